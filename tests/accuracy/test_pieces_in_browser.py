@@ -72,7 +72,7 @@ def test_pieces_by_keyboard_alone_and_again_after_leaving(
     check = start_by_keyboard(window, "crossings")
     page = window.page
     expect(page.locator("#desk-labels button").first).to_contain_text("bus forward")
-    expect(page.locator("#what-counts")).to_contain_text("over the line east")
+    expect(page.locator("#what-counts")).to_contain_text("crosses the line east")
     expect(page.locator(".piece-clock")).to_contain_text("Before the piece")
     page.keyboard.press("1")
     expect(page.locator(".stage .added")).to_have_text("The piece has not begun yet.")

@@ -267,10 +267,10 @@ def in_check(**changes: Any) -> Callable[[dict[str, Any]], bytes]:
             (lambda fields: json.dumps(fields | {"signature": "no hex"}).encode(), 2, "was changed after"),
             (lambda fields: json.dumps(fields | {"public_key": ""}).encode(), 2, "was changed after"),
             (lambda fields: json.dumps(fields | {"form": "other/9"}).encode(), 2, "the file is 'other/9'"),
-            (lambda fields: json.dumps(fields).encode()[:-9], 2, "is no certificate"),
-            (lambda _: b"[" * 100_000, 2, "is no certificate"),
-            (lambda _: b'{"form": "\xff"}', 2, "is no certificate"),
-            (lambda _: b"", 2, "is no certificate"),
+            (lambda fields: json.dumps(fields).encode()[:-9], 2, "is not a certificate"),
+            (lambda _: b"[" * 100_000, 2, "is not a certificate"),
+            (lambda _: b'{"form": "\xff"}', 2, "is not a certificate"),
+            (lambda _: b"", 2, "is not a certificate"),
         ]
     ),
 )

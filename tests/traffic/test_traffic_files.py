@@ -44,7 +44,7 @@ from frametally_traffic.report_files.checked_legs import (
     MOVEMENTS_UNCHECKED,
     CheckedLeg,
     CheckedLegs,
-    Span,
+    ReportSpan,
 )
 from frametally_traffic.report_files.formats import write_utdf, write_wide_csv
 from frametally_traffic.report_files.workbook import write_workbook
@@ -472,7 +472,7 @@ def test_utdf_without_the_sides_of_the_legs_says_which_is_lacking() -> None:
 def checked_south(report: TrafficReport) -> CheckedLegs:
     """The south leg as it is checked in the peak hour."""
     hour = peak_of(report)
-    span = Span(hour.start_ms, hour.start_ms + 4 * QUARTER_MS)
+    span = ReportSpan(hour.start_ms, hour.start_ms + 4 * QUARTER_MS)
     row = CheckedLeg("south", "in", span, counted=50, low=48, high=61, estimate=54.4, check="may")
     return CheckedLegs([row], ["may: 95% intervals, 100 pieces of footage", MOVEMENTS_UNCHECKED])
 

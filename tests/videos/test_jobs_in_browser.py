@@ -238,7 +238,7 @@ def test_what_a_failed_job_would_have_found_out_is_told_with_its_reason(
     expect(page.get_by_role("tabpanel")).to_contain_text(f"It could not be checked: {REASON}")
     yard.fail(2, "metadata")
     page.get_by_role("tab", name="About").click()
-    expect(page.get_by_role("tabpanel")).to_contain_text(f"could not be found out: {REASON}")
+    expect(page.get_by_role("tabpanel")).to_contain_text(f"could not be read: {REASON}")
 
 
 @pytest.mark.thorough

@@ -354,7 +354,7 @@ def test_forgetting_says_what_goes_before_anything_does(open_video: Callable[...
     ask.click()
     question = page.get_by_role("group", name="Forget this video")
     expect(question).to_contain_text("100 frames that were taken from it go.")
-    expect(question).to_contain_text("110 detections go from all charts")
+    expect(question).to_contain_text("110 detections leave all charts")
     expect(question.get_by_role("button", name="Keep it")).to_be_focused()
     page.keyboard.press("Escape")
     expect(ask).to_be_focused()

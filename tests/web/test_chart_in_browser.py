@@ -239,7 +239,7 @@ def test_an_axis_over_years_shows_the_years_and_one_over_days_the_dates(
     page.locator("#range-chip").click()
     expect(page.locator("#timezone")).to_have_value("UTC")
     page.keyboard.press("Escape")
-    expect(page.locator("#explanation")).to_contain_text("Bars of Europe/Berlin cannot be made")
+    expect(page.locator("#explanation")).to_contain_text("do not divide into bars of Europe/Berlin")
     shown = " | ".join(window.chart_ticks())
     for year in ("2024", "2025", "2026"):
         assert year in shown
@@ -317,7 +317,7 @@ def test_only_the_marked_part_of_a_source_is_timed_by_files(
     put_manifest(place, yard[0], yard[-1], "Yard")
     window = visit(place)
     page = window.open("?interval=60")
-    expect(page.locator("#time-warning")).to_contain_text("times of Yard are guessed from a file's date")
+    expect(page.locator("#time-warning")).to_contain_text("times of Yard are guesses from a file's date")
     expect(page.locator(".key", has_text="time guessed")).to_be_visible()
     below_axis = """() => {
       const canvas = document.getElementById("chart");

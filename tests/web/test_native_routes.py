@@ -217,7 +217,7 @@ def test_changes_of_videos_are_off_where_others_can_reach_the_dashboard_unless_a
     if not allowed:
         problem = answer.json
         assert "Uploads are off" in problem["detail"]
-        assert "ask an administrator to allow" in problem["remedy"]
+        assert "allow uploads there" in problem["remedy"]
         assert "FRAMETALLY_" not in str(problem)
 
 

@@ -27,7 +27,7 @@ NUMBERS = ("counted", "low", "high", "estimate")
 """The numbers of a `CheckedLeg`, as files name them."""
 
 
-class Span(NamedTuple):
+class ReportSpan(NamedTuple):
     """A part of a report: whole quarter-hours."""
 
     start_ms: int
@@ -47,7 +47,7 @@ class CheckedLeg(NamedTuple):
 
     leg: str
     way: Way
-    span: Span
+    span: ReportSpan
     counted: int
     low: float
     high: float
@@ -66,7 +66,7 @@ class CheckedLegs(NamedTuple):
     rows: list[CheckedLeg]
     words: list[str]
 
-    def rows_of(self, span: Span) -> dict[tuple[str, Way], CheckedLeg]:
+    def rows_of(self, span: ReportSpan) -> dict[tuple[str, Way], CheckedLeg]:
         """Return the rows of one part of the report, by leg and way."""
         return {(row.leg, row.way): row for row in self.rows if row.span == span}
 
@@ -114,19 +114,19 @@ def checked_legs(settings: Settings, index: CountIndex, report: TrafficReport) -
     return CheckedLegs(rows, [*words, MOVEMENTS_UNCHECKED] if words else [])
 
 
-def _spans(report: TrafficReport) -> Iterator[Span]:
+def _spans(report: TrafficReport) -> Iterator[ReportSpan]:
     for quarter in report.table.quarters:
-        yield Span(quarter.start_ms, quarter.start_ms + QUARTER_MS)
+        yield ReportSpan(quarter.start_ms, quarter.start_ms + QUARTER_MS)
     for day in report.peaks:
         for hour in (day.am, day.pm):
             if hour is not None:
-                yield Span(hour.start_ms, hour.start_ms + IN_HOUR * QUARTER_MS)
-    yield Span(report.from_ms, report.to_ms)
+                yield ReportSpan(hour.start_ms, hour.start_ms + IN_HOUR * QUARTER_MS)
+    yield ReportSpan(report.from_ms, report.to_ms)
 
 
 def _numbers(
     report: TrafficReport, leg: DrawnLine, crossed: Counter[tuple[int, str, str, Direction]]
-) -> Iterator[tuple[tuple[Way, Span], CheckedCount]]:
+) -> Iterator[tuple[tuple[Way, ReportSpan], CheckedCount]]:
     motor = {label for group in report.table.motor for label in group.labels}
     labels = sorted({label for _, name, label, _ in crossed if name == leg.name} & motor)
     frames = {} if report.footage is None else report.footage.frames

@@ -26,7 +26,7 @@ from frametally_traffic.report_files.checked_legs import (
     WAYS,
     CheckedLeg,
     CheckedLegs,
-    Span,
+    ReportSpan,
     Way,
 )
 from frametally_traffic.report_files.workbook import write_workbook
@@ -96,8 +96,8 @@ def _settings(checked: CheckedLegs) -> Rows:
         yield "AccuracyCheck", _plain(words)
 
 
-def _hour_of(hour: PeakHour) -> Span:
-    return Span(hour.start_ms, hour.start_ms + IN_HOUR * QUARTER_MS)
+def _hour_of(hour: PeakHour) -> ReportSpan:
+    return ReportSpan(hour.start_ms, hour.start_ms + IN_HOUR * QUARTER_MS)
 
 
 def _links(
@@ -188,7 +188,7 @@ def write_wide_csv(file: BinaryIO, report: TrafficReport, checked: CheckedLegs =
                 f"{quarter.seen_share:.4g}",
                 _state(quarter),
                 *counts,
-                *_checked_cells(ways, checked.rows_of(Span(start_ms, start_ms + QUARTER_MS))),
+                *_checked_cells(ways, checked.rows_of(ReportSpan(start_ms, start_ms + QUARTER_MS))),
             ]
         )
     text.detach()  # written to its end, and left open

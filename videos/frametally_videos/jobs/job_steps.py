@@ -131,7 +131,7 @@ def _enhance(call: JobCall) -> list[Artifact]:
 
 
 def _make(call: JobCall, kind: DerivativeKind, enhancement: Enhancement | None = None) -> list[Artifact]:
-    from frametally_videos.derivatives.derivative_jobs import DerivativeMaker
+    from frametally_videos.jobs.derivative_jobs import DerivativeMaker
 
     return [DerivativeMaker(call, call.original).make(kind, enhancement)]
 
