@@ -318,7 +318,7 @@ def test_setting_up_again_changes_nothing_and_leaves_the_rules_of_others() -> No
         "store: frames are kept 30 days, detections for ever",
     ]
     assert rules() == {"frametally-images-cameras": ("cameras/images/", 30)}
-    assert days_of_left_parts() == [("cameras/videos/", 7)]
+    assert days_of_left_parts() == [("cameras/videos/", 3)]
     own = {"ID": "own", "Status": "Enabled", "Filter": {"Prefix": "other/"}, "Expiration": {"Days": 3}}
     kept = client.get_bucket_lifecycle_configuration(Bucket=name)["Rules"]
     client.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": [*kept, own]})
@@ -367,7 +367,10 @@ def test_a_key_under_its_stages_policy_lacks_nothing_of_it_and_has_nothing_of_ot
             [
                 *(
                     f"s3:PutObject on {folder}/*"
-                    for folder in ("drawings", "videos", "uploads", "reports", "access", "backups")
+                    for folder in (
+                        *("drawings", "videos", "uploads", "reports", "access", "backups", "images"),
+                        *("media", "tombstones", "corrections", "changes", "dead-letters/dropped", "sources"),
+                    )
                 ),
                 *("s3:ListMultipartUploadParts on videos/*", "s3:AbortMultipartUpload on videos/*"),
             ],
