@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from frametally.errors import FrametallyError, Retryable
@@ -68,10 +69,14 @@ class _Names:
     """The names of sources, read once in a round, and again for an unknown source; and their time zones."""
 
     def __init__(self, ports: RoundPorts) -> None:
-        self.timezones = readable_timezones(ports.store)
         self._ports = ports
         self._names: dict[str, str] | None = None
         self._refreshed = False
+
+    @cached_property
+    def timezones(self) -> dict[str, str]:
+        """The IANA name of each source's time zone, by slug."""
+        return readable_timezones(self._ports.store)
 
     def name_of(self, source: str) -> str:
         """Return the name of a source; empty if it is not known."""
