@@ -26,7 +26,7 @@ from tests.fakes.records import (
 from frametally import keys
 from frametally.books.bars import NoSuchBar, find_bar
 from frametally.books.count_settings import CountedWith
-from frametally.books.evidence import frames_of_bar
+from frametally.books.evidence import frames_of_bar, frames_of_medium
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.live_records import LiveMinute, Outage
 from frametally.media.overlapping import NotCounted
@@ -140,6 +140,22 @@ def test_no_segment_is_read_in_full_and_none_that_has_nothing_of_the_bar(ledger:
     store.get_range = lambda key, first, end: get_range(key, first, end - 1)  # type: ignore[method-assign]
     with pytest.raises(Retryable, match="cut short"):
         explained(store, ledger, 7 * MINUTE_MS, 8 * MINUTE_MS)
+
+
+def test_the_frames_of_a_medium_are_its_own_and_none_of_another_at_the_same_times(ledger: Ledger) -> None:
+    store, other = MemoryStore(), "cd" * 32
+    frames = [frame(n * MINUTE_MS, []) for n in (1, 2)]
+    frames += [
+        msgspec.structs.replace(
+            one, media=other, image_path=keys.image_key("cam", one.captured_at_ms, other, 0)
+        )
+        for one in frames
+    ]
+    put_segments(store, [frames])
+    ledger.refresh(store, NoProgress())
+    manifest = make_manifest(2, media=other, source="cam")
+    yielded = frames_of_medium(store, ledger, manifest, model=MODEL, from_ms=0, to_ms=2 * MINUTE_MS)
+    assert [(one.media, one.captured_at_ms) for one in yielded] == [(other, MINUTE_MS)]
 
 
 def test_lines_that_a_disk_has_changed_prove_nothing(ledger: Ledger) -> None:
