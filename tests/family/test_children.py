@@ -119,11 +119,13 @@ def test_one_that_ends_by_itself_comes_back_after_pauses_that_grow() -> None:
 
 def test_the_end_has_the_code_of_the_worst_member() -> None:
     ends = {"cut": 1, "bad": 2, "part": PART_DONE}
-    members = [python(name, f"raise SystemExit({code})") for name, code in ends.items()]
+    program = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit({code})); "
+        "print('here'); time.sleep(600)"
+    )
+    members = [python(name, program.format(code=code)) for name, code in ends.items()]
     with Running(python("fine", SLEEPS), *members) as family:
-        family.says("here")
-        for code in ends.values():
-            family.says(f"ended with code {code}")
+        family.says("here", times=1 + len(members))
     assert family.code == 2  # 6 is the larger number, and no failure
 
 
