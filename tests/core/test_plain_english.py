@@ -38,7 +38,7 @@ INSTEAD = {
     r"(?:^|[.!?] )(?:What|Who) (?:cannot|must|may|has|have)\b(?![^.]*\?)": "name the actor first",
 }
 IN_PAGES = {
-    r"\b(?:adds?|needs?|changes?|detects?) no (?!more\b|longer\b|\.)\w+": "does not add a ..., do not need ...",
+    r"\b(?:adds?|needs?|changes?|detects?) no (?!more\b|longer\b|\.)\w+": "does not add a ...",
     r"\bno \w+ twice\b": "not ... twice",
     r"\b(?:is|are) away\b": "is unavailable, does not respond",
     r"\bends? with (?:exit code )?\d": "exits with code",
