@@ -1,4 +1,4 @@
-"""The pages for signing in, choosing a password by a link, and signing out. They need no script.
+"""The pages for signing in, choosing a password by a link, and signing out. They do not need scripts.
 
 An unknown name, a wrong password and a wrong code get the same answer, after the same work.
 """

@@ -15,8 +15,8 @@ class LiveSettings(PluginSettings):
 
     stream_launcher: Literal["queue", "airflow"] = Field(
         "queue",
-        description="Who starts streams for the dashboard: our `queue`, or a run of the DAG "
-        "`frametally_stream` in `airflow`.",
+        description="What starts streams for the dashboard: frametally's own `queue`, or a run of "
+        "the DAG `frametally_stream` in `airflow`.",
     )
     stream_launch_s: float = Field(
         120.0,
@@ -32,18 +32,19 @@ class LiveSettings(PluginSettings):
     airflow_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that may issue Airflow's certificate."
     )
-    streams: int = Field(2, ge=1, le=100, description="Streams of videos that may run at a time.")
+    streams: int = Field(2, ge=1, le=100, description="Maximum number of video streams at once.")
     stream_lease_s: float = Field(
         10.0,
         ge=1,
         le=600,
-        description="Seconds after which another process takes over a camera or stream of a dead one.",
+        description="Seconds after which another process takes over a camera or stream from a dead process.",
     )
     live_buffer_mb: int = Field(
         2048,
         ge=16,
         le=10_000_000,
-        description="Megabytes of frames that a camera keeps on disk while the store or the log is away.",
+        description="Megabytes of frames that a camera keeps on disk while the store or the log is "
+        "unavailable.",
     )
     live_allow: str = Field(
         "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",

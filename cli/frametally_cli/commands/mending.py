@@ -1,4 +1,4 @@
-"""Commands that mend mistakes: forget, retime, rename-source, set-timezone. They need no component."""
+"""Commands that correct mistakes: forget, retime, rename-source, set-timezone. They do not need a component."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dead letters: what consumers set aside, which of it is settled, and how it is mended.
+"""Dead letters: what consumers set aside, which ones are settled, and how to fix them.
 
 A segment holds a dead letter for good. It is settled when its frame was detected later, or when a
 person dropped it (an object under `dead-letters/dropped/`). Announcing its message again is all that mending

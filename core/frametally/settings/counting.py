@@ -26,24 +26,25 @@ class CountingSettings(SettingsPart):
         le=DAY_S,
         description="Stored base interval in seconds; must divide a day.",
     )
-    count_min_confidence: float = Field(0.25, ge=0, lt=1, description="Least confidence of a counted box.")
+    count_min_confidence: float = Field(0.25, ge=0, lt=1, description="Minimum confidence of a counted box.")
     count_min_side_px: float = Field(
-        0.0, ge=0, description="Least length in pixels of a counted box's shorter side."
+        0.0, ge=0, description="Minimum length in pixels of a counted box's shorter side."
     )
     count_labels: str = Field("", description="Labels to count, separated by commas; empty: all.")
     count_objects: bool = Field(
-        True, description="Whether unique objects (visits) are counted too, by tracking boxes through time."
+        True, description="Whether to count unique objects (visits), by tracking boxes through time."
     )
     count_overlaps: OverlapWinner = Field(
         "first",
-        description="Of media of one source that overlap in time, which counts there: the one that begins "
+        description="Which media count if media of one source overlap in time: the one that begins "
         "`first` or `last`, or `all`.",
     )
     min_tracking_fps: float = Field(
         5.0,
         ge=0,
         le=1000,
-        description="Analysed frames a second under which unique objects are not counted; 10 % less will do.",
+        description="Analysed frames per second below which unique objects are not counted; 10% less "
+        "is enough.",
     )
     track_confidence: float = Field(
         0.6, ge=0, le=1, description="Confidence of a strong box; one 0.1 above it begins a track."
@@ -56,12 +57,13 @@ class CountingSettings(SettingsPart):
         5.0,
         ge=0,
         le=60,
-        description="Longest seconds between two pieces of one broken track, and three times as long where "
-        "no other track fits; with the gap 60 at most.",
+        description="Maximum seconds between two parts of a broken track, or three times as long if "
+        "no other track fits; together with the gap, 60 at most.",
     )
     track_fixed_labels: str = Field(
         "",
-        description="Labels whose motionless tracks do not count as objects, with commas; empty: none.",
+        description="Labels whose motionless tracks do not count as objects, separated by commas; "
+        "empty: none.",
     )
     track_groups: str = Field(
         "two-wheeler=bicycle+motorbike,vehicle=bus+car+truck",
@@ -78,10 +80,11 @@ class CountingSettings(SettingsPart):
     hadoop_streaming_jar: str = Field(
         "", description="Hadoop's streaming jar; empty: searched for in Hadoop's folders."
     )
-    hadoop_python: str = Field("python3", description="Command by which the cluster's nodes run Python.")
+    hadoop_python: str = Field("python3", description="Command that runs Python on the cluster's nodes.")
     hadoop_log_dirs: str = Field(
         "",
-        description="Folders (HDFS, too) with the logs of tasks, separated by commas; empty: the usual ones.",
+        description="Folders (also in HDFS) with the logs of tasks, separated by commas; empty: the "
+        "usual ones.",
     )
     hadoop_jobconf: str = Field(
         "", description="Properties of the job, such as `mapreduce.map.memory.mb=1024`, separated by commas."

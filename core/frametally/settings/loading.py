@@ -98,7 +98,8 @@ class Settings(
     topic: str = Field(
         USUAL_TOPIC,
         pattern=r"^[a-zA-Z0-9._-]{1,100}$",
-        description="Log topic for frame announcements; deployments that share a Kafka have one each.",
+        description="Log topic for frame announcements; deployments that share a Kafka need "
+        "different topics.",
     )
     log_partitions: int = Field(6, ge=1, le=1000, description="Partitions of a new topic.")
     lease_s: float = Field(

@@ -45,18 +45,18 @@ class MailSettings(SettingsPart):
     smtp_url: str = Field(
         "",
         check=_mail_server,
-        description="Server that sends mail, `smtp://host:587` (STARTTLS where it is offered) or "
-        "`smtps://host`; empty: none is sent.",
+        description="Server that sends mail, `smtp://host:587` (STARTTLS if the server offers it) or "
+        "`smtps://host`; empty: no mail.",
     )
     smtp_user: str = Field("", description="User name for the mail server.")
-    smtp_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
+    smtp_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
     smtp_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that the mail server's certificate may come from."
     )
     mail_from: str = Field(
         "",
         check=_address,
-        description="Address that mail is from; empty: the name to log in by, else the first receiver.",
+        description="Sender address of mail; empty: the user name, else the first recipient.",
     )
     mail_to: str = Field(
         "",

@@ -67,12 +67,13 @@ class ProducerSettings(SettingsPart):
     min_free_disk_mb: int = Field(
         500,
         ge=0,
-        description="Megabytes that stay free on the disk of the embedded store and log; the producer waits.",
+        description="Megabytes to keep free on the disk of the embedded store and log; below that, "
+        "the producer waits.",
     )
     watch_still_s: float = Field(
         5.0,
         gt=0,
-        description="Seconds for which a watched file must not have changed before it is read.",
+        description="Seconds for which a watched file must stay unchanged before the producer reads it.",
     )
     job_memory_mb: int = Field(
         4096, ge=256, le=1_000_000, description="Megabytes of memory that one job may take."

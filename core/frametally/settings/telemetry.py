@@ -18,11 +18,11 @@ class TelemetrySettings(SettingsPart):
         description="Port of a command's `/metrics`; 0: off.",
     )
     lineage_url: str = Field(
-        "", description="URL for OpenLineage events of counting and indexing; empty: none are sent."
+        "", description="URL for OpenLineage events of counting and indexing; empty: no events."
     )
-    lineage_token: SecretStr = Field(SecretStr(""), description="Token for sending them.")
+    lineage_token: SecretStr = Field(SecretStr(""), description="Token for sending these events.")
     traces_url: str = Field(
         "",
-        description="URL for traces of frames, by OTLP over HTTP; empty: none are sent.",
+        description="URL for traces of frames (OTLP over HTTP); empty: no traces.",
     )
     traces_ratio: float = Field(0.01, ge=0, le=1, description="Share of frames to trace.")

@@ -39,41 +39,45 @@ class WebSettings(SettingsPart):
         20_000,
         ge=100,
         le=200_000,
-        description="Most bars (intervals times series: labels, or those of `top`) in one answer of "
-        "`/api/counts`.",
+        description="Maximum number of bars (intervals times series: labels, or those of `top`) in "
+        "one response of `/api/counts`.",
     )
     web_max_export_rows: int = Field(
         200_000,
         ge=100,
         le=200_000,
-        description="Most rows of an export: intervals times labels.",
+        description="Maximum number of rows of an export: intervals times labels.",
     )
     web_query_timeout_s: float = Field(
         2.5,
         gt=0,
         le=300,
-        description="Seconds after which a query stops with a 503 answer.",
+        description="Seconds after which a query stops with a 503 response.",
     )
     web_cache_mb: int = Field(
-        32, ge=0, le=4096, description="Megabytes of answers kept until the counts change; 0 keeps none."
+        32, ge=0, le=4096, description="Megabytes of responses cached until the counts change; 0: no cache."
     )
     web_status_s: float = Field(
         5.0,
         gt=0,
         le=HOUR_S,
-        description="Seconds after which the books are read again.",
+        description="Seconds after which the dashboard reads the books again.",
     )
     web_max_streams: int = Field(
-        200, ge=0, le=600, description="Most `/api/events` streams at once: one for each open page."
+        200,
+        ge=0,
+        le=600,
+        description="Maximum number of `/api/events` streams at once: one for each open page.",
     )
     web_stream_s: float = Field(
-        300.0, gt=0, le=DAY_S, description="Seconds after which such a stream ends; browsers connect again."
+        300.0, gt=0, le=DAY_S, description="Seconds after which such a stream ends; browsers reconnect."
     )
     web_max_sockets: int = Field(
         500,
         ge=0,
         le=10_000,
-        description="Most `/ws/` sockets at once, of all clients; further ones are refused.",
+        description="Maximum number of `/ws/` sockets at once, of all clients; the dashboard refuses "
+        "further ones.",
     )
     web_ping_s: float = Field(
         20.0,
@@ -86,7 +90,7 @@ class WebSettings(SettingsPart):
     )
     web_store_links: bool = Field(
         False,
-        description="Whether browsers load frames directly from the S3 store, by links that expire.",
+        description="Whether browsers load frames directly from the S3 store, with links that expire.",
     )
     web_accounts: bool = Field(
         False,
