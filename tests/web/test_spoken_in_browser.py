@@ -43,7 +43,7 @@ def test_the_result_of_a_choice_is_announced_and_the_same_again_is_not(
     buses = sum(one.detections for one in counts if one.label == "bus")
     expect(page.locator("#spoken")).to_have_text(
         re.compile(
-            f"Detections: {cars + buses} together, {cars} car, {buses} bus, in 6 intervals, "
+            f"Detections: {cars + buses} in total, {cars} car, {buses} bus, in 6 intervals, "
             "1 May 2024, 10:00.10:06"
         )
     )
