@@ -128,7 +128,7 @@ def test_a_camera_is_live_then_late_then_gone_since_a_moment_and_comes_back(
     expect(page.locator(".live-facts")).to_contain_text("9.8 frames/s")
     expect(page.locator(".live-facts")).not_to_contain_text("taken")
     scene.tell(feed, state="running", image_path=path, lag_ms=800, taken_per_s=4.2, offered_per_s=5.0)
-    expect(page.locator(".live-facts")).to_contain_text("taken 4.2 of 5.0/s")
+    expect(page.locator(".live-facts")).to_contain_text("4.2 of 5.0 frames/s used")
     expect(page.locator(f"{CAMERA} img")).to_be_visible()
     scene.tell(feed, state="running", image_path=path, lag_ms=9000)
     expect(sign).to_have_text("Late, 9.0 s behind")

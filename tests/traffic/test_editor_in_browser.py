@@ -352,7 +352,7 @@ def test_the_paths_of_the_day_lie_beneath_with_their_starts_and_ends(
     publish(place, walks)
     page = visit(place, color_scheme=scheme).open(f"lines/edit?source=gate&model={MODEL}", wait_for=READY)
     page.locator("#show-paths").check()
-    expect(page.locator("#paths-words")).to_contain_text("5 paths of this day")
+    expect(page.locator("#paths-words")).to_contain_text("5 paths on this day")
     expect(page.locator(".paths path")).to_have_count(5)
     expect(page.locator(".paths .began")).to_have_count(5)
     expect(page.locator(".paths .ended")).to_have_count(5)

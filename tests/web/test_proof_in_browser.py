@@ -266,7 +266,7 @@ def test_a_sum_that_is_not_the_bars_says_so(place: Place, visit: Callable[..., V
     place.publish(counts, coverage, interval_s=60, model=MODEL)
     window = visit(place)
     page = window.open("?interval=60&metric=detections&at=2024-05-01T08:00:00Z")
-    expect(page.locator(".proof-sum")).to_contain_text("the bar says 999")
+    expect(page.locator(".proof-sum")).to_contain_text("the bar shows 999")
     expect(page.locator(".proof-list .time-warning")).to_contain_text("frametally aggregate")
     expect(page.locator(".proof-stage")).to_contain_text("no longer in the store")
 

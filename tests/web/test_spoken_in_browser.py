@@ -65,7 +65,7 @@ def test_what_is_said_of_a_frame_is_not_taken_back(place: Place, visit: Callable
     page = window.open()
     page.locator("#chart").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#spoken")).to_contain_text("Enter shows the frames")
+    expect(page.locator("#spoken")).to_contain_text("Press Enter to see the frames")
     page.keyboard.press("Enter")
     expect(page.locator(".proof-viewer")).to_be_focused()
     expect(page.locator("#spoken")).to_contain_text("running sum")
