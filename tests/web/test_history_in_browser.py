@@ -41,9 +41,9 @@ def test_late_footage_a_forgotten_range_and_another_threshold_each_show_their_re
     ):
         expect(changes.nth(at).locator("h2")).to_have_text(number)
         expect(changes.nth(at).locator(".reason")).to_contain_text(reason)
-    expect(changes.nth(2).get_by_text("Frames that went")).to_be_visible()
+    expect(changes.nth(2).get_by_text("Frames removed")).to_be_visible()
     expect(changes.nth(2).locator("img")).to_have_count(3)
-    expect(changes.nth(3).get_by_text("Frames that came")).to_be_visible()
+    expect(changes.nth(3).get_by_text("Frames added")).to_be_visible()
     picture = changes.nth(3).locator("img").first
     expect(picture).to_have_js_property("naturalWidth", 320)
     page.get_by_role("link", name="Back to the chart").click()

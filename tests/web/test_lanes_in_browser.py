@@ -57,9 +57,9 @@ def test_each_source_has_a_lane_along_the_charts_time_axis(place: Place, visit: 
     page = window.open("?interval=60")
     expect(page.locator(".lane-name")).to_have_text(["Gate", "Yard"])
     expect(lane(page, "Gate")).to_have_accessible_name(
-        re.compile("^Gate with 1 hole, the longest .*10:04.10:07. Enter says why")
+        re.compile("^Gate with 1 gap, the longest .*10:04.10:07. Press Enter to see why")
     )
-    expect(lane(page, "Yard")).to_have_accessible_name("Yard without a hole.")
+    expect(lane(page, "Yard")).to_have_accessible_name("Yard without gaps.")
     hole = lane(page, "Gate").locator("rect.gap").bounding_box()
     canvas = page.locator("#chart").bounding_box()
     assert hole is not None
