@@ -232,7 +232,7 @@ def test_a_certificate_signed_anew_over_chosen_frames_does_not_hold(
     file = tmp_path / "picked.json"
     file.write_bytes(sign(picked, key))
     code, out = command(capsys, counted, "verify", str(file))
-    assert code == 4 and "draws other units" in out
+    assert code == 4 and "does not draw the units" in out
 
 
 @pytest.mark.thorough
@@ -240,7 +240,7 @@ def test_a_certificate_signed_anew_over_chosen_frames_does_not_hold(
     ("change", "code", "words"),
     [
         ({"later_field": 1}, 0, "holds"),
-        ({"units": [{"zone": 99}]}, 4, "draws other units"),
+        ({"units": [{"zone": 99}]}, 4, "does not draw the units"),
     ],
     ids=["of a later version", "out of range"],
 )
@@ -294,13 +294,13 @@ def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str],
         and "after" not in out
         and "car: model" in out
         and "bus: model" in out
-        and "too few to say" in out
+        and "not enough answers yet" in out
     )
     assert command(capsys, counted, "verify", str(tmp_path / "c.json"))[0] == 0
     code, out = command(capsys, counted, "next", "gate")
     assert code == 0 and "off the variance" in out
     code, out = command(capsys, counted, "list")
-    assert code == 0 and "wanted width reached" in out
+    assert code == 0 and "target precision reached" in out
     code, out = command(capsys, counted, "start", "again", "--source", "gate", "--seed", "7")
     assert code == 0 and out.endswith(before), "how many units it takes is said before it begins"
     code, out = command(capsys, counted, "show", "again")
@@ -319,8 +319,8 @@ def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str],
         ({"labels": [""]}, "There is no label ''"),
         ({"model": "none-such"}, "There is no model 'none-such'"),
         ({"wanted_width": 0}, "The wanted width"),
-        ({"planned_units": 3}, "A planned size is 30 to 400"),
-        ({"name": "a/b"}, "A name has"),
+        ({"planned_units": 3}, "A planned size must be 30 to 400"),
+        ({"name": "a/b"}, "A name can have"),
     ],
 )
 def test_a_check_that_cannot_be_is_refused_with_one_message(
@@ -334,10 +334,10 @@ def test_a_check_that_cannot_be_is_refused_with_one_message(
 @pytest.mark.parametrize(
     ("sent", "words"),
     [
-        ({"unit": 0, "counts": {"dgo": 1}}, "'dgo' is not a label of this check; it has bus, car"),
+        ({"unit": 0, "counts": {"dgo": 1}}, "'dgo' is not a label of this check; its labels are bus, car"),
         ({"unit": 0, "counts": {"car": -1}}, "0 to 10,000 objects"),
         ({"unit": 0}, "give either counts or boxes"),
-        ({"unit": 0, "boxes": [{"label": "car", "box": [9000, 0, 1, 1]}]}, "is not in the frame"),
+        ({"unit": 0, "boxes": [{"label": "car", "box": [9000, 0, 1, 1]}]}, "is outside the frame"),
         ({"unit": 999, "counts": {}}, "has no unit 999"),
         ({"unit": 0, "counts": {"car": 1}, "took_ms": 10**30}, "took_ms"),
     ],
@@ -373,7 +373,7 @@ def test_another_model_is_compared_on_the_same_frames(client: FlaskClient, count
     answer_all(client, most=110)
     refused = client.get("/api/v1/accuracy/gate?against=blind")
     assert refused.status_code == 400
-    assert "Nothing of model 'blind' is counted" in refused.get_json()["detail"]
+    assert "Nothing from model 'blind' is counted" in refused.get_json()["detail"]
     put_segment(counted, "blind", blind)
     coverage = msgspec.structs.replace(make_coverage(START_MS, FRAMES, source="gate"), model="blind")
     counted.publish([], [coverage], interval_s=60, model="blind")
@@ -381,7 +381,7 @@ def test_another_model_is_compared_on_the_same_frames(client: FlaskClient, count
     car = next(one for one in found["compared"] if one["label"] == "car")
     assert car["better"] == "check"
     assert 0 < car["low"] < car["difference"] < car["high"]
-    assert "The counts are of model blind now" in found["stale"][0]
+    assert "The counts are now from model blind" in found["stale"][0]
 
 
 def put_segment(place: Place, model: str, lines: list[FrameDetections]) -> None:

@@ -240,7 +240,7 @@ def test_an_answer_that_cannot_be_is_refused(client: FlaskClient, sent: dict[str
     ("wanted", "words"),
     first_row_quick(
         [
-            ({"metric": "crossings"}, "Name a line; lines: east (gate), south (gate), west (gate)"),
+            ({"metric": "crossings"}, "Give a line; lines: east (gate), south (gate), west (gate)"),
             ({"metric": "crossings", "line": "north"}, "There is no line 'north'; lines: east (gate)"),
             (
                 {"metric": "crossings", "line": "west", "sources": ["yard"]},

@@ -220,7 +220,7 @@ def test_counts_by_other_settings_are_none_of_a_check(
     checked()
     others = [CountedWith("another", None)]
     monkeypatch.setattr("frametally_accuracy.staleness.SettingsByDay.between", lambda *_: others)
-    assert counts(client)["checks"][0]["stale"] == ["The settings of counting changed since the check began."]
+    assert counts(client)["checks"][0]["stale"] == ["The counting settings changed since the check began."]
 
 
 def test_counts_of_another_model_are_none_of_a_check(
@@ -234,7 +234,7 @@ def test_counts_of_another_model_are_none_of_a_check(
         model="other",
     )
     found = counts(client, f"{QUESTION}&model=other")
-    assert found["checks"][0]["stale"] == ["The counts are of model other; the check is of m."]
+    assert found["checks"][0]["stale"] == ["The counts are from model other; the check is for m."]
     assert "low" in counts(client, f"{QUESTION}&model=m")["buckets"][0], "of its own model it still holds"
 
 
