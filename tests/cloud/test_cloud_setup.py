@@ -304,7 +304,7 @@ def test_two_servers_never_share_a_password(stack: Path) -> None:
 def test_another_domain_than_that_of_the_stack_is_refused(stack: Path) -> None:
     set_up(stack, ANSWERS)
     before = snapshot(stack)
-    with pytest.raises(Misconfigured, match="another FRAMETALLY_DOMAIN than was given"):
+    with pytest.raises(Misconfigured, match="another FRAMETALLY_DOMAIN than you gave"):
         set_up(stack, Answers(domain="other.org", store={}))
     assert snapshot(stack) == before
 
