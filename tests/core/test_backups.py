@@ -131,7 +131,7 @@ def test_with_a_key_nothing_can_be_read_without_it(
         gzip.decompress(body)
     lose_catalogue(settings)
     monkeypatch.setenv("FRAMETALLY_BACKUP_KEY", KEY[::-1])
-    assert "made with a different FRAMETALLY_BACKUP_KEY" in said("restore", "--from", "safe", code=2)
+    assert "encrypted with a different FRAMETALLY_BACKUP_KEY" in said("restore", "--from", "safe", code=2)
     monkeypatch.delenv("FRAMETALLY_BACKUP_KEY")
     assert "is encrypted: set FRAMETALLY_BACKUP_KEY" in said("restore", "--from", "safe", code=2)
     assert not (settings.data_dir / "catalogue.sqlite").exists()
@@ -250,7 +250,7 @@ def test_doctor_says_how_old_the_last_backup_is(
     assert row(3 * DAY_MS)[2].startswith("run `frametally backup`")
     said("backup")
     assert row(4 * HOUR_MS - 1)[0].endswith(", 3 h ago")
-    assert row(3 * HOUR_MS)[1:] == ("not encrypted: FRAMETALLY_BACKUP_KEY was not set", "")
+    assert row(3 * HOUR_MS)[1:] == ("not encrypted, because FRAMETALLY_BACKUP_KEY was not set", "")
     assert row(3 * DAY_MS)[2].startswith("run `frametally backup`")
     with closing(open_object_store(settings.store_url)) as store:
         before = last_backup(store)

@@ -777,7 +777,7 @@ def test_any_whole_number_may_be_asked_for_as_a_time(index: CountIndex) -> None:
 
 
 def test_too_many_names_in_one_query_are_refused(index: CountIndex) -> None:
-    with pytest.raises(Misconfigured, match="name at most"):
+    with pytest.raises(Misconfigured, match="give at most"):
         total(index, labels=[str(number) for number in range(100_000)])
 
 

@@ -243,7 +243,7 @@ def test_a_bar_is_found_in_the_stored_interval_or_a_multiple(index: CountIndex) 
         (
             {"start_ms": 0},
             NoSuchBar,
-            "nothing of source cam is counted at that time; sources of pixels-1: cam",
+            "frametally has counted nothing of source cam at that time; sources of pixels-1: cam",
         ),
         ({"start_ms": 60_000, "source": "gate"}, NoSuchBar, "nothing of source gate"),
         ({"start_ms": 180_000}, NoSuchBar, "none of the 3 frames of cam analysed at that time shows 'car'"),

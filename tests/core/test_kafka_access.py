@@ -88,8 +88,8 @@ def test_settings_win_over_the_file_and_the_url_over_its_servers(
     assert [
         row.getMessage().partition(": ")[2] for row in caplog.records if row.levelno == logging.WARNING
     ] == [
-        "a line without '=' is ignored",
-        "acks is not a key that frametally knows; it is ignored",
+        "frametally ignores a line without '='",
+        "frametally does not know the key acks and ignores it",
     ]
     found = read_kafka_access(
         "kafka://near:1", LogAccess(client_properties=properties, security="SASL_PLAINTEXT", **ME)
@@ -165,9 +165,9 @@ def strange_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes 
 @pytest.mark.parametrize(
     ("answer", "error", "said"),
     [
-        (None, Retryable, "does not answer"),
+        (None, Retryable, "is not responding"),
         (b"", Retryable, "hung up"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Misconfigured, "does not answer like Kafka"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Misconfigured, "does not seem to be Kafka"),
     ],
 )
 def test_a_server_that_is_no_kafka_is_told_from_one_that_is_away(

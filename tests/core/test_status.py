@@ -145,10 +145,10 @@ def test_all_frames_everywhere_is_settled(house: House) -> None:
     ("fill", "says"),
     [
         (lambda house: house.manifest(5, 3, state="producing"), "2 frames to announce"),
-        (lambda house: house.manifest(5, 5, state="producing"), "a medium was not read to its end; run"),
+        (lambda house: house.manifest(5, 5, state="producing"), "a medium was not read to the end; run"),
         (
             lambda house: house.manifest(5, 5, state="producing", live=LIVE),
-            "its camera is still recording a minute; it goes on",
+            "its camera is still recording this minute; it continues",
         ),
         (lambda house: house.announced(5, 2), "3 messages to detect"),
         (lambda house: None, "5 frames to count"),
@@ -479,7 +479,7 @@ def test_of_400_sources_status_shows_those_first_that_need_somebody(
     said = capsys.readouterr().out
     rows = [row for row in said.splitlines() if row.startswith(" Gate")]
     assert (len(rows), rows[0].split()[:2], rows[1].split()[:2]) == (20, ["Gate", "398"], ["Gate", "399"])
-    assert "… and 380 more: 380 have all frames; `--json` has each" in said
+    assert "… and 380 more: 380 have all frames; use `--json` to see each source" in said
     assert said.count("behind: ") == 20
     assert "… and 2 more such lines" in said
 
