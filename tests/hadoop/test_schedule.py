@@ -261,7 +261,7 @@ def test_a_round_that_fails_for_now_is_tried_again_within_a_minute_and_said_once
         clock=clock,
         sleep=clock.pass_by,
     )
-    assert said == [f"waiting: the store is away; the next try is in {min(period_s, 60):g} s"] * 2
+    assert said == [f"waiting: the store is away; trying again in {min(period_s, 60):g} s"] * 2
     assert len(tried) == tries
 
 
@@ -346,9 +346,9 @@ def test_an_upgraded_folder_names_its_days_before_they_are_counted_again_and_the
     changed, said = output_of("aggregate", "--from", "2026-01-02")
     assert notice.replace("3 days", "2 days").replace("2026-01-01, ", "") in said
     assert changed.splitlines()[:3] == [
-        "2026-01-02, 60 s, counted again by this version: gate: 0 -> 2 detections, "
+        "2026-01-02, 60 s, counted again with this version: gate: 0 -> 2 detections, "
         "0 -> 1 intervals without objects",
-        "2026-01-03, 60 s, counted again by this version: gate: 0 -> 3 detections, "
+        "2026-01-03, 60 s, counted again with this version: gate: 0 -> 3 detections, "
         "0 -> 1 intervals without objects",
         "counts: 2 days counted, 0 up to date, 5 frames, 0 repeats dropped",
     ]
@@ -404,7 +404,7 @@ def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_foot
     assert {"name", "passed", "count", "details"} <= set(report["checks"][0])
     narrowed = frametally("aggregate", "--to", "2026-01-02", "--labels", "car,carr", **place)
     assert (narrowed.code, narrowed.out.split(",")[0]) == (0, "counts: 1 days counted")
-    assert "asks for 'carr', which nothing detected here has; there are: car" in narrowed.err
+    assert "includes 'carr', but nothing detected here has this label; choose from: car" in narrowed.err
     refused = frametally("aggregate", "--every", "soon", **place)
     assert (refused.code, refused.out) == (2, "")
     assert "--every 'soon' is not a period" in refused.err
