@@ -155,7 +155,7 @@ def test_the_self_test_sees_a_network_that_detects_something_else(
             model = check_model(files)
             used = settings.model_copy(update={"precision": precision})
             detector = converted.detector_of(model, data, card, "openvino", used)
-            with pytest.raises(Misconfigured, match="self-test found other objects than it should"):
+            with pytest.raises(Misconfigured, match="self-test did not find the objects that it should"):
                 self_test.check(
                     detector.all_rows(self_test.draw_picture()),
                     card.self_test,
@@ -230,7 +230,9 @@ def test_opencv_has_one_thread_after_the_first_start_as_after_any_other(
 
 def test_int8_that_has_not_been_made_is_told_with_the_command(write_model: WriteModel) -> None:
     files = write_model()
-    with pytest.raises(Misconfigured, match=r"there is no INT8 network .*download-models --int8") as error:
+    with pytest.raises(
+        Misconfigured, match=r"the INT8 network .* does not exist.*download-models --int8"
+    ) as error:
         prepare_detector(settings_of(files, precision="int8"))
     assert "\n" not in str(error.value)
 

@@ -221,5 +221,5 @@ def test_what_an_onnx_network_needs_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("more", [{"detector": "opencv"}, {"precision": "int8"}])
 def test_an_onnx_network_runs_on_two_back_ends(load: Callable[..., Any], more: dict[str, str]) -> None:
-    with pytest.raises(Misconfigured, match=r"is run by openvino \(in f32 or bf16\) or onnxruntime"):
+    with pytest.raises(Misconfigured, match=r"only openvino \(in f32 or bf16\) or onnxruntime"):
         load([v8()], **more)
