@@ -85,7 +85,7 @@ def test_what_was_finished_here_is_known_and_former_runs_give_the_rates(
     make_video("yard/c.mp4", 40)
     found = planned(bench, yard)
     assert (found.sources[0].files_known, found.sources[0].frames) == (7, 20)
-    assert found.measured == "video: as measured in former runs here"
+    assert found.measured == "video: as measured in earlier runs here"
     assert planned(bench, yard, jpeg_quality=50).measured.startswith("video: by a trial")
 
 

@@ -72,7 +72,7 @@ def test_a_store_or_log_that_is_away_is_waited_for_and_no_frame_is_left_out(
     assert (report.frames_announced, report.skipped, fails.left) == (30, [], 0)
     assert set(bench.announced()) == set(range(30))
     waiting = [line for line in bench.progress.lines if line.startswith("waiting")]
-    assert waiting == ["waiting, and trying again: it is away; it will come back"]
+    assert waiting == ["waiting, then trying again: it is away; it will come back"]
 
 
 def test_of_each_thing_that_is_away_one_line_a_minute_is_said() -> None:
