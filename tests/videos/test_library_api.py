@@ -504,7 +504,7 @@ def test_an_upload_is_gone_on_with_and_ended_by_whoever_began_it(url: str, meant
         refused = carl(meant, path, DATA[500:] if meant == "PATCH" else None, **as_written(said))
         assert refused.status == 403
         if meant != "HEAD":
-            assert refused.json["detail"] == "This upload is clara's."
+            assert refused.json["detail"] == "This upload belongs to clara."
         assert send(clara, path, DATA[500:700], 500) == 204
         assert runa("HEAD", path, **as_written(VERSION)).status == 200
         assert runa("DELETE", path, **as_written(VERSION)).status == 204
