@@ -256,7 +256,7 @@ def test_an_operator_does_all_that_the_commands_do_and_nothing_to_topics_of_othe
 def test_from_outside_nobody_logs_in_but_a_camera(kafka: Mapping[str, str], user: str) -> None:
     with (
         closing(KafkaLog(kafka["PUBLIC_URL"], access_of(kafka, user))) as log,
-        pytest.raises(Misconfigured, match="refused the name"),
+        pytest.raises(Misconfigured, match="refused the user name"),
     ):
         log.partitions("frames")
 
@@ -277,5 +277,5 @@ def test_rights_given_twice_are_the_same_and_what_is_too_much_is_taken_back(kafk
 
 def test_who_is_no_administrator_gives_no_rights(kafka: Mapping[str, str], tmp_path: Path) -> None:
     access = read_kafka_access(kafka["SASL_URL"], access_of(kafka, OPERATOR))
-    with pytest.raises(Misconfigured, match="change the rights"):
+    with pytest.raises(Misconfigured, match="change the permissions"):
         grant(access, rights(load_settings(data_dir=tmp_path)))

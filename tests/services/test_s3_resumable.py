@@ -166,7 +166,7 @@ def test_more_parts_than_an_object_can_have_are_refused_before_they_are_sent(
 ) -> None:
     monkeypatch.setattr(multipart, "MOST_PARTS", 1)
     write = place.open().resumable(KEY, PART)
-    with pytest.raises(Poison, match=r"takes 8388608 bytes at most.*FRAMETALLY_UPLOAD_MAX_GB"):
+    with pytest.raises(Poison, match=r"accepts at most 8388608 bytes.*FRAMETALLY_UPLOAD_MAX_GB"):
         write.append(DATA, at_byte=0)
     assert write.durable_bytes == PIECE_BYTES
     write.abort()
@@ -175,7 +175,7 @@ def test_more_parts_than_an_object_can_have_are_refused_before_they_are_sent(
 def test_what_lies_in_place_of_the_note_and_is_none_is_named(place: S3Place) -> None:
     store = place.open()
     store.put(PART, b"no note")
-    with pytest.raises(Poison, match=r"is not frametally's.*remove it"):
+    with pytest.raises(Poison, match=r"frametally did not write.*delete it"):
         store.resumable(KEY, PART)
 
 
