@@ -185,7 +185,7 @@ def test_stale_where_footage_came_into_the_range(client: FlaskClient, counted: P
     later = make_lines("gate", frames=FRAMES + 20, seed=1)
     publish_lines(counted, later)
     stale = client.get("/api/v1/accuracy/gate").get_json()["stale"]
-    assert len(stale) == 1 and "20 frames came" in stale[0]
+    assert len(stale) == 1 and "20 frames added" in stale[0]
     assert client.get("/api/v1/accuracy/gate/certificate").status_code == 409
 
 
@@ -199,7 +199,7 @@ def test_a_certificate_is_verified_by_the_store_and_not_after_any_change(
     file.write_bytes(body)
     code, out = command(capsys, counted, "verify", str(file))
     assert code == 0, out
-    assert "holds" in out
+    assert "valid" in out
     changed = json.loads(body)
     changed["result"]["labels"][1]["model_total"] += 1
     file.write_text(json.dumps(changed))
@@ -239,7 +239,7 @@ def test_a_certificate_signed_anew_over_chosen_frames_does_not_hold(
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
-        ({"later_field": 1}, 0, "holds"),
+        ({"later_field": 1}, 0, "valid"),
         ({"units": [{"zone": 99}]}, 4, "does not draw the units"),
     ],
     ids=["of a later version", "out of range"],
@@ -298,7 +298,7 @@ def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str],
     )
     assert command(capsys, counted, "verify", str(tmp_path / "c.json"))[0] == 0
     code, out = command(capsys, counted, "next", "gate")
-    assert code == 0 and "off the variance" in out
+    assert code == 0 and "reduces the variance" in out
     code, out = command(capsys, counted, "list")
     assert code == 0 and "target precision reached" in out
     code, out = command(capsys, counted, "start", "again", "--source", "gate", "--seed", "7")
@@ -318,7 +318,7 @@ def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str],
         ({"labels": ["cra"]}, "There is no label 'cra'; did you mean car?"),
         ({"labels": [""]}, "There is no label ''"),
         ({"model": "none-such"}, "There is no model 'none-such'"),
-        ({"wanted_width": 0}, "The wanted width"),
+        ({"wanted_width": 0}, "The target precision"),
         ({"planned_units": 3}, "A planned size must be 30 to 400"),
         ({"name": "a/b"}, "A name can have"),
     ],

@@ -95,7 +95,7 @@ def other_boxes(lines: Lines) -> Lines:
         [
             (moved, "boxes changed"),
             (without, "30 frames removed"),
-            (more, "20 frames came"),
+            (more, "20 frames added"),
             (other_boxes, "boxes changed"),
         ]
     ),

@@ -335,7 +335,7 @@ def test_the_command_takes_secrets_from_the_environment_and_prints_none(stack: P
     secret = STORE["FRAMETALLY_STORE_SECRET_KEY"]
     missing = run(*told, *keys, "--folder", stack)
     assert missing.returncode == 2
-    assert "FRAMETALLY_STORE_SECRET_KEY is not known; set it in the environment" in missing.stderr
+    assert "frametally does not know FRAMETALLY_STORE_SECRET_KEY; set it in the environment" in missing.stderr
     env = {"FRAMETALLY_STORE_SECRET_KEY": secret, "FRAMETALLY_CLOUD_PASSWORD": PASSWORD}
     done = run(*told, *keys, "--folder", stack, **env)
     assert done.returncode == (0 if os.geteuid() in (0, CONTAINER_USER) else 1), done.stderr
@@ -443,7 +443,7 @@ def test_one_line_names_the_server_and_the_setting(host: str) -> None:
     why = why_unreachable(Server("store", host, port))
     assert "\n" not in why
     assert f"the store's server {host}:{port} cannot be reached (" in why
-    assert "is FRAMETALLY_STORE_ENDPOINT right?" in why
+    assert "that FRAMETALLY_STORE_ENDPOINT is right" in why
 
 
 def test_one_that_is_away_makes_the_whole_unwell(

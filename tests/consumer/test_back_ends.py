@@ -263,7 +263,9 @@ def test_a_cpu_without_bf16_refuses_it(
         model_names=files.names,
         data_dir=tmp_path,
     )
-    with pytest.raises(Misconfigured, match="FRAMETALLY_PRECISION=bf16: this machine's CPU does not have it"):
+    with pytest.raises(
+        Misconfigured, match="FRAMETALLY_PRECISION=bf16: this machine's CPU does not support it"
+    ):
         prepare_detector(settings)
 
 

@@ -103,8 +103,8 @@ def test_settings_win_over_the_file_and_the_url_over_its_servers(
     [
         ("security.protocol=TLS", "security.protocol=TLS: frametally supports PLAINTEXT"),
         ("sasl.mechanisms=GSSAPI", "sasl.mechanisms=GSSAPI: frametally supports PLAIN"),
-        ("request.timeout.ms=soon", "request.timeout.ms=soon: give a number of milliseconds"),
-        ("sasl.username=me", "needs a name and a password"),
+        ("request.timeout.ms=soon", "request.timeout.ms=soon is not a number of milliseconds"),
+        ("sasl.username=me", "requires a user name and a password"),
     ],
 )
 def test_what_the_file_must_not_say_is_named(tmp_path: Path, line: str, said: str) -> None:

@@ -197,7 +197,7 @@ def test_where_pictures_of_a_medium_of_two_days_are_gone_its_days_cannot_be_told
     footage.aggregate()
     for verdict, [detail] in coverage_of_days(footage).values():
         assert verdict is None
-        assert "is of 2 days, and 7 of its 8 frames are in the store" in detail
+        assert "covers 2 days, and 7 of its 8 frames are in the store" in detail
 
 
 def test_a_gap_between_segments_is_said_with_the_runs_of_its_model(footage: Footage) -> None:

@@ -335,7 +335,7 @@ def test_an_upgraded_folder_names_its_days_before_they_are_counted_again_and_the
         return capfd.readouterr()
 
     notice = (
-        "3 days were counted by an earlier version's rules; `frametally aggregate --interval 60` counts "
+        "3 days were counted with an earlier version's rules; `frametally aggregate --interval 60` counts "
         "them again, and their numbers may change: 2026-01-01, 2026-01-02, 2026-01-03"
     )
     assert notice in output_of("status", code=3)[0]

@@ -242,7 +242,9 @@ def test_int8_of_another_version_or_size_is_named(write_model: WriteModel) -> No
     digest = hashlib.sha256(files.weights.read_bytes()).hexdigest()
     old = f"tiny-{digest}-00000000-64x64-v0-int8.json"
     (files.weights.parent / old).write_text("{}")
-    with pytest.raises(Misconfigured, match=f"{old} is of another version, cfg or input size; make it with"):
+    with pytest.raises(
+        Misconfigured, match=f"{old} was made for another version, cfg or input size; make it with"
+    ):
         prepare_detector(settings_of(files, precision="int8"))
 
 

@@ -136,14 +136,14 @@ def test_names_that_are_no_text_are_refused(write_model: WriteModel) -> None:
         (HEAD + YOLO.replace("classes=3", "classes=80"), "need filters=85 in the layer before, but it has 8"),
         (
             HEAD + YOLO + "[route]\nlayers=-2\n" + YOLO.replace("3", "-3"),
-            "classes=-3 is not one whole number",
+            "classes=-3 is not a single whole number",
         ),
         (
             HEAD.replace("filters=8", "filters=many") + YOLO,
             "line 3: filters=many is not a list of whole numbers",
         ),
-        (HEAD.replace("filters=8", "filters=8\ngroups=2") + YOLO, "do not fit 3 channels"),
-        (HEAD + "dilation=2\n" + YOLO, "dilation=2 cannot be run"),
+        (HEAD.replace("filters=8", "filters=8\ngroups=2") + YOLO, "do not match 3 channels"),
+        (HEAD + "dilation=2\n" + YOLO, "frametally cannot run dilation=2"),
         (HEAD + "[route]\nlayers=-4\n" + YOLO, "there is no layer -4 before this one"),
         (HEAD + "[route]\nlayers=-1\ngroups=3\n" + YOLO, "8 channels in 3 groups"),
         (HEAD + "[lstm]\n" + YOLO, "[lstm] in line 6: frametally cannot run such a layer"),

@@ -162,7 +162,7 @@ def test_another_size_than_the_networks_is_refused(load: Callable[..., Any]) -> 
 )
 def test_another_head_is_refused_with_its_shapes(load: Callable[..., Any], outputs: Any) -> None:
     with pytest.raises(
-        Misconfigured, match=r"own.onnx: its outputs \(\d.*\) are not those of a YOLO head of 3"
+        Misconfigured, match=r"own.onnx: its outputs \(\d.*\) do not match a YOLO head of 3"
     ) as error:
         load(outputs)
     assert "\n" not in str(error.value)
@@ -175,7 +175,7 @@ def test_a_second_output_that_is_no_head_does_not_matter(load: Callable[..., Any
 @pytest.mark.parametrize(
     ("outputs", "says"),
     [
-        ([v8() * np.float32(5)], "its scores go from 0 to 4.5, no probabilities"),
+        ([v8() * np.float32(5)], "its scores go from 0 to 4.5, so they are not probabilities"),
         ([np.concatenate([v8()[:, :4] / SIZE, v8()[:, 4:]], axis=1)], "boxes are not in pixels"),
         ([v10() * np.array([1, 1, 1, 1, 1, 9], np.float32)], "class 9, but there are 3 class names"),
         ([v8() * np.float32("nan")], "numbers that are not finite"),

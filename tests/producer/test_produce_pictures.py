@@ -387,7 +387,7 @@ def test_pictures_without_a_time_of_their_own_count_once_whatever_becomes_of_the
         assert (report.frames_announced, report.frames_known, report.skipped) == (0, 5, [])
         if folder == "copy":
             [notice] = [line for line in report.notices if "another file date" in line]
-            assert "(4 more likewise)" in notice
+            assert "(4 more like this)" in notice
     assert [manifest.frames_announced for manifest in bench.manifests()] == [5]
     # In another source the same pictures are other frames, with the time that they have now.
     assert bench.produce(bench.folder / "pics", source="other").frames_announced == 5

@@ -267,7 +267,7 @@ def test_a_topic_that_one_may_not_touch_is_named_with_who_one_is(
     assert done.returncode == 2 or command == "produce"
     if command != "produce":  # there is nothing to produce, so that nothing was asked of the log
         line = only_error(done)
-        assert f"Kafka does not let user 'frametally' look at topic '{topic}'" in line
+        assert f"Kafka does not allow user 'frametally' to describe topic '{topic}'" in line
         assert "kafka-acls" in line
 
 
@@ -288,7 +288,7 @@ def test_who_may_look_and_not_read_or_write_is_told_so_instead_of_waiting_for_ev
 @pytest.mark.parametrize(
     ("granted", "missing"),
     [
-        ([], "look at"),
+        ([], "describe"),
         ([ACLOperation.DESCRIBE], "write to"),
         ([ACLOperation.DESCRIBE, ACLOperation.WRITE], "read"),
     ],
@@ -309,7 +309,7 @@ def test_the_doctor_calls_a_log_bad_that_refuses_a_right_on_the_topic_and_says_w
     done = frametally("doctor", "--json", "--data-dir", tmp_path, **settings)
     (row,) = [row for row in json.loads(done.stdout)["rows"] if row["area"] == "log"]
     assert not row["good"], row
-    assert f"Kafka does not let user 'frametally' {missing} topic '{topic}'" in row["remedy"]
+    assert f"Kafka does not allow user 'frametally' to {missing} topic '{topic}'" in row["remedy"]
     assert "kafka-acls" in row["remedy"]
     assert done.returncode == 2
 

@@ -165,7 +165,9 @@ def test_the_topics_settings_stay_as_they_are(kafka: Mapping[str, str], user: st
 
 def test_a_camera_reads_nothing(kafka: Mapping[str, str]) -> None:
     with closing(log_of(kafka, CAMERA)) as log:
-        with pytest.raises(Misconfigured, match=r"does not let user 'frametally-camera' read topic 'frames'"):
+        with pytest.raises(
+            Misconfigured, match=r"does not allow user 'frametally-camera' to read topic 'frames'"
+        ):
             take(log, "frames")
         with pytest.raises(Misconfigured):
             log.trim("frames")

@@ -76,7 +76,7 @@ WRONG = {
         "correct {stem}_USER and {stem}_PASSWORD",
     ),
     "no password": ("{url}", "frametally", "", Misconfigured, "set {stem}_USER and {stem}_PASSWORD"),
-    "a missing database": ("{url}-not", None, None, Misconfigured, "make it, or correct {stem}_URL"),
+    "a missing database": ("{url}-not", None, None, Misconfigured, "create it, or correct {stem}_URL"),
     "an unknown host": (
         "postgresql://nohost.invalid/x",
         None,

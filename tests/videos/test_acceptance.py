@@ -555,7 +555,7 @@ def test_a_region_outside_the_picture_is_left_out_and_that_is_told(ports: Upload
     video = Acceptance(ports).accept(send(ports, DATA, fields=fields)).video
     assert (video.name, video.fields.roi, video.fields.calibration) == ("Mine", inside, None)
     assert len(video.facts.damage) == 1
-    assert "points[1] (641, 10) lies outside the picture of 640x360" in video.facts.damage[0]
+    assert "points[1] (641, 10) is outside the picture of 640x360" in video.facts.damage[0]
 
 
 @pytest.mark.parametrize("state", ["accepted", "refused", "aborted"])

@@ -135,7 +135,11 @@ def test_where_it_is_is_told_in_seconds(tmp_path: Path) -> None:
     ("started_at_ms", "source", "words"),
     [
         (None, None, "It has no start time."),
-        (UPLOADED_AT_MS + 7_200_000, "start_time", "By its own time it ended 2.0 h after it was uploaded."),
+        (
+            UPLOADED_AT_MS + 7_200_000,
+            "start_time",
+            "According to its own time, it ended 2.0 h after it was uploaded.",
+        ),
         (3_600_000, "container", "It says that it was filmed on the first day of 1970, as clocks"),
         (-2_082_844_800_000, "container", "It says that it was filmed on the first day of 1904, as clocks"),
         (3_600_000, "start_time", None),

@@ -377,7 +377,7 @@ def test_it_has_the_memory_that_is_set_and_says_so(
     program = PROGRAM.format(body="    bytearray(400_000_000)", kind="previews")
     monkeypatch.setattr(child, "bound", lambda arguments: [sys.executable, "-c", program])
     shop.upload_for("previews", make_video("a.mp4", 3))
-    why = "It takes more than 256 MB of memory; convert it, or raise FRAMETALLY_JOB_MEMORY_MB."
+    why = "It needs more than 256 MB of memory; convert it, or raise FRAMETALLY_JOB_MEMORY_MB."
     assert f"a.mp4: previews failed: {why}" in shop.work().failed
 
 

@@ -110,9 +110,9 @@ def test_a_video_that_lies_on_its_side_is_as_wide_as_it_is_shown(
         ),
         ("mp4", "libx265", "yuv420p", "mp4", "video/mp4", "Not every browser can play H.265 (HEVC)"),
         ("mp4", "mpeg4", "yuv420p", "mp4", "video/mp4", "Not every browser can play MPEG-4 part 2"),
-        ("avi", "mjpeg", "yuvj420p", "avi", "video/x-msvideo", "Browsers do not play AVI"),
-        ("matroska", "libx264", "yuv420p", "matroska", "video/x-matroska", "Browsers do not play Matroska"),
-        ("mpegts", "mpeg2video", "yuv420p", "mpegts", "video/mp2t", "Browsers do not play MPEG transport"),
+        ("avi", "mjpeg", "yuvj420p", "avi", "video/x-msvideo", "Browsers cannot play AVI"),
+        ("matroska", "libx264", "yuv420p", "matroska", "video/x-matroska", "Browsers cannot play Matroska"),
+        ("mpegts", "mpeg2video", "yuv420p", "mpegts", "video/mp2t", "Browsers cannot play MPEG transport"),
     ],
 )
 def test_what_browsers_do_not_play_says_so_with_what_to_do(

@@ -41,7 +41,7 @@ BAD_NAMES = [
     "\u2028\u2029gate\x85",
     "\N{PARTY POPPER}" * 255,
     "=?utf-8?q?gate?=",
-    "\udce9 no UTF-8",
+    "\udce9 not UTF-8",
 ]
 
 
@@ -346,7 +346,7 @@ def test_doctor_logs_in_and_sends_nothing(received: Received, tmp_path: Path) ->
     with mail_server(received, tmp_path, tls="starttls") as (url, ca_file):
         (good,) = mail_rows(logged_in(url, ca_file))
         (bad,) = mail_rows(logged_in(url, ca_file, "wrong-secret"))
-    assert (good.value, good.note, good.good) == ("logged in", "recipients: 1", True)
+    assert (good.value, good.note, good.good) == ("signed in", "recipients: 1", True)
     assert "FRAMETALLY_SMTP_PASSWORD" in bad.remedy
     assert "wrong-secret" not in str(bad)
     (away,) = mail_rows(settings_of(url))

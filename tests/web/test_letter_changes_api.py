@@ -130,7 +130,7 @@ def test_another_change_waits_for_the_one_at_work(place: Place, client: FlaskCli
         return ChangeOutcome(["done"])
 
     desk.start("drop", "all", work)
-    with pytest.raises(Problem, match="Another change"):
+    with pytest.raises(Problem, match="Another footage change"):
         desk.start("drop", "all", work)
     desk.close()  # a server that stops does not wait for the last step
     assert desk.last is not None
