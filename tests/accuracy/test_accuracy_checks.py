@@ -285,7 +285,7 @@ def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str],
     file = tmp_path / "answers.json"
     file.write_text(json.dumps(sent))
     code, out = command(capsys, counted, "answer", "gate", str(file), "--person", "ann")
-    assert (code, out.strip()) == (0, "gate: 100 answers kept")
+    assert (code, out.strip()) == (0, "gate: saved 100 answers")
     code, out = command(capsys, counted, "result", "gate", "--history")
     assert code == 0 and "car, after 30 frames, 20" in out and re.search(r"car, after 9\d frames, 20", out)
     code, out = command(capsys, counted, "result", "gate", "--certificate", str(tmp_path / "c.json"))

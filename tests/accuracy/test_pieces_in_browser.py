@@ -128,7 +128,7 @@ def test_intervals_of_visits_and_crossings_are_where_the_numbers_are(
     answer_by_api(window, "driven", metric="crossings", line="west", sources=["gate"])
     page = window.open("?metric=objects&interval=60", "#dashboard[data-state=ready][aria-busy=false]")
     expect(page.locator("#checks")).to_contain_text("95 % interval, checked on")
-    expect(page.locator("#checks")).to_contain_text("16 pieces of footage, model m")
+    expect(page.locator("#checks")).to_contain_text("16 clips of footage, model m")
     expect(page.locator("#dashboard")).to_contain_text(
         re.compile(r"unique objects, estimate \d+ \(\d+ to \d+\)")
     )
@@ -136,7 +136,7 @@ def test_intervals_of_visits_and_crossings_are_where_the_numbers_are(
     expect(tab).not_to_contain_text(" to ")  # that number was not checked
     page = window.open("lines?source=gate", "#lines-page[data-state=ready]")
     page.locator("#crossings-of button", has_text="west").click()
-    expect(page.locator("#crossings-checks")).to_contain_text("16 pieces of footage, model m")
+    expect(page.locator("#crossings-checks")).to_contain_text("16 clips of footage, model m")
     row = page.locator("#crossings-table tbody tr", has_text="west").filter(has_text="car")
     expect(row.locator("td").nth(2)).to_contain_text(re.compile(r"\(\d+ to \d+\)"))
     expect(page.locator("#crossings-legend")).to_contain_text(re.compile(r"backward\d+ \(\d+ to \d+\)"))

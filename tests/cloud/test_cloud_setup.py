@@ -353,7 +353,7 @@ def test_without_a_domain_one_line_says_how_to_give_it(stack: Path) -> None:
     assert (
         done.stderr.strip()
         .splitlines()[-1]
-        .startswith("error: FRAMETALLY_DOMAIN is not known; give --domain")
+        .startswith("error: frametally does not know FRAMETALLY_DOMAIN; give --domain")
     )
     assert not (stack / ".env").exists()
 

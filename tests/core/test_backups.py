@@ -168,7 +168,7 @@ def test_what_cannot_be_restored_is_one_line_and_changes_nothing(said: Said, set
         assert words in said("restore", "--from", "bad.backup", "--replace", code=2)
         assert accounts(settings) == ["anna"]
     said("users", "add", "ben")
-    assert "is not empty (accounts: 2, audit records: 2): give --replace" in said(
+    assert "is not empty (accounts: 2, audit records: 2): add --replace" in said(
         "restore", "--from", "good", code=2
     )
     assert accounts(settings) == ["anna", "ben"]

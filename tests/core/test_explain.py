@@ -246,7 +246,11 @@ def test_a_bar_is_found_in_the_stored_interval_or_a_multiple(index: CountIndex) 
             "frametally has counted nothing of source cam at that time; sources of pixels-1: cam",
         ),
         ({"start_ms": 60_000, "source": "gate"}, NoSuchBar, "nothing of source gate"),
-        ({"start_ms": 180_000}, NoSuchBar, "none of the 3 frames of cam analysed at that time shows 'car'"),
+        (
+            {"start_ms": 180_000},
+            NoSuchBar,
+            "none of the 3 frames of cam that were analysed at that time shows 'car'",
+        ),
         ({"start_ms": 0, "interval_s": 90}, Misconfigured, "multiples of 60 s"),
         ({"start_ms": 0, "model": "x"}, Misconfigured, "choose from: pixels-1"),
     ],

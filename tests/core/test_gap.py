@@ -78,7 +78,7 @@ def test_dead_letters_are_told_with_the_reason_of_the_first(books: Books) -> Non
     books.detect(range(50), dead=range(50, 60))
     found = reasons(books, 50, 60)
     assert kinds(found) == [("dead_letters", 10)]
-    assert found[0].words == "10 frames are not readable: the picture cannot be decoded."
+    assert found[0].words == "10 frames are unreadable: the picture cannot be decoded."
     assert kinds(reasons(books, 59, 60)) == [("dead_letters", 1)]
 
 

@@ -177,7 +177,7 @@ def test_doctor_deep_names_each_day_of_the_index_that_differs_from_its_part_file
         ("days", "compared 1 days with their part files", ""),
     ]
     assert cli.main(["index", "--repair", "--data-dir", str(data)]) == 0
-    assert "taken out: index, 2026-01-01 (m, 60 s): gate" in capsys.readouterr().out
+    assert "removed: index, 2026-01-01 (m, 60 s): gate" in capsys.readouterr().out
     with closing(open_count_index(settings.index_url)) as index:
         assert check_index(open_object_store(settings.store_url), index, NoProgress()) == (1, [], [])
 

@@ -101,8 +101,8 @@ def test_settings_win_over_the_file_and_the_url_over_its_servers(
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("security.protocol=TLS", "security.protocol=TLS: frametally supports PLAINTEXT"),
-        ("sasl.mechanisms=GSSAPI", "sasl.mechanisms=GSSAPI: frametally supports PLAIN"),
+        ("security.protocol=TLS", "security.protocol=TLS is not supported; use one of PLAINTEXT"),
+        ("sasl.mechanisms=GSSAPI", "sasl.mechanisms=GSSAPI is not supported; use one of PLAIN"),
         ("request.timeout.ms=soon", "request.timeout.ms=soon is not a number of milliseconds"),
         ("sasl.username=me", "requires a user name and a password"),
     ],
@@ -166,7 +166,7 @@ def strange_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes 
     ("answer", "error", "said"),
     [
         (None, Retryable, "is not responding"),
-        (b"", Retryable, "hung up"),
+        (b"", Retryable, "closed the connection"),
         (b"HTTP/1.1 400 Bad Request\r\n\r\n", Misconfigured, "does not seem to be Kafka"),
     ],
 )

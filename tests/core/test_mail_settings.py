@@ -78,7 +78,10 @@ def test_ours_win_and_a_password_goes_to_no_other_server_than_it_was_set_for(
             "FRAMETALLY_SMTP_URL=mail.example.org: write the server",
         ),
         ({"FRAMETALLY_SMTP_URL": "smtp://h:99999"}, "FRAMETALLY_SMTP_URL=smtp://h:99999: Port out of range"),
-        ({"FRAMETALLY_SMTP_URL": "smtp://me:s3cret@h"}, "FRAMETALLY_SMTP_URL=smtp://me:***@h: a name and a"),
+        (
+            {"FRAMETALLY_SMTP_URL": "smtp://me:s3cret@h"},
+            "FRAMETALLY_SMTP_URL=smtp://me:***@h: the user name and",
+        ),
         ({"SMTP_SERVER": "mail example"}, "SMTP_SERVER=smtp://mail example:587: write the server as"),
         ({"SMTP_SERVER": "h", "SMTP_PORT": "no"}, "SMTP_PORT=no is not a port; set it to a port such as 587"),
         ({"FRAMETALLY_MAIL_DIGEST_S": "-1"}, "FRAMETALLY_MAIL_DIGEST_S=-1: "),

@@ -62,7 +62,7 @@ def test_what_another_package_lacks_is_named_with_its_own_extra(tmp_path: Path) 
     install(tmp_path, module="import corn")
     assert opened("frame_log", "pigeon://loft", path=tmp_path) == (
         "Misconfigured: FRAMETALLY_LOG_URL='pigeon://loft': corn is not installed; "
-        "pip install 'carrier-pigeons[feed]'"
+        "run pip install 'carrier-pigeons[feed]'"
     )
 
 

@@ -370,7 +370,7 @@ def test_an_append_that_waits_while_the_write_is_finished_adds_nothing(
         return locked(handle, look_every_s=look_every_s, on_held=on_held)
 
     monkeypatch.setattr(growing, "locked", finished_meanwhile)
-    with pytest.raises(Poison, match="is over"):
+    with pytest.raises(Poison, match="finished or aborted"):
         late.append(b"4567", at_byte=4)
     assert store.get(KEY) == b"0123"
 

@@ -97,7 +97,7 @@ def test_with_a_ca_file_the_server_must_show_a_certificate_of_that_authority_wit
     [
         ('FATAL:  password authentication failed for user "me"', Misconfigured, "FRAMETALLY_INDEX_PASSWORD"),
         ("fe_sendauth: no password supplied", Misconfigured, "set FRAMETALLY_INDEX_USER"),
-        ('FATAL:  database "x" does not exist', Misconfigured, "make it"),
+        ('FATAL:  database "x" does not exist', Misconfigured, "create it"),
         ('FATAL:  no pg_hba.conf entry for host "1.2.3.4"', Misconfigured, "pg_hba.conf"),
         ("SSL error: certificate verify failed", Misconfigured, "FRAMETALLY_INDEX_CA_FILE"),
         (

@@ -123,7 +123,7 @@ def test_it_can_be_narrowed(two_models: Footage, asked: dict[str, Any], differen
     [
         (("tiny-a", "tiny-a"), {}, "the same model"),
         (("tiny-", "tiny-b"), {}, "several models match"),
-        (("tiny-a", "large"), {}, "there are tiny-a, tiny-b"),
+        (("tiny-a", "large"), {}, "choose from: tiny-a, tiny-b"),
         (("tiny-a", "tiny-b"), {"interval_s": 7}, "does not divide a day"),
         (("tiny-a", "tiny-b"), {"interval_s": 30}, "no stored interval fits both models"),
     ],

@@ -267,7 +267,7 @@ def test_a_camera_by_http_is_logged_in_to(scheme: str) -> None:
 
     with Speaker(speak) as server:
         assert len(frames_of(by_http(server, login=LOGIN), 3)) == 3
-        assert "requires a password" in str(failure_of(by_http(server)))
+        assert "requires a user name and password" in str(failure_of(by_http(server)))
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Digest", "Bearer"])
@@ -419,7 +419,7 @@ def test_a_closed_port_and_an_unknown_name_are_one_line() -> None:
 def test_a_wrong_path_a_wrong_password_and_none_are_told_apart() -> None:
     with RtspCamera(LAUNCHES["mjpeg"], user="viewer", password=LOGIN.password.get_secret_value()) as camera:
         wrong = LOGIN._replace(password=SecretStr("geheim"))
-        assert "requires a password" in str(failure_of(to_open(camera.address)))
+        assert "requires a user name and password" in str(failure_of(to_open(camera.address)))
         told = failure_of(to_open(camera.address, login=wrong))
         assert isinstance(told, CameraAway)
         assert told.refuses_login

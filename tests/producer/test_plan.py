@@ -110,7 +110,7 @@ def test_the_command_prints_it_and_makes_no_data_folder(
     data = bench.folder / "data"
     assert main(["produce", str(yard), "--dry-run", "--data-dir", str(data)]) == 6
     told = capsys.readouterr()
-    assert "yard: 7 files (0 known already)" in told.out
+    assert "yard: 7 files (0 already known)" in told.out
     assert "about 30 new frames, 2026-05-01T06:00:00.000Z to 2026-05-01T08:04:00.000Z, 2 gaps" in told.out
     assert "gap in yard: 59 min 57 s, 2026-05-01T06:00:03.000Z to 2026-05-01T07:00:00.000Z" in told.out
     assert "a gap is more than" in told.out

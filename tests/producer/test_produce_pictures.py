@@ -170,7 +170,7 @@ def test_what_is_to_say_about_times_is_said_once_not_for_each_picture(
         f"{bench.folder}/pics/dated0.jpg (3 more like this): neither the file nor its name contains a time"
     )
     assert bench.progress.lines == report.notices
-    assert naive.startswith(f"{bench.folder}/pics/naive0.jpg (3 more likewise)")
+    assert naive.startswith(f"{bench.folder}/pics/naive0.jpg (3 more like this)")
     assert "read in Europe/Berlin" in naive
     assert "does not exist in Europe/Berlin" in skipped
 

@@ -264,7 +264,7 @@ def test_from_outside_nobody_logs_in_but_a_camera(kafka: Mapping[str, str], user
 
 
 def test_rights_given_twice_are_the_same_and_what_is_too_much_is_taken_back(kafka: Mapping[str, str]) -> None:
-    assert run_as_the_container_does(kafka) == "Kafka: 0 rights given, 0 taken back\n"
+    assert run_as_the_container_does(kafka) == "Kafka: granted 0 permissions, revoked 0\n"
     too_much = ACL(
         f"User:{CAMERA}",
         "*",
@@ -274,7 +274,7 @@ def test_rights_given_twice_are_the_same_and_what_is_too_much_is_taken_back(kafk
     )
     with closing(admin_of(kafka, "admin")) as admin:
         admin.create_acls([too_much])
-    assert run_as_the_container_does(kafka) == "Kafka: 0 rights given, 1 taken back\n"
+    assert run_as_the_container_does(kafka) == "Kafka: granted 0 permissions, revoked 1\n"
 
 
 def test_who_is_no_administrator_gives_no_rights(kafka: Mapping[str, str], tmp_path: Path) -> None:

@@ -315,7 +315,7 @@ def test_setting_up_again_changes_nothing_and_leaves_the_rules_of_others() -> No
 
     assert set_up_store(url, access, image_days=30) == [
         f"store: bucket {name} created",
-        "store: frames are kept 30 days, detections for ever",
+        "store: frames are kept 30 days, detections forever",
     ]
     assert rules() == {"frametally-images-cameras": ("cameras/images/", 30)}
     assert days_of_left_parts() == [("cameras/videos/", 3)]
@@ -347,7 +347,7 @@ def test_a_key_under_its_stages_policy_lacks_nothing_of_it_and_has_nothing_of_ot
     store = S3Place(bucket.url, access).open()
     for folder in ("images", "metadata", "media", "mapreduce-output"):
         if folder not in STAGES[stage].writes and "" not in STAGES[stage].writes:
-            with pytest.raises(Misconfigured, match=f"{folder}/x may not be written: .*s3:PutObject"):
+            with pytest.raises(Misconfigured, match=f"{folder}/x cannot be written: .*s3:PutObject"):
                 store.put(f"{folder}/x", b"")
     if not STAGES[stage].removes:
         with pytest.raises(Misconfigured, match=r"not have permission to delete .*s3:DeleteObject"):
@@ -399,7 +399,7 @@ def test_what_may_not_be_read_is_told_from_what_is_not_there(bucket: S3Place) ->
     with pytest.raises(ObjectMissing):
         store.get("mapreduce-output/none")
     for ask in (store.get, store.head):
-        with pytest.raises(Misconfigured, match=r"images/a.jpg may not be read: .*s3:GetObject"):
+        with pytest.raises(Misconfigured, match=r"images/a.jpg cannot be read: .*s3:GetObject"):
             ask("images/a.jpg")
 
 

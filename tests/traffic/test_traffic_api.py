@@ -217,7 +217,7 @@ def test_the_command_says_in_one_line_what_it_cannot_do(
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(filmed.settings.data_dir))
     assert cli.main(["report", "traffic", "yard", "--format", "csv"]) == 2
-    assert "The source 'yard' has no counts. These have: crossroads." in capsys.readouterr().err
+    assert "The source 'yard' has no counts. Choose from: crossroads." in capsys.readouterr().err
 
 
 @pytest.mark.thorough

@@ -611,7 +611,7 @@ def test_a_video_that_was_removed_while_a_slow_look_went_on_does_not_come_back(p
         remove_all_of(ports.store, video.id, video.sha256)
         return facts
 
-    with pytest.raises(Poison, match="is over"):
+    with pytest.raises(Poison, match="has ended"):
         Acceptance(ports._replace(look=look)).accept(upload)
     assert all_keys(ports.store) == []
 

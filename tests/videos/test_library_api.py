@@ -279,7 +279,9 @@ def test_a_video_that_needed_a_time_gets_one_and_its_frames_are_made(
 ) -> None:
     record = make_video(facts=make_facts(started_at_ms=None, time_source=None))
     (video_id,) = stored(place, record)
-    place.catalogue.set_video(video_id, state="needs_time", reason="Nothing says when it was filmed.")
+    place.catalogue.set_video(
+        video_id, state="needs_time", reason="Neither the file nor its name says when it was filmed."
+    )
     assert client.get(f"/api/v1/videos/{video_id}").json["remedy"]
     answer = patch(client, video_id, changes)
     assert (answer.json["started_at_ms"], answer.json["time_source"]) == (started_at_ms, "start_time")

@@ -214,7 +214,7 @@ def test_what_claims_more_than_is_allowed_is_refused(looks: Looks, make_video: C
     pictures = make_video("a.avi", 2, codec="mjpeg", pix_fmt="yuvj420p", size_px=(2000, 2000))
     assert "more than the allowed 1 million pixels per frame" in looks.refusal(pictures)[1]
     looks.overrides = {"video_max_h": 0.001}
-    assert looks.refusal(clip)[1].startswith("It lasts 0.0 h, and 0.001 are allowed")
+    assert looks.refusal(clip)[1].startswith("It lasts 0.0 h, but at most 0.001 are allowed")
 
 
 @pytest.mark.thorough

@@ -249,7 +249,7 @@ def test_a_range_beyond_a_file_is_said_as_that_and_not_as_a_method(place: Place)
     assert answer.status_code == 416
     assert answer.json is not None
     assert "range" in answer.json["detail"]
-    assert "GET is not possible" not in answer.json["detail"]
+    assert "GET is not allowed" not in answer.json["detail"]
 
 
 @pytest.mark.thorough

@@ -368,7 +368,7 @@ def test_single_pictures_are_too_far_apart_and_the_note_says_so(place: Place) ->
     assert {bar["objects_missing"] for bar in chart["buckets"]} == {"too_slow"}
     assert chart["objects_note"] == (
         "Unique objects are unknown in 1 of 1 intervals: footage was analysed in single pictures, "
-        "5 frames a second are needed."
+        "but 5 frames per second are needed."
     )
 
 

@@ -270,7 +270,7 @@ def _no_foot_points(runs: Sequence[Run]) -> list[str]:
         return []
     return [
         f"{len(runs)} days, such as {runs[0].day} ({runs[0].model}), were counted by an earlier release, "
-        "whose tracks do not have foot points; lines and zones have no counts on these days"
+        "whose tracks have no foot points; lines and zones have no counts on these days"
     ]
 
 

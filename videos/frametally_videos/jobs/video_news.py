@@ -85,7 +85,7 @@ class VideoNews:
         ]
         event = f"{quality.sha256} {quality.made_by} {' '.join(check.name for check in failed)}"
         checks = failed[0].name if len(failed) == 1 else f"{len(failed)} checks"
-        self._put("quality", video, event, f"{name} failed {checks}", lines)
+        self._put("quality", video, event, f"{name} did not pass {checks}", lines)
 
     def _put(self, rule: str, video: VideoRecord, event: str, subject: str, lines: list[str]) -> None:
         if not self._is_told:

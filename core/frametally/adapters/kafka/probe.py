@@ -159,7 +159,7 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
     while len(received) < count:
         more = connection.recv(count - len(received))
         if not more:
-            raise ConnectionResetError("the connection was closed")
+            raise ConnectionResetError("it sent no answer")
         received += more
     return received
 
