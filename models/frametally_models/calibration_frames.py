@@ -89,7 +89,7 @@ def _of_folder(folder: Path, settings: Settings, progress: Progress) -> Iterator
     if not has_frames:
         raise Misconfigured(
             f"{setting}: it has no picture that can be read ({', '.join(sorted(_PICTURES))}); put frames "
-            "of your footage there, or leave the setting empty to use the store's frames"
+            "of your footage there, or leave it empty to use the store's frames"
         )
 
 

@@ -138,7 +138,7 @@ def test_no_segment_is_read_in_full_and_none_that_has_nothing_of_the_bar(ledger:
     assert len(explained(store, ledger, 7 * MINUTE_MS, 8 * MINUTE_MS)) == 1
     assert (len(ranges), store.read_in_full) == (1, [])
     store.get_range = lambda key, first, end: get_range(key, first, end - 1)  # type: ignore[method-assign]
-    with pytest.raises(Retryable, match="cut short"):
+    with pytest.raises(Retryable, match="arrived incomplete"):
         explained(store, ledger, 7 * MINUTE_MS, 8 * MINUTE_MS)
 
 

@@ -76,7 +76,7 @@ LACKING = {
         "count_index",
         "elasticsearch+http://localhost:9200",
         "FRAMETALLY_INDEX_URL is an Elasticsearch address, but its client is not installed (No module named "
-        "'elasticsearch'): pip install \"frametally[search]\"",
+        "'elasticsearch'): run pip install \"frametally[search]\"",
     ),
     "boto3": (
         "object_store",

@@ -128,7 +128,7 @@ def test_a_folder_that_cannot_be_written_costs_time_and_a_line(
     said = Said()
     prepare_detector(settings_of(files), said)
     assert said.lines == [
-        f"{files.weights.parent}: cannot be written (Permission denied); tiny.weights is converted at every "
+        f"{files.weights.parent} cannot be written (Permission denied); tiny.weights is converted at every "
         "start"
     ]
 
@@ -267,5 +267,5 @@ def test_int8_that_is_damaged_is_refused(write_model: WriteModel) -> None:
     digests = {path.name: hashlib.sha256(value).hexdigest() for path, value in data.items()}
     converted.keep(data, int8_card, msgspec.structs.replace(card, files=digests, calibration=calibration))
     weights.write_bytes(b"2")
-    with pytest.raises(Misconfigured, match=r"int8.bin: damaged: .*download-models --int8"):
+    with pytest.raises(Misconfigured, match=r"int8.bin is damaged: .*download-models --int8"):
         prepare_detector(settings_of(files, precision="int8"))

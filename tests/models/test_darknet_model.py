@@ -96,7 +96,7 @@ def test_a_file_that_cannot_be_read_is_named(write_model: WriteModel, which: str
     folder = files.cfg.parent
     with pytest.raises(Misconfigured) as error:
         check_model(files._replace(**{which: folder}))
-    assert f"{folder}: cannot be read (Is a directory)" in one_line(error)
+    assert f"{folder} cannot be read (Is a directory)" in one_line(error)
 
 
 @pytest.mark.parametrize("names", ["cat\n", "cat\ndog\nbird\n", ""])

@@ -166,7 +166,7 @@ def test_an_output_layer_behind_anything_but_a_linear_1x1_convolution_is_named(
     [
         (YOLO + "new_coords=1\n", "only OpenCV can read"),
         (YOLO.replace("[yolo]", "[region]"), "only OpenCV can read"),
-        (YOLO.replace("num=3", "num=4"), "num=4 boxes with mask=1,2 and 6 numbers in anchors"),
+        (YOLO.replace("num=3", "num=4"), "num=4 boxes with mask=1,2 do not match the 6 numbers in anchors"),
         (YOLO.replace("mask=1,2", "mask=1,3"), "num=3 boxes with mask=1,3"),
         (YOLO.replace("10,14", "ten,14"), "anchors=.* is not a list of numbers"),
     ],

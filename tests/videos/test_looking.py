@@ -245,7 +245,7 @@ def test_a_store_that_is_away_is_no_fault_of_the_video(
     [
         (signal.SIGSEGV, Refused, "SIGSEGV"),
         (signal.SIGXCPU, Refused, "takes more than"),
-        (signal.SIGKILL, Retryable, "from outside"),
+        (signal.SIGKILL, Retryable, "another program ended"),
     ],
 )
 def test_what_ends_the_look_is_told_and_this_process_lives_on(

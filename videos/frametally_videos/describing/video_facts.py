@@ -73,7 +73,7 @@ def _container(file: BufferedReader) -> str:
     brand = head[_BRAND_AT : _BRAND_AT + _BRAND_BYTES] if head[4:8] == b"ftyp" else b"qt  "
     if form == "mov":
         if brand in _PICTURES:
-            raise Refused(NO_VIDEO, "Its first bytes are those of a still picture; give a video.")
+            raise Refused(NO_VIDEO, "It is a still picture, as its first bytes show; give a video.")
         return "mov" if brand == b"qt  " else "mp4"
     if form == "matroska" and b"webm" in head[:64]:
         return "webm"
