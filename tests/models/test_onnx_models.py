@@ -193,7 +193,7 @@ def test_a_file_that_is_no_network_is_refused(load: Callable[..., Any], tmp_path
     whole = write_onnx(tmp_path / "whole.onnx", [v8()]).read_bytes()
     for name, data in {"cut": whole[:-100], "text": b"hello", "empty": b""}.items():
         (tmp_path / name).write_bytes(data)
-        with pytest.raises(Misconfigured, match=f"MODEL_ONNX=.*{name}") as error:
+        with pytest.raises(Misconfigured, match=f"MODEL_ONNX=.*{name} is not an ONNX file") as error:
             load(tmp_path / name)
         assert "\n" not in str(error.value)
     with pytest.raises(Misconfigured, match="cannot be read"):

@@ -177,7 +177,9 @@ def test_a_picture_with_too_many_pixels_is_refused_by_its_header(
     monkeypatch.setattr(
         "frametally_producer.reading.picture_reader.decode_pixels", lambda data: pytest.fail("decoded")
     )
-    with pytest.raises(Poison, match=f"{size_px[0]}x{size_px[1]} pixels, 1 million are allowed") as refused:
+    with pytest.raises(
+        Poison, match=f"{size_px[0]}x{size_px[1]} pixels, but at most 1 million are allowed"
+    ) as refused:
         pixels_of(path)
     assert "FRAMETALLY_MAX_IMAGE_MEGAPIXELS" in str(refused.value)
 

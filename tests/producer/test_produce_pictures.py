@@ -249,7 +249,7 @@ def test_a_picture_with_too_many_pixels_is_named_and_the_rest_goes_on(
     large = make_picture("pics/large.jpg", size_px=(1100, 1000), **NOON)
     report = bench.produce(large.parent, max_image_megapixels=1)
     assert [skipped.name for skipped in report.skipped] == [str(large)]
-    assert "1100x1000 pixels, 1 million are allowed" in report.skipped[0].reason
+    assert "1100x1000 pixels, but at most 1 million are allowed" in report.skipped[0].reason
     assert report.frames_announced == 1
 
 
