@@ -10,5 +10,5 @@ class AccuracySettings(PluginSettings):
     """The part of `Settings` about accuracy checks."""
 
     accuracy_units: int = Field(
-        400, ge=30, le=5000, description="Units that an accuracy check draws; you can stop before."
+        400, ge=30, le=5000, description="Units that an accuracy check draws; you can stop earlier."
     )

@@ -77,7 +77,7 @@ class CameraRoutes:
 
     @CAMERAS.route(
         "POST cameras/preview",
-        "Tries a camera for up to 10 s and shows its picture; adds nothing.",
+        "Try a camera for up to 10 s and show its picture; add nothing.",
         body=_WANTED,
         statuses=(403, 409, 413, 415),
         success={200: "What it shows."},
@@ -91,7 +91,9 @@ class CameraRoutes:
         trial = self._try(feed)
         if trial is None:
             raise Problem(
-                409, "This camera cannot be tried now.", remedy="Try again in 10 seconds, or add the camera."
+                409,
+                "This camera cannot be tested right now.",
+                remedy="Try again in 10 seconds, or add the camera.",
             )
         picture = base64.b64encode(trial.jpeg).decode() or None
         return answers.CameraPreview(trial=trial.sentence, picture=picture)
@@ -126,10 +128,10 @@ class CameraRoutes:
 
     @CAMERAS.route(
         "DELETE cameras/{source}",
-        "Remove a camera; its frames and counts stay.",
+        "Delete a camera; its frames and counts stay.",
         _SOURCE,
         statuses=(403, 404, 409),
-        success={204: "Camera removed."},
+        success={204: "Camera deleted."},
         right="run",
     )
     def delete_camera(self, args: Args) -> Response:
@@ -137,7 +139,7 @@ class CameraRoutes:
         with self._changing(args) as source:
             is_removed = remove_camera(self.book, source)
         if not is_removed:
-            raise Problem(409, "The camera is still stopping.", remedy="Remove it in a few seconds.")
+            raise Problem(409, "The camera is still stopping.", remedy="Delete it in a few seconds.")
         return Response(status=204)
 
     def _read(self) -> Feed:
@@ -181,7 +183,7 @@ def _refusing() -> Iterator[None]:
         raise _without_settings(error) from error
     except SourceTaken as error:
         raise Problem(
-            409, f"{error}.", remedy="Choose another name, or remove the existing camera first."
+            409, f"{error}.", remedy="Choose another name, or delete the existing camera first."
         ) from error
 
 

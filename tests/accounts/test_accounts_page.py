@@ -197,6 +197,6 @@ def test_accounts_in_browser(browser: Browser, url: str, people: AccessBook, axe
     expect(page.locator("#people .entry")).to_have_count(3)
     expect(page.locator("#tokens .entry")).to_have_count(0)
     page.goto(str(link))
-    expect(page.locator("body")).to_contain_text("Ask for another")
+    expect(page.locator("body")).to_contain_text("Ask for a new link")
     page.close()
     assert people.account("anna") is None

@@ -111,7 +111,7 @@ def test_a_link_chooses_a_password_in_the_browser(
     type_in(page, password="nobody guesses this", again="nobody guesses this")  # noqa: S106
     page.locator("#dashboard[data-state=ready][aria-busy=false]").wait_for()
     page.goto(f"{url}/sign-in/once/{'t' * 43}")
-    assert "This link was used" in page.locator("#problem").inner_text()
+    assert "This link was already used" in page.locator("#problem").inner_text()
     visit.context.close()
 
 

@@ -547,7 +547,7 @@ def test_what_the_readme_quotes_of_the_products_messages_is_said_by_it() -> None
     table = text.partition("## Troubleshooting")[2].partition("\n## ")[0]
     quoted = re.findall(r'"([^"|]+)"', table)
     parts = [part.strip() for quote in quoted for part in quote.split("...")]
-    assert "refused the name" in parts
+    assert "refused the user name" in parts
     root = STACK.parent
     code = "".join(path.read_text(encoding="utf-8") for path in root.glob("*/frametally*/**/*.py"))
     assert [part for part in parts if part not in code + FILE.read_text()] == []

@@ -138,7 +138,7 @@ def test_no_segment_is_read_in_full_and_none_that_has_nothing_of_the_bar(ledger:
     assert len(explained(store, ledger, 7 * MINUTE_MS, 8 * MINUTE_MS)) == 1
     assert (len(ranges), store.read_in_full) == (1, [])
     store.get_range = lambda key, first, end: get_range(key, first, end - 1)  # type: ignore[method-assign]
-    with pytest.raises(Retryable, match="cut short"):
+    with pytest.raises(Retryable, match="arrived incomplete"):
         explained(store, ledger, 7 * MINUTE_MS, 8 * MINUTE_MS)
 
 
@@ -259,10 +259,14 @@ def test_a_bar_is_found_in_the_stored_interval_or_a_multiple(index: CountIndex) 
         (
             {"start_ms": 0},
             NoSuchBar,
-            "nothing of source cam is counted at that time; sources of pixels-1: cam",
+            "frametally has counted nothing of source cam at that time; sources of pixels-1: cam",
         ),
         ({"start_ms": 60_000, "source": "gate"}, NoSuchBar, "nothing of source gate"),
-        ({"start_ms": 180_000}, NoSuchBar, "none of the 3 frames of cam analysed at that time shows 'car'"),
+        (
+            {"start_ms": 180_000},
+            NoSuchBar,
+            "none of the 3 frames of cam that were analysed at that time shows 'car'",
+        ),
         ({"start_ms": 0, "interval_s": 90}, Misconfigured, "multiples of 60 s"),
         ({"start_ms": 0, "model": "x"}, Misconfigured, "choose from: pixels-1"),
     ],

@@ -35,6 +35,12 @@ INSTEAD = {
     r"\b(?:is|are|be|was) let (?:in|go|be|do|through)\b": "is allowed, can",
     r"\bbut for\b|\bas ever\b": "except, as usual",
     r"\bwhat (?:goes|lies|stands|waits|stays)\b": "name the thing",
+    r"\b(?:does|do) not (?:speak TLS|answer for now)\b": "does not use TLS, is not responding",
+    r"\bno such kind\b|\bno (?:file|medium) of\b": "is not supported, is not a valid ..., no footage of",
+    r"\bcarr(?:y|ies) (?:a|the) (?:name|password)\b": "contains a user name, a password",
+    r"\bgive this (?:user|key) the right\b": "give this user permission",
+    r"\bname a (?:file|folder|server|port)\b": "give, choose, set it to",
+    r"\bnor any other\b|\bin its middle\b|\bfrom its origin\b|\bhas it just now\b": "the usual words",
     r"(?:^|[.!?] )(?:What|Who) (?:cannot|must|may|has|have)\b(?![^.]*\?)": "name the actor first",
 }
 IN_PAGES = {
@@ -144,6 +150,9 @@ def test_texts_are_in_plain_english(folder: str) -> None:
         "the line that is none",
         "What cannot be read stays. Next",
         "counted anew",
+        "the server does not speak TLS",
+        "cannot be read; name a file that this user may read",
+        "give this user the right to write there",
     ],
 )
 def test_a_phrase_is_seen(text: str) -> None:

@@ -101,7 +101,7 @@ def test_a_member_that_is_killed_comes_back_and_the_others_run_on() -> None:
     with Running(python("one", SLEEPS), python("other", SLEEPS)) as family:
         first, other = (process_of(family.says(f"{name} | here")[0]) for name in ("one  ", "other"))
         os.kill(first, signal.SIGKILL)
-        assert family.says("was killed by SIGKILL: it is started again in ")[0].startswith("one   | ")
+        assert family.says("was killed by SIGKILL: frametally starts it again in ")[0].startswith("one   | ")
         second = process_of(family.says("one   | here", times=2)[1])
         assert second != first
         assert lives(other)
@@ -112,7 +112,7 @@ def test_a_member_that_is_killed_comes_back_and_the_others_run_on() -> None:
 @pytest.mark.thorough
 def test_one_that_ends_by_itself_comes_back_after_pauses_that_grow() -> None:
     with Running(python("short", "import time; print('at', time.time())")) as family:
-        said = family.says("ended with code 0: it is started again in ", times=3)
+        said = family.says("ended with code 0: frametally starts it again in ", times=3)
     pauses_s = [float(line.split()[-2]) for line in said[:3]]
     assert pauses_s[0] <= 0.5 < pauses_s[2] <= 2.0
 
@@ -163,7 +163,7 @@ def test_a_member_that_hears_nothing_is_killed_in_the_end(monkeypatch: pytest.Mo
 
 def test_one_that_cannot_be_found_is_said_and_tried_again() -> None:
     with Running(Member("gone", ["/nowhere/at/all"])) as family:
-        family.says("gone | ended with code 1: it is started again in ", times=2)
+        family.says("gone | ended with code 1: frametally starts it again in ", times=2)
         assert family.says("nowhere") == ["gone | /nowhere/at/all: No such file or directory"]
     assert family.code == 1
 

@@ -333,7 +333,7 @@ def test_a_camera_that_is_cut_is_gone_since_a_moment_then_comes_back_and_the_cha
         camera.kill()
         cut_ms = time.time() * 1000
         expect(sign).to_have_text(gone, timeout=60_000)
-        expect(page.locator(".live-reason")).to_contain_text("does not answer", timeout=60_000)
+        expect(page.locator(".live-reason")).to_contain_text("not responding", timeout=60_000)
         picture(page, "wall-gone")
         page.wait_for_timeout(2000)
         back_ms = time.time() * 1000

@@ -326,7 +326,7 @@ def test_what_was_queued_last_is_told_before_a_process_ends(place: Place) -> Non
 
 @pytest.mark.parametrize(
     ("server", "trouble"),
-    [("127.0.0.1:1", "does not answer"), ("rabbitmq.invalid:5672", "unknown host")],
+    [("127.0.0.1:1", "is not responding"), ("rabbitmq.invalid:5672", "unknown host")],
 )
 def test_a_queue_that_is_away_fails_nobody_who_queues_a_job(place: Place, server: str, trouble: str) -> None:
     away: Callable[..., Settings] = place.settings.model_copy
@@ -338,7 +338,7 @@ def test_a_queue_that_is_away_fails_nobody_who_queues_a_job(place: Place, server
         while not said and time.monotonic() < by_s:
             time.sleep(0.01)
     assert len(said) == 1
-    assert said[0].startswith("waiting, and trying again: RabbitMQ at ") and trouble in said[0]
+    assert said[0].startswith("waiting, then trying again: RabbitMQ at ") and trouble in said[0]
     assert "\n" not in said[0]
     assert place.catalogue.job(job.id).state == "queued"
 

@@ -394,7 +394,9 @@ def test_one_that_is_too_large_is_refused_before_a_byte_of_it_is_sent(
         offsets = began_at(page)
         row = begin(page, film)
         expect(row).to_have_attribute("data-state", "refused")
-        expect(row.locator(".upload-words")).to_contain_text("It has 2 MB, of 1 MB that an upload may have.")
+        expect(row.locator(".upload-words")).to_contain_text(
+            "It has 2 MB, but an upload can have at most 1 MB."
+        )
         assert offsets == []
     finally:
         server.close()

@@ -366,7 +366,7 @@ def test_forgetting_says_what_goes_before_anything_does(open_video: Callable[...
     assert [method for method, _, _ in cinema.sent] == ["DELETE"]
     expect(ask).to_be_hidden()
     cinema.videos.clear()
-    expect(page.locator("#video")).to_contain_text("There is no such video")
+    expect(page.locator("#video")).to_contain_text("This video does not exist")
 
 
 @pytest.mark.thorough

@@ -120,7 +120,7 @@ def test_objects_that_are_seen_too_weakly_or_too_slowly_are_not_0(
     expect(window.headline).to_contain_text("5 unique objects (measured in part of the footage)")
     page = window.open(QUERY.replace("08:07", "08:06").replace("08:00Z&", "08:05Z&") + "&metric=objects")
     expect(window.headline).to_have_text("Unique objects: not measured (seen, but too weakly to follow)")
-    expect(page.locator("#objects-note")).to_contain_text("car are not known: they were seen, but too weakly")
+    expect(page.locator("#objects-note")).to_contain_text("car are unknown: the detector saw them too rarely")
 
 
 def test_hours_of_the_week_and_sources_tell_what_was_not_analysed(

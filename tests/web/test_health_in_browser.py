@@ -102,7 +102,7 @@ def test_a_page_opened_while_the_books_are_first_read_has_the_strip_once_they_ar
 ) -> None:
     place.film({"car": 6})
     window = visit(place)
-    problem = {"detail": "The books are being read for the first time.", "remedy": "", "status": 503}
+    problem = {"detail": "frametally is reading the books for the first time.", "remedy": "", "status": 503}
     window.page.route("**/api/v1/status", lambda route: route.fulfill(status=503, json=problem), times=1)
     window.open("data", wait_for=".health-state")
 

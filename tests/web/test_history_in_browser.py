@@ -34,7 +34,10 @@ def test_late_footage_a_forgotten_range_and_another_threshold_each_show_their_re
         (
             ("21 → 17 (\u22124)", "The setting min_confidence changed from 0.25 to 0.5."),
             ("17 → 21 (+4)", "Late footage arrived: 4 frames of gate"),
-            ("20 → 17 (\u22123)", "Someone removed footage of gate: “cam.mp4” from 2026-01-01 12:00:02"),
+            (
+                "20 → 17 (\u22123)",
+                "Someone deleted footage of gate from the counts: “cam.mp4” from 2026-01-01 12:00:02",
+            ),
             ("10 → 20 (+10)", "Late footage arrived: 5 frames of gate"),
             ("0 → 10 (+10)", "frametally counted the day for the first time"),
         )

@@ -122,7 +122,7 @@ def test_a_hole_says_why_by_mouse_and_by_keyboard_and_closes_by_escape(
     panel = page.locator("#gap-panel")
     expect(panel).to_be_focused()
     expect(panel.locator("h3")).to_have_text(re.compile("^No footage, 1 May 2024, 10:04.10:07"))
-    expect(panel).to_contain_text("Nothing was produced: there is no footage")
+    expect(panel).to_contain_text("Nothing was produced: nothing was filmed")
     expect(panel).to_contain_text("Last frame before: 1 May 2024, 10:03:00.200")
     expect(panel).to_contain_text("First frame after: 1 May 2024, 10:07:00.200")
     expect(panel.locator(".picture.loaded")).to_have_count(2)

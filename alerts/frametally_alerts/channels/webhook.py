@@ -46,7 +46,7 @@ def trust(settings: Settings) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=None if file is None else str(file))
     except OSError as error:
         raise Misconfigured(
-            f"FRAMETALLY_ALERT_CA_FILE={file}: {error.strerror or error}; name a PEM file"
+            f"FRAMETALLY_ALERT_CA_FILE={file}: {error.strerror or error}; set it to a PEM file"
         ) from error
 
 
@@ -79,7 +79,7 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
     """
     secret = settings.part(AlertSettings).alert_secret.get_secret_value()
     if not secret:
-        raise Misconfigured("webhooks are signed: set FRAMETALLY_ALERT_SECRET here and at the receiver")
+        raise Misconfigured("frametally signs webhooks: set FRAMETALLY_ALERT_SECRET here and at the receiver")
     body = payload_of(message)
     parts = urlsplit(channel.url.get_secret_value())
     headers = {
@@ -108,7 +108,7 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
             ) from None
         except (OSError, http.client.HTTPException) as error:
             reason = one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)
-            raise Retryable(f"{channel.place} did not answer within {_TRY_S:.0f} s ({reason})") from None
+            raise Retryable(f"{channel.place} did not respond within {_TRY_S:.0f} s ({reason})") from None
         finally:
             connection.close()
             raw.close()
@@ -123,7 +123,7 @@ def _judge(status: int, channel: AlertChannel) -> None:
         raise Poison(f"{channel.place} refused the alert: {status}")
     if 300 <= status < 400:
         raise Misconfigured(
-            f"{channel.place} answered {status}: redirects are not followed; give the final URL"
+            f"{channel.place} answered {status}, but frametally does not follow redirects; give the final URL"
         )
     if status in _AGAIN_LATER or status >= 500:
         raise Retryable(f"{channel.place} answered {status}")

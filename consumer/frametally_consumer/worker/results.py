@@ -51,8 +51,8 @@ class Results:
         """
         if settings.results_topic in (settings.topic, settings.live_topic):
             raise Misconfigured(
-                f"FRAMETALLY_RESULTS_TOPIC={settings.results_topic}: frames are announced on that topic; "
-                "name another"
+                f"FRAMETALLY_RESULTS_TOPIC={settings.results_topic} is the topic on which frames are "
+                "announced; choose another topic"
             )
         self._settings = settings
         self._log = log
@@ -87,7 +87,10 @@ class Results:
                 backoff.reset()
             except FrametallyError as error:
                 topic = self._settings.results_topic
-                line = f"results are not published on {topic!r} for now; they are in the segments: {error}"
+                line = (
+                    f"results cannot be published on {topic!r} at the moment; they are in the segments: "
+                    f"{error}"
+                )
                 self._say_once_a_minute("results", line)
                 self._is_made = False
                 self._asked.set()

@@ -12,7 +12,9 @@ from frametally.settings.fields import Field, SettingsPart
 
 def _divides_a_day(interval_s: int) -> int:
     if DAY_S % interval_s:
-        raise ValueError(f"{interval_s} s does not divide a day (86,400 s); 1, 5, 60, 300, 900 and 3600 do")
+        raise ValueError(
+            f"{interval_s} s does not divide a day (86,400 s) evenly; use 1, 5, 60, 300, 900 or 3600"
+        )
     return interval_s
 
 

@@ -127,7 +127,7 @@ class Settings(
     def part(self, plugin_settings: type[Part]) -> Part:
         """Return these settings as a plug-in's, whose class `Settings` has among its bases."""
         if not isinstance(self, plugin_settings):
-            raise TypeError(f"no plug-in that is here has {plugin_settings.__name__}")
+            raise TypeError(f"no installed plug-in has {plugin_settings.__name__}")
         return self
 
     def resolved(self) -> Self:
@@ -173,8 +173,9 @@ def _from_files(component: str | None) -> dict[str, str]:
             variable = f"{ENV_PREFIX}{name.upper()}"
             if variable in variables and not os.environ.get(variable):
                 raise Misconfigured(
-                    f"{Path('.env').absolute()} sets {variable}: what runs programs is not taken from the "
-                    "current folder; set it in the environment, and remove it there"
+                    f"{Path('.env').absolute()} sets {variable}, but frametally does not accept settings "
+                    "that run programs from the current folder; set it in the environment, and remove it "
+                    "from that file"
                 )
     folder = component_folder(component) if component else None
     return variables | (read_env_file(folder / ".env", empty=EMPTY_SAYS_NONE) if folder else {})
@@ -189,7 +190,7 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
     """
     environment = {name.upper() for name, value in os.environ.items() if value}
     if overrides.get("data_dir") is None and os.environ.get(_DATA_DIR) == "":
-        raise Misconfigured(f"{_DATA_DIR} is empty: name a folder, or unset it")
+        raise Misconfigured(f"{_DATA_DIR} is empty: set it to a folder, or unset it")
     files = _from_files(component)
     files |= {variable: "" for variable in EMPTY_SAYS_NONE if os.environ.get(variable) == ""}
     values: dict[str, object] = {
@@ -212,7 +213,9 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
         value = "***" if is_secret else _PASSWORD_IN_URL.sub(r"\1***@", str(error.value))
         raise Misconfigured(f"{variable}={value}: {error.message}") from error
     if as_text(settings.data_dir) != str(settings.data_dir):  # URLs are made of it
-        raise Misconfigured(f"{_DATA_DIR}={as_text(settings.data_dir)} is not UTF-8; name another folder")
+        raise Misconfigured(
+            f"{_DATA_DIR}={as_text(settings.data_dir)} is not UTF-8; set it to another folder"
+        )
     return settings
 
 

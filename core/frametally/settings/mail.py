@@ -19,9 +19,9 @@ def _mail_server(url: str) -> str:
     if not url:
         return url
     if parts.username is not None:
-        raise ValueError("a name and a password have separate settings; leave them out here")
+        raise ValueError("the user name and password have their own settings; leave them out here")
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname or not _PLAIN.fullmatch(url):
-        raise ValueError("name a server as smtp://host:587 or smtps://host")
+        raise ValueError("write the server as smtp://host:587 or smtps://host")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("a mail server has a name and a port but no path; leave the path out")
     if parts.port == 0:

@@ -102,14 +102,15 @@ def checked(params: TrackParams) -> TrackParams:
     """
     if params.gap_ms <= 0 or params.stitch_ms < 0 or params.gap_ms + params.stitch_ms > MARGIN_MS:
         raise Misconfigured(
-            f"FRAMETALLY_TRACK_GAP_S={params.gap_ms / 1000:g} and FRAMETALLY_TRACK_STITCH_S="
-            f"{params.stitch_ms / 1000:g}: together at most {MARGIN_MS // 1000} s, the gap above 0"
+            f"FRAMETALLY_TRACK_GAP_S={params.gap_ms / 1000:g} and "
+            f"FRAMETALLY_TRACK_STITCH_S={params.stitch_ms / 1000:g}: their sum must be at most "
+            f"{MARGIN_MS // 1000} s, and the gap must be above 0"
         )
     grouped = [label for _, group in params.groups for label in group]
     twice = sorted({label for label in grouped if grouped.count(label) > 1})
     if twice:
         raise Misconfigured(
-            f"FRAMETALLY_TRACK_GROUPS: {twice[0]!r} is in two groups; leave it in one of them"
+            f"FRAMETALLY_TRACK_GROUPS: {twice[0]!r} is in two groups; leave it in only one of them"
         )
     return params
 
@@ -127,7 +128,7 @@ def label_groups(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
         if not name.strip() or name.strip() in groups or len(labels) < 2:
             raise Misconfigured(
                 f"FRAMETALLY_TRACK_GROUPS: {item.strip()!r} is not a new name with two or more labels; "
-                "an example is vehicle=car+truck+bus"
+                "write it like vehicle=car+truck+bus"
             )
         groups[name.strip()] = labels
     return tuple(sorted(groups.items()))
@@ -150,7 +151,7 @@ def label_thresholds(text: str) -> tuple[tuple[str, int], ...]:
         if not label.strip() or not 0 <= confidence <= 1:
             raise Misconfigured(
                 f"FRAMETALLY_TRACK_LABEL_CONFIDENCE: {item.strip()!r} is not a label with a confidence "
-                "from 0 to 1; an example is car=0.4,truck=0.4"
+                "from 0 to 1; write it like car=0.4,truck=0.4"
             )
         thresholds[label.strip()] = round(confidence * 10_000)
     return tuple(sorted(thresholds.items()))
@@ -221,6 +222,6 @@ def parse_argument(argument: str) -> CountParams:
         raise Misconfigured(f"--params {argument[:200]!r} cannot be read: {error}") from error
     if not whole or params.interval_s < 1 or DAY_S % params.interval_s:
         raise Misconfigured(
-            f"--params {argument[:200]!r}: whole numbers are needed, and an interval_s that divides 86,400"
+            f"--params {argument[:200]!r}: give whole numbers, and an interval_s that divides 86,400"
         )
     return params

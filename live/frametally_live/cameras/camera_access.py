@@ -46,12 +46,14 @@ def told_status(status: int, phrase: str, *, has_login: bool, source: str) -> Ca
     """Return what an answer's status (RTSP and HTTP share them) means for a person."""
     if status == _UNAUTHORIZED and not has_login:
         return CameraAway(
-            f'requires a password: set FRAMETALLY_LIVE_LOGINS={{"{source}": "<user>:<password>"}}',
+            "requires a user name and password: set "
+            f'FRAMETALLY_LIVE_LOGINS={{"{source}": "<user>:<password>"}}',
             refuses_login=True,
         )
     if status in (_UNAUTHORIZED, _FORBIDDEN):
         return CameraAway(
-            f"refuses user or password ({status}): check those of {source} in FRAMETALLY_LIVE_LOGINS",
+            f"refuses the user name or password ({status}): check the entry of {source} in "
+            "FRAMETALLY_LIVE_LOGINS",
             refuses_login=True,
         )
     if status == _NOT_FOUND:
@@ -104,7 +106,7 @@ def login_of(logins: SecretStr, source: str) -> CameraLogin | None:
         return None
     user, colon, password = login_text.partition(":")
     if not colon or not user:
-        raise Misconfigured(f"{_SETTING}: the entry of {source} must have the form user:password")
+        raise Misconfigured(f"{_SETTING}: the entry for {source} must have the form user:password")
     return CameraLogin(user, SecretStr(password))
 
 
@@ -149,7 +151,7 @@ def _secured(connection: socket.socket, host: str, ca_file: Path | None) -> sock
         raise
     except OSError as error:
         connection.close()
-        raise CameraAway("does not speak TLS on this port: try rtsp:// or http://") from error
+        raise CameraAway("does not use TLS on this port: try rtsp:// or http://") from error
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext:
@@ -158,7 +160,8 @@ def _context(ca_file: Path | None) -> ssl.SSLContext:
             return ssl.create_default_context(cafile=str(ca_file))
         except OSError as error:
             raise Misconfigured(
-                f"{_CA_SETTING}: {ca_file} cannot be read as certificates ({error.strerror}); use a PEM file"
+                f"{_CA_SETTING}: {ca_file} cannot be read as certificates ({error.strerror}); set it to a "
+                "PEM file"
             ) from error
     context = ssl.create_default_context()
     context.check_hostname = False

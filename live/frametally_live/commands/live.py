@@ -56,12 +56,12 @@ _source = click.argument("source")
 
 @click.group("live")
 def live_group() -> None:
-    """Add cameras, and run what is live: cameras, and streams of uploaded videos."""
+    """Add cameras, and run cameras and streams of uploaded videos."""
 
 
 @live_group.command("add")
 @click.argument("address")
-@click.option("--source", required=True, help="Name of the camera and of its counts.")
+@click.option("--source", required=True, help="Name of the camera; its counts get the same name.")
 @click.option(
     "--transport",
     type=click.Choice(["tcp", "udp"]),
@@ -73,8 +73,8 @@ def live_group() -> None:
 def add(address: str, source: str, transport: Literal["tcp", "udp"], **overrides: Any) -> int:
     """Add the camera at ADDRESS (rtsp, rtsps, http, https or /dev/videoN), to be captured from now on.
 
-    Set its user and password in FRAMETALLY_LIVE_LOGINS, never in the address. The command tries the camera
-    for at most 10 s. A camera that shows nothing is added, too; the exit code is 6 then.
+    Set its user name and password in FRAMETALLY_LIVE_LOGINS, never in the address. The command tests the
+    camera for at most 10 s. It also adds a camera that shows nothing; the exit code is then 6.
     """
     settings = read_settings("producer", overrides)
     with closing(open_live_book(settings)) as book:
@@ -86,7 +86,7 @@ def add(address: str, source: str, transport: Literal["tcp", "udp"], **overrides
         except FieldRefused as refusal:
             raise Misconfigured(f"{refusal.field}: {refusal.reason} {refusal.remedy}") from refusal
         except SourceTaken as refusal:
-            raise Misconfigured(f"{refusal}; remove it first, or choose another --source") from refusal
+            raise Misconfigured(f"{refusal}; delete it first, or choose another --source") from refusal
     sight, code = "", 0
     if trial is not None:
         sight, code = (f", {trial.words}", 0) if trial.shows else (_NOT_YET.format(trial.words), PART_DONE)
@@ -101,7 +101,7 @@ def add(address: str, source: str, transport: Literal["tcp", "udp"], **overrides
 @live_group.command("list")
 @data_dir_option
 def list_cameras(**overrides: Any) -> int:
-    """Show each camera with its address and state."""
+    """List the cameras with their addresses and states."""
     with _book(overrides) as book:
         feeds = book.feeds("camera")
     newest = _newest_results(overrides) if any(feed.told.state == "running" for feed in feeds) else None
@@ -111,7 +111,7 @@ def list_cameras(**overrides: Any) -> int:
         report = feed.told
         rate = "" if report.frames_per_s is None else f", {report.frames_per_s:g} frames/s"
         if report.leaves_out:
-            rate += f" (taken {report.taken_per_s:.1f} of {report.offered_per_s:.1f}/s)"
+            rate += f" ({report.taken_per_s:.1f} of {report.offered_per_s:.1f} frames/s used)"
         losses = f", {report.frames_lost} frames lost" if report.frames_lost else ""
         packets = f", {report.packets_lost} packets lost" if report.packets_lost else ""
         reason = f" ({feed.reason})" if feed.reason else ""
@@ -131,7 +131,7 @@ def _newest_results(overrides: dict[str, Any]) -> dict[str, int] | None:
         with closing(open_frame_log(settings.log_url, settings.log_access)) as log:
             return newest_results(log, settings.results_topic, within_s=_RESULTS_WITHIN_S)
     except FrametallyError as error:
-        click.echo(f"cannot read how far detection is behind: {error}", err=True)
+        click.echo(f"frametally cannot read how far detection is behind: {error}", err=True)
         return None
 
 
@@ -173,11 +173,11 @@ def stop(source: str, **overrides: Any) -> int:
 @_source
 @data_dir_option
 def remove(source: str, **overrides: Any) -> int:
-    """Stop the camera of SOURCE and remove it. Its footage stays; `frametally forget --source` deletes it."""
+    """Stop the camera of SOURCE and delete it; `frametally forget --source` deletes its footage."""
     with _book(overrides) as book:
         if not _within_a_while(lambda: remove_camera(book, source)):
-            raise Poison(f"{source!r} is still stopping; remove it in a few seconds")
-    click.echo(console.plain(f"{source}: removed; its footage stays"))
+            raise Poison(f"{source!r} is still stopping; delete it in a few seconds")
+    click.echo(console.plain(f"{source}: deleted; its footage stays"))
     return 0
 
 
@@ -188,7 +188,7 @@ def _book(overrides: dict[str, Any]) -> Iterator[LiveBook]:
         try:
             yield book
         except NoCamera as refusal:
-            raise Poison(f"{refusal}; `frametally live list` shows all cameras") from refusal
+            raise Poison(f"{refusal}; `frametally live list` lists all cameras") from refusal
 
 
 def _within_a_while(is_done: Callable[[], bool]) -> bool:
@@ -202,7 +202,7 @@ def _within_a_while(is_done: Callable[[], bool]) -> bool:
 @live_group.command("work")
 @data_dir_option
 def live_work(**overrides: Any) -> int:
-    """Run each camera and stream that is wanted, in a process of its own, until Ctrl-C; others then go on."""
+    """Run each camera and stream in its own process until Ctrl-C; other workers then continue them."""
     from frametally_live.feeds import feed_worker
 
     settings = read_settings("producer", overrides)

@@ -63,7 +63,7 @@ _MOST_LOOKS = 1200
 _MOST_RECENT = 16
 """Frames of one moment that are kept for viewers that only listen."""
 _CATALOGUE_AWAY = "The catalogue is not responding."
-_NOT_DETECTED = "Its frames arrive, but no detector is running: run `frametally consume --live`, or wait."
+_NOT_DETECTED = "Frames are arriving, but no detector is running: run `frametally consume --live`, or wait."
 _BEHIND = (
     "Pictures are at least {} s behind because detection is too slow: run more of "
     "`frametally consume --live`, choose a faster model, or lower FRAMETALLY_SAMPLE_FPS."
@@ -346,7 +346,9 @@ class Relay:
                     self._stand(channel, feeds.get(channel.name))
             except FrametallyError as error:
                 self._away["catalogue"] = _CATALOGUE_AWAY
-                self._once_a_minute("feeds", f"cannot read the states of streams and cameras: {error}")
+                self._once_a_minute(
+                    "feeds", f"frametally cannot read the states of streams and cameras: {error}"
+                )
             for channel in self._channels.values():
                 self._note_what_is_away(channel)
                 channel.look(time.monotonic())

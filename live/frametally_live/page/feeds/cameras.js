@@ -17,7 +17,7 @@ export const STATES = {
 };
 
 /**
- * "Waiting: the store does not answer for now."
+ * "Waiting: the store is not responding at the moment."
  * @param {Pick<Page.LiveState, "state"|"reason">} told
  */
 export const stateWords = ({ state, reason }) =>
