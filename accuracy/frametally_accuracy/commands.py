@@ -276,7 +276,7 @@ def result(
                 "check": check.model,
                 "other": against,
                 "neither": "neither",
-                None: "not enough answers yet",
+                None: "too few to say",
             }
             click.echo(console.plain(f"{difference.label}: better here: {words[difference.better]}"))
         for why in stale:
@@ -353,7 +353,7 @@ def _print_result(check: AccuracyCheck, check_result: CheckResult) -> None:
     )
     for label in check_result.labels:
         if label.state == "too_few" or label.total is None:
-            interval = f"not enough answers yet; about {label.units_needed:,} units are needed"
+            interval = f"too few to say; about {label.units_needed:,} units are needed"
         else:
             interval = f"{label.total:,.0f} ({label.low:,.0f} to {label.high:,.0f}, ±{label.half_width:.1%})"
         click.echo(console.plain(f"{label.label}: model {label.model_total:,}, truth {interval}"))

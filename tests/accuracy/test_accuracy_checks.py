@@ -294,7 +294,7 @@ def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str],
         and "after" not in out
         and "car: model" in out
         and "bus: model" in out
-        and "not enough answers yet" in out
+        and "too few to say" in out
     )
     assert command(capsys, counted, "verify", str(tmp_path / "c.json"))[0] == 0
     code, out = command(capsys, counted, "next", "gate")
