@@ -26,6 +26,7 @@ from frametally_live.cameras.camera_form import (
     read_camera,
     remove_camera,
 )
+from frametally_live.discovery.search import search_cameras
 from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.routes import check_live
 from frametally_live.viewers.result_reader import Detected
@@ -58,6 +59,7 @@ class CameraRoutes:
     def __post_init__(self) -> None:
         """Try no camera yet."""
         self._trial = Lock()
+        self._search = Lock()
 
     @CAMERAS.route(
         "POST cameras",
@@ -95,6 +97,23 @@ class CameraRoutes:
             )
         picture = base64.b64encode(trial.jpeg).decode() or None
         return answers.CameraPreview(trial=trial.sentence, picture=picture)
+
+    @CAMERAS.route(
+        "POST cameras/search",
+        "Search the local network for ONVIF cameras for up to 15 s; adds nothing.",
+        statuses=(403, 409),
+        success={200: "What answered."},
+        right="run",
+    )
+    def search_for_cameras(self, _: Args) -> answers.CameraSearch:
+        """Search, one search at a time."""
+        check_live(self.remedy)
+        if not self._search.acquire(blocking=False):
+            raise Problem(409, "Someone is already searching for cameras.", remedy="Try again in 15 seconds.")
+        try:
+            return search_cameras(self.settings, self.book.feeds("camera"))
+        finally:
+            self._search.release()
 
     @CAMERAS.route("GET cameras", "List all cameras with their states.")
     def cameras(self, _: Args) -> answers.LiveCameras:
