@@ -7,11 +7,11 @@ import hashlib
 import re
 import socket
 import threading
-import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
+from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
 from defusedxml.ElementTree import fromstring
@@ -87,11 +87,21 @@ class Answerer:
                 self._socket.sendto(answer, sender)
 
 
+class Answer(NamedTuple):
+    """An answer by HTTP; of so many bytes at a time, and with a pause after each piece, if it is slow."""
+
+    status: int = 200
+    body: bytes = b""
+    head: tuple[str, str] = ("", "")
+    piece_bytes: int = 0
+    pause_s: float = 0.0
+
+
 class OnvifCamera:
     """A device whose stream is at an address, inside the `with` block.
 
-    Each of `faults` takes the place of the answer to a question, by its name: bytes, or (status, bytes); what
-    begins with `@` in bytes is not special. `password`: questions need a log-in, by WS-Security or by HTTP.
+    Each of `faults` takes the place of the answer to a question, by its name. `password`: questions need a
+    log-in, by WS-Security or by HTTP.
     """
 
     def __init__(
@@ -104,8 +114,9 @@ class OnvifCamera:
         ahead_s: float = 0,
         media: int = 1,
         xaddrs: str = "",
-        faults: Mapping[str, bytes | tuple[int, bytes]] | None = None,
+        faults: Mapping[str, Answer] | None = None,
     ) -> None:
+        self.ended = threading.Event()
         self.questions: list[str] = []
         self.heads: list[str] = []
         self.bodies: list[bytes] = []
@@ -122,13 +133,15 @@ class OnvifCamera:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 camera.heads.append(str(self.headers))
-                status, answer, *head = camera.answer(body, self.headers.get("Authorization", ""))
-                self.send_response(status)
-                for line in head:
-                    self.send_header(*line.split(": ", 1))
-                self.send_header("Content-Length", str(len(answer)))
+                answer = camera.answer(body, self.headers.get("Authorization", ""))
+                self.send_response(answer.status)
+                for name, value in (answer.head, ("Content-Length", str(len(answer.body)))):
+                    if name:
+                        self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(answer)
+                for piece in range(0, len(answer.body), answer.piece_bytes or len(answer.body) or 1):
+                    self.wfile.write(answer.body[piece : piece + (answer.piece_bytes or len(answer.body))])
+                    camera.ended.wait(answer.pause_s)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -146,24 +159,22 @@ class OnvifCamera:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.ended.set()
         self.answerer.__exit__(kind, error, trace)
         self._http.shutdown()
         self._http.server_close()
 
-    def answer(self, body: bytes, authorization: str) -> tuple[int | bytes | str, ...]:
+    def answer(self, body: bytes, authorization: str) -> Answer:
         root = fromstring(body)
         question = next(iter(root.find("{*}Body") or [])).tag.rpartition("}")[2]
         self.questions.append(question)
         self.bodies.append(body)
         if self._password and question not in _OPEN and not self._knows(root, authorization):
             if self._by_http:
-                challenge = 'WWW-Authenticate: Digest realm="r", nonce="n", qop="auth", algorithm=MD5'
-                return 401, b"", challenge
-            return 400, envelope(NOT_AUTHORIZED)
-        fault = self._faults.get(question)
-        if isinstance(fault, tuple):
-            return fault
-        return 200, fault if fault is not None else envelope(self._body(question, body.decode()))
+                challenge = 'Digest realm="r", nonce="n", qop="auth", algorithm=MD5'
+                return Answer(401, head=("WWW-Authenticate", challenge))
+            return Answer(400, envelope(NOT_AUTHORIZED))
+        return self._faults.get(question) or Answer(200, envelope(self._body(question, body.decode())))
 
     def _knows(self, root: Element, authorization: str) -> bool:
         if self._by_http:

@@ -113,7 +113,7 @@ def discover(as_json: bool, **overrides: Any) -> int:
     with feeds_to_look(settings) as book:
         found = search_cameras(settings, book.feeds("camera"), with_settings=True)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return 0
     if not found.cameras:
         click.echo("no cameras found: switch ONVIF on in their settings, or add one by its address")
