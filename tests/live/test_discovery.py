@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.examples import first_quick
 from tests.live.capturing import here, run_frametally
 from tests.live.onvif_camera import (
     NOT_SUPPORTED,
@@ -59,16 +60,18 @@ def only(found: CameraSearch) -> OfferedCamera:
 
 @pytest.mark.parametrize(
     "options",
-    [
-        {},
-        {"media": 2},
-        {"faults": {"GetServices": Answer(500, envelope(NOT_SUPPORTED))}},
-        {"password": PASSWORD},
-        {"password": PASSWORD, "ahead_s": 86_400 * 400},
-        {"password": PASSWORD, "ahead_s": -7200, "media": 2},
-        {"password": PASSWORD, "by_http": True},
-        {"faults": {"GetSnapshotUri": Answer(500, envelope(NOT_SUPPORTED))}},
-    ],
+    first_quick(
+        [
+            {"password": PASSWORD},
+            {"media": 2},
+            {"faults": {"GetServices": Answer(500, envelope(NOT_SUPPORTED))}},
+            {},
+            {"password": PASSWORD, "ahead_s": 86_400 * 400},
+            {"password": PASSWORD, "ahead_s": -7200, "media": 2},
+            {"password": PASSWORD, "by_http": True},
+            {"faults": {"GetSnapshotUri": Answer(500, envelope(NOT_SUPPORTED))}},
+        ]
+    ),
 )
 def test_a_device_is_listed_with_its_maker_and_streams_and_its_log_in_is_never_sent_in_clear_text(
     find: Callable[..., CameraSearch], options: dict[str, Any]
@@ -131,19 +134,30 @@ class Trap(Speaker):
 
 @pytest.mark.parametrize(
     ("xaddrs", "line"),
-    [
-        ("http://localhost:{port}/onvif", "names an address of another host, localhost"),
-        ("http://127.0.0.2:{port}/onvif", "names an address of another host, 127.0.0.2"),
-        ("http://[::ffff:127.0.0.1]:{port}/", "names an address of another host, ::ffff:127.0.0.1"),
-        ("http://8.8.8.8/onvif", "names an address of another host, 8.8.8.8"),
-        ("http://169.254.169.254/latest", "names an address of another host, 169.254.169.254"),
-        ("file:///etc/passwd", "names an address that frametally does not use: 'file:///etc/passwd' is not"),
-        ("http://viewer:geheim/@127.0.0.1:{port}/", "names an address with a log-in that cannot be left out"),
-        ("rtsp://127.0.0.1:{port}/", "names an address of rtsp://, not of http://"),
-        ("http://127.0.0.1:99999/", "names an address that frametally does not use: the port in"),
-        ("x" * 5000, "names an address that frametally does not use: a camera's address has at most 2000"),
-        (" ", "names no address of its own"),
-    ],
+    first_quick(
+        [
+            ("http://localhost:{port}/onvif", "names an address of another host, localhost"),
+            ("http://127.0.0.2:{port}/onvif", "names an address of another host, 127.0.0.2"),
+            ("http://[::ffff:127.0.0.1]:{port}/", "names an address of another host, ::ffff:127.0.0.1"),
+            ("http://8.8.8.8/onvif", "names an address of another host, 8.8.8.8"),
+            ("http://169.254.169.254/latest", "names an address of another host, 169.254.169.254"),
+            (
+                "file:///etc/passwd",
+                "names an address that frametally does not use: 'file:///etc/passwd' is not",
+            ),
+            (
+                "http://viewer:geheim/@127.0.0.1:{port}/",
+                "names an address with a log-in that cannot be left out",
+            ),
+            ("rtsp://127.0.0.1:{port}/", "names an address of rtsp://, not of http://"),
+            ("http://127.0.0.1:99999/", "names an address that frametally does not use: the port in"),
+            (
+                "x" * 5000,
+                "names an address that frametally does not use: a camera's address has at most 2000",
+            ),
+            (" ", "names no address of its own"),
+        ]
+    ),
 )
 def test_an_answer_that_leads_elsewhere_is_one_line_and_nobody_is_asked(
     find: Callable[..., CameraSearch], xaddrs: str, line: str
@@ -160,7 +174,7 @@ def test_an_answer_that_leads_elsewhere_is_one_line_and_nobody_is_asked(
 
 @pytest.mark.parametrize(
     "datagram",
-    [b"hello", b'<?xml version="1.0" encoding="utf-7"?><x/>', b"<x>" * 20_000, BOMB, FILE_DTD],
+    first_quick([BOMB, FILE_DTD, b"hello", b'<?xml version="1.0" encoding="utf-7"?><x/>', b"<x>" * 20_000]),
 )
 def test_an_answer_that_is_no_safe_xml_is_one_line(
     find: Callable[..., CameraSearch], datagram: bytes
@@ -187,48 +201,54 @@ def test_where_no_camera_may_be_nobody_is_asked_and_the_line_names_the_setting(
 
 @pytest.mark.parametrize(
     ("question", "answer", "line"),
-    [
-        ("GetDeviceInformation", Answer(200, b"hello"), "sends XML that cannot be read"),
-        ("GetDeviceInformation", Answer(200, BOMB), "sends XML that cannot be read"),
-        ("GetDeviceInformation", Answer(500, b"hello"), "answers 500"),
-        ("GetDeviceInformation", Answer(404), "does not know this path (404): check the address"),
-        ("GetDeviceInformation", Answer(200, b" " * (600 << 10)), "sends an answer of more than 512 KiB"),
-        (
-            "GetDeviceInformation",
-            Answer(400, envelope(NOT_SUPPORTED)),
-            "refuses the question: Action not [31msup",
-        ),
-        ("GetProfiles", Answer(200, envelope("<x>" * 50_000 + "</x>" * 50_000)), "has no profile, and so no"),
-        ("GetProfiles", Answer(200, envelope("")), "has no profile, and so no stream"),
-        ("GetServices", Answer(200, envelope("")), "has no media service, and so no stream"),
-        (
-            "GetServices",
-            Answer(
-                200,
-                envelope(
-                    "<Service><Namespace>http://www.onvif.org/ver10/media/wsdl</Namespace>"
-                    "<XAddr>http://localhost:{port}/</XAddr></Service>"
-                ),
+    first_quick(
+        [
+            ("GetDeviceInformation", Answer(200, b"hello"), "sends XML that cannot be read"),
+            ("GetDeviceInformation", Answer(200, BOMB), "sends XML that cannot be read"),
+            ("GetDeviceInformation", Answer(500, b"hello"), "answers 500"),
+            ("GetDeviceInformation", Answer(404), "does not know this path (404): check the address"),
+            ("GetDeviceInformation", Answer(200, b" " * (600 << 10)), "sends an answer of more than 512 KiB"),
+            (
+                "GetDeviceInformation",
+                Answer(400, envelope(NOT_SUPPORTED)),
+                "refuses the question: Action not [31msup",
             ),
-            "names an address of another host, localhost",
-        ),
-        (
-            "GetStreamUri",
-            Answer(200, envelope("<Uri>rtsp://10.9.9.9/a</Uri>")),
-            "names an address of another host",
-        ),
-        ("GetStreamUri", Answer(200, envelope("<Uri>file:///etc/passwd</Uri>")), "names an address that"),
-        (
-            "GetStreamUri",
-            Answer(200, envelope("<Uri>rtsp://127.0.0.1/?user=a&amp;password=geheim</Uri>")),
-            "names an address that frametally does not use: this address contains a log-in",
-        ),
-        (
-            "GetDeviceInformation",
-            Answer(302, head=("Location", "http://localhost:{port}/")),
-            "redirects to another address (302): use that one instead",
-        ),
-    ],
+            (
+                "GetProfiles",
+                Answer(200, envelope("<x>" * 50_000 + "</x>" * 50_000)),
+                "has no profile, and so no",
+            ),
+            ("GetProfiles", Answer(200, envelope("")), "has no profile, and so no stream"),
+            ("GetServices", Answer(200, envelope("")), "has no media service, and so no stream"),
+            (
+                "GetServices",
+                Answer(
+                    200,
+                    envelope(
+                        "<Service><Namespace>http://www.onvif.org/ver10/media/wsdl</Namespace>"
+                        "<XAddr>http://localhost:{port}/</XAddr></Service>"
+                    ),
+                ),
+                "names an address of another host, localhost",
+            ),
+            (
+                "GetStreamUri",
+                Answer(200, envelope("<Uri>rtsp://10.9.9.9/a</Uri>")),
+                "names an address of another host",
+            ),
+            ("GetStreamUri", Answer(200, envelope("<Uri>file:///etc/passwd</Uri>")), "names an address that"),
+            (
+                "GetStreamUri",
+                Answer(200, envelope("<Uri>rtsp://127.0.0.1/?user=a&amp;password=geheim</Uri>")),
+                "names an address that frametally does not use: this address contains a log-in",
+            ),
+            (
+                "GetDeviceInformation",
+                Answer(302, head=("Location", "http://localhost:{port}/")),
+                "redirects to another address (302): use that one instead",
+            ),
+        ]
+    ),
 )
 def test_a_device_that_answers_nonsense_is_one_line_and_nobody_else_is_asked(
     find: Callable[..., CameraSearch], question: str, answer: Answer, line: str
@@ -283,7 +303,7 @@ def test_a_search_ends_in_time_whoever_answers(
     assert camera.questions == []
 
 
-@pytest.mark.parametrize(("of_host", "most"), [(8, 8), (10_000, 200)])
+@pytest.mark.parametrize(("of_host", "most"), first_quick([(10_000, 200), (8, 8)]))
 def test_of_thousands_of_answers_so_many_are_read(
     find: Callable[..., CameraSearch], monkeypatch: pytest.MonkeyPatch, of_host: int, most: int
 ) -> None:
