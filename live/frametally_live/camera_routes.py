@@ -26,7 +26,7 @@ from frametally_live.cameras.camera_form import (
     read_camera,
     remove_camera,
 )
-from frametally_live.discovery.search import search_cameras
+from frametally_live.discovery.search import SearchCameras
 from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.routes import check_live
 from frametally_live.viewers.result_reader import Detected
@@ -55,6 +55,7 @@ class CameraRoutes:
     detected: Detected
     remedy: str | None
     try_feed: TryFeed
+    search_cameras: SearchCameras
 
     def __post_init__(self) -> None:
         """Try no camera yet."""
@@ -111,7 +112,7 @@ class CameraRoutes:
         if not self._search.acquire(blocking=False):
             raise Problem(409, "Someone is already searching for cameras.", remedy="Try again in 15 seconds.")
         try:
-            return search_cameras(self.settings, self.book.feeds("camera"))
+            return self.search_cameras(self.book.feeds("camera"))
         finally:
             self._search.release()
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,11 @@ LOGINS = '{"127.0.0.1": "viewer:ge:he/im@"}'
 PASSWORD = "ge:he/im@"  # noqa: S105 - of a test
 BOMB = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><x>&b;</x>'
 FILE_DTD = b'<!DOCTYPE x SYSTEM "file:///etc/passwd"><x/>'
+
+
+def first_case_quick(cases: list[tuple[Any, ...]]) -> list[Any]:
+    """Cases of several values, of which `make test` tries the first alone."""
+    return [cases[0], *(pytest.param(*case, marks=pytest.mark.thorough) for case in cases[1:])]
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +140,7 @@ class Trap(Speaker):
 
 @pytest.mark.parametrize(
     ("xaddrs", "line"),
-    first_quick(
+    first_case_quick(
         [
             ("http://localhost:{port}/onvif", "names an address of another host, localhost"),
             ("http://127.0.0.2:{port}/onvif", "names an address of another host, 127.0.0.2"),
@@ -201,7 +207,7 @@ def test_where_no_camera_may_be_nobody_is_asked_and_the_line_names_the_setting(
 
 @pytest.mark.parametrize(
     ("question", "answer", "line"),
-    first_quick(
+    first_case_quick(
         [
             ("GetDeviceInformation", Answer(200, b"hello"), "sends XML that cannot be read"),
             ("GetDeviceInformation", Answer(200, BOMB), "sends XML that cannot be read"),
@@ -303,7 +309,7 @@ def test_a_search_ends_in_time_whoever_answers(
     assert camera.questions == []
 
 
-@pytest.mark.parametrize(("of_host", "most"), first_quick([(10_000, 200), (8, 8)]))
+@pytest.mark.parametrize(("of_host", "most"), first_case_quick([(10_000, 200), (8, 8)]))
 def test_of_thousands_of_answers_so_many_are_read(
     find: Callable[..., CameraSearch], monkeypatch: pytest.MonkeyPatch, of_host: int, most: int
 ) -> None:
@@ -366,15 +372,18 @@ def test_the_command_lists_cameras_as_a_table_and_as_json(
 def test_the_api_lists_cameras_for_those_who_may_add_them_records_it_and_adds_nothing(
     place: Place, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    app = place.app(live_allow="127.0.0.1")
-    client = app.test_client()
+    here = place.settings.model_copy(update={"live_allow": "127.0.0.1"})
+    nowhere = place.settings.model_copy(update={"live_allow": ""})
+    place.search_cameras = partial(search.search_cameras, here)
+    client = place.app().test_client()
     with OnvifCamera(GATE) as camera:
         monkeypatch.setattr(probe, "MULTICAST", camera.answerer.place)
         found = client.post("/api/v1/cameras/search")
         foreign = client.post("/api/v1/cameras/search", headers={"Origin": "https://evil.example"})
         elsewhere = place.app(web_uploads=False).test_client().post("/api/v1/cameras/search")
         questions = len(camera.questions)
-        refused = place.app(live_allow="").test_client().post("/api/v1/cameras/search")
+        place.search_cameras = partial(search.search_cameras, nowhere)
+        refused = place.app().test_client().post("/api/v1/cameras/search")
         assert len(camera.questions) == questions
     assert found.status_code == 200
     assert [one["streams"][0]["address"] for one in found.json["cameras"]] == [GATE]
@@ -389,15 +398,15 @@ def test_the_api_lists_cameras_for_those_who_may_add_them_records_it_and_adds_no
     assert client.get("/api/v1/cameras").json["cameras"] == []
 
 
-def test_of_two_searches_at_once_one_is_refused(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_of_two_searches_at_once_one_is_refused(place: Place) -> None:
     is_searching, may_end = threading.Event(), threading.Event()
 
-    def search_slowly(*_: Any, **__: Any) -> CameraSearch:
+    def search_slowly(_: Sequence[Feed]) -> CameraSearch:
         is_searching.set()
         assert may_end.wait(60)
         return CameraSearch(cameras=[], has_more=False)
 
-    monkeypatch.setattr("frametally_live.camera_routes.search_cameras", search_slowly)
+    place.search_cameras = search_slowly
     app = place.app()
     first = threading.Thread(target=lambda: app.test_client().post("/api/v1/cameras/search"))
     first.start()

@@ -19,6 +19,7 @@ from frametally.settings.loading import Settings
 from frametally_live.book import LiveBook
 from frametally_live.cameras.camera_form import try_feed
 from frametally_live.discovery import probe
+from frametally_live.discovery.search import search_cameras
 from frametally_videos.library.video_looks import inspect
 from frametally_videos.opening import open_video_catalogue
 from frametally_web.app import close_app, create_app
@@ -50,7 +51,8 @@ def open_page(
 
     def opens(answers_at: tuple[str, int], **context: Any) -> Page:
         monkeypatch.setattr(probe, "MULTICAST", answers_at)
-        place.settings = place.settings.model_copy(update={"live_allow": "127.0.0.1"})
+        settings = place.settings.model_copy(update={"live_allow": "127.0.0.1"})
+        place.search_cameras = partial(search_cameras, settings)
         return visit(place, **context).open("live", wait_for=EMPTY)
 
     return opens
@@ -142,6 +144,7 @@ def app(tmp_path: Path) -> Iterator[tuple[Settings, Flask]]:
             look=inspect,
             feeds=feeds,
             try_feed=partial(try_feed, settings),
+            search_cameras=partial(search_cameras, settings),
         )
         yield settings, made
         close_app(made)

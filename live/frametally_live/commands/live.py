@@ -111,17 +111,17 @@ def discover(as_json: bool, **overrides: Any) -> int:
 
     settings = read_settings("producer", overrides)
     with feeds_to_look(settings) as book:
-        found = search_cameras(settings, book.feeds("camera"), with_settings=True)
+        search = search_cameras(settings, book.feeds("camera"), with_settings=True)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        click.echo(msgspec.json.format(msgspec.json.encode(search), indent=2).decode())
         return 0
-    if not found.cameras:
+    if not search.cameras:
         click.echo("no cameras found: switch ONVIF on in their settings, or add one by its address")
         return 0
     table = Table(box=box.SIMPLE_HEAD)
     for column in ("name", "maker and model", "stream", "pictures", "address"):
         table.add_column(column, overflow="fold")
-    for camera in found.cameras:
+    for camera in search.cameras:
         kind = Text(f"{camera.maker} {camera.model}".strip())
         for stream in camera.streams:
             size = f"{stream.width_px} x {stream.height_px} {stream.code}" if stream.width_px else stream.code
@@ -129,7 +129,7 @@ def discover(as_json: bool, **overrides: Any) -> int:
         if camera.problem is not None:
             table.add_row(Text(camera.name), kind, "", "", Text(console.plain(camera.problem)))
     console.out.print(table)
-    if found.has_more:
+    if search.has_more:
         click.echo("more devices answered than are listed")
     return 0
 

@@ -148,7 +148,9 @@ class OnvifDevice:
             addresses = {_MEDIA1: address} if address else {}
         else:
             services = answer.iterfind(".//{*}Service")
-            addresses = {text_at(one, "{*}Namespace"): text_at(one, "{*}XAddr") for one in services}
+            addresses = {
+                text_at(service, "{*}Namespace"): text_at(service, "{*}XAddr") for service in services
+            }
         for namespace in _PROFILES:
             if namespace in addresses:
                 return namespace, addresses[namespace]

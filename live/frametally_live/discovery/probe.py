@@ -22,7 +22,7 @@ from frametally_live.discovery.strangers_xml import plain_text, read_xml, text_a
 MULTICAST = ("239.255.255.250", 3702)
 LISTEN_S = 3.0
 """Devices wait for up to half a second before they answer; slow ones for longer."""
-MOST_DEVICES = 200
+_MOST_DEVICES = 200
 _MOST_OF_HOST = 8
 _MOST_ANSWERS = 2000
 _MOST_BYTES = 1 << 16
@@ -77,24 +77,28 @@ def probe() -> Matches:
     Raises:
         Retryable: This machine has no network to send to.
     """
-    message_ids = {types: str(uuid.uuid4()) for types in _TYPES}
-    questions = [_PROBE.format(message_id=one, types=types).encode() for types, one in message_ids.items()]
-    found: dict[tuple[str, tuple[str, ...]], ProbeMatch] = {}
+    message_ids = [str(uuid.uuid4()) for _ in _TYPES]
+    questions = [
+        _PROBE.format(message_id=message_id, types=types).encode()
+        for message_id, types in zip(message_ids, _TYPES, strict=True)
+    ]
+    devices: dict[tuple[str, tuple[str, ...]], ProbeMatch] = {}
     by_host: Counter[str] = Counter()
-    has_more = False
+    has_more, answers = False, 0
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
         asking.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_TTL, _HOPS)
         for data, host in _answers(asking, questions):
-            for match in _matches_of(data, host, list(message_ids.values())):
+            answers += 1
+            for match in _matches_of(data, host, message_ids):
                 key = (host, match.addresses)
-                if key in found:
+                if key in devices:
                     continue
-                if by_host[host] >= _MOST_OF_HOST or len(found) >= MOST_DEVICES:
+                if by_host[host] >= _MOST_OF_HOST or len(devices) >= _MOST_DEVICES:
                     has_more = True
                     continue
-                found[key] = match
+                devices[key] = match
                 by_host[host] += 1
-    return Matches(list(found.values()), has_more)
+    return Matches(list(devices.values()), has_more or answers == _MOST_ANSWERS)
 
 
 def _answers(asking: socket.socket, questions: Sequence[bytes]) -> Iterator[tuple[bytes, str]]:
@@ -119,17 +123,17 @@ def _answers(asking: socket.socket, questions: Sequence[bytes]) -> Iterator[tupl
 def _send(asking: socket.socket, questions: Sequence[bytes]) -> None:
     """Send from each interface that can; one that is down takes nothing."""
     failure: OSError | None = None
-    sent = 0
+    messages = 0
     for index, _ in socket.if_nameindex():
         try:
             interface = struct.pack("@4s4si", b"", b"", index)  # struct ip_mreqn
             asking.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, interface)
             for question in questions:
                 asking.sendto(question, MULTICAST)
-                sent += 1
+                messages += 1
         except OSError as error:
             failure = error
-    if not sent:
+    if not messages:
         reason = failure.strerror if failure is not None else "it has no interface"
         raise Retryable(f"cannot search: this machine's network takes no message ({reason})")
 
@@ -140,7 +144,8 @@ def _matches_of(data: bytes, host: str, message_ids: Sequence[str]) -> list[Prob
         root = read_xml(data)
     except CameraAway as error:
         return [ProbeMatch(host, failure=error)]
-    if not any(one in text_at(root, ".//{*}Header/{*}RelatesTo").lower() for one in message_ids):
+    relates_to = text_at(root, ".//{*}Header/{*}RelatesTo").lower()
+    if not any(message_id in relates_to for message_id in message_ids):
         return []
     return [_match_of(element, host) for element in root.iterfind(".//{*}ProbeMatch")]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
@@ -37,6 +37,10 @@ _DEVICE_S = 6.0
 _AT_A_TIME = 16
 
 
+SearchCameras = Callable[[Sequence[Feed]], CameraSearch]
+"""Searches the network; gets the cameras that are added already."""
+
+
 def search_cameras(
     settings: Settings, cameras: Iterable[Feed], *, with_settings: bool = False
 ) -> CameraSearch:
@@ -58,12 +62,12 @@ def search_cameras(
     matches, has_more = probe()
     with ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="onvif") as pool:
         answers = list(pool.map(partial(searching.ask, end_s=time.monotonic() + _ASK_S), matches))
-    taken = {camera.source for feeds in by_host.values() for camera in feeds}
+    slugs = {camera.source for feeds in by_host.values() for camera in feeds}
     offers = []
     for match, (facts, failure) in zip(matches, answers, strict=True):
         name = match.name or facts.model or match.model or match.host
-        source = name if keys.slug(name) not in taken else f"{name} {match.host}"
-        taken.add(keys.slug(source))
+        source = name if keys.slug(name) not in slugs else f"{name} {match.host}"
+        slugs.add(keys.slug(source))
         offer = OfferedCamera(
             host=match.host,
             name=name,
