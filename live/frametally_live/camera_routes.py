@@ -26,6 +26,7 @@ from frametally_live.cameras.camera_form import (
     read_camera,
     remove_camera,
 )
+from frametally_live.discovery.probe import NoNetwork
 from frametally_live.discovery.search import SearchCameras
 from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.routes import check_live
@@ -113,6 +114,12 @@ class CameraRoutes:
             raise Problem(409, "Someone is already searching for cameras.", remedy="Try again in 15 seconds.")
         try:
             return self.search_cameras(self.book.feeds("camera"))
+        except NoNetwork as error:
+            raise Problem(
+                409,
+                f"{str(error)[:1].upper()}{str(error)[1:]}.",
+                remedy="Ask an administrator to check the network.",
+            ) from error
         finally:
             self._search.release()
 

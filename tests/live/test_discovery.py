@@ -334,7 +334,9 @@ def test_a_machine_without_a_network_says_so(
     find: Callable[..., CameraSearch], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket, "if_nameindex", list)
-    with pytest.raises(Retryable, match="cannot search: this machine's network takes no message"):
+    with pytest.raises(
+        Retryable, match=r"this machine has no network to search for cameras \(no interface\)"
+    ):
         find(("127.0.0.1", 9))
 
 

@@ -122,7 +122,9 @@ def test_no_answer_and_a_failure_say_what_to_do(
     picture(page, "live-offers-none")
     monkeypatch.setattr("socket.if_nameindex", list)
     search(page)
-    expect(page.locator("#search-failed")).to_be_visible()
+    expect(page.locator("#search-failed")).to_contain_text(
+        "This machine has no network to search for cameras"
+    )
     expect(page.locator("#search-said")).to_be_hidden()
     picture(page, "live-offers-failed")
 

@@ -46,6 +46,10 @@ _PROBE = (
 )
 
 
+class NoNetwork(Retryable):
+    """This machine has no network to search."""
+
+
 class ProbeMatch(NamedTuple):
     """What a device says of itself in its answer to a probe.
 
@@ -75,7 +79,7 @@ def probe() -> Matches:
     """Ask for ONVIF devices on all networks of this machine, and return those that answer within `LISTEN_S`.
 
     Raises:
-        Retryable: This machine has no network to send to.
+        NoNetwork: This machine has no network to send to.
     """
     message_ids = [str(uuid.uuid4()) for _ in _TYPES]
     questions = [
@@ -134,8 +138,8 @@ def _send(asking: socket.socket, questions: Sequence[bytes]) -> None:
         except OSError as error:
             failure = error
     if not messages:
-        reason = failure.strerror if failure is not None else "it has no interface"
-        raise Retryable(f"cannot search: this machine's network takes no message ({reason})")
+        reason = failure.strerror if failure is not None else "no interface"
+        raise NoNetwork(f"this machine has no network to search for cameras ({reason})")
 
 
 def _matches_of(data: bytes, host: str, message_ids: Sequence[str]) -> list[ProbeMatch]:

@@ -53,7 +53,7 @@ def search_cameras(
 
     Raises:
         Misconfigured: A setting of cameras cannot be read.
-        Retryable: This machine has no network to send to.
+        NoNetwork: This machine has no network to send to.
     """
     by_host: dict[str, list[Feed]] = {}
     for camera in cameras:
