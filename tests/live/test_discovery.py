@@ -273,6 +273,28 @@ def test_a_device_that_answers_nonsense_is_one_line_and_nobody_else_is_asked(
     assert trap.visits == 0
 
 
+@pytest.mark.parametrize(
+    "challenge", ["Digest realm=", "Digest", 'Digest realm="r", nonce="n", qop="x"', "Basic"]
+)
+def test_a_challenge_that_is_nonsense_or_wants_the_password_itself_is_one_line(
+    find: Callable[..., CameraSearch], challenge: str
+) -> None:
+    asks = Answer(401, head=("WWW-Authenticate", challenge))
+    with OnvifCamera(GATE, faults={"GetDeviceInformation": asks}) as camera:
+        offer = only(find(camera.answerer.place, live_logins=LOGINS))
+    assert (offer.problem or "").startswith("127.0.0.1 ")
+    assert "Authorization" not in "".join(camera.heads)
+
+
+@pytest.mark.parametrize("year", ["9999", "0", "x", "9" * 5000])
+def test_a_clock_that_is_nonsense_is_not_used(find: Callable[..., CameraSearch], year: str) -> None:
+    time = "<T><Hour>23</Hour><Minute>59</Minute><Second>59</Second></T>".replace("T>", "Time>")
+    date = f"<Date><Year>{year}</Year><Month>12</Month><Day>31</Day></Date>"
+    clock = Answer(200, envelope(f"<UTCDateTime>{time}{date}</UTCDateTime>"))
+    with OnvifCamera(GATE, password=PASSWORD, faults={"GetSystemDateAndTime": clock}) as camera:
+        assert only(find(camera.answerer.place, live_logins=LOGINS)).problem is None
+
+
 def test_a_log_in_in_a_streams_address_is_left_out(find: Callable[..., CameraSearch]) -> None:
     uri = Answer(200, envelope("<Uri>rtsp://viewer:geheim@127.0.0.1:8554/gate</Uri>"))
     with OnvifCamera(GATE, faults={"GetStreamUri": uri}) as camera:

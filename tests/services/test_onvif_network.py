@@ -27,8 +27,12 @@ def discover(tmp_path: Path, *login: str, logins: str = "") -> dict[str, Any]:
     folder = pip_target(cache_folder(), "ipycam-1.3.0", [IPYCAM])
     done = subprocess.run(
         [
-            *(sys.executable, SERVERS / "in_namespace.py"),
-            *(sys.executable, SERVERS / "onvif_network.py", folder, *login),
+            sys.executable,
+            str(SERVERS / "in_namespace.py"),
+            sys.executable,
+            str(SERVERS / "onvif_network.py"),
+            str(folder),
+            *login,
         ],
         env=os.environ | {"FRAMETALLY_DATA_DIR": str(tmp_path), "FRAMETALLY_LIVE_LOGINS": logins},
         capture_output=True,

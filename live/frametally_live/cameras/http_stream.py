@@ -61,7 +61,7 @@ class _Digest(urllib.request.HTTPDigestAuthHandler):
             return None
         try:
             return super().http_error_auth_reqed(auth_header, host, req, headers)
-        except ValueError:  # of another scheme
+        except (ValueError, LookupError):  # of another scheme, or nonsense
             return None
 
 

@@ -2,6 +2,9 @@
 
 ONVIF Core, Media and Media2 Service Specifications. Passwords go as digests of WS-Security (Username Token
 Profile 1.0), or of HTTP.
+
+These are six fixed questions. The libraries for ONVIF (onvif-zeep-async, WSDiscovery) connect wherever an
+answer leads, and read answers of any length; `HttpVisitor`, which holds the allowed addresses, asks here.
 """
 
 from __future__ import annotations
@@ -65,14 +68,8 @@ class DeviceFacts(NamedTuple):
 
 
 NO_FACTS = DeviceFacts("", "", [], "")
-_DATE_AND_TIME = (
-    "Date/{*}Year",
-    "Date/{*}Month",
-    "Date/{*}Day",
-    "Time/{*}Hour",
-    "Time/{*}Minute",
-    "Time/{*}Second",
-)
+_DATE, _TIME = ("Year", "Month", "Day"), ("Hour", "Minute", "Second")
+_MOST_AHEAD = timedelta(days=36_500)
 _UNAUTHORIZED_CODES = ("NotAuthorized", "FailedAuthentication", "InvalidSecurity")
 
 
@@ -128,8 +125,12 @@ class OnvifDevice:
         try:
             question = f'<GetSystemDateAndTime xmlns="{_DEVICE}"/>'
             answer = self._ask(self._service, question, is_signed=False)
-            parts = [int(text_at(answer, f".//{{*}}UTCDateTime/{{*}}{part}")) for part in _DATE_AND_TIME]
-            return datetime(*parts, tzinfo=UTC) - datetime.now(UTC)  # type: ignore[misc, arg-type]
+            paths = [f"{{*}}Date/{{*}}{part}" for part in _DATE] + [
+                f"{{*}}Time/{{*}}{part}" for part in _TIME
+            ]
+            parts = [int(text_at(answer, f".//{{*}}UTCDateTime/{path}")) for path in paths]
+            ahead = datetime(*parts, tzinfo=UTC) - datetime.now(UTC)  # type: ignore[misc, arg-type]
+            return ahead if abs(ahead) < _MOST_AHEAD else timedelta()
         except (CameraAway, ValueError, OverflowError):
             return timedelta()
 
@@ -147,9 +148,9 @@ class OnvifDevice:
             address = text_at(self._ask(self._service, question), ".//{*}Media/{*}XAddr")
             addresses = {_MEDIA1: address} if address else {}
         else:
-            services = answer.iterfind(".//{*}Service")
             addresses = {
-                text_at(service, "{*}Namespace"): text_at(service, "{*}XAddr") for service in services
+                text_at(service, "{*}Namespace"): text_at(service, "{*}XAddr")
+                for service in answer.iterfind(".//{*}Service")
             }
         for namespace in _PROFILES:
             if namespace in addresses:
@@ -160,10 +161,9 @@ class OnvifDevice:
         streams: list[OfferedStream] = []
         failure = CameraAway("has no profile, and so no stream")
         for profile in profiles:
-            question = _STREAM_URI[namespace].format(token=escape(profile.get("token", "")))
             try:
-                text = text_at(self._ask(media, question), ".//{*}Uri")
-                streams.append(_stream_of(profile, own_address(text, self._visitor.address.host, _STREAMS)))
+                address = self._uri(media, _STREAM_URI[namespace], profile, _STREAMS)
+                streams.append(_stream_of(profile, address))
             except CameraAway as error:
                 failure = error
         if not streams:
@@ -171,15 +171,18 @@ class OnvifDevice:
         return streams
 
     def _snapshot(self, namespace: str, media: str, profile: Element) -> str:
-        token = escape(profile.get("token", ""))
         question = (
-            f'<GetSnapshotUri xmlns="{namespace}"><ProfileToken>{token}</ProfileToken></GetSnapshotUri>'
+            f'<GetSnapshotUri xmlns="{namespace}"><ProfileToken>{{token}}</ProfileToken></GetSnapshotUri>'
         )
         try:
-            text = text_at(self._ask(media, question), ".//{*}Uri")
-            return own_address(text, self._visitor.address.host, _HTTP).text
+            return self._uri(media, question, profile, _HTTP).text
         except CameraAway:  # not every device has one
             return ""
+
+    def _uri(self, media: str, question: str, profile: Element, schemes: tuple[str, ...]) -> CameraAddress:
+        """Return the address that the device gives for a profile."""
+        answer = self._ask(media, question.format(token=escape(profile.get("token", ""))))
+        return own_address(text_at(answer, ".//{*}Uri"), self._visitor.address.host, schemes)
 
     def _ask(self, url: str, question: str, *, is_signed: bool = True) -> Element:
         """Return the answer of a service at `url`, which must be on the device itself."""

@@ -143,7 +143,7 @@ def _send(asking: socket.socket, questions: Sequence[bytes]) -> None:
 
 
 def _matches_of(data: bytes, host: str, message_ids: Sequence[str]) -> list[ProbeMatch]:
-    """Return the devices of one datagram; none: it is no answer to one of these messages."""
+    """Return the devices of one datagram; none: it does not answer one of these messages."""
     try:
         root = read_xml(data)
     except CameraAway as error:

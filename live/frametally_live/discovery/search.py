@@ -131,9 +131,8 @@ class _Searching:
         except AddressRefused as error:
             return NO_FACTS, error
         except CameraAway as error:
-            return NO_FACTS, CameraAway(
-                f"did not answer within {left_s:.0f} s"
-            ) if is_late.is_set() else error
+            late = CameraAway(f"did not answer within {max(left_s, 1):.0f} s")
+            return NO_FACTS, late if is_late.is_set() else error
 
     def _visitor(self, match: ProbeMatch) -> HttpVisitor:
         """Return what asks a device; its log-in is for its host, or of a camera that was added there."""
