@@ -102,7 +102,7 @@ def test_on_any_screen_what_was_found_fits(
         page = open_page(network.place, viewport={"width": width, "height": 900}, color_scheme=scheme)
         search(page)
     expect(page.locator("#offers > li")).to_have_count(3)
-    expect(page.locator(".live-problem")).to_have_count(2)
+    expect(page.locator("#offers .live-problem")).to_have_count(2)
     picture(page, f"live-offers-{width}-{scheme}")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.get_by_role("button", name="Use Front door, mainStream").click()
