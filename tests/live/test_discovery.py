@@ -420,6 +420,7 @@ def test_the_api_lists_cameras_for_those_who_may_add_them_records_it_and_adds_no
     assert "FRAMETALLY_" not in refused.text
     assert "set FRAMETALLY_LIVE_ALLOW=127.0.0.1" in caplog.text
     assert client.get("/api/v1/cameras").json["cameras"] == []
+    assert "cameras/search" in client.get("/api/v1/audit").text
 
 
 def test_of_two_searches_at_once_one_is_refused(place: Place) -> None:
