@@ -52,7 +52,7 @@ class LiveSettings(PluginSettings):
     )
     live_logins: SecretStr = Field(
         NO_SECRET,
-        description='Users and passwords of cameras by source, as JSON: `{"gate-1": "user:password"}`.',
+        description='Users and passwords of cameras by source or host, as JSON: `{"gate": "user:password"}`.',
     )
     live_ca_file: Path | None = Field(
         None,
