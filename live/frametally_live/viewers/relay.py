@@ -358,7 +358,7 @@ class Relay:
             await asyncio.sleep(_LOOK_EVERY_S)
 
     def _watched_contents(self) -> dict[str, str]:
-        """Return the videos that somebody watches, by the sha256 of their contents."""
+        """Return the watched videos by the sha256 of their contents."""
         return {
             channel.video.record.sha256: name.video_id
             for name, channel in [*self._channels.items()]
