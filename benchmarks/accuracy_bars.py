@@ -17,7 +17,7 @@ from statistics import median
 from typing import NamedTuple
 
 import numpy as np
-from accuracy_simulation import FRAMES, make_world
+from accuracy_simulation import FRAMES, HOURS, make_world
 from accuracy_truth import CHECKS_IN_WORLD, DENSITIES, World
 from results import Cell, Goal, Table, save
 
@@ -26,6 +26,7 @@ from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckedBox, 
 from frametally_accuracy.rules.bar_intervals import AnsweredUnits, bar_intervals, spread_of
 from frametally_accuracy.rules.drawing import Draws, draw, unit_weights, zones_of
 from frametally_accuracy.rules.estimation import estimate
+from frametally_accuracy.rules.levels import steady_counts, unusual_counts
 from frametally_accuracy.staleness import Covered, KnownCoverage
 from frametally_web.charts.checks import CheckedCount, CountQuestion
 
@@ -116,12 +117,21 @@ def _look(
     found: dict[tuple[int, float, int], list[Held]],
 ) -> None:
     drawn = np.sort(draws.units[draws.is_drawn])
+    steady = steady_counts(world.model, [""] * FRAMES)
+    unusual = unusual_counts(world.model, [""] * FRAMES, np.arange(FRAMES) * HOURS / FRAMES)
     for label, density in enumerate(DENSITIES):
         truth, model = world.truth[:, label], world.model[:, label]
-        one = estimate(draws, truth[draws.units], model[draws.units], model_total=float(model.sum()))
+        one = estimate(
+            draws,
+            truth[draws.units],
+            model[draws.units],
+            model_total=float(model.sum()),
+            steady=steady[draws.units, label],
+            steady_total=float(steady[:, label].sum()),
+        )
         if not one.is_enough:
             continue
-        sample = AnsweredUnits(drawn, truth[drawn], model[drawn], weights[drawn])
+        sample = AnsweredUnits(drawn, truth[drawn], model[drawn], weights[drawn], unusual[drawn, label])
         spread = spread_of(one, sample, units=FRAMES)
         for bars in BARS:
             borders = np.linspace(0, FRAMES, bars + 1).astype(np.int64)

@@ -14,6 +14,7 @@ from frametally_accuracy.rules.answer_agreement import agreement_of
 from frametally_accuracy.rules.bar_intervals import AnsweredUnits, BarIntervals, bar_intervals, spread_of
 from frametally_accuracy.rules.drawing import Draws, draw, random_shares, unit_weights, zones_of
 from frametally_accuracy.rules.estimation import Estimate, estimate, ratio_slope
+from frametally_accuracy.rules.levels import unusual_counts
 from frametally_accuracy.rules.planning import shrink_by_zone, units_before, units_for
 from frametally_accuracy.rules.two_models import error_difference
 
@@ -311,7 +312,9 @@ def bars_of(
 ) -> tuple[Estimate, BarIntervals]:
     found = footage.estimate_of(draws)
     drawn = np.sort(draws.units[draws.is_drawn])
-    sample = AnsweredUnits(drawn, footage.truth[drawn], footage.model[drawn], footage.weights[drawn])
+    hours = np.arange(footage.units) * 24 / footage.units
+    unusual = unusual_counts(footage.model[:, None], [""] * footage.units, hours)[drawn, 0]
+    sample = AnsweredUnits(drawn, footage.truth[drawn], footage.model[drawn], footage.weights[drawn], unusual)
     bars = bar_intervals(
         found,
         spread_of(found, sample, units=footage.units),
