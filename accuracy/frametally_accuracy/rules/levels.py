@@ -22,6 +22,8 @@ _REACH = 4
 """Stretches on either side that a usual level is seen from: a false box of two hours does not move it."""
 _UNUSUAL = 2.5
 """So many times the usual deviation, a level is unusual."""
+_LEAST_UNUSUAL = 0.1
+"""A level that is nearer to the usual one, as a part of it, is none."""
 _LEAST = 1e-9
 
 
@@ -68,7 +70,8 @@ def unusual_counts(counts: Numbers, sources: Sequence[str], hours: Numbers) -> N
         )
         apart = np.abs(levels - usual) / np.maximum(usual, _LEAST)
         # 1.4826 median deviations are a standard one, where errors are normal.
-        unusual[begin:end] = (apart > _UNUSUAL * 1.4826 * np.median(apart, axis=0))[stretches]
+        limit = np.maximum(_UNUSUAL * 1.4826 * np.median(apart, axis=0), _LEAST_UNUSUAL)
+        unusual[begin:end] = (apart > limit)[stretches]
     return unusual
 
 
