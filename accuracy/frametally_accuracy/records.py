@@ -112,7 +112,7 @@ class CheckUnit(msgspec.Struct, frozen=True, kw_only=True):
         height_px: Of the frame.
         boxes: Those of the check's labels that were counted in a frame when it was drawn.
         counts: What the model counted in a piece then, by label.
-        steady: How much of what it counted stays from unit to unit, by label; see `steady_counts`.
+        steady: How much of its counts stays from unit to unit, by label; see `steady_counts`.
         unusual: Labels of which it counts unusually much or little there; see `unusual_counts`.
     """
 

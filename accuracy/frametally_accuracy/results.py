@@ -143,7 +143,7 @@ class CheckResult(Answer, frozen=True, kw_only=True):
 
 
 class Sample(NamedTuple):
-    """The complete rounds of a check, and the counts of truth and model in them, and what stays, by label."""
+    """The complete rounds of a check, and the counts of truth and model in them, with its steady part, by label."""
 
     draws: Draws
     truth: dict[str, np.ndarray]

@@ -3,7 +3,7 @@
 Every estimator here is one sum with another `slope`: slope x (the model's total) + an unbiased estimate of
 the total of (truth - slope x model). Slope 0 ignores the model, 1 is the difference estimator, the ratio of
 truth to model is the ratio estimator, and the slope of least variance is power tuning (PPI++: Angelopoulos,
-Duchi and Zrnic, 2023). What stays from unit to unit has a slope of its own: a regression estimator with two
+Duchi and Zrnic, 2023). The steady part of the counts has a slope of its own: a regression estimator with two
 auxiliary totals (Särndal, Swensson and Wretman, Model Assisted Survey Sampling, 1992, chapter 6). The
 estimate from draws with unequal probabilities without replacement is that of Des Raj (1956), as Shekhar et
 al. use it for audits (2023); rounds are weighted so that for equal weights it becomes the plain mean with its
@@ -58,8 +58,8 @@ class Estimate(NamedTuple):
         at_will: Its interval for who stops when they like; never narrower.
         is_enough: Whether there is enough to say so; else show no interval.
         standard_error: Of the total.
-        slope: Of the estimator, for what comes and goes.
-        steady_slope: Of what stays from unit to unit.
+        slope: Of the estimator, for counts that come and go.
+        steady_slope: Of the steady part of the counts.
         ratio: Of the estimate to the model's total; 1 where that is 0.
         parts: By zone, its part of the variance.
     """

@@ -1,7 +1,7 @@
-"""What the model's counts tell of themselves: what stays from unit to unit, and where their level is unusual.
+"""The steady part of the model's counts, and where their level is unusual: both without anybody's answers.
 
-Nobody's answers are needed for it. The estimate of a total takes what stays apart from what comes and goes,
-and a bar whose level is unusual has a wider interval.
+The estimate of a total has a slope of its own for the steady part, and a bar whose level is unusual has a
+wider interval.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from frametally_accuracy.rules.drawing import Numbers
 
 _AROUND = 60
-"""What stays is seen from so many units, those before and those after: of frames, from some minutes."""
+"""The steady part is seen from so many units, as many before and as many after: some minutes of frames."""
 _STRETCHES = 32
 """A source has at least so many stretches, each of an hour at most."""
 _REACH = 4
@@ -23,7 +23,7 @@ _REACH = 4
 _UNUSUAL = 2.5
 """So many times the usual deviation, a level is unusual."""
 _LEAST_UNUSUAL = 0.1
-"""A level that is nearer to the usual one, as a part of it, is none."""
+"""An unusual level is at least so far from the usual one, as a part of it."""
 _LEAST = 1e-9
 
 
@@ -58,9 +58,9 @@ def unusual_counts(counts: Numbers, sources: Sequence[str], hours: Numbers) -> N
     """
     unusual = np.zeros(counts.shape, dtype=bool)
     for begin, end in _runs(sources):
-        at = hours[begin:end] - hours[begin]
-        length = max(min(1.0, at[-1] / _STRETCHES), _LEAST)
-        _, stretches, sizes = np.unique(at // length, return_inverse=True, return_counts=True)
+        elapsed = hours[begin:end] - hours[begin]
+        length = max(min(1.0, elapsed[-1] / _STRETCHES), _LEAST)
+        _, stretches, sizes = np.unique(elapsed // length, return_inverse=True, return_counts=True)
         levels = np.stack([np.bincount(stretches, column) / sizes for column in counts[begin:end].T], axis=1)
         usual = np.stack(
             [
@@ -77,5 +77,6 @@ def unusual_counts(counts: Numbers, sources: Sequence[str], hours: Numbers) -> N
 
 def _runs(sources: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Yield where each source begins and ends."""
-    changes = (at for at, pair in enumerate(itertools.pairwise(sources), 1) if pair[0] != pair[1])
+    pairs = enumerate(itertools.pairwise(sources), 1)
+    changes = (number for number, (source, following) in pairs if source != following)
     return itertools.pairwise([0, *changes, len(sources)])
