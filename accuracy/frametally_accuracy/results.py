@@ -143,7 +143,7 @@ class CheckResult(Answer, frozen=True, kw_only=True):
 
 
 class Sample(NamedTuple):
-    """The complete rounds of a check: draws, and by label the truth, the model's count and its steady part."""
+    """Complete rounds of a check: draws, and by label the truth, the model's count and its steady part."""
 
     draws: Draws
     truth: dict[str, np.ndarray]
