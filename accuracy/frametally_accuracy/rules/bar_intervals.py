@@ -47,7 +47,13 @@ class AnsweredUnits(NamedTuple):
 
     def only(self, chosen: Whole) -> AnsweredUnits:
         """Return some of them, in the order given."""
-        return AnsweredUnits(*(values[chosen] for values in self))
+        return AnsweredUnits(
+            self.at[chosen],
+            self.truth[chosen],
+            self.model[chosen],
+            self.weights[chosen],
+            self.unusual[chosen],
+        )
 
 
 class Spread(NamedTuple):
