@@ -222,8 +222,8 @@ def simulate(simulation: Simulation) -> None:
         tables.append(_table(simulation, f"{size:,} {simulation.unit}s", rows))
         for label, row in enumerate(rows):
             hits = of_fixed[size, label]
-            held = percent(hits) if hits else None
-            goals += _goals(simulation.unit, DENSITIES[label], size, row[1:], held)
+            of_more = percent(hits) if hits else None
+            goals += _goals(simulation.unit, DENSITIES[label], size, row[1:], of_more)
     if simulation.fixed_checks:
         tables.append(_table_of_fixed(simulation, of_fixed))
     for size in simulation.sizes:

@@ -220,7 +220,7 @@ class ChartedCheck:
         columns: Numbers = np.array([values[unit.number] for unit in self._by_place]).T
         times = np.array([unit.captured_at_ms for unit in self._by_place], dtype=np.int64)
         unusual = np.array([not {*labels}.isdisjoint(unit.unusual) for unit in self._by_place])
-        units = AnsweredUnits(times, *columns, unusual)
+        units = AnsweredUnits(times, columns[0], columns[1], columns[2], unusual)
         return _OfLabels(label_estimate, spread_of(label_estimate, units, units=check.units), units)
 
 
