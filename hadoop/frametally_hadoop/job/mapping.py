@@ -4,8 +4,9 @@ Standard library only. A task's input is manifest lines. Each is a split: one se
 `ENTRY_SEPARATOR` between them. A segment is its URL, then, each after a TAB and each optional, the days to
 count (whole days since 1970-01-01 UTC, separated by commas; none: all of them; `NO_DAYS`: no day), the name
 that it has in reports (none: its URL without the query, where a presigned one is signed), what does not
-count, forgotten or lost to an overlapping medium (see `tombstones.Forgotten`, as a JSON object), and what is
-counted within parts of pictures (see `PartWork`).
+count, forgotten or lost to an overlapping medium (see `tombstones.Forgotten`, as a JSON object), what is
+counted within parts of pictures (see `PartWork`), and where not all hours of the days are counted, those that
+are: a JSON array of two objects, by source whole hours since 1970, of whole pictures and within parts.
 
 Pairs come out, keys as JSON arrays:
 
@@ -122,6 +123,7 @@ class FrameGroups:
         # All frames of one cell belong to the same groups: hours and their margins begin and end with one.
         self._cell_ms = math.gcd(self._interval_ms, MARGIN_MS) if self._tracks else self._interval_ms
         self._groups: dict[tuple[Any, ...], list[bytes]] = {}
+        self._hours: _Hours | None = None
         self.held_bytes = 0
         self._passed_on: dict[tuple[str, int], int] = {}
 
@@ -134,7 +136,7 @@ class FrameGroups:
             yield from self._add_segment(entry)
 
     def _add_segment(self, entry: str) -> Iterator[tuple[bytes, bytes]]:
-        url, days, name, stones, parts = [*entry.split("\t"), "", "", "", ""][:5]
+        url, days, name, stones, parts, hours = [*entry.split("\t"), "", "", "", "", ""][:6]
         if not url:
             return
         name = name or url.partition("?")[0]
@@ -143,7 +145,9 @@ class FrameGroups:
             wanted = frozenset(int(day) for day in days.split(",") if day != NO_DAYS)
         work = part_rules().parse_work(parts) if parts else None
         forgotten: Forgotten = json.loads(stones) if stones else {}
-        for block in read_blocks(url, name):
+        self._hours = _parse_hours(hours) if hours else None
+        sources = None if self._hours is None else {source for part in self._hours for source in part}
+        for block in read_blocks(url, name, sources=sources):
             for number, reason in block.bad:
                 self._count("frames", "corrupt lines set aside", 1)
                 yield to_json(["corrupt", name, number]), to_json(reason)
@@ -174,12 +178,16 @@ class FrameGroups:
         joined = LINE_SEPARATOR.join(block.lines[run])
         for kind, start_ms in self._groups_at(time_ms):
             day = start_ms // DAY_MS
-            if wanted is None or day in wanted:
+            if (wanted is None or day in wanted) and self._has_hour(0, source, start_ms):
                 self._hold((kind, model, source, start_ms), joined)
                 if kind == "frames":
                     self._pass_on(model, day, len(frames))
-            if work is not None and day in work.days:
+            if work is not None and day in work.days and self._has_hour(1, source, start_ms):
                 self._add_parts(block.model, frames, joined, (kind, start_ms), work)
+
+    def _has_hour(self, which: int, source: str, start_ms: int) -> bool:
+        """Return whether that hour is counted, of whole pictures (0) or within parts (1)."""
+        return self._hours is None or start_ms // HOUR_MS in self._hours[which].get(source, ())
 
     def _add_parts(
         self, model: str, frames: Sequence[Frame], joined: bytes, group: tuple[str, int], work: PartWork
@@ -218,6 +226,15 @@ class FrameGroups:
         self._groups.clear()
         self._passed_on.clear()
         self.held_bytes = 0
+
+
+_Hours = list[dict[str, frozenset[int]]]
+
+
+def _parse_hours(text: str) -> _Hours:
+    return [
+        {source: frozenset(hours) for source, hours in by_source.items()} for by_source in json.loads(text)
+    ]
 
 
 def _without(block: Block, forgotten: Forgotten) -> Block:

@@ -78,21 +78,39 @@ def estimate_s(earlier: Sequence[Aggregated], size_bytes: int) -> float | None:
     return max(least_s, size_bytes * statistics.median(run.seconds / run.bytes for run in like))
 
 
+class SourceSpan(msgspec.Struct, frozen=True, array_like=True):
+    """The frames of one source in a segment: first and last `captured_at_ms`, and the CRC-32 of its lines.
+
+    `crc32` is None where an earlier release wrote the segment.
+    """
+
+    source: str
+    first_ms: int
+    last_ms: int
+    crc32: int | None
+
+
 class SegmentNote(ObjectNote, frozen=True, array_like=True):
     """What planning needs of one segment.
 
     Attributes:
+        spans: Of its sources, sorted.
         days: UTC days on which it has frames, as whole days since 1970, sorted.
         near_days: Days of which it has frames, or within `MARGIN_MS` of which, sorted.
         next_offset: Where the next segment of its partition begins.
     """
 
     model: str
-    sources: tuple[str, ...]
+    spans: tuple[SourceSpan, ...]
     days: tuple[int, ...]
     near_days: tuple[int, ...]
     dead_letters: int
     next_offset: int
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Its sources, sorted."""
+        return tuple(span.source for span in self.spans)
 
 
 class SegmentNotes(ObjectNotes[SegmentNote]):
@@ -125,7 +143,10 @@ def take_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote:
     return SegmentNote(
         info=info,
         model=header.model,
-        sources=tuple(sorted({part.source for part in header.sources})),
+        spans=tuple(
+            SourceSpan(part.source, part.first_captured_at_ms, part.last_captured_at_ms, part.crc32)
+            for part in sorted(header.sources, key=lambda part: part.source)
+        ),
         days=tuple(sorted({time_ms // DAY_MS for time_ms in times})),
         near_days=tuple(sorted(near)),
         dead_letters=header.dead_letters,

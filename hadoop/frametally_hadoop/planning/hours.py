@@ -1,0 +1,186 @@
+"""Which hours of a day are counted again: those that segments, settings or corrections have changed.
+
+The unit is one source's UTC hour, as tracks are followed by it. Its identity is what its lines depend on: the
+settings, each segment with frames of it or of its margin with the checksum of the source's lines, and what
+of these does not count. A run notes the identities of its hours (`RunHours`); the next run of the day keeps
+the lines of hours whose identity is still the same, and only the others are counted from segments.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from frametally import keys
+from frametally.books.runs import DayKey, read_hours
+from frametally.history_records import CountedHour
+from frametally.media.manifests import touches
+from frametally.ports.object_store import ObjectStore
+from frametally.records import Run
+from frametally.rules.overlaps import Overlap
+from frametally.rules.places import ZoneShape
+from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S
+from frametally.undo_records import Tombstone
+from frametally_hadoop.job.params import MARGIN_MS, CountParams
+from frametally_hadoop.planning.segment_notes import SegmentNote, SourceSpan
+
+SourceHour = tuple[str, int]
+"""A source, and the start of a UTC hour in milliseconds."""
+
+
+class HourInputs(NamedTuple):
+    """What the hours of one day are counted from; `zones` are those of a day within parts of pictures."""
+
+    key: DayKey
+    params: CountParams
+    notes: Sequence[SegmentNote]
+    tombstones: Sequence[Tombstone]
+    overlaps: Sequence[Overlap]
+    zones: Mapping[str, Sequence[ZoneShape]]
+
+    def spans_by_hour(self) -> dict[SourceHour, list[tuple[str, SourceSpan]]]:
+        """Return the segments and spans that each hour may have frames of, in the order of the segments."""
+        spans: defaultdict[SourceHour, list[tuple[str, SourceSpan]]] = defaultdict(list)
+        for note in self.notes:
+            for hour, span in self._hours_of(note):
+                spans[hour].append((note.info.key, span))
+        return spans
+
+    def _hours_of(self, note: SegmentNote) -> Iterator[tuple[SourceHour, SourceSpan]]:
+        day_ms = keys.day_start_ms(self.key.day)
+        for span in note.spans:
+            if self.zones and span.source not in self.zones:
+                continue
+            first_ms = max(_hour_start(span.first_ms - self._margin_ms), day_ms)
+            last_ms = min(_hour_start(span.last_ms + self._margin_ms), day_ms + DAY_MS - HOUR_MS)
+            for hour_ms in range(first_ms, last_ms + 1, HOUR_MS):
+                yield (span.source, hour_ms), span
+
+    @property
+    def _margin_ms(self) -> int:
+        return 0 if self.params.tracking is None else MARGIN_MS
+
+    def identities(self, but_of: Collection[str] = ()) -> dict[SourceHour, str]:
+        """Return 16 hex of what each hour is counted from, of hours that have checksums.
+
+        Hours of segments in `but_of`, of which lines were set aside, have none; nor has any hour where
+        intervals reach over its end.
+        """
+        if HOUR_S % self.key.interval_s:
+            return {}
+        return {
+            hour: self._identity(hour, spans)
+            for hour, spans in self.spans_by_hour().items()
+            if not any(span.crc32 is None or key in but_of for key, span in spans)
+        }
+
+    def _identity(self, hour: SourceHour, spans: Iterable[tuple[str, SourceSpan]]) -> str:
+        source, start_ms = hour
+        from_ms, to_ms = start_ms - self._margin_ms, start_ms + HOUR_MS + self._margin_ms
+
+        def within(range_from_ms: int | None, range_to_ms: int | None) -> str:
+            """Cut a range to the hour, so that what changes of it elsewhere does not change the hour."""
+            begins = from_ms if range_from_ms is None else max(range_from_ms, from_ms)
+            return f"{begins} {to_ms if range_to_ms is None else min(range_to_ms, to_ms)}"
+
+        gone = {
+            f"without {stone.media} {within(stone.from_ms, stone.to_ms)}"
+            for stone in self.tombstones
+            if touches(stone, source=source, from_ms=from_ms, to_ms=to_ms)
+        } | {
+            f"overlapped {one.loser} {within(one.from_ms, one.to_ms)}"
+            for one in self.overlaps
+            if one.source == source and one.from_ms < to_ms and one.to_ms > from_ms
+        }
+        lines = [
+            f"{self.key.model} {self.params.digest()} {self.key.interval_s} {source} {start_ms}",
+            json.dumps(self.zones.get(source, ())),
+            *(f"{key} {span.crc32}" for key, span in spans),
+            *sorted(gone),
+        ]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _hour_start(time_ms: int) -> int:
+    return time_ms // HOUR_MS * HOUR_MS
+
+
+def unchanged_hours(
+    store: ObjectStore, inputs: HourInputs, current: Run | None
+) -> dict[SourceHour, CountedHour]:
+    """Return the hours that the day's current run has counted from the same, as it notes them.
+
+    Raises `Poison`: what it notes cannot be read; the message names it.
+    """
+    if current is None or current.params != inputs.params.digest():
+        return {}
+    noted = read_hours(store, current)
+    if noted is None:
+        return {}
+    day_ms = keys.day_start_ms(current.day)
+    return {
+        (source, start_ms): counted
+        for (source, start_ms), identity in inputs.identities().items()
+        if (counted := noted.hours.get(source, {}).get((start_ms - day_ms) // HOUR_MS)) is not None
+        and counted.inputs == identity
+    }
+
+
+class HoursToRead(NamedTuple):
+    """What is read of one segment, as a manifest says it.
+
+    Attributes:
+        days: Days of whole pictures, as whole days since 1970.
+        part_days: Days within parts of pictures, likewise.
+        hours: By source the hours to count, as whole hours since 1970, of whole pictures; then the same
+            within parts. Empty: all hours of the days.
+    """
+
+    days: list[int]
+    part_days: list[int]
+    hours: str
+
+
+def hours_to_read(
+    days: Iterable[tuple[HourInputs, Collection[SourceHour]]],
+) -> dict[str, HoursToRead]:
+    """Return by segment key what is read of it, for days and their hours that are kept; sorted.
+
+    A segment of which all is kept is not read.
+    """
+    wanted: defaultdict[str, tuple[set[SourceHour], set[SourceHour]]] = defaultdict(lambda: (set(), set()))
+    cut: set[str] = set()
+    for inputs, kept in days:
+        is_of_parts = bool(inputs.zones)
+        for hour, spans in inputs.spans_by_hour().items():
+            for key, _ in spans:
+                if hour in kept:
+                    cut.add(key)
+                else:
+                    wanted[key][is_of_parts].add(hour)
+    return {
+        key: HoursToRead(
+            days=_days_of(wanted[key][0]),
+            part_days=_days_of(wanted[key][1]),
+            hours=_as_json(wanted[key]) if key in cut else "",
+        )
+        for key in sorted(wanted)
+    }
+
+
+def _days_of(hours: Iterable[SourceHour]) -> list[int]:
+    return sorted({start_ms // DAY_MS for _, start_ms in hours})
+
+
+def _as_json(wanted: Iterable[Iterable[SourceHour]]) -> str:
+    return json.dumps([_by_source(hours) for hours in wanted], separators=(",", ":"))
+
+
+def _by_source(hours: Iterable[SourceHour]) -> dict[str, list[int]]:
+    by_source: defaultdict[str, list[int]] = defaultdict(list)
+    for source, start_ms in sorted(hours):
+        by_source[source].append(start_ms // HOUR_MS)
+    return by_source
