@@ -141,7 +141,7 @@ class CountingPlan(NamedTuple):
 
     Attributes:
         manifests: Every medium's; None if one cannot be read.
-        reads: By segment key, what of it is counted anew, sorted.
+        reads: By segment key, what of it is counted, sorted.
         warnings: Runs whose hours cannot be kept, one line each.
         with_dead_letters: Keys of those that hold some.
         chain_breaks: By model, gaps and overlaps between its segments, one line each.
