@@ -305,8 +305,8 @@ class _Aggregation:
             return False
         failpoints.passing("aggregate.published")
         self._published[day.key] = run
-        self._hours_kept += len(day.kept)
-        self._hours_counted += len(day.hours.spans_by_hour()) - len(day.kept)
+        self._hours_kept += len(day.unchanged)
+        self._hours_counted += len(day.hours.spans_by_hour()) - len(day.unchanged)
         self.lineage.makes([dataset(self.store.url, run.prefix)])
         self._labels_seen |= audit.labels
         for check in audit.report(run.run_id).failed:

@@ -185,9 +185,9 @@ class FrameGroups:
             if work is not None and day in work.days and self._has_hour(1, source, start_ms):
                 self._add_parts(block.model, frames, joined, (kind, start_ms), work)
 
-    def _has_hour(self, which: int, source: str, start_ms: int) -> bool:
+    def _has_hour(self, part: int, source: str, start_ms: int) -> bool:
         """Return whether that hour is counted, of whole pictures (0) or within parts (1)."""
-        return self._hours is None or start_ms // HOUR_MS in self._hours[which].get(source, ())
+        return self._hours is None or start_ms // HOUR_MS in self._hours[part].get(source, ())
 
     def _add_parts(
         self, model: str, frames: Sequence[Frame], joined: bytes, group: tuple[str, int], work: PartWork

@@ -86,20 +86,20 @@ class HourInputs(NamedTuple):
             begins = from_ms if range_from_ms is None else max(range_from_ms, from_ms)
             return f"{begins} {to_ms if range_to_ms is None else min(range_to_ms, to_ms)}"
 
-        gone = {
+        exceptions = {
             f"without {stone.media} {within(stone.from_ms, stone.to_ms)}"
             for stone in self.tombstones
             if touches(stone, source=source, from_ms=from_ms, to_ms=to_ms)
         } | {
-            f"overlapped {one.loser} {within(one.from_ms, one.to_ms)}"
-            for one in self.overlaps
-            if one.source == source and one.from_ms < to_ms and one.to_ms > from_ms
+            f"overlapped {overlap.loser} {within(overlap.from_ms, overlap.to_ms)}"
+            for overlap in self.overlaps
+            if overlap.source == source and overlap.from_ms < to_ms and overlap.to_ms > from_ms
         }
         lines = [
             f"{self.key.model} {self.params.digest()} {self.key.interval_s} {source} {start_ms}",
             json.dumps(self.zones.get(source, ())),
             *(f"{key} {span.crc32}" for key, span in spans),
-            *sorted(gone),
+            *sorted(exceptions),
         ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
@@ -117,14 +117,14 @@ def unchanged_hours(
     """
     if current is None or current.params != inputs.params.digest():
         return {}
-    noted = read_hours(store, current)
-    if noted is None:
+    run_hours = read_hours(store, current)
+    if run_hours is None:
         return {}
     day_ms = keys.day_start_ms(current.day)
     return {
         (source, start_ms): counted
         for (source, start_ms), identity in inputs.identities().items()
-        if (counted := noted.hours.get(source, {}).get((start_ms - day_ms) // HOUR_MS)) is not None
+        if (counted := run_hours.hours.get(source, {}).get((start_ms - day_ms) // HOUR_MS)) is not None
         and counted.inputs == identity
     }
 
@@ -151,23 +151,25 @@ def hours_to_read(
 
     A segment of which all is kept is not read.
     """
-    wanted: defaultdict[str, tuple[set[SourceHour], set[SourceHour]]] = defaultdict(lambda: (set(), set()))
+    counted_hours: defaultdict[str, tuple[set[SourceHour], set[SourceHour]]] = defaultdict(
+        lambda: (set(), set())
+    )
     cut: set[str] = set()
-    for inputs, kept in days:
+    for inputs, unchanged in days:
         is_of_parts = bool(inputs.zones)
         for hour, spans in inputs.spans_by_hour().items():
             for key, _ in spans:
-                if hour in kept:
+                if hour in unchanged:
                     cut.add(key)
                 else:
-                    wanted[key][is_of_parts].add(hour)
+                    counted_hours[key][is_of_parts].add(hour)
     return {
         key: HoursToRead(
-            days=_days_of(wanted[key][0]),
-            part_days=_days_of(wanted[key][1]),
-            hours=_as_json(wanted[key]) if key in cut else "",
+            days=_days_of(counted_hours[key][0]),
+            part_days=_days_of(counted_hours[key][1]),
+            hours=_as_json(counted_hours[key]) if key in cut else "",
         )
-        for key in sorted(wanted)
+        for key in sorted(counted_hours)
     }
 
 
@@ -175,8 +177,8 @@ def _days_of(hours: Iterable[SourceHour]) -> list[int]:
     return sorted({start_ms // DAY_MS for _, start_ms in hours})
 
 
-def _as_json(wanted: Iterable[Iterable[SourceHour]]) -> str:
-    return json.dumps([_by_source(hours) for hours in wanted], separators=(",", ":"))
+def _as_json(counted_hours: Iterable[Iterable[SourceHour]]) -> str:
+    return json.dumps([_by_source(hours) for hours in counted_hours], separators=(",", ":"))
 
 
 def _by_source(hours: Iterable[SourceHour]) -> dict[str, list[int]]:

@@ -80,7 +80,7 @@ class DayPlan(NamedTuple):
             series.
         current_put_at_ms: When its current run was published, by the store's clock.
         notes: Of `segments`.
-        kept: The hours whose lines are taken from the current run, as it was counted from the same.
+        unchanged: The hours whose lines are taken from the current run, as it was counted from the same.
     """
 
     key: DayKey
@@ -96,7 +96,7 @@ class DayPlan(NamedTuple):
     zones: Mapping[str, Zones] = MappingProxyType({})
     current_put_at_ms: int = 0
     notes: Sequence[SegmentNote] = ()
-    kept: Mapping[SourceHour, CountedHour] = MappingProxyType({})
+    unchanged: Mapping[SourceHour, CountedHour] = MappingProxyType({})
 
     @property
     def hours(self) -> HourInputs:
@@ -216,11 +216,11 @@ def make_plan(
         is_stale = selection.recount or plan.current_sha256 != plan.inputs_sha256()
         if is_stale and not selection.recount and day not in whole:
             try:
-                plan = plan._replace(kept=unchanged_hours(store, plan.hours, plan.current))
+                plan = plan._replace(unchanged=unchanged_hours(store, plan.hours, plan.current))
             except Poison as error:
                 warnings.append(f"{error}; {day.day} is counted from its segments")
         (stale if is_stale else up_to_date).append(plan)
-    reads = hours_to_read((day.hours, day.kept.keys()) for day in stale)
+    reads = hours_to_read((day.hours, day.unchanged.keys()) for day in stale)
     return CountingPlan(
         params=params,
         stale=stale,

@@ -19,7 +19,7 @@ from frametally.track_records import TrackHead
 from frametally_hadoop.job.mapping import to_json
 from frametally_hadoop.planning.hours import SourceHour
 
-Kept = Mapping[SourceHour, CountedHour]
+Unchanged = Mapping[SourceHour, CountedHour]
 
 
 class _Frames(msgspec.Struct):
@@ -34,33 +34,33 @@ class KeptLines(NamedTuple):
     frames: int = 0
 
 
-def read_kept(store: ObjectStore, run: Run, kept: Kept) -> Iterator[KeptLines]:
-    """Yield the lines of the hours `kept` of a run. Raises `Poison`: it is damaged, or lacks a file."""
+def read_kept(store: ObjectStore, run: Run, unchanged: Unchanged) -> Iterator[KeptLines]:
+    """Yield the lines of the `unchanged` hours of a run. Raises `Poison`: it is damaged, or lacks a file."""
     decode_frames = msgspec.json.Decoder(_Frames).decode
     for _, data in read_parts(store, run):
         for line in data.splitlines(keepends=True):
             key, _, value = line.partition(b"\t")
             kind, place, *_, start_ms = msgspec.json.decode(key)
-            if _has(kept, place, start_ms):
+            if _has(unchanged, place, start_ms):
                 frames = decode_frames(value).frames if kind == "coverage" else 0
                 yield KeptLines("lines", line, frames)
     decode_head = msgspec.json.Decoder(TrackHead).decode
     for _, data in read_track_parts(store, run):
         for line in data.splitlines(keepends=True):
             head = decode_head(line)
-            if _has(kept, head.source, head.hour_start_ms):
+            if _has(unchanged, head.source, head.hour_start_ms):
                 number = int(head.id.rpartition("-")[2])
                 key = to_json(["track", head.source, head.label, number, head.hour_start_ms])
                 yield KeptLines("tracks", key + b"\t" + line)
     for paths in read_paths(store, run) if run.paths else ():
         for hour_ms, columns in _by_hour(paths):
-            if _has(kept, paths.source, hour_ms):
+            if _has(unchanged, paths.source, hour_ms):
                 key = to_json(["paths", paths.source, hour_ms])
                 yield KeptLines("paths", key + b"\t" + to_json({"model": paths.model, **columns}) + b"\n")
 
 
-def _has(kept: Kept, place: str, time_ms: int) -> bool:
-    return (source_of(place), time_ms - time_ms % HOUR_MS) in kept
+def _has(unchanged: Unchanged, place: str, time_ms: int) -> bool:
+    return (source_of(place), time_ms - time_ms % HOUR_MS) in unchanged
 
 
 def _by_hour(paths: PathColumns) -> Iterator[tuple[int, dict[str, list[int] | list[str]]]]:

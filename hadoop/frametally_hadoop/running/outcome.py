@@ -134,13 +134,13 @@ class Outcome:
 
     def keep(self, store: ObjectStore, day: DayPlan) -> None:
         """Take what the day keeps of its current run. Raises `Poison`: it cannot be read."""
-        if day.current is None or not day.kept:
+        if day.current is None or not day.unchanged:
             return
         spools = {"lines": self.lines, "tracks": self.tracks, "paths": self.paths}
-        for kind, line, frames in read_kept(store, day.current, day.kept):
+        for kind, line, frames in read_kept(store, day.current, day.unchanged):
             spools[kind].add(day.key, line)
             self.lines_passed_on[day.key] += frames
-        for hour, counted in day.kept.items():
+        for hour, counted in day.unchanged.items():
             self.duplicates[day.key][hour] += counted.duplicates_dropped
             self.lines_passed_on[day.key] += counted.duplicates_dropped
 
