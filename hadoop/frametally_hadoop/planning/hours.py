@@ -22,6 +22,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import Run
 from frametally.rules.overlaps import Overlap
 from frametally.rules.places import ZoneShape
+from frametally.rules.segment_counts import SegmentCounting
 from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
@@ -137,11 +138,13 @@ class HoursToRead(NamedTuple):
         part_days: Days within parts of pictures, likewise.
         hours: By source the hours to count, as whole hours since 1970, of whole pictures; then the same
             within parts. Empty: all hours of the days.
+        by_counts: Whether the counts in its header say all, so that its lines are not read.
     """
 
     days: list[int]
     part_days: list[int]
     hours: str
+    by_counts: bool = False
 
 
 def hours_to_read(
@@ -151,6 +154,7 @@ def hours_to_read(
 
     A segment of which all is kept is not read.
     """
+    days = list(days)
     counted_hours: defaultdict[str, tuple[set[SourceHour], set[SourceHour]]] = defaultdict(
         lambda: (set(), set())
     )
@@ -163,14 +167,47 @@ def hours_to_read(
                     cut.add(key)
                 else:
                     counted_hours[key][is_of_parts].add(hour)
+    in_header = _counted_in_header(inputs for inputs, _ in days)
     return {
         key: HoursToRead(
             days=_days_of(counted_hours[key][0]),
             part_days=_days_of(counted_hours[key][1]),
             hours=_as_json(counted_hours[key]) if key in cut else "",
+            by_counts=key in in_header,
         )
         for key in sorted(counted_hours)
     }
+
+
+def _counted_in_header(days: Iterable[HourInputs]) -> set[str]:
+    """Return the keys of segments of which the counts in their headers say what is counted.
+
+    Not where boxes are needed (objects, parts of pictures), where something of a source does not count, and
+    where two segments have frames of a source and of the same time: one frame may be in both.
+    """
+    counted: set[str] = set()
+    by_lines: set[str] = set()
+    stretches: defaultdict[tuple[str, str], set[tuple[int, int, str]]] = defaultdict(set)
+    for day in days:
+        params = day.params
+        counting = SegmentCounting(params.interval_s, params.min_confidence, params.min_side)
+        corrected = {stone.source for stone in day.tombstones}
+        corrected |= {overlap.source for overlap in day.overlaps}
+        for note in day.notes:
+            key = note.info.key
+            can = note.counting == counting and params.tracking is None and not day.zones
+            (counted if can and corrected.isdisjoint(note.sources) else by_lines).add(key)
+            for span in note.spans:
+                of_source = span.stretches or ((span.first_ms, span.last_ms),)
+                stretches[note.model, span.source] |= {(first, last, key) for first, last in of_source}
+    for of_source in stretches.values():
+        end_ms, end_key = None, ""
+        for first_ms, last_ms, key in sorted(of_source):
+            if end_ms is not None and first_ms <= end_ms and key != end_key:
+                by_lines |= {key, end_key}
+            if end_ms is None or last_ms > end_ms:
+                end_ms, end_key = last_ms, key
+    return counted - by_lines
 
 
 def _days_of(hours: Iterable[SourceHour]) -> list[int]:

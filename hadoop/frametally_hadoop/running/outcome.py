@@ -23,7 +23,7 @@ from frametally.rules.places import source_of
 from frametally.rules.times import DAY_S, HOUR_MS
 from frametally.rules.tombstones import Range
 from frametally.settings.loading import Settings
-from frametally_hadoop.job.mapping import ENTRY_SEPARATOR, NO_DAYS, to_json
+from frametally_hadoop.job.mapping import BY_COUNTS, ENTRY_SEPARATOR, NO_DAYS, to_json
 from frametally_hadoop.planning.hours import SourceHour
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_hadoop.running.engine import HadoopCluster, run_job
@@ -111,6 +111,8 @@ def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 LINK_S = DAY_S
 """For how long the tasks of a job may read from the S3 store, by links."""
+_HEADER_SHARE = 16
+"""A header is at most about so small a part of its segment."""
 _HELD_TRACKS = 20_000  # a track is a kilobyte long
 _HELD_PATHS = 200  # a line has those of an hour
 
@@ -206,7 +208,10 @@ def count_plan(
     if not plan.reads:
         return outcome
     not_counted = plan.not_counted()
-    sizes = [(key, plan.size_of[key]) for key in plan.reads]
+    sizes = [
+        (key, plan.size_of[key] // (_HEADER_SHARE if read.by_counts else 1))
+        for key, read in plan.reads.items()
+    ]
     manifest = [
         ENTRY_SEPARATOR.join(_entry(store, plan, key, not_counted, LINK_S) for key in split)
         for split in plan_splits(sizes, split_bytes=settings.split_mb * 1_000_000)
@@ -254,5 +259,6 @@ def _entry(
     days = ",".join(map(str, read.days)) or NO_DAYS
     stones = json.dumps(not_counted[key], sort_keys=True) if key in not_counted else ""
     parts = plan.parts_of_segment.get(key, "")
-    fields = [store.address(key, ttl_s=link_ttl_s), days, key, stones, parts, read.hours]
+    by_counts = BY_COUNTS if read.by_counts else ""
+    fields = [store.address(key, ttl_s=link_ttl_s), days, key, stones, parts, read.hours, by_counts]
     return "\t".join(fields).rstrip("\t")
