@@ -68,10 +68,10 @@ def count_source(
     frame_of = dict(pairs)
     if not all(_is_plain(line, frame) for line, frame in frame_of.items()):
         return None
-    kept = one_line_per_frame((frame.image_path, line) for line, frame in pairs)
+    line_of = one_line_per_frame((frame.image_path, line) for line, frame in pairs)
     lines = Counter(_start(frame, counting) for _, frame in pairs)
     distinct: dict[int, list[CountedFrame]] = {}
-    for line in kept.values():
+    for line in line_of.values():
         distinct.setdefault(_start(frame_of[line], counting), []).append(frame_of[line])
     cells = []
     for start_ms, of_cell in sorted(distinct.items()):

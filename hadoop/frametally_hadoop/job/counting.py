@@ -74,9 +74,9 @@ def _reduce_interval(
     count: Count,
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield the output pairs of one model, source and interval; `frames` are distinct, and in no cell."""
-    seen = len(frames) + sum(cell[1] for cell in cells)
+    distinct = len(frames) + sum(cell[1] for cell in cells)
     dropped += sum(cell[2] for cell in cells)
-    where = {"interval_start_ms": interval_start_ms, "interval_s": params.interval_s, "frames": seen}
+    where = {"interval_start_ms": interval_start_ms, "interval_s": params.interval_s, "frames": distinct}
     hits_of, detections = hits_by_label(frames, params.counted_boxes)
     boxes_of = {label: -sum(hit[0] for hit in hits) for label, hits in hits_of.items()}
     for _, _, _, folder, labels in cells:

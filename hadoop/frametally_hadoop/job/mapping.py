@@ -165,11 +165,11 @@ class FrameGroups:
             if self.held_bytes >= self._buffer_bytes:
                 yield from self.drain()
 
-    def _add_counts(self, header: Header, wanted: Collection[int] | None) -> None:
+    def _add_counts(self, header: Header, days: Collection[int] | None) -> None:
         for source, cell in header.cells():
             start_ms, frames, repeats, *_ = cell
             day = start_ms // DAY_MS
-            if (wanted is None or day in wanted) and self._has_hour(0, source, start_ms):
+            if (days is None or day in days) and self._has_hour(0, source, start_ms):
                 text = to_json(cell)
                 key = ("frames", header.model, source, start_ms)
                 self._cells.setdefault(key, []).append(text)
