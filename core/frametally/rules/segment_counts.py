@@ -24,7 +24,7 @@ Hit = tuple[int, int, str]
 """`(-boxes, captured_at_ms, image_path)` of a frame that shows a label."""
 
 
-class CountedFrame(Protocol):
+class BoxedFrame(Protocol):
     """What is counted of a frame."""
 
     @property
@@ -53,11 +53,14 @@ def counting_of(counts: Mapping[str, Any] | None) -> SegmentCounting | None:
     """Return how a header's counts were counted; None without any, or by another version of the rules."""
     if not counts or counts.get("counting_version") != COUNTING_VERSION:
         return None
-    return SegmentCounting(*(int(counts[name]) for name in SegmentCounting._fields))
+    try:
+        return SegmentCounting(*(int(counts[name]) for name in SegmentCounting._fields))
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def count_source(
-    frames: Iterable[tuple[bytes, CountedFrame]], counting: SegmentCounting
+    frames: Iterable[tuple[bytes, BoxedFrame]], counting: SegmentCounting
 ) -> dict[str, Any] | None:
     """Return the counts of one source's lines and their frames, which are sorted by time.
 
@@ -70,7 +73,7 @@ def count_source(
         return None
     line_of = one_line_per_frame((frame.image_path, line) for line, frame in pairs)
     lines = Counter(_start(frame, counting) for _, frame in pairs)
-    distinct: dict[int, list[CountedFrame]] = {}
+    distinct: dict[int, list[BoxedFrame]] = {}
     for line in line_of.values():
         distinct.setdefault(_start(frame_of[line], counting), []).append(frame_of[line])
     cells = []
@@ -83,11 +86,11 @@ def count_source(
     return {"stretches": _stretches(frame.captured_at_ms for _, frame in pairs), "cells": cells}
 
 
-def _start(frame: CountedFrame, counting: SegmentCounting) -> int:
+def _start(frame: BoxedFrame, counting: SegmentCounting) -> int:
     return frame.captured_at_ms - frame.captured_at_ms % (counting.interval_s * 1000)
 
 
-def _is_plain(line: bytes, frame: CountedFrame) -> bool:
+def _is_plain(line: bytes, frame: BoxedFrame) -> bool:
     folder, _, name = frame.image_path.rpartition("/")
     return (
         b"\t" not in line
@@ -104,7 +107,7 @@ def _is_plain(line: bytes, frame: CountedFrame) -> bool:
     )
 
 
-def _labels(frames: Iterable[CountedFrame], counting: SegmentCounting) -> dict[str, Any]:
+def _labels(frames: Iterable[BoxedFrame], counting: SegmentCounting) -> dict[str, Any]:
     hits, _ = hits_by_label(frames, CountedBoxes(counting.min_confidence, counting.min_side))
     return {
         label: [
@@ -118,7 +121,7 @@ def _labels(frames: Iterable[CountedFrame], counting: SegmentCounting) -> dict[s
     }
 
 
-def hits_by_label(frames: Iterable[CountedFrame], boxes: CountedBoxes) -> tuple[dict[str, list[Hit]], int]:
+def hits_by_label(frames: Iterable[BoxedFrame], boxes: CountedBoxes) -> tuple[dict[str, list[Hit]], int]:
     """Return by label the hit of each frame that has some, to sort best first.
 
     And the boxes of all frames, summed frame by frame: publication compares the two sums.

@@ -200,9 +200,9 @@ def _counted_in_header(days: Iterable[HourInputs]) -> set[str]:
             for span in note.spans:
                 of_source = span.stretches or ((span.first_ms, span.last_ms),)
                 stretches[note.model, span.source] |= {(first, last, key) for first, last in of_source}
-    for of_source in stretches.values():
+    for source_stretches in stretches.values():
         end_ms, end_key = None, ""
-        for first_ms, last_ms, key in sorted(of_source):
+        for first_ms, last_ms, key in sorted(source_stretches):
             if end_ms is not None and first_ms <= end_ms and key != end_key:
                 by_lines |= {key, end_key}
             if end_ms is None or last_ms > end_ms:
