@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 
+from msgspec import UNSET
+
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.ports.object_store import ObjectInfo, ObjectStore
@@ -102,7 +104,7 @@ def encode_segment(
         dead_letters=len(dead_letters),
         sources=sources,
         dead_letters_crc32=zlib.crc32(memoryview(body)[frames_bytes:]),
-        counts=None if counting is None or None in counts.values() else counting.header_fields(counts),
+        counts=UNSET if counting is None or None in counts.values() else counting.header_fields(counts),
     )
     return encode(header) + b"\n" + bytes(body)
 

@@ -142,7 +142,7 @@ def take_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote:
     header, body_start = read_header(store, info.key)
     check_belongs(header, info.key)
     times = _times_of(store, info.key, header, body_start)
-    counting = counting_of(header.counts)
+    counting = counting_of(header.counts or None)
     near = {(time_ms + off_ms) // DAY_MS for time_ms in times for off_ms in (-MARGIN_MS, MARGIN_MS)}
     for day in near:
         _check_day(day)
