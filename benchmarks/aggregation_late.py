@@ -179,10 +179,9 @@ def write(options: argparse.Namespace, load: float, found: dict[Step, Measured])
         goals.append(wall_ratio("wall time with a late segment, by headers, to DuckDB's", late, DUCKDB, 0.7))
     for name, step in found:
         if step == LATE:
-            whole = (name, WHOLE)
-            goals.append(
-                wall_ratio(f"wall time with a late segment to --all, {name}", (name, step), whole, 0.5)
-            )
+            whole, ratio = (name, WHOLE), f"wall time with a late segment to --all, {name}"
+            if name != HEADERS:  # which reads no line either way
+                goals.append(wall_ratio(ratio, (name, step), whole, 0.5))
             what = f"wall seconds with a late segment, {name}"
             goals.append(Goal(what=what, measured=found[name, step].wall_s, at_most=1.0))
     save(
