@@ -87,7 +87,7 @@ def stands(footage: Footage) -> dict[str, Any]:
     return found
 
 
-def from_nothing(footage: Footage, **changed: object) -> dict[str, Any]:
+def from_nothing(footage: Footage, **changed: Any) -> dict[str, Any]:
     """What one count of all that there is gives, with nothing counted before."""
     with tempfile.TemporaryDirectory() as folder:
         fresh = Footage(Path(folder))

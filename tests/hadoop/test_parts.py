@@ -48,7 +48,7 @@ def publish(store: ObjectStore, folder: Path, lines: Any) -> Any:
     outcome = Outcome(DaySpool(folder), DaySpool(folder), DaySpool(folder))
     for line in lines:
         outcome.lines.add(DAY, line)
-    outcome.duplicates[DAY] = 2
+    outcome.duplicates[DAY]["gate", 0] = 2
     covered = 2 + sum(json.loads(line.partition(b"\t")[2])["frames"] for line in lines)
     around = look_around(store, [], forgotten={}, unusable=(), with_dead_letters=(), chain_breaks={})
     audit = DayAudit(

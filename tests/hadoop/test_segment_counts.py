@@ -21,6 +21,7 @@ from frametally.records import Detection, FrameDetections, decode, encode
 from frametally.rules.segment_counts import SegmentCounting
 from frametally.segment_records import SegmentHeader
 from frametally.segments.contents import encode_segment, read_segment
+from frametally_hadoop.running import engine
 
 USUAL = SegmentCounting(60, 2500, 0)
 LINES_ALONE = ("gate", "yard")
@@ -192,15 +193,13 @@ def test_a_segment_that_was_put_again_without_counts_since_it_was_planned_is_rea
     two: Footage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = next(iter(two.objects("metadata")))
-    from frametally_hadoop.running import outcome
-
-    run_job = outcome.run_job
+    run_job = engine.run_job
 
     def put_again(**arguments: Any) -> Any:
         put(two, read_segment(two.store, first).frames(), None, 0)
         return run_job(**arguments)
 
-    monkeypatch.setattr(outcome, "run_job", put_again)
+    monkeypatch.setattr("frametally_hadoop.running.outcome.run_job", put_again)
     two.aggregate(count_objects=False)
     assert stands(two) == by_lines(two, count_objects=False)
 
