@@ -340,7 +340,7 @@ def test_tracks_are_there_before_a_reader_can_see_their_run(
         "mapreduce-output",
         *["tracks"] * 2,
         "mapreduce-output",
-        "tracks",  # the history
+        *["tracks"] * 2,  # the history and the hours
         *["mapreduce-output"] * 2,
     ]
     assert puts[-1].endswith("_runs/000001.json")
