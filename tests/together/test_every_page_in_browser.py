@@ -31,16 +31,18 @@ MOST_REQUESTS = 16
 SCREENS = {"phone": {"width": 390, "height": 844}, "wide": {"width": 1280, "height": 900}}
 ON_SCREEN_ALONE = {"editor", "live", "embed", "password", "sessions", "sign-in", "no page"}
 """Pages without a table: what is printed of them answers no question."""
-# Text of tables and headings; what is pressed is for the screen.
+# Text of tables and headings, piece by piece as it is printed; what is pressed is for the screen.
 WORDS = """() => {
   const main = document.querySelector("main");
   for (const one of main.querySelectorAll(".card")) one.style.contentVisibility = "visible";
   const taken = [];
   for (const one of main.querySelectorAll("h1, h2, th, td")) {
     if (!one.checkVisibility() || one.closest("dialog, .visually-hidden, details:not([open])")) continue;
-    const copy = one.cloneNode(true);
-    for (const pressed of copy.querySelectorAll(".button, select, input, .visually-hidden")) pressed.remove();
-    taken.push(copy.textContent);
+    const texts = document.createTreeWalker(one, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode()) {
+      const { parentElement, data } = texts.currentNode;
+      if (!parentElement.closest(".button, select, .visually-hidden, svg")) taken.push(data);
+    }
   }
   return taken.join(" ");
 }"""
