@@ -160,7 +160,7 @@ def test_axe_finds_nothing_on_the_pages_of_accounts(
     page = window.open(query, wait_for=ready)
     window.context.new_cdp_session(page).send("Runtime.evaluate", {"expression": axe})
     for screen in SCREENS.values():
-        page.set_viewport_size(screen)
+        page.set_viewport_size(screen)  # type: ignore[arg-type]
         violations = page.evaluate("async (rules) => (await axe.run({ runOnly: rules })).violations", RULES)
         found = [(one["id"], node["html"][:160]) for one in violations for node in one["nodes"]]
         assert found == []
