@@ -71,7 +71,7 @@ WATCH = """
 
 
 class Load(NamedTuple):
-    """A cold load: seconds from its start, kilobytes and addresses asked for until 1.5 s after it is ready."""
+    """A cold load: seconds from its start; kilobytes and addresses until 1.5 s after it is ready."""
 
     paint_s: float
     ready_s: float
