@@ -227,10 +227,10 @@ class PlaybackRoutes:
                 404, f"The video has no {name} yet.", remedy="frametally makes it soon after the upload."
             )
         if width := WIDTH.read(MultiDict(request.query_params)):
-            kept = _FOR_EVER if request.query_params.get("v") == artifact.recipe else _ASK_AGAIN
+            caching = _FOR_EVER if request.query_params.get("v") == artifact.recipe else _ASK_AGAIN
             with suppress(ObjectMissing):  # which the whole one tells of
                 jpeg = await asyncio.to_thread(self._smaller, artifact.key, int(width))
-                return Response(jpeg, media_type=artifact.content_type, headers={"Cache-Control": kept})
+                return Response(jpeg, media_type=artifact.content_type, headers={"Cache-Control": caching})
         return await self._send(request, row, artifact)
 
     def _smaller(self, key: str, width_px: int) -> bytes:
