@@ -21,7 +21,7 @@ from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.records import FrameDetections
 from frametally.rules.counted_boxes import CountedBoxes, least_float
-from frametally.rules.times import DAY_MS
+from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.settings.loading import Settings
 from frametally_accuracy.records import CheckedBox, CheckUnit
 from frametally_accuracy.rules.drawing import (
@@ -331,5 +331,5 @@ def read_frames(footage: CheckFootage, scope: CheckScope) -> Population:
 def levels_of(members: Sequence[CheckedUnit], counts: Numbers) -> tuple[Numbers, NDArray[np.bool_]]:
     """Return how much of the counts of units stays, and where they are unusual, by unit and label."""
     sources = [unit.source for unit in members]
-    hours = np.array([unit.captured_at_ms for unit in members]) / 3_600_000
+    hours = np.array([unit.captured_at_ms for unit in members]) / HOUR_MS
     return steady_counts(counts, sources), unusual_counts(counts, sources, hours)
