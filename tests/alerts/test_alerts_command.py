@@ -253,7 +253,7 @@ BAD_REPORTS = [
     (("--source", "nobody"), "--source: there is no source 'nobody'; choose from: gate"),
     (("--source", "Gaet"), "--source: there is no source 'Gaet'; did you mean gate?"),
     (("--label", "unicorn"), "unicorn"),
-    (("--channel", "nobody"), "--channel: there is no channel 'nobody'; choose"),
+    (("--channel", "nobody"), "--channel: there is no channel named 'nobody'; choose a configured channel"),
     (("--interval", "7"), "interval=7 is not a multiple of a stored interval"),
     (("--interval", "-1"), "--interval: give the length of a row in seconds"),
     (("--every", "full moon"), "full moon"),
