@@ -19,7 +19,13 @@ from dotenv import dotenv_values
 
 from frametally.errors import Misconfigured
 from frametally.files.dotenv_text import env_text
-from frametally_cloud.credentials import (
+from frametally_cloud.server_files import (
+    QUEUE_USERS,
+    alertmanager_settings,
+    queue_definitions,
+    queue_password_fits,
+)
+from frametally_cloud.stack_credentials import (
     checked_domain,
     checked_email,
     checked_secret,
@@ -28,12 +34,6 @@ from frametally_cloud.credentials import (
     new_secret,
     refuse_example,
     web_hash,
-)
-from frametally_cloud.server_files import (
-    QUEUE_USERS,
-    alertmanager_settings,
-    queue_definitions,
-    queue_password_fits,
 )
 
 CONTAINER_USER = 1000

@@ -21,8 +21,8 @@ from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
 from frametally_cli.commands.servers import Server, named_servers, why_unreachable
 from frametally_cli.main import main
-from frametally_cloud.credentials import LEAST_CHARACTERS, checked_secret, new_secret
 from frametally_cloud.server_files import QUEUE_USERS, alertmanager_settings, queue_password_fits
+from frametally_cloud.stack_credentials import LEAST_CHARACTERS, checked_secret, new_secret
 from frametally_cloud.stack_setup import CONTAINER_USER, LOG_USERS, MADE_SECRETS, Answers, set_up
 
 STORE = {
