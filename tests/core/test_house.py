@@ -77,6 +77,7 @@ FLOORS = (
         "frametally.settings",
         "frametally.telemetry",
         "frametally.track_records",
+        "frametally.trust",
         "frametally.undo_records",
     ),
     ("frametally.errors", "frametally.plugins", "frametally.rules"),

@@ -242,7 +242,7 @@ def why_unreachable(server: Server) -> str:
 _STORE = {
     "store_url": "FRAMETALLY_STORE_URL",
     "store_endpoint": "FRAMETALLY_STORE_ENDPOINT",
-    "store_region": "FRAMETALLY_STORE_REGION",
+    "store_region": "AWS_REGION",
     "store_access_key": "FRAMETALLY_STORE_ACCESS_KEY",
 }
 

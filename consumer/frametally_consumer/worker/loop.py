@@ -77,7 +77,7 @@ class _Worker:
 
     def __post_init__(self) -> None:
         settings, model = self.settings, self.detector.model_id
-        TRACES.begin(settings.traces_url, settings.traces_ratio)
+        TRACES.begin(settings.traces_url)
         self._log_id = ""
         self._group = consumer_group(model, live=settings.is_live)
         self._over = threading.Event()

@@ -45,19 +45,10 @@ class CountingSettings(SettingsPart):
         le=1000,
         description="Analysed frames a second under which unique objects are not counted; 10 % less will do.",
     )
-    track_confidence: float = Field(
-        0.6, ge=0, le=1, description="Confidence of a strong box; one 0.1 above it begins a track."
-    )
     track_label_confidence: str = Field(
-        "bus=0.4,car=0.4,truck=0.4", description="Labels with another confidence of strong boxes."
-    )
-    track_gap_s: float = Field(3.0, gt=0, le=60, description="Seconds that a track continues without a box.")
-    track_stitch_s: float = Field(
-        5.0,
-        ge=0,
-        le=60,
-        description="Longest seconds between two pieces of one broken track, and three times as long where "
-        "no other track fits; with the gap 60 at most.",
+        "*=0.6,bus=0.4,car=0.4,truck=0.4",
+        description="Confidence of strong boxes by label, `*` of all others (0.6 if it is not named); a box "
+        "0.1 above it begins a track.",
     )
     track_fixed_labels: str = Field(
         "",
@@ -71,18 +62,7 @@ class CountingSettings(SettingsPart):
     runner: Literal["inline", "local", "hadoop", "spark"] = Field(
         "inline", description="Engine of the counting job."
     )
-    split_mb: int = Field(
-        64, ge=1, le=100_000, description="Megabytes of segments that one task of the counting job reads."
-    )
-    hadoop_bin: str = Field("hadoop", description="Command of the Hadoop client, for the `hadoop` engine.")
-    hadoop_streaming_jar: str = Field(
-        "", description="Hadoop's streaming jar; empty: searched for in Hadoop's folders."
-    )
     hadoop_python: str = Field("python3", description="Command by which the cluster's nodes run Python.")
-    hadoop_log_dirs: str = Field(
-        "",
-        description="Folders (HDFS, too) with the logs of tasks, separated by commas; empty: the usual ones.",
-    )
     hadoop_jobconf: str = Field(
         "", description="Properties of the job, such as `mapreduce.map.memory.mb=1024`, separated by commas."
     )

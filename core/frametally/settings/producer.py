@@ -69,11 +69,6 @@ class ProducerSettings(SettingsPart):
         ge=0,
         description="Megabytes that stay free on the disk of the embedded store and log; the producer waits.",
     )
-    watch_still_s: float = Field(
-        5.0,
-        gt=0,
-        description="Seconds for which a watched file must not have changed before it is read.",
-    )
     job_memory_mb: int = Field(
         4096, ge=256, le=1_000_000, description="Megabytes of memory that one job may take."
     )

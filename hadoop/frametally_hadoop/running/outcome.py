@@ -106,6 +106,8 @@ def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 LINK_S = DAY_S
+SPLIT_BYTES = 64_000_000
+"""Of segments that one task reads."""
 """For how long the tasks of a job may read from the S3 store, by links."""
 _HELD_TRACKS = 20_000  # a track is a kilobyte long
 _HELD_PATHS = 200  # a line has those of an hour
@@ -170,7 +172,7 @@ def count_plan(
     sizes = [(key, plan.size_of[key]) for key in plan.days_of_segment]
     manifest = [
         ENTRY_SEPARATOR.join(_entry(store, plan, key, not_counted, LINK_S) for key in split)
-        for split in plan_splits(sizes, split_bytes=settings.split_mb * 1_000_000)
+        for split in plan_splits(sizes, split_bytes=SPLIT_BYTES)
     ]
     decoder = msgspec.json.Decoder(_OfModel)
     for line in run_job(

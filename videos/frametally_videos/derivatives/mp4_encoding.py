@@ -151,8 +151,7 @@ class Mp4File:
         if self.path.stat().st_size > self.most_bytes:
             raise Poison(
                 f"would become larger than {self.most_bytes / 1e6:.0f} MB, which is the limit for it (3 "
-                "times the original, 20 GB at most): raise FRAMETALLY_VIDEO_CRF, or lower "
-                "FRAMETALLY_PLAYABLE_MAX_SIDE_PX"
+                "times the original, 20 GB at most): shorten it, or upload it as H.264"
             )
 
 
@@ -171,7 +170,7 @@ def open_mp4(path: Path, *, most_bytes: int) -> Iterator[Mp4File]:
         file.check_size()
     except OSError as error:  # FFmpeg's errors are such, too
         if error.errno in _NO_ROOM:
-            reason = "no room is left there: make some, or set FRAMETALLY_SCRATCH_DIR"
+            reason = "no room is left there: make some"
         elif error.errno == errno.EFBIG:
             reason = "it is larger than a job's files may be"
         else:

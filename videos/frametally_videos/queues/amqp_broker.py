@@ -110,7 +110,7 @@ class AmqpAccess:
             case AccessRefused() if logging_in:
                 return Misconfigured(
                     f"{self.where} refused the name {self._user!r} or its password: "
-                    "check FRAMETALLY_QUEUE_USER and FRAMETALLY_QUEUE_PASSWORD"
+                    f"check the name in {_SETTING}, and FRAMETALLY_QUEUE_PASSWORD"
                 )
             case AccessRefused():
                 return Misconfigured(
@@ -132,7 +132,7 @@ class AmqpAccess:
             case ssl.SSLCertVerificationError():
                 return Misconfigured(
                     f"{self.where} shows a certificate that is not trusted ({error.verify_message}): name "
-                    "the authority that it comes from in FRAMETALLY_QUEUE_CA_FILE"
+                    "the authority that it comes from in FRAMETALLY_CA_FILE"
                 )
             case ssl.SSLError():
                 return Misconfigured(
@@ -140,7 +140,7 @@ class AmqpAccess:
                 )
             case FileNotFoundError() | PermissionError() if self._access.ca_file is not None:
                 return Misconfigured(
-                    f"FRAMETALLY_QUEUE_CA_FILE={self._access.ca_file} cannot be read: correct the name"
+                    f"FRAMETALLY_CA_FILE={self._access.ca_file} cannot be read: correct the name"
                 )
         return Retryable(
             f"{self.where} does not answer as it should for now ({_in_words(error)}): "

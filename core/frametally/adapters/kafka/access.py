@@ -268,8 +268,8 @@ def explain(error: BaseException, access: KafkaAccess, url: str, topic: str, doi
             return Misconfigured(f"{url}: this Kafka is too old for frametally ({error}): use 2.8 or later")
         case errors.InvalidReplicationFactorError():
             return Misconfigured(
-                f"topic {topic!r} cannot be made: there are too few brokers for FRAMETALLY_LOG_REPLICATION, "
-                "lower it or add brokers"
+                f"topic {topic!r} cannot be made: there are too few brokers for Kafka's "
+                "default.replication.factor, lower it or add brokers"
             )
         case errors.InvalidTopicError():
             return Misconfigured(f"{topic!r} cannot be the name of a topic: correct FRAMETALLY_TOPIC")
