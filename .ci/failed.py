@@ -1,4 +1,4 @@
-"""`python .ci/failed.py TARGET`: the tests that failed in pytest's last run, a line each, or the target."""
+"""`python .ci/failed.py TARGET CACHE`: the tests that failed in pytest's last run, a line each, or the target."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import json
 import sys
 from pathlib import Path
 
-FAILED = Path(__file__).parents[1] / ".pytest_cache" / "v" / "cache" / "lastfailed"
 
-
-def main(target: str) -> None:
+def main(target: str, cache: Path) -> None:
     """Print the names."""
-    tests = json.loads(FAILED.read_text(encoding="utf-8")) if FAILED.exists() else {}
+    failed = cache / "v" / "cache" / "lastfailed"
+    tests = json.loads(failed.read_text(encoding="utf-8")) if failed.exists() else {}
     print(*(sorted(tests) or [f"make {target}"]), sep="\n")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], Path(sys.argv[2]))

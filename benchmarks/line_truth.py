@@ -320,7 +320,7 @@ def speed_table(scores: dict[int, list[SceneScore]]) -> Table:
         ),
         columns=[
             *("frames a second", "vehicles that", "measured", "median error", "95 %", "worst"),
-            "within twice the error told",
+            "within twice the stated error",
         ],
         rows=rows,
     )

@@ -182,7 +182,7 @@ def videos(browser: Browser, folder: Path) -> None:
             page.get_by_label(label, exact=True).fill(value)
         page.wait_for_timeout(1000)
         page.locator(".split[data-state=ready]").wait_for(timeout=60_000)
-        page.get_by_role("button", name="Make it").click()
+        page.get_by_role("button", name="Create version").click()
         jobs = open_page(browser, f"{url}/jobs")
         jobs.locator(".job[data-kind=enhance]").wait_for()
         save(jobs, "jobs")
@@ -211,7 +211,7 @@ def live(browser: Browser, folder: Path) -> None:
             while counts.count() < 3 and time.monotonic() < until_s:
                 page.wait_for_timeout(1000)
             cameras.cut.set()
-            page.locator(".live-sign", has_text="Gone since").wait_for(timeout=60_000)
+            page.locator(".live-sign", has_text="Offline since").wait_for(timeout=60_000)
             page.wait_for_timeout(3000)
             save(page, "wall")
 

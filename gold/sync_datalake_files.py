@@ -51,7 +51,7 @@ def write_notebooks(folder: Path) -> list[Path]:
         from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
     except ModuleNotFoundError as error:
         raise Misconfigured(
-            f"{error.name} is not installed; the notebooks need it: pip install 'frametally[layers]'"
+            f"{error.name} is not installed, but the notebooks need it: run pip install 'frametally[layers]'"
         ) from error
     from frametally_gold.layers.driver import MODULES, functions_of
 

@@ -225,7 +225,7 @@ def bundle(made_from: str) -> None:
     esbuild = next((BUILD / "node_modules" / "@esbuild").glob("*/**/esbuild*"), None)
     if esbuild is None:
         raise CannotFetchError(
-            "npm gave no esbuild for this machine: run this on another, and copy static/built"
+            "npm has no esbuild for this machine: run this on another machine, and copy static/built"
         )
     with tempfile.TemporaryDirectory(prefix="pages-", dir=BUILD) as scratch:
         # Beside build/node_modules, so that no other version of a library is nearer.
@@ -280,7 +280,7 @@ def put_together(esbuild: Path, scratch: Path, texts: dict[str, str], made: Path
             *(f"--outdir={made}", f"--metafile={scratch}.json"),
         ],
         cwd=scratch,
-        task="esbuild could not put the page together",
+        task="esbuild could not build the page",
         remedy="Correct the source, then run this again",
     )
     told: dict[str, Any] = json.loads(Path(f"{scratch}.json").read_text(encoding="utf-8"))
@@ -307,7 +307,9 @@ def licences(inputs: dict[str, Any]) -> str:
             or (path.name.endswith(".LICENSE.txt") and path.name.removesuffix(".LICENSE.txt") in of_inputs)
         )
         if not files:
-            raise CannotFetchError(f"{name} {version} has no file with its licence: it cannot be given on")
+            raise CannotFetchError(
+                f"{name} {version} has no file with its licence, so it cannot be distributed"
+            )
         text.append(f"{name} {version}\n\n" + "\n".join(path.read_text(encoding="utf-8") for path in files))
     return ("\n" + "-" * 80 + "\n\n").join(text)
 
@@ -355,7 +357,7 @@ def main() -> int:
             if not is_current(made_from):
                 fetch()
                 bundle(made_from)
-                print(f"The dashboard's pages: {len(list(BUILT.iterdir()))} files made.")
+                print(f"The dashboard's pages: {len(list(BUILT.iterdir()))} files created.")
     except (CannotFetchError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -22,4 +22,4 @@ class Pages(BuildHookInterface[Any]):
         script = Path(self.root) / "simple_frontend" / "fetch_assets.py"
         process = subprocess.run([sys.executable, str(script)], check=False)  # noqa: S603 - our own script
         if process.returncode:
-            raise RuntimeError("the dashboard's pages are not made and cannot be")
+            raise RuntimeError("the dashboard's pages have not been built, and cannot be built here")

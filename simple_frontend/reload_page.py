@@ -42,7 +42,7 @@ def serving(data_dir: str) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603
         line = next((line for line in server.stdout or () if "http://" in line), None)
         if line is None:
-            sys.exit("The dashboard did not start: what it said stands above.")
+            sys.exit("The dashboard did not start: see its output above.")
         try:
             yield "http://" + line.partition("http://")[2].split()[0]
         finally:
@@ -51,7 +51,7 @@ def serving(data_dir: str) -> Iterator[str]:
 
 def main() -> None:
     """Serve, look for changes, and begin again with each."""
-    parser = argparse.ArgumentParser(description="Open the dashboard, and again as soon as a source changes.")
+    parser = argparse.ArgumentParser(description="Open the dashboard, and again whenever a source changes.")
     parser.add_argument("data_dir", nargs="?", default="demo-data", metavar="DATA_DIR")
     parser.add_argument("--headless", action="store_true", help="Show no window.")
     chosen = parser.parse_args()

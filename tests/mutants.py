@@ -82,6 +82,14 @@ EQUIVALENT = {
         "return shape.name, shape.from_ms is not None, shape.from_ms or 1",
     ): "the second part says that there is no beginning",
     (
+        "frametally_traffic.flows.shapes.stay_row",
+        "return stay.from_ms - day_ms, stay.to_ms - day_ms, zone, 1, *ways, 0, 0",
+    ): "the label is that of the visit, which replaces it",
+    (
+        "frametally_traffic.tasks.zones.ZoneWork.to_json",
+        'return json.dumps(fields, ensure_ascii=True, separators=(",", ":"))',
+    ): "an escaped name is read as the same name",
+    (
         "frametally_traffic.geometry.crossings._half_ways",
         "yield Passage(step, (first + last) / 2, 1)",
     ): "nobody reads the side of a half way",

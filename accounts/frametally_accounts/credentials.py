@@ -46,13 +46,13 @@ def check_password(password: str, *, name: str) -> str:
         raise Misconfigured(f"the password has more than {MOST_CHARS} characters: choose a shorter one")
     if len(set(password)) < 5 or name in password.lower() or "frametally" in password.lower():
         raise Misconfigured(
-            "the password is easy to guess: use at least five different characters, "
-            "and leave out the account's name and frametally's"
+            "the password is easy to guess: use at least five different characters, and leave out the "
+            "account's name and the word frametally"
         )
     if _is_common(password, name):
         raise Misconfigured(
-            "the password is common, or close to a leaked one: "
-            "use several unrelated words, or let a password manager create one"
+            "the password is common, or similar to a leaked one: use several unrelated words, or let a "
+            "password manager create one"
         )
     return password
 
@@ -66,7 +66,7 @@ def _is_common(password: str, name: str) -> bool:
     try:  # its lists are 800 kB, and only choosing a password needs them
         from zxcvbn import zxcvbn
     except ModuleNotFoundError as error:
-        raise Misconfigured(f"{error.name} is not installed; pip install 'frametally[web]'") from error
+        raise Misconfigured(f"{error.name} is not installed; run pip install 'frametally[web]'") from error
     return bool(zxcvbn(password[:_MOST_HELD_CHARS], [name, "frametally"])["guesses"] < _LEAST_GUESSES)
 
 
@@ -93,7 +93,7 @@ def _hasher() -> PasswordHasher:
     try:
         from argon2 import PasswordHasher
     except ModuleNotFoundError as error:
-        raise Misconfigured(f"{error.name} is not installed; pip install 'frametally[web]'") from error
+        raise Misconfigured(f"{error.name} is not installed; run pip install 'frametally[web]'") from error
     return PasswordHasher()
 
 

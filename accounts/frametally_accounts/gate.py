@@ -111,16 +111,16 @@ class Gate:
                 sources = ", ".join(visitor.sources)[:200]
                 raise Problem(
                     403,
-                    f"This covers all sources; {visitor.name} may only see {sources}.",
+                    f"This covers all sources, but {visitor.name} may only see {sources}.",
                     remedy=f"Ask {whom_to_ask()} for an account that can see all sources.",
                 )
             return visitor
         if visitor.role is None or not (visitor.name or self.has_accounts()):
             raise self._who_is_it()
-        needed = f"It needs the role {right}." if right else "No role may do this: the route has no right."
+        needed = f"This needs the role {right}." if right else "No role allows this: the route has no role."
         raise Problem(
             403,
-            f"{visitor.name} may not do this. {needed}",
+            f"{visitor.name} is not allowed to do this. {needed}",
             remedy=f"Ask {whom_to_ask()} for this role.",
         )
 
@@ -282,7 +282,7 @@ class Gate:
             return Problem(401, "You are not signed in.", remedy="Sign in at /sign-in, then try again.")
         return Problem(
             401,
-            "You must sign in to change something here, and there are no accounts yet.",
+            "You must sign in to change anything here, but there are no accounts yet.",
             remedy="Ask an administrator to add one: `frametally users add NAME --role run`.",
         )
 
@@ -299,13 +299,15 @@ class Gate:
         wait_s = math.ceil(book.try_login([TriedBy(f"token:{address}", _FREE_WRONG_TOKENS)]))
         if wait_s > 0:
             problem = Problem(
-                429, "Too many wrong tokens came from your address.", remedy=f"Try again in {wait_s} s."
+                429,
+                "Too many requests with a wrong token came from your address.",
+                remedy=f"Try again in {wait_s} s.",
             )
             problem.headers = {"Retry-After": str(wait_s)}
             raise problem
         problem = Problem(
             401,
-            "The token is not valid, has expired, or was removed.",
+            "The token is not valid, has expired, or was deleted.",
             remedy="Ask an administrator for a new one (`frametally tokens add`).",
         )
         problem.headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}

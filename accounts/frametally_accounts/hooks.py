@@ -83,7 +83,7 @@ def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[st
 def restored(settings: Settings, numbers: Mapping[str, int]) -> None:
     """Have the store note that a backup brought accounts back."""
     if "accounts" in numbers:
-        tell_store(settings, note_accounts, "the next start of `frametally serve` publishes it")
+        tell_store(settings, note_accounts, "`frametally serve` publishes it at its next start")
 
 
 def of_source(settings: Settings, source: str) -> Iterator[str]:
@@ -115,7 +115,7 @@ def checks(settings: Settings, stage: str) -> Iterator[Finding]:
     if number:
         yield Finding("accounts", address, f"{number}: the dashboard asks people to sign in")
     elif settings.proxy_secret.get_secret_value():
-        yield Finding("accounts", address, "none", "the proxy in front names its users")
+        yield Finding("accounts", address, "none", "the proxy in front of the dashboard names its users")
     elif settings.web_accounts:
         yield Finding("accounts", address, "none", "`frametally serve` adds the first")
     elif settings.listens_to_itself:

@@ -35,7 +35,7 @@ def check_accounts(store: ObjectStore, *, has_accounts: bool, url: str) -> None:
     """
     if not has_accounts and has_noted_accounts(store):
         raise Misconfigured(
-            f"the access book {url} has no accounts, but this store is marked as having some: correct "
+            f"the account database {url} has no accounts, but this store is marked as having some: correct "
             "FRAMETALLY_CATALOGUE_URL, restore the accounts with `frametally restore`, or start again with "
             "`frametally users add NAME --role run`"
         )

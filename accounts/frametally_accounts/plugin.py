@@ -17,12 +17,12 @@ PLUGIN = Plugin(
         ),
         "tokens": CommandEntry(
             "frametally_accounts.commands.users:tokens_group",
-            "Create and remove API tokens",
+            "Create and delete API tokens",
             {"add": ("account", "name", "role", "sources", "days"), "remove": ("account", "name")},
         ),
         "users": CommandEntry(
             "frametally_accounts.commands.users:users_group",
-            "Add and remove accounts, and set what they may do",
+            "Add and delete accounts, and set what they may do",
             {"add": ("name", "role", "sources", "codes"), "passwd": ("name", "codes"), "remove": ("name",)},
         ),
     },

@@ -1,4 +1,4 @@
-"""The pages for signing in, choosing a password by a link, and signing out. They need no script.
+"""The pages for signing in, choosing a password by a link, and signing out. They do not need scripts.
 
 An unknown name, a wrong password and a wrong code get the same answer, after the same work.
 """
@@ -36,8 +36,10 @@ from frametally_web.requests.problems import Problem
 _MOST_FORM_BYTES = 8192
 _FREE_OF_ACCOUNT, _FREE_OF_ADDRESS = 5, 30
 _SETTING_UP_S = 600.0
-_NOT_SET_UP = "That code does not match: add the secret to your authenticator, and check its clock."
-_WRONG = "Name, password or code is wrong."
+_NOT_SET_UP = (
+    "That code does not match: add the secret to your authenticator app, and check the clock of its device."
+)
+_WRONG = "The user name, password or code is wrong."
 
 
 def create_blueprint(gate: Gate) -> Blueprint:
@@ -132,7 +134,10 @@ def create_blueprint(gate: Gate) -> Blueprint:
         tokens = sorted(own & {*request.form.getlist("session")})
         if not tokens:
             return _show_sessions(
-                gate, access, person, "Choose the sessions to end; none of those you chose is still open."
+                gate,
+                access,
+                person,
+                "Choose the sessions to end; the ones that you chose have already ended.",
             )
         tries = _count_try(gate, access, person.name)
         # The password alone is enough: the visitor has shown all factors at sign-in.
@@ -195,7 +200,9 @@ def create_blueprint(gate: Gate) -> Blueprint:
 def _access_book(book: AccessBook | None) -> AccessBook:
     request.max_content_length = _MOST_FORM_BYTES
     if book is None:
-        raise Problem(404, "There are no accounts here.", remedy="Open the dashboard; it needs no sign-in.")
+        raise Problem(
+            404, "This dashboard has no accounts.", remedy="Open the dashboard; you do not need to sign in."
+        )
     return book
 
 
@@ -270,7 +277,7 @@ def _why_not(name: str) -> str:
     return (
         ""
         if _form_text("password") == _form_text("again")
-        else "The two passwords differ: type the same twice."
+        else "The two passwords differ: type the same one twice."
     )
 
 
@@ -336,7 +343,9 @@ def _wait(wait_s: float) -> Response:
 
 
 def _over() -> Response:
-    problem = "This link was used, is older than a day, or was replaced by a newer one. Ask for another."
+    problem = (
+        "This link was already used, is older than a day, or was replaced by a newer one. Ask for a new link."
+    )
     return _page("sign_in.html", status=HTTPStatus.NOT_FOUND, problem=problem)
 
 

@@ -41,23 +41,25 @@ def counts_of(check: AccuracyCheck, unit: CheckUnit, sent: UnitAnswer) -> dict[s
     if taps is not None:
         for tap in taps:
             if not unit.captured_at_ms <= tap.at_ms <= (unit.to_ms or 0):
-                raise Misconfigured(f"unit {unit.number}: the tap at {tap.at_ms} ms is not in the piece")
+                raise Misconfigured(f"unit {unit.number}: the tap at {tap.at_ms} ms is outside the clip")
         counts = Counter(tap.label for tap in taps)
     if boxes is not None:
         for box in boxes:
             left, top, width, height = box.box
             if not (0 <= left < unit.width_px and 0 <= top < unit.height_px and width > 0 and height > 0):
-                raise Misconfigured(f"unit {unit.number}: the box {list(box.box)} is not in the frame")
+                raise Misconfigured(f"unit {unit.number}: the box {list(box.box)} is outside the frame")
         counts = Counter(box.label for box in boxes)
     counts_by_label = counts or {}
     for label, number in counts_by_label.items():
         if label not in check.labels:
             raise Misconfigured(
-                f"unit {unit.number}: {label[:60]!r} is not a label of this check; it has "
+                f"unit {unit.number}: {label[:60]!r} is not a label of this check; its labels are "
                 f"{', '.join(check.labels)}"
             )
         if not 0 <= number <= _MOST_OBJECTS:
-            raise Misconfigured(f"unit {unit.number}: a unit has 0 to {_MOST_OBJECTS:,} objects of a label")
+            raise Misconfigured(
+                f"unit {unit.number}: a unit can have only 0 to {_MOST_OBJECTS:,} objects of a label"
+            )
     return {label: counts_by_label.get(label, 0) for label in check.labels}
 
 

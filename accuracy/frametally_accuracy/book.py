@@ -54,7 +54,8 @@ class AccuracyBook(SqlBook):
             is_taken = (_checks.name == check.name) | (_checks.id == check.name) | (_checks.name == check.id)
             if connection.execute(select(_checks.id).where(is_taken)).first():
                 raise Misconfigured(
-                    f"there is an accuracy check of the name or id {check.name!r} already; give another name"
+                    f"there is already an accuracy check with the name or ID {check.name!r}; choose "
+                    "another name"
                 )
             check = msgspec.structs.replace(check, started_at_ms=now_ms(connection))
             connection.execute(
@@ -79,7 +80,9 @@ class AccuracyBook(SqlBook):
         with self._database.reading() as connection:
             row = connection.execute(query).scalar()
         if row is None:
-            raise NoSuchCheck(f"there is no accuracy check {name!r}; `frametally accuracy list` shows them")
+            raise NoSuchCheck(
+                f"there is no accuracy check named {name!r}; `frametally accuracy list` lists the checks"
+            )
         return msgspec.json.decode(row, type=AccuracyCheck)
 
     def units(self, check: str) -> list[CheckUnit]:

@@ -67,7 +67,7 @@ def certify(
         public_key=key.public_key().public_bytes_raw().hex(),
     )
     if wrong := [*recount(certificate, footage)]:
-        raise Misconfigured(f"no certificate: {'; '.join(wrong)}")
+        raise Misconfigured(f"no certificate was created: {'; '.join(wrong)}")
     return sign(certificate, key)
 
 
@@ -88,12 +88,14 @@ def read_certificate(text: bytes) -> Certificate:
     except NOT_JSON as error:
         raise Misconfigured(f"this file is not a certificate of an accuracy check: {error}") from error
     if certificate.form != FORM:
-        raise Misconfigured(f"this frametally reads {FORM}, and the file is {certificate.form[:60]!r}")
+        raise Misconfigured(
+            f"this version of frametally reads {FORM}, but the file is {certificate.form[:60]!r}"
+        )
     try:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(certificate.public_key))
         key.verify(bytes.fromhex(certificate.signature), _signed(msgspec.json.decode(text)))
     except (InvalidSignature, ValueError) as error:
-        raise Misconfigured("the certificate was changed after it was signed; do not rely on it") from error
+        raise Misconfigured("the certificate was changed after it was signed; do not trust it") from error
     return certificate
 
 
@@ -107,12 +109,12 @@ def recount(certificate: Certificate, footage: CheckFootage) -> Iterator[str]:
     try:
         population = read_again(check, footage)
     except Misconfigured as error:
-        yield f"its {check.unit_name} are not in this store, or not counted: {error}"
+        yield f"its {check.unit_name} are not in this store, or are not counted: {error}"
         return
     if any(getattr(check, name) != fact for name, fact in population.facts().items()):
         units, units_gone = check.unit_name, check.units - len(population.members)
         words = (
-            f"{units_gone} {units} are gone"
+            f"{units_gone} {units} are no longer there"
             if units_gone > 0
             else f"{-units_gone} {units} came"
             if units_gone
@@ -120,13 +122,13 @@ def recount(certificate: Certificate, footage: CheckFootage) -> Iterator[str]:
             if check.metric == "detections"
             else f"{check.metric} or the line changed"
         )
-        yield f"the store has other {units} or other counts than the certificate says ({words})"
+        yield f"the store has other {units} or other counts than the certificate ({words})"
         return
     if population.units(check.seed, len(certificate.units)) != [*certificate.units]:
-        yield "the seed draws other units than the certificate has"
+        yield "the seed does not draw the units that are in the certificate"
         return
     if result_of(check, certificate.units, certificate.answers) != certificate.result:
-        yield "the answers give another result than the certificate says"
+        yield "the answers do not give the result that is in the certificate"
 
 
 def _signed(certificate: dict[str, Any]) -> bytes:

@@ -110,7 +110,7 @@ class ChartedCheck:
     def covered(self, index: CountIndex, question: CountQuestion) -> Covered:
         """Return what it covers now."""
         if question.model != self.check.model:
-            words = f"The counts are of model {question.model}; the check is of {self.check.model}."
+            words = f"The counts are from model {question.model}; the check is for {self.check.model}."
             return Covered(stale=(words,))
         if (
             question.place is not None
@@ -301,7 +301,7 @@ class ChartedChecks:
                 }
         except FrametallyError as error:  # charts are whole without them
             if not cache.is_away:
-                _log.warning("accuracy checks cannot be read: %s", error)
+                _log.warning("frametally cannot read the accuracy checks: %s", error)
             cache.is_away = True
             return
         cache.is_away = False

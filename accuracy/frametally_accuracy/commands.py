@@ -63,20 +63,26 @@ def _footage(settings: Settings) -> Iterator[CheckFootage]:
     type=click.Choice(CHECKED_METRICS),
     default="detections",
     show_default=True,
-    help="Check detections in frames, or visits or crossings in pieces of footage that play.",
+    help="Check detections in frames, or visits or crossings in clips of the footage.",
 )
-@click.option("--line", default="", help="The line that is crossed.", metavar="NAME")
+@click.option("--line", default="", help="The line whose crossings to check.", metavar="NAME")
 @click.option("--direction", default="", help="Only this direction of the line.", metavar="NAME")
-@click.option("--source", "sources", multiple=True, help="Only of this source; may come again.")
-@click.option("--label", "labels", multiple=True, help="Only this class; may come again.")
-@click.option("--from", "from_text", help="ISO 8601 event time at which it begins.", metavar="TIME")
-@click.option("--to", "to_text", help="ISO 8601 event time at which it ends.", metavar="TIME")
-@click.option("--model", default="", help="Whose counts; without it, those published last.")
+@click.option("--source", "sources", multiple=True, help="Only this source; repeatable.")
+@click.option("--label", "labels", multiple=True, help="Only this label; repeatable.")
+@click.option("--from", "from_text", help="ISO 8601 start of the range to check.", metavar="TIME")
+@click.option("--to", "to_text", help="ISO 8601 end of the range to check.", metavar="TIME")
+@click.option("--model", default="", help="Model ID; default: the newest published model.")
 @click.option(
-    "--width", type=float, default=0.1, show_default=True, help="Half-width that is enough: 0.1 is 10 %."
+    "--width",
+    type=float,
+    default=0.1,
+    show_default=True,
+    help="Target half-width of the interval: 0.1 is ±10%.",
 )
-@click.option("--units", type=int, default=0, help="Fix the number of units now; else stop when you like.")
-@click.option("--seed", default="", help="Draw by this seed; else one is made.")
+@click.option(
+    "--units", type=int, default=0, help="Number of units, fixed now; default: stop whenever you like."
+)
+@click.option("--seed", default="", help="Seed of the random sample; default: a new one.")
 @_json_option
 @data_dir_option
 def start(
@@ -95,7 +101,7 @@ def start(
     as_json: bool,
     **overrides: Any,
 ) -> int:
-    """Start the check NAME: draw units by a seed that is recorded."""
+    """Start the check NAME: draw units with a seed that is recorded."""
     from frametally_accuracy.results import result_of
     from frametally_accuracy.starting import start_check
 
@@ -135,7 +141,7 @@ def start(
 @_json_option
 @data_dir_option
 def list_checks(as_json: bool, **overrides: Any) -> int:
-    """List the checks, the newest first."""
+    """List the checks, newest first."""
     from frametally_accuracy.results import result_of
 
     with _book(overrides) as (_, book):
@@ -146,10 +152,10 @@ def list_checks(as_json: bool, **overrides: Any) -> int:
         _print([{"check": check, "result": result} for check, result in results])
         return 0
     for check, result in results:
-        state = "wanted width reached" if result.is_reached else f"{result.answered} answered"
+        state = "target precision reached" if result.is_reached else f"{result.answered} answered"
         click.echo(console.plain(f"{check.name}  {utc(check.started_at_ms)}  {state}"))
     if not results:
-        click.echo("no accuracy checks; start one by `frametally accuracy start`")
+        click.echo("no accuracy checks; start one with `frametally accuracy start`")
     return 0
 
 
@@ -167,13 +173,13 @@ def show(name: str, **overrides: Any) -> int:
 @accuracy_group.command()
 @click.argument("name")
 @click.argument("file", type=click.File("rb"), default="-")
-@click.option("--person", default="", help="Who answers.")
+@click.option("--person", default="", help="Name of the person who answers.")
 @data_dir_option
 def answer(name: str, file: IO[bytes], person: str, **overrides: Any) -> int:
     """Add answers to the check NAME from FILE, a JSON list of {"unit": 0, "counts": {"person": 2}}.
 
-    In place of `counts` an answer can have `boxes`: [{"label": "person", "box": [left, top, width, height]}],
-    or, of a piece, `taps`: [{"label": "person", "at_ms": 1714550400000}].
+    Instead of `counts`, an answer can have `boxes`: [{"label": "person", "box": [left, top, width, height]}],
+    or, for a clip, `taps`: [{"label": "person", "at_ms": 1714550400000}].
     """
     from frametally_accuracy.answering import counts_of
     from frametally_accuracy.sent import UnitAnswer
@@ -201,13 +207,13 @@ def answer(name: str, file: IO[bytes], person: str, **overrides: Any) -> int:
                 took_ms=unit_answer.took_ms,
                 turn=unit_answer.turn,
             )
-    click.echo(console.plain(f"{check.name}: {len(sent_answers)} answers kept"))
+    click.echo(console.plain(f"{check.name}: saved {len(sent_answers)} answers"))
     return 0
 
 
 @accuracy_group.command()
 @click.argument("name")
-@click.option("--history", is_flag=True, help="Show the estimates with fewer answers, too.")
+@click.option("--history", is_flag=True, help="Show the estimates even with few answers.")
 @click.option("--against", default="", help="Compare with this model on the same sample.", metavar="MODEL")
 @click.option(
     "--certificate",
@@ -219,7 +225,7 @@ def answer(name: str, file: IO[bytes], person: str, **overrides: Any) -> int:
 def result(
     name: str, history: bool, against: str, certificate: Path | None, as_json: bool, **overrides: Any
 ) -> int:
-    """Say what the check NAME says. Exit code 4: the counts changed since, and it says nothing of them."""
+    """Show the result of the check NAME. Exit code 4: the counts changed, so the check no longer applies."""
     from frametally_accuracy.certificates import certify
     from frametally_accuracy.comparison import compare_models
     from frametally_accuracy.pieces.event_places import why_line_changed
@@ -238,7 +244,7 @@ def result(
             compared = compare_models(check, units, answers, footage, against) if against else None
             if certificate is not None:
                 if stale:
-                    raise Misconfigured(f"no certificate: {' '.join(stale)}")
+                    raise Misconfigured(f"no certificate was created: {' '.join(stale)}")
                 key, made_at_ms = book.signing_key(), book.now_ms()
                 certificate.write_bytes(
                     certify(check, units, answers, key=key, made_at_ms=made_at_ms, footage=footage)
@@ -264,7 +270,12 @@ def result(
                 )
             )
         for difference in compared or ():
-            words = {"check": check.model, "other": against, "neither": "neither", None: "too few to say"}
+            words = {
+                "check": check.model,
+                "other": against,
+                "neither": "neither",
+                None: "too few to say",
+            }
             click.echo(console.plain(f"{difference.label}: better here: {words[difference.better]}"))
         for why in stale:
             click.echo(console.plain(f"stale: {why}"))
@@ -276,7 +287,7 @@ def result(
 @_json_option
 @data_dir_option
 def next_zones(name: str, as_json: bool, **overrides: Any) -> int:
-    """Say where the next units help the check NAME most, and how many its wanted width takes."""
+    """Show where further units help the check NAME most, and how many its target precision needs."""
     from frametally_accuracy.results import result_of
 
     with _book(overrides) as (_, book):
@@ -293,7 +304,7 @@ def next_zones(name: str, as_json: bool, **overrides: Any) -> int:
     _print_needed(check, check_result)
     for zone in check_result.zones:
         span = f"{zone.from_source} {utc(zone.from_ms)} to {zone.to_source} {utc(zone.to_ms)}"
-        click.echo(console.plain(f"{span}: one more unit takes {zone.shrink:.1%} off the variance"))
+        click.echo(console.plain(f"{span}: one more unit reduces the variance by {zone.shrink:.1%}"))
     return 0
 
 
@@ -303,7 +314,7 @@ def next_zones(name: str, as_json: bool, **overrides: Any) -> int:
 def verify(file: IO[bytes], **overrides: Any) -> int:
     """Check the certificate in FILE against the store: its signature, units, draws and result.
 
-    Exit code 4: it does not hold.
+    Exit code 4: the certificate is not valid.
     """
     from frametally_accuracy.certificates import read_certificate, recount
 
@@ -315,7 +326,7 @@ def verify(file: IO[bytes], **overrides: Any) -> int:
     if not wrong:
         click.echo(
             console.plain(
-                f"{certificate.check.name}: holds; signed by {certificate.public_key[:16]}, "
+                f"{certificate.check.name}: valid; signed by {certificate.public_key[:16]}, "
                 f"{utc(certificate.made_at_ms)}"
             )
         )
@@ -333,11 +344,10 @@ def _print_needed(check: AccuracyCheck, check_result: CheckResult) -> None:
 
 
 def _print_result(check: AccuracyCheck, check_result: CheckResult) -> None:
-    words = "a size fixed before" if check_result.method == "fixed" else "stopping at will"
+    words = "a fixed sample size" if check_result.method == "fixed" else "stopping at any time"
     click.echo(
         f"{check_result.answered} of {check_result.units:,} {check.unit_name} answered, "
-        f"{check_result.used} used; "
-        f"95 % intervals for {words}"
+        f"{check_result.used} used; 95% intervals for {words}"
     )
     for label in check_result.labels:
         if label.state == "too_few" or label.total is None:
@@ -347,7 +357,7 @@ def _print_result(check: AccuracyCheck, check_result: CheckResult) -> None:
         click.echo(console.plain(f"{label.label}: model {label.model_total:,}, truth {interval}"))
     double = check_result.agreement
     if double.pairs:
-        click.echo(f"answered twice: {double.equal} of {double.pairs} equal")
+        click.echo(f"answered twice: {double.equal} of {double.pairs} pairs are equal")
 
 
 def _print(value: object) -> None:

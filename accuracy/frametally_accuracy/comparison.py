@@ -50,7 +50,7 @@ def compare_models(
     """
     sample = sample_of(check, units, answers)
     if len(sample.draws.units) < LEAST_ROUNDS:
-        raise Misconfigured(f"answer {sample.next_at} units first; {sample.used} are of use so far")
+        raise Misconfigured(f"answer {sample.next_at} units first; {sample.used} are usable so far")
     population = read_again(check, footage, model=other_model)
     rows = {unit.image_path: row for row, unit in zip(population.counts, population.members, strict=True)}
     missing = sum(unit.image_path not in rows for unit in units[: sample.used])

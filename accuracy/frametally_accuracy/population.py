@@ -199,7 +199,7 @@ class CountedFrames:
         """
         series = [entry for entry in footage.counts.series() if entry.model == scope.model]
         if not series:
-            raise Misconfigured(f"nothing of model {scope.model!r} is counted; {COUNT_FIRST}")
+            raise Misconfigured(f"nothing from model {scope.model!r} is counted; {COUNT_FIRST}")
         self.base_interval_s = series[0].base_interval_s
         self._footage, self._scope = footage, scope
         self._by_day = SettingsByDay(footage.counts, scope.model, self.base_interval_s)
@@ -224,7 +224,8 @@ class CountedFrames:
         for number, found in enumerate(every, 1):
             if number > MOST_FRAMES:
                 raise Misconfigured(
-                    f"a check covers {MOST_FRAMES:,} frames at most; choose a shorter range or fewer sources"
+                    f"a check can cover at most {MOST_FRAMES:,} frames; choose a shorter range or fewer "
+                    "sources"
                 )
             yield found
         if not number:
@@ -257,7 +258,7 @@ class CountedFrames:
                 ):
                     yield frame, limits
         except ObjectMissing as error:
-            raise Retryable(f"{error}; the ledger is being brought up to the store") from error
+            raise Retryable(f"{error}; the ledger is being updated from the store") from error
 
 
 def unsure_labels(frame: FrameDetections, limits: CountedBoxes) -> Iterator[str]:
@@ -278,7 +279,7 @@ def read_frames(footage: CheckFootage, scope: CheckScope) -> Population:
     seen = {box.label for one, _ in proved for box in one.boxes}
     kept = tuple(sorted(set(scope.labels) or seen))
     if not kept:
-        raise Misconfigured("the model counts nothing in these frames; name the labels to check")
+        raise Misconfigured("the model counts nothing in these frames; give the labels to check")
     place = {label: number for number, label in enumerate(kept)}
     counts, doubts = (np.zeros((len(proved), len(kept))) for _ in range(2))
     members = []

@@ -89,7 +89,7 @@ class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def unit_name(self) -> str:
         """What its units are called."""
-        return "frames" if self.metric == "detections" else "pieces"
+        return "frames" if self.metric == "detections" else "clips"
 
 
 class CheckUnit(msgspec.Struct, frozen=True, kw_only=True):

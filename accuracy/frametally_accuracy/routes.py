@@ -37,23 +37,25 @@ ACCURACY = Routes("Accuracy")
 
 _NEW_CHECK = Sent(CheckWanted, "accuracy check")
 _ANSWER = Sent(UnitAnswer, "answer")
-_CHECK = in_path("check", "Id or name of the check.", "gate-may")
+_CHECK = in_path("check", "ID or name of the check.", "gate-may")
 _MOST_AT_ONCE = 5
-_START_NEW = "Start a new check; the answers of this one are kept."
+_START_NEW = "Start a new check; frametally keeps the answers of this one."
 _AGAINST = text("against", "Another model, to compare on the same sample.", "")
-_DESK = text("desk", "Any text that this tab of a browser keeps: two tabs get different units.", "")
+_DESK = text("desk", "Any text that identifies this browser tab: two tabs get different units.", "")
 
 
 def _read_number(args: Args, name: str) -> int:
     text = read_one(args, name) or "2"
     if not text.isdecimal() or not 1 <= int(text) <= _MOST_AT_ONCE:
-        raise bad_parameter(name, f"{shown(text)} is not 1 to {_MOST_AT_ONCE}.", remedy="Leave it out for 2.")
+        raise bad_parameter(
+            name, f"{shown(text)} is not a number from 1 to {_MOST_AT_ONCE}.", remedy="Leave it out for 2."
+        )
     return int(text)
 
 
 _NUMBER = Parameter(
     name="number",
-    description="How many units, to load their pictures before.",
+    description="Number of units to return, so that you can load their pictures early.",
     schema={"type": "integer", "minimum": 1, "maximum": _MOST_AT_ONCE},
     parse=_read_number,
     example="2",
@@ -95,7 +97,7 @@ class AccuracyRoutes:
                 self._opened.close()
                 self._opened = None
 
-    @ACCURACY.route("GET accuracy", "All accuracy checks, the newest first.")
+    @ACCURACY.route("GET accuracy", "List all accuracy checks, newest first.")
     def accuracy(self, _: Args) -> answers.Checks:
         """Return all checks."""
         remedy = remedy_for("correct", self._remedy)
@@ -109,10 +111,10 @@ class AccuracyRoutes:
 
     @ACCURACY.route(
         "POST accuracy",
-        "Starts a check: draws a random sample of frames, or of pieces of footage.",
+        "Start a check: draw a random sample of frames, or of clips of footage.",
         body=_NEW_CHECK,
         statuses=(403, 413, 415),
-        success={201: "It is started."},
+        success={201: "The check is started."},
         right="correct",
     )
     def post_accuracy(self, _: Args) -> answers.CheckSummary:
@@ -142,7 +144,8 @@ class AccuracyRoutes:
 
     @ACCURACY.route(
         "GET accuracy/{check}",
-        "A check, and what it says now: an interval for each label, or that there is too little to say.",
+        "Return a check and its result so far: an interval for each label, or that there are too few "
+        "answers.",
         _CHECK,
         _AGAINST,
         statuses=(404,),
@@ -170,7 +173,8 @@ class AccuracyRoutes:
 
     @ACCURACY.route(
         "GET accuracy/{check}/next",
-        "The next units to answer: frames with boxes, or pieces with frames. They are yours for two minutes.",
+        "Return the next units to answer: frames with boxes, or clips with frames. They are reserved for "
+        "you for two minutes.",
         _CHECK,
         _NUMBER,
         _DESK,
@@ -205,7 +209,7 @@ class AccuracyRoutes:
 
     @ACCURACY.route(
         "POST accuracy/{check}/answers",
-        "Keeps what you count in a unit; the same unit again corrects it.",
+        "Save what you count in a unit; send the same unit again to correct it.",
         _CHECK,
         body=_ANSWER,
         statuses=(403, 404, 413, 415),
@@ -242,7 +246,7 @@ class AccuracyRoutes:
 
     @ACCURACY.route(
         "GET accuracy/{check}/certificate",
-        "A signed certificate, which `frametally accuracy verify` checks against the store.",
+        "Return a signed certificate, which `frametally accuracy verify` checks against the store.",
         _CHECK,
         media_types=("application/json",),
         statuses=(404, 409),
@@ -302,7 +306,7 @@ class AccuracyRoutes:
 
     def _must_change(self) -> None:
         if self._remedy is not None:
-            raise Problem(403, "Nothing can be changed here.", remedy=self._remedy)
+            raise Problem(403, "You cannot change anything here.", remedy=self._remedy)
 
     def _unit(self, check: AccuracyCheck, turn: UnitTurn) -> answers.UnitToAnswer:
         unit = turn.unit
@@ -311,7 +315,7 @@ class AccuracyRoutes:
         if unit.to_ms is not None and in_piece < unit.frames:
             raise Problem(
                 409,
-                f"Piece {unit.number} of this check had {unit.frames} frames, and {in_piece} are left.",
+                f"Clip {unit.number} of this check had {unit.frames} frames, but only {in_piece} are left.",
                 remedy=_START_NEW,
             )
         return answers.UnitToAnswer(
@@ -370,7 +374,7 @@ def _as_problems() -> Iterator[None]:
         raise Problem(
             404,
             as_sentence(str(error).partition(";")[0]),
-            remedy="Choose one of the list at /accuracy or /api/v1/accuracy.",
+            remedy="Choose one from the list at /accuracy or /api/v1/accuracy.",
         ) from error
     except Misconfigured as error:
-        raise Problem(400, as_sentence(str(error)), remedy="Change it, and send it again.") from error
+        raise Problem(400, as_sentence(str(error)), remedy="Correct this, and send it again.") from error

@@ -129,10 +129,10 @@ class KnownCoverage:
         series = index.series()
         if not series or series[0].model != check.model:
             newest = series[0].model if series else "none"
-            yield f"The counts are of model {newest} now; the check is of {check.model}."
+            yield f"The counts are now from model {newest}; the check is for {check.model}."
         base_s = next((entry.base_interval_s for entry in series if entry.model == check.model), None)
         if base_s is None:
-            yield f"Nothing of model {check.model} is counted any more."
+            yield f"Nothing from model {check.model} is counted any more."
         else:
             yield from self.covered(check, index, base_s).stale
 
@@ -142,7 +142,7 @@ def _read_covered(
 ) -> Covered:
     by_day = SettingsByDay(index, check.model, base_s)
     if {settings.params for settings in by_day.between(check.from_ms, check.to_ms)} != {*check.params}:
-        return Covered(stale=("The settings of counting changed since the check began.",))
+        return Covered(stale=("The counting settings changed since the check began.",))
     grid, labels = BarGrid.of_check(check, base_s), ("", *summed_labels(check))
     base_ms = base_s * 1000
     from_ms, to_ms = _range_ms(check)
@@ -164,7 +164,7 @@ def _read_covered(
         return Covered(*grid[:2], every)
     more, less = least[""] - frames, frames - totals[""]
     changed = "boxes changed" if check.metric == "detections" else f"{check.metric} changed"
-    words = f"{more} frames came" if more > 0 else f"{less} frames are gone" if less > 0 else changed
+    words = f"{more} frames added" if more > 0 else f"{less} frames removed" if less > 0 else changed
     return Covered(
         stale=(f"The footage or its counts changed since the check began ({words}); start a new check.",)
     )

@@ -51,17 +51,17 @@ def start_check(
         Retryable: A port is away.
     """
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
-        raise Misconfigured("the range ends before it begins; swap its two ends")
+        raise Misconfigured("the range ends before it begins; swap its start and its end")
     if not 0.005 <= wanted_width <= 1:
-        raise Misconfigured("the wanted width is a part between 0.005 and 1, such as 0.1 for ±10 %")
+        raise Misconfigured("the target precision must be between 0.005 and 1, such as 0.1 for ±10%")
     if len(set(labels)) > MOST_LABELS:
-        raise Misconfigured(f"a check can have {MOST_LABELS} labels at most; name fewer")
+        raise Misconfigured(f"a check can have at most {MOST_LABELS} labels; choose fewer")
     if planned_units and not 30 <= planned_units <= most_units:
-        raise Misconfigured(f"a planned size is 30 to {most_units} units")
+        raise Misconfigured(f"a planned size must be 30 to {most_units} units")
     identity = secrets.token_hex(6)
     name = name.strip() or f"check-{identity}"
     if len(name) > _MOST_CHARS or not name.isprintable() or "/" in name:
-        raise Misconfigured(f"a name has {_MOST_CHARS} characters at most, on one line, and no /")
+        raise Misconfigured(f"a name can have at most {_MOST_CHARS} characters, on one line, and no /")
     model = _known_model(footage, model, sources, labels)
     counted_until_ms = {entry.source: entry.next_interval_ms for entry in footage.counts.sources(model)}
     sources = sorted(set(sources) or counted_until_ms)
@@ -75,7 +75,7 @@ def start_check(
     first_ms = min(unit.captured_at_ms for unit in members)
     behind_ms = max(unit.to_ms or unit.captured_at_ms + 1 for unit in members)
     if len(population.labels) > MOST_LABELS:
-        raise Misconfigured(f"this footage has {len(population.labels)} labels; name {MOST_LABELS} at most")
+        raise Misconfigured(f"this footage has {len(population.labels)} labels; choose at most {MOST_LABELS}")
     seed = seed or secrets.token_hex(8)
     units = population.units(seed, min(planned_units or most_units, len(members)))
     check = AccuracyCheck(

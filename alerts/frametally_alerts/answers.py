@@ -221,7 +221,7 @@ def channel_of(channel: AlertChannel, waiting: int) -> ToldChannel:
 
 def unreadable_channel(name: str, waiting: int) -> ToldChannel:
     """Return a channel that frametally cannot decrypt, as the API answers it."""
-    place = "encrypted by another key; replace it"
+    place = "encrypted with another key; replace it"
     return ToldChannel(name=name, kind="unreadable", place=place, waiting=waiting, from_settings=False)
 
 

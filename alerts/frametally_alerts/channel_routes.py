@@ -31,7 +31,7 @@ class ChannelRoutes:
 
     @ALERTS.route(
         "POST alerts/channels",
-        "Adds a channel: a webhook, an MQTT topic or mail addresses. No answer ever shows its address again.",
+        "Add a channel: a webhook, an MQTT topic or mail addresses. No answer ever shows its address again.",
         body=_CHANNEL,
         statuses=(403, 409, 413, 415),
         success={201: "The channel is added."},
@@ -50,15 +50,15 @@ class ChannelRoutes:
         if self.opened.is_of_settings(channel.name) or not book.add_channel(channel.name, sealed):
             raise Problem(
                 409,
-                "There is already a channel of that name.",
-                remedy="Use another name, or replace the channel.",
+                "There is already a channel with that name.",
+                remedy="Choose another name, or replace the channel.",
             )
         answer_with(201)
         return answers.channel_of(channel, book.waiting().get(channel.name, 0))
 
     @ALERTS.route(
         "PUT alerts/channels/{name}",
-        "Replaces the address of a channel that was added here; waiting messages go to the new address.",
+        "Replace the address of a channel that was added here; waiting messages go to the new address.",
         _NAME,
         body=_ADDRESS,
         statuses=(403, 404, 409, 413, 415),
@@ -76,7 +76,7 @@ class ChannelRoutes:
 
     @ALERTS.route(
         "DELETE alerts/channels/{name}",
-        "Deletes a channel that was added here, and its waiting messages.",
+        "Delete a channel that was added here, and its waiting messages.",
         _NAME,
         statuses=(403, 404, 409),
         success={204: "The channel is deleted."},
@@ -100,7 +100,7 @@ class ChannelRoutes:
 
     @ALERTS.route(
         "POST alerts/channels/{name}/test",
-        "Sends a test message by a channel, now.",
+        "Send a test message through a channel now.",
         _NAME,
         statuses=(403, 404, 409, 503),
         success={204: "The channel accepted the test."},
@@ -127,8 +127,8 @@ class ChannelRoutes:
         if self.opened.is_of_settings(name):
             raise Problem(
                 409,
-                "The server's settings have this channel.",
-                remedy="Change FRAMETALLY_ALERT_CHANNELS, and start frametally again.",
+                "This channel is defined in the server's settings.",
+                remedy="Change FRAMETALLY_ALERT_CHANNELS, and restart frametally.",
             )
 
     def _seal(self, name: str, url: str) -> tuple[AlertChannel, str]:
@@ -137,8 +137,8 @@ class ChannelRoutes:
         except NoChannelKey as error:
             raise Problem(
                 409,
-                "frametally has no key to encrypt the address of a channel.",
-                remedy="Set FRAMETALLY_ALERT_KEY to at least 32 characters, and start frametally again.",
+                "frametally has no key with which to encrypt the address of a channel.",
+                remedy="Set FRAMETALLY_ALERT_KEY to at least 32 characters, and restart frametally.",
             ) from error
         except Misconfigured as error:
             raise bad_parameter(
@@ -147,4 +147,6 @@ class ChannelRoutes:
 
 
 def _no_channel() -> Problem:
-    return Problem(404, "There is no channel of that name.", remedy="GET /api/v1/alerts lists all names.")
+    return Problem(
+        404, "There is no channel with that name.", remedy="GET /api/v1/alerts lists all channels."
+    )

@@ -53,8 +53,8 @@ def look_at_all(book: AlertBook, ports: RoundPorts) -> RoundReport:
                 )
                 if isinstance(settled, AlertBookFull):
                     line = (
-                        f"{settled.waiting} alerts wait to be sent; new ones are recorded after that; "
-                        "`frametally alerts log --waiting` shows the reasons"
+                        f"{settled.waiting} alerts are waiting to be sent, and new ones are recorded only "
+                        "after that; `frametally alerts log --waiting` shows the reasons"
                     )
                     return RoundReport(len(rules), alert_count, [*problems, line])
                 alert_count += settled

@@ -50,13 +50,15 @@ def _read_states(args: Args, name: str) -> tuple[str, ...]:
     if state is None:
         return ()
     if state not in _STATES:
-        raise bad_parameter(name, f"There is no state {shown(state)}.", remedy=f"Use {', '.join(_STATES)}.")
+        raise bad_parameter(
+            name, f"{shown(state)} is not a state of messages.", remedy=f"Use {', '.join(_STATES)}."
+        )
     return (state,)
 
 
 STATE = Parameter(
     name="state",
-    description="Only messages of this state.",
+    description="Only messages in this state.",
     schema={"type": "string", "enum": [*_STATES]},
     parse=_read_states,
     example="failed",
@@ -69,14 +71,14 @@ class AlertRoutes:
 
     opened: OpenedAlerts
 
-    @ALERTS.route("GET alerts", "Rules, channels, and sent alerts, the newest first.", STATE, BEFORE)
+    @ALERTS.route("GET alerts", "List rules, channels, and sent alerts, newest first.", STATE, BEFORE)
     def alerts(self, args: Args) -> answers.Alerts:
         """Return rules, channels, and a page of messages."""
         return self.opened.answer(states=STATE.read(args), before=BEFORE.read(args))
 
     @ALERTS.route(
         "POST alerts/rules",
-        "Adds a rule, which notifies by its channels from then on.",
+        "Add a rule, which sends alerts through its channels from then on.",
         body=_RULE,
         statuses=(403, 409, 413, 415),
         success={201: "The rule is added."},
@@ -88,7 +90,9 @@ class AlertRoutes:
         rule, silent = self._rule()
         book = self.opened.book
         if len(book.rules()) >= MOST_RULES:
-            raise Problem(409, f"You already have {MOST_RULES} rules, the maximum.", remedy="Remove one.")
+            raise Problem(
+                409, f"You already have {MOST_RULES} rules, the maximum.", remedy="Delete one first."
+            )
         if not book.add(rule):
             raise _name_taken("rule")
         answer_with(201)
@@ -96,7 +100,7 @@ class AlertRoutes:
 
     @ALERTS.route(
         "PUT alerts/rules/{name}",
-        "Changes a rule. It starts again: it sends alerts from now on, unless you give another start.",
+        "Change a rule. It starts again: it sends alerts from now on, unless you give another start.",
         _RULE_NAME,
         body=_RULE,
         statuses=(403, 404, 409, 413, 415),
@@ -115,7 +119,7 @@ class AlertRoutes:
 
     @ALERTS.route(
         "PUT alerts/rules/{name}/mute",
-        "Mutes a rule until a time, or until someone unmutes it.",
+        "Mute a rule until a time, or until someone unmutes it.",
         _RULE_NAME,
         body=_MUTE,
         statuses=(403, 404, 413, 415),
@@ -128,7 +132,7 @@ class AlertRoutes:
         until_ms = FOR_GOOD if until_ms is None else until_ms
         if not 0 <= until_ms <= FOR_GOOD:
             raise bad_parameter(
-                "until_ms", "That time is not in the years 1970 to 9999.", remedy="Give another time."
+                "until_ms", "That time is outside the years 1970 to 9999.", remedy="Give another time."
             )
         rule = self.opened.book.mute_rule(_RULE_NAME.read(args), until_ms)
         if rule is None:
@@ -137,7 +141,7 @@ class AlertRoutes:
 
     @ALERTS.route(
         "POST alerts/trials",
-        "Tries a rule over the last seven counted days, and stores nothing.",
+        "Try a rule over the last seven counted days; this stores nothing.",
         body=_RULE,
         statuses=(403, 413, 415),
         right="run",
@@ -150,10 +154,10 @@ class AlertRoutes:
 
     @ALERTS.route(
         "DELETE alerts/rules/{name}",
-        "Removes a rule with its waiting messages.",
+        "Delete a rule with its waiting messages.",
         _RULE_NAME,
         statuses=(403, 404),
-        success={204: "The rule is removed."},
+        success={204: "The rule is deleted."},
         right="run",
     )
     def delete_alert_rule(self, args: Args) -> Response:
@@ -165,7 +169,7 @@ class AlertRoutes:
 
     @ALERTS.route(
         "POST alerts/reports",
-        "Schedules a report for every day, week or month. It is tried first, so that you see errors now.",
+        "Schedule a report for every day, week or month. It is tried first, so that you see errors now.",
         body=_REPORT,
         statuses=(403, 409, 413, 415),
         success={201: "The report is added."},
@@ -177,7 +181,9 @@ class AlertRoutes:
         report = self._report()
         book = self.opened.book
         if len(book.reports()) >= MOST_REPORTS:
-            raise Problem(409, f"You already have {MOST_REPORTS} reports, the maximum.", remedy="Remove one.")
+            raise Problem(
+                409, f"You already have {MOST_REPORTS} reports, the maximum.", remedy="Delete one first."
+            )
         if not book.add(report):
             raise _name_taken("report")
         answer_with(201)
@@ -185,7 +191,7 @@ class AlertRoutes:
 
     @ALERTS.route(
         "PUT alerts/reports/{name}",
-        "Changes a report after trying it; the change applies from the next report on.",
+        "Change a report after trying it; the change applies from the next report on.",
         _REPORT_NAME,
         body=_REPORT,
         statuses=(403, 404, 409, 413, 415),
@@ -204,10 +210,10 @@ class AlertRoutes:
 
     @ALERTS.route(
         "DELETE alerts/reports/{name}",
-        "Removes a report with its waiting messages; its files stay in the store.",
+        "Delete a report with its waiting messages; its files stay in the store.",
         _REPORT_NAME,
         statuses=(403, 404),
-        success={204: "The report is removed."},
+        success={204: "The report is deleted."},
         right="run",
     )
     def delete_report(self, args: Args) -> Response:
@@ -262,12 +268,18 @@ class AlertRoutes:
 
 
 def _not_there(kind: str) -> Problem:
-    return Problem(404, f"There is no {kind} of that name.", remedy="GET /api/v1/alerts lists all names.")
+    return Problem(
+        404,
+        f"There is no {kind} with that name.",
+        remedy="GET /api/v1/alerts lists all rules, reports and channels.",
+    )
 
 
 def _name_taken(kind: str) -> Problem:
     return Problem(
-        409, f"There is already a {kind} of that name.", remedy="Use another name, or remove it first."
+        409,
+        f"There is already a {kind} with that name.",
+        remedy="Choose another name, or delete the existing one first.",
     )
 
 

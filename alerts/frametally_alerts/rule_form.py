@@ -199,19 +199,21 @@ def make_report(*, known_channels: Container[str], now_ms: int, **fields: Any) -
     for field in ("sources", "labels"):
         _check_names(field, getattr(report, field), lambda name: 0 < len(name) <= _LONGEST)
     if form.interval_s is not None and not 0 < form.interval_s <= 31 * DAY_S:
-        raise RuleRefused("interval", "give the seconds of a row, up to a month")
+        raise RuleRefused("interval", "give the length of a row in seconds, up to one month")
     return report
 
 
 def _check_channels(channels: Iterable[str], known_channels: Container[str]) -> None:
     for channel in channels:
         if channel not in known_channels:
-            raise RuleRefused("channels", f"there is no channel {channel[:60]!r}; choose a configured one")
+            raise RuleRefused(
+                "channels", f"there is no channel named {channel[:60]!r}; choose a configured channel"
+            )
 
 
 def _check_names(field: str, names: Sequence[str], is_name: Callable[[str], bool]) -> None:
     if len(names) > _MOST_NAMES or not all(map(is_name, names)):
-        raise RuleRefused(field, f"name at most {_MOST_NAMES}, each of up to {_LONGEST} characters")
+        raise RuleRefused(field, f"give at most {_MOST_NAMES} names, each of up to {_LONGEST} characters")
 
 
 def _check(rule: AlertRule, known_channels: Container[str]) -> None:
@@ -228,28 +230,28 @@ def _check(rule: AlertRule, known_channels: Container[str]) -> None:
         if value and not _is_text(value):
             raise RuleRefused(field, f"use one line of up to {_LONGEST} characters")
     if not FIRST_MS <= rule.since_ms < NEXT_MS:
-        raise RuleRefused("since", "use a time in the years 1000 to 9999")
+        raise RuleRefused("since", "give a time in the years 1000 to 9999")
     if rule.what in BY_BARS:
         _check_bars(rule)
     elif rule.threshold is not None:
-        raise RuleRefused("threshold", f"{rule.what} has none; leave it out")
+        raise RuleRefused("threshold", f"a rule on {rule.what} does not have this; leave it out")
     if rule.what == "no_footage" and not rule.sources:
-        raise RuleRefused("sources", "name the sources that must be filmed")
+        raise RuleRefused("sources", "give the sources that must be filmed")
     if rule.what in ("no_footage", "not_up_to_date") and rule.duration_s < 1:
         raise RuleRefused("for", "give a duration, such as 10m")
     if bool(rule.line) != (rule.what == "crossings"):
-        raise RuleRefused("line", "crossings need a line; other rules have none")
+        raise RuleRefused("line", "crossings need a line; other rules do not have one")
     if rule.zone and rule.what != "occupancy":
-        raise RuleRefused("zone", "only occupancy has a zone; leave it out")
+        raise RuleRefused("zone", "only a rule on occupancy has a zone; leave it out")
 
 
 def _check_bars(rule: AlertRule) -> None:
     if rule.threshold is None or not 0 <= rule.threshold <= 1e12:
         raise RuleRefused("threshold", "give a number of 0 or more")
     if rule.below and rule.threshold == 0:
-        raise RuleRefused("threshold", "nothing is below 0")
+        raise RuleRefused("threshold", "no value is below 0; give a larger number")
     if DAY_S % rule.interval_s:
-        raise RuleRefused("interval", "give an interval that divides a day, such as 1m, 15m, 1h")
+        raise RuleRefused("interval", "give an interval that divides a day evenly, such as 1m, 15m, 1h")
     if rule.duration_s % rule.interval_s or rule.duration_s > DAY_S:
         raise RuleRefused("for", f"give a multiple of the interval of {rule.interval_s} s, up to a day")
 
@@ -262,4 +264,4 @@ def _period(field: str, text: str) -> int:
     try:
         return parse_period_s(field, text)
     except FrametallyError:
-        raise RuleRefused(field, f"{text[:60]!r} is not a period up to a day, such as 15m or 1h") from None
+        raise RuleRefused(field, f"{text[:60]!r} is not a period of up to a day, such as 15m or 1h") from None

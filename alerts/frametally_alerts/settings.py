@@ -21,11 +21,11 @@ class AlertSettings(PluginSettings):
     alert_key: SecretStr = Field(
         _NO_SECRET,
         check=hard_to_guess,
-        description="Secret that encrypts channels that you add on the page, 32 characters at least; empty: "
-        "nobody can add any.",
+        description="Secret that encrypts channels that you add on the page, at least 32 characters; "
+        "empty: nobody can add channels.",
     )
     alert_allow: str = Field(
         "",
-        description="Networks, addresses and host names, besides public ones, where webhooks and MQTT may "
-        "be.",
+        description="Networks, addresses and host names, besides public ones, that webhooks and MQTT "
+        "may use.",
     )

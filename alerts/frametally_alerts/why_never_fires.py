@@ -65,7 +65,9 @@ def why_silent(
         ]
     older = {"no_footage": "gaps", "black_or_frozen": "pictures"}.get(rule.what)
     if older and rule.since_ms < rule.made_at_ms - LOOK_BACK_DAYS * DAY_MS:
-        reason = f"{older} older than {LOOK_BACK_DAYS} days are not reported, however early --since is"
+        reason = (
+            f"{older} that are more than {LOOK_BACK_DAYS} days old are not reported, however early --since is"
+        )
         silences.append(Silence("since", reason, False))
     if bars:
         silences += _of_interval(rule, index, base_interval_s)
@@ -79,8 +81,8 @@ def _of_interval(rule: AlertRule, index: CountIndex | None, base_interval_s: int
             return []
         mine, theirs = shown_period(rule.interval_s), shown_period(base_interval_s)
         reason = (
-            f"there are no counts yet, and their intervals of {theirs} will not make {mine}: count "
-            f"by `frametally aggregate --interval {rule.interval_s}`, or use a multiple of {theirs}"
+            f"there are no counts yet, and their intervals of {theirs} will not give intervals of {mine}: "
+            f"count with `frametally aggregate --interval {rule.interval_s}`, or use a multiple of {theirs}"
         )
         return [Silence("interval", reason, False)]
     if not fitting(rule, bases):

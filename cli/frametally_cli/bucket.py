@@ -148,8 +148,8 @@ def missing_rights(url: str, access: StoreAccess, stage: str) -> list[str]:
         # A put that can only fail shows the right, and leaves nothing behind.
         client.put_object(Bucket=bucket, Key=key_in(folder), Body=b"", IfMatch=_NO_SUCH_VERSION)
         raise Misconfigured(
-            f"{url} ignores the condition (If-Match) of a put: "
-            "frametally needs conditional puts; use another S3 service, or a later version of it"
+            f"{url} ignores the condition (If-Match) of a put, but frametally needs conditional puts; use "
+            "another S3 service, or a later version of this one"
         )
 
     def list_parts(folder: str) -> None:
@@ -294,7 +294,7 @@ def _may(ask: Any, bucket: str) -> bool:
                 return False
             if status in (404, 412):
                 return True
-            raise service_failure(error, f"bucket {bucket} did not answer", "s3:*") from error
+            raise service_failure(error, f"bucket {bucket} is not responding", "s3:*") from error
         return True
 
     return a_few_times(once)
@@ -308,7 +308,7 @@ def refused(code: str) -> FrametallyError:
 
 
 def _kept(days: int) -> str:
-    return f"{days} days" if days else "for ever"
+    return f"{days} days" if days else "forever"
 
 
 def write_policies(folder: Path, bucket: str) -> None:

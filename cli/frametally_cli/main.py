@@ -42,7 +42,7 @@ COMMANDS = {
     "export": _command("export:export", "Write counts as CSV, XLSX, JSON or Parquet"),
     "forget": _command(
         "mend_commands:forget",
-        "Remove a file or a source from the counts",
+        "Delete a file or a source from the counts",
         {"": ("medium", "source", "from", "to", "delete_images")},
     ),
     "history": _command("history:history", "Show which runs changed a number, and why"),
@@ -67,7 +67,7 @@ COMMANDS = {
     "set-timezone": _command(
         "mend_commands:set_timezone", "Set the time zone of a source", {"": ("source", "timezone")}
     ),
-    "setup": _command("servers:setup", "Create what the servers need, and check rights"),
+    "setup": _command("servers:setup", "Create what the servers need, and check permissions"),
     "status": _command("status_report:status", "Show whether every frame is accounted for"),
     "up": _command("run:up", "Run every part on this machine until Ctrl-C"),
     **plugin_commands(),
@@ -166,9 +166,9 @@ def _failed(error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         remedy = "free some space there, or choose another place"
     elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        remedy = "give this user the right, or choose another place"
+        remedy = "give this user permission, or choose another place"
     elif error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR):
-        remedy = "name a file in an existing folder"
+        remedy = "give a file in an existing folder"
     else:
         remedy = "check its disk and try again"
     return f"{error.filename or 'standard output'}: {error.strerror or error}; {remedy}"
@@ -194,10 +194,10 @@ def _run(arguments: Sequence[str] | None) -> int:
         # To click, Ctrl-C and a question that nobody answers are the same.
         if sys.stdin.isatty() or isinstance(error.__cause__, KeyboardInterrupt):
             return _stopped()
-        _say_error("no terminal to answer the question; add --yes to skip it")
+        _say_error("there is no terminal to answer the question; add --yes to skip it")
         return NOTHING_DONE
     except UnicodeEncodeError as error:
-        _say_error(f"{error.object[:200]!r} is not valid {error.encoding} text; write it in that encoding")
+        _say_error(f"{error.object[:200]!r} is not valid {error.encoding} text; save it in that encoding")
         return NOTHING_DONE
     except FrametallyError as error:
         _say_error(str(error))

@@ -77,7 +77,7 @@ def grant(access: KafkaAccess, wanted: set[Right]) -> tuple[int, int]:
     """
     check_reachable(access)
     with (
-        explained(access, "Kafka", "", "change the rights of"),
+        explained(access, "Kafka", "", "change the permissions of"),
         closing(KafkaAdminClient(**access.client_options())) as admin,
     ):
         current = {right for user in {right[0] for right in wanted} for right in _rights_of(admin, user)}
@@ -85,7 +85,7 @@ def grant(access: KafkaAccess, wanted: set[Right]) -> tuple[int, int]:
         if missing:
             refused = admin.create_acls([_acl(right) for right in sorted(missing)])["failed"]
             if refused:
-                raise Misconfigured(f"Kafka does not take {len(refused)} rights: {refused[0]}")
+                raise Misconfigured(f"Kafka refused {len(refused)} permissions: {refused[0]}")
         if surplus:
             admin.delete_acls([_filter(right) for right in sorted(surplus)])
     return len(missing), len(surplus)
@@ -132,7 +132,7 @@ def main() -> int:
     except FrametallyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(f"Kafka: {granted} rights given, {revoked} taken back")
+    print(f"Kafka: granted {granted} permissions, revoked {revoked}")
     return 0
 
 

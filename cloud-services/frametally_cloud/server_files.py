@@ -31,9 +31,9 @@ def alertmanager_settings(values: Mapping[str, str]) -> str:
     parts = urlsplit(url)
     port = parts.port or _PORTS.get(parts.scheme, 0)
     if not (parts.hostname and port):
-        raise Misconfigured("FRAMETALLY_SMTP_URL must name a server as smtp://host:587 or smtps://host")
+        raise Misconfigured("FRAMETALLY_SMTP_URL must be smtp://host:587 or smtps://host")
     if parts.scheme == "smtps" and port != _PORTS["smtps"]:
-        raise Misconfigured(f"Alertmanager mails by smtps:// through port 465 only, not {port}; use smtp://")
+        raise Misconfigured(f"Alertmanager supports smtps:// only on port 465, not {port}; use smtp://")
     user = values.get("FRAMETALLY_SMTP_USER", "")
     mail: dict[str, object] = {
         "to": recipients,

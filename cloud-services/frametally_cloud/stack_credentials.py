@@ -41,7 +41,7 @@ def checked_domain(text: str) -> str:
         or labels[-1] in _NO_ONES
     ):
         raise Misconfigured(
-            f"{text!r} is not a domain that can get a certificate; name a domain that you own, such as "
+            f"{text!r} is not a domain that can get a certificate; give a domain that you own, such as "
             "counts.your-town.org, without https:// and without a path"
         )
     return name
@@ -69,11 +69,11 @@ def checked_secret(name: str, value: str) -> str:
     refuse_example(name, value)
     if len(value) < LEAST_CHARACTERS or len(set(value)) < _LEAST_DIFFERENT or _COMMON.search(value):
         raise Misconfigured(
-            f"{name} is too easy to guess: take {LEAST_CHARACTERS} characters or more, {_LEAST_DIFFERENT} of "
-            "them different, and not a common password; or leave it empty to have one generated"
+            f"{name} is too easy to guess: use at least {LEAST_CHARACTERS} characters, {_LEAST_DIFFERENT} "
+            "of them different, and not a common password; or leave it empty to generate one"
         )
     if not value.isprintable() or set(value) & set("'\"\\"):
-        raise Misconfigured(f"{name} must not have quotes, backslashes or control characters in it")
+        raise Misconfigured(f"{name} must not contain quotes, backslashes or control characters")
     return value
 
 
@@ -82,7 +82,7 @@ def refuse_example(name: str, value: str) -> None:
     if _EXAMPLES.search(value):
         raise Misconfigured(f"{name} is an example value; set your own, or leave it empty")
     if not value.isprintable() or "'" in value:
-        raise Misconfigured(f"{name} must not have quotes or control characters in it")
+        raise Misconfigured(f"{name} must not contain quotes or control characters")
 
 
 def new_secret() -> str:

@@ -113,10 +113,10 @@ def set_up(folder: Path, answers: Answers) -> SetUp:
     Raises `Misconfigured`: an answer or a value that is there cannot be, or two contradict each other.
     """
     if not (folder / "docker-compose.yml").is_file():
-        raise Misconfigured(f"{folder} is not the folder of the stack: it has no docker-compose.yml")
+        raise Misconfigured(f"{folder} is not the stack's folder: it has no docker-compose.yml")
     values = _values(folder / ".env", answers)
     if answers.user and not _USER_NAME.fullmatch(answers.user):
-        raise Misconfigured(f"{answers.user!r} cannot be a user's name: take letters, digits and . _ -")
+        raise Misconfigured(f"{answers.user!r} is not a valid user name: use letters, digits and . _ -")
     if answers.password:
         checked_secret("the password", answers.password)
     work = _Work(folder)
@@ -198,12 +198,12 @@ def _values(env_file: Path, answers: Answers) -> dict[str, str]:
     for name, value in variables.items():
         if value and stored.get(name) not in (None, "", value):
             raise Misconfigured(
-                f"{env_file} has another {name} than was given: edit it there, or remove that line first"
+                f"{env_file} has another {name} than you gave: edit it there, or delete that line first"
             )
     values = stored | {name: value for name, value in variables.items() if value}
     for name in ("FRAMETALLY_DOMAIN", "FRAMETALLY_ACME_EMAIL", *_NEEDED):
         if not values.get(name):
-            raise Misconfigured(f"{name} is not known; {_REMEDIES[name]}")
+            raise Misconfigured(f"frametally does not know {name}; {_REMEDIES[name]}")
     checked_domain(values["FRAMETALLY_DOMAIN"])
     checked_email(values["FRAMETALLY_ACME_EMAIL"])
     if not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", values["FRAMETALLY_STORE_URL"]):
@@ -221,7 +221,7 @@ def _values(env_file: Path, answers: Answers) -> dict[str, str]:
 _REMEDIES = {
     "FRAMETALLY_DOMAIN": "give --domain, such as counts.your-town.org (make cloud-setup DOMAIN=...)",
     "FRAMETALLY_ACME_EMAIL": "give --email (make cloud-setup EMAIL=...)",
-    "FRAMETALLY_STORE_URL": "give --store-url s3://bucket, or --bundled-store to run a store of your own",
+    "FRAMETALLY_STORE_URL": "give --store-url s3://bucket, or --bundled-store to run your own store",
     "FRAMETALLY_STORE_ACCESS_KEY": "give --store-access-key, or --bundled-store",
     "FRAMETALLY_STORE_SECRET_KEY": "set it in the environment or in .env, or give --bundled-store",
 }
@@ -242,7 +242,7 @@ def _env_text(folder: Path, values: Mapping[str, str]) -> str:
             lines.append(line if is_unchanged else f"{name}={_quoted(value)}")
         elif line.startswith("# Copy to .env"):
             lines.append(
-                "# Written by `frametally cloud-setup`, which keeps what is here. docker-compose reads it."
+                "# Written by `frametally cloud-setup`, which keeps existing values. docker-compose reads it."
             )
         else:
             lines.append(line)
@@ -308,8 +308,8 @@ def _check_agreement(folder: Path, values: Mapping[str, str]) -> None:
 
     def differs(name: str, variable: str) -> Misconfigured:
         return Misconfigured(
-            f"{folder / name} has another password than {variable} in .env: write the same into both, "
-            "or remove the file and run this again"
+            f"{folder / name} has another password than {variable} in .env: write the same one into both, "
+            "or delete the file and run this again"
         )
 
     jaas = folder / "kafka-jaas" / "kafka_server_jaas.conf"
@@ -319,8 +319,8 @@ def _check_agreement(folder: Path, values: Mapping[str, str]) -> None:
             raise differs("kafka-jaas/kafka_server_jaas.conf", variable)
     if "public.KafkaServer" not in text:
         raise Misconfigured(
-            f"{jaas} has no section public.KafkaServer, so all its users could log in from outside: "
-            "write it as in the example, or remove the file and run this again"
+            f"{jaas} has no section public.KafkaServer, so all its users could sign in from outside: write "
+            "it as in the example, or delete the file and run this again"
         )
     for password in re.findall(r'"([^"]*)"', text.partition("KafkaServer")[2]):
         refuse_example(f"a password in {jaas}", password)

@@ -26,7 +26,7 @@ from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
 
 _CGROUPS, _OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _X86 = {"x86_64", "AMD64"}
-_EXTRA = "install the consumer's packages: pip install 'frametally[consumer]'"
+_EXTRA = "install the consumer's packages with pip install 'frametally[consumer]'"
 
 
 def cores() -> int:
@@ -77,7 +77,7 @@ def chosen_backend(settings: Settings, progress: Progress) -> Backend:
         named: Backend = settings.detector  # type: ignore[assignment]
         if not is_installed(named):
             raise Misconfigured(
-                f"FRAMETALLY_DETECTOR={named}: it is not installed here; {_EXTRA}, or set it to auto"
+                f"FRAMETALLY_DETECTOR={named} is not installed here; {_EXTRA}, or set it to auto"
             )
         return named
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
@@ -86,11 +86,11 @@ def chosen_backend(settings: Settings, progress: Progress) -> Backend:
             mine = fastest_installed()
             store.put(keys.AUTO_DETECTOR, encode(AutoDetector(backend=mine)), if_absent=True)
             remembered = _remembered(store) or mine  # another worker's choice may have been first
-            progress.say(f"detector: {remembered}, from now on for this store")
+            progress.say(f"from now on, this store uses the detector {remembered}")
     if not is_installed(remembered):
         raise Misconfigured(
             f"this store's detector is {remembered} ({keys.AUTO_DETECTOR}), which is not installed here; "
-            f"{_EXTRA}, or name another with FRAMETALLY_DETECTOR, whose counts are kept separately"
+            f"{_EXTRA}, or set FRAMETALLY_DETECTOR to another, whose counts are kept separately"
         )
     return remembered
 
@@ -110,7 +110,7 @@ def load_detector(settings: Settings, model: NetworkModel | None = None) -> Dete
     if settings.detector == "pixels":
         return PixelDetector(min_confidence=MIN_CONFIDENCE)
     if model is None:
-        raise ValueError(f"detector {settings.detector}: its model has to be prepared before")
+        raise ValueError(f"detector {settings.detector}: prepare its model first")
     return network_detector(model, settings)
 
 

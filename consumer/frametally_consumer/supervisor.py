@@ -188,8 +188,8 @@ class _Worker:
         if code is not None and code < 0:
             died = f"was killed by {signal.Signals(-code).name}"
         self._progress.say(
-            f"worker {self._number} {died}: it is started again in {pause_s:.1f} s, and what it had in hand "
-            "comes again"
+            f"worker {self._number} {died}: it starts again in {pause_s:.1f} s, and the log sends its "
+            "unfinished messages again"
         )
 
 

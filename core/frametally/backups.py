@@ -119,8 +119,8 @@ class Backup(NamedTuple):
             raise _newer(self.name, self.header.made_by)
         if any(layout != known_layouts[book] for book, layout in layouts.items()):
             raise Misconfigured(
-                f"{self.name} was made by an older frametally ({self.header.made_by[:40]}): restore it with "
-                "that version, then start this one, which upgrades the catalogue"
+                f"{self.name} was created by an older version of frametally ({self.header.made_by[:40]}): "
+                "restore it with that version, then start this version, which upgrades the catalogue"
             )
 
     def rows(self) -> Iterator[KeptRow]:
@@ -194,12 +194,12 @@ def header_of(data: bytes) -> BackupHeader | None:
 def _newer(name: str, made_by: str) -> Misconfigured:
     """Return the error about a backup that this frametally cannot read yet."""
     return Misconfigured(
-        f"{name} was made by a newer frametally ({made_by[:40]}): restore it with that version"
+        f"{name} was created by a newer version of frametally ({made_by[:40]}): restore it with that version"
     )
 
 
 def _damaged(name: str) -> Poison:
-    return Poison(f"{name} is damaged: its checksum does not match; name another backup with --from")
+    return Poison(f"{name} is damaged: its checksum does not match; choose another backup with --from")
 
 
 def _digest(header: BackupHeader, body: bytes) -> str:
@@ -211,14 +211,12 @@ def _decrypted(body: bytes, key: str, salt: str, name: str) -> bytes:
     from cryptography.fernet import Fernet, InvalidToken
 
     if not key:
-        raise Misconfigured(
-            f"{name} is encrypted: set FRAMETALLY_BACKUP_KEY to the key that it was made with"
-        )
+        raise Misconfigured(f"{name} is encrypted: set FRAMETALLY_BACKUP_KEY to the key that encrypted it")
     try:
         return Fernet(fernet_key(key, salt)).decrypt(body)
     except InvalidToken as error:
         raise Misconfigured(
-            f"{name} was made with a different FRAMETALLY_BACKUP_KEY: set that key"
+            f"{name} was encrypted with a different FRAMETALLY_BACKUP_KEY: set that key"
         ) from error
 
 
@@ -335,7 +333,7 @@ def read_backup(find_store: Callable[[], ObjectStore], source: str | None) -> tu
     if path is not None and path.is_dir():
         names = sorted(file.name for file in path.iterdir() if _NAME.fullmatch(file.name))
         if not names:
-            raise Misconfigured(f"no backup in the folder {path}: name another with --from")
+            raise Misconfigured(f"there is no backup in the folder {path}: choose another with --from")
         path /= names[-1]
     if path is not None and (path.exists() or not str(source).startswith(f"{keys.BACKUPS}/")):
         return str(path), path.read_bytes()
@@ -343,8 +341,8 @@ def read_backup(find_store: Callable[[], ObjectStore], source: str | None) -> tu
     backup_keys = [backup.key for backup in stored_backups(store)]
     if not backup_keys or source not in (None, *backup_keys):
         raise Misconfigured(
-            f"there is no backup {'' if source is None else f'{source} '}in {store.url}: "
-            "`frametally backup` makes one; name a file or a folder by --from"
+            f"there is no backup {'' if source is None else f'{source} '}in {store.url}: create one with "
+            "`frametally backup`, or choose a file or a folder with --from"
         )
     key = backup_keys[-1] if source is None else str(source)
     return key, store.get(key)

@@ -35,5 +35,6 @@ def unknown_host(where: str, setting: str, reason: str = "unknown host", *, part
     Away, and a name that is wrong in `setting`, look alike.
     """
     return Retryable(
-        f"{where}: {reason}: it is down, or the name is wrong; start it, or check {setting}", part=part
+        f"{where}: {reason}: the server is down, or its name is wrong; start it, or check {setting}",
+        part=part,
     )

@@ -74,8 +74,9 @@ class MailServer:
             if self._access.user:
                 if not (by_tls or self._is_here):
                     raise Misconfigured(
-                        f"{self._name} offers no STARTTLS, and a password is not sent without: use "
-                        "smtps:// in FRAMETALLY_SMTP_URL, or leave FRAMETALLY_SMTP_USER out"
+                        f"{self._name} does not offer STARTTLS, and frametally does not send a password "
+                        "without TLS: use smtps:// in FRAMETALLY_SMTP_URL, or leave out "
+                        "FRAMETALLY_SMTP_USER"
                     )
                 session.login(self._access.user, self._access.password.get_secret_value())
             yield session
@@ -107,16 +108,17 @@ class MailServer:
                 )
             case smtplib.SMTPNotSupportedError():
                 return Misconfigured(
-                    f"{self._name} offers no sign-in here: use smtps:// in FRAMETALLY_SMTP_URL, or leave "
-                    "FRAMETALLY_SMTP_USER out"
+                    f"{self._name} does not allow signing in on this connection: use smtps:// in "
+                    "FRAMETALLY_SMTP_URL, or leave out FRAMETALLY_SMTP_USER"
                 )
             case smtplib.SMTPRecipientsRefused():
                 is_final = all(_is_final(code) for code, _ in error.recipients.values())
                 return (Poison if is_final else Retryable)(f"{self._name}: {_refusals(error.recipients)}")
             case smtplib.SMTPAuthenticationError() if _is_final(error.smtp_code):
                 return Misconfigured(
-                    f"{self._name} refused the log-in ({_answer_text(error.smtp_code, error.smtp_error)}): "
-                    "correct FRAMETALLY_SMTP_USER and FRAMETALLY_SMTP_PASSWORD"
+                    f"{self._name} refused the user name or password "
+                    f"({_answer_text(error.smtp_code, error.smtp_error)}): correct FRAMETALLY_SMTP_USER "
+                    "and FRAMETALLY_SMTP_PASSWORD"
                 )
             case smtplib.SMTPResponseException():
                 final = _is_final(error.smtp_code) and not isinstance(error, smtplib.SMTPConnectError)
@@ -130,7 +132,8 @@ class MailServer:
                 )
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return Retryable(
-            f"{self._name} cannot be used ({one_line(reason)}): check that it is running, and the URL"
+            f"{self._name} cannot be used ({one_line(reason)}): check that it is running, and check "
+            "FRAMETALLY_SMTP_URL"
         )
 
 

@@ -17,7 +17,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.rules.places import FLOWS, ZONES, parse_place, series_model
 from frametally.settings.loading import Settings
 
-_DRAW = "none is drawn yet: draw it at /lines, or by `frametally lines import`"
+_DRAW = "none is drawn yet: draw one at /lines, or use `frametally lines import`"
 
 
 class NamesPart(NamedTuple):
@@ -175,7 +175,7 @@ class NoSuchName(NamedTuple):
 
     def __str__(self) -> str:
         """Return it as one line."""
-        return f"{self.fault}; {self.remedy}" if self.is_certain else f"{self.fault}, nor any other"
+        return f"{self.fault}; {self.remedy}" if self.is_certain else f"{self.fault}, and there are no others"
 
 
 def no_such(kind: str, name: str, names: Sequence[str]) -> NoSuchName:
@@ -189,5 +189,5 @@ def no_such(kind: str, name: str, names: Sequence[str]) -> NoSuchName:
         remedy = f"did you mean {' or '.join(near)}?"
     else:
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        remedy = f"there are: {', '.join(names[:_MOST_NAMED]) or 'none yet'}{more}"
+        remedy = f"choose from: {', '.join(names[:_MOST_NAMED]) or 'none yet'}{more}"
     return NoSuchName(kind, name, near, remedy, bool(names))

@@ -120,11 +120,11 @@ def adapter(port: str, url: str, words: tuple[str, str, str] | None = None) -> C
     adapters = _entry_points(f"frametally.{port}", scheme)
     if not adapters:
         raise Misconfigured(
-            "frametally is not installed here, so that none of its adapters is found: "
-            "run `pip install -e .` in its folder"
+            "frametally is not installed here, so it cannot find any of its adapters: run `pip install -e "
+            ".` in its folder"
         )
     if scheme not in adapters.names:
-        raise Misconfigured(f"{setting}={url!r}: no such kind of {kind}; use {examples}")
+        raise Misconfigured(f"{setting}={url!r}: this kind of {kind} is not supported; use {examples}")
     point = adapters[scheme]
     try:
         make: Callable[..., Any] = point.load()
@@ -132,6 +132,6 @@ def adapter(port: str, url: str, words: tuple[str, str, str] | None = None) -> C
         package = point.dist.name if point.dist else "frametally"
         extras = f"[{','.join(point.extras)}]" if point.extras else ""
         raise Misconfigured(
-            f"{setting}={url!r}: {error.name} is not installed; pip install '{package}{extras}'"
+            f"{setting}={url!r}: {error.name} is not installed; run pip install '{package}{extras}'"
         ) from error
     return make

@@ -102,7 +102,7 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
     revision: int = 0
 
     remedy: ClassVar[str] = (
-        "restore it from a backup, or remove it and run `frametally produce` on its footage again"
+        "restore it from a backup, or delete it and run `frametally produce` on its footage again"
     )
 
     @property
@@ -137,7 +137,7 @@ class AutoDetector(SealedRecord, frozen=True, kw_only=True):
 
     backend: Literal["opencv", "openvino", "onnxruntime"]
 
-    remedy: ClassVar[str] = "restore it, or remove it: the next `frametally consume` chooses again"
+    remedy: ClassVar[str] = "restore it, or delete it: the next `frametally consume` chooses again"
 
     @property
     def key(self) -> str:  # noqa: D102
@@ -319,9 +319,7 @@ class Run(SealedRecord, frozen=True, kw_only=True):
     paths: list[PathFile] | None = None
     zones: dict[str, tuple[ZoneShape, ...]] = {}
 
-    remedy: ClassVar[str] = (
-        "run `frametally aggregate` with the --interval in its key: to count the day again"
-    )
+    remedy: ClassVar[str] = "run `frametally aggregate` with the --interval in its key to count the day again"
 
     @property
     def key(self) -> str:  # noqa: D102
@@ -363,8 +361,8 @@ def decode(data: bytes, record_type: type[RecordT]) -> RecordT:
         raise Poison(f"not a {record_type.__name__}: {error}") from error
     if record.v != RECORD_VERSION:
         raise Poison(
-            f"a {record_type.__name__} of version {record.v}; "
-            f"this frametally reads version {RECORD_VERSION}: upgrade it"
+            f"a {record_type.__name__} of version {record.v}, but this frametally reads version "
+            f"{RECORD_VERSION}: upgrade frametally"
         )
     return record
 
@@ -378,7 +376,7 @@ def decode_at(key: str, data: bytes, record_type: type[SealedRecordT]) -> Sealed
     try:
         record = decode(data, record_type)
         if record.key != key:
-            raise Poison(f"it names itself {record.key}")
+            raise Poison(f"it gives its own name as {record.key}")
     except Poison as error:
         raise Poison(f"{key}: {error}; {record_type.remedy}") from error
     return record
@@ -390,5 +388,5 @@ def _without_seal(data: bytes, record_type: type[SealedRecord]) -> bytes:
         return content
     unknown = _names_of.decode(data).keys() - set(record_type.__struct_encode_fields__)
     if unknown:
-        raise Poison(f"damaged: it has no checksum, but a field {min(unknown)!r}")
+        raise Poison(f"damaged: it has no checksum, but it has an unknown field {min(unknown)!r}")
     return data

@@ -46,8 +46,8 @@ class SegmentHeader(SealedRecord, frozen=True, kw_only=True):
     dead_letters_crc32: int | None = None
 
     remedy: ClassVar[str] = (
-        "restore it from a backup, or move it out of metadata/ and start the consumer again: what the log "
-        "still has of it is then detected again"
+        "restore it from a backup, or move it out of metadata/ and start the consumer again, which then "
+        "detects the frames that the log still has"
     )
 
     @property

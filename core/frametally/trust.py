@@ -20,6 +20,6 @@ def trust(ca_file: Path | None) -> ssl.SSLContext:
             context.load_verify_locations(str(ca_file))
         except OSError as error:
             raise Misconfigured(
-                f"FRAMETALLY_CA_FILE={ca_file}: {error.strerror or error}; name a PEM file"
+                f"FRAMETALLY_CA_FILE={ca_file}: {error.strerror or error}; set it to a PEM file"
             ) from error
     return context

@@ -58,7 +58,7 @@ class Correction(SealedRecord, frozen=True, kw_only=True):
     time_source: TimeSource
     delete_images: bool
 
-    remedy: ClassVar[str] = "restore it from a backup, or remove it and run the same command again"
+    remedy: ClassVar[str] = "restore it from a backup, or delete it and run the same command again"
 
     @property
     def key(self) -> str:  # noqa: D102
@@ -91,7 +91,7 @@ class FootageChange(SealedRecord, frozen=True, kw_only=True):
     source_name: str = ""
     delete_images: bool = False
 
-    remedy: ClassVar[str] = "restore it from a backup, or remove it and make the same change again"
+    remedy: ClassVar[str] = "restore it from a backup, or delete it and make the same change again"
 
     @property
     def key(self) -> str:  # noqa: D102
@@ -104,7 +104,7 @@ class DroppedDeadLetter(SealedRecord, frozen=True, kw_only=True):
     segment: str
     offset: int
 
-    remedy: ClassVar[str] = "remove it, and `frametally dead-letters drop` the letter again"
+    remedy: ClassVar[str] = "delete it, and run `frametally dead-letters drop` on the letter again"
 
     @property
     def key(self) -> str:  # noqa: D102

@@ -49,7 +49,7 @@ def index_runs(
         for run in not_in_store(indexed.values(), {key: day.run for key, day in days.items()})
     }
     skipped = [
-        Skipped(run.prefix, f"the index has it, and the store does not; run `{REPAIR}`")
+        Skipped(run.prefix, f"the index has it, but the store does not; run `{REPAIR}`")
         for run in beyond.values()
     ]
     moved: set[tuple[str, str]] = set()

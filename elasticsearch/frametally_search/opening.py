@@ -13,7 +13,7 @@ def open_elasticsearch(url: str, access: ServerAccess | None = None) -> CountInd
         from frametally_search.index.search_index import ElasticsearchIndex
     except ImportError as error:
         raise Misconfigured(
-            "FRAMETALLY_INDEX_URL names an Elasticsearch, and its client is not installed "
-            f'({error}): pip install "frametally[search]"'
+            "FRAMETALLY_INDEX_URL is an Elasticsearch address, but its client is not installed "
+            f'({error}): run pip install "frametally[search]"'
         ) from error
     return ElasticsearchIndex(url, access=access)

@@ -64,7 +64,7 @@ class Gold(SqlBook):
                 rows = connection.execute(select(tables.loads)).all()
             except (TypeError, ValueError) as error:  # a value that its column cannot have
                 raise Misconfigured(
-                    f"{tables.loads.name} cannot be read ({error}): move {self.url} away, and run "
+                    f"{tables.loads.name} cannot be read ({error}): move {self.url} away, then run "
                     "`frametally gold`"
                 ) from error
         return {
@@ -97,7 +97,9 @@ class Gold(SqlBook):
             try:
                 inserted = sum(_insert(connection, *rows) for rows in rows_of_day(day))
             except IntegrityError as error:
-                raise Poison(f"run {run.prefix} counts something twice, so it is not loaded") from error
+                raise Poison(
+                    f"run {run.prefix} counts something twice, so frametally does not load it"
+                ) from error
             load = {
                 **key._asdict(),
                 "day": day_of(run.day),

@@ -42,13 +42,13 @@ _ALL: _Bounds = (None, None)
 
 
 @click.command()
-@option("--every", "Repeat with this period (15s, 15m, 1h), until SIGTERM.", metavar="PERIOD")
+@option("--every", "Repeat at this interval (15s, 15m, 1h), until SIGTERM.", metavar="PERIOD")
 @click.option("--check", is_flag=True, help="Change nothing; compare each day's sums with the index.")
 @option("--from", "Only UTC days that end after this ISO 8601 time.", metavar="TIME")
 @option("--to", "Only UTC days that begin before this ISO 8601 time.", metavar="TIME")
 @data_dir_option
 def gold(every: str | None, check: bool, **overrides: Any) -> int:
-    """Update the gold tables, for people who query by SQL, from the store.
+    """Update the gold tables, which you can query with SQL, from the store.
 
     With --check the exit code is 0, or 3 if a day's sums differ from the index.
     """
@@ -131,9 +131,9 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> 
     skipped = days.skipped + videos.skipped
     console.print_skipped(skipped)
     console.say_round(
-        f"gold: {len(days.loaded)} days loaded, {days.unchanged} unchanged, {len(days.removed)} removed, "
-        f"{days.rows} rows; {videos.loaded} videos loaded, {videos.unchanged} unchanged, "
-        f"{videos.removed} removed",
+        f"gold: {len(days.loaded)} days loaded, {days.unchanged} unchanged, {len(days.removed)} deleted, "
+        f"{days.rows} rows; {videos.loaded} videos loaded, {videos.unchanged} unchanged, {videos.removed} "
+        "deleted",
         is_news=bool(days.loaded or days.removed or videos.loaded or videos.removed or skipped),
     )
     days_and_videos = len(days.loaded) + days.unchanged + videos.loaded + videos.unchanged
@@ -146,7 +146,8 @@ def _check(ports: Ports, bounds: _Bounds) -> int:
     settings = ports.settings
     if not is_wanted(settings):
         raise Misconfigured(
-            f"no gold tables in {settings.part(GoldSettings).gold_url} yet: run `frametally gold` first"
+            f"there are no gold tables in {settings.part(GoldSettings).gold_url} yet: run `frametally "
+            "gold` first"
         )
     with (
         closing(open_gold(settings)) as tables,

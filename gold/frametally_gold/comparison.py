@@ -18,7 +18,7 @@ from frametally_gold.loading import gold_day
 if TYPE_CHECKING:
     from frametally_gold.book import Gold
 
-_BEHIND = "run `frametally gold`, and `frametally index`"
+_BEHIND = "run `frametally gold` and `frametally index`"
 
 
 class GoldCheck(NamedTuple):

@@ -30,13 +30,13 @@ _PLACES = re.compile(r"\d{1,9}:\d{1,18}(,\d{1,9}:\d{1,18})*")
 
 
 video_option = click.option(
-    "--video", "video_id", required=True, metavar="ID", help="ID of the video, from its page's address."
+    "--video", "video_id", required=True, metavar="ID", help="ID of the video, from the address of its page."
 )
 
 
 @click.group("media")
 def media_group() -> None:
-    """Run the layers of uploaded videos, and list the new videos that wait for them."""
+    """Run the layers of uploaded videos, and list the new videos that are waiting."""
 
 
 @media_group.command("bronze")
@@ -69,10 +69,10 @@ def gold(video_id: str, **overrides: Any) -> int:
     "folder",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
     default=Path(),
-    help="Folder for the pictures; default: this one.",
+    help="Folder for the pictures; default: the current folder.",
 )
 def pictures(folder: Path) -> int:
-    """Draw the functions of each layer by Graphviz, as DOT, SVG and PNG."""
+    """Draw the functions of each layer with Graphviz, as DOT, SVG and PNG."""
     from frametally_gold.layers.driver import write_pictures
 
     for path in write_pictures(folder):
@@ -82,10 +82,12 @@ def pictures(folder: Path) -> int:
 
 @media_group.command("arrivals")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--take", metavar="PLACES", help="Take the videos before these places (`up_to`) off the list.")
+@click.option(
+    "--take", metavar="PLACES", help="Take the videos before these positions (`up_to`) off the list."
+)
 @data_dir_option
 def arrivals(as_json: bool, take: str | None, **overrides: Any) -> int:
-    """List the new videos that wait on the log. They stay there until you take them with --take."""
+    """List the new videos that are waiting on the log. They stay there until you take them with --take."""
     if as_json and take is not None:
         raise Misconfigured("use either --json or --take, not both")
     settings = read_settings("producer", overrides)
@@ -101,7 +103,10 @@ def arrivals(as_json: bool, take: str | None, **overrides: Any) -> int:
     else:
         for video in arrivals_waiting.videos:
             click.echo(f"{video.video_id} {console.plain(video.source)}")
-        click.echo(f"arrivals: {len(arrivals_waiting.videos)} wait" + (f", up to {up_to}" if up_to else ""))
+        click.echo(
+            f"arrivals: {len(arrivals_waiting.videos)} videos are waiting"
+            + (f", up to {up_to}" if up_to else "")
+        )
     console.print_skipped(arrivals_waiting.skipped)
     return exit_code(done_count=1, skipped=arrivals_waiting.skipped)
 
@@ -136,7 +141,8 @@ def _run(layer: LayerName, video_id: str, overrides: dict[str, Any]) -> int:
 def _read_places(text: str) -> dict[int, int]:
     if not _PLACES.fullmatch(text):
         raise Misconfigured(
-            f"--take {text[:100]!r} is not a list of places such as 0:5 or 0:5,1:7; pass `up_to` of `--json`"
+            f"--take {text[:100]!r} is not a list of positions such as 0:5 or 0:5,1:7; give the `up_to` "
+            "that --json printed"
         )
     return {
         int(partition): int(offset)

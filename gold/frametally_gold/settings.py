@@ -23,7 +23,7 @@ class GoldSettings(PluginSettings):
     gold_url: str = Field(
         "", description="Database of the gold tables; empty: SQLite in `<data_dir>/gold.sqlite`."
     )
-    gold_password: SecretStr = Field(NO_SECRET, description="Password for it; the URL names the user.")
+    gold_password: SecretStr = Field(NO_SECRET, description="Password of the user in the URL.")
 
     @property
     def gold_access(self) -> ServerAccess:

@@ -26,6 +26,8 @@ from frametally_live.cameras.camera_form import (
     read_camera,
     remove_camera,
 )
+from frametally_live.discovery.probe import NoNetwork
+from frametally_live.discovery.search import SearchCameras
 from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.routes import check_live
 from frametally_live.viewers.result_reader import Detected
@@ -54,10 +56,12 @@ class CameraRoutes:
     detected: Detected
     remedy: str | None
     try_feed: TryFeed
+    search_cameras: SearchCameras
 
     def __post_init__(self) -> None:
         """Try no camera yet."""
         self._trial = Lock()
+        self._search = Lock()
 
     @CAMERAS.route(
         "POST cameras",
@@ -77,7 +81,7 @@ class CameraRoutes:
 
     @CAMERAS.route(
         "POST cameras/preview",
-        "Tries a camera for up to 10 s and shows its picture; adds nothing.",
+        "Try a camera for up to 10 s and show its picture; add nothing.",
         body=_WANTED,
         statuses=(403, 409, 413, 415),
         success={200: "What it shows."},
@@ -91,10 +95,35 @@ class CameraRoutes:
         trial = self._try(feed)
         if trial is None:
             raise Problem(
-                409, "This camera cannot be tried now.", remedy="Try again in 10 seconds, or add the camera."
+                409,
+                "This camera cannot be tested right now.",
+                remedy="Try again in 10 seconds, or add the camera.",
             )
         picture = base64.b64encode(trial.jpeg).decode() or None
         return answers.CameraPreview(trial=trial.sentence, picture=picture)
+
+    @CAMERAS.route(
+        "POST cameras/search",
+        "Search the local network for ONVIF cameras for up to 15 s; adds nothing.",
+        statuses=(403, 409),
+        success={200: "What answered."},
+        right="run",
+    )
+    def search_for_cameras(self, _: Args) -> answers.CameraSearch:
+        """Search, one search at a time."""
+        check_live(self.remedy)
+        if not self._search.acquire(blocking=False):
+            raise Problem(409, "Someone is already searching for cameras.", remedy="Try again in 15 seconds.")
+        try:
+            return self.search_cameras(self.book.feeds("camera"))
+        except NoNetwork as error:
+            raise Problem(
+                409,
+                f"{str(error)[:1].upper()}{str(error)[1:]}.",
+                remedy="Ask an administrator to check the network.",
+            ) from error
+        finally:
+            self._search.release()
 
     @CAMERAS.route("GET cameras", "List all cameras with their states.")
     def cameras(self, _: Args) -> answers.LiveCameras:
@@ -126,10 +155,10 @@ class CameraRoutes:
 
     @CAMERAS.route(
         "DELETE cameras/{source}",
-        "Remove a camera; its frames and counts stay.",
+        "Delete a camera; its frames and counts stay.",
         _SOURCE,
         statuses=(403, 404, 409),
-        success={204: "Camera removed."},
+        success={204: "Camera deleted."},
         right="run",
     )
     def delete_camera(self, args: Args) -> Response:
@@ -137,7 +166,7 @@ class CameraRoutes:
         with self._changing(args) as source:
             is_removed = remove_camera(self.book, source)
         if not is_removed:
-            raise Problem(409, "The camera is still stopping.", remedy="Remove it in a few seconds.")
+            raise Problem(409, "The camera is still stopping.", remedy="Delete it in a few seconds.")
         return Response(status=204)
 
     def _read(self) -> Feed:
@@ -181,7 +210,7 @@ def _refusing() -> Iterator[None]:
         raise _without_settings(error) from error
     except SourceTaken as error:
         raise Problem(
-            409, f"{error}.", remedy="Choose another name, or remove the existing camera first."
+            409, f"{error}.", remedy="Choose another name, or delete the existing camera first."
         ) from error
 
 

@@ -25,7 +25,9 @@ LAUNCH_NEVER_CAME = (
     "blocks this one, then start the stream again."
 )
 NOBODY_RUNS_IT = "A worker starts it within seconds; if none does, run `frametally live work`."
-LAUNCH_IS_GONE = "Its run in Airflow is silent: look there for the reason, then start the stream again."
+LAUNCH_IS_GONE = (
+    "Its run in Airflow is not responding: check there for the reason, then start the stream again."
+)
 
 
 _NEARLY_ALL = 0.95

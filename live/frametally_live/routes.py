@@ -41,7 +41,7 @@ _STREAM = in_path(
     "3f1b8c52-6d0e-4c1a-8a43-9d2f5b7c6e10",
     {"type": "string", "maxLength": 64},
 )
-_STARTED = {200: "This stream was already running.", 202: "Stream started."}
+_STARTED = {200: "This stream is already running.", 202: "Stream started."}
 _STOPPED = {200: "The stream is stopping, or has ended."}
 _REFUSED = (403, 404, 409, 413, 415)
 
@@ -77,7 +77,7 @@ class LiveRoutes:
         form = _WANTED.read()
         if not _MODEL.fullmatch(form.model):
             raise bad_parameter(
-                "model", "model is not a valid ID.", remedy="Use one of /api/v1/models, or leave it out."
+                "model", "model is not a valid ID.", remedy="Use one from /api/v1/models, or leave it out."
             )
         try:
             started = start_stream(
@@ -97,13 +97,13 @@ class LiveRoutes:
             raise Problem(
                 409,
                 "The video has no start time.",
-                remedy="Set its start time, then stream it.",
+                remedy="Set its start time, then stream the video.",
             ) from error
         except TooManyStreams as error:
             most = self._settings.part(LiveSettings).streams
             raise Problem(
                 409,
-                f"{most} videos are being streamed, the maximum: {error}.",
+                f"{most} videos are already streaming, the maximum: {error}.",
                 remedy="Stop one of them, or ask an administrator to allow more.",
             ) from error
         answer_with(202 if started.is_new else 200)
@@ -111,7 +111,7 @@ class LiveRoutes:
 
     @STREAMS.route(
         "POST stream/stop",
-        "Stop a stream, by its ID or its video's.",
+        "Stop a stream, by its ID or its video's ID.",
         body=_NAMED,
         statuses=_REFUSED,
         success=_STOPPED,
@@ -123,7 +123,7 @@ class LiveRoutes:
         form = _NAMED.read()
         if bool(form.video_id) == bool(form.stream_id):
             raise bad_parameter(
-                "stream_id", "Name exactly one stream.", remedy="Send either video_id or stream_id."
+                "stream_id", "Give exactly one stream.", remedy="Send either video_id or stream_id."
             )
         if form.stream_id:
             return self._ask_stop(self._stream(form.stream_id))
@@ -270,7 +270,7 @@ def check_live(remedy: str | None) -> None:
         Problem: 403.
     """
     if remedy is not None:
-        raise Problem(403, "Cameras and streams cannot be changed here, nor can videos.", remedy=remedy)
+        raise Problem(403, "You cannot change cameras, streams or videos here.", remedy=remedy)
 
 
 def _no_stream() -> Problem:

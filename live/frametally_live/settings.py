@@ -15,16 +15,17 @@ class LiveSettings(PluginSettings):
     airflow_url: str = Field(
         "",
         description="Airflow's address, such as `http://127.0.0.1:8080`, if streams are runs of its DAG "
-        "`frametally_stream`; empty: our workers start them.",
+        "`frametally_stream`; empty: frametally's own workers start them.",
     )
     airflow_user: str = Field("", description="User name for Airflow.")
     airflow_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
-    streams: int = Field(2, ge=1, le=100, description="Streams of videos that may run at a time.")
+    streams: int = Field(2, ge=1, le=100, description="Maximum number of video streams at once.")
     live_buffer_mb: int = Field(
         2048,
         ge=16,
         le=10_000_000,
-        description="Megabytes of frames that a camera keeps on disk while the store or the log is away.",
+        description="Megabytes of frames that a camera keeps on disk while the store or the log is "
+        "unavailable.",
     )
     live_allow: str = Field(
         "10.0.0.0/8,172.16.0.0/12,192.168.0.0/16,fc00::/7",
@@ -32,7 +33,7 @@ class LiveSettings(PluginSettings):
     )
     live_logins: SecretStr = Field(
         NO_SECRET,
-        description='Users and passwords of cameras by source, as JSON: `{"gate-1": "user:password"}`.',
+        description='Users and passwords of cameras by source or host, as JSON: `{"gate": "user:password"}`.',
     )
     live_ca_file: Path | None = Field(
         None,

@@ -43,7 +43,10 @@ def calibration_frames(
     if count:
         progress.say(f"calibrating on {count} frames of this store")
         return
-    progress.say("calibrating on the demo clip: this store has no frames; your own footage is better")
+    progress.say(
+        "calibrating on the demo clip, because this store has no frames; your own footage gives better "
+        "results"
+    )
     clip = ensure_demo_clip(settings.models_dir.expanduser(), progress)
     yield from _of_clip(clip, MOST_FRAMES)
 
@@ -73,20 +76,23 @@ def thinned(names: Iterable[str], wanted: int) -> list[str]:
 def _of_folder(folder: Path, progress: Progress) -> Iterator[Pixels]:
     setting = f"--calibration-dir {folder}"
     if not folder.is_dir():
-        raise Misconfigured(f"{setting}: no such folder; name one with pictures, or leave the option out")
+        raise Misconfigured(
+            f"{setting}: this folder does not exist; set it to a folder with pictures, or leave the option "
+            "out"
+        )
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES and path.is_file())
     has_frames = False
     for place in evenly(len(paths), MOST_FRAMES):
         picture = cv2.imread(str(paths[place]), cv2.IMREAD_COLOR)
         if picture is None:
-            progress.say(f"{paths[place]}: cannot be decoded; left out")
+            progress.say(f"{paths[place]} cannot be decoded; it is left out")
         else:
             has_frames = True
             yield np.asarray(picture, np.uint8)
     if not has_frames:
         raise Misconfigured(
-            f"{setting}: no picture in it that can be read ({', '.join(sorted(_PICTURES))}); put frames of "
-            "your footage there, or leave the option out for the store's own"
+            f"{setting}: it has no picture that can be read ({', '.join(sorted(_PICTURES))}); put frames "
+            "of your footage there, or leave the option out to use the store's frames"
         )
 
 
@@ -96,7 +102,7 @@ def _of_store(settings: Settings, progress: Progress) -> Iterator[Pixels]:
             try:
                 frame = decode_image(store.get(key), settings.max_image_megapixels * 1_000_000)
             except Poison as error:
-                progress.say(f"{key}: {error}; left out")
+                progress.say(f"{key}: {error}; it is left out")
             else:
                 yield frame
 
@@ -112,4 +118,6 @@ def _of_clip(clip: Path, wanted: int) -> Iterator[Pixels]:
         place += 1
     capture.release()
     if not frames:
-        raise Misconfigured(f"{clip}: no frame in it can be decoded; delete it, and it is fetched again")
+        raise Misconfigured(
+            f"{clip}: no frame in it can be decoded; delete it, and frametally downloads it again"
+        )

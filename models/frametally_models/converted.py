@@ -122,7 +122,7 @@ def onnx_network(model: CheckedModel, settings: Settings, progress: Progress) ->
             network = path.read_bytes()
             if hashlib.sha256(network).hexdigest() == card.files.get(path.name):
                 return network, card
-        progress.say(f"{path}: differs from its card; converting {model.files.weights.name} again")
+        progress.say(f"{path} does not match its model card; converting {model.files.weights.name} again")
     width_px, height_px = settings.input_px
     network = to_onnx(model, width_px=width_px, height_px=height_px)
     rows = reference_detector(model, settings).all_rows(self_test.draw_picture())
@@ -132,7 +132,7 @@ def onnx_network(model: CheckedModel, settings: Settings, progress: Progress) ->
         keep({path: network}, card_path, card)
     except OSError as error:
         progress.say(
-            f"{path.parent}: cannot be written ({error.strerror}); {model.files.weights.name} is converted "
+            f"{path.parent} cannot be written ({error.strerror}); {model.files.weights.name} is converted "
             "at every start"
         )
     return network, card
@@ -157,13 +157,13 @@ def int8_network(model: CheckedModel, settings: Settings, progress: Progress) ->
     if card is None:
         stem = f"{model.files.weights.stem}-{hashlib.sha256(model.weights).hexdigest()}-"
         others = sorted(path.name for path in xml.parent.glob("*-int8.json") if path.name.startswith(stem))
-        other_note = f"; {others[-1]} is of another version, cfg or input size" if others else ""
+        other_note = f"; {others[-1]} was made for another version, cfg or input size" if others else ""
         raise Misconfigured(
-            f"FRAMETALLY_PRECISION=int8: there is no INT8 network {xml}{other_note}; {remedy}"
+            f"FRAMETALLY_PRECISION=int8: the INT8 network {xml} does not exist{other_note}; {remedy}"
         )
     for path in (xml, weights):
         if not path.is_file() or file_sha256(path) != card.files.get(path.name):
-            raise Misconfigured(f"{path}: damaged: it differs from its card; {remedy}")
+            raise Misconfigured(f"{path} is damaged: it does not match its model card; {remedy}")
     return xml, card
 
 
@@ -174,7 +174,7 @@ def read_card(path: Path, progress: Progress) -> Card | None:
     except FileNotFoundError:
         return None
     except (OSError, *NOT_JSON) as error:
-        progress.say(f"{path}: cannot be read ({error})")
+        progress.say(f"{path} cannot be read ({error})")
         return None
     if card.v != CARD_VERSION or card.self_test.picture_version != self_test.PICTURE_VERSION:
         return None

@@ -105,7 +105,7 @@ def _output_layers(facts: NetworkFacts) -> Iterator[tuple[Section, HeadConvoluti
     for section, convolution in zip(sections, facts.heads, strict=True):
         if section.kind == "region" or section.integer("new_coords", 0) or convolution is None:
             raise section.error(
-                "such an output can be read by OpenCV alone; set FRAMETALLY_DETECTOR=opencv for this network"
+                "only OpenCV can read such an output; set FRAMETALLY_DETECTOR=opencv for this network"
             )
         yield section, convolution
 
@@ -116,7 +116,7 @@ def _anchors_px(section: Section) -> Floats:
     mask = section.integers("mask") or list(range(count))
     if len(anchors) != 2 * count or not all(0 <= box < count for box in mask):
         raise section.error(
-            f"num={count} boxes with mask={section.options.get('mask', '')} and {len(anchors)} numbers in "
-            "anchors do not fit each other; two anchors belong to each box"
+            f"num={count} boxes with mask={section.options.get('mask', '')} do not match the "
+            f"{len(anchors)} numbers in anchors; each box needs two anchors"
         )
     return anchors.reshape(-1, 2)[mask]

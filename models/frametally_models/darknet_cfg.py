@@ -67,7 +67,7 @@ class Section:
         """Return the one whole number of `key`, not negative. Raises `Misconfigured`."""
         values = self.integers(key, str(default))
         if len(values) != 1 or values[0] < 0:
-            raise self.error(f"{key}={self.options[key]} is not one whole number")
+            raise self.error(f"{key}={self.options[key]} is not a single whole number")
         return values[0]
 
     def earlier(self, key: str, layers: Sequence[Layer]) -> list[Layer]:
@@ -80,7 +80,7 @@ class Section:
             if not -len(layers) <= layer < len(layers):
                 raise self.error(f"{key}={self.options[key]}: there is no layer {layer} before this one")
         if not named:
-            raise self.error(f"{key} names no layer")
+            raise self.error(f"{key} does not name a layer")
         return [layers[layer] for layer in named]
 
 
@@ -146,12 +146,14 @@ def read_network_facts(cfg: Path) -> NetworkFacts:
             before *= section.integer("stride", 1) ** 2
         elif section.kind not in _WEIGHTLESS:
             raise section.error(
-                "such a layer cannot be run; use a YOLO detector made of convolutional layers"
+                "frametally cannot run such a layer; use a YOLO detector made of convolutional layers"
             )
         channels.append(before)
     if len(classes) != 1:
         finding = f"layers of {sorted(classes)} classes" if classes else "no [yolo] layer"
-        raise Misconfigured(f"{cfg}: {finding}; a detector's [yolo] layers have one number of classes")
+        raise Misconfigured(
+            f"{cfg}: {finding}; all [yolo] layers of a detector must have the same number of classes"
+        )
     text = "".join(section.text() for section in sections)
     return NetworkFacts(classes.pop(), floats, text, tuple(sections), tuple(heads))
 
@@ -173,21 +175,23 @@ def read_weights(weights: Path, facts: NetworkFacts, cfg: Path) -> bytes:
         data = weights.read_bytes()
     except OSError as error:
         raise Misconfigured(
-            f"{weights}: cannot be read ({error.strerror}); name a file that this user may read"
+            f"{weights} cannot be read ({error.strerror}): give a file that this user can read"
         ) from error
     if len(data) < _VERSION.size:
-        raise Misconfigured(f"{weights}: only {len(data)} bytes: not a Darknet weights file; get it again")
+        raise Misconfigured(
+            f"{weights}: only {len(data)} bytes, so it is not a Darknet weights file; download it again"
+        )
     header_bytes = weights_header_bytes(data)
     expected_bytes = header_bytes + facts.floats * _FLOAT_BYTES
     if len(data) != expected_bytes:
         what = "cut short" if len(data) < expected_bytes else "too long"
         raise Misconfigured(
-            f"{weights}: {what}, or made for another network: {len(data):,} bytes, "
-            f"but {cfg.name} needs {expected_bytes:,}; get it again, or give the cfg that belongs to it"
+            f"{weights}: {what}, or made for another network: it has {len(data):,} bytes, but {cfg.name} "
+            f"needs {expected_bytes:,}; download it again, or use the cfg that belongs to it"
         )
     # OpenCV's output layers write NaN as a score of 0: such a class would never be found.
     if not np.isfinite(np.frombuffer(data, "<f4", offset=header_bytes)).all():
-        raise Misconfigured(f"{weights}: broken: not all its numbers are finite; get it again")
+        raise Misconfigured(f"{weights} is damaged: not all its numbers are finite; download it again")
     return data
 
 
@@ -196,7 +200,7 @@ def _read_sections(cfg: Path) -> list[Section]:
         text = cfg.read_text("utf-8-sig", errors="replace")
     except OSError as error:
         raise Misconfigured(
-            f"{cfg}: cannot be read ({error.strerror}); name a file that this user may read"
+            f"{cfg} cannot be read ({error.strerror}): give a file that this user can read"
         ) from error
     sections: list[Section] = []
     for number, raw_line in enumerate(text.splitlines(), start=1):
@@ -217,10 +221,12 @@ def _convolution_floats(section: Section, channels_in: int) -> int:
     filters, size = section.integer("filters", 1), section.integer("size", 1)
     groups = section.integer("groups", 1)
     if section.integer("dilation", 1) != 1:  # OpenCV reads over it
-        raise section.error(f"dilation={section.options['dilation']} cannot be run; use another network")
+        raise section.error(
+            f"frametally cannot run dilation={section.options['dilation']}; use another network"
+        )
     if not filters or not size or not groups or channels_in % groups:
         raise section.error(
-            f"filters={filters}, size={size}, groups={groups} do not fit {channels_in} channels"
+            f"filters={filters}, size={size}, groups={groups} do not match {channels_in} channels"
         )
     # Per filter one bias; with batch normalisation also a scale, a mean and a variance.
     per_filter = 4 if section.integer("batch_normalize", 0) else 1
@@ -243,7 +249,7 @@ def _head_classes(section: Section, channels_in: int) -> int:
     if channels_in != boxes * (5 + classes):
         raise section.error(
             f"{boxes} boxes of {classes} classes need filters={boxes * (5 + classes)} in the layer before, "
-            f"which has {channels_in}"
+            f"but it has {channels_in}"
         )
     return classes
 

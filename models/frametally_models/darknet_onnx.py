@@ -141,7 +141,7 @@ def to_onnx(model: CheckedModel, *, width_px: int, height_px: int) -> bytes:
 
 def _unknown(section: Section, what: str) -> Exception:
     return section.error(
-        f"{what} cannot be converted to ONNX; set FRAMETALLY_DETECTOR=opencv, which can read more"
+        f"{what} cannot be converted to ONNX; set FRAMETALLY_DETECTOR=opencv, which supports more layers"
     )
 
 
@@ -153,7 +153,7 @@ def _convolution(graph: _Graph, section: Section) -> _Value:
     if any(key in section.options for key in ("stride_x", "stride_y", "antialiasing", "share_index")):
         raise _unknown(section, "a convolution with stride_x, stride_y, antialiasing or share_index")
     if not stride:
-        raise section.error("stride=0: no such convolution")
+        raise section.error("stride=0, which no convolution can have")
     normalised = section.integer("batch_normalize", 0)
     bias, *of_batches = (graph.weights.take(filters) for _ in range(4 if normalised else 1))
     kernel = graph.weights.take(filters, before.channels // groups, size, size)
@@ -234,7 +234,7 @@ def _route(graph: _Graph, section: Section) -> _Value:
 def _shortcut(graph: _Graph, section: Section) -> _Value:
     before, others = graph.last, section.earlier("from", graph.values)
     if "weights_type" in section.options or any(other[1:] != before[1:] for other in others):
-        raise _unknown(section, "a [shortcut] with weights, or between layers of unlike shape,")
+        raise _unknown(section, "a [shortcut] with weights, or between layers of different shapes,")
     name = before.name
     for other in others:
         name = graph.node("Add", [name, other.name])

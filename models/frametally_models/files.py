@@ -76,8 +76,8 @@ def chosen_model_files(settings: Settings, progress: Progress | None = None) -> 
         own.append(path and path.expanduser())
         if path is not None and not path.expanduser().is_file():
             raise Misconfigured(
-                f"{ENV_PREFIX}{setting_name.upper()}={path.expanduser()}: there is no such file; correct the "
-                "path, or leave the setting empty for YOLOv4-tiny's"
+                f"{ENV_PREFIX}{setting_name.upper()}={path.expanduser()}: this file does not exist; "
+                "correct the path, or leave the setting empty to use YOLOv4-tiny's"
             )
     needed = [default for path, default in zip(own, DEFAULT_FILES, strict=True) if path is None]
     folder = settings.models_dir.expanduser()
@@ -96,7 +96,7 @@ def check_model(files: ModelFiles) -> CheckedModel:
     if len(class_names) != facts.classes:
         raise Misconfigured(
             f"{files.names}: {len(class_names)} class names, but {files.cfg} has classes={facts.classes}; "
-            "give the names file that belongs to the network"
+            "use the names file that belongs to the network"
         )
     return CheckedModel(files, facts, class_names, read_weights(files.weights, facts, files.cfg))
 
@@ -118,14 +118,14 @@ def read_class_names(names: Path) -> tuple[str, ...]:
     try:
         text = names.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Misconfigured(f"{names}: not UTF-8 text; give a file with one class name a line") from error
+        raise Misconfigured(f"{names} is not UTF-8 text; give a file with one class name per line") from error
     except OSError as error:
         raise Misconfigured(
-            f"{names}: cannot be read ({error.strerror}); name a file that this user may read"
+            f"{names} cannot be read ({error.strerror}): give a file that this user can read"
         ) from error
     class_names = tuple(line.strip() for line in text.rstrip().split("\n"))
     if "" in class_names:
         raise Misconfigured(
-            f"{names}: line {class_names.index('') + 1} is empty; write one class name a line"
+            f"{names}: line {class_names.index('') + 1} is empty; write one class name per line"
         )
     return class_names

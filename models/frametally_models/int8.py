@@ -64,8 +64,8 @@ def prepare_int8(
     """
     if settings.model_onnx is not None:
         raise Misconfigured(
-            f"FRAMETALLY_MODEL_WEIGHTS={settings.model_onnx}: INT8 networks are made of Darknet models; "
-            "leave it empty, or quantise your network with its own tools"
+            f"FRAMETALLY_MODEL_WEIGHTS={settings.model_onnx}: frametally makes INT8 networks only from "
+            "Darknet models; leave it empty, or quantise your network with its own tools"
         )
     model = check_model(files)
     darknet_head(model, settings)
@@ -129,8 +129,8 @@ def make_int8(
         keep(files, card_path, card)
     except OSError as error:
         raise Misconfigured(
-            f"{xml.parent}: the INT8 network cannot be written ({error.strerror}); free some "
-            "space, or give the right to write"
+            f"{xml.parent}: the INT8 network cannot be written ({error.strerror}); free some space, or "
+            "give this user permission to write there"
         ) from error
     return MadeInt8(xml, len(pictures), share)
 
@@ -143,11 +143,12 @@ def _found_again(
     compared = [pictures[place] for place in evenly(len(pictures), _COMPARED_FRAMES)]
     progress.say(f"comparing INT8 with f32 on {len(compared)} frames")
     result = agreement(f32.detect(compared), int8.detect(compared))
-    more = "calibrate on more frames of your own footage (--calibration-dir), or stay with f32 or bf16"
+    more = "calibrate on more frames of your own footage (--calibration-dir), or keep f32 or bf16"
     weights = model.files.weights
     if not result.sought:
         raise Misconfigured(
-            f"{weights}: it finds nothing on the calibration frames, so INT8 cannot be judged; {more}"
+            f"{weights}: the network finds nothing on the calibration frames, so frametally cannot judge "
+            f"INT8; {more}"
         )
     if result.share < LEAST_FOUND_AGAIN:
         raise Misconfigured(
@@ -226,8 +227,8 @@ def _nncf() -> Any:
             import nncf
     except ModuleNotFoundError as error:
         raise Misconfigured(
-            f"an INT8 network is made with NNCF, and {error.name} is not installed here: "
-            "pip install 'frametally[int8]', in a checkout with --require-hashes -r requirements-int8.lock"
+            f"frametally makes an INT8 network with NNCF, but {error.name} is not installed here: run pip "
+            "install 'frametally[int8]', in a checkout with --require-hashes -r requirements-int8.lock"
         ) from error
     nncf.set_log_level(logging.ERROR)
     return nncf

@@ -45,18 +45,19 @@ def own_detector(path: Path, backend: Backend, settings: Settings) -> YoloDetect
     setting = f"{ENV_PREFIX}MODEL_WEIGHTS={path}"
     if settings.model_names is None:
         raise Misconfigured(
-            f"{setting}: its class names are missing; set {ENV_PREFIX}MODEL_NAMES, one a line"
+            f"{setting}: its class names are missing; set {ENV_PREFIX}MODEL_NAMES to a file with one name "
+            "per line"
         )
     if backend == "opencv" or settings.precision == "int8":
         raise Misconfigured(
-            f"{setting}: such a network is run by openvino (in f32 or bf16) or onnxruntime (in f32); set "
-            f"{ENV_PREFIX}DETECTOR and {ENV_PREFIX}PRECISION so"
+            f"{setting}: only openvino (in f32 or bf16) or onnxruntime (in f32) can run such a network; "
+            f"set {ENV_PREFIX}DETECTOR and {ENV_PREFIX}PRECISION accordingly"
         )
     class_names = read_class_names(settings.model_names.expanduser())
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise Misconfigured(f"{setting}: cannot be read ({error.strerror}); correct the path") from error
+        raise Misconfigured(f"{setting} cannot be read ({error.strerror}); correct the path") from error
     input_px = _input_px(data, settings, setting)
     resize: Resize = "letterbox" if settings.resize == "auto" else settings.resize
     network = open_network(data, backend, settings, name=str(path), input_px=input_px)
@@ -90,7 +91,7 @@ def _input_px(data: bytes, settings: Settings, setting: str) -> tuple[int, int]:
     try:
         graph = onnx.load_model_from_string(data).graph
     except DecodeError as error:
-        raise Misconfigured(f"{setting}: not an ONNX file, or cut short; get it again") from error
+        raise Misconfigured(f"{setting} is not an ONNX file, or is cut short; download it again") from error
     constants = {tensor.name for tensor in graph.initializer}
     # 0 for a dimension that is not fixed.
     inputs = [
@@ -100,7 +101,8 @@ def _input_px(data: bytes, settings: Settings, setting: str) -> tuple[int, int]:
     ]
     if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][1] not in (0, 3):
         raise Misconfigured(
-            f"{setting}: its inputs {inputs} are not one picture, 1 x 3 x height x width; use a YOLO network"
+            f"{setting}: its inputs {inputs} are not one picture of 1 x 3 x height x width; use a YOLO "
+            "network"
         )
     given_px = settings.input_px
     _, _, height_px, width_px = inputs[0]
@@ -109,7 +111,8 @@ def _input_px(data: bytes, settings: Settings, setting: str) -> tuple[int, int]:
     if "input_size_px" in settings.model_fields_set and given_px != (width_px, height_px):
         raise Misconfigured(
             f"{ENV_PREFIX}INPUT_SIZE_PX={settings.input_size_px}: "
-            f"{setting} takes {width_px}x{height_px}; leave it empty, or export it for another size"
+            f"{setting} takes {width_px}x{height_px}; leave it empty, or export the network for another "
+            "size"
         )
     return width_px, height_px
 
@@ -135,9 +138,9 @@ def _recognised(
         return heads[0]
     listed_shapes = ", ".join("x".join(map(str, shape)) for shape in shapes)
     raise Misconfigured(
-        f"{name}: its outputs ({listed_shapes}) are not those of a YOLO head of {classes} classes: expected "
-        f"1 x boxes x {5 + classes} (v5, v7), 1 x {4 + classes} x boxes (v8 to v11) or 1 x boxes x 6 (v10); "
-        "give the names file that belongs to it, or export it as docs/models.md says"
+        f"{name}: its outputs ({listed_shapes}) do not match a YOLO head of {classes} classes: expected 1 "
+        f"x boxes x {5 + classes} (v5, v7), 1 x {4 + classes} x boxes (v8 to v11) or 1 x boxes x 6 (v10); "
+        "use the names file that belongs to it, or export it as docs/models.md says"
     )
 
 
@@ -146,8 +149,8 @@ def _check_rows(rows: Floats, *, name: str) -> None:
     scores = rows[:, 4:]
     if scores.size and not (scores.min() >= -SCORE_MARGIN and scores.max() <= 1 + SCORE_MARGIN):
         raise Misconfigured(
-            f"{name}: its scores go from {scores.min():.3g} to {scores.max():.3g}, no probabilities; "
-            "export it with its detection head, as docs/models.md says"
+            f"{name}: its scores go from {scores.min():.3g} to {scores.max():.3g}, so they are not "
+            "probabilities; export it with its detection head, as docs/models.md says"
         )
     # As parts of the input: a box that was a part already is now less than a pixel.
     if len(rows) and np.abs(rows[:, :4]).max() < 0.05:

@@ -26,7 +26,7 @@ def prepare_detector(settings: Settings, progress: Progress | None = None) -> De
     backend = chosen_backend(settings, progress)
     if settings.precision != "f32" and backend != "openvino":
         raise Misconfigured(
-            f"FRAMETALLY_PRECISION={settings.precision}: {backend} computes in f32 alone; set "
+            f"FRAMETALLY_PRECISION={settings.precision}: {backend} computes only in f32; set "
             "FRAMETALLY_DETECTOR=openvino, or the precision to f32"
         )
     # Imported here: a machine without `onnx` can run the reference.

@@ -109,13 +109,13 @@ def check(rows: Floats, expected: Expected, tolerance: Tolerance, *, name: str, 
         Misconfigured: It detects something else than it should.
     """
     if len(rows) != expected.rows:
-        raise Misconfigured(f"{name}: the self-test gave {len(rows)} rows, not {expected.rows}; {remedy}")
+        raise Misconfigured(f"{name}: the self-test returned {len(rows)} rows, not {expected.rows}; {remedy}")
     values = np.array(expected.values, np.float32)
     score = float(np.abs(rows[expected.places, 4:] - values[:, 4:]).max())
     logit = float(np.abs(_logit(rows[expected.places, 4]) - _logit(values[:, 4])).mean())
     if not (score <= tolerance.score and logit <= tolerance.logit):
         raise Misconfigured(
-            f"{name}: the self-test found other objects than it should (scores differ by {score:.3f}, "
+            f"{name}: the self-test did not find the objects that it should (scores differ by {score:.3f}, "
             f"allowed {tolerance.score}; logits by {logit:.3f}, allowed {tolerance.logit}); {remedy}"
         )
 

@@ -312,14 +312,14 @@ def _estimate(
         rate = seen_files.rate(kind, cost_of(settings))
         if rate is not None and rate.pixels and rate.frames and rate.seconds:
             speed = Speed(rate.seconds / rate.pixels, 0.0, rate.stored_bytes / rate.frames)
-            origins[kind] = "as measured in former runs here"
+            origins[kind] = "as measured in earlier runs here"
         else:
             paths = [file.path for file in files]
             tried = probe(paths, settings, None if kind == "video" else pictures)
             if tried is None:
                 return None, None, "nothing could be measured"
             speed = tried
-            origins[kind] = "by a trial just now, one file after the other"
+            origins[kind] = "by a trial just now, one file after another"
         seconds += sum(file.pixels * speed.s_per_pixel + file.bytes * speed.s_per_byte for file in files)
         stored_bytes += sum((file.frames or 0) * speed.bytes_per_frame for file in files)
     measured = "; ".join(f"{kind}: {origin}" for kind, origin in origins.items())

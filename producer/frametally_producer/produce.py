@@ -199,10 +199,12 @@ def watch(
     Raises `Misconfigured`: as `produce`; or an argument is not a folder, or has a start time.
     """
     if call.start_time:
-        raise Misconfigured("--start-time is for one video, and --watch for folders; leave one of them out")
+        raise Misconfigured(
+            "--start-time is for one video, but --watch is for folders; leave one of them out"
+        )
     for folder in call.paths:
         if not folder.is_dir():
-            raise Misconfigured(f"{folder} is not an existing folder; --watch needs one")
+            raise Misconfigured(f"{folder} is not an existing folder, which --watch needs")
     with begin(call, store=store, log=log, progress=progress, on_standing=on_standing) as production:
         rounds = Rounds(production)
         try:
@@ -264,8 +266,8 @@ class Rounds:
             sight = earlier
         elif earlier is not None and earlier.taken:
             self._production.progress.say(
-                f"{path} has changed since it was taken: it is another medium now, and will be taken once it "
-                "is still; of a video, what both hold counts once"
+                f"{path} has changed since it was produced, so it is now another medium and will be "
+                "produced when it stops changing; for a video, frames that both versions have count once"
             )
         taking = not sight.taken and sight.since_s <= still_since_s
         self._sights[path] = sight._replace(taken=sight.taken or taking)

@@ -97,7 +97,8 @@ def create_app(
         ledger: Which frames were announced and detected.
         log: Where frames are announced.
         parts: What plug-ins work on, by name: `access`, the `AccessBook` (none: everybody may do everything),
-            `catalogue` of videos and cameras, `look` into uploads, `try_feed` of new cameras.
+            `catalogue` of videos and cameras, `look` into uploads, `try_feed` and `search_cameras` for new
+            cameras.
     """
     app = Flask("frametally_web", static_folder=None)
     own_templates = cast(Any, app.jinja_loader)

@@ -105,7 +105,7 @@ class NativeRoutes:
             return Response(headers={"Allow": ", ".join(place.methods)})
         if route is None:
             methods = " or ".join(method for method in place.methods if method not in ("HEAD", "OPTIONS"))
-            raise Problem(405, f"{request.method} is not possible here.", remedy=f"Ask by {methods}.")
+            raise Problem(405, f"{request.method} is not allowed here.", remedy=f"Use {methods}.")
         if route.writes:
             self._guard.check_writer(
                 host=request.headers.get("Host", ""),

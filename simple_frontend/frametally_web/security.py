@@ -145,7 +145,7 @@ class Guard:
             raise Problem(
                 421,
                 "The dashboard does not accept this host name.",
-                remedy="Use localhost, or ask an administrator to allow the name.",
+                remedy="Use localhost, or ask an administrator to allow this name.",
             )
 
     def check_writer(self, *, host: str, origin: str, fetch_site: str, is_shared: bool = True) -> None:
@@ -164,7 +164,7 @@ class Guard:
         if not (is_own or says_nothing or (is_shared and origin in self._origins)):
             raise Problem(
                 403,
-                "A page of another site may not change anything here.",
+                "A page of another site cannot change anything here.",
                 remedy="Use the dashboard itself, or ask an administrator to allow that site.",
             )
 
@@ -237,8 +237,8 @@ def read_origins(setting: str) -> frozenset[str]:
     for origin in origins:
         if not is_origin(origin):
             raise Misconfigured(
-                f"FRAMETALLY_WEB_ALLOWED_ORIGINS has {origin!r}, which is not an origin: "
-                "write each as https://name or https://name:port, in small letters and without a path"
+                f"FRAMETALLY_WEB_ALLOWED_ORIGINS has {origin!r}, which is not an origin: write each as "
+                "https://name or https://name:port, in lower case and without a path"
             )
     return origins
 

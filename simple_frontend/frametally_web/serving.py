@@ -115,7 +115,7 @@ def serve(app: Flask, host: str, port: int) -> None:
     try:
         with _signals_interrupt():
             look_for_garbage_seldom()
-            print(f"Dashboard on {server.url} (Ctrl-C ends it)", flush=True)
+            print(f"Dashboard at {server.url} (press Ctrl-C to stop it)", flush=True)
             server.run()
     except KeyboardInterrupt:
         server.close()
@@ -137,17 +137,17 @@ def _listen(host: str, port: int) -> socket.socket:
 def _why_it_cannot_listen(error: Exception, host: str, port: int) -> str:
     if getattr(error, "errno", None) == errno.EADDRINUSE:
         return (
-            f"port {port} on {host} is taken by another program: "
-            "end that one, or choose another port by FRAMETALLY_WEB_PORT or --port"
+            f"another program is using port {port} on {host}: stop that program, or choose another port "
+            "with FRAMETALLY_WEB_PORT or --port"
         )
     if isinstance(error, PermissionError):
         return (
-            f"port {port} on {host} may not be used by this user: "
-            "choose one from 1024 on by FRAMETALLY_WEB_PORT or --port"
+            f"this user may not use port {port} on {host}: choose a port of 1024 or above with "
+            "FRAMETALLY_WEB_PORT or --port"
         )
     return (
-        f"cannot listen on {host}, port {port}: this machine has no such address; "
-        "set FRAMETALLY_WEB_HOST to 127.0.0.1 (this machine only) or 0.0.0.0 (all its networks)"
+        f"cannot listen on {host}, port {port}: this machine does not have that address; set "
+        "FRAMETALLY_WEB_HOST to 127.0.0.1 (this machine only) or 0.0.0.0 (all its networks)"
     )
 
 

@@ -90,7 +90,7 @@ test("a bar that the range cuts is marked, and jitter is not", () => {
   const week = [filmed(MAY_1 - DAY, 7 * DAY), filmed(MAY_1 + 6 * DAY, 7 * DAY)];
   const view = viewWith(week, { from_ms: MAY_1, to_ms: MAY_1 + 13 * DAY - 1000, interval_s: 604_800 });
   assert.deepEqual(view.cut, [[MAY_1 - DAY, MAY_1 + 6 * DAY]]);
-  assert.match(laidOut(view).xTitle, /first bar: a part of 1 week only$/);
+  assert.match(laidOut(view).xTitle, /first bar: only part of 1 week$/);
 });
 
 test("hours and days outside the choice are not holes", () => {

@@ -103,12 +103,12 @@ def test_words_that_belong_here_are_in_no_password(word: str) -> None:
 def test_a_password_that_is_common_or_was_breached_is_none_and_nobody_else_is_asked(
     client: Client, people: Place, password: str
 ) -> None:
-    with pytest.raises(Misconfigured, match="common, or close to a leaked one"):
+    with pytest.raises(Misconfigured, match="common, or similar to a leaked one"):
         check_password(password, name="anna")
     people.access.put_link("lukas", credentials.token_hash("t"), lasts_s=60)
     chosen = urlencode({"password": password, "again": password})
     refused = client("POST", "/sign-in/once/t", chosen, Content_Type=FORM, **SAME)
-    assert (refused.status, b"common, or close to" in refused.body) == (400, True)
+    assert (refused.status, b"common, or similar to" in refused.body) == (400, True)
     assert password.encode() not in refused.body
 
 

@@ -120,7 +120,7 @@ def test_a_query_that_was_changed_is_refused_by_one_line(client: Client, sign: S
         client("GET", counts_of(signed), Frametally_Chart=changed),
     ):
         assert asked.status == 403
-        assert asked.json["detail"] == "This chart's address was changed, or belongs to another server."
+        assert asked.json["detail"] == "This chart's address was changed, or it belongs to another server."
         assert "frame-ancestors 'none'" in asked.headers["content-security-policy"]
 
 

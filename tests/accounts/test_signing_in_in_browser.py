@@ -111,7 +111,7 @@ def test_a_link_chooses_a_password_in_the_browser(
     type_in(page, password="nobody guesses this", again="nobody guesses this")  # noqa: S106
     page.locator("#dashboard[data-state=ready][aria-busy=false]").wait_for()
     page.goto(f"{url}/sign-in/once/{'t' * 43}")
-    assert "This link was used" in page.locator("#problem").inner_text()
+    assert "This link was already used" in page.locator("#problem").inner_text()
     visit.context.close()
 
 
@@ -164,7 +164,7 @@ def test_log_ins_elsewhere_are_seen_and_ended_in_the_browser(
     for box in page.locator("[name=session]").all():
         box.check()
     type_in(page, current=PASSWORD)
-    page.get_by_text("browser (this one)").wait_for()
+    page.get_by_text("in this browser only").wait_for()
     assert faults_of(page, axe) == []
     picture(page, f"one-session-{width}")
     visits[1].page.goto(f"{url}/books")

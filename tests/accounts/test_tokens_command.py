@@ -66,7 +66,7 @@ def test_tokens_are_listed_with_their_end_and_last_use_and_go_with_their_account
         f"ben b: role look [(]gate, harbour[)]; until {time}; used {time}\n",
         told,
     )
-    assert run("tokens", "remove", "anna", "a") == (0, "token a of anna removed\n")
+    assert run("tokens", "remove", "anna", "a") == (0, "token a of anna deleted\n")
     assert run("users", "remove", "ben")[0] == 0
     assert "no tokens yet" in run("tokens", "list")[1]
 

@@ -90,7 +90,7 @@ def test_a_password_that_is_changed_ends_the_log_ins(users: Users, tmp_path: Pat
         (["add", "ben", "--password"], "short\n", "fewer than 12 characters"),
         (["add", "ben", "--password"], "ben and his brother\n", "easy to guess"),
         (["add", "ben", "--password"], "aaaaaaaaaaaaaaaa\n", "easy to guess"),
-        (["add", "ben", "--password"], "Password1234!\n", "common, or close to a leaked one"),
+        (["add", "ben", "--password"], "Password1234!\n", "common, or similar to a leaked one"),
         (["add", "ben", "--password"], "x" * 10_000_000, "more than 256 characters"),
         (["add", "ben", "--password"], "", "fewer than 12 characters"),
         (["add", "ben", "--role", "god"], "", "is not one of"),

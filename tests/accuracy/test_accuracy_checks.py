@@ -185,7 +185,7 @@ def test_stale_where_footage_came_into_the_range(client: FlaskClient, counted: P
     later = make_lines("gate", frames=FRAMES + 20, seed=1)
     publish_lines(counted, later)
     stale = client.get("/api/v1/accuracy/gate").get_json()["stale"]
-    assert len(stale) == 1 and "20 frames came" in stale[0]
+    assert len(stale) == 1 and "20 frames added" in stale[0]
     assert client.get("/api/v1/accuracy/gate/certificate").status_code == 409
 
 
@@ -199,7 +199,7 @@ def test_a_certificate_is_verified_by_the_store_and_not_after_any_change(
     file.write_bytes(body)
     code, out = command(capsys, counted, "verify", str(file))
     assert code == 0, out
-    assert "holds" in out
+    assert "valid" in out
     changed = json.loads(body)
     changed["result"]["labels"][1]["model_total"] += 1
     file.write_text(json.dumps(changed))
@@ -232,15 +232,15 @@ def test_a_certificate_signed_anew_over_chosen_frames_does_not_hold(
     file = tmp_path / "picked.json"
     file.write_bytes(sign(picked, key))
     code, out = command(capsys, counted, "verify", str(file))
-    assert code == 4 and "draws other units" in out
+    assert code == 4 and "does not draw the units" in out
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
-        ({"later_field": 1}, 0, "holds"),
-        ({"units": [{"zone": 99}]}, 4, "draws other units"),
+        ({"later_field": 1}, 0, "valid"),
+        ({"units": [{"zone": 99}]}, 4, "does not draw the units"),
     ],
     ids=["of a later version", "out of range"],
 )
@@ -285,7 +285,7 @@ def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str],
     file = tmp_path / "answers.json"
     file.write_text(json.dumps(sent))
     code, out = command(capsys, counted, "answer", "gate", str(file), "--person", "ann")
-    assert (code, out.strip()) == (0, "gate: 100 answers kept")
+    assert (code, out.strip()) == (0, "gate: saved 100 answers")
     code, out = command(capsys, counted, "result", "gate", "--history")
     assert code == 0 and "car, after 30 frames, 20" in out and re.search(r"car, after 9\d frames, 20", out)
     code, out = command(capsys, counted, "result", "gate", "--certificate", str(tmp_path / "c.json"))
@@ -298,9 +298,9 @@ def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str],
     )
     assert command(capsys, counted, "verify", str(tmp_path / "c.json"))[0] == 0
     code, out = command(capsys, counted, "next", "gate")
-    assert code == 0 and "off the variance" in out
+    assert code == 0 and "reduces the variance" in out
     code, out = command(capsys, counted, "list")
-    assert code == 0 and "wanted width reached" in out
+    assert code == 0 and "target precision reached" in out
     code, out = command(capsys, counted, "start", "again", "--source", "gate", "--seed", "7")
     assert code == 0 and out.endswith(before), "how many units it takes is said before it begins"
     code, out = command(capsys, counted, "show", "again")
@@ -318,9 +318,9 @@ def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str],
         ({"labels": ["cra"]}, "There is no label 'cra'; did you mean car?"),
         ({"labels": [""]}, "There is no label ''"),
         ({"model": "none-such"}, "There is no model 'none-such'"),
-        ({"wanted_width": 0}, "The wanted width"),
-        ({"planned_units": 3}, "A planned size is 30 to 400"),
-        ({"name": "a/b"}, "A name has"),
+        ({"wanted_width": 0}, "The target precision"),
+        ({"planned_units": 3}, "A planned size must be 30 to 400"),
+        ({"name": "a/b"}, "A name can have"),
     ],
 )
 def test_a_check_that_cannot_be_is_refused_with_one_message(
@@ -334,10 +334,10 @@ def test_a_check_that_cannot_be_is_refused_with_one_message(
 @pytest.mark.parametrize(
     ("sent", "words"),
     [
-        ({"unit": 0, "counts": {"dgo": 1}}, "'dgo' is not a label of this check; it has bus, car"),
+        ({"unit": 0, "counts": {"dgo": 1}}, "'dgo' is not a label of this check; its labels are bus, car"),
         ({"unit": 0, "counts": {"car": -1}}, "0 to 10,000 objects"),
         ({"unit": 0}, "give either counts or boxes"),
-        ({"unit": 0, "boxes": [{"label": "car", "box": [9000, 0, 1, 1]}]}, "is not in the frame"),
+        ({"unit": 0, "boxes": [{"label": "car", "box": [9000, 0, 1, 1]}]}, "is outside the frame"),
         ({"unit": 999, "counts": {}}, "has no unit 999"),
         ({"unit": 0, "counts": {"car": 1}, "took_ms": 10**30}, "took_ms"),
     ],
@@ -373,7 +373,7 @@ def test_another_model_is_compared_on_the_same_frames(client: FlaskClient, count
     answer_all(client, most=110)
     refused = client.get("/api/v1/accuracy/gate?against=blind")
     assert refused.status_code == 400
-    assert "Nothing of model 'blind' is counted" in refused.get_json()["detail"]
+    assert "Nothing from model 'blind' is counted" in refused.get_json()["detail"]
     put_segment(counted, "blind", blind)
     coverage = msgspec.structs.replace(make_coverage(START_MS, FRAMES, source="gate"), model="blind")
     counted.publish([], [coverage], interval_s=60, model="blind")
@@ -381,7 +381,7 @@ def test_another_model_is_compared_on_the_same_frames(client: FlaskClient, count
     car = next(one for one in found["compared"] if one["label"] == "car")
     assert car["better"] == "check"
     assert 0 < car["low"] < car["difference"] < car["high"]
-    assert "The counts are of model blind now" in found["stale"][0]
+    assert "The counts are now from model blind" in found["stale"][0]
 
 
 def put_segment(place: Place, model: str, lines: list[FrameDetections]) -> None:

@@ -217,7 +217,7 @@ def test_a_piece_plays_with_what_was_before_it_and_shows_no_count(client: FlaskC
     ("sent", "words"),
     first_row_quick(
         [
-            ({"taps": [{"label": "car", "at_ms": 0}]}, "the tap at 0 ms is not in the piece"),
+            ({"taps": [{"label": "car", "at_ms": 0}]}, "the tap at 0 ms is outside the clip"),
             ({"taps": [{"label": "dgo", "at_ms": -1}]}, "'dgo' is not a label of this check"),
             ({"boxes": []}, "give either counts or taps"),
             ({}, "give either counts or taps"),
@@ -240,8 +240,8 @@ def test_an_answer_that_cannot_be_is_refused(client: FlaskClient, sent: dict[str
     ("wanted", "words"),
     first_row_quick(
         [
-            ({"metric": "crossings"}, "Name a line; lines: east (gate), south (gate), west (gate)"),
-            ({"metric": "crossings", "line": "north"}, "There is no line 'north'; lines: east (gate)"),
+            ({"metric": "crossings"}, "Give a line; lines: east (gate), south (gate), west (gate)"),
+            ({"metric": "crossings", "line": "north"}, "There is no line named 'north'; lines: east (gate)"),
             (
                 {"metric": "crossings", "line": "west", "sources": ["yard"]},
                 "there is no source 'yard'",
@@ -250,7 +250,7 @@ def test_an_answer_that_cannot_be_is_refused(client: FlaskClient, sent: dict[str
                 {**CROSSED, "direction": "inward"},
                 "Line 'west' has the directions forward and backward, not 'inward'",
             ),
-            ({"metric": "visits", "line": "west"}, "A check of visits has no line"),
+            ({"metric": "visits", "line": "west"}, "A check of visits does not have a line"),
             ({"metric": "visits", "to_ms": junction.START_MS + 4000}, "this footage is shorter"),
             ({"metric": "visits", "to_ms": junction.START_MS}, "no counted frames in this range"),
         ]
@@ -283,7 +283,7 @@ MOVED = msgspec.structs.replace(junction.LEGS[0], points=((121, 400), (121, 200)
 @pytest.mark.parametrize(
     ("shapes", "words"),
     [
-        ([junction.LEGS[1]], "The line is gone: there is no line 'west'; lines: east (gate)"),
+        ([junction.LEGS[1]], "The line no longer exists: there is no line named 'west'; lines: east (gate)"),
         pytest.param([MOVED], "The line changed since the check began", marks=pytest.mark.thorough),
     ],
     ids=["deleted", "moved"],
@@ -309,7 +309,7 @@ def test_a_check_of_crossings_by_commands_is_verified_by_the_store(
         capsys, filmed, "start", "by-command", "--metric", "crossings", "--line", "west", "--seed", "7"
     )
     assert code == 0, out
-    assert "16 pieces of gate" in out
+    assert "16 clips of gate" in out
     units = json.loads(command(capsys, filmed, "show", "by-command")[1])["units"]
     seen = crossings_seen()
     sent = []
@@ -321,9 +321,9 @@ def test_a_check_of_crossings_by_commands_is_verified_by_the_store(
     assert code == 0, out
     file = tmp_path / "certificate.json"
     code, out = command(capsys, filmed, "result", "by-command", "--certificate", str(file))
-    assert code == 0 and "16 of 16 pieces answered" in out
+    assert code == 0 and "16 of 16 clips answered" in out
     code, out = command(capsys, filmed, "verify", str(file))
-    assert code == 0 and "holds" in out
+    assert code == 0 and "valid" in out
     junction.draw(filmed, MOVED)
     code, out = command(capsys, filmed, "verify", str(file))
     assert code == 4 and "other" in out
@@ -342,7 +342,7 @@ def test_a_check_is_stale_once_its_footage_is_counted_again_and_otherwise(
     start(client, "half", metric="visits", to_ms=junction.START_MS + 10**7)
     junction.count(made, frames[half:], "10", first_offset=half)
     (stale,) = client.get("/api/v1/accuracy/half").get_json()["stale"]
-    assert "frames came" in stale
+    assert "frames added" in stale
     made.close()
 
 
@@ -364,7 +364,7 @@ def test_a_piece_of_which_frames_are_forgotten_is_named_and_no_longer_played(tmp
         refused = client.get("/api/v1/accuracy/part/next")
         assert refused.status_code == 409
         assert re.match(
-            r"Piece \d+ of this check had 75 frames, and 70 are left\.", refused.get_json()["detail"]
+            r"Clip \d+ of this check had 75 frames, but only 70 are left\.", refused.get_json()["detail"]
         )
         assert client.get("/api/v1/accuracy/part").get_json()["result"]["answered"] == 5
 

@@ -268,7 +268,7 @@ def test_a_result_and_its_certificate_say_what_they_rest_on_and_stale_ones_say_s
     page = window.open(f"accuracy?check={check}&view=result", READY)
     row = page.locator("#labels tbody tr", has_text="car")
     expect(row).to_contain_text("±")
-    expect(row).to_contain_text("a steady error")
+    expect(row).to_contain_text("a systematic error")
     expect(page.locator("#labels tbody tr", has_text="bus")).to_contain_text("too few to say")
     expect(page.locator("#result-view")).to_contain_text("anytime-valid")
     page.locator("#to-certificate").click()

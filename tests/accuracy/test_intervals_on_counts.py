@@ -208,7 +208,7 @@ def test_a_stale_check_is_named_and_not_applied(
     found = counts(client)
     (reference,) = found["checks"]
     assert reference["stale"] == [
-        "The footage or its counts changed since the check began (20 frames came); start a new check."
+        "The footage or its counts changed since the check began (20 frames added); start a new check."
     ]
     assert all("low" not in one for one in (*found["buckets"], *found["totals"]))
     assert "low" not in client.get(f"/api/v1/export?{QUESTION}").text.splitlines()[0]
@@ -220,7 +220,7 @@ def test_counts_by_other_settings_are_none_of_a_check(
     checked()
     others = [CountedWith("another", None)]
     monkeypatch.setattr("frametally_accuracy.staleness.SettingsByDay.between", lambda *_: others)
-    assert counts(client)["checks"][0]["stale"] == ["The settings of counting changed since the check began."]
+    assert counts(client)["checks"][0]["stale"] == ["The counting settings changed since the check began."]
 
 
 def test_counts_of_another_model_are_none_of_a_check(
@@ -234,7 +234,7 @@ def test_counts_of_another_model_are_none_of_a_check(
         model="other",
     )
     found = counts(client, f"{QUESTION}&model=other")
-    assert found["checks"][0]["stale"] == ["The counts are of model other; the check is of m."]
+    assert found["checks"][0]["stale"] == ["The counts are from model other; the check is for m."]
     assert "low" in counts(client, f"{QUESTION}&model=m")["buckets"][0], "of its own model it still holds"
 
 

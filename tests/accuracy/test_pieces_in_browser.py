@@ -73,16 +73,16 @@ def test_pieces_by_keyboard_alone_and_again_after_leaving(
     page = window.page
     expect(page.locator("#desk-labels button").first).to_contain_text("bus forward")
     expect(page.locator("#what-counts")).to_contain_text("crosses the line east")
-    expect(page.locator(".piece-clock")).to_contain_text("Before the piece")
+    expect(page.locator(".piece-clock")).to_contain_text("The clip starts in")
     page.keyboard.press("1")
-    expect(page.locator(".stage .added")).to_have_text("The piece has not begun yet.")
+    expect(page.locator(".stage .added")).to_have_text("The clip has not started yet.")
     page.keyboard.press(" ")
     expect(page.locator("#act-play")).to_contain_text("Play")
     page.evaluate(axe)
     for_all = page.evaluate("rules => axe.run({runOnly: rules})", RULES)
     assert [one["id"] for one in for_all["violations"]] == []
     page.keyboard.press("Enter")
-    expect(page.locator(".stage .added")).to_have_text("Play the piece to its end first.")
+    expect(page.locator(".stage .added")).to_have_text("Play the clip to its end first.")
     expect(page.locator("#act-next")).to_be_disabled()
     for _ in range(2):
         page.keyboard.press("s")
@@ -106,7 +106,7 @@ def test_pieces_by_keyboard_alone_and_again_after_leaving(
     assert "total" not in page.locator("#desk-view").inner_text().lower(), "nobody is led"
     page = window.open(f"accuracy?check={check}&view=result", READY)
     expect(page.locator("#labels")).to_contain_text("bus forward")
-    expect(page.locator("#result-view")).to_contain_text("3 of 16 pieces checked")
+    expect(page.locator("#result-view")).to_contain_text("3 of 16 clips checked")
 
 
 def answer_by_api(window: Visit, name: str, **wanted: Any) -> None:
@@ -127,8 +127,8 @@ def test_intervals_of_visits_and_crossings_are_where_the_numbers_are(
     answer_by_api(window, "seen", metric="visits")
     answer_by_api(window, "driven", metric="crossings", line="west", sources=["gate"])
     page = window.open("?metric=objects&interval=60", "#dashboard[data-state=ready][aria-busy=false]")
-    expect(page.locator("#checks")).to_contain_text("95 % interval, checked on")
-    expect(page.locator("#checks")).to_contain_text("16 pieces of footage, model m")
+    expect(page.locator("#checks")).to_contain_text("95% confidence interval, checked on")
+    expect(page.locator("#checks")).to_contain_text("16 clips, model m")
     expect(page.locator("#dashboard")).to_contain_text(
         re.compile(r"unique objects, estimate \d+ \(\d+ to \d+\)")
     )
@@ -136,7 +136,7 @@ def test_intervals_of_visits_and_crossings_are_where_the_numbers_are(
     expect(tab).not_to_contain_text(" to ")  # that number was not checked
     page = window.open("lines?source=gate", "#lines-page[data-state=ready]")
     page.locator("#crossings-of button", has_text="west").click()
-    expect(page.locator("#crossings-checks")).to_contain_text("16 pieces of footage, model m")
+    expect(page.locator("#crossings-checks")).to_contain_text("16 clips, model m")
     row = page.locator("#crossings-table tbody tr", has_text="west").filter(has_text="car")
     expect(row.locator("td").nth(2)).to_contain_text(re.compile(r"\(\d+ to \d+\)"))
     expect(page.locator("#crossings-legend")).to_contain_text(re.compile(r"backward\d+ \(\d+ to \d+\)"))

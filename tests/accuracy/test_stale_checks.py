@@ -94,8 +94,8 @@ def other_boxes(lines: Lines) -> Lines:
     first_quick(
         [
             (moved, "boxes changed"),
-            (without, "30 frames are gone"),
-            (more, "20 frames came"),
+            (without, "30 frames removed"),
+            (more, "20 frames added"),
             (other_boxes, "boxes changed"),
         ]
     ),
@@ -165,14 +165,14 @@ def test_frames_that_are_forgotten_stop_desk_and_certificate_and_lose_no_answer(
     desk = client.get("/api/v1/accuracy/gate/next?number=5")
     assert (desk.status_code, "is no longer in the store" in desk.get_json()["detail"]) == (409, True)
     refused = client.get("/api/v1/accuracy/gate/certificate")
-    assert (refused.status_code, f"{FRAMES - 2} frames are gone" in refused.get_json()["detail"]) == (
+    assert (refused.status_code, f"{FRAMES - 2} frames removed" in refused.get_json()["detail"]) == (
         409,
         True,
     )
     answered = client.get("/api/v1/accuracy/gate").get_json()["result"]["answered"]
     erase(counted)
     publish_lines(counted, lines[:2])
-    assert f"{FRAMES - 2} frames are gone" in stale_of(client)[0]
+    assert f"{FRAMES - 2} frames removed" in stale_of(client)[0]
     assert client.get("/api/v1/accuracy/gate").get_json()["result"]["answered"] == answered
 
 
@@ -215,7 +215,9 @@ def test_no_name_of_a_check_is_another_ones_id(client: FlaskClient) -> None:
     for name in (first["id"], "gate", " gate "):
         refused = client.post("/api/v1/accuracy", json={"name": name})
         assert refused.status_code == 400
-        assert f"of the name or id {name.strip()!r} already" in refused.get_json()["detail"]
+        assert (
+            f"already an accuracy check with the name or ID {name.strip()!r}" in refused.get_json()["detail"]
+        )
     assert client.get(f"/api/v1/accuracy/{first['id']}").get_json()["check"]["name"] == "gate"
 
 
@@ -254,16 +256,16 @@ def in_check(**changes: Any) -> Callable[[dict[str, Any]], bytes]:
     first_quick(
         [
             (in_check(zone_units=[12] * 9 + [900]), 4, "other frames or other counts"),
-            (in_check(units=10**6), 4, "999880 frames are gone"),
+            (in_check(units=10**6), 4, "999880 frames are no longer there"),
             (in_check(zone_units=[]), 4, "other frames or other counts"),
-            (in_check(labels=[]), 4, "the answers give another result"),
+            (in_check(labels=[]), 4, "the answers do not give the result"),
             (in_check(population_sha256="0" * 64), 4, "other frames or other counts"),
-            (in_check(seed="mine"), 4, "draws other units"),
+            (in_check(seed="mine"), 4, "does not draw the units"),
             (in_check(from_ms=2**62, to_ms=2**62 + 1), 4, "no counted frames"),
             (in_check(sources=["../../etc"]), 4, "no counted frames"),
-            (in_check(model=""), 4, "nothing of model '' is counted"),
-            (lambda fields: resigned(fields | {"units": []}), 4, "draws other units"),
-            (lambda fields: resigned(fields | {"answers": []}), 4, "the answers give another result"),
+            (in_check(model=""), 4, "nothing from model '' is counted"),
+            (lambda fields: resigned(fields | {"units": []}), 4, "does not draw the units"),
+            (lambda fields: resigned(fields | {"answers": []}), 4, "the answers do not give the result"),
             (lambda fields: json.dumps(fields | {"signature": "no hex"}).encode(), 2, "was changed after"),
             (lambda fields: json.dumps(fields | {"public_key": ""}).encode(), 2, "was changed after"),
             (lambda fields: json.dumps(fields | {"form": "other/9"}).encode(), 2, "the file is 'other/9'"),

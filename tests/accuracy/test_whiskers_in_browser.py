@@ -100,7 +100,7 @@ def test_bars_lines_and_words_have_the_interval_beside_the_raw_count(
     expect(page.locator(".key", has_text="car").locator(".count")).to_have_text(words)
     expect(window.headline).to_contain_text(f"estimate {round(total['estimate'])} (")
     expect(page.locator("#checks")).to_have_text(
-        re.compile(r"^95 % interval, checked by anna on \d+ \w+ \d{4}, 100 frames, model m$")
+        re.compile(r"^95% confidence interval, checked by anna on \d+ \w+ \d{4}, 100 frames, model m$")
     )
     expect(page.locator(".key", has_text="interval")).to_be_visible()
     first = buckets[0]

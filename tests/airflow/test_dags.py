@@ -279,7 +279,7 @@ def test_accounts_are_backed_up_and_a_backup_that_fails_says_so(airflow: Airflow
     finally:
         del airflow.env["FRAMETALLY_BACKUP_KEY"]
     assert [line.partition(";")[0] for line in airflow.notified()[told:]] == [
-        "frametally: no backup was made"
+        "frametally: no backup was created"
     ]
 
 
@@ -292,7 +292,7 @@ def test_damage_in_the_store_fails_the_scrub_and_says_so(airflow: Airflow) -> No
     airflow.run("dags", "test", "frametally_scrub", expected=1)
     airflow.store.put(key, data)
     assert [line.partition(";")[0] for line in airflow.notified()[told:]] == [
-        "frametally: doctor --deep found something bad"
+        "frametally: doctor --deep found a problem"
     ]
 
 

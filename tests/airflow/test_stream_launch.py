@@ -194,7 +194,7 @@ def test_a_run_that_is_marked_failed_ends_its_stream_which_says_so(world: World)
     world.asked("PATCH", f"/dagRuns/stream__{stream['stream_id']}", state="failed")
     assert world.ends(stream) == (
         "failed",
-        "Airflow ended its run: look there for the reason, then start the stream again.",
+        "Airflow ended its run: check there for the reason, then start the stream again.",
     )
     assert 0 < len(world.place.announced(LIVE, FAILED)) < FRAMES
 
@@ -220,7 +220,8 @@ def test_a_wrong_password_and_a_dag_that_is_paused_are_one_line_each(world: Worl
         wrong = world.start(KILLED, web=web)
     assert (wrong["state"], wrong["reason"]) == (
         "failed",
-        f"Airflow at {world.airflow} refuses user or password (401): check FRAMETALLY_AIRFLOW_USER and "
+        f"Airflow at {world.airflow} refuses the user name or password (401): check "
+        f"FRAMETALLY_AIRFLOW_USER and "
         "FRAMETALLY_AIRFLOW_PASSWORD, then start the stream again.",
     )
     world.asked("PATCH", "", is_paused=True)

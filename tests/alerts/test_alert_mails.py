@@ -50,7 +50,7 @@ def test_an_alert_is_mailed_by_tls_and_its_correction_stands_below_it(
     assert "https://counts.example.org/alerts" in first.get_content()
     assert correction["Subject"] == "frametally: correction 1: b\u00fcsy <b>: count (gate): 7, from 1"
     assert correction["In-Reply-To"] == first["Message-ID"] != correction["Message-ID"]
-    assert "Told before: 4" in correction.get_content()
+    assert "Reported before: 4" in correction.get_content()
     assert received.users == [USER, USER]
 
 

@@ -126,12 +126,15 @@ def test_a_rule_that_can_never_tell_is_refused_and_one_that_may_stay_silent_says
 ) -> None:
     early = client.post("/api/alerts/rules", json={**RULE, "name": "early", "interval": "30s"})
     assert early.status_code == 201
-    assert "count by `frametally aggregate --interval 30`" in early.json["silent"][0]
+    assert "count with `frametally aggregate --interval 30`" in early.json["silent"][0]
     count(place)
     for said, detail in (
         ({"sources": ["gaet"]}, "sources: there is no source 'gaet'; did you mean gate?"),
-        ({"model": "n"}, "model: there is no model 'n'; there are: m."),
-        ({"interval": "30s"}, "interval: its interval of 30s is not a multiple of a counted one (1m), so it"),
+        ({"model": "n"}, "model: there is no model 'n'; choose from: m."),
+        (
+            {"interval": "30s"},
+            "interval: its interval of 30s is not a multiple of a counted interval (1m), so it",
+        ),
     ):
         answer = client.post("/api/alerts/rules", json={**RULE, **said})
         assert (answer.status_code, answer.json["parameter"]) == (400, next(iter(said))), answer.json
@@ -142,7 +145,7 @@ def test_a_rule_that_can_never_tell_is_refused_and_one_that_may_stay_silent_says
     page = client.get("/alerts").text
     assert page.count("may stay silent") == 1
     assert "FRAMETALLY_" not in page
-    assert "its interval of 30s is not a multiple of a counted one (1m)" in page
+    assert "its interval of 30s is not a multiple of a counted interval (1m)" in page
 
 
 @pytest.mark.thorough

@@ -45,7 +45,7 @@ def test_a_rule_is_added_told_shown_and_removed(
         assert "already" in said(*busy, code=2)
         lacking = said(*busy[:4], "--channel", "ops", code=2)
         assert "error: --at-least or --below: give a number of 0 or more\n" in lacking
-        assert "choose a configured one" in said(*busy[:-1], "nobody", code=2)
+        assert "choose a configured channel" in said(*busy[:-1], "nobody", code=2)
         with alert_place(tmp_path) as place:
             place.count({0: 3})
         assert "1 rules checked, 1 alerts new or corrected, 0 reports made, 1 messages sent" in said("run")
@@ -57,7 +57,7 @@ def test_a_rule_is_added_told_shown_and_removed(
         assert f"channel ops: http://127.0.0.1:{port}, 0 waiting" in shown
         assert "hunter2" not in shown
         assert json.loads(said("list", "--json"))[0]["name"] == "busy"
-        assert "removed" in said("remove", "busy")
+        assert "deleted" in said("remove", "busy")
         assert "no rule" in said("remove", "busy", code=2)
         hook.answers = [b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"]
         assert "answered 503" in said("test", "ops", code=2)
@@ -67,16 +67,16 @@ def test_a_rule_is_added_told_shown_and_removed(
 COUNTED = ("add", "busy", "--channel", "ops", "--at-least", "3", "--what")
 SILENT_FOR_GOOD = [
     (("count", "--source", "Gaet"), "--source: there is no source 'gaet'; did you mean gate?"),
-    (("count", "--source", "harbour"), "--source: there is no source 'harbour'; there are: gate"),
-    (("count", "--model", "n"), "--model: there is no model 'n'; there are: m"),
+    (("count", "--source", "harbour"), "--source: there is no source 'harbour'; choose from: gate"),
+    (("count", "--model", "n"), "--model: there is no model 'n'; choose from: m"),
     (
         ("count", "--interval", "30s"),
-        "--interval: its interval of 30s is not a multiple of a counted one (1m)",
+        "--interval: its interval of 30s is not a multiple of a counted interval (1m)",
     ),
     (("crossings", "--line", "kreb"), "--line: there is no line 'kreb'; did you mean kerb?"),
     (
         ("occupancy", "--zone", "plaza"),
-        "--zone: there is no zone 'plaza'; none is drawn yet: draw it",
+        "--zone: there is no zone 'plaza'; none is drawn yet: draw one",
     ),
 ]
 Said = Callable[..., str]
@@ -132,7 +132,10 @@ def test_a_label_that_was_never_counted_may_be_seen_yet_and_one_of_no_job_may_no
 
 def test_where_nothing_is_there_yet_names_are_taken_and_one_line_says_so(tmp_path: Path, said: Said) -> None:
     names = ("--source", "gate", "--label", "car")
-    nowhere = "note: there is no source 'gate' yet, nor any other; there is no label 'car' yet, nor any other"
+    nowhere = (
+        "note: there is no source 'gate' yet, and there are no others; there is no label 'car' "
+        "yet, and there are no others"
+    )
     rule = said("alerts", *COUNTED, "count", *names, "--interval", "15s").splitlines()
     report = said("report", "add", "daily", "--every", "day", "--at", "07:00", *names).splitlines()
     day = ("--from", "2026-05-01", "--to", "2026-05-02", "--site", "https://intranet.example")
@@ -140,14 +143,14 @@ def test_where_nothing_is_there_yet_names_are_taken_and_one_line_says_so(tmp_pat
     account = said("users", "add", "ben", *names[:2]).splitlines()
     for told in (rule, report, chart):
         assert sum(line.startswith(nowhere) for line in told) == 1
-    assert "count by `frametally aggregate --interval 15`, or use a multiple of 1m" in "".join(rule)
-    assert f"note: there is no data in {tmp_path} yet, so the report could not be tried" in report
-    assert "note: there is no source 'gate' yet, nor any other" in account
+    assert "count with `frametally aggregate --interval 15`, or use a multiple of 1m" in "".join(rule)
+    assert f"note: there is no data in {tmp_path} yet, so frametally could not try the report" in report
+    assert "note: there is no source 'gate' yet, and there are no others" in account
     assert [path.name for path in (tmp_path / "store").iterdir()] == ["access"]  # that there are accounts
     # Once minutes are counted, the rule of 15 s tells nothing, and its list says so.
     with alert_place(tmp_path) as place:
         place.count({0: 3})
-    silent = "its interval of 15s is not a multiple of a counted one (1m), so it stays silent: use 1m"
+    silent = "its interval of 15s is not a multiple of a counted interval (1m), so it stays silent: use 1m"
     assert f"  may stay silent: {silent}" in said("alerts", "list")
     [listed] = json.loads(said("alerts", "list", "--json"))
     assert [line.startswith(silent) for line in listed["silent"]] == [True]
@@ -169,7 +172,7 @@ def test_a_rule_says_that_gaps_from_before_its_look_back_are_not_reported(tmp_pa
         "--channel",
         "ops",
     )
-    line = "gaps older than 62 days are not reported"
+    line = "gaps that are more than 62 days old are not reported"
     assert line in said(*rule, "--since", "2020-01-01")
     assert f"may stay silent: {line}" in said("alerts", "list")
     assert line in json.loads(said("alerts", "list", "--json"))[0]["silent"][0]
@@ -197,7 +200,7 @@ def test_people_see_a_source_as_it_is_written_and_programs_its_slug_too(
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_LIVE_ALLOW", "127.0.0.1")
     assert said("live", "add", "http://127.0.0.1:1/", "--source", "North Quay", code=6).startswith(
-        "North Quay: added, but the camera does not answer at 127.0.0.1:1 (connection refused)."
+        "North Quay: added, but the camera is not responding at 127.0.0.1:1 (connection refused)."
     )
     assert said("live", "list").startswith("North Quay  http://127.0.0.1:1/")
     with alert_place(tmp_path) as place:
@@ -247,12 +250,12 @@ BAD_REPORTS = [
     (("--at", "24:00"), "--at: '24:00' is not a time of day"),
     (("--zone", "Mars"), "--zone: 'Mars' is not a time zone"),
     (("--zone", "../../etc/passwd"), "is not a time zone"),
-    (("--source", "nobody"), "--source: there is no source 'nobody'; there are: gate"),
+    (("--source", "nobody"), "--source: there is no source 'nobody'; choose from: gate"),
     (("--source", "Gaet"), "--source: there is no source 'Gaet'; did you mean gate?"),
     (("--label", "unicorn"), "unicorn"),
     (("--channel", "nobody"), "--channel: there is no channel 'nobody'; choose"),
     (("--interval", "7"), "interval=7 is not a multiple of a stored interval"),
-    (("--interval", "-1"), "--interval: give the seconds of a row"),
+    (("--interval", "-1"), "--interval: give the length of a row in seconds"),
     (("--every", "full moon"), "full moon"),
 ]
 
@@ -281,7 +284,7 @@ def test_a_report_is_added_made_shown_and_removed_and_a_bad_one_is_one_line(
     assert "weekly  every monday at 07:00 Europe/Berlin  by the store alone" in said("report", "list")
     assert "not made yet" in said("report", "list")
     assert "0 reports made" in said("alerts", "run")  # it was due before it was added
-    assert "removed" in said("report", "remove", "weekly")
+    assert "deleted" in said("report", "remove", "weekly")
     assert "no report" in said("report", "remove", "weekly", code=2)
     assert "there are no reports" in said("report", "list")
 

@@ -277,7 +277,7 @@ def test_a_full_outbox_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
         place.count({0: 1, 2: 2, 4: 3, 6: 4})
         report = place.look()
         assert report.alert_count == 0
-        assert "3 alerts wait" in report.problems[0]
+        assert "3 alerts are waiting" in report.problems[0]
         message = place.book.claim("ops", lease_s=60)
         assert message is not None
         place.book.end(message, "sent")
@@ -292,7 +292,7 @@ def test_a_rule_that_fits_no_counts_is_said_and_the_others_are_looked_at(place: 
     report = place.look()
     assert report.alert_count == 1
     [problem] = report.problems
-    assert problem.startswith("rule odd: its interval of 30s is not a multiple of a counted one (1m)")
+    assert problem.startswith("rule odd: its interval of 30s is not a multiple of a counted interval (1m)")
 
 
 def test_where_hours_are_counted_missing_footage_is_told_too(place: AlertPlace) -> None:

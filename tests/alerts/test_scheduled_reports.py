@@ -135,7 +135,7 @@ def test_who_starts_late_makes_the_last_that_was_missed_and_says_so(place: Alert
     assert place.make_reports(DUE_MS + 3 * 7 * 24 * HOUR_MS + HOUR_MS, quickly) == (1, [])
     [alert] = place.alerts()
     assert told_days(place) == ["2026-05-25"]
-    late = "earlier reports, due while nothing ran, are left out"
+    late = "earlier reports that were due while nothing was running are left out"
     assert alert.detail == f"2026-05-18 to 2026-05-24, Europe/Berlin; {late}"
     assert place.make_reports(DUE_MS + 4 * 7 * 24 * HOUR_MS, quickly) == (1, [])
     assert "left out" not in place.alerts()[-1].detail
@@ -314,7 +314,7 @@ def test_a_full_outbox_keeps_a_report_until_there_is_room_and_makes_it_once(
 
         place.schedule(now_ms=DUE_MS - 1)
         place.schedule("stored", channels=[], now_ms=DUE_MS - 1)
-        waits = ["report weekly: not made yet, since 1 alerts wait to be sent"]
+        waits = ["report weekly: not made yet, because 1 alerts are waiting to be sent"]
         assert place.make_reports(DUE_MS, make) == (1, waits)
         for _ in range(3):
             assert place.make_reports(DUE_MS, make) == (0, waits)

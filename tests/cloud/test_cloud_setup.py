@@ -304,7 +304,7 @@ def test_two_servers_never_share_a_password(stack: Path) -> None:
 def test_another_domain_than_that_of_the_stack_is_refused(stack: Path) -> None:
     set_up(stack, ANSWERS)
     before = snapshot(stack)
-    with pytest.raises(Misconfigured, match="another FRAMETALLY_DOMAIN than was given"):
+    with pytest.raises(Misconfigured, match="another FRAMETALLY_DOMAIN than you gave"):
         set_up(stack, Answers(domain="other.org", store={}))
     assert snapshot(stack) == before
 
@@ -335,7 +335,7 @@ def test_the_command_takes_secrets_from_the_environment_and_prints_none(stack: P
     secret = STORE["FRAMETALLY_STORE_SECRET_KEY"]
     missing = run(*told, *keys, "--folder", stack)
     assert missing.returncode == 2
-    assert "FRAMETALLY_STORE_SECRET_KEY is not known; set it in the environment" in missing.stderr
+    assert "frametally does not know FRAMETALLY_STORE_SECRET_KEY; set it in the environment" in missing.stderr
     env = {"FRAMETALLY_STORE_SECRET_KEY": secret, "FRAMETALLY_CLOUD_PASSWORD": PASSWORD}
     done = run(*told, *keys, "--folder", stack, **env)
     assert done.returncode == (0 if os.geteuid() in (0, CONTAINER_USER) else 1), done.stderr
@@ -353,7 +353,7 @@ def test_without_a_domain_one_line_says_how_to_give_it(stack: Path) -> None:
     assert (
         done.stderr.strip()
         .splitlines()[-1]
-        .startswith("error: FRAMETALLY_DOMAIN is not known; give --domain")
+        .startswith("error: frametally does not know FRAMETALLY_DOMAIN; give --domain")
     )
     assert not (stack / ".env").exists()
 
@@ -443,7 +443,7 @@ def test_one_line_names_the_server_and_the_setting(host: str) -> None:
     why = why_unreachable(Server("store", host, port))
     assert "\n" not in why
     assert f"the store's server {host}:{port} cannot be reached (" in why
-    assert "is FRAMETALLY_STORE_ENDPOINT right?" in why
+    assert "that FRAMETALLY_STORE_ENDPOINT is right" in why
 
 
 def test_one_that_is_away_makes_the_whole_unwell(

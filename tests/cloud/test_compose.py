@@ -537,7 +537,7 @@ def test_what_the_setup_writes_is_never_committed(stack: Path) -> None:
 
 def test_the_readme_speaks_of_every_service_and_of_no_other_file_than_there_is() -> None:
     text = (STACK / "README.md").read_text(encoding="utf-8")
-    table = text.partition("## What runs")[2].partition("\n## ")[0]
+    table = text.partition("## Services")[2].partition("\n## ")[0]
     assert [name for name in SERVICES if f"`{name}`" not in table] == []
     for target in re.findall(r"\]\(([^)#:]+)\)", text):
         assert (STACK / target).exists(), target
@@ -545,10 +545,10 @@ def test_the_readme_speaks_of_every_service_and_of_no_other_file_than_there_is()
 
 def test_what_the_readme_quotes_of_the_products_messages_is_said_by_it() -> None:
     text = (STACK / "README.md").read_text(encoding="utf-8")
-    table = text.partition("## When something is wrong")[2].partition("\n## ")[0]
+    table = text.partition("## Troubleshooting")[2].partition("\n## ")[0]
     quoted = re.findall(r'"([^"|]+)"', table)
     parts = [part.strip() for quote in quoted for part in quote.split("...")]
-    assert "refused the name" in parts
+    assert "refused the user name" in parts
     root = STACK.parent
     code = "".join(path.read_text(encoding="utf-8") for path in root.glob("*/frametally*/**/*.py"))
     assert [part for part in parts if part not in code + FILE.read_text()] == []

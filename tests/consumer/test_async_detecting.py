@@ -169,7 +169,7 @@ def test_an_error_that_comes_later_ends_the_consumer_with_its_line(settings: Set
         def start(self, image: Pixels, *, frame_px: tuple[int, int] | None = None) -> Future[list[Detection]]:
             future = super().start(image, frame_px=frame_px)
             if self.started == 20:
-                future.set_exception(Misconfigured("the network answers with numbers that are not finite"))
+                future.set_exception(Misconfigured("the network returned numbers that are not finite"))
             else:
                 future.set_result([])
             return future

@@ -247,7 +247,7 @@ def test_a_broken_answer_comes_out_of_the_future(load: Load, monkeypatch: pytest
 @pytest.mark.parametrize("backend", ["opencv", "onnxruntime"])
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
 def test_a_precision_that_a_back_end_has_not_is_refused(backend: str, precision: str) -> None:
-    with pytest.raises(Misconfigured, match=f"PRECISION={precision}: {backend} computes in f32 alone"):
+    with pytest.raises(Misconfigured, match=f"PRECISION={precision}: {backend} computes only in f32"):
         prepare_detector(load_settings(detector=backend, precision=precision))
 
 
@@ -264,7 +264,9 @@ def test_a_cpu_without_bf16_refuses_it(
         model_names=files.names,
         data_dir=tmp_path,
     )
-    with pytest.raises(Misconfigured, match="FRAMETALLY_PRECISION=bf16: this machine's CPU does not have it"):
+    with pytest.raises(
+        Misconfigured, match="FRAMETALLY_PRECISION=bf16: this machine's CPU does not support it"
+    ):
         prepare_detector(settings)
 
 
@@ -278,7 +280,7 @@ def test_a_back_end_that_is_not_installed_is_told_with_the_remedy(
     backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backends.importlib.util, "find_spec", lambda name: None if name == backend else name)
-    with pytest.raises(Misconfigured, match=f"DETECTOR={backend}: it is not installed here; .*pip install"):
+    with pytest.raises(Misconfigured, match=f"DETECTOR={backend} is not installed here; .*pip install"):
         prepare_detector(load_settings(detector=backend))
 
 
@@ -294,7 +296,7 @@ def test_auto_is_resolved_once_and_kept_in_the_store(
     monkeypatch.setattr(backends, "fastest_installed", lambda: "onnxruntime")
     first = Said()
     assert "-onnxruntime-f32-" in prepare_detector(settings, first).model_id
-    assert first.lines == ["detector: onnxruntime, from now on for this store"]
+    assert first.lines == ["from now on, this store uses the detector onnxruntime"]
     monkeypatch.setattr(backends, "fastest_installed", lambda: "opencv")
     second = Said()
     assert "-onnxruntime-f32-" in prepare_detector(settings, second).model_id

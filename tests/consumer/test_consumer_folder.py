@@ -38,4 +38,4 @@ def test_the_download_script_ends_with_2_and_one_line_if_it_cannot_write(tmp_pat
     assert "Traceback" not in finished.stderr
     (line,) = (line for line in finished.stderr.splitlines() if "error" in line)
     assert str(tmp_path / "file" / "models") in line
-    assert "choose another one" in line
+    assert "choose another folder" in line

@@ -162,7 +162,7 @@ def test_weights_that_make_the_network_overflow_are_refused_at_once(write_model:
     whole = write_model().weights.read_bytes()
     values = np.frombuffer(whole, np.float32, offset=20).copy()
     values[-14 * 4 :] = 1e30
-    with pytest.raises(Misconfigured, match=r"tiny\.weights: the network answers with numbers that are not"):
+    with pytest.raises(Misconfigured, match=r"tiny\.weights: the network returned numbers that are not"):
         detector_of(write_model(weights=whole[:20] + values.tobytes()))
 
 

@@ -210,7 +210,7 @@ def test_a_log_that_takes_no_results_loses_no_segment_and_is_told_of_in_one_line
     assert len(lines(store)) == 20
     assert reached(log)
     assert progress.said == [
-        f"results are not published on 'processed-frames' for now; they are in the segments: {error}"
+        f"results cannot be published on 'processed-frames' at the moment; they are in the segments: {error}"
     ]
 
 
@@ -312,7 +312,7 @@ def test_results_on_a_topic_that_frames_are_announced_on_are_refused(
     command = ["consume", "--live", "--until-caught-up", "--data-dir", str(tmp_path)]
     assert cli.main(command) == 2
     said = capsys.readouterr().err
-    assert f"FRAMETALLY_TOPIC={RESULTS}: frames are announced on that topic, and live results" in said
+    assert f"FRAMETALLY_TOPIC={RESULTS} is the topic on which frames are announced, and live results" in said
 
 
 def test_live_and_another_topic_at_once_are_refused(
@@ -346,7 +346,7 @@ def test_the_command_drains_the_topic_of_what_is_live_and_tells_results(
     ("arguments", "environment", "line"),
     [
         (["--engine", "spark"], {}, "needs --live"),
-        (["--live", "--engine", "spark"], {}, "Spark reads Kafka alone"),
+        (["--live", "--engine", "spark"], {}, "Spark can read only from Kafka"),
         (["--live", "--engine", "spark", "--workers", "2"], {}, "FRAMETALLY_SPARK_MASTER"),
         (["--live"], {"FRAMETALLY_STREAM_ENGINE": "flink"}, "FRAMETALLY_STREAM_ENGINE"),
     ],
@@ -462,7 +462,7 @@ def test_a_dead_letter_of_what_is_live_goes_back_to_its_topic_with_the_command_t
     archive.drain(LIVE_LOG)
     archive.store.put(lost, archive.jpeg)
     assert cli.main(["dead-letters", "replay", "--data-dir", str(archive.settings.data_dir)]) == 0
-    assert f"those of topic {LIVE_LOG}: frametally consume --live\n" in capsys.readouterr().out
+    assert f"topic {LIVE_LOG}: run frametally consume --live\n" in capsys.readouterr().out
     archive.drain(LIVE_LOG)
     (entry,) = list_dead_letters(archive.store)
     assert (entry.header.topic, entry.state) == (LIVE_LOG, "detected")

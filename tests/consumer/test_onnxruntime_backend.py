@@ -33,7 +33,8 @@ class LibraryIsMissing(onnxruntime.InferenceSession):
     [
         (
             DriverFails,
-            rf"own: .* \(CUDA failure 35: driver version is insufficient\); .* leave out of .*={GPU},{CPU}",
+            rf"own: .* \(CUDA failure 35: driver version is insufficient\); .* leave the failing one out "
+            rf"of .*={GPU},{CPU}",
         ),
         (LibraryIsMissing, rf"PROVIDERS={GPU},{CPU}: .* cannot load {GPU} here; install .*, or leave it out"),
     ],

@@ -90,6 +90,18 @@ def test_a_partition_that_is_anothers_by_now_is_not_begun(partitions: Partitions
     assert (assigned.dropped, assigned.place, list(partitions)) == (True, None, [])
 
 
+def test_what_was_under_way_when_a_partition_went_to_another_worker_is_not_held(
+    partitions: Partitions, pipeline: Answers
+) -> None:
+    begin(partitions, pipeline)
+    [assigned] = partitions
+    taken = partitions.take(LogRecord(0, 0, b"", b""))
+    assert taken is not None
+    partitions.drop(0)
+    partitions.hold(taken, outcome(0))
+    assert assigned.held_messages == 0
+
+
 @pytest.mark.parametrize("adopted", [True, False])
 def test_a_segment_of_another_worker_is_adopted_and_none_of_this_ones_work(
     partitions: Partitions, pipeline: Answers, adopted: bool

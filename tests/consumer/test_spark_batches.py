@@ -151,7 +151,7 @@ def test_what_cannot_be_at_all_is_said_and_nothing_is_committed(
     with closing(place.store):
         (done,) = place.detect(place.records, place.work())
     assert done.next_offset is None
-    assert "frames are announced on that topic" in done.failure
+    assert "is the topic on which frames are announced" in done.failure
 
 
 COMMITTED_TOPIC, MODEL = "video-frames", "tiny-1"

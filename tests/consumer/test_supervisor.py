@@ -75,5 +75,5 @@ def test_a_worker_that_finds_the_store_away_at_its_start_is_started_again_until_
     assert ended.failures == 0
     first, second = said.lines
     assert first.startswith("worker 1: s3://bucket at http://127.0.0.1")
-    assert second.startswith("worker 1 ended with code 1: it is started again in ")
+    assert second.startswith("worker 1 ended with code 1: it starts again in ")
     assert ended.report.model.startswith("pixels")

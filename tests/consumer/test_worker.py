@@ -451,7 +451,7 @@ def test_a_store_that_was_emptied_is_filled_again_as_far_as_the_log_reaches(
     assert drain(settings, store, log, lines).frames == 20
     told = [line for line in lines.said if "not in the store" in line]
     assert len(told) == 2
-    assert all("detected again" in line for line in told)
+    assert all("detects their frames again" in line for line in told)
     assert_one_chain_each(store, log)
 
 
@@ -544,7 +544,7 @@ def test_a_full_disk_is_waited_for(settings: Settings, store: MemoryStore, log: 
 
     def full(method: str, key: str) -> None:
         if method == "put" and time.monotonic() < full_until:
-            raise Retryable("no room left in store folder: free some space there")
+            raise Retryable("no space left in store folder: free some space there")
 
     lines = Lines()
     assert drain(settings, FailingStore(store, full), log, lines).frames == 9  # type: ignore[arg-type]

@@ -36,7 +36,7 @@ def test_rate_and_time_left_come_from_what_this_call_worked_through() -> None:
     pace.note(HALF)
     assert (pace.frames_per_s, pace.left_s) == (6.0, 100.0)
     assert pace.line() == (
-        "5 of 10 files done (1 known already, 1 skipped), 600 frames, 6 frames/s, about 1 min 40 s left; "
+        "5 of 10 files done (1 already known, 1 skipped), 600 frames, 6 frames/s, about 1 min 40 s left; "
         "producing: yard/f.mp4"
     )
 

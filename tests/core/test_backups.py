@@ -131,7 +131,7 @@ def test_with_a_key_nothing_can_be_read_without_it(
         gzip.decompress(body)
     lose_catalogue(settings)
     monkeypatch.setenv("FRAMETALLY_BACKUP_KEY", KEY[::-1])
-    assert "made with a different FRAMETALLY_BACKUP_KEY" in said("restore", "--from", "safe", code=2)
+    assert "encrypted with a different FRAMETALLY_BACKUP_KEY" in said("restore", "--from", "safe", code=2)
     monkeypatch.delenv("FRAMETALLY_BACKUP_KEY")
     assert "is encrypted: set FRAMETALLY_BACKUP_KEY" in said("restore", "--from", "safe", code=2)
     assert not (settings.data_dir / "catalogue.sqlite").exists()
@@ -154,7 +154,7 @@ def test_what_cannot_be_restored_is_one_line_and_changes_nothing(said: Said, set
         (data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :], "is damaged"),
         (with_header(data, {"made_at_ms": 1}, is_sealed=False), "is damaged"),
         (b"PK\x03\x04", "is not a backup of frametally"),
-        (with_header(data, {"frametally_backup": 2}), "was made by a newer frametally"),
+        (with_header(data, {"frametally_backup": 2}), "was created by a newer version of frametally"),
         (
             with_header(data, {"layouts": {"access": 99, "alerts": 2, "audit": 1, "videos": 5}}),
             "newer frametally",
@@ -168,7 +168,7 @@ def test_what_cannot_be_restored_is_one_line_and_changes_nothing(said: Said, set
         assert words in said("restore", "--from", "bad.backup", "--replace", code=2)
         assert accounts(settings) == ["anna"]
     said("users", "add", "ben")
-    assert "is not empty (accounts: 2, audit records: 2): give --replace" in said(
+    assert "is not empty (accounts: 2, audit records: 2): add --replace" in said(
         "restore", "--from", "good", code=2
     )
     assert accounts(settings) == ["anna", "ben"]
@@ -250,7 +250,7 @@ def test_doctor_says_how_old_the_last_backup_is(
     assert row(3 * DAY_MS)[2].startswith("run `frametally backup`")
     said("backup")
     assert row(4 * HOUR_MS - 1)[0].endswith(", 3 h ago")
-    assert row(3 * HOUR_MS)[1:] == ("not encrypted: FRAMETALLY_BACKUP_KEY was not set", "")
+    assert row(3 * HOUR_MS)[1:] == ("not encrypted, because FRAMETALLY_BACKUP_KEY was not set", "")
     assert row(3 * DAY_MS)[2].startswith("run `frametally backup`")
     with closing(open_object_store(settings.store_url)) as store:
         before = last_backup(store)

@@ -127,7 +127,7 @@ def test_a_winner_that_lacks_a_message_is_never_adopted() -> None:
         dead_letters=[],
     )
     store.put(keys.segment_key(MODEL, LOG, TOPIC, 0, 0), data)
-    with pytest.raises(ChainBroken, match="has nothing of offset 0"):
+    with pytest.raises(ChainBroken, match="has no entry for offset 0"):
         put(chain(store), 0, 2)
 
 

@@ -90,7 +90,7 @@ def test_an_export_into_no_folder_is_one_line(
     line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("error: ")
     assert output.split("/")[0] in line
-    assert line.endswith("name a file in an existing folder")
+    assert line.endswith("give a file in an existing folder")
 
 
 def test_a_file_that_finds_no_room_leaves_the_former_one(tmp_path: Path) -> None:

@@ -757,7 +757,7 @@ def test_an_offset_that_is_no_multiple_of_the_base_is_refused(index: CountIndex,
 
 
 def test_hours_of_the_week_need_an_interval_that_divides_an_hour(index: CountIndex) -> None:
-    with pytest.raises(Misconfigured, match="divide no hour"):
+    with pytest.raises(Misconfigured, match="do not divide an hour"):
         index.week_hours(CountQuery(model="m", base_interval_s=86_400))
 
 
@@ -777,7 +777,7 @@ def test_any_whole_number_may_be_asked_for_as_a_time(index: CountIndex) -> None:
 
 
 def test_too_many_names_in_one_query_are_refused(index: CountIndex) -> None:
-    with pytest.raises(Misconfigured, match="name at most"):
+    with pytest.raises(Misconfigured, match="give at most"):
         total(index, labels=[str(number) for number in range(100_000)])
 
 

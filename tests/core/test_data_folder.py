@@ -68,10 +68,10 @@ def test_an_empty_name_is_no_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
 ) -> None:
     assert cli.main([*command, "--data-dir", ""]) == 2
-    assert "it is empty: name a folder" in capsys.readouterr().err
+    assert "it is empty: give a folder" in capsys.readouterr().err
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", "")
     assert cli.main(command) == 2
-    assert "FRAMETALLY_DATA_DIR is empty: name a folder, or unset it" in capsys.readouterr().err
+    assert "FRAMETALLY_DATA_DIR is empty: set it to a folder, or unset it" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
@@ -168,8 +168,8 @@ def test_a_data_folder_that_can_be_none_is_one_line_before_anything_starts(
     assert cli.main([*command, "--data-dir", folder]) == 2
     said = capsys.readouterr()
     (line,) = said.err.splitlines()
-    assert line.startswith(f"error: no data can lie in {tmp_path / folder} (")
-    assert "name another by --data-dir or FRAMETALLY_DATA_DIR" in line
+    assert line.startswith(f"error: frametally cannot store data in {tmp_path / folder} (")
+    assert "set another folder with --data-dir or FRAMETALLY_DATA_DIR" in line
     assert said.out == ""
 
 
@@ -182,7 +182,7 @@ def test_a_data_folder_in_which_nothing_can_be_made_is_one_line_and_not_a_dashbo
     for folder, real in (("/proc/frametally", "/proc/frametally"), ("link", f"/proc/{os.getpid()}/fdinfo")):
         assert cli.main([command, "--data-dir", folder]) == 2
         said = capsys.readouterr()
-        assert said.err.startswith(f"error: no data can lie in {real} (")
+        assert said.err.startswith(f"error: frametally cannot store data in {real} (")
         assert (len(said.err.splitlines()), said.out) == (1, "")
 
 
@@ -197,7 +197,7 @@ def test_a_data_folder_that_nothing_lies_in_may_be_none(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path / "file")
     on_servers = {"store_url": "s3://bucket", "index_url": "postgresql://host/database"}
     must_be_folder(settings.model_copy(update=on_servers))
-    with pytest.raises(Misconfigured, match="no data can lie in"):
+    with pytest.raises(Misconfigured, match="frametally cannot store data in"):
         must_be_folder(settings)
 
 
@@ -236,9 +236,13 @@ def test_gold_tables_that_can_never_be_opened_end_what_loads_them_with_one_line(
 @pytest.mark.parametrize(
     ("command", "url", "says"),
     [
-        ("up", "nonsense://x", "FRAMETALLY_STORE_URL='nonsense://x': no such kind of object store"),
+        (
+            "up",
+            "nonsense://x",
+            "FRAMETALLY_STORE_URL='nonsense://x': this kind of object store is not supported",
+        ),
         ("up", "file:///proc/none", "FRAMETALLY_STORE_URL"),
-        ("serve", "file:///proc/none", "no data can lie in /proc/none"),
+        ("serve", "file:///proc/none", "frametally cannot store data in /proc/none"),
         pytest.param("work", "file:///proc/none", "FRAMETALLY_STORE_URL", marks=needs("videos")),
     ],
 )

@@ -96,7 +96,7 @@ def test_replayed_after_the_cause_is_mended_it_is_as_if_nothing_had_happened(
 
     again = replay([entry], store=store, log=log, partitions=2, max_pixels=MOST_PIXELS)
     assert again.announced == []
-    assert "not mended" in again.skipped[0].reason
+    assert "not corrected yet" in again.skipped[0].reason
 
     store.put(frames[2].image_path, jpeg(2))
     assert replay([entry], store=store, log=log, partitions=2, max_pixels=MOST_PIXELS).announced == [entry]
@@ -147,7 +147,7 @@ def test_a_malformed_message_cannot_be_replayed_and_says_so(
     run_consumer(settings, store, log)
     result = replay(list_dead_letters(store), store=store, log=log, partitions=2, max_pixels=MOST_PIXELS)
     assert result.announced == []
-    assert "nothing to announce again" in result.skipped[0].reason
+    assert "cannot announce it again" in result.skipped[0].reason
     assert "drop" in result.skipped[0].reason
 
 

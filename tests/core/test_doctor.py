@@ -117,7 +117,7 @@ def test_every_setting_is_listed_with_where_it_came_from(
     assert found["TOPIC", "from-root"] == ".env"
     assert found["WEB_PORT", "5001"] == "default"
     assert found["BATCH_FRAMES", "500"] == "default"
-    assert found["BATCH_FRAMES", "7"] == "consumer/.env, for the consumer alone"
+    assert found["BATCH_FRAMES", "7"] == "consumer/.env, only for the consumer"
     assert "unknown setting" in found["BATCHFRAMES", "(not shown)"]
     assert found["DATABASE_URL", "(not shown)"].endswith("set FRAMETALLY_CATALOGUE_URL")
     assert {row.name for row in rows} >= {f"FRAMETALLY_{name.upper()}" for name in Settings.model_fields}
@@ -348,10 +348,10 @@ def test_the_runner_is_tried_by_a_job_and_what_runs_here_anyway_is_said_to_be_un
     settings: Settings,
 ) -> None:
     inline = runner_row(settings)
-    assert (inline.good, inline.note) == (True, "not tried: it needs nothing else")
+    assert (inline.good, inline.note) == (True, "not tried: it needs no other program")
     local = runner_row(settings.model_copy(update={"runner": "local"}))
     assert local.good
-    assert local.value == "an empty job ran from end to end"
+    assert local.value == "an empty job ran successfully"
 
 
 @pytest.mark.parametrize(

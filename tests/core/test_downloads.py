@@ -269,7 +269,7 @@ def test_when_no_place_has_the_right_bytes_one_line_says_what_to_place_where(
     line = str(error.value)
     assert "\n" not in line
     assert reason in line
-    assert f"place the file with sha256 {known().sha256} at {folder / 'sample.weights'} by hand" in line
+    assert f"put the file with sha256 {known().sha256} at {folder / 'sample.weights'} yourself" in line
     assert_nothing_left_behind(folder)
 
 
@@ -346,7 +346,7 @@ def test_a_folder_that_cannot_be_written_is_named(index: Path, tmp_path: Path) -
     (tmp_path / "file").touch()
     with pytest.raises(Misconfigured) as error:
         ensure(tmp_path / "file" / "models", known())
-    assert f"FRAMETALLY_MODELS_DIR {tmp_path / 'file' / 'models'}: cannot be used" in str(error.value)
+    assert f"FRAMETALLY_MODELS_DIR {tmp_path / 'file' / 'models'} cannot be used" in str(error.value)
     assert "choose another" in str(error.value)
 
 

@@ -26,7 +26,7 @@ from tests.fakes.records import (
 from frametally import keys
 from frametally.books.bars import NoSuchBar, find_bar
 from frametally.books.count_settings import CountedWith
-from frametally.books.evidence import frames_of_bar
+from frametally.books.evidence import frames_of_bar, frames_of_medium
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.live_records import LiveMinute, Outage
 from frametally.media.overlapping import NotCounted
@@ -138,8 +138,24 @@ def test_no_segment_is_read_in_full_and_none_that_has_nothing_of_the_bar(ledger:
     assert len(explained(store, ledger, 7 * MINUTE_MS, 8 * MINUTE_MS)) == 1
     assert (len(ranges), store.read_in_full) == (1, [])
     store.get_range = lambda key, first, end: get_range(key, first, end - 1)  # type: ignore[method-assign]
-    with pytest.raises(Retryable, match="cut short"):
+    with pytest.raises(Retryable, match="arrived incomplete"):
         explained(store, ledger, 7 * MINUTE_MS, 8 * MINUTE_MS)
+
+
+def test_the_frames_of_a_medium_are_its_own_and_none_of_another_at_the_same_times(ledger: Ledger) -> None:
+    store, other = MemoryStore(), "cd" * 32
+    frames = [frame(n * MINUTE_MS, []) for n in (1, 2)]
+    frames += [
+        msgspec.structs.replace(
+            one, media=other, image_path=keys.image_key("cam", one.captured_at_ms, other, 0)
+        )
+        for one in frames
+    ]
+    put_segments(store, [frames])
+    ledger.refresh(store, NoProgress())
+    manifest = make_manifest(2, media=other, source="cam")
+    yielded = frames_of_medium(store, ledger, manifest, model=MODEL, from_ms=0, to_ms=2 * MINUTE_MS)
+    assert [(one.media, one.captured_at_ms) for one in yielded] == [(other, MINUTE_MS)]
 
 
 def test_lines_that_a_disk_has_changed_prove_nothing(ledger: Ledger) -> None:
@@ -243,10 +259,14 @@ def test_a_bar_is_found_in_the_stored_interval_or_a_multiple(index: CountIndex) 
         (
             {"start_ms": 0},
             NoSuchBar,
-            "nothing of source cam is counted at that time; sources of pixels-1: cam",
+            "frametally has counted nothing of source cam at that time; sources of pixels-1: cam",
         ),
         ({"start_ms": 60_000, "source": "gate"}, NoSuchBar, "nothing of source gate"),
-        ({"start_ms": 180_000}, NoSuchBar, "none of the 3 frames of cam analysed at that time shows 'car'"),
+        (
+            {"start_ms": 180_000},
+            NoSuchBar,
+            "none of the 3 frames of cam that were analysed at that time shows 'car'",
+        ),
         ({"start_ms": 0, "interval_s": 90}, Misconfigured, "multiples of 60 s"),
         ({"start_ms": 0, "model": "x"}, Misconfigured, "choose from: pixels-1"),
     ],

@@ -233,11 +233,11 @@ def test_a_folder_removed_behind_the_stores_back_is_made_again_and_is_on_disk(
 @pytest.mark.parametrize(
     ("number", "kind", "words"),
     [
-        (errno.ENOSPC, Retryable, "no room left in store folder .*free some space"),
-        (errno.EDQUOT, Retryable, "no room left in store folder .*free some space"),
+        (errno.ENOSPC, Retryable, "no space left in store folder .*free some space"),
+        (errno.EDQUOT, Retryable, "no space left in store folder .*free some space"),
         (errno.EIO, Retryable, "check the disk"),
-        (errno.EACCES, Misconfigured, "give this user the right"),
-        (errno.EROFS, Misconfigured, "give this user the right"),
+        (errno.EACCES, Misconfigured, "give this user permission"),
+        (errno.EROFS, Misconfigured, "give this user permission"),
     ],
 )
 def test_a_disk_that_refuses_a_put_is_told_by_kind_with_folder_and_remedy_and_leaves_nothing(
@@ -310,13 +310,13 @@ def test_a_folder_that_cannot_be_made_is_one_line_with_the_remedy(tmp_path: Path
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written_is_one_line_with_the_remedy(root: Path) -> None:
     root.mkdir(mode=0o500)
-    with pytest.raises(Misconfigured, match="give this user the right"):
+    with pytest.raises(Misconfigured, match="give this user permission"):
         FileStore(f"file://{root}")
 
 
 def test_a_file_whose_name_is_no_key_is_named_when_it_is_listed(root: Path) -> None:
     store = FileStore(f"file://{root}")
     (root / "not\nours").write_text("x")
-    with pytest.raises(Misconfigured, match="not frametally's") as caught:
+    with pytest.raises(Misconfigured, match="frametally did not write") as caught:
         list(store.list(""))
     assert "\n" not in str(caught.value)

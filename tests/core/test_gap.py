@@ -78,7 +78,7 @@ def test_dead_letters_are_told_with_the_reason_of_the_first(books: Books) -> Non
     books.detect(range(50), dead=range(50, 60))
     found = reasons(books, 50, 60)
     assert kinds(found) == [("dead_letters", 10)]
-    assert found[0].words == "10 frames are not readable: the picture cannot be decoded."
+    assert found[0].words == "10 frames are unreadable: the picture cannot be decoded."
     assert kinds(reasons(books, 59, 60)) == [("dead_letters", 1)]
 
 
@@ -196,7 +196,7 @@ def test_how_outages_overlap_and_in_which_order_they_come_does_not_matter(
 def test_a_hole_of_which_only_a_part_was_filmed_says_both(books: Books) -> None:
     books.medium(0, 59)
     assert kinds(reasons(books, 0, 1000)) == [("behind", 60), ("nothing_produced", 0)]
-    assert reasons(books, 0, 1000)[1].words.startswith("Of the rest of this time nothing was produced")
+    assert reasons(books, 0, 1000)[1].words.startswith("For the rest of this time, nothing was produced")
 
 
 def test_the_footage_of_another_source_explains_nothing(books: Books) -> None:

@@ -174,10 +174,10 @@ def test_doctor_deep_names_each_day_of_the_index_that_differs_from_its_part_file
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [(row["name"], row["value"], row["remedy"]) for row in rows if row["area"] == "index"][1:] == [
         ("2026-01-01 (m, 60 s)", "gate: differs from the part files", "run `frametally index --repair`"),
-        ("days", "1 days compared with their part files", ""),
+        ("days", "compared 1 days with their part files", ""),
     ]
     assert cli.main(["index", "--repair", "--data-dir", str(data)]) == 0
-    assert "taken out: index, 2026-01-01 (m, 60 s): gate" in capsys.readouterr().out
+    assert "removed: index, 2026-01-01 (m, 60 s): gate" in capsys.readouterr().out
     with closing(open_count_index(settings.index_url)) as index:
         assert check_index(open_object_store(settings.store_url), index, NoProgress()) == (1, [], [])
 

@@ -88,8 +88,8 @@ def test_settings_win_over_the_file_and_the_url_over_its_servers(
     assert [
         row.getMessage().partition(": ")[2] for row in caplog.records if row.levelno == logging.WARNING
     ] == [
-        "a line without '=' is ignored",
-        "acks is not a key that frametally knows; it is ignored",
+        "frametally ignores a line without '='",
+        "frametally does not know the key acks and ignores it",
     ]
     found = read_kafka_access(
         "kafka://near:1", LogAccess(client_properties=properties, security="SASL_PLAINTEXT", **ME)
@@ -101,10 +101,10 @@ def test_settings_win_over_the_file_and_the_url_over_its_servers(
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("security.protocol=TLS", "security.protocol=TLS: frametally supports PLAINTEXT"),
-        ("sasl.mechanisms=GSSAPI", "sasl.mechanisms=GSSAPI: frametally supports PLAIN"),
-        ("request.timeout.ms=soon", "request.timeout.ms=soon: give a number of milliseconds"),
-        ("sasl.username=me", "needs a name and a password"),
+        ("security.protocol=TLS", "security.protocol=TLS is not supported; use one of PLAINTEXT"),
+        ("sasl.mechanisms=GSSAPI", "sasl.mechanisms=GSSAPI is not supported; use one of PLAIN"),
+        ("request.timeout.ms=soon", "request.timeout.ms=soon is not a number of milliseconds"),
+        ("sasl.username=me", "requires a user name and a password"),
     ],
 )
 def test_what_the_file_must_not_say_is_named(tmp_path: Path, line: str, said: str) -> None:
@@ -165,9 +165,9 @@ def strange_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes 
 @pytest.mark.parametrize(
     ("answer", "error", "said"),
     [
-        (None, Retryable, "does not answer"),
-        (b"", Retryable, "hung up"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Misconfigured, "does not answer like Kafka"),
+        (None, Retryable, "is not responding"),
+        (b"", Retryable, "closed the connection"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", Misconfigured, "does not seem to be Kafka"),
     ],
 )
 def test_a_server_that_is_no_kafka_is_told_from_one_that_is_away(

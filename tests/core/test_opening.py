@@ -62,7 +62,7 @@ def test_what_another_package_lacks_is_named_with_its_own_extra(tmp_path: Path) 
     install(tmp_path, module="import corn")
     assert opened("frame_log", "pigeon://loft", path=tmp_path) == (
         "Misconfigured: FRAMETALLY_LOG_URL='pigeon://loft': corn is not installed; "
-        "pip install 'carrier-pigeons[feed]'"
+        "run pip install 'carrier-pigeons[feed]'"
     )
 
 
@@ -70,25 +70,26 @@ LACKING = {
     "kafka": (
         "frame_log",
         "kafka://here:9092",
-        "FRAMETALLY_LOG_URL='kafka://here:9092': kafka is not installed; pip install 'frametally[kafka]'",
+        "FRAMETALLY_LOG_URL='kafka://here:9092': kafka is not installed; run pip install 'frametally[kafka]'",
     ),
     "elasticsearch": (
         "count_index",
         "elasticsearch+http://localhost:9200",
-        "FRAMETALLY_INDEX_URL names an Elasticsearch, and its client is not installed (No module named "
-        "'elasticsearch'): pip install \"frametally[search]\"",
+        "FRAMETALLY_INDEX_URL is an Elasticsearch address, but its client is not installed (No module named "
+        "'elasticsearch'): run pip install \"frametally[search]\"",
     ),
     "boto3": (
         "object_store",
         "s3://bucket",
-        "AWS's own variables and files are read by boto3 (No module named 'boto3'): pip install "
+        "frametally reads AWS's own variables and files through boto3 (No module named 'boto3'): run pip "
+        "install "
         "'frametally[s3]', or set FRAMETALLY_STORE_ACCESS_KEY and FRAMETALLY_STORE_SECRET_KEY",
     ),
     "psycopg": (
         "ledger",
         "postgresql://localhost/database",
-        "FRAMETALLY_LEDGER_URL: no database can be opened by it (No module named 'psycopg'); "
-        "install the driver: "
+        "FRAMETALLY_LEDGER_URL: this database cannot be opened (No module named 'psycopg'); "
+        "install the driver with "
         'pip install "frametally[postgres]"',
     ),
 }
@@ -105,25 +106,25 @@ def test_a_missing_extra_is_one_line_with_what_to_install(package: str) -> None:
 UNKNOWN = [
     (
         open_object_store,
-        "FRAMETALLY_STORE_URL='carrier-pigeon://x': no such kind of object store; use "
+        "FRAMETALLY_STORE_URL='carrier-pigeon://x': this kind of object store is not supported; use "
         "file:///absolute/folder or "
         "s3://bucket",
     ),
     (
         open_frame_log,
-        "FRAMETALLY_LOG_URL='carrier-pigeon://x': no such kind of log; use "
+        "FRAMETALLY_LOG_URL='carrier-pigeon://x': this kind of log is not supported; use "
         "sqlite:////absolute/file.sqlite or "
         "kafka://host:port",
     ),
     (
         open_count_index,
-        "FRAMETALLY_INDEX_URL='carrier-pigeon://x': no such kind of index; use "
+        "FRAMETALLY_INDEX_URL='carrier-pigeon://x': this kind of index is not supported; use "
         "sqlite:////absolute/file.sqlite, "
         "postgresql://host/database or elasticsearch+https://host:9200",
     ),
     (
         open_ledger,
-        "FRAMETALLY_LEDGER_URL='carrier-pigeon://x': no such kind of ledger; use "
+        "FRAMETALLY_LEDGER_URL='carrier-pigeon://x': this kind of ledger is not supported; use "
         "sqlite:////absolute/file.sqlite "
         "or postgresql://host/database",
     ),
@@ -142,6 +143,6 @@ def test_a_checkout_that_is_not_installed_says_so(tmp_path: Path) -> None:
     without = "import importlib.metadata as found\nfound.Distribution.discover = lambda **_: iter(())\n"
     (tmp_path / "sitecustomize.py").write_text(without)
     assert opened("frame_log", f"sqlite:///{tmp_path}/log.sqlite", path=tmp_path) == (
-        "Misconfigured: frametally is not installed here, so that none of its adapters is found: "
+        "Misconfigured: frametally is not installed here, so it cannot find any of its adapters: "
         "run `pip install -e .` in its folder"
     )

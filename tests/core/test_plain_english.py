@@ -35,9 +35,29 @@ INSTEAD = {
     r"\b(?:is|are|be|was) let (?:in|go|be|do|through)\b": "is allowed, can",
     r"\bbut for\b|\bas ever\b": "except, as usual",
     r"\bwhat (?:goes|lies|stands|waits|stays)\b": "name the thing",
+    r"\b(?:does|do) not (?:speak TLS|answer for now)\b": "does not use TLS, is not responding",
+    r"\bno such kind\b|\bno (?:file|medium) of\b": "is not supported, is not a valid ..., no footage of",
+    r"\bcarr(?:y|ies) (?:a|the) (?:name|password)\b": "contains a user name, a password",
+    r"\bgive this (?:user|key) the right\b": "give this user permission",
+    r"\bname a (?:file|folder|server|port)\b": "give, choose, set it to",
+    r"\bnor any other\b|\bin its middle\b|\bfrom its origin\b|\bhas it just now\b": "the usual words",
     r"(?:^|[.!?] )(?:What|Who) (?:cannot|must|may|has|have)\b(?![^.]*\?)": "name the actor first",
 }
+IN_PAGES = {
+    r"\b(?:adds?|needs?|changes?|detects?) no (?!more\b|longer\b|\.)\w+": "does not add a ...",
+    r"\bno \w+ twice\b": "not ... twice",
+    r"\b(?:is|are) away\b": "is unavailable, does not respond",
+    r"\bends? with (?:exit code )?\d": "exits with code",
+    r"\bin place of\b": "instead of",
+    r"\bfor ever\b": "permanently, forever",
+    r"\bshall\b": "must, should; better: the imperative",
+    r"\ball went well\b|\bnothing could be (?:done|looked at)\b": "success; the actor could not ...",
+    r"\bsome (?:minutes|seconds|hundred|weeks)\b": "a few minutes, several hundred",
+    r"\bby (?:Ctrl-C|finger|mouse|keyboard)\b": "with",
+}
 PHRASES = [(re.compile(phrase, re.IGNORECASE), instead) for phrase, instead in INSTEAD.items()]
+PAGE_PHRASES = [(re.compile(phrase, re.IGNORECASE), instead) for phrase, instead in IN_PAGES.items()]
+"""Those of Markdown pages only."""
 
 FOLDERS = (
     *(
@@ -97,7 +117,11 @@ def phrases_of(name: str) -> Iterator[tuple[str, str, str]]:
     """Return each such phrase of a file, with the text around it and what to write instead."""
     for text in texts_of(name):
         line = " ".join(text.split())
-        for phrase, instead in PHRASES:
+        page = line.partition("## Code map")[0] if name.endswith(".md") else ""
+        for (phrase, instead), line in [
+            *((phrase, line) for phrase in PHRASES),
+            *((phrase, page) for phrase in PAGE_PHRASES),
+        ]:
             for match in phrase.finditer(line):
                 yield match[0], line[max(0, match.start() - 40) : match.end() + 40], instead
 
@@ -126,10 +150,28 @@ def test_texts_are_in_plain_english(folder: str) -> None:
         "the line that is none",
         "What cannot be read stays. Next",
         "counted anew",
+        "the server does not speak TLS",
+        "cannot be read; name a file that this user may read",
+        "give this user the right to write there",
     ],
 )
 def test_a_phrase_is_seen(text: str) -> None:
     assert any(phrase.search(text) for phrase, _ in PHRASES)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "You need no key",
+        "it adds no frame twice",
+        "the log is away",
+        "`aggregate` ends with 6",
+        "after some minutes",
+        "stop it by Ctrl-C",
+    ],
+)
+def test_a_phrase_of_a_page_is_seen(text: str) -> None:
+    assert any(phrase.search(text) for phrase, _ in PAGE_PHRASES)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +185,7 @@ def test_a_phrase_is_seen(text: str) -> None:
     ],
 )
 def test_plain_english_is_not_a_phrase(text: str) -> None:
-    assert not any(phrase.search(text) for phrase, _ in PHRASES)
+    assert not any(phrase.search(text) for phrase, _ in [*PHRASES, *PAGE_PHRASES])
 
 
 if __name__ == "__main__":

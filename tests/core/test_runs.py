@@ -140,8 +140,8 @@ def test_a_pointer_that_cannot_be_trusted_is_named_with_the_remedy(store: Memory
     [
         (GOOD[:-1], "part-00000 ends in the middle of line 2"),
         (GOOD[:-20], "part-00000 ends in the middle of line 2"),
-        (part_line(count()), "covers 0 frames where its run counted 3"),
-        (GOOD + GOOD, "covers 6 frames where its run counted 3"),
+        (part_line(count()), "covers 0 frames, but its run counted 3"),
+        (GOOD + GOOD, "covers 6 frames, but its run counted 3"),
         (b"{}\n" + GOOD, "line 1"),
         (b"[\t{}\n" + GOOD, "line 1"),
         (b'["sum","gate",1]\t{}\n' + GOOD, "line 1"),

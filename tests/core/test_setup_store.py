@@ -69,7 +69,7 @@ def test_a_store_that_is_full_is_waited_for_and_another_refusal_keeps_its_word()
     assert isinstance(said("QuotaExceeded"), Retryable)
     assert "no space left for images/a.jpg (QuotaExceeded)" in str(said("QuotaExceeded"))
     assert isinstance(said("AllAccessDisabled"), Misconfigured)
-    assert "may not be written (AllAccessDisabled): give this key the right s3:PutObject" in str(
+    assert "cannot be written (AllAccessDisabled): give this key the permission s3:PutObject" in str(
         said("AllAccessDisabled")
     )
 

@@ -38,7 +38,7 @@ def index_server() -> SqlServer:
 )
 @pytest.mark.parametrize("open_it", OPEN)
 def test_a_password_in_the_url_is_refused_and_not_repeated(open_it: Callable[..., object], url: str) -> None:
-    with pytest.raises(Misconfigured, match=r"carries a password.*_PASSWORD") as raised:
+    with pytest.raises(Misconfigured, match=r"contains a password.*_PASSWORD") as raised:
         open_it(url, ServerAccess())
     assert SECRET not in "".join(traceback.format_exception(raised.value))
 
@@ -74,7 +74,7 @@ def test_a_url_that_is_content_with_less_than_the_ca_file_asks_for_is_refused(
 ) -> None:
     access = ServerAccess(ca_file=Path("/etc/ca.pem"))
     with pytest.raises(
-        Misconfigured, match=rf"_URL says sslmode={mode}, and FRAMETALLY_.*_CA_FILE is set.*out"
+        Misconfigured, match=rf"_URL has sslmode={mode}, but FRAMETALLY_.*_CA_FILE is set.*out"
     ):
         open_it(f"postgresql://127.0.0.1/x?sslmode={mode}", access)
 
@@ -97,13 +97,13 @@ def test_with_a_ca_file_the_server_must_show_a_certificate_of_that_authority_wit
     [
         ('FATAL:  password authentication failed for user "me"', Misconfigured, "FRAMETALLY_INDEX_PASSWORD"),
         ("fe_sendauth: no password supplied", Misconfigured, "set FRAMETALLY_INDEX_USER"),
-        ('FATAL:  database "x" does not exist', Misconfigured, "make it"),
+        ('FATAL:  database "x" does not exist', Misconfigured, "create it"),
         ('FATAL:  no pg_hba.conf entry for host "1.2.3.4"', Misconfigured, "pg_hba.conf"),
         ("SSL error: certificate verify failed", Misconfigured, "FRAMETALLY_INDEX_CA_FILE"),
         (
             "failed to resolve host 'x': [Errno -2] Name or service not known",
             Retryable,
-            "it is down, or the name is wrong; start it, or check FRAMETALLY_INDEX_URL",
+            "the server is down, or its name is wrong; start it, or check FRAMETALLY_INDEX_URL",
         ),
         (
             "failed to resolve host 'x': [Errno -3] Temporary failure in name resolution",

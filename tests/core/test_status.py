@@ -145,10 +145,10 @@ def test_all_frames_everywhere_is_settled(house: House) -> None:
     ("fill", "says"),
     [
         (lambda house: house.manifest(5, 3, state="producing"), "2 frames to announce"),
-        (lambda house: house.manifest(5, 5, state="producing"), "a medium was not read to its end; run"),
+        (lambda house: house.manifest(5, 5, state="producing"), "a medium was not read to the end; run"),
         (
             lambda house: house.manifest(5, 5, state="producing", live=LIVE),
-            "its camera is still recording a minute; it goes on",
+            "its camera is still recording this minute; it continues",
         ),
         (lambda house: house.announced(5, 2), "3 messages to detect"),
         (lambda house: None, "5 frames to count"),
@@ -177,7 +177,7 @@ def test_days_of_an_earlier_version_are_named_before_they_are_counted_again(
     status = house.status()
     assert (status.exit_code, status.broken) == (4, [])
     assert status.behind == [
-        "1 days were counted by an earlier version's rules; `frametally aggregate "
+        "1 days were counted with an earlier version's rules; `frametally aggregate "
         "--interval 60` counts them again, and their numbers may change: 1970-01-01"
     ]
 
@@ -303,7 +303,7 @@ def test_a_run_that_only_the_index_has_is_told_with_its_remedy(house: House) -> 
     status = house.status()
     assert status.exit_code == BROKEN
     assert status.broken == [
-        "the index has 1 runs that the store does not have, such as that of 1970-01-01 (pixels-1, 60 s); "
+        "the index has 1 runs that the store does not have, such as the run of 1970-01-01 (pixels-1, 60 s); "
         "run `frametally index --repair`"
     ]
 
@@ -460,7 +460,7 @@ def test_status_prints_json_or_a_table_and_exits_with_its_verdict(
         f"--model nobody: no segment has this model; choose from {said['model']}" in capsys.readouterr().err
     )
     assert cli.main(["ledger", "rebuild", *arguments[1:]]) == 0
-    assert "2 objects taken in" in capsys.readouterr().out
+    assert "2 objects added" in capsys.readouterr().out
 
 
 def test_of_400_sources_status_shows_those_first_that_need_somebody(
@@ -479,7 +479,7 @@ def test_of_400_sources_status_shows_those_first_that_need_somebody(
     said = capsys.readouterr().out
     rows = [row for row in said.splitlines() if row.startswith(" Gate")]
     assert (len(rows), rows[0].split()[:2], rows[1].split()[:2]) == (20, ["Gate", "398"], ["Gate", "399"])
-    assert "… and 380 more: 380 have all frames; `--json` has each" in said
+    assert "… and 380 more: 380 have all frames; use `--json` to see each source" in said
     assert said.count("behind: ") == 20
     assert "… and 2 more such lines" in said
 
@@ -518,7 +518,7 @@ def test_status_names_what_is_away_and_shows_the_rest(
     assert cli.main(arguments) == 2
     error, *others = capsys.readouterr().err.splitlines()
     assert error.startswith("error: ledger ")
-    assert [line.split(":")[0] for line in others] == ["away, too", "away, too"]
+    assert [line.split(":")[0] for line in others] == ["also not responding", "also not responding"]
 
 
 def test_watching_opens_each_part_once_and_again_only_what_was_away(

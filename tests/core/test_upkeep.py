@@ -22,8 +22,8 @@ MAKE = """\
 echo "made $*"
 if [ "$1" = test-all ] && [ -n "$FAILED" ] && [ ! -e tried ]; then
   touch tried
-  mkdir -p .pytest_cache/v/cache
-  echo "$FAILED" > .pytest_cache/v/cache/lastfailed
+  mkdir -p "${PYTEST_ADDOPTS#*cache_dir=}/v/cache"
+  echo "$FAILED" > "${PYTEST_ADDOPTS#*cache_dir=}/v/cache/lastfailed"
   exit 1
 fi
 """
@@ -66,7 +66,7 @@ def run_tests(checkout: Path, failed: dict[str, bool] | None) -> list[str]:
 
 
 def test_where_nothing_fails_nothing_is_repeated(checkout: Path) -> None:
-    assert run_tests(checkout, None) == ["made .venv/dev", "made test-all", "Run once more: 0"]
+    assert run_tests(checkout, None) == ["made .venv/dev setup", "made test-all", "Run once more: 0"]
 
 
 @pytest.mark.thorough

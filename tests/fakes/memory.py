@@ -145,7 +145,7 @@ class MemoryWrite:
         """Take in `data`. Raises `Poison` where they do not follow, or the write is over."""
         kept = self.durable_bytes
         if self._over or kept < self._kept:
-            raise Poison(f"the write of {self.key} is over: start again")
+            raise Poison(f"the write of {self.key} has already been finished or aborted; start again")
         end = self._kept + len(self._loose)
         if kept != self._kept or at_byte != end:
             self._kept = kept
@@ -174,7 +174,7 @@ class MemoryWrite:
             with suppress(ObjectMissing):  # another was faster
                 made = self._store.put(self.key, self._store.get(self._part_key), if_absent=True)
         if self._store.head(self.key) is None:
-            raise Poison(f"the write of {self.key} is over: start again")
+            raise Poison(f"the write of {self.key} has already been finished or aborted; start again")
         self.abort()
         return made
 

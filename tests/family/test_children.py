@@ -101,7 +101,7 @@ def test_a_member_that_is_killed_comes_back_and_the_others_run_on() -> None:
     with Running(python("one", SLEEPS), python("other", SLEEPS)) as family:
         first, other = (process_of(family.says(f"{name} | here")[0]) for name in ("one  ", "other"))
         os.kill(first, signal.SIGKILL)
-        assert family.says("was killed by SIGKILL: it is started again in ")[0].startswith("one   | ")
+        assert family.says("was killed by SIGKILL: frametally starts it again in ")[0].startswith("one   | ")
         second = process_of(family.says("one   | here", times=2)[1])
         assert second != first
         assert lives(other)
@@ -112,18 +112,20 @@ def test_a_member_that_is_killed_comes_back_and_the_others_run_on() -> None:
 @pytest.mark.thorough
 def test_one_that_ends_by_itself_comes_back_after_pauses_that_grow() -> None:
     with Running(python("short", "import time; print('at', time.time())")) as family:
-        said = family.says("ended with code 0: it is started again in ", times=3)
+        said = family.says("ended with code 0: frametally starts it again in ", times=3)
     pauses_s = [float(line.split()[-2]) for line in said[:3]]
     assert pauses_s[0] <= 0.5 < pauses_s[2] <= 2.0
 
 
 def test_the_end_has_the_code_of_the_worst_member() -> None:
     ends = {"cut": 1, "bad": 2, "part": PART_DONE}
-    members = [python(name, f"raise SystemExit({code})") for name, code in ends.items()]
+    program = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit({code})); "
+        "print('here'); time.sleep(600)"
+    )
+    members = [python(name, program.format(code=code)) for name, code in ends.items()]
     with Running(python("fine", SLEEPS), *members) as family:
-        family.says("here")
-        for code in ends.values():
-            family.says(f"ended with code {code}")
+        family.says("here", times=1 + len(members))
     assert family.code == 2  # 6 is the larger number, and no failure
 
 
@@ -161,7 +163,7 @@ def test_a_member_that_hears_nothing_is_killed_in_the_end(monkeypatch: pytest.Mo
 
 def test_one_that_cannot_be_found_is_said_and_tried_again() -> None:
     with Running(Member("gone", ["/nowhere/at/all"])) as family:
-        family.says("gone | ended with code 1: it is started again in ", times=2)
+        family.says("gone | ended with code 1: frametally starts it again in ", times=2)
         assert family.says("nowhere") == ["gone | /nowhere/at/all: No such file or directory"]
     assert family.code == 1
 

@@ -69,7 +69,7 @@ def test_one_that_is_killed_comes_back(up: Running, member: str) -> None:
     assert killed is not None
     os.kill(killed, signal.SIGKILL)
     waits(lambda: up.process_of(member) not in (None, killed))
-    assert f"{member:<14} | was killed by SIGKILL: it is started again in " in up.said
+    assert f"{member:<14} | was killed by SIGKILL: frametally starts it again in " in up.said
     assert {name: up.process_of(name) for name in MEMBERS if name != member} == {
         name: process for name, process in before.items() if name != member
     }

@@ -179,7 +179,7 @@ def test_on_a_full_disk_the_consumer_waits_says_so_and_goes_on_when_there_is_roo
                 file.write(bytes(512))
         assert run_consumer(settings, store, log, progress) == 24
         [line] = progress.said
-        assert "no room left" in line
+        assert "no space left" in line
         assert "free some space" in line
         leftovers = list((tiny_disk / "store").rglob("put#*"))
         assert leftovers == []

@@ -395,7 +395,7 @@ class Protocol(RuleBasedStateMachine):
         for worker in getattr(self, "workers", []):
             for stopped in worker.stopped:
                 assert self.removed, stopped
-                assert "has nothing of offset" in stopped.reason
+                assert "has no entry for offset" in stopped.reason
 
     def finish(self) -> None:
         """A fresh worker brings it to an end: the counts are the model's."""

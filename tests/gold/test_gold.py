@@ -375,7 +375,7 @@ def test_a_run_that_counts_something_twice_is_not_loaded(store: MemoryStore, gol
     put_run(store, run, [make_count(), make_count()], [make_coverage(detections=2)])
     report = load_gold(store=store, gold=gold, progress=NoProgress())
     assert [skipped.reason for skipped in report.skipped] == [
-        f"run {run.prefix} counts something twice, so it is not loaded"
+        f"run {run.prefix} counts something twice, so frametally does not load it"
     ]
     assert gold.loads() == {}
 

@@ -115,8 +115,8 @@ def test_a_damaged_part_file_is_one_line_and_exit_code_1_beside_other_days(
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("mysql://host/gold", "no such kind of gold database; use sqlite:"),
-        ("postgresql://user:secret@host/gold", "carries a password"),
+        ("mysql://host/gold", "this kind of gold database is not supported; use sqlite:"),
+        ("postgresql://user:secret@host/gold", "contains a password"),
         ("postgresql://127.0.0.1:1/gold", "check the server and try again"),
         ("sqlite:////proc/no/gold.sqlite", "FRAMETALLY_GOLD_URL"),
     ],

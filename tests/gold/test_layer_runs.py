@@ -213,7 +213,7 @@ def test_bytes_that_were_changed_stop_at_bronze(place: Place, capfd: pytest.Capt
     said = capfd.readouterr()
     assert said.out == "bronze: envelope, size_bytes\n"
     assert said.err.startswith("skipped sha256: ")
-    assert "does not hold the bytes that were accepted" in said.err.replace("\n", " ")
+    assert "does not contain the bytes that were accepted" in said.err.replace("\n", " ")
 
 
 @pytest.mark.parametrize("layer", LAYERS)

@@ -111,7 +111,7 @@ def test_without_a_video_there_is_no_envelope(place: Place) -> None:
     with pytest.raises(Poison, match=f"video {missing} does not exist"):
         bronze.envelope(missing, place.store, place.patience)
     place.change(state="deleting")
-    with pytest.raises(Poison, match="is being removed"):
+    with pytest.raises(Poison, match="is being deleted"):
         bronze.envelope(place.video.id, place.store, place.patience)
 
 
@@ -134,7 +134,7 @@ def test_an_original_of_other_bytes_is_told(place: Place) -> None:
     assert found == place.video.sha256
     data = place.store.get(place.original)
     place.store.put(place.original, data[:-1] + bytes([data[-1] ^ 1]))
-    with pytest.raises(Poison, match="does not hold the bytes that were accepted"):
+    with pytest.raises(Poison, match="does not contain the bytes that were accepted"):
         bronze.sha256(place.video, size_bytes, place.store, place.patience)
     place.store.delete(place.original)
     with pytest.raises(Poison, match="is missing; restore it"):

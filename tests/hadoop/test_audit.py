@@ -197,7 +197,7 @@ def test_where_pictures_of_a_medium_of_two_days_are_gone_its_days_cannot_be_told
     footage.aggregate()
     for verdict, [detail] in coverage_of_days(footage).values():
         assert verdict is None
-        assert "is of 2 days, and 7 of its 8 frames are in the store" in detail
+        assert "covers 2 days, and 7 of its 8 frames are in the store" in detail
 
 
 def test_a_gap_between_segments_is_said_with_the_runs_of_its_model(footage: Footage) -> None:
@@ -274,7 +274,7 @@ def test_footage_of_1970_or_2200_is_counted_in_its_day_and_doubted(
     report = only_report(footage)
     [check] = report.failed
     assert (check.name, report.detections) == (TIMES_PLAUSIBLE, 1)
-    assert "was the camera's clock set?" in check.details[0]
+    assert "check that the camera's clock is set" in check.details[0]
 
 
 def test_a_video_whose_times_jump_by_a_century_is_doubted_on_both_days_until_one_is_forgotten(
@@ -318,7 +318,8 @@ def test_a_label_that_nothing_shows_is_a_warning_with_those_that_are_there(foota
     footage.segment([footage.frame(NOON_MS, "car", "bus"), footage.frame(NOON_MS + 1, "car", index=1)])
     report = footage.aggregate(count_labels="car, bycicle")
     assert report.warnings == [
-        "FRAMETALLY_COUNT_LABELS asks for 'bycicle', which nothing detected here has; there are: bus, car"
+        "FRAMETALLY_COUNT_LABELS includes 'bycicle', but nothing detected here has this label; choose "
+        "from: bus, car"
     ]
     assert verdicts(only_report(footage))[LABELS_SEEN] is None
     assert footage.aggregate(count_labels="car,bus").warnings == []
@@ -345,7 +346,10 @@ def lose_coverage(job: Callable[..., Any]) -> Any:
 
 @pytest.mark.parametrize(
     ("broken", "reason"),
-    [(lose_a_count, "counts hold 0 detections, its frames 2"), (lose_coverage, "are not the 2 lines")],
+    [
+        (lose_a_count, "the counts have 0 detections, but its frames have 2"),
+        (lose_coverage, "do not add up to the 2 lines"),
+    ],
 )
 def test_sums_that_differ_stop_the_publication_and_say_why(
     footage: Footage, monkeypatch: pytest.MonkeyPatch, broken: Any, reason: str
@@ -362,7 +366,7 @@ def test_sums_that_differ_stop_the_publication_and_say_why(
     assert report.runs == []
     [skipped] = report.skipped
     assert reason in skipped.reason
-    assert "what was published before stays" in skipped.reason
+    assert "earlier published counts are unchanged" in skipped.reason
     assert footage.parts() == before
     left = [key for key in footage.objects("mapreduce-output") if "/run=000002-" in key]
     assert any(key.endswith("/_quality.json") for key in left)

@@ -122,8 +122,8 @@ def test_it_can_be_narrowed(two_models: Footage, asked: dict[str, Any], differen
     ("models", "asked", "reason"),
     [
         (("tiny-a", "tiny-a"), {}, "the same model"),
-        (("tiny-", "tiny-b"), {}, "which of them"),
-        (("tiny-a", "large"), {}, "there are tiny-a, tiny-b"),
+        (("tiny-", "tiny-b"), {}, "several models match"),
+        (("tiny-a", "large"), {}, "choose from: tiny-a, tiny-b"),
         (("tiny-a", "tiny-b"), {"interval_s": 7}, "does not divide a day"),
         (("tiny-a", "tiny-b"), {"interval_s": 30}, "no stored interval fits both models"),
     ],
@@ -165,7 +165,7 @@ def test_the_command_prints_the_frames_and_json(two_models: Footage) -> None:
     ("settings", "step_ms", "why"),
     [
         ({"count_objects": False}, 200, "tracking was off"),
-        ({}, 1000, "only 1 frames a second were analysed"),
+        ({}, 1000, "only 1 frames per second were analysed"),
     ],
 )
 def test_objects_that_were_not_measured_are_said_with_the_reason(
@@ -214,5 +214,5 @@ def test_what_is_seen_too_weakly_to_follow_is_said_so(file_footage: Footage) -> 
     assert (one.b.objects, one.b.objects_missing, one.b.tracked_detections) == (1, None, 5)
     assert _figures(one.a) == (
         "5 detections, peak 1, objects not measured "
-        "(too weak to track: 0 detections are in tracks) in 5 frames"
+        "(too few for tracking: 0 detections are in tracks) in 5 frames"
     )

@@ -133,7 +133,8 @@ def test_a_forgotten_range_says_whose_and_shows_the_frames_that_went(counted: Co
     assert [frame.captured_at_ms for frame in found.changes[-1].removed] == [NOON_MS + 1000, NOON_MS + 2000]
     assert found.changes[-1].frames_gone == {"gate": 2}
     assert told(found) == [
-        "Someone removed footage of Gate: “cam.mp4” from 2026-01-01 12:00:01 to 2026-01-01 12:00:03."
+        "Someone deleted footage of Gate from the counts: “cam.mp4” from 2026-01-01 12:00:01 to "
+        "2026-01-01 12:00:03."
     ]
 
 
@@ -213,7 +214,7 @@ def test_without_the_parts_of_such_a_run_the_history_says_that_it_cannot_tell(co
     counted.count()
     found = counted.history()
     assert (numbers(found), kinds(found)) == ([(0, 2)], [["lost"]])
-    assert "has no parts of the run before this one any more" in told(found)[0]
+    assert "no longer has the part files of the run before this one" in told(found)[0]
 
 
 def test_runs_that_retention_removed_keep_their_numbers_and_say_that_their_parts_are_gone(

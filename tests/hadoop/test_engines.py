@@ -561,7 +561,7 @@ def test_a_machine_without_hadoop_is_told_so_with_the_settings(tmp_path: Path) -
 def test_what_hdfs_says_is_said(tmp_path: Path) -> None:
     hadoop = hadoop_that(tmp_path, "echo 'WARN: old' >&2; echo 'put: Permission denied' >&2; exit 1")
     with (
-        pytest.raises(Retryable, match=r"fs .*failed: put: Permission denied; is HDFS up"),
+        pytest.raises(Retryable, match=r"fs .*failed: put: Permission denied; check that HDFS is running"),
         HadoopCluster(hadoop=hadoop).private_file(tmp_path / "manifest.txt"),
     ):
         pass

@@ -261,7 +261,7 @@ def test_a_round_that_fails_for_now_is_tried_again_within_a_minute_and_said_once
         clock=clock,
         sleep=clock.pass_by,
     )
-    assert said == [f"waiting: the store is away; the next try is in {min(period_s, 60):g} s"] * 2
+    assert said == [f"waiting: the store is away; trying again in {min(period_s, 60):g} s"] * 2
     assert len(tried) == tries
 
 
@@ -335,7 +335,7 @@ def test_an_upgraded_folder_names_its_days_before_they_are_counted_again_and_the
         return capfd.readouterr()
 
     notice = (
-        "3 days were counted by an earlier version's rules; `frametally aggregate --interval 60` counts "
+        "3 days were counted with an earlier version's rules; `frametally aggregate --interval 60` counts "
         "them again, and their numbers may change: 2026-01-01, 2026-01-02, 2026-01-03"
     )
     assert notice in output_of("status", code=3)[0]
@@ -346,11 +346,11 @@ def test_an_upgraded_folder_names_its_days_before_they_are_counted_again_and_the
     changed, said = output_of("aggregate", "--from", "2026-01-02")
     assert notice.replace("3 days", "2 days").replace("2026-01-01, ", "") in said
     assert changed.splitlines()[:3] == [
-        "2026-01-02, 60 s, counted again by this version: gate: 0 -> 2 detections, "
+        "2026-01-02, 60 s, counted again with this version: gate: 0 -> 2 detections, "
         "0 -> 1 intervals without objects",
-        "2026-01-03, 60 s, counted again by this version: gate: 0 -> 3 detections, "
+        "2026-01-03, 60 s, counted again with this version: gate: 0 -> 3 detections, "
         "0 -> 1 intervals without objects",
-        "counts: 2 days counted, 0 up to date, 5 frames, 0 repeats dropped",
+        "counts: 2 days counted, 0 up to date, 5 frames, 0 duplicates dropped",
     ]
     assert "2026-01-01, 60 s, counted again" in output_of("aggregate")[0]
     assert "earlier version" not in "".join(output_of("aggregate", "--dry-run"))
@@ -404,7 +404,7 @@ def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_foot
     assert {"name", "passed", "count", "details"} <= set(report["checks"][0])
     narrowed = frametally("aggregate", "--to", "2026-01-02", "--labels", "car,carr", **place)
     assert (narrowed.code, narrowed.out.split(",")[0]) == (0, "counts: 1 days counted")
-    assert "asks for 'carr', which nothing detected here has; there are: car" in narrowed.err
+    assert "includes 'carr', but nothing detected here has this label; choose from: car" in narrowed.err
     refused = frametally("aggregate", "--every", "soon", **place)
     assert (refused.code, refused.out) == (2, "")
     assert "--every 'soon' is not a period" in refused.err

@@ -279,7 +279,7 @@ def test_days_counted_by_the_rules_of_before_are_stale(
         [before] = footage.aggregate().runs
     assert before.settings["counting_version"] == 4
     [line] = earlier_version_lines([before])
-    assert line.startswith("1 days were counted by an earlier version's rules")
+    assert line.startswith("1 days were counted with an earlier version's rules")
     assert line.endswith(before.day)
     [after] = footage.aggregate().runs
     assert earlier_version_lines([after]) == []
@@ -296,7 +296,7 @@ def test_totals_that_a_later_version_changes_are_named_with_day_source_and_both_
         count = make_count(detections=boxes, objects=unique, tracked_detections=tracked, evidence=[])
         put_run(store, run, [count], [make_coverage(detections=boxes)])
         runs.append(run)
-    day = f"{runs[0].day}, 60 s, counted again by this version: gate: "
+    day = f"{runs[0].day}, 60 s, counted again with this version: gate: "
     assert [*changed_totals(store, runs[:1], runs[1:2])] == [f"{day}9 -> 11 objects"]
     assert [*changed_totals(store, runs[1:2], runs[2:])] == [
         f"{day}11 -> 0 objects, 0 -> 1 intervals without objects"

@@ -193,7 +193,7 @@ def overflow_is_named(capturing: Capturing, settings: Settings, decoded: Mapping
     manifests = manifests_of(capturing.store)
     losses = [loss for one in manifests for loss in live_of(one).losses]
     assert losses
-    assert all("16 MB of frames waited on disk" in one.reason for one in losses)
+    assert all("16 MB of frames were waiting on disk" in one.reason for one in losses)
     assert capturing.heard.told.frames_lost == sum(one.frames for one in losses)
     for one in losses:
         assert not any(one.from_ms <= frame.captured_at_ms <= one.to_ms for frame in announced)

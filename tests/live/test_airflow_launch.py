@@ -165,18 +165,18 @@ BAD: dict[str, tuple[str, Answer, str]] = {
     "a page": (TOKEN, says(200, b"<html>" + PASSWORD.encode()), "does not answer like Airflow 3"),
     "deep": (TOKEN, says(200, b"[" * 900_000), "does not answer like Airflow 3"),
     "bytes": (TOKEN, says(200, bytes(range(256))), "does not answer like Airflow 3"),
-    "log-in refused": (TOKEN, says(401), "refuses user or password (401)"),
+    "log-in refused": (TOKEN, says(401), "refuses the user name or password (401)"),
     "without end": (TOKEN, never_ends, "does not answer in 1 s"),
     "a head without end": (TOKEN, never_ends_its_head, "does not answer in 1 s"),
     "nothing": (TOKEN, says_nothing, "does not answer in 1 s"),
     "cut off": (TOKEN, cut_off, "does not answer like"),
     "no HTTP": (TOKEN, no_http, "does not answer as it should"),
     "no such DAG": (DAG, says(404), "has no DAG frametally_stream"),
-    "no right to see it": (DAG, says(403), "does not let FRAMETALLY_AIRFLOW_USER start runs"),
+    "no right to see it": (DAG, says(403), "does not allow FRAMETALLY_AIRFLOW_USER to start runs"),
     "paused": (DAG, says(200, {"dag_id": "frametally_stream", "is_paused": True}), "has paused the DAG"),
     "another's DAG": (DAG, says(200, {"dag_id": "x"}), "does not answer like Airflow 3"),
     "late, without end": (RUNS, never_ends, "does not answer in 1 s"),
-    "no right to begin it": (RUNS, says(403), "does not let FRAMETALLY_AIRFLOW_USER start runs"),
+    "no right to begin it": (RUNS, says(403), "does not allow FRAMETALLY_AIRFLOW_USER to start runs"),
     "another conf": (RUNS, says(400, {"detail": PASSWORD}), "refuses this run of frametally_stream (400)"),
     "a fault at last": (RUNS, says(503), "answers 503"),
     "another's run": (RUNS, says(200, {"dag_run_id": "x"}), "does not answer like Airflow 3"),
@@ -254,7 +254,8 @@ def test_an_airflow_that_is_away_and_one_of_another_password_are_told_with_the_r
     wrong = place.app(**access(airflow.url, airflow_password=SecretStr("guess-91b"))).test_client()
     stream = started(wrong, video_id)
     assert stream["reason"] == (
-        f"Airflow at {airflow.url} refuses user or password (401): check FRAMETALLY_AIRFLOW_USER and "
+        f"Airflow at {airflow.url} refuses the user name or password (401): check "
+        f"FRAMETALLY_AIRFLOW_USER and "
         "FRAMETALLY_AIRFLOW_PASSWORD, then start the stream again."
     )
     with socket.socket() as nobody:
@@ -263,7 +264,7 @@ def test_an_airflow_that_is_away_and_one_of_another_password_are_told_with_the_r
         away = started(place.app(**access(url)).test_client(), video_id)
     assert away["state"] == "failed"
     assert away["reason"] == (
-        f"Airflow at {url} does not answer as it should: check that it runs there, and that "
+        f"Airflow at {url} does not answer as it should: check that it is running there, and that "
         "FRAMETALLY_AIRFLOW_URL is its address, then start the stream again."
     )
 
@@ -299,7 +300,7 @@ def test_a_run_that_is_there_though_its_answer_was_lost_is_told_that_its_stream_
         ({"airflow_url": "airflow:8080"}, "FRAMETALLY_AIRFLOW_URL must be Airflow's address"),
         ({"airflow_url": "http://[::1"}, "FRAMETALLY_AIRFLOW_URL must be Airflow's address"),
         ({"airflow_url": "http://x:99999"}, "FRAMETALLY_AIRFLOW_URL must be Airflow's address"),
-        ({"airflow_url": f"http://me:{PASSWORD}@x"}, "must not contain user and password"),
+        ({"airflow_url": f"http://me:{PASSWORD}@x"}, "must not contain a user name or password"),
         ({"airflow_user": ""}, "needs FRAMETALLY_AIRFLOW_USER and FRAMETALLY_AIRFLOW_PASSWORD"),
         (
             {"airflow_password": SecretStr("")},

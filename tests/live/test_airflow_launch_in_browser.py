@@ -36,7 +36,8 @@ def test_why_airflow_starts_no_stream_is_one_line_and_the_next_start_asks_anew(
     start, words = page.get_by_role("button", name="Start stream"), page.locator(".live-words")
     start.click()
     expect(words).to_have_text(
-        f"Failed: Airflow at {airflow.url} refuses user or password (401): check FRAMETALLY_AIRFLOW_USER and "
+        f"Failed: Airflow at {airflow.url} refuses the user name or password (401): check "
+        f"FRAMETALLY_AIRFLOW_USER and "
         "FRAMETALLY_AIRFLOW_PASSWORD, then start the stream again."
     )
     expect(page.locator(".live-stream .form-said")).to_be_hidden()

@@ -89,7 +89,7 @@ def test_whoever_ends_it_ends_the_stream_which_has_failed_and_says_so(
     told = book.feeds()[0].told
     assert (told.state, told.reason) == (
         "failed",
-        "Airflow ended its run: look there for the reason, then start the stream again.",
+        "Airflow ended its run: check there for the reason, then start the stream again.",
     )
 
 
@@ -112,7 +112,8 @@ def test_what_is_no_booked_stream_is_one_line(
 ) -> None:
     assert run(VIDEO.id, "--booked", stream_id) == 2
     assert capsys.readouterr().err == (
-        f"error: --booked: video {VIDEO.id} has no booked stream {stream_id}; start it again on the video's "
+        f"error: --booked: video {VIDEO.id} does not have a booked stream {stream_id}; start it again on "
+        f"the video's "
         "page\n"
     )
     assert book.feeds() == []

@@ -118,7 +118,7 @@ def test_people_are_told_whom_to_ask_and_the_log_which_setting_allows_the_addres
 ) -> None:
     told = add(client, "http://127.0.0.1:5001/").json
     assert told is not None
-    assert told["detail"] == "address: 127.0.0.1 is not where cameras may be."
+    assert told["detail"] == "address: frametally does not allow cameras at 127.0.0.1."
     assert told["remedy"] == "Ask an administrator to allow this address."
     assert "set FRAMETALLY_LIVE_ALLOW=10.0.0.0/8" in caplog.text
 

@@ -69,7 +69,10 @@ def test_a_camera_is_added_captured_stopped_counted_and_removed_and_its_password
     [
         ("rtsp://viewer:ge:he@127.0.0.1/gate", '. Leave it out, and set FRAMETALLY_LIVE_LOGINS={"<'),
         ("rtsp://169.254.169.254/gate", ". Enter another address."),
-        ("rtsp://10.0.0.1/gate", ". If that is right, set FRAMETALLY_LIVE_ALLOW=127.0.0.1,10.0.0.1\n"),
+        (
+            "rtsp://10.0.0.1/gate",
+            ". If this address is right, set FRAMETALLY_LIVE_ALLOW=127.0.0.1,10.0.0.1\n",
+        ),
         ("file:///etc/passwd", ". Write it as rtsp://192.168.1.20:554/stream; there are rtsp://"),
     ],
 )
@@ -107,9 +110,10 @@ def test_cameras_that_cannot_be_read_say_why_in_one_line_and_the_others_go_on(
     settings, said = here(tmp_path), tmp_path / "said.txt"
     refuses = answering(b"HTTP/1.0 403 No\r\nContent-Length: 0\r\n\r\n")
     lines = {
-        "refusing": "refuses user or password (403): check those of refusing in FRAMETALLY_LIVE_LOGINS",
-        "nonsense": "does not answer with RTSP: check port and scheme",
-        "gone": "does not answer at 127.0.0.1",
+        "refusing": "refuses the user name or password (403): check the entry of refusing in "
+        "FRAMETALLY_LIVE_LOGINS",
+        "nonsense": "does not answer with RTSP: check the port and the scheme",
+        "gone": "is not responding at 127.0.0.1",
     }
     tried = {source: f"{source}: added, but the camera {line}" for source, line in lines.items()} | {
         "silent": "silent: added, but the camera showed no picture within 2 s. frametally keeps trying",

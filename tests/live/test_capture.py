@@ -117,7 +117,10 @@ def test_a_camera_that_is_redirected_to_a_refused_address_waits_and_is_back_by_i
         until(lambda: capturing.failure or server.visits > 1)
         assert capturing.failure is None
         assert capturing.heard.told.state == "waiting"
-        assert "leads to an address that is not allowed: no camera may be at" in capturing.heard.told.reason
+        assert (
+            "leads to an address that is not allowed: frametally does not allow cameras at"
+            in capturing.heard.told.reason
+        )
         is_redirected.clear()
         capturing.until_frames(3)
 
@@ -138,7 +141,7 @@ def test_damaged_pictures_are_told_beside_a_camera_that_goes_on(tmp_path: Path) 
         Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
     ):
         capturing.until_frames(3)
-        until(lambda: "Some of its pictures come damaged, and are left out." in capturing.heard.reasons)
+        until(lambda: "Some of its pictures are damaged and left out." in capturing.heard.reasons)
         assert capturing.heard.told.state == "running"
     assert sum(live_of(one).pieces_damaged for one in manifests_of(capturing.store)) > 0
 

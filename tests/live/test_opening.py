@@ -228,7 +228,7 @@ def test_only_a_camera_whose_own_ip_address_is_refused_cannot_be_tried_again(
         )
         told = failure_of(to_open(f"{scheme}://gate.example.org/video"))
         assert isinstance(told, CameraAway)
-        assert "no camera may be at gate.example.org (169.254.1.1)" in str(told)
+        assert "frametally does not allow cameras at gate.example.org (169.254.1.1)" in str(told)
 
 
 def test_a_redirect_by_http_to_where_cameras_may_be_is_followed_and_gets_no_log_in() -> None:
@@ -267,7 +267,7 @@ def test_a_camera_by_http_is_logged_in_to(scheme: str) -> None:
 
     with Speaker(speak) as server:
         assert len(frames_of(by_http(server, login=LOGIN), 3)) == 3
-        assert "requires a password" in str(failure_of(by_http(server)))
+        assert "requires a user name and password" in str(failure_of(by_http(server)))
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Digest", "Bearer"])
@@ -280,7 +280,7 @@ def test_a_refused_log_in_is_told_after_one_try(scheme: str) -> None:
 
     with Speaker(refuse) as server:
         told = failure_of(by_http(server, login=LOGIN))
-        assert "refuses user or password (401)" in str(told)
+        assert "refuses the user name or password (401)" in str(told)
         assert server.visits <= 2
 
 
@@ -411,7 +411,7 @@ def test_frames_with_more_pixels_than_allowed_are_refused() -> None:
 def test_a_closed_port_and_an_unknown_name_are_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert "does not answer at" in str(failure_of(to_open(f"rtsp://127.0.0.1:{port}/gate")))
+    assert "is not responding at" in str(failure_of(to_open(f"rtsp://127.0.0.1:{port}/gate")))
     assert "cannot resolve" in str(failure_of(to_open("rtsp://nowhere.invalid/gate")))
 
 
@@ -419,7 +419,7 @@ def test_a_closed_port_and_an_unknown_name_are_one_line() -> None:
 def test_a_wrong_path_a_wrong_password_and_none_are_told_apart() -> None:
     with RtspCamera(LAUNCHES["mjpeg"], user="viewer", password=LOGIN.password.get_secret_value()) as camera:
         wrong = LOGIN._replace(password=SecretStr("geheim"))
-        assert "requires a password" in str(failure_of(to_open(camera.address)))
+        assert "requires a user name and password" in str(failure_of(to_open(camera.address)))
         told = failure_of(to_open(camera.address, login=wrong))
         assert isinstance(told, CameraAway)
         assert told.refuses_login
@@ -526,7 +526,7 @@ def test_authorities_that_cannot_be_read_and_a_camera_without_tls_are_one_line(t
             assert "FRAMETALLY_LIVE_CA_FILE" in str(told)
     with RtspCamera(LAUNCHES["mjpeg"]) as camera:
         told = failure_of(to_open(camera.address.replace("rtsp://", "rtsps://")))
-        assert "does not speak TLS on this port" in str(told)
+        assert "does not use TLS on this port" in str(told)
 
 
 def told_of(path: str) -> str:
@@ -545,9 +545,7 @@ def test_what_is_no_camera_or_may_not_be_read_is_one_line_with_the_remedy(
 ) -> None:
     assert told_of("/dev/video987") == "/dev/video987 does not exist: connect the camera"
     (tmp_path / "video0").write_bytes(b"no device")
-    assert told_of(str(tmp_path / "video0")).endswith(
-        "video0 is not a camera: use the path of one, /dev/videoN"
-    )
+    assert told_of(str(tmp_path / "video0")).endswith("video0 is not a camera: use a path like /dev/videoN")
     assert told_of("/dev/null") == "cannot be opened (Inappropriate ioctl for device)"
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert told_of("/dev/null").startswith("/dev/null cannot be read: add your user to the device's group")

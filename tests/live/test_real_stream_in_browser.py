@@ -310,7 +310,7 @@ def test_a_camera_whose_frames_are_captured_in_time_and_detected_late_says_that_
         expect(card).to_have_attribute("data-standing", "live", timeout=60_000)
         page.get_by_role("button", name="Stop Gate 2").click()
         expect(card.locator(".live-sign")).to_have_text("Stopped", timeout=60_000)
-        page.get_by_role("button", name="Remove Gate 2").click()
+        page.get_by_role("button", name="Delete Gate 2").click()
         expect(card).to_have_count(0)
 
 
@@ -327,12 +327,12 @@ def test_a_camera_that_is_cut_is_gone_since_a_moment_then_comes_back_and_the_cha
         page.get_by_label("Address").fill(camera.address)
         page.get_by_role("button", name="Add", exact=True).click()
         sign = page.locator(".live-sign")
-        there, gone = re.compile("^(Live|Late), "), re.compile(r"^Gone since \d\d:\d\d:\d\d$")
+        there, gone = re.compile("^(Live|Late), "), re.compile(r"^Offline since \d\d:\d\d:\d\d$")
         expect(sign).to_have_text(there, timeout=60_000)
         camera.kill()
         cut_ms = time.time() * 1000
         expect(sign).to_have_text(gone, timeout=60_000)
-        expect(page.locator(".live-reason")).to_contain_text("does not answer", timeout=60_000)
+        expect(page.locator(".live-reason")).to_contain_text("not responding", timeout=60_000)
         picture(page, "wall-gone")
         page.wait_for_timeout(2000)
         back_ms = time.time() * 1000

@@ -100,9 +100,9 @@ def test_the_end_of_the_video_is_told_with_the_frames_and_is_exit_code_0(
 
 
 def test_why_it_ended_before_is_told(book: LiveBook, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    with beside(ended(book, "ended", position_s=None, frames_announced=0, reason="The video was removed.")):
+    with beside(ended(book, "ended", position_s=None, frames_announced=0, reason="The video was deleted.")):
         assert run(VIDEO.id) == 0
-    said = "Gate 1: streamed up to 0.0 s, 0 frames announced. The video was removed.\n"
+    said = "Gate 1: streamed up to 0.0 s, 0 frames announced. The video was deleted.\n"
     assert capsys.readouterr().out == said
 
 
@@ -124,7 +124,7 @@ def test_one_whose_stream_is_removed_is_told(
 
     with beside(remove):
         assert run(VIDEO.id) == 2
-    assert capsys.readouterr().err.strip() == "error: Gate 1: this stream was removed"
+    assert capsys.readouterr().err.strip() == "error: Gate 1: this stream was deleted"
 
 
 def test_who_asks_for_a_video_that_is_streamed_follows_that_stream(
@@ -186,7 +186,7 @@ def test_one_that_is_stopped_before_anybody_runs_it_is_over_and_has_shown_nothin
     with beside(stops):
         assert run(VIDEO.id) == 130
     err = capsys.readouterr().err
-    assert err.count("no worker has taken it yet: start `frametally up`, or `frametally live work`") == 1
+    assert err.count("no worker has taken it yet: start `frametally up` or `frametally live work`") == 1
     [feed] = book.feeds()
     assert (feed.told.state, feed.told.frames_announced) == ("ended", 0)
     assert book.claim_feed("worker", ["video"], lease_s=LEASE_S) is None
@@ -201,8 +201,8 @@ def test_what_cannot_be_streamed_is_one_line_and_starts_nothing(
     refused = {
         (NOBODY,): f"video {NOBODY} does not exist",
         ("../x",): "video ../x does not exist",
-        (timeless.id,): "Gate 3 has no start time: set one, then stream it",
-        (make_video(4).id,): "Gate 4 is being removed",
+        (timeless.id,): "Gate 3 has no start time: set one, then stream the video",
+        (make_video(4).id,): "Gate 4 is being deleted",
         (VIDEO.id, "--speed", "0"): "--speed: The speed must be between 0.1 and 16, not 0. "
         "Enter the seconds of video to show per second, such as 1.",
         (VIDEO.id, "--speed", "nan"): "--speed: The speed must be between 0.1 and 16, not nan. "
@@ -222,7 +222,7 @@ def test_at_the_limit_those_that_are_streamed_are_named(
     assert run(OTHER.id) == 2
     assert capsys.readouterr() == (
         "",
-        "error: 1 videos are being streamed, the maximum (FRAMETALLY_STREAMS): Gate 1; "
+        "error: 1 videos are already streaming, the maximum (FRAMETALLY_STREAMS): Gate 1; "
         "stop one of them first\n",
     )
     assert [feed.video_id for feed in book.feeds()] == [VIDEO.id]

@@ -469,7 +469,7 @@ def test_what_is_away_is_awaited_told_and_nothing_is_lost(
 def test_a_video_without_a_time_is_refused_with_the_remedy(place: Place) -> None:
     facts = msgspec.structs.replace(place.video.facts, started_at_ms=None, time_source=None)
     place.put(msgspec.structs.replace(place.video, facts=facts))
-    with pytest.raises(Poison, match="nothing says when it was filmed: give it a time"):
+    with pytest.raises(Poison, match="its time is unknown: set its start time"):
         place.stream()
 
 
@@ -503,7 +503,7 @@ def test_one_whose_medium_is_forgotten_meanwhile_fails(place: Place) -> None:
                     progress=NoProgress(),
                 )
 
-    with pytest.raises(Poison, match="was forgotten while it was produced"):
+    with pytest.raises(Poison, match="was forgotten while it was being produced"):
         place.stream(log=Forgetting())
     assert find_manifest(place.store, place.video.sha256) is None
 

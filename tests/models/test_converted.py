@@ -127,7 +127,7 @@ def test_a_folder_that_cannot_be_written_costs_time_and_a_line(
     said = Said()
     prepare_detector(settings_of(files), said)
     assert said.lines == [
-        f"{files.weights.parent}: cannot be written (Permission denied); tiny.weights is converted at every "
+        f"{files.weights.parent} cannot be written (Permission denied); tiny.weights is converted at every "
         "start"
     ]
 
@@ -154,7 +154,7 @@ def test_the_self_test_sees_a_network_that_detects_something_else(
             model = check_model(files)
             used = settings.model_copy(update={"precision": precision})
             detector = converted.detector_of(model, data, card, "openvino", used)
-            with pytest.raises(Misconfigured, match="self-test found other objects than it should"):
+            with pytest.raises(Misconfigured, match="self-test did not find the objects that it should"):
                 self_test.check(
                     detector.all_rows(self_test.draw_picture()),
                     card.self_test,
@@ -229,7 +229,9 @@ def test_opencv_has_one_thread_after_the_first_start_as_after_any_other(
 
 def test_int8_that_has_not_been_made_is_told_with_the_command(write_model: WriteModel) -> None:
     files = write_model()
-    with pytest.raises(Misconfigured, match=r"there is no INT8 network .*download-models --int8") as error:
+    with pytest.raises(
+        Misconfigured, match=r"the INT8 network .* does not exist.*download-models --int8"
+    ) as error:
         prepare_detector(settings_of(files, precision="int8"))
     assert "\n" not in str(error.value)
 
@@ -239,7 +241,9 @@ def test_int8_of_another_version_or_size_is_named(write_model: WriteModel) -> No
     digest = hashlib.sha256(files.weights.read_bytes()).hexdigest()
     old = f"tiny-{digest}-00000000-64x64-v0-int8.json"
     (files.weights.parent / old).write_text("{}")
-    with pytest.raises(Misconfigured, match=f"{old} is of another version, cfg or input size; make it with"):
+    with pytest.raises(
+        Misconfigured, match=f"{old} was made for another version, cfg or input size; make it with"
+    ):
         prepare_detector(settings_of(files, precision="int8"))
 
 
@@ -262,5 +266,5 @@ def test_int8_that_is_damaged_is_refused(write_model: WriteModel) -> None:
     digests = {path.name: hashlib.sha256(value).hexdigest() for path, value in data.items()}
     converted.keep(data, int8_card, msgspec.structs.replace(card, files=digests, calibration=calibration))
     weights.write_bytes(b"2")
-    with pytest.raises(Misconfigured, match=r"int8.bin: damaged: .*download-models --int8"):
+    with pytest.raises(Misconfigured, match=r"int8.bin is damaged: .*download-models --int8"):
         prepare_detector(settings_of(files, precision="int8"))

@@ -78,13 +78,15 @@ def test_truncated_weights_of_the_default_network_are_refused(
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_with_a_number_that_is_not_finite_are_refused(write_model: WriteModel, value: float) -> None:
     whole = write_model().weights.read_bytes()
-    with pytest.raises(Misconfigured, match=r"tiny\.weights: broken: not all its numbers are finite"):
+    with pytest.raises(Misconfigured, match=r"tiny\.weights is damaged: not all its numbers are finite"):
         check_model(write_model(weights=whole[:-4] + struct.pack("<f", value)))
 
 
 @pytest.mark.parametrize("weights", [b"", b"short"], ids=["empty", "5 bytes"])
 def test_a_weights_file_without_a_header_is_refused(write_model: WriteModel, weights: bytes) -> None:
-    with pytest.raises(Misconfigured, match=r"only \d bytes: not a Darknet weights file; get it again"):
+    with pytest.raises(
+        Misconfigured, match=r"only \d bytes, so it is not a Darknet weights file; download it again"
+    ):
         check_model(write_model(weights=weights))
 
 
@@ -94,7 +96,7 @@ def test_a_file_that_cannot_be_read_is_named(write_model: WriteModel, which: str
     folder = files.cfg.parent
     with pytest.raises(Misconfigured) as error:
         check_model(files._replace(**{which: folder}))
-    assert f"{folder}: cannot be read (Is a directory)" in one_line(error)
+    assert f"{folder} cannot be read (Is a directory)" in one_line(error)
 
 
 @pytest.mark.parametrize("names", ["cat\n", "cat\ndog\nbird\n", ""])
@@ -131,20 +133,20 @@ def test_names_that_are_no_text_are_refused(write_model: WriteModel) -> None:
         ("[yolo]\nclasses=2\n", "does not begin with a [net] section"),
         ("hello\n", "line 1 is neither [section] nor key=value: 'hello'"),
         (HEAD, "no [yolo] layer"),
-        (HEAD + YOLO.replace("classes=3", "classes=80"), "need filters=85 in the layer before, which has 8"),
+        (HEAD + YOLO.replace("classes=3", "classes=80"), "need filters=85 in the layer before, but it has 8"),
         (
             HEAD + YOLO + "[route]\nlayers=-2\n" + YOLO.replace("3", "-3"),
-            "classes=-3 is not one whole number",
+            "classes=-3 is not a single whole number",
         ),
         (
             HEAD.replace("filters=8", "filters=many") + YOLO,
             "line 3: filters=many is not a list of whole numbers",
         ),
-        (HEAD.replace("filters=8", "filters=8\ngroups=2") + YOLO, "do not fit 3 channels"),
-        (HEAD + "dilation=2\n" + YOLO, "dilation=2 cannot be run"),
+        (HEAD.replace("filters=8", "filters=8\ngroups=2") + YOLO, "do not match 3 channels"),
+        (HEAD + "dilation=2\n" + YOLO, "frametally cannot run dilation=2"),
         (HEAD + "[route]\nlayers=-4\n" + YOLO, "there is no layer -4 before this one"),
         (HEAD + "[route]\nlayers=-1\ngroups=3\n" + YOLO, "8 channels in 3 groups"),
-        (HEAD + "[lstm]\n" + YOLO, "[lstm] in line 6: such a layer cannot be run"),
+        (HEAD + "[lstm]\n" + YOLO, "[lstm] in line 6: frametally cannot run such a layer"),
         (
             HEAD + YOLO + "[route]\nlayers=-2\n[convolutional]\nfilters=9\n" + YOLO.replace("3", "4"),
             "layers of [3, 4] classes",
@@ -206,4 +208,4 @@ def test_an_own_file_that_is_not_there_is_named_with_its_setting(write_model: Wr
     missing = own.cfg.parent / "missing"
     with pytest.raises(Misconfigured) as error:
         chosen_model_files(load_settings(**given | {which: missing}))
-    assert f"FRAMETALLY_{which.upper()}={missing}: there is no such file" in one_line(error)
+    assert f"FRAMETALLY_{which.upper()}={missing}: this file does not exist" in one_line(error)

@@ -107,7 +107,7 @@ def test_the_converted_file_is_the_same_every_time(write_model: WriteModel) -> N
         (conv() + "[sam]\nfrom=-1\n", r"\[sam\] in line \d+: a \[sam\] layer cannot be converted"),
         (conv(activation="swish"), "activation=swish cannot be converted"),
         (conv() + "[maxpool]\nmaxpool_depth=1\nsize=2\n", r"such a \[maxpool\] cannot be converted"),
-        (conv(3) + conv(6) + "[shortcut]\nfrom=-2\n", "between layers of unlike shape"),
+        (conv(3) + conv(6) + "[shortcut]\nfrom=-2\n", "between layers of different shapes"),
         (conv() + "[upsample]\nstride=2\nscale=3\n", r"such an \[upsample\]"),
         (conv(4) + conv(4) + "[route]\nlayers=-1,-2\ngroups=2\n", "groups of several layers"),
     ],
@@ -155,7 +155,7 @@ def test_an_output_layer_behind_anything_but_a_linear_1x1_convolution_is_named(
     floats = read_network_facts(files.cfg).floats
     files.weights.write_bytes(_header() + np.full(floats, 0.1, "<f4").tobytes())
     model = check_model(files)
-    with pytest.raises(Misconfigured, match=r"\[yolo\] in line \d+: .* read by OpenCV alone"):
+    with pytest.raises(Misconfigured, match=r"\[yolo\] in line \d+: only OpenCV can read"):
         darknet_head(model, load_settings())
     with pytest.raises(Misconfigured, match=r"\[yolo\] in line \d+: .* cannot be converted to ONNX"):
         to_onnx(model, width_px=64, height_px=64)
@@ -164,9 +164,9 @@ def test_an_output_layer_behind_anything_but_a_linear_1x1_convolution_is_named(
 @pytest.mark.parametrize(
     ("yolo", "names"),
     [
-        (YOLO + "new_coords=1\n", "read by OpenCV alone"),
-        (YOLO.replace("[yolo]", "[region]"), "read by OpenCV alone"),
-        (YOLO.replace("num=3", "num=4"), "num=4 boxes with mask=1,2 and 6 numbers in anchors"),
+        (YOLO + "new_coords=1\n", "only OpenCV can read"),
+        (YOLO.replace("[yolo]", "[region]"), "only OpenCV can read"),
+        (YOLO.replace("num=3", "num=4"), "num=4 boxes with mask=1,2 do not match the 6 numbers in anchors"),
         (YOLO.replace("mask=1,2", "mask=1,3"), "num=3 boxes with mask=1,3"),
         (YOLO.replace("10,14", "ten,14"), "anchors=.* is not a list of numbers"),
     ],

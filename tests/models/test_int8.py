@@ -141,7 +141,7 @@ def test_a_folders_pictures_are_taken_evenly_and_a_broken_one_is_told(
     settings = load_settings(data_dir=tmp_path)
     frames = list(calibration_frames(settings, said, folder.parent))
     assert [int(frame[0, 0, 0]) for frame in frames] == [0, 2, 6, 8, 10, 12, 14, 16, 18]
-    assert said.lines == [f"{folder / '04.png'}: cannot be decoded; left out"]
+    assert said.lines == [f"{folder / '04.png'} cannot be decoded; it is left out"]
 
 
 def test_the_stores_frames_come_before_the_demo_clip(
@@ -168,14 +168,16 @@ def test_without_nncf_the_remedy_is_said_before_anything_is_fetched(
 ) -> None:
     monkeypatch.setitem(sys.modules, "nncf", None)
     monkeypatch.setattr(int8, "calibration_frames", None)
-    with pytest.raises(Misconfigured, match=r"made with NNCF, .*pip install 'frametally\[int8\]'") as error:
+    with pytest.raises(
+        Misconfigured, match=r"an INT8 network with NNCF, .*pip install 'frametally\[int8\]'"
+    ) as error:
         int8.prepare_int8(write_model(), load_settings(data_dir=tmp_path), NoProgress())
     assert "\n" not in str(error.value)
 
 
 def test_int8_is_made_of_darknet_models(write_model: WriteModel, tmp_path: Path) -> None:
     settings = load_settings(model_weights=tmp_path / "own.onnx")
-    with pytest.raises(Misconfigured, match="INT8 networks are made of Darknet models"):
+    with pytest.raises(Misconfigured, match="INT8 networks only from Darknet models"):
         int8.prepare_int8(write_model(), settings, NoProgress())
 
 
@@ -218,7 +220,7 @@ def test_an_int8_network_that_finds_too_little_is_not_kept(
     with pytest.raises(Misconfigured, match=r"in INT8 it finds \d+ of the \d+ objects that it finds"):
         int8.make_int8(check_model(own_copy), [*clip_frames.values()] * 2, settings, NoProgress())
     black = [np.zeros((64, 64, 3), np.uint8)] * 10
-    with pytest.raises(Misconfigured, match="it finds nothing on the calibration frames"):
+    with pytest.raises(Misconfigured, match="the network finds nothing on the calibration frames"):
         int8.make_int8(check_model(own_copy), black, settings, NoProgress())
     assert not list(own_copy.cfg.parent.glob("*int8*"))
 
@@ -239,7 +241,8 @@ def test_an_int8_network_is_8_bit_but_for_its_heads_and_has_to_pass_its_self_tes
     made = int8.prepare_int8(own_copy, settings, said)
     assert made.frames == 15
     assert said.lines == [
-        "calibrating on the demo clip: this store has no frames; your own footage is better",
+        "calibrating on the demo clip, because this store has no frames; your own footage gives better "
+        "results",
         "comparing INT8 with f32 on 15 frames",
     ]
     nodes = ov.Core().read_model(made.path).get_ordered_ops()
@@ -258,7 +261,9 @@ def test_an_int8_network_is_8_bit_but_for_its_heads_and_has_to_pass_its_self_tes
     blind = [[*values[:4], *(0.0 for _ in values[4:])] for values in card.self_test.values]
     wrong = msgspec.structs.replace(card.self_test, values=blind)
     card_path.write_bytes(msgspec.json.encode(msgspec.structs.replace(card, self_test=wrong)))
-    with pytest.raises(Misconfigured, match=r"in int8: the self-test found other objects than it should"):
+    with pytest.raises(
+        Misconfigured, match=r"in int8: the self-test did not find the objects that it should"
+    ):
         prepare_detector(settings)
 
 

@@ -84,5 +84,5 @@ def test_what_writes_is_refused_in_one_line(
 ) -> None:
     assert cli.main([*command, "--data-dir", str(archive)]) == 2
     said = capsys.readouterr().err
-    assert "give this user the right" in said
+    assert "give this user permission" in said
     assert said.count("\n") == 1

@@ -72,4 +72,4 @@ def test_the_second_demo_does_nothing_again_and_prints_the_same_table(
     again = frametally("demo", "--no-serve", cwd=CHECKOUT)
     assert again.code == 0, again.err
     assert printed_table(again.out) == printed_table(printed)
-    assert "frames: 0 announced, 60 known already" in again.out
+    assert "frames: 0 announced, 60 already known" in again.out

@@ -162,9 +162,9 @@ def test_messages_that_were_lost_inside_a_segment_are_counted_and_no_gap_and_com
     assert sum(one["messages"] for one in status["lost"]) == PICTURES
     [broken] = status["broken"]
     assert broken.startswith(
-        f"Gate: {PICTURES} announced frames are in no segment though the log is drained; "
+        f"Gate: {PICTURES} announced frames are in no segment although the log is drained; "
     )
-    assert "left the log before they were read" in mended("status", code=3)
+    assert "left the log before a consumer read them" in mended("status", code=3)
 
     if remedy == "redetect":
         said = mended(*broken.split("`")[1].split()[1:])

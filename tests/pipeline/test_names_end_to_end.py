@@ -1,4 +1,4 @@
-"""Names that are no UTF-8, or that a terminal would obey: counted, shown escaped, and found again."""
+"""Names that are not UTF-8, or that a terminal would obey: counted, shown escaped, and found again."""
 
 from __future__ import annotations
 

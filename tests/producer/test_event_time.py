@@ -125,8 +125,8 @@ def test_a_time_without_a_zone_is_read_in_the_deployments(
 def test_remarks_name_the_zone_and_where_a_skipped_time_went() -> None:
     naive, skipped = find(recorded="2026-03-29T02:30:00", timezone="Europe/Berlin").remarks
     assert "Europe/Berlin (--timezone)" in naive.text
-    assert "2026-03-29 02:30:00 is skipped" in skipped.text
-    assert "2026-03-29 03:30:00 was taken" in skipped.text
+    assert "2026-03-29 02:30:00 does not exist" in skipped.text
+    assert "used 2026-03-29 03:30:00" in skipped.text
 
 
 def test_a_pattern_with_an_offset_needs_no_zone() -> None:

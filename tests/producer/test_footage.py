@@ -90,7 +90,7 @@ def test_what_is_missing_or_of_an_unknown_kind_is_named_with_the_remedy(tmp_path
 def test_a_folder_with_nothing_in_it_is_named(tmp_path: Path) -> None:
     touch(tmp_path, "new_pics/.gitkeep")
     [skipped] = find(tmp_path / "new_pics").skipped
-    assert "holds no pictures or videos" in skipped.reason
+    assert "has no pictures or videos" in skipped.reason
 
 
 Video = Callable[..., Path]
@@ -137,7 +137,7 @@ def test_sources_that_an_earlier_version_merged_are_named(bench: Bench, make_vid
     for length, name in enumerate(("北門1", "南門1"), 3):
         produced_by_an_earlier_version(bench, make_video(f"{name}.mp4", length), name, "1")
     report = bench.produce(make_video("new.mp4", 6), source="南門1", start_time=START)
-    assert any("source 南門1: counted as one with 北門1" in line for line in report.notices)
+    assert any("source 南門1: counted together with 北門1" in line for line in report.notices)
 
 
 @pytest.mark.parametrize("second", ["gate 1", "GATE-1", "gate-1"])

@@ -177,7 +177,9 @@ def test_a_picture_with_too_many_pixels_is_refused_by_its_header(
     monkeypatch.setattr(
         "frametally_producer.reading.picture_reader.decode_pixels", lambda data: pytest.fail("decoded")
     )
-    with pytest.raises(Poison, match=f"{size_px[0]}x{size_px[1]} pixels, 1 million are allowed") as refused:
+    with pytest.raises(
+        Poison, match=f"{size_px[0]}x{size_px[1]} pixels, but at most 1 million are allowed"
+    ) as refused:
         pixels_of(path)
     assert "FRAMETALLY_MAX_IMAGE_MEGAPIXELS" in str(refused.value)
 
@@ -359,7 +361,7 @@ def test_what_crashes_while_it_reads_is_one_line_and_the_next_picture_is_read(
     read(reader, good)
     assert reader._process is not None
     os.kill(reader._process.pid, signal.SIGSEGV)
-    with pytest.raises(Poison, match=r"^ends what reads it \(exit code -11\); copy it again"):
+    with pytest.raises(Poison, match=r"^crashes the program that reads it \(exit code -11\); copy it again"):
         read(reader, good)
     assert read(reader, good).shape == (200, 300, 3)
 
@@ -394,7 +396,9 @@ def test_a_header_that_claims_more_than_its_bytes_can_hold_is_refused(
 ) -> None:
     path = tmp_path / "claims.jpg"
     path.write_bytes(resized_jpeg(saved(painted(), "JPEG"), 7000, 7000))
-    with pytest.raises(Poison, match=r"cut short: \d+ bytes cannot hold the 7000x7000 pixels of its header"):
+    with pytest.raises(
+        Poison, match=r"cut short: \d+ bytes cannot contain the 7000x7000 pixels that its header"
+    ):
         read(reader, path)
 
 

@@ -85,7 +85,7 @@ def test_what_was_finished_here_is_known_and_former_runs_give_the_rates(
     make_video("yard/c.mp4", 40)
     found = planned(bench, yard)
     assert (found.sources[0].files_known, found.sources[0].frames) == (7, 20)
-    assert found.measured == "video: as measured in former runs here"
+    assert found.measured == "video: as measured in earlier runs here"
     assert planned(bench, yard, jpeg_quality=50).measured.startswith("video: by a trial")
 
 
@@ -110,7 +110,7 @@ def test_the_command_prints_it_and_makes_no_data_folder(
     data = bench.folder / "data"
     assert main(["produce", str(yard), "--dry-run", "--data-dir", str(data)]) == 6
     told = capsys.readouterr()
-    assert "yard: 7 files (0 known already)" in told.out
+    assert "yard: 7 files (0 already known)" in told.out
     assert "about 30 new frames, 2026-05-01T06:00:00.000Z to 2026-05-01T08:04:00.000Z, 2 gaps" in told.out
     assert "gap in yard: 59 min 57 s, 2026-05-01T06:00:03.000Z to 2026-05-01T07:00:00.000Z" in told.out
     assert "a gap is more than" in told.out

@@ -166,11 +166,13 @@ def test_what_is_to_say_about_times_is_said_once_not_for_each_picture(
     report = bench.produce(bench.folder / "pics", timezone="Europe/Berlin")
     assert report.frames_announced == 8
     file_time, naive, skipped = report.notices
-    assert file_time.startswith(f"{bench.folder}/pics/dated0.jpg (3 more likewise): no time is in it")
+    assert file_time.startswith(
+        f"{bench.folder}/pics/dated0.jpg (3 more like this): neither the file nor its name contains a time"
+    )
     assert bench.progress.lines == report.notices
-    assert naive.startswith(f"{bench.folder}/pics/naive0.jpg (3 more likewise)")
+    assert naive.startswith(f"{bench.folder}/pics/naive0.jpg (3 more like this)")
     assert "read in Europe/Berlin" in naive
-    assert "is skipped in Europe/Berlin" in skipped
+    assert "does not exist in Europe/Berlin" in skipped
 
 
 def test_pictures_without_a_time_are_refused_where_file_dates_are(
@@ -247,7 +249,7 @@ def test_a_picture_with_too_many_pixels_is_named_and_the_rest_goes_on(
     large = make_picture("pics/large.jpg", size_px=(1100, 1000), **NOON)
     report = bench.produce(large.parent, max_image_megapixels=1)
     assert [skipped.name for skipped in report.skipped] == [str(large)]
-    assert "1100x1000 pixels, 1 million are allowed" in report.skipped[0].reason
+    assert "1100x1000 pixels, but at most 1 million are allowed" in report.skipped[0].reason
     assert report.frames_announced == 1
 
 
@@ -283,7 +285,7 @@ def test_a_file_that_may_not_be_read_is_named(bench: Bench, make_picture: Callab
     path = make_picture("pics/secret.jpg", **NOON)
     path.chmod(0)
     [skipped] = bench.produce(path.parent).skipped
-    assert "that you may read it" in skipped.reason
+    assert "that you have permission to read it" in skipped.reason
 
 
 def test_a_damaged_manifest_is_named_with_the_remedy_and_other_days_go_on(
@@ -341,7 +343,7 @@ def test_a_side_too_long_for_a_jpeg_is_one_line_and_the_others_are_counted(
     assert report.frames_announced == 5
     [skipped] = report.skipped
     assert skipped.name == str(wide)
-    assert skipped.reason.endswith("a JPEG's sides have at most 65500; --max-side-px 65500 shrinks it")
+    assert skipped.reason.endswith("a JPEG's sides can have at most 65500; --max-side-px 65500 shrinks it")
     assert [(m.state, m.frames_expected) for m in bench.manifests()] == [("complete", 5)], "nothing is due"
     shrunk = bench.produce(bench.folder / "pics", max_side_px=65_500)
     assert (shrunk.frames_announced, shrunk.frames_known, shrunk.skipped) == (1, 5, [])
@@ -385,7 +387,7 @@ def test_pictures_without_a_time_of_their_own_count_once_whatever_becomes_of_the
         assert (report.frames_announced, report.frames_known, report.skipped) == (0, 5, [])
         if folder == "copy":
             [notice] = [line for line in report.notices if "another file date" in line]
-            assert "(4 more likewise)" in notice
+            assert "(4 more like this)" in notice
     assert [manifest.frames_announced for manifest in bench.manifests()] == [5]
     # In another source the same pictures are other frames, with the time that they have now.
     assert bench.produce(bench.folder / "pics", source="other").frames_announced == 5

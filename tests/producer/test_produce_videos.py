@@ -273,7 +273,7 @@ def test_a_zone_that_was_assumed_and_an_hour_that_came_twice_are_told(
     report = bench.produce(path, time_pattern="gate_%Y%m%d_%H%M%S", timezone="Europe/Berlin")
     assert [line.split(": ", 1)[0] for line in report.notices] == [str(path)] * 2
     assert "was read in Europe/Berlin (--timezone)" in report.notices[0]
-    assert "comes twice" in report.notices[1]
+    assert "occurs twice" in report.notices[1]
     assert report.media[0].time_source == "file_name"
 
 
@@ -310,7 +310,7 @@ def test_a_start_time_for_anything_but_one_video_is_refused(
     bench: Bench, make_video: Callable[..., Path], make_picture: Callable[..., Path], count: int
 ) -> None:
     paths = [make_video("a.mp4"), make_video("b.mp4")] if count == 2 else [make_picture("a.jpg")]
-    with pytest.raises(Misconfigured, match="one video a call"):
+    with pytest.raises(Misconfigured, match="one video at a time"):
         bench.produce(*paths, start_time=START)
     assert bench.store.effects == []
 
@@ -381,7 +381,7 @@ def test_a_video_that_breaks_off_is_kept_as_far_as_it_goes_and_said_so(
     [skipped] = report.skipped
     assert skipped.name == str(path)
     assert skipped.reason.startswith("in part: ")
-    assert f"its {report.frames_announced} good frames were kept" in skipped.reason
+    assert f"its {report.frames_announced} undamaged frames were kept" in skipped.reason
     [manifest] = report.media
     assert manifest.state == "complete"
     assert manifest.frames_expected == manifest.frames_announced == report.frames_announced > 10
@@ -403,7 +403,7 @@ def test_a_damaged_manifest_is_named_with_the_remedy(bench: Bench, make_video: C
     bench.store.put(key, b"{")
     [skipped] = bench.produce(path).skipped
     assert key in skipped.reason
-    assert "remove that object" in skipped.reason
+    assert "delete that manifest" in skipped.reason
     no_start = MediaManifest(
         sha256=key[6:-5],
         name="gate.mp4",
@@ -472,6 +472,6 @@ def test_times_more_than_a_day_apart_in_one_clip_are_said_and_produced(
     report = bench.produce(odd, start_time=START, sample_fps="all", source="odd")
     [notice] = report.notices
     from_time, to_time = utc(START_MS + 100), utc(START_MS + 36_525 * day_ms)
-    assert f"{odd}: its times jump from {from_time} to {to_time} (and 1 more like that); if that" in notice
+    assert f"{odd}: its times jump from {from_time} to {to_time} (and 1 more jumps); if that" in notice
     assert "`frametally forget`" in notice
     assert (report.frames_announced, report.skipped) == (5, [])

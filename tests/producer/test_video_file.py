@@ -290,7 +290,7 @@ def test_an_mp4_cut_before_its_index_cannot_be_opened(make_video: Callable[..., 
 def test_a_video_with_too_many_pixels_a_frame_is_refused_before_decoding(
     make_video: Callable[..., Path],
 ) -> None:
-    with pytest.raises(Poison, match="64x48 pixels a frame") as refused:
+    with pytest.raises(Poison, match="64x48 pixels per frame") as refused:
         read(make_video(), max_pixels=3000)
     assert "FRAMETALLY_MAX_IMAGE_MEGAPIXELS" in str(refused.value)
 

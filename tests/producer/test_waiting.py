@@ -72,7 +72,7 @@ def test_a_store_or_log_that_is_away_is_waited_for_and_no_frame_is_left_out(
     assert (report.frames_announced, report.skipped, fails.left) == (30, [], 0)
     assert set(bench.announced()) == set(range(30))
     waiting = [line for line in bench.progress.lines if line.startswith("waiting")]
-    assert waiting == ["waiting, and trying again: it is away; it will come back"]
+    assert waiting == ["waiting, then trying again: it is away; it will come back"]
 
 
 def test_of_each_thing_that_is_away_one_line_a_minute_is_said() -> None:
@@ -266,7 +266,7 @@ def test_a_disk_that_runs_full_leaves_no_half_frame_and_producing_goes_on_when_t
 
     def make_room(line: str) -> None:
         bench.progress.say(line)
-        if "no room left" in line and in_the_way.exists():
+        if "no space left" in line and in_the_way.exists():
             counts.append(len(list(store.list("images"))))
             for info in list(store.list("images")):  # never half a frame, also on a full disk
                 assert decode_image(store.get(info.key), MB).shape == (480, 640, 3)
@@ -313,7 +313,7 @@ def test_sigterm_finishes_the_batch_and_a_second_start_goes_on_from_there(
     stopped_at = int(out.split()[1])
     assert 0 < stopped_at < 500
     again = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert f"frames: {500 - stopped_at} announced, {stopped_at} known already" in again.stdout
+    assert f"frames: {500 - stopped_at} announced, {stopped_at} already known" in again.stdout
     with closing(open_frame_log(f"sqlite:///{tmp_path / 'data' / 'log.sqlite'}")) as log:
         assert sum(log.end_offsets("frames").values()) == 500
         consumer = log.subscribe("frames", "all", on_assigned=lambda _: None, on_revoked=lambda _: None)

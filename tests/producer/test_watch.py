@@ -93,7 +93,7 @@ def test_a_file_that_grows_after_it_was_taken_is_taken_again_and_that_is_said(
     assert rounds(6) == []
     [line] = bench.progress.lines
     assert "another medium" in line
-    assert "what both hold counts once" in line
+    assert "frames that both versions have count once" in line
     assert rounds(10.9) == []
     assert rounds(11) == ["a.jpg"]
     assert bench.progress.lines == [line]

@@ -101,12 +101,12 @@ def test_what_comes_twice_is_poison() -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        ("elasticsearch+http://me:word@host:9200", "carries a name or a password"),
+        ("elasticsearch+http://me:word@host:9200", "contains a user name or a password"),
         ("elasticsearch+http://host:port", "is not a URL"),
-        ("elasticsearch+http://", "names no Elasticsearch"),
+        ("elasticsearch+http://", "is not the URL of an Elasticsearch server"),
         ("elasticsearch+http://host/a/b", "is not an alias name"),
         ("elasticsearch+http://host/Counts", "is not an alias name"),
-        ("elasticsearch+http://host/?a=b", "names no Elasticsearch"),
+        ("elasticsearch+http://host/?a=b", "is not the URL of an Elasticsearch server"),
     ],
 )
 def test_a_url_that_names_no_index_is_refused_without_its_password(url: str, says: str) -> None:
@@ -252,7 +252,7 @@ def test_the_roles_that_ship_grant_what_the_stages_need_and_no_more() -> None:
 def test_an_index_whose_hosts_name_is_not_known_is_away() -> None:
     cluster = ElasticsearchCluster("elasticsearch+http://elasticsearch.invalid", None)
     with (
-        pytest.raises(Retryable, match="down, or the name is wrong; start it, or check FRAMETALLY_INDEX_URL"),
+        pytest.raises(Retryable, match="down, or its name is wrong; start it, or check FRAMETALLY_INDEX_URL"),
         cluster.asked() as client,
     ):
         client.info()

@@ -39,7 +39,7 @@ def test_rounds_of_counting_leave_two_runs_of_a_day_and_the_books_settled(tmp_pa
         if number == 0:
             frametally("index")
     counted = frametally("export")
-    assert "store: 3 superseded runs removed" in frametally("index")
+    assert "store: 3 superseded runs deleted" in frametally("index")
     assert len([*output.rglob("run=*/_SUCCESS")]) == 2
     assert "superseded" not in frametally("index")
     assert "settled" in frametally("status")

@@ -112,7 +112,7 @@ WRONG: dict[str, tuple[str, str | None, str | None, type[FrametallyError], str]]
         None,
         None,
         Retryable,
-        "it is down, or the name is wrong; start it, or check FRAMETALLY_INDEX_URL",
+        "the server is down, or its name is wrong; start it, or check FRAMETALLY_INDEX_URL",
     ),
 }
 
@@ -186,10 +186,10 @@ def test_setup_makes_it_once_checks_rights_and_names_the_missing_ones(
             assert (code, "has its template, its index" in told) == (0, True)
         for role, stage in (("indexer", "search"), ("dashboard", "web")):
             code, told = setup(role, "--check", "--stage", stage)
-            assert (code, f"every right that the stage {stage} needs" in told) == (0, True)
+            assert (code, f"every permission that the stage {stage} needs" in told) == (0, True)
         code, told = setup("dashboard", "--check", "--stage", "search")
         assert code == 2
-        assert re.search(r"lacks what the stage search needs: index \(\S+-v1\), delete \(", told)
+        assert re.search(r"lacks permissions that the stage search needs: index \(\S+-v1\), delete \(", told)
 
 
 def test_another_programs_index_is_refused_and_left_as_it_is(admin: Elasticsearch) -> None:

@@ -171,7 +171,7 @@ def test_a_key_that_is_not_known_is_named_in_a_warning_and_the_rest_counts(
         log.create_topic(topic, 1)
         assert log.partitions(topic) == 1
     (warning,) = [row.getMessage() for row in caplog.records if row.name.startswith("frametally")]
-    assert "schema.registry.url is not a key that frametally knows" in warning
+    assert "frametally does not know the key schema.registry.url" in warning
     assert str(properties) in warning
 
 
@@ -188,42 +188,42 @@ def foreign_ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
 REFUSED: dict[str, tuple[Callable[[Mapping[str, str]], dict[str, object]], str]] = {
     "wrong password": (
         lambda kafka: settings_of(kafka, "SASL_PLAINTEXT") | {"log_password": "wrong"},
-        "refused the name 'frametally' or its password: check FRAMETALLY_LOG_USER and",
+        "refused the user name 'frametally' or its password: check FRAMETALLY_LOG_USER and",
     ),
     "wrong password over TLS": (
         lambda kafka: settings_of(kafka, "SASL_SSL") | {"log_password": "wrong"},
-        "refused the name 'frametally' or its password: check FRAMETALLY_LOG_USER and",
+        "refused the user name 'frametally' or its password: check FRAMETALLY_LOG_USER and",
     ),
     "no password": (
         lambda kafka: {"log_url": kafka["SASL_URL"]},
-        "wants a name and a password: set FRAMETALLY_LOG_USER and FRAMETALLY_LOG_PASSWORD",
+        "requires a user name and a password: set FRAMETALLY_LOG_USER and FRAMETALLY_LOG_PASSWORD",
     ),
     "a password where none is asked for": (
         lambda kafka: settings_of(kafka, "SASL_PLAINTEXT") | {"log_url": kafka["URL"]},
-        "takes no name and password on this port: leave FRAMETALLY_LOG_USER away",
+        "does not accept a user name and password on this port: leave out FRAMETALLY_LOG_USER",
     ),
     "wrong authority": (
         lambda kafka: settings_of(kafka, "SASL_SSL") | {"log_ca_file": "FOREIGN"},
-        "shows a certificate that is not trusted",
+        "the certificate of",
     ),
     "no authority": (
         lambda kafka: (
             settings_of(kafka, "SASL_PLAINTEXT")
             | {"log_url": kafka["SASL_SSL_URL"], "log_security": "SASL_SSL"}
         ),
-        "name the authority that it comes from in FRAMETALLY_LOG_CA_FILE",
+        "set FRAMETALLY_LOG_CA_FILE to the certificate file of its authority",
     ),
     "plain, where it is TLS": (
         lambda kafka: settings_of(kafka, "SASL_PLAINTEXT") | {"log_url": kafka["SASL_SSL_URL"]},
-        "speaks TLS: set FRAMETALLY_LOG_SECURITY to SASL_SSL",
+        "uses TLS: set FRAMETALLY_LOG_SECURITY to SASL_SSL",
     ),
     "TLS, where it is plain": (
         lambda kafka: settings_of(kafka, "SASL_SSL") | {"log_url": kafka["SASL_URL"]},
-        "does not speak TLS: set FRAMETALLY_LOG_SECURITY to SASL_PLAINTEXT",
+        "does not use TLS: set FRAMETALLY_LOG_SECURITY to SASL_PLAINTEXT",
     ),
     "a password in the URL": (
         lambda kafka: {"log_url": "kafka://me:secret@127.0.0.1:9092"},
-        "a name or password has no place in it",
+        "cannot contain a user name or password",
     ),
 }
 
@@ -267,7 +267,7 @@ def test_a_topic_that_one_may_not_touch_is_named_with_who_one_is(
     assert done.returncode == 2 or command == "produce"
     if command != "produce":  # there is nothing to produce, so that nothing was asked of the log
         line = only_error(done)
-        assert f"Kafka does not let user 'frametally' look at topic '{topic}'" in line
+        assert f"Kafka does not allow user 'frametally' to describe topic '{topic}'" in line
         assert "kafka-acls" in line
 
 
@@ -288,7 +288,7 @@ def test_who_may_look_and_not_read_or_write_is_told_so_instead_of_waiting_for_ev
 @pytest.mark.parametrize(
     ("granted", "missing"),
     [
-        ([], "look at"),
+        ([], "describe"),
         ([ACLOperation.DESCRIBE], "write to"),
         ([ACLOperation.DESCRIBE, ACLOperation.WRITE], "read"),
     ],
@@ -309,7 +309,7 @@ def test_the_doctor_calls_a_log_bad_that_refuses_a_right_on_the_topic_and_says_w
     done = frametally("doctor", "--json", "--data-dir", tmp_path, **settings)
     (row,) = [row for row in json.loads(done.stdout)["rows"] if row["area"] == "log"]
     assert not row["good"], row
-    assert f"Kafka does not let user 'frametally' {missing} topic '{topic}'" in row["remedy"]
+    assert f"Kafka does not allow user 'frametally' to {missing} topic '{topic}'" in row["remedy"]
     assert "kafka-acls" in row["remedy"]
     assert done.returncode == 2
 

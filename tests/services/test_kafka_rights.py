@@ -165,7 +165,9 @@ def test_the_topics_settings_stay_as_they_are(kafka: Mapping[str, str], user: st
 
 def test_a_camera_reads_nothing(kafka: Mapping[str, str]) -> None:
     with closing(log_of(kafka, CAMERA)) as log:
-        with pytest.raises(Misconfigured, match=r"does not let user 'frametally-camera' read topic 'frames'"):
+        with pytest.raises(
+            Misconfigured, match=r"does not allow user 'frametally-camera' to read topic 'frames'"
+        ):
             take(log, "frames")
         with pytest.raises(Misconfigured):
             log.trim("frames")
@@ -256,13 +258,13 @@ def test_an_operator_does_all_that_the_commands_do_and_nothing_to_topics_of_othe
 def test_from_outside_nobody_logs_in_but_a_camera(kafka: Mapping[str, str], user: str) -> None:
     with (
         closing(KafkaLog(kafka["PUBLIC_URL"], access_of(kafka, user))) as log,
-        pytest.raises(Misconfigured, match="refused the name"),
+        pytest.raises(Misconfigured, match="refused the user name"),
     ):
         log.partitions("frames")
 
 
 def test_rights_given_twice_are_the_same_and_what_is_too_much_is_taken_back(kafka: Mapping[str, str]) -> None:
-    assert run_as_the_container_does(kafka) == "Kafka: 0 rights given, 0 taken back\n"
+    assert run_as_the_container_does(kafka) == "Kafka: granted 0 permissions, revoked 0\n"
     too_much = ACL(
         f"User:{CAMERA}",
         "*",
@@ -272,10 +274,10 @@ def test_rights_given_twice_are_the_same_and_what_is_too_much_is_taken_back(kafk
     )
     with closing(admin_of(kafka, "admin")) as admin:
         admin.create_acls([too_much])
-    assert run_as_the_container_does(kafka) == "Kafka: 0 rights given, 1 taken back\n"
+    assert run_as_the_container_does(kafka) == "Kafka: granted 0 permissions, revoked 1\n"
 
 
 def test_who_is_no_administrator_gives_no_rights(kafka: Mapping[str, str], tmp_path: Path) -> None:
     access = read_kafka_access(kafka["SASL_URL"], access_of(kafka, OPERATOR))
-    with pytest.raises(Misconfigured, match="change the rights"):
+    with pytest.raises(Misconfigured, match="change the permissions"):
         grant(access, rights(load_settings(data_dir=tmp_path)))

@@ -77,13 +77,13 @@ WRONG = {
         "correct {stem}_USER and {stem}_PASSWORD",
     ),
     "no password": ("{url}", "frametally", "", Misconfigured, "set {stem}_USER and {stem}_PASSWORD"),
-    "a missing database": ("{url}-not", None, None, Misconfigured, "make it, or correct {stem}_URL"),
+    "a missing database": ("{url}-not", None, None, Misconfigured, "create it, or correct {stem}_URL"),
     "an unknown host": (
         "postgresql://nohost.invalid/x",
         None,
         None,
         Retryable,
-        "it is down, or the name is wrong; start it, or check {stem}_URL",
+        "the server is down, or its name is wrong; start it, or check {stem}_URL",
     ),
     "nothing at the port": ("postgresql://127.0.0.1:1/x", None, None, Retryable, "check the server"),
 }
@@ -140,7 +140,7 @@ def test_a_user_who_may_not_make_tables_is_told_so(
     schema = place[0].rpartition("%3D")[2]
     with administration(server("postgres")) as connection:
         connection.execute(f"REVOKE CREATE ON SCHEMA {schema} FROM CURRENT_USER".encode())
-    with pytest.raises(Misconfigured, match=r"permission denied for schema .*give this user that right"):
+    with pytest.raises(Misconfigured, match=r"permission denied for schema .*give this user that permission"):
         open_it(*place)
 
 
@@ -193,7 +193,7 @@ def test_a_text_that_the_database_cannot_hold_is_poison_and_the_day_stays_as_it_
 ) -> None:
     with closing(open_count_index(*place)) as index:
         assert index.publish(RUN, [count()], [COVERAGE])
-        with pytest.raises(Poison, match="cannot hold that"):
+        with pytest.raises(Poison, match="cannot store this"):
             index.publish(NEWER, [count("nul\0byte", 9)], [COVERAGE])
         assert (index.current_runs(), total(index)) == ([RUN], 1)
 

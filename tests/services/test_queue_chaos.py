@@ -346,7 +346,7 @@ def test_a_broker_that_is_away_is_waited_for_with_one_line(tmp_path: Path, clips
         until(lambda: bool(place.said), place)
         time.sleep(3)
         (line,) = set(place.said)
-        assert line.startswith(f"waiting, and trying again: RabbitMQ at {where['queue_url'][7:]} does not")
+        assert line.startswith(f"waiting, then trying again: RabbitMQ at {where['queue_url'][7:]} does not")
         assert "FRAMETALLY_QUEUE_URL" in line
         broker.up()
         assert worker.wait(PATIENCE_S) == 0, place.said[-20:]
@@ -358,18 +358,18 @@ def wrong(values: dict[str, Any]) -> dict[str, tuple[dict[str, Any], str]]:
     host = values["queue_url"].removeprefix("amqp://")
     tls = with_user(broker["TLS_URL"], broker["USER"])
     return {
-        "kind": ({"queue_url": "amq://x"}, "no such kind of queue; use amqp://"),
+        "kind": ({"queue_url": "amq://x"}, "this kind of queue is not supported; use amqp://"),
         "in the URL": (
             {"queue_url": f"amqp://me:secret@{host.rpartition('@')[2]}"},
             "set FRAMETALLY_QUEUE_PASSWORD",
         ),
-        "password": ({"queue_password": "wrong"}, "refused the name 'frametally' or its password"),
-        "virtual host": ({"queue_url": f"amqp://{host}/none"}, "into the virtual host 'none'"),
+        "password": ({"queue_password": "wrong"}, "refused the user name 'frametally' or its password"),
+        "virtual host": ({"queue_url": f"amqp://{host}/none"}, "to use the virtual host 'none'"),
         "authority": (
             {"queue_url": tls},
-            "name the authority that it comes from in FRAMETALLY_CA_FILE",
+            "set FRAMETALLY_CA_FILE to the certificate file of its authority",
         ),
-        "plain": ({"queue_url": f"amqps://{host}"}, "does not speak TLS"),
+        "plain": ({"queue_url": f"amqps://{host}"}, "does not use TLS"),
     }
 
 

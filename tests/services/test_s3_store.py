@@ -142,7 +142,7 @@ def test_a_call_that_always_fails_is_retryable_with_one_line(
         line = str(raised.value)
         assert "\n" not in line
         assert "images/a.jpg" in line
-        assert ("came cut short" if fault == "cut short" else "is the store up") in line
+        assert ("arrived incomplete" if fault == "cut short" else "check that the store is running") in line
         assert len(proxy.calls) == 1 + 8
         with pytest.raises(Retryable):
             store.get_range("images/a.jpg", 10, 900)
@@ -167,7 +167,7 @@ WRONG = {
     ),
     "unknown key": ({"access_key": "nobody"}, "unknown key: .*STORE_ACCESS_KEY"),
     "half a key": ({"secret_key": SecretStr("")}, "FRAMETALLY_STORE_SECRET_KEY is not set"),
-    "no TLS there": ({"endpoint": "https://"}, "does not speak TLS: write http://"),
+    "no TLS there": ({"endpoint": "https://"}, "does not use TLS: write http://"),
     "nothing there": ({"endpoint": "http://127.0.0.1:9"}, "Connection refused.*STORE_ENDPOINT"),
     "no such host": ({"endpoint": "http://store.invalid"}, "dns error.*STORE_ENDPOINT"),
     "no URL": ({"endpoint": "store:8333"}, "STORE_ENDPOINT is not the URL"),
@@ -272,7 +272,7 @@ def test_a_link_that_would_outlive_the_credentials_is_refused(
     store.put("images/a.jpg", b"jpeg")
     assert status_of(store.address("images/a.jpg", ttl_s=3600)) == 200
     with pytest.raises(
-        Misconfigured, match=r"these credentials end in .* s, a link for 86400 s would end with"
+        Misconfigured, match=r"these credentials expire in .* s, before a link that is valid for 86400 s"
     ):
         store.address("images/a.jpg")
     with pytest.raises(Misconfigured, match="at most"):
@@ -315,7 +315,7 @@ def test_setting_up_again_changes_nothing_and_leaves_the_rules_of_others() -> No
 
     assert set_up_store(url, access, image_days=30) == [
         f"store: bucket {name} created",
-        "store: frames are kept 30 days, detections for ever",
+        "store: frames are kept 30 days, detections forever",
     ]
     assert rules() == {"frametally-images-cameras": ("cameras/images/", 30)}
     assert days_of_left_parts() == [("cameras/videos/", 3)]
@@ -347,10 +347,10 @@ def test_a_key_under_its_stages_policy_lacks_nothing_of_it_and_has_nothing_of_ot
     store = S3Place(bucket.url, access).open()
     for folder in ("images", "metadata", "media", "mapreduce-output"):
         if folder not in STAGES[stage].writes and "" not in STAGES[stage].writes:
-            with pytest.raises(Misconfigured, match=f"{folder}/x may not be written: .*s3:PutObject"):
+            with pytest.raises(Misconfigured, match=f"{folder}/x cannot be written: .*s3:PutObject"):
                 store.put(f"{folder}/x", b"")
     if not STAGES[stage].removes:
-        with pytest.raises(Misconfigured, match=r"may not be removed: .*s3:DeleteObject"):
+        with pytest.raises(Misconfigured, match=r"not have permission to delete .*s3:DeleteObject"):
             store.delete("images/x")
 
 
@@ -399,7 +399,7 @@ def test_what_may_not_be_read_is_told_from_what_is_not_there(bucket: S3Place) ->
     with pytest.raises(ObjectMissing):
         store.get("mapreduce-output/none")
     for ask in (store.get, store.head):
-        with pytest.raises(Misconfigured, match=r"images/a.jpg may not be read: .*s3:GetObject"):
+        with pytest.raises(Misconfigured, match=r"images/a.jpg cannot be read: .*s3:GetObject"):
             ask("images/a.jpg")
 
 

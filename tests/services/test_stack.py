@@ -517,7 +517,7 @@ def test_a_producer_elsewhere_reaches_kafka_by_its_public_name_over_sasl_ssl(
             ),
             lambda: log.trim("frames"),
         ):
-            with pytest.raises(Misconfigured, match="does not let user 'frametally-camera'"):
+            with pytest.raises(Misconfigured, match="does not allow user 'frametally-camera'"):
                 forbidden()
 
 

@@ -155,7 +155,7 @@ def test_broken_removed_and_old_tokens_are_one_line_and_open_nothing(client: Cli
     for one in (old, removed, gone, *broken, "x" * 60_000):
         answer = client("GET", "/api/models", **by(one.encode().decode("latin1")))
         assert answer.status == 401, one
-        assert answer.json["detail"] == "The token is not valid, has expired, or was removed."
+        assert answer.json["detail"] == "The token is not valid, has expired, or was deleted."
         assert answer.json["remedy"].count("\n") == 0
         assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
     assert client("GET", "/api/models", Authorization="Basic cnVuYTp4").status == 401

@@ -121,7 +121,7 @@ def test_what_cannot_be_written_as_a_whole_changes_nothing(opened: Opened) -> No
         KeptRow("pg_authid", {"name": "eve"}),
         KeptRow("frametally_accounts", {**before[1].values, "name; DROP TABLE x": 1}),
     ):
-        with pytest.raises(Poison, match="do not fit its layout"):
+        with pytest.raises(Poison, match="do not match this version's layout"):
             books.restore([*before, bad], replace=True)
         assert rows_of(books) == before
 

@@ -69,7 +69,7 @@ def film_much(place: Place) -> None:
     put_manifest(place, gate[0], gate[-1], "Gate by the long north road, beside the second car park")
     put_manifest(place, yard[0], yard[-1], "Yard")
     other, gone = make_lines(LONG, frames=2, start_ms=START_MS + 600_000)
-    put_dead_letters(place, [(other, "checksum", "its sha256 differs"), (gone, "missing", "none there")])
+    put_dead_letters(place, [(other, "checksum", "its sha256 is different"), (gone, "missing", "none there")])
 
 
 def tell_much(place: Place) -> None:

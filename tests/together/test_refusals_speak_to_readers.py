@@ -36,8 +36,8 @@ def url(place: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
             "It takes more than 2 h; cut it; ask",
         ),
         (
-            'It requires a password: set FRAMETALLY_LIVE_LOGINS={"gate": "<user>"}',
-            "It requires a password; ask",
+            'It requires a user name and password: set FRAMETALLY_LIVE_LOGINS={"gate": "<user>"}',
+            "It requires a user name and password; ask",
         ),
         ("512 MB are free (FRAMETALLY_MIN_FREE_DISK_MB): make room", "512 MB are free; ask"),
         ("Set FRAMETALLY_ALERT_KEY, and start again.", "Ask"),

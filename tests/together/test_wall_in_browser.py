@@ -50,7 +50,7 @@ def test_where_there_is_no_camera_one_sentence_says_how_one_is_added_and_one_is(
     scene: Scene, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(scene.place).open("live", wait_for="#live-page[data-state=empty]")
-    expect(page.locator("#nothing")).to_contain_text("Add one by its address")
+    expect(page.locator("#nothing")).to_contain_text("add one by its address")
     page.get_by_role("button", name="+ Add camera").click()
     page.get_by_label("Name").fill("Gate 1")
     page.get_by_label("Address").fill("rtsp://anna:geheim@10.1.2.3/")
@@ -63,7 +63,7 @@ def test_where_there_is_no_camera_one_sentence_says_how_one_is_added_and_one_is(
     expect(page.locator(CAMERA)).to_have_attribute("data-standing", "waiting")
     page.get_by_role("button", name="Stop Gate 1").click()
     expect(page.locator(CAMERA)).to_have_attribute("data-standing", "ended")
-    page.get_by_role("button", name="Remove Gate 1").click()
+    page.get_by_role("button", name="Delete Gate 1").click()
     expect(page.locator("#live-page")).to_have_attribute("data-state", "empty")
 
 
@@ -106,7 +106,7 @@ def test_a_camera_is_seen_before_it_is_added(scene: Scene, visit: Callable[..., 
     page.get_by_label("Name").fill("Gate 1")
     page.get_by_label("Address").fill("rtsp://10.1.2.3/stream")
     page.get_by_role("button", name="Preview").click()
-    shown = page.get_by_role("img", name="What the camera shows")
+    shown = page.get_by_role("img", name="Camera picture")
     expect(shown).to_be_visible()
     assert shown.evaluate("({width, height}) => [width, height]") == [*SIZE_PX]
     expect(page.locator("#add-tried")).to_have_text("It shows 320 x 180 pixels.")
@@ -128,13 +128,13 @@ def test_a_camera_is_live_then_late_then_gone_since_a_moment_and_comes_back(
     expect(page.locator(".live-facts")).to_contain_text("9.8 frames/s")
     expect(page.locator(".live-facts")).not_to_contain_text("taken")
     scene.tell(feed, state="running", image_path=path, lag_ms=800, taken_per_s=4.2, offered_per_s=5.0)
-    expect(page.locator(".live-facts")).to_contain_text("taken 4.2 of 5.0/s")
+    expect(page.locator(".live-facts")).to_contain_text("4.2 of 5.0 frames/s used")
     expect(page.locator(f"{CAMERA} img")).to_be_visible()
     scene.tell(feed, state="running", image_path=path, lag_ms=9000)
     expect(sign).to_have_text("Late, 9.0 s behind")
     gone_ms = round(time.time() * 1000)
     scene.tell(feed, state="waiting", reason="It does not answer.", away_since_ms=gone_ms, packets_lost=3)
-    expect(sign).to_have_text(re.compile(r"Gone since \d\d:\d\d:\d\d"))
+    expect(sign).to_have_text(re.compile(r"Offline since \d\d:\d\d:\d\d"))
     expect(page.locator(".live-reason")).to_have_text("It does not answer.")
     expect(page.locator(".live-facts")).to_contain_text("3 packets lost")
     scene.tell(feed, state="running", image_path=path, lag_ms=100)

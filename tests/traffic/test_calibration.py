@@ -198,19 +198,22 @@ def at_the_horizon() -> list[GroundPoint]:
 @pytest.mark.parametrize(
     ("points", "line"),
     [
-        ([], "0 points with metres; at least 4 are needed: add more, or use a distance"),
-        (POINTS[:3], "3 points with metres; at least 4 are needed: add more, or use a distance"),
-        (POINTS * 250_000, "1000000 points; at most 32 are allowed: remove some"),
+        ([], "0 points with metres are too few: add some until there are at least 4, or use a distance"),
+        (
+            POINTS[:3],
+            "3 points with metres are too few: add some until there are at least 4, or use a distance",
+        ),
+        (POINTS * 250_000, "1000000 points are too many: delete some until at most 32 are left"),
         (changed(1, x=nan), "point 2 has an invalid coordinate: set it again"),
         (changed(2, y_m=-inf), "point 3 has an invalid coordinate: set it again"),
         (changed(3, x=1e300), "point 4 has an invalid coordinate: set it again"),
         (
             changed(3, x=300.0, y=600.5),
-            "points 1 and 4 are one place in the picture: move or remove one of them",
+            "points 1 and 4 are in the same place in the picture: move or delete one of them",
         ),
         (
             changed(3, x_m=8.0, y_m=30.0),
-            "points 3 and 4 are one place on the ground: move or remove one of them",
+            "points 3 and 4 are in the same place on the ground: move or delete one of them",
         ),
         (
             changed(3, x=600.0, y=611.0),
@@ -226,15 +229,22 @@ def at_the_horizon() -> list[GroundPoint]:
         ),
         (
             exchanged(2, 3),
-            "the points go around in another order on the ground than in the picture: use the same order",
+            "the points are in a different order around on the ground than in the picture: use the same "
+            "order",
         ),
         (
             [one._replace(x_m=-one.x_m) for one in POINTS],
             "the points are mirrored: from above, y points left of x; change the sign of one axis",
         ),
-        (behind(3), "point 4 is behind the horizon of the others: check its place and its metres"),
-        (behind(0), "point 1 is behind the horizon of the others: check its place and its metres"),
-        (at_the_horizon(), "point 5 is at the horizon: move it nearer the camera"),
+        (
+            behind(3),
+            "point 4 is beyond the horizon that the others define: check its position and its metres",
+        ),
+        (
+            behind(0),
+            "point 1 is beyond the horizon that the others define: check its position and its metres",
+        ),
+        (at_the_horizon(), "point 5 is at the horizon: move it closer to the camera"),
     ],
 )
 def test_points_that_are_no_calibration_are_refused_by_one_line(points: list[GroundPoint], line: str) -> None:
@@ -246,8 +256,8 @@ def test_points_that_are_no_calibration_are_refused_by_one_line(points: list[Gro
 @pytest.mark.parametrize(
     ("off_px", "line"),
     [
-        (90, r"point 7 is \d+ px from where the others put it: check its place and its metres"),
-        (300, "point (2 or )?7 does not fit the others on the ground: check place and metres, .*"),
+        (90, r"point 7 is \d+ px away from where the other points put it: check its position and its metres"),
+        (300, "point (2 or )?7 does not match the others on the ground: check its position and metres, .*"),
     ],
 )
 def test_a_point_that_does_not_fit_the_others_is_named(off_px: float, line: str) -> None:
@@ -265,7 +275,7 @@ def test_of_many_points_two_that_are_exchanged_are_found() -> None:
     points[1], points[2] = (
         GroundPoint(*points[one][:2], *points[other][2:]) for one, other in ((1, 2), (2, 1))
     )
-    with pytest.raises(Misconfigured, match=r"^point 2 or 3 does not fit the others on the ground: "):
+    with pytest.raises(Misconfigured, match=r"^point 2 or 3 does not match the others on the ground: "):
         calibration_of_points(points)
 
 
@@ -285,12 +295,12 @@ def test_of_many_points_two_that_are_exchanged_are_found() -> None:
         ),
         (
             [Rectangle([SQUARE[0], SQUARE[2], SQUARE[1], SQUARE[3]], 8, 30)],
-            "the corners of rectangle 1 go around in another order on the ground than in the picture: "
+            "the corners of rectangle 1 are in a different order around on the ground than in the picture: "
             "use the same order",
         ),
         (
             [Rectangle([*SQUARE[:3], SQUARE[0]], 8, 30)],
-            "corners 1 and 4 of rectangle 1 are one place in the picture: move or remove one of them",
+            "corners 1 and 4 of rectangle 1 are in the same place in the picture: move or delete one of them",
         ),
     ],
 )

@@ -101,7 +101,10 @@ REFUSED: dict[str, tuple[Drawn, str]] = {
         "line 'stop' has an invalid point (nan, 5)",
     ),
     "a line to infinity": (line(points=[(0, 0), (5, -INFINITY)]), "an invalid point (5, -inf)"),
-    "a line with one direction twice": (line(to_right="in", to_left="in"), "calls both directions 'in'"),
+    "a line with one direction twice": (
+        line(to_right="in", to_left="in"),
+        "has the same name for both directions, 'in'",
+    ),
     "a zone that crosses itself": (
         zone(points=[(0, 0), (9, 9), (9, 0), (0, 9)]),
         "zone 'bay' crosses or touches itself",
@@ -121,9 +124,9 @@ REFUSED: dict[str, tuple[Drawn, str]] = {
     "a name that is no text": (line(name="a\udce9"), "contains U+DCE9: use letters"),
     "a name with markup": (line(name="<b onclick=x>"), "contains <, >: use letters"),
     "a name like a path": (line(name="../../etc/passwd"), "contains /: use letters"),
-    "a name of dots": (line(name=".."), "has spaces at its ends, or accents"),
-    "a name with a space at its end": (line(name="stop "), "has spaces at its ends, or accents"),
-    "an accent of two signs": (line(name="Zu\u0308rich"), "has spaces at its ends, or accents"),
+    "a name of dots": (line(name=".."), "has spaces at its start or end, or accents"),
+    "a name with a space at its end": (line(name="stop "), "has spaces at its start or end, or accents"),
+    "an accent of two signs": (line(name="Zu\u0308rich"), "has spaces at its start or end, or accents"),
     "no name": (line(name=""), "has 0 characters: use 1 to 100"),
     "a name of 10 MB": (line(name="x" * 10_000_000), "has 10000000 characters: use 1 to 100"),
     "a hostile direction": (line(to_left="<i>"), "the line's name '<i>' contains <, >"),
@@ -141,26 +144,26 @@ REFUSED: dict[str, tuple[Drawn, str]] = {
     ),
     "a point at the horizon": (
         calibration([*SEEN[:4], (320, 100)], metres=(*PLACES[:4], (0, 500))),
-        "calibration 'ground': point 5 is at the horizon: move it nearer the camera",
+        "calibration 'ground': point 5 is at the horizon: move it closer to the camera",
     ),
     "a point in the sky": (
         calibration([*SEEN[:4], (320, 40)], metres=(*PLACES[:4], (0, 90))),
-        "px from where the others put it: check its place and its metres",
+        "px away from where the other points put it: check its position and its metres",
     ),
     "four points in crossed order": (
         calibration(SEEN[:4], metres=(PLACES[1], PLACES[0], *PLACES[2:4])),
-        "the points go around in another order on the ground than in the picture: use the same order",
+        "the points are in a different order around on the ground than in the picture: use the same order",
     ),
     "a calibration of three points": (
         calibration(SEEN[:3], metres=PLACES[:3]),
-        "3 points with metres; at least 4 are needed: add more, or use a distance",
+        "3 points with metres are too few: add some until there are at least 4, or use a distance",
     ),
-    "metres of other points": (calibration(SEEN, metres=PLACES[:4]), "has 5 points but metres of 4"),
+    "metres of other points": (calibration(SEEN, metres=PLACES[:4]), "has 5 points but metres for 4"),
     "metres that are none": (
         calibration(SEEN[:4], metres=(*PLACES[:3], (NAN, 1))),
         "has an invalid length of nan metres",
     ),
-    "the same point twice": (calibration([(5, 5), (5, 5)]), "has the same point twice: remove one"),
+    "the same point twice": (calibration([(5, 5), (5, 5)]), "has the same point twice: delete one"),
     "a distance of nothing": (
         calibration([(5, 5), (9, 9)], distance_m=0.0),
         "has an invalid length of 0.0 metres",
@@ -182,7 +185,7 @@ REFUSED: dict[str, tuple[Drawn, str]] = {
             (),
             rectangles=(KnownRectangle(points=(*CORNERS[:2], CORNERS[3], CORNERS[2]), sides_m=(5.0, 2.0)),),
         ),
-        "the corners of rectangle 1 go around in another order on the ground than in the picture",
+        "the corners of rectangle 1 are in a different order around on the ground than in the picture",
     ),
     "seven rectangles": (
         calibration((), rectangles=(KnownRectangle(points=CORNERS, sides_m=(5.0, 2.5)),) * 7),
@@ -238,14 +241,14 @@ def test_one_name_at_two_times_is_two_lines_and_at_one_time_a_mistake() -> None:
     check_drawing(Drawing(source="gate", revision=1, lines=(before, after)))
     for other in (line(from_ms=4999), line(to_ms=1), zone("stop", from_ms=0)):
         drawing = with_shapes(Drawing(source="gate", revision=1), [before, other])
-        with pytest.raises(DrawingRefused, match="line 'stop' exists twice at one time: rename one"):
+        with pytest.raises(DrawingRefused, match="line 'stop' exists twice at the same time: rename one"):
             check_drawing(drawing)
 
 
 def test_a_picture_has_one_ground_at_a_time() -> None:
     first, second = calibration(to_ms=5000), calibration(name="new", from_ms=5000)
     check_drawing(Drawing(source="gate", revision=1, calibrations=(first, second)))
-    with pytest.raises(DrawingRefused, match="'ground' and calibration 'new' are valid at one time"):
+    with pytest.raises(DrawingRefused, match="'ground' and calibration 'new' are valid at the same time"):
         check_drawing(Drawing(source="gate", revision=1, calibrations=(calibration(), second)))
 
 
@@ -254,7 +257,7 @@ def test_more_than_a_record_can_hold_is_refused() -> None:
     many = [line(f"line {n}") for n in range(MOST_SHAPES)]
     change_drawing(store, "gate", add(*many))
     with pytest.raises(
-        DrawingRefused, match="would have 201 lines, zones and calibrations; the maximum is 200"
+        DrawingRefused, match="would have 201 lines, zones and calibrations, but the maximum is 200"
     ):
         change_drawing(store, "gate", add(line("one more")))
 
@@ -327,7 +330,7 @@ def test_who_comes_second_draws_into_what_the_first_has_drawn() -> None:
 def test_who_comes_second_with_the_same_name_is_told_and_the_firsts_stays() -> None:
     theirs = line(points=[(0, 0), (9, 9)])
     store = OvertakenStore(theirs)
-    with pytest.raises(DrawingRefused, match="exists twice at one time"):
+    with pytest.raises(DrawingRefused, match="exists twice at the same time"):
         change_drawing(store, "gate", add(line()))
     assert read_drawing(store, "gate").shapes == (theirs,)
 
@@ -337,7 +340,7 @@ def test_a_store_that_never_lets_anybody_put_is_said_to_be_busy() -> None:
         def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
             return False
 
-    with pytest.raises(Retryable, match="other changes to the drawing of gate"):
+    with pytest.raises(Retryable, match="other programs keep changing the drawing of gate"):
         change_drawing(Taken(), "gate", add(line()))
 
 

@@ -162,10 +162,10 @@ def test_directions_legs_and_times_are_stored_as_they_are_said(
     click(page, 100, 300)
     page.mouse.dblclick(*spot(page, 540, 300))
     rename(page, "north")
-    page.get_by_label("To the right is called").fill("in")
-    page.get_by_label("To the left is called").fill("out")
+    page.get_by_label("Name for crossings to the right").fill("in")
+    page.get_by_label("Name for crossings to the left").fill("out")
     page.get_by_label("Leg of a junction").select_option("in: to the right")
-    page.get_by_label("Lies in the").select_option("NE")
+    page.get_by_label("Side of the junction").select_option("NE")
     page.get_by_role("button", name="From this picture on").click()
     page.get_by_label("Valid until").fill("2024-05-01T12:30:00")
     page.get_by_label("Valid until").press("Enter")
@@ -226,7 +226,7 @@ def test_two_points_and_a_distance_are_a_rough_scale_and_four_may_be_a_rectangle
     expect(page.locator("#calibration")).to_have_attribute("data-verdict", "rough")
     save(page, 1)
     assert stored(filmed).calibrations[0].distance_m == 12.5
-    page.get_by_role("button", name="Remove this calibration").click()
+    page.get_by_role("button", name="Delete this calibration").click()
     page.locator("#draw-calibration").click()
     for x, y in ((100, 460), (540, 460), (420, 200), (220, 200)):
         click(page, x, y)
@@ -260,7 +260,7 @@ def test_what_cannot_be_is_said_by_name_is_chosen_and_stays_to_be_put_right(
     picture(page, "editor-refused")
     assert stored(filmed).revision == 0
     page.locator("#undo").click()  # the line's
-    page.get_by_role("button", name="Remove this zone").click()
+    page.get_by_role("button", name="Delete this zone").click()
     expect(page.locator(".shape-item")).to_have_count(0)
 
 
@@ -289,7 +289,7 @@ def test_of_two_who_draw_at_one_time_the_second_sees_it_and_nobody_loses_anythin
     notice = page.locator("#notice")
     expect(notice).to_contain_text("Someone else has changed this drawing")
     picture(page, "editor-two-at-once")
-    notice.get_by_role("button", name="Put mine into theirs" if mine_too else "Take theirs").click()
+    notice.get_by_role("button", name="Merge mine into theirs" if mine_too else "Take theirs").click()
     expect(page.locator(".shape-item .name")).to_have_text(["theirs", "mine"] if mine_too else ["theirs"])
     if mine_too:
         save(page, 2)
@@ -352,7 +352,7 @@ def test_the_paths_of_the_day_lie_beneath_with_their_starts_and_ends(
     publish(place, walks)
     page = visit(place, color_scheme=scheme).open(f"lines/edit?source=gate&model={MODEL}", wait_for=READY)
     page.locator("#show-paths").check()
-    expect(page.locator("#paths-words")).to_contain_text("5 paths of this day")
+    expect(page.locator("#paths-words")).to_contain_text("5 paths on this day")
     expect(page.locator(".paths path")).to_have_count(5)
     expect(page.locator(".paths .began")).to_have_count(5)
     expect(page.locator(".paths .ended")).to_have_count(5)

@@ -19,12 +19,14 @@ from frametally.process.time_limit import time_limit
 from frametally.rules.times import DAY_MS
 from frametally_traffic.flows.day_columns import CAME, WENT, FlowColumns
 from frametally_traffic.flows.flow_sums import (
+    WAYS,
     count_rows,
     names_of,
     of_names,
     rows_between,
     rows_of,
     together,
+    ways_of,
     zone_counts,
 )
 from frametally_traffic.geometry.zones import Stay, ZoneCounts
@@ -64,6 +66,12 @@ def test_zones_over_bars_of_any_length_are_those_of_the_rule(
 def test_rows_are_counted_each_once(rows: list[tuple[int, int]]) -> None:
     columns = np.array(rows, np.int64).reshape(-1, 2)
     assert count_rows(columns[:, 0], columns[:, 1]) == {row: rows.count(row) for row in rows}
+
+
+def test_a_crossing_whose_direction_was_not_measured_is_in_neither() -> None:
+    crossings = {"missing": np.array([0, 0, 1, 2]), "direction": np.array([0, 1, 1, 0])}
+    not_measured = WAYS.index("not_measured")
+    assert ways_of(crossings).tolist() == [0, 1, not_measured, not_measured]
 
 
 def test_rows_are_those_of_a_time_and_a_name_in_the_numbers_of_all_days() -> None:

@@ -100,7 +100,7 @@ def test_a_camera_that_is_moved_gets_its_line_anew_from_then_on(capsys: pytest.C
     moved = {**STOP, "points": [[5, 5], [50, 9]], "from_ms": START_MS}
     assert lines("import", "gate-1", file_of({"lines": [STOP]})) == 0
     assert lines("import", "gate-1", file_of({"lines": [moved]}, "moved.json")) == 5
-    assert "line 'stop' exists twice at one time" in capsys.readouterr().err
+    assert "line 'stop' exists twice at the same time" in capsys.readouterr().err
     assert lines("remove", "gate-1", "stop", "--from", "2026-01-01T00:00:00Z") == 0
     assert lines("import", "gate-1", "moved.json") == 0
     capsys.readouterr()
@@ -154,7 +154,7 @@ BAD: dict[str, tuple[list[str], Any, str]] = {
     "a source like none": (
         ["北門"],
         {"lines": [STOP]},
-        "there is no source '北門'; there are: gate-1, road, yard",
+        "there is no source '北門'; choose from: gate-1, road, yard",
     ),
     "a hostile source": (["\x1b[2J"], {"lines": [STOP]}, "there is no source"),
     "two with one name": (["gate-1"], {"lines": [STOP], "zones": [{**BAY, "name": "stop"}]}, "exists twice"),
@@ -204,7 +204,7 @@ def test_what_is_not_there_cannot_be_removed_and_nothing_else_is(capsys: pytest.
     assert lines("import", "gate-1", file_of({"lines": [STOP], "zones": [BAY]})) == 0
     before = drawn()
     assert lines("remove", "gate-1", "bay", "stopp") == 5
-    assert "gate-1 has nothing with the name 'stopp'; it has: 'stop'" in capsys.readouterr().err
+    assert "gate-1 has nothing named 'stopp'; choose from: 'stop'" in capsys.readouterr().err
     assert drawn() == before
 
 
@@ -286,11 +286,14 @@ def test_who_still_names_a_source_that_was_renamed_is_said(
     cli.main(["rename-source", "gate-1", "Gate 9"])
     [line] = [one for one in capsys.readouterr().out.splitlines() if one.startswith("still")]
     assert line == (
-        "still naming gate-1, which has no footage now: account anna, token nightly of ben, report weekly; "
-        "remove each, and add it again with `--source gate-9`"
+        "these still name gate-1, which no longer has footage: account anna, token nightly of ben, "
+        "report weekly; "
+        "delete each one, and add it again with `--source gate-9`"
     )
     cli.main(["rename-source", "road", "Gate 8"])
-    assert "still naming road, which has no footage now: report daily; remove" in capsys.readouterr().out
+    assert (
+        "these still name road, which no longer has footage: report daily; delete" in capsys.readouterr().out
+    )
     cli.main(["rename-source", "gate-9", "Gate 7"])
     assert "still of" not in capsys.readouterr().out
 

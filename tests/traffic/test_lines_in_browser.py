@@ -58,7 +58,7 @@ def test_a_bar_opens_on_its_crossings_with_both_frames_and_the_list_ends_at_the_
     click_bar(page, 0, of=5)
     shown = page.locator("#crossings-proof .sighting")
     expect(shown).to_have_count(inward[0] + outward[0])
-    expect(page.locator("#crossings-proof .proof-head + p")).to_contain_text("that is the number")
+    expect(page.locator("#crossings-proof .proof-head + p")).to_contain_text("that is all of them")
     expect(shown.first.locator("img")).to_have_count(2)
     expect(shown.first.locator(".shapes polyline.over")).not_to_have_count(0)
     shown.first.locator("button").first.click()

@@ -172,7 +172,7 @@ def test_the_picture_shows_the_junction(filmed: Place) -> None:
         ("timezone=UTC", "source", "A report covers one source"),
         ("source=crossroads&source=gate", "source", "A report covers one source"),
         ("source=crosroads", "source", "no source"),
-        (f"{ASKED}&classes=euro13", "classes", "not one of the choices"),
+        (f"{ASKED}&classes=euro13", "classes", "not one of the possible values"),
         (f"{ASKED}&model=none", "model", "Nothing was counted"),
         (f"{ASKED}&from=2024-01-01&to=2024-12-01", "to", "the maximum is 62"),
     ],
@@ -217,7 +217,7 @@ def test_the_command_says_in_one_line_what_it_cannot_do(
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(filmed.settings.data_dir))
     assert cli.main(["report", "traffic", "yard", "--format", "csv"]) == 2
-    assert "The source 'yard' has no counts. These have: crossroads." in capsys.readouterr().err
+    assert "The source 'yard' has no counts. Choose from: crossroads." in capsys.readouterr().err
 
 
 @pytest.mark.thorough

@@ -15,13 +15,17 @@ from hypothesis import strategies as st
 from tests.examples import examples
 from tests.traffic.walks import SIMILARITIES, followed, paths, rings, seen_by, similarity, walk
 
+from frametally.records import Detection
+from frametally.rules.places import ZoneShape
 from frametally_traffic.flows.day_columns import CAME, WENT
 from frametally_traffic.flows.flow_sums import zone_counts
 from frametally_traffic.geometry.crossings import Place, tenths
 from frametally_traffic.geometry.foot_paths import FootPath
 from frametally_traffic.geometry.zones import PictureZone, Stay, ZoneCounts, stays_of
+from frametally_traffic.tasks.zones import ZoneInTime
 
-SQUARE = PictureZone(tenths([(100, 100), (300, 100), (300, 300), (100, 300)]))
+SIDE = [(100, 100), (300, 100), (300, 300), (100, 300)]
+SQUARE = PictureZone(tenths(SIDE))
 STRIP = PictureZone(tenths([(0, 100), (400, 100), (400, 108), (0, 108)]))
 """Narrower than what flickers at its rim: a quarter of 40 px."""
 
@@ -80,6 +84,17 @@ SCENES: dict[str, tuple[PictureZone, list[tuple[float, float]], list[Stay]]] = {
     ),
     "was not seen in it, nor near": (SQUARE, [(200, -100), (200, 0), (200, 500), (200, 600)], []),
 }
+
+
+def test_a_zone_that_moved_has_the_boxes_of_its_place_at_that_time_and_none_before_it_was_drawn() -> None:
+    left, right = (tuple((x + by, y) for x, y in tenths(SIDE)) for by in (0, 3000))
+    zone = ZoneInTime([ZoneShape("bay", left, 100, 200), ZoneShape("bay", right, 200)])
+    box = Detection(label="car", confidence=0.9, box=(190.0, 150.0, 20.0, 50.0))
+    assert zone.boxes_at(99) is None
+    before, after = zone.boxes_at(199), zone.boxes_at(200)
+    assert before is not None
+    assert after is not None
+    assert (before(box), after(box)) == (True, False)
 
 
 @pytest.mark.parametrize("scene", SCENES)

@@ -411,7 +411,7 @@ def test_settling_removes_the_originals_that_are_too_old_and_says_so(ports: Uplo
     assert ports.store.head(keys.original_key(video.id)) is not None
     UploadSettler(Acceptance(old), said.append).settle(patiently=False)
     assert ports.store.head(keys.original_key(video.id)) is None
-    assert said == [f"video {video.id}: its original was removed, 1 days after it came"]
+    assert said == [f"video {video.id}: its original was deleted, 1 days after its upload"]
     assert read_video(ports.store, video.id) == video
 
 
@@ -436,7 +436,7 @@ def test_an_upload_that_was_left_is_removed_and_one_that_goes_on_is_kept(ports: 
     assert all_keys(ports.store) == []
     row = ports.catalogue.upload(upload.id)
     assert row is not None
-    assert (row.state, row.reason) == ("aborted", "it was left for too long")
+    assert (row.state, row.reason) == ("aborted", "it was abandoned for too long")
 
 
 def test_a_form_that_was_cut_by_a_kill_is_removed_after_an_hour(ports: UploadPorts) -> None:
@@ -485,7 +485,7 @@ def test_bytes_whose_video_is_just_being_removed_wait_until_it_is(
     removed = msgspec.structs.replace(first, state="deleting")
     ports.store.put(first.key, encode(removed))
     upload = send(ports, DATA)
-    with pytest.raises(Retryable, match="being removed"):
+    with pytest.raises(Retryable, match="being deleted"):
         acceptance.accept(upload)
     give_up_claim(ports.store, first.sha256, first.id)
     for key in (first.key, keys.original_key(first.id)):
@@ -555,7 +555,7 @@ def test_a_region_outside_the_picture_is_left_out_and_that_is_told(ports: Upload
     video = Acceptance(ports).accept(send(ports, DATA, fields=fields)).video
     assert (video.name, video.fields.roi, video.fields.calibration) == ("Mine", inside, None)
     assert len(video.facts.damage) == 1
-    assert "points[1] (641, 10) lies outside the picture of 640x360" in video.facts.damage[0]
+    assert "points[1] (641, 10) is outside the picture of 640x360" in video.facts.damage[0]
 
 
 @pytest.mark.parametrize("state", ["accepted", "refused", "aborted"])
@@ -611,7 +611,7 @@ def test_a_video_that_was_removed_while_a_slow_look_went_on_does_not_come_back(p
         remove_all_of(ports.store, video.id, video.sha256)
         return facts
 
-    with pytest.raises(Poison, match="is over"):
+    with pytest.raises(Poison, match="has ended"):
         Acceptance(ports._replace(look=look)).accept(upload)
     assert all_keys(ports.store) == []
 

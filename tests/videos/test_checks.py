@@ -135,9 +135,13 @@ def test_where_it_is_is_told_in_seconds(tmp_path: Path) -> None:
     ("started_at_ms", "source", "words"),
     [
         (None, None, "It has no start time."),
-        (UPLOADED_AT_MS + 7_200_000, "start_time", "By its own time it ended 2.0 h after it was uploaded."),
-        (3_600_000, "container", "It says that it was filmed on the first day of 1970, as a clock"),
-        (-2_082_844_800_000, "container", "It says that it was filmed on the first day of 1904, as a clock"),
+        (
+            UPLOADED_AT_MS + 7_200_000,
+            "start_time",
+            "According to its own time, it ended 2.0 h after it was uploaded.",
+        ),
+        (3_600_000, "container", "It says that it was filmed on the first day of 1970, as clocks"),
+        (-2_082_844_800_000, "container", "It says that it was filmed on the first day of 1904, as clocks"),
         (3_600_000, "start_time", None),
         (UPLOADED_AT_MS - 1000, "container", None),
         (UPLOADED_AT_MS + 1_800_000, "container", None),
@@ -290,4 +294,4 @@ def test_the_catalogues_row_says_how_many_videos_wait_and_who_works_on_them(sett
     [row] = [row for row in port_rows(settings) if row.area == "catalogue"]
     assert row.good
     assert row.value == "3 videos: 1 ready, 2 received"
-    assert "`frametally serve`, `up` or `work` runs the waiting jobs" in row.note
+    assert "`frametally serve`, `frametally up` or `frametally work` runs the waiting jobs" in row.note

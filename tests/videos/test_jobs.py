@@ -170,7 +170,7 @@ def test_the_job_of_a_lost_worker_waits_before_it_is_done_by_another(
     video = shop.upload(make_video("a.mp4", 3))
     assert shop.catalogue.claim("gone", ("previews",), lease_s=0.0) is not None
     assert shop.work().failed == []
-    assert "a.mp4: previews: its worker was lost; it is tried again in 0 s" in shop.lines
+    assert "a.mp4: previews: its worker was lost; trying again in 0 s" in shop.lines
     job = shop.job(video, "previews")
     assert (job.state, job.attempts, job.losses) == ("done", 1, 1)
 
@@ -381,7 +381,7 @@ def test_it_has_the_memory_that_is_set_and_says_so(
     program = PROGRAM.format(body="    bytearray(400_000_000)", kind="previews")
     monkeypatch.setattr(child, "bound", lambda arguments: [sys.executable, "-c", program])
     shop.upload_for("previews", make_video("a.mp4", 3))
-    why = "It takes more than 256 MB of memory; convert it, or raise FRAMETALLY_JOB_MEMORY_MB."
+    why = "It needs more than 256 MB of memory; convert it, or raise FRAMETALLY_JOB_MEMORY_MB."
     assert f"a.mp4: previews failed: {why}" in shop.work().failed
 
 

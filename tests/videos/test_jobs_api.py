@@ -222,7 +222,7 @@ def test_so_many_jobs_of_a_video_wait_and_those_that_are_ended_take_no_room(
         *({"kind": "enhance", "options": {"contrast": n}} for n in (0.5, 1)),
     ):
         refused = want(client, video_id, wanted)
-        assert (refused.status_code, refused.json["remedy"]) == (409, "Wait for one, or cancel one.")
+        assert (refused.status_code, refused.json["remedy"]) == (409, "Wait for one of them, or cancel one.")
         assert "2 jobs" in refused.json["detail"]
     assert want(client, video_id, {"kind": "checks"}).status_code == 200, "it is under way"
     held = place.catalogue.claim("w", ["metadata"], lease_s=30)

@@ -77,7 +77,7 @@ def test_what_runs_waits_and_failed_stands_there_with_its_reason_and_its_worker(
     running, failed = yard.run(1, "metadata", 0.31), yard.fail(2, "frames")
     waiting = yard.queue(3, "enhance", '{"contrast":1.3}')
     page = visit(yard.place).open("jobs", wait_for=READY)
-    expect(row(page, running)).to_contain_text("runs · 31%")
+    expect(row(page, running)).to_contain_text("running · 31%")
     expect(row(page, running)).to_contain_text("by host-3:4711")
     expect(row(page, running).locator("progress")).to_have_js_property("value", 0.31)
     expect(row(page, waiting)).to_contain_text("Enhanced version")
@@ -105,7 +105,7 @@ def test_what_failed_is_tried_again_by_one_press_and_what_waits_is_cancelled(
     row(page, waiting).get_by_role("button", name=re.compile("^Cancel")).click()
     expect(section(page, "ended").locator(f".job[data-id='{waiting.id}']")).to_contain_text("cancelled")
     assert [yard.state(one) for one in (other, waiting)] == ["failed", "cancelled"]
-    expect(page.locator("#spoken")).to_have_text("It is cancelled")
+    expect(page.locator("#spoken")).to_have_text("It was cancelled")
 
 
 def test_all_that_failed_is_listed_and_tried_again_at_once(yard: Yard, visit: Callable[..., Visit]) -> None:
@@ -135,9 +135,9 @@ def test_a_failed_job_leads_to_what_is_done_to_its_video(yard: Yard, visit: Call
 def test_a_page_that_is_open_follows_what_workers_do(yard: Yard, visit: Callable[..., Visit]) -> None:
     job = yard.run(1, "playable", 0.1)
     page = visit(yard.place).open("jobs", wait_for=READY)
-    expect(row(page, job)).to_contain_text("runs · 10%")
+    expect(row(page, job)).to_contain_text("running · 10%")
     yard.place.catalogue.renew(job, lease_s=3600, progress=0.8)
-    expect(row(page, job)).to_contain_text("runs · 80%")
+    expect(row(page, job)).to_contain_text("running · 80%")
     yard.place.catalogue.end(job, "done")
     expect(section(page, "ended").locator(f".job[data-id='{job.id}']")).to_contain_text("done")
 
@@ -233,7 +233,7 @@ def test_what_a_failed_job_would_have_found_out_is_told_with_its_reason(
 ) -> None:
     video = f"videos?v={yard.ids[1]}&tab"
     page = visit(yard.place).open(f"{video}=quality", wait_for="#video .video-view")
-    expect(page.get_by_role("tabpanel")).to_contain_text("It is not checked yet.")
+    expect(page.get_by_role("tabpanel")).to_contain_text("It has not been checked yet.")
     yard.fail(2, "checks")
     expect(page.get_by_role("tabpanel")).to_contain_text(f"It could not be checked: {REASON}")
     yard.fail(2, "metadata")

@@ -279,7 +279,9 @@ def test_a_video_that_needed_a_time_gets_one_and_its_frames_are_made(
 ) -> None:
     record = make_video(facts=make_facts(started_at_ms=None, time_source=None))
     (video_id,) = stored(place, record)
-    place.catalogue.set_video(video_id, state="needs_time", reason="Nothing says when it was filmed.")
+    place.catalogue.set_video(
+        video_id, state="needs_time", reason="Neither the file nor its name says when it was filmed."
+    )
     assert client.get(f"/api/v1/videos/{video_id}").json["remedy"]
     answer = patch(client, video_id, changes)
     assert (answer.json["started_at_ms"], answer.json["time_source"]) == (started_at_ms, "start_time")
@@ -504,7 +506,7 @@ def test_an_upload_is_gone_on_with_and_ended_by_whoever_began_it(url: str, meant
         refused = carl(meant, path, DATA[500:] if meant == "PATCH" else None, **as_written(said))
         assert refused.status == 403
         if meant != "HEAD":
-            assert refused.json["detail"] == "This upload is clara's."
+            assert refused.json["detail"] == "This upload belongs to clara."
         assert send(clara, path, DATA[500:700], 500) == 204
         assert runa("HEAD", path, **as_written(VERSION)).status == 200
         assert runa("DELETE", path, **as_written(VERSION)).status == 204

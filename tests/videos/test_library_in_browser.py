@@ -44,13 +44,13 @@ def test_each_card_says_how_far_its_video_has_come(
     expect(cards.locator(".video-state-words")).to_have_text(
         [
             "Waiting",
-            "Taking frames: 31%",
+            "Extracting frames: 31%",
             "Detecting: 141 of 398 frames",
             "Counting",
             "Counted",
             "Needs a time",
             "Failed: its decoder was killed (SIGSEGV) 3 times",
-            "Being removed",
+            "Deleting",
             "Counted · 2 frames not readable · the file is damaged",
         ]
     )
@@ -184,7 +184,7 @@ def test_a_card_grows_with_the_work_and_keeps_the_keyboard(place: Place, visit: 
     shelf = Shelf(uncounted(2, "producing", progress=0.1), make_video(1))
     page = open_shelf(visit, place, shelf)
     words = page.locator(".video-state-words").first
-    expect(words).to_have_text("Taking frames: 10%")
+    expect(words).to_have_text("Extracting frames: 10%")
     page.locator(".video-link").first.focus()
     page.evaluate("window.first = document.querySelector('.video-card')")
     shelf.videos[0] = uncounted(2, "detecting", frames={"expected": 10, "announced": 10, "detected": 4})

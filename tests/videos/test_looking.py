@@ -100,12 +100,19 @@ def test_a_video_that_lies_on_its_side_is_as_wide_as_it_is_shown(
         ("mp4", "libx264", "yuv420p", "mp4", "video/mp4", None),
         ("mov", "libx264", "yuv420p", "mov", "video/quicktime", None),
         ("webm", "libvpx-vp9", "yuv420p", "webm", "video/webm", None),
-        ("mp4", "libx264", "yuv444p", "mp4", "video/mp4", "Not every browser plays H.264 of pixels yuv444p"),
-        ("mp4", "libx265", "yuv420p", "mp4", "video/mp4", "Not every browser plays H.265 (HEVC)"),
-        ("mp4", "mpeg4", "yuv420p", "mp4", "video/mp4", "Not every browser plays MPEG-4 part 2"),
-        ("avi", "mjpeg", "yuvj420p", "avi", "video/x-msvideo", "Browsers do not play AVI"),
-        ("matroska", "libx264", "yuv420p", "matroska", "video/x-matroska", "Browsers do not play Matroska"),
-        ("mpegts", "mpeg2video", "yuv420p", "mpegts", "video/mp2t", "Browsers do not play MPEG transport"),
+        (
+            "mp4",
+            "libx264",
+            "yuv444p",
+            "mp4",
+            "video/mp4",
+            "Not every browser can play H.264 with yuv444p pixels",
+        ),
+        ("mp4", "libx265", "yuv420p", "mp4", "video/mp4", "Not every browser can play H.265 (HEVC)"),
+        ("mp4", "mpeg4", "yuv420p", "mp4", "video/mp4", "Not every browser can play MPEG-4 part 2"),
+        ("avi", "mjpeg", "yuvj420p", "avi", "video/x-msvideo", "Browsers cannot play AVI"),
+        ("matroska", "libx264", "yuv420p", "matroska", "video/x-matroska", "Browsers cannot play Matroska"),
+        ("mpegts", "mpeg2video", "yuv420p", "mpegts", "video/mp2t", "Browsers cannot play MPEG transport"),
     ],
 )
 def test_what_browsers_do_not_play_says_so_with_what_to_do(
@@ -188,12 +195,12 @@ def test_what_is_no_video_by_its_first_bytes_is_of_no_known_kind(looks: Looks, d
 
 @pytest.mark.thorough
 def test_what_holds_no_picture_cannot_be_used(looks: Looks, make_video: Callable[..., Path]) -> None:
-    assert looks.refusal(sound("mp4")) == (422, "It holds no moving pictures; give a video that does.")
+    assert looks.refusal(sound("mp4")) == (422, "It has no moving pictures; give a video that has some.")
     whole = make_video("a.mp4", 3).read_bytes()
     assert looks.refusal(whole[: whole.index(b"moov") - 4])[0] == 422
     data_at, index_at = whole.index(b"mdat") + 4, whole.index(b"moov") - 4
     status, reason = looks.refusal(whole[:data_at] + bytes(index_at - data_at) + whole[index_at:])
-    assert (status, reason.partition(":")[0]) == (422, "It gives no picture")
+    assert (status, reason.partition(":")[0]) == (422, "It cannot be shown")
 
 
 @pytest.mark.thorough
@@ -201,11 +208,13 @@ def test_what_claims_more_than_is_allowed_is_refused(looks: Looks, make_video: C
     clip = make_video("a.mp4", 40, size_px=(1600, 1200))
     assert looks.refusal(wide_frames(1000))[0] == 422
     looks.overrides = {"max_image_megapixels": 1}
-    assert looks.refusal(clip)[1].startswith("It has 1600x1200 pixels a frame, 1 million are allowed")
+    assert looks.refusal(clip)[1].startswith(
+        "It has 1600x1200 pixels per frame, but at most 1 million are allowed"
+    )
     pictures = make_video("a.avi", 2, codec="mjpeg", pix_fmt="yuvj420p", size_px=(2000, 2000))
-    assert "more than the 1 million pixels a frame that are allowed" in looks.refusal(pictures)[1]
+    assert "more than the allowed 1 million pixels per frame" in looks.refusal(pictures)[1]
     looks.overrides = {"video_max_h": 0.001}
-    assert looks.refusal(clip)[1].startswith("It lasts 0.0 h, and 0.001 are allowed")
+    assert looks.refusal(clip)[1].startswith("It lasts 0.0 h, but at most 0.001 are allowed")
 
 
 @pytest.mark.thorough
@@ -236,7 +245,7 @@ def test_a_store_that_is_away_is_no_fault_of_the_video(
     [
         (signal.SIGSEGV, Refused, "SIGSEGV"),
         (signal.SIGXCPU, Refused, "takes more than"),
-        (signal.SIGKILL, Retryable, "from outside"),
+        (signal.SIGKILL, Retryable, "another program ended"),
     ],
 )
 def test_what_ends_the_look_is_told_and_this_process_lives_on(

@@ -41,7 +41,7 @@ BAD_NAMES = [
     "\u2028\u2029gate\x85",
     "\N{PARTY POPPER}" * 255,
     "=?utf-8?q?gate?=",
-    "\udce9 no UTF-8",
+    "\udce9 not UTF-8",
 ]
 
 
@@ -103,7 +103,7 @@ def test_checks_that_failed_are_told_and_those_that_passed_are_not(outbox: Video
         tell_checks(SETTINGS, store, outbox, video.id)
     assert told(outbox) == ["Gate 1 did not pass black", "Gate 1 did not pass 2 checks"]
     body = outbox.notices(1)[0].body
-    assert "did not pass 2 of 3 checks; it is counted all the same." in body
+    assert "failed 2 of 3 checks; it is counted anyway." in body
     assert "- cut: It is cut, 12.4 of 60.0 s." in body
     assert "frozen" not in body
 
@@ -229,7 +229,7 @@ def test_a_wrong_password_is_one_line_without_it_and_the_mail_waits(
     with mail_server(received, tmp_path, tls="starttls") as (url, ca_file):
         number, (line,) = sent(outbox, logged_in(url, ca_file, "wrong-secret"))
     assert (number, states(outbox)) == (0, ["queued"])
-    assert "refused the log-in (535" in line
+    assert "refused the user name or password (535" in line
     assert "FRAMETALLY_SMTP_PASSWORD" in line
     assert "\n" not in line
     assert "wrong-secret" not in line
@@ -266,7 +266,7 @@ def test_a_password_goes_nowhere_without_tls_but_to_this_machine(
         monkeypatch.setattr("socket.getaddrinfo", _all_here(url))
         number, (line,) = sent(outbox, settings)
     assert number == 0
-    assert "offers no STARTTLS, and a password is not sent without" in line
+    assert "does not offer STARTTLS, and frametally does not send a password without" in line
     assert received.envelopes == []
 
 
@@ -352,7 +352,7 @@ def test_doctor_logs_in_and_sends_nothing(received: Received, tmp_path: Path) ->
     with mail_server(received, tmp_path, tls="starttls") as (url, ca_file):
         (good,) = mail_rows(logged_in(url, ca_file))
         (bad,) = mail_rows(logged_in(url, ca_file, "wrong-secret"))
-    assert (good.value, good.note, good.good) == ("logged in", "recipients: 1", True)
+    assert (good.value, good.note, good.good) == ("signed in", "recipients: 1", True)
     assert "FRAMETALLY_SMTP_PASSWORD" in bad.remedy
     assert "wrong-secret" not in str(bad)
     (away,) = mail_rows(settings_of(url))

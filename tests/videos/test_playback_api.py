@@ -245,7 +245,7 @@ def test_a_video_that_is_being_removed_is_not_shown_and_one_that_is_gone_says_so
     leaving = store_video(place, state="deleting")
     gone = store_video(place, b"gone", number=2)
     place.store.delete(keys.original_key(gone.id))
-    for video, said in ((leaving, "being removed"), (gone, "no longer")):
+    for video, said in ((leaving, "being deleted"), (gone, "no longer")):
         for method in ("GET", "HEAD"):
             answer = ask(method, f"{video.at}/playable")
             assert answer.status == 404

@@ -259,7 +259,8 @@ def test_a_queue_that_forgot_everything_is_told_again(place: Place, monkeypatch:
     assert take(consumer) is None
 
 
-def test_a_job_that_is_told_twice_is_done_once(place: Place) -> None:
+def test_a_job_that_is_told_twice_is_done_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "LEASE_S", PATIENCE_S)  # nobody renews it
     (job,) = place.queued("frames")
     place.queue.tell([job, job])
     consumer, other = place.consumer(), place.consumer()
@@ -324,7 +325,7 @@ def test_what_was_queued_last_is_told_before_a_process_ends(place: Place) -> Non
 
 @pytest.mark.parametrize(
     ("server", "trouble"),
-    [("127.0.0.1:1", "does not answer"), ("rabbitmq.invalid:5672", "unknown host")],
+    [("127.0.0.1:1", "is not responding"), ("rabbitmq.invalid:5672", "unknown host")],
 )
 def test_a_queue_that_is_away_fails_nobody_who_queues_a_job(place: Place, server: str, trouble: str) -> None:
     away: Callable[..., Settings] = place.settings.model_copy
@@ -336,7 +337,7 @@ def test_a_queue_that_is_away_fails_nobody_who_queues_a_job(place: Place, server
         while not said and time.monotonic() < by_s:
             time.sleep(0.01)
     assert len(said) == 1
-    assert said[0].startswith("waiting, and trying again: RabbitMQ at ") and trouble in said[0]
+    assert said[0].startswith("waiting, then trying again: RabbitMQ at ") and trouble in said[0]
     assert "\n" not in said[0]
     assert place.catalogue.job(job.id).state == "queued"
 

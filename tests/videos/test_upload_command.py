@@ -219,7 +219,7 @@ def test_a_killed_dashboard_is_waited_for_and_the_upload_goes_on(
             told, complaints = command.communicate(timeout=120)
     assert command.returncode == 0, complaints
     assert re.fullmatch(r"long\.mp4: video [0-9a-f-]{36}; its time is a guess .*\n", told)
-    assert f"http://127.0.0.1:{port} does not answer" in complaints
+    assert f"http://127.0.0.1:{port} is not responding" in complaints
     assert is_stored_whole(data, clip)
 
 
@@ -309,13 +309,13 @@ def test_what_is_no_video_is_one_line_and_the_others_are_uploaded(
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["a.mp4", "b.mp4", "--name", "x"], "--name and --start-time are of one video"),
+        (["a.mp4", "b.mp4", "--name", "x"], "--name and --start-time are for one video"),
         (["a.mp4", "--start-time", "noon"], "--start-time: 'noon' is not an ISO 8601 time"),
         (["a.mp4", "--roi", "{not json"], "--roi: "),
         (["a.mp4", "--roi", "nowhere.json"], "--roi nowhere.json: neither JSON nor a file"),
         (["a.mp4", "--calibration", '{"points": [[1]]}'], "--calibration: "),
-        (["a.mp4", "--url", "ftp://host"], "--url is not a dashboard's address"),
-        (["a.mp4", "--url", "http://host:x"], "--url is not a dashboard's address"),
+        (["a.mp4", "--url", "ftp://host"], "--url is not the address of a dashboard"),
+        (["a.mp4", "--url", "http://host:x"], "--url is not the address of a dashboard"),
         ([], "Missing argument"),
     ],
 )
@@ -360,13 +360,17 @@ class Answers(http.server.BaseHTTPRequestHandler):
 @pytest.mark.parametrize(
     ("status", "sent", "line"),
     [
-        (200, (), "is that a dashboard's address, and of this version"),
-        (404, (), "is that a dashboard's address, and of this version"),
-        (401, (("WWW-Authenticate", "Basic"),), "wants a password, or a token in its place: write it into"),
+        (200, (), "check that it is the address of a dashboard of this version"),
+        (404, (), "check that it is the address of a dashboard of this version"),
+        (
+            401,
+            (("WWW-Authenticate", "Basic"),),
+            "requires a password, or a token in its place: write it into",
+        ),
         (
             308,
             (("Location", "https://app.example.org/"),),
-            "is at https://app.example.org/: give that as --url",
+            "has moved to https://app.example.org/: give that address as --url",
         ),
     ],
 )
@@ -389,7 +393,7 @@ def test_a_server_that_takes_no_uploads_is_told_from_one_that_is_away(
     assert line in said
     assert "secret" not in said
     assert cli.main(["upload", str(clip), "--url", f"http://127.0.0.1:{free_port()}"]) == 2
-    assert "does the dashboard run there?" in capsys.readouterr().err
+    assert "check that the dashboard is running there" in capsys.readouterr().err
 
 
 def test_who_we_are_is_in_the_address_or_in_netrc(here: Path, tmp_path: Path) -> None:
@@ -436,7 +440,7 @@ def test_a_file_that_grows_while_it_is_uploaded_becomes_no_video(
     with dashboard(data, port) if through == "a dashboard" else nullcontext():
         to = ["--url", f"http://127.0.0.1:{port}"] if through == "a dashboard" else []
         assert cli.main(["upload", str(clip), *to]) == 2
-    assert "was changed while it was uploaded: upload it once it is whole" in capsys.readouterr().err
+    assert "changed while it was being uploaded: upload it when it is complete" in capsys.readouterr().err
     for folder in (data, here):
         assert not [path for path in (folder / "store").rglob("*") if path.is_file()]
 

@@ -109,7 +109,7 @@ def test_a_form_becomes_a_video_with_its_row_and_its_jobs(fake: Place, url: str)
         "state": "received",
         "known": False,
         "time_is_guess": False,
-        "message": "It was received.",
+        "message": "The video was uploaded.",
     }
     assert answer.headers["location"] == f"/api/v1/videos/{video_id}"
     assert_is_there(fake, video_id)
@@ -438,7 +438,7 @@ def test_of_one_client_and_in_all_only_so_many_come_at_once(
     url = serving(fake.app())
     paths = [begin(url, 10, client_id=CLIENT) for _ in range(2)]
     refused = create(url, 10, filename="a.mp4", client_id=CLIENT)
-    assert_problem(refused, 429, "2 uploads of yours")
+    assert_problem(refused, 429, "2 uploads running")
     assert refused.headers["retry-after"] == "30"
     begin(url, 10)
     assert_problem(create(url, 10, filename="a.mp4", client_id="client-5678"), 429, "3 uploads")

@@ -66,7 +66,7 @@ def test_what_is_said_of_a_file_is_checked_while_it_is_typed(
     region.fill('{"x": 100, "y": 100, "width": 500, "height": 300}')
     expect(rows.nth(0)).to_contain_text("A rectangle of 500 \N{MULTIPLICATION SIGN} 300 pixels.")
     rows.nth(0).get_by_label("Calibration as JSON").fill('{"points": [[0,0],[100,100]]}')
-    expect(rows.nth(0)).to_contain_text("2 of at least 4 points, none with metres: no speed.")
+    expect(rows.nth(0)).to_contain_text("2 points (at least 4 needed), none with metres: no speed.")
     rows.nth(0).get_by_label("Time zone").fill("Atlantis/West")
     page.locator("#upload-start").click()
     expect(rows.nth(0).get_by_label("Time zone")).to_be_focused()
@@ -218,7 +218,7 @@ def test_an_upload_that_was_paused_goes_on_where_it_was(
     line = Line(page)
     line.set(bytes_per_s=8 * MB)
     row = begin(page, film)
-    expect(row.locator(".upload-words")).to_contain_text("a second")
+    expect(row.locator(".upload-words")).to_contain_text("per second")
     expect(row.locator(".upload-words")).to_contain_text("left")
     picture(page, "upload-under-way")
     wait_for_bytes(page, 16 * MB)
@@ -226,7 +226,7 @@ def test_an_upload_that_was_paused_goes_on_where_it_was(
     expect(row.locator(".upload-words")).to_contain_text("Paused at")
     assert server.videos() == []
     line.set()
-    row.get_by_role("button", name="Go on").click()
+    row.get_by_role("button", name="Resume").click()
     expect(row).to_have_attribute("data-state", "done")
     (video,) = server.videos()
     assert video.sha256 == digest == server.digest(video.id)
@@ -394,7 +394,9 @@ def test_one_that_is_too_large_is_refused_before_a_byte_of_it_is_sent(
         offsets = began_at(page)
         row = begin(page, film)
         expect(row).to_have_attribute("data-state", "refused")
-        expect(row.locator(".upload-words")).to_contain_text("It has 2 MB, of 1 MB that an upload may have.")
+        expect(row.locator(".upload-words")).to_contain_text(
+            "It has 2 MB, but an upload can have at most 1 MB."
+        )
         assert offsets == []
     finally:
         server.close()
@@ -538,7 +540,7 @@ def test_the_same_file_is_taken_once(enter: Callable[..., Page], tmp_path: Path)
     page = enter()
     choose(page, tmp_path / "gate.mp4")
     choose(page, tmp_path / "gate.mp4")
-    expect(page.locator("#spoken")).to_have_text("gate.mp4 is in the list already.")
+    expect(page.locator("#spoken")).to_have_text("gate.mp4 is already in the list.")
     expect(page.locator(".upload-row")).to_have_count(1)
 
 

@@ -244,7 +244,7 @@ def test_a_version_for_browsers_that_could_not_be_made_says_why_and_is_tried_aga
     expect(message.get_by_role("link", name=re.compile("Download"))).to_be_visible()
     expect(page.locator("#video .video-state-words")).to_have_text("Counted")
     message.get_by_role("button", name="Try again").click()
-    expect(message).to_contain_text("Making a version for browsers")
+    expect(message).to_contain_text("Creating a version for browsers")
     assert asked == [("POST", f"{job['id']}/retry")]
 
 
@@ -268,7 +268,7 @@ def test_the_account_adds_up_or_says_where_it_does_not(open_video: Callable[...,
     cinema.video["frames"].update(detected=97, counted=97)
     expect(words).to_have_attribute("data-verdict", "odd")
     expect(account.locator("li").nth(2)).to_have_text("≠ 97detectedand 2 dead letters")
-    expect(words).to_have_text("100 are announced, and 99 are detected or a dead letter.")
+    expect(words).to_have_text("Announced: 100; detected or dead letters: 99.")
     cinema.video.update(state="detecting")
     expect(words).to_have_attribute("data-verdict", "open")
 
@@ -301,7 +301,7 @@ def test_a_time_is_changed_by_the_clocks_of_the_page(open_video: Callable[..., P
     expect(page.locator(".editing")).not_to_have_attribute("open", "")
     assert cinema.sent == []
     page.locator(".editing summary").click()
-    expect(page.locator(".editing")).to_contain_text("100 frames and their counts move with it")
+    expect(page.locator(".editing")).to_contain_text("100 frames and their counts move with this time")
     page.evaluate("() => new Promise((then) => requestAnimationFrame(then))")  # it is filled once it is open
     field.fill("2024-05-01T09:30:00.125")
     page.get_by_role("button", name="Save").click()
@@ -350,23 +350,23 @@ def test_a_video_without_a_time_asks_for_one(open_video: Callable[..., Page]) ->
 def test_forgetting_says_what_goes_before_anything_does(open_video: Callable[..., Page]) -> None:
     cinema = Cinema()
     page = open_video(cinema)
-    ask = page.get_by_role("button", name="Forget this video…")
+    ask = page.get_by_role("button", name="Delete this video…")
     ask.click()
-    question = page.get_by_role("group", name="Forget this video")
-    expect(question).to_contain_text("100 frames that were taken from it go.")
-    expect(question).to_contain_text("110 detections leave all charts")
+    question = page.get_by_role("group", name="Delete this video")
+    expect(question).to_contain_text("100 frames extracted from it will be deleted.")
+    expect(question).to_contain_text("110 detections will disappear from all charts")
     expect(question.get_by_role("button", name="Keep it")).to_be_focused()
     page.keyboard.press("Escape")
     expect(ask).to_be_focused()
     expect(page.locator(OPEN)).to_be_visible()
     assert cinema.sent == []
     ask.click()
-    question.get_by_role("button", name="Forget it").click()
+    question.get_by_role("button", name="Delete it").click()
     expect(page.locator(OPEN)).to_have_attribute("data-state", "deleting")
     assert [method for method, _, _ in cinema.sent] == ["DELETE"]
     expect(ask).to_be_hidden()
     cinema.videos.clear()
-    expect(page.locator("#video")).to_contain_text("There is no such video")
+    expect(page.locator("#video")).to_contain_text("This video does not exist")
 
 
 @pytest.mark.thorough
@@ -391,7 +391,7 @@ def test_where_videos_cannot_be_changed_the_remedy_stands_there(open_video: Call
         "Set FRAMETALLY_WEB_UPLOADS=true where the dashboard runs."
     )
     expect(page.locator(".editing")).to_be_hidden()
-    expect(page.get_by_role("button", name="Forget this video…")).to_be_hidden()
+    expect(page.get_by_role("button", name="Delete this video…")).to_be_hidden()
 
 
 @pytest.mark.thorough
@@ -607,7 +607,7 @@ def test_of_a_long_bar_the_fullest_moment_is_the_frame_itself(
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     ("counted", "words"),
-    [(0, "Nothing was detected in this video."), (None, "This video is not counted yet.")],
+    [(0, "Nothing was detected in this video."), (None, "This video has not been counted yet.")],
     ids=["nothing", "not-counted"],
 )
 def test_without_detections_the_seek_bar_is_plain_and_words_say_so(
@@ -636,8 +636,8 @@ def test_it_is_renamed_moved_and_forgotten(stored: Stored, visit: Callable[..., 
     record = stored.record()
     assert (record.name, record.revision) == ("Gate at night", 1)
     assert record.fields.start_time == "2024-05-01T20:00:00.200Z"
-    page.get_by_role("button", name="Forget this video…").click()
-    page.get_by_role("button", name="Forget it").click()
+    page.get_by_role("button", name="Delete this video…").click()
+    page.get_by_role("button", name="Delete it").click()
     expect(page.locator(OPEN)).to_have_attribute("data-state", "deleting")
     waiting = [job.kind for job in stored.place.catalogue.jobs(stored.id) if job.state == "queued"]
     assert "removal" in waiting

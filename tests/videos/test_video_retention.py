@@ -132,11 +132,11 @@ def test_unnamed_images_are_also_those_of_uploads_that_are_gone_or_whose_frames_
     capsys.readouterr()
     with open_ports(settings) as ports:
         rows = [row for row in check_images(ports, NoProgress()) if row.name == gone.id]
-    assert [row.value for row in rows] == ["2 objects of an uploaded video that is gone, 0.0 MB"]
+    assert [row.value for row in rows] == ["2 objects of an uploaded video that no longer exists, 0.0 MB"]
 
     assert main(["forget", "--unnamed-images", "--yes", "--data-dir", str(tmp_path)]) == 0
     said = capsys.readouterr().out
-    assert f"{gone.id}: 2 objects of an uploaded video that is gone" in said
+    assert f"{gone.id}: 2 objects of an uploaded video that no longer exists" in said
     assert "Cam (source Cam): an uploaded video whose frames were forgotten" in said
     assert said.endswith("deleted: 2 pictures that belong to no medium, 1 uploaded videos\n")
     left = {info.key for info in store.list("") if not info.key.startswith(keys.TOMBSTONES)}
@@ -276,7 +276,7 @@ def test_the_command_makes_it_anew(tmp_path: Path, capsys: pytest.CaptureFixture
     store.close()
     for _ in range(2):
         assert cli.main(["catalogue", "rebuild", "--data-dir", str(folder)]) == 0
-        assert capsys.readouterr().out == "catalogue: 1 videos added, 0 removed\n"
+        assert capsys.readouterr().out == "catalogue: 1 videos added, 0 deleted\n"
         catalogue = open_video_catalogue(f"sqlite:///{folder}/catalogue.sqlite")
         assert [row.record for row in rows(catalogue)] == [VIDEO]
         assert {job.kind for job in catalogue.jobs(VIDEO.id)} == {"frames", "previews", "metadata", "checks"}

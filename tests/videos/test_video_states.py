@@ -370,7 +370,7 @@ def test_a_video_that_is_to_go_shows_nothing_else(house: House) -> None:
     (job,) = house.catalogue.jobs(VIDEO.id)
     assert house.catalogue.end(job, "failed", reason="the store refuses")
     row = house.settled()
-    assert (row.state, row.reason) == ("deleting", "It could not be removed: the store refuses")
+    assert (row.state, row.reason) == ("deleting", "It could not be deleted: the store refuses")
 
 
 def test_nothing_is_read_while_no_video_is_on_its_way(house: House) -> None:

@@ -90,7 +90,7 @@ def test_its_file_is_described_in_full_and_can_be_taken_along(
     about = open_tab(page, "About")
     table = about.locator(".fact-table").first
     expect(table).to_contain_text("h264", timeout=PATIENCE_MS)
-    frames = table.locator("tr", has_text="Frames, counted").locator("td")
+    frames = table.locator("tr", has_text="Frames counted").locator("td")
     expect(frames).to_have_text(str(LENGTH_S * FPS))
     expect(about).to_contain_text("Contains its location" + "no")
     with page.expect_download() as taken:
@@ -130,7 +130,7 @@ def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_r
 ) -> None:
     page = visit(None, url=dashboard.url).open(f"videos?v={video_id}&tab=enhance", wait_for=OPEN)
     panel = page.get_by_role("tabpanel")
-    make = panel.get_by_role("button", name="Make it")
+    make = panel.get_by_role("button", name="Create version")
     expect(make).to_be_disabled()  # there is nothing to make of what is as it is
     split = page.locator(".split")
     expect(split).to_have_attribute("data-state", "ready", timeout=PATIENCE_MS)
@@ -158,7 +158,7 @@ def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_r
     # The same again is not made again.
     make.click()
     expect(page.locator("#spoken")).to_have_text("You already have this version; it is listed below.")
-    made.get_by_role("button", name="Remove").click()
+    made.get_by_role("button", name="Delete").click()
     expect(made).to_have_count(0)
     assert dashboard.ask(f"/api/v1/videos/{video_id}/derivatives")["derivatives"] == []
 

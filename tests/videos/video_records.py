@@ -99,7 +99,7 @@ def fake_look(store: ObjectStore, key: str, fields: VideoFields, file_name: str)
     if not start.startswith(SIGN):
         raise Refused(415, f"is no video by its first bytes {start[:4].hex(' ')}")
     if start.startswith(NO_PICTURES):
-        raise Refused(422, "holds no moving pictures")
+        raise Refused(422, "has no moving pictures")
     return make_facts(started_at_ms=None, time_source=None) if start.startswith(NO_TIME) else make_facts()
 
 

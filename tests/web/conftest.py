@@ -48,13 +48,14 @@ if TYPE_CHECKING:
 
     from frametally_live.book import LiveBook
     from frametally_live.cameras.camera_form import TryFeed
+    from frametally_live.discovery.search import SearchCameras
     from frametally_videos.catalogue.video_catalogue import VideoCatalogue
     from frametally_videos.uploads.receiving import Look
 
 MODEL = "yolov4-tiny-opencv-fp32-1a2b3c4d"
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 FRAME_PX = (640, 480)
-OF_PLUGINS = ("catalogue", "look", "feeds", "try_feed")
+OF_PLUGINS = ("catalogue", "look", "feeds", "try_feed", "search_cameras")
 """What plug-ins are given to work on, by name."""
 Flask.url_rule_class = LateRule
 _CHART = "document.getElementById('chart').timeChart"
@@ -104,6 +105,7 @@ class Place:
     look: Look
     feeds: LiveBook
     try_feed: TryFeed
+    search_cameras: SearchCameras
 
     def __init__(self, folder: Path) -> None:
         self.store: ObjectStore = MemoryStore()

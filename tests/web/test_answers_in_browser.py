@@ -83,7 +83,7 @@ def test_the_peak_has_its_moment_and_one_click_leads_to_that_very_frame(
     answer = window.fact("peak")
     expect(window.tile("Peak in one frame").locator(".value")).to_have_text(str(best.peak))
     minute = (best.interval_start_ms - START_MS) // MINUTE_MS
-    expect(answer).to_contain_text(f"fullest frame: {best.label}, 10:0{minute}:00.200")
+    expect(answer).to_contain_text(f"busiest frame: {best.label}, 10:0{minute}:00.200")
     answer.get_by_role("button").click()
     expect(page).to_have_url(re.compile(re.escape(f"frame={shown.image_path}")))
     expect(page.locator("#spoken")).to_contain_text(f"10:0{minute}:00.200")
@@ -170,7 +170,7 @@ def test_objects_that_were_measured_in_some_sources_are_told_with_how_many(
     answer = window.headline
     expect(answer.locator(".value")).to_have_text("128 unique objects")
     expect(answer).to_contain_text("(measured in 1 of 2 sources)")
-    expect(window.fact("filmed")).to_have_text("8 mins of 10 mins filmed, single pictures of 1 source")
+    expect(window.fact("filmed")).to_have_text("8 mins of 10 mins filmed, single pictures from 1 source")
     window.open("?interval=60&metric=detections")
     expect(window.tile("Unique objects")).to_contain_text(re.compile("128.*measured in 1 of 2 sources"))
     window.open("?interval=60&metric=objects&source=gate")
@@ -239,7 +239,7 @@ def test_bars_of_very_different_footage_are_told_with_a_way_to_what_does_not_dep
     window = visit(place)
     page = window.open("?interval=60&metric=detections")
     warning = page.locator("#frames-warning")
-    expect(warning).to_contain_text("Bars are based on 2 to 302 frames each")
+    expect(warning).to_contain_text("Each bar is based on 2 to 302 frames: ")
     warning.get_by_role("button", name="Mean per frame").click()
     expect(page).to_have_url(re.compile("metric=mean_per_frame"))
     expect(warning).to_be_hidden()

@@ -26,13 +26,13 @@ def test_books_that_cannot_be_read_say_so_and_stand_there_as_soon_as_they_can(
     publish_lines(place, make_lines("gate", frames=12))
     window = visit(place, url=serving(place.app(max_streams=0)))
     problem = {
-        "detail": "The books are being read for the first time.",
+        "detail": "frametally is reading the books for the first time.",
         "remedy": "Try again.",
         "status": 503,
     }
     window.page.route("**/api/v1/status", lambda route: route.fulfill(status=503, json=problem))
     page = window.open("books", wait_for="#books-page")
-    expect(page.locator("#verdict")).to_contain_text("are being read for the first time")
+    expect(page.locator("#verdict")).to_contain_text("is reading the books for the first time")
     expect(page.locator("#books-content")).to_be_hidden()
     page.unroute("**/api/v1/status")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")

@@ -68,7 +68,7 @@ def test_two_clicks_at_a_hands_speed_open_the_bar_and_leave_the_range(
     window = visit(place)
     page = window.open("?interval=5&from=2024-05-01T08:00:30Z&to=2024-05-01T08:01:00Z")
     expect(page.locator("#explanation")).not_to_contain_text("double click")
-    expect(page.locator("#explanation")).to_contain_text("Zoom out, or Esc, goes back one step")
+    expect(page.locator("#explanation")).to_contain_text("Zoom out or Esc goes back one step")
     area = window.chart_area()
     before = page.evaluate("history.length")
     page.locator("#chart").click(
@@ -102,7 +102,7 @@ def test_a_hole_is_told_as_one_and_not_by_its_neighbours_numbers(
     page.locator("#chart").focus()
     for _ in range(5):
         page.keyboard.press("ArrowRight")
-    expect(page.locator("#spoken")).to_contain_text("no footage. Enter says why.")
+    expect(page.locator("#spoken")).to_contain_text("no footage. Press Enter to see why.")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#spoken")).to_contain_text("person")
 
@@ -130,7 +130,7 @@ def test_bars_are_as_wide_as_their_days_and_the_axis_tells_of_those_that_are_cut
     window = visit(place)
     page = window.open("?interval=604800")
     title = page.evaluate("document.getElementById('chart').timeChart.layout.xTitle")
-    assert "first and last bar: a part of 1 week only" in title
+    assert "first and last bar: only part of 1 week" in title
     assert "in the range" in window.tooltip(0, of=3)
     assert "in the range" not in window.tooltip(1, of=3)
     page = window.open("?interval=604800&from=2024-05-05T22:00:00Z&to=2024-05-12T22:00:00Z")

@@ -134,10 +134,10 @@ def test_differences_are_told_by_label_in_words_numbers_and_bars_of_what_both_ha
     window = visit(two_weeks)
     page = window.open(WEEK)
     area = page.locator("#compare-area")
+    expect(area).to_contain_text("Compared over 4 intervals filmed on both sides: 40 frames here, 40 there.")
     expect(area).to_contain_text(
-        "Compared over 4 intervals that both sides have filmed: 40 frames here, 40 there."
+        "Intervals filmed on only one side (1 only here, 1 only there) do not count as differences."
     )
-    expect(area).to_contain_text("Filmed 1 only here, 1 only there: that is not a difference.")
     expect(area.locator(".compare-words")).to_have_text(
         "bus 9 fewer, car 2 more; all labels together 7 fewer than a week earlier."
     )
@@ -239,7 +239,7 @@ def test_of_two_models_the_same_frame_stands_twice_with_the_boxes_of_each(
     dialog = page.locator("#lightbox")
     figures = dialog.locator("figure")
     expect(figures).to_have_count(2)
-    expect(dialog.locator("h2")).to_have_text(f"{label.strip()}: {here} beside {there}")
+    expect(dialog.locator("h2")).to_have_text(f"{label.strip()}: {here} compared with {there}")
     images = figures.locator("img")
     expect(figures.locator(".picture.loaded")).to_have_count(2)
     keys = [re.search("path=([^&]+)", one.get_attribute("src") or "") for one in images.all()]
@@ -327,5 +327,7 @@ def test_where_no_interval_was_filmed_on_both_sides_nothing_is_compared(
         "?metric=detections&interval=60&from=2024-05-01T08:00:00Z&to=2024-05-01T08:03:00Z&compare=week"
     )
     area = page.locator("#compare-area")
-    expect(area).to_contain_text("No interval was filmed on both sides. Filmed 2 only here, 1 only there")
+    expect(area).to_contain_text(
+        "No interval was filmed on both sides. Intervals filmed on only one side (2 only here, 1 only there)"
+    )
     expect(area.locator("table")).to_have_count(0)

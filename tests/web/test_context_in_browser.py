@@ -101,7 +101,7 @@ def test_a_list_is_searched_by_typing_and_ticked_by_keys(
     expect(options.nth(1)).to_have_attribute("aria-selected", "false")
     expect(options.nth(2)).to_have_attribute("aria-selected", "true")
     field.fill("zebra")
-    expect(page.locator("#sources-panel")).to_contain_text("No sources of that name.")
+    expect(page.locator("#sources-panel")).to_contain_text("No sources with that name.")
     page.keyboard.press("Escape")
     expect(page.locator("#sources-chip")).to_be_focused()
     expect(page).to_have_url(re.compile(r"\?source=west" + REST))
@@ -184,10 +184,10 @@ def test_ranges_of_the_calendar_are_named_and_stepped_by_their_own_length(
     window.choose_range("Last week")
     expect(page).to_have_url(re.compile(r"from=2024-05-05T22:00:00Z&to=2024-05-12T22:00:00Z" + REST))
     expect(page.locator("#range-chip")).to_have_text(re.compile("Last week, 6.*12 May 2024"))
-    page.get_by_role("button", name="The time before").click()
+    page.get_by_role("button", name="Previous period").click()
     expect(page).to_have_url(re.compile(r"from=2024-04-28T22:00:00Z&to=2024-05-05T22:00:00Z" + REST))
-    expect(page.get_by_role("button", name="The time before")).to_be_disabled()  # nothing was filmed
-    page.get_by_role("button", name="The time after").click()
+    expect(page.get_by_role("button", name="Previous period")).to_be_disabled()  # nothing was filmed
+    page.get_by_role("button", name="Next period").click()
     expect(page.locator("#range-chip")).to_contain_text("Last week")
     page.locator("#range-chip").click()
     expect(page.locator(".named button")).to_contain_text(["All the footage", "Today", "Yesterday"])

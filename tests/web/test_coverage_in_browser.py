@@ -93,7 +93,7 @@ def test_zero_gap_not_measured_and_not_analysed_each_have_their_mark_and_words(
     picture(page, "coverage-wide")
     assert "3 secs of 1 min filmed" in tooltip(window, 3)
     assert "filmed" not in tooltip(window, 0)
-    assert "Filmed, not analysed: not in the counts yet" in tooltip(window, 4)
+    assert "Filmed but not analysed: not in the counts yet" in tooltip(window, 4)
     assert "No footage from Gate." in tooltip(window, 2)
     assert "Click for the reason." in tooltip(window, 2)
     assert "300 frames analysed" in tooltip(window, 1)
@@ -116,11 +116,11 @@ def test_objects_that_are_seen_too_weakly_or_too_slowly_are_not_0(
     )
     picture(page, "coverage-objects-wide")
     assert "car: seen, but too weakly to follow" in tooltip(window, 5)
-    assert "car: too few frames a second" in tooltip(window, 6)
+    assert "car: too few frames per second" in tooltip(window, 6)
     expect(window.headline).to_contain_text("5 unique objects (measured in part of the footage)")
     page = window.open(QUERY.replace("08:07", "08:06").replace("08:00Z&", "08:05Z&") + "&metric=objects")
     expect(window.headline).to_have_text("Unique objects: not measured (seen, but too weakly to follow)")
-    expect(page.locator("#objects-note")).to_contain_text("car are not known: they were seen, but too weakly")
+    expect(page.locator("#objects-note")).to_contain_text("car are unknown: the detector saw them too rarely")
 
 
 def test_hours_of_the_week_and_sources_tell_what_was_not_analysed(

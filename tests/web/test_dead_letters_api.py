@@ -24,7 +24,7 @@ def spoiled(place: Place) -> Place:
     put_dead_letters(
         place,
         [
-            (later[0], "checksum", "/srv/footage/a.jpg: its sha256 differs"),
+            (later[0], "checksum", "/srv/footage/a.jpg: its sha256 is different"),
             (later[1], "oversized", "at most 9 are allowed (FRAMETALLY_MAX_IMAGE_MEGAPIXELS)"),
             (None, "malformed", "not JSON"),
         ],
@@ -44,7 +44,7 @@ def test_each_has_its_picture_its_reason_and_what_mends_it_the_newest_first(spoi
     oversized, checksum, malformed = answer["dead_letters"]
     assert [one["cause"] for one in answer["dead_letters"]] == ["oversized", "checksum", "malformed"]
     assert (checksum["source"], checksum["captured_at_ms"]) == ("gate", START_MS + 60_000)
-    assert checksum["reason"] == "a.jpg: its sha256 differs"
+    assert checksum["reason"] == "a.jpg: its sha256 is different"
     assert checksum["remedy"].startswith("put the picture back")
     assert checksum["command"] == f"frametally dead-letters replay {checksum['id']}"
     assert checksum["image_url"].startswith("/api/v1/frames/image?path=images/gate/")
@@ -89,7 +89,7 @@ def test_one_whose_segment_cannot_be_read_is_told_by_its_cause(spoiled: Place) -
     answer = client.get("/api/v1/dead-letters?cause=checksum").json
     assert answer is not None
     [letter] = answer["dead_letters"]
-    assert letter["reason"] == "its bytes are not those that were announced"
+    assert letter["reason"] == "its bytes differ from those announced"
     assert letter["image_url"] is None
 
 
@@ -102,5 +102,5 @@ def test_all_frames_may_be_dead_and_none_counted(place: Place) -> None:
     lost = "no object 'images/x' in file:///srv/footage/store"
     put_dead_letters(place, [(line, "missing", lost) for line in make_lines("gate", frames=3)])
     reasons = [one["reason"] for one in get(place)["dead_letters"]]
-    assert reasons == ["the store has no such frame"] * 3  # where the store is, is nobody's business
+    assert reasons == ["the store does not have this frame"] * 3  # where the store is, is nobody's business
     assert msgspec.json.decode(place.app().test_client().get("/api/v1/models").data) == {"models": []}

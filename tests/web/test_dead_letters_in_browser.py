@@ -66,7 +66,7 @@ def test_each_stands_under_its_reason_with_its_picture_and_is_dropped_by_its_but
     page.locator("[data-cause=missing] .picture").scroll_into_view_if_needed()
     expect(page.locator("[data-cause=missing] .picture")).to_have_text("No picture can be shown.")
     malformed = page.locator("[data-cause=malformed]")
-    expect(malformed.locator(".picture")).to_have_text("Its message names no picture.")
+    expect(malformed.locator(".picture")).to_have_text("Its message does not name a picture.")
     expect(malformed.get_by_role("button", name="Try")).to_have_count(0)
     picture(page, f"dead-letters-{scheme}")
     checksum.locator(".dead-letter").get_by_role("button", name="Try again").click()

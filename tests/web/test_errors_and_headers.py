@@ -249,7 +249,7 @@ def test_a_range_beyond_a_file_is_said_as_that_and_not_as_a_method(place: Place)
     assert answer.status_code == 416
     assert answer.json is not None
     assert "range" in answer.json["detail"]
-    assert "GET is not possible" not in answer.json["detail"]
+    assert "GET is not allowed" not in answer.json["detail"]
 
 
 @pytest.mark.thorough
@@ -311,7 +311,7 @@ def test_a_503_names_the_part_that_is_away_and_not_where_it_runs(
     with pytest.raises(Retryable) as away:
         AWAY[part]()
     problem = problem_of(away.value)
-    assert problem.detail == f"{part} does not answer for now."
+    assert problem.detail == f"{part} is not responding at the moment."
     # As what pickles it does.
     assert copy.copy(away.value).part == away.value.part
 
@@ -322,4 +322,4 @@ def at(endpoint: str) -> StoreAccess:
 
 def test_a_503_of_no_part_names_none() -> None:
     problem = problem_of(Retryable("http://inside said no"))
-    assert problem.detail == "A part of frametally does not answer for now."
+    assert problem.detail == "A part of frametally is not responding at the moment."

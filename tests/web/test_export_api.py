@@ -319,7 +319,7 @@ def test_a_default_export_has_torn_footage_at_the_ends_of_a_source_and_says_so(
     bar = ["--source", "gate", "--label", "car", "--interval-start", moment, "--interval", "60"]
     assert main(["explain", "--data-dir", str(tmp_path), *bar]) != 0
     told = capfd.readouterr().err
-    assert "60 frames are not readable" in told
+    assert "60 frames are unreadable" in told
     assert "See `frametally dead-letters list`." in told
     if file_format == "json":
         warnings = json.loads(output.read_bytes())["query"]["warnings"]

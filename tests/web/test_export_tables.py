@@ -177,7 +177,7 @@ def test_a_workbook_of_more_rows_than_it_can_have_is_refused_and_others_are_name
     client = filmed.app().test_client()
     answer = client.get("/api/v1/export?interval=60&format=xlsx")
     assert (answer.status_code, answer.json["parameter"]) == (400, "interval")
-    assert "at most 5 rows: CSV and Parquet have more" in answer.json["remedy"]
+    assert "at most 5 rows; CSV and Parquet can have more" in answer.json["remedy"]
     assert client.get("/api/v1/export?interval=60").status_code == 200
 
 

@@ -58,7 +58,7 @@ def test_the_footage_of_a_source_is_listed(client: FlaskClient) -> None:
     assert [one["name"] for one in found["recordings"]] == ["Gate.mp4"]
     absent = client.get("/api/v1/footage?source=roof")
     assert absent.status_code == 404
-    assert "There are: gate, yard" in absent.json["remedy"]
+    assert "Choose from: gate, yard" in absent.json["remedy"]
 
 
 def test_forgetting_says_what_each_day_loses_before_anything_is_forgotten(
@@ -100,7 +100,7 @@ def test_a_corrected_time_moves_the_days_and_announces_the_frames_again(
     ]
     assert plan["lines"][0] == (
         "1 recording with 12 frames will be 1 day 1 hour later; "
-        "the first frame is of 2024-05-02 11:00:00 CEST."
+        "the first frame will be at 2024-05-02 11:00:00 CEST."
     )
     ask(client, "changes", "retime", start_ms=later, medium=media(place)["gate"].sha256[:12])
     assert ended(client)["lines"][0] == "12 frames announced again."
@@ -111,7 +111,7 @@ def test_a_corrected_time_moves_the_days_and_announces_the_frames_again(
 
 def test_a_renamed_source_joins_the_one_that_has_the_name(place: Place, client: FlaskClient) -> None:
     plan = ask(client, "plan", "rename", name="Yard")
-    assert "“Yard” has footage already: both become one source." in plan["lines"]
+    assert "“Yard” already has footage: both will become one source." in plan["lines"]
     ask(client, "changes", "rename", name="Roof")
     assert ended(client)["state"] == "done"
     assert {(one.source, one.source_name) for one in media(place).values()} == {
@@ -123,8 +123,8 @@ def test_a_renamed_source_joins_the_one_that_has_the_name(place: Place, client: 
 @pytest.mark.parametrize(
     ("wanted", "status", "words"),
     [
-        ({"what": "forget", "source": "roof"}, 404, "No medium of source 'roof' has been produced."),
-        ({"what": "forget", "source": "gate", "to_ms": 0}, 400, "No footage in this range of time"),
+        ({"what": "forget", "source": "roof"}, 404, "No footage of source 'roof' has been produced."),
+        ({"what": "forget", "source": "gate", "to_ms": 0}, 400, "There is no footage in this time range"),
         ({"what": "rename", "source": "gate", "name": "  "}, 400, "The source needs a name"),
         ({"what": "retime", "source": "gate"}, 400, "The time of the first frame is missing"),
         ({"what": "retime", "source": "gate", "start_ms": 10**18}, 400, "not a valid change of footage"),

@@ -109,7 +109,7 @@ def test_a_source_is_renamed_and_the_page_follows_it(filmed: Place, visit: Calla
     dialog = dialog_of(page, "Rename")
     expect(dialog.get_by_label("New name")).to_have_value("Gate")
     dialog.get_by_label("New name").fill("Roof <b>")
-    confirm(dialog, "Rename", "1 recording with 12 frames will be of “Roof <b>”.", "Gate")
+    confirm(dialog, "Rename", "1 recording with 12 frames will belong to “Roof <b>”.", "Gate")
     dialog.get_by_role("button", name="Close").click()
     expect(page.locator("h1")).to_have_text("Footage of Roof <b>")
     assert sources(filmed).keys() == {"Roof <b>", "Yard"}
@@ -125,7 +125,7 @@ def test_a_part_of_the_footage_is_forgotten_and_its_history_can_be_opened(
     dialog.get_by_label("From").fill("2023-01-01T00:00:00")
     dialog.get_by_label(re.compile("^To ")).fill("2023-01-02T00:00:00")
     dialog.get_by_role("button", name="Show what would change").click()
-    expect(dialog.get_by_role("alert")).to_contain_text("No footage in this range of time")
+    expect(dialog.get_by_role("alert")).to_contain_text("There is no footage in this time range")
     dialog.get_by_label("From").fill("2024-05-01T10:00:30")
     dialog.get_by_label(re.compile("^To ")).fill("")
     confirm(dialog, "Forget", "6 detected frames of 1 recording will no longer count.", "12 → 6")

@@ -68,7 +68,7 @@ def test_a_proof_that_cannot_be_whole_yet_is_a_503_that_says_why(place: Place, r
     assert answer.status_code == 503
     assert answer.headers["Retry-After"]
     assert answer.json is not None
-    assert answer.json["detail"] == "The frames of what was counted last are still being looked up."
+    assert answer.json["detail"] == "frametally is still looking up the frames of the latest counts."
 
 
 def test_a_ledger_that_could_not_be_brought_up_to_the_counts_proves_nothing_until_it_could(
@@ -139,5 +139,5 @@ def test_a_file_waits_for_the_names_of_its_sources_and_has_none_by_guess(
     held.free.set()
     assert refused.status_code == 503
     assert refused.json is not None
-    assert refused.json["detail"] == "The names of the sources are being read for the first time."
+    assert refused.json["detail"] == "frametally is reading the names of the sources for the first time."
     assert client.get("/api/export").status_code == 200

@@ -144,9 +144,9 @@ def test_frames_without_a_box_are_shown_beside_the_others_and_add_nothing(
     page.keyboard.press("ArrowRight")
     expect_number(page, 2)
     second = [position for position, count in enumerate(counts, 1) if count][1]
-    page.get_by_label("Also frames without a counted box").check()
+    page.get_by_label("Also show frames without a counted box").check()
     expect(page.locator(".proof-caption")).to_contain_text(f"No. {second} of 60")  # the same frame
-    expect(page.get_by_label("Also frames without a counted box")).to_be_focused()
+    expect(page.get_by_label("Also show frames without a counted box")).to_be_focused()
     more = page.locator(".proof-list button", has_text="Show more")
     while more.is_visible():
         before = page.locator(".proof-entry").count()
@@ -154,7 +154,7 @@ def test_frames_without_a_box_are_shown_beside_the_others_and_add_nothing(
         expect(page.locator(".proof-entry").nth(before)).to_be_attached()
     assert page.locator(".proof-entry .adds").all_text_contents() == [f"+{count}" for count in counts]
     expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {sum(counts)}: the bar's value")
-    page.get_by_label("Also frames without a counted box").uncheck()
+    page.get_by_label("Also show frames without a counted box").uncheck()
     expect(page).not_to_have_url(re.compile("empty"))
     expect_number(page, 2)
 
@@ -181,7 +181,7 @@ def test_a_peak_opens_at_its_peak_and_the_frames_before_it_are_reached(
     expect_number(page, 1)
     first = page.locator(".proof-entry").first
     assert first.locator(".adds").inner_text() == first.locator(".running").inner_text().replace("= ", "+")
-    page.get_by_role("button", name="Go to the fullest").click()
+    page.get_by_role("button", name="Go to the busiest frame").click()
     expect(page.locator(".proof-caption")).to_contain_text(peak)
     assert adds >= 3
 

@@ -75,7 +75,7 @@ def test_each_page_has_the_strip_and_on_a_phone_it_is_a_dot_that_still_leads_the
     place.film({"car": 6})
     window = visit(place, viewport={"width": 390, "height": 844})
     page = window.open(path, wait_for="#health-strip")
-    expect(page.locator("#health-strip")).to_have_accessible_name(re.compile("do not balance|Work is left"))
+    expect(page.locator("#health-strip")).to_have_accessible_name(re.compile("do not balance|Work remaining"))
     box = page.locator("#health-strip").bounding_box()
     assert box is not None
     assert min(box["width"], box["height"]) >= 20
@@ -102,7 +102,7 @@ def test_a_page_opened_while_the_books_are_first_read_has_the_strip_once_they_ar
 ) -> None:
     place.film({"car": 6})
     window = visit(place)
-    problem = {"detail": "The books are being read for the first time.", "remedy": "", "status": 503}
+    problem = {"detail": "frametally is reading the books for the first time.", "remedy": "", "status": 503}
     window.page.route("**/api/v1/status", lambda route: route.fulfill(status=503, json=problem), times=1)
     window.open("data", wait_for=".health-state")
 
@@ -273,7 +273,7 @@ def test_without_a_place_in_the_stream_the_page_asks_for_the_books(
     place.film({"car": 6})
     window = visit(place, url=serving(place.app(max_streams=0)))
     page = window.open()
-    expect(page.locator("#health-strip")).to_contain_text(re.compile("do not balance|Work is left"))
+    expect(page.locator("#health-strip")).to_contain_text(re.compile("do not balance|Work remaining"))
 
 
 @pytest.mark.thorough
@@ -283,7 +283,7 @@ def test_a_page_that_nobody_sees_gives_its_stream_to_another(
     place.film({"car": 6})
     window = visit(place, url=serving(place.app(max_streams=1)))
     page = window.open()
-    expect(page.locator("#health-strip")).to_contain_text(re.compile("do not balance|Work is left"))
+    expect(page.locator("#health-strip")).to_contain_text(re.compile("do not balance|Work remaining"))
     page.evaluate(
         "Object.defineProperty(document, 'hidden', {get: () => true});"
         "document.dispatchEvent(new Event('visibilitychange'))"

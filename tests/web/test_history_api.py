@@ -89,7 +89,7 @@ def test_pictures_and_parts_that_are_gone_are_said_to_be(place: Place) -> None:
     assert [one["note"] for one in found] == [
         None,
         None,
-        "frametally has no parts of this run any more.",
+        "frametally no longer has the part files of this run.",
         None,
         None,
     ]
@@ -102,7 +102,7 @@ def test_what_cannot_be_asked_is_refused_and_nothing_is_an_empty_history(place: 
     gate.film(0, 1, "car")
     gate.film(60 * 86_400, 1, "car")
     gate.count()
-    assert get(place, "", 400)["detail"] == "A history has at most 31 days."
+    assert get(place, "", 400)["detail"] == "A history can cover at most 31 days."
     assert get(place, f"{HOUR}&source=nowhere", 400)["parameter"] == "source"
     assert get(place, f"{HOUR}&hours=08:00-09:00", 400)["parameter"] == "hours"
     assert get(place, "from=2026-01-05&to=2026-01-06")["changes"] == []

@@ -34,16 +34,19 @@ def test_late_footage_a_forgotten_range_and_another_threshold_each_show_their_re
         (
             ("21 → 17 (\u22124)", "The setting min_confidence changed from 0.25 to 0.5."),
             ("17 → 21 (+4)", "Late footage arrived: 4 frames of gate"),
-            ("20 → 17 (\u22123)", "Someone removed footage of gate: “cam.mp4” from 2026-01-01 12:00:02"),
+            (
+                "20 → 17 (\u22123)",
+                "Someone deleted footage of gate from the counts: “cam.mp4” from 2026-01-01 12:00:02",
+            ),
             ("10 → 20 (+10)", "Late footage arrived: 5 frames of gate"),
             ("0 → 10 (+10)", "frametally counted the day for the first time"),
         )
     ):
         expect(changes.nth(at).locator("h2")).to_have_text(number)
         expect(changes.nth(at).locator(".reason")).to_contain_text(reason)
-    expect(changes.nth(2).get_by_text("Frames that went")).to_be_visible()
+    expect(changes.nth(2).get_by_text("Frames removed")).to_be_visible()
     expect(changes.nth(2).locator("img")).to_have_count(3)
-    expect(changes.nth(3).get_by_text("Frames that came")).to_be_visible()
+    expect(changes.nth(3).get_by_text("Frames added")).to_be_visible()
     picture = changes.nth(3).locator("img").first
     expect(picture).to_have_js_property("naturalWidth", 320)
     page.get_by_role("link", name="Back to the chart").click()

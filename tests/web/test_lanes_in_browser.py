@@ -57,9 +57,9 @@ def test_each_source_has_a_lane_along_the_charts_time_axis(place: Place, visit: 
     page = window.open("?interval=60")
     expect(page.locator(".lane-name")).to_have_text(["Gate", "Yard"])
     expect(lane(page, "Gate")).to_have_accessible_name(
-        re.compile("^Gate with 1 hole, the longest .*10:04.10:07. Enter says why")
+        re.compile("^Gate with 1 gap, the longest .*10:04.10:07. Press Enter to see why")
     )
-    expect(lane(page, "Yard")).to_have_accessible_name("Yard without a hole.")
+    expect(lane(page, "Yard")).to_have_accessible_name("Yard without gaps.")
     hole = lane(page, "Gate").locator("rect.gap").bounding_box()
     canvas = page.locator("#chart").bounding_box()
     assert hole is not None
@@ -122,7 +122,7 @@ def test_a_hole_says_why_by_mouse_and_by_keyboard_and_closes_by_escape(
     panel = page.locator("#gap-panel")
     expect(panel).to_be_focused()
     expect(panel.locator("h3")).to_have_text(re.compile("^No footage, 1 May 2024, 10:04.10:07"))
-    expect(panel).to_contain_text("Nothing was produced: there is no footage")
+    expect(panel).to_contain_text("Nothing was produced: nothing was filmed")
     expect(panel).to_contain_text("Last frame before: 1 May 2024, 10:03:00.200")
     expect(panel).to_contain_text("First frame after: 1 May 2024, 10:07:00.200")
     expect(panel.locator(".picture.loaded")).to_have_count(2)

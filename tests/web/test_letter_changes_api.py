@@ -105,7 +105,7 @@ def test_one_or_all_of_a_cause_are_dropped_and_not_listed_again(client: FlaskCli
     assert left(client) == ["missing", "malformed"]
     gone = client.post("/api/v1/dead-letters/plan", json={"what": "drop", "ids": [first]})
     assert gone.status_code == 404
-    assert "Load the page again" in gone.json["remedy"]
+    assert "Reload the page" in gone.json["remedy"]
 
 
 def test_a_dashboard_that_changes_nothing_refuses(place: Place, client: FlaskClient) -> None:
@@ -130,7 +130,7 @@ def test_another_change_waits_for_the_one_at_work(place: Place, client: FlaskCli
         return ChangeOutcome(["done"])
 
     desk.start("drop", "all", work)
-    with pytest.raises(Problem, match="Another change"):
+    with pytest.raises(Problem, match="Another footage change"):
         desk.start("drop", "all", work)
     desk.close()  # a server that stops does not wait for the last step
     assert desk.last is not None

@@ -114,7 +114,7 @@ def test_a_path_is_asked_by_its_methods_alone_and_head_where_get_is(ask: Client)
     ("how", "status", "said"),
     [
         ("problem", 410, "It is over."),
-        ("away", 503, "does not answer for now"),
+        ("away", 503, "is not responding at the moment"),
         ("broken", 503, "x.json: it is broken"),
         ("strange", 500, "The dashboard failed."),
     ],

@@ -104,7 +104,7 @@ def test_an_index_that_goes_away_leaves_what_was_there_and_comes_back_by_itself(
     place.go_away()
     page.clock.fast_forward(31_000)
     expect(page.locator("#notice")).to_contain_text("Cannot reach the server")
-    expect(page.locator("#notice")).to_contain_text("What you see is from")
+    expect(page.locator("#notice")).to_contain_text("The data on this page is from")
     expect(page.locator("#notice")).to_be_in_viewport()  # wherever one has scrolled to
     assert window.chart_values() == before
     expect(page.locator("button.frame-card")).to_be_visible()
@@ -263,5 +263,5 @@ def test_how_sure_the_numbers_are_is_said_beside_the_chart(place: Place, visit: 
     page = visit(place).open()
     answer = page.locator("#how-sure p")
     expect(answer).to_be_hidden()
-    page.get_by_text("How sure are these numbers?").click()
-    expect(answer).to_contain_text("29\u00a0% too high")
+    page.get_by_text("How accurate are these numbers?").click()
+    expect(answer).to_contain_text("29% too high")

@@ -188,7 +188,7 @@ def test_frames_that_have_gone_from_the_segments_are_missed_on_the_last_page(fil
     found = walk(
         lambda address: client.get(address).json, f"{zero_bar(lambda a: client.get(a).json)}&empty=1"
     )
-    assert "These are 0 frames, of the bar 12" in found[-1]["note"]
+    assert "These are 0 frames, but 12" in found[-1]["note"]
 
 
 class CountingStore:
@@ -358,7 +358,7 @@ def test_objects_that_were_not_counted_say_why(place: Place) -> None:
     chart = get(place, "/api/counts?label=car&interval=60")
     assert {bar["objects_missing"] for bar in chart["buckets"]} == {"too_slow"}
     assert chart["totals"][0]["objects_missing"] == "too_slow"
-    assert "2 frames a second, 5 are needed" in chart["objects_note"]
+    assert "2 frames per second, but 5 are needed" in chart["objects_note"]
 
 
 @pytest.mark.thorough
@@ -367,8 +367,8 @@ def test_single_pictures_are_too_far_apart_and_the_note_says_so(place: Place) ->
     chart = get(place, "/api/counts?label=car")
     assert {bar["objects_missing"] for bar in chart["buckets"]} == {"too_slow"}
     assert chart["objects_note"] == (
-        "Unique objects are not known in 1 of 1 intervals: footage was analysed in single pictures, "
-        "5 frames a second are needed."
+        "Unique objects are unknown in 1 of 1 intervals: footage was analysed in single pictures, "
+        "but 5 frames per second are needed."
     )
 
 

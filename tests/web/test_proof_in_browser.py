@@ -248,7 +248,7 @@ def test_the_peak_is_proved_by_the_frame_that_reaches_it(place: Place, visit: Ca
     total = sum(one.detections for one in of_bar)
     expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {total}: all detections of this bar")
     expect(page.locator(".proof-list")).to_contain_text(
-        re.compile(rf"The most of one label in one frame is {peak} . car\.$")
+        re.compile(rf"The highest count of one label in one frame is {peak} . car\.$")
     )
     assert page.locator(".proof-entry .what", has_text=re.compile(f"^{peak} . car")).count() > 0
 
@@ -266,7 +266,7 @@ def test_a_sum_that_is_not_the_bars_says_so(place: Place, visit: Callable[..., V
     place.publish(counts, coverage, interval_s=60, model=MODEL)
     window = visit(place)
     page = window.open("?interval=60&metric=detections&at=2024-05-01T08:00:00Z")
-    expect(page.locator(".proof-sum")).to_contain_text("the bar says 999")
+    expect(page.locator(".proof-sum")).to_contain_text("the bar shows 999")
     expect(page.locator(".proof-list .time-warning")).to_contain_text("frametally aggregate")
     expect(page.locator(".proof-stage")).to_contain_text("no longer in the store")
 
@@ -278,7 +278,7 @@ def test_an_object_shows_its_first_and_its_best_frame(place: Place, visit: Calla
     expect(page.locator("#frames-title")).to_have_text("The objects behind this bar")
     expect(page.locator(".proof-picture")).to_have_count(2)
     expect(page.locator(".proof-picture").nth(0)).to_contain_text("first seen")
-    expect(page.locator(".proof-picture").nth(1)).to_contain_text("seen best")
+    expect(page.locator(".proof-picture").nth(1)).to_contain_text("best view")
     expect(page.locator(".proof-stage rect.box")).to_have_count(2)
     load_all(page)
     assert sums(page) == list(range(1, 31))

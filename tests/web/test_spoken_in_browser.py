@@ -43,7 +43,7 @@ def test_the_result_of_a_choice_is_announced_and_the_same_again_is_not(
     buses = sum(one.detections for one in counts if one.label == "bus")
     expect(page.locator("#spoken")).to_have_text(
         re.compile(
-            f"Detections: {cars + buses} together, {cars} car, {buses} bus, in 6 intervals, "
+            f"Detections: {cars + buses} in total, {cars} car, {buses} bus, in 6 intervals, "
             "1 May 2024, 10:00.10:06"
         )
     )
@@ -65,7 +65,7 @@ def test_what_is_said_of_a_frame_is_not_taken_back(place: Place, visit: Callable
     page = window.open()
     page.locator("#chart").focus()
     page.keyboard.press("ArrowRight")
-    expect(page.locator("#spoken")).to_contain_text("Enter shows the frames")
+    expect(page.locator("#spoken")).to_contain_text("Press Enter to see the frames")
     page.keyboard.press("Enter")
     expect(page.locator(".proof-viewer")).to_be_focused()
     expect(page.locator("#spoken")).to_contain_text("running sum")

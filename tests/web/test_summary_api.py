@@ -193,5 +193,5 @@ def test_every_misspelt_name_is_named_at_once(place: Place) -> None:
     assert refused.status_code == 400
     assert refused.json is not None
     assert refused.json["detail"] == "There is no label 'cra'. There is no source 'nope'."
-    assert refused.json["remedy"].startswith("Label 'cra': did you mean car? Source 'nope': there are: ")
+    assert refused.json["remedy"].startswith("Label 'cra': did you mean car? Source 'nope': choose from: ")
     assert (refused.json["parameter"], refused.json["instead"]) == ("label", ["car"])

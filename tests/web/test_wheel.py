@@ -123,4 +123,4 @@ def test_a_wheel_without_the_page_is_not_built(wheel: Path, tmp_path: Path) -> N
         [sys.executable, "-c", script, str(tmp_path)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 1
-    assert "are not made and cannot be" in done.stderr
+    assert "have not been built, and cannot be built here" in done.stderr

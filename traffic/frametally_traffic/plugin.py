@@ -27,7 +27,7 @@ PLUGIN = Plugin(
     calibration="frametally_traffic.drawings.drawing_checks:check_calibration",
     narrowing="frametally_traffic.zone_index:NARROWING",
     chart_parameters={
-        "zone": "Name of a zone of the sources: count only objects in it. Default: the whole picture.",
+        "zone": "Name of a zone of the sources, to count only objects in it. Default: the whole picture.",
     },
     records="frametally_traffic.commands.lines:FOLDERS",
     known_names="frametally_traffic.drawings.revisions:known_names",
@@ -39,7 +39,7 @@ PLUGIN = Plugin(
     tasks="frametally_traffic.tasks.zones:RULES",
     zipped=("flows", "geometry", "tasks"),
     tags={
-        "Lines and zones": "Drawings of a source, and the data that helps to draw them.",
+        "Lines and zones": "Drawings of a source, and the data that helps you to draw them.",
         "Traffic report": "Movements over a junction by quarter-hour and class.",
         "Crossings and movements": "Crossings, stays, movements, speeds, and the objects behind them.",
     },

@@ -129,8 +129,8 @@ class Drawing(SealedRecord, frozen=True, kw_only=True):
     calibrations: tuple[DrawnCalibration, ...] = ()
 
     remedy: ClassVar[str] = (
-        "restore it from a backup, or remove it: then the revision before it counts, and its missing shapes "
-        "must be drawn again"
+        "restore it from a backup, or delete it: then the revision before it is used, and you must draw "
+        "its missing shapes again"
     )
 
     @property

@@ -81,7 +81,10 @@ def why_not_within(store: ObjectStore, name: str, source: str, at_ms: int) -> st
     except Poison:
         zones = ()  # the counting job reports the damage
     if any(zone.name == name and zone.holds_in(at_ms, at_ms + 1) for zone in zones):
-        return f"The footage is not counted within {name} yet: run frametally aggregate and index."
+        return (
+            f"The footage is not counted within {name} yet: run `frametally aggregate` and `frametally "
+            "index`."
+        )
     return f"The footage is counted, but {name} did not exist at that time."
 
 

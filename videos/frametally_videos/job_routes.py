@@ -52,11 +52,11 @@ RecordT = TypeVar("RecordT", bound=SealedRecord)
 _MOST_NUMBER = 2**62
 _ENDED_OTHERWISE = ("failed", "cancelled")
 _SAID_BY_STATE: dict[JobState, str] = {
-    "queued": "It waits to be done.",
-    "running": "It is being done.",
-    "done": "It is done.",
-    "failed": "It has failed.",
-    "cancelled": "It was cancelled.",
+    "queued": "The job is waiting.",
+    "running": "The job is running.",
+    "done": "The job is done.",
+    "failed": "The job failed.",
+    "cancelled": "The job was cancelled.",
 }
 _STATUSES: dict[JobState, Status] = {
     "queued": "pending",
@@ -66,7 +66,8 @@ _STATUSES: dict[JobState, Status] = {
     "cancelled": "failed",
 }
 _NOT_ENHANCED = (
-    "The video is not enhanced, because no one has requested it. To do so, send the kind enhance to its jobs."
+    "No one has requested an enhanced version of the video yet. To request one, send the kind enhance to "
+    "its jobs."
 )
 _RECIPE = re.compile("[0-9a-f]{8}")
 _WANTED = Sent(job_answers.JobWanted, "wish for a job")
@@ -115,7 +116,7 @@ class JobRoutes:
         VIDEO,
         body=_WANTED,
         statuses=(403, 404, 409, 413, 415),
-        success={200: "The same job is done or under way: this one.", 202: "Job queued."},
+        success={200: "The same job is already done or running: here it is.", 202: "Job queued."},
         right="correct",
     )
     def ask_video_job(self, args: Args) -> job_answers.JobOfVideo:
@@ -192,12 +193,16 @@ class JobRoutes:
         job = self._job(args)
         if job.kind == "removal":
             raise Problem(
-                409, "A removal cannot be cancelled.", remedy="Upload the video again to have it here."
+                409, "You cannot cancel a deletion.", remedy="Upload the video again if you still need it."
             )
         if job.state in ("queued", "running"):
             job = self._catalogue.cancel_job(job.id) or job
         if job.state != "cancelled":
-            raise Problem(409, _SAID_BY_STATE[job.state], remedy="There is nothing left to be cancelled.")
+            raise Problem(
+                409,
+                _SAID_BY_STATE[job.state],
+                remedy="This job has already ended, so it cannot be cancelled.",
+            )
         return self._start_answer(job)
 
     @JOBS.route(
@@ -213,11 +218,11 @@ class JobRoutes:
         job = self._job(args)
         if job.state not in _ENDED_OTHERWISE:
             raise Problem(
-                409, _SAID_BY_STATE[job.state], remedy="Only what failed or was cancelled is tried again."
+                409, _SAID_BY_STATE[job.state], remedy="Only a failed or cancelled job can be tried again."
             )
         new_job = self._catalogue.retry_job(job.id) or job
         if new_job.state in _ENDED_OTHERWISE:
-            raise Problem(409, "Another like it is under way.", remedy="Wait for that one, or cancel it.")
+            raise Problem(409, "A similar job is already running.", remedy="Wait for it, or cancel it.")
         row = self._catalogue.video(job.video_id)
         if row is not None and row.state == "failed":
             self._catalogue.set_video(job.video_id, state="received")
@@ -254,11 +259,11 @@ class JobRoutes:
 
     @JOBS.route(
         "DELETE videos/{video_id}/derivatives/{recipe}",
-        "Remove a version of a video; its original and its counts stay.",
+        "Delete a version of a video; its original and its counts stay.",
         VIDEO,
         _NAMED_RECIPE,
         statuses=(403, 404),
-        success={204: "Version removed."},
+        success={204: "Version deleted."},
         right="correct",
     )
     def delete_derivative(self, args: Args) -> Response:
@@ -268,8 +273,8 @@ class JobRoutes:
         if not _RECIPE.fullmatch(recipe):
             raise Problem(
                 404,
-                "No recipe is named so: it is eight digits from 0 to f.",
-                remedy="Ask for the derivatives of the video, which have theirs.",
+                "No recipe has this name: a recipe is eight digits from 0 to f.",
+                remedy="See the derivatives of the video for its recipes.",
             )
         remove_derivative(self._store, self._catalogue, row.record.id, recipe)
         tell_made(self._settings, self._catalogue, row.record.id, "enhance")
@@ -336,9 +341,9 @@ class JobRoutes:
             raise Problem(
                 404,
                 f"It is not known yet. {state_text}",
-                remedy="Ask again in a while."
+                remedy="Try again later."
                 if job and job.state in ("queued", "running")
-                else f"Have a worker find it out: send the kind {kind} to the jobs of the video.",
+                else f"To find it out, send the kind {kind} to the jobs of the video.",
             ) from error
 
     def _job(self, args: Args) -> Job:

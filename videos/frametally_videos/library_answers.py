@@ -20,7 +20,7 @@ A = TypeVar("A", bound=Answer)
 _MINUTE_MS = 60_000
 _REMEDIES = {
     "needs_time": "Set its start time.",
-    "failed": "Try again; if that fails as well, do what the line above says.",
+    "failed": "Try again; if it fails again, follow the line above.",
 }
 
 

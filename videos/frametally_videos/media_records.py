@@ -187,7 +187,7 @@ class VideoMetadata(SealedRecord, frozen=True, kw_only=True):
     time_source: TimeSource | None
     sampled_frames: int | None
 
-    remedy: ClassVar[str] = "remove it: the next worker makes it again"
+    remedy: ClassVar[str] = "delete it: the next worker makes it again"
 
     @property
     def key(self) -> str:  # noqa: D102
@@ -233,7 +233,7 @@ class VideoQuality(SealedRecord, frozen=True, kw_only=True):
     passed: bool
     checks: list[VideoCheck]
 
-    remedy: ClassVar[str] = "remove it: the next worker makes it again"
+    remedy: ClassVar[str] = "delete it: the next worker makes it again"
 
     @property
     def key(self) -> str:  # noqa: D102
@@ -303,7 +303,7 @@ class Derivative(SealedRecord, frozen=True, kw_only=True):
     frames: int
     duration_s: float
 
-    remedy: ClassVar[str] = "remove it and the .mp4 of the same name: the next worker makes both again"
+    remedy: ClassVar[str] = "delete it and the .mp4 with the same name: the next worker makes both again"
 
     @property
     def key(self) -> str:  # noqa: D102

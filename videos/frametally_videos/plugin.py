@@ -47,7 +47,7 @@ PLUGIN = Plugin(
     other_routes={"WS /ws/{}": "look"},
     web="frametally_videos.web:web_part",
     tags={
-        "Videos": "Uploaded videos: the library, uploads, playing.",
+        "Videos": "Uploaded videos: the library, uploads, and playback.",
     },
     failpoints={
         "upload.created": "an upload's record is put, and its client knows nothing of it",

@@ -70,7 +70,7 @@ class UploadRecord(SealedRecord, frozen=True, kw_only=True):
     expires_at_ms: int
     owner: str = ""
 
-    remedy: ClassVar[str] = "upload the video again, then remove this record"
+    remedy: ClassVar[str] = "upload the video again, then delete this record"
 
     @property
     def key(self) -> str:  # noqa: D102
@@ -160,8 +160,8 @@ class VideoRecord(SealedRecord, frozen=True, kw_only=True):
     moved_from: MovedCounts | None = None
 
     remedy: ClassVar[str] = (
-        "restore it from a backup; without one, copy the file `original` beside it to another place, remove "
-        "this record alone, and upload the copy"
+        "restore it from a backup; without one, copy the file `original` next to it to another place, "
+        "delete only this record, and upload the copy"
     )
 
     @property
@@ -180,7 +180,7 @@ class VideoContent(SealedRecord, frozen=True, kw_only=True):
     video_id: str
     upload_id: str
 
-    remedy: ClassVar[str] = "remove it: the next upload of the same bytes makes it again"
+    remedy: ClassVar[str] = "delete it: the next upload of the same bytes makes it again"
 
     @property
     def key(self) -> str:  # noqa: D102

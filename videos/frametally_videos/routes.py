@@ -49,20 +49,20 @@ LIBRARY = Routes("Videos")
 SOME_VIDEO = "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11"
 
 _EDIT = Sent(answers.VideoEdit, "change of a video")
-_TEXT = text("q", "Text in the name, the file's name or the source's.", "gate")
+_TEXT = text("q", "Text in the name of the video, its file or its source.", "gate")
 _SOURCE = texts("source", "Slugs of sources; default: all.", "gate", most=100)
 _STATE = choices("state", "States of videos; default: all.", get_args(VideoState), "ready")
 _ORDER = choice("order", "Order of the list; default: `uploaded`.", get_args(VideoOrder), "filmed")
 _DIRECTION = choice(
     "direction",
-    "`desc` (default): the newest, longest, largest first, names from Z on.",
+    "`desc` (default): newest, longest or largest first, names from Z to A.",
     ("desc", "asc"),
     "asc",
 ).but(schema={"type": "string", "enum": ["asc", "desc"]})
 _LIMIT = page_limit(48, 200, shows_most=True)
 _REVISION = header(
     "If-Match",
-    "`revision` of the video that was changed, in quotes; 412 where another has changed it since.",
+    "`revision` of the video that you changed, in quotes; 412 if someone else has changed it since then.",
     {"type": "string", "pattern": '^"[0-9]{1,9}"$'},
     '"0"',
 )
@@ -72,7 +72,7 @@ _ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
 
 def no_video() -> Problem:
     """Return the 404 of an id that no video has."""
-    return Problem(404, "There is no such video.", remedy="GET /api/v1/videos lists all videos.")
+    return Problem(404, "This video does not exist.", remedy="GET /api/v1/videos lists all videos.")
 
 
 def id_of(video_id: str) -> str:
@@ -94,7 +94,7 @@ async def find_video(catalogue: VideoCatalogue, video_id: str) -> VideoRow:
     """Return a video that can be shown. Raises `Problem`: 404, also if it is being removed."""
     row = await asyncio.to_thread(row_of, catalogue, id_of(video_id))
     if row.record.state == "deleting":
-        raise Problem(404, "The video is being removed.", remedy="Upload it again if you still need it.")
+        raise Problem(404, "The video is being deleted.", remedy="Upload it again if you still need it.")
     return row
 
 
@@ -150,8 +150,8 @@ class VideoRoutes:
         except Poison as error:
             raise bad_parameter(
                 "cursor",
-                "cursor does not belong to this question.",
-                remedy="Give `next` of the page before, unchanged, with the same order.",
+                "cursor does not belong to this query.",
+                remedy="Use `next` from the previous page, unchanged, with the same order.",
             ) from error
         remedy = remedy_for("correct", self._uploads_remedy)
         return answers.LibraryPage(
@@ -197,8 +197,8 @@ class VideoRoutes:
         except ChangedSince as error:
             raise Problem(
                 412,
-                f"The video was changed since: it is revision {error.video.revision} now.",
-                remedy="Get it again, apply your change to that, and send it.",
+                f"The video has changed since then: it is now revision {error.video.revision}.",
+                remedy="Get it again, apply your change to the new version, and send that.",
             ) from error
         except FieldRefused as error:
             raise field_problem(error) from error
@@ -206,10 +206,10 @@ class VideoRoutes:
 
     @LIBRARY.route(
         "DELETE videos/{video_id}",
-        "Remove a video, its frames and its counts.",
+        "Delete a video, its frames and its counts.",
         VIDEO,
         statuses=(403, 404),
-        success={202: "The video is being removed.", 204: "The video was removed before."},
+        success={202: "The video is being deleted.", 204: "The video is already deleted."},
         right="run",
     )
     def delete_video(self, args: Args) -> answers.VideoRemoval:

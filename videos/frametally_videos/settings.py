@@ -27,29 +27,29 @@ class VideoSettings(PluginSettings):
         24.0,
         gt=0,
         le=8760,
-        description="Hours that an uploaded video may last. A job may take a quarter of it, or 6 hours if "
-        "that is more.",
+        description="Maximum length of an uploaded video in hours. A job may take a quarter of it, or 6 "
+        "hours if that is more.",
     )
     video_workers: int = Field(
         1,
         ge=0,
         le=64,
-        description="Workers that `frametally serve` starts when a video waits; 0: none.",
+        description="Workers that `frametally serve` starts when a video is waiting; 0: none.",
     )
     store_video_days: int = Field(
-        0, ge=0, le=36_500, description="Days after which uploaded originals are removed; 0: never."
+        0, ge=0, le=36_500, description="Days after which frametally deletes uploaded originals; 0: never."
     )
     queue_url: str = Field(
         "", description="Queue of jobs, `amqp://` or `amqps://` (RabbitMQ); empty: the video catalogue's own."
     )
-    queue_password: SecretStr = Field(NO_SECRET, description="Password for it; the URL names the user.")
+    queue_password: SecretStr = Field(NO_SECRET, description="Password of the user in the URL.")
     video_encoders: str = Field(
         "h264_nvenc,h264_qsv,libx264,mpeg4",
         pattern=r"^[a-z0-9_]+(,[a-z0-9_]+)*$",
-        description="FFmpeg's encoders of moving pictures, the first that works is taken.",
+        description="FFmpeg's video encoders in order; frametally uses the first that works.",
     )
     video_orchestrator: Literal["queue", "airflow"] = Field(
-        "queue", description="What describes and checks new videos: the workers' queue, or Airflow."
+        "queue", description="What describes and checks new videos: the workers' `queue`, or `airflow`."
     )
 
     @property

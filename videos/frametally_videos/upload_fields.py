@@ -55,7 +55,7 @@ def read_fields(texts: Mapping[str, str]) -> VideoFields:
         field = OTHER_NAMES.get(name, name)
         if field not in VideoFields.__struct_fields__:
             there_are = ", ".join(VideoFields.__struct_fields__)
-            raise FieldRefused(name, f"There is no field {name!r}.", f"There are {there_are}.")
+            raise FieldRefused(name, f"There is no field {name!r}.", f"Use one of {there_are}.")
         if text.strip():
             values[field] = _READERS[field](name, text) if field in _READERS else text.strip()
     return check_fields(VideoFields(**values))
@@ -74,8 +74,8 @@ def check_fields(fields: VideoFields) -> VideoFields:
     if fields.last_modified_ms is not None and not FIRST_MS <= fields.last_modified_ms < NEXT_MS:
         raise FieldRefused(
             "last_modified_ms",
-            f"{fields.last_modified_ms} is not a time in the years 1000 to 9999.",
-            "Give ms since 1970, UTC.",
+            f"{fields.last_modified_ms} is outside the years 1000 to 9999.",
+            "Enter the time in milliseconds since 1970, UTC.",
         )
     if fields.client_id is not None and not CLIENT_ID.fullmatch(fields.client_id):
         raise FieldRefused(
@@ -109,8 +109,8 @@ def read_file_name(text: str) -> str:
     if len(name) > MOST_CHARACTERS:
         raise FieldRefused(
             "file",
-            f"Its name has {len(name)} characters; at most {MOST_CHARACTERS} are allowed.",
-            "Give it a shorter one.",
+            f"Its name has {len(name)} characters, but at most {MOST_CHARACTERS} are allowed.",
+            "Choose a shorter name.",
         )
     return name
 
@@ -149,7 +149,7 @@ def without_what_lies_outside(
         for place, x, y in _places(drawing) if drawing is not None else ():
             if not (0 <= x <= width_px and 0 <= y <= height_px):
                 left_out.append(
-                    f"Its {name} was left out: {place} ({x:g}, {y:g}) lies outside the picture of "
+                    f"Its {name} was left out: {place} ({x:g}, {y:g}) is outside the picture of "
                     f"{width_px}x{height_px} pixels; send it again"
                 )
                 fields = msgspec.structs.replace(fields, **{name: None})
@@ -162,13 +162,13 @@ def _checked_name(field: str, text: str) -> str:
     if not 1 <= len(name) <= MOST_CHARACTERS:
         raise FieldRefused(
             field,
-            f"It has {len(name)} characters; 1 to {MOST_CHARACTERS} are allowed.",
-            "Give another name.",
+            f"It has {len(name)} characters, but 1 to {MOST_CHARACTERS} are allowed.",
+            "Choose another name.",
         )
     bad = next((c for c in name if unicodedata.category(c) in ("Cc", "Cs")), None)
     if bad is not None:
         raise FieldRefused(
-            field, f"It has a control character, U+{ord(bad):04X}.", "Write it as text in one line."
+            field, f"It has a control character, U+{ord(bad):04X}.", "Write it as text on one line."
         )
     return name
 
@@ -180,7 +180,7 @@ def _check_start_time(text: str) -> None:
     except ValueError as error:
         raise FieldRefused("start_time", f"{text[:80]!r} is not an ISO 8601 time.", remedy) from error
     if moment.year < 1000:
-        raise FieldRefused("start_time", f"{text[:80]!r} is not in the years 1000 to 9999.", remedy)
+        raise FieldRefused("start_time", f"{text[:80]!r} is outside the years 1000 to 9999.", remedy)
 
 
 def _check_timezone(name: str) -> None:
@@ -194,7 +194,9 @@ def _check_timezone(name: str) -> None:
 
 def _check_json_size(field: str, value: dict[str, Any]) -> None:
     if len(msgspec.json.encode(value)) > MOST_JSON_BYTES:
-        raise FieldRefused(field, f"It has more than {MOST_JSON_BYTES // 1024} kB.", "Draw less of it.")
+        raise FieldRefused(
+            field, f"It has more than {MOST_JSON_BYTES // 1024} kB.", "Draw fewer shapes or points."
+        )
 
 
 def _check_roi(roi: dict[str, Any]) -> None:
@@ -205,7 +207,7 @@ def _check_roi(roi: dict[str, Any]) -> None:
     if not isinstance(regions, list) or not 1 <= len(regions) <= MOST_REGIONS or set(roi) != {"regions"}:
         raise FieldRefused(
             "roi",
-            f"`regions` must be a list of 1 to {MOST_REGIONS} regions, with nothing beside it.",
+            f"`regions` must be a list of 1 to {MOST_REGIONS} regions, and nothing else.",
             _SHAPES,
             place="regions",
         )
@@ -221,9 +223,7 @@ def _check_region(region: Any, place: str) -> None:
         for name in _RECTANGLE:
             _check_number("roi", region[name], f"{place}.{name}".strip("."), 0.0)
         if not (region["width"] > 0 and region["height"] > 0):
-            raise FieldRefused(
-                "roi", "A region without a width or a height holds nothing.", _SHAPES, place=place
-            )
+            raise FieldRefused("roi", "A region needs a width and a height above 0.", _SHAPES, place=place)
     elif isinstance(region, dict) and "points" in region and set(region) <= {"points", "name"}:
         _check_points("roi", region["points"], f"{place}.points".strip("."))
     else:
@@ -233,7 +233,10 @@ def _check_region(region: Any, place: str) -> None:
 def _check_calibration(calibration: dict[str, Any]) -> None:
     if "points" not in calibration or not set(calibration) <= {"points", "metres", "name"}:
         raise FieldRefused(
-            "calibration", "It has no points, or more than points and metres.", _CALIBRATION, place="points"
+            "calibration",
+            "It has no points, or fields other than points and metres.",
+            _CALIBRATION,
+            place="points",
         )
     points = calibration["points"]
     _check_points("calibration", points, "points")
@@ -243,7 +246,7 @@ def _check_calibration(calibration: dict[str, Any]) -> None:
         if len(metres) != len(points):
             raise FieldRefused(
                 "calibration",
-                f"It has {len(points)} points and metres of {len(metres)}.",
+                f"It has {len(points)} points, but metres for {len(metres)}.",
                 _CALIBRATION,
                 place="metres",
             )
@@ -260,12 +263,12 @@ _CALIBRATION = 'Give {"points": [[0, 0], [100, 100], ...], "metres": [[0, 0], [3
 def _check_points(field: str, points: Any, place: str, *, least: float = 0.0) -> None:
     if not isinstance(points, list) or not 1 <= len(points) <= MOST_POINTS:
         raise FieldRefused(
-            field, f"There must be 1 to {MOST_POINTS} points.", "Draw them as [x, y].", place=place
+            field, f"There must be 1 to {MOST_POINTS} points.", "Write them as [x, y].", place=place
         )
     for number, point in enumerate(points):
         if not isinstance(point, list) or len(point) != 2:
             raise FieldRefused(
-                field, "A point is two numbers.", "Write it as [x, y].", place=f"{place}[{number}]"
+                field, "A point must be two numbers.", "Write it as [x, y].", place=f"{place}[{number}]"
             )
         for axis, value in enumerate(point):
             _check_number(field, value, f"{place}[{number}][{axis}]", least)
@@ -299,13 +302,15 @@ def _places(drawing: dict[str, Any]) -> list[tuple[str, float, float]]:
 
 def _read_ms(name: str, text: str) -> int:
     if not _MS.fullmatch(text.strip()):
-        raise FieldRefused(name, f"{text[:40]!r} is not a whole number.", "Give ms since 1970, UTC.")
+        raise FieldRefused(
+            name, f"{text[:40]!r} is not a whole number.", "Enter the time in milliseconds since 1970, UTC."
+        )
     return int(text)
 
 
 def _read_json(name: str, text: str) -> dict[str, Any]:
     if len(text.encode(errors="replace")) > MOST_JSON_BYTES:
-        raise FieldRefused(name, f"It has more than {MOST_JSON_BYTES // 1024} kB.", "Draw less of it.")
+        raise FieldRefused(name, f"It has more than {MOST_JSON_BYTES // 1024} kB.", "Send less data.")
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
@@ -314,7 +319,7 @@ def _read_json(name: str, text: str) -> dict[str, Any]:
 
 def _read_yes(name: str, text: str) -> bool:
     if text.strip().lower() not in ("true", "false"):
-        raise FieldRefused(name, f"{text[:40]!r} is neither true nor false.", "Give true or false.")
+        raise FieldRefused(name, f"{text[:40]!r} is neither true nor false.", "Use true or false.")
     return text.strip().lower() == "true"
 
 

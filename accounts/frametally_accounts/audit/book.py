@@ -67,8 +67,8 @@ class AuditBook(SqlBook):
                 connection.execute(insert(tables.records).values(**values))
             except IntegrityError as error:
                 raise Misconfigured(
-                    f"record {number} of the audit log was not written by frametally, so frametally changes "
-                    "nothing more: run `frametally audit verify` to see where the damage begins"
+                    f"frametally did not write record {number} of the audit log, so it refuses further "
+                    "changes: run `frametally audit verify` to see where the damage begins"
                 ) from error
             connection.execute(update(tables.about).values(next_number=number + 1, head=digest))
         return int(number)

@@ -80,7 +80,7 @@ class OpenedAudit:
             raise Problem(
                 503,
                 "The audit log cannot be written, so nothing was changed.",
-                remedy="Try again in a few seconds. The server's log has the reason.",
+                remedy="Try again in a few seconds. The server's log gives the reason.",
             ) from error
 
     def end(self, change: AskedChange, status: int) -> None:
@@ -98,7 +98,12 @@ class OpenedAudit:
         try:
             self.book.write(change.entry(status=status))
         except FrametallyError as error:
-            _LOG.error("audit log: %s ended with %s, not recorded: %s", change.entry().what, status, error)
+            _LOG.error(
+                "audit log: %s ended with %s, but this was not recorded: %s",
+                change.entry().what,
+                status,
+                error,
+            )
 
     def close(self) -> None:
         """Release connections."""

@@ -40,8 +40,10 @@ def audit_group() -> None:
 
 
 @audit_group.command("list")
-@click.option("--who", default="", help="Only by this account, or by (open), (nobody), '(command) USER'.")
-@click.option("--what", default="", help="Only if the route, command or target contains this text.")
+@click.option(
+    "--who", default="", help="Only changes by this account, or by (open), (nobody), '(command) USER'."
+)
+@click.option("--what", default="", help="Only changes whose route, command or target contains this text.")
 @click.option("--from", "from_time", help="Earliest time, ISO 8601, UTC.", metavar="TIME")
 @click.option("--to", "to_time", help="End of the range, not included, ISO 8601, UTC.", metavar="TIME")
 @click.option(
@@ -58,7 +60,7 @@ def audit_list(
     as_json: bool,
     **overrides: Any,
 ) -> int:
-    """Show changes and refused changes, the newest first."""
+    """Show changes and refused changes, newest first."""
     from_ms, to_ms = parse_bounds_ms(from_time, to_time, datetime.UTC)
     with _book(overrides) as book:
         changes, _ = book.changes(limit, AuditQuestion(who, what, from_ms or 0, to_ms or 0))
@@ -80,13 +82,15 @@ def audit_list(
 @click.option(
     "--format", "file_format", type=click.Choice(["csv", "jsonl"]), default="jsonl", show_default=True
 )
-@click.option("--output", "-o", type=click.Path(path_type=Path), help="File; default: standard output.")
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), help="File to write; default: standard output."
+)
 @data_dir_option
 def audit_export(file_format: str, output: Path | None, **overrides: Any) -> int:
     """Write all records, by number, as JSON lines or CSV.
 
-    JSON lines contain the bytes that digests are made of. In CSV, an apostrophe precedes text that a
-    spreadsheet would take for a formula.
+    JSON lines contain the bytes from which digests are calculated. In CSV, an apostrophe precedes text that
+    a spreadsheet would read as a formula.
     """
     with (
         _book(overrides) as book,
@@ -103,18 +107,21 @@ def audit_export(file_format: str, output: Path | None, **overrides: Any) -> int
 
 
 @audit_group.command("verify")
-@click.option("--held", help="A line that an earlier verify printed.", metavar="NUMBER:DIGEST")
+@click.option(
+    "--held", help="A line that an earlier `frametally audit verify` printed.", metavar="NUMBER:DIGEST"
+)
 @data_dir_option
 def audit_verify(held: str | None, **overrides: Any) -> int:
-    """Check that all records are as they were written, and name the first that is not.
+    """Check that no record has changed since it was written, and show the first that has.
 
     Anyone who can write to the whole database can forge the whole log. Keep the last line that this command
-    prints somewhere else, and pass it with --held the next time. The exit code is 6 if a record is broken.
+    prints somewhere else, and pass it with --held the next time. The exit code is 6 if a record is damaged.
     """
     match = _HELD.fullmatch(held or "")
     if held is not None and match is None:
         raise Misconfigured(
-            f"--held {held[:100]!r} is not a NUMBER:DIGEST, such as `frametally audit verify` prints"
+            f"--held {held[:100]!r} is not a NUMBER:DIGEST line; give a line that `frametally audit "
+            "verify` printed"
         )
     known_record = Held(int(match[1]), match[2]) if match else None
     with _book(overrides) as book, book.chain() as chain:

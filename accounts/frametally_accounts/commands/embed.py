@@ -48,16 +48,18 @@ def _zone_option(command: _CommandT) -> _CommandT:
 @click.command()
 @click.option("--from", "from_text", required=True, help="Start of the chart, ISO 8601.", metavar="TIME")
 @click.option("--to", "to_text", required=True, help="End of the chart, not included.", metavar="TIME")
-@click.option("--site", "sites", multiple=True, required=True, help="Origin that may show it. Repeatable.")
-@click.option("--source", "sources", multiple=True, help="A source to show; default: all. Repeatable.")
-@click.option("--label", "labels", multiple=True, help="A label to show; default: all. Repeatable.")
+@click.option(
+    "--site", "sites", multiple=True, required=True, help="Origin that may show the chart; repeatable."
+)
+@click.option("--source", "sources", multiple=True, help="A source to show; repeatable; default: all.")
+@click.option("--label", "labels", multiple=True, help="A label to show; repeatable; default: all.")
 @_zone_option
 @click.option("--hours", help="Hours of the day, such as 07:00-09:00; default: all.")
 @click.option("--weekdays", help="Days of the week, 1 is Monday: 1,2,3,4,5; default: all.")
-@click.option("--timezone", help="IANA time zone of days, hours and times without an offset.")
+@click.option("--timezone", help="IANA time zone for days, hours and times without an offset.")
 @click.option("--interval", type=click.IntRange(min=1), help="Seconds per bar; default: automatic.")
 @click.option("--metric", type=click.Choice(_METRICS), default="auto", show_default=True)
-@click.option("--model", help="Model ID; default: the model published last.")
+@click.option("--model", help="Model ID; default: the newest published model.")
 @click.option("--days", type=click.IntRange(1, MOST_DAYS), default=30, show_default=True, help="Lifetime.")
 @data_dir_option
 def embed(

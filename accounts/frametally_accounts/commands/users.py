@@ -37,32 +37,38 @@ _password_option = click.option(
     help="Ask for the password, or read it from a pipe; default: print a link.",
 )
 _codes_option = click.option(
-    "--codes/--no-codes", default=None, help="Require codes of an authenticator app, or stop requiring them."
+    "--codes/--no-codes", default=None, help="Require a code from an authenticator app, or stop requiring it."
 )
 
 
 @click.group("users")
 def users_group() -> None:
-    """Manage who may sign in to the dashboard, and what they may do there."""
+    """Manage the accounts that can sign in to the dashboard, and their roles."""
 
 
 @users_group.command("add")
 @click.argument("name")
-@click.option("--role", type=click.Choice(ROLES), default="look", show_default=True, help="Their role.")
-@click.option("--source", "sources", multiple=True, help="A source they can see; default: all. Repeatable.")
+@click.option(
+    "--role", type=click.Choice(ROLES), default="look", show_default=True, help="Role of the account."
+)
+@click.option(
+    "--source", "sources", multiple=True, help="A source that the account can see; repeatable; default: all."
+)
 @_password_option
 @_codes_option
 @data_dir_option
 def users_add(
     name: str, role: Role, sources: tuple[str, ...], asks: bool, codes: bool | None, **overrides: Any
 ) -> int:
-    """Add an account, and print a link that chooses its password once."""
+    """Add an account, and print a link with which its owner chooses the password, once."""
     with open_book(overrides) as (settings, book):
         account = changes.new_account(book, name, role, sources)
         password = _ask(account.name) if asks else None
         with closing(open_object_store(settings.store_url, settings.store_access)) as store:
             if changes.add_account(book, store, account):
-                note("this store had accounts that this catalogue does not have; this is the first new one")
+                note(
+                    "this catalogue does not have the accounts that this store had; this is the first new one"
+                )
         click.echo(f"{account.name} has the role {rights_in_words(account.role, account.sources)}")
         note_sources(settings, sources)
         _prove(settings, book, account, password, codes)
@@ -75,7 +81,7 @@ def users_add(
 @_codes_option
 @data_dir_option
 def users_passwd(name: str, asks: bool, codes: bool | None, **overrides: Any) -> int:
-    """Give an account a new password, which ends its sessions, or print a link that chooses one once."""
+    """Set a new password, which ends the account's sessions, or print a link to choose one."""
     with open_book(overrides) as (settings, book):
         account = find_account(book, name)
         _prove(settings, book, account, _ask(account.name) if asks else None, codes)
@@ -86,11 +92,11 @@ def users_passwd(name: str, asks: bool, codes: bool | None, **overrides: Any) ->
 @click.argument("name")
 @data_dir_option
 def users_remove(name: str, **overrides: Any) -> int:
-    """Remove an account, which ends its sessions."""
+    """Delete an account, which ends its sessions."""
     with open_book(overrides) as (settings, book):
         account = find_account(book, name)
         changes.remove_account(book, account, may_be_only=True)
-        click.echo(f"{account.name} removed")
+        click.echo(f"{account.name} deleted")
         if book.is_empty():
             with closing(open_object_store(settings.store_url, settings.store_access)) as store:
                 note_no_accounts(store)
@@ -128,8 +134,8 @@ def note_address(settings: Settings, purpose: str) -> None:
     """Print the address that `purpose` uses, if FRAMETALLY_WEB_URL is not set."""
     if not settings.web_url:
         note(
-            f"FRAMETALLY_WEB_URL is not set, so {purpose} uses {address_of(settings)}; "
-            "set it to the address that browsers use for the dashboard"
+            f"FRAMETALLY_WEB_URL is not set, so {purpose} uses {address_of(settings)}; set it to the "
+            "address at which browsers open the dashboard"
         )
 
 
@@ -175,14 +181,19 @@ def _ask(name: str) -> str:
 
 @click.group("tokens")
 def tokens_group() -> None:
-    """Let programs act for an account by tokens that expire."""
+    """Manage tokens with which programs act for an account until they expire."""
 
 
 @tokens_group.command("add")
 @click.argument("account")
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), help="Role of the token; default: the account's.")
-@click.option("--source", "sources", multiple=True, help="A source that it can see; default: the account's.")
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    help="A source that the token can see; repeatable; default: the account's.",
+)
 @click.option(
     "--days",
     type=click.IntRange(1, MOST_DAYS),
@@ -199,10 +210,10 @@ def tokens_add(
         owner = find_account(book, account)
         token, secret = changes.add_token(book, owner, name, role=role, sources=sources, days=days)
         may = rights_in_words(token.role, token.sources)
-        click.echo(f"token {token.name} of {owner.name} has the role {may}, for {days} d")
+        click.echo(f"token {token.name} of {owner.name} has the role {may} and expires in {days} days")
         note_sources(settings, sources)
         click.echo(secret)
-        click.echo("shown only this once; programs send it as `Authorization: Bearer TOKEN`", err=True)
+        click.echo("this is shown only once; programs send it as `Authorization: Bearer TOKEN`", err=True)
     return 0
 
 
@@ -215,8 +226,8 @@ def tokens_list(**overrides: Any) -> int:
         for token in tokens:
             used = f"used {_time(token.used_at_ms)}" if token.used_at_ms else "never used"
             click.echo(
-                f"{token.account} {token.name}: role {rights_in_words(token.role, token.sources)}; "
-                f"until {_time(token.ends_at_ms)}; {used}"
+                f"{token.account} {token.name}: role {rights_in_words(token.role, token.sources)}; expires "
+                f"{_time(token.ends_at_ms)}; {used}"
             )
         if not tokens:
             click.echo("no tokens yet: create one with `frametally tokens add ACCOUNT NAME`")
@@ -228,10 +239,10 @@ def tokens_list(**overrides: Any) -> int:
 @click.argument("name")
 @data_dir_option
 def tokens_remove(account: str, name: str, **overrides: Any) -> int:
-    """Remove a token; it stops working at once."""
+    """Delete a token; it stops working at once."""
     with open_book(overrides) as (_, book):
         changes.remove_token(book, account, name)
-        click.echo(f"token {name} of {account} removed")
+        click.echo(f"token {name} of {account} deleted")
     return 0
 
 

@@ -89,7 +89,9 @@ class EmbedRoutes:
         form = _WANTED.read()
         if not visitor().name:
             raise Problem(
-                409, "This dashboard needs no sign-in.", remedy="Use the address of /embed, unsigned."
+                409,
+                "This dashboard does not require anyone to sign in.",
+                remedy="Use the address of /embed without a signature.",
             )
         for site in form.sites:
             if not is_origin(site):
@@ -104,7 +106,7 @@ class EmbedRoutes:
         args["metric"] = args.get("metric") or "auto"
         counts = self.chart(args)
         if counts.from_ms is None or counts.to_ms is None:
-            raise Problem(400, "There is nothing to show.", remedy="Choose a time with footage.")
+            raise Problem(400, "There is nothing to show.", remedy="Choose a time range with footage.")
         selection = whole_question(args.items(multi=True), counts, with_range=True)
         now_ms = time.time_ns() // 1_000_000
         chart = SignedChart(selection, form.sites, now_ms, now_ms + form.days * DAY_S * 1000)

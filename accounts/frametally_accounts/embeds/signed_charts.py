@@ -36,7 +36,9 @@ def admit_chart(request: Request, signed: str, key: bytes) -> Visitor:
     """
     chart = read_chart(signed, key)
     if chart is None:
-        raise Problem(403, "This chart's address was changed, or belongs to another server.", remedy=_REMEDY)
+        raise Problem(
+            403, "This chart's address was changed, or it belongs to another server.", remedy=_REMEDY
+        )
     now_ms = time.time_ns() // 1_000_000
     if not chart.made_at_ms - _SET_BACK_MS <= now_ms < chart.ends_at_ms:
         raise Problem(403, f"This chart expired at {utc(chart.ends_at_ms)}.", remedy=_REMEDY)

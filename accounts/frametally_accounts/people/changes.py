@@ -43,8 +43,8 @@ def find_account(book: AccessBook, name: str) -> UserAccount:
         raise AccessRefused(
             404,
             f"account {name} does not exist",
-            command="`frametally users list` shows all accounts",
-            remedy="Reload the page to see the accounts.",
+            command="`frametally users list` lists the accounts",
+            remedy="Reload the page to see the current accounts.",
         )
     return account
 
@@ -56,8 +56,8 @@ def new_account(book: AccessBook, name: str, role: Role, sources: tuple[str, ...
         raise AccessRefused(
             409,
             f"account {account.name} already exists",
-            command=f"`frametally users passwd {account.name}` sets another password",
-            remedy="Choose another name, or make a new password link for that account.",
+            command=f"`frametally users passwd {account.name}` sets a new password",
+            remedy="Choose another name, or create a new password link for that account.",
         )
     return account
 
@@ -109,7 +109,7 @@ def _must_leave_administrator(accounts: Sequence[UserAccount], name: str) -> Non
             409,
             f"{name} is the last account with the role run",
             command="add another with `frametally users add NAME --role run` first",
-            remedy="Give another account the role run and all sources first.",
+            remedy="Give the role run and all sources to another account first.",
         )
 
 
@@ -124,16 +124,16 @@ def add_token(
             400,
             f"{owner.name} has the role {rights_in_words(owner.role, owner.sources)}",
             command="a token cannot have more",
-            remedy="A token can do at most what its account can do: choose less.",
+            remedy="A token cannot have more rights than its account: choose a lower role or fewer sources.",
         )
     secret = make_api_token()
     token = ApiToken(owner.name, name, rights.role, rights.sources)
     if not book.add_token(token, token_hash(secret), lasts_s=days * DAY_S):
         raise AccessRefused(
             409,
-            f"{owner.name} already has a token {name}",
-            command=f"remove it first with `frametally tokens remove {owner.name} {name}`",
-            remedy="Choose another name, or remove that token first.",
+            f"{owner.name} already has a token named {name}",
+            command=f"delete it first with `frametally tokens remove {owner.name} {name}`",
+            remedy="Choose another name, or delete that token first.",
         )
     return token, secret
 
@@ -143,7 +143,7 @@ def remove_token(book: AccessBook, account: str, name: str) -> None:
     if not book.remove_token(check_name(account), check_name(name, kind="a token")):
         raise AccessRefused(
             404,
-            f"{account} has no token {name}",
-            command="`frametally tokens list` shows all tokens",
-            remedy="Reload the page to see the tokens.",
+            f"{account} has no token named {name}",
+            command="`frametally tokens list` lists the tokens",
+            remedy="Reload the page to see the current tokens.",
         )

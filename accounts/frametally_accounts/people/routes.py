@@ -96,11 +96,13 @@ class AccountRoutes:
     def _book(self) -> AccessBook:
         book: AccessBook | None = self.context.parts.get("access")
         if book is None:
-            raise Problem(404, "This dashboard has no accounts.", remedy="Open it: no one has to sign in.")
+            raise Problem(
+                404, "This dashboard has no accounts.", remedy="Open the dashboard: no one has to sign in."
+            )
         return book
 
     @ACCOUNTS.route(
-        "GET accounts", "All accounts and all tokens, without their secrets.", statuses=(403, 404)
+        "GET accounts", "List all accounts and all tokens, without their secrets.", statuses=(403, 404)
     )
     def accounts(self, _: Args) -> answers.AccountList:
         """Return all accounts and tokens."""
@@ -115,7 +117,7 @@ class AccountRoutes:
 
     @ACCOUNTS.route(
         "POST accounts",
-        "Adds an account, and returns a link where its owner chooses a password, once.",
+        "Add an account, and return a link with which its owner chooses a password, once.",
         body=_NEW_ACCOUNT,
         statuses=(403, 404, 409, 413, 415),
         success={201: "The account is added."},
@@ -132,7 +134,7 @@ class AccountRoutes:
                     409,
                     "the first account must be able to do everything",
                     command="give it the role run",
-                    remedy="Give it the role run and all sources: it adds the others.",
+                    remedy="Give it the role run and all sources: this account adds the others.",
                 )
             changes.add_account(book, self.context.ports.store, account)
         answer_with(201)
@@ -142,7 +144,7 @@ class AccountRoutes:
 
     @ACCOUNTS.route(
         "PATCH accounts/{name}",
-        "Changes an account's role, its sources, or whether it needs codes.",
+        "Change an account's role, its sources, or whether it needs codes.",
         _NAME,
         body=_CHANGE,
         statuses=(403, 404, 409, 413, 415),
@@ -168,7 +170,7 @@ class AccountRoutes:
 
     @ACCOUNTS.route(
         "POST accounts/{name}/link",
-        "Makes a link where an account's owner chooses a password, once; it replaces earlier links.",
+        "Create a link with which an account's owner chooses a password, once; it replaces earlier links.",
         _NAME,
         statuses=(403, 404),
     )
@@ -181,10 +183,10 @@ class AccountRoutes:
 
     @ACCOUNTS.route(
         "DELETE accounts/{name}",
-        "Removes an account with its tokens, and ends its sessions.",
+        "Delete an account with its tokens, and end its sessions.",
         _NAME,
         statuses=(403, 404, 409),
-        success={204: "The account is removed."},
+        success={204: "The account is deleted."},
     )
     def delete_account(self, args: Args) -> Response:
         """Remove an account, unless it is the last that can do everything."""
@@ -196,7 +198,7 @@ class AccountRoutes:
 
     @ACCOUNTS.route(
         "POST tokens",
-        "Adds a token by which a program acts for an account, and returns its secret, once.",
+        "Add a token with which a program acts for an account, and return its secret, once.",
         body=_NEW_TOKEN,
         statuses=(403, 404, 409, 413, 415),
         success={201: "The token is added."},
@@ -218,11 +220,11 @@ class AccountRoutes:
 
     @ACCOUNTS.route(
         "DELETE tokens/{account}/{name}",
-        "Removes a token; programs that use it are refused from then on.",
+        "Delete a token; frametally refuses programs that use it from then on.",
         _ACCOUNT,
         _TOKEN,
         statuses=(403, 404),
-        success={204: "The token is removed."},
+        success={204: "The token is deleted."},
     )
     def delete_token(self, args: Args) -> Response:
         """Remove a token."""

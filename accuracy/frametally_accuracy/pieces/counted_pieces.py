@@ -66,8 +66,8 @@ def read_pieces(footage: CheckFootage, scope: CheckScope) -> Population:
     pieces = _pieces(footage, scope, frames)
     if not any(piece.last_ms - piece.first.captured_at_ms > PIECE_MS / 2 for piece in pieces.values()):
         raise Misconfigured(
-            f"{scope.metric} are checked in pieces of {PIECE_MS // 1000} s, and this footage is shorter; "
-            "choose a longer range, or check detections"
+            f"frametally checks {scope.metric} in clips of {PIECE_MS // 1000} s, but this footage is "
+            "shorter; choose a longer range, or check detections"
         )
     place = scope.place
     happened = [*_events(footage, scope, frames.base_interval_s)]
@@ -75,7 +75,7 @@ def read_pieces(footage: CheckFootage, scope: CheckScope) -> Population:
     seen = {plain_label(label, place) for at, label in events if at in pieces}
     labels = sorted(set(scope.labels) or seen)
     if not labels:
-        raise Misconfigured(f"the model counts no {scope.metric} in this footage; name the labels to check")
+        raise Misconfigured(f"the model counts no {scope.metric} in this footage; give the labels to check")
     if place is not None:
         labels = [directed_label(label, way) for label in labels for way in place.directions]
     counts = np.array([[events[at, label] for label in labels] for at in pieces], dtype=float)
@@ -171,11 +171,11 @@ def _pieces(footage: CheckFootage, scope: CheckScope, frames: CountedFrames) -> 
             pieces[frame.source, number].add(frame, limits)
     if not followed:
         raise Misconfigured(
-            "objects were not followed in this footage; turn on FRAMETALLY_COUNT_OBJECTS, analyse at least "
-            f"{footage.settings.min_tracking_fps:g} frames a second, and count again"
+            "frametally did not track objects in this footage; turn on FRAMETALLY_COUNT_OBJECTS, analyse "
+            f"at least {footage.settings.min_tracking_fps:g} frames per second, and count again"
         )
     if scope.place is not None and not pieces:
-        raise Misconfigured(f"line {scope.place.name!r} does not hold in this range; choose another range")
+        raise Misconfigured(f"line {scope.place.name!r} does not exist in this range; choose another range")
     return pieces
 
 

@@ -44,7 +44,7 @@ def find_place(
         raise Misconfigured(f"{metric} cannot be checked here; choose {' or '.join(metrics())}")
     if metric != "crossings":
         if line or direction:
-            raise Misconfigured(f"a check of {metric} has no line; leave out line and direction")
+            raise Misconfigured(f"a check of {metric} does not have a line; leave out line and direction")
         return None
     try:
         there = [one for one in places(store) if one.source in sources]
@@ -53,10 +53,11 @@ def find_place(
     found = [one for one in there if one.name == line]
     if not found:
         names = ", ".join(f"{one.name} ({one.source})" for one in there) or "none; draw one first"
-        raise Misconfigured(f"{f'there is no line {line!r}' if line else 'name a line'}; lines: {names}")
+        fault = f"there is no line named {line!r}" if line else "give a line"
+        raise Misconfigured(f"{fault}; lines: {names}")
     if len(found) > 1:
         names = ", ".join(one.source for one in found)
-        raise Misconfigured(f"several sources have a line {line!r}; choose one source of {names}")
+        raise Misconfigured(f"several sources have a line named {line!r}; choose one source of {names}")
     (place,) = found
     if not direction:
         return place
@@ -76,7 +77,7 @@ def why_line_changed(check: AccuracyCheck, store: ObjectStore) -> Iterator[str]:
             store, check.metric, line=check.place.name, direction="", sources=[check.place.source]
         )
     except Misconfigured as error:
-        yield f"The line is gone: {error}."
+        yield f"The line no longer exists: {error}."
         return
     if place is not None and place.shapes != check.place.shapes:
         yield LINE_CHANGED

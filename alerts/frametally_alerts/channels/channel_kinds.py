@@ -99,7 +99,7 @@ def channels_of(settings: Settings) -> dict[str, AlertChannel]:
     try:
         urls = msgspec.json.decode(text.encode(), type=dict[str, str])
     except (msgspec.DecodeError, UnicodeEncodeError):
-        raise Misconfigured(f"{_SETTING} is not JSON of the form {_EXAMPLE}") from None
+        raise Misconfigured(f"{_SETTING} must be JSON of the form {_EXAMPLE}") from None
     try:
         return {name: read_channel(name, url) for name, url in sorted(urls.items())}
     except Misconfigured as error:
@@ -113,7 +113,9 @@ def read_channel(name: str, url: str) -> AlertChannel:
         Misconfigured: The name or the address is not valid; the message repeats nothing of the address.
     """
     if not _NAME.fullmatch(name):
-        raise Misconfigured(f"{name[:60]!r} is not a name: use up to 60 ASCII letters, digits, spaces, . _ -")
+        raise Misconfigured(
+            f"{name[:60]!r} is not a valid name: use up to 60 ASCII letters, digits, spaces, . _ -"
+        )
     scheme = url.partition(":")[0]
     kind = _KINDS.get(scheme)
     if kind is None:
@@ -121,12 +123,14 @@ def read_channel(name: str, url: str) -> AlertChannel:
     if kind == "apprise":
         return AlertChannel(name, kind, SecretStr(url), f"apprise ({url.split(':')[1]})")
     if not _PRINTED.fullmatch(url):
-        raise Misconfigured(f"{name} has a space or a non-ASCII character; escape it by %")
+        raise Misconfigured(f"{name} has a space or a non-ASCII character; escape it with %")
     if kind == "mail":
         channel = AlertChannel(name, kind, SecretStr(url), url.removeprefix("mailto:"))
         for address in channel.receivers:
             if not _ADDRESS.fullmatch(address):
-                raise Misconfigured(f"{name}: the URL has no valid mail address, such as name@example.org")
+                raise Misconfigured(
+                    f"{name}: the URL does not contain a valid mail address, such as name@example.org"
+                )
         return channel
     try:
         parts = urlsplit(url)
@@ -134,9 +138,9 @@ def read_channel(name: str, url: str) -> AlertChannel:
     except ValueError:
         port = 0
     if port == 0 or not parts.hostname:
-        raise Misconfigured(f"{name} has no host and port; write {scheme}://host:8080/place")
+        raise Misconfigured(f"{name} does not have a host and a port; write {scheme}://host:8080/place")
     if kind == "webhook" and (parts.username is not None or parts.fragment):
-        raise Misconfigured(f"{name}: a webhook is signed; remove the user name, password and #")
+        raise Misconfigured(f"{name}: frametally signs webhooks; remove the user name, password and #")
     if kind == "mqtt" and (not _TOPIC.fullmatch(parts.path) or parts.query or "#" in url):
         raise Misconfigured(f"{name}: give a topic without wildcards, as in {scheme}://host/alerts")
     return AlertChannel(name, kind, SecretStr(url), f"{scheme}://{parts.hostname}:{port or _PORTS[scheme]}")
@@ -189,14 +193,14 @@ def seal_channel(settings: Settings, name: str, url: str) -> tuple[AlertChannel,
     channel = _added(name, url)
     key = settings.part(AlertSettings).alert_key.get_secret_value()
     if not key:
-        raise NoChannelKey("frametally has no key to keep the address of a channel secret")
+        raise NoChannelKey("frametally has no key with which to keep the address of a channel secret")
     return channel, encrypt_text(msgspec.json.encode(_Sealed(name, url)).decode(), key)
 
 
 def _added(name: str, url: str) -> AlertChannel:
     channel = read_channel(name, url)
     if channel.kind == "apprise":
-        raise Misconfigured(f"{name}: apprise channels are only possible in the server's settings")
+        raise Misconfigured(f"{name}: you can add apprise channels only in the server's settings")
     return channel._replace(from_settings=False)
 
 

@@ -53,7 +53,9 @@ def _sender(channel: AlertChannel) -> Send:
             return by_apprise
     except ModuleNotFoundError as error:
         extra = {"mqtt": "mqtt", "apprise": "apprise"}[channel.kind]
-        raise Misconfigured(f"{error.name} is not installed; pip install 'frametally[{extra}]'") from error
+        raise Misconfigured(
+            f"{error.name} is not installed; run pip install 'frametally[{extra}]'"
+        ) from error
     return mail_channel.send if channel.kind == "mail" else webhook.send
 
 
@@ -81,11 +83,11 @@ class AlertSender:
         usable, unreadable = all_channels(self._settings, self._book)
         for name in waiting_counts.keys() - usable.keys():
             why = (
-                "which is encrypted by another FRAMETALLY_ALERT_KEY; set that key, or replace the channel"
+                "which is encrypted with another FRAMETALLY_ALERT_KEY; set that key, or replace the channel"
                 if name in unreadable
-                else "which is not in FRAMETALLY_ALERT_CHANNELS, nor added on the page"
+                else "which is neither in FRAMETALLY_ALERT_CHANNELS nor added on the page"
             )
-            self._say(name, f"alerts: {waiting_counts[name]} wait for {name}, {why}")
+            self._say(name, f"alerts: {waiting_counts[name]} messages are waiting for {name}, {why}")
         channels = [usable[name] for name in waiting_counts if name in usable]
         if not channels:
             return SentReport()
@@ -119,12 +121,12 @@ class AlertSender:
     def _put_off(self, message: AlertMessage, error: FrametallyError) -> None:
         name = message.channel
         if message.attempts >= _MOST_ATTEMPTS:
-            self._say(name, f"alerts: {name}: given up after {message.attempts} attempts: {error}")
+            self._say(name, f"alerts: {name}: gave up after {message.attempts} attempts: {error}")
             self._book.end(message, "failed", reason=str(error))
             return
         longest_s = min(_FIRST_PAUSE_S * 2 ** min(message.attempts - 1, 16), _LONGEST_PAUSE_S)
         pause_s = Backoff(longest_s, longest_s).next_s()
-        self._say(name, f"alerts: {name}: {error}; again in {pause_s:.0f} s")
+        self._say(name, f"alerts: {name}: {error}; trying again in {pause_s:.0f} s")
         self._book.end(message, "queued", reason=str(error), again_after_s=pause_s)
 
 

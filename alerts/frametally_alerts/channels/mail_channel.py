@@ -83,5 +83,5 @@ def _files_of(alert: Alert, settings: Settings) -> dict[str, bytes]:
                 if len(data) + sum(map(len, files.values())) <= _MOST_BYTES:
                     files[key.rpartition("/")[2]] = data
         except ObjectMissing as error:
-            raise Poison(f"a file of the report is missing in the store: {error}") from error
+            raise Poison(f"a file of the report is missing from the store: {error}") from error
     return files

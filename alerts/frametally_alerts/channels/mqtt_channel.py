@@ -65,11 +65,11 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
         client.connect(channel.host, channel.port, keepalive=30)
         client.loop_start()
         if not answer_event.wait(_TRY_S):
-            raise Retryable(f"{channel.place} did not answer within {_TRY_S:.0f} s")
+            raise Retryable(f"{channel.place} did not respond within {_TRY_S:.0f} s")
         if refusals:
             raise Misconfigured(
-                f"{channel.place} refused the connection ({one_line(refusals[0])}): correct the name and the "
-                "password in FRAMETALLY_ALERT_CHANNELS"
+                f"{channel.place} refused the connection ({one_line(refusals[0])}): correct the user name "
+                "and the password in FRAMETALLY_ALERT_CHANNELS"
             )
         topic = unquote(urlsplit(channel.url.get_secret_value()).path[1:])
         published = client.publish(topic, payload_of(message), qos=1)
@@ -79,7 +79,7 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
     except (OSError, ValueError, RuntimeError) as error:
         reason = one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)
         raise Retryable(
-            f"{channel.place} cannot be used ({reason}): check its URL, and that it runs"
+            f"{channel.place} cannot be used ({reason}): check its URL, and that it is running"
         ) from None
     finally:
         client.disconnect()

@@ -69,7 +69,7 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
     """
     secret = settings.part(AlertSettings).alert_secret.get_secret_value()
     if not secret:
-        raise Misconfigured("webhooks are signed: set FRAMETALLY_ALERT_SECRET here and at the receiver")
+        raise Misconfigured("frametally signs webhooks: set FRAMETALLY_ALERT_SECRET here and at the receiver")
     body = payload_of(message)
     parts = urlsplit(channel.url.get_secret_value())
     headers = {
@@ -100,7 +100,7 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
             ) from None
         except (OSError, http.client.HTTPException) as error:
             reason = one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)
-            raise Retryable(f"{channel.place} did not answer within {_TRY_S:.0f} s ({reason})") from None
+            raise Retryable(f"{channel.place} did not respond within {_TRY_S:.0f} s ({reason})") from None
         finally:
             connection.close()
             raw.close()
@@ -115,7 +115,7 @@ def _judge(status: int, channel: AlertChannel) -> None:
         raise Poison(f"{channel.place} refused the alert: {status}")
     if 300 <= status < 400:
         raise Misconfigured(
-            f"{channel.place} answered {status}: redirects are not followed; give the final URL"
+            f"{channel.place} answered {status}, but frametally does not follow redirects; give the final URL"
         )
     if status in _AGAIN_LATER or status >= 500:
         raise Retryable(f"{channel.place} answered {status}")

@@ -19,9 +19,9 @@ _NAMES: dict[What | Literal["report"], str] = {
     "no_footage": "no footage",
     "black_or_frozen": "black or frozen picture",
     "not_up_to_date": "not up to date",
-    "quality": "a check did not pass",
-    "work_failed": "work failed",
-    "work_finished": "work finished",
+    "quality": "a check failed",
+    "work_failed": "job failed",
+    "work_finished": "job finished",
     "report": "report",
 }
 
@@ -55,7 +55,7 @@ def text_of(alert: Alert, web_url: str = "") -> str:
     if alert.state == "withdrawn":
         lines.append("This alert no longer applies: the footage or its counts have changed.")
     elif alert.revision > 1:
-        lines.append(f"Told before:{_value_text(alert.earlier_value)}{_until(alert)}")
+        lines.append(f"Reported before:{_value_text(alert.earlier_value)}{_until(alert)}")
     lines += ["", f"Alert: {alert.key}, revision {alert.revision}"]
     if web_url and not alert.is_test:
         lines.append(f"{web_url.rstrip('/')}/alerts")

@@ -38,38 +38,40 @@ def alerts_group() -> None:
 @alerts_group.command()
 @click.argument("name")
 @click.option("--what", type=click.Choice(WHATS), required=True, help="The condition to check.")
-@click.option("--at-least", type=float, help="Alert where a value is this or more.")
-@click.option("--below", "less_than", type=float, help="Alert where a value is less than this.")
+@click.option("--at-least", type=float, help="Alert if a value is at least this.")
+@click.option("--below", "less_than", type=float, help="Alert if a value is less than this.")
 @click.option(
     "--measure",
     type=click.Choice(["detections", "peak", "objects"]),
     default="detections",
     show_default=True,
-    help="Of counts.",
+    help="Number of a bar that a rule on counts compares.",
 )
 @click.option("--interval", default="15m", show_default=True, help="Length of the intervals.")
-@click.option("--for", "lasting", default="", help="How long it must last, such as 1h.", metavar="PERIOD")
+@click.option(
+    "--for", "lasting", default="", help="How long the condition must last, such as 1h.", metavar="PERIOD"
+)
 @click.option("--source", "sources", multiple=True, help="Only this source; repeatable.")
-@click.option("--label", "labels", multiple=True, help="This class on its own; repeatable.")
-@click.option("--line", default="", help="Of crossings.")
+@click.option("--label", "labels", multiple=True, help="Check this class separately; repeatable.")
+@click.option("--line", default="", help="Line whose crossings to count.")
 @click.option(
     "--direction",
     type=click.Choice(["both", "to_right", "to_left"]),
     default="both",
     show_default=True,
-    help="Of crossings.",
+    help="Direction of the crossings to count.",
 )
 @click.option("--zone", default="", help="Zone of occupancy; default: the whole picture.")
-@click.option("--model", default="", help="Model of the counts; default: published last.")
+@click.option("--model", default="", help="Model of the counts; default: the newest published model.")
 @click.option(
-    "--since", help="Send nothing about event times before this (ISO 8601); default: now.", metavar="TIME"
+    "--since", help="Send nothing about event times before this ISO 8601 time; default: now.", metavar="TIME"
 )
 @click.option("--channel", "channels", multiple=True, required=True, help="Channel to notify; repeatable.")
 @data_dir_option
 def add(name: str, at_least: float | None, less_than: float | None, since: str | None, **options: Any) -> int:
-    """Add the rule NAME, which notifies by its channels."""
+    """Add the rule NAME, which sends alerts through its channels."""
     if at_least is not None and less_than is not None:
-        raise Misconfigured("give either --at-least or --below; for both, add two rules")
+        raise Misconfigured("give either --at-least or --below; to check both, add two rules")
     with open_book({"data_dir": options.pop("data_dir")}) as (settings, book):
         try:
             rule = make_rule(
@@ -89,9 +91,11 @@ def add(name: str, at_least: float | None, less_than: float | None, since: str |
         except RuleRefused as refusal:
             raise Misconfigured(in_options(refusal)) from refusal
         if len(book.rules()) >= MOST_RULES:
-            raise Misconfigured(f"you already have {MOST_RULES} rules, the maximum; remove one first")
+            raise Misconfigured(f"you already have {MOST_RULES} rules, the maximum; delete one first")
         if not book.add(rule):
-            raise Misconfigured(f"there is a rule {name!r} already; remove it first, or use another name")
+            raise Misconfigured(
+                f"there is already a rule named {name!r}; delete it first, or choose another name"
+            )
     if silences:
         note("; ".join(silence.why for silence in silences))
     click.echo(console.plain(f"{name}: added; `frametally up` or `frametally alerts run` checks it"))
@@ -102,7 +106,7 @@ def add(name: str, at_least: float | None, less_than: float | None, since: str |
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_dir_option
 def list_rules(as_json: bool, **overrides: Any) -> int:
-    """Show each rule, why it may stay silent, and how many messages wait for each channel."""
+    """List the rules, why they may stay silent, and how many messages are waiting for each channel."""
     with open_book(overrides) as (settings, book):
         rules, waiting_counts, channels = book.rules(), book.waiting(), all_channels(settings, book)
     silent, source_names = _silent(settings, rules)
@@ -119,7 +123,7 @@ def list_rules(as_json: bool, **overrides: Any) -> int:
     for name, channel in channels.usable.items():
         click.echo(console.plain(f"channel {name}: {channel.place}, {waiting_counts.get(name, 0)} waiting"))
     for name in channels.unreadable:
-        click.echo(console.plain(f"channel {name}: encrypted by another FRAMETALLY_ALERT_KEY"))
+        click.echo(console.plain(f"channel {name}: encrypted with another FRAMETALLY_ALERT_KEY"))
     return 0
 
 
@@ -137,7 +141,7 @@ def _silent(settings: Settings, rules: list[AlertRule]) -> tuple[dict[str, list[
                 silences = why_silent(rule, lookup.names, lookup.index, settings.interval_s)
                 silent[rule.name] = [silence.why for silence in silences]
     except FrametallyError as error:
-        note(f"cannot check whether the rules may stay silent: {error}")
+        note(f"frametally cannot check whether the rules may stay silent: {error}")
     return silent, source_names
 
 
@@ -154,18 +158,18 @@ def _line(rule: AlertRule, source_names: dict[str, str]) -> str:
     parts += [f"{word} {name}" for word, name in (("line", rule.line), ("zone", rule.zone)) if name]
     if rule.muted_until_ms > time.time() * 1000:
         parts.append(f"(muted {_muted(rule.muted_until_ms)})")
-    return f"{'  '.join(parts)}  by {', '.join(rule.channels)}, since {utc(rule.since_ms)}"
+    return f"{'  '.join(parts)}  through {', '.join(rule.channels)}, since {utc(rule.since_ms)}"
 
 
 @alerts_group.command()
 @click.argument("name")
 @data_dir_option
 def remove(name: str, **overrides: Any) -> int:
-    """Remove the rule NAME; its waiting messages are not sent."""
+    """Delete the rule NAME; its waiting messages are not sent."""
     with open_book(overrides) as (_, book):
         if not book.remove(AlertRule, name):
-            raise Misconfigured(f"there is no rule {name!r}; `frametally alerts list` shows them")
-    click.echo(console.plain(f"{name}: removed"))
+            raise Misconfigured(f"there is no rule named {name!r}; `frametally alerts list` lists the rules")
+    click.echo(console.plain(f"{name}: deleted"))
     return 0
 
 
@@ -185,46 +189,52 @@ def mute(name: str, until: str | None, **overrides: Any) -> int:
 @click.argument("name")
 @data_dir_option
 def unmute(name: str, **overrides: Any) -> int:
-    """Have the rule NAME send again."""
+    """Unmute the rule NAME."""
     _mute(name, 0, overrides)
-    click.echo(console.plain(f"{name}: sends again"))
+    click.echo(console.plain(f"{name}: sends alerts again"))
     return 0
 
 
 def _mute(name: str, until_ms: int, overrides: dict[str, Any]) -> None:
     with open_book(overrides) as (_, book):
         if book.mute_rule(name, until_ms) is None:
-            raise Misconfigured(f"there is no rule {name!r}; `frametally alerts list` shows them")
+            raise Misconfigured(f"there is no rule named {name!r}; `frametally alerts list` lists the rules")
 
 
 def _muted(until_ms: int) -> str:
-    return "for good" if until_ms == FOR_GOOD else f"until {utc(until_ms)}"
+    return "until you unmute it" if until_ms == FOR_GOOD else f"until {utc(until_ms)}"
 
 
 @alerts_group.command("test")
 @click.argument("channel")
 @data_dir_option
 def try_channel(channel: str, **overrides: Any) -> int:
-    """Send a test by CHANNEL now, and show the result."""
+    """Send a test message through CHANNEL now, and show the result."""
     with open_book(overrides) as (settings, book):
         target = all_channels(settings, book).usable.get(channel)
     if target is None:
-        raise Misconfigured(f"there is no channel {channel[:60]!r}; `frametally alerts list` shows them")
+        raise Misconfigured(
+            f"there is no channel named {channel[:60]!r}; `frametally alerts list` lists the channels"
+        )
     send_now(target, settings, round(time.time() * 1000))
     click.echo(console.plain(f"{channel}: {target.place} accepted the test"))
     return 0
 
 
 @alerts_group.command()
-@click.option("--waiting", "state", flag_value="queued", help="Only waiting messages.")
-@click.option("--failed", "state", flag_value="failed", help="Only messages that were given up.")
+@click.option("--waiting", "state", flag_value="queued", help="Only messages that are waiting.")
+@click.option("--failed", "state", flag_value="failed", help="Only messages that frametally gave up.")
 @click.option(
-    "--limit", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Show at most this many."
+    "--limit",
+    type=click.IntRange(1, 10_000),
+    default=50,
+    show_default=True,
+    help="Show at most this many messages.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_dir_option
 def log(state: str | None, limit: int, as_json: bool, **overrides: Any) -> int:
-    """Show sent, waiting and failed messages, and why they failed; the newest first."""
+    """Show sent, waiting and failed messages with the reasons, newest first."""
     with open_book(overrides) as (_, book):
         messages, _ = book.messages(limit, states=() if state is None else (state,))
     if as_json:

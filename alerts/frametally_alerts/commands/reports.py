@@ -73,22 +73,25 @@ def report() -> None:
 
 @report.command("add")
 @click.argument("name")
-@click.option("--every", type=click.Choice(EVERY), required=True, help="On which days.")
-@click.option("--at", required=True, help="Time of the day by the clocks of --zone.", metavar="HH:MM")
+@click.option("--every", type=click.Choice(EVERY), required=True, help="Days on which to make the report.")
+@click.option("--at", required=True, help="Time of day by the clocks of --zone.", metavar="HH:MM")
 @click.option("--zone", help="IANA time zone; default: that of the sources, or FRAMETALLY_TIMEZONE.")
 @click.option("--source", "sources", multiple=True, help="Only this source; repeatable.")
 @click.option("--label", "labels", multiple=True, help="Only this class; repeatable.")
-@click.option("--by-source", is_flag=True, help="Give each source rows of its own.")
-@click.option("--interval", "interval_s", type=int, help="Seconds of a row; default: frametally chooses.")
-@click.option("--model", default="", help="Model of the counts; default: published last.")
+@click.option("--by-source", is_flag=True, help="Give each source its own rows.")
+@click.option("--interval", "interval_s", type=int, help="Length of a row in seconds; default: automatic.")
+@click.option("--model", default="", help="Model of the counts; default: the newest published model.")
 @click.option(
-    "--channel", "channels", multiple=True, help="Sends it by this channel; repeatable. Default: only stored."
+    "--channel",
+    "channels",
+    multiple=True,
+    help="Channel through which to send the report; repeatable; default: only store it.",
 )
 @data_dir_option
 def add_report(zone: str | None, data_dir: Any, **options: Any) -> int:
-    """Schedule the report NAME on the last day, week or month.
+    """Schedule the report NAME, which covers the last day, week or month.
 
-    If there are counts, it is tried now, so that you see errors at once.
+    If there are counts, the command tries the report now, so that you see errors at once.
     """
     now_ms = round(time.time() * 1000)
     with open_book({"data_dir": data_dir}) as (settings, book):
@@ -103,24 +106,28 @@ def add_report(zone: str | None, data_dir: Any, **options: Any) -> int:
             raise Misconfigured(in_options(refusal)) from refusal
         check_names(settings, sources=options["sources"], labels=report.labels, model=report.model)
         if is_empty(settings):
-            note(f"there is no data in {settings.data_dir} yet, so the report could not be tried")
+            note(f"there is no data in {settings.data_dir} yet, so frametally could not try the report")
         elif (turn := turn_of(report, now_ms)) is not None:
             with open_books(settings) as (ports, ledger):
                 maker(settings, ports.store, ports.index, ledger)(report, turn)
         if len(book.reports()) >= MOST_REPORTS:
-            raise Misconfigured(f"you already have {MOST_REPORTS} reports, the maximum; remove one first")
+            raise Misconfigured(f"you already have {MOST_REPORTS} reports, the maximum; delete one first")
         if not book.add(report):
             raise Misconfigured(
-                f"there is a report {report.name!r} already; remove it first, or use another name"
+                f"there is already a report named {report.name!r}; delete it first, or choose another name"
             )
-    click.echo(console.plain(f"{report.name}: added; `frametally up` or `frametally alerts run` makes it"))
+    click.echo(
+        console.plain(
+            f"{report.name}: added; `frametally up` or `frametally alerts run` makes it when it is due"
+        )
+    )
     return 0
 
 
 @report.command("list")
 @data_dir_option
 def list_reports(**overrides: Any) -> int:
-    """Show each scheduled report, and when it was made last."""
+    """List the scheduled reports, and when each was last made."""
     now_ms = round(time.time() * 1000)
     with open_book(overrides) as (settings, book):
         reports = book.reports()
@@ -161,16 +168,19 @@ def line_of(report: ScheduledReport, source_names: Mapping[str, str]) -> str:
     parts = [report.name, f"every {report.every} at {report.clock} {report.zone}"]
     parts += [f"of {', '.join(names)}" for names in (sources, report.labels) if names]
     since = f"{local_time(report.made_at_ms, zoneinfo.ZoneInfo(report.zone)):%Y-%m-%d}"
-    return f"{'  '.join(parts)}  by {', '.join(report.channels) or 'the store alone'}, since {since}"
+    channels = f"through {', '.join(report.channels)}" if report.channels else "only stored"
+    return f"{'  '.join(parts)}  {channels}, since {since}"
 
 
 @report.command("remove")
 @click.argument("name")
 @data_dir_option
 def remove_report(name: str, **overrides: Any) -> int:
-    """Remove the report NAME; its waiting messages are not sent, its files stay in the store."""
+    """Delete the report NAME; its waiting messages are not sent, and its files stay in the store."""
     with open_book(overrides) as (_, book):
         if not book.remove(ScheduledReport, name):
-            raise Misconfigured(f"there is no report {name!r}; `frametally report list` shows them")
-    click.echo(console.plain(f"{name}: removed"))
+            raise Misconfigured(
+                f"there is no report named {name!r}; `frametally report list` lists the reports"
+            )
+    click.echo(console.plain(f"{name}: deleted"))
     return 0

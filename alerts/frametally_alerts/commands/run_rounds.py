@@ -88,8 +88,8 @@ def _round(round_parts: _Opened, once_a_minute: OnceAMinute, *, quiet: bool) -> 
     if not quiet or report.alert_count or report_count or any(send_report):
         click.echo(
             f"alerts: {report.rules} rules checked, {report.alert_count} alerts new or corrected, "
-            f"{report_count} reports made, "
-            f"{send_report.sent} messages sent, {send_report.failed} refused, {send_report.put_off} put off"
+            f"{report_count} reports made, {send_report.sent} messages sent, {send_report.failed} refused, "
+            f"{send_report.put_off} postponed"
         )
     return PART_DONE if problems or send_report.failed or send_report.put_off else 0
 

@@ -126,7 +126,12 @@ def look_for_late_footage(
 
 def _counted_again(alert: Alert, until_ms: int) -> AlertFinding:
     return AlertFinding(
-        alert.source, "", alert.start_ms, until_ms, None, f"counted again until {utc(until_ms)}"
+        alert.source,
+        "",
+        alert.start_ms,
+        until_ms,
+        None,
+        f"footage until {utc(until_ms)} is being counted again",
     )
 
 

@@ -65,7 +65,9 @@ def counted_for(rule: AlertRule, index: CountIndex) -> Counted | None:
         return None
     usable = fitting(rule, bases)
     if not usable:
-        raise Poison(f"{interval_fault(rule, bases)}; remove the rule, and add it with another interval")
+        raise Poison(
+            f"{interval_fault(rule, bases)}; delete the rule, and add it again with another interval"
+        )
     base_s = max(up_to_date(index, model, usable, rule.since_ms, None))
     return Counted(model, base_s, {summary.source: summary for summary in index.sources(model)})
 
@@ -86,8 +88,9 @@ def interval_fault(rule: AlertRule, bases_s: Sequence[int]) -> str:
     """Return why these base intervals cannot make a rule's intervals, and which intervals they can make."""
     bases_text = ", ".join(shown_period(base_s) for base_s in sorted(bases_s))
     return (
-        f"its interval of {shown_period(rule.interval_s)} is not a multiple of a counted one ({bases_text}), "
-        f"so it stays silent: use {shown_period(min(bases_s))}, or a multiple of it that divides a day"
+        f"its interval of {shown_period(rule.interval_s)} is not a multiple of a counted interval "
+        f"({bases_text}), so it stays silent: use {shown_period(min(bases_s))}, or a multiple of it that "
+        "divides a day evenly"
     )
 
 

@@ -114,7 +114,7 @@ function fillFromChart(form, query) {
   form.dataset.kept = JSON.stringify({ model: model ?? "" });
   open(form, {
     name: [
-      labels.join(t("web.and")) || "objects",
+      labels.join(t("web.and")) || t("alerts.objects"),
       sources.length ? t("alerts.at_2", { sources: sources.join(", ") }) : "",
     ]
       .join(" ")

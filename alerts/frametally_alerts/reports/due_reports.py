@@ -114,7 +114,7 @@ def make_due(book: AlertBook, ports: RoundPorts, make: MakeFiles) -> tuple[int, 
 
 
 def _waiting_line(report: ScheduledReport, waiting_count: int) -> str:
-    return f"report {report.name}: not made yet, since {waiting_count} alerts wait to be sent"
+    return f"report {report.name}: not made yet, because {waiting_count} alerts are waiting to be sent"
 
 
 def span_of(report: ScheduledReport, turn: ClockTurn) -> str:
@@ -125,7 +125,7 @@ def span_of(report: ScheduledReport, turn: ClockTurn) -> str:
 
 
 def _alert_of(report: ScheduledReport, turn: ClockTurn, files: tuple[str, ...], *, is_late: bool) -> Alert:
-    late = "; earlier reports, due while nothing ran, are left out" if is_late else ""
+    late = "; earlier reports that were due while nothing was running are left out" if is_late else ""
     return Alert(
         key=turn_key(report, turn.day),
         revision=1,

@@ -74,7 +74,7 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
             continue
         for component, found in components.items():
             if variable in found:
-                where = f"{COMPONENT_FOLDERS[component]}/.env, for the {component} alone"
+                where = f"{COMPONENT_FOLDERS[component]}/.env, only for the {component}"
                 yield Finding("settings", variable, shown(name, found[variable]), where)
     known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
     # Switches, not settings: they are for tests, and anything else is a slip of the pen.
@@ -83,7 +83,7 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
             where = "environment" if variable in environment else ".env"
             yield Finding("settings", variable, "(not shown)", f"{where}: unknown setting, ignored")
     for variable in sorted((environment.keys() | root.keys()) & _OF_OTHERS.keys()):
-        note = f"this variable is ignored; to use it here, set {_OF_OTHERS[variable]}"
+        note = f"frametally ignores this variable; to use its value here, set {_OF_OTHERS[variable]}"
         yield Finding("settings", variable, "(not shown)", note)
 
 
@@ -95,7 +95,7 @@ def model_rows(settings: Settings, model_files: Callable[[], Sequence[KnownFile]
     try:
         files = model_files()
     except ImportError:
-        yield Finding("model", settings.detector, "not looked for", "the consumer is not installed")
+        yield Finding("model", settings.detector, "not checked", "the consumer is not installed")
         return
     own = {
         name: path
@@ -134,7 +134,7 @@ def mail_rows(settings: Settings) -> Iterator[Finding]:
     except FrametallyError as error:
         yield Finding("mail", name, "not usable", remedy=str(error))
         return
-    done = "logged in" if settings.smtp_user else "reached, without signing in"
+    done = "signed in" if settings.smtp_user else "connected, without signing in"
     number = len(settings.mail_receivers)
     note = f"recipients: {number}" if number else "no recipients: set FRAMETALLY_MAIL_TO"
     yield Finding("mail", name, done, note)
@@ -171,8 +171,8 @@ def software_rows() -> Iterator[Finding]:
         yield Finding("software", name, found or "not installed", note)
     other = [name for name in ("opencv-python", "opencv-contrib-python") if _version(name)]
     if other and _version("opencv-python-headless"):
-        remedy = f"pip uninstall {' '.join(other)}, then install opencv-python-headless again"
-        yield Finding("software", ", ".join(other), "beside opencv-python-headless", remedy=remedy)
+        remedy = f"run pip uninstall {' '.join(other)}, then install opencv-python-headless again"
+        yield Finding("software", ", ".join(other), "installed next to opencv-python-headless", remedy=remedy)
 
 
 def disk_row(settings: Settings) -> Finding:
@@ -199,7 +199,10 @@ def clock_row(now_s: float, probe: ObjectInfo | None) -> Finding:
     shown = datetime.datetime.fromtimestamp(now_s, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     note, remedy = "", ""
     if not _FIRST_YEAR <= int(shown[:4]) <= _LAST_YEAR:
-        remedy = "set the clock of this machine; a wrong clock breaks signatures and ages, not event times"
+        remedy = (
+            "set the clock of this machine; a wrong clock causes wrong signatures and ages, but no wrong "
+            "event times"
+        )
     if probe is not None and probe.modified_at_ms:
         skew_s = now_s - probe.modified_at_ms / 1000
         note = f"{abs(skew_s):.0f} s {'ahead of' if skew_s > 0 else 'behind'} the store's"

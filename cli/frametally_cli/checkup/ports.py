@@ -88,8 +88,8 @@ def _new_place(area: str, address: str, place: Path) -> Finding:
     """Look whether that can be made there; nothing is made."""
     folder = next(parent for parent in place.parents if parent.exists())
     right = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
-    remedy = "" if right else f"give this user the right to write {folder}, or set FRAMETALLY_DATA_DIR"
-    return Finding(area, address, NOTHING_YET, "the first command that writes creates it", remedy)
+    remedy = "" if right else f"give this user permission to write {folder}, or set FRAMETALLY_DATA_DIR"
+    return Finding(area, address, NOTHING_YET, "the first command that writes there creates it", remedy)
 
 
 def _check_store(settings: Settings, address: str) -> Iterator[Finding]:
@@ -100,25 +100,30 @@ def _check_store(settings: Settings, address: str) -> Iterator[Finding]:
             now_s = time.time()
             if store.put(key, data, if_absent=True):
                 raise Misconfigured(
-                    f"{address} lets an object be created twice: frametally needs conditional puts"
+                    f"{address} lets an object be created twice, but frametally needs conditional puts: "
+                    "use another S3 service"
                 )
             if store.get(key) != data or store.get_range(key, 8, 16) != data[8:16]:
                 raise Misconfigured(
-                    f"{address} returns other bytes than were put: check the proxies in between"
+                    f"{address} returns other bytes than frametally wrote: check the proxies in between"
                 )
             listed = next((info for info in store.list(_PROBE_FOLDER) if info.key == key), None)
             if listed is None:
-                raise Misconfigured(f"{address} does not list objects: allow these credentials to list")
+                raise Misconfigured(
+                    f"{address} does not list objects: give these credentials permission to list"
+                )
         finally:
             store.delete(key)
         if store.head(key) is not None:
-            raise Misconfigured(f"{address} does not delete objects: allow these credentials to delete")
+            raise Misconfigured(
+                f"{address} does not delete objects: give these credentials permission to delete"
+            )
     yield Finding("store", address, "put, create once, get, list, delete")
     yield clock_row(now_s, listed)
 
 
 def _check_log(settings: Settings, address: str, *, stage: str) -> Iterator[Finding]:
-    tried = f"tried the rights of `{stage}`" if stage else "announcing, reading and committing work"
+    tried = f"tried the permissions of `{stage}`" if stage else "announcing, reading and committing work"
     with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
         if not stage:
             _try_log_rights(log)
@@ -227,7 +232,7 @@ def _check_ledger(settings: Settings, address: str) -> Iterator[Finding]:
         yield Finding("ledger", address, f"{len(ledger.manifests())} media, {len(ledger.models())} models")
 
 
-_MAKES_ONE = "run `frametally backup`; `frametally up`, or cron, makes one daily"
+_MAKES_ONE = "run `frametally backup`; `frametally up`, or cron, creates one daily"
 _LATE_MS = 2 * DAY_MS
 
 
@@ -240,8 +245,8 @@ def backup_rows(settings: Settings, now_ms: int | None = None) -> Iterator[Findi
     now_ms = round(time.time() * 1000) if now_ms is None else now_ms
     is_late = since_ms is not None and now_ms - max(since_ms, last.made_at_ms if last else 0) > _LATE_MS
     if last is not None:
-        value = f"made {utc(last.made_at_ms)}, {(now_ms - last.made_at_ms) // HOUR_MS} h ago"
-        note = "encrypted" if last.salt else "not encrypted: FRAMETALLY_BACKUP_KEY was not set"
+        value = f"created {utc(last.made_at_ms)}, {(now_ms - last.made_at_ms) // HOUR_MS} h ago"
+        note = "encrypted" if last.salt else "not encrypted, because FRAMETALLY_BACKUP_KEY was not set"
     else:
         value = "none"
         note = "nothing to back up yet" if since_ms is None else _MAKES_ONE
@@ -271,7 +276,7 @@ def runner_row(settings: Settings, *, within_s: float = _WITHIN_S) -> Finding:
     """Run the counting job over no segments, where `frametally aggregate` would run it."""
     runner = settings.runner
     if runner == "inline":
-        return Finding("runner", runner, "counts in this process", "not tried: it needs nothing else")
+        return Finding("runner", runner, "counts in this process", "not tried: it needs no other program")
     try:
         from frametally_hadoop.job.params import CountParams
         from frametally_hadoop.running.engine import cluster_of, run_job
@@ -296,9 +301,9 @@ def runner_row(settings: Settings, *, within_s: float = _WITHIN_S) -> Finding:
         return Finding("runner", runner, "an empty job did not run", remedy=str(error))
     seconds = f"{time.monotonic() - began_s:.0f} s"
     if not ended:
-        remedy = "check that the cluster has room for a job, or set FRAMETALLY_RUNNER=inline"
+        remedy = "check that the cluster has capacity for a job, or set FRAMETALLY_RUNNER=inline"
         return Finding("runner", runner, f"an empty job did not end within {seconds}", remedy=remedy)
-    return Finding("runner", runner, "an empty job ran from end to end", f"it took {seconds}")
+    return Finding("runner", runner, "an empty job ran successfully", f"it took {seconds}")
 
 
 def _within(seconds: float, action: Callable[[Path], None]) -> bool:

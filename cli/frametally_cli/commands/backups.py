@@ -66,7 +66,7 @@ def backing_up(settings: Settings, say: Callable[[str], None]) -> Iterator[None]
                 if (key := back_up_if_due(settings, round(time.time() * 1000))) is not None:
                     say(f"backup: {key}")
             except (FrametallyError, OSError) as error:
-                once_a_minute(str(error), f"no backup was made: {error}")
+                once_a_minute(str(error), f"no backup was created: {error}")
 
     with in_thread(look, name="backups"):
         yield
@@ -79,12 +79,12 @@ def backing_up(settings: Settings, say: Callable[[str], None]) -> Iterator[None]
     help="Folder for the backup; default: the store, which keeps the newest 30.",
     type=click.Path(path_type=Path, file_okay=False),
 )
-@click.option("--list", "only_list", is_flag=True, help="List the backups in the store without making one.")
+@click.option("--list", "only_list", is_flag=True, help="List the backups in the store; create none.")
 @data_dir_option
 def backup(folder: Path | None, only_list: bool, **overrides: Any) -> int:
     """Save what the store cannot restore: accounts, tokens, the audit log, rules and reports.
 
-    You need not stop anything. Set FRAMETALLY_BACKUP_KEY to encrypt the backup.
+    You do not need to stop anything. Set FRAMETALLY_BACKUP_KEY to encrypt the backup.
     """
     settings = read_settings("web", overrides, must_be_there=False)
     if only_list:
@@ -94,8 +94,8 @@ def backup(folder: Path | None, only_list: bool, **overrides: Any) -> int:
         return 0
     if (path := not_there_yet(settings.catalogue_url)) is not None:
         raise Misconfigured(
-            f"no catalogue at {path}, nothing to back up: "
-            "name the right folder by --data-dir or FRAMETALLY_DATA_DIR"
+            f"there is no catalogue at {path}, so there is nothing to back up: set the right folder with "
+            "--data-dir or FRAMETALLY_DATA_DIR"
         )
     made_at_ms, key = round(time.time() * 1000), settings.backup_key.get_secret_value()
     with closing(open_kept_books(settings.catalogue_url, settings.catalogue_access)) as books:
@@ -109,7 +109,7 @@ def backup(folder: Path | None, only_list: bool, **overrides: Any) -> int:
             place = store_backup(store, data, made_at_ms)
     else:
         place = str(write_backup(folder, data, made_at_ms))
-        tell_store(settings, partial(note_elsewhere, data=data), "`frametally doctor` will not see it")
+        tell_store(settings, partial(note_elsewhere, data=data), "`frametally doctor` will not know of it")
     click.echo(f"{place}: {held}")
     if not key and (folder is not None or not settings.store_url.startswith("file:")):
         note("the backup is not encrypted and contains secrets: set FRAMETALLY_BACKUP_KEY to encrypt it")
@@ -120,7 +120,7 @@ def backup(folder: Path | None, only_list: bool, **overrides: Any) -> int:
 @click.option(
     "--from",
     "source",
-    help="A backup, or a folder to take the newest from; default: the newest in the store.",
+    help="A backup, or a folder whose newest backup to use; default: the newest in the store.",
     metavar="FILE|FOLDER",
 )
 @click.option("--replace", is_flag=True, help="Replace the catalogue, including its audit log.")
@@ -128,7 +128,8 @@ def backup(folder: Path | None, only_list: bool, **overrides: Any) -> int:
 def restore(source: str | None, replace: bool, **overrides: Any) -> int:
     """Restore a backup: accounts, tokens, the audit log, rules and reports.
 
-    Stop everything else first. Everyone is signed out. The backup is verified before anything is written.
+    Stop everything else first. The command verifies the backup before it writes anything, and signs everyone
+    out.
     """
     settings = read_settings("web", overrides, must_be_there=False)
     with ExitStack() as opened:
@@ -143,7 +144,7 @@ def restore(source: str | None, replace: bool, **overrides: Any) -> int:
             backup.check_layouts(books.layouts())
             books.restore(backup.rows(), replace=replace)
             held = books.translate_counts(numbers)
-    click.echo(f"restored {name}, made {utc(backup.header.made_at_ms)} ({in_words(held)})")
+    click.echo(f"restored {name}, created {utc(backup.header.made_at_ms)} ({in_words(held)})")
     note("everyone must sign in again")
     for follow in hooks("restored"):
         follow(settings, held)
@@ -155,8 +156,8 @@ def _store(settings: Settings) -> Iterator[ObjectStore]:
     """Open the store, which must be there: what only looks for a backup makes no folder."""
     if (path := not_there_yet(settings.store_url)) is not None:
         raise Misconfigured(
-            f"no store at {path}, so no backup: name a file or a folder with --from, "
-            "or the right store by --data-dir or FRAMETALLY_STORE_URL"
+            f"there is no store at {path}, and so no backup: give a file or a folder with --from, or set "
+            "the right store with --data-dir or FRAMETALLY_STORE_URL"
         )
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         yield store
@@ -168,4 +169,4 @@ def tell_store(settings: Settings, tell: Callable[[ObjectStore], None], otherwis
         with closing(open_object_store(settings.store_url, settings.store_access)) as store:
             tell(store)
     except FrametallyError as error:
-        note(f"the store could not note this, so {otherwise}: {error}")
+        note(f"frametally could not record this in the store, so {otherwise}: {error}")

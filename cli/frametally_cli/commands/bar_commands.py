@@ -93,8 +93,8 @@ def _print_comparison(comparison: Comparison) -> None:
         click.echo(f"{label}: A {total.a} detections, B {total.b} ({apart})")
     click.echo(
         f"{len(comparison.differences)} of {comparison.compared} bars of {comparison.interval_s} s differ; "
-        "not compared, as only one model has seen them: "
-        f"{comparison.gaps_b} intervals of A, {comparison.gaps_a} of B"
+        f"not compared, because only one model has analysed them: {comparison.gaps_b} intervals of A, "
+        f"{comparison.gaps_a} of B"
     )
 
 
@@ -102,8 +102,8 @@ def _figures(side: Side) -> str:
     objects = f"{side.objects} objects"
     if side.objects is None:
         why = {
-            "too_slow": f"only {side.analysed_fps or 0:g} frames a second were analysed",
-            "too_weak": f"too weak to track: {side.tracked_detections} detections are in tracks",
+            "too_slow": f"only {side.analysed_fps or 0:g} frames per second were analysed",
+            "too_weak": f"too few for tracking: {side.tracked_detections} detections are in tracks",
         }
         objects = f"objects not measured ({why.get(side.objects_missing or '', 'tracking was off')})"
     return f"{side.detections} detections, peak {side.peak}, {objects} in {side.frames} frames"
@@ -133,7 +133,7 @@ def _as_json(comparison: Comparison) -> str:
 @option("--label", "The bar's label.", required=True)
 @option("--interval-start", "ISO 8601 start of the bar.", required=True, metavar="TIME")
 @option("--interval", "Bar length in seconds; default: the stored interval.", type=click.IntRange(1, DAY_S))
-@option("--model", "Model id; default: the newest published model.")
+@option("--model", "Model ID; default: the newest published model.")
 @option("--timezone", "IANA time zone of times without an offset.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_dir_option
@@ -146,7 +146,7 @@ def explain(
     as_json: bool,
     **overrides: Any,
 ) -> int:
-    """List every frame behind a bar with its boxes. Exit code 4: their total is not the bar's."""
+    """List every frame behind a bar with its boxes. Exit code 4: their total differs from the bar."""
     with open_books(read_settings(None, overrides), reading=True) as (ports, ledger):
         with console.stage_bar("ledger") as progress:
             ledger.refresh(ports.store, progress)
@@ -247,13 +247,13 @@ def _frame_json(counted: ProvedFrame, total: int) -> dict[str, object]:
 
 def _print_total(bar: ExplainedBar, total: int) -> None:
     click.echo(
-        f"total: {total} {bar.label} in {bar.frames_analysed} analysed frames of {bar.source}, "
-        f"{utc(bar.start_ms)} and the {bar.interval_s} s from there, model {bar.model}"
+        f"total: {total} {bar.label} in {bar.frames_analysed} analysed frames of {bar.source}, in the "
+        f"{bar.interval_s} s from {utc(bar.start_ms)}, model {bar.model}"
     )
     if total == bar.detections:
-        click.echo("the bar shows the same")
+        click.echo("the bar shows the same number")
     else:
         click.echo(
-            f"the bar shows {bar.detections}: it was counted from what there was before, or with settings "
-            "that its run did not record; run `frametally aggregate` and `frametally index`"
+            f"the bar shows {bar.detections}: it was counted from earlier data, or with settings that its "
+            "run did not record; run `frametally aggregate` and `frametally index`"
         )

@@ -92,7 +92,7 @@ def check_indexed_days(ports: Ports, progress: Progress) -> Iterator[Finding]:
         run = differing.run
         day = f"{run.day} ({run.model}, {run.interval_s} s)"
         yield Finding("index", day, differing.difference, remedy=f"run `{REPAIR}`")
-    yield Finding("index", "days", f"{comparison.days} days compared with their part files")
+    yield Finding("index", "days", f"compared {comparison.days} days with their part files")
 
 
 _LEDGER_REMEDY = "run `frametally ledger rebuild`"
@@ -121,7 +121,7 @@ def check_ledger(ports: Ports, progress: Progress) -> Iterator[Finding]:
         "matches the store" if is_same else "differs from the store",
         remedy=""
         if is_same
-        else f"{_LEDGER_REMEDY}; if stages were running during the check, check again first",
+        else f"{_LEDGER_REMEDY}; if other commands were running during the check, check again first",
     )
 
 
@@ -250,11 +250,11 @@ _PORTS = ("store", "log", "index", "ledger")
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--deep", is_flag=True, help="Also read everything stored and compare checksums.")
+@click.option("--deep", is_flag=True, help="Also read everything stored, and compare checksums.")
 @click.option("--stage", type=click.Choice(sorted(STAGE_AREAS)), help="Check only what this command needs.")
 @data_dir_option
 def doctor(as_json: bool, deep: bool, stage: str | None, **overrides: Any) -> int:
-    """Check settings, ports, rights, versions, model, disk, clock and job engine; exit with 0 or 2."""
+    """Check settings, servers, permissions, versions, model, disk, clock and job engine; exit with 0 or 2."""
     if deep and stage:
         raise Misconfigured("use either --deep or --stage, not both")
     rows = list(setting_rows(overrides))

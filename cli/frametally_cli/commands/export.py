@@ -21,22 +21,29 @@ _FORMATS = ("csv", "xlsx", "json", "parquet")
 
 
 @click.command()
-@click.option("--source", "sources", multiple=True, help="Slug of a source (repeatable).")
-@click.option("--label", "labels", multiple=True, help="Class name (repeatable).")
+@click.option("--source", "sources", multiple=True, help="Slug of a source; repeatable.")
+@click.option("--label", "labels", multiple=True, help="Label; repeatable.")
 @option("--from", "ISO 8601 start; default: the start of the data.", metavar="TIME")
 @option("--to", "End (exclusive); default: the end of the data.", metavar="TIME")
-@option("--interval", "Row length in seconds; default: chosen for at most 120 rows a label.")
-@option("--model", "Model id; default: the newest published model.")
-@option("--timezone", "IANA time zone of days and weeks, and of times without an offset.")
+@option("--interval", "Row length in seconds; default: at most 120 rows per label.")
+@option("--model", "Model ID; default: the newest published model.")
+@option("--timezone", "IANA time zone for days, weeks and times without an offset.")
 @option("--metric", "Order of labels: detections, mean_per_frame, peak or objects.")
 @option(
     "--compare",
-    "Compare with previous, day, week, source:SLUG or model:ID; adds its values and the differences.",
+    "Compare with previous, day, week, source:SLUG or model:ID; adds the other values and the differences.",
 )
 @click.option("--by-source", is_flag=True, help="Separate rows for each source.")
-@click.option("--format", "file_format", type=click.Choice(_FORMATS), help="Default: by --output, else csv.")
 @click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output."
+    "--format",
+    "file_format",
+    type=click.Choice(_FORMATS),
+    help="File format; default: by --output, else csv.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write; default: standard output.",
 )
 @data_dir_option
 def export(

@@ -23,13 +23,13 @@ from frametally_cli.options.times import parse_bounds_ms, parse_time_ms
 
 
 @click.command()
-@option("--from", "ISO 8601 time at which the number begins.", required=True, metavar="TIME")
-@option("--to", "ISO 8601 time before which it ends; default: a day later.", metavar="TIME")
-@click.option("--source", "sources", multiple=True, help="Only this source; repeat for several.")
-@click.option("--label", "labels", multiple=True, help="Only this label; repeat for several.")
-@option("--interval", "Seconds of the stored interval; default: the longest.", type=click.IntRange(1, DAY_S))
-@option("--model", "Model id; default: the one published last.")
-@option("--timezone", "IANA time zone of times that come without one.")
+@option("--from", "ISO 8601 start of the number's range.", required=True, metavar="TIME")
+@option("--to", "ISO 8601 end of the range (exclusive); default: a day later.", metavar="TIME")
+@click.option("--source", "sources", multiple=True, help="Only this source; repeatable.")
+@click.option("--label", "labels", multiple=True, help="Only this label; repeatable.")
+@option("--interval", "Stored interval in seconds; default: the longest.", type=click.IntRange(1, DAY_S))
+@option("--model", "Model ID; default: the newest published model.")
+@option("--timezone", "IANA time zone of times without an offset.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_dir_option
 def history(
@@ -70,11 +70,14 @@ def history(
     for change in found.changes:
         _print_change(change, words(change))
     for day in found.unknown_days:
-        click.echo(f"{day}: no history; an earlier frametally counted it, or its history is damaged")
+        click.echo(
+            f"{day}: there is no history, because an earlier version of frametally counted it, or because "
+            "its history is damaged"
+        )
     for other, detections in found.other_models.items():
         click.echo(f"another model, {other}, counted {detections} detections")
     if found.other_runs:
-        click.echo(f"{found.other_runs} other runs changed nothing of this number")
+        click.echo(f"{found.other_runs} other runs did not change this number")
     click.echo(
         f"now: {found.detections} detections in {found.frames} frames, {utc(found.from_ms)} to "
         f"{utc(found.to_ms)}, model {chosen}"
@@ -86,16 +89,17 @@ def _series(ports: Ports, model: str | None, interval: int | None) -> tuple[str,
     series = [one for one in ports.index.series() if not is_of_places(one.model)]
     if not series:
         raise NothingCounted(
-            "nothing has been counted and indexed yet: run `frametally aggregate` and `index`"
+            "nothing has been counted and indexed yet: run `frametally aggregate` and `frametally index`"
         )
     chosen = model or series[0].model
     stored = sorted(one.base_interval_s for one in series if one.model == chosen)
     if not stored:
         known = ", ".join(dict.fromkeys(one.model for one in series))
-        raise Misconfigured(f"no model {chosen!r} is indexed; there are: {known}")
+        raise Misconfigured(f"no model {chosen!r} is indexed; choose from: {known}")
     if interval is not None and interval not in stored:
         raise Misconfigured(
-            f"--interval {interval}: {chosen} is stored in intervals of {', '.join(map(str, stored))} s"
+            f"--interval {interval} is not stored: {chosen} is stored in intervals of "
+            f"{', '.join(map(str, stored))} s"
         )
     return chosen, interval or stored[-1]
 

@@ -1,4 +1,4 @@
-"""Commands that mend mistakes: forget, retime, rename-source, set-timezone. They need no component."""
+"""Commands that correct mistakes: forget, retime, rename-source, set-timezone. They do not need a component."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ timezone_option = option("--timezone", "IANA time zone of times without an offse
 
 @click.command()
 @click.argument("medium", required=False)
-@option("--source", "Remove the footage of this source.")
-@option("--from", "ISO 8601 start of the footage to remove.", metavar="TIME")
-@option("--to", "ISO 8601 end of the footage to remove (exclusive).", metavar="TIME")
+@option("--source", "Delete the footage of this source from the counts.")
+@option("--from", "ISO 8601 start of the footage to delete.", metavar="TIME")
+@option("--to", "ISO 8601 end of the footage to delete (exclusive).", metavar="TIME")
 @timezone_option
 @delete_images_option
 @click.option(
@@ -43,7 +43,7 @@ timezone_option = option("--timezone", "IANA time zone of times without an offse
     is_flag=True,
     help="Delete stored pictures that belong to no medium, and the originals of forgotten footage.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @data_dir_option
 def forget(
     medium: str | None,
@@ -53,9 +53,9 @@ def forget(
     yes: bool,
     **overrides: Any,
 ) -> int:
-    """Remove MEDIUM (its path or sha256) or a source from the counts."""
+    """Delete MEDIUM (its path or sha256) or a source from the counts."""
     if (medium is not None) + (source is not None) + unnamed_images != 1:
-        raise Misconfigured("name what to forget: a MEDIUM, --source NAME or --unnamed-images")
+        raise Misconfigured("give the footage to forget: a MEDIUM, --source NAME or --unnamed-images")
     bounds = overrides.pop("from"), overrides.pop("to")
     with open_books(read_settings(None, overrides)) as (ports, ledger):
         is_finished, finished = _finish_pending(ports)
@@ -83,7 +83,7 @@ def forget(
             _say_target(target)
         if not yes:
             what = " and delete their stored pictures and uploaded videos" if delete_images else ""
-            click.confirm(f"Forget these{what}?", abort=True)
+            click.confirm(f"Forget them{what}?", abort=True)
         _carry_out(ports, change)
     click.echo(f"forgotten: {len(targets)} media; {mending.NEXT}")
     return 0
@@ -91,9 +91,11 @@ def forget(
 
 @click.command()
 @click.argument("medium", required=False)
-@option("--source", "Correct all footage of this source: TIME is that of its first frame.")
+@option("--source", "Correct all footage of this source: TIME is the time of its first frame.")
 @option(
-    "--start-time", "ISO 8601 time of its first frame; for pictures, of the day's first one.", required=True
+    "--start-time",
+    "ISO 8601 time of its first frame; for pictures, the time of the day's first picture.",
+    required=True,
 )
 @timezone_option
 @delete_images_option
@@ -103,7 +105,7 @@ def retime(
 ) -> int:
     """Correct when MEDIUM, or all footage of a source, was filmed."""
     if (medium is not None) + (source is not None) != 1:
-        raise Misconfigured("name what to correct: a MEDIUM or --source NAME")
+        raise Misconfigured("give the footage to correct: a MEDIUM or --source NAME")
     with open_books(read_settings(None, overrides)) as (ports, _):
         _, finished = _finish_pending(ports)
         start_ms = parse_time_ms("--start-time", start_time, ports.settings.tzinfo())
@@ -138,14 +140,14 @@ def rename_source(old: str, new: str, delete_images: bool, **overrides: Any) -> 
 @click.command("set-timezone")
 @click.argument("source")
 @click.argument("timezone")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @data_dir_option
 def set_timezone(source: str, timezone: str, yes: bool, **overrides: Any) -> int:
-    """Show times of SOURCE in TIMEZONE, such as Europe/Berlin; `none`: by each viewer's own clocks."""
+    """Show times of SOURCE in TIMEZONE, such as Europe/Berlin; `none`: in each viewer's own zone."""
     with open_store_port(read_settings(None, overrides)) as ports:
         media = finding.media_of_source(ports.store, source)
         change = source_timezones.plan_timezone(ports.store, media, "" if timezone == "none" else timezone)
-        for line in change.lines or ["already done: nothing to do"]:
+        for line in change.lines or ["already done: nothing to change"]:
             click.echo(console.plain(line))
         if change.lines:
             if not yes:
@@ -227,7 +229,7 @@ def _report(ports: Ports, done: list[Corrected]) -> int:
     console.print_skipped(skipped)
     frames = sum(correction.frames for correction in done)
     if not done:
-        click.echo("already done: nothing to do")
+        click.echo("already done: nothing to change")
     else:
         click.echo(
             f"corrected: {len(done)} media, {frames} frames announced again; "

@@ -133,7 +133,7 @@ def _run(
 
 @click.command()
 @option("--port", "Port of the dashboard.", type=int)
-@option("--workers", "Jobs to run at once.", type=click.IntRange(1, 64))
+@option("--workers", "Number of jobs to run at once.", type=click.IntRange(1, 64))
 @option(
     "--every",
     "How often to count (15s, 15m, 1h).",
@@ -145,8 +145,8 @@ def _run(
 def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> int:
     """Run every part on this machine until Ctrl-C: dashboard, consumers, counting.
 
-    Each line names its command. A command that dies is restarted. A daily backup is saved
-    into the store.
+    Each line begins with the name of its command. A command that dies is restarted. frametally saves a backup
+    in the store once a day.
     """
     parse_period_s("--every", every)
     settings = read_settings("web", {**overrides, "web_port": port})

@@ -110,7 +110,7 @@ def _elasticsearch(settings: Settings, stages: Sequence[str], check_only: bool) 
         from frametally_search.index import search_access
     except ImportError as error:
         raise Misconfigured(
-            f'the client of Elasticsearch is not installed ({error}): pip install "frametally[search]"'
+            f'the Elasticsearch client is not installed ({error}): run pip install "frametally[search]"'
         ) from error
 
     with closing(search_access.ElasticsearchCluster(settings.index_url, settings.index_access)) as cluster:
@@ -118,11 +118,12 @@ def _elasticsearch(settings: Settings, stages: Sequence[str], check_only: bool) 
             missing = search_access.missing_rights(cluster, stage) if stage in search_access.STAGES else []
             if missing:
                 raise Misconfigured(
-                    f"{cluster.name}: this user lacks what the stage {stage} needs: {', '.join(missing)}; "
-                    "cloud-services/elasticsearch/roles.yml has a role with all of it"
+                    f"{cluster.name}: this user lacks permissions that the stage {stage} needs: "
+                    f"{', '.join(missing)}; cloud-services/elasticsearch/roles.yml has a role that grants "
+                    "all of them"
                 )
             if stage in search_access.STAGES:
-                yield f"index: this user has every right that the stage {stage} needs"
+                yield f"index: this user has every permission that the stage {stage} needs"
         if not check_only:
             search_access.set_up(cluster)
         search_access.check(cluster)
@@ -151,10 +152,10 @@ def store_part(settings: Settings, stages: Sequence[str], check_only: bool) -> I
         missing = missing_rights(url, access, stage)
         if missing:
             raise Misconfigured(
-                f"{url}: this key lacks what the stage {stage} needs: {', '.join(missing)}; "
-                f"cloud-services/s3/{stage}.json is a policy with all of it"
+                f"{url}: this key lacks permissions that the stage {stage} needs: {', '.join(missing)}; "
+                f"cloud-services/s3/{stage}.json is a policy that grants all of them"
             )
-        yield f"store: the key has every right that the stage {stage} needs"
+        yield f"store: the key has every permission that the stage {stage} needs"
 
 
 def log_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
@@ -176,14 +177,14 @@ PARTS: tuple[Part, ...] = (
     "stages",
     multiple=True,
     type=click.Choice(sorted(STAGES)),
-    help="Check that your credentials have every right that this stage needs (repeatable).",
+    help="Check that your credentials have every permission that this stage needs; repeatable.",
 )
 @click.option(
-    "--check", "check_only", is_flag=True, help="Only check, create nothing (default stage: admin)."
+    "--check", "check_only", is_flag=True, help="Only check; create nothing (default stage: admin)."
 )
 @data_dir_option
 def setup(stages: tuple[str, ...], check_only: bool, **overrides: Any) -> int:
-    """Create what the servers need, such as the bucket, and check rights; safe to repeat."""
+    """Create what the servers need, such as the bucket, and check permissions; safe to repeat."""
     settings = read_settings(None, overrides, must_be_there=False)
     for part in (*PARTS, *hooks("setup")):
         for line in part(settings, stages or ("admin",), check_only):
@@ -234,8 +235,8 @@ def why_unreachable(server: Server) -> str:
         reason = error.strerror or str(error) or type(error).__name__
         setting = f"FRAMETALLY_{server.what.upper()}_{'ENDPOINT' if server.what == 'store' else 'URL'}"
         return (
-            f"the {server.what}'s server {server.host}:{server.port} cannot be reached ({reason}): "
-            f"is it up, and is {setting} right?"
+            f"the {server.what}'s server {server.host}:{server.port} cannot be reached ({reason}): check "
+            f"that it is running, and that {setting} is right"
         )
 
 
@@ -264,10 +265,10 @@ _STORE = {
 def cloud_setup(
     domain: str, email: str, user: str, bundled_store: bool, folder: Path | None, **store: str
 ) -> int:
-    """Write .env, users, Kafka's log-ins and room for certificates; keep existing ones.
+    """Write .env, users, Kafka's passwords and the folder for certificates; keep existing ones.
 
-    Secrets are made, or come from FRAMETALLY_STORE_SECRET_KEY and FRAMETALLY_CLOUD_PASSWORD. On a terminal
-    this command asks for what is missing.
+    Secrets are generated, or come from FRAMETALLY_STORE_SECRET_KEY and FRAMETALLY_CLOUD_PASSWORD. On a
+    terminal, this command asks for missing answers.
     """
     from frametally_cloud.stack_setup import Answers, set_up
 
@@ -290,9 +291,9 @@ def cloud_setup(
             key = "FRAMETALLY_STORE_ACCESS_KEY"
             variables[key] = variables[key] or _ask("Name of the S3 key")
             key = "FRAMETALLY_STORE_SECRET_KEY"
-            variables[key] = variables[key] or _ask("Its secret", hide_input=True)
+            variables[key] = variables[key] or _ask("Secret of the S3 key", hide_input=True)
         user = user or click.prompt("User of the web pages", default="admin", err=True)
-        password = password or _ask("Password (empty: one is made)", hide_input=True)
+        password = password or _ask("Password (empty: generate one)", hide_input=True)
     done = set_up(
         folder,
         Answers(
@@ -311,9 +312,10 @@ def cloud_setup(
         console.err.print(f"still to do: {line}")
     if "first-password" in done.written:
         click.echo(
-            f"name and password for the web pages: {folder / 'first-password'}; note it, then remove it"
+            f"user name and password for the web pages: {folder / 'first-password'}; write them down, then "
+            "delete this file"
         )
-    click.echo(f"next: cd {folder} && docker-compose up -d --build")
+    click.echo(f"next: run cd {folder} && docker-compose up -d --build")
     return PART_DONE if done.warnings else 0
 
 
@@ -335,7 +337,9 @@ def reach(**overrides: Any) -> int:
 def _stack_folder() -> Path:
     beside = component_folder("producer")
     if beside is None:
-        raise Misconfigured("the stack's folder is unknown; name it with --folder PATH/cloud-services")
+        raise Misconfigured(
+            "frametally cannot find the stack's folder; give it with --folder PATH/cloud-services"
+        )
     return beside.parent / "cloud-services"
 
 

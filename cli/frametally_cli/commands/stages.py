@@ -49,11 +49,14 @@ if TYPE_CHECKING:
     from frametally_consumer.worker.report import ConsumeReport
 
 footage_options: list[Callable[[Any], Any]] = [
-    option("--source", "Name of the source; default: the folder's name, a single file's stem."),
-    option("--start-time", "ISO 8601 time of a video's first frame, e.g. 2026-05-01T08:00:00+02:00."),
-    option("--sample-fps", "Frames per second to take from a video, or 'all'."),
+    option(
+        "--source",
+        "Name of the source; default: the folder's name, or a single file's name without its extension.",
+    ),
+    option("--start-time", "ISO 8601 time of a video's first frame, such as 2026-05-01T08:00:00+02:00."),
+    option("--sample-fps", "Frames per second to extract from a video, or 'all'."),
     option("--timezone", "IANA time zone of times without an offset."),
-    option("--time-pattern", "strptime pattern of the time in file names, e.g. cam_%Y%m%d_%H%M%S."),
+    option("--time-pattern", "strptime pattern of the time in file names, such as cam_%Y%m%d_%H%M%S."),
     option(
         "--max-side-px", "Longest side of a stored frame in pixels; larger frames are scaled down.", type=int
     ),
@@ -95,13 +98,13 @@ def produce(
 
 
 @click.command()
-@click.option("--until-caught-up", is_flag=True, help="End when the log is drained.")
+@click.option("--until-caught-up", is_flag=True, help="Stop when the log is drained.")
 @click.option(
     "--workers",
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="Number of worker processes; a process that dies is restarted.",
+    help="Number of worker processes; frametally restarts a process that dies.",
 )
 @option("--topic", "Log topic to drain, for example one from `frametally redetect`.")
 @click.option(
@@ -139,10 +142,10 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
 @click.command()
 @option("--interval", "Stored base interval in seconds; must divide a day.", type=int)
 @option("--runner", "Engine of the counting job: inline, local, hadoop or spark.")
-@option("--from", "ISO 8601 time: only UTC days that end after it.", metavar="TIME")
-@option("--to", "ISO 8601 time: only UTC days that begin before it.", metavar="TIME")
-@click.option("--all", "recount", is_flag=True, help="Count the days that are up to date, too.")
-@click.option("--dry-run", is_flag=True, help="Show what would be counted, and do nothing.")
+@option("--from", "Only UTC days that end after this ISO 8601 time.", metavar="TIME")
+@option("--to", "Only UTC days that begin before this ISO 8601 time.", metavar="TIME")
+@click.option("--all", "recount", is_flag=True, help="Also count the days that are up to date.")
+@click.option("--dry-run", is_flag=True, help="Show what would be counted; count nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
 @option(
     "--every",
@@ -184,7 +187,7 @@ def aggregate(
 @click.command()
 @option("--every", "Repeat at this interval (15s, 15m, 1h), until SIGTERM.", metavar="PERIOD")
 @click.option(
-    "--repair", is_flag=True, help="First remove entries that are damaged or differ from the store."
+    "--repair", is_flag=True, help="First delete entries that are damaged or differ from the store."
 )
 @data_dir_option
 def index(every: str | None, repair: bool, **overrides: Any) -> int:
@@ -225,7 +228,7 @@ def serve(port: int | None, alone: bool, **overrides: Any) -> int:
             click.echo(f"Counts of {folder}")
             if not ports.index.series() and (demo := demo_beside(folder)):
                 click.echo(
-                    f"Nothing is counted there; the demo is in {demo}: frametally serve --data-dir {demo}"
+                    f"There are no counts yet; the demo is in {demo}: run frametally serve --data-dir {demo}"
                 )
         return serve_dashboard(ports, ledger, alone=alone)
 
@@ -233,7 +236,7 @@ def serve(port: int | None, alone: bool, **overrides: Any) -> int:
 def _default_pictures() -> Path:
     folder = component_folder("producer")
     if folder is None:
-        raise Misconfigured("no footage given; name files or folders: `frametally produce PATH...`")
+        raise Misconfigured("no footage given; give files or folders: `frametally produce PATH...`")
     return folder / "new_pics"
 
 
@@ -329,11 +332,11 @@ def index_new_runs(ports: Ports) -> int:
     try:
         removed = remove_superseded(ports.store, ports.index.current_runs())
     except Misconfigured as error:  # a key of before: what is indexed is indexed all the same
-        click.echo(f"superseded runs stay in the store: {error}", err=True)
+        click.echo(f"could not delete superseded runs from the store: {error}", err=True)
     else:
         if removed.runs:
             click.echo(
-                f"store: {removed.runs} superseded runs removed, {filesize.decimal(removed.size_bytes)}"
+                f"store: {removed.runs} superseded runs deleted, {filesize.decimal(removed.size_bytes)}"
             )
     return exit_code(done_count=len(report.published) + report.unchanged, skipped=report.skipped)
 
@@ -344,7 +347,7 @@ def _take_out_what_differs(ports: Ports) -> None:
     with console.stage_bar("compare") as bar:
         removed = repair_index(store=ports.store, index=ports.index, progress=bar)
     for line in removed:
-        click.echo(f"taken out: {line}")
+        click.echo(f"removed: {line}")
 
 
 def serve_dashboard(

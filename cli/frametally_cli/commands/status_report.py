@@ -37,14 +37,14 @@ from frametally_cli.stages.looking import WhatAnswers
 
 
 @click.command()
-@option("--from", "ISO 8601 time: only days that end after it.", metavar="TIME")
-@option("--to", "ISO 8601 time: only days that begin before it.", metavar="TIME")
+@option("--from", "Only days that end after this ISO 8601 time.", metavar="TIME")
+@option("--to", "Only days that begin before this ISO 8601 time.", metavar="TIME")
 @option("--model", "Only this model's runs.")
 @option("--interval", "Only runs of this base interval, in seconds.", type=int)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_dir_option
 def quality(model: str | None, interval: int | None, as_json: bool, **overrides: Any) -> int:
-    """Print the quality report of every day's current run; exit code 6: one failed or is damaged."""
+    """Print the quality report of each day's current run; exit code 6: one failed or is damaged."""
     bounds = overrides.pop("from"), overrides.pop("to")
     settings = read_settings(None, overrides)
     from_ms, to_ms = parse_bounds_ms(*bounds, settings.tzinfo())
@@ -75,12 +75,12 @@ def quality_lines(report: QualityReport) -> list[str]:
     """Write a report for people: the run, then checks that did not pass or are unknown."""
     lines = [
         f"{report.day}, {in_words(report.model)}, {report.interval_s} s: {report.frames} frames, "
-        f"{report.detections} detections, {report.duplicates_dropped} repeats dropped, "
-        f"{report.lines_dead} lines dead: {'failed' if report.failed else 'passed'}"
+        f"{report.detections} detections, {report.duplicates_dropped} duplicates dropped, "
+        f"{report.lines_dead} dead lines: {'failed' if report.failed else 'passed'}"
     ]
     for check in report.checks:
         if check.passed is not True:
-            verdict = "not passed" if check.passed is False else "unknown"
+            verdict = "failed checks" if check.passed is False else "unknown"
             lines.append(f"    {check.name}: {verdict} ({check.count})")
             lines += [f"        {detail}" for detail in check.details]
     return lines
@@ -129,8 +129,11 @@ def print_status(status: Status) -> None:
         table.add_row(Text(name), *figures, "" if newest is None else utc(newest))
     out.print(table)
     if others := Counter(_is_even(books) for books in sources[_MOST_ROWS:]):
-        uneven = f"{others[False]} are behind or broken, " if others[False] else ""
-        out.print(f"… and {others.total()} more: {uneven}{others[True]} have all frames; `--json` has each")
+        uneven = f"{others[False]} are behind or damaged, " if others[False] else ""
+        out.print(
+            f"… and {others.total()} more: {uneven}{others[True]} have all frames; use `--json` to see "
+            "each source"
+        )
     if any(books.file_time for books in status.sources):
         out.print("* time estimated from the files' modification date or upload time")
     overlapped = [books for books in status.sources if books.overlapped]
@@ -150,8 +153,8 @@ def print_status(status: Status) -> None:
         out.print(
             Text.assemble(
                 ("lost: ", "bold red"),
-                f"{lost.messages} messages of {lost.topic}-{lost.partition}, offsets {lost.first_offset} to "
-                f"{lost.next_offset - 1}, left the log before they were read",
+                f"{lost.messages} messages of {lost.topic}-{lost.partition}, offsets {lost.first_offset} "
+                f"to {lost.next_offset - 1}, left the log before a consumer read them",
             )
         )
     for word, style, lines in (("behind", "yellow", status.behind), ("broken", "bold red", status.broken)):
@@ -167,7 +170,7 @@ def print_status(status: Status) -> None:
 
 def _print_others(lines: int) -> None:
     if lines > _MOST_ROWS:
-        out.print(f"… and {lines - _MOST_ROWS} more such lines; `--json` has each")
+        out.print(f"… and {lines - _MOST_ROWS} more such lines; use `--json` to see them all")
 
 
 def _is_even(books: SourceLine) -> bool:
@@ -187,7 +190,7 @@ def print_pace(status: Status) -> None:
     if pace.frames_per_s is not None and status.log_committed < status.log_messages:
         line += f"; {pace.frames_per_s:.1f} frames/s in the minute before it"
         if pace.eta_s is not None:
-            line += f", at that pace {_duration(pace.eta_s)} to go"
+            line += f", about {_duration(pace.eta_s)} left at that pace"
     out.print(line)
 
 
@@ -225,11 +228,11 @@ _REPORTS = 3
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@option("--model", "Model id; default: the newest published model.")
-@click.option("--watch", is_flag=True, help="Print them again every 2 s until Ctrl-C.")
+@option("--model", "Model ID; default: the newest published model.")
+@click.option("--watch", is_flag=True, help="Print the status again every 2 s until Ctrl-C.")
 @data_dir_option
 def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> int:
-    """Print the books; exit with 0 settled, 4 behind, 3 broken.
+    """Print the books; exit with 0 (settled), 4 (behind) or 3 (broken).
 
     If a part cannot be reached, its numbers are left out and the exit code is 2.
     """

@@ -33,7 +33,7 @@ from frametally_cli.options.times import parse_bounds_ms
 )
 @data_dir_option
 def download_models(int8: bool, calibration_dir: Path | None, **overrides: Any) -> int:
-    """Fetch the model and check it; with --int8 make its INT8 network."""
+    """Download the model and verify it; with --int8, also make its INT8 network."""
     from frametally_models.files import chosen_model_files
 
     settings = read_settings("consumer", overrides)
@@ -48,17 +48,17 @@ def download_models(int8: bool, calibration_dir: Path | None, **overrides: Any) 
             made = prepare_int8(files, settings, bar, folder=calibration_dir)
         click.echo(made.path)
         click.echo(
-            f"int8: calibrated on {made.frames} frames, finds {made.found_again:.1%} of what f32 finds; "
-            "use it with FRAMETALLY_DETECTOR=openvino FRAMETALLY_PRECISION=int8"
+            f"int8: calibrated on {made.frames} frames, finds {made.found_again:.1%} of what f32 finds; to "
+            "use it, set FRAMETALLY_DETECTOR=openvino FRAMETALLY_PRECISION=int8"
         )
     return 0
 
 
 @click.command()
-@option("--model", "Model id of the consumer that will detect them.", required=True)
+@option("--model", "Model ID of the consumer that will detect them.", required=True)
 @option("--source", "Only this source.")
-@option("--from", "ISO 8601 time: only frames from this time.", metavar="TIME")
-@option("--to", "ISO 8601 time: only frames before this time.", metavar="TIME")
+@option("--from", "Only frames from this ISO 8601 time.", metavar="TIME")
+@option("--to", "Only frames before this ISO 8601 time.", metavar="TIME")
 @data_dir_option
 def redetect(model: str, source: str | None, **overrides: Any) -> int:
     """Announce stored frames for another model, on a separate topic."""
@@ -100,7 +100,7 @@ def ledger_rebuild(**overrides: Any) -> int:
     ):
         ledger.clear()
         objects = ledger.refresh(store, bar).taken
-    click.echo(f"ledger: {objects} objects taken in")
+    click.echo(f"ledger: {objects} objects added")
     return 0
 
 
@@ -112,7 +112,7 @@ def log_group() -> None:
 @log_group.command("trim")
 @data_dir_option
 def log_trim(**overrides: Any) -> int:
-    """Remove the messages that every consumer group has committed."""
+    """Delete the messages that every consumer group has committed."""
     settings = read_settings(None, overrides)
     with closing(open_frame_log(settings.log_url, settings.log_access)) as log:
         click.echo(f"{log.trim(settings.topic)} messages removed")
@@ -122,7 +122,7 @@ def log_trim(**overrides: Any) -> int:
 _cause_option = click.option(
     "--cause", type=click.Choice(get_args(Cause)), help="Only dead letters with this cause."
 )
-_model_option = option("--model", "Model id; default: all models.")
+_model_option = option("--model", "Model ID; default: all models.")
 
 
 @click.group("dead-letters")
@@ -173,7 +173,7 @@ def list_command(
 @click.argument("id")
 @data_dir_option
 def show(id: str, **overrides: Any) -> int:
-    """Show one dead letter with its message and the segment that holds it, as JSON."""
+    """Show one dead letter with its message and its segment, as JSON."""
     with open_ports(read_settings(None, overrides)) as ports:
         [entry] = choose(list_dead_letters(ports.store), ids=[id])
     message = entry.letter.message
@@ -191,7 +191,7 @@ def show(id: str, **overrides: Any) -> int:
 @_model_option
 @data_dir_option
 def replay_command(ids: tuple[str, ...], cause: str | None, model: str | None, **overrides: Any) -> int:
-    """Announce dead letters again once their cause is fixed: all, by cause, or by id."""
+    """Announce dead letters again after you have fixed their cause: all, by cause, or by ID."""
     settings = read_settings("consumer", overrides)
     with open_ports(settings) as ports:
         entries = choose(list_dead_letters(ports.store, model=model), ids=ids, cause=cause)
@@ -205,13 +205,13 @@ def replay_command(ids: tuple[str, ...], cause: str | None, model: str | None, *
     console.print_skipped(result.skipped)
     click.echo(f"{len(result.announced)} announced again; `frametally consume` detects them")
     for topic in sorted({entry.header.topic for entry in result.announced} - {settings.topic}):
-        click.echo(f"those of topic {topic}: {consume_command(topic, settings)}")
+        click.echo(f"topic {topic}: run {consume_command(topic, settings)}")
     return exit_code(done_count=len(result.announced), skipped=result.skipped)
 
 
 @dead_letters.command("drop")
 @click.argument("ids", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="All that wait.")
+@click.option("--all", "everything", is_flag=True, help="All dead letters that are waiting.")
 @_cause_option
 @_model_option
 @data_dir_option
@@ -220,7 +220,7 @@ def drop_command(
 ) -> int:
     """Close dead letters that you do not want to replay."""
     if not (ids or everything or cause):
-        raise Misconfigured("no dead letters given: name ids, --cause CAUSE or --all")
+        raise Misconfigured("no dead letters given: give IDs, --cause CAUSE or --all")
     with open_ports(read_settings(None, overrides)) as ports:
         entries = choose(list_dead_letters(ports.store, model=model), ids=ids, cause=cause)
         click.echo(f"{drop(entries, store=ports.store)} dropped")

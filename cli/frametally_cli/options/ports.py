@@ -46,7 +46,7 @@ class _NamedPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
         if value == "":
-            self.fail("it is empty: name a folder", param, context)
+            self.fail("it is empty: give a folder", param, context)
         return super().convert(value, param, context)
 
 
@@ -235,12 +235,12 @@ def read_settings(
     settings = load_settings(component, **values)
     must_be_folder(settings)
     for name, remedy in unknown_settings(component).items():
-        console.err.print(f"unknown setting {name} is ignored; {remedy}", markup=False)
+        console.err.print(f"frametally ignores the unknown setting {name}; {remedy}", markup=False)
     if (component is None if must_be_there is None else must_be_there) and is_empty(settings):
         must_be_writable(settings.data_dir)  # else the remedy would lead nowhere
         raise Misconfigured(
-            f"no data in {settings.data_dir} yet: run `frametally produce` first, "
-            "or name another folder with --data-dir or FRAMETALLY_DATA_DIR"
+            f"there is no data in {settings.data_dir} yet: run `frametally produce` first, or set another "
+            "folder with --data-dir or FRAMETALLY_DATA_DIR"
         )
     return settings
 

@@ -38,12 +38,12 @@ def _parse(option: str, text: str, zone: datetime.tzinfo, checked: Callable[[int
         return checked(iso_moment_ms(text, zone))
     except ValueError as error:
         raise Misconfigured(
-            f"{option} {text!r} is not an ISO 8601 time of the years 1000 to 9999; an example of one is "
+            f"{option} {text!r} is not an ISO 8601 time in the years 1000 to 9999; write it like "
             "2026-05-01T08:00:00+02:00"
         ) from error
 
 
 def _event_time_ms(ms: int) -> int:
     if not FIRST_MS <= ms < NEXT_MS:
-        raise ValueError("not in the years 1000 to 9999, which keys can hold")
+        raise ValueError("outside the years 1000 to 9999, which keys can store")
     return ms

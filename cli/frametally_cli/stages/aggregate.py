@@ -40,10 +40,10 @@ def dry_run_lines(report: Mapping[str, Any]) -> list[str]:
     total = f"{len(report['days'])} days to count, {report['days_up_to_date']} up to date: "
     total += f"{report['segments']} segments, {filesize.decimal(report['bytes'])}, "
     if report["estimated_s"] is None:
-        total += "no earlier aggregation here to estimate the time from"
+        total += "there is no earlier aggregation here from which to estimate the time"
     else:
         total += (
-            f"about {_duration(report['estimated_s'])}, going by the last {report['estimated_from']} here"
+            f"about {_duration(report['estimated_s'])}, judging by the last {report['estimated_from']} here"
         )
     return [*lines, total]
 
@@ -94,8 +94,8 @@ def count_once(
     for line in report.warnings + [line for step in report.steps for line in step.warnings]:
         click.echo(f"warning: {console.plain(line)}", err=True)
     console.say_round(
-        f"counts: {len(report.runs)} days counted, {report.days_up_to_date} up to date, "
-        f"{report.frames} frames, {report.duplicates_dropped} repeats dropped"
+        f"counts: {len(report.runs)} days counted, {report.days_up_to_date} up to date, {report.frames} "
+        f"frames, {report.duplicates_dropped} duplicates dropped"
         + (f"; {len(report.part_runs)} days within zones" if report.part_runs else "")
         + ("" if report.runs or report.skipped else "; no new footage"),
         is_news=bool(report.runs or report.part_runs or report.skipped),
@@ -107,7 +107,7 @@ def count_once(
                 is_news=bool(step.runs),
             )
     for name, runs in report.failed_checks.items():
-        click.echo(f"quality: {name!r} did not pass for {runs} of these days; see `frametally quality`")
+        click.echo(f"quality: {name!r} failed for {runs} of these days; see `frametally quality`")
     # That all of it was set aside or refused is an outcome, too.
     return PART_DONE if skipped else 0
 
@@ -132,7 +132,7 @@ def changed_totals(store: ObjectStore, before: Sequence[Run], runs: Sequence[Run
         earlier = older.get((run.model, run.interval_s, run.day))
         if earlier is None or earlier.run_id == run.run_id:
             continue
-        day = f"{run.day}, {run.interval_s} s, counted again by this version"
+        day = f"{run.day}, {run.interval_s} s, counted again with this version"
         try:
             old, new = _totals(store, earlier), _totals(store, run)
         except Poison as error:

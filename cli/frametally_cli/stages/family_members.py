@@ -126,7 +126,7 @@ def _needed(parts: Sequence[MembersPart], stop: threading.Event) -> Iterator[lis
                             begun |= {member.name for member in part.members}
                             waiting.remove((part, is_waiting))
                 except Retryable as error:
-                    say(f"waiting, and trying again: {error}")
+                    say(f"waiting, then trying again: {error}")
                 stop.wait(_LOOK_EVERY_S)
     except Misconfigured as error:
         say(f"videos, streams and cameras are not processed: {error}")

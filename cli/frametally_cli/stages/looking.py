@@ -107,7 +107,7 @@ class WhatAnswers:
         for name in ("store", "ledger"):
             if (needed := away.pop(name, None)) is not None:
                 for other in away.values():
-                    needed.add_note(f"away, too: {other}")
+                    needed.add_note(f"also not responding: {other}")
                 raise needed
         ledger = ports.pop("ledger")
         return Ports(self._found, **ports), ledger, {name: str(error) for name, error in away.items()}

@@ -97,9 +97,9 @@ class BackfillPace:
         left = "" if self.left_s is None else f", about {duration(self.left_s)} left"
         activity = f"; {now.doing}: {now.at_hand}" if now.doing else ""
         return (
-            f"{self.files_done} of {now.files_total} files done ({now.files_known} known already, "
-            f"{now.files_skipped} skipped), {now.frames_announced} frames, "
-            f"{self.frames_per_s:.0f} frames/s{left}{activity}"
+            f"{self.files_done} of {now.files_total} files done ({now.files_known} already known, "
+            f"{now.files_skipped} skipped), {now.frames_announced} frames, {self.frames_per_s:.0f} "
+            f"frames/s{left}{activity}"
         )
 
 
@@ -205,9 +205,9 @@ def print_plan(console: Console, plan: ProducePlan) -> None:
         )
         console.print(
             Text(
-                f"{plain(source.source_name)}: {source.files} files ({source.files_known} known already), "
-                f"{size(source.bytes)}, about {source.frames} new frames{unknown}, "
-                f"{iso(source.first_ms)} to {iso(source.last_ms)}, {len(source.gaps)} gaps"
+                f"{plain(source.source_name)}: {source.files} files ({source.files_known} already known), "
+                f"{size(source.bytes)}, about {source.frames} new frames{unknown}, {iso(source.first_ms)} "
+                f"to {iso(source.last_ms)}, {len(source.gaps)} gaps"
             )
         )
     for source in plan.sources:
@@ -281,7 +281,7 @@ def tell_plan(call: ProduceCall) -> int:
 
 def _tell(report: ProduceReport, *, stopped: bool) -> int:
     print_skipped_files(console.err, report.skipped)
-    click.echo(f"frames: {report.frames_announced} announced, {report.frames_known} known already")
+    click.echo(f"frames: {report.frames_announced} announced, {report.frames_known} already known")
     if stopped:  # a stop that was asked for is no failure, and what was skipped has been told
         return 0
     return exit_code(done_count=report.frames_announced + report.frames_known, skipped=report.skipped)

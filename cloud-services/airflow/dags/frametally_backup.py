@@ -10,11 +10,11 @@ from airflow.sdk import DAG
 
 FRAMETALLY = os.environ.get("FRAMETALLY_COMMAND", "frametally")
 NOTIFY = os.environ.get("FRAMETALLY_NOTIFY_COMMAND", "cat")
-FAILED = "frametally: no backup was made; the log of frametally_backup says why"
+FAILED = "frametally: no backup was created; the log of frametally_backup gives the reason"
 
 with DAG(
     dag_id="frametally_backup",
-    description="Save what the store cannot restore",
+    description="Back up what the store cannot restore",
     schedule="15 1 * * *",
     start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
     catchup=False,

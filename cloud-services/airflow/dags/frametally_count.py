@@ -22,7 +22,7 @@ SPAN = DAY + "--from {{ day }} --to {{ macros.ds_add(day, 1) }}"
 
 with DAG(
     dag_id="frametally_count",
-    description="Count one event day, check it, and bring it to the dashboard",
+    description="Count one event day, check it, and publish it on the dashboard",
     schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
     start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
     catchup=False,

@@ -13,11 +13,11 @@ from airflow.sdk import DAG
 
 FRAMETALLY = os.environ.get("FRAMETALLY_COMMAND", "frametally")
 NOTIFY = os.environ.get("FRAMETALLY_NOTIFY_COMMAND", "cat")
-FOUND = "frametally: doctor --deep found something bad; the log of frametally_scrub names it"
+FOUND = "frametally: doctor --deep found a problem; see the log of frametally_scrub"
 
 with DAG(
     dag_id="frametally_scrub",
-    description="Read all that is stored and compare its checksums",
+    description="Read everything in the store and compare its checksums",
     schedule="30 2 * * *",
     start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
     catchup=False,

@@ -27,11 +27,9 @@ with DAG(
     max_active_runs=int(os.environ.get("FRAMETALLY_STREAMS", "2")),
     is_paused_upon_creation=False,  # else no video is streamed until a person switches it on
     params={
-        "video_id": Param(type="string", pattern=VIDEO_ID, description="Id of the video."),
-        "stream_id": Param(
-            "", type="string", pattern=f"^$|{VIDEO_ID}", description="A stream that is booked."
-        ),
-        "speed": Param(1, type="number", minimum=0.1, maximum=16, description="Seconds of it in a second."),
+        "video_id": Param(type="string", pattern=VIDEO_ID, description="ID of the video."),
+        "stream_id": Param("", type="string", pattern=f"^$|{VIDEO_ID}", description="ID of a booked stream."),
+        "speed": Param(1, type="number", minimum=0.1, maximum=16, description="Seconds of video per second."),
     },
     tags=["frametally"],
 ) as dag:

@@ -20,13 +20,13 @@ LAYERS = "bronze", "silver", "gold"
 
 with DAG(
     dag_id="frametally_video_process",
-    description="Bring one video through its layers",
+    description="Process one video, layer by layer",
     schedule=None,
     start_date=datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
     catchup=False,
     max_active_runs=int(os.environ.get("FRAMETALLY_VIDEOS_AT_ONCE", "2")),
     is_paused_upon_creation=False,  # else no video is looked at until a person switches it on
-    params={"video_id": Param(type="string", pattern=VIDEO_ID, description="Id of the video.")},
+    params={"video_id": Param(type="string", pattern=VIDEO_ID, description="ID of the video.")},
     default_args={"retries": RETRIES, "retry_delay": datetime.timedelta(minutes=1)},
     tags=["frametally"],
 ) as dag:

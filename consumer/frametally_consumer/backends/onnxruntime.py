@@ -27,13 +27,13 @@ class OnnxRuntimeNetwork:
         setting = f"FRAMETALLY_EXECUTION_PROVIDERS={','.join(providers)}"
         self._remedy = "use another"
         if set(providers) != {"CPUExecutionProvider"}:
-            self._remedy += f", or leave out of {setting} what fails"
+            self._remedy += f", or leave the failing one out of {setting}"
         available = onnxruntime.get_available_providers()
         missing = [provider for provider in providers if provider not in available]
         if missing or not providers:
             raise Misconfigured(
-                f"{setting}: the installed ONNX Runtime has "
-                f"{', '.join(available)}; name of these, or install the build that has {missing or 'more'}"
+                f"{setting}: the installed ONNX Runtime has {', '.join(available)}; choose from these, or "
+                f"install a build that has {missing or 'more'}"
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1

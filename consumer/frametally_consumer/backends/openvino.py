@@ -48,7 +48,7 @@ class OpenVinoNetwork:
         capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
         if _CAPABILITY[arithmetic] not in capabilities:
             raise Misconfigured(
-                f"FRAMETALLY_PRECISION={arithmetic}: this machine's CPU does not have it; set it to f32"
+                f"FRAMETALLY_PRECISION={arithmetic}: this machine's CPU does not support it; set it to f32"
             )
         try:
             model = self._core.read_model(network)

@@ -82,8 +82,8 @@ class DarknetHead:
         """Return rows as `Head.rows` says: by output, then row and column of the cell, then box."""
         if len(outputs) != 2 * len(self.layers):
             raise Misconfigured(
-                f"the network has {len(outputs)} outputs, and {len(self.layers)} [yolo] layers; "
-                "delete the converted network beside the weights to convert it again"
+                f"the network has {len(outputs)} outputs, but {len(self.layers)} [yolo] layers; delete the "
+                "converted network beside the weights, and frametally converts it again"
             )
         made = [
             self._layer_rows(objectness, features, layer, min_confidence)
@@ -196,8 +196,8 @@ class EndToEndHead(_OnnxHead):
         label = rows[:, 5].astype(np.int64)
         if not (np.equal(label, rows[:, 5]) & (label >= 0) & (label < self.classes)).all():
             raise Misconfigured(
-                f"the network answers with class {rows[:, 5].max():g}, but there are {self.classes} class "
-                "names; give the names file that belongs to it"
+                f"the network returned class {rows[:, 5].max():g}, but there are only {self.classes} class "
+                "names; use the names file that belongs to this network"
             )
         made = np.zeros((len(rows), 5 + self.classes), np.float32)
         corners = rows[:, :4] / self._scale

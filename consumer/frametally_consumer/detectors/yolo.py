@@ -125,7 +125,7 @@ class YoloDetector:
     def _read(self, outputs: Outputs, min_confidence: float) -> Floats:
         if not all(np.isfinite(output).all() for output in outputs):
             raise Misconfigured(
-                f"{self.model.name}: the network answers with numbers that are not finite: the file is "
-                "broken or belongs to another network; get it again"
+                f"{self.model.name}: the network returned numbers that are not finite: the file is damaged "
+                "or belongs to another network; download it again"
             )
         return self.model.head.rows(outputs, min_confidence=min_confidence)

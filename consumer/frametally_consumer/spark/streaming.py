@@ -68,7 +68,8 @@ def consume_on_spark(
     """
     if not settings.log_url.startswith("kafka:"):
         raise Misconfigured(
-            f"FRAMETALLY_LOG_URL={settings.log_url}: Spark reads Kafka alone; name one, or leave out --engine"
+            f"FRAMETALLY_LOG_URL={settings.log_url}: Spark can read only from Kafka; set it to a Kafka "
+            "URL, or leave out --engine"
         )
     access = read_kafka_access(settings.log_url, settings.log_access)
     with _session(settings) as session:
@@ -104,7 +105,8 @@ def _session(settings: Settings) -> Iterator[Any]:
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise Misconfigured(
-            f"Spark is not installed here ({error}): pip install 'frametally[spark,consumer]', and Java 17"
+            f"Spark is not installed here ({error}): run pip install 'frametally[spark,consumer]', and "
+            "install Java 17"
         ) from error
     logging.getLogger("py4j").setLevel(logging.WARNING)
     connector = f"org.apache.spark:spark-sql-kafka-0-10_{_SCALA}:{pyspark.__version__}"
@@ -124,7 +126,9 @@ def _session(settings: Settings) -> Iterator[Any]:
     try:
         session = builder.getOrCreate()
     except Exception as error:
-        raise Misconfigured(f"Spark does not start: {_reason(error)}; is Java 17 there?") from error
+        raise Misconfigured(
+            f"Spark does not start ({_reason(error)}): check that Java 17 is installed"
+        ) from error
     finally:
         os.environ.clear()
         os.environ |= before
@@ -207,7 +211,7 @@ class _Engine:
         self._commit(consumer)
         wanted = self._held - self._stopped.keys()
         if self._query is not None and not self._query.isActive:
-            self._say(f"Spark's query has ended, and restarts: {_reason(self._query.exception())}")
+            self._say(f"Spark's query has ended and is starting again: {_reason(self._query.exception())}")
             if time.monotonic() - self._started_at_s > _WELL_AFTER_S:
                 self._backoff.reset()
             self._end_query()

@@ -79,7 +79,10 @@ class Results:
                 backoff.reset()
             except FrametallyError as error:
                 topic = self._settings.results_topic
-                line = f"results are not published on {topic!r} for now; they are in the segments: {error}"
+                line = (
+                    f"results cannot be published on {topic!r} at the moment; they are in the segments: "
+                    f"{error}"
+                )
                 self._say_once_a_minute("results", line)
                 self._is_made = False
                 self._asked.set()

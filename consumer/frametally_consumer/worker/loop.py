@@ -163,9 +163,10 @@ class _Worker:
             return None
         if known and self._log_id not in known:
             self.progress.say(
-                f"this log is new ({self._log_id}), the store has segments of {len(known)} earlier: frames "
-                "announced only there do not come again. If `frametally status` misses frames, remove the "
-                "manifests of their media from media/ in the store and produce them again"
+                f"this log is new ({self._log_id}), but the store has segments from {len(known)} earlier "
+                "logs: frames that were announced only in those logs will not come again. If `frametally "
+                "status` shows missing frames, delete the manifests of their media from media/ in the "
+                "store and produce them again"
             )
         return consumer
 

@@ -125,9 +125,9 @@ class Partitions:
         if place.next_offset < committed_offset:
             until = committed_offset if place.limit is None else min(place.limit, committed_offset)
             self.progress.say(
-                f"partition {assigned.partition}: offsets {place.next_offset} to {until - 1} are committed, "
-                "but their segments are not in the store (was it emptied, or restored from an older copy?): "
-                "their frames are detected again, as far as the log still has them"
+                f"partition {assigned.partition}: offsets {place.next_offset} to {until - 1} are "
+                "committed, but their segments are not in the store (was it emptied, or restored from an "
+                "older copy?): the consumer detects their frames again if the log still has them"
             )
         assigned.start_at(place)
         if assigned.read_to > place.next_offset:
@@ -165,6 +165,7 @@ class Partitions:
 
     def _say_lost(self, partition: int, first_offset: int, next_offset: int) -> None:
         self.progress.say(
-            f"partition {partition}: the log no longer has offsets {first_offset} to {next_offset - 1}, and "
-            "no segment covers them: they are lost; raise the log's retention, or run a consumer more often"
+            f"partition {partition}: the log no longer has offsets {first_offset} to {next_offset - 1}, "
+            "and no segment covers them: they are lost; raise the log's retention, or run a consumer more "
+            "often"
         )

@@ -55,7 +55,7 @@ def find_bar(
     series = index.series()
     if not series:
         raise NothingCounted(
-            "nothing has been counted and indexed yet: run `frametally aggregate` and `index`"
+            "nothing has been counted and indexed yet: run `frametally aggregate` and `frametally index`"
         )
     model = model or series[0].model
     base_intervals_s = sorted(
@@ -70,13 +70,14 @@ def find_bar(
     base_s = next((step_s for step_s in base_intervals_s if interval_s % step_s == 0), None)
     if base_s is None:
         raise Misconfigured(
-            f"--interval {interval_s}: bars of {model} are multiples of {base_intervals_s[-1]} s"
+            f"--interval {interval_s} is not possible: bars of {model} are multiples of "
+            f"{base_intervals_s[-1]} s"
         )
     interval_ms = interval_s * 1000
     if start_ms % interval_ms:
         before_ms = start_ms - start_ms % interval_ms
         raise NoSuchBar(
-            f"no bar of {interval_s} s begins at {start_ms} ms: the nearest begin at {before_ms} and "
+            f"no bar of {interval_s} s begins at {start_ms} ms: the nearest bars begin at {before_ms} and "
             f"{before_ms + interval_ms} ms"
         )
     answer = index.histogram(
@@ -86,11 +87,12 @@ def find_bar(
     if not frames:
         sources = ", ".join(entry.source for entry in index.sources(model)[:20])
         raise NothingCounted(
-            f"no bar: nothing of source {source} is counted at that time; sources of {model}: {sources}"
+            f"no bar: frametally has counted nothing of source {source} at that time; sources of {model}: "
+            f"{sources}"
         )
     detections = sum(bucket.detections for bucket in answer.buckets)
     if not detections:
         raise NoSuchBar(
-            f"no bar: none of the {frames} frames of {source} analysed at that time shows {label!r}"
+            f"no bar: none of the {frames} frames of {source} that were analysed at that time shows {label!r}"
         )
     return ExplainedBar(model, source, label, start_ms, interval_s, detections, frames, base_s)

@@ -116,7 +116,7 @@ def compare_models(
     runs = [run for run in current_runs(store) if not is_of_places(run.model)]
     names = [_model_named(model, runs) for model in (model_a, model_b)]
     if names[0] == names[1]:
-        raise Misconfigured(f"{model_a} and {model_b} are the same model: name two models")
+        raise Misconfigured(f"{model_a} and {model_b} are the same model: choose two different models")
     base_s = _base_interval(runs, names, interval_s)
     asked_s = interval_s or base_s
     sides = []
@@ -230,8 +230,8 @@ def _model_named(name: str, runs: Sequence[Run]) -> str:
     models = sorted({run.model for run in runs})
     matches = [model for model in models if model == name] or [m for m in models if m.startswith(name)]
     if len(matches) != 1:
-        problem = "which of them" if matches else "no counts of such a model"
-        raise Misconfigured(f"{name}: {problem}? there are {', '.join(matches or models) or 'none yet'}")
+        problem = "several models match" if matches else "no counts of such a model"
+        raise Misconfigured(f"{name}: {problem}; choose from: {', '.join(matches or models) or 'none yet'}")
     return matches[0]
 
 
@@ -239,7 +239,7 @@ def _base_interval(runs: Sequence[Run], models: Sequence[str], asked_s: int | No
     of_model = [{run.interval_s for run in runs if run.model == model} for model in models]
     common = sorted(of_model[0] & of_model[1], reverse=True)
     if asked_s is not None and DAY_MS % (asked_s * 1000):
-        raise Misconfigured(f"--interval {asked_s} does not divide a day; 60, 300, 900 and 3600 do")
+        raise Misconfigured(f"--interval {asked_s} does not divide a day evenly; use 60, 300, 900 or 3600")
     for base_s in common:
         if asked_s is None or asked_s % base_s == 0:
             return base_s
@@ -247,5 +247,6 @@ def _base_interval(runs: Sequence[Run], models: Sequence[str], asked_s: int | No
         f"{model}: {sorted(intervals_s)}" for model, intervals_s in zip(models, of_model, strict=True)
     )
     raise Misconfigured(
-        f"no stored interval fits both models ({intervals}): run `frametally aggregate --interval` for one"
+        f"no stored interval fits both models ({intervals}): run `frametally aggregate --interval` to "
+        "create one"
     )

@@ -35,7 +35,7 @@ class LastReading(NamedTuple):
 
 _COUNTERS = (
     ("announced", "source", "Frames that were announced."),
-    ("detected", "source", "Frames that have detections which count."),
+    ("detected", "source", "Frames with detections that count."),
     ("counted", "source", "Frames that were counted."),
     ("indexed", "source", "Frames that are in the count index."),
     ("dead", "reason", "Frames that could not be detected, by reason."),
@@ -64,11 +64,13 @@ class BooksCollector(Collector):
         sums = self._sums.advance(status, as_of_ms)
         now_ms = self._clock() * 1000
         yield GaugeMetricFamily(
-            "frametally_books_age_seconds", "Seconds since the books were read.", _seconds(now_ms - as_of_ms)
+            "frametally_books_age_seconds",
+            "Seconds since frametally read the books.",
+            _seconds(now_ms - as_of_ms),
         )
         yield gauge(
             "frametally_books_state",
-            "1 for the state of the books, 0 for the other states.",
+            "1 for the current state of the books, 0 for the other states.",
             "state",
             [(word, float(word == WORDS[status.exit_code])) for word in WORDS.values()],
         )
@@ -110,7 +112,7 @@ def _times(status: Status, sums: Sums, now_ms: float) -> Iterator[Metric]:
     )
     yield gauge(
         "frametally_counting_lag_seconds",
-        "Seconds of footage from what is in the count index to the newest that was announced.",
+        "Seconds of footage between the newest in the count index and the newest announced.",
         "source",
         [
             (source, _seconds(at_ms - counted_until_ms[source]))
@@ -215,7 +217,7 @@ class GrowingSums:
     def _cannot(self, error: Exception) -> None:
         if not self._said:
             self._said = True
-            _LOG.warning("%s: counters restart with each start: %s", self._file, error)
+            _LOG.warning("%s: counters start again from zero at each start: %s", self._file, error)
 
 
 def label_of(sums: Sums, source: str) -> str:

@@ -91,14 +91,16 @@ def find_reasons(
     )
     reasons = [
         _reason("behind", sum(frames.waiting for frames in media_frames), "announced and not detected yet."),
-        _reason("dead_letters", len(dead), f"not readable: {REASONS[dead[0][1]] if dead else ''}."),
+        _reason("dead_letters", len(dead), f"unreadable: {REASONS[dead[0][1]] if dead else ''}."),
         _reason(
-            "forgotten", sum(frames.forgotten for frames in media_frames), "forgotten: a person removed them."
+            "forgotten",
+            sum(frames.forgotten for frames in media_frames),
+            "deleted from the counts (forgotten).",
         ),
         _reason(
             "overlapping",
             sum(frames.overlapping for frames in media_frames),
-            "not counted: other footage of this source covers their time.",
+            "not counted: other footage of this source covers the same time.",
         ),
         _reason(
             "not_counted", sum(frames.detected for frames in media_frames), "detected and not counted yet."
@@ -111,8 +113,10 @@ def find_reasons(
     unfilmed = _without_footage(hole, of_source.values())
     left_ms = _longest(left for span in unfilmed for left in without(span, outages))
     if not reasons_here or left_ms > HOLE_MS:
-        beginning = "Of the rest of this time nothing" if reasons_here else "Nothing"
-        words = f"{beginning} was produced: there is no footage, or it was never given to the producer."
+        beginning = "For the rest of this time, nothing" if reasons_here else "Nothing"
+        words = (
+            f"{beginning} was produced: nothing was filmed, or the footage was never given to the producer."
+        )
         reasons_here.append(Reason("nothing_produced", 0, words))
     return reasons_here
 

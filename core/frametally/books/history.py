@@ -148,7 +148,7 @@ def find_history(
     from_ms = query.from_ms // step_ms * step_ms
     to_ms = -(-query.to_ms // step_ms) * step_ms
     if to_ms - from_ms > (MOST_DAYS + 1) * DAY_MS:
-        raise Misconfigured(f"a history has at most {MOST_DAYS} days; choose a shorter range")
+        raise Misconfigured(f"a history can cover at most {MOST_DAYS} days; choose a shorter range")
     query = query._replace(from_ms=from_ms, to_ms=to_ms)
     dated, unknown = _read(store, index, query)
     effects: list[_Effect] = []

@@ -9,7 +9,7 @@ from frametally.books.history import HistoryChange
 from frametally.history_records import HistoryReason
 from frametally.rules.times import local_time
 
-NO_PARTS = "frametally has no parts of this run any more."
+NO_PARTS = "frametally no longer has the part files of this run."
 
 
 def reason_words(change: HistoryChange, name_of: Callable[[str], str], zone: datetime.tzinfo) -> list[str]:
@@ -27,16 +27,19 @@ def _words(
         case "first":
             return f"frametally counted the day for the first time{_frames(change, name_of)}."
         case "earlier":
-            return "frametally kept no reasons for the runs up to this one."
+            return "frametally did not record reasons for the runs up to this one."
         case "lost":
             return (
-                "frametally has no parts of the run before this one any more, so it cannot name the change."
+                "frametally no longer has the part files of the run before this one, so it cannot say what "
+                "changed."
             )
         case "footage":
             event = "Late footage arrived" if change.is_late else "More footage arrived"
             return f"{event}{_frames(change, name_of)}{_when(change, zone)}."
         case "forget":
-            return f"Someone removed footage of {name_of(reason.source)}: {name}{since}{until}."
+            return (
+                f"Someone deleted footage of {name_of(reason.source)} from the counts: {name}{since}{until}."
+            )
         case "retime" if reason.after:
             return f"Someone moved {name} to this time (retime)."
         case "retime":
@@ -48,7 +51,7 @@ def _words(
         case "overlap" if reason.media:
             return f"Another recording of {name_of(reason.source)} counts{since}{until} instead."
         case "overlap":
-            return "A recording counts again, because no other covers the same time any more."
+            return "A recording counts again, because no other recording covers the same time any more."
         case "settings" if reason.setting == "counting_version":
             return (
                 f"frametally was upgraded: its counting rules changed from version {reason.before} "

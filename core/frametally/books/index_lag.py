@@ -107,7 +107,7 @@ def earlier_version_lines(runs: Iterable[Run]) -> list[str]:
     for run in of_earlier_version(runs):
         days[run.interval_s].add(run.day)
     return [
-        f"{len(utc_days)} days were counted by an earlier version's rules; `frametally aggregate "
+        f"{len(utc_days)} days were counted with an earlier version's rules; `frametally aggregate "
         f"--interval {interval_s}` counts them again, and their numbers may change: "
         + ", ".join(sorted(utc_days)[:_MOST_DAYS])
         + f" and {len(utc_days) - _MOST_DAYS} more" * (len(utc_days) > _MOST_DAYS)
@@ -122,7 +122,7 @@ def beyond_lines(indexed: Iterable[Run], stored_runs: Iterable[Run]) -> list[str
         return []
     first = beyond[0]
     return [
-        f"the index has {len(beyond)} runs that the store does not have, such as that of {first.day} "
+        f"the index has {len(beyond)} runs that the store does not have, such as the run of {first.day} "
         f"({first.model}, {first.interval_s} s); run `{REPAIR}`"
     ]
 

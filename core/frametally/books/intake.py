@@ -187,7 +187,7 @@ def _check_numbers(header: SegmentHeader, key: str) -> None:
     """Refuse numbers that no database holds and no frame has."""
     times = [ms for part in header.sources for ms in (part.first_captured_at_ms, part.last_captured_at_ms)]
     if not 0 <= header.first_offset <= header.next_offset < _MOST or not all(map(_is_time, times)):
-        raise Poison(f"segment {key}: its header has impossible numbers; restore the object")
+        raise Poison(f"segment {key}: its header has impossible numbers; restore the segment")
 
 
 def _is_time(captured_at_ms: int) -> bool:

@@ -125,8 +125,8 @@ def chain_breaks(chain: Sequence[ChainLink]) -> list[str]:
             if end is not None and link.first_offset != end:
                 kind = "gap" if end < link.first_offset else "overlap"
                 problems.append(
-                    f"{kind} in the chain of {topic}-{partition} (log {log_id}): a segment ends at "
-                    f"{end}, the next begins at {link.first_offset}"
+                    f"{kind} in the chain of {topic}-{partition} (log {log_id}): a segment ends at {end}, "
+                    f"but the next begins at {link.first_offset}"
                 )
             end = link.next_offset
     return problems

@@ -109,12 +109,13 @@ def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Co
                 counts.append(record)
     frames = sum(record.frames for record in coverage)
     if frames != run.frames:
-        raise Poison(
-            f"{run.prefix} covers {frames} frames where its run counted {run.frames}; {_remedy(run)}"
-        )
+        raise Poison(f"{run.prefix} covers {frames} frames, but its run counted {run.frames}; {_remedy(run)}")
     boxes = sum(record.detections for record in coverage)
     if boxes and boxes != sum(record.detections for record in counts):  # 0: older versions did not say
-        raise Poison(f"{run.prefix}: its counts have other boxes than the {boxes} it covers; {_remedy(run)}")
+        raise Poison(
+            f"{run.prefix}: its counts include different boxes from the {boxes} that it covers; "
+            f"{_remedy(run)}"
+        )
     return counts, coverage
 
 
@@ -149,7 +150,7 @@ def _read_file(store: ObjectStore, run: Run, key: str, crc32: int | None) -> byt
 def check_record(record: IntervalCount | Coverage, run: Run) -> None:
     """Raise `Poison` if a record is of another model, interval or day than its run."""
     if not _belongs(record, run):
-        raise Poison(f"run {run.prefix} holds a record of another model, interval or day: {record!r:.200}")
+        raise Poison(f"run {run.prefix} has a record of another model, interval or day: {record!r:.200}")
 
 
 def _belongs(record: IntervalCount | Coverage, run: Run) -> bool:
@@ -285,6 +286,6 @@ def _remedy(run: Run) -> str:
 def _again(run: Run) -> str:
     next_day = keys.utc_day(keys.day_start_ms(run.day) + DAY_MS)
     return (
-        f"run `frametally aggregate --all --interval {run.interval_s} --from {run.day} "
-        f"--to {next_day}`, to count the day again"
+        f"run `frametally aggregate --all --interval {run.interval_s} --from {run.day} --to {next_day}` to "
+        "count the day again"
     )

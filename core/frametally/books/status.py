@@ -203,7 +203,7 @@ class _Books:
         if to_index and all(books.counted == books.indexed for books in sources):
             behind.append(f"the index: {len(to_index)} days to index; run `frametally index`")
         correcting += [info.key for info in list_records(self.store, keys.CHANGES)]
-        behind += [f"{key}: a correction is unfinished; run the same command again" for key in correcting]
+        behind += [f"{key}: a correction is not finished; run the same command again" for key in correcting]
         damaged = self.ledger.problems(model) + chain_breaks(chain)
         dead = open_dead_letters(self.ledger, self.settings, model) if model else []
         return Status(

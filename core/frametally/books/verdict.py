@@ -113,13 +113,15 @@ def judge(
             pass
         elif handled > books.announced or books.announced > books.expected:
             broken.append(
-                f"{books.source_name}: expected {books.expected}, announced {books.announced}, but detected, "
-                f"dead-lettered, forgotten and overlapped {handled}: frames that no medium accounts for"
+                f"{books.source_name}: expected {books.expected} and announced {books.announced} frames, "
+                f"but detected, dead-lettered, forgotten and overlapped are {handled}: no medium accounts "
+                "for these frames"
             )
         elif handled < books.announced and drained:
             broken.append(
-                f"{books.source_name}: {books.announced - handled} announced frames are in no segment though "
-                f"the log is drained; {again}, or `frametally forget` its media and produce them again"
+                f"{books.source_name}: {books.announced - handled} announced frames are in no segment "
+                f"although the log is drained; {again}, or `frametally forget` its media and produce them "
+                "again"
             )
         elif handled < books.announced:
             behind.append(
@@ -134,11 +136,13 @@ def judge(
 def _unread(books: SourceLine) -> str:
     """Return what of a source is not announced, and what announces it."""
     left = books.expected - books.announced
-    problem = f"{left} frames to announce" if left > 0 else "a medium was not read to its end"
+    problem = f"{left} frames to announce" if left > 0 else "a medium was not read to the end"
     if not books.capturing:
         return f"{problem}; run `frametally produce` on its files again"
-    problem = problem if left > 0 else "its camera is still recording a minute"
-    return f"{problem}; it goes on while `frametally live work` runs, and `frametally live stop` ends it"
+    problem = problem if left > 0 else "its camera is still recording this minute"
+    return (
+        f"{problem}; it continues while `frametally live work` is running, and `frametally live stop` ends it"
+    )
 
 
 class _Step(NamedTuple):
@@ -167,4 +171,4 @@ def _compare(
         too_many = f"{source}: {right - left} frames that no longer count are still {step.done}"
         behind.append(f"{too_many}; run `{step.command}`")
     elif right > left:
-        broken.append(f"{source}: {right} frames {step.done}, only {left} {step.before}")
+        broken.append(f"{source}: {right} frames {step.done}, but only {left} {step.before}")

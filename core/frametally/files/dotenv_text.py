@@ -34,7 +34,8 @@ def env_text(path: Path) -> str:
         data = path.read_bytes()
     except OSError as error:
         raise Misconfigured(
-            f"{path.absolute()} cannot be read ({error.strerror}): give this user the right, or remove it"
+            f"{path.absolute()} cannot be read ({error.strerror}): give this user permission to read it, "
+            "or delete it"
         ) from error
     try:
         text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
@@ -42,6 +43,6 @@ def env_text(path: Path) -> str:
             raise ValueError("a NUL character")
     except ValueError as error:
         raise Misconfigured(
-            f"{path.absolute()} is not UTF-8 text: save it in that encoding, or remove it"
+            f"{path.absolute()} is not UTF-8 text: save it in that encoding, or delete it"
         ) from error
     return text

@@ -81,8 +81,8 @@ def ensure_files(
                 _fetch(missing, folder, progress)
     except OSError as error:
         raise Misconfigured(
-            f"{folder_name} {folder}: cannot be used ({error.strerror or error}): "
-            "make the folder writable and free some space, or choose another one"
+            f"{folder_name} {folder} cannot be used ({error.strerror or error}): make the folder writable "
+            "and free some space, or choose another folder"
         ) from error
     return [folder / file.name for file in files]
 
@@ -96,7 +96,7 @@ def _alone(folder: Path, progress: Progress) -> Iterator[None]:
     def tell() -> None:
         nonlocal is_announced
         if not is_announced:
-            progress.say(f"another process fetches files into {folder}; waiting for it")
+            progress.say(f"another process is downloading files into {folder}; waiting for it")
             is_announced = True
 
     with locked(handle, look_every_s=_POLL_S, on_held=tell):
@@ -126,7 +126,7 @@ def _is_there(file: KnownFile, folder: Path, progress: Progress) -> bool:
         return False
     sha256 = file_sha256(path)
     if sha256 != file.sha256:
-        progress.say(f"{path}: its sha256 is {sha256}, expected {file.sha256}; fetching it again")
+        progress.say(f"{path}: its sha256 is {sha256}, but {file.sha256} was expected; downloading it again")
     return sha256 == file.sha256
 
 
@@ -161,8 +161,8 @@ class _Places:
         except _Unavailable as unavailable:
             failures.append(str(unavailable))
         raise Misconfigured(
-            f"{file.name} could not be fetched: {'; '.join(failures)}. Connect to the network and try again, "
-            f"or place the file with sha256 {file.sha256} at {folder / file.name} by hand"
+            f"{file.name} could not be downloaded: {'; '.join(failures)}. Connect to the network and try "
+            f"again, or put the file with sha256 {file.sha256} at {folder / file.name} yourself"
         )
 
     def _from_url(self, file: KnownFile, url: str, host: str) -> Path:
@@ -206,7 +206,9 @@ class _Places:
             received = f"{size_bytes:,} bytes with sha256 {digest.hexdigest()}"
             if size_bytes > file.size_bytes:
                 received = f"over {file.size_bytes:,} bytes"
-            raise _Unavailable(f"{where} gave {received}, expected {file.size_bytes:,} with {file.sha256}")
+            raise _Unavailable(
+                f"{where} sent {received}, but {file.size_bytes:,} bytes with {file.sha256} were expected"
+            )
         return path
 
     def _download_wheel(self, file: KnownFile) -> Path:

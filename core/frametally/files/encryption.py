@@ -44,4 +44,4 @@ def decrypt_text(line: str, secret: str) -> str:
     try:
         return Fernet(fernet_key(secret, salt)).decrypt(token.encode()).decode()
     except (InvalidToken, ValueError) as error:
-        raise WrongKeyError("encrypted by another secret, or damaged") from error
+        raise WrongKeyError("encrypted with another secret, or damaged") from error

@@ -69,11 +69,11 @@ def check_scans(data: bytes) -> None:
             scans += 1
             first_scan = first_scan or marker.position
             if scans > most:
-                raise Poison(f"its pixels come in more than {most} scans, which would take long to decode")
+                raise Poison(f"it has more than {most} scans, which would take too long to decode")
     if first_scan and (end - first_scan) * 8 < least_bits:
         raise Poison(
-            f"it is cut short: {end - first_scan} bytes cannot hold the {width_px}x{height_px} pixels of its"
-            " header"
+            f"it is cut short: {end - first_scan} bytes cannot contain the {width_px}x{height_px} pixels "
+            "that its header gives"
         )
 
 

@@ -70,8 +70,8 @@ class SqliteOpener:
         kind = network_file_system(self.path.parent)
         if kind:
             raise Misconfigured(
-                f"{self._name} is on a network file system ({kind}), where SQLite's locks do not hold; "
-                f"set {self._setting} or FRAMETALLY_DATA_DIR to a folder on a local disk"
+                f"{self._name} is on a network file system ({kind}), where SQLite's locks do not work; set "
+                f"{self._setting} or FRAMETALLY_DATA_DIR to a folder on a local disk"
             )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -134,14 +134,14 @@ class SqliteOpener:
         match self._code(error):
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 return Retryable(
-                    f"{self._name} was locked by another process for {self._busy_timeout_s:g} s; "
-                    "try again, or stop the process that holds it",
+                    f"another process locked {self._name} for {self._busy_timeout_s:g} s; try again, or "
+                    "stop that process",
                     part=self._part,
                 )
             case sqlite3.SQLITE_FULL:
                 return Retryable(
-                    f"no room left for {self._name}: free some space on its disk, "
-                    f"or set {self._setting} to a file on another one",
+                    f"no space left for {self._name}: free some space on its disk, or set {self._setting} "
+                    "to a file on another disk",
                     part=self._part,
                 )
             case sqlite3.SQLITE_IOERR | sqlite3.SQLITE_PROTOCOL:
@@ -166,8 +166,8 @@ class SqliteOpener:
     def unwritable(self, reason: str) -> Misconfigured:
         """Return the error about a file that may not be made or written."""
         return Misconfigured(
-            f"{self._name}: {reason}; give this user the right to write it and its folder, "
-            f"or set {self._setting} or FRAMETALLY_DATA_DIR to another place"
+            f"{self._name}: {reason}; give this user permission to write it and its folder, or set "
+            f"{self._setting} or FRAMETALLY_DATA_DIR to another place"
         )
 
 

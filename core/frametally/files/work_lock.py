@@ -38,8 +38,8 @@ def work_lock(
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         raise Misconfigured(
-            f"{path}: cannot create a lock ({error.strerror}); "
-            "set FRAMETALLY_DATA_DIR to a folder that this user may write"
+            f"{path}: cannot create a lock ({error.strerror}); set FRAMETALLY_DATA_DIR to a folder that "
+            "this user can write"
         ) from error
     is_announced = False
 

@@ -44,8 +44,8 @@ def find_media(store: ObjectStore, medium: str) -> list[MediaManifest]:
         media = [m for m in manifests if m.sha256 == sha256]
     if not media:
         raise Misconfigured(
-            f"no medium {medium!r} has been produced; give a path as you gave it to `frametally produce`, "
-            "or the beginning of its sha256, by which its manifest is named in the store's folder media/"
+            f"no medium {medium!r} has been produced; give the path that you gave to `frametally produce`, "
+            "or the beginning of its sha256, which is the name of its manifest in the store's folder media/"
         )
     return media
 
@@ -53,7 +53,9 @@ def find_media(store: ObjectStore, medium: str) -> list[MediaManifest]:
 def one_medium(media: Sequence[MediaManifest], medium: str) -> MediaManifest:
     """Return the only medium that was found. Raises `Misconfigured` if there are several."""
     if len(media) > 1:
-        raise Misconfigured(f"{medium} names {len(media)} media: {_names_of(media)}; give the sha256 of one")
+        raise Misconfigured(
+            f"{medium} matches {len(media)} media: {_names_of(media)}; give the sha256 of one of them"
+        )
     return media[0]
 
 
@@ -85,7 +87,7 @@ def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:
         left = next(iter(store.list(f"{keys.IMAGES}/{slug}")), None)
         hint = "" if left is None else f"; pictures left behind: {UNNAMED_REMEDY}"
         raise Misconfigured(
-            f"no medium of source {as_text(source)!r} has been produced; there are: {sources}{hint}"
+            f"no footage of source {as_text(source)!r} has been produced; sources: {sources}{hint}"
         )
     return media
 
@@ -100,5 +102,5 @@ def _sha256_of(path: Path) -> str:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise Misconfigured(
-            f"{as_text(path)}: cannot be read ({error.strerror}); name a file that this user may read"
+            f"{as_text(path)} cannot be read ({error.strerror}): give a file that this user can read"
         ) from error

@@ -119,5 +119,5 @@ def store_manifest(store: ObjectStore, manifest: MediaManifest) -> MediaManifest
     """Return the manifest as it is in the store now. Raises `Misconfigured` if it has gone."""
     stored = find_manifest(store, manifest.sha256)
     if stored is None:
-        raise Misconfigured(f"{manifest.name} has been forgotten in the meantime: nothing was done")
+        raise Misconfigured(f"{manifest.name} has been forgotten in the meantime, so nothing was changed")
     return stored

@@ -67,7 +67,7 @@ class ManifestReader:
             except ObjectMissing:
                 continue  # removed since it was listed
             except Poison as error:
-                consequence = "footage that it overlaps may count twice until it is restored"
+                consequence = "footage that overlaps it may count twice until you restore it"
                 skipped.append(Skipped(info.key, f"{error}; {consequence}"))
         self._notes.save(listed)
         self._last, self._read_at_s = _sorted(manifests), time.monotonic()

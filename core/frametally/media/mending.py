@@ -75,7 +75,7 @@ def plan_forgetting(
     """
     targets = forgetting.targets_in(manifests, from_ms=from_ms, to_ms=to_ms)
     if not targets:
-        raise Misconfigured("no footage in this range of time: nothing was deleted")
+        raise Misconfigured("there is no footage in this time range: nothing was deleted")
     media = [without_names(target.manifest) for target in targets]
     return FootageChange(
         what="forget",
@@ -167,10 +167,10 @@ def finish_all(ports: MendingPorts, progress: Progress) -> Mended:
     """Finish all that a command or the dashboard has begun. Raises as `carry_out`."""
     corrected, lines = [], []
     for correction in corrections.pending(ports.store):
-        progress.say(f"finishing what was interrupted: {correction.why} of {correction.manifest.name}")
+        progress.say(f"finishing an interrupted change: {correction.why} of {correction.manifest.name}")
         corrected.append(corrections.finish(ports.store, ports.log, ports.settings, correction, progress))
     for change in unfinished(ports.store):
-        progress.say(f"finishing what was interrupted: {change.what} of {change.target}")
+        progress.say(f"finishing an interrupted change: {change.what} of {change.target}")
         done = carry_out(ports, change, progress)
         corrected += done.corrected
         lines += [*done.lines, f"finished: {change.what} of {change.target}"]
@@ -188,7 +188,9 @@ def left_out(ports: MendingPorts, done: Sequence[Corrected]) -> list[Skipped]:
     """Return what of the corrected footage does not count: pictures that are lost, and overlaps."""
     lost = [
         Skipped(
-            path, f"missing from the store; produce {correction.correction.manifest.name} again to restore it"
+            path,
+            f"it is missing from the store; produce {correction.correction.manifest.name} again to "
+            "restore it",
         )
         for correction in done
         for path in correction.missing
@@ -229,8 +231,8 @@ def _rename(ports: MendingPorts, change: FootageChange, progress: Progress) -> M
     for source in former + sorted({keys.slug(change.target)} - {change.source, *former}):
         if named := named_by(ports.settings, [source]):
             lines.append(
-                f"still naming {source}, which has no footage now: {', '.join(named)}; "
-                f"remove each, and add it again with `--source {change.source}`"
+                f"these still name {source}, which no longer has footage: {', '.join(named)}; delete each "
+                f"one, and add it again with `--source {change.source}`"
             )
     return Mended(done.corrected, lines)
 

@@ -66,9 +66,9 @@ def overlap_reports(
         skipped_by_source.setdefault(source, []).append(
             Skipped(
                 loser_name,
-                f"is not counted from {utc(ranges[0].from_ms)} to {utc(ranges[-1].to_ms)}, as {by} of the "
-                f"same source has that time; to count this one there, `frametally forget {winner[:12]}`; "
-                "another camera's footage needs a source of its own",
+                f"is not counted from {utc(ranges[0].from_ms)} to {utc(ranges[-1].to_ms)}, because {by} of "
+                "the same source covers that time; to count this one instead, run `frametally forget "
+                f"{winner[:12]}`; give another camera's footage a source of its own",
             )
         )
     return skipped_by_source
@@ -77,7 +77,9 @@ def overlap_reports(
 def reports_by_source(skipped_by_source: Mapping[str, Sequence[Skipped]]) -> list[Skipped]:
     """Return the first line of each source of `overlap_reports`, with how many more there are."""
     return [
-        first._replace(reason=f"{first.reason}; {len(more)} more pairs of source {source} likewise")
+        first._replace(
+            reason=f"{first.reason}; {len(more)} more pairs of source {source} overlap in the same way"
+        )
         if more
         else first
         for source, (first, *more) in skipped_by_source.items()

@@ -33,7 +33,7 @@ class SourceTimezones(SealedRecord, frozen=True, kw_only=True):
 
     timezones: dict[str, str] = msgspec.field(default_factory=dict)
 
-    remedy: ClassVar[str] = "restore it from a backup, or remove it and set the time zones again"
+    remedy: ClassVar[str] = "restore it from a backup, or delete it and set the time zones again"
 
     @property
     def key(self) -> str:  # noqa: D102
@@ -144,7 +144,7 @@ def _lines(name: str, before: str, after: str, media: Sequence[MediaManifest]) -
     if times:
         time_before, time_after = (_clock(min(times), zone or "UTC") for zone in (before, after))
         lines.append(f"Its first frame: {time_before} becomes {time_after}.")
-    return [*lines, "Days and weeks in its charts begin by these clocks. No stored count changes."]
+    return [*lines, "Days and weeks in its charts will begin by these clocks. No stored count changes."]
 
 
 def _clock(time_ms: int, timezone: str) -> str:

@@ -67,7 +67,8 @@ def announced_images(store: ObjectStore, manifest: MediaManifest) -> list[keys.I
         if len(times) > 1 and len(right) != 1:
             raise Misconfigured(
                 f"frame {frame_index} of {manifest.name} has {len(times)} stored pictures, left by earlier "
-                "`forget`s: forget it with --delete-images and produce it again with the right time"
+                "`forget` commands: forget it with --delete-images, and produce it again with the right "
+                "time"
             )
         images.append(keys.ImageName(min(right or times), manifest.sha256[:12], frame_index))
     return sorted(images)

@@ -27,8 +27,8 @@ def time_jumps(manifest: MediaManifest, forgotten: Forgotten) -> list[tuple[int,
 def told_time_jumps(manifest: MediaManifest, jumps: Sequence[tuple[int, int]]) -> str:
     """Say in one line where its times jump, at least once, and what to do."""
     from_ms, to_ms = jumps[0]
-    more = f" (and {len(jumps) - 1} more like that)" if len(jumps) > 1 else ""
+    more = f" (and {len(jumps) - 1} more jumps)" if len(jumps) > 1 else ""
     return (
-        f"{manifest.name}: its times jump from {utc(from_ms)} to {utc(to_ms)}{more}; if that is not how "
-        f"it was filmed, `frametally forget` it, or by --from and --to the part that is wrong"
+        f"{manifest.name}: its times jump from {utc(from_ms)} to {utc(to_ms)}{more}; if it was not filmed "
+        "like that, `frametally forget` it, or only the wrong part with --from and --to"
     )

@@ -189,8 +189,8 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
             covered = merge_coverage(self._in_pieces(now, catalogue, query, self._read_coverage))
         if max(len(bars), len(covered)) > MAX_BUCKETS:
             raise Misconfigured(
-                f"interval {query.bar_s} s makes more than {MAX_BUCKETS} bars; "
-                "choose a longer interval or a shorter range"
+                f"interval {query.bar_s} s gives more than {MAX_BUCKETS} bars; choose a longer interval or "
+                "a shorter range"
             )
         return Histogram(query.model, query.base_interval_s, bars, covered)
 
@@ -199,7 +199,8 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         """Return counts per hour of the week of local time; see `CountIndex.week_hours`."""
         if query.base_interval_s < 1 or HOUR_S % query.base_interval_s:
             raise Misconfigured(
-                f"the stored {query.base_interval_s} s divide no hour: hours of the week are unknown"
+                f"the stored intervals of {query.base_interval_s} s do not divide an hour evenly, so the "
+                "hours of the week are unknown"
             )
         check_offset(query)
         check_week_parts(query)

@@ -50,7 +50,7 @@ def check_names(query: CountQuery) -> None:
     for kind, names in names_of.items():
         if len(names) > _MAX_NAMES:
             raise Misconfigured(
-                f"{len(names)} {kind} in one query; name at most {_MAX_NAMES}, or none for all"
+                f"{len(names)} {kind} in one query is too many; give at most {_MAX_NAMES}, or none for all"
             )
 
 

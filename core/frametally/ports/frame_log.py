@@ -33,8 +33,8 @@ class LeaseLost(FrametallyError):
     def __init__(self, partition: int, group: str) -> None:
         """Name the partition and the consumer's group in the message."""
         super().__init__(
-            f"partition {partition} is no longer this consumer's in group {group!r}: "
-            "drop its unfinished work and poll again"
+            f"partition {partition} no longer belongs to this consumer in group {group!r}: drop its "
+            "unfinished work and poll again"
         )
 
 

@@ -57,7 +57,7 @@ class AddressRefused(Poison):
 
     def __init__(self, reason: str, remedy: str = "", *, allowed: str = "", request: str = "") -> None:
         """Keep the parts; as text it is one line, with the remedy."""
-        self.line = f"{reason} ({allowed})" if allowed else reason
+        self.line = f"{reason} (allowed: {allowed})" if allowed else reason
         super().__init__(f"{self.line}; {remedy}" if remedy else self.line)
         self.reason = reason
         self.remedy = remedy
@@ -97,14 +97,16 @@ def read_address(text: str, *, devices: bool = False) -> CameraAddress:
     parts = _parts_of(text)
     if "@" in parts.netloc or _PASSWORD.search(parts.path) or _PASSWORD.search(parts.query):
         raise AddressRefused(
-            "this address contains a log-in, and everyone can see addresses",
+            "this address contains a user name or password, which everyone who can see the address could "
+            "read",
             'leave it out, and set FRAMETALLY_LIVE_LOGINS={"<source>": "<user>:<password>"}',
-            request="Leave it out, and ask an administrator to set the log-in.",
+            request="Leave it out, and ask an administrator to set the user name and password.",
         )
     kinds = f"{', '.join(f'{scheme}://' for scheme in PORTS)}{' and /dev/videoN' if devices else ''}"
     if parts.scheme not in PORTS or not parts.hostname:
         raise AddressRefused(
-            f"{text[:200]!r} is not a camera's address", f"write it as {_EXAMPLE}; there are {kinds}"
+            f"{text[:200]!r} is not a camera's address",
+            f"write it as {_EXAMPLE}; the possible kinds are {kinds}",
         )
     host = parts.hostname
     if _as_ip(host) is None and not _HOST.fullmatch(host):
@@ -121,7 +123,7 @@ def read_address(text: str, *, devices: bool = False) -> CameraAddress:
 def _parts_of(text: str) -> SplitResult:
     if len(text) > _LONGEST or not text.isprintable() or any(sign in text for sign in " \\#"):
         raise AddressRefused(
-            f"a camera's address has at most {_LONGEST} characters, and no spaces, backslashes or #"
+            f"a camera's address can have at most {_LONGEST} characters, and no spaces, backslashes or #"
         )
     try:
         return urlsplit(text)
@@ -174,16 +176,18 @@ class AllowedPlaces:
             why = next((description for network, description in _NEVER if ip in network), "")
             address = str(ip) if _plain(host) == str(ip) else f"{host} ({ip})"
             if why:
-                raise AddressRefused(f"no {self._client} may be at {address}: it is {why}")
+                raise AddressRefused(
+                    f"frametally does not allow {self._client}s at {address}: this address is {why}"
+                )
             if _plain(host) in self._names or any(ip in network for network in self._networks):
                 continue
             if self._public and ip.is_global:
                 continue
-            where = ", ".join(filter(None, ("public addresses" * self._public, self._text))) or "nowhere"
+            where = ", ".join(filter(None, ("public addresses" * self._public, self._text))) or "none"
             allowed = ",".join(filter(None, (self._text, _plain(host))))
             raise AddressRefused(
-                f"{address} is not where {self._client}s may be",
-                f"if that is right, set {self._setting}={allowed}",
+                f"frametally does not allow {self._client}s at {address}",
+                f"if this address is right, set {self._setting}={allowed}",
                 allowed=where,
                 request="Ask an administrator to allow this address.",
             )
@@ -239,4 +243,4 @@ def connect(host: str, port: int, allowed: AllowedPlaces, *, timeout_s: float) -
         except OSError as error:
             failure = error
     reason = failure.strerror if failure is not None and failure.strerror else str(failure)
-    raise PlaceAway(f"does not answer at {host}:{port} ({reason.lower()})")
+    raise PlaceAway(f"is not responding at {host}:{port} ({reason.lower()})")

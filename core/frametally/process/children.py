@@ -140,7 +140,7 @@ class _Child:
             self._backoff.reset()
         pause_s = self._backoff.next_s()
         self._start_at_s = self._clock() + pause_s
-        self._tell(self._member.name, f"{_how_it_ended(code)}: it is started again in {pause_s:.1f} s")
+        self._tell(self._member.name, f"{_how_it_ended(code)}: frametally starts it again in {pause_s:.1f} s")
 
     def stop(self) -> None:
         """Tell it to finish what is in hand and end."""
@@ -183,7 +183,9 @@ class _Child:
             pause_s = self._backoff.next_s()
             self._start_at_s = self._clock() + pause_s
             self.code = _CUT_SHORT
-            self._tell(self._member.name, f"could not start ({error.strerror}); retrying in {pause_s:.1f} s")
+            self._tell(
+                self._member.name, f"could not start ({error.strerror}); trying again in {pause_s:.1f} s"
+            )
             return
         self._reader = threading.Thread(
             target=self._read, args=(self._process.stdout,), name=f"hearing-{self._member.name}", daemon=True

@@ -78,7 +78,7 @@ def arm(environment: Mapping[str, str] = os.environ) -> None:
         raise Misconfigured(f"{VARIABLE}={text}: unknown failpoint; choose from {', '.join(names)}")
     if colon and not (number.isascii() and number.isdigit() and int(number)):
         raise Misconfigured(
-            f"{VARIABLE}={text}: {number!r} is not a number from 1 on; use {name} or {name}:2"
+            f"{VARIABLE}={text}: {number!r} is not a number of 1 or more; use {name} or {name}:2"
         )
     new_failpoint = _Armed(name, int(number or 1))
     if new_failpoint != _armed:

@@ -75,7 +75,7 @@ def repeat(
         except Retryable as error:
             again_s = min(period_s, _AGAIN_WITHIN_S)
             next_s = now_s + again_s
-            once_a_minute(str(error), f"waiting: {error}; the next try is in {again_s:g} s")
+            once_a_minute(str(error), f"waiting: {error}; trying again in {again_s:g} s")
         ended_s = clock()
         next_s = max(next_s, ended_s + min(ended_s - now_s, period_s, _LONGEST_REST_S))
     return rounds

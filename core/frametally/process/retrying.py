@@ -124,7 +124,7 @@ class Patience:
     def tell(self, part: str, error: Retryable) -> None:
         """Say that `part` failed for now, unless that was printed in the last minute."""
         METERS.away(_part(part))
-        self.say_once_a_minute(part, f"waiting, and trying again: {error}")
+        self.say_once_a_minute(part, f"waiting, then trying again: {error}")
 
     def answered(self, part: str) -> None:
         """Note that a part that had failed is back."""

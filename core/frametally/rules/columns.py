@@ -56,7 +56,8 @@ def decode_columns(data: bytes, kind: str) -> tuple[dict[str, Any], dict[str, ar
         head = json.loads(text)
         if head.pop("v") != RECORD_VERSION:
             raise Poison(
-                f"{kind} of another version; this frametally reads version {RECORD_VERSION}: upgrade it"
+                f"{kind} of another version, but this frametally reads version {RECORD_VERSION}: upgrade "
+                "frametally"
             )
         columns: dict[str, array[int]] = {}
         position = 0
@@ -69,10 +70,10 @@ def decode_columns(data: bytes, kind: str) -> tuple[dict[str, Any], dict[str, ar
             if len(column) != length:
                 raise Poison("cut short")
         if position != len(body):
-            raise Poison("its columns have other lengths")
+            raise Poison("its columns have different lengths")
         return head, columns
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise Poison(f"no file of {kind}: {error!r}") from error
+        raise Poison(f"not a valid {kind} file: {error!r}") from error
 
 
 class PackedColumn(array):  # type: ignore[type-arg]  # the stub has one, the class has none
@@ -95,7 +96,7 @@ def packed(least: int, most: int, make: Callable[[str], Iterable[int] | bytes]) 
         low = 0 if typecode.isupper() else -(1 << bits - 1)
         if low <= least and most < low + (1 << bits):
             return PackedColumn(typecode, make(typecode))
-    raise ValueError(f"no column holds {least} to {most}")
+    raise ValueError(f"no column type can store {least} to {most}")
 
 
 def _smallest(values: Sequence[int]) -> array[int]:

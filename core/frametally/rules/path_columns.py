@@ -93,10 +93,10 @@ def decode_paths(data: bytes) -> PathColumns:
     about, columns = decode_columns(data, "paths")
     try:
         if len(columns["time"]) != sum(columns["points"]):
-            raise Poison("its columns have other lengths")
+            raise Poison("its columns have different lengths")
         return PathColumns(**{**about, "labels": tuple(about["labels"])}, columns=columns)
     except (TypeError, KeyError) as error:
-        raise Poison(f"no file of paths: {error!r}") from error
+        raise Poison(f"not a valid path file: {error!r}") from error
 
 
 def code_of(way: str, ways: object) -> int:

@@ -43,4 +43,4 @@ def check_crc32(crc32: int, expected: int | None) -> None:
         Poison: They are other bytes than were stored.
     """
     if expected is not None and crc32 != expected:
-        raise Poison("damaged: its checksum is that of other bytes")
+        raise Poison("damaged: its checksum does not match its bytes")

@@ -36,7 +36,7 @@ def iso_moment_ms(text: str, zone: datetime.tzinfo) -> int:
     try:
         return ((moment if moment.tzinfo else moment.replace(tzinfo=zone)) - EPOCH) // MILLISECOND
     except OverflowError as error:
-        raise ValueError("beyond the years 1 to 9999") from error
+        raise ValueError("outside the years 1 to 9999") from error
 
 
 def event_bound_ms(time_ms: int) -> int:
@@ -46,7 +46,7 @@ def event_bound_ms(time_ms: int) -> int:
         ValueError: It lies outside the years 1 to 9999, as seconds or microseconds would.
     """
     if not _YEAR_1_MS - 2 * DAY_MS <= time_ms <= NEXT_MS + 2 * DAY_MS:
-        raise ValueError("not in the years 1 to 9999")
+        raise ValueError("outside the years 1 to 9999")
     return clamped_ms(time_ms)
 
 

@@ -39,9 +39,11 @@ from frametally.segments.contents import (
 
 _READS_OF_A_SHORT_SEGMENT = 3
 _DETECTED_ANEW = (
-    "move that object out of metadata/ and start the consumer again: its frames are then detected again"
+    "move that object out of metadata/ and start the consumer again, which then detects its frames again"
 )
-_RESTORE = "restore that object from a backup: its messages are committed and will not come again"
+_RESTORE = (
+    "restore that object from a backup: its messages are committed, so the log does not send them again"
+)
 
 
 class ChainBroken(Misconfigured):
@@ -190,7 +192,7 @@ class SegmentChain:
         for offset, image_path in image_paths.items():
             if offset < next_offset and image_path not in paths and offset not in dead_offsets:
                 reason = (
-                    f"segment {key} ends at {next_offset} but has nothing of offset {offset} ({image_path})"
+                    f"segment {key} ends at {next_offset} but has no entry for offset {offset} ({image_path})"
                 )
                 raise self._broken(reason, _DETECTED_ANEW)
         return next_offset

@@ -113,7 +113,7 @@ def decode_segment(data: bytes, key: str) -> Segment:
     whole = lines.pop() == b""
     if not whole or len(lines) != header.frames + header.dead_letters:
         raise CutShort(
-            f"segment {key} has {len(lines)} lines where its header says "
+            f"segment {key} has {len(lines)} lines, but its header says "
             f"{header.frames + header.dead_letters}: it was cut short; try again, or {SegmentHeader.remedy}"
         )
     lines_of = memoryview(body)
@@ -149,7 +149,7 @@ def read_lines(
     """
     data = store.get_range(key, first_byte, next_byte)
     if len(data) != next_byte - first_byte:
-        raise Retryable(f"segment {key} came cut short: try again, or {SegmentHeader.remedy}")
+        raise Retryable(f"segment {key} arrived incomplete: try again, or {SegmentHeader.remedy}")
     check_lines(data, crc32, key, part_name)
     return data.split(b"\n")[:-1]
 
@@ -179,7 +179,9 @@ def read_header(store: ObjectStore, key: str) -> tuple[SegmentHeader, int]:
         if newline:
             return _decode_header(head, key), len(head) + 1
         if len(data) < size:
-            raise Poison(f"{key} is not a segment: it has no header line; move it out of {keys.METADATA}/")
+            raise Poison(
+                f"{key} is not a segment, because it has no header line; move it out of {keys.METADATA}/"
+            )
         size *= 8
 
 
@@ -204,7 +206,7 @@ def check_belongs(header: SegmentHeader, key: str) -> None:
     )
     if expected != key:
         raise Misconfigured(
-            f"segment {key} says of itself that it is {expected}: it was moved or overwritten; put it back"
+            f"segment {key} says that it is {expected}: someone moved or overwrote it; put it back"
         )
 
 

@@ -1,4 +1,4 @@
-"""Dead letters: what consumers set aside, which of it is settled, and how it is mended.
+"""Dead letters: what consumers set aside, which ones are settled, and how to fix them.
 
 A segment holds a dead letter for good. It is settled when its frame was detected later, or when a
 person dropped it (an object under `dead-letters/dropped/`). Announcing its message again is all that mending
@@ -28,23 +28,23 @@ State = Literal["waiting", "detected", "dropped"]
 
 REASONS: dict[str, str] = {
     "malformed": "the message does not announce a frame",
-    "missing": "the store has no such frame",
-    "checksum": "its bytes are not those that were announced",
-    "size": "the picture has another size than was announced",
-    "oversized": "the picture has more pixels than are decoded",
+    "missing": "the store does not have this frame",
+    "checksum": "its bytes differ from those announced",
+    "size": "the picture does not have the announced size",
+    "oversized": "the picture has more pixels than frametally may decode",
     "undecodable": "the picture cannot be decoded",
 }
 """By cause, why a frame could not be detected, in words for people."""
 
 _PUT_BACK = "put the picture back, or `frametally forget` its medium and produce it again"
-_STORED_SO = "it was stored so: mend what made it"
+_STORED_SO = "the picture was already faulty when it was stored: correct the program that made it"
 
 REMEDIES: dict[str, str] = {
-    "malformed": "there is nothing to announce again: correct the program that wrote it",
+    "malformed": "frametally cannot announce it again: correct the program that wrote the message",
     "missing": _PUT_BACK,
     "checksum": _PUT_BACK,
     "size": _STORED_SO,
-    "oversized": "let the consumers decode pictures as large as that",
+    "oversized": "allow the consumers to decode pictures of this size",
     "undecodable": _STORED_SO,
 }
 """By cause, what mends it; a dead letter that nobody can mend is dropped."""
@@ -176,7 +176,7 @@ def choose(entries: Sequence[Entry], *, ids: Collection[str] = (), cause: str | 
             if len(matching) != 1:
                 how_many = "no" if not matching else f"{len(matching)}"
                 raise Misconfigured(
-                    f"dead letter {id_prefix!r}: {how_many} dead letters have an id that begins so; "
+                    f"dead letter {id_prefix!r}: {how_many} dead letters have an ID that begins with this; "
                     "`frametally dead-letters list --all` shows them"
                 )
             chosen += matching
@@ -226,11 +226,11 @@ def check_mended(
         except BadFrame as error:
             if error.cause == "malformed":
                 reason = (
-                    f"its message is not an announcement ({error}), so {REMEDIES[error.cause]}, then "
+                    f"its message is not an announcement ({error}), so {REMEDIES[error.cause]}, then run "
                     f"`{mending_command(entry.id, error.cause)}`"
                 )
             else:
-                reason = f"its cause is not mended: {error}; {REMEDIES[error.cause]}"
+                reason = f"its cause is not corrected yet: {error}; {REMEDIES[error.cause]}"
             skipped.append(Skipped(name, reason))
         else:
             mended.append(entry)

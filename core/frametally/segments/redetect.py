@@ -61,7 +61,7 @@ def redetect_topic(topic: str, model: str) -> str:
     """
     if not _MODEL.fullmatch(model):
         raise Misconfigured(
-            f"--model {model!r} is not a model id; `frametally consume` prints its own, such as "
+            f"--model {model!r} is not a model ID; `frametally consume` prints its model ID, such as "
             "yolov4-tiny-openvino-f32-296d9c9a"
         )
     return keys.redetect_topic(topic, model)
@@ -113,7 +113,7 @@ def redetect(
                 key = keys.frame_log_key(frame.manifest.source, frame.name.captured_at_ms)
                 messages.append((key, message))
             except (ObjectMissing, Poison) as error:
-                remedy = f"produce {frame.manifest.name} again to have it back"
+                remedy = f"produce {frame.manifest.name} again to restore it"
                 skipped.append(Skipped(frame.path, f"{error}; {remedy}"))
         log.publish(topic, messages)
         announced += len(messages)

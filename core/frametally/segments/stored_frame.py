@@ -43,7 +43,7 @@ def parse_announcement(message: bytes) -> FrameAnnouncement:
         raise BadFrame("parse", "malformed", str(error)) from error
     problem = _contradiction(frame)
     if problem:
-        raise BadFrame("parse", "malformed", f"not a FrameAnnouncement that can be: {problem}")
+        raise BadFrame("parse", "malformed", f"not a valid FrameAnnouncement: {problem}")
     return frame
 
 
@@ -56,11 +56,11 @@ def _contradiction(frame: FrameAnnouncement) -> str | None:
     except (ValueError, OverflowError, OSError):  # a time outside the calendar
         expected = ""
     if path != expected:
-        return f"image_path {path} is not that of its source, captured_at_ms and frame_index"
+        return f"image_path {path} does not match its source, captured_at_ms and frame_index"
     if not (0 < frame.width_px <= _MOST_SIDE_PX and 0 < frame.height_px <= _MOST_SIDE_PX):
-        return f"no JPEG is {frame.width_px}x{frame.height_px} pixels"
+        return f"a JPEG cannot have {frame.width_px}x{frame.height_px} pixels"
     if not 0 < frame.bytes < 1 << 40:
-        return f"no JPEG has {frame.bytes} bytes"
+        return f"a JPEG cannot have {frame.bytes} bytes"
     if not _SHA256.fullmatch(frame.sha256):
         return "sha256 is not a SHA-256 in hex"
     if not _MEDIA.fullmatch(frame.media):
@@ -107,15 +107,17 @@ def read_frame(
     except ObjectMissing as error:
         raise BadFrame("fetch", "missing", str(error)) from error
     if hashlib.sha256(data).hexdigest() != frame.sha256:
-        raise BadFrame("verify", "checksum", f"{path} is not what was announced: its sha256 differs")
+        raise BadFrame(
+            "verify", "checksum", f"{path} differs from the announced picture: its sha256 is different"
+        )
     try:
         width_px, height_px = jpeg_size_px(data)
         if width_px * height_px > max_pixels:
             raise BadFrame(
                 "decode",
                 "oversized",
-                f"{path} has {width_px}x{height_px} pixels by its header; at most {max_pixels} are allowed "
-                "(FRAMETALLY_MAX_IMAGE_MEGAPIXELS)",
+                f"{path} has {width_px}x{height_px} pixels according to its header; at most {max_pixels} "
+                "are allowed (FRAMETALLY_MAX_IMAGE_MEGAPIXELS)",
             )
         if (width_px, height_px) != (frame.width_px, frame.height_px):
             raise _other_size(frame, width_px, height_px)
@@ -133,5 +135,6 @@ def _other_size(frame: FrameAnnouncement, width_px: int, height_px: int) -> BadF
     return BadFrame(
         "verify",
         "size",
-        f"{frame.image_path} is {width_px}x{height_px}, announced as {frame.width_px}x{frame.height_px}",
+        f"{frame.image_path} is {width_px}x{height_px}, but was announced as "
+        f"{frame.width_px}x{frame.height_px}",
     )

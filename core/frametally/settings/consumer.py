@@ -34,11 +34,12 @@ class ConsumerSettings(SettingsPart):
         0,
         ge=0,
         le=1024,
-        description="Threads of one worker's network; 0: one a core, of several workers twice their part.",
+        description="Threads of one worker's network; 0: one per core; with several workers, twice "
+        "each worker's share.",
     )
     execution_providers: str = Field(
         "CPUExecutionProvider",
-        description="ONNX Runtime's execution providers, separated by commas, the first choice first.",
+        description="ONNX Runtime's execution providers, separated by commas, in order of preference.",
     )
     model_cfg: Path | None = Field(None, description="Darknet network file; empty: YOLOv4-tiny's.")
     model_weights: Path | None = Field(
@@ -46,7 +47,7 @@ class ConsumerSettings(SettingsPart):
         description="Darknet weights file, or a YOLO network as `.onnx`, which needs `model_names`; empty: "
         "YOLOv4-tiny's.",
     )
-    model_names: Path | None = Field(None, description="Class names, one a line; empty: COCO's 80.")
+    model_names: Path | None = Field(None, description="Class names, one per line; empty: COCO's 80.")
     input_size_px: str = Field(
         "416x416",
         check=_input_size,
@@ -55,22 +56,24 @@ class ConsumerSettings(SettingsPart):
     resize: Literal["auto", "stretch", "letterbox"] = Field(
         "auto",
         description=(
-            "How a picture comes to the network's size: `stretch` as Darknet does, `letterbox` keeps its "
-            "proportions; `auto`: letterbox for an ONNX file, else stretch."
+            "How to fit a picture to the network's input: `stretch` (as Darknet does), `letterbox` "
+            "(keeps its proportions) or `auto` (letterbox for an ONNX file, else stretch)."
         ),
     )
-    batch_frames: int = Field(500, ge=1, le=100_000, description="Most frames in a segment.")
+    batch_frames: int = Field(500, ge=1, le=100_000, description="Maximum number of frames in a segment.")
     batch_s: float = Field(
-        5.0, gt=0, description="Seconds after which a segment is written though it is not full."
+        5.0, gt=0, description="Seconds after which the consumer writes a segment even if it is not full."
     )
     live_topic: str = Field(
         "video-frames",
         pattern=r"^[a-zA-Z0-9._-]{1,100}$",
-        description="Log topic for frames of cameras and streams, so that no backlog delays them. Their "
-        "results go to `processed-frames`: the same name, with `processed-` for `video-`.",
+        description="Log topic for frames of cameras and streams, so that a backlog does not delay them. "
+        "Their results go to `processed-frames`: the same name, with `processed-` for `video-`.",
     )
     stream_engine: Literal["consumer", "spark"] = Field(
-        "consumer", description="What detects their frames: `consumer`, or `spark` (Structured Streaming)."
+        "consumer",
+        description="What detects the frames of cameras and streams: `consumer`, or `spark` "
+        "(Structured Streaming).",
     )
 
     @property

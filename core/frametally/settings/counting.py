@@ -12,7 +12,9 @@ from frametally.settings.fields import Field, SettingsPart
 
 def _divides_a_day(interval_s: int) -> int:
     if DAY_S % interval_s:
-        raise ValueError(f"{interval_s} s does not divide a day (86,400 s); 1, 5, 60, 300, 900 and 3600 do")
+        raise ValueError(
+            f"{interval_s} s does not divide a day (86,400 s) evenly; use 1, 5, 60, 300, 900 or 3600"
+        )
     return interval_s
 
 
@@ -26,24 +28,25 @@ class CountingSettings(SettingsPart):
         le=DAY_S,
         description="Stored base interval in seconds; must divide a day.",
     )
-    count_min_confidence: float = Field(0.25, ge=0, lt=1, description="Least confidence of a counted box.")
+    count_min_confidence: float = Field(0.25, ge=0, lt=1, description="Minimum confidence of a counted box.")
     count_min_side_px: float = Field(
-        0.0, ge=0, description="Least length in pixels of a counted box's shorter side."
+        0.0, ge=0, description="Minimum length in pixels of a counted box's shorter side."
     )
     count_labels: str = Field("", description="Labels to count, separated by commas; empty: all.")
     count_objects: bool = Field(
-        True, description="Whether unique objects (visits) are counted too, by tracking boxes through time."
+        True, description="Whether to count unique objects (visits), by tracking boxes through time."
     )
     count_overlaps: OverlapWinner = Field(
         "first",
-        description="Of media of one source that overlap in time, which counts there: the one that begins "
+        description="Which media count if media of one source overlap in time: the one that begins "
         "`first` or `last`, or `all`.",
     )
     min_tracking_fps: float = Field(
         5.0,
         ge=0,
         le=1000,
-        description="Analysed frames a second under which unique objects are not counted; 10 % less will do.",
+        description="Analysed frames per second below which unique objects are not counted; 10% less "
+        "is enough.",
     )
     track_label_confidence: str = Field(
         "*=0.6,bus=0.4,car=0.4,truck=0.4",
@@ -52,7 +55,8 @@ class CountingSettings(SettingsPart):
     )
     track_fixed_labels: str = Field(
         "",
-        description="Labels whose motionless tracks do not count as objects, with commas; empty: none.",
+        description="Labels whose motionless tracks do not count as objects, separated by commas; "
+        "empty: none.",
     )
     track_groups: str = Field(
         "two-wheeler=bicycle+motorbike,vehicle=bus+car+truck",
@@ -62,7 +66,7 @@ class CountingSettings(SettingsPart):
     runner: Literal["inline", "local", "hadoop", "spark"] = Field(
         "inline", description="Engine of the counting job."
     )
-    hadoop_python: str = Field("python3", description="Command by which the cluster's nodes run Python.")
+    hadoop_python: str = Field("python3", description="Command that runs Python on the cluster's nodes.")
     hadoop_jobconf: str = Field(
         "", description="Properties of the job, such as `mapreduce.map.memory.mb=1024`, separated by commas."
     )

@@ -81,6 +81,6 @@ def _nearest(folder: Path) -> Path:
 
 def _impossible(folder: Path, error: OSError, settings: str = _SETTINGS) -> Misconfigured:
     return Misconfigured(
-        f"no data can lie in {folder} ({error.strerror}): give this user a folder to write there, "
-        f"or name another by {settings}"
+        f"frametally cannot store data in {folder} ({error.strerror}): give this user permission to write "
+        f"there, or set another folder with {settings}"
     )

@@ -136,7 +136,8 @@ class Settings(
     topic: str = Field(
         USUAL_TOPIC,
         pattern=r"^[a-zA-Z0-9._-]{1,100}$",
-        description="Log topic for frame announcements; deployments that share a Kafka have one each.",
+        description="Log topic for frame announcements; deployments that share a Kafka need "
+        "different topics.",
     )
     log_partitions: int = Field(6, ge=1, le=1000, description="Partitions of a new topic.")
     lease_s: float = Field(
@@ -172,7 +173,7 @@ class Settings(
     def part(self, plugin_settings: type[Part]) -> Part:
         """Return these settings as a plug-in's, whose class `Settings` has among its bases."""
         if not isinstance(self, plugin_settings):
-            raise TypeError(f"no plug-in that is here has {plugin_settings.__name__}")
+            raise TypeError(f"no installed plug-in has {plugin_settings.__name__}")
         return self
 
     def resolved(self) -> Self:
@@ -218,8 +219,9 @@ def _from_files(component: str | None) -> dict[str, str]:
             variable = f"{ENV_PREFIX}{name.upper()}"
             if variable in variables and not os.environ.get(variable):
                 raise Misconfigured(
-                    f"{Path('.env').absolute()} sets {variable}: what runs programs is not taken from the "
-                    "current folder; set it in the environment, and remove it there"
+                    f"{Path('.env').absolute()} sets {variable}, but frametally does not accept settings "
+                    "that run programs from the current folder; set it in the environment, and remove it "
+                    "from that file"
                 )
     folder = component_folder(component) if component else None
     return variables | (read_env_file(folder / ".env", empty=EMPTY_SAYS_NONE) if folder else {})
@@ -234,7 +236,7 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
     """
     environment = {name.upper() for name, value in os.environ.items() if value}
     if overrides.get("data_dir") is None and os.environ.get(_DATA_DIR) == "":
-        raise Misconfigured(f"{_DATA_DIR} is empty: name a folder, or unset it")
+        raise Misconfigured(f"{_DATA_DIR} is empty: set it to a folder, or unset it")
     files = _from_files(component)
     for name, remedy in REPLACED.items():
         variable = f"{ENV_PREFIX}{name}"
@@ -262,11 +264,13 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
         raise Misconfigured(f"{variable}={value}: {error.message}") from error
     if settings.topic == settings.results_topic:
         raise Misconfigured(
-            f"{ENV_PREFIX}TOPIC={settings.topic}: frames are announced on that topic, and live results are "
-            "published there; name another"
+            f"{ENV_PREFIX}TOPIC={settings.topic} is the topic on which frames are announced, and live "
+            "results are published there; choose another topic"
         )
     if as_text(settings.data_dir) != str(settings.data_dir):  # URLs are made of it
-        raise Misconfigured(f"{_DATA_DIR}={as_text(settings.data_dir)} is not UTF-8; name another folder")
+        raise Misconfigured(
+            f"{_DATA_DIR}={as_text(settings.data_dir)} is not UTF-8; set it to another folder"
+        )
     return settings
 
 

@@ -17,9 +17,9 @@ def _mail_server(url: str) -> str:
     if not url:
         return url
     if parts.username is not None:
-        raise ValueError("a name and a password have separate settings; leave them out here")
+        raise ValueError("the user name and password have their own settings; leave them out here")
     if parts.scheme not in ("smtp", "smtps") or not parts.hostname or not _PLAIN.fullmatch(url):
-        raise ValueError("name a server as smtp://host:587 or smtps://host")
+        raise ValueError("write the server as smtp://host:587 or smtps://host")
     if parts.path.strip("/") or parts.query or parts.fragment:
         raise ValueError("a mail server has a name and a port but no path; leave the path out")
     if parts.port == 0:
@@ -43,15 +43,15 @@ class MailSettings(TrustSettings):
     smtp_url: str = Field(
         "",
         check=_mail_server,
-        description="Server that sends mail, `smtp://host:587` (STARTTLS where it is offered) or "
-        "`smtps://host`; empty: none is sent.",
+        description="Server that sends mail, `smtp://host:587` (STARTTLS if the server offers it) or "
+        "`smtps://host`; empty: no mail.",
     )
     smtp_user: str = Field("", description="User name for the mail server.")
-    smtp_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
+    smtp_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
     mail_from: str = Field(
         "",
         check=_address,
-        description="Address that mail is from; empty: the name to log in by, else the first receiver.",
+        description="Sender address of mail; empty: the user name, else the first recipient.",
     )
     mail_to: str = Field(
         "",

@@ -51,7 +51,7 @@ def _mail_server(variables: Mapping[str, str]) -> Iterator[OtherName]:
     if not host:
         return
     if not (port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
-        raise Misconfigured(f"SMTP_PORT={port}: name a port, such as {_SUBMISSION}")
+        raise Misconfigured(f"SMTP_PORT={port} is not a port; set it to a port such as {_SUBMISSION}")
     scheme = "smtps" if int(port) == _SUBMISSION_BY_TLS else "smtp"
     yield OtherName("smtp_url", "SMTP_SERVER", f"{scheme}://{host}:{port}")
     for name in ("SMTP_USER", "SMTP_PASSWORD"):

@@ -67,7 +67,8 @@ class ProducerSettings(SettingsPart):
     min_free_disk_mb: int = Field(
         500,
         ge=0,
-        description="Megabytes that stay free on the disk of the embedded store and log; the producer waits.",
+        description="Megabytes to keep free on the disk of the embedded store and log; below that, "
+        "the producer waits.",
     )
     job_memory_mb: int = Field(
         4096, ge=256, le=1_000_000, description="Megabytes of memory that one job may take."

@@ -28,24 +28,24 @@ class ServerSettings(SettingsPart):
         description="URL of the S3 service as browsers and batch nodes reach it; empty: `store_endpoint`.",
     )
     store_image_days: int = Field(
-        0, ge=0, le=36_500, description="Days after which the S3 store removes frames; 0: never."
+        0, ge=0, le=36_500, description="Days after which the S3 store deletes frames; 0: never."
     )
     store_metadata_days: int = Field(
         0,
         ge=0,
         le=36_500,
-        description="Days after which the S3 store removes detections; 0: never. Counts stay.",
+        description="Days after which the S3 store deletes detections; 0: never. Counts stay.",
     )
     log_security: Literal["", "PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
-        "", description="Kafka's `security.protocol`; empty: by what else is set."
+        "", description="Kafka's `security.protocol`; empty: derived from the other settings."
     )
     log_user: str = Field("", description="User name for Kafka.")
-    log_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
+    log_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
     log_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that Kafka's certificate may come from."
     )
     log_client_properties: Path | None = Field(
-        None, description="A Kafka `client.properties` file; the settings win over it."
+        None, description="A Kafka `client.properties` file; the settings take precedence."
     )
     log_retention_h: int = Field(
         0,
@@ -54,12 +54,13 @@ class ServerSettings(SettingsPart):
         description="Hours that Kafka keeps messages in new topics; 0: the broker's default.",
     )
     index_user: str = Field("", description="User name for the index server.")
-    index_password: SecretStr = Field(NO_SECRET, description="Password of that name.")
+    index_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
     index_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that the index server's certificate may come from."
     )
     ledger_password: SecretStr = Field(
-        NO_SECRET, description="Password for the servers of ledger and catalogue; the URLs name the user."
+        NO_SECRET,
+        description="Password for the servers of ledger and catalogue; their URLs contain the user name.",
     )
     ledger_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that the certificates of these servers may come from."
@@ -70,8 +71,8 @@ class ServerSettings(SettingsPart):
     backup_key: SecretStr = Field(
         NO_SECRET,
         check=hard_to_guess,
-        description="Secret that encrypts backups, 32 characters at least; empty: they are not encrypted. "
-        "Keep a copy elsewhere: nothing can be restored without it.",
+        description="Secret that encrypts backups, at least 32 characters; empty: no encryption. "
+        "Keep a copy elsewhere: you need it to restore.",
     )
 
     @property

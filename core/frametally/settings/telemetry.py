@@ -22,12 +22,12 @@ class TelemetrySettings(SettingsPart):
         "has its own.",
     )
     lineage_url: str = Field(
-        "", description="URL for OpenLineage events of counting and indexing; empty: none are sent."
+        "", description="URL for OpenLineage events of counting and indexing; empty: no events."
     )
-    lineage_token: SecretStr = Field(SecretStr(""), description="Token for sending them.")
+    lineage_token: SecretStr = Field(SecretStr(""), description="Token for sending these events.")
     traces_url: str = Field(
         "",
-        description="URL for traces of frames, by OTLP over HTTP; empty: none are sent.",
+        description="URL for traces of frames (OTLP over HTTP); empty: no traces.",
     )
 
     @property

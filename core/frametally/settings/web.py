@@ -38,11 +38,11 @@ class WebSettings(SettingsPart):
         2.5,
         gt=0,
         le=300,
-        description="Seconds after which a query stops with a 503 answer.",
+        description="Seconds after which a query stops with a 503 response.",
     )
     web_store_links: bool = Field(
         False,
-        description="Whether browsers load frames directly from the S3 store, by links that expire.",
+        description="Whether browsers load frames directly from the S3 store, with links that expire.",
     )
     web_accounts: bool = Field(
         False,

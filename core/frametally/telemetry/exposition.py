@@ -87,7 +87,7 @@ class _OfFamily(Collector):
         )
         yield counters(
             "frametally_outages",
-            "How often this process or its children could not reach a part.",
+            "Times that this process or its children could not reach a part.",
             "part",
             sorted(figures.outages.items()),
         )

@@ -40,7 +40,9 @@ class Poster:
         except ValueError:
             port = -1
         if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
-            raise Misconfigured(f"{parts.scheme or 'no scheme'}: use http://host:port/path or https://")
+            raise Misconfigured(
+                f"{parts.scheme or 'no scheme'} is not supported: use http://host:port/path or https://"
+            )
         self._host, self._port, self._is_tls = parts.hostname, port, parts.scheme == "https"
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._name = f"{parts.scheme}://{parts.hostname}" + (f":{port}" if port else "")
@@ -94,10 +96,12 @@ class Poster:
             end.cancel()
             connection.close()
         if not 200 <= status < 300:
-            self._trouble(f"it answers {status}")
+            self._trouble(f"it answered {status}")
 
     def _trouble(self, problem: str) -> None:
-        self._say("sending", f"{self._name}: messages to it are dropped: {problem}; nothing else is lost")
+        self._say(
+            "sending", f"{self._name}: frametally dropped messages to it ({problem}); nothing else is lost"
+        )
 
 
 def _cut(connection: http.client.HTTPConnection) -> None:

@@ -119,7 +119,7 @@ def _open(url: str) -> _Provider:
         from opentelemetry.sdk.trace.sampling import ALWAYS_ON
     except ImportError as error:
         raise Misconfigured(
-            "FRAMETALLY_TRACES_URL needs OpenTelemetry: pip install 'frametally[traces]'"
+            "FRAMETALLY_TRACES_URL needs OpenTelemetry: run pip install 'frametally[traces]'"
         ) from error
 
     class Given(IdGenerator):

@@ -80,7 +80,8 @@ def documents(run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Cove
         digest = hashlib.blake2b(msgspec.json.encode([kind, *place]), digest_size=16).hexdigest()
         if digest in names:
             raise Poison(
-                f"run {run.prefix} counts something twice ({kind} {place!r:.200}); it is not indexed"
+                f"run {run.prefix} counts something twice ({kind} {place!r:.200}), so frametally does not "
+                "index it"
             )
         names.add(digest)
         return Document(f"{of_run['run']}#{digest}", {"kind": kind, **of_run, **fields})

@@ -127,7 +127,8 @@ def _index_documents(cluster: ElasticsearchCluster, index: str, made: Iterable[A
         done = _bulk(cluster, client, actions())
     if done != len(sent):
         raise Retryable(
-            f"{cluster.name}: {len(sent)} documents were sent and {done} answered for; index again"
+            f"{cluster.name}: frametally sent {len(sent)} documents, but {done} were acknowledged; index "
+            "again"
         )
     return sent
 
@@ -172,7 +173,9 @@ def _check_all_are_there(cluster: ElasticsearchCluster, index: str, run: Run, se
             client.indices.refresh(index=index)
             count = client.count(index=index, query=of_run)["count"]
     if count != len(sent):
-        raise Retryable(f"{cluster.name}: {len(sent)} documents went in and {count} are there; index again")
+        raise Retryable(
+            f"{cluster.name}: frametally sent {len(sent)} documents, but {count} are there; index again"
+        )
 
 
 def _flip(cluster: ElasticsearchCluster, index: str, run: Run, condition: dict[str, Any]) -> bool:

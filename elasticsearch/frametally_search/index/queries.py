@@ -48,12 +48,14 @@ class Moment:
             if error.error == "index_not_found_exception":
                 raise
             raise MomentGone(
-                "the count index was read for longer than the server keeps a point in time; try again"
+                "reading the count index took longer than the server keeps a point in time; try again"
             ) from error
         if answer.get("timed_out"):
             raise TookTooLong("the count index took longer than the query's time limit")
         if answer["_shards"]["failed"]:
-            raise Retryable("not all of the count index answered; check the server and try again", part=PART)
+            raise Retryable(
+                "parts of the count index are not responding; check the server and try again", part=PART
+            )
         self._id = answer.get("pit_id", self._id)
         body: dict[str, Any] = answer
         return body

@@ -36,7 +36,7 @@ DEFAULT_ALIAS = "hadoop-object-counts"
 _DEFAULT_PORT = 9200
 _REQUEST_TIMEOUT_S = 60.0
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
-_USE = "use elasticsearch+https://host:9200, with /name behind it for another alias than " + DEFAULT_ALIAS
+_USE = "use elasticsearch+https://host:9200, with /name at the end for an alias other than " + DEFAULT_ALIAS
 
 
 class ElasticsearchCluster:
@@ -117,9 +117,13 @@ class ElasticsearchCluster:
                 f"{message}; give this user the role in cloud-services/elasticsearch/roles.yml"
             )
         if "strict_dynamic_mapping_exception" in reason:
-            return Misconfigured(f"{message}; it was made by an older frametally: run `frametally setup`")
+            return Misconfigured(
+                f"{message}; it was created by an older version of frametally: run `frametally setup`"
+            )
         if status == 404:
-            return Misconfigured(f"{message}; run `frametally setup` as a user who may make it")
+            return Misconfigured(
+                f"{message}; run `frametally setup` as a user who has permission to create it"
+            )
         if status in (408, 409, 429) or status >= 500:
             return Retryable(f"{message}; the server is busy or not ready: try again", part=PART)
         return None
@@ -128,7 +132,7 @@ class ElasticsearchCluster:
         if isinstance(error, ApiError):
             reason = reason_of(error.body if isinstance(error.body, Mapping) else {}) or _line(error)
             return self.failure_of(error.meta.status, reason) or Misconfigured(
-                f"{self.name}: {reason}; check that it is an Elasticsearch 8 that frametally set up"
+                f"{self.name}: {reason}; check that it is an Elasticsearch 8 server that frametally set up"
             )
         if isinstance(error, TlsError):
             return Misconfigured(
@@ -139,7 +143,7 @@ class ElasticsearchCluster:
             return unknown_host(self.name, SETTING, part=PART)
         if isinstance(error, AwayError):
             return Retryable(f"{self.name}: {line}; check the server and try again", part=PART)
-        return Misconfigured(f"{self.name}: {line}; check that it is an Elasticsearch 8")
+        return Misconfigured(f"{self.name}: {line}; check that it is an Elasticsearch 8 server")
 
 
 def reason_of(body: Mapping[str, Any]) -> str:
@@ -161,11 +165,11 @@ def _parsed(url: str) -> tuple[str, str]:
         raise Misconfigured(f"{SETTING} is not a URL ({error}); {_USE}") from error
     if parts.username is not None or parts.password is not None:
         raise Misconfigured(
-            f"{SETTING} carries a name or a password, and a URL is shown and logged: take them out, and set "
-            "FRAMETALLY_INDEX_USER and FRAMETALLY_INDEX_PASSWORD"
+            f"{SETTING} contains a user name or a password, but frametally shows and logs URLs: leave them "
+            "out, and set FRAMETALLY_INDEX_USER and FRAMETALLY_INDEX_PASSWORD"
         )
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
-        raise Misconfigured(f"{SETTING}={url!r} names no Elasticsearch; {_USE}")
+        raise Misconfigured(f"{SETTING}={url!r} is not the URL of an Elasticsearch server; {_USE}")
     alias = parts.path.strip("/") or DEFAULT_ALIAS
     if not _ALIAS.fullmatch(alias):
         raise Misconfigured(
@@ -279,7 +283,7 @@ def check(cluster: ElasticsearchCluster) -> None:
         raise Misconfigured(f"{cluster.name} does not exist: run `frametally setup`, then `frametally index`")
     if lacking := sorted(_PROPERTIES.keys() - fields):
         raise Misconfigured(
-            f"{cluster.name} was made by an older frametally, without {', '.join(lacking)}: "
+            f"{cluster.name} was created by an older version of frametally, without {', '.join(lacking)}: "
             "run `frametally setup`"
         )
 
@@ -314,14 +318,14 @@ def _fields(client: Elasticsearch, cluster: ElasticsearchCluster) -> set[str] | 
     layout, dynamic = properties.get("_meta", {}).get("layout"), properties.get("dynamic")
     if layout != LAYOUT_VERSION or dynamic != "strict":
         raise Misconfigured(
-            f"{cluster.name}: {name} is another program's index; name another alias in {SETTING}, or remove "
+            f"{cluster.name}: {name} is another program's index; set another alias in {SETTING}, or delete "
             "the index and run `frametally setup`, then `frametally index`"
         )
     shards = settings.get(name, {}).get("settings", {}).get("index", {}).get("number_of_shards")
     if shards != "1":
         raise Misconfigured(
-            f"{cluster.name}: {name} has {shards} shards, and readers see one moment of one only; remove it "
-            "and run `frametally setup`, then `frametally index`"
+            f"{cluster.name}: {name} has {shards} shards, but a consistent read needs exactly one; delete "
+            "it and run `frametally setup`, then `frametally index`"
         )
     return {*properties.get("properties", {})}
 

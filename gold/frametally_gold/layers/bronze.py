@@ -26,7 +26,7 @@ def envelope(video_id: str, store: ObjectStore, patience: Patience) -> VideoReco
     if record is None:
         raise Poison(f"video {video_id} does not exist: `/api/v1/videos` lists all videos")
     if record.state == "deleting":
-        raise Poison(f"video {video_id} is being removed")
+        raise Poison(f"video {video_id} is being deleted")
     return record
 
 
@@ -63,7 +63,7 @@ def sha256(envelope: VideoRecord, size_bytes: int, store: ObjectStore, patience:
 
     digest = patience.until_done("the object store", read)
     if digest != envelope.sha256:
-        raise Poison(f"{key} does not hold the bytes that were accepted; {_COPY_AGAIN}")
+        raise Poison(f"{key} does not contain the bytes that were accepted; {_COPY_AGAIN}")
     return digest
 
 

@@ -98,7 +98,7 @@ def arranged(layer: LayerName) -> Driver:
         from hamilton.lifecycle.base import BaseDoValidateInput
     except ModuleNotFoundError as error:
         raise Misconfigured(
-            f"{error.name} is not installed; the layers need it: pip install 'frametally[layers]'"
+            f"{error.name} is not installed, but the layers need it: run pip install 'frametally[layers]'"
         ) from error
     # Hamilton would print a banner about an error; the error itself is raised.
     logging.getLogger("hamilton").setLevel(logging.CRITICAL + 1)
@@ -198,8 +198,8 @@ def write_pictures(folder: Path) -> list[Path]:
                 data = graph.pipe(format=kind)
             except ExecutableNotFound as error:
                 raise Misconfigured(
-                    "`dot` is not installed; the pictures need it: install graphviz (Debian: "
-                    "apt install graphviz)"
+                    "`dot` is not installed, but the pictures need it: install graphviz (Debian: apt "
+                    "install graphviz)"
                 ) from error
             path = dot.with_suffix(f".{kind}")
             path.write_bytes(data)

@@ -33,7 +33,7 @@ def fetch(url: str, what: str, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[b
     more; `Poison` if it is not an address.
     """
     if not url.startswith(("file://", "http://", "https://", "hdfs://", "data:")):
-        raise Poison(f"{what}: its address begins neither with file:// nor with http(s):// or hdfs://")
+        raise Poison(f"{what}: its address must begin with file://, http(s):// or hdfs://")
     if url.startswith("hdfs://"):
         yield from _read_hdfs(url, what, block_bytes)
         return
@@ -48,14 +48,14 @@ def fetch(url: str, what: str, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[b
                     expected_bytes -= len(data)
                 if expected_bytes <= 0:
                     return
-                problem = "it came cut short"  # a body cut short raises nothing by itself
+                problem = "it arrived incomplete"  # a body cut short raises nothing by itself
         except (http.client.HTTPException, OSError) as error:  # urllib's own errors are OSErrors
             problem = _reason(url, error)
             status = _close(error)
             if status == http.client.FORBIDDEN and "?" in url:
                 raise LinkEnded(
-                    f"{what} cannot be read: {problem}: its presigned link has expired; links work for "
-                    "FRAMETALLY_MANIFEST_TTL_S"
+                    f"{what} cannot be read: {problem}: its presigned link has expired; links are valid "
+                    "for FRAMETALLY_MANIFEST_TTL_S seconds"
                 ) from None
             if url.startswith("file://") or (400 <= status < 500 and status not in _PASSING):
                 tries = 0

@@ -112,10 +112,10 @@ def _detection(item: Any) -> _PlainDetection:
     fields = _typed(item, dict, "a detection")
     sides = _typed(fields["box"], list, "box")
     if len(sides) != 4:
-        raise BadLine(f"a box of {len(sides)} numbers")
+        raise BadLine(f"a box with {len(sides)} numbers")
     left, top, width, height = (_number(side, -_MAX_SIDE_PX, _MAX_SIDE_PX) for side in sides)
     if width <= 0 or height <= 0:
-        raise BadLine("a box without area")
+        raise BadLine("a box with no area")
     return _PlainDetection(
         label=_typed(fields["label"], str, "label"),
         confidence=_number(fields["confidence"], 0.0, 1.0),
@@ -141,7 +141,7 @@ def _refuse_constant(name: str) -> None:
 
 def _check_version(version: int) -> None:
     if version != RECORD_VERSION:
-        raise BadLine(f"version {version}; this frametally reads version {RECORD_VERSION}")
+        raise BadLine(f"version {version}, but this frametally reads version {RECORD_VERSION}")
 
 
 class _Decoders(NamedTuple):

@@ -102,7 +102,7 @@ def checked(params: TrackParams) -> TrackParams:
     twice = sorted({label for label in grouped if grouped.count(label) > 1})
     if twice:
         raise Misconfigured(
-            f"FRAMETALLY_TRACK_GROUPS: {twice[0]!r} is in two groups; leave it in one of them"
+            f"FRAMETALLY_TRACK_GROUPS: {twice[0]!r} is in two groups; leave it in only one of them"
         )
     return params
 
@@ -120,7 +120,7 @@ def label_groups(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
         if not name.strip() or name.strip() in groups or len(labels) < 2:
             raise Misconfigured(
                 f"FRAMETALLY_TRACK_GROUPS: {item.strip()!r} is not a new name with two or more labels; "
-                "an example is vehicle=car+truck+bus"
+                "write it like vehicle=car+truck+bus"
             )
         groups[name.strip()] = labels
     return tuple(sorted(groups.items()))
@@ -143,7 +143,7 @@ def label_thresholds(text: str) -> dict[str, int]:
         if not label.strip() or not 0 <= confidence <= 1:
             raise Misconfigured(
                 f"FRAMETALLY_TRACK_LABEL_CONFIDENCE: {item.strip()!r} is not a label with a confidence "
-                "from 0 to 1; an example is car=0.4,truck=0.4"
+                "from 0 to 1; write it like car=0.4,truck=0.4"
             )
         thresholds[label.strip()] = round(confidence * 10_000)
     return thresholds
@@ -214,6 +214,6 @@ def parse_argument(argument: str) -> CountParams:
         raise Misconfigured(f"--params {argument[:200]!r} cannot be read: {error}") from error
     if not whole or params.interval_s < 1 or DAY_S % params.interval_s:
         raise Misconfigured(
-            f"--params {argument[:200]!r}: whole numbers are needed, and an interval_s that divides 86,400"
+            f"--params {argument[:200]!r}: give whole numbers, and an interval_s that divides 86,400"
         )
     return params

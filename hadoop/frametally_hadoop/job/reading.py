@@ -133,7 +133,7 @@ def read_blocks(url: str, name: str, *, block_bytes: int = _BLOCK_BYTES) -> Iter
     if tail or lines_read < expected:
         raise Retryable(f"segment {name} was cut short: {lines_read} lines of {expected}")
     if lines_read > expected:
-        raise Poison(f"segment {name} has {lines_read} lines where its header says {expected}")
+        raise Poison(f"segment {name} has {lines_read} lines, but its header says {expected}")
     checksums.end()
 
 
@@ -184,17 +184,17 @@ def _checked_frame(line: bytes, header: Header) -> Frame:
     Raises `BadLine` if it is not.
     """
     if b"\t" in line or b"\r" in line:  # JSON allows them, engines cut lines there
-        raise BadLine("it holds a TAB or a carriage return")
+        raise BadLine("it contains a TAB or a carriage return")
     frame = decode_frame(line)
     source, time_ms = frame.source, frame.captured_at_ms
     if frame.model != header.model:
-        raise BadLine(f"it is of model {frame.model}, its segment of {header.model}")
+        raise BadLine(f"its model is {frame.model}, but the model of its segment is {header.model}")
     first_ms, last_ms = header.times.get(source, (0, -1))
     if not first_ms <= time_ms <= last_ms:
         raise BadLine(f"the header does not list source {source} at {time_ms} ms")
     path = frame.image_path
     if not path.startswith(f"images/{source}/") or f"/{time_ms}-" not in path:
-        raise BadLine(f"image_path {path} is of another source or time")
+        raise BadLine(f"image_path {path} belongs to another source or time")
     return frame
 
 
@@ -206,11 +206,12 @@ def _decode_header(name: str, head: bytes) -> Header:
     try:
         fields: dict[str, Any] = json.loads(head if plain is None else plain)
         if plain is None and (unknown := fields.keys() - _FIELDS_WITHOUT_SEAL):
-            raise ValueError(f"damaged: it has no checksum, but a field {min(unknown)!r}")
+            raise ValueError(f"damaged: it has no checksum, but it has an unknown field {min(unknown)!r}")
         version = fields.get("v", RECORD_VERSION)
         if version != RECORD_VERSION:
             raise Poison(
-                f"segment {name} is of version {version}; this frametally reads version {RECORD_VERSION}"
+                f"segment {name} has version {version}, but this frametally reads version "
+                f"{RECORD_VERSION}: upgrade frametally"
             )
         return Header(
             model=fields["model"],

@@ -190,5 +190,5 @@ def _check_day(day: int) -> None:
         keys.utc_day(day * DAY_MS)
     except (OverflowError, ValueError, OSError) as error:
         raise Poison(
-            f"it says that it has frames of day {day} since 1970, which no calendar has; restore the segment"
+            f"it has frames of day {day} since 1970, which is beyond the calendar; restore the segment"
         ) from error

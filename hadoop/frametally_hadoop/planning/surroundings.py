@@ -77,7 +77,7 @@ def _frames_by_day(store: ObjectStore, manifest: MediaManifest) -> Mapping[str, 
     first_ms, last_ms = manifest.first_captured_at_ms or 0, manifest.last_captured_at_ms or 0
     days = days_of_span(first_ms, last_ms)
     if manifest.frames_announced > _MOST_FRAMES or len(days) > _MOST_DAYS:
-        return f"{manifest.name} is of {len(days)} days, too long to look its frames up"
+        return f"{manifest.name} covers {len(days)} days, too many to look up its frames"
     frames_by_day: Counter[str] = Counter()
     for number in days:
         day = keys.utc_day(number * DAY_MS)
@@ -91,8 +91,8 @@ def _frames_by_day(store: ObjectStore, manifest: MediaManifest) -> Mapping[str, 
             frames_by_day[day] += 1
     if (total := frames_by_day.total()) != manifest.frames_announced:
         return (
-            f"{manifest.name} is of {len(days)} days, and {total} of its {manifest.frames_announced} frames "
-            "are in the store: which are missing on this day is not known"
+            f"{manifest.name} covers {len(days)} days, and {total} of its {manifest.frames_announced} "
+            "frames are in the store: which ones are missing on this day is unknown"
         )
     return frames_by_day
 
@@ -140,4 +140,7 @@ def label_warnings(store: ObjectStore, *, wanted: Collection[str], segments: Ite
         return []
     names = ", ".join(repr(label) for label in sorted(set(wanted) - known))
     labels = ", ".join(sorted(known)) or "none at all"
-    return [f"FRAMETALLY_COUNT_LABELS asks for {names}, which nothing detected here has; there are: {labels}"]
+    return [
+        f"FRAMETALLY_COUNT_LABELS includes {names}, but nothing detected here has this label; choose from: "
+        f"{labels}"
+    ]

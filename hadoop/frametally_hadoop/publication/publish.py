@@ -185,8 +185,9 @@ def _put_report(store: ObjectStore, prefix: str, report: QualityReport) -> None:
     reasons = [line for check in report.failed if check.name in STOPS_PUBLICATION for line in check.details]
     if reasons:
         raise NotPublished(
-            f"not published: {reasons[0]} ({len(reasons)} such in {key}); what was published before stays; "
-            "run `frametally aggregate` again, and report it if it says this again"
+            f"not published: {reasons[0]} ({len(reasons)} such problems in {key}); earlier published "
+            "counts are unchanged; run `frametally aggregate` again, and report this message if it appears "
+            "again"
         )
 
 
@@ -226,10 +227,10 @@ def _check_nothing_lost(
     first, end = day.key.day, keys.utc_day(keys.day_start_ms(day.key.day) + DAY_MS)
     raise (OnlyLoses if only_loses else NotPublished)(
         f"not published: {len(losses)} intervals would lose frames (the first, {source} {utc(start_ms)}: "
-        f"{frames.get(losses[0], 0)} instead of {before[losses[0]]}), as segments that they were counted "
-        "from are gone; what was published before stays; restore them (does FRAMETALLY_STORE_METADATA_DAYS "
-        "remove them too soon?), or take what is left by "
-        f"`frametally aggregate --all --from {first} --to {end}`"
+        f"{frames.get(losses[0], 0)} instead of {before[losses[0]]}), because some of their segments are "
+        "missing; earlier published counts are unchanged; restore the segments (does "
+        "FRAMETALLY_STORE_METADATA_DAYS delete them too soon?), or accept what is left with `frametally "
+        f"aggregate --all --from {first} --to {end}`"
     )
 
 

@@ -154,19 +154,20 @@ class DayAudit:
             counted = self._counted.get((source, start_ms), 0)
             if counted != detections:
                 problems.append(
-                    f"{source} {utc(start_ms)}: counts hold {counted} detections, its frames {detections}"
+                    f"{source} {utc(start_ms)}: the counts have {counted} detections, but its frames have "
+                    f"{detections}"
                 )
         frames = sum(frames for frames, _ in self._coverage.values())
         if frames + self.duplicates_dropped != self.lines_passed_on:
             problems.append(
-                f"{frames} frames and {self.duplicates_dropped} repeats are not the "
+                f"{frames} frames and {self.duplicates_dropped} duplicates do not add up to the "
                 f"{self.lines_passed_on} lines that were read"
             )
         return _check(SUMS_EQUAL, problems)
 
     def _no_count_without_coverage(self) -> QualityCheck:
         problems = [
-            f"{source} {utc(start_ms)}: counts of {sorted(frames)} frames, coverage of "
+            f"{source} {utc(start_ms)}: the counts have {sorted(frames)} frames, but the coverage has "
             f"{self._coverage.get((source, start_ms), (0, 0))[0]}"
             for (source, start_ms), frames in sorted(self._frames_of_counts.items())
             if frames != {self._coverage.get((source, start_ms), (0, 0))[0]}
@@ -188,8 +189,8 @@ class DayAudit:
                 elif covered < announced - dead:
                     # The job does not ask the log: the rest may be on its way, as that of a camera always is.
                     unknown.append(
-                        f"{beginning}{announced} announced, {dead} dead letters; `frametally status` says "
-                        "whether the rest still waits or is lost"
+                        f"{beginning}{announced} announced, {dead} dead letters; `frametally status` shows "
+                        "whether the rest is still waiting or is lost"
                     )
         return _check(COVERAGE_EQUALS_MANIFESTS, problems, unknown)
 
@@ -236,7 +237,7 @@ class DayAudit:
         if source in self._partly_forgotten:
             return "some of it is forgotten"
         if source in self._overlapping:
-            return "some of it is not counted, as media overlap"
+            return "some of it is not counted, because media overlap"
         return announced
 
     @cached_property
@@ -266,10 +267,10 @@ class DayAudit:
                 and item.last_captured_at_ms is not None
             ]
             if not spans or len(spans) < len(media):
-                unknown.append(f"{source}: no manifest, or one that is not complete")
+                unknown.append(f"{source}: no manifest, or one that is incomplete")
                 continue
             problems += [
-                f"{source} {utc(start_ms)}: no medium has footage then"
+                f"{source} {utc(start_ms)}: no medium has footage at that time"
                 for start_ms in starts
                 if not any(first < start_ms + interval_ms and last >= start_ms for first, last in spans)
             ]
@@ -281,7 +282,8 @@ class DayAudit:
         if not _FIRST_PLAUSIBLE_DAY <= day <= _LAST_PLAUSIBLE_DAY:
             sources = ", ".join(frames_by_source)
             problems.append(
-                f"{sources}: footage of {day}; was the camera's clock set? `frametally retime` puts it right"
+                f"{sources}: footage of {day}; check that the camera's clock is set; `frametally retime` "
+                "corrects the times"
             )
         start_ms = keys.day_start_ms(day)
         for source in sorted(frames_by_source):

@@ -57,8 +57,8 @@ def workspace(data_dir: Path) -> Iterator[Path]:
         temporary = tempfile.TemporaryDirectory(prefix=_PREFIX, dir=folder)
     except OSError as error:
         raise Misconfigured(
-            f"{folder}: cannot create temporary files ({error.strerror}); "
-            "set FRAMETALLY_DATA_DIR to a folder that this user may write"
+            f"{folder}: cannot create temporary files ({error.strerror}); set FRAMETALLY_DATA_DIR to a "
+            "folder that this user can write"
         ) from error
     with temporary as path:
         try:
@@ -67,8 +67,8 @@ def workspace(data_dir: Path) -> Iterator[Path]:
             if error.errno not in _NO_ROOM:
                 raise
             raise Retryable(
-                f"no room left in {folder} for the counting job's temporary files: free some space there, or "
-                "set FRAMETALLY_DATA_DIR to a folder on another disk; nothing was published"
+                f"no space left in {folder} for the counting job's temporary files: free some space there, "
+                "or set FRAMETALLY_DATA_DIR to a folder on another disk; nothing was published"
             ) from error
 
 
@@ -150,17 +150,17 @@ class HadoopCluster:
     def _fs(self, *arguments: str) -> None:
         if shutil.which(self.hadoop) is None:
             raise Misconfigured(
-                f"the hadoop runner cannot be started: there is no command {self.hadoop!r}; install a Hadoop "
-                "client, name its folder by HADOOP_HOME, or set FRAMETALLY_RUNNER=inline"
+                f"the hadoop runner cannot be started: there is no command {self.hadoop!r}; install a "
+                "Hadoop client, set HADOOP_HOME to its folder, or set FRAMETALLY_RUNNER=inline"
             )
         done = subprocess.run(  # noqa: S603 - the user's own command
             [self.hadoop, "fs", *arguments], capture_output=True, text=True, errors="replace", check=False
         )
         if done.returncode:
-            lines = [line for line in done.stderr.splitlines() if line.strip()] or ["it said nothing"]
+            lines = [line for line in done.stderr.splitlines() if line.strip()] or ["it gave no reason"]
             raise Retryable(
-                f"`{self.hadoop} fs {arguments[-2]} ...` failed: {lines[-1].strip()}; is HDFS up, and may "
-                f"this user write in {_HDFS_FOLDER}?"
+                f"`{self.hadoop} fs {arguments[-2]} ...` failed: {lines[-1].strip()}; check that HDFS is "
+                f"running, and that this user can write in {_HDFS_FOLDER}"
             )
 
 
@@ -220,7 +220,7 @@ def run_job(
         job_type = load(job)
     except ImportError as error:
         raise Misconfigured(
-            f"the counting job needs mrjob ({error}): pip install 'frametally[hadoop]'"
+            f"the counting job needs mrjob ({error}): run pip install 'frametally[hadoop]'"
         ) from error
 
     manifest_path = temporary / "manifest.txt"
@@ -313,8 +313,8 @@ def _failure(error: Exception, runner: str, log: _KeptLog) -> FrametallyError:
         _raised(traceback) or _last_line(f"{text}\n{_COMMAND.sub('its command', str(error))}") or repr(error)
     )
     failed = Retryable(
-        f"the counting job failed on the {runner} runner: {type(error).__name__}: {reason}; "
-        "run it again, or with FRAMETALLY_RUNNER=inline to see whether the runner is at fault"
+        f"the counting job failed on the {runner} runner: {type(error).__name__}: {reason}; run it again, "
+        "or with FRAMETALLY_RUNNER=inline to see whether the runner is the cause"
     )
     if traceback:
         failed.add_note(f"In a task of the job:\n{traceback}")

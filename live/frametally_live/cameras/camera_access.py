@@ -46,12 +46,14 @@ def told_status(status: int, phrase: str, *, has_login: bool, source: str) -> Ca
     """Return what an answer's status (RTSP and HTTP share them) means for a person."""
     if status == _UNAUTHORIZED and not has_login:
         return CameraAway(
-            f'requires a password: set FRAMETALLY_LIVE_LOGINS={{"{source}": "<user>:<password>"}}',
+            "requires a user name and password: set "
+            f'FRAMETALLY_LIVE_LOGINS={{"{source}": "<user>:<password>"}}',
             refuses_login=True,
         )
     if status in (_UNAUTHORIZED, _FORBIDDEN):
         return CameraAway(
-            f"refuses user or password ({status}): check those of {source} in FRAMETALLY_LIVE_LOGINS",
+            f"refuses the user name or password ({status}): check the entry of {source} in "
+            "FRAMETALLY_LIVE_LOGINS",
             refuses_login=True,
         )
     if status == _NOT_FOUND:
@@ -86,8 +88,8 @@ def without_login(text: str) -> str:
     return _IN_URL.sub("", text)
 
 
-def login_of(logins: SecretStr, source: str) -> CameraLogin | None:
-    """Return the log-in of a source's camera, from `FRAMETALLY_LIVE_LOGINS`; None: it has none.
+def login_of(logins: SecretStr, source: str, host: str = "") -> CameraLogin | None:
+    """Return the log-in of a source's camera, or else of its host, from `FRAMETALLY_LIVE_LOGINS`; None: none.
 
     Raises:
         Misconfigured: The setting is not JSON of that form; the line repeats nothing of it.
@@ -99,12 +101,13 @@ def login_of(logins: SecretStr, source: str) -> CameraLogin | None:
         by_source = msgspec.json.decode(text.encode(), type=dict[str, str])
     except (msgspec.DecodeError, UnicodeEncodeError):
         raise Misconfigured(f"{_SETTING} must be JSON of the form {_EXAMPLE}") from None
-    login_text = {keys.slug(name): login for name, login in by_source.items()}.get(source)
+    by_slug = {keys.slug(name): login for name, login in by_source.items()}
+    login_text = by_slug.get(source, by_slug.get(keys.slug(host)) if host else None)
     if login_text is None:
         return None
     user, colon, password = login_text.partition(":")
     if not colon or not user:
-        raise Misconfigured(f"{_SETTING}: the entry of {source} must have the form user:password")
+        raise Misconfigured(f"{_SETTING}: the entry for {source} must have the form user:password")
     return CameraLogin(user, SecretStr(password))
 
 
@@ -149,7 +152,7 @@ def _secured(connection: socket.socket, host: str, ca_file: Path | None) -> sock
         raise
     except OSError as error:
         connection.close()
-        raise CameraAway("does not speak TLS on this port: try rtsp:// or http://") from error
+        raise CameraAway("does not use TLS on this port: try rtsp:// or http://") from error
 
 
 def _context(ca_file: Path | None) -> ssl.SSLContext:
@@ -158,7 +161,8 @@ def _context(ca_file: Path | None) -> ssl.SSLContext:
             return ssl.create_default_context(cafile=str(ca_file))
         except OSError as error:
             raise Misconfigured(
-                f"{_CA_SETTING}: {ca_file} cannot be read as certificates ({error.strerror}); use a PEM file"
+                f"{_CA_SETTING}: {ca_file} cannot be read as certificates ({error.strerror}); set it to a "
+                "PEM file"
             ) from error
     context = ssl.create_default_context()
     context.check_hostname = False

@@ -137,7 +137,7 @@ def _addresses_of(host: str, port: int) -> list[str]:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         remedy = "check the spelling of the name, or use its IP address"
-        raise AddressRefused(f"{host[:200]!r} is unknown to the name servers", remedy) from error
+        raise AddressRefused(f"the name servers do not know {host[:200]!r}", remedy) from error
     return sorted({str(address[4][0]) for address in addresses})
 
 

@@ -68,11 +68,12 @@ def camera_to_open(settings: Settings, *, address: str, source: str, transport: 
         Misconfigured: A setting of cameras cannot be read.
             Poison: It is not an address of a camera.
     """
+    place = read_address(address, devices=True)
     return CameraToOpen(
-        address=read_address(address, devices=True),
+        address=place,
         source=source,
         transport=transport,
-        login=login_of(settings.part(LiveSettings).live_logins, source),
+        login=login_of(settings.part(LiveSettings).live_logins, source, place.host),
         allowed=AllowedPlaces(settings.part(LiveSettings).live_allow),
         max_pixels=settings.max_image_megapixels * 1_000_000,
         ca_file=settings.part(LiveSettings).live_ca_file,
@@ -230,7 +231,7 @@ def _by_http(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], b
     if not is_playlist and answer.content_type != "multipart/x-mixed-replace":
         kind = f"with {answer.content_type}" if answer.content_type else "without a Content-Type"
         raise CameraAway(
-            f"answers {kind}; over HTTP, frametally reads HLS and Motion JPEG "
+            f"answers with {kind}; over HTTP, frametally reads HLS and Motion JPEG "
             "(multipart/x-mixed-replace): enter the address of one of these"
         )
     options = _BOUNDS | _NOWHERE | {"max_pixels": str(camera.max_pixels)}
@@ -258,7 +259,7 @@ def _device(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], bo
     path = Path(camera.address.text)
     try:
         if not stat.S_ISCHR(path.stat().st_mode):
-            raise CameraAway(f"{path} is not a camera: use the path of one, /dev/videoN")
+            raise CameraAway(f"{path} is not a camera: use a path like /dev/videoN")
     except FileNotFoundError:
         raise CameraAway(f"{path} does not exist: connect the camera") from None
     denied = CameraAway(f"{path} cannot be read: add your user to the device's group, usually `video`")
@@ -313,9 +314,9 @@ def _pictures(container: av.container.InputContainer, max_pixels: int) -> av.Vid
         )
     if context.width * context.height > max_pixels:
         raise CameraAway(
-            f"sends {context.width}x{context.height} pixels a frame; at most "
-            f"{max_pixels // 1_000_000} million are allowed: choose a smaller size on the camera, "
-            "or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
+            f"sends {context.width}x{context.height} pixels per frame, but at most "
+            f"{max_pixels // 1_000_000} million are allowed: choose a smaller size on the camera, or raise "
+            "FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
         )
     context.options = {"max_pixels": str(max_pixels)}
     if context.name == "mjpeg":  # else FFmpeg fills up what a cut picture lacks, and does not say so

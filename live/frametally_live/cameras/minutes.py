@@ -125,7 +125,7 @@ class Minutes:
             return False
         jpeg = stored_jpeg(pixels_of(), self.settings)
         if not self.spool.add(minute.manifest.sha256, frame_index, at_ms, captured.time_source, jpeg):
-            self._losses.append(NamedLoss(at_ms, at_ms, 1, "its minute was closed before"))
+            self._losses.append(NamedLoss(at_ms, at_ms, 1, "its minute was already closed"))
         return True
 
     def count(self, *, packets_lost: int, pieces_damaged: int, drift_ms: int | None) -> None:

@@ -126,12 +126,12 @@ class RtspPieces:
             if len(buffer) >= _MOST_HEAD_BYTES:
                 raise CameraAway("sends a header that never ends")
             if not chr(buffer[0]).isalpha():
-                raise CameraAway("does not answer with RTSP: check port and scheme")
+                raise CameraAway("does not answer with RTSP: check the port and the scheme")
             return None
         head = bytes(buffer[: head_end + len(_END_OF_HEAD)])
         first = _FIRST_LINE.match(head)
         if first is None:
-            raise CameraAway("does not answer with RTSP: check port and scheme")
+            raise CameraAway("does not answer with RTSP: check the port and the scheme")
         length = _LENGTH.search(head)
         body_bytes = int(length[1]) if length else 0
         if body_bytes > _MOST_BODY_BYTES:
@@ -252,7 +252,7 @@ def _pair(address: str) -> tuple[socket.socket, socket.socket]:
             pass
         first.close()
         second.close()
-    raise CameraAway("cannot send by UDP: this machine has no two free ports")
+    raise CameraAway("cannot send over UDP: this machine does not have two free ports")
 
 
 _READ_BYTES = 1 << 16

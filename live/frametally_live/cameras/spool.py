@@ -231,7 +231,8 @@ class Spool:
             self._bytes -= oldest.size_bytes
             self._lose(
                 oldest,
-                f"{self._most_bytes // _MB} MB of frames waited on disk, the limit: {self._why_full()}",
+                f"{self._most_bytes // _MB} MB of frames were waiting on disk, the maximum: "
+                f"{self._why_full()}",
             )
             oldest.path.unlink(missing_ok=True)
 

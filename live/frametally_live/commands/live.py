@@ -10,6 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+import msgspec
+from rich import box
+from rich.table import Table
+from rich.text import Text
 
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.opening import open_frame_log
@@ -37,7 +41,7 @@ from frametally_live.cameras.camera_form import (
 )
 from frametally_live.feed_records import Feed
 from frametally_live.feeds.detection_lag import is_late, newest_results, shown_lag_ms
-from frametally_live.opening import open_live_book
+from frametally_live.opening import feeds_to_look, open_live_book
 from frametally_videos.upload_refusals import FieldRefused
 
 if TYPE_CHECKING:
@@ -56,12 +60,12 @@ _source = click.argument("source")
 
 @click.group("live")
 def live_group() -> None:
-    """Add cameras, and run what is live: cameras, and streams of uploaded videos."""
+    """Add cameras, and run cameras and streams of uploaded videos."""
 
 
 @live_group.command("add")
 @click.argument("address")
-@click.option("--source", required=True, help="Name of the camera and of its counts.")
+@click.option("--source", required=True, help="Name of the camera; its counts get the same name.")
 @click.option(
     "--transport",
     type=click.Choice(["tcp", "udp"]),
@@ -73,8 +77,8 @@ def live_group() -> None:
 def add(address: str, source: str, transport: Literal["tcp", "udp"], **overrides: Any) -> int:
     """Add the camera at ADDRESS (rtsp, rtsps, http, https or /dev/videoN), to be captured from now on.
 
-    Set its user and password in FRAMETALLY_LIVE_LOGINS, never in the address. The command tries the camera
-    for at most 10 s. A camera that shows nothing is added, too; the exit code is 6 then.
+    Set its user name and password in FRAMETALLY_LIVE_LOGINS, never in the address. The command tests the
+    camera for at most 10 s. It also adds a camera that shows nothing; the exit code is then 6.
     """
     settings = read_settings("producer", overrides)
     with closing(open_live_book(settings)) as book:
@@ -86,7 +90,7 @@ def add(address: str, source: str, transport: Literal["tcp", "udp"], **overrides
         except FieldRefused as refusal:
             raise Misconfigured(f"{refusal.field}: {refusal.reason} {refusal.remedy}") from refusal
         except SourceTaken as refusal:
-            raise Misconfigured(f"{refusal}; remove it first, or choose another --source") from refusal
+            raise Misconfigured(f"{refusal}; delete it first, or choose another --source") from refusal
     sight, code = "", 0
     if trial is not None:
         sight, code = (f", {trial.words}", 0) if trial.shows else (_NOT_YET.format(trial.words), PART_DONE)
@@ -98,10 +102,42 @@ def add(address: str, source: str, transport: Literal["tcp", "udp"], **overrides
     return code
 
 
+@live_group.command("discover")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def discover(as_json: bool, **overrides: Any) -> int:
+    """Search the local network for ONVIF cameras, for 15 s at most, and show their streams; adds nothing."""
+    from frametally_live.discovery.search import search_cameras
+
+    settings = read_settings("producer", overrides)
+    with feeds_to_look(settings) as book:
+        search = search_cameras(settings, book.feeds("camera"), with_settings=True)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(search), indent=2).decode())
+        return 0
+    if not search.cameras:
+        click.echo("no cameras found: switch ONVIF on in their settings, or add one by its address")
+        return 0
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("name", "maker and model", "stream", "pictures", "address"):
+        table.add_column(column, overflow="fold")
+    for camera in search.cameras:
+        kind = Text(f"{camera.maker} {camera.model}".strip())
+        for stream in camera.streams:
+            size = f"{stream.width_px} x {stream.height_px} {stream.code}" if stream.width_px else stream.code
+            table.add_row(Text(camera.name), kind, *map(Text, (stream.name, size, stream.address)))
+        if camera.problem is not None:
+            table.add_row(Text(camera.name), kind, "", "", Text(console.plain(camera.problem)))
+    console.out.print(table)
+    if search.has_more:
+        click.echo("more devices answered than are listed")
+    return 0
+
+
 @live_group.command("list")
 @data_dir_option
 def list_cameras(**overrides: Any) -> int:
-    """Show each camera with its address and state."""
+    """List the cameras with their addresses and states."""
     with _book(overrides) as book:
         feeds = book.feeds("camera")
     newest = _newest_results(overrides) if any(feed.told.state == "running" for feed in feeds) else None
@@ -111,7 +147,7 @@ def list_cameras(**overrides: Any) -> int:
         report = feed.told
         rate = "" if report.frames_per_s is None else f", {report.frames_per_s:g} frames/s"
         if report.leaves_out:
-            rate += f" (taken {report.taken_per_s:.1f} of {report.offered_per_s:.1f}/s)"
+            rate += f" ({report.taken_per_s:.1f} of {report.offered_per_s:.1f} frames/s used)"
         losses = f", {report.frames_lost} frames lost" if report.frames_lost else ""
         packets = f", {report.packets_lost} packets lost" if report.packets_lost else ""
         reason = f" ({feed.reason})" if feed.reason else ""
@@ -131,7 +167,7 @@ def _newest_results(overrides: dict[str, Any]) -> dict[str, int] | None:
         with closing(open_frame_log(settings.log_url, settings.log_access)) as log:
             return newest_results(log, settings.results_topic, within_s=_RESULTS_WITHIN_S)
     except FrametallyError as error:
-        click.echo(f"cannot read how far detection is behind: {error}", err=True)
+        click.echo(f"frametally cannot read how far detection is behind: {error}", err=True)
         return None
 
 
@@ -173,11 +209,11 @@ def stop(source: str, **overrides: Any) -> int:
 @_source
 @data_dir_option
 def remove(source: str, **overrides: Any) -> int:
-    """Stop the camera of SOURCE and remove it. Its footage stays; `frametally forget --source` deletes it."""
+    """Stop the camera of SOURCE and delete it; `frametally forget --source` deletes its footage."""
     with _book(overrides) as book:
         if not _within_a_while(lambda: remove_camera(book, source)):
-            raise Poison(f"{source!r} is still stopping; remove it in a few seconds")
-    click.echo(console.plain(f"{source}: removed; its footage stays"))
+            raise Poison(f"{source!r} is still stopping; delete it in a few seconds")
+    click.echo(console.plain(f"{source}: deleted; its footage stays"))
     return 0
 
 
@@ -188,7 +224,7 @@ def _book(overrides: dict[str, Any]) -> Iterator[LiveBook]:
         try:
             yield book
         except NoCamera as refusal:
-            raise Poison(f"{refusal}; `frametally live list` shows all cameras") from refusal
+            raise Poison(f"{refusal}; `frametally live list` lists all cameras") from refusal
 
 
 def _within_a_while(is_done: Callable[[], bool]) -> bool:
@@ -202,7 +238,7 @@ def _within_a_while(is_done: Callable[[], bool]) -> bool:
 @live_group.command("work")
 @data_dir_option
 def live_work(**overrides: Any) -> int:
-    """Run each camera and stream that is wanted, in a process of its own, until Ctrl-C; others then go on."""
+    """Run each camera and stream in its own process until Ctrl-C; other workers then continue them."""
     from frametally_live.feeds import feed_worker
 
     settings = read_settings("producer", overrides)

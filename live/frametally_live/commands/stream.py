@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _LEASES = 2
 """Lease of a launcher in leases of a stream: longer than its wait for a catalogue that comes back."""
-_ENDED = "Airflow ended its run: look there for the reason, then start the stream again."
+_ENDED = "Airflow ended its run: check there for the reason, then start the stream again."
 
 
 class Launch:
@@ -56,8 +56,8 @@ class Launch:
         feed = self._book.launch_feed(self.stream_id, lease_s=self._lease_s) if is_of_video else None
         if feed is None:
             raise Misconfigured(
-                f"--booked: video {video_id[:80]} has no booked stream {self.stream_id[:80]}; start it "
-                "again on the video's page"
+                f"--booked: video {video_id[:80]} does not have a booked stream {self.stream_id[:80]}; "
+                "start it again on the video's page"
             )
         return StartedStream(feed, is_new=True)
 
@@ -81,7 +81,7 @@ _ENDED_WITHIN_S = 8.0
 @click.command()
 @click.argument("video_id", metavar="ID")
 @click.option(
-    "--speed", type=float, default=1.0, show_default=True, help="Seconds of the video per second, 0.1 to 16."
+    "--speed", type=float, default=1.0, show_default=True, help="Seconds of video per second, 0.1 to 16."
 )
 @click.option(
     "--booked",
@@ -127,8 +127,8 @@ def stream(video_id: str, speed: float, booked: str, **overrides: Any) -> int:
         except TooManyStreams as refusal:
             most = settings.part(LiveSettings).streams
             raise Misconfigured(
-                f"{most} videos are being streamed, the maximum (FRAMETALLY_STREAMS): {refusal}; "
-                "stop one of them first"
+                f"{most} videos are already streaming, the maximum (FRAMETALLY_STREAMS): {refusal}; stop "
+                "one of them first"
             ) from refusal
     return _report(started.feed, last_feed)
 
@@ -153,7 +153,7 @@ def _follow(
         bar.update(int(report.position_s or 0), None if length_s is None else int(length_s), note)
         if report.state == "requested" and time.monotonic() - requested_at_s > _NOBODY_AFTER_S:
             patience.say_once_a_minute(
-                "nobody", "no worker has taken it yet: start `frametally up`, or `frametally live work`"
+                "nobody", "no worker has taken it yet: start `frametally up` or `frametally live work`"
             )
         patience.pause(_LOOK_S)
 
@@ -177,7 +177,7 @@ def _until_so(is_over: Callable[[], bool]) -> None:
 
 def _report(feed: Feed, last_feed: Feed | None) -> int:
     if last_feed is None:
-        console.say_error(f"{feed.name}: this stream was removed")
+        console.say_error(f"{feed.name}: this stream was deleted")
         return NOTHING_DONE
     report = last_feed.told
     if report.state == "failed":

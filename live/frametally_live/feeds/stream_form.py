@@ -70,9 +70,9 @@ def start_stream(
         raise VideoGone(f"video {video_id[:80]} does not exist")
     record = row.record
     if record.state == "deleting":
-        raise VideoGone(f"{record.name} is being removed")
+        raise VideoGone(f"{record.name} is being deleted")
     if record.facts.started_at_ms is None:
-        raise NeedsTime(f"{record.name} has no start time: set one, then stream it")
+        raise NeedsTime(f"{record.name} has no start time: set one, then stream the video")
     new_feed = Feed(
         id=str(uuid.uuid4()),
         kind="video",

@@ -48,7 +48,7 @@ class PlayingClock:
 
 
 _LOOK_S, _DUE_S = 0.1, 0.001
-REMOVED = "The video was removed."
+REMOVED = "The video was deleted."
 
 
 @dataclass

@@ -57,8 +57,8 @@ class AirflowLauncher:
             )
         if parts.username is not None or parts.password is not None:
             raise Misconfigured(
-                "FRAMETALLY_AIRFLOW_URL must not contain user and password: set FRAMETALLY_AIRFLOW_USER and "
-                "FRAMETALLY_AIRFLOW_PASSWORD"
+                "FRAMETALLY_AIRFLOW_URL must not contain a user name or password: set "
+                "FRAMETALLY_AIRFLOW_USER and FRAMETALLY_AIRFLOW_PASSWORD"
             )
         self._login = {"username": access.user, "password": access.password.get_secret_value()}
         if not all(self._login.values()):
@@ -82,7 +82,7 @@ class AirflowLauncher:
         token = answer.said.get("access_token")
         if answer.status in (400, 401, 403, 422):
             raise Misconfigured(
-                f"{self._name} refuses user or password ({answer.status}): {_LOG_IN}, {_TRY_AGAIN}."
+                f"{self._name} refuses the user name or password ({answer.status}): {_LOG_IN}, {_TRY_AGAIN}."
             )
         if answer.status not in (200, 201) or not isinstance(token, str) or not _is_token(token):
             raise self._no_airflow(answer)
@@ -109,8 +109,8 @@ class AirflowLauncher:
     def _check(self, answer: _Answer) -> None:
         if answer.status in (401, 403):
             raise Misconfigured(
-                f"{self._name} does not let FRAMETALLY_AIRFLOW_USER start runs of {DAG} ({answer.status}): "
-                f"give that user the role User, {_TRY_AGAIN}."
+                f"{self._name} does not allow FRAMETALLY_AIRFLOW_USER to start runs of {DAG} "
+                f"({answer.status}): give that user the role User, {_TRY_AGAIN}."
             )
         if answer.status == 404:
             raise Misconfigured(
@@ -127,7 +127,10 @@ class AirflowLauncher:
 
     def _no_airflow(self, answer: _Answer) -> Retryable:
         if 300 <= answer.status < 400:
-            fault = f"redirects to another address ({answer.status}), to which no password is sent"
+            fault = (
+                f"redirects to another address ({answer.status}), but frametally sends the password only "
+                "to the first"
+            )
         elif answer.status >= 400:
             fault = f"answers {answer.status}"
         else:
@@ -148,14 +151,14 @@ class AirflowLauncher:
         except ssl.SSLCertVerificationError as error:
             raise Misconfigured(
                 f"{self._name}: its certificate is not trusted ({error.verify_message}): set "
-                f"FRAMETALLY_CA_FILE, {_TRY_AGAIN}."
+                f"FRAMETALLY_CA_FILE to the certificate file of its authority, {_TRY_AGAIN}."
             ) from error
         # A socket that is cut while it is read may also be a ValueError.
         except (OSError, ValueError, http.client.HTTPException) as error:
             late = time.monotonic() >= by_s or isinstance(error, TimeoutError)
             condition = f"in {self._within_s:g} s" if late else "as it should"
             raise Retryable(
-                f"{self._name} does not answer {condition}: check that it runs there, and that "
+                f"{self._name} does not answer {condition}: check that it is running there, and that "
                 f"FRAMETALLY_AIRFLOW_URL is its address, {_TRY_AGAIN}."
             ) from error
 

@@ -6,6 +6,7 @@ Both run only while someone watches, and only the newest few frames of each feed
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -62,7 +63,7 @@ _MOST_LOOKS = 1200
 _MOST_RECENT = 16
 """Frames of one moment that are kept for viewers that only listen."""
 _CATALOGUE_AWAY = "The catalogue is not responding."
-_NOT_DETECTED = "Its frames arrive, but no detector is running: run `frametally consume --live`, or wait."
+_NOT_DETECTED = "Frames are arriving, but no detector is running: run `frametally consume --live`, or wait."
 _BEHIND = (
     "Pictures are at least {} s behind because detection is too slow: run more of "
     "`frametally consume --live`, choose a faster model, or lower FRAMETALLY_SAMPLE_FPS."
@@ -263,8 +264,7 @@ class Relay:
         """Watch a channel, or its successor; `leave` ends that."""
         channel = self._channels.setdefault(channel.name, channel)
         channel.wakes.add(wake)
-        if channel.video is not None:
-            self._video_of = {**self._video_of, channel.video.record.sha256: channel.name.video_id}
+        self._video_of = {**self._video_of, **self._watched_contents()}
         if self._work is not None:
             self._work.pictures.watch(self._channels)
         elif not self._is_closed:
@@ -306,6 +306,9 @@ class Relay:
         pictures.watch(self._channels)
 
         def take(result: FrameDetections) -> None:
+            if not self._video_of:  # else a video's first frames would be those of the camera of its source
+                with contextlib.suppress(FrametallyError):
+                    self._video_of = self._feeds()[1]
             channel = self._channel_of(result)
             if channel is not None and channel.feed.model in ("", result.model):
                 channel.announced_at_s = None
@@ -337,12 +340,15 @@ class Relay:
             try:
                 feeds, videos = await asyncio.to_thread(self._feeds)
                 self._away["catalogue"] = ""
-                self._video_of = videos
+                # A viewer may have come while the feeds were read.
+                self._video_of = videos | self._watched_contents()
                 for channel in [*self._channels.values()]:
                     self._stand(channel, feeds.get(channel.name))
             except FrametallyError as error:
                 self._away["catalogue"] = _CATALOGUE_AWAY
-                self._once_a_minute("feeds", f"cannot read the states of streams and cameras: {error}")
+                self._once_a_minute(
+                    "feeds", f"frametally cannot read the states of streams and cameras: {error}"
+                )
             for channel in self._channels.values():
                 self._note_what_is_away(channel)
                 channel.look(time.monotonic())
@@ -350,6 +356,14 @@ class Relay:
                 if channel.newest is None and stands and self._work is not None:
                     self._work.pictures.begin(channel.name, partial(find_shown, self.ports, channel.feed))
             await asyncio.sleep(_LOOK_EVERY_S)
+
+    def _watched_contents(self) -> dict[str, str]:
+        """Return the watched videos by the sha256 of their contents."""
+        return {
+            channel.video.record.sha256: name.video_id
+            for name, channel in [*self._channels.items()]
+            if channel.video is not None
+        }
 
     def _feeds(self) -> tuple[dict[FeedName, Feed], dict[str, str]]:
         """Return all feeds by name, preferring one that is not over, and the owners of contents."""

@@ -106,7 +106,7 @@ class Pictures:
         try:
             result = find()
         except FrametallyError as error:
-            self._once_a_minute("standing", f"cannot read the picture of a paused stream: {error}")
+            self._once_a_minute("standing", f"frametally cannot read the picture of a paused stream: {error}")
             result = None
         with self._lock:
             feed.is_sought = False
@@ -140,7 +140,7 @@ class Pictures:
             while (frame := self._next(feed)) is not None:
                 self._get_one(name, feed, frame)
         except FrametallyError as error:
-            self._once_a_minute("picture", f"cannot read a live picture: {error}")
+            self._once_a_minute("picture", f"frametally cannot read a live picture: {error}")
             with self._lock:
                 feed.is_got = True
 
@@ -161,7 +161,7 @@ class Pictures:
                 return
             except Retryable as error:
                 self.tell(_AWAY)
-                self._once_a_minute("store", f"cannot read live pictures: {error}")
+                self._once_a_minute("store", f"frametally cannot read live pictures: {error}")
                 self._ended.wait(_TRY_AGAIN_S)
                 with self._lock:
                     if feed.waiting:  # whatever came before the newest is shown no more

@@ -76,7 +76,7 @@ class ResultReader:
             except FrametallyError as error:
                 back = self.back
                 self.tell(_AWAY)
-                self._once_a_minute("log", f"cannot read live detections: {error}")
+                self._once_a_minute("log", f"frametally cannot read live detections: {error}")
             self._ended.wait(backoff.next_s())
 
     def _read(self, backoff: Backoff, back: int) -> None:

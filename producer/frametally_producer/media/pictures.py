@@ -24,8 +24,8 @@ from frametally_producer.writing.production import Outcome, Production, asked_of
 from frametally_producer.writing.seen_files import Rate, stamp_of
 
 _KEEPS_ITS_TIME = (
-    "the same picture was produced with another file date, and keeps the time that it has; "
-    "`frametally retime` gives its day another"
+    "the same picture was produced with another file date, and keeps its earlier time; `frametally retime` "
+    "changes the time of its day"
 )
 
 
@@ -181,7 +181,7 @@ class _Days:
                 self._production.media[sha256] = day.keeper.manifest
         for kind, (path, text) in self._first_remarks.items():
             others = self._remarks[kind] - 1
-            likewise = f" ({others} more likewise)" if others else ""
+            likewise = f" ({others} more like this)" if others else ""
             self._production.notice(f"{path}{likewise}: {text}")
 
     def _is_known(self, picture: str) -> bool:

@@ -59,7 +59,7 @@ def first_of(frames: Iterator[TimedFrame], opened: Video) -> TimedFrame:
     first = next(frames, None)
     if first is None:
         why = f": {'; '.join(opened.damage)}" if opened.damage else ""
-        raise Poison(f"holds no frame that can be decoded{why}; play it to see, or export it again")
+        raise Poison(f"has no frame that can be decoded{why}; play it to check, or export it again")
     return first
 
 
@@ -131,7 +131,7 @@ class VideoWork:
             rate = Rate(self._pixels, time.monotonic() - began_s, self._announced, self._stored_bytes)
             production.seen.note_rate("video", cost_of(production.settings), rate)
         if opened.damage:
-            note = f"its {medium.frames_announced} good frames were kept; look for a whole copy"
+            note = f"its {medium.frames_announced} undamaged frames were kept; look for a complete copy"
             production.skip(medium.name, f"in part: {'; '.join(opened.damage)}; {note}")
 
     def _write(self) -> None:
@@ -206,7 +206,8 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
     if stamp_of(before) != stamp_of(after):
         production.skip(
             str(video.path),
-            "changed while it was produced; produce it again once it is whole: what both hold counts once",
+            "changed while it was being produced; produce it again when it is complete: frames that both "
+            "versions have count once",
         )
     elif len(production.notices) == notices_before:  # what there was to say is to be said again the next time
         production.seen.note_file(video.path, before=before, after=after, sha256=sha256, request=request)
@@ -255,7 +256,7 @@ def _keeper(
     sampling = production.settings.sample_fps
     keeper = go_on_with(known, production.store, production.patience, sampling=sampling)
     if keeper is not None and known.start_ms is None:
-        raise Poison("its manifest has no start time; remove its object from the store to produce it again")
+        raise Poison("its manifest has no start time; delete its manifest from the store to produce it again")
     return keeper
 
 
@@ -288,7 +289,7 @@ def _tell_what_stays(
     new_source = keys.slug(video.source_name) not in (known.source, keys.slug(known.source_name))
     if new_time or new_source:
         production.notice(
-            f"{video.path}: was produced before, as source {known.source_name} beginning at "
-            f"{iso(known.start_ms or 0)}, and keeps both; `frametally rename-source` and `frametally retime` "
-            f"give it others"
+            f"{video.path} was produced before, as source {known.source_name} beginning at "
+            f"{iso(known.start_ms or 0)}, and keeps both; `frametally rename-source` and `frametally "
+            "retime` change them"
         )

@@ -67,7 +67,7 @@ def iso(at_ms: int) -> str:
 def checked_ms(at_ms: int) -> int:
     """Return `at_ms`, if it lies in the years 1000 to 9999. Raises `Poison` if it does not."""
     if not FIRST_MS <= at_ms < NEXT_MS:
-        raise Poison(f"its time ({at_ms} ms from 1970) is not in the years 1000 to 9999; give --start-time")
+        raise Poison(f"its time ({at_ms} ms from 1970) is outside the years 1000 to 9999; give --start-time")
     return at_ms
 
 
@@ -93,7 +93,8 @@ def check_time_pattern(pattern: str) -> None:
         ) from error
     if moment.date() != _ANY_MOMENT.date():
         raise Misconfigured(
-            f"--time-pattern {pattern!r} does not name a year, month and day; use one like cam_%Y%m%d_%H%M%S"
+            f"--time-pattern {pattern!r} does not contain a year, month and day; use one like "
+            "cam_%Y%m%d_%H%M%S"
         )
 
 
@@ -111,15 +112,16 @@ def find_event_time(
     unmatched = f" (which does not match --time-pattern {pattern})" if pattern else ""
     if not settings.file_time:
         raise Poison(
-            f"no time is in it or in its name{unmatched}, and its file's date may not be used; give a "
-            f"--time-pattern that its name matches or, for one video, --start-time, or allow the file's date"
+            f"neither the file nor its name contains a time{unmatched}, and the file's date may not be "
+            "used; give a --time-pattern that matches its name, give --start-time (for one video only), or "
+            "allow the file's date"
         )
     at_ms = checked_ms(clues.modified_ns // 1_000_000 - clues.duration_ms)
     minus = " minus its length" if clues.duration_ms else ""
     text = (
-        f"no time is in it or in its name{unmatched}: its file's modification date{minus}, {iso(at_ms)}, "
-        f"was taken; --time-pattern or, for one video, --start-time give a better one, --no-file-time "
-        f"refuses this one"
+        f"neither the file nor its name contains a time{unmatched}: frametally used the file's "
+        f"modification date{minus}, {iso(at_ms)}; for a better time, give --time-pattern or, for one "
+        "video, --start-time; to refuse this one, add --no-file-time"
     )
     return EventTime(at_ms, "file_time", (Remark("file_time", text),))
 
@@ -153,11 +155,18 @@ def _in_zone(moment: datetime.datetime, time_source: TimeSource, settings: Setti
         )
         local = moment.isoformat(sep=" ")
         name = settings.timezone
-        remarks.append(Remark("naive", f"its time {local} names no zone and was read in {name} (--timezone)"))
+        remarks.append(
+            Remark("naive", f"its time {local} has no time zone and was read in {name} (--timezone)")
+        )
         if offset > other:
-            remarks.append(Remark("twice", f"{local} comes twice in {name}; the first was taken"))
+            remarks.append(Remark("twice", f"{local} occurs twice in {name}; frametally used the first"))
         elif offset < other:
             moved = (moment + (other - offset)).isoformat(sep=" ")
-            remarks.append(Remark("skipped", f"{local} is skipped in {name}; {moved} was taken"))
+            remarks.append(
+                Remark(
+                    "skipped",
+                    f"{local} does not exist in {name}, because clocks skip it; frametally used {moved}",
+                )
+            )
     at_ms = (moment.replace(tzinfo=datetime.UTC) - EPOCH - offset) // MILLISECOND
     return EventTime(checked_ms(at_ms), time_source, tuple(remarks))

@@ -37,7 +37,9 @@ class WithoutPackedHeaders:
         data = self._file.read(size)
         before = self._last if position == self._next_at else b""
         if _PACKED_HEADER.search(before + data[: _PACKED_HEADER_BYTES - 1]) or _PACKED_HEADER.search(data):
-            raise Poison("has a compressed header (cmov), which is not read; export it again as MP4")
+            raise Poison(
+                "has a compressed header (cmov), which frametally does not read; export it again as MP4"
+            )
         self._last = (before + data)[1 - _PACKED_HEADER_BYTES :]
         self._next_at = position + len(data)
         return data
@@ -53,7 +55,7 @@ def open_medium(path: Path) -> Iterator[BufferedReader]:
     if not stat.S_ISREG(status.st_mode):
         raise Poison("is a device, a pipe or a socket; give a regular file")
     if status.st_size == 0:
-        raise Poison("is empty (0 bytes); copy it again from its origin")
+        raise Poison("is empty (0 bytes); copy it again from the original")
     with path.open("rb") as file:
         yield file
 
@@ -75,7 +77,10 @@ def why_unusable(error: Poison | OSError) -> str:
     """Return why a file is bad or cannot be read, with the remedy."""
     if isinstance(error, Poison):
         return str(error)
-    return f"cannot be read ({error.strerror or error}); check that it exists and that you may read it"
+    return (
+        f"cannot be read ({error.strerror or error}); check that it exists and that you have permission to "
+        "read it"
+    )
 
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
@@ -88,7 +93,7 @@ OTHER_SUFFIXES = frozenset(
     {".heic", ".heif", ".avif", ".gif", ".dng", ".cr2", ".nef", ".arw", ".m3u8", ".dav"}
 )
 
-HOLDS_NOTHING = "holds no pictures or videos; put some there"
+HOLDS_NOTHING = "has no pictures or videos; put some there"
 
 
 class VideoToProduce(NamedTuple):
@@ -132,7 +137,7 @@ def find_footage(paths: Sequence[Path], *, source: str | None, leave_out: Collec
         elif path.exists():
             _add_file(footage, path, as_text(source or path.stem))
         else:
-            footage.skipped.append(Skipped(str(path), "no such file or folder; check the path"))
+            footage.skipped.append(Skipped(str(path), "this file or folder does not exist; check the path"))
     return footage
 
 
@@ -178,4 +183,6 @@ def _add_folder(footage: Footage, folder: Path, source_name: str, leave_out: Col
 
 def _not_read(path: Path) -> Skipped:
     known = ", ".join(sorted(suffix[1:] for suffix in PICTURE_SUFFIXES | VIDEO_SUFFIXES))
-    return Skipped(str(path), f"is of no kind that is read by its name ({known}); convert it")
+    return Skipped(
+        str(path), f"its name does not end like a file that frametally reads ({known}); convert it"
+    )

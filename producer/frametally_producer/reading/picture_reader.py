@@ -68,14 +68,14 @@ def decode_header(file: BufferedReader, *, max_pixels: int) -> PictureHeader:
             raise
         except Exception as error:  # a parser before hostile bytes: whatever it raises, the picture is bad
             raise Poison(
-                "is not a picture (JPEG, PNG, WebP, BMP and TIFF are read), or a damaged one; "
-                "copy it again from its origin"
+                "is not a picture (JPEG, PNG, WebP, BMP and TIFF are read), or is damaged; copy it again "
+                "from the original"
             ) from error
         width_px, height_px = picture.size
         if width_px * height_px > max_pixels:
             raise Poison(
-                f"has {width_px}x{height_px} pixels, {max_pixels // 1_000_000} million are allowed; "
-                f"shrink it, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
+                f"has {width_px}x{height_px} pixels, but at most {max_pixels // 1_000_000} million are "
+                "allowed; shrink it, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
             )
         most_bytes = width_px * height_px * _MOST_FILE_BYTES_PER_PIXEL + _MOST_OTHER_FILE_BYTES
         if size_bytes > most_bytes:
@@ -94,7 +94,7 @@ def decode_picture(file: BufferedReader, header: PictureHeader) -> Pixels:
     try:
         pixels = decode_pixels(file.read())
     except Poison as error:
-        raise Poison(f"{error}; copy it again from its origin") from error
+        raise Poison(f"{error}; copy it again from the original") from error
     return upright(pixels, header.orientation)
 
 
@@ -181,7 +181,7 @@ class PictureReader:
             most_bytes += max_pixels * _MOST_BYTES_PER_PIXEL
         header = self._ask(file, _Request(_MOST_CPU_S, most_bytes, max_pixels=max_pixels))
         if not isinstance(header, PictureHeader):
-            raise Poison("its header cannot be read; copy it again from its origin, or convert it")
+            raise Poison("its header cannot be read; copy it again from the original, or convert it")
         return header
 
     def read_pixels(self, file: BufferedReader, header: PictureHeader) -> Pixels:
@@ -194,7 +194,7 @@ class PictureReader:
         most_bytes = _MOST_OTHER_BYTES + os.fstat(file.fileno()).st_size + count * _MOST_BYTES_PER_PIXEL
         pixels = self._ask(file, _Request(most_cpu_s, most_bytes, header=header))
         if isinstance(pixels, PictureHeader):
-            raise Poison("its pixels cannot be read; copy it again from its origin, or convert it")
+            raise Poison("its pixels cannot be read; copy it again from the original, or convert it")
         return pixels
 
     def close(self) -> None:
@@ -256,7 +256,10 @@ class PictureReader:
         self.close()
         if code == -signal.SIGXCPU:
             return f"takes more than {request.most_cpu_s} s to read; save it again in a plain format"
-        return f"ends what reads it (exit code {code}); copy it again from its origin, or convert it"
+        return (
+            f"crashes the program that reads it (exit code {code}); copy it again from the original, or "
+            "convert it"
+        )
 
 
 def _serve(connection: socket.socket) -> None:
@@ -283,7 +286,7 @@ def _serve(connection: socket.socket) -> None:
             except Poison as error:
                 answer = _Answer(poison=str(error))
             except MemoryError:
-                answer = _Answer(poison="takes too much memory to read; save it again in a plain format")
+                answer = _Answer(poison="needs too much memory to read; save it again in a plain format")
         connection.sendall(msgspec.json.encode(answer) + b"\n")
         if pixels is not None:
             connection.sendall(np.ascontiguousarray(pixels).reshape(-1).data)

@@ -78,6 +78,6 @@ def check_sides(width_px: int, height_px: int, max_side_px: int) -> None:
     longest_px = max(width_px, height_px)
     if min(longest_px, max_side_px or longest_px) > _MOST_SIDE_PX:
         raise Poison(
-            f"has {width_px}x{height_px} pixels, and a JPEG's sides have at most {_MOST_SIDE_PX}; "
+            f"has {width_px}x{height_px} pixels, but a JPEG's sides can have at most {_MOST_SIDE_PX}; "
             f"--max-side-px {_MOST_SIDE_PX} shrinks it"
         )

@@ -75,8 +75,8 @@ def container_format(head: bytes) -> str:
     if head.startswith(b"OggS"):
         return "ogg"
     raise Poison(
-        "does not begin like a video (MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV and Ogg are read; playlists"
-        " are not); give the video itself"
+        "does not begin like a video (MP4, MOV, MKV, WebM, AVI, MPEG, FLV, WMV and Ogg are read; playlists "
+        "are not); give the video itself"
     )
 
 
@@ -117,7 +117,7 @@ def open_video(file: BufferedReader, *, max_pixels: int) -> Iterator[Video]:
         )
     except (av.FFmpegError, OSError, ValueError) as error:
         raise Poison(
-            f"cannot be opened as a video ({_reason(error)}); copy it again from its origin, or convert it"
+            f"cannot be opened as a video ({_reason(error)}); copy it again from the original, or convert it"
         ) from error
     with container:
         yield Video(container, file, max_pixels=max_pixels)
@@ -143,7 +143,7 @@ class Video:
         """Look at the container's first stream of moving pictures."""
         streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
         if not streams:
-            raise Poison("holds no moving pictures; give a video that does")
+            raise Poison("has no moving pictures; give a video that has some")
         stream = streams[0]
         if stream.codec_context is None:
             raise Poison("uses an unknown video codec; convert it, for example to H.264")
@@ -151,8 +151,8 @@ class Video:
         pixels = size[0] * size[1]
         if pixels > max_pixels:
             raise Poison(
-                f"has {size[0]}x{size[1]} pixels a frame, {max_pixels // 1_000_000} million are allowed; "
-                f"shrink it, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
+                f"has {size[0]}x{size[1]} pixels per frame, but at most {max_pixels // 1_000_000} million "
+                "are allowed; shrink it, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
             )
         # For what the frames claim later: larger ones count as damaged pieces.
         most_pixels = max(-(-size[0] // _ROUNDED_PX) * _ROUNDED_PX * size[1], min(max_pixels, _GROWN_PIXELS))
@@ -194,7 +194,7 @@ class Video:
                 bad_pieces += frame.is_corrupt
                 break
         if bad_pieces:
-            self.damage.append(f"{bad_pieces} of its first pieces are damaged")
+            self.damage.append(f"{bad_pieces} of its first packets are damaged")
         return frame
 
     def glimpses(self, places_s: Iterable[Fraction], *, most_decoded: int) -> Iterator[av.VideoFrame | None]:
@@ -314,7 +314,7 @@ class Video:
             too_large = (
                 "" if all(self.size_px) else ", or have more pixels than FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
             )
-            self.damage.append(f"{bad_pieces} pieces of it are damaged{too_large}")
+            self.damage.append(f"{bad_pieces} of its packets are damaged{too_large}")
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream] | None]:
         """Yield packets up to the end, or to where reading fails; then None, for the last frames."""

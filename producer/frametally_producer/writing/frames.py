@@ -221,5 +221,5 @@ def _keep(path: Path, data: bytes) -> None:
         path.write_bytes(data)
     except OSError as error:
         raise Misconfigured(
-            f"{path}: cannot be written ({error.strerror}); make its folder writable"
+            f"{path} cannot be written ({error.strerror}); make its folder writable"
         ) from error

@@ -39,8 +39,8 @@ def load_manifest(store: ObjectStore, sha256: str, patience: Patience) -> MediaM
         return patience.until_done("the object store", lambda: find_manifest(store, sha256))
     except Poison as error:
         raise Poison(
-            f"its manifest {keys.media_key(sha256)} is damaged ({error}); "
-            "remove that object to produce it again"
+            f"its manifest {keys.media_key(sha256)} is damaged ({error}); delete that manifest to produce "
+            "the footage again"
         ) from error
 
 
@@ -125,11 +125,11 @@ class ManifestKeeper:
         """Return the manifest to write, given the stored one. May be called again if the write fails."""
         if stored is None:
             if self._is_stored:
-                raise Forgotten("was forgotten while it was produced; produce it again if you want it")
+                raise Forgotten("was forgotten while it was being produced; produce it again if you want it")
             merged, complete = self.manifest, expected is None
         else:
             if stored.revision != self.manifest.revision:
-                raise Forgotten("was corrected while it was produced; produce it again to finish it")
+                raise Forgotten("was corrected while it was being produced; produce it again to finish it")
             self.frames.update(stored.announced_frames)
             self.pictures.update(stored.announced_pictures)
             self._widen(runs_of(stored))

@@ -61,9 +61,9 @@ class Room:
                 continue
             if free < self._least_bytes:
                 return (
-                    f"only {free // _MB} MB are free on the disk of {folder}, at least "
-                    f"{self._least_bytes // _MB} MB have to stay so (FRAMETALLY_MIN_FREE_DISK_MB): "
-                    "make room there; producing goes on by itself then"
+                    f"only {free // _MB} MB are free on the disk of {folder}, but at least "
+                    f"{self._least_bytes // _MB} MB must stay free (FRAMETALLY_MIN_FREE_DISK_MB): free "
+                    "some space there; frametally then continues by itself"
                 )
         return ""
 
@@ -109,7 +109,7 @@ class Tally:
     def begin(self, path: Path) -> None:
         """Note that a file is taken in hand."""
         self._size = _size(path)
-        self._tell(at_hand=str(path), doing="looking at it", bytes_worked=self._worked)
+        self._tell(at_hand=str(path), doing="reading it", bytes_worked=self._worked)
 
     def doing(self, what: str, part: float = 0.0) -> None:
         """Note what is being done with the file at hand, and how much of the file is done, 0 to 1."""
@@ -164,9 +164,9 @@ class SourcesOfCall:
         if name not in source.names:
             other = source.names[0]
             raise Poison(
-                f"its source {name!r} has the same key as {other!r} ({source.slug}: case and hyphens do not "
-                f"tell sources apart); if it is the same source, give --source {other!r}, else choose a name "
-                "that differs in more"
+                f"its source {name!r} has the same key as {other!r} ({source.slug}: sources that differ "
+                "only in case and hyphens are the same); if it is the same source, give --source "
+                f"{other!r}, else choose a name that differs more"
             )
         return source.slug
 
@@ -179,8 +179,8 @@ class SourcesOfCall:
         if name in names and len(names) > 1:
             others = ", ".join(other for other in names if other != name)
             self._notice(
-                f"source {name}: counted as one with {others}, as an earlier version had it; "
-                "`frametally rename-source` gives each a name, and a key, of its own"
+                f"source {name}: counted together with {others}, as an earlier version did; `frametally "
+                "rename-source` gives each a name and a key of its own"
             )
         return _Source(slug, names)
 
@@ -216,9 +216,9 @@ class ProduceCall:
             media_count > 1 or any(isinstance(medium, PicturesToProduce) for medium in footage.media)
         ):
             raise Misconfigured(
-                "--start-time is for one video, and this is not one video: give one video a call, or leave it"
-                " out (then the media's own times are used, their names' by --time-pattern, or their files'"
-                " dates)"
+                "--start-time is for one video only; produce one video at a time, or leave it out "
+                "(frametally then uses the media's own times, their names' with --time-pattern, or their "
+                "files' dates)"
             )
         return start
 
@@ -310,7 +310,7 @@ class Production:
         if self.room.short():
             writer.flush()
             write()
-            self.tally.doing("waiting for room on the disk", part)
+            self.tally.doing("waiting for space on the disk", part)
             self.room.wait()
 
 

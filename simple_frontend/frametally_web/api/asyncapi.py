@@ -77,10 +77,8 @@ class AsyncChannels(NamedTuple):
 
 
 _EVENTS = (
-    Message("index", NewCounts, "The version of the counts: at the beginning, and after each publication."),
-    Message(
-        "status", Books, "The books, as `/api/v1/status` has them: at the beginning, and when they change."
-    ),
+    Message("index", NewCounts, "The version of the counts: at the start, and after each publication."),
+    Message("status", Books, "The books, as in `/api/v1/status`: at the start, and when they change."),
 )
 
 
@@ -102,8 +100,8 @@ def describe_messages() -> dict[str, Any]:
         "info": {
             "title": "frametally",
             "version": frametally_web.API_VERSION,
-            "description": "Server-sent events and WebSockets. Each message carries the whole state of its "
-            "kind or thing: a missed message loses nothing.",
+            "description": "Server-sent events and WebSockets. Each message carries the whole state of "
+            "its subject, so a missed message loses nothing.",
             "license": {"name": "MIT", "url": "https://opensource.org/license/mit"},
         },
         "defaultContentType": "application/json",
@@ -111,8 +109,9 @@ def describe_messages() -> dict[str, Any]:
             "events": {
                 "address": "/api/v1/events",
                 "title": "What changed",
-                "description": "`text/event-stream`, asked for by GET; lines that begin with `:` say "
-                "that it is still there. A stream ends after some minutes, and browsers connect again.",
+                "description": "`text/event-stream`, requested with GET; lines that begin with `:` "
+                "only keep the connection open. A stream ends after some minutes, and "
+                "browsers connect again.",
                 "messages": _references(events, "components"),
             },
             **{channel.name: channel.described() for channel in channels},
@@ -140,7 +139,7 @@ def describe_messages() -> dict[str, Any]:
 
 def codes(because: Mapping[int, str]) -> str:
     """Return what a WebSocket is closed by, in a sentence."""
-    return f"Closed by code: {'; '.join(f'{code}: {why}' for code, why in because.items())}."
+    return f"Closed with code: {'; '.join(f'{code}: {why}' for code, why in because.items())}."
 
 
 def _references(kinds: Sequence[Message], where: str) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from frametally_web.requests.parameters import Args, choice, page_limit
 from frametally_web.requests.query import MAX_PAGE_FRAMES, MODEL
 
 BOOKS = Routes("Books")
-_RUNS = page_limit(10, run_list.MOST_RUNS, "Most in the answer")
-_LETTERS = page_limit(24, MAX_PAGE_FRAMES, "Most in the answer")
-_CAUSE = choice("cause", "Those of one cause; default: all.", ("", *get_args(Cause)), "checksum")
+_RUNS = page_limit(10, run_list.MOST_RUNS, "Maximum number in the answer")
+_LETTERS = page_limit(24, MAX_PAGE_FRAMES, "Maximum number in the answer")
+_CAUSE = choice("cause", "Only those with this cause; default: all.", ("", *get_args(Cause)), "checksum")
 
 
 class BookRoutes:
@@ -28,20 +28,20 @@ class BookRoutes:
         self._ports = ports
         self._books = books
 
-    @BOOKS.route("GET runs", "The latest runs with their quality reports.", MODEL, _RUNS)
+    @BOOKS.route("GET runs", "List the latest runs with their quality reports.", MODEL, _RUNS)
     def runs(self, args: Args) -> answers.Runs:
         """List the last runs."""
         limit = _RUNS.read(args)
         return run_list.list_runs(self._ports, model=MODEL.read(args), limit=limit)
 
-    @BOOKS.route("GET status", "The books: what was announced, detected, counted, indexed.")
+    @BOOKS.route("GET status", "Show the books: what was announced, detected, counted and indexed.")
     def status(self, _: Args) -> answers.Books:
         """Answer with the books."""
         return status.answer(self._books.reading())
 
     @BOOKS.route(
         "GET dead-letters",
-        "Frames that could not be detected: the picture, the cause, and the remedy.",
+        "List frames that could not be detected: the picture, the cause, and the remedy.",
         _CAUSE,
         _LETTERS,
     )

@@ -31,7 +31,7 @@ from frametally_web.requests.query import (
 
 CATALOGUE = Routes("Catalogue", by_source=True)
 COUNTS = Routes("Counts", by_source=True)
-_MOST_DIFFERENT = page_limit(10, 100, "Most in `most`")
+_MOST_DIFFERENT = page_limit(10, 100, "Maximum number in `most`")
 
 
 class ChartRoutes:
@@ -43,7 +43,7 @@ class ChartRoutes:
         self._ports = ports
         self._books = books
 
-    @CATALOGUE.route("GET models", "The models with their stored intervals.", tells_version=True)
+    @CATALOGUE.route("GET models", "List the models with their stored intervals.", tells_version=True)
     def models(self, _: Args) -> answers.Models:
         """List what can be asked for."""
         return answers.Models(
@@ -53,7 +53,7 @@ class ChartRoutes:
             ]
         )
 
-    @CATALOGUE.route("GET labels", "Labels with their detections, most first.", MODEL, is_kept=True)
+    @CATALOGUE.route("GET labels", "List labels with their detections, most first.", MODEL, is_kept=True)
     def labels(self, args: Args) -> answers.Labels:
         """List the labels, most first."""
         choice = scope.choose_model(self._ports.index, MODEL.read(args))
@@ -63,12 +63,12 @@ class ChartRoutes:
             labels=[answers.LabelTotal(label=label, detections=total) for label, total in totals],
         )
 
-    @CATALOGUE.route("GET sources", "Sources with their frames and range.", MODEL, is_kept=True)
+    @CATALOGUE.route("GET sources", "List sources with their frames and range.", MODEL, is_kept=True)
     def sources(self, args: Args) -> answers.Sources:
         """List the sources, by name."""
         return list_sources(self._ports.index, self._books.media(), model=MODEL.read(args))
 
-    @CATALOGUE.route("GET catalogue", "Models, labels and sources in one answer.", MODEL, is_kept=True)
+    @CATALOGUE.route("GET catalogue", "Return models, labels and sources in one answer.", MODEL, is_kept=True)
     def catalogue(self, args: Args) -> answers.Catalogue:
         """List all that can be asked for."""
         labels = self.labels(args)
@@ -79,7 +79,7 @@ class ChartRoutes:
             sources=self.sources(args).sources,
         )
 
-    @COUNTS.route("GET counts", "Counts per interval and label.", *CHART, TOP, is_kept=True)
+    @COUNTS.route("GET counts", "Return counts per interval and label.", *CHART, TOP, is_kept=True)
     def counts(self, args: Args) -> chart_answers.Counts:
         """Answer with the chart's numbers."""
         return counts.count(
@@ -91,7 +91,7 @@ class ChartRoutes:
 
     @COUNTS.route(
         "GET summary",
-        "What a chart says: total, busiest intervals, peak, the week before.",
+        "Return a chart's summary: total, busiest intervals, peak, the week before.",
         *CHART,
         TOP,
         is_kept=True,
@@ -107,7 +107,7 @@ class ChartRoutes:
 
     @COUNTS.route(
         "GET differences",
-        "How far two models differ on the same footage: by label, largest first.",
+        "Show how far two models differ on the same footage: by label, largest first.",
         *(parameter for parameter in CHART if parameter is not BY),
         COMPARE.but(required=True),
         _MOST_DIFFERENT,
@@ -127,7 +127,7 @@ class ChartRoutes:
             limit=_MOST_DIFFERENT.read(args),
         )
 
-    @COUNTS.route("GET heatmap", "Counts per hour of the week.", *SELECTION, is_kept=True)
+    @COUNTS.route("GET heatmap", "Return counts per hour of the week.", *SELECTION, is_kept=True)
     def heatmap(self, args: Args) -> chart_answers.Heatmap:
         """Answer with the hours of the week."""
         selection = read_selection(args, self._settings)

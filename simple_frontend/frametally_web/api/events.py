@@ -47,7 +47,10 @@ class Streams:
         self.open = 0
 
     @EVENTS.route(
-        "GET events", "Server-sent events: what changed.", named="events", media_types=("text/event-stream",)
+        "GET events",
+        "Stream server-sent events: what changed.",
+        named="events",
+        media_types=("text/event-stream",),
     )
     async def answer(self, request: Request) -> Response:
         """Open a stream; a HEAD has its headers alone.

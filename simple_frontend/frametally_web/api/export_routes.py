@@ -29,9 +29,11 @@ class ExportRoutes:
 
     @EXPORT.route(
         "GET export",
-        "A chart's numbers as a file.",
+        "Download a chart's numbers as a file.",
         *CHART,
-        COMPARE.but(description=f"{COMPARE.description} Rows have it beside them, and the differences."),
+        COMPARE.but(
+            description=f"{COMPARE.description} Rows then also have the other value, and the differences."
+        ),
         _FORMAT,
         media_types=tuple(FORMATS.values()),
     )

@@ -25,7 +25,7 @@ from frametally_web.requests.query import (
 )
 
 HISTORY = Routes("Proof", by_source=True)
-_FRAMES = page_limit(6, MOST_FRAMES, "Most frames that came, and that went, for each run")
+_FRAMES = page_limit(6, MOST_FRAMES, "Maximum number of added frames, and of removed frames, for each run")
 
 
 class HistoryRoutes:
@@ -39,7 +39,7 @@ class HistoryRoutes:
 
     @HISTORY.route(
         "GET history",
-        "Show why a number changed: the runs that counted its days, with the frames that came or went.",
+        "Show why a number changed: the runs that counted its days, with the frames added or removed.",
         LABEL,
         SOURCE,
         FROM,

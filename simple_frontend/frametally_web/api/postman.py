@@ -14,7 +14,15 @@ _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _LEFT_OUT = (
     "events",
     *("video_poster", "video_sprite", "video_sprite_vtt"),
-    *("post_embed", "preview_camera", "post_test", "post_channel", "put_channel", "delete_channel"),
+    *(
+        "post_embed",
+        "preview_camera",
+        "search_for_cameras",
+        "post_test",
+        "post_channel",
+        "put_channel",
+        "delete_channel",
+    ),
     *(
         "accounts",
         "post_account",
@@ -99,14 +107,15 @@ def collection(root_url: str = "http://127.0.0.1:5001") -> dict[str, Any]:
     return {
         "info": {
             "name": info["title"],
-            "description": f"{info['summary']} A run asks each route and checks what it answers. Left out "
-            "are `/events`, which does not end, a video's pictures, which a worker makes, uploads by "
-            "tus, for which there are clients, `/embeds`, which signs where people log in, the test of a "
-            "channel, which sends people a message, accuracy checks, which need counted frames and a "
-            "person, and changes of footage. "
-            "`{{rootUrl}}/ws/{client_id}` and `{{rootUrl}}/ws/stream` are WebSockets, which a "
-            "collection of this format (v2.1) cannot hold: `{{baseUrl}}/asyncapi.json` describes them. "
-            "Choose a small video for `file`: it is uploaded, and removed at the end.",
+            "description": f"{info['summary']} A run calls each route and checks its answer. It leaves "
+            "out `/events`, which does not end; a video's pictures, which a worker "
+            "makes; uploads with tus, for which there are clients; `/embeds`, which "
+            "signs charts where people sign in; the test of a channel, which sends "
+            "people a message; accuracy checks, which need counted frames and a person; "
+            "and changes of footage. `{{rootUrl}}/ws/{client_id}` and "
+            "`{{rootUrl}}/ws/stream` are WebSockets, which a collection of this format "
+            "(v2.1) cannot contain: `{{baseUrl}}/asyncapi.json` describes them. Choose "
+            "a small video for `file`: the run uploads it, and deletes it at the end.",
             "schema": _SCHEMA,
         },
         "variable": [

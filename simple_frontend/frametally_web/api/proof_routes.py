@@ -51,7 +51,7 @@ PROOF = Routes("Proof", by_source=True)
 _IMAGE_CACHE = "private, max-age=31536000, immutable"
 _PATH = text(
     "path",
-    "`image_path` of an answer.",
+    "`image_path` from another answer.",
     "images/gate/2024-05-01/1714550400200-0123456789ab-0.jpg",
     required=True,
 )
@@ -59,7 +59,7 @@ _FRAMES_CURSOR = page_cursor(frames.FramesCursor)
 _OBJECTS_CURSOR = page_cursor(objects.ObjectsCursor)
 _START = choice(
     "start",
-    "`peak`: the first answer begins with the frame that has most of one label, and has `previous`, too.",
+    "`peak`: the first page begins with the frame that has most of one label, and also has `previous`.",
     get_args(frames.Start),
     "peak",
 )
@@ -81,7 +81,7 @@ class ProofRoutes:
         self._ports = ports
         self._books = books
 
-    @PROOF.route("GET evidence", "The busiest frame per label.", *SELECTION, tells_version=True)
+    @PROOF.route("GET evidence", "Show the busiest frame per label.", *SELECTION, tells_version=True)
     def evidence(self, args: Args) -> answers.EvidenceFrames:
         """Find the busiest frame per label."""
         selection = self._selection(args)
@@ -92,7 +92,7 @@ class ProofRoutes:
 
     @PROOF.route(
         "GET frames",
-        "Every frame behind a bar, with a running sum.",
+        "List every frame behind a bar, with a running sum.",
         *SELECTION,
         PAGE_LIMIT,
         _FRAMES_CURSOR,
@@ -116,7 +116,9 @@ class ProofRoutes:
             image_url=image_url,
         )
 
-    @PROOF.route("GET objects", "Every unique object behind a bar.", *SELECTION, PAGE_LIMIT, _OBJECTS_CURSOR)
+    @PROOF.route(
+        "GET objects", "List every unique object behind a bar.", *SELECTION, PAGE_LIMIT, _OBJECTS_CURSOR
+    )
     def objects(self, args: Args) -> answers.Objects:
         """Find every unique object behind a bar."""
         limit = PAGE_LIMIT.read(args)
@@ -130,12 +132,13 @@ class ProofRoutes:
 
     @PROOF.route(
         "GET gap",
-        "Why a source has no footage at a moment: from when to when, the frames at both ends, the books.",
+        "Show why a source has no footage at a moment: start and end of the gap, the frames at both ends, "
+        "the books.",
         SOURCE_OF_GAP,
         AT,
         MODEL,
         TIMEZONE,
-        BASE.but(description="`1`: of a chart by the second; any other value changes nothing."),
+        BASE.but(description="`1` for a chart by the second; any other value changes nothing."),
         *PARTS,
     )
     def gap(self, args: Args) -> answers.FootageGap:
@@ -157,7 +160,7 @@ class ProofRoutes:
 
     @PROOF.route(
         "GET frames/boxes",
-        "A frame with the boxes that a model counted in it.",
+        "Return a frame with the boxes that a model counted in it.",
         _PATH,
         LABEL,
         MODEL,
@@ -172,7 +175,7 @@ class ProofRoutes:
 
     @PROOF.route(
         "GET frames/image",
-        "A frame's JPEG.",
+        "Return a frame's JPEG.",
         _PATH,
         _WIDTH,
         media_types=("image/jpeg",),
@@ -223,7 +226,7 @@ def _read_path(args: Args) -> str:
         raise bad_parameter(
             "path",
             "path is not the key of a frame.",
-            remedy="Give an image_path from another answer: images/<source>/<day>/<name>.jpg.",
+            remedy="Use an image_path from another answer: images/<source>/<day>/<name>.jpg.",
         ) from error
     if not visitor().sees(key.split("/")[1]):
         raise no_such_frame()

@@ -65,7 +65,7 @@ def _letters_in(store: ObjectStore, segment: str) -> dict[int, DeadLetter]:
     try:
         letters = read_segment(store, segment).dead_letters()
     except (Poison, Retryable, ObjectMissing) as error:
-        _log.warning("the dead letters of %s cannot be read: %s", segment, error)
+        _log.warning("frametally cannot read the dead letters of %s: %s", segment, error)
     return {letter.offset: letter for letter in letters}
 
 

@@ -143,7 +143,7 @@ class BooksReader:
             self.media()
             self._changed.wait_for(lambda: self._closed or self._media_read, timeout=seconds_left())
             if not self._media_read:
-                raise _still_read("The names of the sources are being read for the first time.")
+                raise _still_read("frametally is reading the names of the sources for the first time.")
             return self._media
 
     def ensure_ledger(self) -> None:
@@ -172,7 +172,7 @@ class BooksReader:
                 return
             self._fell_short = True
             if self._last_reading <= readings_before:
-                raise _still_read("The frames of what was counted last are still being looked up.")
+                raise _still_read("frametally is still looking up the frames of the latest counts.")
             if self._media_error is not None:
                 raise self._media_error
 
@@ -192,7 +192,7 @@ class BooksReader:
             if self._error is not None:
                 raise self._error
             if self._reading is None:
-                raise _still_read("The books are being read for the first time.")
+                raise _still_read("frametally is reading the books for the first time.")
             return self._reading
 
     def read_again(self) -> None:
@@ -369,11 +369,11 @@ def _caught(read: Callable[[], _ReadT]) -> tuple[_ReadT, None] | tuple[None, Fra
     try:
         return read(), None
     except (FrametallyError, ObjectMissing) as failed:
-        _log.warning("the books cannot be read: %s", failed)
+        _log.warning("frametally cannot read the books: %s", failed)
         return None, failed if isinstance(failed, FrametallyError) else Retryable(str(failed))
     except Exception:
-        _log.exception("the books cannot be read")
-        return None, Retryable("the books cannot be read")
+        _log.exception("frametally cannot read the books")
+        return None, Retryable("frametally cannot read the books")
 
 
 def _still_read(detail: str) -> Problem:

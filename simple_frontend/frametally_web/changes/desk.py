@@ -87,7 +87,9 @@ class ChangeDesk:
         with self._lock:
             if self._last is not None and self._last.state == "running":
                 raise Problem(
-                    409, "Another change of footage is running.", remedy="Try again when it has finished."
+                    409,
+                    "Another footage change is already running.",
+                    remedy="Try again when it has finished.",
                 )
             self._last = begun
             self._thread = threading.Thread(

@@ -43,7 +43,7 @@ FOOTAGE = Routes("Changes", right="run")
 MOST_RECORDINGS = 200
 MOST_DAYS = 31
 _log = logging.getLogger(__name__)
-_SOURCE = text("source", "Source, by slug or as it is written.", "gate")
+_SOURCE = text("source", "Source, by its slug or its name.", "gate")
 
 Source = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
@@ -104,7 +104,7 @@ class FootageRoutes:
         self._desk = desk
         self._remedy = remedy
 
-    @FOOTAGE.route("GET footage", "The recordings of a source.", _SOURCE, right="look", statuses=(404,))
+    @FOOTAGE.route("GET footage", "List the recordings of a source.", _SOURCE, right="look", statuses=(404,))
     def footage(self, args: Args) -> SourceFootage:
         """List them."""
         source = _SOURCE.read(args) or ""
@@ -129,7 +129,7 @@ class FootageRoutes:
 
     @FOOTAGE.route(
         "POST footage/plan",
-        "What a change of a source's footage would do to its counts; it changes nothing.",
+        "Show what a change of a source's footage would do to its counts; change nothing.",
         body=_FOOTAGE,
         statuses=(403, 404, 415),
         only_computes=True,
@@ -143,11 +143,11 @@ class FootageRoutes:
         ports = self._ports
         ports.ledger.refresh(ports.store, NoProgress())
         if not change.media:
-            return ChangePlan(frames=0, lines=["It is so already: nothing would change."], left_alone=[])
+            return ChangePlan(frames=0, lines=["Already done: nothing would change."], left_alone=[])
         days = preview_counts(ports.store, ports.ledger, self._settings, change, zone)
         lines = [
             *self._lines(change, zone),
-            *(["There is too much footage to count it first."] * (days is None)),
+            *(["There is too much footage to calculate this in advance."] * (days is None)),
         ]
         producing = [manifest for manifest in change.media if manifest.state == "producing"]
         lines += [
@@ -177,10 +177,10 @@ class FootageRoutes:
 
     @FOOTAGE.route(
         "POST footage/changes",
-        "Changes the footage of a source; `/api/v1/changes` has its progress.",
+        "Change the footage of a source; `/api/v1/changes` shows the progress.",
         body=_FOOTAGE,
         statuses=(403, 404, 409, 415),
-        success={202: "It has begun."},
+        success={202: "The change has started."},
     )
     def change_footage(self, _: Args) -> ChangeState:
         """Begin a change."""
@@ -208,9 +208,9 @@ class FootageRoutes:
 
     @FOOTAGE.route(
         "POST changes/finish",
-        "Finishes what was interrupted; `/api/v1/changes` has its progress.",
+        "Finish interrupted changes; `/api/v1/changes` shows the progress.",
         statuses=(403, 409),
-        success={202: "It has begun."},
+        success={202: "The change has started."},
     )
     def finish_changes(self, _: Args) -> ChangeState:
         """Begin to finish all that was begun."""
@@ -226,7 +226,7 @@ class FootageRoutes:
             if mending.unfinished(self._ports.store):
                 self._finish()
         except FrametallyError as error:
-            _log.warning("changes that were interrupted wait: %s", error)
+            _log.warning("interrupted changes are waiting: %s", error)
 
     def _finish(self) -> ChangeState:
         def work(steps: ChangeSteps) -> ChangeOutcome:
@@ -235,7 +235,7 @@ class FootageRoutes:
             lines = [f"{plural(frames, 'frame')} announced again.", *map(as_sentence, done.lines)]
             return ChangeOutcome(lines, mending.left_out(self._mending, done.corrected))
 
-        return self._desk.start("finish", "what was interrupted", work)
+        return self._desk.start("finish", "interrupted changes", work)
 
     def _plan(self, requested: FootageWanted) -> FootageChange:
         store = self._ports.store
@@ -248,7 +248,7 @@ class FootageRoutes:
                 raise Problem(
                     404,
                     f"This recording of {target} has been forgotten, or never existed.",
-                    remedy="Load the page again to see those that are left.",
+                    remedy="Reload the page to see the ones that are left.",
                 )
             target = _name(media[0])
         with refusals(400):
@@ -283,22 +283,22 @@ class FootageRoutes:
                 else "The pictures stay stored. To undo it, produce the footage again."
             )
             return [f"{detected} of {recordings} will no longer count.", again]
-        last = "frametally detects the frames again, then counts these days again."
+        last = "frametally will detect the frames again, then count these days again."
         if change.what == "retime":
             first = change.media[0] if change.shifts_ms[0] < 0 else change.media[-1]
             start_ms = corrections.begins_at(first) + change.shifts_ms[0]
             start = local_time(start_ms, zone).strftime("%Y-%m-%d %H:%M:%S %Z")
             shift = _shift_text(change.shifts_ms[0])
-            return [f"{recordings} with {frames} will be {shift}; the first frame is of {start}.", last]
+            return [f"{recordings} with {frames} will be {shift}; the first frame will be at {start}.", last]
         former = {manifest.source for manifest in change.media} - {change.source}
-        lines = [f"{recordings} with {frames} will be of “{change.source_name}”."]
+        lines = [f"{recordings} with {frames} will belong to “{change.source_name}”."]
         if not former:
             return lines
         if change.source in self._books.media().sources():
-            lines.append(f"“{change.source_name}” has footage already: both become one source.")
+            lines.append(f"“{change.source_name}” already has footage: both will become one source.")
         named = mending.named_by(self._settings, former)
         if named:
-            lines.append(f"These keep the former name, so change them afterwards: {', '.join(named)}.")
+            lines.append(f"These will keep the old name, so change them afterwards: {', '.join(named)}.")
         return [*lines, last]
 
 
@@ -330,14 +330,14 @@ def _shift_text(shift_ms: int) -> str:
 def _outcome(change: FootageChange, frames: int) -> list[str]:
     if change.what == "forget":
         return [
-            f"{plural(len(change.media), 'recording')} forgotten, as a whole or in part.",
-            "The counts follow when frametally has counted these days again.",
+            f"{plural(len(change.media), 'recording')} forgotten, completely or partly.",
+            "The counts will follow when frametally has counted these days again.",
         ]
     if not frames:
         return ["The name is corrected."]
     return [
         f"{plural(frames, 'frame')} announced again.",
-        "The counts follow when frametally has detected and counted them again.",
+        "The counts will follow when frametally has detected and counted these frames again.",
     ]
 
 

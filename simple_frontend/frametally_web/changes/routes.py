@@ -59,7 +59,7 @@ def check_changes(remedy: str | None) -> None:
     """Raise `Problem` (403) where this dashboard changes nothing, or not for who asks."""
     needed_remedy = remedy_for("run", remedy)
     if needed_remedy is not None:
-        raise Problem(403, "Footage cannot be changed here.", remedy=needed_remedy)
+        raise Problem(403, "You cannot change footage here.", remedy=needed_remedy)
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def refusals(status: int) -> Iterator[None]:
     except Misconfigured as error:
         detail, _, remedy = str(error).partition("; ")
         raise Problem(
-            status, as_sentence(detail), remedy=as_sentence(remedy or "Correct it, then look again")
+            status, as_sentence(detail), remedy=as_sentence(remedy or "Correct it, then try again")
         ) from error
 
 
@@ -82,7 +82,7 @@ class StateRoutes:
         self._ports = ports
         self._desk = desk
 
-    @CHANGES.route("GET changes", "The change of footage that is at work, and those that were interrupted.")
+    @CHANGES.route("GET changes", "Show the running change of footage, and interrupted changes.")
     def changes(self, _: Args) -> ChangesNow:
         """Say how far the change at work is."""
         last = self._desk.last
@@ -112,7 +112,7 @@ class LetterRoutes:
 
     @CHANGES.route(
         "POST dead-letters/plan",
-        "What replaying or dropping dead letters would do; it changes nothing.",
+        "Show what replaying or dropping dead letters would do; change nothing.",
         body=_LETTERS,
         statuses=(403, 404, 415),
         only_computes=True,
@@ -125,7 +125,7 @@ class LetterRoutes:
         if form.what == "drop":
             sources = {entry.letter.source for entry in entries} - {None}
             lines = [
-                f"{plural(len(entries), 'frame')} will no longer be listed here, and never be counted.",
+                f"{plural(len(entries), 'frame')} will no longer be listed here, and will never be counted.",
                 *([f"They belong to {plural(len(sources), 'source')}."] if len(sources) > 1 else []),
                 "Dropping cannot be undone. The pictures stay in the store.",
             ]
@@ -139,15 +139,15 @@ class LetterRoutes:
         if checked.skipped:
             lines.append(f"{plural(len(checked.skipped), 'frame')} still cannot be read and will stay here.")
         if ready or more:
-            lines.append("The consumer detects them next; then the counts follow.")
+            lines.append(f"{plural(more, 'more frame')} will be checked first, then announced.")
         return ChangePlan(frames=ready + more, lines=lines, left_alone=left_alone(checked.skipped))
 
     @CHANGES.route(
         "POST dead-letters/changes",
-        "Replays or drops dead letters; `/api/v1/changes` has its progress.",
+        "Replay or drop dead letters; `/api/v1/changes` shows the progress.",
         body=_LETTERS,
         statuses=(403, 404, 409, 415),
-        success={202: "It has begun."},
+        success={202: "The change has started."},
     )
     def change_letters(self, _: Args) -> ChangeState:
         """Begin a change."""
@@ -180,14 +180,14 @@ class LetterRoutes:
         if not chosen or len(chosen) < len(ids):
             raise Problem(
                 404,
-                "These dead letters are settled already, or never existed.",
-                remedy="Load the page again to see those that are left.",
+                "These dead letters are already settled, or never existed.",
+                remedy="Reload the page to see the ones that are left.",
             )
         try:
             return read_entries(self._ports.store, chosen)
         except ObjectMissing as error:
             raise Problem(
-                404, "The store has lost these dead letters.", remedy="Load the page again."
+                404, "These dead letters are missing from the store.", remedy="Reload the page."
             ) from error
 
     def _replay(self, entries: Iterable[Entry], steps: ChangeSteps) -> ChangeOutcome:
@@ -202,7 +202,7 @@ class LetterRoutes:
         )
         lines = [
             f"{plural(len(result.announced), 'frame')} announced again.",
-            *(["The consumer detects them next."] if result.announced else []),
+            *(["The consumer will detect them next."] if result.announced else []),
             *([f"{plural(len(result.skipped), 'frame')} still cannot be read."] if result.skipped else []),
         ]
         return ChangeOutcome(lines, result.skipped)

@@ -47,7 +47,7 @@ class TimezoneRoutes:
 
     @TIMEZONES.route(
         "POST timezones/plan",
-        "What another time zone of a source would change; it changes nothing.",
+        "Show what another time zone of a source would change; change nothing.",
         body=_FORM,
         statuses=(403, 404, 415),
         only_computes=True,
@@ -56,15 +56,15 @@ class TimezoneRoutes:
         """Say what a change would do."""
         change, frames = self._plan()
         if not change.lines:
-            return ChangePlan(frames=0, lines=["It is so already: nothing would change."], left_alone=[])
+            return ChangePlan(frames=0, lines=["Already done: nothing would change."], left_alone=[])
         return ChangePlan(frames=frames, lines=change.lines, left_alone=[])
 
     @TIMEZONES.route(
         "POST timezones/changes",
-        "Sets the time zone of a source; `/api/v1/changes` has its progress.",
+        "Set the time zone of a source; `/api/v1/changes` shows the progress.",
         body=_FORM,
         statuses=(403, 404, 409, 415),
-        success={202: "It has begun."},
+        success={202: "The change has started."},
     )
     def change_timezones(self, _: Args) -> ChangeState:
         """Begin a change."""

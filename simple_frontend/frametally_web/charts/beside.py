@@ -82,7 +82,7 @@ def other_side(counts: answers.Counts, query: ChartQuery, compare: str) -> Other
             raise bad_parameter(
                 "by",
                 "Separate sources cannot be compared with one source.",
-                remedy="Leave `by` out, or ask for one source at a time.",
+                remedy="Leave `by` out, or choose one source at a time.",
             )
         return OtherSide(own_query._replace(selection=selection._replace(sources=[name])), name, None)
     period = next((comparison for comparison in counts.comparisons if comparison.compare == compare), None)
@@ -90,7 +90,7 @@ def other_side(counts: answers.Counts, query: ChartQuery, compare: str) -> Other
         raise bad_parameter(
             "compare",
             f"The range is too long to compare with {_NAMES[compare]}.",
-            remedy="Give a shorter range, or compare=previous.",
+            remedy="Choose a shorter range, or compare=previous.",
         )
     if period is not None:
         selection = selection._replace(from_ms=period.from_ms, to_ms=period.to_ms)

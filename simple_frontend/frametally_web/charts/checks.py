@@ -215,7 +215,7 @@ def check_words(check: CountCheck, zone: datetime.tzinfo) -> str:
 
 def unit_name(metric: CheckedMetric) -> str:
     """Return what the units of a check are called."""
-    return "frames" if metric == "detections" else "pieces of footage"
+    return "frames" if metric == "detections" else "clips of footage"
 
 
 def _checked_metric(metric: Metric) -> CheckedMetric:

@@ -197,9 +197,9 @@ def plan_chart(
     if row_count > most_rows:
         raise bad_parameter(
             "interval",
-            f"interval={interval_s} makes up to {row_count} bars of {series} labels and sources; "
-            f"the maximum is {most_rows}.",
-            remedy=f"Ask for an interval of {choices_s[0]} or longer, a shorter range, or fewer labels.",
+            f"interval={interval_s} gives up to {row_count} bars from {series} labels and sources, but the "
+            f"maximum is {most_rows}.",
+            remedy=f"Choose an interval of {choices_s[0]} or longer, a shorter range, or fewer labels.",
             instead=[str(choices_s[0])],
         )
     return Plan(resolved, interval_s, choices_s, reader)
@@ -325,14 +325,14 @@ def objects_note(
     rates = [coverage.slowest_fps for coverage in missing if coverage.slowest_fps is not None]
     if not rates:
         return (
-            f"Unique objects are not known in {intervals_of}: they were not tracked there, or the day has to "
-            "be counted and indexed again."
+            f"Unique objects are unknown in {intervals_of}: frametally did not track them there, or the "
+            "day must be counted and indexed again."
         )
     needed_fps = f"{settings.min_tracking_fps:g}"
-    analysed = f"at down to {min(rates):g} frames a second, {needed_fps} are needed"
+    analysed = f"at only {min(rates):g} frames per second, but {needed_fps} are needed"
     if not min(rates):  # as of single pictures
-        analysed = f"in single pictures, {needed_fps} frames a second are needed"
-    return f"Unique objects are not known in {intervals_of}: footage was analysed {analysed}."
+        analysed = f"in single pictures, but {needed_fps} frames per second are needed"
+    return f"Unique objects are unknown in {intervals_of}: footage was analysed {analysed}."
 
 
 def not_measured(chart: Chart) -> list[answers.FramesAnalysed]:
@@ -359,6 +359,6 @@ def _too_weak(totals: Sequence[answers.Total]) -> str | None:
     if len(names) > _MOST_NAMED or (names and None in weak):
         names_text += " and others"
     return (
-        f"Unique objects of {names_text} are not known: they were seen, but too weakly to follow (fewer than "
-        "half of their boxes lie in tracks)."
+        f"Unique objects of {names_text} are unknown: the detector saw them too rarely to track them "
+        "(fewer than half of their boxes are in tracks)."
     )

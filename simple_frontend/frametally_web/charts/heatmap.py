@@ -31,9 +31,9 @@ def count_week(
     if choice is not None and not hourly:
         raise bad_parameter(
             "model" if selection.base_s is None else "base",
-            f"{choice.model} was counted in intervals of {', '.join(map(str, base_intervals_s))} "
-            "seconds, which do not divide an hour.",
-            remedy="Choose another model, or count with an interval that divides an hour.",
+            f"{choice.model} was counted in intervals of {', '.join(map(str, base_intervals_s))} seconds, "
+            "which do not divide an hour evenly.",
+            remedy="Choose another model, or count with an interval that divides an hour evenly.",
         )
     if choice is None or resolved is None:
         return answers.Heatmap(

@@ -104,24 +104,25 @@ def base_of(
         raise bad_parameter(
             "interval",
             f"interval={interval_s} is not a multiple of a stored interval{whole}.",
-            remedy=f"Ask for a multiple of one of these (seconds): {bases_text}.{again}",
+            remedy=f"Choose a multiple of one of these (seconds): {bases_text}.{again}",
             instead=[str(min(-(-(interval_s or 0) // base) * base for base in base_intervals_s))],
         )
     in_zone = [base for base in dividing if all(offset % (base * 1000) == 0 for offset in offsets_ms)]
     if not in_zone:
         raise bad_parameter(
             "timezone",
-            f"The clocks of {zone} do not begin their bars where the stored intervals ({bases_text} "
-            "seconds) do.",
-            remedy="Choose timezone=UTC or a zone that is whole hours from it, or count with an interval of "
-            f"900 seconds or less.{again}",
+            f"In {zone}, bars would not begin on the boundaries of the stored intervals ({bases_text} "
+            "seconds).",
+            remedy="Choose timezone=UTC or a zone that is whole hours from it, or count with an "
+            f"interval of 900 seconds or less.{again}",
         )
     in_zone = [base for base in in_zone if all(border % (base * 1000) == 0 for border in times_ms)]
     if not in_zone:
         raise bad_parameter(
             times.parameter,
-            f"The stored intervals{whole} ({bases_text} seconds) do not begin and end with the chosen times.",
-            remedy=f"Choose times that begin and end with them, such as whole hours.{again}",
+            f"The chosen times are not on the boundaries of the stored intervals{whole} ({bases_text} "
+            "seconds).",
+            remedy=f"Choose times on these boundaries, such as whole hours.{again}",
         )
     borders_ms = [border for border in (from_ms, to_ms) if border is not None]
     on_borders = [base for base in in_zone if all(border % (base * 1000) == 0 for border in borders_ms)]

@@ -114,7 +114,7 @@ def choose_model(index: CountIndex, model_name: str | None) -> Choice | None:
     if model not in bases:
         raise bad_parameter(
             "model",
-            f"Nothing was counted with the model {model!r}.",
+            f"The model {model!r} has no counts.",
             remedy=f"Choose one of these: {', '.join(bases)}." if bases else "There are no counts yet.",
         )
     return Choice(model, bases[model])
@@ -215,7 +215,7 @@ def no_seconds(index: CountIndex, parameter: str) -> Exception:
     fault = index.fault if isinstance(index, SecondsIndex) else None
     return fault or bad_parameter(
         parameter,
-        f"{parameter}={SECOND_S}: this footage is not charted by the second.",
+        f"{parameter}={SECOND_S}: this footage cannot be charted by the second.",
         remedy=f"Choose a range of at most {MOST_MS // 60_000} minutes, or leave {parameter} out.",
     )
 
@@ -229,8 +229,8 @@ def _check_base(choice: Choice, base_s: int | None) -> None:
         raise bad_parameter(
             "base",
             f"{choice.model} is not stored in intervals of {base_s} seconds.",
-            remedy=f"Give one of these (seconds): {', '.join(map(str, choice.base_intervals_s))}, "
-            "or leave it out.",
+            remedy=f"Choose one of these (seconds): {', '.join(map(str, choice.base_intervals_s))}, or "
+            "leave it out.",
         )
 
 
@@ -238,8 +238,8 @@ def _spans(selection: Selection, from_ms: int, to_ms: int) -> list[Span]:
     if to_ms - from_ms > MAX_SPAN_DAYS * DAY_MS:
         raise bad_parameter(
             "from" if selection.from_ms is None else "to",
-            f"The range holds {(to_ms - from_ms) // DAY_MS} days of data; at most "
-            f"{MAX_SPAN_DAYS} are read at once.",
+            f"The range has {(to_ms - from_ms) // DAY_MS} days of data, but frametally reads at most "
+            f"{MAX_SPAN_DAYS} at once.",
             remedy="Choose a shorter range between from and to.",
         )
     return spans(selection.zone.tzinfo, from_ms, to_ms) if from_ms < to_ms else []
@@ -249,9 +249,9 @@ def _chosen(selection: Selection, from_ms: int, to_ms: int) -> list[tuple[int, i
     if selection.times.week_parts(0) and to_ms - from_ms > MAX_SPAN_DAYS * DAY_MS:
         raise bad_parameter(
             selection.times.parameter,
-            f"Hours and weekdays are chosen in at most {MAX_SPAN_DAYS} days; the range has "
+            f"Hours and weekdays can be chosen in a range of at most {MAX_SPAN_DAYS} days; this range has "
             f"{(to_ms - from_ms) // DAY_MS}.",
-            remedy="Give a from and a to that are nearer to each other, or choose all hours and weekdays.",
+            remedy="Choose a shorter range between from and to, or all hours and weekdays.",
         )
     return chosen_ranges(selection.times, selection.zone.tzinfo, from_ms, to_ms)
 
@@ -325,7 +325,7 @@ def _refusal(missing: Sequence[NoSuchName]) -> Problem:
     ]
     return bad_parameter(
         first.kind,
-        " ".join(f"There is no {name.kind} {shown(name.name)!r}." for name in first_missing),
+        " ".join(f"There is no {name.kind} named {shown(name.name)!r}." for name in first_missing),
         remedy=" ".join(map(as_sentence, remedies)),
         value=first.name,
         instead=first.near,

@@ -36,45 +36,48 @@ _MEASURED = (
     Column("detections", "whole", "boxes, summed over these frames"),
     Column("mean_per_frame", "real", "detections / frames analysed"),
     Column("peak", "whole", "most boxes in one frame"),
-    Column("objects", "whole", "unique objects, each where it was first seen"),
-    Column("objects_missing", "text", "why objects are not known: not_tracked, too_slow or too_weak"),
+    Column("objects", "whole", "unique objects, each counted when it was first seen"),
+    Column("objects_missing", "text", "why objects are unknown: not_tracked, too_slow or too_weak"),
 )
 _FILMED_S = Column("covered_s", "real", "seconds with footage, summed over sources")
 
 COLUMNS = (
     Column("interval_start", "instant", "start of the interval, ISO 8601 with the offset from UTC"),
-    Column("interval_end", "instant", "its end, not included"),
-    Column("source", "text", "slug of the source; of several that are added up, joined by ;"),
+    Column("interval_end", "instant", "end of the interval, not included"),
+    Column("source", "text", "slug of the source; several slugs that are added up are joined with ;"),
     Column("label", "text", "class name"),
     *_MEASURED,
     Column("time_source", "text", "file_time: the time is only a file's date"),
-    Column("tracked_detections", "whole", "those of the detections that lie in tracks"),
+    Column("tracked_detections", "whole", "detections that are in tracks"),
     _FILMED_S,
-    Column("start_local", "local", "start of the interval as clocks of the time zone show it"),
-    Column("end_local", "local", "its end, not included"),
-    Column("utc_offset", "text", "by which these clocks are ahead of UTC at the start"),
-    Column("source_name", "text", "the source as its owner wrote it"),
+    Column("start_local", "local", "start of the interval in local time of the time zone"),
+    Column("end_local", "local", "end of the interval, not included"),
+    Column("utc_offset", "text", "how far local time is ahead of UTC at the start"),
+    Column("source_name", "text", "name of the source"),
 )
 
-ZONE_COLUMN = Column("zone", "text", "name of the zone that is counted within")
+ZONE_COLUMN = Column("zone", "text", "name of the zone to which the counts are limited")
 """What counts within a zone have, too."""
 
 CHECK_COLUMNS = (
-    Column("low", "real", "where the interval of the true number of boxes begins, or of objects"),
-    Column("high", "real", "where it ends"),
-    Column("estimate", "real", "the number without the errors of the model, as the check estimates it"),
+    Column("low", "real", "lower end of the interval for the true number of boxes or objects"),
+    Column("high", "real", "upper end of that interval"),
+    Column("estimate", "real", "the number without the model's errors, as estimated by the check"),
     Column("check", "text", "name of the accuracy check"),
 )
 """What counts have, too, where an accuracy check covers some of them."""
 
 OTHER_COLUMNS = (
     Column("compared_with", "text", "what the row is compared with"),
-    Column("other_start", "instant", "start of the interval there that lies beside it"),
-    Column("other_start_local", "local", "the same as clocks of the time zone show it"),
-    *(Column(f"other_{name}", kind, f"the same there: {meaning}") for name, kind, meaning in _MEASURED),
-    Column("other_covered_s", "real", f"the same there: {_FILMED_S.meaning}"),
+    Column("other_start", "instant", "start of the compared interval"),
+    Column("other_start_local", "local", "the same in local time of the time zone"),
     *(
-        Column(f"difference_{name}", kind, f"{name} here minus {name} there; null where one of them is")
+        Column(f"other_{name}", kind, f"the same for the compared interval: {meaning}")
+        for name, kind, meaning in _MEASURED
+    ),
+    Column("other_covered_s", "real", f"the same for the compared interval: {_FILMED_S.meaning}"),
+    *(
+        Column(f"difference_{name}", kind, f"{name} here minus {name} there; null if one of them is null")
         for name, kind, _ in _MEASURED
         if name in DIFFERENCES
     ),

@@ -143,7 +143,7 @@ def export(
         own_counts = counts.count(index, settings, media, query, most_rows=most_rows)
     except Problem as problem:
         if file_format == "xlsx" and problem.parameter == "interval":
-            problem.remedy += f" A workbook has at most {most_rows} rows: CSV and Parquet have more."
+            problem.remedy += f" A workbook has at most {most_rows} rows; CSV and Parquet can have more."
         raise
     warnings = warnings_of(own_counts, media)
     if warn is not None:

@@ -23,7 +23,7 @@ _FIRST = ("start_local", "end_local", "utc_offset", "source_name")
 _WIDTHS = {"instant": 26, "local": 19, "text": 18, "whole": 12, "real": 14}
 _STATES = (
     ("0", "frames were analysed, and nothing was found in them"),
-    ("(empty)", "nothing was filmed (no footage), or what was filmed is not analysed: see coverage"),
+    ("(empty)", "nothing was filmed (no footage), or the footage is not analysed: see coverage"),
     ("(empty), objects", "objects were not measured there: see objects_missing"),
 )
 
@@ -81,7 +81,7 @@ def _write(sheet: Worksheet, row: int, column: int, value: Any, date: Any) -> No
 
 
 def _about(columns: Sequence[Column], about: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    yield "What was asked for", None
+    yield "The question", None
     for name, value in about.items():
         if name.endswith("_ms") and value is not None:
             moment = datetime.datetime.fromtimestamp(value / 1000, datetime.UTC)
@@ -91,7 +91,7 @@ def _about(columns: Sequence[Column], about: dict[str, Any]) -> Iterator[tuple[s
         else:
             yield name, value
     yield "", None
-    yield "What a cell means", None
+    yield "Meaning of a cell", None
     yield from _STATES
     yield "", None
     yield "Columns", None

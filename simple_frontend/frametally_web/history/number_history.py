@@ -40,9 +40,9 @@ def tell_history(
     if to_ms - from_ms > MOST_DAYS * DAY_MS:
         raise Problem(
             400,
-            f"A history has at most {MOST_DAYS} days.",
+            f"A history can cover at most {MOST_DAYS} days.",
             parameter="from" if selection.from_ms is None else "to",
-            remedy="Choose a bar, a day or a month of the chart.",
+            remedy="Choose a bar, a day or a month in the chart.",
         )
     # Who sees some sources alone gets a history as if there were no others.
     sources = selection.sources or (resolved.sources if visitor().sources else [])

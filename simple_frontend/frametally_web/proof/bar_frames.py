@@ -159,7 +159,7 @@ class BarFrames:
         try:
             yield from ((_place(frame), frame) for frame in heapq.merge(*of_sources, key=_place))
         except ObjectMissing as error:
-            raise Retryable(f"{error}; the ledger is being brought up to the store") from error
+            raise Retryable(f"{error}; the ledger is being updated from the store") from error
 
     def _interval_of(self, at_ms: int) -> int:
         return at_ms - at_ms % (self._bar.base_interval_s * 1000)

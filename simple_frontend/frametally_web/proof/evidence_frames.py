@@ -29,7 +29,7 @@ MAX_FRAMES = 12
 _log = logging.getLogger(__name__)
 
 _LINE_MISSING = "The detections of this frame are no longer in the store, so its boxes cannot be drawn."
-_OTHER_SETTINGS = "Counted with settings not recorded then, or from what there was before: boxes differ."
+_OTHER_SETTINGS = "Counted with settings that the run did not record, or from earlier data: boxes differ."
 
 
 def find_evidence(

@@ -27,8 +27,8 @@ Start = Literal["", "peak"]
 
 
 _OF_OTHER_FOOTAGE = (
-    "it was counted from what there was before, or with settings that its run did not record; run "
-    "`frametally aggregate` and `frametally index`."
+    "it was counted from earlier data, or with settings that its run did not record; run `frametally "
+    "aggregate` and `frametally index`."
 )
 
 
@@ -184,11 +184,13 @@ def _note(page: _Page, bar: Bar, *, empty: bool) -> str | None:
 
 
 def _differs(total: int, bar: Bar) -> str:
-    return f"These frames add up to {total}, the bar shows {bar.detections}: {_OF_OTHER_FOOTAGE}"
+    return f"These frames add up to {total}, but the bar shows {bar.detections}: {_OF_OTHER_FOOTAGE}"
 
 
 def _lacks(frames: int, bar: Bar) -> str:
-    return f"These are {frames} frames, of the bar {bar.frames_analysed} were analysed: {_OF_OTHER_FOOTAGE}"
+    return (
+        f"These are {frames} frames, but {bar.frames_analysed} were analysed for the bar: {_OF_OTHER_FOOTAGE}"
+    )
 
 
 def find_frame(
@@ -229,7 +231,7 @@ def find_frame(
     try:
         proved = next((line for line in frames if line.frame.image_path == image_key), None)
     except ObjectMissing as error:
-        raise Retryable(f"{error}; the ledger is being brought up to the store") from error
+        raise Retryable(f"{error}; the ledger is being updated from the store") from error
     if proved is None:
         raise _missing(choice.model)
     return answers.FrameOfModel(**frame_boxes(proved, image_url), model=choice.model)
@@ -238,7 +240,7 @@ def find_frame(
 def _missing(model: str | None) -> Problem:
     return Problem(
         404,
-        f"The frame was not counted by {model or 'any model'}.",
+        f"The frame was not counted with {model or 'any model'}.",
         parameter="path",
-        remedy="It was not analysed or no longer counts; take paths from another answer.",
+        remedy="It was not analysed, or no longer counts; use paths from another answer.",
     )

@@ -66,8 +66,8 @@ def find_gap(
             if not by_second or len(earlier) + len(later) < len(inside):
                 raise bad_parameter(
                     "at",
-                    "Counted footage exists at that moment.",
-                    remedy="Choose a moment without footage, one that `coverage` of counts does not list.",
+                    "There is counted footage at that moment.",
+                    remedy="Choose a moment that `coverage` of the counts does not list.",
                 )
         if not earlier:
             before_ms = _nearest(ports.index, query._replace(to_ms=start_ms), at_end=True)
@@ -91,7 +91,7 @@ def find_gap(
             to_ms=NEXT_MS if after_ms is None else after_ms,
         )
     except ObjectMissing as error:
-        raise Retryable(f"{error}; the ledger is being brought up to the store") from error
+        raise Retryable(f"{error}; the ledger is being updated from the store") from error
     return answers.FootageGap(
         model=choice.model if choice else None,
         source=source,

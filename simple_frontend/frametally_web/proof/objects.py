@@ -148,6 +148,6 @@ def _object(track: Track, running_total: int, image_url: Callable[[str], str]) -
 
 def _differs(total: int, bar: Bar) -> str:
     return (
-        f"These are {total} objects, the bar shows {bar.objects}: it was counted from what there was before; "
+        f"These are {total} objects, but the bar shows {bar.objects}: it was counted from earlier data; "
         "run `frametally aggregate` and `frametally index`."
     )

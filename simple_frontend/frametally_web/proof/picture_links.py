@@ -59,7 +59,7 @@ def no_such_frame() -> Problem:
         404,
         "The store does not have this frame.",
         parameter="path",
-        remedy="It was removed or never stored; take paths from another answer.",
+        remedy="It was deleted or never stored; use paths from another answer.",
     )
 
 

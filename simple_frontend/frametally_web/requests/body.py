@@ -29,7 +29,7 @@ def read_json() -> bytes:
     if request.mimetype != _JSON:
         raise Problem(
             415,
-            f"The request body is {request.mimetype or 'of no type'}.",
+            f"The request body has the type {request.mimetype or 'of no type'}.",
             remedy=f"Send JSON with Content-Type: {_JSON}.",
         )
     return request.get_data()
@@ -59,6 +59,6 @@ class Sent(Generic[SentT]):
             raise Problem(
                 400,
                 f"It is not a valid {self._kind}: {shown(str(error))}.",
-                remedy=f"Send an object of {', '.join(self.form.__struct_fields__)}; "
-                "omitted fields stay unchanged.",
+                remedy=f"Send an object with the fields {', '.join(self.form.__struct_fields__)}; "
+                "fields that you leave out stay unchanged.",
             ) from error

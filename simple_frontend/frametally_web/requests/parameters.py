@@ -159,7 +159,7 @@ def whole_number(
 
 
 def page_limit(
-    default: int, most: int, meaning: str = "Most in one page", *, shows_most: bool = False
+    default: int, most: int, meaning: str = "Maximum number on one page", *, shows_most: bool = False
 ) -> Parameter[int]:
     """Return the parameter `limit`: how many things a page holds, `default` where it is absent."""
     number = whole_number(
@@ -192,7 +192,7 @@ def page_cursor(cursor_type: type[CursorT]) -> Parameter[CursorT | None]:
             raise bad_parameter(
                 name,
                 "cursor is not valid.",
-                remedy="Use `next` of the previous page, unchanged.",
+                remedy="Use `next` from the previous page, unchanged.",
             ) from error
 
     return cast(Parameter[CursorT | None], CURSOR.but(parse=parse))
@@ -209,7 +209,9 @@ def _read_before(args: Args, name: str) -> int:
         return 0
     if not (value.isascii() and value.isdecimal() and 0 < len(value) <= 18):
         raise bad_parameter(
-            name, f"{shown(value)} is not a page position.", remedy="Use `next` of the previous page."
+            name,
+            f"{shown(value)} is not the position of a page.",
+            remedy="Use `next` from the previous page.",
         )
     return int(value)
 
@@ -224,7 +226,7 @@ def check_known(args: Iterable[str], known_names: Collection[str]) -> None:
         if name not in known_names:
             raise bad_parameter(
                 shown(name),
-                f"There is no parameter {shown(name)!r} here.",
+                f"This route has no parameter {shown(name)!r}.",
                 remedy=f"Use only: {', '.join(known_names) or 'no parameters'}.",
             )
 
@@ -255,10 +257,12 @@ def read_many(args: Args, name: str, *, limit: int) -> list[str]:
             raise bad_parameter(
                 name,
                 f"{name} has a value of {len(value)} characters.",
-                remedy=f"Values have at most {most} characters.",
+                remedy=f"Values can have at most {most} characters.",
             )
         if "\0" in value:
-            raise bad_parameter(name, f"{name} holds a NUL character.", remedy="Leave the NUL (%00) out.")
+            raise bad_parameter(
+                name, f"{name} contains a NUL character.", remedy="Leave out the NUL character (%00)."
+            )
     return values
 
 
@@ -273,7 +277,7 @@ def read_choice(args: Args, name: str, choices: Sequence[str]) -> Any:
         return value
     raise bad_parameter(
         name,
-        f"{name}={shown(value)!r} is not one of the choices.",
+        f"{name}={shown(value)!r} is not one of the possible values.",
         remedy=f"Choose one of these: {', '.join(choice for choice in choices if choice)}.",
     )
 
@@ -284,11 +288,11 @@ def shown(value: str) -> str:
 
 
 CURSOR = text(
-    "cursor", "`next` of the page before; default: the first page.", "", text_schema(MAX_CURSOR_CHARS)
+    "cursor", "`next` from the previous page; default: the first page.", "", text_schema(MAX_CURSOR_CHARS)
 )
 BEFORE = Parameter(
     name="before",
-    description="`next` of the page before.",
+    description="`next` from the previous page.",
     schema={"type": "integer", "minimum": 1},
     parse=_read_before,
     example="51",

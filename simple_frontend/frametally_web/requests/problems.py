@@ -25,13 +25,14 @@ _FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
 
 
 MEANINGS = {
-    400: "A parameter is invalid or asks for too much.",
+    400: "A parameter is invalid or requests too much.",
     401: "You must sign in, or your token has expired.",
-    403: "Your role does not allow it, uploads are off, or a page of another site tried to change something.",
+    403: "Your role does not allow this, uploads are off, or a page of another site tried to change "
+    "something.",
     404: "Nothing exists at this address, or the frame, source or video does not exist.",
     405: "The route does not accept this method: `Allow` lists its methods.",
     409: "The request conflicts with the current state, such as an upload's offset.",
-    410: "The upload has finished, or was abandoned and removed.",
+    410: "The upload has finished, or was abandoned and deleted.",
     412: "Someone else has changed it in the meantime, or the protocol version differs.",
     413: "The request body is larger than any route accepts.",
     415: "The request body is not declared as JSON, or does not begin like a video.",
@@ -41,7 +42,7 @@ MEANINGS = {
     428: "A change does not name the version that it is based on.",
     429: "Too many uploads or decoded frames at once, or too many wrong tokens.",
     460: "The received bytes do not match their checksum.",
-    500: "The dashboard failed; its log has the reason.",
+    500: "The dashboard failed; its log gives the reason.",
     503: "The index or the store is not responding, or the query took too long.",
     507: "The disk is full.",
 }
@@ -120,14 +121,13 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, Retryable):
         return Problem(
             503,
-            f"{f'The {error.part}' if error.part else 'A part of frametally'} does not answer for now.",
-            remedy="Try again in a few seconds; the server's log has the reason.",
+            f"{f'The {error.part}' if error.part else 'A part of frametally'} is not responding at the "
+            "moment.",
+            remedy="Try again in a few seconds; the server's log gives the reason.",
         )
     if isinstance(error, FrametallyError):
-        return Problem(
-            503, without_folders(str(error)), remedy="Follow the remedy, then load the page again."
-        )
-    return Problem(500, "The dashboard failed.", remedy="The server's log has the reason.")
+        return Problem(503, without_folders(str(error)), remedy="Follow the remedy, then reload the page.")
+    return Problem(500, "The dashboard failed.", remedy="The server's log gives the reason.")
 
 
 def answer_errors(app: Flask, routes: Sequence[str]) -> None:
@@ -153,7 +153,7 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
             answer = _not_found(routes)
         elif isinstance(error, MethodNotAllowed):
             allowed = " or ".join(sorted(set(error.valid_methods or ()) - {"HEAD", "OPTIONS"})) or "GET"
-            answer = _document(status, f"{request.method} is not possible here.", f"Ask by {allowed}.")
+            answer = _document(status, f"{request.method} is not allowed here.", f"Use {allowed}.")
         else:
             detail = error.description or error.name
             answer = _document(status, detail, "Correct the request; see docs/api.md.")
@@ -168,7 +168,7 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
         return _document(
             503,
             "The query took longer than the server waits.",
-            "Ask for a shorter range or fewer labels.",
+            "Choose a shorter range or fewer labels.",
         )
 
     @app.errorhandler(Retryable)

@@ -74,7 +74,7 @@ def parse_hours(text: str | None) -> tuple[int, int] | None:
     """
     if text is None:
         return None
-    remedy = "Write a begin and an end such as hours=08:00-09:00 or hours=22:00-06:00, or leave it out."
+    remedy = "Write a start and an end, such as hours=08:00-09:00 or hours=22:00-06:00, or leave it out."
     match = _HOURS.fullmatch(text)
     if match is None:
         raise bad_parameter("hours", f"hours={text[:80]!r} is not a range of hours.", remedy=remedy)
@@ -98,7 +98,7 @@ def parse_weekdays(text: str | None) -> tuple[int, ...]:
         raise bad_parameter(
             "weekdays",
             f"weekdays={text[:80]!r} are not days of the week.",
-            remedy="Give numbers from 1 (Monday) to 7 (Sunday) such as weekdays=1,2,3, or leave it out.",
+            remedy="Use numbers from 1 (Monday) to 7 (Sunday), such as weekdays=1,2,3, or leave it out.",
         )
     return tuple(sorted({int(day) for day in text.split(",")}))
 
@@ -125,7 +125,7 @@ def _seconds(name: str, description: str, example: str) -> Parameter[int | None]
         name,
         description,
         example,
-        remedy=f"Give seconds, such as {name}=60, or leave it out to have it chosen.",
+        remedy=f"Give seconds, such as {name}=60, or leave it out to let frametally choose.",
         most=MAX_INTERVAL_S,
         most_digits=12,
         unit=" of seconds",
@@ -135,12 +135,12 @@ def _seconds(name: str, description: str, example: str) -> Parameter[int | None]
 MODEL = text("model", "One model; default: the newest published model.")
 TIMEZONE = text(
     "timezone",
-    "IANA time zone of bars over an hour and of times without an offset; default: that of the sources, where "
-    "they share one, else the server's.",
+    "IANA time zone for bars of more than an hour and times without an offset; default: that of the "
+    "sources, if they share one, else the server's.",
     "Europe/Berlin",
 )
 LABEL = texts("label", "Class names; default: all.", "car")
-SOURCE = texts("source", "Sources, by slug or as they are written; default: all.").but(
+SOURCE = texts("source", "Sources, by their slugs or their names; default: all.").but(
     parse=lambda args, name: list(dict.fromkeys(map(slug, read_many(args, name, limit=MAX_VALUES))))
 )
 FROM = text(
@@ -152,24 +152,25 @@ FROM = text(
 TO = text("to", "End of the range (exclusive); default: the end of the data.", "", MOMENT)
 HOURS = Parameter(
     name="hours",
-    description="Only these hours of each day, local time; they may go on past midnight. Default: all day.",
+    description="Only these hours of each day, local time; they may continue past midnight. Default: "
+    "all day.",
     schema={"type": "string", "pattern": "^[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"},
     parse=lambda args, name: parse_hours(read_one(args, name)),
     example="08:00-09:00",
 )
 WEEKDAYS = Parameter(
     name="weekdays",
-    description="Only these days of the week, 1 is Monday; hours past midnight are of the day on which they "
-    "begin. Default: every day.",
+    description="Only these days of the week, 1 is Monday; hours past midnight belong to the day on "
+    "which they begin. Default: every day.",
     schema={"type": "string", "pattern": "^[1-7](,[1-7])*$"},
     parse=lambda args, name: parse_weekdays(read_one(args, name)),
     example="1,2,3",
 )
 BASE = _seconds(
     "base",
-    "Seconds of the stored interval to read, up to date or not; default: chosen by range. `1` also reads "
-    "the seconds of a short range from its frames. "
-    "A bar is proved with `base_interval_s` of its chart.",
+    "Seconds of the stored interval to read, up to date or not; default: chosen by the range. `1` also "
+    "reads the seconds of a short range from its frames. To prove a bar, use `base_interval_s` of its "
+    "chart.",
     "60",
 )
 PARTS = tuple(text(name, words) for plugin in plugins() for name, words in plugin.chart_parameters.items())
@@ -188,25 +189,25 @@ SELECTION: tuple[Parameter[Any], ...] = (
 )
 INTERVAL = _seconds(
     "interval",
-    "Seconds of a bar, a multiple of a stored interval; default: chosen for at most 120 bars, "
-    "none shorter than the sources have pictures.",
+    "Seconds of a bar, a multiple of a stored interval; default: chosen for at most 120 bars, and not "
+    "shorter than the time between two pictures of the sources.",
     "3600",
 )
 METRIC = choice(
     "metric",
-    "Order of labels; every answer has all four. "
-    "`auto`: objects where they are known of all that was filmed, else `mean_per_frame`.",
+    "Order of labels; every answer has all four measures. `auto`: objects if they are known for all "
+    "footage, else `mean_per_frame`.",
     get_args(AskedMetric),
     "detections",
 )
-BY = choice("by", "`source`: each source has bars of its own.", ("", "source"), "source")
+BY = choice("by", "`source`: each source has its own bars.", ("", "source"), "source")
 CHART: tuple[Parameter[Any], ...] = (*SELECTION, INTERVAL, METRIC, BY)
 TOP = whole_number(
     "top",
-    "How many labels have bars of their own, those with most of the metric; the others have theirs together, "
+    "Number of labels that have their own bars, those with most of the metric; the others share theirs, "
     "with `label` null. Default: all.",
     "6",
-    remedy="Give the number of labels that are to stand apart, such as top=6, or leave it out.",
+    remedy="Give the number of labels with their own bars, such as top=6, or leave it out.",
     least=0,
     most=MAX_TOP,
 )
@@ -217,7 +218,7 @@ COMPARE = text(
     {**text_schema(), "pattern": _COMPARE_PATTERN},
 )
 PAGE_LIMIT = page_limit(24, MAX_PAGE_FRAMES)
-SOURCE_OF_GAP = text("source", "The source, by slug or as it is written.", "gate", required=True)
+SOURCE_OF_GAP = text("source", "The source, by its slug or its name.", "gate", required=True)
 AT = text("at", "A moment without footage, ISO 8601 or milliseconds.", "2024-05-01T08:00:00Z", required=True)
 
 
@@ -285,8 +286,8 @@ def read_selection(args: Args, settings: Settings) -> Selection:
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
         raise bad_parameter(
             "to",
-            "to is not after from.",
-            remedy="Give a to later than from, in the years 1000 to 9999; to itself is not included.",
+            "to must be later than from.",
+            remedy="Choose a to later than from, in the years 1000 to 9999; to itself is not included.",
         )
     return Selection(
         MODEL.read(args),
@@ -323,7 +324,7 @@ def read_compare(args: Args) -> str | None:
         raise bad_parameter(
             "compare",
             f"compare={shown(text)!r} is not a valid comparison.",
-            remedy="Give previous, day, week, source:<slug> or model:<id>.",
+            remedy="Use previous, day, week, source:<slug> or model:<id>.",
         )
     return text
 
@@ -338,7 +339,7 @@ def read_gap(args: Args, settings: Settings) -> GapQuery:
     source, at_ms = SOURCE_OF_GAP.read(args), read_moment(args, AT, zone.tzinfo)
     for name, value, example in (("source", source, "gate"), ("at", at_ms, "2024-05-01T08:00:00Z")):
         if value is None:
-            raise bad_parameter(name, f"There is no {name}.", remedy=f"Give one, such as {name}={example}.")
+            raise bad_parameter(name, f"{name} is missing.", remedy=f"Give one, such as {name}={example}.")
     return GapQuery(Selection(MODEL.read(args), [], [slug(source or "")], None, None, zone), at_ms or 0)
 
 
@@ -359,7 +360,7 @@ def read_zone(args: Args, settings: Settings) -> Zone:
         raise bad_parameter(
             "timezone",
             f"timezone={shown(name)!r} is not an IANA time zone.",
-            remedy="Name one such as UTC, Europe/Berlin or Asia/Kolkata, or leave it out.",
+            remedy="Use a zone such as UTC, Europe/Berlin or Asia/Kolkata, or leave it out.",
         ) from error
 
 
@@ -389,5 +390,5 @@ def read_moment(args: Args, moment: Parameter[str | None], zone: datetime.tzinfo
         return event_bound_ms(moment_ms)
     except ValueError as error:
         raise bad_parameter(
-            name, f"{name}={shown(text)!r} is out of range.", remedy="Stay between the years 1 and 9999."
+            name, f"{name}={shown(text)!r} is out of range.", remedy="Use a time in the years 1 to 9999."
         ) from error

@@ -35,15 +35,15 @@ test("an enhancement is told by what it changes", () => {
   assert.equal(enhancementWords({}), "");
   assert.equal(
     enhancementWords({ brightness: -0.2, local_contrast: 0.333, deinterlace: "on", fps: 29.97 }),
-    "brightness -0.2, local contrast 0.33, deinterlaced, 29.97 frames a second",
+    "brightness -0.2, local contrast 0.33, deinterlaced, 29.97 frames per second",
   );
 });
 
 test("a job says how far it is only while it runs, and its tries once there are several", () => {
   const job = /** @type {any} */ ({ state: "running", progress: 0.31, attempts: 1, ended_at_ms: null });
-  assert.equal(jobWords(job), "runs · 31%");
-  assert.equal(jobWords({ ...job, progress: null }), "runs");
-  assert.equal(jobWords({ ...job, state: "queued", attempts: 2 }), "waits · 2 tries");
+  assert.equal(jobWords(job), "running · 31%");
+  assert.equal(jobWords({ ...job, progress: null }), "running");
+  assert.equal(jobWords({ ...job, state: "queued", attempts: 2 }), "waiting · 2 tries");
 });
 
 test("a video is watched as it came where browsers play that, else as it was made for them", () => {

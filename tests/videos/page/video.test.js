@@ -24,11 +24,11 @@ test("an account adds up, or names the first step that does not", () => {
   assert.equal(account({}).verdict, "even");
   assert.equal(account({ detected: 7, dead_lettered: 2, counted: 7 }).verdict, "even");
   for (const [frames, said] of /** @type {[Partial<Page.Video["frames"]>, RegExp][]} */ ([
-    [{ expected: 10 }, /^10 are expected, and 9 are announced/],
-    [{ expected: null }, /^not known how many are expected/],
-    [{ detected: 8 }, /^9 are announced, and 8 are detected or a dead letter/],
-    [{ counted: 8 }, /^9 are detected, and 8 are counted/],
-    [{ counted: null }, /and not known how many are counted/],
+    [{ expected: 10 }, /^Expected: 10; announced: 9/],
+    [{ expected: null }, /^Expected: unknown/],
+    [{ detected: 8 }, /^Announced: 9; detected or dead letters: 8/],
+    [{ counted: 8 }, /^Detected: 9; counted: 8/],
+    [{ counted: null }, /; counted: unknown/],
   ])) {
     assert.equal(account(frames).verdict, "odd");
     assert.match(account(frames).words, said);

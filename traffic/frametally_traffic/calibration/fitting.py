@@ -109,11 +109,13 @@ def calibration_of_points(points: Sequence[GroundPoint]) -> GroundCalibration:
             Misconfigured: The points are not usable: one line, with what to change.
     """
     if len(points) > MOST_REFERENCES:
-        raise Misconfigured(f"{len(points)} points; at most {MOST_REFERENCES} are allowed: remove some")
+        raise Misconfigured(
+            f"{len(points)} points are too many: delete some until at most {MOST_REFERENCES} are left"
+        )
     if len(points) < FEWEST_REFERENCES:
         raise Misconfigured(
-            f"{len(points)} points with metres; at least {FEWEST_REFERENCES} are needed: add more, or use a "
-            "distance"
+            f"{len(points)} points with metres are too few: add some until there are at least "
+            f"{FEWEST_REFERENCES}, or use a distance"
         )
     every = np.array(points, dtype=np.float64).reshape(-1, 4)
     pixels, metres = every[:, :2], every[:, 2:]
@@ -202,14 +204,16 @@ def _calibration(
     if w.sum() < 0:
         matrix, w = -matrix, -w
     if w.min() < _HORIZON_PART * w.max():
-        raise Misconfigured(f"{_name_of(made_of, w.argmin())} is at the horizon: move it nearer the camera")
+        raise Misconfigured(
+            f"{_name_of(made_of, w.argmin())} is at the horizon: move it closer to the camera"
+        )
     matrix = matrix / w.mean()
     off = mapped(np.linalg.inv(matrix), metres) - pixels
     errors_px = np.hypot(off[:, 0], off[:, 1])
     if not errors_px.max() <= _MOST_MISFIT * extent(pixels):
         raise Misconfigured(
-            f"{_name_of(made_of, errors_px.argmax())} is {errors_px.max():.0f} px from where the "
-            "others put it: check its place and its metres"
+            f"{_name_of(made_of, errors_px.argmax())} is {errors_px.max():.0f} px away from where the "
+            "other points put it: check its position and its metres"
         )
     spare = 2 * len(pixels) - parameters
     # Of n coordinates that p parameters fit, the residual is (1 - p/n)^1/2 of their error: HZ 5.1.3.

@@ -178,8 +178,8 @@ def check_points(pixels: Array, metres: Array, kind: str = "point", owner: str =
         for first, second in combinations(range(len(places)), 2):
             if np.hypot(*(places[first] - places[second])) <= least / 10:
                 raise Misconfigured(
-                    f"{kind}s {first + 1} and {second + 1}{owner} are one place {plane_name}: "
-                    "move or remove one of them"
+                    f"{kind}s {first + 1} and {second + 1}{owner} are in the same place {plane_name}: move "
+                    "or delete one of them"
                 )
         for left_out in range(len(places)):
             rest = np.delete(places, left_out, axis=0)
@@ -214,18 +214,19 @@ def _check_order(pixels: Array, metres: Array, kind: str, owner: str) -> None:
         without = {sense for three, sense in senses.items() if number not in three}
         if len(with_it) == len(without) == 1 and with_it != without:
             raise Misconfigured(
-                f"{kind} {number + 1}{owner} is behind the horizon of the others: "
-                "check its place and its metres"
+                f"{kind} {number + 1}{owner} is beyond the horizon that the others define: check its "
+                "position and its metres"
             )
     if len(pixels) > 4:
         odd = Counter(number for three, sense in senses.items() if sense == 1 for number in three)
         names = " or ".join(str(number + 1) for number in sorted(odd) if odd[number] == max(odd.values()))
         raise Misconfigured(
-            f"{kind} {names}{owner} does not fit the others on the ground: check place and metres, "
-            "and whether two are swapped"
+            f"{kind} {names}{owner} does not match the others on the ground: check its position and "
+            "metres, and whether two are swapped"
         )
     raise Misconfigured(
-        f"the {kind}s{owner} go around in another order on the ground than in the picture: use the same order"
+        f"the {kind}s{owner} are in a different order around on the ground than in the picture: use the "
+        "same order"
     )
 
 

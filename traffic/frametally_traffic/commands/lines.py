@@ -108,7 +108,7 @@ def lines() -> None:
 @lines.command("import")
 @click.argument("source")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
-@click.option("--replace", is_flag=True, help="Replace everything with the same names, at all times.")
+@click.option("--replace", is_flag=True, help="Replace all shapes that have the same names, at all times.")
 @option("--from", "ISO 8601 start of validity, if the file has none.", metavar="TIME")
 @option("--to", "ISO 8601 end of validity, if the file has none.", metavar="TIME")
 @option("--name", "Name of a ROI or of single points, if the file has none.")
@@ -155,7 +155,9 @@ def import_command(
 @lines.command("export")
 @click.argument("source")
 @click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output."
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write; default: standard output.",
 )
 @data_dir_option
 @_refusing
@@ -202,7 +204,7 @@ def list_command(source: str | None, as_json: bool, **overrides: Any) -> int:
 @data_dir_option
 @_refusing
 def remove_command(source: str, names: Sequence[str], **overrides: Any) -> int:
-    """Remove NAMES from SOURCE, or end them at a time; earlier revisions stay."""
+    """Delete NAMES from SOURCE, or end them at a time; earlier revisions stay."""
     from_text = overrides.pop("from")
     with _desk(None, overrides) as desk:
         from_ms, _ = parse_bounds_ms(from_text, None, desk.settings.tzinfo())
@@ -219,13 +221,13 @@ def remove_command(source: str, names: Sequence[str], **overrides: Any) -> int:
             return with_shapes(drawing, filter(None, shapes))
 
         drawing = change_drawing(desk.store, slug, remove)
-    _say_revision(drawing, f"{len(set(names))} removed")
+    _say_revision(drawing, f"{len(set(names))} deleted")
     return 0
 
 
 @lines.command("schema")
 def schema_command() -> int:
-    """Print the JSON schema of the files that `import` takes and `export` writes."""
+    """Print the JSON schema of the files that `import` reads and `export` writes."""
     click.echo(json.dumps(file_schema(), indent=2))
     return 0
 
@@ -240,8 +242,8 @@ def _end_shape(shape: Drawn, from_ms: int | None) -> Drawn | None:
 
 def _no_such(source: str, name: str, names: set[str]) -> str:
     near = difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.5)
-    list_text = ", ".join(map(repr, near or sorted(names)[:_MOST_NAMED])) or "nothing"
-    return f"{source} has nothing with the name {as_text(name)[:100]!r}; it has: {list_text}"
+    list_text = ", ".join(map(repr, near or sorted(names)[:_MOST_NAMED])) or "none yet"
+    return f"{source} has nothing named {as_text(name)[:100]!r}; choose from: {list_text}"
 
 
 def _beginning_of(file: Path) -> bytes:
@@ -251,7 +253,7 @@ def _beginning_of(file: Path) -> bytes:
             return stream.read(MOST_FILE_BYTES + 1)
     except OSError as error:
         raise Misconfigured(
-            f"{as_text(file)}: cannot be read ({error.strerror}); choose a readable file"
+            f"{as_text(file)} cannot be read ({error.strerror}); choose a file that you can read"
         ) from error
 
 

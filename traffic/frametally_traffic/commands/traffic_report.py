@@ -26,25 +26,32 @@ _FORMATS = ("xlsx", "csv", "utdf")
 
 @click.group()
 def report() -> None:
-    """Write reports of what was counted."""
+    """Write reports of the counts."""
 
 
 @report.command()
 @click.argument("source")
 @option("--from", "ISO 8601 start; default: the start of the data.", metavar="TIME")
 @option("--to", "End, not included; default: the end of the data.", metavar="TIME")
-@option("--timezone", "IANA time zone of days, hours, and times without an offset.")
-@option("--model", "Model ID; default: the model published last.")
+@option("--timezone", "IANA time zone for days, hours, and times without an offset.")
+@option("--model", "Model ID; default: the newest published model.")
 @click.option(
     "--classes",
     type=click.Choice(SCHEME_NAMES),
     default=LABELS,
     help="Scheme of classes; default: the detector's labels.",
 )
-@click.option("--format", "file_format", type=click.Choice(_FORMATS), help="Default: by --output, else xlsx.")
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(_FORMATS),
+    help="File format; default: by --output, else xlsx.",
+)
 @click.option("--hour", type=click.Choice(("am", "pm")), help="Peak hour of UTDF; default: the busier one.")
 @click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), help="File; default: standard output."
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write; default: standard output.",
 )
 @data_dir_option
 def traffic(
@@ -58,14 +65,14 @@ def traffic(
 ) -> int:
     """Write the movements over the junction that SOURCE shows, by quarter-hour and class.
 
-    Its legs are lines of which one direction leads inward: `frametally lines`, or the page's editor.
+    Its legs are lines with one direction into the junction; draw them on the page, or use `frametally lines`.
     """
     from frametally_traffic.report_files.checked_legs import checked_legs
     from frametally_traffic.report_files.formats import HOURS, make_file
 
     format_name = file_format or (output.suffix[1:] if output and output.suffix[1:] in _FORMATS else "xlsx")
     if output is None and format_name == "xlsx" and sys.stdout.isatty():
-        raise Misconfigured("a workbook cannot be shown in a terminal: name a file with --output")
+        raise Misconfigured("a terminal cannot show a workbook: give a file with --output")
     bounds = overrides.pop("from"), overrides.pop("to")
     settings = read_settings(None, overrides)
     from_ms, to_ms = parse_bounds_ms(*bounds, settings.tzinfo())

@@ -260,7 +260,7 @@ def _remedy(run: Run) -> str:
     start_ms = keys.day_start_ms(run.day)
     first, end = keys.utc_day(start_ms - DAY_MS), keys.utc_day(start_ms + 2 * DAY_MS)
     return (
-        "earlier counts at lines and zones stay; restore it, or run `frametally aggregate --all "
+        "earlier counts at lines and zones are unchanged; restore it, or run `frametally aggregate --all "
         f"--interval {run.interval_s} --from {first} --to {end}` to count these days again"
     )
 
@@ -270,7 +270,7 @@ def _no_foot_points(runs: Sequence[Run]) -> list[str]:
         return []
     return [
         f"{len(runs)} days, such as {runs[0].day} ({runs[0].model}), were counted by an earlier release, "
-        "whose tracks have no foot points; lines and zones have no counts on them"
+        "whose tracks have no foot points; lines and zones have no counts on these days"
     ]
 
 

@@ -197,7 +197,7 @@ class _Drawn:
         return DrawnShapes(store, drawing, media)
 
     def _skip(self, source: str, reason: str) -> None:
-        consequence = "the earlier counts at its lines and zones stay"
+        consequence = "the earlier counts at its lines and zones are unchanged"
         self.skipped.append(Skipped(f"drawing of {source}", f"{reason}; {consequence}"))
 
     def _has_footage(self, source: str, from_ms: int, to_ms: int) -> bool:

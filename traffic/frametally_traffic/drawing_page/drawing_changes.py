@@ -122,9 +122,9 @@ def put_drawing(store: ObjectStore, source: DrawnSource, data: bytes, if_match: 
         if before.revision != revision:
             raise Problem(
                 412,
-                f"Someone else has changed the drawing of {source.slug}: it is at revision "
-                f"{before.revision} now, and your change is based on revision {revision}.",
-                remedy="Load it again, repeat your change, and send it again.",
+                f"Someone else has changed the drawing of {source.slug}: it is now at revision "
+                f"{before.revision}, but your change is based on revision {revision}.",
+                remedy="Reload it, repeat your change, and send it again.",
             )
         content = decode_own_form(data, "the drawing")
         if content.source not in (None, source.slug):
@@ -163,7 +163,7 @@ def _revision_in(if_match: str | None) -> int:
     if if_match is None:
         raise Problem(
             428,
-            "If-Match is missing; it protects the changes of other people.",
+            "If-Match is missing; it protects other people's changes.",
             remedy="Load the drawing, and send its ETag as If-Match.",
         )
     match = _ETAG.fullmatch(if_match.strip())
@@ -192,7 +192,8 @@ def _drawing_answer(store: ObjectStore, source: DrawnSource, drawing: Drawing) -
 
 _WORDS: dict[Verdict, str] = {
     "good": "The points agree with each other, apart from the errors shown.",
-    "unchecked": "Four points always fit, so their errors say nothing. Set a fifth to see how good it is.",
+    "unchecked": "Four points always match, so their errors say nothing. Set a fifth to see how good the "
+    "calibration is.",
     "rough": "A scale ignores perspective: it is right only near its two points, and across the view.",
 }
 
@@ -237,8 +238,8 @@ def _lack(calibration: DrawnCalibration) -> str:
         return "" if number >= 2 else f"{number} of 2 points set: set the other one."
     if not calibration.metres:
         return (
-            f"{number} points, none with metres: enter each one's place on the ground, or two points and a "
-            "distance."
+            f"{number} points, none with metres: enter the place of each on the ground, or set two points "
+            "and a distance."
         )
     if number < FEWEST_REFERENCES:
         return f"{number} of at least {FEWEST_REFERENCES} points with metres: set more."

@@ -41,11 +41,11 @@ _REVISION = header(
 )
 _AT = text(
     "at",
-    "The first frame from this time on; without it, or if there is none, the last one.",
+    "Return the first frame from this time on; without it, or if there is none, the last frame.",
     "2024-05-01T08:00:00Z",
     MOMENT,
 )
-_LIMIT = page_limit(200, paths.MOST_PATHS, "Most paths in the answer")
+_LIMIT = page_limit(200, paths.MOST_PATHS, "Maximum number of paths in the answer")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class DrawingRoutes:
 
     @DRAWINGS.route(
         "PUT sources/{source}/drawing",
-        "Replace a source's drawing. Shapes that you do not send are removed; earlier revisions stay.",
+        "Replace a source's drawing. Shapes that you do not send are deleted; earlier revisions stay.",
         _SOURCE,
         _REVISION,
         body=DrawingFile,
@@ -109,8 +109,8 @@ class DrawingRoutes:
         LABEL,
         FROM.but(description="First event time; default: a day before `to`."),
         TO.but(
-            description="Event time at which it ends, not included; default: a day after `from`, else the "
-            "end of the source's counts."
+            description="End of the event times, not included; default: a day after `from`, else the end of "
+            "the source's counts."
         ),
         MODEL,
         TIMEZONE,
@@ -122,7 +122,7 @@ class DrawingRoutes:
         selection = read_selection(args, self.context.settings)
         if len(selection.sources) != 1:
             raise bad_parameter(
-                "source", "Paths belong to one source.", remedy="Name one, such as source=gate."
+                "source", "Paths belong to one source.", remedy="Give one, such as source=gate."
             )
         limit = _LIMIT.read(args)
         check_names(self.context.ports.index, selection, lambda: self.context.books.media().sources())

@@ -172,8 +172,8 @@ def check_drawing(drawing: Drawing) -> None:
     """
     if len(drawing.shapes) > MOST_SHAPES:
         raise DrawingRefused(
-            f"source {drawing.source} would have {len(drawing.shapes)} lines, zones and calibrations; the "
-            f"maximum is {MOST_SHAPES}: delete some first"
+            f"source {drawing.source} would have {len(drawing.shapes)} lines, zones and calibrations, but "
+            f"the maximum is {MOST_SHAPES}: delete some first"
         )
     for shape in drawing.shapes:
         check_shape(shape)
@@ -182,14 +182,14 @@ def check_drawing(drawing: Drawing) -> None:
             continue
         if first.name == second.name:
             raise DrawingRefused(
-                f"{subject(first)} exists twice at one time: rename one, or let the first end where "
-                "the second begins (from_ms, to_ms; `frametally lines remove --from TIME` ends a stored one, "
-                "and `frametally lines import --replace` replaces it)"
+                f"{subject(first)} exists twice at the same time: rename one, or let the first end when "
+                "the second begins (from_ms, to_ms; `frametally lines remove --from TIME` ends a stored "
+                "one, and `frametally lines import --replace` replaces it)"
             )
         if isinstance(first, DrawnCalibration) and isinstance(second, DrawnCalibration):
             raise DrawingRefused(
-                f"{subject(first)} and {subject(second)} are valid at one time, but a picture has one ground"
-                ": let the first end where the second begins (from_ms, to_ms)"
+                f"{subject(first)} and {subject(second)} are valid at the same time, but a picture has "
+                "only one ground: let the first end when the second begins (from_ms, to_ms)"
             )
 
 
@@ -222,8 +222,8 @@ def _check_line(line: DrawnLine) -> None:
     _check_points(line, line.points)
     if line.to_right == line.to_left:
         raise DrawingRefused(
-            f"{subject(line)} calls both directions {_shortened(line.to_right)}: use different names for "
-            "to_right and to_left"
+            f"{subject(line)} has the same name for both directions, {_shortened(line.to_right)}: use "
+            "different names for to_right and to_left"
         )
     if crosses_itself(line.points, closed=False):
         raise DrawingRefused(
@@ -255,15 +255,15 @@ def _check_calibration(calibration: DrawnCalibration) -> None:
     _check_points(calibration, points)
     for group in [calibration.points, *corners]:
         if len(set(group)) < len(group):
-            raise DrawingRefused(f"{subject(calibration)} has the same point twice: remove one")
+            raise DrawingRefused(f"{subject(calibration)} has the same point twice: delete one")
     if calibration.distance_m is not None:
         _check_number(calibration, "points with a distance", len(points), 2, 2)
         _check_metres(calibration, [calibration.distance_m], least_m=0.0)
     if calibration.metres:
         if len(calibration.metres) != len(points):
             raise DrawingRefused(
-                f"{subject(calibration)} has {len(points)} points but metres of {len(calibration.metres)}: "
-                "give metres for each point, in the same order"
+                f"{subject(calibration)} has {len(points)} points but metres for "
+                f"{len(calibration.metres)}: give metres for each point, in the same order"
             )
         _check_metres(calibration, chain.from_iterable(calibration.metres))
     for rectangle in calibration.rectangles:
@@ -325,8 +325,8 @@ def _check_name(shape: Drawn, name: str) -> None:
         )
     if name != composed(name).strip() or not name.strip("."):
         raise DrawingRefused(
-            f"{title} has spaces at its ends, or accents as separate characters: remove the spaces, and "
-            "write accents as one character"
+            f"{title} has spaces at its start or end, or accents as separate characters: delete the "
+            "spaces, and write accents as one character"
         )
 
 

@@ -82,7 +82,8 @@ def check_size(shape: Drawn, frame_sizes: Sequence[Size], max_side_px: int) -> N
     sizes = " or ".join(f"{width_px}x{height_px}" for width_px, height_px in frame_sizes)
     raise DrawingRefused(
         f"{subject(shape)} was drawn over a picture of {shape.width_px}x{shape.height_px} pixels, but "
-        f"pictures of this source have {sizes}: choose the right source, or draw it over a frame of this one"
+        f"pictures of this source have {sizes}: choose the right source, or draw it over a frame of this "
+        "source"
     )
 
 

@@ -138,7 +138,7 @@ def _content_of(document: dict[str, Any], name: str, missing: Missing) -> FileCo
         return FileContent(None, [DrawnCalibration(points=alone.points, **common)])
     if missing.name is not None or missing.from_ms is not None or missing.to_ms is not None:
         raise DrawingRefused(
-            f"{name} already has names and times: remove the options --name, --from and --to"
+            f"{name} already has names and times: leave out the options --name, --from and --to"
         )
     return _of_own_form(document, name)
 
@@ -218,7 +218,7 @@ def _common(missing: Missing, shape_name: str, name: str) -> dict[str, Any]:
 
 def _of_section(section: _Section, name: str, missing: Missing) -> Drawn:
     if missing.name is not None:
-        raise DrawingRefused(f"{name} already has names: remove --name, or the names in the file")
+        raise DrawingRefused(f"{name} already has names: leave out --name, or delete the names in the file")
     points = tuple((point.x, point.y) for point in section.coordinates)
     common = _common(missing, section.name or section.id, name)
     if section.type == "line":

@@ -70,7 +70,9 @@ def change_drawing(store: ObjectStore, source: str, change: Callable[[Drawing], 
         after = msgspec.structs.replace(after, revision=before.revision + 1)
         if store.put(after.key, encode(after), if_absent=True):
             return after
-    raise Retryable(f"other changes to the drawing of {source} keep coming: try again when they have ended")
+    raise Retryable(
+        f"other programs keep changing the drawing of {source}: try again when they have finished"
+    )
 
 
 def with_shapes(drawing: Drawing, shapes: Iterable[Drawn]) -> Drawing:
@@ -139,5 +141,6 @@ def take_drawing(store: ObjectStore, former: str, source: str, is_new: bool) -> 
     else:
         yield (
             f"the drawing of {former} was not copied to {source}, which has its own pictures or drawings: "
-            f"run `frametally lines export {former}`, remove `source`, and import what fits there"
+            f"run `frametally lines export {former}`, delete `source` in the file, and import what matches "
+            "there"
         )

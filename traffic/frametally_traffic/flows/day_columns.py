@@ -141,9 +141,9 @@ def decode_flows(data: bytes) -> FlowColumns:
     try:
         for names in (CROSSING_COLUMNS, STAY_COLUMNS, VISIT_COLUMNS):
             if len({len(columns[name]) for name in names}) > 1:
-                raise Poison("its columns have other lengths")
+                raise Poison("its columns have different lengths")
         for name in ("labels", "lines", "legs", "zones"):
             about[name] = tuple(about[name])
         return FlowColumns(**about, columns=columns)
     except (TypeError, KeyError) as error:
-        raise Poison(f"no file of flows: {error!r}") from error
+        raise Poison(f"not a valid flows file: {error!r}") from error

@@ -75,7 +75,7 @@ class Border:
         if is_closed and distinct[-1] != distinct[0]:
             distinct.append(distinct[0])
         if len(distinct) < 2:
-            raise ValueError("a border needs at least two points that are a tenth of a pixel apart")
+            raise ValueError("a border needs at least two points that are at least a tenth of a pixel apart")
         self.pieces = [(ax, ay, bx - ax, by - ay) for (ax, ay), (bx, by) in pairwise(distinct)]
         self.is_closed = is_closed
         self._left, self._right = min(x for x, _ in distinct), max(x for x, _ in distinct)

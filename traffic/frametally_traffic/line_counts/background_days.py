@@ -112,8 +112,8 @@ class _Task(threading.Thread):
         except FrametallyError as error:
             self.error = error
         except Exception:
-            _log.exception("cannot count the flows of %s", self._question.source)
-            self.error = Retryable("the crossings of these days cannot be counted")
+            _log.exception("frametally cannot count the flows of %s", self._question.source)
+            self.error = Retryable("frametally cannot count the crossings of these days")
 
     def _count_some(self, days: list[str]) -> list[str]:
         """Count days up to the first that fails, and return the rest."""

@@ -122,7 +122,7 @@ def one_source(selection: Selection) -> str:
         raise bad_parameter(
             "source",
             f"source is given {len(selection.sources)} times." if selection.sources else "source is missing.",
-            remedy="Lines and zones belong to one source: name one, such as source=gate.",
+            remedy="Lines and zones belong to one source: give one, such as source=gate.",
         )
     return selection.sources[0]
 
@@ -155,8 +155,8 @@ def check_place(parameter: str, names: list[str], shapes: tuple[Drawn, ...]) -> 
         if name not in choices:
             raise bad_parameter(
                 parameter,
-                f"This source has no {parameter} {shown(name)!r}.",
-                remedy=f"It has: {', '.join(choices[:10])}.",
+                f"This source has no {parameter} named {shown(name)!r}.",
+                remedy=f"Choose from: {', '.join(choices[:10])}.",
                 value=name,
                 instead=choices[:3],
             )

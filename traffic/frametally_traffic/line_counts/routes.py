@@ -32,7 +32,7 @@ from frametally_web.requests.query import (
 LINES = Routes("Crossings and movements")
 
 _OF_SOURCE = (
-    text("source", "The source, by slug or as it is written: one.", "gate", required=True),
+    text("source", "One source, by its slug or its name.", "gate", required=True),
     *(LABEL, FROM, TO, MODEL, TIMEZONE, BASE, INTERVAL),
 )
 _LIMIT = page_limit(12, MAX_PAGE_FRAMES)
@@ -82,7 +82,7 @@ class LineRoutes:
         """Find every object that crossed a line."""
         line = _LINE.read(args)
         if line is None:
-            raise bad_parameter("line", "line is missing.", remedy="Name one, such as line=stop line.")
+            raise bad_parameter("line", "line is missing.", remedy="Give one, such as line=stop line.")
         direction = _DIRECTION.read(args)
         limit, cursor = _LIMIT.read(args), _CURSOR.read(args)
         head, answerable = self._read(args)

@@ -232,18 +232,19 @@ def _choose_model(
             _nothing_counted(name, spans)
             if spans
             else ReportRefused(
-                "source", "Nothing is counted yet.", "Run `frametally aggregate` and `frametally index`."
+                "source", "There are no counts yet.", "Run `frametally aggregate` and `frametally index`."
             )
         )
     model = next(iter(bases)) if question.model is None else question.model
     if model not in bases:
         models = ", ".join(bases)
-        raise ReportRefused("model", f"The model {model!r} has no counts.", f"These have: {models}.")
+        raise ReportRefused("model", f"The model {model!r} has no counts.", f"Choose from: {models}.")
     bases_s = sorted((base_s for base_s in bases[model] if _QUARTER_S % base_s == 0), reverse=True)
     if not bases_s:
         raise ReportRefused(
             "model",
-            f"{model} has counts in intervals of {min(bases[model])} s, which do not divide a quarter-hour.",
+            f"The counts of {model} have intervals of {min(bases[model])} s, which do not divide a "
+            "quarter-hour evenly.",
             "Run `frametally aggregate --interval 60` and `frametally index`.",
         )
     return model, bases_s, not_analysed.get(model, [])
@@ -257,7 +258,7 @@ def _summary(index: CountIndex, model: str, source: str, name: str, spans: Spans
     if spans:
         raise _nothing_counted(name, spans)
     names = ", ".join(summary.source for summary in sources[:10])
-    raise ReportRefused("source", f"The source {source!r} has no counts.", f"These have: {names}.")
+    raise ReportRefused("source", f"The source {source!r} has no counts.", f"Choose from: {names}.")
 
 
 def _nothing_counted(name: str, spans: Spans) -> ReportRefused:
@@ -278,7 +279,7 @@ def _range(first_ms: int, end_ms: int, question: ReportQuery) -> tuple[int, int]
     if to_ms - from_ms > MOST_DAYS * DAY_MS:
         raise ReportRefused(
             "from" if question.from_ms is None else "to",
-            f"The range has {(to_ms - from_ms) // DAY_MS} days; the maximum is {MOST_DAYS}.",
+            f"The range has {(to_ms - from_ms) // DAY_MS} days, but the maximum is {MOST_DAYS}.",
             "Choose a shorter range with from and to.",
         )
     return from_ms, to_ms

@@ -59,7 +59,7 @@ def write_utdf(
         raise ReportRefused(
             "format",
             f"UTDF names turns by sides, and the side {fault}.",
-            "Set the side of the junction for each leg, each a different one.",
+            "Set the side of the junction for each leg; each leg needs a different side.",
         )
     nodes = {leg: number for number, leg in enumerate(report.table.legs, start=_JUNCTION + 1)}
     legs = sorted(sides, key=lambda leg: _HEADINGS.index(heading_of(sides[leg])))
@@ -259,7 +259,7 @@ def _peak(report: TrafficReport, half: Hour) -> PeakHour:
     if not hours:
         raise ReportRefused(
             "hour" if half else "format",
-            "UTDF needs the volumes of a whole hour, and that range has no hour without gaps.",
+            "UTDF needs the volumes of a whole hour, but that range has no hour without gaps.",
             "Choose a longer range, or use xlsx or csv.",
         )
     return max(hours, key=lambda hour: hour.vehicles)

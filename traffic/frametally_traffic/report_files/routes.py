@@ -43,7 +43,7 @@ _FORMAT = choice(
 )
 _HOUR = choice(
     "hour",
-    "Peak hour of `utdf`: the one before noon, or after it; default: the busier.",
+    "Peak hour of `utdf`: the one before noon or the one after; default: the busier.",
     HOURS,
     "am",
 )
@@ -93,7 +93,7 @@ class TrafficRoutes:
         selection = read_selection(args, self.context.settings)
         if len(selection.sources) != 1:
             raise bad_parameter(
-                "source", "A report covers one source.", remedy="Name one, such as source=gate."
+                "source", "A report covers one source.", remedy="Give one, such as source=gate."
             )
         media = self.context.books.media_to_keep()
         check_names(self.context.ports.index, selection, media.sources)
@@ -138,7 +138,7 @@ class TrafficRoutes:
                 raise Problem(
                     503,
                     f"Only {day_flows.days_counted} of {len(days)} days are counted for these lines so far.",
-                    remedy="Ask again in a few seconds. Counting continues.",
+                    remedy="Try again in a few seconds. Counting continues.",
                 )
 
 

@@ -61,7 +61,7 @@ def _about(report: TrafficReport) -> Iterable[tuple[str, str]]:
     yield "Lines", f"revision {report.revision} of the drawing"
     yield (
         "Quarter-hours",
-        f"{len(quarters)}: {whole} seen as a whole, {known_count - whole} in part, "
+        f"{len(quarters)}: {whole} seen completely, {known_count - whole} partly, "
         f"{len(quarters) - known_count} not",
     )
 
@@ -144,7 +144,7 @@ def _write_others(sheet: Worksheet, row: int, plan: SheetPlan) -> int:
     report, columns, formats, names = plan
     if not report.table.others:
         return row
-    sheet.write_string(row, 0, "Pedestrians, bicycles and others, apart", formats.bold)
+    sheet.write_string(row, 0, "Pedestrians, bicycles and others, separately", formats.bold)
     sheet.write_string(row, 1, "Movements", formats.bold)
     for group in report.table.others:
         row += 1
@@ -159,7 +159,7 @@ def _notes(report: TrafficReport) -> list[str]:
     notes = [
         "A movement counts in the quarter-hour in which it entered the junction.",
         "An empty cell means that there is no data; it is not a zero.",
-        "A quarter-hour seen in part has the counts of that part, and belongs to no peak hour.",
+        "A quarter-hour that was only partly seen has the counts of that part, and is not in any peak hour.",
     ]
     if report.table.left_out:
         notes.append(f"{report.table.left_out} visits are in quarter-hours without data.")
@@ -266,7 +266,7 @@ def _write_classes(sheet: Worksheet, plan: SheetPlan) -> None:
                 scheme.title,
                 vehicle_class.code,
                 vehicle_class.name,
-                ", ".join(group.labels) if group else "none that was seen",
+                ", ".join(group.labels) if group else "none seen",
                 group.name if group and len(group.codes) > 1 else "",
             )
             for column, text in enumerate(cells):

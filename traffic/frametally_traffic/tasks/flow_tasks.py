@@ -47,7 +47,7 @@ def count_entry(manifest_line: str) -> Iterator[tuple[bytes, bytes]]:
         from frametally_traffic.flows.day_flows import flows_of_day
     except ImportError as error:
         raise Misconfigured(
-            f"the Python of a cluster's node, {sys.executable}, cannot count at lines and zones ({error}): "
+            f"the Python of a cluster node, {sys.executable}, cannot count at lines and zones ({error}): "
             "install numpy for it on every node, or set FRAMETALLY_HADOOP_PYTHON to another Python"
         ) from error
     if not manifest_line.strip():

@@ -136,7 +136,9 @@ def cursor_after(question: VideoQuestion, row: Row[Any]) -> str:
 
 
 def _read_cursor(question: VideoQuestion) -> tuple[int | bytes, str]:
-    wrong = Poison("this cursor is of no page of these videos: leave it out, and begin at the first page")
+    wrong = Poison(
+        "this cursor does not belong to a page of these videos: leave it out to begin at the first page"
+    )
     text = question.cursor
     try:
         cursor = _cursors.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))

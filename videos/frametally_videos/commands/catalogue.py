@@ -111,13 +111,13 @@ def _newest(artifacts: list[tuple[int, Artifact]]) -> list[Artifact]:
 
 @click.group("catalogue")
 def catalogue_group() -> None:
-    """Look after the catalogue of videos, a cache of what the store holds."""
+    """Manage the catalogue of videos, a cache of the store."""
 
 
 @catalogue_group.command("rebuild")
 @data_dir_option
 def catalogue_rebuild(**overrides: Any) -> int:
-    """Rebuild the catalogue from the store alone, without the history of jobs."""
+    """Rebuild the catalogue from the store; the history of jobs is lost."""
     settings = read_settings(None, overrides)
     with (
         open_books(settings) as (ports, ledger),
@@ -132,5 +132,5 @@ def catalogue_rebuild(**overrides: Any) -> int:
         )
         settler.settle_all()
     console.print_skipped(rebuilt.skipped)
-    click.echo(f"catalogue: {rebuilt.videos} videos added, {rebuilt.removed} removed")
+    click.echo(f"catalogue: {rebuilt.videos} videos added, {rebuilt.removed} deleted")
     return exit_code(done_count=rebuilt.videos, skipped=rebuilt.skipped)

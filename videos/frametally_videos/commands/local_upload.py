@@ -55,11 +55,11 @@ class StoreUploader:
         most_bytes = self.ports.settings.part(VideoSettings).upload_max_gb * 1e9
         if clip.size_bytes > most_bytes:
             raise Poison(
-                f"{clip.file_name} has {clip.size_bytes / 1e9:.1f} GB, of {most_bytes / 1e9:g} GB that there "
-                "may be: cut it, or raise FRAMETALLY_UPLOAD_MAX_GB"
+                f"{clip.file_name} has {clip.size_bytes / 1e9:.1f} GB, but at most {most_bytes / 1e9:g} GB "
+                "are allowed: cut it, or raise FRAMETALLY_UPLOAD_MAX_GB"
             )
         if not clip.size_bytes:
-            raise Poison(f"{clip.file_name} is empty, which is not a video: choose another file")
+            raise Poison(f"{clip.file_name} is empty, so it is not a video: choose another file")
         mark = self.notes.mark_of(clip, self.ports.store.url)
         try:
             accepted = self.patience.until_done(

@@ -65,7 +65,9 @@ class Dashboard:
         except ValueError:
             parts, self._host = urlsplit(""), ""
         if parts.scheme not in ("http", "https") or not self._host or parts.query or parts.fragment:
-            raise Misconfigured("--url is not a dashboard's address: use one such as http://127.0.0.1:5001")
+            raise Misconfigured(
+                "--url is not the address of a dashboard: use one such as http://127.0.0.1:5001"
+            )
         self._secure = parts.scheme == "https"
         self.folder = parts.path.rstrip("/")
         port = "" if self._port is None else f":{self._port}"
@@ -104,13 +106,13 @@ class Dashboard:
         except ssl.SSLCertVerificationError as error:
             self.close()
             raise Misconfigured(
-                f"{self.url}: its certificate is not trusted ({error.verify_message}): name the file of its "
-                "authority by SSL_CERT_FILE"
+                f"{self.url}: its certificate is not trusted ({error.verify_message}): set SSL_CERT_FILE "
+                "to the certificate file of its authority"
             ) from error
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise Retryable(
-                f"{self.url} does not answer ({_reason(error)}): does the dashboard run there?"
+                f"{self.url} is not responding ({_reason(error)}): check that the dashboard is running there"
             ) from error
         except BaseException:
             self.close()  # the connection cannot be used after half a request
@@ -134,12 +136,12 @@ def fault(server: Dashboard, answer: DashboardAnswer, name: str) -> FrametallyEr
     status, detail = answer.status, answer.problem
     if status == 401:
         return Misconfigured(
-            f"{server.url} wants a password, or a token in its place: "
-            "write it into ~/.netrc, or into --url (https://USER:PASSWORD@HOST)"
+            f"{server.url} requires a password, or a token in its place: write it into ~/.netrc, or into "
+            "--url (https://USER:PASSWORD@HOST)"
         )
     if 300 <= status < 400:
         elsewhere = answer.headers.get("location", "another address")[:200]
-        return Misconfigured(f"{server.url} is at {elsewhere}: give that as --url")
+        return Misconfigured(f"{server.url} has moved to {elsewhere}: give that address as --url")
     if status in _REFUSED and answer.document.get("parameter") == "move_counts":
         return Unconfirmed(f"{name}: {detail}")
     if status in _REFUSED:
@@ -148,7 +150,8 @@ def fault(server: Dashboard, answer: DashboardAnswer, name: str) -> FrametallyEr
         return Misconfigured(f"{server.url}: {detail or f'it takes no uploads (answer {status})'}")
     if status == 404:
         return Misconfigured(
-            f"{server.url} takes no uploads: is that a dashboard's address, and of this version?"
+            f"{server.url} does not accept uploads: check that it is the address of a dashboard of this "
+            "version"
         )
     return Retryable(f"{server.url}: {detail or f'answer {status}'}")
 
@@ -276,7 +279,9 @@ class TusUploader:
                 if "frametally-video" in answer.headers:
                     return self._uploaded(answer, path)
                 if offset == clip.size_bytes:
-                    raise Retryable(f"{self.server.url}: {clip.file_name} is uploaded, but not a video yet")
+                    raise Retryable(
+                        f"{self.server.url}: {clip.file_name} is uploaded, but is not a video yet"
+                    )
                 offset = _offset(answer)
                 file.seek(offset)
 
@@ -291,7 +296,10 @@ class TusUploader:
         # The path alone: a proxy in between may call itself otherwise.
         path = urlsplit(answer.headers.get("location", "")).path.removeprefix(self.server.folder)
         if not path.startswith("/"):
-            raise Misconfigured(f"{self.server.url} does not say where to upload to: is it a dashboard?")
+            raise Misconfigured(
+                f"{self.server.url} did not say where to upload to: check that it is the address of a "
+                "dashboard"
+            )
         return path
 
     def _where_it_stands(self, path: str, clip: Clip) -> DashboardAnswer | None:
@@ -317,11 +325,14 @@ class TusUploader:
                 return Poison(line)
             return self._begins_anew(clip)
         if answer.status in (409, 423):
-            return Retryable(f"{self.server.url}: {clip.file_name} is at another byte, or is being sent")
+            return Retryable(
+                f"{self.server.url}: {clip.file_name} is at another position, or another program is "
+                "uploading it"
+            )
         return fault(self.server, answer, clip.file_name)
 
     def _begins_anew(self, clip: Clip) -> Retryable:
-        return Retryable(f"{self.server.url}: the upload of {clip.file_name} has ended; it starts again")
+        return Retryable(f"{self.server.url}: the upload of {clip.file_name} has ended; starting again")
 
     def _uploaded(self, answer: DashboardAnswer, path: str | None) -> Uploaded:
         video_id = answer.headers["frametally-video"]

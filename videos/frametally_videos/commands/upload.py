@@ -34,16 +34,16 @@ _MB = 1_000_000
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@option("--name", "Name of the video; default: its file's name. For one file only.")
-@option("--source", "Name of the camera; default: the stem of the file's name.")
+@option("--name", "Name of the video; default: the file's name. For one file only.")
+@option("--source", "Name of the camera; default: the file's name without its extension.")
 @option("--start-time", "ISO 8601 time of the first frame; default: from the file. For one file only.")
 @option("--timezone", "IANA time zone of times without an offset.")
-@option("--roi", "The region that matters, as JSON, or a file with it.", metavar="JSON")
-@option("--calibration", "Points with their metres, as JSON, or a file with it.", metavar="JSON")
+@option("--roi", "The region of interest, as JSON or a file with it.", metavar="JSON")
+@option("--calibration", "Points with their metres, as JSON or a file with it.", metavar="JSON")
 @click.option(
     "--move-counts",
     is_flag=True,
-    help="Move the counts of the same bytes to this source and time; default: refuse it.",
+    help="If the same bytes are already counted, move their counts to this source and time; default: refuse.",
 )
 @option("--url", "A running dashboard to upload to; default: directly into this deployment's store.")
 @data_dir_option
@@ -52,7 +52,7 @@ def upload(
 ) -> int:
     """Upload videos; after an interruption, the same command continues where it stopped."""
     if len(files) > 1 and (texts["name"] is not None or texts["start_time"] is not None):
-        raise Misconfigured("--name and --start-time are of one video: upload the files one by one with them")
+        raise Misconfigured("--name and --start-time are for one video: upload the files one at a time")
     fields = msgspec.structs.replace(_fields(texts), move_counts=move_counts)
     settings = read_settings("web", {"data_dir": data_dir})
     upload_count, failed = 0, []
@@ -105,7 +105,7 @@ def _fields(values: dict[str, str | None]) -> VideoFields:
                 texts[name] = Path(text).read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 raise Misconfigured(
-                    f"--{name} {text[:200]}: neither JSON nor a file that can be read: give one of the two"
+                    f"--{name} {text[:200]} is neither JSON nor a file that can be read: give one of the two"
                 ) from error
     try:
         return read_fields(texts)
@@ -124,7 +124,7 @@ def _tell(clip: Clip, uploaded: Uploaded) -> None:
     if uploaded.known:
         line += ", which has already been uploaded"
     elif uploaded.needs_time:
-        line += "; it has no start time: set one on its page, and it is counted"
+        line += "; it has no start time: set one on its page, and frametally counts it"
     if uploaded.time_is_guess:
         line += "; its time is a guess from the file's date: correct it on its page"
     if uploaded.remark:

@@ -50,7 +50,7 @@ class Clip(NamedTuple):
         status = os.fstat(file.fileno())
         if (status.st_size, status.st_mtime_ns) != (self.size_bytes, self.changed_at_ns):
             file.close()
-            raise Poison(f"{self.path} was changed while it was uploaded: upload it once it is whole")
+            raise Poison(f"{self.path} changed while it was being uploaded: upload it when it is complete")
 
 
 class Unconfirmed(Poison):
@@ -123,7 +123,7 @@ class ClipReader:
 
 
 def _unreadable(path: Path, error: OSError) -> Poison:
-    return Poison(f"{path} cannot be read ({error.strerror}): choose a readable file")
+    return Poison(f"{path} cannot be read ({error.strerror}): choose a file that you can read")
 
 
 _FOLDER = "uploads-from-here"
@@ -156,8 +156,8 @@ class UploadNotes:
             staging.replace(self._folder / mark)
         except OSError as error:
             raise Misconfigured(
-                f"{self._folder}: it cannot be noted there which uploads are under way ({error.strerror}); "
-                "set FRAMETALLY_DATA_DIR to a folder that this user may write"
+                f"{self._folder}: frametally cannot record running uploads there ({error.strerror}); set "
+                "FRAMETALLY_DATA_DIR to a folder that this user can write"
             ) from error
 
     def mark_of(self, clip: Clip, place: str) -> str:

@@ -45,19 +45,19 @@ if TYPE_CHECKING:
     type=click.IntRange(1, 64),
     default=1,
     show_default=True,
-    help="Jobs to run at the same time, each in a process of its own.",
+    help="Number of jobs to run at the same time, each in its own process.",
 )
 @click.option(
     "--queue",
     "queues",
     multiple=True,
     type=click.Choice(list(QUEUES)),
-    help="Do only jobs of this queue (repeatable; default: all).",
+    help="Run only jobs from this queue; repeatable; default: all.",
 )
-@click.option("--until-done", is_flag=True, help="End when no job is waiting.")
+@click.option("--until-done", is_flag=True, help="Stop when no job is waiting.")
 @data_dir_option
 def work(workers: int, queues: tuple[QueueName, ...], until_done: bool, **overrides: Any) -> int:
-    """Do the waiting jobs of uploaded videos, until Ctrl-C."""
+    """Run the waiting jobs of uploaded videos until Ctrl-C."""
     from frametally_videos.jobs.job_worker import JobWorker
 
     settings = read_settings("producer", overrides)

@@ -46,10 +46,10 @@ def why_not_played(container: str, codec: str, pixel_format: str) -> str | None:
     """
     codecs = _PLAYED.get(container)
     if codecs is None:
-        return f"Browsers do not play {_CONTAINERS.get(container, container)}: {_REMEDY}."
+        return f"Browsers cannot play {_CONTAINERS.get(container, container)}: {_REMEDY}."
     name = _NAMES.get(codec, codec)
     if codec not in codecs:
-        return f"Not every browser plays {name}: {_REMEDY}."
+        return f"Not every browser can play {name}: {_REMEDY}."
     if pixel_format not in codecs[codec]:
-        return f"Not every browser plays {name} of pixels {pixel_format}: {_REMEDY}."
+        return f"Not every browser can play {name} with {pixel_format} pixels: {_REMEDY}."
     return None

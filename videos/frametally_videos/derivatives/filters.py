@@ -293,7 +293,7 @@ def frame_jpeg(video: Video, position_s: float, enhancement: Enhancement) -> byt
     if frame is None:
         frame = next(video.glimpses([Fraction(0)], most_decoded=_MOST_DECODED))
     if frame is None:
-        raise Poison("gives no picture there; play it to see, or export it again")
+        raise Poison("has no picture at that time; play it to check, or export it again")
     return encode_jpeg(_pixels(_filtered(frame, enhancement, MOST_SIDE_PX)), _JPEG_QUALITY)
 
 

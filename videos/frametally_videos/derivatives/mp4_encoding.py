@@ -99,9 +99,9 @@ def _why_not(name: str, coding: Coding) -> str | None:
     try:
         context = av.CodecContext.create(name, "w")
     except UnknownCodecError:
-        return "FFmpeg has none of that name"
+        return "FFmpeg has no encoder of that name"
     if context.type != "video":
-        return "it encodes no moving pictures"
+        return "it does not encode video"
     try:
         coding.set_up(cast("VideoCodecContext", context))
         black = av.VideoFrame(coding.width_px, coding.height_px, FORMAT)
@@ -113,7 +113,7 @@ def _why_not(name: str, coding: Coding) -> str | None:
             return None
     except (av.FFmpegError, ValueError, OSError) as error:
         return str(getattr(error, "strerror", None) or error).partition("\n")[0][:200]
-    return "it gives nothing"
+    return "it produces no output"
 
 
 _LOOK_EVERY_PACKETS = 100
@@ -150,8 +150,8 @@ class Mp4File:
         """Raise `Poison` if it is larger than allowed."""
         if self.path.stat().st_size > self.most_bytes:
             raise Poison(
-                f"would become larger than {self.most_bytes / 1e6:.0f} MB, which is the limit for it (3 "
-                "times the original, 20 GB at most): shorten it, or upload it as H.264"
+                f"would exceed its limit of {self.most_bytes / 1e6:.0f} MB (3 times the original, at most "
+                "20 GB): shorten it, or upload it as H.264"
             )
 
 
@@ -170,9 +170,9 @@ def open_mp4(path: Path, *, most_bytes: int) -> Iterator[Mp4File]:
         file.check_size()
     except OSError as error:  # FFmpeg's errors are such, too
         if error.errno in _NO_ROOM:
-            reason = "no room is left there: make some"
+            reason = "no space is left there: free some space"
         elif error.errno == errno.EFBIG:
-            reason = "it is larger than a job's files may be"
+            reason = "it would exceed the size limit for a job's files"
         else:
             reason = str(error.strerror or error).partition("\n")[0][:200]
-        raise Misconfigured(f"a video could not be made in {path.parent}: {reason}") from error
+        raise Misconfigured(f"frametally could not write a video to {path.parent}: {reason}") from error

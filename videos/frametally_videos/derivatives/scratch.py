@@ -39,7 +39,7 @@ def scratch_folder(settings: Settings) -> Iterator[Path]:
             fcntl.flock(handle, fcntl.LOCK_EX)
     except OSError as error:
         raise Misconfigured(
-            f"nothing can be made in {root} ({error.strerror}): let this user write there"
+            f"cannot create anything in {root} ({error.strerror}): give this user permission to write there"
         ) from error
     try:
         yield folder
@@ -85,6 +85,6 @@ def _check_room(root: Path, least_mb: int) -> None:
     free = shutil.disk_usage(root).free
     if free < least_mb * _MB:
         raise Misconfigured(
-            f"only {free // _MB} MB are free on the disk of {root}, at least {least_mb} MB must stay free "
-            "(FRAMETALLY_MIN_FREE_DISK_MB): make room there"
+            f"only {free // _MB} MB are free on the disk of {root}, but at least {least_mb} MB must stay "
+            "free (FRAMETALLY_MIN_FREE_DISK_MB): free some space there"
         )

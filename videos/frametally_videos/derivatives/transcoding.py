@@ -96,13 +96,13 @@ def copy_pictures(video: Video, path: Path, limits: MakingLimits) -> Made:
         for packet in _timed_pieces(video, usual_ticks):
             pts, dts = packet.pts, packet.dts
             if pts is None or dts is None or packet.is_corrupt or packet.is_discard:
-                raise Unfit("a piece of it has no time, or is damaged")
+                raise Unfit("one of its packets has no time, or is damaged")
             if not frames:
                 origin, origin_s = pts, pts * base
                 if not packet.is_keyframe:
-                    raise Unfit("it begins in the middle")
+                    raise Unfit("it does not begin with a key frame")
             elif pts < origin or dts <= last:
-                raise Unfit("its times do not grow")
+                raise Unfit("its times do not increase")
             last = dts
             packet.pts, packet.dts = pts - origin, dts - origin
             end = max(end, packet.pts + (packet.duration or usual_ticks))

@@ -211,12 +211,12 @@ def clock_fault(
         return None, "It has no start time."
     ahead_s = (started_at_ms - uploaded_at_ms) / 1000 + duration_s
     if ahead_s > CLOCK_AHEAD_S:
-        return ahead_s, f"By its own time it ended {ahead_s / HOUR_S:.1f} h after it was uploaded."
+        return ahead_s, f"According to its own time, it ended {ahead_s / HOUR_S:.1f} h after it was uploaded."
     if time_source in _CLOCKS and any(0 <= started_at_ms - day < DAY_MS for day in _RESET_DAYS):
         year = (EPOCH + started_at_ms * MILLISECOND).year
         return (
             ahead_s,
-            f"It says that it was filmed on the first day of {year}, as a clock does that was never set.",
+            f"It says that it was filmed on the first day of {year}, as clocks do that were never set.",
         )
     return ahead_s, None
 

@@ -104,7 +104,7 @@ LASTING_MS = 10_000
 """A lens is covered for a moment by a bird, and a street may stand still between two frames."""
 _LOOK_PX = 160
 
-_DAMAGED = "Some of its pictures come damaged, and are left out."
+_DAMAGED = "Some of its pictures are damaged and left out."
 _WORDS = {"black": "Its picture is black.", "frozen": "Its picture does not change: it may be frozen."}
 
 

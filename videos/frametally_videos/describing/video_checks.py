@@ -61,7 +61,7 @@ def _check_dark(looks: Sequence[PictureLook]) -> VideoCheck:
 
 def _check_frozen(looks: Sequence[PictureLook], mask: Sequence[bool], length_s: float | None) -> VideoCheck:
     part = _part(mask)
-    sentence = f"{_of_length(part, length_s)} of a picture that stands still for {FROZEN_S:g} s or more."
+    sentence = f"{_of_length(part, length_s)} of a picture that does not change for {FROZEN_S:g} s or more."
     return _check("frozen", part <= MOST_FROZEN, sentence, part, MOST_FROZEN, "1", spans(looks, mask))
 
 
@@ -80,14 +80,16 @@ def _check_blocky(looks: Sequence[PictureLook]) -> VideoCheck:
     if not values:
         return _check("blocky", True, _NOTHING_BUT_BLACK, None, MOST_BLOCKINESS, "1")
     value = median(values)
-    sentence = f"Steps at the edges of blocks are {value:.1f} times those beside them."
+    sentence = f"Steps at the edges of blocks are {value:.1f} times as large as the steps next to them."
     return _check("blocky", value <= MOST_BLOCKINESS, sentence, value, MOST_BLOCKINESS, "1")
 
 
 def _check_cut(times: FoundTimes) -> VideoCheck:
     length_s, stated_s = times.length_s, times.stated_s
     if length_s is None or stated_s is None:
-        return _check("cut", True, "It states no length that its frames could miss.", None, MISSING_S, "s")
+        return _check(
+            "cut", True, "It does not state a length with which to compare its frames.", None, MISSING_S, "s"
+        )
     missing_s, limit_s = max(0.0, stated_s - length_s), max(MISSING_S, stated_s * MISSING_PART)
     sentence = f"Its frames end at {length_s:.1f} s of {stated_s:.1f} s."
     return _check("cut", missing_s <= limit_s, sentence, missing_s, limit_s, "s")
@@ -95,7 +97,7 @@ def _check_cut(times: FoundTimes) -> VideoCheck:
 
 def _check_short(times: FoundTimes) -> VideoCheck:
     if times.length_s is None:
-        return _check("short", True, "Nothing tells its length.", None, LEAST_LENGTH_S, "s")
+        return _check("short", True, "Its length is unknown.", None, LEAST_LENGTH_S, "s")
     sentence = f"It lasts {times.length_s:.1f} s."
     return _check("short", times.length_s >= LEAST_LENGTH_S, sentence, times.length_s, LEAST_LENGTH_S, "s")
 
@@ -103,10 +105,10 @@ def _check_short(times: FoundTimes) -> VideoCheck:
 def _check_slow(times: FoundTimes) -> VideoCheck:
     fps = times.fps
     if fps is None:
-        return _check("slow", True, "Nothing tells how many frames a second it has.", None, LEAST_FPS, "fps")
+        return _check("slow", True, "Its frame rate is unknown.", None, LEAST_FPS, "fps")
     # A single one has no rate.
     well = fps >= LEAST_FPS or times.frames < 2
-    return _check("slow", well, f"It has {fps:.1f} frames a second.", fps, LEAST_FPS, "fps")
+    return _check("slow", well, f"It has {fps:.1f} frames per second.", fps, LEAST_FPS, "fps")
 
 
 def _check_small(width_px: int, height_px: int) -> VideoCheck:
@@ -126,7 +128,7 @@ def _check_clock(
 def _check_repeated(looks: Sequence[PictureLook], frozen_ones: Sequence[bool]) -> VideoCheck:
     mask = repeated_looks(looks, frozen_ones)
     part = _part(mask)
-    sentence = f"{part:.0%} of its frames show the picture before them again."
+    sentence = f"{part:.0%} of its frames repeat the picture before them."
     return _check("repeated", part <= MOST_REPEATED, sentence, part, MOST_REPEATED, "1", spans(looks, mask))
 
 
@@ -135,7 +137,7 @@ def _check_dropped(times: FoundTimes) -> VideoCheck:
         return _check("dropped", True, "The times of its frames jump.", None, MOST_DROPPED, "1")
     missing, all_frames = times.gaps.missing, times.frames + times.gaps.missing
     part = missing / all_frames if all_frames else 0.0
-    sentence = f"{missing:,} of {all_frames:,} frames are left out."
+    sentence = f"{missing:,} of {all_frames:,} frames are missing."
     return _check("dropped", part <= MOST_DROPPED, sentence, part, MOST_DROPPED, "1", times.gaps.spans_s)
 
 

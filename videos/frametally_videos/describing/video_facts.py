@@ -65,7 +65,7 @@ def _container(file: BufferedReader) -> str:
     """Return the kind of container by its first bytes."""
     head = file.read(_HEAD_BYTES)
     if not head:
-        raise Refused(NO_VIDEO, "It is empty (0 bytes); copy it again from its origin.")
+        raise Refused(NO_VIDEO, "It is empty (0 bytes); copy it again from the original.")
     try:
         form = container_format(head)
     except Poison as error:
@@ -73,7 +73,7 @@ def _container(file: BufferedReader) -> str:
     brand = head[_BRAND_AT : _BRAND_AT + _BRAND_BYTES] if head[4:8] == b"ftyp" else b"qt  "
     if form == "mov":
         if brand in _PICTURES:
-            raise Refused(NO_VIDEO, "It is a still picture by its first bytes; give a video.")
+            raise Refused(NO_VIDEO, "It is a still picture, as its first bytes show; give a video.")
         return "mov" if brand == b"qt  " else "mp4"
     if form == "matroska" and b"webm" in head[:64]:
         return "webm"
@@ -87,28 +87,31 @@ def _facts(
     most_h = settings.part(VideoSettings).video_max_h
     if length_s is not None and length_s > most_h * HOUR_S:
         raise Poison(
-            f"lasts {float(length_s) / HOUR_S:.1f} h, and {most_h:g} are allowed; "
-            "cut it, or raise FRAMETALLY_VIDEO_MAX_H"
+            f"lasts {float(length_s) / HOUR_S:.1f} h, but at most {most_h:g} are allowed; cut it, or raise "
+            "FRAMETALLY_VIDEO_MAX_H"
         )
     if video.stream_count > _MOST_STREAMS:
-        raise Poison(f"holds {video.stream_count} streams, and {_MOST_STREAMS} are allowed; convert it")
+        raise Poison(f"has {video.stream_count} streams, but at most {_MOST_STREAMS} are allowed; convert it")
     if fps is not None and (fps > _MOST_FPS or fps <= 0):
-        video.damage.append(f"it states {float(fps):g} frames a second, which cannot be: they are counted")
+        video.damage.append(
+            f"it states {float(fps):g} frames per second, which is not possible; frametally counts its "
+            "frames instead"
+        )
         fps = None
     if frames is None and length_s is not None and fps is not None:
         frames = math.ceil(length_s * Fraction(fps))
     if frames is not None and frames > _MOST_FRAMES:
-        raise Poison(f"has {frames:,} frames, and {_MOST_FRAMES:,} are allowed; cut it")
+        raise Poison(f"has {frames:,} frames, but at most {_MOST_FRAMES:,} are allowed; cut it")
     first = video.first_frame(most_packets=_FIRST_PACKETS)
     if first is None and video.size_px == (0, 0):  # FFmpeg gives up the size of what exceeds its bound
         raise Poison(
-            f"gives no picture: it states no size, or more than the {settings.max_image_megapixels} million "
-            "pixels a frame that are allowed; shrink it, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
+            f"cannot be shown: it states no size, or more than the allowed {settings.max_image_megapixels} "
+            "million pixels per frame; shrink it, or raise FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
         )
     if first is None:
         raise Poison(
-            f"gives no picture: nothing of its first {_FIRST_PACKETS} pieces can be decoded; "
-            "play it to see, or export it again"
+            f"cannot be shown: none of its first {_FIRST_PACKETS} packets can be decoded; play it to "
+            "check, or export it again"
         )
     width_px, height_px = shown_size_px(first)
     why_not = why_not_played(container, video.codec, first.format.name)

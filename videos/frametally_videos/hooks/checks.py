@@ -22,8 +22,8 @@ from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.acceptance import sha256_of_object
 
 _REMEDY = (
-    "restore it from a backup, or put the uploaded file back under this key; keep it until then, its counts "
-    "stay as they are"
+    "restore it from a backup, or put the uploaded file back under this key; keep the video until then: "
+    "its counts stay as they are"
 )
 _OF_A_VIDEO: dict[str, type[SealedRecord]] = {
     "video": VideoRecord,
@@ -47,7 +47,11 @@ def _check_catalogue(settings: Settings, address: str) -> Iterator[Finding]:
         states = catalogue.states()
     states_text = ", ".join(f"{number} {state.replace('_', ' ')}" for state, number in sorted(states.items()))
     waiting_count = sum(states.get(state, 0) for state in ("received", "producing", "deleting"))
-    note = "`frametally serve`, `up` or `work` runs the waiting jobs" if waiting_count else ""
+    note = (
+        "`frametally serve`, `frametally up` or `frametally work` runs the waiting jobs"
+        if waiting_count
+        else ""
+    )
     total = sum(states.values())
     yield Finding("catalogue", address, f"{total} videos: {states_text}" if states else "no videos", note)
 

@@ -54,7 +54,7 @@ def _topic(settings: Settings, topic: str, *, check_only: bool) -> str:
             if check_only:
                 raise
             log.create_topic(topic, 1)
-            return f"log: topic {topic!r} made, for new videos"
+            return f"log: topic {topic!r} created, for new videos"
     return f"log: topic {topic!r} exists, for new videos"
 
 

@@ -52,7 +52,7 @@ def _forgotten(
         _remove(ports, video, progress)
         return
     if change.deletes:
-        progress.say(f"{video.name}: its uploaded video still has this range: remove it on its page")
+        progress.say(f"{video.name}: its uploaded video still has this range: delete the video on its page")
     with catalogue_of(settings) as catalogue:
         row = catalogue.video(video.id)
         if row is not None and row.state == "ready":
@@ -95,7 +95,10 @@ def leftovers(ports: Ports) -> Leftovers:
         return [Leftover(video.id, _line(video), partial(_remove, ports, video)) for video in videos]
 
     return Leftovers(
-        objects_of_no_video(store), "objects of an uploaded video that is gone", forgotten, "uploaded videos"
+        objects_of_no_video(store),
+        "objects of an uploaded video that no longer exists",
+        forgotten,
+        "uploaded videos",
     )
 
 

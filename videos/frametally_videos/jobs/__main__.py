@@ -99,7 +99,7 @@ def _do(order: JobOrder, settings: Settings, teller: _Teller, stop: threading.Ev
     with closing(_open_store(settings)) as store:
         record = find_record(store, order.video_id, patience)
         if record is None or (record.state == "deleting" and order.kind != "removal"):
-            return JobWord(end="done", reason="it is being removed")
+            return JobWord(end="done", reason="it is being deleted")
         call = JobCall(record, order.options, settings, store, teller, patience)
         do = DOING.get(order.kind) or plugin_jobs()[order.kind].do
         return JobWord(end="done", artifacts=do(call))
@@ -118,7 +118,7 @@ def _end_of(order: JobOrder, settings: Settings, teller: _Teller, stop: threadin
         return JobWord(end="again", reason=str(error))
     except MemoryError:
         most = f"{settings.job_memory_mb} MB of memory"
-        return JobWord(end="failed", reason=f"It takes more than {most}; convert it, or raise {_MEMORY}.")
+        return JobWord(end="failed", reason=f"It needs more than {most}; convert it, or raise {_MEMORY}.")
 
 
 def _bound_job(settings: Settings) -> None:

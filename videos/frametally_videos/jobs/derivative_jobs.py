@@ -186,7 +186,7 @@ class DerivativeMaker:
         # Another process has made it since, with other bytes.
         theirs = self._existing(derivative.kind, derivative.recipe)
         if theirs is None:
-            raise Retryable(f"{key} is being made by another process; looked at again")
+            raise Retryable(f"another process is making {key}; checking again later")
         return theirs
 
     def _remove_leftovers(self, derivative: Derivative) -> None:

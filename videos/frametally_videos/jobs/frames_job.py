@@ -81,5 +81,5 @@ def take_up(
 
 def _started(record: VideoRecord) -> tuple[int, TimeSource]:
     if record.facts.started_at_ms is None or record.facts.time_source is None:
-        raise Poison("nothing says when it was filmed: give it a time")
+        raise Poison("its time is unknown: set its start time")
     return record.facts.started_at_ms, record.facts.time_source

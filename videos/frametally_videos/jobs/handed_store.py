@@ -148,23 +148,23 @@ class Handing:
             line.send(StoreAnswer(before, to_make=True))
             data = line.receive()
             if data is None:
-                raise OSError("it is gone")
+                raise OSError("the object no longer exists")
             call = _calls.decode(data)
             match call.method, call.arguments:
                 case "made", [(bytes() | None) as after]:
                     return after
-            raise Poison("it made nothing of an object")
+            raise Poison("it did not change the object")
 
         return make
 
     def _read(self, key: str) -> str:
         if not f"{key}/".startswith(self._folder):
-            raise Misconfigured(f"{key} is not handed")
+            raise Misconfigured(f"{key} was not given to this job")
         return key
 
     def _write(self, key: str) -> str:
         if self._read(key) in self._kept:
-            raise Misconfigured(f"{key} is handed for reading only")
+            raise Misconfigured(f"{key} was given to this job for reading only")
         return key
 
 
@@ -236,7 +236,7 @@ class HandedStore:
             except UnicodeEncodeError as error:
                 raise Poison(f"the key {arguments[0]!r} is not a relative path within the store") from error
             except OSError as error:
-                raise Retryable(f"the worker that hands the store is gone ({error})") from error
+                raise Retryable(f"the worker that gives access to the store has ended ({error})") from error
         if answer.error:
             raise ERRORS.get(answer.error, FrametallyError)(answer.reason)
         return answer.value

@@ -25,8 +25,8 @@ _AT_ONCE = 100
 def worn_out(job: Job) -> str:
     """Return the reason why a job is tried no more, as it loses its workers."""
     return (
-        f"The worker was killed {job.losses} times while it worked on it. Find out why (the machine may have "
-        "too little memory), and then try again."
+        f"The worker was killed {job.losses} times while it worked on it. Find out why (the machine may "
+        "have too little memory), then try again."
     )
 
 
@@ -104,7 +104,7 @@ def telling(
                     tell_once()
                     backoff.reset()
                 except FrametallyError as error:
-                    prefix = "waiting, and trying again: " if isinstance(error, Retryable) else ""
+                    prefix = "waiting, then trying again: " if isinstance(error, Retryable) else ""
                     once_a_minute("queue", f"{prefix}{error}")
                     if not stop.wait(backoff.next_s()):
                         bell.set()

@@ -95,9 +95,9 @@ def ask_for_job(
         Poison: A record is damaged.
     """
     if row.record.state == "deleting":
-        raise JobRefused("The video is being removed.", "Upload it again if you still need it.")
+        raise JobRefused("The video is being deleted.", "Upload it again if you still need it.")
     if kind == "playable" and row.record.facts.plays_in_browsers:
-        raise JobRefused("Browsers play the video as it came.", "Play its original.")
+        raise JobRefused("Browsers can play the original video.", "Play its original.")
     options = enhancement_options(enhancement) if enhancement is not None else ""
     jobs = catalogue.jobs(row.record.id)
     alike = [job for job in jobs if job.kind == kind and job.options == options]
@@ -128,8 +128,8 @@ def _check_under_way(jobs: list[Job]) -> None:
     under_way = sum(job.state in _UNDER_WAY for job in jobs)
     if under_way >= JOBS_PER_VIDEO:
         raise JobRefused(
-            f"{under_way} jobs of the video wait or run; the maximum is {JOBS_PER_VIDEO}.",
-            "Wait for one, or cancel one.",
+            f"The video already has {under_way} jobs waiting or running; the maximum is {JOBS_PER_VIDEO}.",
+            "Wait for one of them, or cancel one.",
         )
 
 
@@ -138,9 +138,9 @@ def _check_room(row: VideoRow, jobs: list[Job]) -> None:
     recipes = [artifact.recipe for artifact in row.artifacts if artifact.kind == "enhanced"]
     running_count = sum(job.kind == "enhance" and job.state in _UNDER_WAY for job in jobs)
     if len(recipes) + running_count >= ENHANCEMENTS_KEPT:
-        remedy = f"Remove one first, such as the oldest: {recipes[0]}." if recipes else "Wait, or cancel one."
+        remedy = f"Delete one first, such as the oldest: {recipes[0]}." if recipes else "Wait, or cancel one."
         raise JobRefused(
-            f"The video has {len(recipes)} enhanced videos and {running_count} are being made; "
-            f"{ENHANCEMENTS_KEPT} are kept.",
+            f"The video has {len(recipes)} enhanced versions, and {running_count} more are being made; the "
+            f"maximum is {ENHANCEMENTS_KEPT}.",
             remedy,
         )

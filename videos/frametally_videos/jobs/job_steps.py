@@ -126,7 +126,7 @@ def _enhance(call: JobCall) -> list[Artifact]:
     try:
         enhancement = enhancement_of(call.options)
     except FieldRefused as error:
-        raise Poison(f"cannot be enhanced so: {error.field}: {error.reason} {error.remedy}") from error
+        raise Poison(f"cannot be enhanced like this: {error.field}: {error.reason} {error.remedy}") from error
     return _make(call, "enhanced", enhancement)
 
 

@@ -127,7 +127,7 @@ class JobWorker:
                 settler.settle()
                 self.each_round()
             except Retryable as error:
-                once_a_minute("round", f"waiting, and trying again: {error}")
+                once_a_minute("round", f"waiting, then trying again: {error}")
             except FrametallyError as error:
                 once_a_minute("round", str(error))
             if is_done and self._ask(self._is_done):
@@ -164,7 +164,7 @@ class JobWorker:
         if job.reason == WORKER_LOST:
             pause_s = _PAUSES_S[min(job.losses, len(_PAUSES_S)) - 1]
             self._put_back(job, WORKER_LOST, pause_s)
-            self.say(f"{name}: {job.kind}: its worker was lost; it is tried again in {pause_s:.0f} s")
+            self.say(f"{name}: {job.kind}: its worker was lost; trying again in {pause_s:.0f} s")
             return
         if job.kind == "removal" and self._was_at_work(job):
             time.sleep(GONE_WITHIN_S)
@@ -203,7 +203,7 @@ class JobWorker:
         elif word.end == "again" and job.attempts < ATTEMPTS:
             pause_s = _PAUSES_S[min(job.attempts, len(_PAUSES_S)) - 1]
             self._ask(lambda: catalogue.end(job, "queued", reason=reason, again_after_s=pause_s))
-            self.say(f"{name}: {job.kind}: {reason}; it is tried again in {pause_s:.0f} s")
+            self.say(f"{name}: {job.kind}: {reason}; trying again in {pause_s:.0f} s")
         else:
             self._fail(job, name, reason)
 

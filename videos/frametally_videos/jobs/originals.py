@@ -49,7 +49,7 @@ def open_original(
         file = patience.until_done("the object store", lambda: StoredFile(store, key, retry=retry))
     except ObjectMissing as error:
         raise Poison(
-            f"its original is gone ({key}); restore it from a backup, or put the uploaded file back there"
+            f"its original is missing ({key}); restore it from a backup, or put the uploaded file back there"
         ) from error
     try:
         with open_video(io.BufferedReader(file), max_pixels=max_pixels) as video:

@@ -79,7 +79,7 @@ class VideoNews:
             return
         name = one_line(video.name)
         lines = [
-            f"{name} did not pass {len(failed)} of {len(quality.checks)} checks; it is counted all the same.",
+            f"{name} failed {len(failed)} of {len(quality.checks)} checks; it is counted anyway.",
             *("", *(f"- {check.name}: {one_line(check.sentence, None)}" for check in failed), ""),
             *_about(video),
         ]
@@ -201,11 +201,11 @@ class Mailer:
 
     def _put_off(self, letter: Letter, error: FrametallyError) -> None:
         if letter.attempts >= _MOST_ATTEMPTS:
-            self._say("given up", f"mail: given up after {letter.attempts} attempts: {error}")
+            self._say("given up", f"mail: gave up after {letter.attempts} attempts: {error}")
             self._outbox.end_letter(letter, "failed", reason=str(error))
             return
         pause_s = min(_FIRST_PAUSE_S * 2 ** min(letter.attempts - 1, 16), _LONGEST_PAUSE_S)
-        self._say("later", f"mail: {error}; again in {pause_s:.0f} s")
+        self._say("later", f"mail: {error}; trying again in {pause_s:.0f} s")
         self._outbox.end_letter(letter, "queued", reason=str(error), again_after_s=pause_s)
 
 
@@ -234,7 +234,7 @@ def mailing(
         try:
             mailer.send(waited_s=0)
         except FrametallyError as error:
-            say(f"mail: waits for the next worker: {error}")
+            say(f"mail: waiting for the next worker: {error}")
 
 
 def _send_on(mailer: Mailer, say: Callable[[str], None], stop: threading.Event) -> None:
@@ -243,4 +243,4 @@ def _send_on(mailer: Mailer, say: Callable[[str], None], stop: threading.Event) 
         try:
             mailer.send()
         except FrametallyError as error:
-            once_a_minute("outbox", f"mail: waiting, and trying again: {error}")
+            once_a_minute("outbox", f"mail: waiting, then trying again: {error}")

@@ -168,7 +168,7 @@ _MOST_AT_ONCE = 200
 
 _BESIDE = {
     "previews": "Its pictures",
-    "playable": "What browsers play",
+    "playable": "The version for browsers",
     "metadata": "Its metadata",
     "checks": "Its checks",
     "gold": "Its gold tables",
@@ -305,7 +305,7 @@ def find_state(
 
 def _removal_state(removal: Job | None) -> Found:
     if removal is not None and removal.state == "failed":
-        return Found("deleting", reason=f"It could not be removed: {removal.reason}")
+        return Found("deleting", reason=f"It could not be deleted: {removal.reason}")
     return Found("deleting", progress=removal.progress if removal else None)
 
 
@@ -331,8 +331,8 @@ def _remarks(account: Account, jobs: Mapping[str, Job]) -> str | None:
     remarks = []
     if account.not_counted:
         remarks.append(
-            f"{account.not_counted} of its frames are not counted: another video of its source has their "
-            "time, or they were forgotten."
+            f"{account.not_counted} of its frames are not counted: another video of its source covers "
+            "their time, or they were forgotten."
         )
     remarks += [
         f"{result_name} could not be made: {jobs[kind].reason}"

@@ -48,7 +48,7 @@ class ChangedSince(FrametallyError):
 
     def __init__(self, video: VideoRecord) -> None:
         """Keep the record as it is now."""
-        super().__init__(f"{video.name} was changed since: it is revision {video.revision} now")
+        super().__init__(f"{video.name} has changed since then: it is now revision {video.revision}")
         self.video = video
 
 
@@ -174,7 +174,7 @@ def moment_ms(text: str, zone_name: str | None, settings: Settings) -> int:
 def _no_start_time(text: str) -> FieldRefused:
     return FieldRefused(
         "start_time",
-        f"{text[:80]!r} is not an ISO 8601 time of the years 1000 to 9999.",
+        f"{text[:80]!r} is not an ISO 8601 time in the years 1000 to 9999.",
         "Enter one such as 2026-05-01T08:00:00+02:00.",
     )
 
@@ -190,7 +190,7 @@ def _apply(before: VideoRecord, changes: Changes, settings: Settings, name_sourc
         after = msgspec.structs.replace(after, source=source, source_name=source_name)
     if "start_time" in changes or "timezone" in changes:
         if fields.start_time is None:
-            raise FieldRefused("timezone", "A zone alone gives no time.", "Give start_time, too.")
+            raise FieldRefused("timezone", "A time zone alone is not enough.", "Also give start_time.")
         facts = msgspec.structs.replace(
             before.facts,
             started_at_ms=moment_ms(fields.start_time, fields.timezone, settings),
@@ -202,7 +202,7 @@ def _apply(before: VideoRecord, changes: Changes, settings: Settings, name_sourc
         if left_out:
             raise FieldRefused(
                 "roi" if "roi" in changes else "calibration",
-                "It lies outside the picture.",
+                "It is outside the picture.",
                 f"The picture has {before.facts.width_px}x{before.facts.height_px} pixels.",
             )
     return after
@@ -224,14 +224,14 @@ def _change(
             raise VideoGone(f"video {video_id} does not exist")
         video = decode_at(key, before, VideoRecord)
         if video.state == "deleting" and not also_going:
-            raise VideoGone(f"{video.name} is being removed")
+            raise VideoGone(f"{video.name} is being deleted")
         after = make(video)
         videos.append(video)
         return before if after == video else encode(after)
 
     data = store.change(key, change_record)
     if data is None:
-        raise Retryable(f"video {video_id} was removed in the meantime")
+        raise Retryable(f"video {video_id} was deleted in the meantime")
     return videos[0], decode_at(key, data, VideoRecord)
 
 

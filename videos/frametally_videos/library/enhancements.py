@@ -41,7 +41,7 @@ def read_enhancement(fields: Mapping[str, object]) -> Enhancement:
     for name, value in fields.items():
         if name not in ENHANCEMENT_FIELDS:
             raise FieldRefused(
-                name[:80], f"There is no field {name[:80]!r}.", f"There are {', '.join(ENHANCEMENT_FIELDS)}."
+                name[:80], f"There is no field {name[:80]!r}.", f"Use one of {', '.join(ENHANCEMENT_FIELDS)}."
             )
         if value is None:
             continue
@@ -84,7 +84,9 @@ def _number(field: str, value: object) -> float:
             number = float(value)
     if not least <= number <= most:  # nor is it where it is no number
         raise FieldRefused(
-            field, f"{value!r:.40} is not a number from {least:g} to {most:g}.", "Give one, or leave it out."
+            field,
+            f"{value!r:.40} is not a number from {least:g} to {most:g}.",
+            "Give such a number, or leave it out.",
         )
     return number + 0.0  # which makes 0 of -0
 
@@ -92,6 +94,8 @@ def _number(field: str, value: object) -> float:
 def _choice(value: object) -> str:
     if value not in _DEINTERLACING:
         raise FieldRefused(
-            "deinterlace", f"{value!r:.40} is not a choice.", f"Give one of {', '.join(_DEINTERLACING)}."
+            "deinterlace",
+            f"{value!r:.40} is not one of the possible values.",
+            f"Choose one of {', '.join(_DEINTERLACING)}.",
         )
     return str(value)

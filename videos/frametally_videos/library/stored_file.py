@@ -66,7 +66,7 @@ class StoredFile(io.RawIOBase):
         """Go to a byte, counted from the start, from here or from the end; beyond the end is allowed."""
         start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self.size_bytes}.get(whence)
         if start is None or start + offset < 0:
-            raise ValueError(f"no place in a file: {offset} from {whence}")
+            raise ValueError(f"not a position in a file: {offset} from {whence}")
         self._at = start + offset
         return self._at
 

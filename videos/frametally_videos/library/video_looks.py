@@ -25,7 +25,7 @@ from frametally_videos.records import VideoFacts, VideoFields
 from frametally_videos.upload_refusals import FieldRefused, Refused
 
 UNPROCESSABLE = 422
-NO_FRAME = "holds no frame that can be decoded; play it to see, or export it again"
+NO_FRAME = "has no frame that can be decoded; play it to check, or export it again"
 _MOST_WORDS = 300
 # Each thread of FFmpeg or OpenBLAS would take address space for a heap of its own, used or not.
 _ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
@@ -173,17 +173,19 @@ def _why_ended(code: int, words: str, most_cpu_s: int) -> Exception:
     """Return what to raise for a process that ended without an answer."""
     if code == -signal.SIGXCPU:
         return Refused(
-            UNPROCESSABLE, f"Looking into it takes more than {most_cpu_s} s; convert it, to MP4 with H.264."
+            UNPROCESSABLE, f"Examining it takes more than {most_cpu_s} s; convert it to MP4 with H.264."
         )
     if code in _TOLD_TO_END:
-        return Retryable("the look into a video was ended from outside; it is made again")
+        return Retryable("another program ended the examination of a video; frametally starts it again")
     if code < 0:
         name = signal.Signals(-code).name
         return Refused(
-            UNPROCESSABLE, f"It ends what reads it ({name}); copy it again from its origin, or convert it."
+            UNPROCESSABLE,
+            f"It crashes the program that reads it ({name}); copy it again from the original, or convert it.",
         )
     return Misconfigured(
-        f"videos cannot be looked into here ({words}); install frametally[producer] beside what takes uploads"
+        f"frametally cannot examine videos here ({words}); install frametally[producer] on the machine "
+        "that accepts uploads"
     )
 
 

@@ -32,17 +32,17 @@ PLAYBACK = Routes("Videos", native=True)
 
 _RANGE = (
     header("Range", "One range of bytes: `bytes=0-99`.", text_schema(), "bytes=0-99"),
-    header("If-Range", "`ETag` of what there is of it already.", text_schema()),
-    header("If-None-Match", "`ETag` of what is kept.", text_schema()),
+    header("If-Range", "`ETag` of the part that you already have.", text_schema()),
+    header("If-None-Match", "`ETag` of the copy that you keep.", text_schema()),
 )
 _PLAYED = {
     200: "The whole file.",
     206: "The requested range.",
-    304: "The client already has it.",
+    304: "The client already has the current version.",
 }
-_RECIPE = text("recipe", "Which one; default: the newest.", "", text_schema(8))
-_VERSION = text("v", "As the link has it: another picture, another address.")
-_KEPT = "The browser has it already."
+_RECIPE = text("recipe", "Which version; default: the newest.", "", text_schema(8))
+_VERSION = text("v", "As in the link: another picture has another address.")
+_KEPT = "The browser already has the current version."
 _FOR_EVER = "private, max-age=31536000, immutable"
 _ASK_AGAIN = "private, no-cache"
 _PICTURES = {"poster": "poster", "sprite": "sprite", "sprite.vtt": "sprite_vtt"}
@@ -84,7 +84,7 @@ class PlaybackRoutes:
 
     @PLAYBACK.route(
         "GET videos/{video_id}/playable",
-        "Play a video: the original, or a version for browsers; 404 tells its progress.",
+        "Play a video: the original, or a version for browsers; a 404 answer shows its progress.",
         VIDEO,
         *_RANGE,
         named="video_playable",
@@ -162,7 +162,9 @@ class PlaybackRoutes:
         fields = {field.name: field.read(args) for field in _FIELDS}
         if self._at_work >= _MOST_AT_ONCE:
             problem = Problem(
-                429, "Other frames are being decoded.", remedy="Try again in a second, as Retry-After says."
+                429,
+                "Too many other frames are being decoded.",
+                remedy="Try again in a second, as Retry-After says.",
             )
             problem.headers = {"Retry-After": str(_RETRY_AFTER_S)}
             raise problem
@@ -178,14 +180,14 @@ class PlaybackRoutes:
         except FieldRefused as error:
             raise Problem(400, error.reason, remedy=error.remedy, parameter=error.field) from error
         except Refused as error:
-            raise Problem(error.status, error.reason, remedy="Ask for another position.") from error
+            raise Problem(error.status, error.reason, remedy="Choose another position.") from error
         finally:
             self._at_work -= 1
         return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
     @PLAYBACK.route(
         "GET videos/{video_id}/sprite.vtt",
-        "The moment of each picture of the sprite.",
+        "List the moment of each picture of the sprite.",
         VIDEO,
         _VERSION,
         named="video_sprite_vtt",
@@ -195,13 +197,13 @@ class PlaybackRoutes:
     )
     @PLAYBACK.route(
         "GET videos/{video_id}/sprite",
-        "A hundred small pictures of it in one.",
+        "Return a hundred small pictures of a video in one.",
         VIDEO,
         _VERSION,
         named="video_sprite",
         media_types=("image/jpeg",),
         statuses=(404,),
-        success={200: "A hundred small pictures of it in one.", 304: _KEPT},
+        success={200: "A hundred small pictures of the video in one.", 304: _KEPT},
     )
     @PLAYBACK.route(
         "GET videos/{video_id}/poster",
@@ -230,7 +232,7 @@ class PlaybackRoutes:
         facts = row.record.facts
         jobs = await asyncio.to_thread(self._catalogue.jobs, row.record.id)
         playable_job = next((job for job in reversed(jobs) if job.kind == "playable"), None)
-        state_text = f" What browsers play is {playable_job.state}." if playable_job else ""
+        state_text = f" The version for browsers is {playable_job.state}." if playable_job else ""
         reason = (
             f" {playable_job.reason}"
             if playable_job and playable_job.state == "failed" and playable_job.reason
@@ -239,8 +241,8 @@ class PlaybackRoutes:
         return Problem(
             404,
             f"{facts.why_not or 'No browser plays this video.'}{state_text}{reason}",
-            remedy=f"Ask again once it is made, or download /api/v1/videos/{row.record.id}/original, "
-            "and play it by a program.",
+            remedy="Try again when that version is ready, or download "
+            f"/api/v1/videos/{row.record.id}/original and play it with another program.",
         )
 
     async def _row(self, request: Request, parameter: str = "v") -> VideoRow:

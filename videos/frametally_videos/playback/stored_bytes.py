@@ -190,8 +190,8 @@ async def send_stored(
     except ObjectMissing as error:
         raise Problem(
             404,
-            "The store no longer has it.",
-            remedy="It was removed; upload the video again to have it here.",
+            "The store no longer has this file.",
+            remedy="It was deleted; upload the video again if you still need it.",
         ) from error
     return StoredBytes(
         store, key, part, first, status=selection.status, headers=headers, media_type=media_type
@@ -204,12 +204,12 @@ def _nothing(selection: NoBytes, headers: Mapping[str, str], size_bytes: int) ->
     if selection.status == 416:
         problem = Problem(
             416,
-            f"It has {size_bytes} bytes, and none where the range begins.",
-            remedy="Ask for a range that begins before its end.",
+            f"The file has {size_bytes} bytes, so the range begins after its end.",
+            remedy="Choose a range that starts before the end.",
         )
         problem.headers = {"Accept-Ranges": "bytes", "Content-Range": f"bytes */{size_bytes}"}
         raise problem
-    raise Problem(412, "The file has changed since you read it.", remedy="Ask without If-Match.")
+    raise Problem(412, "The file has changed since you read it.", remedy="Send the request without If-Match.")
 
 
 def _first_of(method: str, store: ObjectStore, key: str, part: BytePart) -> bytes:

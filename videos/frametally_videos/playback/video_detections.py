@@ -64,7 +64,7 @@ _FROM = Parameter(
 )
 _TO = _FROM.but(
     name="to_s",
-    description="Where it ends, not included, at most 60 later; default: 60 later.",
+    description="End, not included, at most 60 later; default: 60 later.",
     example="60",
 )
 
@@ -99,8 +99,8 @@ class DetectionRoutes:
         if not from_s < to_s <= from_s + MOST_S:
             raise bad_parameter(
                 "to_s",
-                f"to_s={to_s:g} is not within {MOST_S:g} seconds after from_s={from_s:g}.",
-                remedy=f"Request {MOST_S:g} seconds at most; next_s is where to continue.",
+                f"to_s={to_s:g} is more than {MOST_S:g} seconds after from_s={from_s:g}, or before it.",
+                remedy=f"Request at most {MOST_S:g} seconds; continue at next_s.",
             )
         model = MODEL.read(args)
         row = await find_video(self.catalogue, request.path_params["video_id"])
@@ -159,8 +159,10 @@ class DetectionRoutes:
         if model is not None and model not in there_are:
             raise bad_parameter(
                 "model",
-                f"Nothing was detected by the model {shown(model)!r}.",
-                remedy=f"Choose one of these: {', '.join(there_are)}." if there_are else "There is none yet.",
+                f"The model {shown(model)!r} has no detections here.",
+                remedy=f"Choose one of these: {', '.join(there_are)}."
+                if there_are
+                else "There are none yet.",
                 value=shown(model),
             )
         return model or next(iter(there_are), None)
@@ -185,7 +187,7 @@ class DetectionRoutes:
                 )
             )
         except ObjectMissing as error:
-            raise Retryable(f"{error}; the ledger is being brought up to the store") from error
+            raise Retryable(f"{error}; the ledger is being updated from the store") from error
 
 
 def _json(request: Request, body: bytes) -> Response:

@@ -50,8 +50,8 @@ class AmqpAccess:
             raise _no_url(url)
         if parsed.password is not None:
             raise Misconfigured(
-                f"{_SETTING} carries a password, and a URL is shown and logged: take it out, and set "
-                "FRAMETALLY_QUEUE_PASSWORD"
+                f"{_SETTING} contains a password, but frametally shows and logs URLs: leave the password "
+                "out, and set FRAMETALLY_QUEUE_PASSWORD"
             )
         self.url = url
         self.where = f"RabbitMQ at {parsed.hostname}:{port}"
@@ -109,49 +109,50 @@ class AmqpAccess:
         match error:
             case AccessRefused() if logging_in:
                 return Misconfigured(
-                    f"{self.where} refused the name {self._user!r} or its password: "
-                    f"check the name in {_SETTING}, and FRAMETALLY_QUEUE_PASSWORD"
+                    f"{self.where} refused the user name {self._user!r} or its password: check the name in "
+                    f"{_SETTING}, and FRAMETALLY_QUEUE_PASSWORD"
                 )
             case AccessRefused():
                 return Misconfigured(
-                    f"{self.where} does not give the user {self._user!r} a right that is needed "
-                    f"({error.reply_text}): have an administrator add it (rabbitmqctl set_permissions)"
+                    f"{self.where} does not give the user {self._user!r} a permission that frametally "
+                    f"needs ({error.reply_text}): ask an administrator to add it (rabbitmqctl "
+                    "set_permissions)"
                 )
             case NotAllowed():
                 return Misconfigured(
-                    f"{self.where} does not let the user {self._user!r} into the virtual host "
-                    f"{self._virtual_host!r}: correct the end of {_SETTING}, or have it made"
+                    f"{self.where} does not allow the user {self._user!r} to use the virtual host "
+                    f"{self._virtual_host!r}: correct the end of {_SETTING}, or ask an administrator to "
+                    "create the virtual host"
                 )
             case PreconditionFailed():
                 return Misconfigured(
-                    f"{self.where} has a queue or an exchange of another make ({error.reply_text}): delete "
-                    f"it there, and it is created again, or name another virtual host by {_SETTING}"
+                    f"{self.where} has a queue or an exchange of another kind ({error.reply_text}): delete "
+                    f"it there, and frametally creates it again, or set another virtual host in {_SETTING}"
                 )
             case socket.gaierror():
                 return unknown_host(self.where, _SETTING, part=_PART)
             case ssl.SSLCertVerificationError():
                 return Misconfigured(
-                    f"{self.where} shows a certificate that is not trusted ({error.verify_message}): name "
-                    "the authority that it comes from in FRAMETALLY_CA_FILE"
+                    f"the certificate of {self.where} is not trusted ({error.verify_message}): set "
+                    "FRAMETALLY_CA_FILE to the certificate file of its authority"
                 )
             case ssl.SSLError():
                 return Misconfigured(
-                    f"{self.where} does not speak TLS: begin {_SETTING} with amqp:, or name its other port"
+                    f"{self.where} does not use TLS: begin {_SETTING} with amqp:, or use its TLS port"
                 )
             case FileNotFoundError() | PermissionError() if self._access.ca_file is not None:
                 return Misconfigured(
-                    f"FRAMETALLY_CA_FILE={self._access.ca_file} cannot be read: correct the name"
+                    f"FRAMETALLY_CA_FILE={self._access.ca_file} cannot be read: correct its path"
                 )
         return Retryable(
-            f"{self.where} does not answer as it should for now ({_in_words(error)}): "
-            f"start it, or check {_SETTING}",
+            f"{self.where} is not responding correctly ({_in_words(error)}): start it, or check {_SETTING}",
             part=_PART,
         )
 
 
 def _no_url(url: str) -> Misconfigured:
     return Misconfigured(
-        f"{_SETTING}={url!r} names no broker: use amqp://host:port/virtual-host, or amqps://"
+        f"{_SETTING}={url!r} does not name a broker: use amqp://host:port/virtual-host, or amqps://"
     )
 
 

@@ -89,11 +89,11 @@ class Pong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 CLOSED_BECAUSE = {
-    1003: "the client sent a message that does not exist",
-    1008: "it may not listen (a page of another site, another name of this server), its client id "
-    "is not valid, or it sends too much",
-    1009: "its message is larger than allowed",
-    1013: "it has four open already, or all clients have too many",
+    1003: "the client sent an unknown message",
+    1008: "the client may not listen (a page of another site, another name of this server), its client ID is "
+    "not valid, or it sent too much",
+    1009: "the message is larger than allowed",
+    1013: "the client already has four open connections, or all clients have too many",
 }
 """By what code a socket is closed, and why."""
 
@@ -133,11 +133,11 @@ class NewLibrary(Answer, frozen=True, kw_only=True):
 
 _TOLD = (
     Message("hello", Hello, "The first message: all videos and jobs of the client."),
-    Message("job", JobTold, "A job that has changed, as it is now; twice a second at most."),
-    Message("video", VideoTold, "A video that has changed, as it is now; twice a second at most."),
+    Message("job", JobTold, "A job that has changed, as it is now; at most twice per second."),
+    Message("video", VideoTold, "A video that has changed, as it is now; at most twice per second."),
     Message("ping", Ping, "After 20 s without news."),
 )
-_HEARD = (Message("pong", Pong, "An answer to `ping`, which need not come."),)
+_HEARD = (Message("pong", Pong, "An answer to `ping`; optional."),)
 
 CHANNELS = AsyncChannels(
     channels=[
@@ -145,16 +145,16 @@ CHANNELS = AsyncChannels(
             "client",
             "/ws/{client_id}",
             "Progress of a client's videos",
-            "A WebSocket for a client that uploads with a `client_id`; it reports only that client's videos. "
-            f"{codes(CLOSED_BECAUSE)}",
+            "A WebSocket for a client that uploads with a `client_id`; it reports only that client's "
+            f"videos. {codes(CLOSED_BECAUSE)}",
             [
                 Operation("tell_client", "send", "The server sends a client news of its videos.", _TOLD),
-                Operation("hear_client", "receive", "All that a client may say.", _HEARD),
+                Operation("hear_client", "receive", "Messages that a client may send.", _HEARD),
             ],
             {
                 "client_id": {
-                    "description": "What the uploads name: 1 to 64 letters, digits, `-` and `_`, but "
-                    "not `stream`.",
+                    "description": "The client ID that the uploads give: 1 to 64 letters, digits, `-` "
+                    "and `_`, but not `stream`.",
                     "examples": ["client-1234"],
                 }
             },
@@ -164,7 +164,7 @@ CHANNELS = AsyncChannels(
         Message(
             "videos",
             NewLibrary,
-            "The version of the library of videos: at the beginning, and when it changes.",
+            "The version of the video library: at the start, and when it changes.",
         )
     ],
 )

@@ -115,7 +115,7 @@ class Watcher:
                 self._came.clear()
                 await self._look(self._listeners.keys() - self._seen.keys())
             except FrametallyError as error:
-                self._once_a_minute("catalogue", f"cannot read the news for clients: {error}")
+                self._once_a_minute("catalogue", f"frametally cannot read the news for clients: {error}")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._came.wait(), max(0.0, due_s - loop.time()))
 

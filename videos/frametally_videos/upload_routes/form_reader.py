@@ -40,7 +40,7 @@ class FormReader:
         if kind != b"multipart/form-data" or not boundary:
             raise Problem(
                 415,
-                f"What was sent is {kind.decode(errors='replace') or 'of no type'!r:.80}.",
+                f"The request has the type {kind.decode(errors='replace') or 'of no type'!r:.80}.",
                 remedy="Send a form as multipart/form-data, with the video in its part `file`.",
             )
         self.file: FilePart | None = None
@@ -85,7 +85,7 @@ class FormReader:
     def end(self) -> FilePart:
         """Return what a form has said of its file. Raises `Problem`: 400, it was cut, or has no file."""
         if not self._is_whole:
-            raise Problem(400, "The form ends in its middle.", remedy="Send it again.")
+            raise Problem(400, "The form is incomplete.", remedy="Send it again.")
         if self.file is None:
             raise bad_parameter("file", "The form has no file.", remedy="Send the video in its part `file`.")
         return self.file
@@ -110,7 +110,7 @@ class FormReader:
         if _BACKSLASHED.sub("", disposition).count('"') % 2:
             raise Problem(
                 400,
-                f"The form has a name without its closing quote: {disposition!r:.120}.",
+                f"The form has a name without its closing quotation mark: {disposition!r:.120}.",
                 remedy="Write a line break in a name as %0D%0A.",
             )
         _, options = parse_options_header(disposition)
@@ -118,19 +118,21 @@ class FormReader:
         file_name = options.get(b"filename")
         if file_name is None:
             if name in self.fields or len(self.fields) >= _MOST_FIELDS:
-                raise bad_parameter(name, "It is in the form twice.", remedy="Send it once.")
+                raise bad_parameter(name, "The form has this field twice.", remedy="Send it only once.")
             if name in FILE_PARTS:
                 raise bad_parameter(
-                    name, "It is not a file.", remedy="Send the video as a file, with its name."
+                    name, "This is not a file.", remedy="Send the video as a file, with its name."
                 )
             self._field = (name, bytearray())
             return
         if name not in FILE_PARTS:
             raise bad_parameter(
-                name, f"There is no file {name!r:.40}.", remedy="Send the video in the part `file`."
+                name,
+                f"The form has no file part named {name!r:.40}.",
+                remedy="Send the video in the part `file`.",
             )
         if self.file is not None:
-            raise bad_parameter(name, "The form has two files.", remedy="Send each video by itself.")
+            raise bad_parameter(name, "The form has two files.", remedy="Send each video in its own form.")
         text = _text(file_name)
         for escaped, character in _ESCAPED:
             text = text.replace(escaped, character)
@@ -145,7 +147,7 @@ class FormReader:
             value += data[start:end]
             if len(value) > MOST_JSON_BYTES:
                 raise bad_parameter(
-                    name, f"It has more than {MOST_JSON_BYTES // 1024} kB.", remedy="Send less of it."
+                    name, f"It has more than {MOST_JSON_BYTES // 1024} kB.", remedy="Send less data."
                 )
 
     def _end_part(self) -> None:

@@ -37,39 +37,47 @@ REFUSED = (403, 409, 413, 415, 422, 429, 507)
 
 _FILE: Parameter[str | None] = text(
     "file",
-    "The video; `video` is the same.",
+    "The video; `video` means the same.",
     "",
     {"type": "string", "contentMediaType": "application/octet-stream"},
     required=True,
 )
 _CLIENT = text(
-    "client_id", "Whose it is: 1 to 64 of `A-Za-z0-9_-`, but not `stream`.", "chris-01", text_schema(64)
+    "client_id",
+    "The client that the video belongs to: 1 to 64 of `A-Za-z0-9_-`, but not `stream`.",
+    "chris-01",
+    text_schema(64),
 )
 FIELDS = (
-    text("name", "What people call it; default: its file's name.", "Gate, morning", text_schema(255)),
-    text("source", "Its camera's name; default: the stem of its file's name.", "gate", text_schema(255)),
+    text("name", "Name of the video; default: the file's name.", "Gate, morning", text_schema(255)),
+    text(
+        "source",
+        "Name of the camera; default: the file's name without its extension.",
+        "gate",
+        text_schema(255),
+    ),
     text(
         "start_time",
-        "ISO 8601 moment of its first frame; default: the file's own.",
+        "ISO 8601 time of the first frame; default: from the file.",
         "2026-05-01T08:00:00",
     ),
-    text("timezone", "IANA name of the zone of times without an offset.", "Europe/Berlin"),
+    text("timezone", "IANA time zone of times without an offset.", "Europe/Berlin"),
     text("last_modified_ms", "When the file was last changed on its own machine.", "", {"type": "integer"}),
     _CLIENT,
-    text("roi", "The region that matters, as JSON.", '{"x": 100, "y": 100, "width": 500, "height": 300}'),
+    text("roi", "The region of interest, as JSON.", '{"x": 100, "y": 100, "width": 500, "height": 300}'),
     text(
         "calibration",
-        "Points with their metres, as JSON; `calibrate_coordinates` is the same.",
+        "Points with their metres, as JSON; `calibrate_coordinates` means the same.",
         '{"points": [[0, 0], [100, 100]]}',
     ),
     text(
         "move_counts",
-        "`true` moves the counts of the same bytes to this source and time; default: 409.",
+        "`true` moves the counts of the same bytes to this source and time; default: refuse with 409.",
         "",
         {"type": "boolean"},
     ),
 )
-_SUCCESS = {200: "These bytes were there before.", 201: "It is accepted."}
+_SUCCESS = {200: "These bytes have already been uploaded.", 201: "The video is accepted."}
 
 
 class FormRoutes:
@@ -81,7 +89,7 @@ class FormRoutes:
 
     @FORMS.route(
         "POST videos/upload",
-        "Takes a video as a form.",
+        "Upload a video as a form.",
         answer=AcceptedVideo,
         statuses=REFUSED,
         success=_SUCCESS,
@@ -93,7 +101,7 @@ class FormRoutes:
 
     @FORMS.route(
         "POST upload",
-        "Takes a video as a form of two parts.",
+        "Upload a video as a form of two parts.",
         answer=AcceptedFile,
         statuses=REFUSED,
         success=_SUCCESS,
@@ -115,7 +123,7 @@ class FormRoutes:
         try:
             upload, sha256 = await self._receive(request, reader)
         except Gone as error:
-            raise Problem(400, "The client has hung up.", remedy="Send the form again.") from error
+            raise Problem(400, "The client closed the connection.", remedy="Send the form again.") from error
         note_target(upload_id=upload.id, name=upload.file_name)
         accepted = await self._place.accepting.until_done(upload, sha256)
         note_target(video_id=accepted.video.id, moved=accepted.remark if upload.fields.move_counts else None)
@@ -154,7 +162,7 @@ class FormRoutes:
             reader.end()
             await place.run(intake.flush)
             if not intake.position:
-                raise Problem(415, "It is empty, which is not a video.", remedy="Choose a video file.")
+                raise Problem(415, "The file is empty, so it is not a video.", remedy="Choose a video file.")
             upload = await place.run(self._note_received, intake, _fields_of(reader))
         except BaseException:
             with suppress(FrametallyError):  # the rest is removed when it expires
@@ -166,7 +174,7 @@ class FormRoutes:
         if is_of_another_kind(part.content_type):
             raise Problem(
                 415,
-                f"Its type is {part.content_type:.80}, which is not a video.",
+                f"Its type is {part.content_type:.80}, which is not a video type.",
                 remedy="Choose a video file.",
             )
         fields = _fields_of(reader)

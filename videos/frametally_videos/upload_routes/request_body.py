@@ -62,7 +62,7 @@ class Turns:
                 await turn.lock.acquire()
         except TimeoutError as error:
             raise Problem(
-                LOCKED, "Another request is at this upload.", remedy="Try again in a few seconds."
+                LOCKED, "Another request is already using this upload.", remedy="Try again in a few seconds."
             ) from error
         finally:
             turn.waiting -= 1
@@ -118,7 +118,7 @@ def _stood_still() -> Problem:
     problem = Problem(
         REQUEST_TIMEOUT,
         f"Nothing arrived for {IDLE_S:g} s.",
-        remedy="Continue from the offset of a HEAD request; send a form again.",
+        remedy="Continue from the offset that a HEAD request returns; send a form again from the start.",
     )
     problem.headers["Connection"] = "close"
     return problem
@@ -128,8 +128,8 @@ def another_is_here() -> Problem:
     """Return the answer to a request whose place another one has taken."""
     return Problem(
         CONFLICT,
-        "Another request is at this upload now.",
-        remedy="Continue from the offset of a HEAD request.",
+        "Another request is now using this upload.",
+        remedy="Continue from the offset that a HEAD request returns.",
     )
 
 
@@ -154,7 +154,7 @@ async def checked(body: AsyncIterator[bytes], checksum: Checksum) -> AsyncIterat
         content += data
         if len(content) > MOST_CHECKED_BYTES:
             raise Problem(
-                413, "A request with a checksum is too long.", remedy="State its length: Content-Length."
+                413, "A request with a checksum needs a length.", remedy="Send its length in Content-Length."
             )
     checksum.check(bytes(content))
     yield bytes(content)

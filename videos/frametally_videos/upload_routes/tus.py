@@ -44,7 +44,7 @@ from frametally_web.requests.problems import Problem
 
 UPLOADS = Routes("Videos", right="correct", native=True)
 
-_UPLOAD = in_path("upload_id", "What `Location` ended with.", SOME_VIDEO, UUID)
+_UPLOAD = in_path("upload_id", "The last part of the `Location`.", SOME_VIDEO, UUID)
 _PROTOCOL = header("Tus-Resumable", "`1.0.0`.", {"type": "string", "enum": ["1.0.0"]}, "1.0.0", required=True)
 _METADATA = ", ".join(f"`{field.name}`" for field in FIELDS)
 
@@ -57,10 +57,10 @@ class TusRoutes:
         self._place = place
         self._ports = place.ports
 
-    @UPLOADS.route("OPTIONS uploads/{upload_id}", "As that of all uploads.", _UPLOAD, hidden=True)
+    @UPLOADS.route("OPTIONS uploads/{upload_id}", "The same as for all uploads.", _UPLOAD, hidden=True)
     @UPLOADS.route(
         "OPTIONS uploads",
-        "Says what of tus 1.0 there is.",
+        "List the supported parts of tus 1.0.",
         named="options_uploads",
         success={204: "`Tus-Version`, `Tus-Extension`, `Tus-Max-Size` and `Tus-Checksum-Algorithm`."},
     )
@@ -79,18 +79,24 @@ class TusRoutes:
 
     @UPLOADS.route(
         "POST uploads",
-        "Begins an upload that can be gone on with after a cut (tus 1.0).",
+        "Begin an upload that can continue after an interruption (tus 1.0).",
         _PROTOCOL,
-        header("Upload-Length", "Its bytes.", {"type": "integer", "minimum": 1}, "1048576", required=True),
+        header(
+            "Upload-Length",
+            "Size of the file in bytes.",
+            {"type": "integer", "minimum": 1},
+            "1048576",
+            required=True,
+        ),
         header(
             "Upload-Metadata",
-            f"Pairs of a name and base64, separated by commas: `filename`, `sha256`, {_METADATA}.",
+            f"Pairs of a name and a Base64 value, separated by commas: `filename`, `sha256`, {_METADATA}.",
             text_schema(),
             "filename Z2F0ZS5tcDQ=",
         ),
         named="post_uploads",
         statuses=(*REFUSED, 409, 412),
-        success={201: "`Location` is where it continues, `Upload-Expires` until when it can."},
+        success={201: "`Location` is where the upload continues, `Upload-Expires` until when it can."},
         sends=tus_headers.BYTES_TYPE,
     )
     @tus_headers.of_protocol
@@ -122,7 +128,7 @@ class TusRoutes:
 
     @UPLOADS.route(
         "GET uploads/{upload_id}",
-        "Get the progress or the result of an upload.",
+        "Return the progress or the result of an upload.",
         _UPLOAD,
         named="upload",
         answer=UploadProgress,
@@ -150,7 +156,7 @@ class TusRoutes:
 
     @UPLOADS.route(
         "HEAD uploads/{upload_id}",
-        "Tells how many bytes are kept: `Upload-Offset`.",
+        "Return how many bytes are stored: `Upload-Offset`.",
         _UPLOAD,
         _PROTOCOL,
         named="head_upload",
@@ -188,27 +194,29 @@ class TusRoutes:
 
     @UPLOADS.route(
         "PATCH uploads/{upload_id}",
-        "Sends the bytes from `Upload-Offset` on.",
+        "Send the bytes from `Upload-Offset` on.",
         _UPLOAD,
         _PROTOCOL,
         header(
             "Upload-Offset",
-            "How many bytes are kept already.",
+            "Number of bytes that are already stored.",
             {"type": "integer", "minimum": 0},
             "0",
             required=True,
         ),
-        header("Upload-Metadata", "`move_counts dHJ1ZQ==` confirms that it moves counts.", text_schema()),
+        header(
+            "Upload-Metadata", "`move_counts dHJ1ZQ==` confirms that the upload moves counts.", text_schema()
+        ),
         header(
             "Upload-Checksum",
-            "`sha1` or `sha256` of these bytes, and base64; 460 if it differs.",
+            "`sha1` or `sha256` of these bytes, and Base64; 460 if it differs.",
             text_schema(),
         ),
         named="patch_upload",
         statuses=(*REFUSED, 404, 409, 410, 412, 460),
         success={
-            204: "They are kept: `Upload-Offset`. After the last ones `Frametally-Video` has the video's id, "
-            "`Frametally-Known` whether these bytes were there before."
+            204: "The bytes are stored: `Upload-Offset`. After the last ones, `Frametally-Video` has the "
+            "video's ID, and `Frametally-Known` says whether these bytes had already been uploaded."
         },
         sends=tus_headers.BYTES_TYPE,
     )
@@ -232,12 +240,12 @@ class TusRoutes:
 
     @UPLOADS.route(
         "DELETE uploads/{upload_id}",
-        "Ends an upload, and removes its bytes.",
+        "End an upload, and delete its bytes.",
         _UPLOAD,
         _PROTOCOL,
         named="delete_upload",
         statuses=(403, 404, 410, 412),
-        success={204: "Nothing of it is kept."},
+        success={204: "Nothing of the upload is kept."},
     )
     @tus_headers.of_protocol
     async def terminate(self, request: Request) -> Response:
@@ -251,7 +259,9 @@ class TusRoutes:
                 not is_refused and await self._place.is_whole(upload)
             ):
                 raise Problem(
-                    409, "All of its bytes are there: it becomes a video.", remedy="Remove that video."
+                    409,
+                    "All of its bytes have arrived, so it will become a video.",
+                    remedy="Delete that video instead.",
                 )
             await self._place.run(abort_upload, self._ports, upload, "its client ended it")
             self._place.forget_hashing(upload.id)
@@ -266,14 +276,14 @@ class TusRoutes:
         if method not in handlers:
             raise Problem(
                 405,
-                "POST is not possible here.",
+                "POST is not allowed here.",
                 remedy="Use PATCH, or set X-HTTP-Method-Override to it.",
             )
         return await handlers[method](request)
 
     def _check_not_expired(self, upload: UploadRecord) -> None:
         if upload.expires_at_ms <= self._ports.now_ms():
-            raise _over("it was left for too long")
+            raise _over("it was abandoned for too long")
 
     async def _find(self, request: Request, *, refused_too: bool = False) -> UploadRecord:
         """Return the requested upload; `refused_too`: also one that was refused and is kept.
@@ -286,7 +296,7 @@ class TusRoutes:
             return upload
         if row is not None and row.is_over:
             _check_accepted(row)
-            raise Problem(410, "This upload has ended: it is a video now.", remedy="Upload another file.")
+            raise Problem(410, "This upload has ended and is now a video.", remedy="Upload another file.")
         if upload is None or upload.kind != "resumable":
             raise _unknown()
         return upload
@@ -302,7 +312,7 @@ class TusRoutes:
         if (body_length(request) or 0) > length_bytes - offset:
             raise Problem(
                 400,
-                f"The upload has more than the {length_bytes} bytes that it announced.",
+                f"The upload has more bytes than the {length_bytes} that it announced.",
                 remedy="Send the file as it was when its upload began.",
             )
         await self._take_in(request, turn, intake, length_bytes)
@@ -318,8 +328,8 @@ class TusRoutes:
         if checksum is not None and (body_length(request) or 0) > MOST_CHECKED_BYTES:
             raise Problem(
                 413,
-                f"A request with a checksum may have at most {MOST_CHECKED_BYTES} bytes.",
-                remedy="Send smaller pieces, or leave the checksum out.",
+                f"A request with a checksum can have at most {MOST_CHECKED_BYTES} bytes.",
+                remedy="Send less at a time, or leave the checksum out.",
             )
         body = read_body(request, turn)
         body = no_more_than(body, length_bytes - intake.position)
@@ -331,7 +341,9 @@ class TusRoutes:
         except (Problem, Gone, FrametallyError) as error:
             await self._keep_what_came(intake)
             if isinstance(error, Gone):
-                raise Problem(400, "The client has hung up.", remedy="Go on from there.") from error
+                raise Problem(
+                    400, "The client closed the connection.", remedy="Continue from the stored offset."
+                ) from error
             if isinstance(error, Poison):  # another server has taken in bytes of it meanwhile
                 raise another_is_here() from error
             raise
@@ -368,7 +380,7 @@ def _check_accepted(row: UploadRow) -> None:
     if row.state == "refused":
         raise refused_problem(410, row.reason or "It was refused.")
     if row.state == "aborted":
-        raise _over(row.reason or "it was ended")
+        raise _over(row.reason or "it was cancelled")
 
 
 def _over(reason: str) -> Problem:

@@ -56,7 +56,7 @@ class Checksum(NamedTuple):
         if CHECKSUMS[self.algorithm](data).digest() != self.digest:
             raise Problem(
                 CHECKSUM_MISMATCH,
-                "The bytes do not match their checksum; none of them was stored.",
+                "The bytes do not match their checksum; none of them were stored.",
                 remedy="Send them again.",
             )
 
@@ -66,7 +66,7 @@ def check_version(headers: Headers) -> None:
     if headers.get("Tus-Resumable") != VERSION:
         problem = Problem(
             412,
-            f"It speaks no tus {VERSION}: Tus-Resumable is {headers.get('Tus-Resumable')!r:.40}.",
+            f"This server supports tus {VERSION}, but Tus-Resumable is {headers.get('Tus-Resumable')!r:.40}.",
             remedy=f"Send Tus-Resumable: {VERSION}.",
         )
         problem.headers["Tus-Version"] = VERSION
@@ -78,7 +78,7 @@ def check_type(headers: Headers) -> None:
     kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if kind != BYTES_TYPE:
         raise Problem(
-            415, f"What was sent is {kind or 'of no type'!r:.80}.", remedy=f"Send it as {BYTES_TYPE}."
+            415, f"The request has the type {kind or 'of no type'!r:.80}.", remedy=f"Send it as {BYTES_TYPE}."
         )
 
 
@@ -88,9 +88,11 @@ def read_announced(headers: Headers) -> Announced:
     metadata = _read_metadata(headers.get("Upload-Metadata", ""))
     kind = metadata.get("filetype") or metadata.get("type") or ""
     if is_of_another_kind(kind):
-        raise Problem(415, f"Its type is {kind:.80}, which is not a video.", remedy="Choose a video file.")
+        raise Problem(
+            415, f"Its type is {kind:.80}, which is not a video type.", remedy="Choose a video file."
+        )
     if not length_bytes:
-        raise Problem(415, "It is empty, which is not a video.", remedy="Choose a video file.")
+        raise Problem(415, "The file is empty, so it is not a video.", remedy="Choose a video file.")
     try:
         fields = read_fields({name: text for name, text in metadata.items() if name not in _NOT_FIELDS})
         file_name = read_file_name(metadata.get("filename") or fields.name or "video")
@@ -175,7 +177,7 @@ def _read_metadata(text: str) -> dict[str, str]:
         try:
             metadata[key] = base64.b64decode(value.strip(), validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as error:
-            raise _bad_metadata(f"{key!r:.40} is not in Base64, or no UTF-8") from error
+            raise _bad_metadata(f"{key!r:.40} is not in Base64, or not UTF-8") from error
     return metadata
 
 
@@ -183,7 +185,7 @@ def _bad_metadata(reason: str) -> Problem:
     return Problem(
         400,
         f"Upload-Metadata cannot be read: {reason}.",
-        remedy="Send keys, each with a space and its value in Base64, with commas between them.",
+        remedy="Send keys, each with a space and its value in Base64, separated by commas.",
     )
 
 
@@ -218,8 +220,8 @@ def check_offset(offset: int, position: int) -> None:
     if offset != position:
         problem = Problem(
             409,
-            f"The upload is at byte {position}, and Upload-Offset is {offset}.",
-            remedy="Ask by HEAD for its offset, and continue from there.",
+            f"The upload is at byte {position}, but Upload-Offset is {offset}.",
+            remedy="Send a HEAD request to get its offset, and continue from there.",
         )
         problem.headers["Upload-Offset"] = str(position)
         raise problem

@@ -78,15 +78,16 @@ def _message(accepted: Accepted) -> str:
     video = accepted.video
     if accepted.known:
         return f"This video has already been uploaded. {accepted.remark}".strip()
-    sentences = ["It was received."]
+    sentences = ["The video was uploaded."]
     if accepted.remark:
         sentences.append(accepted.remark)
     if video.facts.started_at_ms is None:
-        sentences.append(f"{NO_TIME} Set it, and it is counted.")
+        sentences.append(f"{NO_TIME} Set it, and frametally counts the video.")
     elif is_guess(video.facts):
         sentences.append(
-            "Nothing in it says when it was filmed. Its time is a guess, from the file's date or the upload; "
-            f"correct it on its page, or by PATCH /api/v1/videos/{video.id} with start_time."
+            "Neither the file nor its name says when it was filmed. Its time is a guess, from the file's "
+            f"date or the upload; correct it on its page, or with PATCH /api/v1/videos/{video.id} and "
+            "start_time."
         )
     if video.fields.calibration is not None and (remark := calibration_remark(video.fields.calibration)):
         sentences.append(f"Its calibration has {remark}.")

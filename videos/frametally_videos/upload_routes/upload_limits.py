@@ -40,7 +40,7 @@ class Limits:
         if length_bytes > self.most_bytes:
             raise Problem(
                 413,
-                f"It has {_in_mb(length_bytes)}, of {_in_mb(self.most_bytes)} that an upload may have.",
+                f"It has {_in_mb(length_bytes)}, but an upload can have at most {_in_mb(self.most_bytes)}.",
                 remedy="Cut it into parts, or ask an administrator to allow more.",
             )
 
@@ -57,11 +57,11 @@ class Limits:
         except OSError:  # not made yet, or gone: whoever writes there will say so
             return
         if free - more_bytes < self._keep_free_bytes:
-            needs = f"It needs {_in_mb(more_bytes)}, and " if more_bytes else ""
+            needs = f"It needs {_in_mb(more_bytes)}, but only " if more_bytes else ""
             raise Problem(
                 507,
-                f"{needs}{_in_mb(free)} are free where videos are kept, "
-                f"of which {_in_mb(self._keep_free_bytes)} must stay free.",
+                f"{needs}{_in_mb(free)} are free on the disk for videos, of which "
+                f"{_in_mb(self._keep_free_bytes)} must stay free.",
                 remedy=_ROOM_REMEDY,
             )
 
@@ -95,9 +95,9 @@ class Limits:
     def _check_number(self, client_id: str) -> None:
         catalogue = self._ports.catalogue
         if client_id and catalogue.open_uploads(client_id) >= UPLOADS_PER_CLIENT:
-            raise _too_many(f"{UPLOADS_PER_CLIENT} uploads of yours are under way, the maximum.")
+            raise _too_many(f"You already have {UPLOADS_PER_CLIENT} uploads running, the maximum.")
         if catalogue.open_uploads() >= UPLOADS_IN_ALL:
-            raise _too_many(f"{UPLOADS_IN_ALL} uploads are under way, the maximum.")
+            raise _too_many(f"{UPLOADS_IN_ALL} uploads are already running, the maximum.")
 
 
 def _too_many(detail: str) -> Problem:

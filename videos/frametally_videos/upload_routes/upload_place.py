@@ -71,8 +71,9 @@ class Accepting:
         except Retryable as error:
             raise Problem(
                 503,
-                "All bytes have arrived, but a server is not available: it becomes a video a little later.",
-                remedy=f"Ask /api/v1/uploads/{upload.id} how it ended.",
+                "All bytes have arrived, but a server is not responding: the upload will become a video a "
+                "little later.",
+                remedy=f"Request /api/v1/uploads/{upload.id} to see the result.",
             ) from error
 
     def _end(self, upload_id: str, future: asyncio.Future[Accepted]) -> None:
@@ -151,7 +152,7 @@ class UploadPlace:
         if upload is not None and upload.owner not in ("", visitor().name) and not visitor().may("run"):
             raise Problem(
                 403,
-                f"This upload is {upload.owner}'s.",
+                f"This upload belongs to {upload.owner}.",
                 remedy="Upload the file again, or ask an administrator.",
             )
         return upload, row

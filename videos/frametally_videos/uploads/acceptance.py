@@ -49,7 +49,7 @@ from frametally_videos.uploads.receiving import (
     resume_write,
 )
 
-NO_TIME = "Nothing in it or in its name says when it was filmed."
+NO_TIME = "Neither the file nor its name says when it was filmed."
 _READ_BYTES = 8 * 2**20
 _WINNER_PATIENCE_S, _LOOK_UP_S = 10.0, 0.05
 _UPLOADS_EVERY_S, _VIDEOS_EVERY_S = 5.0, 60.0
@@ -152,7 +152,7 @@ class Acceptance:
         if row.state == "refused":
             raise Refused(row.status, row.reason or "")
         if video is None:
-            raise Poison(f"upload {upload.id} is over: {row.reason or 'its video was removed'}")
+            raise Poison(f"upload {upload.id} has ended: {row.reason or 'its video was removed'}")
         return Accepted(video, row.known, row.reason or "")
 
     def _make_video(self, upload: UploadRecord, sha256: str | None) -> tuple[VideoRecord, bool]:
@@ -181,7 +181,7 @@ class Acceptance:
             video, fields=msgspec.structs.replace(video.fields, move_counts=False)
         )
         if store.head(upload.key) is None:  # then what follows is over already, and may be forgotten by now
-            raise ObjectMissing("its record is gone")
+            raise ObjectMissing("its record no longer exists")
         if claim(store, sha256, upload) != upload.video_id:
             return self._winner(sha256), True
         failpoints.passing("upload.claimed")
@@ -197,12 +197,12 @@ class Acceptance:
             write = resume_write(self.ports.store, upload)
             durable = write.durable_bytes
             if durable != upload.length_bytes:
-                raise Poison(f"upload {upload.id} has {durable} bytes of {upload.length_bytes}")
+                raise Poison(f"upload {upload.id} has {durable} of {upload.length_bytes} bytes")
             failpoints.passing("upload.received")
             write.finish()
             info = self.ports.store.head(key)
             if info is None:
-                raise ObjectMissing("its original is gone")
+                raise ObjectMissing("its original no longer exists")
         failpoints.passing("upload.finished")
         return info.size_bytes
 
@@ -222,7 +222,7 @@ class Acceptance:
             if video is not None and video.state != "deleting":
                 return video
             if holder is None or video is not None or time.monotonic() > until_s:
-                raise Retryable("another upload of the same bytes is just becoming a video, or being removed")
+                raise Retryable("another upload of the same bytes is becoming a video, or being deleted")
             time.sleep(_LOOK_UP_S)
 
     def _record(self, upload: UploadRecord, facts: VideoFacts, sha256: str, size_bytes: int) -> VideoRecord:
@@ -339,12 +339,12 @@ class UploadSettler:
             if not patiently or now_s - since_s >= _OWNER_PATIENCE_S:
                 self.acceptance.accept(upload)
         elif upload.expires_at_ms <= self._ports.now_ms():
-            abort_upload(self._ports, upload, "it was left for too long")
+            abort_upload(self._ports, upload, "it was abandoned for too long")
 
     def _remove_old_originals(self) -> None:
         days = self._ports.settings.part(VideoSettings).store_video_days
         for video_id in remove_old_originals(self._ports.store, days=days, now_ms=self._ports.now_ms()):
-            self.say(f"video {video_id}: its original was removed, {days} days after it came")
+            self.say(f"video {video_id}: its original was deleted, {days} days after its upload")
 
     def _settle_videos(self) -> None:
         noted = self._ports.catalogue.versions()

@@ -89,7 +89,9 @@ def waiting_arrivals(log: FrameLog, topic: str) -> Arrivals:
                 reached[partition] >= ends[partition] for partition in open_partitions
             ):
                 return _read(topic, records)
-    raise Retryable(f"{log.url}: no message arrives from topic {topic!r}; another reader has it just now")
+    raise Retryable(
+        f"{log.url}: no messages are arriving from topic {topic!r}; another reader is using it at the moment"
+    )
 
 
 def take_arrivals(log: FrameLog, topic: str, up_to: Mapping[int, int]) -> None:
@@ -104,7 +106,7 @@ def take_arrivals(log: FrameLog, topic: str, up_to: Mapping[int, int]) -> None:
     for partition, offset in up_to.items():
         if not 0 <= offset <= ends.get(partition, -1):
             raise Misconfigured(
-                f"topic {topic!r} has no place {partition}:{offset}: list the waiting videos again"
+                f"topic {topic!r} has no position {partition}:{offset}: list the waiting videos again"
             )
     targets = {partition: offset for partition, offset in up_to.items() if offset > first[partition]}
     if not targets:
@@ -145,5 +147,5 @@ def _read(topic: str, records: list[LogRecord]) -> Arrivals:
         if keys.is_video_id(video.video_id):
             videos.setdefault(video.video_id, video)
         else:
-            skipped.append(Skipped(f"{topic} {record.partition}:{record.offset}", "names no video"))
+            skipped.append(Skipped(f"{topic} {record.partition}:{record.offset}", "does not name a video"))
     return Arrivals(list(videos.values()), up_to, skipped)

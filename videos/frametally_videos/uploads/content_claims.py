@@ -182,8 +182,8 @@ def take_fields(
                 remarks.append(moved_remark(after, ports.settings))
             elif after != video:
                 names_text = " and ".join(name for name in changes if name != "timezone")
-                guess = "; its time was a guess before" if is_guess(video.facts) else ""
-                remarks.append(f"The video takes {names_text} from this upload{guess}.")
+                guess = "; its earlier time was a guess" if is_guess(video.facts) else ""
+                remarks.append(f"The video gets {names_text} from this upload{guess}.")
             video = after
         except FieldRefused as refusal:
             remarks.append(f"{refusal.reason} {refusal.remedy}")
@@ -192,8 +192,8 @@ def take_fields(
     own_names = _not_taken(fields, source, video, ports.settings)
     if own_names:
         remarks.append(
-            f"The video keeps its own {', '.join(own_names)}. "
-            f"Change them on its page, or by PATCH /api/v1/videos/{video.id}."
+            f"The video keeps its own {', '.join(own_names)}. Change them on its page, or with PATCH "
+            f"/api/v1/videos/{video.id}."
         )
     return video, " ".join(remarks)
 

@@ -121,7 +121,8 @@ export class Stage {
     const box = this.work.boxes[this.chosen];
     if (box) this.work.boxes[this.chosen] = { ...box, label };
     else this.work.added.set(label, (this.work.added.get(label) ?? 0) + 1);
-    this.#say(`${box ? t("accuracy.the_box_is") : t("accuracy.added")} ${label}. ${this.#all()}`);
+    const values = { label, all: this.#all() };
+    this.#say(box ? t("accuracy.the_box_is", values) : t("accuracy.added", values));
     this.#changed();
   }
 

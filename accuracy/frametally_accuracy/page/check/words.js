@@ -1,10 +1,11 @@
 // Words about intervals that the list, the desk and the result share.
 
 import { number } from "frametally/js/shared/format.js";
-import { t } from "frametally/js/shared/texts.js";
+import { LOCALE, t } from "frametally/js/shared/texts.js";
 
 /** @param {number} width  half-width as a part of the total */
-export const wide = (width) => `±${(width * 100).toFixed(width < 0.1 ? 1 : 0).replace(/\.0$/, "")} %`;
+export const wide = (width) =>
+  `±${width.toLocaleString(LOCALE, { style: "percent", maximumFractionDigits: width < 0.1 ? 1 : 0 })}`;
 
 /** What a unit of a check is called. @param {Api.CheckSummary["metric"]} metric */
 export const unitWord = (metric) => (metric === "detections" ? "frame" : "piece");

@@ -78,7 +78,7 @@ class FileStore:
         except OSError as error:
             raise self._unusable(error.strerror or str(error)) from error
         if not os.access(self._root, os.R_OK | os.X_OK):  # an archive need not be writable
-            raise self._unusable("this user may not read there")
+            raise self._unusable("this user does not have permission to read it")
         self._store = LocalStore(self._root)
         self._folders_on_disk: set[Path] = set()
 
@@ -195,7 +195,7 @@ class FileStore:
         try:
             self._store.delete(key)
         except (OSError, BaseError) as error:
-            failure = self._failure(error, "removed", key)
+            failure = self._failure(error, "deleted", key)
             if not isinstance(failure, ObjectMissing):
                 raise failure from error
         with suppress(OSError):  # the folder has other objects, or is gone
@@ -215,15 +215,15 @@ class FileStore:
             folder = os.open(self._root, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             raise Retryable(
-                f"{self.url} cannot be opened ({error.strerror}); is its disk there?", part=_PART
+                f"{self.url} cannot be opened ({error.strerror}); check that its disk is mounted", part=_PART
             ) from error
         until_s = time.monotonic() + _LOCK_PATIENCE_S
 
         def give_up() -> None:
             if time.monotonic() > until_s:
                 raise Retryable(
-                    f"{self.url}: another process has held the manifests for {_LOCK_PATIENCE_S:g} s; "
-                    "if you suspended it (Ctrl-Z), resume or end it"
+                    f"{self.url}: another process has locked the manifests for {_LOCK_PATIENCE_S:g} s; if "
+                    "you suspended that process (Ctrl-Z), resume or end it"
                 )
 
         with locked(folder, look_every_s=_LOCK_LOOK_UP_S, on_held=give_up):
@@ -266,8 +266,8 @@ class FileStore:
 
     def _unusable(self, reason: str) -> Misconfigured:
         return Misconfigured(
-            f"store folder {self._root}: {reason}; give this user the right to write there, "
-            "or set FRAMETALLY_STORE_URL or FRAMETALLY_DATA_DIR to another folder"
+            f"store folder {self._root}: {reason}; give this user permission to write there, or set "
+            "FRAMETALLY_STORE_URL or FRAMETALLY_DATA_DIR to another folder"
         )
 
     def _missing(self, key: str) -> ObjectMissing:
@@ -279,28 +279,28 @@ class FileStore:
             return self._missing(key)
         if number in _NO_ROOM:
             return Retryable(
-                f"no room left in store folder {self._root} for {key}: free some space there, "
-                "or set FRAMETALLY_STORE_URL to a folder on another disk",
+                f"no space left in store folder {self._root} for {key}: free some space there, or set "
+                "FRAMETALLY_STORE_URL to a folder on another disk",
                 part=_PART,
             )
         if number in _NO_LINK and verb == "written" and self._lacks_hard_links():
             kind = file_system(self._root) or "of unknown type"
             return Misconfigured(
-                f"store folder {self._root} is on a file system without hard links ({kind}), by which one of "
-                "two writers is the first: set FRAMETALLY_STORE_URL or FRAMETALLY_DATA_DIR to a folder on "
-                "another, such as ext4, XFS, Btrfs or APFS"
+                f"store folder {self._root} is on a file system without hard links ({kind}), which "
+                "frametally needs so that only one of two writers succeeds: set FRAMETALLY_STORE_URL or "
+                "FRAMETALLY_DATA_DIR to a folder on a file system such as ext4, XFS, Btrfs or APFS"
             )
         reason = os.strerror(number) if number else str(error).partition("\n")[0]
         if number in _NO_RIGHT:
             return Misconfigured(
-                f"{self._root / key} may not be {verb} ({reason}): give this user the right, "
-                "or set FRAMETALLY_STORE_URL to another folder"
+                f"{self._root / key} cannot be {verb} ({reason}): give this user permission, or set "
+                "FRAMETALLY_STORE_URL to another folder"
             )
         if number in _NO_SUCH_NAME:
             return Poison(f"key {key[:200]!r} cannot be {verb} ({reason}): choose another key")
         if isinstance(error, InvalidPathError):
             return Misconfigured(
-                f"store folder {self._root} holds a file that is not frametally's ({reason}): remove it"
+                f"store folder {self._root} has a file that frametally did not write ({reason}): delete it"
             )
         return Retryable(
             f"{self._root / key} could not be {verb} ({reason}): check the disk and try again", part=_PART
@@ -318,7 +318,7 @@ def check_key(key: str) -> None:
         raise Poison(f"key {key[:200]!r} is not a relative path of plain names; write it like media/a.json")
     if _RESERVED_NAME.fullmatch(parts[-1]):
         raise Poison(
-            f"key {key[:200]!r}: {parts[-1]!r} is named like a staging file or a drive; choose another key"
+            f"key {key[:200]!r}: {parts[-1]!r} looks like a temporary file or a drive; choose another key"
         )
 
 

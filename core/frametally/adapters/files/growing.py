@@ -63,7 +63,7 @@ class GrowingFile:
             end = os.fstat(handle).st_size
             if end != at_byte:
                 raise Poison(
-                    f"bytes of {self.key} from {at_byte} on do not follow the {end} that came so far"
+                    f"the bytes of {self.key} from {at_byte} on do not follow the {end} bytes received so far"
                 )
             left = memoryview(data)
             while left:
@@ -155,7 +155,7 @@ class GrowingFile:
             return False
 
     def _is_over(self) -> Poison:
-        return Poison(f"the write of {self.key} is over: it was finished or aborted; start again")
+        return Poison(f"the write of {self.key} has already been finished or aborted; start again")
 
     @contextmanager
     def _told_plainly(self) -> Iterator[None]:
@@ -164,12 +164,13 @@ class GrowingFile:
         except OSError as error:
             if error.errno in _NO_ROOM:
                 raise NoRoom(
-                    f"no room left for {self.key}: free some space on the disk of the store, or set "
+                    f"no space left for {self.key}: free some space on the store's disk, or set "
                     "FRAMETALLY_STORE_URL to a folder on another disk"
                 ) from error
             if error.errno == errno.EXDEV:
                 raise Misconfigured(
-                    f"{self._growing.parent} and {self._final.parent} are on two file systems, between which "
-                    "no file becomes an object in one step: have the store's whole folder on one"
+                    f"{self._growing.parent} and {self._final.parent} are on different file systems, so "
+                    "frametally cannot move a finished file into place in one step: put the store's whole "
+                    "folder on one file system"
                 ) from error
             raise self._failure(error) from error

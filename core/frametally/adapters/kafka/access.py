@@ -85,8 +85,9 @@ class KafkaAccess:
             return ssl.create_default_context(cafile=str(self.ca_file) if self.ca_file else None)
         except (OSError, ssl.SSLError) as error:
             raise Misconfigured(
-                f"FRAMETALLY_LOG_CA_FILE={self.ca_file}: no certificates can be read from it ({error}); "
-                "name a PEM file with the certificate of the authority that Kafka's comes from"
+                f"FRAMETALLY_LOG_CA_FILE={self.ca_file}: no certificates can be read from this file "
+                f"({error}); set it to a PEM file with the certificate of the authority that issued "
+                "Kafka's certificate"
             ) from error
 
     def client_options(self) -> dict[str, Any]:
@@ -149,7 +150,7 @@ def read_kafka_access(url: str, access: LogAccess | None = None) -> KafkaAccess:
     )
     if login.with_login and not (login.user and login.password.get_secret_value()):
         raise Misconfigured(
-            f"Kafka by {login.security} needs a name and a password: set FRAMETALLY_LOG_USER and "
+            f"Kafka with {login.security} requires a user name and a password: set FRAMETALLY_LOG_USER and "
             "FRAMETALLY_LOG_PASSWORD, or sasl.username and sasl.password in the file that "
             "FRAMETALLY_LOG_CLIENT_PROPERTIES names"
         )
@@ -160,8 +161,8 @@ def _parse_servers(url: str, servers: str) -> tuple[tuple[str, int], ...]:
     if "@" in servers:
         # The URL itself is not shown: what stands before the @ is likely a password.
         raise Misconfigured(
-            "FRAMETALLY_LOG_URL: a name or password has no place in it; "
-            "set FRAMETALLY_LOG_USER and FRAMETALLY_LOG_PASSWORD"
+            "FRAMETALLY_LOG_URL cannot contain a user name or password; set FRAMETALLY_LOG_USER and "
+            "FRAMETALLY_LOG_PASSWORD instead"
         )
     parsed = []
     for server in filter(None, (part.strip() for part in servers.split(","))):
@@ -174,7 +175,9 @@ def _parse_servers(url: str, servers: str) -> tuple[tuple[str, int], ...]:
             )
         parsed.append((host.strip("[]"), int(port or _DEFAULT_PORT)))
     if not parsed:
-        raise Misconfigured(f"FRAMETALLY_LOG_URL={url!r} names no broker: use kafka://host:port,host:port")
+        raise Misconfigured(
+            f"FRAMETALLY_LOG_URL={url!r} does not name a broker: use kafka://host:port,host:port"
+        )
     return tuple(parsed)
 
 
@@ -184,7 +187,7 @@ def _read_properties(path: Path) -> dict[str, str]:
         text = path.expanduser().read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise Misconfigured(
-            f"FRAMETALLY_LOG_CLIENT_PROPERTIES={path} cannot be read ({error}): correct the name"
+            f"FRAMETALLY_LOG_CLIENT_PROPERTIES={path} cannot be read ({error}): correct its path"
         ) from error
     properties = {}
     for line in map(str.strip, text.splitlines()):
@@ -193,9 +196,9 @@ def _read_properties(path: Path) -> dict[str, str]:
         key, equals, value = line.partition("=")
         key = key.strip()
         if not equals:
-            _warnings.warning("%s: a line without '=' is ignored", path)
+            _warnings.warning("%s: frametally ignores a line without '='", path)
         elif key not in _KNOWN_KEYS:
-            _warnings.warning("%s: %s is not a key that frametally knows; it is ignored", path, key)
+            _warnings.warning("%s: frametally does not know the key %s and ignores it", path, key)
         else:
             properties[key] = value.strip()
     return properties
@@ -203,14 +206,14 @@ def _read_properties(path: Path) -> dict[str, str]:
 
 def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise Misconfigured(f"{key}={value}: frametally supports {', '.join(allowed)}")
+        raise Misconfigured(f"{key}={value} is not supported; use one of {', '.join(allowed)}")
     return value
 
 
 def _milliseconds(properties: Mapping[str, str], key: str, default: int) -> int:
     value = properties.get(key, str(default))
     if not value.isdecimal():
-        raise Misconfigured(f"{key}={value}: give a number of milliseconds")
+        raise Misconfigured(f"{key}={value} is not a number of milliseconds")
     return int(value)
 
 
@@ -222,8 +225,8 @@ def no_right(access: KafkaAccess, right: str, resource: str) -> Misconfigured:
     """Return the error about a right that is missing."""
     principal = f"user {access.user!r}" if access.user else "an anonymous client"
     return Misconfigured(
-        f"Kafka does not let {principal} {right} {resource}: have an administrator add that right "
-        "(kafka-acls), or log in as another by FRAMETALLY_LOG_USER"
+        f"Kafka does not allow {principal} to {right} {resource}: ask an administrator to allow this "
+        "(kafka-acls), or set FRAMETALLY_LOG_USER to a user who has this permission"
     )
 
 
@@ -249,28 +252,30 @@ def explain(error: BaseException, access: KafkaAccess, url: str, topic: str, doi
         case errors.TopicAuthorizationFailedError() | errors.ClusterAuthorizationFailedError():
             return no_right(access, doing, f"topic {topic!r}")
         case errors.GroupAuthorizationFailedError():
-            return no_right(access, "join or look at", "this consumer group")
+            return no_right(access, "join or describe", "this consumer group")
         case errors.SaslAuthenticationFailedError():
             return Misconfigured(
-                f"{url} refused the name {access.user!r} or its password: "
-                "check FRAMETALLY_LOG_USER and FRAMETALLY_LOG_PASSWORD"
+                f"{url} refused the user name {access.user!r} or its password: check FRAMETALLY_LOG_USER "
+                "and FRAMETALLY_LOG_PASSWORD"
             )
         case errors.InvalidSessionTimeoutError():
             return Misconfigured(
-                f"{url} does not take FRAMETALLY_LEASE_S as a session's length: set it between the broker's "
-                "group.min.session.timeout.ms (6 s unless changed) and group.max.session.timeout.ms"
+                f"{url} does not accept FRAMETALLY_LEASE_S as the session timeout: set it between the "
+                "broker's group.min.session.timeout.ms (6 s by default) and group.max.session.timeout.ms"
             )
         case errors.MessageSizeTooLargeError() | errors.RecordListTooLargeError():
             return Misconfigured(
-                f"topic {topic!r} does not take a message of this size: raise its max.message.bytes"
+                f"topic {topic!r} does not accept a message of this size: raise its max.message.bytes"
             )
         case errors.UnsupportedVersionError() | errors.IncompatibleBrokerVersion():
-            return Misconfigured(f"{url}: this Kafka is too old for frametally ({error}): use 2.8 or later")
+            return Misconfigured(
+                f"{url}: frametally does not support this version of Kafka ({error}): use 2.8 or later"
+            )
         case errors.InvalidReplicationFactorError():
             return Misconfigured(
-                f"topic {topic!r} cannot be made: there are too few brokers for Kafka's "
-                "default.replication.factor, lower it or add brokers"
+                f"topic {topic!r} cannot be created: there are fewer brokers than Kafka's "
+                "default.replication.factor; lower it, or add brokers"
             )
         case errors.InvalidTopicError():
-            return Misconfigured(f"{topic!r} cannot be the name of a topic: correct FRAMETALLY_TOPIC")
-    return Retryable(f"{url} does not answer correctly ({error}): try again, or read its log", part=PART)
+            return Misconfigured(f"{topic!r} is not a valid topic name: correct FRAMETALLY_TOPIC")
+    return Retryable(f"{url} did not answer correctly ({error}): try again, or check its log", part=PART)

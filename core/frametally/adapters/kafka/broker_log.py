@@ -74,7 +74,7 @@ class KafkaLog:
     def create_topic(self, topic: str, partitions: int, *, keep_s: float | None = None) -> None:
         """Make the topic if it is not there; see `FrameLog.create_topic`."""
         if partitions < 1:
-            raise Misconfigured(f"topic {topic!r}: {partitions} partitions; give it at least 1")
+            raise Misconfigured(f"topic {topic!r} cannot have {partitions} partitions; give it at least 1")
         try:
             self._describe(topic)
         except NoSuchTopic:
@@ -147,7 +147,7 @@ class KafkaLog:
         Kafka forgets what a group committed once it had no member for `offsets.retention.minutes` (a week).
         """
         self._describe(topic, right="READ")
-        with explained(self._access, self.url, topic, "look at the groups of"):
+        with explained(self._access, self.url, topic, "describe the groups of"):
             groups = [group["group_id"] for group in self._connected().list_groups()]
         by_group = [committed for committed in self._committed(topic, groups).values() if committed]
         if not by_group:
@@ -177,8 +177,8 @@ class KafkaLog:
         (result,) = results["topic"].values()
         if result != "OK":
             raise Misconfigured(
-                f"topic {topic!r} cannot be set to keep messages for {keep_s:g} s ({result}): have an "
-                "administrator set its retention.ms, or set FRAMETALLY_LOG_RETENTION_H=0"
+                f"topic {topic!r} cannot be set to keep messages for {keep_s:g} s ({result}): ask an "
+                "administrator to set its retention.ms, or set FRAMETALLY_LOG_RETENTION_H=0"
             )
 
     def close(self) -> None:
@@ -194,7 +194,7 @@ class KafkaLog:
         offset_specs = {
             TopicPartition(topic, p): offset_spec for p in range(self._describe(topic).partitions)
         }
-        with explained(self._access, self.url, topic, "look at"):
+        with explained(self._access, self.url, topic, "describe"):
             offsets = self._connected().list_partition_offsets(offset_specs)
         return {
             topic_partition.partition: offsets[topic_partition].offset for topic_partition in sorted(offsets)
@@ -205,7 +205,7 @@ class KafkaLog:
         everywhere = [TopicPartition(topic, partition) for partition in range(target.partitions)]
         if not groups:
             return {}
-        with explained(self._access, self.url, topic, "look at"):
+        with explained(self._access, self.url, topic, "describe"):
             by_group = self._group_offsets(dict.fromkeys(groups, everywhere))
         return {
             group: {
@@ -234,7 +234,7 @@ class KafkaLog:
             Misconfigured: There is none, the right is missing, or it was created again since it was first
                 seen here: going on would mix up the offsets of the two.
         """
-        with explained(self._access, self.url, topic, "look at"):
+        with explained(self._access, self.url, topic, "describe"):
             (row,) = self._connected().describe_topics([topic])
             if row["error_code"]:
                 raise for_code(row["error_code"])(topic)
@@ -243,8 +243,8 @@ class KafkaLog:
         first_log_id = self._log_ids.setdefault(topic, current.log_id)
         if first_log_id != current.log_id:
             raise Misconfigured(
-                f"topic {topic!r} was deleted and created again ({first_log_id}, now {current.log_id}): "
-                "its messages are gone; restart this command to use the new one"
+                f"topic {topic!r} was deleted and created again ({first_log_id}, now {current.log_id}), "
+                "and its messages are lost; restart this command to use the new topic"
             )
         if right is not None and rights and right not in rights:
             raise no_right(self._access, {"READ": "read", "WRITE": "write to"}[right], f"topic {topic!r}")

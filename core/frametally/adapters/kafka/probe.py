@@ -50,19 +50,19 @@ def _check_one(access: KafkaAccess, host: str, port: int) -> None:
         if not access.with_login:
             if error != _ILLEGAL_SASL_STATE:
                 raise Misconfigured(
-                    f"{where} wants a name and a password: "
-                    "set FRAMETALLY_LOG_USER and FRAMETALLY_LOG_PASSWORD"
+                    f"{where} requires a user name and a password: set FRAMETALLY_LOG_USER and "
+                    "FRAMETALLY_LOG_PASSWORD"
                 )
             return
         if error == _ILLEGAL_SASL_STATE:
             raise Misconfigured(
-                f"{where} takes no name and password on this port: leave FRAMETALLY_LOG_USER away, "
-                "or name the port of its SASL listener in FRAMETALLY_LOG_URL"
+                f"{where} does not accept a user name and password on this port: leave out "
+                "FRAMETALLY_LOG_USER, or set FRAMETALLY_LOG_URL to the port of its SASL listener"
             )
         if error == _UNSUPPORTED_MECHANISM:
             raise Misconfigured(
-                f"{where} does not accept {mechanism}: it offers {', '.join(_texts(answer[2:]))}; "
-                "set sasl.mechanisms in the file that FRAMETALLY_LOG_CLIENT_PROPERTIES names"
+                f"{where} does not accept {mechanism}; it accepts {', '.join(_texts(answer[2:]))}: set "
+                "sasl.mechanisms in the file that FRAMETALLY_LOG_CLIENT_PROPERTIES names"
             )
         if error == _NO_ERROR and mechanism == "PLAIN":
             _log_in(access, connection, where)
@@ -76,8 +76,8 @@ def _log_in(access: KafkaAccess, connection: socket.socket, where: str) -> None:
     (error,) = struct.unpack_from(">h", answer)
     if error != _NO_ERROR:
         raise Misconfigured(
-            f"{where} refused the name {access.user!r} or its password: "
-            "check FRAMETALLY_LOG_USER and FRAMETALLY_LOG_PASSWORD"
+            f"{where} refused the user name {access.user!r} or its password: check FRAMETALLY_LOG_USER and "
+            "FRAMETALLY_LOG_PASSWORD"
         )
 
 
@@ -89,7 +89,7 @@ def _connected(access: KafkaAccess, where: str, host: str, port: int) -> socket.
         raise unknown_host(where, "FRAMETALLY_LOG_URL", reason, part=PART) from error
     except (OSError, UnicodeError) as error:
         raise Retryable(
-            f"{where}: no answer ({error}); start it, or check FRAMETALLY_LOG_URL", part=PART
+            f"{where} is not responding ({error}): start it, or check FRAMETALLY_LOG_URL", part=PART
         ) from error
     if not access.with_tls:
         return plain
@@ -98,20 +98,20 @@ def _connected(access: KafkaAccess, where: str, host: str, port: int) -> socket.
     except ssl.SSLCertVerificationError as error:
         plain.close()
         raise Misconfigured(
-            f"{where} shows a certificate that is not trusted ({error.verify_message}): name the authority "
-            "that it comes from in FRAMETALLY_LOG_CA_FILE"
-            + ("" if access.ca_file is None else f", which is {access.ca_file}")
+            f"the certificate of {where} is not trusted ({error.verify_message}): set "
+            "FRAMETALLY_LOG_CA_FILE to the certificate file of its authority"
+            + ("" if access.ca_file is None else f", not to {access.ca_file}")
         ) from error
     except TimeoutError as error:
         plain.close()
         raise Retryable(
-            f"{where} does not answer; try again, or check FRAMETALLY_LOG_URL", part=PART
+            f"{where} is not responding: try again, or check FRAMETALLY_LOG_URL", part=PART
         ) from error
     except OSError as error:
         plain.close()
         raise Misconfigured(
-            f"{where} does not speak TLS: set FRAMETALLY_LOG_SECURITY to "
-            f"{'SASL_PLAINTEXT' if access.with_login else 'PLAINTEXT'}, or name its other port"
+            f"{where} does not use TLS: set FRAMETALLY_LOG_SECURITY to "
+            f"{'SASL_PLAINTEXT' if access.with_login else 'PLAINTEXT'}, or use its TLS port"
         ) from error
 
 
@@ -128,18 +128,18 @@ def _ask(
             return _exactly(connection, size)[4:]
     except TimeoutError as error:
         raise Retryable(
-            f"{where} does not answer; try again, or check FRAMETALLY_LOG_URL", part=PART
+            f"{where} is not responding: try again, or check FRAMETALLY_LOG_URL", part=PART
         ) from error
     except OSError as error:
         if access.with_tls or not _speaks_tls(connection):
             raise Retryable(
-                f"{where} hung up ({error}); try again, or check FRAMETALLY_LOG_URL", part=PART
+                f"{where} closed the connection ({error}): try again, or check FRAMETALLY_LOG_URL", part=PART
             ) from error
     if not access.with_tls and _speaks_tls(connection):
         raise Misconfigured(
-            f"{where} speaks TLS: set FRAMETALLY_LOG_SECURITY to {'SASL_SSL' if access.with_login else 'SSL'}"
+            f"{where} uses TLS: set FRAMETALLY_LOG_SECURITY to {'SASL_SSL' if access.with_login else 'SSL'}"
         )
-    raise Misconfigured(f"{where} does not answer like Kafka: check FRAMETALLY_LOG_URL")
+    raise Misconfigured(f"the server at {where} does not seem to be Kafka: check FRAMETALLY_LOG_URL")
 
 
 def _speaks_tls(connection: socket.socket) -> bool:
@@ -159,7 +159,7 @@ def _exactly(connection: socket.socket, count: int) -> bytes:
     while len(received) < count:
         more = connection.recv(count - len(received))
         if not more:
-            raise ConnectionResetError("the connection was closed")
+            raise ConnectionResetError("it sent no answer")
         received += more
     return received
 

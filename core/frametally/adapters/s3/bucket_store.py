@@ -208,7 +208,7 @@ class S3Store:
         """Remove the object; removing a missing one does nothing."""
         _check(key)
         try:
-            self._call("removed", key, lambda: obstore.delete(self._store, key))
+            self._call("deleted", key, lambda: obstore.delete(self._store, key))
         except ObjectMissing:
             return
 
@@ -228,7 +228,8 @@ class S3Store:
                 return after
             if time.monotonic() > until_s:
                 raise Retryable(
-                    f"{self._place}: others have changed {key} for {_CHANGE_PATIENCE_S:g} s; try again"
+                    f"{self._place}: other processes have kept changing {key} for {_CHANGE_PATIENCE_S:g} "
+                    "s; try again"
                 )
             time.sleep(random.uniform(0.001, 0.05))  # noqa: S311 - no secret
 
@@ -259,14 +260,17 @@ class S3Store:
         """Return a presigned link to the object; see `ObjectStore.address`. Nothing is asked of the store."""
         _check(key)
         if ttl_s > _LONGEST_LINK_S:
-            raise Misconfigured(f"a link to {self.url} can last {_LONGEST_LINK_S} s at most, not {ttl_s} s")
+            raise Misconfigured(
+                f"a link to {self.url} can be valid for at most {_LONGEST_LINK_S} s, not {ttl_s} s"
+            )
         end_at = self._credentials.end_at()
         if end_at is not None:
             left_s = (end_at - datetime.datetime.now(datetime.UTC)).total_seconds()
             if left_s < ttl_s:
                 raise Misconfigured(
-                    f"{self._place}: these credentials end in {left_s:.0f} s, a link for {ttl_s} s would end "
-                    "with them: use credentials that last longer, or set a shorter time for links"
+                    f"{self._place}: these credentials expire in {left_s:.0f} s, before a link that is "
+                    f"valid for {ttl_s} s: use credentials that last longer, or set a shorter time for "
+                    "links"
                 )
         return obstore.sign(self._signer, "GET", key, datetime.timedelta(seconds=ttl_s))
 
@@ -294,7 +298,7 @@ class S3Store:
     def _check_whole(self, key: str, size_bytes: int, expected_bytes: int) -> None:
         if size_bytes != expected_bytes:
             raise Retryable(
-                f"{self._place}: {key} came cut short ({size_bytes} of {expected_bytes} bytes): try again"
+                f"{self._place}: {key} arrived incomplete ({size_bytes} of {expected_bytes} bytes): try again"
             )
 
     def _call(self, verb: str, key: str, action: Callable[[], T]) -> T:
@@ -347,8 +351,8 @@ def read_ca_file(access: StoreAccess) -> bytes:
         return access.ca_file.read_bytes()
     except OSError as error:
         raise Misconfigured(
-            f"FRAMETALLY_STORE_CA_FILE={access.ca_file}: cannot be read ({error.strerror}); name a file that "
-            "this user may read"
+            f"FRAMETALLY_STORE_CA_FILE={access.ca_file} cannot be read ({error.strerror}): set it to a "
+            "file that this user can read"
         ) from error
 
 

@@ -39,7 +39,7 @@ def credentials_of(access: StoreAccess) -> S3Credentials:
         return _of_aws()
     if not access.access_key or not secret:
         missing = "FRAMETALLY_STORE_SECRET_KEY" if access.access_key else "FRAMETALLY_STORE_ACCESS_KEY"
-        raise Misconfigured(f"{missing} is not set: an S3 store needs a key name and a secret")
+        raise Misconfigured(f"{missing} is not set: an S3 store needs the name and the secret of a key")
     key: S3Credential = {
         "access_key_id": access.access_key,
         "secret_access_key": secret,
@@ -55,20 +55,20 @@ def _of_aws() -> S3Credentials:
         from botocore.exceptions import BotoCoreError
     except ImportError as error:
         raise Misconfigured(
-            f"AWS's own variables and files are read by boto3 ({error}): pip install 'frametally[s3]', or "
-            "set FRAMETALLY_STORE_ACCESS_KEY and FRAMETALLY_STORE_SECRET_KEY"
+            f"frametally reads AWS's own variables and files through boto3 ({error}): run pip install "
+            "'frametally[s3]', or set FRAMETALLY_STORE_ACCESS_KEY and FRAMETALLY_STORE_SECRET_KEY"
         ) from error
     try:
         credentials = boto3.Session().get_credentials()
     except BotoCoreError as error:
         raise Misconfigured(
-            f"AWS's own variables and files give no S3 key ({error}): correct them, or set "
+            f"AWS's own variables and files do not provide an S3 key ({error}): correct them, or set "
             "FRAMETALLY_STORE_ACCESS_KEY and FRAMETALLY_STORE_SECRET_KEY"
         ) from error
     if credentials is None:
         raise Misconfigured(
-            "no S3 key is set: set FRAMETALLY_STORE_ACCESS_KEY and FRAMETALLY_STORE_SECRET_KEY "
-            "(or what AWS's own clients read, such as AWS_PROFILE)"
+            "no S3 key is set: set FRAMETALLY_STORE_ACCESS_KEY and FRAMETALLY_STORE_SECRET_KEY (or what "
+            "AWS's own clients read, such as AWS_PROFILE)"
         )
 
     def current() -> S3Credential:

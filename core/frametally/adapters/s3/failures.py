@@ -25,14 +25,14 @@ _RIGHTS = {
     "read": "s3:GetObject",
     "written": "s3:PutObject",
     "listed": "s3:ListBucket",
-    "removed": "s3:DeleteObject",
+    "deleted": "s3:DeleteObject",
 }
 _SECRET = "correct FRAMETALLY_STORE_SECRET_KEY"  # noqa: S105 - the name of a setting
 _KEY = "correct FRAMETALLY_STORE_ACCESS_KEY"
 _REGION = "correct AWS_REGION"
-_CLOCK = "its clock and this machine's differ too much: set this machine's clock, by NTP best"
+_CLOCK = "its clock and this machine's clock differ too much: set this machine's clock, preferably with NTP"
 _TOKEN = "these credentials have expired: get new ones"  # noqa: S105
-_SETUP = "correct FRAMETALLY_STORE_URL, or run `frametally setup` to make it"
+_SETUP = "correct FRAMETALLY_STORE_URL, or run `frametally setup` to create it"
 
 _MISCONFIGURED = {
     "SignatureDoesNotMatch": f"the secret does not match the key: {_SECRET}",
@@ -46,7 +46,7 @@ _MISCONFIGURED = {
     "AuthorizationHeaderMalformed": f"wrong region: {_REGION}",
     "PermanentRedirect": f"the bucket is in another region: {_REGION}",
     "IllegalLocationConstraintException": f"the bucket is in another region: {_REGION}",
-    "NotImplemented": "it lacks what frametally needs (conditional puts): use another S3 service",
+    "NotImplemented": "it does not support conditional puts, which frametally needs: use another S3 service",
 }
 _POISON = {"KeyTooLongError": "choose a shorter key"}
 NO_ROOM = {"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull"}
@@ -76,7 +76,7 @@ def failure(error: Exception, *, verb: str, object_name: str, key: str, place: s
 
     Args:
         error: What obstore raised.
-        verb: `read`, `written`, `listed` or `removed`: what was not possible.
+        verb: `read`, `written`, `listed` or `deleted`: what was not possible.
         object_name: The object or folder, as a person names it.
         key: Its key; empty for the whole store.
         place: The store's URL and its service's.
@@ -90,34 +90,35 @@ def failure(error: Exception, *, verb: str, object_name: str, key: str, place: s
         return ObjectMissing(f"no object {key!r} in {place}")
     if code in NO_ROOM:
         return Retryable(
-            f"{place}: no space left for {object_name} ({code}): free some, or raise the quota", part=PART
+            f"{place}: no space left for {object_name} ({code}): free some space, or raise the quota",
+            part=PART,
         )
     if isinstance(error, PermissionDeniedError | UnauthenticatedError) or code == "AccessDenied":
         why = "" if code in ("", "AccessDenied") else f" ({code})"
         return Misconfigured(
-            f"{place}: {object_name} may not be {verb}{why}: give this key the right "
-            f"{_RIGHTS[verb]} (policies for each stage: cloud-services/s3/)"
+            f"{place}: {object_name} cannot be {verb}{why}: give this key the permission {_RIGHTS[verb]} "
+            "(policies for each stage: cloud-services/s3/)"
         )
     certificate = _CERTIFICATE.search(text)
     if certificate:
         return Misconfigured(
-            f"{place}: its certificate is not trusted ({certificate[1] or certificate[2]}): name the "
-            "file of its authority by FRAMETALLY_STORE_CA_FILE"
+            f"{place}: its certificate is not trusted ({certificate[1] or certificate[2]}): set "
+            "FRAMETALLY_STORE_CA_FILE to the certificate file of its authority"
         )
     if "InvalidContentType" in text or "InvalidMessage" in text:
-        return Misconfigured(f"{place}: it does not speak TLS: write http:// in FRAMETALLY_STORE_ENDPOINT")
+        return Misconfigured(f"{place}: it does not use TLS: write http:// in FRAMETALLY_STORE_ENDPOINT")
     if 400 <= status < 500 and status not in PASSING and code != "RequestTimeout":
         return Misconfigured(
-            f"{place}: {object_name} could not be {verb} (answer {status} {code}): is "
-            "FRAMETALLY_STORE_ENDPOINT that of an S3 service?"
+            f"{place}: {object_name} could not be {verb} (answer {status} {code}): check that "
+            "FRAMETALLY_STORE_ENDPOINT is the address of an S3 service"
         )
     cause = _CAUSE.search(text)
     if "body error" in text:
-        return Retryable(f"{place}: {object_name} came cut short: try again", part=PART)
+        return Retryable(f"{place}: {object_name} arrived incomplete: try again", part=PART)
     reason = code or (f"answer {status}" if status else cause[0] if cause else _first_line(text))
     return Retryable(
-        f"{place}: {object_name} could not be {verb} ({reason}): is the store up, and "
-        "FRAMETALLY_STORE_ENDPOINT right?",
+        f"{place}: {object_name} could not be {verb} ({reason}): check that the store is running, and that "
+        "FRAMETALLY_STORE_ENDPOINT is right",
         part=PART,
     )
 

@@ -90,7 +90,9 @@ class MultipartWrite:
         try:
             end = self._whole_bytes + len(self._loose)
             if at_byte != end:
-                raise Poison(f"bytes of {self.key} from {at_byte} on do not follow the {end} that came")
+                raise Poison(
+                    f"the bytes of {self.key} from {at_byte} on do not follow the {end} bytes received so far"
+                )
             while left:
                 piece = left[: PIECE_BYTES - len(self._loose)]
                 self._loose += piece
@@ -142,7 +144,7 @@ class MultipartWrite:
         number = len(self._etags) + 1
         if number > MOST_PARTS:
             raise Poison(
-                f"{self.key}: an S3 store takes {MOST_PARTS * PIECE_BYTES} bytes at most in one write; "
+                f"{self.key}: an S3 store accepts at most {MOST_PARTS * PIECE_BYTES} bytes in one write; "
                 "lower FRAMETALLY_UPLOAD_MAX_GB, and split larger files"
             )
         if self._upload is None:
@@ -178,7 +180,7 @@ class MultipartWrite:
 
         def make(before: bytes | None) -> bytes:
             if before not in (last_note, note):
-                raise Poison(f"another process continues the write of {self.key}: ask for its offset")
+                raise Poison(f"another process has taken over writing {self.key}: ask for its offset")
             return note
 
         self._store.change(self._part_key, make)
@@ -262,13 +264,13 @@ class MultipartWrite:
     def _failure(self, error: Exception, right: str = "s3:PutObject") -> FrametallyError:
         if error_code(error) in NO_ROOM:
             return NoRoom(
-                f"no room left for {self._target.display_name} ({error_code(error)}): free some, or raise "
-                "the quota"
+                f"no space left for {self._target.display_name} ({error_code(error)}): free some space, or "
+                "raise the quota"
             )
         return service_failure(error, f"{self._target.display_name} could not be written", right)
 
     def _is_over(self) -> Poison:
-        return Poison(f"the write of {self.key} is over: it was finished or aborted; start again")
+        return Poison(f"the write of {self.key} has already been finished or aborted; start again")
 
 
 def open_write(store: ObjectStore, target: WriteTarget, *, key: str, part_key: str) -> MultipartWrite:
@@ -297,4 +299,4 @@ def _parse(note_data: bytes | None) -> tuple[_Note, bytes]:
     try:
         return msgspec.json.decode(head, type=_Note), rest
     except msgspec.MsgspecError as error:
-        raise Poison(f"the note of a write is not frametally's ({error}): remove it") from error
+        raise Poison(f"frametally did not write the record of this upload ({error}): delete it") from error

@@ -14,7 +14,7 @@ try:
     from botocore.exceptions import BotoCoreError, ClientError
 except ImportError as missing:  # this module is imported only where it is needed
     raise Misconfigured(
-        f"an S3 store needs boto3 for this ({missing}): pip install 'frametally[s3]'"
+        f"an S3 store needs boto3 for this ({missing}): run pip install 'frametally[s3]'"
     ) from missing
 
 
@@ -55,7 +55,9 @@ def remove_version(access: StoreAccess, *, bucket: str, key: str, version: str) 
             return False
         if code in ("NoSuchKey", "404"):
             return True
-        raise service_failure(error, f"s3://{bucket}/{key} may not be removed", "s3:DeleteObject") from error
+        raise service_failure(
+            error, f"this key does not have permission to delete s3://{bucket}/{key}", "s3:DeleteObject"
+        ) from error
     return True
 
 
@@ -78,10 +80,10 @@ def service_failure(error: Exception, problem: str, right: str) -> Misconfigured
     """Return boto3's error as ours: a right that is missing, or a service that is away."""
     status = status_code(error)
     if status == 403:
-        return Misconfigured(f"{problem} ({error_code(error)}): give this key the right {right}")
+        return Misconfigured(f"{problem} ({error_code(error)}): give this key the permission {right}")
     if 400 <= status < 500 and status not in PASSING:
         settings = "FRAMETALLY_STORE_URL, FRAMETALLY_STORE_ENDPOINT and the key"
         return Misconfigured(f"{problem}: {error}; check {settings}")
     return Retryable(
-        f"{problem}: {error}; check that the store is running, and FRAMETALLY_STORE_ENDPOINT", part=PART
+        f"{problem}: {error}; check FRAMETALLY_STORE_ENDPOINT, and that the store is running", part=PART
     )

@@ -67,8 +67,8 @@ class SqlDatabase:
             self._engine = self._open_sqlite(url, busy_timeout_s)
         elif url.partition("://")[0] != "postgresql":
             raise Misconfigured(
-                f"{layout.setting}={url!r}: no such kind of {layout.part}; "
-                "use sqlite:////absolute/file.sqlite or postgresql://host/database"
+                f"{layout.setting}={url!r}: this kind of {layout.part} is not supported; use "
+                "sqlite:////absolute/file.sqlite or postgresql://host/database"
             )
         else:
             self._server = SqlServer(url, access, part=layout.part, setting=layout.setting)
@@ -106,8 +106,8 @@ class SqlDatabase:
                 layout = connection.execute(about).scalar()
                 if layout != self._layout.schema_version:
                     raise Misconfigured(
-                        f"{self._part} {self._name} was changed to layout {layout} by another frametally "
-                        "while this one was at work: restart this one, with the same version"
+                        f"another version of frametally changed {self._part} {self._name} to layout "
+                        f"{layout} while this one was running: restart this one, with the same version"
                     )
                 yield connection
 
@@ -197,8 +197,8 @@ class SqlDatabase:
                 f"with frametally at commit {LAST_BEFORE_RELEASE}, which upgrades it, or {instead}"
             )
         return Misconfigured(
-            f"{self._part} {self._name} has layout {number}; this frametally knows "
-            f"{layout.schema_version}: use the version that made it, or {instead}"
+            f"{self._part} {self._name} has layout {number}; this version of frametally knows "
+            f"{layout.schema_version}: use the version that created it, or {instead}"
         )
 
     def _check_kind(self) -> None:
@@ -206,8 +206,8 @@ class SqlDatabase:
             names = inspect(connection).get_table_names()
         if names and not {self._layout.about.name, *self._layout.beside} & {*names}:
             raise Misconfigured(
-                f"{self._name} is a SQLite file of another kind (it has a table {names[0]!r}), "
-                f"not a {self._part}; {self._another}"
+                f"{self._name} is a SQLite file of another kind (it has a table {names[0]!r}), not a "
+                f"{self._part}; {self._another}"
             )
 
     @contextmanager

@@ -101,15 +101,15 @@ class SqlKeptBooks:
     def restore(self, rows: Iterable[KeptRow], *, replace: bool) -> None:
         """Write rows in one transaction; see `KeptBooks.restore`."""
         if self._database is None:
-            raise Misconfigured("no plug-in here can take a backup: none keeps rows")
+            raise Misconfigured("no installed plug-in has data to back up")
         with self._database.writing() as connection:
             for book in self._books:  # whoever writes to another book waits, too
                 connection.execute(select(book.layout.about.c.schema_version).with_for_update()).scalar_one()
             row_counts = self._count_rows(connection)
             if row_counts and not replace:
                 raise Misconfigured(
-                    f"{self.url} is not empty ({in_words(row_counts)}): give --replace to remove all of "
-                    "that, or name another catalogue by FRAMETALLY_CATALOGUE_URL"
+                    f"{self.url} is not empty ({in_words(row_counts)}): add --replace to delete all of it, "
+                    "or set FRAMETALLY_CATALOGUE_URL to another catalogue"
                 )
             self._empty(connection)
             self._write(connection, rows)
@@ -159,7 +159,7 @@ class SqlKeptBooks:
                     _note(connection, by_about[name], dict(row.values))
                 continue
             if name not in self._tables or {*columns} != {*self._tables[name][1].columns.keys()}:
-                raise Poison(f"the backup has rows of {name[:100]!r} that do not fit its layout")
+                raise Poison(f"the backup has rows of {name[:100]!r} that do not match this version's layout")
             into = table(name, *map(column, columns))
             while batch := [row.values for row in islice(together, _AT_ONCE)]:
                 connection.execute(insert(into), batch)

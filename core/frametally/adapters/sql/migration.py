@@ -60,7 +60,7 @@ class UnknownLayout(FrametallyError):
 
     def __init__(self, number: int) -> None:
         """Keep the number of its layout."""
-        super().__init__(f"layout {number} is unknown here")
+        super().__init__(f"this version does not know layout {number}")
         self.number = number
 
 

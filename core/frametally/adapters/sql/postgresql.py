@@ -42,14 +42,14 @@ _CONNECT_ARGUMENTS = {
 _REFUSED_BY_NAME = (
     ("no password supplied", "set {user} and {password}"),
     ("password authentication failed", "correct {user} and {password}"),
-    ("no pg_hba.conf entry", "let this user connect from here in the server's pg_hba.conf"),
-    ("is not permitted to log in", "correct {user}, or give the role LOGIN"),
-    ("permission denied for database", "give this user the right CONNECT"),
+    ("no pg_hba.conf entry", "allow this user to connect from here in the server's pg_hba.conf"),
+    ("is not permitted to log in", "correct {user}, or give the role the attribute LOGIN"),
+    ("permission denied for database", "give this user the permission CONNECT"),
     ("certificate verify failed", "correct {ca_file}, or the server's certificate"),
     ("server certificate for", "use the name in the server's certificate in {url}"),
     ("root certificate file", "correct {ca_file}"),
     ("could not read root certificate", "correct {ca_file}"),
-    ("does not support SSL", "turn on TLS at the server, or leave {ca_file} out"),
+    ("does not support SSL", "turn on TLS on the server, or leave out {ca_file}"),
 )
 _UNKNOWN_HOST = ("Name or service not known", "nodename nor servname", "No address associated with hostname")
 _NO_SUCH_THING = ("3D000", "42P01", "42703", "3F000")
@@ -94,8 +94,8 @@ class SqlServer:
             engine = create_engine(self._url, pool_pre_ping=True, connect_args=_CONNECT_ARGUMENTS)
         except (ArgumentError, ImportError) as error:
             raise Misconfigured(
-                f"{self._names['url']}: no database can be opened by it ({error}); "
-                'install the driver: pip install "frametally[postgres]"'
+                f"{self._names['url']}: this database cannot be opened ({error}); "
+                'install the driver with pip install "frametally[postgres]"'
             ) from error
         event.listen(engine, "do_connect", _connect_in_time)
         return engine
@@ -118,16 +118,16 @@ class SqlServer:
         code = str(getattr(error.orig, "sqlstate", None) or "")
         name = f"{self._part} {self.name}"
         if code in _NO_SUCH_THING or ("database" in message and "does not exist" in message):
-            return Misconfigured(f"{name}: {message}; make it, or correct {self._names['url']}")
+            return Misconfigured(f"{name}: {message}; create it, or correct {self._names['url']}")
         if code in _NO_RIGHT:
-            return Misconfigured(f"{name}: {message}; give this user that right")
+            return Misconfigured(f"{name}: {message}; give this user that permission")
         for words, remedy in _REFUSED_BY_NAME:
             if words in message:
                 return Misconfigured(f"{name}: {message}; {remedy.format(**self._names)}")
         if any(words in message for words in _UNKNOWN_HOST):
             return unknown_host(name, self._names["url"], message, part=self._part)
         if isinstance(error, DataError):
-            return Poison(f"{name} cannot hold that: {message}")
+            return Poison(f"{name} cannot store this: {message}")
         # 53: disk or memory full. 55: a lock was not had in time. 57: stopped by a person, starting up.
         if isinstance(error, OperationalError | InterfaceError | InternalError):
             return Retryable(f"{name}: {message}; check the server and try again", part=self._part)
@@ -143,11 +143,11 @@ class SqlServer:
             raise Misconfigured(f"{setting} is not a URL; use postgresql://host/database") from error
         if parsed.password is not None or any(name in parsed.query for name in _SECRETS_IN_QUERY):
             raise Misconfigured(
-                f"{setting} carries a password, and a URL is shown and logged: "
-                f"take it out, and set {self._names['password']}"
+                f"{setting} contains a password, but frametally shows and logs URLs: leave the password "
+                f"out, and set {self._names['password']}"
             )
         if not parsed.database:
-            raise Misconfigured(f"{setting}={url!r} names no database; use postgresql://host/database")
+            raise Misconfigured(f"{setting}={url!r} does not name a database; use postgresql://host/database")
         parsed = parsed.set(drivername="postgresql+psycopg")
         if access.user:
             parsed = parsed.set(username=access.user)
@@ -157,8 +157,8 @@ class SqlServer:
             # Who names an authority wants to know whom they speak to.
             if (mode := parsed.query.get("sslmode", "verify-full")) != "verify-full":
                 raise Misconfigured(
-                    f"{setting} says sslmode={mode}, and {self._names['ca_file']} is set, by which the "
-                    "server must prove its name: take sslmode out of the URL, or leave the file out"
+                    f"{setting} has sslmode={mode}, but {self._names['ca_file']} is set, so the server "
+                    "must prove its identity: leave sslmode out of the URL, or do not set the file"
                 )
             trust = {"sslmode": "verify-full", "sslrootcert": str(access.ca_file)}
             parsed = parsed.update_query_dict({**dict(parsed.query), **trust})

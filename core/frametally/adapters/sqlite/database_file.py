@@ -128,8 +128,9 @@ class SqliteFile:
                     self._lay_out()
         if self._version() != _SCHEMA_VERSION:
             raise Misconfigured(
-                f"log file {self.path} has layout {self._version()}, this frametally knows only "
-                f"{_SCHEMA_VERSION}; use the version that made it, or set FRAMETALLY_LOG_URL to a new file"
+                f"log file {self.path} has layout {self._version()}, but this version of frametally only "
+                f"knows {_SCHEMA_VERSION}; use the version that created it, or set FRAMETALLY_LOG_URL to a "
+                "new file"
             )
 
     def _version(self) -> int:

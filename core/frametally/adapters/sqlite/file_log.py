@@ -66,7 +66,7 @@ class SqliteLog:
     def create_topic(self, topic: str, partitions: int, *, keep_s: float | None = None) -> None:
         """Make the topic if it is not there; see `FrameLog.create_topic`."""
         if partitions < 1:
-            raise Misconfigured(f"topic {topic!r}: {partitions} partitions; give it at least 1")
+            raise Misconfigured(f"topic {topic!r} cannot have {partitions} partitions; give it at least 1")
         with self._file.write() as connection:
             result = connection.execute(
                 "INSERT OR IGNORE INTO topic (name, log_id, partitions) VALUES (?, ?, ?)",

@@ -17,7 +17,7 @@ export const STATES = {
 };
 
 /**
- * "Waiting: the store does not answer for now."
+ * "Waiting: the store is not responding at the moment."
  * @param {Pick<Page.LiveState, "state"|"reason">} told
  */
 export const stateWords = ({ state, reason }) =>
@@ -65,7 +65,7 @@ export function standing({ state, away_since_ms: away, late }) {
   return "waiting";
 }
 
-/** "Live, 0.1 s behind", "Gone since 14:00:12" @param {Api.LiveCamera} camera */
+/** "Live, 0.1 s behind", "Offline since 14:00:12" @param {Api.LiveCamera} camera */
 export function cameraWords(camera) {
   const { lag_ms: captured, shown_lag_ms: shown, away_since_ms: away } = camera;
   const behind =
@@ -149,6 +149,9 @@ export const sendCamera = (camera) => send("POST", "cameras", camera);
 
 /** @param {{source: string, address: string, transport: string}} camera @returns {Promise<Api.CameraPreview>} */
 export const askPreview = (camera) => send("POST", "cameras/preview", camera);
+
+/** Searches the local network, for up to 15 s. @returns {Promise<Api.CameraSearch>} */
+export const askSearch = () => send("POST", "cameras/search", {});
 
 /** @param {string} source @param {"start"|"stop"} what @returns {Promise<Api.LiveCamera>} */
 export const sendTurn = (source, what) => send("POST", `${cameraRoute(source)}/${what}`, {});

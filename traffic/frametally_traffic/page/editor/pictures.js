@@ -4,7 +4,7 @@ import { get } from "frametally/js/shared/api.js";
 import { byId, control, el, svg } from "frametally/js/shared/dom.js";
 import { fromInput, moment, toInput, toTheMinute } from "frametally/js/shared/format.js";
 import { plus, startOf } from "frametally/js/shared/time.js";
-import { holdsAt } from "./shapes.js";
+import { holdsAt, KIND_NAMES } from "./shapes.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<string, Parameters<typeof plus>[1]>} */
@@ -124,7 +124,7 @@ export function shapeList(shapes, chosen, atMs, choose) {
         },
         el("span.shape-sign", { "aria-hidden": "true" }, SIGNS[one.kind]),
         el("span.name", one.name || t("traffic.no_name")),
-        el("span.muted.small", [one.kind, when].filter(Boolean).join(", ")),
+        el("span.muted.small", [KIND_NAMES[one.kind], when].filter(Boolean).join(", ")),
         holdsAt(one, atMs) ? null : el("span.remark", t("traffic.not_in_this_picture")),
       ),
     );

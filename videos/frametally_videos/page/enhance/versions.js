@@ -56,7 +56,7 @@ export function madeRow(made, leave, on) {
           tellNews();
         }),
     },
-    t("videos.remove_2"),
+    t("videos.delete"),
   );
   const play = el(
     "button.button",

@@ -1,4 +1,4 @@
-// One file on its way to the server, by tus: it goes on where it was after a cut, a reload, or a server that was away.
+// One file on its way to the server, over tus: it resumes after a lost connection, a reload or a server outage.
 
 import { Upload, defaultOptions } from "tus-js-client";
 import { ApiError, BASE, getFrom, send } from "frametally/js/shared/api.js";

@@ -87,8 +87,7 @@ function difference(frames) {
 }
 
 /** @param {number|null} frames */
-const told = (frames) =>
-  frames === null ? t("videos.not_known_how_many_are") : t("videos.are", { frames: number(frames) });
+const told = (frames) => (frames === null ? t("videos.not_known_how_many_are") : number(frames));
 
 /**
  * @param {string} title

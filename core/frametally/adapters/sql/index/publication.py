@@ -131,7 +131,7 @@ def rows_of(
 
 
 def _counted_twice(run: Run) -> Poison:
-    return Poison(f"run {run.prefix} counts something twice; it is not indexed")
+    return Poison(f"run {run.prefix} counts something twice, so frametally does not index it")
 
 
 def _insert(
@@ -182,7 +182,9 @@ def _check_inserted(connection: Connection, table: Table, number: int, inserted:
     query = select(func.count()).select_from(table).where(table.c.run == number)
     row_count = connection.execute(query).scalar_one()
     if row_count != inserted:
-        raise Retryable(f"{inserted} rows went into {table.name} but {row_count} are there; index again")
+        raise Retryable(
+            f"frametally wrote {inserted} rows to {table.name}, but {row_count} are there; index again"
+        )
 
 
 _packed_decoder = msgspec.msgpack.Decoder(Packed)

@@ -1,6 +1,7 @@
 // A frame with its boxes: the picture, and over it one drawing whose units are the frame's pixels. The names of the boxes are part of that drawing, so that at no size and in no proportions can they part from their boxes.
 
 import { el, svg } from "../shared/dom.js";
+import { percent } from "../shared/format.js";
 import { t } from "../shared/texts.js";
 
 const NEAR = "100px";
@@ -196,7 +197,7 @@ export function framesBoxes(boxes, frame, colorOf, named) {
     names,
   );
   if (!named) return all;
-  const words = falling.map(({ label, confidence }) => `${label} ${Math.round(confidence * 100)} %`);
+  const words = falling.map(({ label, confidence }) => `${label} ${percent(confidence)}`);
   new ResizeObserver(() => {
     // As the drawing is scaled: all of it is in view, whatever the proportions of its place.
     const scale = Math.min(all.clientWidth / frame.width, all.clientHeight / frame.height);

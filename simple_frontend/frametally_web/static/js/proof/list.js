@@ -192,11 +192,8 @@ export class ProofList {
   #peak({ metric }, isAll) {
     if (metric !== "peak" || !this.most) return "";
     const { count, label } = this.most;
-    return t("web.the_most_of_one_label_in", {
-      part: isAll ? t("web.is") : t("web.so_far_is"),
-      count: number(count),
-      label,
-    });
+    const values = { count: number(count), label };
+    return isAll ? t("web.the_most_of_one_label_in", values) : t("web.so_far_is", values);
   }
 
   /**
@@ -217,10 +214,7 @@ export class ProofList {
         part: isValue ? t("web.the_bars_value") : t("web.all_detections_of_this_bar"),
       });
     } else if (isAll) {
-      const bar =
-        total === null
-          ? ""
-          : t("web.the_bar", { part: isValue ? t("web.says") : t("web.has"), total: number(total) });
+      const bar = total === null ? "" : t("web.the_bar", { total: number(total) });
       this.sum.textContent = t("web.the_sum_is_2", { sum: number(sum), bar });
     } else {
       this.sum.textContent = t("web.sum_so_far", {

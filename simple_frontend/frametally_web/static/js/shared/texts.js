@@ -1,4 +1,4 @@
-// The texts of the page in the viewer's language. `fetch_assets.py` writes each text in place of its key.
+// The texts of the page in the viewer's language. `fetch_assets.py` replaces each key with its text.
 
 const LANGUAGE = globalThis.document?.documentElement.lang || "en";
 /** What numbers and times are written by. */

@@ -1,4 +1,4 @@
-// The choice of the page's language in its header. A cookie keeps it, so that it needs no account.
+// The choice of the page's language in its header. A cookie stores it, so it does not need an account.
 
 const YEAR_S = 31_536_000;
 

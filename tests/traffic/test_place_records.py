@@ -1,0 +1,35 @@
+"""What an interval's coverage says of the objects that were counted at a place in it."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+from tests.fakes.records import make_coverage
+from tests.traffic.flow_days import DAY, MODEL, SOURCE, goer, path_files
+
+from frametally.records import Coverage, IntervalCount
+from frametally.rules.times import HOUR_MS
+from frametally_traffic.counting.place_records import PlaceRecords
+from frametally_traffic.flows.day_flows import flows_of_day
+from frametally_traffic.flows.shapes import LineShape, Shapes
+
+CAR = goer("car", *((HOUR_MS + 400 * n, 200, 50 + 20 * n) for n in range(16)))
+SHAPES = Shapes((LineShape("stop", ((0, 1000), (4000, 1000))),))
+FILMED = make_coverage(DAY + HOUR_MS, 10, model=MODEL, interval_s=3600, objects=1, analysed_fps=5)
+
+
+@pytest.mark.parametrize(
+    ("coverage", "objects", "frames"),
+    [
+        ([FILMED], 1, 10),
+        ([], 1, 0),  # tracked over an interval without a frame
+        ([msgspec.structs.replace(FILMED, objects=None, covered_ms=0)], None, 10),  # too slow to follow
+    ],
+)
+def test_objects_are_unknown_where_frames_were_too_few_to_follow_them(
+    coverage: list[Coverage], objects: int | None, frames: int
+) -> None:
+    flows = flows_of_day(path_files([CAR]).values(), SHAPES, model=MODEL, source=SOURCE, day_start_ms=DAY)
+    [line] = PlaceRecords(MODEL, 3600, flows, SHAPES, coverage).count_lines()
+    count = msgspec.json.decode(line.partition(b"\t")[2], type=IntervalCount)
+    assert (count.objects, count.frames, count.detections) == (objects, frames, 1)
