@@ -327,7 +327,7 @@ def test_a_track_tells_who_was_where_and_shows_its_first_and_its_best_frame(foot
     assert track.votes == (Vote(label="car", boxes=20, confidence=18.05),)
     assert paths(footage) == [[(NOON_MS, 130.0, 240.0, 40.0), (NOON_MS + 3_800, 168.0, 240.0, 40.0)]]
     folder = run.prefix.replace("mapreduce-output/", "tracks/")
-    names = ("history.json", "part-00000", "paths-00000")
+    names = ("history.json", "hours.json", "part-00000", "paths-00000")
     assert list(footage.objects("tracks")) == [f"{folder}/{name}" for name in names]
 
 
@@ -343,7 +343,7 @@ def test_tracks_are_there_before_a_reader_can_see_their_run(
         "mapreduce-output",
         *["tracks"] * 2,
         "mapreduce-output",
-        "tracks",  # the history
+        *["tracks"] * 2,  # the history and the hours
         *["mapreduce-output"] * 2,
     ]
     assert puts[-1].endswith("_runs/000001.json")
