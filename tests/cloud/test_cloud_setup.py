@@ -455,4 +455,4 @@ def test_one_that_is_away_makes_the_whole_unwell(
     assert main(["reach"]) == 2
     said = capsys.readouterr()
     assert said.out == f"log: 127.0.0.1:{listening} answers\n"
-    assert "FRAMETALLY_INDEX_URL right?" in said.err.replace("\n", " ")
+    assert "FRAMETALLY_INDEX_URL is right" in said.err.replace("\n", " ")
