@@ -89,9 +89,9 @@ def late_segment(folder: Path, frames: int, counting: SegmentCounting | None) ->
         dead_letters=[],
         counting=counting,
     )
-    path = folder / "store" / keys.segment_key(MODEL, LOG_ID, TOPIC, 1, offset)
-    path.write_bytes(data)
-    return path
+    segment = folder / "store" / keys.segment_key(MODEL, LOG_ID, TOPIC, 1, offset)
+    segment.write_bytes(data)
+    return segment
 
 
 def published(folder: Path) -> str:
