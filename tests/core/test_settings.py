@@ -162,7 +162,9 @@ def test_what_runs_programs_is_not_taken_from_a_folder_that_may_be_anybodys(
 ) -> None:
     variable = f"FRAMETALLY_{name.upper()}"
     (tmp_path / ".env").write_text(f"{variable}=./evil=1\n")
-    with pytest.raises(Misconfigured, match=f"{tmp_path}/.env sets {variable}: .* set it in the environment"):
+    with pytest.raises(
+        Misconfigured, match=f"{tmp_path}/.env sets {variable}, but .* set it in the environment"
+    ):
         load_settings("hadoop")
     monkeypatch.setenv(variable, "mine=1")
     assert getattr(load_settings("hadoop"), name) == "mine=1"
