@@ -1,4 +1,4 @@
-"""`python .ci/failed.py TARGET CACHE`: the tests that failed in pytest's last run, a line each, or the target."""
+"""`python .ci/failed.py TARGET CACHE`: the tests that failed last, or the target."""
 
 from __future__ import annotations
 

@@ -13,11 +13,12 @@ import argparse
 import os
 import time
 from collections import defaultdict
+from concurrent.futures import ProcessPoolExecutor
 from statistics import median
 from typing import NamedTuple
 
 import numpy as np
-from accuracy_simulation import FRAMES, make_world
+from accuracy_simulation import FRAMES, HOURS, make_world
 from accuracy_truth import CHECKS_IN_WORLD, DENSITIES, World
 from results import Cell, Goal, Table, save
 
@@ -26,7 +27,9 @@ from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckedBox, 
 from frametally_accuracy.rules.bar_intervals import AnsweredUnits, bar_intervals, spread_of
 from frametally_accuracy.rules.drawing import Draws, draw, unit_weights, zones_of
 from frametally_accuracy.rules.estimation import estimate
+from frametally_accuracy.rules.levels import steady_counts, unusual_counts
 from frametally_accuracy.staleness import Covered, KnownCoverage
+from frametally_consumer.load import cores
 from frametally_web.charts.checks import CheckedCount, CountQuestion
 
 BARS = (1, 4, 24, 96, 288, 1440)
@@ -38,6 +41,10 @@ _STONE = 0.35
 
 _RARE = 0.5
 """Where a greater part of the bars has a stone, it is there all day."""
+
+
+Place = tuple[int, float, int]
+"""Answered frames, objects a frame, and bars a day."""
 
 
 class Held(NamedTuple):
@@ -62,16 +69,11 @@ def main() -> None:
     parser.add_argument("--checks", type=int, default=1000, help="of each label")
     options = parser.parse_args()
     load_before = os.getloadavg()[0]
-    random = np.random.default_rng(21)
-    found: dict[tuple[int, float, int], list[Held]] = defaultdict(list)
-    for _ in range(options.checks // CHECKS_IN_WORLD):
-        world = make_world(random)
-        weights = unit_weights(world.model, world.doubts)
-        zones = zones_of(weights)
-        for _ in range(CHECKS_IN_WORLD):
-            draws = draw(weights, zones, random.random(FRAMES))
-            for size in SIZES:
-                _look(world, weights, draws.first(size // 10), size, found)
+    found: dict[Place, list[Held]] = defaultdict(list)
+    with ProcessPoolExecutor(cores()) as pool:
+        for of_world in pool.map(_of_world, range(options.checks // CHECKS_IN_WORLD)):
+            for place, held in of_world.items():
+                found[place] += held
     tables = [_table(found, size, options.checks) for size in SIZES]
     goals = [
         Goal(
@@ -82,19 +84,32 @@ def main() -> None:
         for (size, density, bars), held in sorted(found.items())
         if len(held) >= 30 and bars > 1
     ]
+    goals += [
+        Goal(
+            what=f"{density:g} a frame, {size} frames: hours with a false box of two hours, %",
+            measured=round(100 * float(np.mean([hit for one in held for hit in one.stones])), 1),
+            at_least=94,
+        )
+        for (size, density, bars), held in sorted(found.items())
+        if len(held) >= 30 and bars == HOURS
+    ]
     seconds = [_seconds() for _ in range(9)]
     tables.append(
         Table(
             title=f"Intervals of {MANY:,} bars",
-            columns=["bars", "first, with all that is kept afterwards, ms", "again, median of 8, ms"],
+            columns=[
+                "bars",
+                "first, ms of CPU",
+                "again, median of 8, ms of CPU",
+            ],
             rows=[[MANY, _ms(seconds[0][0]), _ms(median(again for _, again in seconds[1:]))]],
             note="A check of 400 answered frames and one label; as a chart asks for them, without the index.",
         )
     )
     first, again = max(one for one, _ in seconds), median(one for _, one in seconds)
     goals += [
-        Goal(what=f"{MANY:,} bars, the slowest first time, ms", measured=_ms(first), at_most=200),
-        Goal(what=f"{MANY:,} bars, again, ms", measured=_ms(again), at_most=200),
+        Goal(what=f"{MANY:,} bars, the slowest first time, ms of CPU", measured=_ms(first), at_most=200),
+        Goal(what=f"{MANY:,} bars, again, ms of CPU", measured=_ms(again), at_most=200),
     ]
     save(
         name="accuracy_bars",
@@ -108,20 +123,45 @@ def main() -> None:
     )
 
 
+def _of_world(number: int) -> dict[Place, list[Held]]:
+    """Return what the checks of a day say, by size, label and number of bars."""
+    random = np.random.default_rng([21, number])
+    world = make_world(random)
+    weights = unit_weights(world.model, world.doubts)
+    zones = zones_of(weights)
+    steady = steady_counts(world.model, [""] * FRAMES)
+    unusual = unusual_counts(world.model, [""] * FRAMES, np.arange(FRAMES) * HOURS / FRAMES)
+    found: dict[Place, list[Held]] = defaultdict(list)
+    for _ in range(CHECKS_IN_WORLD):
+        draws = draw(weights, zones, random.random(FRAMES))
+        for size in SIZES:
+            _look(world, weights, steady, unusual, draws.first(size // 10), size, found)
+    return found
+
+
 def _look(
     world: World,
     weights: np.ndarray,
+    steady: np.ndarray,
+    unusual: np.ndarray,
     draws: Draws,
     size: int,
-    found: dict[tuple[int, float, int], list[Held]],
+    found: dict[Place, list[Held]],
 ) -> None:
     drawn = np.sort(draws.units[draws.is_drawn])
     for label, density in enumerate(DENSITIES):
         truth, model = world.truth[:, label], world.model[:, label]
-        one = estimate(draws, truth[draws.units], model[draws.units], model_total=float(model.sum()))
+        one = estimate(
+            draws,
+            truth[draws.units],
+            model[draws.units],
+            model_total=float(model.sum()),
+            steady=steady[draws.units, label],
+            steady_total=float(steady[:, label].sum()),
+        )
         if not one.is_enough:
             continue
-        sample = AnsweredUnits(drawn, truth[drawn], model[drawn], weights[drawn])
+        sample = AnsweredUnits(drawn, truth[drawn], model[drawn], weights[drawn], unusual[drawn, label])
         spread = spread_of(one, sample, units=FRAMES)
         for bars in BARS:
             borders = np.linspace(0, FRAMES, bars + 1).astype(np.int64)
@@ -146,7 +186,7 @@ def _look(
             found[size, density, bars].append(Held(float(holds.mean()), float(np.median(widths)), stones))
 
 
-def _table(found: dict[tuple[int, float, int], list[Held]], size: int, checks: int) -> Table:
+def _table(found: dict[Place, list[Held]], size: int, checks: int) -> Table:
     rows: list[list[Cell]] = []
     for density in DENSITIES:
         for bars in BARS:
@@ -181,16 +221,16 @@ def _table(found: dict[tuple[int, float, int], list[Held]], size: int, checks: i
 
 
 def _seconds() -> tuple[float, float]:
-    """Return how long the intervals of many bars take, the first time and again."""
+    """Return how long the intervals of many bars take the CPU, the first time and again."""
     check = _check()
     counts = [CheckedCount(bar * 8, bar * 8 + 8, None, ("dog",), 8, 8 + bar % 5) for bar in range(MANY)]
     question = CountQuestion("detections", "m", 1, ["gate"], None, counts)
     covered, places = Covered(0, MANY * 8, frozenset({"dog"})), range(MANY)
     times = []
     for _ in range(2):
-        begin_s = time.perf_counter()
+        begin_s = time.process_time()
         intervals = check.intervals(question, covered, places)
-        times.append(time.perf_counter() - begin_s)
+        times.append(time.process_time() - begin_s)
         if len(intervals) != MANY:
             raise RuntimeError(f"{len(intervals)} of {MANY} bars have an interval")
     return times[0], times[1]

@@ -81,6 +81,7 @@ def main() -> None:
             unit="frame",
             sizes=SIZES,
             make_world=make_world,
+            fixed_checks=10_000,
         )
     )
 

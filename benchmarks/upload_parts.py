@@ -58,7 +58,7 @@ def dashboard(data: Path, port: int) -> Iterator[subprocess.Popen[str]]:
     ) as server:
         try:
             assert server.stdout is not None  # noqa: S101 - for the type checker
-            if not any("Dashboard on" in line for line in server.stdout):
+            if not any("Dashboard at" in line for line in server.stdout):
                 raise SystemExit("the dashboard did not start")
             yield server
         finally:

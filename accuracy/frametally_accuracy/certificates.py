@@ -111,7 +111,10 @@ def recount(certificate: Certificate, footage: CheckFootage) -> Iterator[str]:
     except Misconfigured as error:
         yield f"its {check.unit_name} are not in this store, or are not counted: {error}"
         return
-    if any(getattr(check, name) != fact for name, fact in population.facts().items()):
+    facts = population.facts()
+    if not check.steady_totals:
+        population, facts = population.without_levels(), facts | {"steady_totals": {}}
+    if any(getattr(check, name) != fact for name, fact in facts.items()):
         units, units_gone = check.unit_name, check.units - len(population.members)
         words = (
             f"{units_gone} {units} are no longer there"

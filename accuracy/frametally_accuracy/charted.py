@@ -27,10 +27,10 @@ from frametally_accuracy import tables
 from frametally_accuracy.book import LAYOUT, AccuracyBook
 from frametally_accuracy.pieces.pieces_of_bars import PiecesOfBars
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
-from frametally_accuracy.results import Sample, method_of, sample_of
+from frametally_accuracy.results import Sample, estimate_of, method_of, sample_of
 from frametally_accuracy.rules.bar_intervals import RUN, AnsweredUnits, Spread, bar_intervals, spread_of
 from frametally_accuracy.rules.drawing import Numbers
-from frametally_accuracy.rules.estimation import CONFIDENCE, LEAST_ROUNDS, Estimate, estimate
+from frametally_accuracy.rules.estimation import CONFIDENCE, LEAST_ROUNDS, Estimate
 from frametally_accuracy.staleness import LINE_CHANGED, Covered, KnownCoverage
 from frametally_web.access.visitors import visitor
 from frametally_web.charts.bars import touches
@@ -210,17 +210,17 @@ class ChartedCheck:
         truth, model = (
             np.sum([by_label[label] for label in labels], axis=0) for by_label in (sample.truth, sample.model)
         )
-        total = float(sum(check.totals.get(label, 0) for label in labels))
-        label_estimate = estimate(sample.draws, truth, model, model_total=total)
-        if not label_estimate.is_enough:
+        label_estimate = estimate_of(check, sample, *labels)
+        if label_estimate is None or not label_estimate.is_enough:
             return None
-        values: dict[int, tuple[float, float, float]] = {
+        values: dict[int, tuple[float, ...]] = {
             int(sample.draws.units[cell]): (truth[cell], model[cell], sample.draws.weights[cell])
             for cell in zip(*np.nonzero(sample.draws.is_drawn), strict=True)
         }
         columns: Numbers = np.array([values[unit.number] for unit in self._by_place]).T
         times = np.array([unit.captured_at_ms for unit in self._by_place], dtype=np.int64)
-        units = AnsweredUnits(times, *columns)
+        unusual = np.array([not {*labels}.isdisjoint(unit.unusual) for unit in self._by_place])
+        units = AnsweredUnits(times, columns[0], columns[1], columns[2], unusual)
         return _OfLabels(label_estimate, spread_of(label_estimate, units, units=check.units), units)
 
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from frametally.books.count_settings import SettingsByDay
 from frametally.books.counted_events import CheckedMetric, EventPlace
@@ -20,7 +21,7 @@ from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.records import FrameDetections
 from frametally.rules.counted_boxes import CountedBoxes, least_float
-from frametally.rules.times import DAY_MS
+from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.settings.loading import Settings
 from frametally_accuracy.records import CheckedBox, CheckUnit
 from frametally_accuracy.rules.drawing import (
@@ -33,6 +34,7 @@ from frametally_accuracy.rules.drawing import (
     zones_of,
 )
 from frametally_accuracy.rules.estimation import LEAST_ROUNDS
+from frametally_accuracy.rules.levels import steady_counts, unusual_counts
 from frametally_accuracy.staleness import BarGrid, BarSums
 
 MOST_FRAMES = 500_000
@@ -106,6 +108,8 @@ class Population(NamedTuple):
         params: Hashes of the settings that their days were counted with.
         place: Of crossings, the line.
         footage: Of pieces, where they are, as `AccuracyCheck.footage`.
+        steady: How much of the counts stays from unit to unit.
+        unusual: Where the counts are unusual.
         by_second: Frames (of the label "") and what is counted, by source, second and label.
     """
 
@@ -115,6 +119,8 @@ class Population(NamedTuple):
     weights: Numbers
     zones: Whole
     params: tuple[str, ...]
+    steady: Numbers
+    unusual: NDArray[np.bool_]
     place: EventPlace | None = None
     footage: tuple[tuple[str, int, int], ...] = ()
     by_second: Mapping[tuple[str, int, str], int] = {}
@@ -132,14 +138,14 @@ class Population(NamedTuple):
 
     def facts(self) -> dict[str, Any]:
         """Return what a check records of it, by the names of `AccuracyCheck`."""
-        sums = self.counts.sum(axis=0)
         ends = (np.flatnonzero(self.zones == zone)[[0, -1]] for zone in range(int(self.zones.max()) + 1))
         is_of_pieces = self.members[0].to_ms is not None
         return {
             "units": len(self.members),
             "frames": sum(unit.frames for unit in self.members) if is_of_pieces else 0,
             "footage": self.footage,
-            "totals": {label: int(total) for label, total in zip(self.labels, sums, strict=True)},
+            "totals": self._by_label(self.counts.sum(axis=0)),
+            "steady_totals": self._by_label(self.steady.sum(axis=0)),
             "population_sha256": self.sha256(),
             "zones": tuple(
                 (first.source, first.captured_at_ms, last.source, last.captured_at_ms)
@@ -147,6 +153,13 @@ class Population(NamedTuple):
             ),
             "zone_units": tuple(int(number) for number in np.bincount(self.zones)),
         }
+
+    def without_levels(self) -> Population:
+        """Return what checks of an earlier frametally recorded, which knew no levels."""
+        return self._replace(steady=np.zeros_like(self.steady), unusual=np.zeros_like(self.unusual))
+
+    def _by_label(self, numbers: Numbers) -> dict[str, int]:
+        return {label: int(number) for label, number in zip(self.labels, numbers, strict=True)}
 
     def sums(self, grid: BarGrid) -> BarSums:
         """Return what is counted in each bar of a grid."""
@@ -181,6 +194,16 @@ class Population(NamedTuple):
                             zone=int(zone),
                             weight=float(draws.weights[row, zone]),
                             rest=float(draws.rest[row, zone]),
+                            steady={
+                                label: number
+                                for label, number in self._by_label(self.steady[unit]).items()
+                                if number
+                            },
+                            unusual=tuple(
+                                label
+                                for label, is_unusual in zip(self.labels, self.unusual[unit], strict=True)
+                                if is_unusual
+                            ),
                             **self.members[unit]._asdict(),
                         )
                     )
@@ -301,5 +324,12 @@ def read_frames(footage: CheckFootage, scope: CheckScope) -> Population:
         for frame in members
         for label in ("", *(box.label for box in frame.boxes))
     )
-    zones = zones_of(weights)
-    return Population(members, kept, counts, weights, zones, frames.params, by_second=by_second)
+    zones, levels = zones_of(weights), levels_of(members, counts)
+    return Population(members, kept, counts, weights, zones, frames.params, *levels, by_second=by_second)
+
+
+def levels_of(members: Sequence[CheckedUnit], counts: Numbers) -> tuple[Numbers, NDArray[np.bool_]]:
+    """Return how much of the counts of units stays, and where they are unusual, by unit and label."""
+    sources = [unit.source for unit in members]
+    hours = np.array([unit.captured_at_ms for unit in members]) / HOUR_MS
+    return steady_counts(counts, sources), unusual_counts(counts, sources, hours)

@@ -54,6 +54,7 @@ class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
         frames: How many frames the pieces have; 0 where units are frames.
         footage: Where the pieces are: source, and the range of event time that they fill without a hole.
         totals: What the model counts in them, by label.
+        steady_totals: How much of that stays from unit to unit, by label; earlier checks have none.
         population_sha256: Of all units with their counts and weights; see `population`.
         sums_sha256: Of what the model counts bar by bar, by stored interval (`60`, s); see `staleness`.
         zones: By zone, source and event time of its first and of its last unit.
@@ -79,6 +80,7 @@ class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
     frames: int = 0
     footage: tuple[tuple[str, int, int], ...] = ()
     totals: dict[str, int]
+    steady_totals: dict[str, int] = {}
     population_sha256: str
     sums_sha256: dict[str, str] = {}
     zones: tuple[tuple[str, int, str, int], ...]
@@ -110,6 +112,8 @@ class CheckUnit(msgspec.Struct, frozen=True, kw_only=True):
         height_px: Of the frame.
         boxes: Those of the check's labels that were counted in a frame when it was drawn.
         counts: What the model counted in a piece then, by label.
+        steady: How much of its counts stays from unit to unit, by label; see `steady_counts`.
+        unusual: Labels of which it counts unusually much or little there; see `unusual_counts`.
     """
 
     number: int
@@ -126,6 +130,8 @@ class CheckUnit(msgspec.Struct, frozen=True, kw_only=True):
     height_px: int
     boxes: tuple[CheckedBox, ...]
     counts: dict[str, int] = {}
+    steady: dict[str, int] = {}
+    unusual: tuple[str, ...] = ()
 
     def counted(self, label: str) -> int:
         """Return how many of a label the model counts in it."""

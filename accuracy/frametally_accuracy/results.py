@@ -143,11 +143,12 @@ class CheckResult(Answer, frozen=True, kw_only=True):
 
 
 class Sample(NamedTuple):
-    """The complete rounds of a check, and the counts of truth and model in them, by label."""
+    """Complete rounds of a check: draws, and by label the truth, the model's count and its steady part."""
 
     draws: Draws
     truth: dict[str, np.ndarray]
     model: dict[str, np.ndarray]
+    steady: dict[str, np.ndarray]
     used: int
     next_at: int
 
@@ -167,23 +168,30 @@ def sample_of(check: AccuracyCheck, units: Sequence[CheckUnit], answers: Sequenc
         rounds, used = number + 1, used + len(row)
     shape = rounds, len(check.zone_units)
     unit_numbers, weights, rest = np.full(shape, -1, dtype=np.int64), np.ones(shape), np.zeros(shape)
-    truth, model = ({label: np.zeros(shape) for label in check.labels} for _ in range(2))
+    truth, model, steady = ({label: np.zeros(shape) for label in check.labels} for _ in range(3))
     for unit in (unit for number in range(rounds) for unit in by_round[number]):
         place = unit.round, unit.zone
         unit_numbers[place], weights[place], rest[place] = unit.number, unit.weight, unit.rest
         for label in check.labels:
             truth[label][place] = counts[unit.number].get(label, 0)
             model[label][place] = unit.counted(label)
+            steady[label][place] = unit.steady.get(label, 0)
     sizes = np.array(check.zone_units, dtype=float)
-    return Sample(Draws(unit_numbers, weights, rest, sizes), truth, model, used, next_at)
+    return Sample(Draws(unit_numbers, weights, rest, sizes), truth, model, steady, used, next_at)
 
 
-def estimate_of(check: AccuracyCheck, sample: Sample, label: str) -> Estimate | None:
-    """Return the estimate of a label; None before there are rounds enough for any."""
+def estimate_of(check: AccuracyCheck, sample: Sample, *labels: str) -> Estimate | None:
+    """Return the estimate of some labels together; None before there are rounds enough for any."""
     if len(sample.draws.units) < LEAST_ROUNDS:
         return None
-    total = float(check.totals.get(label, 0))
-    return estimate(sample.draws, sample.truth[label], sample.model[label], model_total=total)
+    truth, model, steady = (
+        np.sum([by_label[label] for label in labels], axis=0)
+        for by_label in (sample.truth, sample.model, sample.steady)
+    )
+    total, steady_total = (
+        float(sum(totals.get(label, 0) for label in labels)) for totals in (check.totals, check.steady_totals)
+    )
+    return estimate(sample.draws, truth, model, model_total=total, steady=steady, steady_total=steady_total)
 
 
 def method_of(check: AccuracyCheck, sample: Sample) -> Method:
@@ -239,6 +247,7 @@ def history_of(
             draws,
             {label: truth[:number] for label, truth in sample.truth.items()},
             {label: model[:number] for label, model in sample.model.items()},
+            {label: steady[:number] for label, steady in sample.steady.items()},
             len(numbers),
             sample.next_at,
         )

@@ -113,3 +113,44 @@ class RunHistory(SealedRecord, frozen=True, kw_only=True):
 def history_key(prefix: str) -> str:
     """Return the key of the history of a day up to the run whose part files are in `prefix`."""
     return f"{keys.tracks_folder(prefix)}/history.json"
+
+
+class CountedHour(msgspec.Struct, frozen=True, array_like=True):
+    """What one source's UTC hour was counted from.
+
+    Attributes:
+        inputs: 16 hex of settings, segments with their checksums, and what of them does not count.
+        duplicates_dropped: Lines that repeated a frame.
+    """
+
+    inputs: str
+    duplicates_dropped: int = 0
+
+
+class RunHours(SealedRecord, frozen=True, kw_only=True):
+    """What each hour of a run was counted from (`hours.json` beside the run's tracks).
+
+    The next run of the day takes the lines of hours that are counted from the same. An hour from a segment
+    with a line that was set aside, or without checksums, is not listed.
+
+    Attributes:
+        hours: By source and hour of the UTC day.
+    """
+
+    run_id: str
+    model: str
+    params: str
+    interval_s: int
+    day: str
+    hours: dict[str, dict[int, CountedHour]]
+
+    remedy: ClassVar[str] = "remove it: the day's next run is then counted from its segments alone"
+
+    @property
+    def key(self) -> str:  # noqa: D102
+        return hours_key(keys.run_folder(self.model, self.params, self.interval_s, self.day, self.run_id))
+
+
+def hours_key(prefix: str) -> str:
+    """Return the key of what the hours of the run were counted from whose part files are in `prefix`."""
+    return f"{keys.tracks_folder(prefix)}/hours.json"

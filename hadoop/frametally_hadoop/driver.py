@@ -17,6 +17,7 @@ from frametally.process.meters import METERS
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
 from frametally.rules.counted_boxes import label_list
+from frametally.rules.objects import TRACK_GAP_MS
 from frametally.rules.places import base_model, is_of_places
 from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.loading import Settings
@@ -31,7 +32,7 @@ from frametally_hadoop.planning.surroundings import Surroundings, label_warnings
 from frametally_hadoop.publication.publish import NotPublished, OnlyLoses, publish_day, renew_report
 from frametally_hadoop.publication.quality_checks import DayAudit
 from frametally_hadoop.running.engine import cluster_of, workspace
-from frametally_hadoop.running.outcome import Outcome, count_plan
+from frametally_hadoop.running.outcome import NotKept, Outcome, count_plan
 
 _ATTEMPTS = 8
 _MOST_TRACED_SEGMENTS = 100
@@ -49,6 +50,9 @@ class AggregateReport:
         skipped: Segments and lines that were set aside, and days that were not published.
         failed_checks: Names of quality checks that did not pass, with the number of runs.
         steps: What the steps of plug-ins counted, of days that stand now.
+        segments_by_counts: Those of the segments of which the counts in their headers were read.
+        hours_kept: Hours of a source that are taken from the run before, as nothing of them has changed.
+        hours_counted: Those that were counted from segments.
     """
 
     runs: list[Run]
@@ -61,6 +65,9 @@ class AggregateReport:
     warnings: list[str] = field(default_factory=list)
     part_runs: list[Run] = field(default_factory=list)
     steps: list[StepReport] = field(default_factory=list)
+    segments_by_counts: int = 0
+    hours_kept: int = 0
+    hours_counted: int = 0
 
 
 def aggregate(
@@ -82,7 +89,7 @@ def aggregate(
     no room left; `Misconfigured` for no mrjob, no such runner, or no place for temporary files.
     """
     failpoints.arm()
-    TRACES.begin(settings.traces_url, settings.traces_ratio)
+    TRACES.begin(settings.traces_url)
     token = settings.lineage_token.get_secret_value()
     with lineage_run("aggregate", settings.lineage_url, token) as lineage:
         return _Aggregation(settings, store, progress, runner or settings.runner, selection, lineage).run()
@@ -109,7 +116,11 @@ class _Aggregation:
         self._notes = SegmentNotes(self.settings.data_dir, self.store.url)
         self._manifests = ManifestReader(self.store, self.settings.data_dir)
         self._segments_read: dict[str, int] = {}
+        self._by_counts: set[str] = set()
         self._unusable: set[str] = set()
+        self._whole: set[DayKey] = set()
+        self._warnings: list[str] = []
+        self._hours_kept = self._hours_counted = 0
         self._skipped: dict[str, Skipped] = {}
         self._failed_checks: dict[str, int] = {}
         self._labels_seen: set[str] = set()
@@ -143,8 +154,10 @@ class _Aggregation:
             unusable=self._unusable,
             progress=self.progress,
             selection=self.selection,
+            whole=self._whole,
         )
         self._plan = plan
+        self._warnings += [line for line in plan.warnings if line not in self._warnings]
         self._surroundings = cache(
             lambda: look_around(
                 self.store,
@@ -162,7 +175,7 @@ class _Aggregation:
         failpoints.passing("aggregate.planned")
         models = {base_model(day.key.model) for day in plan.stale}
         self.lineage.reads(dataset(self.store.url, f"{keys.METADATA}/model={model}") for model in models)
-        note = f"counting {len(plan.days_of_segment)} segments ({self.runner})"
+        note = f"counting {len(plan.reads)} segments ({self.runner})"
         self.progress.update(0, len(plan.stale), note)
         with workspace(self.settings.data_dir) as temporary:
             try:
@@ -174,6 +187,10 @@ class _Aggregation:
                     cluster=self._cluster,
                     temporary=temporary,
                 )
+            except NotKept as error:
+                self._whole |= error.days.keys()
+                self._warnings += [f"{line}; {day.day} is counted whole" for day, line in error.days.items()]
+                return False
             except LinkEnded:
                 if self._links_ended:
                     raise
@@ -189,7 +206,9 @@ class _Aggregation:
                 self._unusable |= {skipped.name for skipped in damaged}
                 return False
             failpoints.passing("aggregate.counted")
-            self._segments_read |= {key: plan.size_of[key] for key in plan.days_of_segment}
+            by_counts = {key for key, read in plan.reads.items() if read.by_counts}
+            self._segments_read |= {key: 0 if key in by_counts else plan.size_of[key] for key in plan.reads}
+            self._by_counts |= by_counts
             self._skip(outcome.skipped())
             return self._publish(plan, outcome)
 
@@ -225,11 +244,14 @@ class _Aggregation:
             runs=runs,
             days_up_to_date=len(up_to_date - self._published.keys()),
             segments_read=len(self._segments_read),
+            segments_by_counts=len(self._by_counts),
             frames=sum(run.frames for run in runs),
             duplicates_dropped=sum(run.duplicates_dropped for run in runs),
             skipped=[self._skipped[name] for name in sorted(self._skipped)],
             failed_checks=dict(sorted(self._failed_checks.items())),
-            warnings=self._label_warnings(),
+            warnings=self._warnings + self._label_warnings(),
+            hours_kept=self._hours_kept,
+            hours_counted=self._hours_counted,
             part_runs=[run for run in published if is_of_places(run.model)],
         )
 
@@ -273,7 +295,7 @@ class _Aggregation:
         audit = DayAudit(
             day,
             lines_passed_on=outcome.lines_passed_on[day.key],
-            duplicates_dropped=outcome.duplicates[day.key],
+            duplicates_dropped=outcome.duplicates[day.key].total(),
             corrupt_lines=outcome.corrupt_lines,
             surroundings=self._surroundings(),
         )
@@ -290,6 +312,8 @@ class _Aggregation:
             return False
         failpoints.passing("aggregate.published")
         self._published[day.key] = run
+        self._hours_kept += len(day.unchanged)
+        self._hours_counted += len(day.hours.spans_by_hour()) - len(day.unchanged)
         self.lineage.makes([dataset(self.store.url, run.prefix)])
         self._labels_seen |= audit.labels
         for check in audit.report(run.run_id).failed:
@@ -306,7 +330,7 @@ class _Aggregation:
         """Find the plan's segments that cannot be read, and whether some are gone since it was made."""
         damaged = []
         some_are_gone = False
-        for key in plan.days_of_segment:
+        for key in plan.reads:
             try:
                 read_segment(self.store, key)
             except ObjectMissing:
@@ -332,13 +356,14 @@ def settings_params(settings: Settings) -> CountParams:
 def _tracking(settings: Settings) -> TrackParams | None:
     if not settings.count_objects:
         return None
+    by_label = label_thresholds(settings.track_label_confidence)
+    strong = by_label.pop("*", TrackParams().strong)
     return checked(
         TrackParams(
             min_fps=round(settings.min_tracking_fps * 100),
-            strong=round(settings.track_confidence * 10_000),
-            gap_ms=round(settings.track_gap_s * 1000),
-            stitch_ms=round(settings.track_stitch_s * 1000),
-            strong_by_label=label_thresholds(settings.track_label_confidence),
+            strong=strong,
+            gap_ms=TRACK_GAP_MS,
+            strong_by_label=tuple(sorted(by_label.items())),
             fixed_labels=label_list(settings.track_fixed_labels),
             groups=label_groups(settings.track_groups),
         )

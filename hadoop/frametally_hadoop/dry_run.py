@@ -53,7 +53,7 @@ def dry_run(
         )
         for step in counting_steps()
     ]
-    size_bytes = sum(plan.size_of[key] for key in plan.days_of_segment)
+    size_bytes = sum(plan.size_of[key] for key, read in plan.reads.items() if not read.by_counts)
     earlier = read_pace(settings.data_dir, settings.runner)
     return DryRun(
         days=[
@@ -67,7 +67,7 @@ def dry_run(
             for day in plan.stale
         ]
         + [day for days, _ in steps for day in days],
-        segments=len(plan.days_of_segment),
+        segments=len(plan.reads),
         bytes=size_bytes,
         days_up_to_date=len(plan.up_to_date),
         estimated_s=estimate_s(earlier, size_bytes) if plan.stale else 0.0,

@@ -94,6 +94,62 @@ class CameraPreview(Answer, frozen=True, kw_only=True):
     picture: str | None
 
 
+class OfferedStream(Answer, frozen=True, kw_only=True):
+    """A stream of a device that a search found.
+
+    Attributes:
+        name: Name of its profile.
+        address: Its address, without user and password.
+        code: Its codec as the device says it, such as `H264`; empty: unknown.
+        width_px: Width of its pictures; 0: unknown.
+        height_px: Height of its pictures; 0: unknown.
+    """
+
+    name: str
+    address: str
+    code: str
+    width_px: int
+    height_px: int
+
+
+class OfferedCamera(Answer, frozen=True, kw_only=True):
+    """A device that a search found.
+
+    Attributes:
+        host: Its IP address.
+        name: Its name, or else its model or IP address.
+        source: Suggested name for its source.
+        maker: Its manufacturer; empty: unknown.
+        model: Its model; empty: unknown.
+        streams: Its streams; none where there is a problem.
+        snapshot: Address of a picture that it makes; empty: it has none.
+        cameras: Names of the cameras at its IP address that are added already.
+        problem: Why it cannot be used now, in one line; null: it can.
+    """
+
+    host: str
+    name: str
+    source: str
+    maker: str
+    model: str
+    streams: list[OfferedStream]
+    snapshot: str
+    cameras: list[str]
+    problem: str | None
+
+
+class CameraSearch(Answer, frozen=True, kw_only=True):
+    """What a search of the local network found.
+
+    Attributes:
+        cameras: Usable devices first, by name.
+        has_more: Whether more devices answered than are listed.
+    """
+
+    cameras: list[OfferedCamera]
+    has_more: bool
+
+
 class CameraWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The camera to add.
 

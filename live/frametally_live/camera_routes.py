@@ -26,6 +26,8 @@ from frametally_live.cameras.camera_form import (
     read_camera,
     remove_camera,
 )
+from frametally_live.discovery.probe import NoNetwork
+from frametally_live.discovery.search import SearchCameras
 from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.routes import check_live
 from frametally_live.viewers.result_reader import Detected
@@ -54,10 +56,12 @@ class CameraRoutes:
     detected: Detected
     remedy: str | None
     try_feed: TryFeed
+    search_cameras: SearchCameras
 
     def __post_init__(self) -> None:
         """Try no camera yet."""
         self._trial = Lock()
+        self._search = Lock()
 
     @CAMERAS.route(
         "POST cameras",
@@ -97,6 +101,29 @@ class CameraRoutes:
             )
         picture = base64.b64encode(trial.jpeg).decode() or None
         return answers.CameraPreview(trial=trial.sentence, picture=picture)
+
+    @CAMERAS.route(
+        "POST cameras/search",
+        "Search the local network for ONVIF cameras for up to 15 s; adds nothing.",
+        statuses=(403, 409),
+        success={200: "What answered."},
+        right="run",
+    )
+    def search_for_cameras(self, _: Args) -> answers.CameraSearch:
+        """Search, one search at a time."""
+        check_live(self.remedy)
+        if not self._search.acquire(blocking=False):
+            raise Problem(409, "Someone is already searching for cameras.", remedy="Try again in 15 seconds.")
+        try:
+            return self.search_cameras(self.book.feeds("camera"))
+        except NoNetwork as error:
+            raise Problem(
+                409,
+                f"{str(error)[:1].upper()}{str(error)[1:]}.",
+                remedy="Ask an administrator to check the network.",
+            ) from error
+        finally:
+            self._search.release()
 
     @CAMERAS.route("GET cameras", "List all cameras with their states.")
     def cameras(self, _: Args) -> answers.LiveCameras:

@@ -70,6 +70,12 @@ def must_open(settings: Settings) -> None:
 
 @contextmanager
 def serving(ports: Ports, _: MemberOptions) -> Iterator[dict[str, Any]]:
-    """Open the live book for a dashboard, and what tries new cameras."""
+    """Open the live book for a dashboard, and what finds and tries new cameras."""
+    from frametally_live.discovery.search import search_cameras
+
     with opened_once(lambda: feeds_to_look(ports.settings)) as opening:
-        yield {"feeds": wait_for(opening), "try_feed": partial(try_feed, ports.settings)}
+        yield {
+            "feeds": wait_for(opening),
+            "try_feed": partial(try_feed, ports.settings),
+            "search_cameras": partial(search_cameras, ports.settings),
+        }

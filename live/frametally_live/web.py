@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frametally_live.book import LiveBook
+from frametally_live.camera_answers import CameraSearch
 from frametally_live.camera_routes import CAMERAS, CameraRoutes
 from frametally_live.routes import STREAMS, LiveRoutes
 from frametally_live.viewers.relay import Relay
@@ -38,6 +39,7 @@ def web_part(context: WebContext) -> WebPart:
                     detected,
                     context.remedy,
                     context.parts.get("try_feed", lambda _: None),
+                    context.parts.get("search_cameras", lambda _: CameraSearch(cameras=[], has_more=False)),
                 )
             ),
         ],

@@ -97,7 +97,8 @@ def create_app(
         ledger: Which frames were announced and detected.
         log: Where frames are announced.
         parts: What plug-ins work on, by name: `access`, the `AccessBook` (none: everybody may do everything),
-            `catalogue` of videos and cameras, `look` into uploads, `try_feed` of new cameras.
+            `catalogue` of videos and cameras, `look` into uploads, `try_feed` and `search_cameras` for new
+            cameras.
     """
     app = Flask("frametally_web", static_folder=None)
     own_templates = cast(Any, app.jinja_loader)
@@ -134,7 +135,7 @@ def create_app(
     web_parts: dict[str, WebPart] = {
         plugin.name: load(plugin.web)(context) for plugin in plugins() if plugin.web
     }
-    streams = Streams(books, settings)
+    streams = Streams(books)
     audited = audit_routes.AuditRoutes(audit)
     histories = HistoryRoutes(settings, ports, books)
     footage = FootageRoutes(settings, whole, books, desk, remedy)

@@ -133,7 +133,7 @@ def test_only_an_administrator_of_all_sources_sees_or_changes_accounts(
         ("POST", "tokens", {"account": "lukas", "name": "x", "role": "run"}, 400, "lukas has the role look"),
         ("POST", "tokens", {"account": "lukas", "name": "x y"}, 400, "is not a valid name for a token"),
         ("POST", "tokens", {"account": "lukas", "name": "x", "days": 367}, 400, "days"),
-        ("DELETE", "tokens/lukas/x", {}, 404, "lukas has no token x."),
+        ("DELETE", "tokens/lukas/x", {}, 404, "lukas has no token named x."),
     ],
 )
 def test_what_cannot_be_changed_is_refused_in_plain_words_and_changes_nothing(

@@ -38,7 +38,7 @@ def test_a_token_is_printed_once_and_kept_as_a_hash_alone(run: Run, tmp_path: Pa
     assert code == 0
     secret = told.splitlines()[1]
     assert is_api_token(secret)
-    assert told.startswith("token nightly of anna has the role look (gate-1), for 7 d\n")
+    assert told.startswith("token nightly of anna has the role look (gate-1) and expires in 7 days\n")
     with closing(AccessBook(f"sqlite:///{tmp_path / 'data' / 'catalogue.sqlite'}")) as book:
         found = book.token(token_hash(secret))
     assert found is not None
@@ -62,8 +62,8 @@ def test_tokens_are_listed_with_their_end_and_last_use_and_go_with_their_account
     code, told = run("tokens", "list")
     assert code == 0
     assert re.fullmatch(
-        f"anna a: role run [(]all sources[)]; until {time}; never used\n"
-        f"ben b: role look [(]gate, harbour[)]; until {time}; used {time}\n",
+        f"anna a: role run [(]all sources[)]; expires {time}; never used\n"
+        f"ben b: role look [(]gate, harbour[)]; expires {time}; used {time}\n",
         told,
     )
     assert run("tokens", "remove", "anna", "a") == (0, "token a of anna deleted\n")
@@ -86,8 +86,11 @@ def test_tokens_are_listed_with_their_end_and_last_use_and_go_with_their_account
         (["add", "ben", "t", "--source", "quay"], "a token cannot have more"),
         (["add", "anna", "t", "--days", "0"], "0 is not in the range"),
         (["add", "anna", "t", "--days", "367"], "367 is not in the range"),
-        (["add", "anna", "there"], "anna already has a token there"),
-        (["remove", "anna", "t"], "anna has no token t"),
+        (
+            ["add", "anna", "there"],
+            "anna already has a token named there: delete it first with `frametally tokens remove anna there`",
+        ),
+        (["remove", "anna", "t"], "anna has no token named t: `frametally tokens list` lists the tokens"),
         (["remove", "anna", "t" * 10_000_000], "is not a valid name for a token"),
     ],
     ids=lambda value: str(value)[:40],

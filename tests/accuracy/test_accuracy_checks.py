@@ -273,6 +273,30 @@ def test_a_signed_file_is_checked_by_its_own_fields(
     assert (ended, words in out) == (code, True), out
 
 
+def test_a_certificate_of_an_earlier_frametally_still_holds(
+    client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It knew neither what stays from frame to frame nor where a level is unusual."""
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from frametally_accuracy.certificates import _signed
+
+    start(client, labels=["bus"])
+    for unit in client.get("/api/v1/accuracy/gate/next?number=5").get_json()["units"]:
+        buses = {"bus": right_counts()[unit["image_path"]]["bus"]}
+        client.post("/api/v1/accuracy/gate/answers", json={"unit": unit["unit"], "counts": buses})
+    fields = json.loads(client.get("/api/v1/accuracy/gate/certificate").data)
+    assert fields["check"].pop("steady_totals") == {"bus": 0}
+    for unit in fields["units"]:
+        assert unit.pop("steady") == {}
+        del unit["unusual"]
+    file = tmp_path / "earlier.json"
+    key = Ed25519PrivateKey.generate()
+    fields["public_key"] = key.public_key().public_bytes_raw().hex()
+    file.write_text(json.dumps(fields | {"signature": key.sign(_signed(fields)).hex()}))
+    assert command(capsys, counted, "verify", str(file))[0] == 0
+
+
 def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     code, out = command(capsys, counted, "start", "gate", "--source", "gate", "--seed", "7", "--json")
     assert code == 0, out

@@ -7,13 +7,14 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import linalg, stats
 
 from frametally_accuracy.rules import quantiles
 from frametally_accuracy.rules.answer_agreement import agreement_of
 from frametally_accuracy.rules.bar_intervals import AnsweredUnits, BarIntervals, bar_intervals, spread_of
 from frametally_accuracy.rules.drawing import Draws, draw, random_shares, unit_weights, zones_of
 from frametally_accuracy.rules.estimation import Estimate, estimate, ratio_slope
+from frametally_accuracy.rules.levels import steady_counts, unusual_counts
 from frametally_accuracy.rules.planning import shrink_by_zone, units_before, units_for
 from frametally_accuracy.rules.two_models import error_difference
 
@@ -191,6 +192,48 @@ def test_all_units_answered_is_the_truth_itself() -> None:
         assert found.fixed.high - found.fixed.low < 0.02 * found.total
 
 
+def stony(rounds: int, seed: int = 1) -> tuple[Footage, Draws, np.ndarray]:
+    """Footage of few objects and a stone that is taken for one all day; draws; what stays of the counts."""
+    footage = Footage(mean=0.3, units=6000)
+    footage.model += np.random.default_rng(7).random(footage.units) < 0.95
+    steady = steady_counts(footage.model[:, None], [""] * footage.units)[:, 0]
+    return footage, footage.draws(rounds, seed), steady
+
+
+def test_what_stays_has_the_slope_of_its_own_that_least_squares_give() -> None:
+    footage, _, steady = stony(1)
+    draws = uniform_draws(footage.units, 2000)
+    truth, model = footage.truth[draws.units], footage.model[draws.units]
+    found = estimate(
+        draws,
+        truth,
+        model,
+        model_total=footage.model.sum(),
+        steady=steady[draws.units],
+        steady_total=steady.sum(),
+    )
+    columns = np.hstack([np.ones_like(truth), model - steady[draws.units], steady[draws.units]])
+    _, passing, staying = linalg.lstsq(columns, truth)[0][:, 0]
+    assert (found.slope, found.steady_slope) == pytest.approx((passing, staying), abs=0.005)
+    assert found.steady_slope < 0.1 < 0.7 < found.slope, "the stone counts for nothing"
+
+
+def test_a_stone_that_is_taken_for_an_object_all_day_costs_few_labels() -> None:
+    one_slope, two_slopes, held = [], [], []
+    for seed in range(40):
+        footage, draws, steady = stony(40, seed)
+        truth, model, total = footage.truth[draws.units], footage.model[draws.units], footage.model.sum()
+        alike = estimate(draws, truth, model, model_total=total)
+        apart = estimate(
+            draws, truth, model, model_total=total, steady=steady[draws.units], steady_total=steady.sum()
+        )
+        one_slope.append(alike.standard_error**2)
+        two_slopes.append(apart.standard_error**2)
+        held.append(apart.fixed.low <= footage.truth.sum() <= apart.fixed.high)
+    assert np.mean(one_slope) > 1.2 * np.mean(two_slopes)
+    assert np.mean(held) >= 0.9
+
+
 def test_a_zone_that_is_all_drawn_adds_what_it_has_and_no_weight() -> None:
     zones = np.array([0, 0, 1, 1, 1, 1, 1, 1])
     truth = np.array([1.0, 5, 2, 0, 7, 3, 0, 4])
@@ -298,9 +341,9 @@ def test_the_boundary_is_the_papers() -> None:
     found = estimate(draws, footage.truth[draws.units], footage.model[draws.units], model_total=9, slope=0)
     t, rho2 = 100, (-2 * math.log(0.05) + math.log(1 - 2 * math.log(0.05))) / 100
     paper = math.sqrt(2 * (t * rho2 + 1) / (t**2 * rho2) * math.log(math.sqrt(t * rho2 + 1) / 0.05))
-    normal = stats.norm.ppf(0.975)
-    width = (found.at_will.high - found.total) / (found.fixed.high - found.total) * normal
-    assert width == pytest.approx(paper * math.sqrt(t), rel=1e-3)
+    student = stats.t.ppf(stats.norm.cdf(paper * math.sqrt(t)), 99) / stats.t.ppf(0.975, 99)
+    width = (found.at_will.high - found.total) / (found.fixed.high - found.total)
+    assert width == pytest.approx(student, rel=1e-3)
 
 
 # Bars
@@ -311,7 +354,9 @@ def bars_of(
 ) -> tuple[Estimate, BarIntervals]:
     found = footage.estimate_of(draws)
     drawn = np.sort(draws.units[draws.is_drawn])
-    sample = AnsweredUnits(drawn, footage.truth[drawn], footage.model[drawn], footage.weights[drawn])
+    hours = np.arange(footage.units) * 24 / footage.units
+    unusual = unusual_counts(footage.model[:, None], [""] * footage.units, hours)[drawn, 0]
+    sample = AnsweredUnits(drawn, footage.truth[drawn], footage.model[drawn], footage.weights[drawn], unusual)
     bars = bar_intervals(
         found,
         spread_of(found, sample, units=footage.units),
@@ -387,6 +432,49 @@ def test_no_bar_is_below_what_was_seen_in_it() -> None:
     seen[drawn] = footage.truth[drawn]
     _, bars = bars_of(footage, draws, borders)
     assert (bars.low >= np.add.reduceat(seen, borders[:-1])).all()
+
+
+def with_false_box(mean: float) -> Footage:
+    """Footage in two hours of which a thing is taken for an object."""
+    footage = Footage(mean=mean, units=20_000)
+    footage.model[10_000:11_666] += np.random.default_rng(7).random(1666) < 0.7
+    return footage
+
+
+def test_bars_of_hours_with_a_false_box_hold_their_truth() -> None:
+    footage = with_false_box(1)
+    borders = np.arange(0, 20_001, 20_000 // 24)
+    truths = np.add.reduceat(footage.truth, borders[:-1])[:24]
+    held = []
+    for seed in range(40):
+        _, bars = bars_of(footage, footage.draws(10, seed), borders)
+        held.append(((bars.low[:24] <= truths) & (truths <= bars.high[:24]))[12:14])
+    assert np.mean(held) >= 0.94
+
+
+# What the model's counts tell of themselves
+
+
+def test_what_stays_is_what_most_units_around_have_and_no_other_source() -> None:
+    counts = np.zeros((600, 2))
+    counts[:330, 0] = 2
+    counts[330:360, 0] = 2  # at another gate, for half a minute
+    counts[::7, 1] = 3
+    counts[10] = 5
+    steady = steady_counts(counts, ["gate"] * 330 + ["yard"] * 270)
+    assert (steady[:330, 0] == 2).all(), "a passing object adds nothing to it"
+    assert not steady[330:].any() and not steady[:, 1].any()
+
+
+def test_hours_whose_level_sits_apart_are_unusual_and_the_course_of_the_day_is_not() -> None:
+    footage = with_false_box(1)
+    hours = np.arange(20_000) * 24 / 20_000
+    unusual = unusual_counts(footage.model[:, None], [""] * 20_000, hours)[:, 0]
+    assert unusual[10_300:11_400].all()
+    assert unusual[3_000:9_300].mean() < 0.15 and unusual[12_400:18_000].mean() < 0.15
+    drifting = 10 + np.cos(hours * np.pi / 12)[:, None]
+    assert not unusual_counts(drifting, [""] * 20_000, hours).any()
+    assert not unusual_counts(np.ones((5, 1)), [""] * 5, np.zeros(5)).any()
 
 
 # Plans
@@ -487,6 +575,12 @@ def test_the_interval_of_a_difference_holds_it() -> None:
 def test_students_quantile_is_scipys(probability: float, degrees: int) -> None:
     found = quantiles.student_quantile(probability, degrees)
     assert found == pytest.approx(stats.t.ppf(probability, degrees), rel=2e-6)
+
+
+@pytest.mark.parametrize(("degrees", "error"), [(5, 0.02), (10, 2e-3), (30, 1e-4), (10**9, 1e-9)])
+def test_students_far_quantile_is_scipys(degrees: int, error: float) -> None:
+    exact = stats.t.ppf(stats.norm.cdf(3.05), degrees)
+    assert quantiles.far_student_quantile(3.05, degrees) == pytest.approx(exact, rel=error)
 
 
 @pytest.mark.parametrize(("a", "b"), [(0.5, 0.5), (1, 3), (7, 2), (40, 60)])

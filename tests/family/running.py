@@ -85,7 +85,7 @@ class Running:
 
     @property
     def url(self) -> str:
-        pattern = re.compile(r"(?:^| )Dashboard on (http\S+)", re.MULTILINE)
+        pattern = re.compile(r"(?:^| )Dashboard at (http\S+)", re.MULTILINE)
         waits(lambda: pattern.search(self.said) is not None or self.process.poll() is not None)
         found = pattern.search(self.said)
         assert found, self.said

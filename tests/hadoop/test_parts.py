@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from frametally.books.runs import DayKey
-from frametally.history_records import history_key
+from frametally.history_records import history_key, hours_key
 from frametally.ports.object_store import ObjectStore
 from frametally_hadoop import driver
 from frametally_hadoop.job.params import CountParams
@@ -48,7 +48,7 @@ def publish(store: ObjectStore, folder: Path, lines: Any) -> Any:
     outcome = Outcome(DaySpool(folder), DaySpool(folder), DaySpool(folder))
     for line in lines:
         outcome.lines.add(DAY, line)
-    outcome.duplicates[DAY] = 2
+    outcome.duplicates[DAY]["gate", 0] = 2
     covered = 2 + sum(json.loads(line.partition(b"\t")[2])["frames"] for line in lines)
     around = look_around(store, [], forgotten={}, unusable=(), with_dead_letters=(), chain_breaks={})
     audit = DayAudit(
@@ -98,6 +98,7 @@ def test_the_pointer_is_put_last(footage: Footage, watched: Callable[..., Object
         f"{run.prefix}/part-00000",
         f"{run.prefix}/_quality.json",
         history_key(run.prefix),
+        hours_key(run.prefix),
         f"{run.prefix}/_SUCCESS",
         f"{folder}/_runs/000001.json",
     ]

@@ -9,9 +9,12 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import cv2
+import msgspec
 import numpy as np
 from tests.live.watching import START_MS, Scene
 from tests.videos.video_records import make_facts, make_video
+
+from frametally_live.camera_answers import CameraSearch, OfferedCamera, OfferedStream
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -59,6 +62,30 @@ def forbid_cameras(place: Place) -> None:
     """Have the same, where nobody may change them."""
     place.settings = place.settings.model_copy(update={"web_uploads": False})
     film_wall(place)
+
+
+def offer_cameras(place: Place) -> None:
+    """Have a search find a camera with two streams, and one that needs a log-in."""
+    film_wall(place)
+    streams = [
+        OfferedStream(name=name, address=f"rtsp://10.1.2.3/{name}", code="H264", width_px=side, height_px=360)
+        for name, side in (("main", 1280), ("sub", 640))
+    ]
+    usable = OfferedCamera(
+        host="10.1.2.3",
+        name="Front door",
+        source="Front door",
+        maker="Example",
+        model="Dome 4",
+        streams=streams,
+        snapshot="",
+        cameras=["gate-1"],
+        problem=None,
+    )
+    locked = msgspec.structs.replace(
+        usable, host="10.1.2.4", name="Yard", streams=[], cameras=[], problem="10.1.2.4 requires a password"
+    )
+    place.search_cameras = lambda _: CameraSearch(cameras=[usable, locked], has_more=True)
 
 
 def no_cameras_for_now(page: Page) -> None:

@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.accuracy.checked_gate import begin, check_gate, let_go_stale
 from tests.examples import some_quick
-from tests.live.watched_cameras import StreamedVideo, film_wall, forbid_cameras, no_cameras_for_now
+from tests.live.watched_cameras import (
+    StreamedVideo,
+    film_wall,
+    forbid_cameras,
+    no_cameras_for_now,
+    offer_cameras,
+)
 from tests.together import test_narrow_in_browser
 from tests.traffic import crossroads, junction
 from tests.videos.filmed_video import Cinema, failed, timeless, unplayable
@@ -301,6 +307,7 @@ STATES = {
             ("a camera that is gone", "?camera=cycle-path", film_wall, nothing, nothing, "ready"),
             ("a camera that failed", "?camera=car-park", film_wall, nothing, nothing, "ready"),
             ("a camera to add", "", film_wall, open_by("#add-open", "#add"), nothing, "ready"),
+            ("cameras of the network", "", offer_cameras, open_by("#search", "#offers"), nothing, "ready"),
             ("no cameras", "", nothing, nothing, nothing, "empty"),
             ("cameras that may not be changed", "", forbid_cameras, nothing, nothing, "ready"),
             ("cameras that cannot be shown", "", nothing, nothing, no_cameras_for_now, "failed"),

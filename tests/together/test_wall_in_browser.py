@@ -50,7 +50,7 @@ def test_where_there_is_no_camera_one_sentence_says_how_one_is_added_and_one_is(
     scene: Scene, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(scene.place).open("live", wait_for="#live-page[data-state=empty]")
-    expect(page.locator("#nothing")).to_contain_text("Add one by its address")
+    expect(page.locator("#nothing")).to_contain_text("add one by its address")
     page.get_by_role("button", name="+ Add camera").click()
     page.get_by_label("Name").fill("Gate 1")
     page.get_by_label("Address").fill("rtsp://anna:geheim@10.1.2.3/")

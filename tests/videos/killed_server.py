@@ -90,7 +90,7 @@ class KilledServer:
             stdout=subprocess.PIPE,
         )
         assert self.process.stdout is not None
-        assert any(b"Dashboard on" in line for line in self.process.stdout)
+        assert any(b"Dashboard at" in line for line in self.process.stdout)
 
     def kill(self) -> None:
         """End it by SIGKILL."""

@@ -123,7 +123,7 @@ def test_a_name_comes_through_a_real_server_as_nothing_but_a_name(
     received = Received()
     video = make_video(name=name.encode("utf-8", "replace").decode(), file_name="a.mp4", source_name="Gate")
     with mail_server(received, tmp_path) as (url, _):
-        settings = SETTINGS.model_copy(update={"smtp_url": url, "mail_digest_s": 0})
+        settings = SETTINGS.model_copy(update={"smtp_url": url})
         VideoNews(settings, outbox).ready(video, FRAMES, BOOKS, None)
         assert Mailer(settings, outbox, print).send() == 1
     (mail,) = received.mails
@@ -154,17 +154,22 @@ def test_whatever_a_name_is_a_mail_has_its_headers_alone(name: str, reason: str)
 TO = "people@example.org"
 
 
+@pytest.fixture(autouse=True)
+def no_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video_news, "DIGEST_S", 0.0)
+
+
 @pytest.fixture
 def received() -> Received:
     return Received()
 
 
 def settings_of(url: str, **values: Any) -> Settings:
-    return Settings(smtp_url=url, mail_digest_s=0, **{"mail_to": TO, **values})
+    return Settings(smtp_url=url, **{"mail_to": TO, **values})
 
 
 def logged_in(url: str, ca_file: Path | None, password: str = PASSWORD, **values: Any) -> Settings:
-    access = {"smtp_user": USER, "smtp_password": SecretStr(password), "smtp_ca_file": ca_file}
+    access = {"smtp_user": USER, "smtp_password": SecretStr(password), "ca_file": ca_file}
     return settings_of(url, **access, **values)
 
 
@@ -330,10 +335,11 @@ def test_a_mail_that_nobody_takes_is_given_up_in_the_end(
 
 
 def test_a_worker_sends_while_it_works_and_what_is_left_at_its_end(
-    outbox: VideoCatalogue, received: Received, tmp_path: Path
+    outbox: VideoCatalogue, received: Received, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(video_news, "DIGEST_S", 3600.0)
     with mail_server(received, tmp_path) as (url, _):
-        settings = settings_of(url).model_copy(update={"mail_digest_s": 3600.0})
+        settings = settings_of(url)
         with mailing(settings, outbox, print, all_at_end=True):
             outbox.put_notice("a", "s", "b")
         assert len(received.ids) == 1

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
+import cv2
 import msgspec
+import numpy as np
 import pytest
 from flask import Flask
 from tests.videos.video_records import make_facts, make_video
@@ -220,6 +222,24 @@ def test_pictures_of_a_video_come_by_the_name_of_their_recipe(place: Place, ask:
     assert parts.headers["content-type"].startswith("text/vtt")
     assert parts.body == b"sprite-11111111.vtt"
     assert ask("GET", f"{video.at}/sprite?v=11111111").body == b"sprite-11111111.jpg"
+
+
+def test_a_poster_comes_smaller_where_that_is_asked_for(place: Place, ask: Client) -> None:
+    video = store_video(place)
+    key = keys.preview_key(video.id, "poster-0a1b2c3d.jpg")
+    jpeg = cv2.imencode(".jpg", np.full((540, 960, 3), 90, np.uint8))[1].tobytes()
+    place.store.put(key, jpeg)
+    place.catalogue.set_artifacts(video.id, [Artifact("poster", key, "image/jpeg", len(jpeg))])
+    for asked, width_px in (("", 960), ("&w=640", 640), ("&w=320", 320), ("&w=1280", 960)):
+        poster = ask("GET", f"{video.at}/poster?v=0a1b2c3d{asked}")
+        assert (poster.status, poster.headers["content-type"]) == (200, "image/jpeg")
+        assert "immutable" in poster.headers["cache-control"]
+        assert cv2.imdecode(np.frombuffer(poster.body, np.uint8), cv2.IMREAD_COLOR).shape[1] == width_px
+    assert "immutable" not in ask("GET", f"{video.at}/poster?v=ffffffff&w=320").headers["cache-control"]
+    assert ask("GET", f"{video.at}/poster?w=100").status == 400
+    place.store.delete(key)
+    assert ask("GET", f"{video.at}/poster?w=320").status == 404
+    assert ask("GET", f"{video.at}/sprite?w=320").status == 400
 
 
 PATHS = ("original", "playable", "poster", "sprite", "sprite.vtt")

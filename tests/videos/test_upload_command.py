@@ -86,7 +86,7 @@ def dashboard(data: Path, port: int, **settings: str) -> Iterator[subprocess.Pop
     ) as server:
         try:
             assert server.stdout is not None
-            assert any("Dashboard on" in line for line in server.stdout)
+            assert any("Dashboard at" in line for line in server.stdout)
             yield server
         finally:
             server.kill()

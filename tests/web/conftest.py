@@ -41,20 +41,21 @@ from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_accounts.book import AccessBook
-from frametally_web.app import close_app, create_app
+from frametally_web.app import close_app, create_app, parts_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
     from frametally_live.book import LiveBook
     from frametally_live.cameras.camera_form import TryFeed
+    from frametally_live.discovery.search import SearchCameras
     from frametally_videos.catalogue.video_catalogue import VideoCatalogue
     from frametally_videos.uploads.receiving import Look
 
 MODEL = "yolov4-tiny-opencv-fp32-1a2b3c4d"
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 FRAME_PX = (640, 480)
-OF_PLUGINS = ("catalogue", "look", "feeds", "try_feed")
+OF_PLUGINS = ("catalogue", "look", "feeds", "try_feed", "search_cameras")
 """What plug-ins are given to work on, by name."""
 Flask.url_rule_class = LateRule
 _CHART = "document.getElementById('chart').timeChart"
@@ -104,6 +105,7 @@ class Place:
     look: Look
     feeds: LiveBook
     try_feed: TryFeed
+    search_cameras: SearchCameras
 
     def __init__(self, folder: Path) -> None:
         self.store: ObjectStore = MemoryStore()
@@ -135,7 +137,14 @@ class Place:
         self._sequence = 0
         self._offset = 0
 
-    def app(self, **settings: object) -> Flask:
+    def app(
+        self,
+        *,
+        max_streams: Any = 200,
+        stream_s: Any = 300.0,
+        status_s: Any = 5.0,
+        **settings: object,
+    ) -> Flask:
         chosen = self.settings.model_copy(update=settings)
         app = create_app(
             settings=chosen,
@@ -146,6 +155,9 @@ class Place:
             access=self.access,
             **{name: getattr(self, name) for name in OF_PLUGINS if hasattr(self, name)},
         )
+        parts = parts_of(app)
+        parts.streams.most, parts.streams.longest_s = max_streams, stream_s
+        parts.books.rest_s = status_s
         self._apps.append(app)
         return app
 

@@ -48,13 +48,21 @@ class Words(NamedTuple):
 def words_of(pdf: bytes) -> list[Words]:
     """Return all words, page by page."""
     objects = {int(n): body for n, body in re.findall(rb"\n(\d+) 0 obj\n(.*?)\nendobj", pdf, re.DOTALL)}
-    [kids] = [body for body in objects.values() if b"/Kids" in body]
-    pages = [int(n) for n in re.findall(rb"(\d+) 0 R", kids[kids.index(b"/Kids") :])]
+    [root] = [body for body in objects.values() if b"/Type /Pages" in body and b"/Parent" not in body]
     return [
         words
-        for number, page in enumerate((objects[n] for n in pages if b"/Contents" in objects[n]), start=1)
+        for number, page in enumerate(_pages(root, objects), start=1)
         for words in _words(number, _stream(objects[_reference(page, b"/Contents")]), objects)
     ]
+
+
+def _pages(body: bytes, objects: dict[int, bytes]) -> Iterator[bytes]:
+    """Go through the tree of pages, in their order."""
+    if b"/Contents" in body:
+        yield body
+    elif kids := re.search(rb"/Kids \[([^]]*)\]", body):
+        for number in re.findall(rb"(\d+) 0 R", kids[1]):
+            yield from _pages(objects[int(number)], objects)
 
 
 def rows_of(words: list[Words]) -> list[str]:

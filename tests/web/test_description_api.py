@@ -61,7 +61,7 @@ def described(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     """The description of a dashboard with some footage, over which requests go."""
     place: Place = make_place(tmp_path_factory.mktemp("described"))
     publish_lines(place, make_lines("gate", frames=120), objects=1, analysed_fps=5.0)
-    app = place.app(web_stream_s=0.05, web_max_streams=100, web_hosts="testserver")
+    app = place.app(stream_s=0.05, max_streams=100, web_hosts="testserver")
     for _ in range(100):  # the first reading of the books may take longer than a request waits
         if app.test_client().get("/api/v1/status").status_code == 200:
             break
@@ -239,9 +239,9 @@ def test_the_postman_collection_is_that_of_the_code() -> None:
     collection = json.loads(made)
     names = [item["name"] for item in collection["item"]]
     # What never ends would hold up a run; a worker makes the pictures; for tus there are clients; without
-    # accounts no chart is signed, the first account closes the dashboard, and there is no camera to try; the
-    # test of a channel sends people a message, and to add one takes a key; an accuracy check needs counted
-    # frames, and a person; footage is not changed.
+    # accounts no chart is signed, the first account closes the dashboard, and there is no camera to try or
+    # find; the test of a channel sends people a message, and to add one takes a key; an accuracy check needs
+    # counted frames, and a person; footage is not changed.
     left_out = {one.path for one in ALL_ENDPOINTS} - set(names)
     pictures = {f"videos/{{video_id}}/{what}" for what in ("poster", "sprite", "sprite.vtt")}
     checks = {one.path for one in ALL_ENDPOINTS if one.path.startswith("accuracy/")}
@@ -251,7 +251,7 @@ def test_the_postman_collection_is_that_of_the_code() -> None:
     people = {one.path for one in ALL_ENDPOINTS if one.path.split("/")[0] in ("accounts", "tokens")}
     assert (
         left_out
-        == {"cameras/preview", "changes/finish", "embeds", "events", "footage"}
+        == {"cameras/preview", "cameras/search", "changes/finish", "embeds", "events", "footage"}
         | {"uploads", "uploads/{upload_id}"}
         | {"alerts/channels", "alerts/channels/{name}", "alerts/channels/{name}/test"}
         | pictures

@@ -194,7 +194,7 @@ def test_the_strip_states_no_equation_that_is_false_and_a_source_is_settled_only
     state: str,
 ) -> None:
     place.film({"car": 6})
-    window = visit(place, url=serving(place.app(web_max_streams=0)))
+    window = visit(place, url=serving(place.app(max_streams=0)))
     window.page.route("**/api/v1/status", lambda route: route.fulfill(json=books_of(**frames)))
     page = window.open("books", wait_for=BOOKS)
     expect(page.locator("#equation")).to_have_text(equation)
@@ -206,7 +206,7 @@ def test_what_has_not_changed_in_the_books_stays_as_it_is_when_they_are_read_aga
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
-    window = visit(place, url=serving(place.app(web_max_streams=0)))
+    window = visit(place, url=serving(place.app(max_streams=0)))
     now = books_of(counted=590)
     window.page.route("**/api/v1/status", lambda route: route.fulfill(json=now))
     page = window.open("books", wait_for=BOOKS)
@@ -224,7 +224,7 @@ def test_however_long_a_sources_name_its_state_is_in_sight(
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
-    window = visit(place, url=serving(place.app(web_max_streams=0)))
+    window = visit(place, url=serving(place.app(max_streams=0)))
     books = books_of(name="A camera that somebody has named at great length " * 5)
     window.page.route("**/api/v1/status", lambda route: route.fulfill(json=books))
     page = window.open("books", wait_for=BOOKS)
@@ -246,7 +246,7 @@ def test_over_footage_of_last_year_the_strip_says_up_to_when_it_is_and_not_that_
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
-    window = visit(place, url=serving(place.app(web_max_streams=0)), timezone_id="UTC")
+    window = visit(place, url=serving(place.app(max_streams=0)), timezone_id="UTC")
     now_ms = int(time.time() * 1000)
     books = books_of(footage_until_ms=START_MS, counted_until_ms=START_MS - MINUTE_MS)
     books |= {"footage_until_ms": START_MS, "counted_at_ms": now_ms - 6 * MINUTE_MS}
@@ -271,7 +271,7 @@ def test_without_a_place_in_the_stream_the_page_asks_for_the_books(
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
-    window = visit(place, url=serving(place.app(web_max_streams=0)))
+    window = visit(place, url=serving(place.app(max_streams=0)))
     page = window.open()
     expect(page.locator("#health-strip")).to_contain_text(re.compile("do not balance|Work remaining"))
 
@@ -281,7 +281,7 @@ def test_a_page_that_nobody_sees_gives_its_stream_to_another(
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
-    window = visit(place, url=serving(place.app(web_max_streams=1)))
+    window = visit(place, url=serving(place.app(max_streams=1)))
     page = window.open()
     expect(page.locator("#health-strip")).to_contain_text(re.compile("do not balance|Work remaining"))
     page.evaluate(

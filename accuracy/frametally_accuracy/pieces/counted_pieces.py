@@ -26,6 +26,7 @@ from frametally_accuracy.population import (
     CheckScope,
     CountedFrames,
     Population,
+    levels_of,
     unsure_labels,
 )
 from frametally_accuracy.records import AccuracyCheck, CheckUnit
@@ -99,7 +100,7 @@ def read_pieces(footage: CheckFootage, scope: CheckScope) -> Population:
         for at, piece in pieces.items()
     ]
     weights = unit_weights(counts, doubts)
-    zones = zones_of(weights)
+    zones, levels = zones_of(weights), levels_of(members, counts)
     by_second = Counter((event.source, event.at_ms // 1000, event.label) for event in happened)
     if place is not None:
         by_second.clear()  # the index has no crossings of a line that was just drawn
@@ -108,7 +109,7 @@ def read_pieces(footage: CheckFootage, scope: CheckScope) -> Population:
         by_second.update({(piece.first.source, second, ""): number for second, number in of_piece})
     footage_ms = tuple(_stretches(pieces))
     return Population(
-        members, tuple(labels), counts, weights, zones, frames.params, place, footage_ms, by_second
+        members, tuple(labels), counts, weights, zones, frames.params, *levels, place, footage_ms, by_second
     )
 
 

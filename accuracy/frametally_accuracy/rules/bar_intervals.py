@@ -4,7 +4,8 @@ A bar is a small area of the checked footage (Fay and Herriot, 1979): it errs as
 has an error of its own. Its own units show that one; of few units the estimate goes part of the way, and
 keeps the variance of what it does not know. How far stretches differ is seen from runs of units that follow
 each other. A stretch where one thing is taken for another all through is rare and far from all others, so the
-interval always reaches beyond what the bar's own units say (Efron and Morris, 1972).
+interval always reaches beyond what the bar's own units say (Efron and Morris, 1972). Where the model counts
+unusually much or little, such a stretch is likely, and the interval reaches as far as they alone have it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from frametally_accuracy.rules.drawing import Numbers, Whole
 from frametally_accuracy.rules.estimation import Estimate
@@ -22,6 +24,8 @@ _LEAST_SHARE = 0.3
 """A bar errs as if it had so much of the mean more: what the model leaves empty has errors, too."""
 _BEYOND = 0.25
 """The part of the half-width of what the bar's own units say by which an interval reaches beyond that."""
+_BEYOND_UNUSUAL = 1.2
+"""That part where the level is unusual: what is taken for another there makes units differ, too."""
 
 
 class AnsweredUnits(NamedTuple):
@@ -32,16 +36,24 @@ class AnsweredUnits(NamedTuple):
         truth: What a person counts.
         model: What the model counts.
         weights: With which they were drawn.
+        unusual: Whether the model counts unusually much or little there.
     """
 
     at: Whole
     truth: Numbers
     model: Numbers
     weights: Numbers
+    unusual: NDArray[np.bool_]
 
     def only(self, chosen: Whole) -> AnsweredUnits:
         """Return some of them, in the order given."""
-        return AnsweredUnits(self.at[chosen], self.truth[chosen], self.model[chosen], self.weights[chosen])
+        return AnsweredUnits(
+            self.at[chosen],
+            self.truth[chosen],
+            self.model[chosen],
+            self.weights[chosen],
+            self.unusual[chosen],
+        )
 
 
 class Spread(NamedTuple):
@@ -113,14 +125,16 @@ def bar_intervals(
     answered = behind - first
     share, left = frames / units, np.maximum(1 - answered / np.maximum(frames, 1), 0)
     size = _sizes(estimate, counts, units, frames)
-    error, variance = _local_errors(estimate, spread, sample, starts, ends, units)
+    error, variance, is_unusual = _local_errors(estimate, spread, sample, starts, ends, units)
     variance = np.where(answered >= RUN, variance * left, variance)
     shrinkage = spread.between / np.maximum(spread.between + variance, 1e-12)
     middle = estimate.ratio * counts + size * shrinkage * error
     own_variance = (1 - share**2) * size**2 * spread.between * (1 - shrinkage) + left * spread.within * size
     width = quantile * np.sqrt((share * estimate.standard_error) ** 2 + own_variance)
     direct = estimate.ratio * counts + size * error
-    beyond = _BEYOND * quantile * (1 - share) * size * np.sqrt(variance)
+    beyond = (
+        np.where(is_unusual, _BEYOND_UNUSUAL, _BEYOND) * quantile * (1 - share) * size * np.sqrt(variance)
+    )
     truth_sums = np.concatenate([[0.0], np.cumsum(sample.truth)])
     least = truth_sums[behind] - truth_sums[first]
     low = np.floor(np.minimum(middle - width, direct - beyond))
@@ -142,8 +156,11 @@ def _sizes(estimate: Estimate, counts: Numbers, units: int, frames: Numbers | fl
 
 def _local_errors(
     estimate: Estimate, spread: Spread, sample: AnsweredUnits, starts: Whole, ends: Whole, units: int
-) -> tuple[Numbers, Numbers]:
-    """Return the error of each bar that its units show, as a part of its size, and the variance of that."""
+) -> tuple[Numbers, Numbers, NDArray[np.bool_]]:
+    """Return the error of each bar that its units show, as a part of its size, and the variance of that.
+
+    The third value is whether the level of any of these units is unusual.
+    """
     first, behind = np.searchsorted(sample.at, starts), np.searchsorted(sample.at, ends)
     is_short = behind - first < RUN
     middle = np.searchsorted(sample.at, (starts + ends) // 2)
@@ -157,8 +174,9 @@ def _local_errors(
             shares * sizes,
             shares * (sample.truth - estimate.ratio * sample.model),
             shares**2 * sizes,
+            sample.unusual,
         )
     )
-    whole, residual, squares = (values[behind] - values[first] for values in sums)
+    whole, residual, squares, unusual = (values[behind] - values[first] for values in sums)
     whole = np.maximum(whole, 1e-12)
-    return residual / whole, spread.within * squares / whole**2
+    return residual / whole, spread.within * squares / whole**2, unusual > 0

@@ -3,9 +3,11 @@
 Every estimator here is one sum with another `slope`: slope x (the model's total) + an unbiased estimate of
 the total of (truth - slope x model). Slope 0 ignores the model, 1 is the difference estimator, the ratio of
 truth to model is the ratio estimator, and the slope of least variance is power tuning (PPI++: Angelopoulos,
-Duchi and Zrnic, 2023). The estimate from draws with unequal probabilities without replacement is that of
-Des Raj (1956), as Shekhar et al. use it for audits (2023); rounds are weighted so that for equal weights it
-becomes the plain mean with its finite-population correction.
+Duchi and Zrnic, 2023). The steady part of the counts has a slope of its own: a regression estimator with two
+auxiliary totals (Särndal, Swensson and Wretman, Model Assisted Survey Sampling, 1992, chapter 6). The
+estimate from draws with unequal probabilities without replacement is that of Des Raj (1956), as Shekhar et
+al. use it for audits (2023); rounds are weighted so that for equal weights it becomes the plain mean with its
+finite-population correction.
 
 A sample that shows few errors shows too little variance as well, so the variance is never less than that of a
 few errors. Rare great errors make the variance small in just those samples whose total is off, and an
@@ -21,7 +23,7 @@ from typing import NamedTuple
 import numpy as np
 
 from frametally_accuracy.rules.drawing import Draws, Numbers
-from frametally_accuracy.rules.quantiles import student_quantile
+from frametally_accuracy.rules.quantiles import far_student_quantile, student_quantile
 
 CONFIDENCE = 0.95
 BEST_AT = 100
@@ -36,7 +38,7 @@ _MOST_WIDENING = 0.5
 """The part by which an interval becomes wider for its skewness at most."""
 LEAST_ROUNDS = 3
 _FIRM = 4.0
-"""The slope begins at 1 with the weight of so many degrees of freedom."""
+"""A slope begins at 1 with the weight of so many degrees of freedom."""
 NORMAL = student_quantile((1 + CONFIDENCE) / 2, 10**9)
 
 
@@ -56,7 +58,8 @@ class Estimate(NamedTuple):
         at_will: Its interval for who stops when they like; never narrower.
         is_enough: Whether there is enough to say so; else show no interval.
         standard_error: Of the total.
-        slope: Of the estimator.
+        slope: Of the estimator, for counts that come and go.
+        steady_slope: Of the steady part of the counts.
         ratio: Of the estimate to the model's total; 1 where that is 0.
         parts: By zone, its part of the variance.
     """
@@ -67,6 +70,7 @@ class Estimate(NamedTuple):
     is_enough: bool
     standard_error: float
     slope: float
+    steady_slope: float
     ratio: float
     parts: Numbers
 
@@ -97,6 +101,8 @@ def estimate(
     model: Numbers,
     *,
     model_total: float,
+    steady: Numbers | None = None,
+    steady_total: float = 0.0,
     slope: float | None = None,
     least: float | None = None,
     objects: float | None = None,
@@ -108,25 +114,31 @@ def estimate(
         truth: What a person counts, in the places of `draws.units`.
         model: What the model counts there.
         model_total: What it counts in all units.
-        slope: None: tuned.
+        steady: How much of `model` stays from unit to unit; None: nothing.
+        steady_total: How much of `model_total` does.
+        slope: Of both parts; None: tuned.
         least: What the total is not below; None: what the person counts.
         objects: How many objects people saw in the sample; None: what the person counts.
     """
     counted = float(np.where(draws.is_drawn, truth, 0.0).sum())
     prepared = _prepare(draws)
-    if slope is None:
-        slope = tuned_slope(prepared, truth, model)
-    residuals = np.where(draws.is_drawn, truth - slope * model, 0.0)
+    counts = np.stack([model, np.zeros_like(model)] if steady is None else [model - steady, steady])
+    slopes = tuned_slopes(prepared, truth, counts) if slope is None else np.full(2, slope)
+    residuals = np.where(draws.is_drawn, truth - np.tensordot(slopes, counts, 1), 0.0)
     rest_total = float(_by_zone(prepared, residuals).sum())
-    total = slope * model_total + rest_total
-    parts = prepared.spread * _variances(prepared, residuals / draws.weights)
-    seen_variance, freedom = float(parts.sum()), np.maximum(prepared.drawn - 1, 1)
+    total = float(slopes @ [model_total - steady_total, steady_total]) + rest_total
+    freedom = np.maximum(prepared.drawn - 1, 1)
+    # The second slope was fitted to the same draws.
+    fitted = freedom.sum() / max(freedom.sum() - 1, 1) if slope is None and counts[1].any() else 1.0
+    parts = prepared.spread * _variances(prepared, residuals / draws.weights) * fitted
+    seen_variance = float(parts.sum())
     degrees = seen_variance**2 / float((parts**2 / freedom).sum()) if seen_variance else float(freedom.sum())
     one_error = float(prepared.spread.sum() / prepared.drawn.sum())
     error = math.sqrt(max(seen_variance, _FEWEST_ERRORS * one_error))
-    width = student_quantile((1 + CONFIDENCE) / 2, max(1, int(degrees))) * error
-    width *= _widening(_third_cumulant(prepared, residuals / draws.weights) / error**3)
-    wider = width / NORMAL * _boundary(prepared)
+    degrees = max(1, int(degrees))
+    widened = error * _widening(_third_cumulant(prepared, residuals / draws.weights) / error**3)
+    width = student_quantile((1 + CONFIDENCE) / 2, degrees) * widened
+    wider = max(far_student_quantile(_boundary(prepared), degrees) * widened, width)
     ratio = total / model_total if model_total else 1.0
     if least is None:
         least = counted
@@ -137,7 +149,8 @@ def estimate(
         is_enough=len(draws.units) >= LEAST_ROUNDS
         and (counted if objects is None else objects) >= LEAST_OBJECTS,
         standard_error=error,
-        slope=slope,
+        slope=float(slopes[0]),
+        steady_slope=float(slopes[1]),
         ratio=ratio,
         parts=parts,
     )
@@ -152,17 +165,21 @@ def ratio_slope(draws: Draws, truth: Numbers, model: Numbers) -> float:
     return of_truth / of_model if of_model else 1.0
 
 
-def tuned_slope(prepared: _Prepared, truth: Numbers, model: Numbers) -> float:
-    """Return the slope of least variance, drawn towards 1 while there are few answers."""
-    weights = prepared.draws.weights
-    of_truth, of_model = truth / weights, model / weights
-    together = _variances(prepared, of_truth + of_model) - _variances(prepared, of_truth - of_model)
-    covariance = float((prepared.spread * together).sum()) / 4
-    alone = float((prepared.spread * _variances(prepared, of_model)).sum())
-    if alone <= 0:
-        return 1.0
-    freedom = float((prepared.drawn - 1).sum())
-    return (covariance / alone * freedom + _FIRM) / (freedom + _FIRM)
+def tuned_slopes(prepared: _Prepared, truth: Numbers, counts: Numbers) -> Numbers:
+    """Return the slopes of least variance, one for each array of counts; few answers draw them towards 1.
+
+    They are those of least squares. With one array that is the power tuning of PPI++.
+    """
+    weights, freedom = prepared.draws.weights, np.maximum(prepared.drawn - 1, 1)
+    apart = np.stack([_apart(prepared, values / weights) for values in (truth, *counts)])
+    moments = np.einsum("irz,jrz,z->ij", apart, apart, prepared.spread / freedom)
+    alone, slopes = moments.diagonal()[1:], np.ones(len(counts))
+    varies = np.flatnonzero(alone > 0)
+    degrees = float((prepared.drawn - 1).sum())
+    firm = _FIRM * alone[varies]
+    squares = moments[1:, 1:][np.ix_(varies, varies)] * degrees + np.diag(firm)
+    slopes[varies] = np.linalg.solve(squares, moments[0, 1:][varies] * degrees + firm)
+    return slopes
 
 
 def _interval(middle: float, width: float, least: float) -> Interval:

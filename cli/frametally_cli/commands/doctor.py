@@ -21,7 +21,7 @@ from frametally.books.history import read_history
 from frametally.books.index_check import check_index
 from frametally.books.index_lag import place_series_of
 from frametally.books.quality_reports import read_quality
-from frametally.books.runs import current_days, read_paths, read_run, read_tracks
+from frametally.books.runs import current_days, read_hours, read_paths, read_run, read_tracks
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.files.downloads import KnownFile
 from frametally.media.erasing import UNNAMED_REMEDY, sizes_by_source, unnamed_images
@@ -63,6 +63,7 @@ def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
         lambda run: run.paths and deque(_read_of_sources(store, run), maxlen=0),
         lambda run: read_quality(store, run),
         lambda run: read_history(store, run),
+        lambda run: read_hours(store, run),
     )
     for done, day in enumerate(days.values()):
         progress.update(done, len(days), day.pointer)

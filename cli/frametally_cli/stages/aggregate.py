@@ -100,6 +100,18 @@ def count_once(
         + ("" if report.runs or report.skipped else "; no new footage"),
         is_news=bool(report.runs or report.part_runs or report.skipped),
     )
+    if report.hours_kept:
+        console.say_round(
+            f"hours of sources: {report.hours_kept} kept from the runs before, "
+            f"{report.hours_counted} counted from {report.segments_read} segments",
+            is_news=True,
+        )
+    if report.segments_by_counts:
+        console.say_round(
+            f"segments: {report.segments_by_counts} by the counts in their headers, "
+            f"{report.segments_read - report.segments_by_counts} by their lines",
+            is_news=True,
+        )
     for step in report.steps:
         if step.runs or step.days_up_to_date:
             console.say_round(

@@ -19,6 +19,7 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
+from frametally.history_records import RunHours, hours_key
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.records import NOT_JSON, Coverage, IntervalCount, RecordT, Run, decode, decode_at
 from frametally.rules.current_run import is_newer
@@ -158,6 +159,25 @@ def _belongs(record: IntervalCount | Coverage, run: Run) -> bool:
     return (record.model, record.interval_s) == (run.model, run.interval_s) and 0 <= since_ms < DAY_MS
 
 
+def read_track_parts(store: ObjectStore, run: Run) -> Iterator[tuple[str, bytes]]:
+    """Yield key and bytes of each file of a run's tracks. Raises as `read_parts`."""
+    folder = keys.tracks_folder(run.prefix)
+    return _read_files(store, run, folder, run.track_parts, run.track_parts_crc32)
+
+
+def read_hours(store: ObjectStore, run: Run) -> RunHours | None:
+    """Return what the hours of a run were counted from, None where it does not say.
+
+    Raises:
+        Poison: It cannot be read; the message names it.
+    """
+    key = hours_key(run.prefix)
+    try:
+        return decode_at(key, store.get(key), RunHours)
+    except ObjectMissing:
+        return None
+
+
 def read_tracks(store: ObjectStore, run: Run) -> Iterator[Track]:
     """Yield the tracks of a run, sorted by source and label. Raises as `find_tracks`."""
     return (line.decode(Track) for line in _track_lines(store, run))
@@ -231,8 +251,7 @@ class _TrackLine(NamedTuple):
 
 
 def _track_lines(store: ObjectStore, run: Run) -> Iterator[_TrackLine]:
-    folder = keys.tracks_folder(run.prefix)
-    for key, data in _read_files(store, run, folder, run.track_parts, run.track_parts_crc32):
+    for key, data in read_track_parts(store, run):
         for number, line in enumerate(data.splitlines(), start=1):
             yield _TrackLine(run, key, number, line)
 

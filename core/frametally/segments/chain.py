@@ -27,6 +27,7 @@ from frametally.errors import Misconfigured, Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.records import DeadLetter, FrameDetections
+from frametally.rules.segment_counts import SegmentCounting
 from frametally.segment_records import SegmentHeader
 from frametally.segments.contents import (
     CutShort,
@@ -90,8 +91,18 @@ def logs_with_segments(store: ObjectStore, model: str, topic: str) -> list[str]:
 class SegmentChain:
     """One worker's hold on the chain of one partition."""
 
-    def __init__(self, store: ObjectStore, *, model: str, log_id: str, topic: str, partition: int) -> None:
-        """Name the chain; nothing is read yet."""
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        model: str,
+        log_id: str,
+        topic: str,
+        partition: int,
+        counting: SegmentCounting | None = None,
+    ) -> None:
+        """Name the chain, and how its segments are counted in their headers; nothing is read yet."""
+        self._counting = counting
         self._store = store
         self._model = model
         self._log_id = log_id
@@ -169,6 +180,7 @@ class SegmentChain:
             next_offset=next_offset,
             frames=frames,
             dead_letters=dead_letters,
+            counting=self._counting,
         )
         failpoints.passing("chain.encoded")
         if self._store.put(self._key(first_offset), data, if_absent=True):

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from frametally.rules.times import HOUR_S
-from frametally.settings.access import NO_SECRET, ServerAccess
-from frametally.settings.fields import Field, SecretStr, SettingsPart
+from frametally.settings.access import NO_SECRET, ServerAccess, TrustSettings
+from frametally.settings.fields import Field, SecretStr
 
 _PLAIN = re.compile(r"[!-~]+")
 _ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\\,;:\"]+")
@@ -39,7 +37,7 @@ def _addresses(addresses: str) -> str:
     return ",".join(_address(address.strip()) for address in addresses.split(",") if address.strip())
 
 
-class MailSettings(SettingsPart):
+class MailSettings(TrustSettings):
     """The part of `Settings` about mail."""
 
     smtp_url: str = Field(
@@ -50,9 +48,6 @@ class MailSettings(SettingsPart):
     )
     smtp_user: str = Field("", description="User name for the mail server.")
     smtp_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
-    smtp_ca_file: Path | None = Field(
-        None, description="PEM file of the authorities that the mail server's certificate may come from."
-    )
     mail_from: str = Field(
         "",
         check=_address,
@@ -64,9 +59,6 @@ class MailSettings(SettingsPart):
         description="Addresses, separated by commas, that get an e-mail when a video is ready, fails or "
         "does not pass a check; empty: none.",
     )
-    mail_digest_s: float = Field(
-        300.0, ge=0, le=24 * HOUR_S, description="Seconds to collect news before sending one e-mail."
-    )
     web_url: str = Field(
         "",
         pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$",
@@ -77,7 +69,7 @@ class MailSettings(SettingsPart):
     @property
     def smtp_access(self) -> ServerAccess:
         """How to log in to the mail server."""
-        return ServerAccess(user=self.smtp_user, password=self.smtp_password, ca_file=self.smtp_ca_file)
+        return ServerAccess(user=self.smtp_user, password=self.smtp_password, ca_file=self.ca_file)
 
     @property
     def mail_receivers(self) -> list[str]:

@@ -20,9 +20,11 @@ import heapq
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.once import one_line_per_frame
+from frametally.rules.segment_counts import best_hits, hits_by_label
 from frametally.rules.times import RECORD_VERSION
 from frametally_hadoop.job.lines import Frame, decode_frame, decode_frames, decode_labels
 from frametally_hadoop.job.mapping import LINE_SEPARATOR, Count, FramesOfPart, part_rules, to_json
@@ -46,7 +48,8 @@ def reduce_group(
         return
     model, source, start_ms, *narrow = rest
     needs_boxes = kind == "tracks" or params.min_side > 0 or bool(narrow)
-    frames, repeats = _distinct_frames(values, needs_boxes=needs_boxes)
+    texts, cells = _texts_and_cells(values)
+    frames, repeats = _distinct_frames(texts, needs_boxes=needs_boxes)
     parts = [FramesOfPart(source, frames, len(repeats))]
     if narrow:
         narrowed = part_rules().narrowed(source, narrow[0], frames, repeats)
@@ -57,7 +60,7 @@ def reduce_group(
                 model=model, source=place, hour_start_ms=start_ms, frames=of_place, params=params
             )
         else:
-            yield from _reduce_interval(model, place, start_ms, of_place, dropped, params, count)
+            yield from _reduce_interval(model, place, start_ms, of_place, dropped, cells, params, count)
 
 
 def _reduce_interval(
@@ -66,13 +69,23 @@ def _reduce_interval(
     interval_start_ms: int,
     frames: Sequence[Frame],
     dropped: int,
+    cells: Sequence[Cell],
     params: CountParams,
     count: Count,
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the output pairs of one model, source and interval; `frames` are distinct."""
-    where = {"interval_start_ms": interval_start_ms, "interval_s": params.interval_s, "frames": len(frames)}
-    hits_by_label, detections = _hits_by_label(frames, params)
-    for label, hits in sorted(hits_by_label.items()):
+    """Yield the output pairs of one model, source and interval; `frames` are distinct, and in no cell."""
+    distinct = len(frames) + sum(cell[1] for cell in cells)
+    dropped += sum(cell[2] for cell in cells)
+    where = {"interval_start_ms": interval_start_ms, "interval_s": params.interval_s, "frames": distinct}
+    hits_of, detections = hits_by_label(frames, params.counted_boxes)
+    boxes_of = {label: -sum(hit[0] for hit in hits) for label, hits in hits_of.items()}
+    for _, _, _, folder, labels in cells:
+        for label, (boxes, best) in labels.items():
+            if not params.labels or label in params.labels:
+                detections += boxes
+                boxes_of[label] = boxes_of.get(label, 0) + boxes
+                hits_of.setdefault(label, []).extend(best_hits(folder, best))
+    for label, hits in sorted(hits_of.items()):
         best = heapq.nsmallest(MOST_EVIDENCE, hits)
         yield (
             to_json(["count", source, label, interval_start_ms]),
@@ -83,7 +96,7 @@ def _reduce_interval(
                     "source": source,
                     "label": label,
                     **where,
-                    "detections": -sum(hit[0] for hit in hits),
+                    "detections": boxes_of[label],
                     "peak": -best[0][0],
                     "objects": None,
                     "tracked_detections": None,
@@ -117,9 +130,24 @@ def _reduce_interval(
         )
 
 
-def _distinct_frames(values: Iterable[bytes], *, needs_boxes: bool) -> tuple[list[Frame], list[Frame]]:
+Cell = list[Any]
+"""See `rules.segment_counts`."""
+
+
+def _texts_and_cells(values: Iterable[bytes]) -> tuple[list[bytes], list[Cell]]:
+    """Tell the frame lines of a group, joined by line breaks, from cells: arrays where lines are objects."""
+    texts: list[bytes] = []
+    cells: list[Cell] = []
+    for value in values:
+        if value.startswith(b"["):
+            cells += map(json.loads, value.split(LINE_SEPARATOR))
+        else:
+            texts.append(value.replace(LINE_SEPARATOR, b"\n"))
+    return texts, cells
+
+
+def _distinct_frames(texts: Sequence[bytes], *, needs_boxes: bool) -> tuple[list[Frame], list[Frame]]:
     """Return a group's frames, each once, in any order, and those of the lines that repeated one."""
-    texts = [value.replace(LINE_SEPARATOR, b"\n") for value in values]
     decode = _decode_with_boxes if needs_boxes else decode_labels
     frames = [frame for text in texts for frame in decode(text)]
     times_seen = Counter(frame.image_path for frame in frames)
@@ -142,28 +170,3 @@ def _decode_with_boxes(text: bytes) -> Sequence[Frame]:
     lines = text.split(b"\n")
     frames = decode_frames(lines)
     return [decode_frame(line) for line in lines] if frames is None else frames
-
-
-def _hits_by_label(
-    frames: Iterable[Frame], params: CountParams
-) -> tuple[dict[str, list[tuple[int, int, str]]], int]:
-    """Return by label `(-boxes, captured_at_ms, image_path)` of each frame that has some, to sort best first.
-
-    And the boxes of all frames, summed frame by frame: publication compares the two sums.
-    """
-    counts = params.counted_boxes.rule()
-    hits: dict[str, list[tuple[int, int, str]]] = {}
-    detections = 0
-    for frame in frames:
-        tally: dict[str, int] = {}
-        for detection in filter(counts, frame.detections):
-            label = detection.label
-            tally[label] = tally[label] - 1 if label in tally else -1
-        time_ms, image_path = frame.captured_at_ms, frame.image_path
-        for label, boxes in tally.items():
-            detections -= boxes
-            if label in hits:
-                hits[label].append((boxes, time_ms, image_path))
-            else:
-                hits[label] = [(boxes, time_ms, image_path)]
-    return hits, detections

@@ -4,13 +4,15 @@ Standard library only. A task's input is manifest lines. Each is a split: one se
 `ENTRY_SEPARATOR` between them. A segment is its URL, then, each after a TAB and each optional, the days to
 count (whole days since 1970-01-01 UTC, separated by commas; none: all of them; `NO_DAYS`: no day), the name
 that it has in reports (none: its URL without the query, where a presigned one is signed), what does not
-count, forgotten or lost to an overlapping medium (see `tombstones.Forgotten`, as a JSON object), and what is
-counted within parts of pictures (see `PartWork`).
+count, forgotten or lost to an overlapping medium (see `tombstones.Forgotten`, as a JSON object), what is
+counted within parts of pictures (see `PartWork`), and where not all hours of the days are counted, those that
+are: a JSON array of two objects, by source whole hours since 1970, of whole pictures and within parts; then
+`BY_COUNTS` where the counts in its header say all.
 
 Pairs come out, keys as JSON arrays:
 
 - `["frames", model, source, interval_start_ms]`: frame lines as the segments have them, joined by
-  `LINE_SEPARATOR`;
+  `LINE_SEPARATOR`; or cells of headers' counts (`rules.segment_counts`), joined alike;
 - `["tracks", model, source, hour_start_ms]`: the same for a UTC hour and its margins, if objects are tracked;
 - the same two with the series of parts and, behind the start, the parts of the source that hold then;
 - `["corrupt", segment, line_number]`: why that line was set aside, as a JSON string;
@@ -29,11 +31,12 @@ from typing import Any, NamedTuple, Protocol
 
 from frametally.plugins import hooks
 from frametally.rules.places import series_model
+from frametally.rules.segment_counts import SegmentCounting
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally_hadoop.job.lines import Frame
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
-from frametally_hadoop.job.reading import Block, read_blocks
+from frametally_hadoop.job.reading import Block, Header, read_blocks, read_header
 
 
 def hours_near(time_ms: int) -> tuple[int, ...]:
@@ -104,6 +107,9 @@ ENTRY_SEPARATOR = "\x1e"
 NO_DAYS = "-"
 """Marks in a manifest that a segment is read for its parts alone."""
 
+BY_COUNTS = "counts"
+"""Says in a manifest that the counts in a segment's header are read, if they are there, and not its lines."""
+
 _BUFFER_BYTES = 64 * 1024 * 1024
 
 Count = Callable[[str, str, int], None]
@@ -122,6 +128,9 @@ class FrameGroups:
         # All frames of one cell belong to the same groups: hours and their margins begin and end with one.
         self._cell_ms = math.gcd(self._interval_ms, MARGIN_MS) if self._tracks else self._interval_ms
         self._groups: dict[tuple[Any, ...], list[bytes]] = {}
+        self._hours: _Hours | None = None
+        self._cells: dict[tuple[Any, ...], list[bytes]] = {}
+        self._counting = SegmentCounting(params.interval_s, params.min_confidence, params.min_side)
         self.held_bytes = 0
         self._passed_on: dict[tuple[str, int], int] = {}
 
@@ -134,7 +143,7 @@ class FrameGroups:
             yield from self._add_segment(entry)
 
     def _add_segment(self, entry: str) -> Iterator[tuple[bytes, bytes]]:
-        url, days, name, stones, parts = [*entry.split("\t"), "", "", "", ""][:5]
+        url, days, name, stones, parts, hours, how = [*entry.split("\t"), "", "", "", "", "", ""][:7]
         if not url:
             return
         name = name or url.partition("?")[0]
@@ -143,13 +152,29 @@ class FrameGroups:
             wanted = frozenset(int(day) for day in days.split(",") if day != NO_DAYS)
         work = part_rules().parse_work(parts) if parts else None
         forgotten: Forgotten = json.loads(stones) if stones else {}
-        for block in read_blocks(url, name):
+        self._hours = _parse_hours(hours) if hours else None
+        if how == BY_COUNTS and (header := read_header(url, name)).counting == self._counting:
+            self._add_counts(header, wanted)
+            return
+        sources = None if self._hours is None else {source for part in self._hours for source in part}
+        for block in read_blocks(url, name, sources=sources):
             for number, reason in block.bad:
                 self._count("frames", "corrupt lines set aside", 1)
                 yield to_json(["corrupt", name, number]), to_json(reason)
             self._group(_without(block, forgotten) if forgotten else block, wanted, work)
             if self.held_bytes >= self._buffer_bytes:
                 yield from self.drain()
+
+    def _add_counts(self, header: Header, days: Collection[int] | None) -> None:
+        for source, cell in header.cells():
+            start_ms, frames, repeats, *_ = cell
+            day = start_ms // DAY_MS
+            if (days is None or day in days) and self._has_hour(0, source, start_ms):
+                text = to_json(cell)
+                key = ("frames", header.model, source, start_ms)
+                self._cells.setdefault(key, []).append(text)
+                self.held_bytes += len(text)
+                self._pass_on(header.model, day, frames + repeats)
 
     def _group(self, block: Block, wanted: Collection[int] | None, work: PartWork | None) -> None:
         """Add runs of lines that belong to the same groups: a segment is sorted, so these are long."""
@@ -174,12 +199,16 @@ class FrameGroups:
         joined = LINE_SEPARATOR.join(block.lines[run])
         for kind, start_ms in self._groups_at(time_ms):
             day = start_ms // DAY_MS
-            if wanted is None or day in wanted:
+            if (wanted is None or day in wanted) and self._has_hour(0, source, start_ms):
                 self._hold((kind, model, source, start_ms), joined)
                 if kind == "frames":
                     self._pass_on(model, day, len(frames))
-            if work is not None and day in work.days:
+            if work is not None and day in work.days and self._has_hour(1, source, start_ms):
                 self._add_parts(block.model, frames, joined, (kind, start_ms), work)
+
+    def _has_hour(self, part: int, source: str, start_ms: int) -> bool:
+        """Return whether that hour is counted, of whole pictures (0) or within parts (1)."""
+        return self._hours is None or start_ms // HOUR_MS in self._hours[part].get(source, ())
 
     def _add_parts(
         self, model: str, frames: Sequence[Frame], joined: bytes, group: tuple[str, int], work: PartWork
@@ -211,13 +240,23 @@ class FrameGroups:
 
     def drain(self) -> Iterator[tuple[bytes, bytes]]:
         """Pass on all that is held."""
-        for key, joined in self._groups.items():
-            yield to_json(key), LINE_SEPARATOR.join(joined)
+        for groups in (self._groups, self._cells):
+            for key, joined in groups.items():
+                yield to_json(key), LINE_SEPARATOR.join(joined)
+            groups.clear()
         for (model, day), lines in self._passed_on.items():
             yield to_json(["lines", model, day * DAY_MS]), b"%d" % lines
-        self._groups.clear()
         self._passed_on.clear()
         self.held_bytes = 0
+
+
+_Hours = list[dict[str, frozenset[int]]]
+
+
+def _parse_hours(text: str) -> _Hours:
+    return [
+        {source: frozenset(hours) for source, hours in by_source.items()} for by_source in json.loads(text)
+    ]
 
 
 def _without(block: Block, forgotten: Forgotten) -> Block:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from frametally.errors import Poison, Retryable
 from frametally.rules.seals import check_crc32, unsealed
+from frametally.rules.segment_counts import SegmentCounting, counting_of
 from frametally.rules.times import RECORD_VERSION
 from frametally_hadoop.job.fetching import fetch
 from frametally_hadoop.job.lines import BadLine, Frame, decode_frame, decode_frames
@@ -61,6 +63,7 @@ class LineChecksums:
 
 
 _BLOCK_BYTES = 512 * 1024
+_HEADER_BYTES = 32 * 1024
 _FIELDS_WITHOUT_SEAL = {
     *("v", "model", "log_id", "topic", "partition", "first_offset", "next_offset"),
     *("frames", "dead_letters", "sources"),
@@ -71,7 +74,8 @@ _FIELDS_WITHOUT_SEAL = {
 class Header(NamedTuple):
     """What counting needs of a segment's header: `times` are first and last captured_at_ms by source.
 
-    `parts` are its sources' lines, then its dead letters, with their checksums.
+    `parts` are its sources' lines, then its dead letters, with their checksums; `lines_of` says how many
+    lines each source has, in their order; `counts` are as `rules.segment_counts` has them.
     """
 
     model: str
@@ -79,6 +83,19 @@ class Header(NamedTuple):
     dead_letters: int
     times: dict[str, tuple[int, int]]
     parts: list[CheckedPart]
+    lines_of: list[tuple[str, int]]
+    counts: dict[str, Any] | None = None
+
+    @property
+    def counting(self) -> SegmentCounting | None:
+        """How its counts were counted; None where it has none of this version of the rules."""
+        return counting_of(self.counts)
+
+    def cells(self) -> Iterator[tuple[str, list[Any]]]:
+        """Yield its counts, with their sources; only where it has some."""
+        for source, of_source in (self.counts or {})["sources"].items():
+            for cell in of_source["cells"]:
+                yield source, cell
 
 
 class Block(NamedTuple):
@@ -95,8 +112,20 @@ class Block(NamedTuple):
     bad: Sequence[tuple[int, str]]
 
 
-def read_blocks(url: str, name: str, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[Block]:
-    """Yield the frame lines of the segment at `url`, block by block.
+def read_header(url: str, name: str) -> Header:
+    """Read the header of the segment at `url` alone. Raises as `read_blocks`."""
+    head = b""
+    for data in fetch(url, f"segment {name}", block_bytes=_HEADER_BYTES):
+        head += data
+        if b"\n" in data:
+            return _decode_header(name, head.partition(b"\n")[0])
+    raise Retryable(f"segment {name} was cut short in its header")
+
+
+def read_blocks(
+    url: str, name: str, *, block_bytes: int = _BLOCK_BYTES, sources: Collection[str] | None = None
+) -> Iterator[Block]:
+    """Yield the frame lines of the segment at `url`, block by block; of `sources` alone if they are given.
 
     Whether it is whole is known after the last block: until then, what was read must not be published. Errors
     call it `name`; about `block_bytes` of it are held at a time.
@@ -123,9 +152,9 @@ def read_blocks(url: str, name: str, *, block_bytes: int = _BLOCK_BYTES) -> Iter
             header = _decode_header(name, head)
             checksums = LineChecksums(name, header.parts)
             checksums.add(memoryview(data)[len(head) + 1 - held_bytes :])
-        frame_lines = lines[: max(header.frames - lines_read, 0)]
-        if frame_lines:
-            yield _checked_block(frame_lines, header, first_number=lines_read + 2, has_tabs=has_tabs)
+        for first, end in _wanted_runs(header, sources, lines_read, lines_read + len(lines)):
+            frame_lines = lines[first - lines_read : end - lines_read]
+            yield _checked_block(frame_lines, header, first_number=first + 2, has_tabs=has_tabs)
         lines_read += len(lines)
     if header is None:
         raise Retryable(f"segment {name} was cut short in its header")
@@ -135,6 +164,23 @@ def read_blocks(url: str, name: str, *, block_bytes: int = _BLOCK_BYTES) -> Iter
     if lines_read > expected:
         raise Poison(f"segment {name} has {lines_read} lines, but its header says {expected}")
     checksums.end()
+
+
+def _wanted_runs(
+    header: Header, sources: Collection[str] | None, first: int, end: int
+) -> Iterator[tuple[int, int]]:
+    """Yield the runs of frame lines from `first` to before `end` that are of `sources`; None: of all."""
+    runs = [(0, header.frames)]
+    if sources is not None:
+        ends = [*accumulate(count for _, count in header.lines_of)]
+        runs = [
+            (next_line - count, next_line)
+            for (source, count), next_line in zip(header.lines_of, ends, strict=True)
+            if source in sources
+        ]
+    for run_first, run_end in runs:
+        if max(run_first, first) < min(run_end, end):
+            yield max(run_first, first), min(run_end, end)
 
 
 def _checked_block(lines: list[bytes], header: Header, *, first_number: int, has_tabs: bool) -> Block:
@@ -228,6 +274,8 @@ def _decode_header(name: str, head: bytes) -> Header:
                 ),
                 CheckedPart("dead letters", None, fields.get("dead_letters_crc32")),
             ],
+            lines_of=[(source["source"], int(source["frames"])) for source in fields["sources"]],
+            counts=fields.get("counts"),
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Poison(f"segment {name}: its first line is not a segment header ({error!r})") from error

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey, current_days
 from frametally.errors import Misconfigured, Poison
+from frametally.history_records import CountedHour
 from frametally.media.manifests import ManifestReader, forgotten_by, list_tombstones, touches
 from frametally.media.overlapping import overlaps_of
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
@@ -31,6 +32,13 @@ from frametally_hadoop.planning.counting_steps import (
     PictureParts,
     Zones,
     counting_steps,
+)
+from frametally_hadoop.planning.hours import (
+    HourInputs,
+    HoursToRead,
+    SourceHour,
+    hours_to_read,
+    unchanged_hours,
 )
 from frametally_hadoop.planning.segment_notes import SegmentNote, SegmentNotes, breaks_by_model, take_note
 
@@ -71,6 +79,8 @@ class DayPlan(NamedTuple):
         zones: Of a day that is counted within parts of pictures, these, by source; its model is then their
             series.
         current_put_at_ms: When its current run was published, by the store's clock.
+        notes: Of `segments`.
+        unchanged: The hours whose lines are taken from the current run, as it was counted from the same.
     """
 
     key: DayKey
@@ -85,6 +95,13 @@ class DayPlan(NamedTuple):
     own: DayFootage = DayFootage()
     zones: Mapping[str, Zones] = MappingProxyType({})
     current_put_at_ms: int = 0
+    notes: Sequence[SegmentNote] = ()
+    unchanged: Mapping[SourceHour, CountedHour] = MappingProxyType({})
+
+    @property
+    def hours(self) -> HourInputs:
+        """What each hour of a source is counted from."""
+        return HourInputs(self.key, self.params, self.notes, self.tombstones, self.overlaps, self.zones)
 
     @property
     def current_sha256(self) -> str | None:
@@ -124,8 +141,8 @@ class CountingPlan(NamedTuple):
 
     Attributes:
         manifests: Every medium's; None if one cannot be read.
-        days_of_segment: By segment key, its days that are stale, as whole days since 1970; none where it is
-            read for parts of pictures alone.
+        reads: By segment key, what of it is counted, sorted.
+        warnings: Runs whose hours cannot be kept, one line each.
         with_dead_letters: Keys of those that hold some.
         chain_breaks: By model, gaps and overlaps between its segments, one line each.
         parts_of_segment: By segment key, what its tasks count within parts of pictures, as text.
@@ -136,12 +153,13 @@ class CountingPlan(NamedTuple):
     up_to_date: list[DayPlan]
     tombstones: list[Tombstone]
     manifests: list[MediaManifest] | None
-    days_of_segment: dict[str, list[int]]
+    reads: dict[str, HoursToRead]
     skipped: list[Skipped]
     size_of: dict[str, int]
     with_dead_letters: list[str]
     chain_breaks: dict[str, list[str]]
     parts_of_segment: Mapping[str, str] = MappingProxyType({})
+    warnings: Sequence[str] = ()
 
     def not_counted(self) -> dict[str, dict[str, list[Range]]]:
         """Return, by segment key, what does not count of the stale days that are counted from it."""
@@ -166,9 +184,11 @@ def make_plan(
     unusable: Collection[str],
     progress: Progress,
     selection: DaySelection = ALL_DAYS,
+    whole: Collection[DayKey] = (),
 ) -> CountingPlan:
     """Compare the segments, but those with `unusable` keys, with the current runs; note what is new of them.
 
+    Of days in `whole`, and where the selection counts again, no hour is kept from the current run.
     `progress` gets the number of headers read.
     """
     # The runs first: whatever they were counted from is then in the listing too, so that a run that follows
@@ -188,20 +208,28 @@ def make_plan(
     footage = {**days, **{day: of_day.notes for day, of_day in part_days.items()}}
     stale: list[DayPlan] = []
     up_to_date: list[DayPlan] = []
+    warnings: list[str] = []
     for day in filter(lambda day: selection.has(day.day), sorted(footage)):
         plan = _plan_day(day, params, footage[day], current.get(day), touching, headers.lacking)
         if day in part_days:
             plan = plan._replace(zones=part_days[day].zones)
         is_stale = selection.recount or plan.current_sha256 != plan.inputs_sha256()
+        if is_stale and not selection.recount and day not in whole:
+            try:
+                plan = plan._replace(unchanged=unchanged_hours(store, plan.hours, plan.current))
+            except Poison as error:
+                warnings.append(f"{error}; {day.day} is counted from its segments")
         (stale if is_stale else up_to_date).append(plan)
+    reads = hours_to_read((day.hours, day.unchanged.keys()) for day in stale)
     return CountingPlan(
         params=params,
         stale=stale,
         up_to_date=up_to_date,
         tombstones=tombstones,
         manifests=None if unreadable else media,
-        days_of_segment=_days_of_segment(stale),
-        parts_of_segment=_parts_of_segment(parts, stale, headers.usable),
+        reads=reads,
+        parts_of_segment=_parts_of_segment(parts, reads, headers.usable),
+        warnings=warnings,
         skipped=[Skipped(day.pointer, day.problem) for day in current.values() if day.problem]
         + headers.unreadable
         + unreadable
@@ -286,6 +314,7 @@ def _plan_day(
         versions=tuple(note.info.version for note in notes),
         is_whole=lacking.isdisjoint({(model, _day_number(day.day)), (model, None)}),
         own=_own_footage(day.day, notes, touching),
+        notes=notes,
     )
 
 
@@ -299,21 +328,10 @@ def _own_footage(day: str, notes: Sequence[SegmentNote], touching: _Touching) ->
     )
 
 
-def _days_of_segment(stale: Iterable[DayPlan]) -> dict[str, list[int]]:
-    days: defaultdict[str, list[int]] = defaultdict(list)
-    for plan in stale:
-        for key in plan.segments:
-            days[key] += [] if plan.zones else [_day_number(plan.key.day)]
-    return dict(sorted(days.items()))
-
-
 def _parts_of_segment(
-    parts: Iterable[PictureParts], stale: Iterable[DayPlan], notes: Sequence[SegmentNote]
+    parts: Iterable[PictureParts], reads: Mapping[str, HoursToRead], notes: Sequence[SegmentNote]
 ) -> dict[str, str]:
-    days: defaultdict[str, set[int]] = defaultdict(set)
-    for plan in stale:
-        for key in plan.segments if plan.zones else ():
-            days[key].add(_day_number(plan.key.day))
+    days = {key: {*read.part_days} for key, read in reads.items() if read.part_days}
     return {key: work for part in parts for key, work in part.work(days, notes).items()}
 
 

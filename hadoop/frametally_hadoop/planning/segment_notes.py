@@ -21,6 +21,7 @@ from frametally.media.object_notes import ObjectNote, ObjectNotes
 from frametally.ports.ledger import ChainLink
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.records import NOT_JSON
+from frametally.rules.segment_counts import SegmentCounting, counting_of
 from frametally.rules.times import DAY_MS
 from frametally.segment_records import SegmentHeader, SegmentSource
 from frametally.segments.contents import check_belongs, read_header, read_source
@@ -78,21 +79,43 @@ def estimate_s(earlier: Sequence[Aggregated], size_bytes: int) -> float | None:
     return max(least_s, size_bytes * statistics.median(run.seconds / run.bytes for run in like))
 
 
+class SourceSpan(msgspec.Struct, frozen=True, array_like=True):
+    """The frames of one source in a segment: first and last `captured_at_ms`, and the CRC-32 of its lines.
+
+    `crc32` is None where an earlier release wrote the segment. `stretches` are those of the header's counts
+    (`rules.segment_counts`), empty where it has none.
+    """
+
+    source: str
+    first_ms: int
+    last_ms: int
+    crc32: int | None
+    stretches: tuple[tuple[int, int], ...] = ()
+
+
 class SegmentNote(ObjectNote, frozen=True, array_like=True):
     """What planning needs of one segment.
 
     Attributes:
+        spans: Of its sources, sorted.
         days: UTC days on which it has frames, as whole days since 1970, sorted.
         near_days: Days of which it has frames, or within `MARGIN_MS` of which, sorted.
         next_offset: Where the next segment of its partition begins.
+        counting: How its header's counts were counted; None: it has none of this version of the rules.
     """
 
     model: str
-    sources: tuple[str, ...]
+    spans: tuple[SourceSpan, ...]
     days: tuple[int, ...]
     near_days: tuple[int, ...]
     dead_letters: int
     next_offset: int
+    counting: SegmentCounting | None = None
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Its sources, sorted."""
+        return tuple(span.source for span in self.spans)
 
 
 class SegmentNotes(ObjectNotes[SegmentNote]):
@@ -119,18 +142,34 @@ def take_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote:
     header, body_start = read_header(store, info.key)
     check_belongs(header, info.key)
     times = _times_of(store, info.key, header, body_start)
+    counting = counting_of(header.counts or None)
     near = {(time_ms + off_ms) // DAY_MS for time_ms in times for off_ms in (-MARGIN_MS, MARGIN_MS)}
     for day in near:
         _check_day(day)
     return SegmentNote(
         info=info,
         model=header.model,
-        sources=tuple(sorted({part.source for part in header.sources})),
+        spans=tuple(
+            SourceSpan(
+                part.source,
+                part.first_captured_at_ms,
+                part.last_captured_at_ms,
+                part.crc32,
+                _stretches_of(header, part.source) if counting else (),
+            )
+            for part in sorted(header.sources, key=lambda part: part.source)
+        ),
         days=tuple(sorted({time_ms // DAY_MS for time_ms in times})),
         near_days=tuple(sorted(near)),
         dead_letters=header.dead_letters,
         next_offset=header.next_offset,
+        counting=counting,
     )
+
+
+def _stretches_of(header: SegmentHeader, source: str) -> tuple[tuple[int, int], ...]:
+    counts = (header.counts or {})["sources"][source]
+    return tuple((first_ms, last_ms) for first_ms, last_ms in counts["stretches"])
 
 
 def breaks_by_model(notes: Iterable[SegmentNote]) -> dict[str, list[str]]:

@@ -28,6 +28,7 @@ from frametally.books.index_lag import mark_of
 from frametally.books.quality_reports import QualityReport, read_quality
 from frametally.books.runs import read_parts
 from frametally.errors import Poison
+from frametally.history_records import CountedHour, RunHours
 from frametally.media.manifests import touches
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
@@ -146,6 +147,8 @@ def publish_day(
     failpoints.passing("aggregate.audited")
     if (history := make_history(store, plan, run_id, audit.by_hour)) is not None:
         store.put(history.key, encode(history))
+    if (hours := _hours_of(plan, run_id, outcome)) is not None:
+        store.put(hours.key, encode(hours))
     store.put(f"{prefix}/_SUCCESS", b"")
     failpoints.passing("aggregate.success")
     run = Run(
@@ -159,7 +162,7 @@ def publish_day(
         parts=[name for name, _ in parts],
         inputs_sha256=inputs_sha256,
         frames=sum(audit.frames_by_interval.values()),
-        duplicates_dropped=outcome.duplicates[plan.key],
+        duplicates_dropped=outcome.duplicates[plan.key].total(),
         track_parts=[name for name, _ in track_parts],
         parts_crc32=[crc32 for _, crc32 in parts],
         track_parts_crc32=[crc32 for _, crc32 in track_parts],
@@ -170,6 +173,26 @@ def publish_day(
         zones=dict(sorted(plan.zones.items())),
     )
     return run if store.put(run.key, encode(run), if_absent=True) else None
+
+
+def _hours_of(plan: DayPlan, run_id: str, outcome: Outcome) -> RunHours | None:
+    """Return what the hours were counted from, None where the next run can keep none of them."""
+    model, interval_s, day = plan.key
+    hours: dict[str, dict[int, CountedHour]] = {}
+    for (source, start_ms), identity in plan.hours.identities(but_of=outcome.corrupt_lines).items():
+        repeats = outcome.duplicates[plan.key][source, start_ms]
+        hour = (start_ms - keys.day_start_ms(day)) // HOUR_MS
+        hours.setdefault(source, {})[hour] = CountedHour(identity, repeats)
+    if not hours:
+        return None
+    return RunHours(
+        run_id=run_id,
+        model=model,
+        params=plan.params.digest(),
+        interval_s=interval_s,
+        day=day,
+        hours={source: dict(sorted(of_source.items())) for source, of_source in sorted(hours.items())},
+    )
 
 
 def _put_paths(store: ObjectStore, prefix: str, number: int, paths: PathColumns) -> PathFile:

@@ -16,14 +16,18 @@ import msgspec
 
 from frametally import keys
 from frametally.books.runs import DayKey
+from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
-from frametally.rules.times import DAY_S
+from frametally.rules.places import source_of
+from frametally.rules.times import DAY_S, HOUR_MS
 from frametally.rules.tombstones import Range
 from frametally.settings.loading import Settings
-from frametally_hadoop.job.mapping import ENTRY_SEPARATOR, NO_DAYS, to_json
-from frametally_hadoop.planning.plan import CountingPlan
+from frametally_hadoop.job.mapping import BY_COUNTS, ENTRY_SEPARATOR, NO_DAYS, to_json
+from frametally_hadoop.planning.hours import SourceHour
+from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_hadoop.running.engine import HadoopCluster, run_job
+from frametally_hadoop.running.kept_hours import read_kept
 
 
 def plan_splits(sizes: Iterable[tuple[str, int]], *, split_bytes: int) -> list[list[str]]:
@@ -106,7 +110,11 @@ def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 LINK_S = DAY_S
+SPLIT_BYTES = 64_000_000
+"""Of segments that one task reads."""
 """For how long the tasks of a job may read from the S3 store, by links."""
+_HEADER_SHARE = 16
+"""A header is at most about so small a part of its segment."""
 _HELD_TRACKS = 20_000  # a track is a kilobyte long
 _HELD_PATHS = 200  # a line has those of an hour
 
@@ -116,7 +124,7 @@ class Outcome:
     """What the job said.
 
     Attributes:
-        duplicates: By day, the lines that repeated a frame.
+        duplicates: By day, and in it by hour of a source, the lines that repeated a frame.
         lines_passed_on: By day, the frame lines that the map side passed on.
         corrupt_lines: By segment key and line number, why a line was set aside.
     """
@@ -124,9 +132,21 @@ class Outcome:
     lines: DaySpool
     tracks: DaySpool
     paths: DaySpool
-    duplicates: Counter[DayKey] = field(default_factory=Counter)
+    duplicates: defaultdict[DayKey, Counter[SourceHour]] = field(default_factory=lambda: defaultdict(Counter))
     lines_passed_on: Counter[DayKey] = field(default_factory=Counter)
     corrupt_lines: defaultdict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+
+    def keep(self, store: ObjectStore, day: DayPlan) -> None:
+        """Take what the day keeps of its current run. Raises `Poison`: it cannot be read."""
+        if day.current is None or not day.unchanged:
+            return
+        spools = {"lines": self.lines, "tracks": self.tracks, "paths": self.paths}
+        for kind, line, frames in read_kept(store, day.current, day.unchanged):
+            spools[kind].add(day.key, line)
+            self.lines_passed_on[day.key] += frames
+        for hour, counted in day.unchanged.items():
+            self.duplicates[day.key][hour] += counted.duplicates_dropped
+            self.lines_passed_on[day.key] += counted.duplicates_dropped
 
     def skipped(self) -> list[Skipped]:
         """List the corrupt lines for the report."""
@@ -135,6 +155,19 @@ class Outcome:
             for segment, lines in sorted(self.corrupt_lines.items())
             for number, reason in sorted(lines.items())
         ]
+
+
+class NotKept(Poison):
+    """Hours were to be kept of runs that cannot be read: the days are counted from their segments.
+
+    Attributes:
+        days: With the reason of each.
+    """
+
+    def __init__(self, days: dict[DayKey, str]) -> None:
+        """Take the reason of each day."""
+        super().__init__("; ".join(days.values()))
+        self.days = days
 
 
 class _OfModel(msgspec.Struct):
@@ -154,7 +187,7 @@ def count_plan(
 ) -> Outcome:
     """Count the stale days of `plan`; the outcome's lines lie in `temporary`, an empty folder.
 
-    Raises `Retryable`, `Poison`, `Misconfigured`: as `engine.run_job`.
+    Raises `NotKept`; `Retryable`, `Poison`, `Misconfigured`: as `engine.run_job`.
     """
     job_folder, lines_folder, tracks_folder, paths_folder = (
         temporary / name for name in ("job", "lines", "tracks", "paths")
@@ -166,11 +199,24 @@ def count_plan(
         DaySpool(tracks_folder, held_lines=_HELD_TRACKS),
         DaySpool(paths_folder, held_lines=_HELD_PATHS),
     )
+    damaged = {}
+    for of_day in plan.stale:
+        try:
+            outcome.keep(store, of_day)
+        except Poison as error:
+            damaged[of_day.key] = str(error)
+    if damaged:
+        raise NotKept(damaged)
+    if not plan.reads:
+        return outcome
     not_counted = plan.not_counted()
-    sizes = [(key, plan.size_of[key]) for key in plan.days_of_segment]
+    sizes = [
+        (key, plan.size_of[key] // (_HEADER_SHARE if read.by_counts else 1))
+        for key, read in plan.reads.items()
+    ]
     manifest = [
         ENTRY_SEPARATOR.join(_entry(store, plan, key, not_counted, LINK_S) for key in split)
-        for split in plan_splits(sizes, split_bytes=settings.split_mb * 1_000_000)
+        for split in plan_splits(sizes, split_bytes=SPLIT_BYTES)
     ]
     decoder = msgspec.json.Decoder(_OfModel)
     for line in run_job(
@@ -190,7 +236,8 @@ def count_plan(
         of_model = decoder.decode(value)
         day = DayKey(of_model.model, plan.params.interval_s, keys.utc_day(where[-1]))
         if kind == "duplicates":
-            outcome.duplicates[day] += of_model.duplicates_dropped
+            hour = source_of(where[0]), where[-1] - where[-1] % HOUR_MS
+            outcome.duplicates[day][hour] += of_model.duplicates_dropped
         elif kind == "lines":
             outcome.lines_passed_on[day] += of_model.lines
         elif kind == "track":
@@ -210,7 +257,10 @@ def _entry(
     link_ttl_s: int,
 ) -> str:
     """Return what a manifest says of one segment; see `mapping`."""
-    days = ",".join(str(day) for day in plan.days_of_segment[key]) or NO_DAYS
+    read = plan.reads[key]
+    days = ",".join(map(str, read.days)) or NO_DAYS
     stones = json.dumps(not_counted[key], sort_keys=True) if key in not_counted else ""
     parts = plan.parts_of_segment.get(key, "")
-    return "\t".join([store.address(key, ttl_s=link_ttl_s), days, key, stones, parts]).rstrip("\t")
+    by_counts = BY_COUNTS if read.by_counts else ""
+    fields = [store.address(key, ttl_s=link_ttl_s), days, key, stones, parts, read.hours, by_counts]
+    return "\t".join(fields).rstrip("\t")

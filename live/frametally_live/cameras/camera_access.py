@@ -88,8 +88,8 @@ def without_login(text: str) -> str:
     return _IN_URL.sub("", text)
 
 
-def login_of(logins: SecretStr, source: str) -> CameraLogin | None:
-    """Return the log-in of a source's camera, from `FRAMETALLY_LIVE_LOGINS`; None: it has none.
+def login_of(logins: SecretStr, source: str, host: str = "") -> CameraLogin | None:
+    """Return the log-in of a source's camera, or else of its host, from `FRAMETALLY_LIVE_LOGINS`; None: none.
 
     Raises:
         Misconfigured: The setting is not JSON of that form; the line repeats nothing of it.
@@ -101,7 +101,8 @@ def login_of(logins: SecretStr, source: str) -> CameraLogin | None:
         by_source = msgspec.json.decode(text.encode(), type=dict[str, str])
     except (msgspec.DecodeError, UnicodeEncodeError):
         raise Misconfigured(f"{_SETTING} must be JSON of the form {_EXAMPLE}") from None
-    login_text = {keys.slug(name): login for name, login in by_source.items()}.get(source)
+    by_slug = {keys.slug(name): login for name, login in by_source.items()}
+    login_text = by_slug.get(source, by_slug.get(keys.slug(host)) if host else None)
     if login_text is None:
         return None
     user, colon, password = login_text.partition(":")

@@ -68,11 +68,12 @@ def camera_to_open(settings: Settings, *, address: str, source: str, transport: 
         Misconfigured: A setting of cameras cannot be read.
             Poison: It is not an address of a camera.
     """
+    place = read_address(address, devices=True)
     return CameraToOpen(
-        address=read_address(address, devices=True),
+        address=place,
         source=source,
         transport=transport,
-        login=login_of(settings.part(LiveSettings).live_logins, source),
+        login=login_of(settings.part(LiveSettings).live_logins, source, place.host),
         allowed=AllowedPlaces(settings.part(LiveSettings).live_allow),
         max_pixels=settings.max_image_megapixels * 1_000_000,
         ca_file=settings.part(LiveSettings).live_ca_file,

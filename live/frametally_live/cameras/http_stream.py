@@ -7,8 +7,8 @@ import io
 import socket
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from pathlib import Path
@@ -61,7 +61,7 @@ class _Digest(urllib.request.HTTPDigestAuthHandler):
             return None
         try:
             return super().http_error_auth_reqed(auth_header, host, req, headers)
-        except ValueError:  # of another scheme
+        except (ValueError, LookupError):  # of another scheme, or nonsense
             return None
 
 
@@ -127,6 +127,20 @@ class HttpStream(io.RawIOBase):
         super().close()
 
 
+@contextmanager
+def _failures_named() -> Iterator[None]:
+    """Raise `CameraAway` for failures of the connection; a refusal by its status stays as it is."""
+    try:
+        yield
+    except (urllib.error.HTTPError, CameraAway):
+        raise
+    except TimeoutError:
+        raise _silence() from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        # Words of a library may repeat what was sent.
+        raise CameraAway(f"does not answer with valid HTTP ({type(error).__name__})") from None
+
+
 def _silence() -> CameraAway:
     return CameraAway(f"sent nothing for {_SILENT_S:g} s")
 
@@ -141,6 +155,8 @@ class HttpVisitor:
     _: KW_ONLY
     source: str
     ca_file: Path | None
+    is_stranger: bool = False
+    """Whether nobody has added the device: it may not redirect, or have the password in clear text."""
 
     def __post_init__(self) -> None:
         """Connect to nothing yet; the password is for this address only."""
@@ -156,8 +172,9 @@ class HttpVisitor:
             _Handler(self),
             urllib.request.HTTPErrorProcessor(),
             urllib.request.HTTPDefaultErrorHandler(),
-            urllib.request.HTTPRedirectHandler(),
-            *([_Digest(passwords), _Basic(passwords)] if self.login is not None else []),
+            *([] if self.is_stranger else [urllib.request.HTTPRedirectHandler()]),
+            *([] if self.login is None else [_Digest(passwords)]),
+            *([] if self.login is None or self.is_stranger else [_Basic(passwords)]),
         ):
             self._opener.add_handler(handler)
         self._opener.addheaders = [("User-Agent", "frametally")]
@@ -170,6 +187,8 @@ class HttpVisitor:
         connection.settimeout(_SILENT_S)
         self._sockets = [open_socket for open_socket in self._sockets if open_socket.fileno() >= 0]
         self._sockets.append(connection)
+        if self._is_cut:  # while it connected
+            self.cut()
         return connection
 
     def open(self, url: str) -> HttpStream:
@@ -186,18 +205,33 @@ class HttpVisitor:
         if not is_http:
             raise PlaceRefused(f"{url[:200]!r} is not an HTTP address")
         try:
-            return HttpStream(url, self._opener.open(url, timeout=_SILENT_S))
+            with _failures_named():
+                return HttpStream(url, self._opener.open(url, timeout=_SILENT_S))
         except urllib.error.HTTPError as error:
-            has_login = self.login is not None
             with error:
-                raise told_status(
-                    error.code, str(error.reason), has_login=has_login, source=self.source
-                ) from None
-        except TimeoutError:
-            raise _silence() from None
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            # Words of a library may repeat what was sent.
-            raise CameraAway(f"does not answer with valid HTTP ({type(error).__name__})") from None
+                raise self.refusal_of(error.code, str(error.reason)) from None
+
+    def post(self, request: urllib.request.Request, most_bytes: int) -> tuple[int, bytes]:
+        """Return the status and the body of the answer to a request, whatever its status.
+
+        Raises:
+            PlaceRefused: The address is not allowed.
+            CameraAway: There is no answer, or it is longer than `most_bytes`.
+        """
+        with _failures_named():
+            try:
+                answer = self._opener.open(request, timeout=_SILENT_S)
+            except urllib.error.HTTPError as error:
+                answer = error
+            with answer:
+                body: bytes = answer.read(most_bytes + 1)
+        if len(body) > most_bytes:
+            raise CameraAway(f"sends an answer of more than {most_bytes >> 10} KiB")
+        return answer.status, body
+
+    def refusal_of(self, status: int, phrase: str = "") -> CameraAway:
+        """Return what an answer's status means; see `told_status`."""
+        return told_status(status, phrase, has_login=self.login is not None, source=self.source)
 
     def open_referred(self, url: str, flags: int, options: dict[str, str]) -> HttpStream:
         """Open what a playlist refers to, as FFmpeg asks for it; what it may not have is remembered."""

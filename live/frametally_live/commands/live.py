@@ -10,6 +10,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+import msgspec
+from rich import box
+from rich.table import Table
+from rich.text import Text
 
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.opening import open_frame_log
@@ -37,7 +41,7 @@ from frametally_live.cameras.camera_form import (
 )
 from frametally_live.feed_records import Feed
 from frametally_live.feeds.detection_lag import is_late, newest_results, shown_lag_ms
-from frametally_live.opening import open_live_book
+from frametally_live.opening import feeds_to_look, open_live_book
 from frametally_videos.upload_refusals import FieldRefused
 
 if TYPE_CHECKING:
@@ -96,6 +100,38 @@ def add(address: str, source: str, transport: Literal["tcp", "udp"], **overrides
         )
     )
     return code
+
+
+@live_group.command("discover")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@data_dir_option
+def discover(as_json: bool, **overrides: Any) -> int:
+    """Search the local network for ONVIF cameras, for 15 s at most, and show their streams; adds nothing."""
+    from frametally_live.discovery.search import search_cameras
+
+    settings = read_settings("producer", overrides)
+    with feeds_to_look(settings) as book:
+        search = search_cameras(settings, book.feeds("camera"), with_settings=True)
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(search), indent=2).decode())
+        return 0
+    if not search.cameras:
+        click.echo("no cameras found: switch ONVIF on in their settings, or add one by its address")
+        return 0
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in ("name", "maker and model", "stream", "pictures", "address"):
+        table.add_column(column, overflow="fold")
+    for camera in search.cameras:
+        kind = Text(f"{camera.maker} {camera.model}".strip())
+        for stream in camera.streams:
+            size = f"{stream.width_px} x {stream.height_px} {stream.code}" if stream.width_px else stream.code
+            table.add_row(Text(camera.name), kind, *map(Text, (stream.name, size, stream.address)))
+        if camera.problem is not None:
+            table.add_row(Text(camera.name), kind, "", "", Text(console.plain(camera.problem)))
+    console.out.print(table)
+    if search.has_more:
+        click.echo("more devices answered than are listed")
+    return 0
 
 
 @live_group.command("list")

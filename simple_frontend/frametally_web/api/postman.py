@@ -14,7 +14,15 @@ _SCHEMA = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json"
 _LEFT_OUT = (
     "events",
     *("video_poster", "video_sprite", "video_sprite_vtt"),
-    *("post_embed", "preview_camera", "post_test", "post_channel", "put_channel", "delete_channel"),
+    *(
+        "post_embed",
+        "preview_camera",
+        "search_for_cameras",
+        "post_test",
+        "post_channel",
+        "put_channel",
+        "delete_channel",
+    ),
     *(
         "accounts",
         "post_account",

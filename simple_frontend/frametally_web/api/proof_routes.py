@@ -18,11 +18,11 @@ from frametally_web.charts import scope
 from frametally_web.charts.narrowing import narrowed
 from frametally_web.charts.scope import check_names
 from frametally_web.charts.seconds import SECOND_S, index_by_second
-from frametally_web.proof import answers, evidence, frames, gap, objects
+from frametally_web.proof import answers, evidence_frames, frames, gap, objects
 from frametally_web.proof.frames import find_frame
 from frametally_web.proof.picture_links import (
     LINK_S,
-    WIDTHS_PX,
+    WIDTH,
     image_url,
     no_such_frame,
     picture_link,
@@ -64,12 +64,6 @@ _START = choice(
     "peak",
 )
 _EMPTY = choice("empty", "`1`: include analysed frames without a counted box.", ("", "1"), "1")
-_WIDTH = choice(
-    "w",
-    "Width of a smaller JPEG in pixels; a narrower frame is returned unchanged.",
-    ("", *WIDTHS_PX),
-    "320",
-)
 
 
 class ProofRoutes:
@@ -86,7 +80,7 @@ class ProofRoutes:
         """Find the busiest frame per label."""
         selection = self._selection(args)
         self._books.ensure_ledger()
-        return evidence.find_evidence(
+        return evidence_frames.find_evidence(
             self._ports_by_second(args), self._settings, selection, image_url=image_url
         )
 
@@ -177,13 +171,13 @@ class ProofRoutes:
         "GET frames/image",
         "Return a frame's JPEG.",
         _PATH,
-        _WIDTH,
+        WIDTH,
         media_types=("image/jpeg",),
         statuses=(404,),
     )
     def frames_image(self, args: Args) -> Response:
         """Answer with a frame's JPEG."""
-        width, key, store = _WIDTH.read(args), _read_path(args), self._ports.store
+        width, key, store = WIDTH.read(args), _read_path(args), self._ports.store
         # The store has no smaller ones: those come from here, also where browsers get the frames from it.
         if not width and (link := picture_link(store, self._settings, key)):
             redirect = Response(status=302, headers={"Location": link})

@@ -17,6 +17,7 @@ from frametally.files.opencv import (
 )
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
+from frametally_web.requests.parameters import choice
 from frametally_web.requests.problems import Problem
 
 LINK_S = 300
@@ -63,8 +64,12 @@ def no_such_frame() -> Problem:
     )
 
 
-WIDTHS_PX = ("320", "640", "1280")
-"""Widths that a smaller frame may be asked for in."""
+WIDTH = choice(
+    "w",
+    "Width of a smaller JPEG in pixels; a narrower picture is returned unchanged.",
+    ("", "320", "640", "1280"),
+    "320",
+)
 
 _QUALITY = 80
 _MOST_PIXELS = 30_000_000

@@ -126,6 +126,7 @@ function renderTools() {
   control("undo", HTMLButtonElement).disabled = !history.past.length;
   control("redo", HTMLButtonElement).disabled = !history.future.length;
   control("save", HTMLButtonElement).disabled = isSame || isSaving;
+  showZoneChart(isSame ? chosen() : null);
   byId("saved").textContent = isSaving
     ? t("traffic.saving")
     : isSame
@@ -133,6 +134,15 @@ function renderTools() {
         ? t("traffic.saved_revision", { revision: stored.revision })
         : ""
       : t("traffic.not_saved_yet");
+}
+
+/** A zone that is stored leads to the chart of what is in it. @param {Page.Shape|null} shape */
+function showZoneChart(shape) {
+  const link = byId("zone-chart");
+  link.hidden = shape?.kind !== "zone" || !has("all");
+  if (link.hidden || !(link instanceof HTMLAnchorElement)) return;
+  const one = { ...state, sources: [source], zone: shape?.name ?? null, at: null };
+  link.search = formatWhole(one, answeredOf(one));
 }
 
 /** @param {Api.SourceDrawing} drawing */

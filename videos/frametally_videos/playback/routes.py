@@ -6,6 +6,7 @@ import asyncio
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from urllib.parse import quote
 
@@ -14,7 +15,7 @@ from starlette.responses import Response
 from werkzeug.datastructures import MultiDict
 
 from frametally import keys
-from frametally.ports.object_store import ObjectStore
+from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import Artifact, VideoRow
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
@@ -24,6 +25,7 @@ from frametally_videos.library_answers import original_of, playable_of
 from frametally_videos.playback.stored_bytes import send_stored
 from frametally_videos.routes import FILE, VIDEO, find_video
 from frametally_videos.upload_refusals import FieldRefused, Refused
+from frametally_web.proof.picture_links import WIDTH, smaller
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import check_known, header, text, text_schema
 from frametally_web.requests.problems import Problem
@@ -210,6 +212,7 @@ class PlaybackRoutes:
         "Show a picture of the video.",
         VIDEO,
         _VERSION,
+        WIDTH,
         named="video_poster",
         media_types=("image/jpeg",),
         statuses=(404,),
@@ -217,15 +220,23 @@ class PlaybackRoutes:
     )
     async def picture(self, request: Request) -> Response:
         """Answer with a picture of the video, or with what tells its parts."""
-        row = await self._row(request)
         name = request.url.path.rpartition("/")[2]
+        row = await self._row(request, *(["v", "w"] if name == "poster" else ["v"]))
         kind = _PICTURES[name]
         artifact = next((candidate for candidate in row.artifacts if candidate.kind == kind), None)
         if artifact is None:
             raise Problem(
                 404, f"The video has no {name} yet.", remedy="frametally makes it soon after the upload."
             )
+        if width := WIDTH.read(MultiDict(request.query_params)):
+            caching = _FOR_EVER if request.query_params.get("v") == artifact.recipe else _ASK_AGAIN
+            with suppress(ObjectMissing):  # which the whole one tells of
+                jpeg = await asyncio.to_thread(self._smaller, artifact.key, int(width))
+                return Response(jpeg, media_type=artifact.content_type, headers={"Cache-Control": caching})
         return await self._send(request, row, artifact)
+
+    def _smaller(self, key: str, width_px: int) -> bytes:
+        return smaller(self._store.get(key), width_px)
 
     async def _not_yet(self, row: VideoRow) -> Problem:
         """Return the 404 of a video that no browser plays, with how far it is that one may."""
@@ -245,8 +256,8 @@ class PlaybackRoutes:
             f"/api/v1/videos/{row.record.id}/original and play it with another program.",
         )
 
-    async def _row(self, request: Request, parameter: str = "v") -> VideoRow:
-        check_known(request.query_params, [parameter])
+    async def _row(self, request: Request, *parameters: str) -> VideoRow:
+        check_known(request.query_params, parameters or ("v",))
         names = request.path_params
         return await find_video(self._catalogue, names.get("video_id") or names["file_id"])
 

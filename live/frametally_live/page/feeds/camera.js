@@ -3,6 +3,7 @@
 import { visible } from "frametally_videos/library/words.js";
 import { sparkline } from "frametally/js/chart/sparkline.js";
 import { forgetAnswers, get } from "frametally/js/shared/api.js";
+import { whenNear } from "frametally/js/frames/boxed_picture.js";
 import { el, withCode } from "frametally/js/shared/dom.js";
 import { roughly } from "frametally/js/shared/format.js";
 import { joined, METRICS } from "frametally/js/shared/metrics.js";
@@ -17,6 +18,7 @@ const MINUTE_MS = 60_000;
 const SHOWN_MS = 60 * MINUTE_MS;
 /** Of so long the words are that stand beside one that is large. */
 const LATELY_MS = 10 * MINUTE_MS;
+const SMALL_PX = 400;
 
 /**
  * @typedef {Object} Counted
@@ -128,6 +130,7 @@ export class CameraCard {
     this.image.addEventListener("error", () => (this.image.hidden = true));
     this.image.addEventListener("load", () => (this.image.hidden = false));
     this.sign = el("p.video-stamp.live-sign");
+    this.place = el("div.poster", this.image, this.sign);
     this.name = el("bdi");
     this.facts = el("p.muted.small.live-facts");
     this.reason = el("p.small.live-reason", { hidden: true });
@@ -139,7 +142,7 @@ export class CameraCard {
     this.fault = el("p.form-said", { role: "alert", hidden: true });
     this.element = el(
       "li.live-camera.stack",
-      el("div.poster", this.image, this.sign),
+      this.place,
       el("h2", this.open),
       this.facts,
       this.reason,
@@ -154,7 +157,7 @@ export class CameraCard {
     const before = this.camera;
     this.camera = camera;
     const { name, frame_url: url, reason } = camera;
-    if (url && url !== before?.frame_url) this.image.src = `${url}&w=640`;
+    if (url && url !== before?.frame_url) whenNear(this.place, () => this.#load(url));
     this.element.dataset.standing = standing(camera);
     this.element.dataset.source = camera.source;
     this.name.textContent = visible(name);
@@ -168,6 +171,11 @@ export class CameraCard {
     this.remove.setAttribute("aria-label", t("live.remove_2", { name }));
     this.remove.hidden = this.isOn || camera.state === "stopping";
     this.tools.hidden = !isAllowed;
+  }
+
+  /** @param {string} url */
+  #load(url) {
+    this.image.src = `${url}&w=${this.place.clientWidth > SMALL_PX ? 640 : 320}`;
   }
 
   #turn() {

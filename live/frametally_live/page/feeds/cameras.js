@@ -150,6 +150,9 @@ export const sendCamera = (camera) => send("POST", "cameras", camera);
 /** @param {{source: string, address: string, transport: string}} camera @returns {Promise<Api.CameraPreview>} */
 export const askPreview = (camera) => send("POST", "cameras/preview", camera);
 
+/** Searches the local network, for up to 15 s. @returns {Promise<Api.CameraSearch>} */
+export const askSearch = () => send("POST", "cameras/search", {});
+
 /** @param {string} source @param {"start"|"stop"} what @returns {Promise<Api.LiveCamera>} */
 export const sendTurn = (source, what) => send("POST", `${cameraRoute(source)}/${what}`, {});
 

@@ -6,6 +6,7 @@ import { showFault, showFresh, showOutage, wordsOf } from "frametally/js/status/
 import { askCameras, askPreview, sendCamera, standing } from "./cameras.js";
 import { askCounted, CameraCard } from "./camera.js";
 import { LargeCamera } from "./large.js";
+import { startSearch } from "./search.js";
 import { t } from "frametally/js/shared/texts.js";
 
 const LOOK_EVERY_MS = 2000;
@@ -38,12 +39,12 @@ let isAsking = false;
 
 /** @returns {{look: () => void, count: () => void}} to look at once, at all or at what was counted */
 export function startWall() {
-  const opener = byId("add-open");
-  opener.addEventListener("click", () => {
-    form.hidden = !form.hidden;
-    byId("add-tried").hidden = picture.hidden = true;
-    opener.setAttribute("aria-expanded", String(!form.hidden));
-    if (!form.hidden) fields.source.focus();
+  byId("add-open").addEventListener("click", () => openForm(form.hidden));
+  startSearch((source, address) => {
+    openForm(true);
+    fields.source.value = source;
+    fields.address.value = address;
+    form.scrollIntoView({ block: "nearest" });
   });
   form.addEventListener("submit", add);
   byId("add-preview").addEventListener("click", preview);
@@ -53,6 +54,14 @@ export function startWall() {
   addEventListener("popstate", showLarge);
   look();
   return { look, count };
+}
+
+/** @param {boolean} isOpen */
+function openForm(isOpen) {
+  form.hidden = !isOpen;
+  byId("add-tried").hidden = byId("add-said").hidden = picture.hidden = true;
+  byId("add-open").setAttribute("aria-expanded", String(isOpen));
+  if (isOpen) fields.source.focus();
 }
 
 async function count() {
@@ -93,7 +102,7 @@ async function look() {
 function show({ cameras: told, live_allowed: isAllowed, remedy }) {
   cameras = told;
   page.dataset.state = cameras.length ? "ready" : "empty";
-  byId("add-open").hidden = !isAllowed;
+  byId("add-open").hidden = byId("search").hidden = !isAllowed;
   byId("live-off").hidden = isAllowed;
   byId("live-off").textContent = t("live.cameras_cannot_be_changed_here", { remedy: remedy ?? "" });
   byId("nothing").hidden = cameras.length > 0;

@@ -142,7 +142,10 @@ export class Stage {
         handlesOf(chosen, picture, unit, this.focused),
       );
     }
-    if (this.draft) marks.push(draftOf(this.draft.kind, this.draft.points, this.cross, unit));
+    if (this.draft) {
+      const swept = this.drag?.moved ? sweptOf(this.draft, this.drag.begun, this.cross) : null;
+      marks.push(draftOf(this.draft.kind, swept?.slice(0, -1) ?? this.draft.points, this.cross, unit));
+    }
     this.marks.replaceChildren(...marks);
     this.area.dataset.drawing = this.draft?.kind ?? "";
     if (hadHandle) this.focus();
@@ -245,8 +248,9 @@ export class Stage {
     const { drag } = this;
     if (!drag || drag.pointer !== event.pointerId) return;
     this.drag = null;
-    if (!this.draft || drag.moved) return;
+    if (!this.draft) return;
     const point = this.#at(event);
+    if (drag.moved) return this.#sweep(drag.begun, point);
     const { kind, points } = this.draft;
     const unit = (this.shown?.picture.width_px ?? 1) / this.area.clientWidth;
     /** @param {Point|undefined} other */
@@ -254,6 +258,14 @@ export class Stage {
     if (isAt(points.at(-1))) return; // the second click of a double one
     if (LIMITS[kind].closed && this.mayFinish && isAt(points[0])) return this.finish();
     this.#put(point);
+  }
+
+  /** Draws all of a shape by one drag, where nothing of it is there yet. @param {Point} begun @param {Point} ended */
+  #sweep(begun, ended) {
+    const points = this.draft && sweptOf(this.draft, begun, ended);
+    if (!this.draft || !points) return this.render();
+    this.draft.points = points;
+    this.finish();
   }
 
   /** In pixels of the picture that a shape was drawn over. @param {Page.Shape} shape @param {Point} point @returns {Point} */
@@ -307,6 +319,19 @@ export class Stage {
     } else return false;
     return true;
   }
+}
+
+/**
+ * A line from one end of a drag to the other, or a zone with both as corners; null: a drag draws nothing here.
+ * @param {{kind: Page.ShapeKind, points: Point[]}} draft
+ * @param {Point} begun
+ * @param {Point} ended
+ * @returns {Point[]|null}  the last of them is where the drag ended
+ */
+function sweptOf({ kind, points }, begun, ended) {
+  if (points.length || kind === "calibration") return null;
+  const [[x, y], [toX, toY]] = [begun, ended];
+  return kind === "line" ? [begun, ended] : [[x, toY], begun, [toX, y], ended];
 }
 
 /** The number that an element, or what it is in, has. @param {Element} element @param {string} name */

@@ -1,5 +1,6 @@
 // One video in the list.
 
+import { whenNear } from "frametally/js/frames/boxed_picture.js";
 import { el } from "frametally/js/shared/dom.js";
 import { addressOf, chosen } from "./chosen.js";
 import {
@@ -9,6 +10,7 @@ import {
   isInWork,
   playTime,
   shareDone,
+  smallerPoster,
   stateWords,
   TIME_SOURCES,
   visible,
@@ -16,6 +18,7 @@ import {
 import { t } from "frametally/js/shared/texts.js";
 
 const TILES_A_SECOND = 8;
+const WIDTH_PX = 320;
 
 /** @typedef {{x: number, y: number, width: number, height: number}} Tile */
 
@@ -114,7 +117,7 @@ function playSprite(area, canvas, linksNow) {
  * @returns {Card}
  */
 export function makeCard(video) {
-  const picture = el("img", { alt: "", loading: "lazy", decoding: "async", hidden: true });
+  const picture = el("img", { alt: "", decoding: "async", hidden: true });
   const sprite = el("canvas", { "aria-hidden": "true", hidden: true });
   const length = el("span.poster-length");
   const none = el("span.poster-none");
@@ -126,12 +129,15 @@ export function makeCard(video) {
   const bar = el("progress", { max: "1", "aria-label": t("web.progress") });
   const words = el("span.video-state-words");
   const state = el("p.video-state.small", words, bar);
+  const frame = el("div.poster", picture, sprite, none, length);
   const element = el(
     "li.video-card",
-    el("div.poster", picture, sprite, none, length),
+    frame,
     el("div.video-words", el("p.strong.ellipsis", link), place, time, counted, state),
   );
   let said = "";
+  /** Where the poster is that is shown, or will be. @type {string|null} */
+  let wanted = null;
   let { links } = video;
   let shown = video;
   picture.addEventListener("error", () => {
@@ -173,7 +179,8 @@ export function makeCard(video) {
     none.textContent = isInWork({ state: its }) ? t("videos.no_picture_yet") : t("videos.no_picture");
     none.hidden = poster !== null;
     if (poster === null) picture.removeAttribute("src");
-    else if (picture.getAttribute("src") !== poster) picture.src = poster;
+    else if (wanted !== poster) whenNear(frame, () => (picture.src = smallerPoster(poster, WIDTH_PX)));
+    wanted = poster;
     picture.hidden = poster === null;
   }
 

@@ -141,3 +141,10 @@ export const visible = (name) =>
     if (code < 32) return String.fromCodePoint(0x2400 + code);
     return `[U+${code.toString(16).toUpperCase().padStart(4, "0")}]`;
   });
+
+/**
+ * Where a poster is, so many pixels wide.
+ * @param {string} url
+ * @param {320|640} width
+ */
+export const smallerPoster = (url, width) => `${url}&w=${width}`;

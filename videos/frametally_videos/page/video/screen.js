@@ -1,6 +1,7 @@
 // The moving picture: plays, seeks, goes frame by frame, and tells which frame is shown.
 
 import { el } from "frametally/js/shared/dom.js";
+import { smallerPoster } from "../library/words.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** Where the rate is not known. */
@@ -60,7 +61,7 @@ export class Screen {
     this.firstS = null;
     this.hasSought = placeS > 0;
     this.isShown = false;
-    if (poster && !placeS) this.element.poster = poster;
+    if (poster && !placeS) this.element.poster = smallerPoster(poster, innerWidth < 640 ? 320 : 640);
     this.element.src = url;
     this.element.playbackRate = speed;
     if (placeS) this.element.addEventListener("loadedmetadata", () => this.seek(placeS), { once: true });

@@ -15,24 +15,25 @@ const observer = new IntersectionObserver(
 );
 
 // On paper all is in view.
-addEventListener("beforeprint", () =>
-  document.querySelectorAll(".picture:has(> img:not([src]))").forEach(begin),
-);
+addEventListener("beforeprint", () => document.querySelectorAll("[data-waits]").forEach(begin));
 
 /**
- * @param {Element} picture
+ * Asks for a picture when its place comes near what is in view, for the last of several.
+ * @param {Element} place
  * @param {() => void} ask  called once, if ever
  */
-function whenNear(picture, ask) {
-  waiting.set(picture, ask);
-  observer.observe(picture);
+export function whenNear(place, ask) {
+  waiting.set(place, ask);
+  place.toggleAttribute("data-waits", true);
+  observer.observe(place);
 }
 
-/** @param {Element} picture */
-function begin(picture) {
-  observer.unobserve(picture);
-  waiting.get(picture)?.();
-  waiting.delete(picture);
+/** @param {Element} place */
+function begin(place) {
+  observer.unobserve(place);
+  place.removeAttribute("data-waits");
+  waiting.get(place)?.();
+  waiting.delete(place);
 }
 
 /** @typedef {[left: number, top: number, width: number, height: number]} Rect */

@@ -43,7 +43,7 @@ class Filmstrip {
 
   /** @param {import("./bar.js").Item} item */
   #button(item) {
-    const picture = framePicture(item.pictures[0], this.colorOf, { alt: "", sizes: "96px" });
+    const picture = framePicture(item.pictures[0], this.colorOf, { alt: "", lazy: true, sizes: "96px" });
     return el(
       "button",
       { tabindex: -1, title: `${item.time}: ${item.what}`, onclick: () => this.choose(item) },
@@ -127,6 +127,9 @@ export class ProofViewer {
     this.on = on;
     /** @type {Map<import("./bar.js").Item, HTMLElement[]>} */
     this.pictures = new Map();
+    /** @type {import("./bar.js").Item|null} */
+    this.shown = null;
+    this.isGoneThrough = false;
     this.stage = el("div.proof-stage", el("div.picture.skeleton"));
     this.caption = el("p.proof-caption");
     this.counter = el("p.proof-counter");
@@ -177,8 +180,10 @@ export class ProofViewer {
   show(items, position, place) {
     const item = items[position];
     const shown = this.#picturesOf(item);
-    // Fetched ahead; what is farther off is let go.
-    const ahead = items.slice(position + 1, position + 1 + AHEAD);
+    // Fetched ahead as soon as somebody goes through them; what is farther off is let go.
+    this.isGoneThrough ||= this.shown !== null && this.shown !== item;
+    this.shown = item;
+    const ahead = this.isGoneThrough ? items.slice(position + 1, position + 1 + AHEAD) : [];
     this.pictures = new Map([item, ...ahead].map((one) => [one, this.#picturesOf(one)]));
     if (this.stage.firstElementChild !== shown[0]) {
       const hadFocus = this.stage.contains(document.activeElement);

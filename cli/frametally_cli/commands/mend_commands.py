@@ -1,4 +1,4 @@
-"""Commands that correct mistakes: forget, retime, rename-source, set-timezone. Components are optional."""
+"""Commands that correct mistakes: forget, retime, rename-source, set-timezone. They need no component."""
 
 from __future__ import annotations
 

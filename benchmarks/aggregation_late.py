@@ -1,0 +1,212 @@
+"""What a late segment costs, and a first count: `frametally aggregate` beside all of it, and beside DuckDB.
+
+    python benchmarks/aggregation_late.py --engines /path/to/python
+    python benchmarks/aggregation_late.py --engines /path/to/python --frames 2000000 --without-objects
+
+`--engines` is a Python with duckdb==2.0.0. The day is counted from nothing, then again with one late segment
+of one camera, then whole (`--all`): with objects, without, and by the counts in the headers of segments. The
+last two counts must publish the same bytes, and with counts in headers those of the lines, or nothing is
+written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+from aggregation_data import (
+    COUNTING,
+    LOG_ID,
+    MODEL,
+    START_MS,
+    TOPIC,
+    apart,
+    frames_of,
+    write_segments,
+)
+from aggregation_rounds import Measured, clear
+from results import Goal, Table, save
+
+from frametally import keys
+from frametally.rules.segment_counts import SegmentCounting
+from frametally.segments.contents import encode_segment
+
+FRAMES, FRAMES_PER_SEGMENT = 200_000, 500
+NOTHING, LATE, WHOLE = "from nothing", "with a late segment", "with it, --all"
+OBJECTS, LINES, HEADERS = "objects", "no objects", "no objects, counts in headers"
+DUCKDB = ("DuckDB", NOTHING)
+WAYS = {OBJECTS: (True, None), LINES: (False, None), HEADERS: (False, COUNTING)}
+
+
+Step = tuple[str, str]
+"""A way of counting, and a round."""
+
+
+def count(folder: Path, *, objects: bool, recount: bool) -> None:
+    """`frametally aggregate` in this process.
+
+    Raises:
+        SystemExit: Not all was counted.
+    """
+    from frametally.opening import open_object_store
+    from frametally.process.reports import NoProgress
+    from frametally.settings.loading import Settings
+    from frametally_hadoop.driver import aggregate
+    from frametally_hadoop.planning.counting_steps import DaySelection
+
+    report = aggregate(
+        settings=Settings(data_dir=folder, count_objects=objects).resolved(),
+        store=open_object_store((folder / "store").as_uri()),
+        progress=NoProgress(),
+        selection=DaySelection(recount=recount),
+    )
+    if report.skipped or not report.runs:
+        raise SystemExit(f"not all was counted: {report}")
+
+
+def late_segment(folder: Path, frames: int, counting: SegmentCounting | None) -> Path:
+    """Write a segment of a minute and 40 s of one camera, 100 ms behind frames that it has, and name it."""
+    wanted = [frame for frame in frames_of(FRAMES_PER_SEGMENT * 4) if frame.source == "gate-1"]
+    found = []
+    for number, frame in enumerate(wanted[:FRAMES_PER_SEGMENT]):
+        at_ms = START_MS + 1_800_100 + number * 200
+        path = keys.image_key(frame.source, at_ms, "cd" * 32, number)
+        found.append(msgspec.structs.replace(frame, captured_at_ms=at_ms, image_path=path, media="cd" * 32))
+    offset = frames * 2
+    data = encode_segment(
+        model=MODEL,
+        log_id=LOG_ID,
+        topic=TOPIC,
+        partition=1,
+        first_offset=offset,
+        next_offset=offset + len(found),
+        frames=found,
+        dead_letters=[],
+        counting=counting,
+    )
+    segment = folder / "store" / keys.segment_key(MODEL, LOG_ID, TOPIC, 1, offset)
+    segment.write_bytes(data)
+    return segment
+
+
+def published(folder: Path) -> str:
+    """A hash of the part files of the last run of each day, and of its tracks."""
+    digest = hashlib.sha256()
+    for top in ("mapreduce-output", "tracks"):
+        runs = {path.parent for path in (folder / "store" / top).rglob("part-*")}
+        last = {run.parent: run for run in sorted(runs)}
+        for run in sorted(last.values()):
+            for path in sorted(run.glob("pa*-*")):
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def main() -> None:
+    """Measure, and write benchmarks/results/aggregation_late.json."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--engines", help="a Python that has duckdb")
+    parser.add_argument("--frames", type=int, default=FRAMES)
+    parser.add_argument("--without-objects", action="store_true", help="leave out tracking")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--data", type=Path, help="folder to keep the generated segments in")
+    parser.add_argument("--count", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--objects", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--all", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.count:
+        count(options.count, objects=options.objects, recount=options.all)
+        return
+    load = os.getloadavg()[0]
+    ways = {name: way for name, way in WAYS.items() if name != OBJECTS or not options.without_objects}
+    steps = [(name, step) for name in ways for step in (NOTHING, LATE, WHOLE)]
+    found = {step: Measured() for step in [*steps, *([DUCKDB] if options.engines else [])]}
+    with tempfile.TemporaryDirectory() as temporary:
+        place = options.data or Path(temporary)
+        for _ in range(options.rounds):
+            digests = {name: measure(name, place, options, found) for name in ways}
+            if digests[LINES] != digests[HEADERS]:
+                raise SystemExit("counts in headers give other bytes than the lines")
+    write(options, load, found)
+
+
+def measure(name: str, place: Path, options: argparse.Namespace, found: dict[Step, Measured]) -> str:
+    """One round of one way: count from nothing, with a late segment, and whole; a hash of what it published.
+
+    Raises:
+        SystemExit: The last two publish other bytes.
+    """
+    objects, counting = WAYS[name]
+    folder = place / f"late-{options.frames}-{len(counting or ())}"
+    if not (folder / "ready").exists():
+        apart(write_segments, folder / "store", options.frames, FRAMES_PER_SEGMENT, counting)
+        (folder / "ready").touch()
+    command = [sys.executable, str(Path(__file__).resolve()), "--count", str(folder)]
+    command += ["--objects"] if objects else []
+    clear(folder)
+    found[name, NOTHING].run(command)
+    if options.engines and counting:
+        listed = place / "list"
+        listed.write_text("\n".join(map(str, sorted((folder / "store").rglob("*.jsonl")))), "utf-8")
+        engines = str(Path(__file__).resolve().with_name("aggregation_engines.py"))
+        found[DUCKDB].run([options.engines, engines, "DuckDB", str(listed), str(place / "digest")])
+    late = late_segment(folder, options.frames, counting)
+    try:
+        found[name, LATE].run(command)
+        digest = published(folder)
+        found[name, WHOLE].run([*command, "--all"])
+        if digest != published(folder):
+            raise SystemExit(f"{name}: a round and a whole count give other bytes")
+    finally:
+        late.unlink()
+    return digest
+
+
+def write(options: argparse.Namespace, load: float, found: dict[Step, Measured]) -> None:
+    """Write the results."""
+
+    def wall_ratio(what: str, step: Step, beside: Step, at_most: float) -> Goal:
+        return Goal(what=what, measured=found[step].wall_s / found[beside].wall_s, at_most=at_most)
+
+    first, late = (HEADERS, NOTHING), (HEADERS, LATE)
+    goals = [wall_ratio("wall time of a first count by headers to by lines", first, (LINES, NOTHING), 0.35)]
+    if options.engines:
+        goals.append(wall_ratio("wall time of a first count by headers to DuckDB's", first, DUCKDB, 0.7))
+        goals.append(wall_ratio("wall time with a late segment, by headers, to DuckDB's", late, DUCKDB, 0.7))
+    for name, step in found:
+        if step == LATE:
+            whole, ratio = (name, WHOLE), f"wall time with a late segment to --all, {name}"
+            if name != HEADERS:  # which reads no line either way
+                goals.append(wall_ratio(ratio, (name, step), whole, 0.5))
+            what = f"wall seconds with a late segment, {name}"
+            goals.append(Goal(what=what, measured=found[name, step].wall_s, at_most=1.0))
+    save(
+        name="aggregation_late" + (f"-{options.frames}" if options.frames != FRAMES else ""),
+        title=f"A day of {options.frames:,} frames counted again with one late segment",
+        about=(
+            f"{options.frames:,} generated frames of four cameras at 5 a second, in segments of "
+            f"{FRAMES_PER_SEGMENT} frames; then one of {FRAMES_PER_SEGMENT} frames of one camera. "
+            "`frametally aggregate`, inline, start-up, planning and publishing included. A round keeps the "
+            "hours that nothing has changed; `--all` counts all from segments, to the same bytes. Lines and "
+            "counts in headers give the same bytes, too. DuckDB 2.0.0 counts the same lines, on all cores."
+        ),
+        load_before=load,
+        packages=["mrjob", "msgspec"],
+        tables=[
+            Table(
+                title="Rounds",
+                columns=["counted", "round", "wall s", "CPU s", "peak MB"],
+                rows=[[*step, one.wall_s, one.cpu_s, round(one.peak_mb)] for step, one in found.items()],
+                note=f"Medians of {options.rounds} rounds that took turns.",
+            )
+        ],
+        goals=goals,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,225 @@
+"""Which hours of a day are counted again: those that segments, settings or corrections have changed.
+
+The unit is one source's UTC hour, as tracks are followed by it. Its identity is what its lines depend on: the
+settings, each segment with frames of it or of its margin with the checksum of the source's lines, and what
+of these does not count. A run notes the identities of its hours (`RunHours`); the next run of the day keeps
+the lines of hours whose identity is still the same, and only the others are counted from segments.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from frametally import keys
+from frametally.books.runs import DayKey, read_hours
+from frametally.history_records import CountedHour
+from frametally.media.manifests import touches
+from frametally.ports.object_store import ObjectStore
+from frametally.records import Run
+from frametally.rules.overlaps import Overlap
+from frametally.rules.places import ZoneShape
+from frametally.rules.segment_counts import SegmentCounting
+from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S
+from frametally.undo_records import Tombstone
+from frametally_hadoop.job.params import MARGIN_MS, CountParams
+from frametally_hadoop.planning.segment_notes import SegmentNote, SourceSpan
+
+SourceHour = tuple[str, int]
+"""A source, and the start of a UTC hour in milliseconds."""
+
+
+class HourInputs(NamedTuple):
+    """What the hours of one day are counted from; `zones` are those of a day within parts of pictures."""
+
+    key: DayKey
+    params: CountParams
+    notes: Sequence[SegmentNote]
+    tombstones: Sequence[Tombstone]
+    overlaps: Sequence[Overlap]
+    zones: Mapping[str, Sequence[ZoneShape]]
+
+    def spans_by_hour(self) -> dict[SourceHour, list[tuple[str, SourceSpan]]]:
+        """Return the segments and spans that each hour may have frames of, in the order of the segments."""
+        spans: defaultdict[SourceHour, list[tuple[str, SourceSpan]]] = defaultdict(list)
+        for note in self.notes:
+            for hour, span in self._hours_of(note):
+                spans[hour].append((note.info.key, span))
+        return spans
+
+    def _hours_of(self, note: SegmentNote) -> Iterator[tuple[SourceHour, SourceSpan]]:
+        day_ms = keys.day_start_ms(self.key.day)
+        for span in note.spans:
+            if self.zones and span.source not in self.zones:
+                continue
+            first_ms = max(_hour_start(span.first_ms - self._margin_ms), day_ms)
+            last_ms = min(_hour_start(span.last_ms + self._margin_ms), day_ms + DAY_MS - HOUR_MS)
+            for hour_ms in range(first_ms, last_ms + 1, HOUR_MS):
+                yield (span.source, hour_ms), span
+
+    @property
+    def _margin_ms(self) -> int:
+        return 0 if self.params.tracking is None else MARGIN_MS
+
+    def identities(self, but_of: Collection[str] = ()) -> dict[SourceHour, str]:
+        """Return 16 hex of what each hour is counted from, of hours that have checksums.
+
+        Hours of segments in `but_of`, of which lines were set aside, have none; nor has any hour where
+        intervals reach over its end.
+        """
+        if HOUR_S % self.key.interval_s:
+            return {}
+        return {
+            hour: self._identity(hour, spans)
+            for hour, spans in self.spans_by_hour().items()
+            if not any(span.crc32 is None or key in but_of for key, span in spans)
+        }
+
+    def _identity(self, hour: SourceHour, spans: Iterable[tuple[str, SourceSpan]]) -> str:
+        source, start_ms = hour
+        from_ms, to_ms = start_ms - self._margin_ms, start_ms + HOUR_MS + self._margin_ms
+
+        def within(range_from_ms: int | None, range_to_ms: int | None) -> str:
+            """Cut a range to the hour, so that what changes of it elsewhere does not change the hour."""
+            begins = from_ms if range_from_ms is None else max(range_from_ms, from_ms)
+            return f"{begins} {to_ms if range_to_ms is None else min(range_to_ms, to_ms)}"
+
+        exceptions = {
+            f"without {stone.media} {within(stone.from_ms, stone.to_ms)}"
+            for stone in self.tombstones
+            if touches(stone, source=source, from_ms=from_ms, to_ms=to_ms)
+        } | {
+            f"overlapped {overlap.loser} {within(overlap.from_ms, overlap.to_ms)}"
+            for overlap in self.overlaps
+            if overlap.source == source and overlap.from_ms < to_ms and overlap.to_ms > from_ms
+        }
+        lines = [
+            f"{self.key.model} {self.params.digest()} {self.key.interval_s} {source} {start_ms}",
+            json.dumps(self.zones.get(source, ())),
+            *(f"{key} {span.crc32}" for key, span in spans),
+            *sorted(exceptions),
+        ]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def _hour_start(time_ms: int) -> int:
+    return time_ms // HOUR_MS * HOUR_MS
+
+
+def unchanged_hours(
+    store: ObjectStore, inputs: HourInputs, current: Run | None
+) -> dict[SourceHour, CountedHour]:
+    """Return the hours that the day's current run has counted from the same, as it notes them.
+
+    Raises `Poison`: what it notes cannot be read; the message names it.
+    """
+    if current is None or current.params != inputs.params.digest():
+        return {}
+    run_hours = read_hours(store, current)
+    if run_hours is None:
+        return {}
+    day_ms = keys.day_start_ms(current.day)
+    return {
+        (source, start_ms): counted
+        for (source, start_ms), identity in inputs.identities().items()
+        if (counted := run_hours.hours.get(source, {}).get((start_ms - day_ms) // HOUR_MS)) is not None
+        and counted.inputs == identity
+    }
+
+
+class HoursToRead(NamedTuple):
+    """What is read of one segment, as a manifest says it.
+
+    Attributes:
+        days: Days of whole pictures, as whole days since 1970.
+        part_days: Days within parts of pictures, likewise.
+        hours: By source the hours to count, as whole hours since 1970, of whole pictures; then the same
+            within parts. Empty: all hours of the days.
+        by_counts: Whether the counts in its header say all, so that its lines are not read.
+    """
+
+    days: list[int]
+    part_days: list[int]
+    hours: str
+    by_counts: bool = False
+
+
+def hours_to_read(
+    days: Iterable[tuple[HourInputs, Collection[SourceHour]]],
+) -> dict[str, HoursToRead]:
+    """Return by segment key what is read of it, for days and their hours that are kept; sorted.
+
+    A segment of which all is kept is not read.
+    """
+    days = list(days)
+    counted_hours: defaultdict[str, tuple[set[SourceHour], set[SourceHour]]] = defaultdict(
+        lambda: (set(), set())
+    )
+    cut: set[str] = set()
+    for inputs, unchanged in days:
+        is_of_parts = bool(inputs.zones)
+        for hour, spans in inputs.spans_by_hour().items():
+            for key, _ in spans:
+                if hour in unchanged:
+                    cut.add(key)
+                else:
+                    counted_hours[key][is_of_parts].add(hour)
+    in_header = _counted_in_header(inputs for inputs, _ in days)
+    return {
+        key: HoursToRead(
+            days=_days_of(counted_hours[key][0]),
+            part_days=_days_of(counted_hours[key][1]),
+            hours=_as_json(counted_hours[key]) if key in cut else "",
+            by_counts=key in in_header,
+        )
+        for key in sorted(counted_hours)
+    }
+
+
+def _counted_in_header(days: Iterable[HourInputs]) -> set[str]:
+    """Return the keys of segments of which the counts in their headers say what is counted.
+
+    Not where boxes are needed (objects, parts of pictures), where something of a source does not count, and
+    where two segments have frames of a source and of the same time: one frame may be in both.
+    """
+    counted: set[str] = set()
+    by_lines: set[str] = set()
+    stretches: defaultdict[tuple[str, str], set[tuple[int, int, str]]] = defaultdict(set)
+    for day in days:
+        params = day.params
+        counting = SegmentCounting(params.interval_s, params.min_confidence, params.min_side)
+        corrected = {stone.source for stone in day.tombstones}
+        corrected |= {overlap.source for overlap in day.overlaps}
+        for note in day.notes:
+            key = note.info.key
+            can = note.counting == counting and params.tracking is None and not day.zones
+            (counted if can and corrected.isdisjoint(note.sources) else by_lines).add(key)
+            for span in note.spans:
+                of_source = span.stretches or ((span.first_ms, span.last_ms),)
+                stretches[note.model, span.source] |= {(first, last, key) for first, last in of_source}
+    for source_stretches in stretches.values():
+        end_ms, end_key = None, ""
+        for first_ms, last_ms, key in sorted(source_stretches):
+            if end_ms is not None and first_ms <= end_ms and key != end_key:
+                by_lines |= {key, end_key}
+            if end_ms is None or last_ms > end_ms:
+                end_ms, end_key = last_ms, key
+    return counted - by_lines
+
+
+def _days_of(hours: Iterable[SourceHour]) -> list[int]:
+    return sorted({start_ms // DAY_MS for _, start_ms in hours})
+
+
+def _as_json(counted_hours: Iterable[Iterable[SourceHour]]) -> str:
+    return json.dumps([_by_source(hours) for hours in counted_hours], separators=(",", ":"))
+
+
+def _by_source(hours: Iterable[SourceHour]) -> dict[str, list[int]]:
+    by_source: defaultdict[str, list[int]] = defaultdict(list)
+    for source, start_ms in sorted(hours):
+        by_source[source].append(start_ms // HOUR_MS)
+    return by_source

@@ -1,0 +1,77 @@
+"""Takes the lines of hours that nothing has changed from a day's current run, as the job would give them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import NamedTuple
+
+import msgspec
+
+from frametally.books.runs import read_parts, read_paths, read_track_parts
+from frametally.history_records import CountedHour
+from frametally.ports.object_store import ObjectStore
+from frametally.records import Run
+from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, PathColumns
+from frametally.rules.places import source_of
+from frametally.rules.times import HOUR_MS
+from frametally.track_records import TrackHead
+from frametally_hadoop.job.mapping import to_json
+from frametally_hadoop.planning.hours import SourceHour
+
+Unchanged = Mapping[SourceHour, CountedHour]
+
+
+class _Frames(msgspec.Struct):
+    frames: int
+
+
+class KeptLines(NamedTuple):
+    """A line of the job: `kind` is `lines`, `tracks` or `paths`, `frames` those that it covers."""
+
+    kind: str
+    line: bytes
+    frames: int = 0
+
+
+def read_kept(store: ObjectStore, run: Run, unchanged: Unchanged) -> Iterator[KeptLines]:
+    """Yield the lines of the `unchanged` hours of a run. Raises `Poison`: it is damaged, or lacks a file."""
+    decode_frames = msgspec.json.Decoder(_Frames).decode
+    for _, data in read_parts(store, run):
+        for line in data.splitlines(keepends=True):
+            key, _, value = line.partition(b"\t")
+            kind, place, *_, start_ms = msgspec.json.decode(key)
+            if _has(unchanged, place, start_ms):
+                frames = decode_frames(value).frames if kind == "coverage" else 0
+                yield KeptLines("lines", line, frames)
+    decode_head = msgspec.json.Decoder(TrackHead).decode
+    for _, data in read_track_parts(store, run):
+        for line in data.splitlines(keepends=True):
+            head = decode_head(line)
+            if _has(unchanged, head.source, head.hour_start_ms):
+                number = int(head.id.rpartition("-")[2])
+                key = to_json(["track", head.source, head.label, number, head.hour_start_ms])
+                yield KeptLines("tracks", key + b"\t" + line)
+    for paths in read_paths(store, run) if run.paths else ():
+        for hour_ms, columns in _by_hour(paths):
+            if _has(unchanged, paths.source, hour_ms):
+                key = to_json(["paths", paths.source, hour_ms])
+                yield KeptLines("paths", key + b"\t" + to_json({"model": paths.model, **columns}) + b"\n")
+
+
+def _has(unchanged: Unchanged, place: str, time_ms: int) -> bool:
+    return (source_of(place), time_ms - time_ms % HOUR_MS) in unchanged
+
+
+def _by_hour(paths: PathColumns) -> Iterator[tuple[int, dict[str, list[int] | list[str]]]]:
+    """Yield the start of each hour with tracks, and its columns, as `visits` has them."""
+    hours, points = paths.columns["hour"], paths.first_points()
+    firsts = [index for index, hour in enumerate(hours) if not index or hours[index - 1] != hour]
+    for first, end in pairwise([*firsts, len(hours)]):
+        columns: dict[str, list[int] | list[str]] = {
+            name: list(paths.columns[name][first:end]) for name in TRACK_COLUMNS if name != "hour"
+        }
+        columns["label"] = [paths.labels[index] for index in paths.columns["label"][first:end]]
+        for name in POINT_COLUMNS:
+            columns[name] = list(paths.columns[name][points[first] : points[end]])
+        yield paths.day_start_ms + hours[first] * HOUR_MS, columns
