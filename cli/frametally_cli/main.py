@@ -32,7 +32,7 @@ COMMANDS = {
     "consume": _command("stages:consume", "Detect objects in announced frames and write segments"),
     "dead-letters": _command(
         "upkeep:dead_letters",
-        "List, replay or drop undetected frames",
+        "List, replay or drop frames that could not be analysed",
         {"drop": ("ids", "everything", "cause"), "replay": ("ids", "cause")},
     ),
     "demo": _command("run:demo", "Count a traffic clip, from download to chart"),

@@ -123,7 +123,7 @@ class MailServer:
             case smtplib.SMTPResponseException():
                 final = _is_final(error.smtp_code) and not isinstance(error, smtplib.SMTPConnectError)
                 return (Poison if final else Retryable)(
-                    f"{self._name} rejected the mail: {_answer_text(error.smtp_code, error.smtp_error)}"
+                    f"{self._name} rejected the e-mail: {_answer_text(error.smtp_code, error.smtp_error)}"
                 )
             case ssl.SSLCertVerificationError():
                 return Misconfigured(

@@ -361,7 +361,7 @@ def decode(data: bytes, record_type: type[RecordT]) -> RecordT:
         raise Poison(f"not a {record_type.__name__}: {error}") from error
     if record.v != RECORD_VERSION:
         raise Poison(
-            f"a {record_type.__name__} of version {record.v}, but this frametally reads version "
+            f"a {record_type.__name__} of version {record.v}, but this version of frametally reads version "
             f"{RECORD_VERSION}: upgrade frametally"
         )
     return record

@@ -147,8 +147,8 @@ def _found_again(
     weights = model.files.weights
     if not result.sought:
         raise Misconfigured(
-            f"{weights}: the network finds nothing on the calibration frames, so frametally cannot judge "
-            f"INT8; {more}"
+            f"{weights}: the network finds nothing in the calibration frames, so frametally cannot assess "
+            f"its accuracy in INT8; {more}"
         )
     if result.share < LEAST_FOUND_AGAIN:
         raise Misconfigured(

@@ -220,7 +220,7 @@ def test_an_int8_network_that_finds_too_little_is_not_kept(
     with pytest.raises(Misconfigured, match=r"in INT8 it finds \d+ of the \d+ objects that it finds"):
         int8.make_int8(check_model(own_copy), [*clip_frames.values()] * 2, settings, NoProgress())
     black = [np.zeros((64, 64, 3), np.uint8)] * 10
-    with pytest.raises(Misconfigured, match="the network finds nothing on the calibration frames"):
+    with pytest.raises(Misconfigured, match="the network finds nothing in the calibration frames"):
         int8.make_int8(check_model(own_copy), black, settings, NoProgress())
     assert not list(own_copy.cfg.parent.glob("*int8*"))
 

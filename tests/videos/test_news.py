@@ -76,7 +76,7 @@ def test_a_ready_video_is_told_with_its_books_and_its_address(outbox: VideoCatal
     VideoNews(SETTINGS, outbox).ready(make_video(), FRAMES, BOOKS, "1 of its frames is not counted.")
     (notice,) = outbox.notices(1)
     assert notice.subject == "Gate 1 is ready"
-    assert "Frames: 300 expected, 300 announced, 299 detected, 299 counted" in notice.body
+    assert "Frames: 300 expected, 300 announced, 299 analysed, 299 counted" in notice.body
     assert "Detections: car 12, person 3" in notice.body
     assert "1 of its frames is not counted." in notice.body
     assert notice.body.endswith(f"\nhttps://cams.example/videos?v={make_video().id}")
@@ -300,9 +300,9 @@ def test_a_mail_that_is_not_taken_for_now_is_sent_later_and_one_that_never_is_ha
     outbox.put_notice("a", "s", "b")
     received.answers = ["451 busy", "554 this is spam"]
     with mail_server(received, tmp_path) as (url, _):
-        assert "rejected the mail: 451 busy" in sent(outbox, settings_of(url))[1][0]
+        assert "rejected the e-mail: 451 busy" in sent(outbox, settings_of(url))[1][0]
         assert states(outbox) == ["queued"]
-        assert "rejected the mail: 554 this is spam" in sent(outbox, settings_of(url))[1][0]
+        assert "rejected the e-mail: 554 this is spam" in sent(outbox, settings_of(url))[1][0]
     (notice,) = outbox.notices(1)
     assert notice.state == "failed"
     assert "this is spam" in (notice.reason or "")

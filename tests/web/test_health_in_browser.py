@@ -158,31 +158,31 @@ def books_of(**frames: Any) -> dict[str, Any]:
     [
         (
             {"detected": 500, "forgotten": 100, "counted": 500, "indexed": 500},
-            "600 announced = 500 detected + 100 forgotten; 500 counted, 500 indexed",
+            "600 announced = 500 analysed + 100 forgotten; 500 counted, 500 indexed",
             "✓ settled",
         ),
         (
             {"detected": 595, "dead_lettered": 5, "counted": 595, "indexed": 595},
-            "600 announced = 595 detected + 5 dead letters; 595 counted, 595 indexed",
+            "600 announced = 595 analysed + 5 dead letters; 595 counted, 595 indexed",
             "✓ settled",
         ),
         (
             {"detected": 580, "counted": 550, "indexed": 550},
-            "600 announced, so far 580 detected; 550 counted, 550 indexed",
+            "600 announced, so far 580 analysed; 550 counted, 550 indexed",
             "… not yet",
         ),
-        ({"detected": 620}, "600 announced, but 620 detected; 600 counted, 600 indexed", "… not yet"),
+        ({"detected": 620}, "600 announced, but 620 analysed; 600 counted, 600 indexed", "… not yet"),
         (
             {"announced": 300, "detected": 300, "counted": 300, "indexed": 300, "producing": True},
-            "300 of 600 announced = 300 detected; 300 counted, 300 indexed",
+            "300 of 600 announced = 300 analysed; 300 counted, 300 indexed",
             "… producing",
         ),
         (
             {"announced": 300, "detected": 300, "counted": 300, "indexed": 300},
-            "300 of 600 announced = 300 detected; 300 counted, 300 indexed",
+            "300 of 600 announced = 300 analysed; 300 counted, 300 indexed",
             "… not yet",
         ),
-        ({"producing": True}, "600 announced = 600 detected; 600 counted, 600 indexed", "… producing"),
+        ({"producing": True}, "600 announced = 600 analysed; 600 counted, 600 indexed", "… producing"),
     ],
 )
 def test_the_strip_states_no_equation_that_is_false_and_a_source_is_settled_only_when_all_of_it_is(

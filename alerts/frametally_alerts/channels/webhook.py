@@ -96,7 +96,7 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
         except ssl.SSLCertVerificationError as error:
             raise Retryable(
                 f"{channel.place}: its certificate is not trusted ({error.verify_message}): correct "
-                "FRAMETALLY_CA_FILE, the name, or the certificate"
+                "FRAMETALLY_CA_FILE, the host name, or the certificate"
             ) from None
         except (OSError, http.client.HTTPException) as error:
             reason = one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)

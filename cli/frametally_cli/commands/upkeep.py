@@ -77,9 +77,9 @@ def redetect(model: str, source: str | None, **overrides: Any) -> int:
             to_ms=to_ms,
         )
     console.print_skipped(report.skipped)
-    click.echo(f"frames: {report.announced} announced for {model}, {report.known} already detected")
+    click.echo(f"frames: {report.announced} announced for {model}, {report.known} already analysed")
     if report.announced:
-        click.echo(f"detect them with: frametally consume --until-caught-up --topic {report.topic}")
+        click.echo(f"analyse them with: frametally consume --until-caught-up --topic {report.topic}")
     return exit_code(done_count=report.announced + report.known, skipped=report.skipped)
 
 

@@ -72,7 +72,7 @@ class ConsumerSettings(SettingsPart):
     )
     stream_engine: Literal["consumer", "spark"] = Field(
         "consumer",
-        description="What detects the frames of cameras and streams: `consumer`, or `spark` "
+        description="What analyses the frames of cameras and streams: `consumer`, or `spark` "
         "(Structured Streaming).",
     )
 

@@ -43,27 +43,27 @@ class MailSettings(TrustSettings):
     smtp_url: str = Field(
         "",
         check=_mail_server,
-        description="Server that sends mail, `smtp://host:587` (STARTTLS if the server offers it) or "
-        "`smtps://host`; empty: no mail.",
+        description="Server that sends e-mail, `smtp://host:587` (STARTTLS if the server offers it) or "
+        "`smtps://host`; empty: no e-mail.",
     )
     smtp_user: str = Field("", description="User name for the mail server.")
     smtp_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
     mail_from: str = Field(
         "",
         check=_address,
-        description="Sender address of mail; empty: the user name, else the first recipient.",
+        description="Sender address of e-mail; empty: the user name, else the first recipient.",
     )
     mail_to: str = Field(
         "",
         check=_addresses,
-        description="Addresses, separated by commas, that get a mail when a video is ready, fails or "
+        description="Addresses, separated by commas, that get an e-mail when a video is ready, fails or "
         "does not pass a check; empty: none.",
     )
     web_url: str = Field(
         "",
         pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$",
-        description="Public URL of the dashboard, for links in mails and in the output of commands; empty: "
-        "mails have no links, and commands name this machine.",
+        description="Public URL of the dashboard, for links in e-mails and in the output of commands; empty: "
+        "e-mails have no links, and commands name this machine.",
     )
 
     @property

@@ -58,7 +58,7 @@ def workspace(data_dir: Path) -> Iterator[Path]:
     except OSError as error:
         raise Misconfigured(
             f"{folder}: cannot create temporary files ({error.strerror}); set FRAMETALLY_DATA_DIR to a "
-            "folder that this user can write"
+            "folder that this user can write to"
         ) from error
     with temporary as path:
         try:

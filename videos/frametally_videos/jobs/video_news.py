@@ -53,7 +53,7 @@ class VideoNews:
         lines = [f"{name} is ready: all its frames are in the chart.", "", *_about(video)]
         if books is not None:
             lines.append(
-                f"Frames: {books.expected} expected, {books.announced} announced, {books.detected} detected, "
+                f"Frames: {books.expected} expected, {books.announced} announced, {books.detected} analysed, "
                 f"{books.counted} counted"
             )
             labels = sorted(books.labels.items(), key=lambda label: (-label[1], label[0]))[:_MOST_LABELS]

@@ -67,7 +67,7 @@ FIELDS = (
     text("roi", "The region of interest, as JSON.", '{"x": 100, "y": 100, "width": 500, "height": 300}'),
     text(
         "calibration",
-        "Points with their metres, as JSON; `calibrate_coordinates` means the same.",
+        "Points with their coordinates in metres, as JSON; `calibrate_coordinates` means the same.",
         '{"points": [[0, 0], [100, 100]]}',
     ),
     text(
