@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 from accuracy_truth import COLUMNS, NOTE, row_of, run_checks
@@ -30,6 +31,7 @@ from frametally.files.opencv import Pixels, cv2
 from frametally.records import Detection
 from frametally.settings.loading import load_settings
 from frametally_accuracy.rules.drawing import Numbers
+from frametally_models import darknet
 from frametally_models.prepare import prepare_detector
 
 DRAWS = 500
@@ -108,7 +110,8 @@ def _goals(name: str, size: int, row: list[Cell]) -> list[Goal]:
 
 
 def _places(data: Path) -> list[Place]:
-    detector = prepare_detector(load_settings(min_confidence=LEAST))
+    with patch.object(darknet, "MIN_CONFIDENCE", LEAST):
+        detector = prepare_detector(load_settings())
     tracks = true_tracks(data / "vtest" / "tracks_first_400_frames.csv")
     video = _frames(data / "vtest" / "vtest.avi", range(FRAMES))
     walkers = [len(tracks[number]) for number in range(FRAMES)]

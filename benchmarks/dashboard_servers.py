@@ -31,6 +31,7 @@ from results import Goal, Table, save
 from frametally.settings.loading import load_settings
 from frametally_cli.stages.looking import open_to_look
 from frametally_videos.opening import catalogue_to_look
+from frametally_web.api import answering
 from frametally_web.app import create_app
 from frametally_web.serving import DashboardServer
 
@@ -45,7 +46,8 @@ _TICKS_S = os.sysconf("SC_CLK_TCK")
 
 def serve(name: str, folder: Path, port: int) -> None:
     """Serve the dashboard's Flask application over a data folder until the process is ended."""
-    asked = load_settings("web", data_dir=folder, web_cache_mb=0, web_threads=THREADS)
+    answering.MOST_KEPT_BYTES = 0
+    asked = load_settings("web", data_dir=folder)
     with open_to_look(asked) as (ports, ledger), catalogue_to_look(ports.settings) as catalogue:
         app = create_app(
             settings=ports.settings,

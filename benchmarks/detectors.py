@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import numpy as np
 from average_precision import Truth, ap50, bootstrap, judge
@@ -29,6 +30,7 @@ from frametally.records import Detection
 from frametally.settings.loading import Settings, load_settings
 from frametally_consumer.detectors.protocol import Detector
 from frametally_consumer.load import is_installed
+from frametally_models import darknet
 from frametally_models.calibration_frames import MOST_FRAMES, evenly
 from frametally_models.detector_agreement import LEAST_CONFIDENCE, Agreement, agreement
 from frametally_models.prepare import prepare_detector
@@ -151,7 +153,8 @@ def _accuracy(choices: Sequence[str], coco128: Path) -> dict[str, Scored]:
     pictures, truths = _coco128(coco128)
     judged = []
     for choice in choices:
-        detector = prepare_detector(settings_of(choice, min_confidence=LEAST_CONFIDENCE_OF_AP))
+        with patch.object(darknet, "MIN_CONFIDENCE", LEAST_CONFIDENCE_OF_AP):
+            detector = prepare_detector(settings_of(choice))
         judged.append(judge(truths, detector.detect(pictures)))
     values = bootstrap(judged, pictures=len(pictures), samples=BOOTSTRAP_SAMPLES)
     reference = choices.index(REFERENCE)

@@ -44,9 +44,7 @@ def main() -> None:
     frames = _frames(options.data / "vtest" / "vtest.avi", options.every)
     truths = _persons(options.data / "vtest" / "tracks_first_400_frames.csv", options.every)
     detectors = {
-        size: prepare_detector(
-            load_settings(detector="openvino", input_width_px=size[0], input_height_px=size[1])
-        )
+        size: prepare_detector(load_settings(detector="openvino", input_size_px=f"{size[0]}x{size[1]}"))
         for size in SIZES_PX
     }
     costs_ms = _costs_ms(detectors, frames[:10], options.rounds)

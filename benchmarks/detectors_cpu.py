@@ -138,8 +138,8 @@ def _resize_ms(frames: list[Pixels]) -> float:
         for frame in frames:
             fit(
                 frame,
-                width_px=settings.input_width_px,
-                height_px=settings.input_height_px,
+                width_px=settings.input_px[0],
+                height_px=settings.input_px[1],
                 resize="stretch",
             )
         times_ms.append(1000 * (time.process_time() - start_s) / len(frames))

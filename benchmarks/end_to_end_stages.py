@@ -297,9 +297,9 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
     # The back-end's own compiled network: what is around it here is OpenVINO's own queue, and nothing else.
     network = getattr(detector, "_network", None)
     inputs = [
-        fit(picture, width_px=settings.input_width_px, height_px=settings.input_height_px, resize="stretch")[
-            0
-        ][np.newaxis]
+        fit(picture, width_px=settings.input_px[0], height_px=settings.input_px[1], resize="stretch")[0][
+            np.newaxis
+        ]
         for picture in pictures
     ]
     queue = ov.AsyncInferQueue(network._compiled, 3) if network is not None else None

@@ -3,7 +3,7 @@
     python benchmarks/gold.py [--rounds 5] [--url postgresql://host/database]
 
 Both read the same part files from a store of files, and write into empty tables: SQLite, or, with `--url`
-(and FRAMETALLY_GOLD_USER, FRAMETALLY_GOLD_PASSWORD), schemas of their own in that PostgreSQL. Rounds take
+(with its user, and FRAMETALLY_GOLD_PASSWORD), schemas of their own in that PostgreSQL. Rounds take
 turns; medians are compared. Also how long a load takes that finds nothing new.
 """
 

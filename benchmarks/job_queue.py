@@ -197,8 +197,7 @@ def main() -> None:
         table = load_settings("producer", data_dir=Path(folder))
         queue = table.model_copy(
             update={
-                "queue_url": values["URL"],
-                "queue_user": values["USER"],
+                "queue_url": values["URL"].replace("://", f"://{values['USER']}@", 1),
                 "queue_password": SecretStr(values["PASSWORD"]),
             }
         )

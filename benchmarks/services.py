@@ -353,9 +353,7 @@ def _engine_rows(folder: Path, servers: dict[str, str], frames: int, spark: Path
         engines["hadoop"] = (
             Path(sys.executable),
             {
-                "FRAMETALLY_HADOOP_BIN": servers["HADOOP_BIN"],
-                "FRAMETALLY_HADOOP_STREAMING_JAR": servers["HADOOP_STREAMING_JAR"],
-                "FRAMETALLY_HADOOP_LOG_DIRS": servers["HADOOP_LOG_DIRS"],
+                "HADOOP_HOME": servers["HADOOP_FOLDER"],
                 "FRAMETALLY_HADOOP_PYTHON": sys.executable,
             },
         )

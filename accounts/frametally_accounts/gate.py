@@ -153,7 +153,7 @@ class Gate:
         scheme, _, credential = headers.get("Authorization", "").partition(" ")
         is_program = scheme.lower() == "bearer" and self.has_accounts()
         if self._secret and self._is_proxy(headers):
-            user_name = headers.get(self.settings.proxy_user_header, "")
+            user_name = headers.get("X-Forwarded-User", "")
             if user_name or not is_program:  # a proxy may pass its own tokens on with the name
                 return self._named_by_proxy(user_name)
         if is_program:

@@ -16,7 +16,6 @@ from frametally.media.sources import KnownSources
 from frametally.records import NOT_JSON
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
-from frametally_accuracy.settings import AccuracySettings
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, read_settings
 from frametally_cli.options.times import parse_bounds_ms
@@ -121,7 +120,6 @@ def start(
             labels=labels,
             from_ms=from_ms,
             to_ms=to_ms,
-            most_units=settings.part(AccuracySettings).accuracy_units,
             planned_units=units,
             wanted_width=width,
             seed=seed,

@@ -14,7 +14,6 @@ PLUGIN = Plugin(
         ),
     },
     tables="frametally_accuracy.backup_tables:TABLES",
-    settings="frametally_accuracy.settings:AccuracySettings",
     count_checks="frametally_accuracy.charted:CHECKS",
     endpoints="frametally_accuracy.web:ENDPOINTS",
     web="frametally_accuracy.web:web_part",

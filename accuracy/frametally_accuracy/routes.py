@@ -23,7 +23,6 @@ from frametally_accuracy.population import CheckFootage
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
 from frametally_accuracy.results import history_of, result_of
 from frametally_accuracy.sent import CheckWanted, UnitAnswer
-from frametally_accuracy.settings import AccuracySettings
 from frametally_accuracy.staleness import KnownCoverage
 from frametally_accuracy.starting import start_check
 from frametally_web.access.visitors import remedy_for, visitor
@@ -136,7 +135,6 @@ class AccuracyRoutes:
                 labels=form.labels,
                 from_ms=form.from_ms,
                 to_ms=form.to_ms,
-                most_units=self._settings.part(AccuracySettings).accuracy_units,
                 planned_units=form.planned_units,
                 wanted_width=form.wanted_width,
                 person=visitor().name,

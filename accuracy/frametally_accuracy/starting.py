@@ -21,6 +21,7 @@ from frametally_accuracy.records import AccuracyCheck
 from frametally_accuracy.staleness import BarGrid, KnownCoverage, sums_sha256
 
 MOST_LABELS = 30
+MOST_UNITS = 400
 _MOST_CHARS = 100
 
 
@@ -37,7 +38,7 @@ def start_check(
     labels: Sequence[str],
     from_ms: int | None,
     to_ms: int | None,
-    most_units: int,
+    most_units: int = MOST_UNITS,
     planned_units: int = 0,
     wanted_width: float = 0.1,
     seed: str = "",
@@ -56,7 +57,7 @@ def start_check(
     if len(set(labels)) > MOST_LABELS:
         raise Misconfigured(f"a check can have at most {MOST_LABELS} labels; choose fewer")
     if planned_units and not 30 <= planned_units <= most_units:
-        raise Misconfigured(f"a planned size must be 30 to {most_units} units (FRAMETALLY_ACCURACY_UNITS)")
+        raise Misconfigured(f"a planned size must be 30 to {most_units} units")
     identity = secrets.token_hex(6)
     name = name.strip() or f"check-{identity}"
     if len(name) > _MOST_CHARS or not name.isprintable() or "/" in name:

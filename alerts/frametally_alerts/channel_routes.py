@@ -31,7 +31,7 @@ class ChannelRoutes:
 
     @ALERTS.route(
         "POST alerts/channels",
-        "Add a channel: a webhook, an MQTT topic or mail addresses. No answer ever shows its address again.",
+        "Add a channel: a webhook, an MQTT topic or e-mail addresses. No answer shows its address again.",
         body=_CHANNEL,
         statuses=(403, 409, 413, 415),
         success={201: "The channel is added."},

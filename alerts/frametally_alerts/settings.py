@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from frametally.settings.access import hard_to_guess
 from frametally.settings.fields import Field, SecretStr
 from frametally.settings.plugin_settings import PluginSettings
@@ -25,9 +23,6 @@ class AlertSettings(PluginSettings):
         check=hard_to_guess,
         description="Secret that encrypts channels that you add on the page, at least 32 characters; "
         "empty: nobody can add channels.",
-    )
-    alert_ca_file: Path | None = Field(
-        None, description="PEM file of the authorities for the certificates of webhooks and MQTT."
     )
     alert_allow: str = Field(
         "",

@@ -28,20 +28,20 @@ COMMANDS = {
     "aggregate": _command("stages:aggregate", "Count detections per label and interval"),
     "backup": _command("backups:backup", "Save what the store cannot restore"),
     "cloud-setup": _command("servers:cloud_setup", "Write settings, users and secrets of the stack"),
-    "compare": _command("bars:compare", "Show where two models differ, with the frames of both"),
+    "compare": _command("bar_commands:compare", "Show where two models differ, with the frames of both"),
     "consume": _command("stages:consume", "Detect objects in announced frames and write segments"),
     "dead-letters": _command(
         "upkeep:dead_letters",
-        "List, replay or drop undetected frames",
+        "List, replay or drop frames that could not be analysed",
         {"drop": ("ids", "everything", "cause"), "replay": ("ids", "cause")},
     ),
     "demo": _command("run:demo", "Count a traffic clip, from download to chart"),
     "doctor": _command("doctor:doctor", "Check settings, servers, rights, models and disk"),
     "download-models": _command("upkeep:download_models", "Download the detection model and verify it"),
-    "explain": _command("bars:explain", "List every frame behind a bar, with its boxes"),
+    "explain": _command("bar_commands:explain", "List every frame behind a bar, with its boxes"),
     "export": _command("export:export", "Write counts as CSV, XLSX, JSON or Parquet"),
     "forget": _command(
-        "mending:forget",
+        "mend_commands:forget",
         "Delete a file or a source from the counts",
         {"": ("medium", "source", "from", "to", "delete_images")},
     ),
@@ -50,25 +50,25 @@ COMMANDS = {
     "ledger": _command("upkeep:ledger_group", "Rebuild the ledger from the store", {"rebuild": ()}),
     "log": _command("upkeep:log_group", "Trim the embedded frame log", {"trim": ()}),
     "produce": _command("stages:produce", "Store and announce the frames of pictures and videos"),
-    "quality": _command("status:quality", "Print each day's quality report"),
+    "quality": _command("status_report:quality", "Print each day's quality report"),
     "reach": _command("servers:reach", "Check that servers can be reached, without signing in"),
     "redetect": _command(
         "upkeep:redetect", "Run another model over stored frames", {"": ("model", "source")}
     ),
     "rename-source": _command(
-        "mending:rename_source", "Rename a source, or merge it into another", {"": ("old", "new")}
+        "mend_commands:rename_source", "Rename a source, or merge it into another", {"": ("old", "new")}
     ),
     "restore": _command("backups:restore", "Restore a backup", {"": ("source", "replace")}),
     "retime": _command(
-        "mending:retime", "Correct when footage was filmed", {"": ("medium", "source", "start_time")}
+        "mend_commands:retime", "Correct when footage was filmed", {"": ("medium", "source", "start_time")}
     ),
     "run": _command("run:run", "Do everything: from pictures and videos to the chart"),
     "serve": _command("stages:serve", "Serve the dashboard, and run what its pages start"),
     "set-timezone": _command(
-        "mending:set_timezone", "Set the time zone of a source", {"": ("source", "timezone")}
+        "mend_commands:set_timezone", "Set the time zone of a source", {"": ("source", "timezone")}
     ),
     "setup": _command("servers:setup", "Create what the servers need, and check permissions"),
-    "status": _command("status:status", "Show whether every frame is accounted for"),
+    "status": _command("status_report:status", "Show whether every frame is accounted for"),
     "up": _command("run:up", "Run every part on this machine until Ctrl-C"),
     **plugin_commands(),
 }

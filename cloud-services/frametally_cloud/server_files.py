@@ -45,7 +45,7 @@ def alertmanager_settings(values: Mapping[str, str]) -> str:
         "require_tls": bool(user),
         "send_resolved": True,
     }
-    if authority := values.get("FRAMETALLY_SMTP_CA_FILE"):
+    if authority := values.get("FRAMETALLY_CA_FILE"):
         mail["tls_config"] = {"ca_file": authority}
     return _settings({"name": "mail", "email_configs": [mail]})
 

@@ -19,7 +19,13 @@ from dotenv import dotenv_values
 
 from frametally.errors import Misconfigured
 from frametally.files.dotenv_text import env_text
-from frametally_cloud.credentials import (
+from frametally_cloud.server_files import (
+    QUEUE_USERS,
+    alertmanager_settings,
+    queue_definitions,
+    queue_password_fits,
+)
+from frametally_cloud.stack_credentials import (
     checked_domain,
     checked_email,
     checked_secret,
@@ -28,12 +34,6 @@ from frametally_cloud.credentials import (
     new_secret,
     refuse_example,
     web_hash,
-)
-from frametally_cloud.server_files import (
-    QUEUE_USERS,
-    alertmanager_settings,
-    queue_definitions,
-    queue_password_fits,
 )
 
 CONTAINER_USER = 1000
@@ -63,7 +63,7 @@ BUNDLED_STORE = {
     "COMPOSE_PROFILES": "store",
     "FRAMETALLY_STORE_URL": "s3://frametally",
     "FRAMETALLY_STORE_ENDPOINT": "http://store:8333",
-    "FRAMETALLY_STORE_REGION": "us-east-1",
+    "AWS_REGION": "us-east-1",
     "FRAMETALLY_STORE_ACCESS_KEY": "frametally-store",
 }
 _NEEDED = ("FRAMETALLY_STORE_URL", "FRAMETALLY_STORE_ACCESS_KEY", "FRAMETALLY_STORE_SECRET_KEY")

@@ -20,7 +20,7 @@ from frametally.records import AutoDetector, decode_at, encode
 from frametally.settings.loading import Settings
 from frametally_consumer.backends.network import Backend, Network
 from frametally_consumer.backends.opencv import DarknetNetwork, OpenCvNetwork
-from frametally_consumer.detectors.boxes import PixelDetector
+from frametally_consumer.detectors.boxes import MIN_CONFIDENCE, PixelDetector
 from frametally_consumer.detectors.protocol import Detector
 from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
 
@@ -108,7 +108,7 @@ def load_detector(settings: Settings, model: NetworkModel | None = None) -> Dete
     Raises `Misconfigured` if the network cannot be run here.
     """
     if settings.detector == "pixels":
-        return PixelDetector(min_confidence=settings.min_confidence)
+        return PixelDetector(min_confidence=MIN_CONFIDENCE)
     if model is None:
         raise ValueError(f"detector {settings.detector}: prepare its model first")
     return network_detector(model, settings)

@@ -22,9 +22,9 @@ from frametally.process.retrying import Backoff
 from frametally.settings.loading import Settings
 from frametally_consumer.detectors.yolo import NetworkModel
 from frametally_consumer.load import cores, load_detector
+from frametally_consumer.worker.live_results import open_results
 from frametally_consumer.worker.loop import consume
 from frametally_consumer.worker.report import ConsumeReport, add_up
-from frametally_consumer.worker.results import open_results
 
 _LOOK_S = 0.1
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 60.0

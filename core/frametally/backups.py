@@ -173,7 +173,7 @@ def decode_backup(data: bytes, *, key: str, name: str) -> Backup:
     body = data.partition(b"\n")[2]
     header = header_of(data)
     if header is None:
-        raise Poison(f"{name} is not a backup of frametally, or its first line is damaged")
+        raise Poison(f"{name} is not a frametally backup, or its first line is damaged")
     if header.frametally_backup > FORMAT:
         raise _newer(name, header.made_by)
     if header.sha256 != _digest(header, body):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.files.names import one_line
 from frametally.settings.access import ServerAccess
+from frametally.trust import trust
 
 _TIMEOUT_S = 10.0
 _RELAY_PORT, _TLS_PORT = 25, 465
@@ -67,7 +68,7 @@ class MailServer:
                 and session.has_extn("starttls")
                 and not (self._is_here and not self._access.ca_file)
             ):
-                session.starttls(context=self._trust())
+                session.starttls(context=trust(self._access.ca_file))
                 session.ehlo()
                 by_tls = True
             if self._access.user:
@@ -86,17 +87,10 @@ class MailServer:
 
     def _connected(self) -> smtplib.SMTP:
         if self._by_tls:
-            return smtplib.SMTP_SSL(self._host, self._port, timeout=_TIMEOUT_S, context=self._trust())
+            return smtplib.SMTP_SSL(
+                self._host, self._port, timeout=_TIMEOUT_S, context=trust(self._access.ca_file)
+            )
         return smtplib.SMTP(self._host, self._port, timeout=_TIMEOUT_S)
-
-    def _trust(self) -> ssl.SSLContext:
-        file = self._access.ca_file
-        try:
-            return ssl.create_default_context(cafile=None if file is None else str(file))
-        except OSError as error:
-            raise Misconfigured(
-                f"FRAMETALLY_SMTP_CA_FILE={file}: {error.strerror or error}; set it to a PEM file"
-            ) from error
 
     @property
     def _is_here(self) -> bool:
@@ -129,12 +123,12 @@ class MailServer:
             case smtplib.SMTPResponseException():
                 final = _is_final(error.smtp_code) and not isinstance(error, smtplib.SMTPConnectError)
                 return (Poison if final else Retryable)(
-                    f"{self._name} rejected the mail: {_answer_text(error.smtp_code, error.smtp_error)}"
+                    f"{self._name} rejected the e-mail: {_answer_text(error.smtp_code, error.smtp_error)}"
                 )
             case ssl.SSLCertVerificationError():
                 return Misconfigured(
                     f"{self._name}: its certificate is not trusted ({error.verify_message}): correct "
-                    "FRAMETALLY_SMTP_CA_FILE, the name in FRAMETALLY_SMTP_URL, or the certificate"
+                    "FRAMETALLY_CA_FILE, the name in FRAMETALLY_SMTP_URL, or the certificate"
                 )
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         return Retryable(

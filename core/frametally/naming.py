@@ -189,5 +189,5 @@ def no_such(kind: str, name: str, names: Sequence[str]) -> NoSuchName:
         remedy = f"did you mean {' or '.join(near)}?"
     else:
         more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-        remedy = f"choose from: {', '.join(names[:_MOST_NAMED]) or 'none yet'}{more}"
+        remedy = f"choose from: {', '.join(names[:_MOST_NAMED])}{more}" if names else "there are none yet"
     return NoSuchName(kind, name, near, remedy, bool(names))

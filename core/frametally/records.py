@@ -241,7 +241,7 @@ class Coverage(Record, frozen=True, kw_only=True):
             while there was footage, to hundredths; None if objects are not tracked. It says why `objects` is
             None: where this is None too, tracking is off; else, that rate is too low for it.
         covered_ms: Milliseconds of the interval in which there was footage. A frame covers the time up to the
-            next one of its source; where that is over `FRAMETALLY_TRACK_GAP_S` away, one mean step of its UTC
+            next one of its source; where that is over 3 s away, one mean step of its UTC
             hour (with a minute around it), and nothing if there are single pictures only. Each interval with
             frames has its own part of that, so that intervals add up. None if objects are not tracked, and in
             runs of older versions.
@@ -361,7 +361,7 @@ def decode(data: bytes, record_type: type[RecordT]) -> RecordT:
         raise Poison(f"not a {record_type.__name__}: {error}") from error
     if record.v != RECORD_VERSION:
         raise Poison(
-            f"a {record_type.__name__} of version {record.v}, but this frametally reads version "
+            f"a {record_type.__name__} of version {record.v}, but this version of frametally reads version "
             f"{RECORD_VERSION}: upgrade frametally"
         )
     return record

@@ -49,7 +49,7 @@ class SegmentHeader(SealedRecord, frozen=True, kw_only=True):
 
     remedy: ClassVar[str] = (
         "restore it from a backup, or move it out of metadata/ and start the consumer again, which then "
-        "detects the frames that the log still has"
+        "analyses the frames that the log still has"
     )
 
     @property

@@ -20,7 +20,7 @@ from frametally.process.retrying import GivenUp, Patience
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings, stop_on, stopped
 from frametally_videos.opening import open_video_catalogue
-from frametally_videos.settings import VideoSettings
+from frametally_videos.settings import videos_topic
 from frametally_videos.uploads.arrivals import take_arrivals, waiting_arrivals
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def arrivals(as_json: bool, take: str | None, **overrides: Any) -> int:
     if as_json and take is not None:
         raise Misconfigured("use either --json or --take, not both")
     settings = read_settings("producer", overrides)
-    topic = settings.part(VideoSettings).videos_topic
+    topic = videos_topic(settings)
     with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
         if take is not None:
             take_arrivals(log, topic, _read_places(take))

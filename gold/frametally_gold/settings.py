@@ -23,16 +23,12 @@ class GoldSettings(PluginSettings):
     gold_url: str = Field(
         "", description="Database of the gold tables; empty: SQLite in `<data_dir>/gold.sqlite`."
     )
-    gold_user: str = Field("", description="User name for the gold database.")
-    gold_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
-    gold_ca_file: Path | None = Field(
-        None, description="PEM file of the authorities that may issue its certificate."
-    )
+    gold_password: SecretStr = Field(NO_SECRET, description="Password of the user in the URL.")
 
     @property
     def gold_access(self) -> ServerAccess:
         """How to log in to the gold database."""
-        return ServerAccess(user=self.gold_user, password=self.gold_password, ca_file=self.gold_ca_file)
+        return ServerAccess(password=self.gold_password)
 
     def urls_in(self, data_dir: Path) -> dict[str, Any]:
         """Return the URLs that are empty; see `PluginSettings.urls_in`."""
@@ -53,11 +49,12 @@ class GoldSettings(PluginSettings):
             has_server = False
         if not has_server:  # it may hold a password, so it is not shown
             raise Misconfigured(f"{name} must have the form postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
-        place = parts.netloc.rpartition("@")[2]
+        user, _, place = parts.netloc.rpartition("@")
+        if user := user.partition(":")[0]:
+            place = f"{user}@{place}"
         yield OtherName("gold_url", name, urlunsplit(("postgresql", place, parts.path, parts.query, "")))
-        for setting, value in (("gold_user", parts.username), ("gold_password", parts.password)):
-            if value:
-                yield OtherName(setting, name, unquote(value))
+        if parts.password:
+            yield OtherName("gold_password", name, unquote(parts.password))
 
 
 def servers(settings: Settings) -> dict[str, str]:

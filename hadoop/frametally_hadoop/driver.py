@@ -17,6 +17,7 @@ from frametally.process.meters import METERS
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
 from frametally.rules.counted_boxes import label_list
+from frametally.rules.objects import TRACK_GAP_MS
 from frametally.rules.places import base_model, is_of_places
 from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.loading import Settings
@@ -88,7 +89,7 @@ def aggregate(
     no room left; `Misconfigured` for no mrjob, no such runner, or no place for temporary files.
     """
     failpoints.arm()
-    TRACES.begin(settings.traces_url, settings.traces_ratio)
+    TRACES.begin(settings.traces_url)
     token = settings.lineage_token.get_secret_value()
     with lineage_run("aggregate", settings.lineage_url, token) as lineage:
         return _Aggregation(settings, store, progress, runner or settings.runner, selection, lineage).run()
@@ -355,13 +356,14 @@ def settings_params(settings: Settings) -> CountParams:
 def _tracking(settings: Settings) -> TrackParams | None:
     if not settings.count_objects:
         return None
+    by_label = label_thresholds(settings.track_label_confidence)
+    strong = by_label.pop("*", TrackParams().strong)
     return checked(
         TrackParams(
             min_fps=round(settings.min_tracking_fps * 100),
-            strong=round(settings.track_confidence * 10_000),
-            gap_ms=round(settings.track_gap_s * 1000),
-            stitch_ms=round(settings.track_stitch_s * 1000),
-            strong_by_label=label_thresholds(settings.track_label_confidence),
+            strong=strong,
+            gap_ms=TRACK_GAP_MS,
+            strong_by_label=tuple(sorted(by_label.items())),
             fixed_labels=label_list(settings.track_fixed_labels),
             groups=label_groups(settings.track_groups),
         )

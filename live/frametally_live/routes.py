@@ -61,9 +61,7 @@ class LiveRoutes:
         self._catalogue = catalogue
         self._feeds = feeds
         self._remedy = uploads_remedy
-        self._airflow = (
-            AirflowLauncher(settings) if settings.part(LiveSettings).stream_launcher == "airflow" else None
-        )
+        self._airflow = AirflowLauncher(settings) if settings.part(LiveSettings).airflow_url else None
 
     @STREAMS.route(
         "POST stream/start",

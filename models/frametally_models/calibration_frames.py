@@ -22,17 +22,19 @@ _KEPT_PER_WANTED = 8
 """Names that are held for each that is wanted: the more, the more even is the choice."""
 
 
-def calibration_frames(settings: Settings, progress: Progress) -> Iterator[Pixels]:
+def calibration_frames(
+    settings: Settings, progress: Progress, folder: Path | None = None
+) -> Iterator[Pixels]:
     """Yield at most 200 frames, evenly from all there are, (height, width, 3) uint8 BGR.
 
-    From `calibration_dir` if it is set, else from the store; from the demo clip if the store has none. Each
+    From `folder` if there is one, else from the store; from the demo clip if the store has none. Each
     is read when the caller takes it: 200 frames of 4K would be 5 GB.
 
     Raises:
         Misconfigured: The folder is not there or has no picture that can be read; or the clip cannot be had.
     """
-    if settings.calibration_dir is not None:
-        yield from _of_folder(settings.calibration_dir.expanduser(), settings, progress)
+    if folder is not None:
+        yield from _of_folder(folder.expanduser(), progress)
         return
     count = 0
     for frame in _of_store(settings, progress):
@@ -71,11 +73,12 @@ def thinned(names: Iterable[str], wanted: int) -> list[str]:
     return [sample[place] for place in evenly(len(sample), wanted)]
 
 
-def _of_folder(folder: Path, settings: Settings, progress: Progress) -> Iterator[Pixels]:
-    setting = f"FRAMETALLY_CALIBRATION_DIR={folder}"
+def _of_folder(folder: Path, progress: Progress) -> Iterator[Pixels]:
+    setting = f"--calibration-dir {folder}"
     if not folder.is_dir():
         raise Misconfigured(
-            f"{setting}: this folder does not exist; set it to a folder with pictures, or leave it empty"
+            f"{setting}: this folder does not exist; set it to a folder with pictures, or leave the option "
+            "out"
         )
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in _PICTURES and path.is_file())
     has_frames = False
@@ -89,7 +92,7 @@ def _of_folder(folder: Path, settings: Settings, progress: Progress) -> Iterator
     if not has_frames:
         raise Misconfigured(
             f"{setting}: it has no picture that can be read ({', '.join(sorted(_PICTURES))}); put frames "
-            "of your footage there, or leave it empty to use the store's frames"
+            "of your footage there, or leave the option out to use the store's frames"
         )
 
 

@@ -104,9 +104,8 @@ def detector_of(
 def network_path(model: CheckedModel, settings: Settings) -> Path:
     """Return where the model's ONNX network is kept; its INT8 network and the cards have the same stem."""
     digests = f"{hashlib.sha256(model.weights).hexdigest()}-{file_sha256(model.files.cfg)[:8]}"
-    size = f"{settings.input_width_px}x{settings.input_height_px}"
     weights = model.files.weights
-    return weights.with_name(f"{weights.stem}-{digests}-{size}-v{CONVERTER_VERSION}.onnx")
+    return weights.with_name(f"{weights.stem}-{digests}-{settings.input_size_px}-v{CONVERTER_VERSION}.onnx")
 
 
 def onnx_network(model: CheckedModel, settings: Settings, progress: Progress) -> tuple[bytes, Card]:
@@ -124,7 +123,8 @@ def onnx_network(model: CheckedModel, settings: Settings, progress: Progress) ->
             if hashlib.sha256(network).hexdigest() == card.files.get(path.name):
                 return network, card
         progress.say(f"{path} does not match its model card; converting {model.files.weights.name} again")
-    network = to_onnx(model, width_px=settings.input_width_px, height_px=settings.input_height_px)
+    width_px, height_px = settings.input_px
+    network = to_onnx(model, width_px=width_px, height_px=height_px)
     rows = reference_detector(model, settings).all_rows(self_test.draw_picture())
     files = {path.name: hashlib.sha256(network).hexdigest()}
     card = Card(v=CARD_VERSION, files=files, self_test=self_test.expect(rows))

@@ -13,6 +13,7 @@ from frametally.files.opencv import cv2
 from frametally.settings.loading import Settings
 from frametally_consumer.backends.network import Backend
 from frametally_consumer.backends.opencv import DarknetNetwork
+from frametally_consumer.detectors.boxes import MIN_CONFIDENCE, NMS_IOU
 from frametally_consumer.detectors.heads import DarknetHead, DecodedHead, Floats, Head, YoloLayer
 from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
 from frametally_consumer.load import network_detector
@@ -66,10 +67,10 @@ def network_model(
             network=network,
             head=head,
             class_names=model.class_names,
-            input_px=(settings.input_width_px, settings.input_height_px),
+            input_px=settings.input_px,
             resize="stretch" if settings.resize == "auto" else settings.resize,
-            min_confidence=settings.min_confidence,
-            nms_iou=settings.nms_iou,
+            min_confidence=MIN_CONFIDENCE,
+            nms_iou=NMS_IOU,
         ),
         precision=precision,
         ingredients={
@@ -96,7 +97,7 @@ def darknet_head(model: CheckedModel, settings: Settings) -> DarknetHead:
         by_box = kernel.reshape(boxes, -1, channels).transpose(0, 2, 1)
         scale_x_y = section.decimals("scale_x_y", "1")[0]
         layers.append(YoloLayer(anchors_px, scale_x_y, np.ascontiguousarray(by_box), bias.reshape(boxes, -1)))
-    return DarknetHead(layers, (settings.input_width_px, settings.input_height_px))
+    return DarknetHead(layers, settings.input_px)
 
 
 def _output_layers(facts: NetworkFacts) -> Iterator[tuple[Section, HeadConvolution]]:

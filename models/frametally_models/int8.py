@@ -54,21 +54,23 @@ class MadeInt8(NamedTuple):
     found_again: float
 
 
-def prepare_int8(files: ModelFiles, settings: Settings, progress: Progress) -> MadeInt8:
-    """Make the INT8 network of a Darknet model, calibrated on the frames that the settings name.
+def prepare_int8(
+    files: ModelFiles, settings: Settings, progress: Progress, *, folder: Path | None = None
+) -> MadeInt8:
+    """Make the INT8 network of a Darknet model, calibrated on pictures of `folder`, else of the store.
 
     Raises:
         Misconfigured: As `make_int8`, or there are no frames, or the model's files do not fit each other.
     """
     if settings.model_onnx is not None:
         raise Misconfigured(
-            f"FRAMETALLY_MODEL_ONNX={settings.model_onnx}: frametally makes INT8 networks only from "
+            f"FRAMETALLY_MODEL_WEIGHTS={settings.model_onnx}: frametally makes INT8 networks only from "
             "Darknet models; leave it empty, or quantise your network with its own tools"
         )
     model = check_model(files)
     darknet_head(model, settings)
     _nncf()  # before frames are looked for
-    return make_int8(model, calibration_frames(settings, progress), settings, progress)
+    return make_int8(model, calibration_frames(settings, progress, folder), settings, progress)
 
 
 def make_int8(
@@ -141,12 +143,12 @@ def _found_again(
     compared = [pictures[place] for place in evenly(len(pictures), _COMPARED_FRAMES)]
     progress.say(f"comparing INT8 with f32 on {len(compared)} frames")
     result = agreement(f32.detect(compared), int8.detect(compared))
-    more = "calibrate on more frames of your own footage (FRAMETALLY_CALIBRATION_DIR), or keep f32 or bf16"
+    more = "calibrate on more frames of your own footage (--calibration-dir), or keep f32 or bf16"
     weights = model.files.weights
     if not result.sought:
         raise Misconfigured(
-            f"{weights}: the network finds nothing on the calibration frames, so frametally cannot judge "
-            f"INT8; {more}"
+            f"{weights}: the network finds nothing in the calibration frames, so frametally cannot assess "
+            f"its accuracy in INT8; {more}"
         )
     if result.share < LEAST_FOUND_AGAIN:
         raise Misconfigured(
@@ -168,10 +170,11 @@ def _last_convolutions(network: ov.Model) -> list[str]:
 
 
 def _network_picture(frame: Pixels, settings: Settings) -> Pixels:
+    width_px, height_px = settings.input_px
     return fit(
         frame,
-        width_px=settings.input_width_px,
-        height_px=settings.input_height_px,
+        width_px=width_px,
+        height_px=height_px,
         resize="letterbox" if settings.resize == "letterbox" else "stretch",
     ).picture
 

@@ -14,6 +14,7 @@ from google.protobuf.message import DecodeError
 from frametally.errors import Misconfigured
 from frametally.settings.loading import ENV_PREFIX, Settings
 from frametally_consumer.backends.network import Backend, Resize, fit
+from frametally_consumer.detectors.boxes import MIN_CONFIDENCE, NMS_IOU
 from frametally_consumer.detectors.heads import (
     SCORE_MARGIN,
     EndToEndHead,
@@ -41,7 +42,7 @@ def own_detector(path: Path, backend: Backend, settings: Settings) -> YoloDetect
             names, or it cannot be used with these settings.
     """
     path = path.expanduser()
-    setting = f"{ENV_PREFIX}MODEL_ONNX={path}"
+    setting = f"{ENV_PREFIX}MODEL_WEIGHTS={path}"
     if settings.model_names is None:
         raise Misconfigured(
             f"{setting}: its class names are missing; set {ENV_PREFIX}MODEL_NAMES to a file with one name "
@@ -74,8 +75,8 @@ def own_detector(path: Path, backend: Backend, settings: Settings) -> YoloDetect
             class_names=class_names,
             input_px=input_px,
             resize=resize,
-            min_confidence=settings.min_confidence,
-            nms_iou=settings.nms_iou,
+            min_confidence=MIN_CONFIDENCE,
+            nms_iou=NMS_IOU,
         ),
         precision=settings.precision,
         ingredients={"onnx_sha256": hashlib.sha256(data).hexdigest(), "head": head.name},
@@ -103,15 +104,14 @@ def _input_px(data: bytes, settings: Settings, setting: str) -> tuple[int, int]:
             f"{setting}: its inputs {inputs} are not one picture of 1 x 3 x height x width; use a YOLO "
             "network"
         )
-    given_px = (settings.input_width_px, settings.input_height_px)
+    given_px = settings.input_px
     _, _, height_px, width_px = inputs[0]
     if not (height_px and width_px):  # any size will do
         return given_px
-    is_set = {"input_width_px", "input_height_px"} & settings.model_fields_set
-    if is_set and given_px != (width_px, height_px):
+    if "input_size_px" in settings.model_fields_set and given_px != (width_px, height_px):
         raise Misconfigured(
-            f"{ENV_PREFIX}INPUT_WIDTH_PX={given_px[0]} and {ENV_PREFIX}INPUT_HEIGHT_PX={given_px[1]}: "
-            f"{setting} takes {width_px}x{height_px}; leave them empty, or export the network for another "
+            f"{ENV_PREFIX}INPUT_SIZE_PX={settings.input_size_px}: "
+            f"{setting} takes {width_px}x{height_px}; leave it empty, or export the network for another "
             "size"
         )
     return width_px, height_px

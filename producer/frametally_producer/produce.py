@@ -169,6 +169,7 @@ def report_of(production: Production, *, stopped: bool) -> ProduceReport:
 
 _LOOK_EVERY_S = 1.0
 _REST_PART = 10
+STILL_S = 5.0
 """After a look round that took long, the watch rests this many times as long."""
 
 
@@ -191,7 +192,7 @@ def watch(
 ) -> ProduceReport:
     """Produce the files of the folders `call.paths`, also new ones, until a stop is requested.
 
-    A file is taken when its size and date have been the same for `watch_still_s`. A file that changes after
+    A file is taken when its size and date have been the same for `STILL_S`. A file that changes after
     it was taken is taken again; its bytes differ, so it is another medium, and a line says so. A bad file is
     named once, and again only when it has changed. The arguments are those of `produce`.
 
@@ -211,7 +212,7 @@ def watch(
                 began_s = time.monotonic()
                 produce_media(rounds.ready(call.find_footage(), now_s=began_s), production)
                 rounds.name_bad_ones()
-                rest_s = min((time.monotonic() - began_s) * _REST_PART, call.settings.watch_still_s)
+                rest_s = min((time.monotonic() - began_s) * _REST_PART, STILL_S)
                 production.patience.pause(max(_LOOK_EVERY_S, rest_s))
                 production.go_on()
         except GivenUp:
@@ -232,7 +233,7 @@ class Rounds:
     def ready(self, footage: Footage, *, now_s: float) -> list[VideoToProduce | PicturesToProduce]:
         """Return the media whose files have been still for long enough and are not taken yet as they are."""
         self._note_skipped(footage.skipped)
-        still_since_s = now_s - self._production.settings.watch_still_s
+        still_since_s = now_s - STILL_S
         before, self._sights = self._sights, {}
         media: list[VideoToProduce | PicturesToProduce] = []
         for medium in footage.media:

@@ -135,7 +135,7 @@ def create_app(
     web_parts: dict[str, WebPart] = {
         plugin.name: load(plugin.web)(context) for plugin in plugins() if plugin.web
     }
-    streams = Streams(books, settings)
+    streams = Streams(books)
     audited = audit_routes.AuditRoutes(audit)
     histories = HistoryRoutes(settings, ports, books)
     footage = FootageRoutes(settings, whole, books, desk, remedy)

@@ -24,6 +24,9 @@ from frametally_web.connections import IDLE_S, MOST_FILES, Connection
 from frametally_web.sockets.connections import SocketConnection
 from frametally_web.sockets.talking import MOST_MESSAGE_BYTES
 
+THREADS = 16
+"""Requests that are handled at once; further ones wait."""
+
 # How long answers that are under way may still take once the server is to end.
 _LAST_ANSWERS_S = 10
 
@@ -40,7 +43,7 @@ class DashboardServer:
         self._listener = _listen(host, port)
         self.host, self.port = self._listener.getsockname()[:2]
         self._app = app
-        self._application = Application(app, threads=parts_of(app).settings.web_threads)
+        self._application = Application(app, threads=THREADS)
         self._server = _Server(
             uvicorn.Config(
                 self._application,

@@ -169,7 +169,7 @@ def test_by_the_button_a_chart_is_signed_copied_and_shown_in_the_other_sites_pag
     page.get_by_text("is not an origin").wait_for()
     page.locator("#sites").fill(f"{SITE}, {other_site.origin}")
     page.locator("#days").fill("7")
-    page.get_by_role("button", name="Create a signed address").click()
+    page.get_by_role("button", name="Create a signed link").click()
     page.locator("#signed").wait_for()
     assert "It shows 1 May 2024, 10:00" in page.locator("#signed-words").inner_text()
     assert not page.locator("#signing-problem").is_visible()

@@ -88,7 +88,8 @@ def test_tokens_are_listed_with_their_end_and_last_use_and_go_with_their_account
         (["add", "anna", "t", "--days", "367"], "367 is not in the range"),
         (
             ["add", "anna", "there"],
-            "anna already has a token named there: delete it first with `frametally tokens remove anna there`",
+            "anna already has a token named there: delete it first with "
+            "`frametally tokens remove anna there`",
         ),
         (["remove", "anna", "t"], "anna has no token named t: `frametally tokens list` lists the tokens"),
         (["remove", "anna", "t" * 10_000_000], "is not a valid name for a token"),

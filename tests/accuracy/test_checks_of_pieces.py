@@ -477,7 +477,7 @@ def test_files_of_a_traffic_report_have_the_intervals_of_checked_legs(
     book = load_workbook(io.BytesIO(file_of(client, "xlsx")), data_only=True)
     lines = [*book["Checked crossings"].iter_rows(values_only=True)]
     assert lines[0][0].startswith("files-of-crossings: 95% intervals, checked on 20")
-    assert lines[1][0] == "No check covers movements from leg to leg: they have no interval."
+    assert lines[1][0] == "No check covers movements from leg to leg: they have no confidence interval."
     assert lines[3][:2] == ("Leg", "Way")
     assert ("west", "in", *[truth] * 3, "files-of-crossings") in [(*one[:2], *one[5:]) for one in lines[4:]]
     junction.draw(filmed, MOVED, *junction.LEGS[1:])

@@ -80,12 +80,20 @@ def is_answering(url: str) -> bool:
         return False
 
 
+PATIENT = """
+import sys
+from frametally_cli.main import main
+from frametally_live.feeds import stream_form
+stream_form.LAUNCH_WITHIN_S = 900.0
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @contextmanager
 def dashboard(place: Deployment, airflow: str, password: str = PASSWORD) -> Iterator[str]:
     port = free_port()
     env = {
         "FRAMETALLY_WEB_PORT": str(port),
-        "FRAMETALLY_STREAM_LAUNCHER": "airflow",
         "FRAMETALLY_AIRFLOW_URL": airflow,
         "FRAMETALLY_AIRFLOW_USER": USER,
         "FRAMETALLY_AIRFLOW_PASSWORD": password,
@@ -93,7 +101,7 @@ def dashboard(place: Deployment, airflow: str, password: str = PASSWORD) -> Iter
     with pytest.MonkeyPatch.context() as patch:
         for name, value in env.items():
             patch.setenv(name, value)
-        with place.left_to_run("serve", "--alone"):
+        with place.left_to_run("serve", "--alone", program=("-c", PATIENT)):
             url = f"http://127.0.0.1:{port}"
             until(lambda: is_answering(f"{url}/healthz"))
             yield url
@@ -103,9 +111,7 @@ def dashboard(place: Deployment, airflow: str, password: str = PASSWORD) -> Iter
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
     folder = tmp_path_factory.mktemp("footage")
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (
-            ENV | {"FRAMETALLY_STREAM_LEASE_S": "2", "FRAMETALLY_STREAM_LAUNCH_S": "900"}
-        ).items():
+        for name, value in (ENV | {"FRAMETALLY_LEASE_S": "2"}).items():
             patch.setenv(name, value)
         yield {name: made(folder / f"{name}.mp4", number) for number, name in enumerate(NAMES)}
 

@@ -23,7 +23,7 @@ from frametally_gold.settings import GoldSettings
 from frametally_videos.catalogue.catalogue_rows import Artifact, missing_jobs
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
-from frametally_videos.settings import VideoSettings
+from frametally_videos.settings import videos_topic
 from frametally_videos.uploads.arrivals import tell_arrivals, waiting_arrivals
 
 pytestmark = [pytest.mark.airflow, pytest.mark.timeout(1800)]
@@ -94,10 +94,7 @@ class Videos:
 
     def waiting(self) -> list[str]:
         with closing(open_frame_log(self.settings.log_url)) as log:
-            return [
-                one.video_id
-                for one in waiting_arrivals(log, self.settings.part(VideoSettings).videos_topic).videos
-            ]
+            return [one.video_id for one in waiting_arrivals(log, videos_topic(self.settings)).videos]
 
     def tell_again(self, video: VideoRecord) -> None:
         """Tell of a video once more, as after a kill."""
@@ -106,7 +103,7 @@ class Videos:
             closing(open_frame_log(self.settings.log_url)) as log,
         ):
             catalogue.put_video(video, "1")
-            assert tell_arrivals(log, self.settings.part(VideoSettings).videos_topic, catalogue) == 1
+            assert tell_arrivals(log, videos_topic(self.settings), catalogue) == 1
 
     def runs(self) -> dict[str, str]:
         """The state of each run of the DAG that brings a video through its layers."""

@@ -78,7 +78,7 @@ def test_an_alert_is_published_once_and_acknowledged(
 ) -> None:
     topic = f"alerts/{secrets.token_hex(6)}"
     url = channel_url(broker, topic, tls=tls)
-    ca_file = {"alert_ca_file": Path(broker["CA_FILE"])} if tls else {}
+    ca_file = {"ca_file": Path(broker["CA_FILE"])} if tls else {}
     with hearing(broker, topic) as heard, published(tmp_path, url, **ca_file) as (place, sender, _):
         assert sender.send() == SentReport(sent=1)
         payload = json.loads(heard.get(timeout=HEARD_WITHIN_S))

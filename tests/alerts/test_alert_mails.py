@@ -34,7 +34,7 @@ def test_an_alert_is_mailed_by_tls_and_its_correction_stands_below_it(
 ) -> None:
     received = Received()
     with mail_server(received, tmp_path, tls=tls) as (url, ca_file):
-        access = {"smtp_user": USER, "smtp_password": SecretStr(PASSWORD), "smtp_ca_file": ca_file}
+        access = {"smtp_user": USER, "smtp_password": SecretStr(PASSWORD), "ca_file": ca_file}
         with mailed(tmp_path, url, web_url="https://counts.example.org", **access) as (place, sender, _):
             place.rule("b\u00fcsy <b>", threshold=1)
             place.count({0: 4})

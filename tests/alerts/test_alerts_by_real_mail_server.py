@@ -36,7 +36,7 @@ def mailed(
         "smtp_url": smtp[by],
         "smtp_user": smtp["USER"],
         "smtp_password": SecretStr(smtp["PASSWORD"]),
-        "smtp_ca_file": Path(smtp["CA_FILE"]),
+        "ca_file": Path(smtp["CA_FILE"]),
         **settings,
     }
     with alert_place(folder, **given) as place:
@@ -99,7 +99,7 @@ def test_a_real_mail_server_that_lets_nobody_in_or_is_not_trusted_keeps_the_aler
 ) -> None:
     smtp, receiver = server("smtp"), somebody()
     wrong: dict[str, Any] = {"smtp_password": SecretStr("hunter2")}
-    for name, settings in (("wrong", wrong), ("untrusted", {"smtp_ca_file": None})):
+    for name, settings in (("wrong", wrong), ("untrusted", {"ca_file": None})):
         with mailed(tmp_path / name, smtp, receiver, **settings) as (place, sender, lines):
             assert sender.send() == SentReport(put_off=1)
             assert place.book.waiting() == {"ops": 1}

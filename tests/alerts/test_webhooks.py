@@ -193,7 +193,7 @@ def test_by_tls_the_certificate_has_to_be_of_the_name(tmp_path: Path) -> None:
     hook = Hook()
     with hook_server(hook, context=context) as port:
         for name, report in (("other.pem", SentReport(put_off=1)), ("ca.pem", SentReport(sent=1))):
-            given = {"url": f"https://127.0.0.1:{port}/", "alert_ca_file": tmp_path / name}
+            given = {"url": f"https://127.0.0.1:{port}/", "ca_file": tmp_path / name}
             with hooked(tmp_path / name.replace(".", "-"), Hook(), **given) as (_, sender, lines):
                 assert sender.send() == report
             assert bool(lines) == bool(report.put_off)

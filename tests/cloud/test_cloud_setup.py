@@ -21,8 +21,8 @@ from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
 from frametally_cli.commands.servers import Server, named_servers, why_unreachable
 from frametally_cli.main import main
-from frametally_cloud.credentials import LEAST_CHARACTERS, checked_secret, new_secret
 from frametally_cloud.server_files import QUEUE_USERS, alertmanager_settings, queue_password_fits
+from frametally_cloud.stack_credentials import LEAST_CHARACTERS, checked_secret, new_secret
 from frametally_cloud.stack_setup import CONTAINER_USER, LOG_USERS, MADE_SECRETS, Answers, set_up
 
 STORE = {
@@ -455,4 +455,4 @@ def test_one_that_is_away_makes_the_whole_unwell(
     assert main(["reach"]) == 2
     said = capsys.readouterr()
     assert said.out == f"log: 127.0.0.1:{listening} answers\n"
-    assert "FRAMETALLY_INDEX_URL right?" in said.err.replace("\n", " ")
+    assert "FRAMETALLY_INDEX_URL is right" in said.err.replace("\n", " ")

@@ -292,15 +292,16 @@ def test_metrics_are_shown_inside_and_lead_nowhere_else() -> None:
     hosts = SERVICES["dashboard"]["environment"]["FRAMETALLY_WEB_HOSTS"]
     assert hosts == "app.counts.town.org,dashboard"
     shown = {
-        name for name, one in SERVICES.items() if "FRAMETALLY_METRICS_PORT" in (one.get("environment") or {})
+        name
+        for name, one in SERVICES.items()
+        if "FRAMETALLY_METRICS_ADDRESS" in (one.get("environment") or {})
     }
     assert shown == set(MEASURED)
     for name in MEASURED:
         assert "ports" not in SERVICES[name]
         assert "front" not in SERVICES[name]["networks"]  # where Traefik is
         environment = SERVICES[name]["environment"]
-        assert environment["FRAMETALLY_METRICS_ADDRESS"] == "0.0.0.0"  # noqa: S104
-        assert environment["FRAMETALLY_METRICS_PORT"] == "9464"
+        assert environment["FRAMETALLY_METRICS_ADDRESS"] == "0.0.0.0:9464"
 
 
 def test_prometheus_and_grafana_are_asked_for_reach_nothing_outside_and_let_nobody_change_anything() -> None:
@@ -337,8 +338,8 @@ def test_prometheus_asks_each_service_that_shows_metrics_at_its_port() -> None:
     assert dashboard["static_configs"] == [{"targets": ["dashboard:5001"]}]
     (found,) = commands["dns_sd_configs"]
     assert set(found["names"]) == set(MEASURED)
-    ports = {SERVICES[name]["environment"]["FRAMETALLY_METRICS_PORT"] for name in MEASURED}
-    assert ports == {str(found["port"])}
+    places = {SERVICES[name]["environment"]["FRAMETALLY_METRICS_ADDRESS"] for name in MEASURED}
+    assert places == {f"0.0.0.0:{found['port']}"}
     assert all("back" in SERVICES[name]["networks"] for name in (*MEASURED, "dashboard", "prometheus"))
 
 
@@ -459,7 +460,7 @@ def test_cameras_may_be_where_the_product_allows_them_and_nowhere_if_that_is_emp
 
 
 def test_whoever_is_told_a_file_of_authorities_sees_the_folder_in_which_it_lies() -> None:
-    named = set(re.findall(r"FRAMETALLY_[A-Z_]+_CA_FILE", FILE.read_text()))
+    named = set(re.findall(r"FRAMETALLY_(?:[A-Z]+_)?CA_FILE", FILE.read_text()))
     told = compose_file(VALUES | dict.fromkeys(named, "/ca/ours.pem"))["services"]
     seeing: dict[str, set[str]] = {name: set() for name in named}
     for service, one in told.items():
@@ -506,7 +507,7 @@ def test_videos_of_any_length_come_through_and_are_worked_on_elsewhere() -> None
 
 def test_a_worker_hears_of_jobs_from_rabbitmq_and_may_send_mail() -> None:
     environment = SERVICES["worker"]["environment"]
-    assert environment["FRAMETALLY_QUEUE_URL"] == "amqp://rabbitmq:5672"
+    assert environment["FRAMETALLY_QUEUE_URL"] == "amqp://frametally@rabbitmq:5672"
     assert SERVICES["worker"]["depends_on"]["rabbitmq"] == {"condition": "service_healthy"}
     assert environment["FRAMETALLY_WEB_URL"] == "https://app.counts.town.org"
     for name, service in SERVICES.items():
@@ -571,7 +572,7 @@ def test_the_stacks_airflow_knows_the_dashboards_log_in_beside_its_own(
     tmp_path: Path, known: str | None
 ) -> None:
     service, dashboard = SERVICES["airflow"], SERVICES["dashboard"]["environment"]
-    assert dashboard["FRAMETALLY_AIRFLOW_URL"] == "http://airflow:8080"
+    assert dashboard["FRAMETALLY_AIRFLOW_URL"] == ""
     user = dashboard["FRAMETALLY_AIRFLOW_USER"]
     assert f"{user}:user" in service["environment"]["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS"].split(",")
     file = tmp_path / "simple_auth_manager_passwords.json.generated"

@@ -121,10 +121,12 @@ def test_on_real_frames_a_back_end_finds_what_the_reference_finds(
 @pytest.mark.thorough
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
 def test_below_02_the_same_boxes_are_written_as_by_the_reference(
-    load: Load, clip_frames: dict[int, Pixels], backend: str
+    load: Load, clip_frames: dict[int, Pixels], backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("frametally_models.darknet.MIN_CONFIDENCE", 0.02)
     images = list(clip_frames.values())
-    reference, other = (load(which, min_confidence=0.02).detect(images) for which in ("opencv", backend))
+    # The size is the usual one: with an option, a detector is made anew, for this confidence.
+    reference, other = (load(which, input_size_px="416x416").detect(images) for which in ("opencv", backend))
     weak = [sum(found.confidence < 0.2 for found in every) for every in reference]
     assert sum(weak) > 100
     assert [len(every) for every in reference] == pytest.approx([len(every) for every in other], abs=1)
@@ -186,7 +188,7 @@ def test_a_detector_that_works_on_one_picture_at_a_time_can_be_started_too() -> 
 def test_a_wider_input_works_on_every_back_end(load: Load, clip_frames: dict[int, Pixels]) -> None:
     images = list(clip_frames.values())[:2]
     found = [
-        load(backend, input_width_px=544, input_height_px=320).detect(images)
+        load(backend, input_size_px="544x320").detect(images)
         for backend in ("opencv", "openvino", "onnxruntime")
     ]
     for other in found[1:]:
@@ -200,8 +202,7 @@ def test_letterbox_keeps_proportions_and_puts_boxes_where_the_objects_are(
 ) -> None:
     image = clip_frames[0]
     stretched, boxed = (
-        load("openvino", input_width_px=416, input_height_px=416, resize=rule)
-        for rule in ("stretch", "letterbox")
+        load("openvino", input_size_px="416x416", resize=rule) for rule in ("stretch", "letterbox")
     )
     assert stretched.model_id != boxed.model_id
     sure = [found for found in stretched.detect([image])[0] if found.confidence > 0.6]

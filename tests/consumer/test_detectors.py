@@ -15,8 +15,10 @@ from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels, cv2
 from frametally.records import Detection
 from frametally.settings.loading import load_settings
+from frametally_consumer import load
 from frametally_consumer.detectors.boxes import CONFIDENCE_STEPS, PIXEL_STEPS
 from frametally_consumer.detectors.protocol import Detector, make_model_id
+from frametally_models import darknet
 from frametally_models.darknet import reference_detector
 from frametally_models.files import ModelFiles, check_model
 from frametally_models.prepare import prepare_detector
@@ -24,11 +26,13 @@ from frametally_models.prepare import prepare_detector
 WriteModel = Callable[..., ModelFiles]
 
 SETTINGS: dict[str, Any] = {
-    "input_width_px": 64,
-    "input_height_px": 64,
-    "min_confidence": 0.05,
-    "nms_iou": 0.45,
+    "input_size_px": "64x64",
 }
+
+
+@pytest.fixture(autouse=True)
+def weak_boxes_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(darknet, "MIN_CONFIDENCE", 0.05)
 
 
 def detector_of(files: ModelFiles, **settings: Any) -> Detector:
@@ -54,7 +58,9 @@ def test_the_same_model_and_settings_have_one_id_wherever_the_files_lie(write_mo
     assert re.fullmatch(r"tiny-opencv-f32-[0-9a-f]{8}", detector_of(here).model_id)
 
 
-def test_everything_that_changes_a_detection_changes_the_id(write_model: WriteModel) -> None:
+def test_everything_that_changes_a_detection_changes_the_id(
+    write_model: WriteModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = write_model()
     weights = plain.weights.read_bytes()
     others = {
@@ -62,16 +68,15 @@ def test_everything_that_changes_a_detection_changes_the_id(write_model: WriteMo
         "cfg": write_model(folder="2", cfg=plain.cfg.read_text().replace("10,14", "11,14")),
         "names": write_model(folder="3", names="dog\ncat\n"),
     }
-    settings: list[dict[str, Any]] = [
-        {"input_width_px": 96},
-        {"input_height_px": 96},
-        {"min_confidence": 0.06},
-        {"nms_iou": 0.46},
-    ]
+    sizes = ("96x64", "64x96")
     ids = [detector_of(plain).model_id]
     ids += [detector_of(files).model_id for files in others.values()]
-    ids += [detector_of(plain, **setting).model_id for setting in settings]
-    assert len(set(ids)) == 1 + len(others) + len(settings)
+    ids += [detector_of(plain, input_size_px=size).model_id for size in sizes]
+    for name, value in (("MIN_CONFIDENCE", 0.06), ("NMS_IOU", 0.46)):
+        with monkeypatch.context() as patch:
+            patch.setattr(darknet, name, value)
+            ids.append(detector_of(plain).model_id)
+    assert len(set(ids)) == 1 + len(others) + len(sizes) + 2
 
 
 @pytest.mark.thorough
@@ -211,11 +216,13 @@ def test_the_pixel_detector_finds_bright_patches_by_their_colour() -> None:
     ]
 
 
-def test_two_confidences_of_the_pixel_detector_are_two_models() -> None:
+def test_two_confidences_of_the_pixel_detector_are_two_models(monkeypatch: pytest.MonkeyPatch) -> None:
     image = np.zeros((40, 40, 3), np.uint8)
     image[10:30, 10] = image[10, 10:30] = 255
     image[10:13, 10:30] = 255
-    low, high = (prepare_detector(load_settings(detector="pixels", min_confidence=c)) for c in (0.1, 0.5))
+    low = prepare_detector(load_settings(detector="pixels"))
+    monkeypatch.setattr(load, "MIN_CONFIDENCE", 0.5)
+    high = prepare_detector(load_settings(detector="pixels"))
     assert low.model_id != high.model_id
     assert (len(low.detect([image])[0]), len(high.detect([image])[0])) == (1, 0)
 

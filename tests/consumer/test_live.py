@@ -307,14 +307,12 @@ def test_the_group_of_what_is_live_is_another_than_that_of_a_batch_of_the_same_m
 def test_results_on_a_topic_that_frames_are_announced_on_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FRAMETALLY_RESULTS_TOPIC", LIVE)
+    monkeypatch.setenv("FRAMETALLY_TOPIC", RESULTS)
     monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
     command = ["consume", "--live", "--until-caught-up", "--data-dir", str(tmp_path)]
     assert cli.main(command) == 2
-    assert (
-        f"FRAMETALLY_RESULTS_TOPIC={LIVE} is the topic on which frames are announced"
-        in capsys.readouterr().err
-    )
+    said = capsys.readouterr().err
+    assert f"FRAMETALLY_TOPIC={RESULTS} is the topic on which frames are announced, and live results" in said
 
 
 def test_live_and_another_topic_at_once_are_refused(

@@ -34,7 +34,7 @@ from frametally.settings.loading import load_settings
 from frametally_models.int8 import make_int8
 from frametally_models.files import ModelFiles, check_model
 files = ModelFiles(*map(Path, sys.argv[1:4]))
-settings = load_settings(detector="openvino", precision="int8", input_width_px=32, input_height_px=32)
+settings = load_settings(detector="openvino", precision="int8", input_size_px="32x32")
 frames = [np.full((32, 32, 3), shade, np.uint8) for shade in range(0, 250, 20)]
 try:
     make_int8(check_model(files), frames, settings, NoProgress())

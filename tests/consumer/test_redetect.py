@@ -406,7 +406,7 @@ def test_the_command_chooses_by_source_and_time_and_says_how_to_detect_what_it_a
     chosen = ["redetect", "--model", archive.model, "--source", "cam", *times, *data_dir]
     assert cli.main(chosen) == 0
     said = capsys.readouterr().out
-    assert f"frames: 3 announced for {archive.model}, 0 already detected" in said
+    assert f"frames: 3 announced for {archive.model}, 0 already analysed" in said
     topic = f"redetect-{archive.model}"
     assert f"frametally consume --until-caught-up --topic {topic}" in said
     assert sum(archive.log.end_offsets(topic).values()) == 3

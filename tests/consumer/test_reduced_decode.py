@@ -68,8 +68,7 @@ def test_on_real_frames_the_boxes_are_those_of_the_whole_frame(
             models_dir=model_files.cfg.parent,
             data_dir=tmp_path,
             detector=backend,
-            input_width_px=SIZE_PX,
-            input_height_px=SIZE_PX,
+            input_size_px=f"{SIZE_PX}x{SIZE_PX}",
         )
     )
     store = MemoryStore()

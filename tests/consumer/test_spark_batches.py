@@ -23,7 +23,7 @@ from frametally.records import encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import load_settings
-from frametally_consumer.detectors.boxes import PixelDetector
+from frametally_consumer.detectors.boxes import MIN_CONFIDENCE, PixelDetector
 from frametally_consumer.spark import batches
 from frametally_consumer.spark.batches import BatchDone, BatchWork, detect_rows
 from frametally_consumer.spark.streaming import _Engine
@@ -102,7 +102,7 @@ def expected(tmp_path: Path) -> tuple[list[bytes], list[bytes]]:
             settings=place.settings,
             store=place.store,
             log=log,
-            detector=PixelDetector(min_confidence=place.settings.min_confidence),
+            detector=PixelDetector(min_confidence=MIN_CONFIDENCE),
             progress=Lines(),
             until_caught_up=True,
         )
@@ -147,7 +147,7 @@ def test_what_cannot_be_at_all_is_said_and_nothing_is_committed(
     tmp_path: Path,
 ) -> None:
     place = Place(tmp_path)
-    place.environment["FRAMETALLY_RESULTS_TOPIC"] = TOPIC
+    place.environment["FRAMETALLY_TOPIC"] = "processed-frames"
     with closing(place.store):
         (done,) = place.detect(place.records, place.work())
     assert done.next_offset is None

@@ -153,11 +153,11 @@ def test_what_cannot_be_restored_is_one_line_and_changes_nothing(said: Said, set
         (data[:-1], "is damaged"),
         (data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :], "is damaged"),
         (with_header(data, {"made_at_ms": 1}, is_sealed=False), "is damaged"),
-        (b"PK\x03\x04", "is not a backup of frametally"),
+        (b"PK\x03\x04", "is not a frametally backup"),
         (with_header(data, {"frametally_backup": 2}), "was created by a newer version of frametally"),
         (
             with_header(data, {"layouts": {"access": 99, "alerts": 2, "audit": 1, "videos": 5}}),
-            "newer frametally",
+            "newer version of frametally",
         ),
         (
             with_header(data, {"layouts": {"access": 1, "alerts": 2, "audit": 1, "videos": 5}}),

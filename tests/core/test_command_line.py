@@ -76,7 +76,7 @@ print(*sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = set(done.stdout.splitlines()[-1].split())
-    assert "frametally_cli.commands.status" in loaded
+    assert "frametally_cli.commands.status_report" in loaded
     dear = {"numpy", "sqlalchemy", "flask", "starlette", "boto3", "kafka", "cv2", "elasticsearch"}
     assert not loaded & dear
 

@@ -269,7 +269,7 @@ def test_no_model_is_missed_where_none_is_needed(settings: Settings) -> None:
 def test_no_model_is_missed_where_the_detectors_packages_are_not_installed(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nowhere = settings.model_copy(update={"models_dir": Path("nowhere"), "model_onnx": Path("none.onnx")})
+    nowhere = settings.model_copy(update={"models_dir": Path("nowhere"), "model_weights": Path("none.onnx")})
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     [row] = model_rows(nowhere, doctor._default_model_files)
     assert (row.good, row.note) == (True, "the consumer is not installed")
@@ -357,7 +357,7 @@ def test_the_runner_is_tried_by_a_job_and_what_runs_here_anyway_is_said_to_be_un
 @pytest.mark.parametrize(
     ("does", "said"),
     [
-        (None, "FRAMETALLY_HADOOP_BIN"),
+        (None, "HADOOP_HOME"),
         (
             "echo 'Call From here to namenode:8020 failed: Connection refused' >&2; exit 255",
             "Connection refused",
@@ -365,27 +365,29 @@ def test_the_runner_is_tried_by_a_job_and_what_runs_here_anyway_is_said_to_be_un
     ],
 )
 def test_a_cluster_that_is_not_there_is_one_line_with_a_remedy(
-    settings: Settings, tmp_path: Path, does: str | None, said: str
+    settings: Settings, tmp_path: Path, does: str | None, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hadoop = tmp_path / "hadoop"
+    monkeypatch.setenv("HADOOP_HOME", str(tmp_path))
+    (tmp_path / "bin").mkdir()
+    hadoop = tmp_path / "bin" / "hadoop"
     if does is not None:
         hadoop.write_text(f"#!/bin/sh\n{does}\n")
         hadoop.chmod(0o755)
-    row = runner_row(settings.model_copy(update={"runner": "hadoop", "hadoop_bin": str(hadoop)}))
+    row = runner_row(settings.model_copy(update={"runner": "hadoop"}))
     assert (row.area, row.name, row.good) == ("runner", "hadoop", False)
     assert said in row.remedy
     assert "\n" not in row.remedy
 
 
 def test_a_cluster_that_does_not_answer_is_not_waited_for_without_end(
-    settings: Settings, tmp_path: Path
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hadoop, go = tmp_path / "hadoop", tmp_path / "go"
+    monkeypatch.setenv("HADOOP_HOME", str(tmp_path))
+    (tmp_path / "bin").mkdir()
+    hadoop, go = tmp_path / "bin" / "hadoop", tmp_path / "go"
     hadoop.write_text(f"#!/bin/sh\nwhile [ ! -e {go} ]; do sleep 0.1; done; exit 1\n")
     hadoop.chmod(0o755)
-    row = runner_row(
-        settings.model_copy(update={"runner": "hadoop", "hadoop_bin": str(hadoop)}), within_s=0.5
-    )
+    row = runner_row(settings.model_copy(update={"runner": "hadoop"}), within_s=0.5)
     go.touch()
     assert not row.good
     assert "did not end within" in row.value

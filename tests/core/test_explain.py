@@ -314,7 +314,7 @@ def test_where_nothing_is_counted_the_command_says_what_became_of_the_footage(
         DAY_MS + 60_000
     )
     told = explained_at(DAY_MS)
-    assert "60 frames are announced and not detected yet." in told
+    assert "60 frames are announced and not analysed yet." in told
     assert "See `frametally status`." in told
 
 

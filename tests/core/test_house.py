@@ -77,6 +77,7 @@ FLOORS = (
         "frametally.settings",
         "frametally.telemetry",
         "frametally.track_records",
+        "frametally.trust",
         "frametally.undo_records",
     ),
     ("frametally.errors", "frametally.plugins", "frametally.rules"),
@@ -483,7 +484,7 @@ def test_the_command_line_imports_components_only_when_a_command_runs() -> None:
         check=True,
     ).stdout.split()
     components = {*FLOORS[COMPONENTS - 1], *FLOORS[COMPONENTS]} - {"frametally_cloud"}
-    assert "frametally_cli.commands.mending" in loaded  # the commands themselves were
+    assert "frametally_cli.commands.mend_commands" in loaded  # the commands themselves were
     assert not {module.split(".")[0] for module in loaded} & components
 
 

@@ -84,7 +84,6 @@ def test_ours_win_and_a_password_goes_to_no_other_server_than_it_was_set_for(
         ),
         ({"SMTP_SERVER": "mail example"}, "SMTP_SERVER=smtp://mail example:587: write the server as"),
         ({"SMTP_SERVER": "h", "SMTP_PORT": "no"}, "SMTP_PORT=no is not a port; set it to a port such as 587"),
-        ({"FRAMETALLY_MAIL_DIGEST_S": "-1"}, "FRAMETALLY_MAIL_DIGEST_S=-1: "),
         ({"FRAMETALLY_WEB_URL": "cams.example"}, "FRAMETALLY_WEB_URL=cams.example: "),
     ],
     ids=str,

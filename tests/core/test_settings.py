@@ -1,5 +1,6 @@
 """Settings come from where the documentation says, and a wrong one is told in one line."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ from frametally.errors import Misconfigured
 from frametally.settings.__main__ import settings_table
 from frametally.settings.fields import SecretStr
 from frametally.settings.loading import (
+    GONE,
+    REPLACED,
     RUN_PROGRAMS,
     Settings,
     component_folder,
@@ -74,7 +77,9 @@ def test_an_argument_wins_over_all(monkeypatch: pytest.MonkeyPatch) -> None:
         ("sample_fps", "fast", "neither 'all' nor"),
         ("sample_fps", "0", "neither 'all' nor"),
         ("jpeg_quality", 101, "less than or equal to 100"),
-        ("input_width_px", 400, "multiple of 32"),
+        ("input_size_px", "400x416", "multiple of 32"),
+        ("input_size_px", 416, "valid string"),
+        ("input_size_px", "416", "width and height"),
         ("runner", "magic", "'inline'"),
         ("topic", "a/b", "pattern"),
         ("web_port", "12.5", "valid integer"),
@@ -135,6 +140,32 @@ def test_a_misspelt_or_removed_setting_is_named_with_what_to_do(
     }
 
 
+@pytest.mark.parametrize("name", REPLACED)
+def test_nothing_starts_with_a_setting_that_has_another_place_now(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert name.lower() not in Settings.model_fields
+    line = f"FRAMETALLY_{name} was removed: {REPLACED[name]}, and delete its line"
+    monkeypatch.setenv(f"FRAMETALLY_{name}", "")
+    load_settings()
+    monkeypatch.setenv(f"FRAMETALLY_{name}", "hunter2")
+    with pytest.raises(Misconfigured, match=re.escape(line)):
+        load_settings()
+    monkeypatch.delenv(f"FRAMETALLY_{name}")
+    (tmp_path / ".env").write_text(f"FRAMETALLY_{name}=hunter2\n")
+    with pytest.raises(Misconfigured, match=re.escape(line)):
+        load_settings()
+
+
+def test_no_gone_setting_is_one_and_each_has_one_remedy() -> None:
+    assert not {name.lower() for name in (*GONE, *REPLACED)} & Settings.model_fields.keys()
+    assert not set(GONE) & REPLACED.keys()
+
+
+def test_there_are_at_most_110_settings() -> None:
+    assert len(Settings.model_fields) <= 110
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_an_env_file_is_read_in_what_editors_and_powershell_write(tmp_path: Path, encoding: str) -> None:
     text = "FRAMETALLY_TIME_PATTERN=caf\u00e9_%Y\r\nFRAMETALLY_WEB_PORT=8080\r\n"
@@ -162,7 +193,7 @@ def test_what_runs_programs_is_not_taken_from_a_folder_that_may_be_anybodys(
 ) -> None:
     variable = f"FRAMETALLY_{name.upper()}"
     (tmp_path / ".env").write_text(f"{variable}=./evil=1\n")
-    with pytest.raises(Misconfigured, match=f"{tmp_path}/.env sets {variable}: .* set it in the environment"):
+    with pytest.raises(Misconfigured, match=f"{tmp_path}/.env sets {variable}, .* set it in the environment"):
         load_settings("hadoop")
     monkeypatch.setenv(variable, "mine=1")
     assert getattr(load_settings("hadoop"), name) == "mine=1"
@@ -179,7 +210,7 @@ def test_every_setting_that_names_a_program_is_known_as_such() -> None:
     commands = {
         name for name, field in Settings.model_fields.items() if "ommand " in (field.description or "")
     }
-    assert {"hadoop_bin", "hadoop_python"} <= commands <= set(RUN_PROGRAMS)
+    assert {"hadoop_python"} <= commands <= set(RUN_PROGRAMS)
 
 
 def test_a_current_folder_that_is_gone_stops_nobody_who_names_a_data_folder(

@@ -43,7 +43,7 @@ from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
-from frametally_cli.commands.status import print_status
+from frametally_cli.commands.status_report import print_status
 from frametally_cli.options import ports
 from frametally_cli.stages import looking
 
@@ -560,7 +560,9 @@ def test_watching_opens_each_part_once_and_again_only_what_was_away(
     with closing(open_object_store(house.settings.store_url)) as store:
         store.put("media/x", b"")
     monkeypatch.setattr(looking, "port_openers", port_openers)
-    monkeypatch.setattr("frametally_cli.commands.status.time", SimpleNamespace(time=time.time, sleep=wait))
+    monkeypatch.setattr(
+        "frametally_cli.commands.status_report.time", SimpleNamespace(time=time.time, sleep=wait)
+    )
     assert cli.main(["status", "--watch", "--data-dir", str(house.settings.data_dir)]) == 130
     # The third and the fourth round find the index away: an empty one stands for it, opened once.
     assert rounds == [["store", "log", "index", "ledger"], [], ["index"], ["index"], ["index"]]

@@ -232,8 +232,7 @@ def test_killed_with_the_real_detector_it_counts_what_a_quiet_run_counts(
     rng = random.Random(SEED)  # noqa: S311
     real = {
         "FRAMETALLY_DETECTOR": backend,
-        "FRAMETALLY_INPUT_WIDTH_PX": "224",
-        "FRAMETALLY_INPUT_HEIGHT_PX": "224",
+        "FRAMETALLY_INPUT_SIZE_PX": "224x224",
     }
     clip = ("--start-time", "2026-01-01T08:00:00Z", traffic_clip)
     quiet = deploy("quiet", FAULTS_JITTER_S="0", **real)

@@ -184,7 +184,7 @@ def _is_running(pid: int) -> bool:
 
 @pytest.mark.thorough
 def test_workers_that_can_do_nothing_say_so_once_and_end(deploy: Callable[..., Deployment]) -> None:
-    deployment = deploy("bad", FRAMETALLY_MIN_CONFIDENCE="0.2")
+    deployment = deploy("bad", FRAMETALLY_BATCH_FRAMES="4")
     team = deployment.start("consume", "--workers", 2, "--until-caught-up", FRAMETALLY_FAILPOINT="nowhere")
     assert team.wait(30) == 2
     assert "unknown failpoint" in team.output.read_text()

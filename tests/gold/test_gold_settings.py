@@ -23,8 +23,8 @@ def nothing_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_names_of_others_set_gold() -> None:
     gold = load_settings().part(GoldSettings)
-    assert gold.gold_url == "postgresql://db.example.org:5433/counts?sslmode=require"
-    assert (gold.gold_user, gold.gold_password.get_secret_value()) == ("gold", "p@ss")
+    assert gold.gold_url == "postgresql://gold@db.example.org:5433/counts?sslmode=require"
+    assert gold.gold_password.get_secret_value() == "p@ss"
 
 
 def test_ours_win_and_a_password_goes_to_no_other_server_than_it_was_set_for(
@@ -32,7 +32,7 @@ def test_ours_win_and_a_password_goes_to_no_other_server_than_it_was_set_for(
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_GOLD_URL", "sqlite:////tmp/gold.sqlite")
     gold = load_settings().part(GoldSettings)
-    assert (gold.gold_url, gold.gold_user) == ("sqlite:////tmp/gold.sqlite", "")
+    assert (gold.gold_url, gold.gold_password.get_secret_value()) == ("sqlite:////tmp/gold.sqlite", "")
 
 
 def test_a_wrong_value_is_one_line_that_names_the_variable_that_was_set(

@@ -31,7 +31,7 @@ from frametally_producer import child
 from frametally_videos.catalogue.catalogue_rows import Artifact, usual_jobs
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
-from frametally_videos.settings import VideoSettings
+from frametally_videos.settings import videos_topic
 from frametally_videos.uploads.arrivals import waiting_arrivals
 
 LAYERS = tuple(driver.MODULES)
@@ -278,6 +278,6 @@ def test_a_worker_tells_of_new_videos_where_airflow_is_to_know(place: Place) -> 
     done = place.run("work", "--until-done")
     assert done.code == 0, done.err
     with closing(open_frame_log(place.settings.log_url)) as log:
-        waiting = waiting_arrivals(log, place.settings.part(VideoSettings).videos_topic)
+        waiting = waiting_arrivals(log, videos_topic(place.settings))
     assert [one.video_id for one in waiting.videos] == [place.video.id]
     assert place.artifacts() == []

@@ -15,7 +15,7 @@ from frametally.books.compare import compare_models
 from frametally.books.runs import current_runs
 from frametally.errors import Misconfigured
 from frametally.records import encode
-from frametally_cli.commands.bars import _figures
+from frametally_cli.commands.bar_commands import _figures
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage

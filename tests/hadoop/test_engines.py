@@ -544,7 +544,7 @@ def hadoop_that(tmp_path: Path, does: str) -> str:
 
 
 def test_a_machine_without_hadoop_is_told_so_with_the_settings(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match=r"no command 'no-such-hadoop'.*FRAMETALLY_HADOOP_BIN") as raised:
+    with pytest.raises(Misconfigured, match=r"no command 'no-such-hadoop'.*HADOOP_HOME") as raised:
         list(
             run_job(
                 manifest=["file:///segment"],
@@ -580,26 +580,18 @@ def test_a_private_file_is_removed_whatever_happens_meanwhile(tmp_path: Path) ->
     assert removed == f"fs -rm -f -skipTrash {uri}"
 
 
-def test_settings_become_the_options_of_the_job(tmp_path: Path) -> None:
+def test_settings_become_the_options_of_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bin").mkdir()
+    hadoop = hadoop_that(tmp_path / "bin", "exit")
+    monkeypatch.setenv("HADOOP_HOME", str(tmp_path))
     cluster = cluster_of(
         load_settings(
-            hadoop_bin="/opt/hadoop/bin/hadoop",
-            hadoop_streaming_jar="/opt/streaming.jar",
-            hadoop_log_dirs="/var/log/hadoop, hdfs:///logs",
             hadoop_jobconf="mapreduce.job.reduces=4, mapreduce.map.memory.mb=512",
         )
     )
     options = cluster.job_options(splits=7)
-    assert options[:6] == [
-        "--hadoop-bin",
-        "/opt/hadoop/bin/hadoop",
-        "--python-bin",
-        "python3",
-        "--hadoop-streaming-jar",
-        "/opt/streaming.jar",
-    ]
-    assert options[6:10] == ["--hadoop-log-dir", "/var/log/hadoop", "--hadoop-log-dir", "hdfs:///logs"]
-    assert options[11::2] == [
+    assert options[:4] == ["--hadoop-bin", hadoop, "--python-bin", "python3"]
+    assert options[5::2] == [
         "mapreduce.job.maps=7",
         "mapreduce.job.reduces=4",
         "mapreduce.map.memory.mb=512",

@@ -158,7 +158,8 @@ def test_a_task_reads_many_small_segments_and_the_split_size_changes_no_byte(
     published = filmed.objects("mapreduce-output") | filmed.objects("tracks")
     for key in published:
         filmed.store.delete(key)
-    filmed.aggregate(split_mb=0)
+    monkeypatch.setattr(outcome, "SPLIT_BYTES", 0)
+    filmed.aggregate()
     assert filmed.objects("mapreduce-output") | filmed.objects("tracks") == published
     assert [len(manifest) for manifest in manifests] == [1, 7]
     assert manifests[0][0].split(ENTRY_SEPARATOR) == manifests[1]

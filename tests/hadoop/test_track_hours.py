@@ -117,11 +117,14 @@ def test_a_car_that_is_hidden_while_the_hour_begins_is_not_counted_again(footage
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("interval_s", [60, 3600, 5400, 86_400])
-def test_a_car_that_stands_for_26_hours_is_one(footage: Footage, interval_s: int) -> None:
+def test_a_car_that_stands_for_26_hours_is_one(
+    footage: Footage, interval_s: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frametally_hadoop.driver.TRACK_GAP_MS", 25_000)
     start_ms = NOON_MS - 7_200_000 - 12_345
     frames = drive(footage, start_ms, start_ms + 26 * HOUR_MS, step_ms=10_000)
     footage.segments(frames[n : n + 500] for n in range(0, len(frames), 500))
-    footage.aggregate(interval_s=interval_s, min_tracking_fps=0.1, track_gap_s=25.0)
+    footage.aggregate(interval_s=interval_s, min_tracking_fps=0.1)
     counts = objects(footage)
     assert sum(counts.values()) == 1
     assert counts[start_ms // (interval_s * 1000) * interval_s * 1000] == 1
@@ -360,7 +363,6 @@ def test_settings_of_the_tracker_make_days_stale_and_change_what_is_counted(foot
 @pytest.mark.parametrize(
     ("setting", "named"),
     [
-        ({"track_gap_s": 30.0, "track_stitch_s": 31.0}, "FRAMETALLY_TRACK_STITCH_S=31"),
         ({"track_label_confidence": "car"}, "'car' is not a label with a confidence"),
         ({"track_label_confidence": "car=1.5"}, "'car=1.5' is not a label with a confidence"),
         ({"track_label_confidence": "=0.5"}, "'=0.5' is not a label with a confidence"),

@@ -37,7 +37,6 @@ def airflow() -> Iterator[AnsweringAirflow]:
 
 def access(url: str, **changed: Any) -> dict[str, Any]:
     return {
-        "stream_launcher": "airflow",
         "airflow_url": url,
         "airflow_user": "frametally",
         "airflow_password": SecretStr(PASSWORD),
@@ -298,10 +297,9 @@ def test_a_run_that_is_there_though_its_answer_was_lost_is_told_that_its_stream_
 @pytest.mark.parametrize(
     ("changed", "says_so"),
     [
-        ({"airflow_url": ""}, "needs FRAMETALLY_AIRFLOW_URL"),
-        ({"airflow_url": "airflow:8080"}, "needs FRAMETALLY_AIRFLOW_URL"),
-        ({"airflow_url": "http://[::1"}, "needs FRAMETALLY_AIRFLOW_URL"),
-        ({"airflow_url": "http://x:99999"}, "needs FRAMETALLY_AIRFLOW_URL"),
+        ({"airflow_url": "airflow:8080"}, "FRAMETALLY_AIRFLOW_URL must be Airflow's address"),
+        ({"airflow_url": "http://[::1"}, "FRAMETALLY_AIRFLOW_URL must be Airflow's address"),
+        ({"airflow_url": "http://x:99999"}, "FRAMETALLY_AIRFLOW_URL must be Airflow's address"),
         ({"airflow_url": f"http://me:{PASSWORD}@x"}, "must not contain a user name or password"),
         ({"airflow_user": ""}, "needs FRAMETALLY_AIRFLOW_USER and FRAMETALLY_AIRFLOW_PASSWORD"),
         (

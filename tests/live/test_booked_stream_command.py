@@ -54,7 +54,7 @@ def test_it_launches_the_stream_that_is_booked_and_ends_with_it(
 def test_it_says_again_and_again_that_it_is_there(
     book: LiveBook, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("FRAMETALLY_STREAM_LEASE_S", "1")
+    monkeypatch.setenv("FRAMETALLY_LEASE_S", "1")
     feed = booked(book)
 
     def looks() -> None:

@@ -43,7 +43,7 @@ SETTINGS = {
     "FRAMETALLY_DETECTOR": "pixels",
     "FRAMETALLY_COUNT_OBJECTS": "false",
     "FRAMETALLY_SAMPLE_FPS": "all",
-    "FRAMETALLY_STREAM_LEASE_S": "1",
+    "FRAMETALLY_LEASE_S": "1",
 }
 
 
@@ -74,7 +74,7 @@ def test_a_process_whose_worker_is_gone_ends_and_leaves_its_frames_to_the_next_s
     settings = here(tmp_path)
     with RtspCamera(LAUNCHES["mjpeg"]) as camera:
         feed = Feed("1", "camera", "gate-1", "Gate 1", address=camera.address)
-        environment = environment_for_child(settings) | {"FRAMETALLY_STREAM_LEASE_S": "600"}
+        environment = environment_for_child(settings) | {"FRAMETALLY_LEASE_S": "600"}
         with start_child("frametally_live.feeds", environment) as child:
             assert child.stdin and child.stdout and child.stderr
             child.stdin.write(msgspec.json.encode(feed) + b"\n")

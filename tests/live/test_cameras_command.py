@@ -110,7 +110,7 @@ def test_cameras_that_cannot_be_read_say_why_in_one_line_and_the_others_go_on(
     settings, said = here(tmp_path), tmp_path / "said.txt"
     refuses = answering(b"HTTP/1.0 403 No\r\nContent-Length: 0\r\n\r\n")
     lines = {
-        "refusing": "refuses the user name or password (403): check the entry of refusing in "
+        "refusing": "refuses the user name or password (403): check the entry for refusing in "
         "FRAMETALLY_LIVE_LOGINS",
         "nonsense": "does not answer with RTSP: check the port and the scheme",
         "gone": "is not responding at 127.0.0.1",

@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 from websockets.typing import Origin
 
+from frametally_videos import web as videos_web
 from frametally_videos.records import VideoFields
 from frametally_web.api.asyncapi import describe_messages
 from frametally_web.app import parts_of
@@ -119,11 +120,12 @@ def test_two_clients_are_told_of_their_own_and_of_nothing_else(
 
 
 def test_every_message_that_is_sent_is_as_it_is_described_and_every_described_one_is_sent(
-    place: Place, serving: Callable[[Flask], str]
+    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("frametally_videos.web._PING_S", 0.1)
     video_id = uploaded(place, 1, ANNA)
     place.catalogue.queue(video_id, "enhance", '{"gamma":2}')
-    with listening(serving(place.app(web_ping_s=0.1))) as listen:
+    with listening(serving(place.app())) as listen:
         _hear_of_all(place, listen(ANNA), video_id)
 
 
@@ -251,10 +253,11 @@ def test_a_client_has_four_sockets_and_no_more(listen: Callable[..., Listener]) 
     wait_until(lambda: _hears(listen))
 
 
-def test_all_clients_together_have_as_many_sockets_as_are_set_and_no_more(
-    place: Place, serving: Callable[[Flask], str]
+def test_all_clients_together_have_as_many_sockets_as_are_allowed_and_no_more(
+    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with listening(serving(place.app(web_max_sockets=3))) as listen:
+    monkeypatch.setattr("frametally_videos.web._MOST_SOCKETS", 3)
+    with listening(serving(place.app())) as listen:
         three = [listen(f"client-{number:04d}") for number in range(3)]
         for one in three:
             assert one.next()["type"] == "hello"
@@ -265,23 +268,23 @@ def test_all_clients_together_have_as_many_sockets_as_are_set_and_no_more(
 
 
 def test_silence_is_broken_by_pings_and_news_come_without_one(
-    place: Place, serving: Callable[[Flask], str]
+    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video_id = uploaded(place, 1, ANNA)
-    with listening(serving(place.app(web_ping_s=0.2))) as listen:
+    monkeypatch.setattr("frametally_videos.web._PING_S", 0.2)
+    with listening(serving(place.app())) as listen:
         silent = listen(ANNA)
         assert [silent.next()["type"] for _ in range(3)] == ["hello", "ping", "ping"]
-    with listening(serving(place.app(web_ping_s=3600))) as listen:
+    monkeypatch.setattr("frametally_videos.web._PING_S", 3600)
+    with listening(serving(place.app())) as listen:
         listener = listen(ANNA)
         assert listener.next()["type"] == "hello"
         place.catalogue.set_video(video_id, state="ready")
         assert listener.next()["type"] == "video"
 
 
-def test_unless_it_is_set_otherwise_there_are_five_hundred_and_a_ping_after_twenty_seconds(
-    place: Place,
-) -> None:
-    assert (place.settings.web_max_sockets, place.settings.web_ping_s) == (500, 20.0)
+def test_there_are_at_most_five_hundred_and_a_ping_after_twenty_seconds() -> None:
+    assert (videos_web._MOST_SOCKETS, videos_web._PING_S) == (500, 20.0)
 
 
 def _hears(listen: Callable[..., Listener]) -> bool:

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, redirect_stdout
 from fractions import Fraction
 from pathlib import Path
@@ -99,9 +99,9 @@ class Deployment(House):
             self.catalogue.queue(video.id, "frames")
 
     @contextmanager
-    def left_to_run(self, *command: str) -> Iterator[None]:
+    def left_to_run(self, *command: str, program: Sequence[str] = ("-m", "frametally")) -> Iterator[None]:
         """A command that is at work until the block ends."""
-        whole = [sys.executable, "-m", "frametally", *command, "--data-dir", str(self.settings.data_dir)]
+        whole = [sys.executable, *program, *command, "--data-dir", str(self.settings.data_dir)]
         with subprocess.Popen(whole, env=os.environ | ENV, cwd=self.folder) as process:
             try:
                 yield

@@ -71,7 +71,7 @@ def test_every_event_that_comes_is_as_it_is_described(place: Place, serving: Cal
     place.film({"car": 3})
     document = describe_messages()
     kinds = set()
-    with listen(serving(place.app(web_stream_s=3, web_status_s=1))) as stream:
+    with listen(serving(place.app(stream_s=3, status_s=1))) as stream:
         for kind, data in events(stream):
             payload = document["components"]["messages"][kind]["payload"]
             validator_for({**payload, "components": document["components"]}).validate(data)

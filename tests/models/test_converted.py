@@ -42,8 +42,7 @@ def settings_of(files: ModelFiles, **more: Any) -> Any:
             "model_cfg": files.cfg,
             "model_weights": files.weights,
             "model_names": files.names,
-            "input_width_px": 64,
-            "input_height_px": 64,
+            "input_size_px": "64x64",
         }
         | more
     )
@@ -61,7 +60,7 @@ def test_the_converted_network_carries_weights_cfg_size_and_version_in_its_name(
     weights = hashlib.sha256(files.weights.read_bytes()).hexdigest()
     cfg = hashlib.sha256(files.cfg.read_bytes()).hexdigest()[:8]
     assert [path.name for path in kept(files)] == [f"tiny-{weights}-{cfg}-64x64-v2.onnx"]
-    prepare_detector(settings_of(files, input_width_px=96))
+    prepare_detector(settings_of(files, input_size_px="96x64"))
     assert len(kept(files)) == 2
 
 
@@ -143,7 +142,7 @@ def test_the_self_test_sees_a_network_that_detects_something_else(
     files = ModelFiles(*(folder / path.name for path in model_files))
     for source, copy in zip(model_files, files, strict=True):
         copy.symlink_to(source)
-    settings = settings_of(files, input_width_px=416, input_height_px=416)
+    settings = settings_of(files, input_size_px="416x416")
     prepare_detector(settings)
     (path,), (card_path,) = kept(files), kept(files, "*.json")
     card = msgspec.json.decode(card_path.read_bytes(), type=converted.Card)

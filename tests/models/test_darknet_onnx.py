@@ -81,7 +81,7 @@ def picture() -> Any:
 def test_every_layer_gives_the_references_rows(
     write_model: WriteModel, body: str, size: tuple[int, int]
 ) -> None:
-    settings = load_settings(input_width_px=size[0], input_height_px=size[1])
+    settings = load_settings(input_size_px=f"{size[0]}x{size[1]}")
     model = a_model(write_model, body)
     expected = reference_detector(model, settings).all_rows(picture())
     network = to_onnx(model, width_px=size[0], height_px=size[1])

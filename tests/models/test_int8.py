@@ -81,7 +81,7 @@ def test_of_a_years_names_only_a_few_for_each_that_is_wanted_are_in_memory() -> 
 def test_of_a_frame_only_what_the_network_sees_stays_in_memory(
     write_model: WriteModel, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    settings = load_settings(data_dir=tmp_path, input_width_px=32, input_height_px=32)
+    settings = load_settings(data_dir=tmp_path, input_size_px="32x32")
     monkeypatch.setattr(choosing, "MOST_FRAMES", 20)
     with closing(open_object_store(settings.store_url)) as store:
         for number in range(30):
@@ -121,13 +121,11 @@ def test_a_calibration_folder_without_frames_is_refused(tmp_path: Path, how: str
         (folder / "notes.txt").write_text("no picture")
     if how == "broken":
         (folder / "frame.jpg").write_bytes(b"\xff\xd8broken")
-    settings = load_settings(calibration_dir=folder, data_dir=tmp_path)
-    with pytest.raises(
-        Misconfigured, match=f"FRAMETALLY_CALIBRATION_DIR={re.escape(str(folder))}: "
-    ) as error:
-        list(calibration_frames(settings, NoProgress()))
+    settings = load_settings(data_dir=tmp_path)
+    with pytest.raises(Misconfigured, match=f"--calibration-dir {re.escape(str(folder))}: ") as error:
+        list(calibration_frames(settings, NoProgress(), folder))
     assert "\n" not in str(error.value)
-    assert "leave it empty" in str(error.value)
+    assert "leave the option out" in str(error.value)
 
 
 def test_a_folders_pictures_are_taken_evenly_and_a_broken_one_is_told(
@@ -140,8 +138,8 @@ def test_a_folders_pictures_are_taken_evenly_and_a_broken_one_is_told(
     (folder / "04.png").write_bytes(b"broken")
     monkeypatch.setattr(choosing, "MOST_FRAMES", 10)
     said = Said()
-    settings = load_settings(calibration_dir=folder.parent, data_dir=tmp_path)
-    frames = list(calibration_frames(settings, said))
+    settings = load_settings(data_dir=tmp_path)
+    frames = list(calibration_frames(settings, said, folder.parent))
     assert [int(frame[0, 0, 0]) for frame in frames] == [0, 2, 6, 8, 10, 12, 14, 16, 18]
     assert said.lines == [f"{folder / '04.png'} cannot be decoded; it is left out"]
 
@@ -178,7 +176,7 @@ def test_without_nncf_the_remedy_is_said_before_anything_is_fetched(
 
 
 def test_int8_is_made_of_darknet_models(write_model: WriteModel, tmp_path: Path) -> None:
-    settings = load_settings(model_onnx=tmp_path / "own.onnx")
+    settings = load_settings(model_weights=tmp_path / "own.onnx")
     with pytest.raises(Misconfigured, match="INT8 networks only from Darknet models"):
         int8.prepare_int8(write_model(), settings, NoProgress())
 
@@ -222,7 +220,7 @@ def test_an_int8_network_that_finds_too_little_is_not_kept(
     with pytest.raises(Misconfigured, match=r"in INT8 it finds \d+ of the \d+ objects that it finds"):
         int8.make_int8(check_model(own_copy), [*clip_frames.values()] * 2, settings, NoProgress())
     black = [np.zeros((64, 64, 3), np.uint8)] * 10
-    with pytest.raises(Misconfigured, match="the network finds nothing on the calibration frames"):
+    with pytest.raises(Misconfigured, match="the network finds nothing in the calibration frames"):
         int8.make_int8(check_model(own_copy), black, settings, NoProgress())
     assert not list(own_copy.cfg.parent.glob("*int8*"))
 

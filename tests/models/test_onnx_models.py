@@ -76,7 +76,7 @@ def load(tmp_path: Path) -> Callable[..., Any]:
         names_path.write_text("\n".join(names))
         return prepare_detector(
             load_settings(
-                detector=detector, model_onnx=path, model_names=names_path, data_dir=tmp_path, **more
+                detector=detector, model_weights=path, model_names=names_path, data_dir=tmp_path, **more
             )
         )
 
@@ -112,15 +112,20 @@ def test_letterbox_is_the_rule_and_boxes_come_out_in_the_pictures_pixels(
 
 
 @pytest.mark.thorough
-def test_resize_rule_file_and_names_stand_in_the_model_id(load: Callable[..., Any]) -> None:
+def test_resize_rule_file_and_names_stand_in_the_model_id(
+    load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("frametally_models.own_onnx.MIN_CONFIDENCE", 0.2)
+        other_confidence = load([v8()]).model_id
     ids = {
+        other_confidence,
         load([v8()]).model_id,
         load([v8()], resize="stretch").model_id,
         load([v8() * 1.0001]).model_id,
         load([v8()], names=("a", "b", "c")).model_id,
         load([v5()]).model_id,
         load([v8()], detector="onnxruntime").model_id,
-        load([v8()], min_confidence=0.2).model_id,
     }
     assert len(ids) == 7
     assert load([v8()], resize="letterbox").model_id == load([v8()]).model_id
@@ -133,8 +138,7 @@ def test_a_network_for_any_size_takes_the_settings(load: Callable[..., Any]) -> 
             [v8()],
             detector=backend,
             shape=(1, 3, "height", "width"),
-            input_width_px=SIZE,
-            input_height_px=SIZE,
+            input_size_px=f"{SIZE}x{SIZE}",
         )
         assert [found.box for found in detector.detect([picture(SIZE, SIZE)])[0]] == [
             (36.0, 30.0, 24.0, 12.0)
@@ -142,8 +146,8 @@ def test_a_network_for_any_size_takes_the_settings(load: Callable[..., Any]) -> 
 
 
 def test_another_size_than_the_networks_is_refused(load: Callable[..., Any]) -> None:
-    with pytest.raises(Misconfigured, match=r"INPUT_WIDTH_PX=64 .* takes 96x96; leave them empty"):
-        load([v8()], input_width_px=64, input_height_px=64)
+    with pytest.raises(Misconfigured, match=r"INPUT_SIZE_PX=64x64: .* takes 96x96; leave it empty"):
+        load([v8()], input_size_px="64x64")
 
 
 @pytest.mark.thorough
@@ -191,13 +195,18 @@ def test_answers_that_cannot_be_are_refused_at_start(
 
 def test_a_file_that_is_no_network_is_refused(load: Callable[..., Any], tmp_path: Path) -> None:
     whole = write_onnx(tmp_path / "whole.onnx", [v8()]).read_bytes()
-    for name, data in {"cut": whole[:-100], "text": b"hello", "empty": b""}.items():
-        (tmp_path / name).write_bytes(data)
-        with pytest.raises(Misconfigured, match=f"MODEL_ONNX=.*{name} is not an ONNX file") as error:
-            load(tmp_path / name)
+    no_network = "is not an ONNX file"
+    for name, data, fault in (
+        ("cut", whole[:-100], no_network),
+        ("text", b"hello", no_network),
+        ("empty", b"", "its inputs"),
+    ):
+        (tmp_path / f"{name}.onnx").write_bytes(data)
+        with pytest.raises(Misconfigured, match=rf"MODEL_WEIGHTS=.*{name}\.onnx:? {fault}") as error:
+            load(tmp_path / f"{name}.onnx")
         assert "\n" not in str(error.value)
     with pytest.raises(Misconfigured, match="cannot be read"):
-        load(tmp_path / "missing")
+        load(tmp_path / "missing.onnx")
 
 
 @pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
@@ -216,7 +225,7 @@ def test_a_network_that_a_back_end_cannot_run_is_refused_in_one_line(
 def test_what_an_onnx_network_needs_is_said(tmp_path: Path) -> None:
     path = write_onnx(tmp_path / "own.onnx", [v8()])
     with pytest.raises(Misconfigured, match="its class names are missing; set FRAMETALLY_MODEL_NAMES"):
-        prepare_detector(load_settings(detector="openvino", model_onnx=path))
+        prepare_detector(load_settings(detector="openvino", model_weights=path))
 
 
 @pytest.mark.parametrize("more", [{"detector": "opencv"}, {"precision": "int8"}])

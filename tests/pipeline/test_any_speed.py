@@ -68,8 +68,7 @@ def settings_in(folder: Path, **changes: Any) -> Settings:
     """Every frame of the made clip, or every tenth of the traffic's; a small network."""
     fixed: dict[str, Any] = {
         "sample_fps": str(float(Fraction(1, 3))),
-        "input_width_px": 224,
-        "input_height_px": 224,
+        "input_size_px": "224x224",
     }
     return load_settings(data_dir=folder, **(fixed | {"interval_s": 60, "batch_s": 0.5} | changes))
 

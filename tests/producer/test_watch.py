@@ -28,7 +28,7 @@ def rounds(bench: Bench) -> Callable[[float], list[str]]:
     """A look at `yard` at a time in seconds: the names of the files that are to be taken."""
     (bench.folder / "yard").mkdir(exist_ok=True)
     with begin(
-        ProduceCall(paths=[], settings=bench.settings(watch_still_s=5)),
+        ProduceCall(paths=[], settings=bench.settings()),
         store=bench.store,
         log=bench.log,
         progress=bench.progress,
@@ -125,6 +125,7 @@ def test_a_file_that_is_not_read_is_named_once(bench: Bench, rounds: Callable[..
 def watched(bench: Bench, monkeypatch: pytest.MonkeyPatch, steps: list[Callable[[], None]]) -> Any:
     """A watch that does one of `steps` after each look, and stops after the last."""
     monkeypatch.setattr(producing, "_LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(producing, "STILL_S", 0.0001)
     looks = [0]
     whole = production.find_footage
 
@@ -145,7 +146,7 @@ def watched(bench: Bench, monkeypatch: pytest.MonkeyPatch, steps: list[Callable[
     return watch(
         ProduceCall(
             paths=[bench.folder / "yard"],
-            settings=bench.settings(watch_still_s=0.0001),
+            settings=bench.settings(),
             should_stop=should_stop,
         ),
         store=bench.store,
@@ -185,16 +186,24 @@ def test_only_folders_that_are_there_are_watched(bench: Bench, make_picture: Cal
             )
 
 
+SOON = """
+import sys
+from frametally_cli.main import main
+from frametally_producer import produce
+produce.STILL_S = 0.5
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.thorough
 def test_the_command_watches_without_keeping_the_machine_busy_until_sigterm_and_ends_with_0(
     tmp_path: Path, make_picture: Callable[..., Path]
 ) -> None:
     make_picture("yard/a.jpg")
-    command = [sys.executable, "-m", "frametally", "produce", "--watch", tmp_path / "yard"]
+    command = [sys.executable, "-c", SOON, "produce", "--watch", tmp_path / "yard"]
     command += ["--data-dir", tmp_path / "data"]
     running = subprocess.Popen(
         command,
-        env=os.environ | {"FRAMETALLY_WATCH_STILL_S": "0.5"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

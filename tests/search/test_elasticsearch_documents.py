@@ -24,8 +24,8 @@ from frametally.opening import open_count_index
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.settings.access import ServerAccess
-from frametally_search.index.access import DEFAULT_ALIAS, MAPPINGS, STAGES, ElasticsearchCluster
 from frametally_search.index.documents import documents
+from frametally_search.index.search_access import DEFAULT_ALIAS, MAPPINGS, STAGES, ElasticsearchCluster
 
 DAY_MS = keys.day_start_ms("2026-01-01")
 

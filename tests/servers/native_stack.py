@@ -299,7 +299,7 @@ class NativeStack:
             command=command,
             # In containers they all have the same one; here they share a network.
             environment=environment
-            | {"FRAMETALLY_METRICS_PORT": str(next(self._metrics_ports))}
+            | {"FRAMETALLY_METRICS_ADDRESS": f"0.0.0.0:{next(self._metrics_ports)}"}
             | self.extra.get(name, {}),
             user=user,
             binds=binds | self.binds.get(name, {}),

@@ -111,7 +111,6 @@ mapreduce.jobhistory.webapp.address 127.0.0.1:18019
 mapreduce.jobhistory.admin.address 127.0.0.1:18011
 mapreduce.jobhistory.bind-host 127.0.0.1
 mapreduce.jobhistory.jhist.format json
-yarn.app.mapreduce.am.staging-dir /tmp/staging
 yarn.app.mapreduce.am.resource.mb 384
 yarn.app.mapreduce.am.command-opts -Xmx200m {jvm}
 yarn.app.mapreduce.am.scheduler.heartbeat.interval-ms 100
@@ -189,6 +188,8 @@ def start(place: Place) -> dict[str, str]:
     java_home = Path(shutil.which("java") or "java").resolve().parents[1]
     folder = place.folder
     _configure(folder, lib, java_home)
+    if not (folder / "lib").exists():
+        (folder / "lib").symlink_to(lib)  # where jobs search for the streaming jar
     unshare = ["unshare", "--net"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--net"]
     holder = place.spawn(
         [*unshare, "bash", "-c", "ip link set lo up && exec sleep infinity"], label="namespace"
@@ -223,8 +224,6 @@ def start(place: Place) -> dict[str, str]:
         "FRAMETALLY_TEST_HADOOP_FOLDER": str(folder),
         "FRAMETALLY_TEST_HADOOP_BIN": str(folder / "bin" / "hadoop"),
         "FRAMETALLY_TEST_HADOOP_IN_NS": str(in_ns),
-        "FRAMETALLY_TEST_HADOOP_STREAMING_JAR": str(lib / f"hadoop-streaming-{VERSION}.jar"),
-        "FRAMETALLY_TEST_HADOOP_LOG_DIRS": f"{folder / 'logs'},hdfs:///tmp/staging/history",
     }
 
 

@@ -43,7 +43,7 @@ def test_an_alert_is_mailed_by_the_mail_server_of_the_stack(tmp_path: Path) -> N
             "FRAMETALLY_SMTP_URL": smtp["URL"],
             "FRAMETALLY_SMTP_USER": smtp["USER"],
             "FRAMETALLY_SMTP_PASSWORD": smtp["PASSWORD"],
-            "FRAMETALLY_SMTP_CA_FILE": smtp["CA_FILE"],
+            "FRAMETALLY_CA_FILE": smtp["CA_FILE"],
             "FRAMETALLY_MAIL_TO": recipient,
         }
     )

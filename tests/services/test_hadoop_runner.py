@@ -150,15 +150,16 @@ def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     settings = Settings(
         data_dir=folder / "driver",
         interval_s=1,
-        split_mb=1,
-        hadoop_bin=hadoop["BIN"],
-        hadoop_streaming_jar=hadoop["STREAMING_JAR"],
-        hadoop_log_dirs=hadoop["LOG_DIRS"],
         hadoop_python=str(folder / "bare" / "bin" / "python"),
     ).resolved()
     (folder / "driver").mkdir()
     made: list[Rig] = []
-    with FaultProxy(access.endpoint, lambda method, path: made[0].on_read()) as proxy:
+    with (
+        pytest.MonkeyPatch.context() as patched,
+        FaultProxy(access.endpoint, lambda method, path: made[0].on_read()) as proxy,
+    ):
+        patched.setenv("HADOOP_HOME", hadoop["FOLDER"])
+        patched.setattr("frametally_hadoop.running.outcome.SPLIT_BYTES", 1_000_000)
         port = int(proxy.url.rpartition(":")[2])
         with relayed(hadoop["IN_NS"], port, Path(hadoop["FOLDER"])):
             made.append(Rig(settings, kept, expected, proxy, place, hadoop))
@@ -331,7 +332,7 @@ def test_the_traceback_of_a_task_that_fails_reaches_the_user(
         for name, value in S3Place(store.url, rig.place.access).environment().items():
             monkeypatch.setenv(name, value)
         names = [name for name in type(rig.settings).model_fields if name.startswith("hadoop_")]
-        for name in (*names, "data_dir", "interval_s", "split_mb"):
+        for name in (*names, "data_dir", "interval_s"):
             monkeypatch.setenv(f"FRAMETALLY_{name.upper()}", str(getattr(rig.settings, name)))
         monkeypatch.setenv("FRAMETALLY_HADOOP_JOBCONF", "mapreduce.reduce.maxattempts=1")
         monkeypatch.setenv("FRAMETALLY_STORE_LINK_ENDPOINT", rig.proxy.url)
@@ -364,7 +365,7 @@ def test_plain_hadoop_streaming_gives_the_bytes_of_plain_pipes(rig: Rig, tmp_pat
     command += ["-files", f"{HADOOP / 'mapper.py'},{HADOOP / 'reducer.py'},{tmp_path / 'frametally_job.zip'}"]
     command += ["-input", f"{folder}/manifest.txt", "-output", f"{folder}/counts"]
     command += ["-mapper", f"{python} mapper.py", "-reducer", f"{python} reducer.py"]
-    command += ["-cmdenv", f"FRAMETALLY_HADOOP_BIN={rig.hadoop['BIN']}"]
+    command += ["-cmdenv", f"HADOOP_HOME={Path(rig.hadoop['BIN']).parents[1]}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     counted = sorted(rig.fs("-cat", f"{folder}/counts/part-*").splitlines())

@@ -35,14 +35,13 @@ class Place:
     def __init__(self, url: str, folder: Path) -> None:
         name = f"test-{uuid.uuid4().hex[:12]}"
         self.data_dir = folder / "data"
-        self.batch, self.live, self.results = (f"{name}-{what}" for what in ("batch", "live", "results"))
+        self.batch, self.live, self.results = f"{name}-batch", f"video-{name}", f"processed-{name}"
         self.environment = {
             "PATH": "/usr/bin:/bin",
             "HOME": str(folder),
             "FRAMETALLY_LOG_URL": url,
             "FRAMETALLY_TOPIC": self.batch,
             "FRAMETALLY_LIVE_TOPIC": self.live,
-            "FRAMETALLY_RESULTS_TOPIC": self.results,
             "FRAMETALLY_LOG_PARTITIONS": "3",
             "FRAMETALLY_DETECTOR": "pixels",
         }
@@ -66,7 +65,8 @@ class Place:
         )
 
     def use_spark(self) -> None:
-        self.environment["FRAMETALLY_SPARK_JARS"] = ",".join(map(str, connector_jars()))
+        jars = ",".join(map(str, connector_jars()))
+        self.environment["PYSPARK_SUBMIT_ARGS"] = f"--jars {jars} pyspark-shell"
         self.environment["FRAMETALLY_SPARK_MASTER"] = "local[2]"
         self.environment["FRAMETALLY_STREAM_ENGINE"] = "spark"
 

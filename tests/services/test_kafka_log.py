@@ -52,13 +52,13 @@ def topic(admin: KafkaAdminClient) -> Iterator[str]:
     """A name that nobody else uses; removed afterwards."""
     name = f"test-{uuid.uuid4().hex[:12]}"
     yield name
-    if made := [one for one in admin.list_topics() if one.startswith(name)]:
+    if made := [one for one in admin.list_topics() if name in one]:
         admin.delete_topics(made)
 
 
 def live_topics(topic: str) -> dict[str, str]:
-    """Settings by which those of what is live are nobody else's, too."""
-    return {"live_topic": f"{topic}-live", "results_topic": f"{topic}-results"}
+    """A setting by which the topics of what is live are nobody else's, too."""
+    return {"live_topic": f"video-{topic}"}
 
 
 def frametally(
@@ -156,7 +156,7 @@ def test_the_doctor_finds_a_log_good_that_the_settings_name(
     row, *live = [row for row in json.loads(done.stdout)["rows"] if row["area"] == "log"]
     assert row["good"], row
     assert [(one["name"], one["good"]) for one in live] == [
-        (f"topic {name}", True) for name in live_topics(topic).values()
+        (f"topic {name}", True) for name in (f"video-{topic}", f"processed-{topic}")
     ]
     assert f"topic {topic} has 0 messages in" in row["value"]
     assert settings.get("log_password", "no password") not in done.stdout + done.stderr
@@ -324,7 +324,6 @@ def test_setup_makes_the_topic_once_and_keeps_what_is_set_about_it(
         "log_url": kafka["URL"],
         "topic": topic,
         **live_topics(topic),
-        "log_replication": 1,
         "log_retention_h": 48,
     }
 
@@ -338,27 +337,19 @@ def test_setup_makes_the_topic_once_and_keeps_what_is_set_about_it(
         return str(row[setting]["value"])
 
     assert set_up()[0] == f"log: topic '{topic}' created, with 4 partitions"
-    assert kept_for(topic) == kept_for(f"{topic}-live") == str(48 * 3_600_000)
+    assert kept_for(topic) == kept_for(f"video-{topic}") == str(48 * 3_600_000)
     for setting in ("retention.ms", "segment.ms"):
-        assert kept_for(f"{topic}-results", setting) == "60000"
+        assert kept_for(f"processed-{topic}", setting) == "60000"
     with closing(open_frame_log(kafka["URL"])) as log:
         made = log.log_id(topic)
     again = set_up(log_partitions=2, log_retention_h=12)
     assert again[0] == f"log: topic '{topic}' exists, with 4 partitions"
     assert "FRAMETALLY_LOG_PARTITIONS=2 applies to new topics" in again[1]
-    assert kept_for(topic) == kept_for(f"{topic}-live") == str(12 * 3_600_000)
-    assert kept_for(f"{topic}-results") == "60000"
+    assert kept_for(topic) == kept_for(f"video-{topic}") == str(12 * 3_600_000)
+    assert kept_for(f"processed-{topic}") == "60000"
     with closing(open_frame_log(kafka["URL"])) as log:
         assert log.log_id(topic) == made
         assert log.partitions(topic) == 4
-
-
-def test_more_copies_than_there_are_brokers_are_refused_with_the_remedy(
-    kafka: Mapping[str, str], topic: str, tmp_path: Path
-) -> None:
-    settings: dict[str, Any] = {"log_url": kafka["URL"], "topic": topic, "log_replication": 3}
-    line = only_error(frametally("setup", "--data-dir", tmp_path, **settings))
-    assert "fewer brokers than FRAMETALLY_LOG_REPLICATION" in line
 
 
 def test_a_topic_made_again_is_never_taken_for_the_one_before(

@@ -19,6 +19,7 @@ import trustme
 from postgres_schemas import access_of, administration, fresh_schema
 from serving.needs import server
 from serving.own import OwnServer, folder_for_anyone
+from serving.state import with_user
 from tests.fakes.records import make_count, make_coverage, make_run
 
 from frametally import keys
@@ -179,8 +180,7 @@ def test_setup_makes_the_tables_of_both_and_again_is_no_harm(
 ) -> None:
     url, access = place
     for port in ("INDEX", "LEDGER"):
-        monkeypatch.setenv(f"FRAMETALLY_{port}_URL", url)
-        monkeypatch.setenv(f"FRAMETALLY_{port}_USER", access.user)
+        monkeypatch.setenv(f"FRAMETALLY_{port}_URL", with_user(url, access.user))
         monkeypatch.setenv(f"FRAMETALLY_{port}_PASSWORD", access.password.get_secret_value())
     for _ in range(2):
         assert main(["setup", "--data-dir", str(tmp_path)]) == 0
@@ -284,8 +284,7 @@ def test_two_aggregates_then_two_indexers_at_once_on_two_hosts_do_no_harm(
             "FRAMETALLY_INDEX_URL": url,
             "FRAMETALLY_INDEX_USER": access.user,
             "FRAMETALLY_INDEX_PASSWORD": access.password.get_secret_value(),
-            "FRAMETALLY_LEDGER_URL": url,
-            "FRAMETALLY_LEDGER_USER": access.user,
+            "FRAMETALLY_LEDGER_URL": with_user(url, access.user),
             "FRAMETALLY_LEDGER_PASSWORD": access.password.get_secret_value(),
         }
         return subprocess.Popen(

@@ -149,7 +149,7 @@ def test_commands_show_what_their_processes_do_and_what_the_killed_ones_did(
     port = free_port()
     command = [sys.executable, "-m", "frametally", "consume", "--workers", "2", *there]
     with subprocess.Popen(
-        command, env=os.environ | {"FRAMETALLY_METRICS_PORT": str(port)}, start_new_session=True
+        command, env=os.environ | {"FRAMETALLY_METRICS_ADDRESS": f"127.0.0.1:{port}"}, start_new_session=True
     ) as consumer:
         try:
             prometheus = watched(f"127.0.0.1:{port}")

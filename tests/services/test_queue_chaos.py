@@ -25,6 +25,7 @@ from broker_queues import empty_broker, waiting_in
 from postgres_schemas import fresh_schema
 from serving.needs import server
 from serving.own import OwnServer
+from serving.state import with_user
 from tests.videos.test_work_kills import children_of
 from tests.videos.video_records import all_keys, rows_and_jobs, upload_file
 
@@ -52,6 +53,7 @@ from frametally_cli.main import main
 from frametally_videos.jobs import attempt, job_worker
 from frametally_videos.queues import amqp_queue
 job_worker._PAUSES_S = (0.0,)
+job_worker.ATTEMPTS = 100
 amqp_queue.SETTLE_AFTER_S = float(os.environ.get("SETTLE_AFTER_S", amqp_queue.SETTLE_AFTER_S))
 fault = Path(os.environ["FAULT"])
 order = attempt.Attempt._order
@@ -90,7 +92,7 @@ class Place:
     """A data folder with videos in it, and workers on it."""
 
     def __init__(self, folder: Path, clips: list[Path], **where: Any) -> None:
-        values: dict[str, Any] = {"sample_fps": "all", "job_lease_s": 4.0, **where}
+        values: dict[str, Any] = {"sample_fps": "all", "lease_s": 4 / 3, **where}
         self.settings: Settings = load_settings("producer", data_dir=folder / "data", **values)
         self.fault = folder / "fault"
         self._said = folder / "said.txt"
@@ -123,7 +125,7 @@ class Place:
         command = [sys.executable, "-c", WORKER, "work", "--data-dir", str(self.settings.data_dir)]
         secrets = {
             "FRAMETALLY_QUEUE_PASSWORD": self.settings.part(VideoSettings).queue_password.get_secret_value(),
-            "FRAMETALLY_CATALOGUE_PASSWORD": self.settings.catalogue_password.get_secret_value(),
+            "FRAMETALLY_LEDGER_PASSWORD": self.settings.ledger_password.get_secret_value(),
         }
         with self._said.open("ab") as said:
             process = subprocess.Popen(
@@ -190,8 +192,7 @@ def quiet(tmp_path_factory: pytest.TempPathFactory, clips: list[Path]) -> tuple[
 
 def through(broker: OwnServer) -> dict[str, Any]:
     return {
-        "queue_url": broker.values["URL"],
-        "queue_user": broker.values["USER"],
+        "queue_url": with_user(broker.values["URL"], broker.values["USER"]),
         "queue_password": broker.values["PASSWORD"],
     }
 
@@ -204,7 +205,7 @@ def test_whoever_is_killed_every_job_ends_once_and_as_in_a_quiet_run(
     rng = random.Random(SEED)  # noqa: S311
     with ExitStack() as stack:
         broker: OwnServer | None = None
-        where: dict[str, Any] = {"job_attempts": 100}
+        where: dict[str, Any] = {}
         if kind == "rabbitmq":
             broker = stack.enter_context(OwnServer("rabbitmq", tmp_path / "broker"))
             where |= through(broker)
@@ -212,9 +213,8 @@ def test_whoever_is_killed_every_job_ends_once_and_as_in_a_quiet_run(
             url, access = stack.enter_context(fresh_schema())
             password = access.password.get_secret_value()
             where |= {
-                "catalogue_url": url,
-                "catalogue_user": access.user,
-                "catalogue_password": password,
+                "catalogue_url": with_user(url, access.user),
+                "ledger_password": password,
             }
         place = stack.enter_context(closing(Place(tmp_path, clips, **where)))
         workers = [place.start() for _ in range(WORKERS)]
@@ -255,8 +255,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, clips: list[Path]) -> 
         if request.param == "rabbitmq":
             url, access = stack.enter_context(empty_broker())
             where = {
-                "queue_url": url,
-                "queue_user": access.user,
+                "queue_url": with_user(url, access.user),
                 "queue_password": access.password.get_secret_value(),
             }
         yield stack.enter_context(closing(Place(tmp_path, clips[:1], **where)))
@@ -355,16 +354,20 @@ def test_a_broker_that_is_away_is_waited_for_with_one_line(tmp_path: Path, clips
 
 
 def wrong(values: dict[str, Any]) -> dict[str, tuple[dict[str, Any], str]]:
+    broker = server("rabbitmq")
     host = values["queue_url"].removeprefix("amqp://")
-    tls = server("rabbitmq")["TLS_URL"]
+    tls = with_user(broker["TLS_URL"], broker["USER"])
     return {
         "kind": ({"queue_url": "amq://x"}, "this kind of queue is not supported; use amqp://"),
-        "in the URL": ({"queue_url": f"amqp://me:secret@{host}"}, "set FRAMETALLY_QUEUE_PASSWORD"),
+        "in the URL": (
+            {"queue_url": f"amqp://me:secret@{host.rpartition('@')[2]}"},
+            "set FRAMETALLY_QUEUE_PASSWORD",
+        ),
         "password": ({"queue_password": "wrong"}, "refused the user name 'frametally' or its password"),
         "virtual host": ({"queue_url": f"amqp://{host}/none"}, "to use the virtual host 'none'"),
         "authority": (
             {"queue_url": tls},
-            "set FRAMETALLY_QUEUE_CA_FILE to the certificate file of its authority",
+            "set FRAMETALLY_CA_FILE to the certificate file of its authority",
         ),
         "plain": ({"queue_url": f"amqps://{host}"}, "does not use TLS"),
     }
@@ -378,7 +381,7 @@ WRONG = ["kind", "in the URL", "password", "virtual host", "authority", "plain"]
 def test_what_a_person_must_mend_is_one_line_with_the_remedy(place: Place, what: str) -> None:
     settings = place.settings
     queue = settings.part(VideoSettings)
-    values = {"queue_url": queue.queue_url, "queue_user": queue.queue_user}
+    values = {"queue_url": queue.queue_url}
     change, line = wrong(values)[what]
     place.settings = settings.model_copy(
         update={name: type(getattr(settings, name))(value) for name, value in change.items()}
@@ -392,7 +395,7 @@ def test_what_a_person_must_mend_is_one_line_with_the_remedy(place: Place, what:
 @pytest.mark.parametrize("place", ["rabbitmq"], indirect=True)
 def test_jobs_come_by_a_broker_with_tls(place: Place) -> None:
     values = server("rabbitmq")
-    change = {"queue_url": values["TLS_URL"], "queue_ca_file": Path(values["CA_FILE"])}
+    change = {"queue_url": with_user(values["TLS_URL"], values["USER"]), "ca_file": Path(values["CA_FILE"])}
     place.settings = place.settings.model_copy(update=change)
     place.finish()
     assert set(place.catalogue.job_states()) == {"done"}

@@ -45,7 +45,7 @@ def test_a_broker_that_begins_anew_ends_no_job_that_is_at_work(tmp_path: Path) -
     with ExitStack() as stack:
         broker = stack.enter_context(OwnServer("rabbitmq", tmp_path / "broker"))
         clips = [write_clip(tmp_path / "cam.mp4", 1)]
-        place = stack.enter_context(closing(Place(tmp_path, clips, job_lease_s=60.0, **through(broker))))
+        place = stack.enter_context(closing(Place(tmp_path, clips, lease_s=20.0, **through(broker))))
         busy = place.start("--queue", "metadata-extraction")
         held = at_work(place, busy)
         broker.signal(signal.SIGKILL, "broker")

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from postgres_schemas import fresh_schema
 from s3_bucket import new_bucket_name, root_access
+from serving.state import with_user
 from tests.videos.video_records import all_keys, upload_file
 
 from frametally.media.manifests import find_manifest
@@ -58,7 +59,7 @@ class Place:
     def __init__(self, folder: Path, clip: Path, **where: Any) -> None:
         self.folder = folder
         self.settings: Settings = load_settings(
-            "producer", data_dir=folder / "data", sample_fps="all", job_lease_s=2.0, **where
+            "producer", data_dir=folder / "data", sample_fps="all", lease_s=0.67, **where
         )
         self.store = open_object_store(self.settings.store_url, self.settings.store_access)
         self.catalogue = open_video_catalogue(self.settings.catalogue_url, self.settings.catalogue_access)
@@ -160,9 +161,8 @@ def place(tmp_path: Path, clip: Path) -> Iterator[Place]:
             "store_endpoint": access.endpoint,
             "store_access_key": access.access_key,
             "store_secret_key": access.secret_key,
-            "catalogue_url": catalogue_url,
-            "catalogue_user": login.user,
-            "catalogue_password": login.password,
+            "catalogue_url": with_user(catalogue_url, login.user),
+            "ledger_password": login.password,
         }
         with closing(Place(tmp_path, clip, **where)) as opened:
             yield opened

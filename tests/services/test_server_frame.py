@@ -128,7 +128,8 @@ def test_frametally_uses_the_servers_that_are_up_by_a_file_apart_from_that_of_th
         )
         assert (told.index_url, told.ledger_url) == ("elasticsearch's URL", "postgres's URL")
         assert told.index_access == access("elasticsearch", None)
-        assert told.ledger_access == access("postgres", Path("postgres's CA_FILE"))
+        password = SecretStr("postgres's PASSWORD")
+        assert told.ledger_access == ServerAccess(password=password, ca_file=Path("postgres's CA_FILE"))
         assert told.store_secret_key.get_secret_value() == "s3's SECRET_KEY"
     finally:
         for place in places.values():

@@ -15,6 +15,7 @@ from kafka.admin import KafkaAdminClient
 from postgres_schemas import fresh_schema
 from s3_bucket import S3Place, new_bucket_name, root_access
 from serving.needs import server
+from serving.state import with_user
 from tests.family.footage import SETTINGS, make_video
 from tests.family.running import PATIENCE_S, Running, waits
 from tests.live.watching import Shown, Watcher, open_socket
@@ -50,7 +51,7 @@ def environment() -> Iterator[dict[str, str]]:
     bucket = S3Place(f"s3://{new_bucket_name()}/streams", access)
     set_up_store(bucket.url, access)
     name = f"test-{uuid.uuid4().hex[:12]}"
-    topics = {"": f"{name}-frames", "LIVE_": f"{name}-live", "RESULTS_": f"{name}-results"}
+    topics = {"": f"{name}-frames", "LIVE_": f"video-{name}"}
     with ExitStack() as stack:
         url, login = stack.enter_context(fresh_schema())
         yield {
@@ -59,12 +60,12 @@ def environment() -> Iterator[dict[str, str]]:
             "FRAMETALLY_LOG_URL": kafka["URL"],
             "FRAMETALLY_LOG_PARTITIONS": "3",
             **{f"FRAMETALLY_{kind}TOPIC": topic for kind, topic in topics.items()},
-            "FRAMETALLY_CATALOGUE_URL": url,
-            "FRAMETALLY_CATALOGUE_USER": login.user,
-            "FRAMETALLY_CATALOGUE_PASSWORD": login.password.get_secret_value(),
+            "FRAMETALLY_CATALOGUE_URL": with_user(url, login.user),
+            "FRAMETALLY_LEDGER_PASSWORD": login.password.get_secret_value(),
         }
         with closing(KafkaAdminClient(bootstrap_servers=kafka["URL"].removeprefix("kafka://"))) as admin:
-            admin.delete_topics(sorted({*topics.values()} & {*admin.list_topics()}))
+            used = {*topics.values(), f"processed-{name}"}
+            admin.delete_topics(sorted(used & {*admin.list_topics()}))
 
 
 def uploaded(settings: Settings, clip: Path) -> VideoRecord:

@@ -23,6 +23,7 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.process import meters
 from frametally.process.meters import BOUNDS_S, FOLDER_VARIABLE, METERS, MOST_NAMES, OTHERS, Figures, Meters
 from frametally.process.retrying import Patience
+from frametally.settings.loading import load_settings
 from frametally.telemetry.exposition import Scraped
 from frametally.telemetry.family import family, family_figures
 from frametally.telemetry.listener import listening, metrics_shown
@@ -231,7 +232,7 @@ def test_a_port_that_is_taken_is_one_line_with_the_settings(tmp_path: Path) -> N
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with (
-            pytest.raises(Misconfigured, match="FRAMETALLY_METRICS_PORT") as refused,
+            pytest.raises(Misconfigured, match="FRAMETALLY_METRICS_ADDRESS") as refused,
             metrics_shown(tmp_path, "127.0.0.1", port),
         ):
             pass
@@ -246,3 +247,17 @@ def test_by_default_nothing_listens_and_nothing_is_written(tmp_path: Path) -> No
         METERS.took("detect", 0.1)
         METERS.write()
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "address", ["9464", "127.0.0.1", "127.0.0.1:0", ":9464", "127.0.0.1:99999", "[::1]:x"]
+)
+def test_an_address_without_host_or_port_is_one_line(address: str) -> None:
+    with pytest.raises(Misconfigured, match="write an address with a port, such as") as refused:
+        load_settings(metrics_address=address)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_address_is_a_host_and_a_port() -> None:
+    assert load_settings().metrics_place == ("", 0)
+    assert load_settings(metrics_address="[::1]:9464").metrics_place == ("::1", 9464)

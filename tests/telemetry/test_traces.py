@@ -27,7 +27,7 @@ def off_again(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in SETTINGS.items():
         monkeypatch.setenv(name, value)
     yield
-    TRACES.begin("", 0.0)
+    TRACES.begin("")
 
 
 def counted(folder: Path) -> dict[str, bytes]:
@@ -69,7 +69,7 @@ def test_a_frames_way_is_one_trace_and_what_is_stored_is_the_same_bytes(
     without = counted(tmp_path / "a")
     with receiving() as receiver:
         monkeypatch.setenv("FRAMETALLY_TRACES_URL", f"{receiver.url}/v1/traces")
-        monkeypatch.setenv("FRAMETALLY_TRACES_RATIO", "1")
+        monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "1")
         assert counted(tmp_path / "b") == without
         told = spans(receiver)
     assert segment_lines(tmp_path / "b") == segment_lines(tmp_path / "a")
@@ -98,7 +98,7 @@ def test_a_frames_way_is_one_trace_and_what_is_stored_is_the_same_bytes(
 def test_only_so_many_are_told_of_and_they_are_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with receiving() as receiver:
         monkeypatch.setenv("FRAMETALLY_TRACES_URL", f"{receiver.url}/v1/traces")
-        monkeypatch.setenv("FRAMETALLY_TRACES_RATIO", "0.5")
+        monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "0.5")
         counted(tmp_path / "a")
         told = spans(receiver)
     traces = {span.trace_id for span in told}
@@ -111,7 +111,7 @@ def test_what_a_stage_has_told_is_sent_when_it_ends(tmp_path: Path, monkeypatch:
     there = ["--data-dir", str(tmp_path / "data")]
     with receiving() as receiver:
         monkeypatch.setenv("FRAMETALLY_TRACES_URL", f"{receiver.url}/v1/traces")
-        monkeypatch.setenv("FRAMETALLY_TRACES_RATIO", "1")
+        monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "1")
         assert cli.main(["produce", str(video), "--start-time", "2026-03-01T10:00:00Z", *there]) == 0
         assert len(spans(receiver)) == 2 * FRAMES
         assert cli.main(["consume", "--until-caught-up", *there]) == 0
@@ -138,7 +138,7 @@ def test_a_receiver_that_behaves_badly_costs_no_frame_and_is_one_line(
     without = counted(tmp_path / "a")
     with receiving(manner) as receiver, caplog.at_level(logging.WARNING):
         monkeypatch.setenv("FRAMETALLY_TRACES_URL", f"{receiver.url}/v1/traces")
-        monkeypatch.setenv("FRAMETALLY_TRACES_RATIO", "1")
+        monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", "1")
         assert counted(tmp_path / "b") == without
         TRACES.flush(30.0)
         lines = [one.getMessage() for one in caplog.records if one.name == "frametally.telemetry.sending"]
@@ -148,5 +148,13 @@ def test_a_receiver_that_behaves_badly_costs_no_frame_and_is_one_line(
 def test_without_the_extra_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry", None)
     with pytest.raises(Misconfigured, match=r"frametally\[traces\]") as refused:
-        TRACES.begin("http://127.0.0.1:4318/v1/traces", 1.0)
+        TRACES.begin("http://127.0.0.1:4318/v1/traces")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("share", ["some", "-0.1", "1.1", "nan"])
+def test_a_share_that_is_none_is_one_line(monkeypatch: pytest.MonkeyPatch, share: str) -> None:
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER_ARG", share)
+    with pytest.raises(Misconfigured, match=f"OTEL_TRACES_SAMPLER_ARG={share}: the share of frames"):
+        TRACES.begin("http://127.0.0.1:4318/v1/traces")
+    assert not TRACES.is_on

@@ -49,7 +49,7 @@ SETTINGS = {
     "FRAMETALLY_DETECTOR": "pixels",
     "FRAMETALLY_INTERVAL_S": "1",
     "FRAMETALLY_BATCH_FRAMES": "8",
-    "FRAMETALLY_TRACK_CONFIDENCE": "0.1",
+    "FRAMETALLY_TRACK_LABEL_CONFIDENCE": "*=0.1,bus=0.4,car=0.4,truck=0.4",
     "COLUMNS": "300",
 }
 COUNT = [["aggregate"], ["index"], ["status"]]

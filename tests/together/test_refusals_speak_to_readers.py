@@ -32,7 +32,7 @@ def url(place: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
     ("line", "told"),
     [
         (
-            "It takes more than 2 h; cut it, or raise FRAMETALLY_JOB_MAX_H.",
+            "It takes more than 2 h; cut it, or raise FRAMETALLY_VIDEO_MAX_H.",
             "It takes more than 2 h; cut it; ask",
         ),
         (

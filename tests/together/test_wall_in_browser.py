@@ -84,7 +84,7 @@ def test_while_a_camera_is_tried_the_page_says_so_and_then_what_it_shows(
     page.get_by_label("Address").fill("rtsp://10.1.2.3/stream")
     page.get_by_role("button", name="Add", exact=True).click()
     tried = page.locator("#add-tried")
-    expect(tried).to_have_text("Connecting to the camera, for up to 10 s\N{HORIZONTAL ELLIPSIS}")
+    expect(tried).to_have_text("Connecting to the camera (this can take up to 10 s)\N{HORIZONTAL ELLIPSIS}")
     expect(page.get_by_role("button", name="Add", exact=True)).to_be_disabled()
     answers.set()
     expect(tried).to_have_text("Gate 1 was added. It shows 1280 x 720 pixels, 25 frames a second.")

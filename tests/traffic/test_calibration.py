@@ -198,10 +198,15 @@ def at_the_horizon() -> list[GroundPoint]:
 @pytest.mark.parametrize(
     ("points", "line"),
     [
-        ([], "0 points with metres are too few: add some until there are at least 4, or use a distance"),
+        (
+            [],
+            "0 points with coordinates in metres are too few: add some until there are at least 4, or use a "
+            "distance",
+        ),
         (
             POINTS[:3],
-            "3 points with metres are too few: add some until there are at least 4, or use a distance",
+            "3 points with coordinates in metres are too few: add some until there are at least 4, or use a "
+            "distance",
         ),
         (POINTS * 250_000, "1000000 points are too many: delete some until at most 32 are left"),
         (changed(1, x=nan), "point 2 has an invalid coordinate: set it again"),
@@ -238,11 +243,13 @@ def at_the_horizon() -> list[GroundPoint]:
         ),
         (
             behind(3),
-            "point 4 is beyond the horizon that the others define: check its position and its metres",
+            "point 4 is beyond the horizon that the others define: check its position in the "
+            "picture and on the ground (in metres)",
         ),
         (
             behind(0),
-            "point 1 is beyond the horizon that the others define: check its position and its metres",
+            "point 1 is beyond the horizon that the others define: check its position in the "
+            "picture and on the ground (in metres)",
         ),
         (at_the_horizon(), "point 5 is at the horizon: move it closer to the camera"),
     ],
@@ -256,8 +263,16 @@ def test_points_that_are_no_calibration_are_refused_by_one_line(points: list[Gro
 @pytest.mark.parametrize(
     ("off_px", "line"),
     [
-        (90, r"point 7 is \d+ px away from where the other points put it: check its position and its metres"),
-        (300, "point (2 or )?7 does not match the others on the ground: check its position and metres, .*"),
+        (
+            90,
+            r"point 7 is \d+ px away from where the other points put it: check its position in the "
+            r"picture and on the ground \(in metres\)",
+        ),
+        (
+            300,
+            "point (2 or )?7 does not fit the positions of the other points on the ground: "
+            "check its position .*",
+        ),
     ],
 )
 def test_a_point_that_does_not_fit_the_others_is_named(off_px: float, line: str) -> None:
@@ -275,7 +290,9 @@ def test_of_many_points_two_that_are_exchanged_are_found() -> None:
     points[1], points[2] = (
         GroundPoint(*points[one][:2], *points[other][2:]) for one, other in ((1, 2), (2, 1))
     )
-    with pytest.raises(Misconfigured, match=r"^point 2 or 3 does not match the others on the ground: "):
+    with pytest.raises(
+        Misconfigured, match=r"^point 2 or 3 does not fit the positions of the other points on the ground: "
+    ):
         calibration_of_points(points)
 
 
@@ -321,7 +338,7 @@ def test_rectangles_that_are_no_calibration_are_refused_by_one_line(
                 (0, 0),
                 end,
                 distance,
-                "a scale needs two points in pixels and their distance in metres, above 0",
+                "a scale needs two points in pixels and the distance between them in metres, greater than 0",
             )
             for end, distance in (((100, 0), 0.0), ((100, 0), -1.0), ((100, 0), nan), ((inf, 0), 5.0))
         ],

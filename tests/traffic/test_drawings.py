@@ -148,7 +148,8 @@ REFUSED: dict[str, tuple[Drawn, str]] = {
     ),
     "a point in the sky": (
         calibration([*SEEN[:4], (320, 40)], metres=(*PLACES[:4], (0, 90))),
-        "px away from where the other points put it: check its position and its metres",
+        "px away from where the other points put it: check its position in the picture and on the ground "
+        "(in metres)",
     ),
     "four points in crossed order": (
         calibration(SEEN[:4], metres=(PLACES[1], PLACES[0], *PLACES[2:4])),
@@ -156,9 +157,13 @@ REFUSED: dict[str, tuple[Drawn, str]] = {
     ),
     "a calibration of three points": (
         calibration(SEEN[:3], metres=PLACES[:3]),
-        "3 points with metres are too few: add some until there are at least 4, or use a distance",
+        "3 points with coordinates in metres are too few: add some until there are at least 4, or use a "
+        "distance",
     ),
-    "metres of other points": (calibration(SEEN, metres=PLACES[:4]), "has 5 points but metres for 4"),
+    "metres of other points": (
+        calibration(SEEN, metres=PLACES[:4]),
+        "has 5 points, but coordinates in metres for 4",
+    ),
     "metres that are none": (
         calibration(SEEN[:4], metres=(*PLACES[:3], (NAN, 1))),
         "has an invalid length of nan metres",

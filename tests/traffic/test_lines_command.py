@@ -87,7 +87,7 @@ def test_what_is_imported_is_listed_exported_and_the_same_again(
 def test_a_seeds_forms_take_the_size_of_the_sources_pictures(capsys: pytest.CaptureFixture[str]) -> None:
     assert lines("import", "gate-1", file_of({"x": 0, "y": 0, "width": 64, "height": 48})) == 0
     assert lines("import", "gate-1", file_of({"points": [[0, 0], [10, 10]]}), "--name", "ground") == 0
-    lack = "calibration ground: 2 points (at least 4 are needed), none with metres: no speeds"
+    lack = "calibration ground: 2 points (at least 4 are needed), none with coordinates in metres: no speeds"
     assert lack in capsys.readouterr().out
     assert lines("list", "--json") == 0
     [listed] = json.loads(capsys.readouterr().out)
@@ -284,7 +284,7 @@ def test_who_still_names_a_source_that_was_renamed_is_said(
         assert cli.main(command) == 0
     capsys.readouterr()
     cli.main(["rename-source", "gate-1", "Gate 9"])
-    [line] = [one for one in capsys.readouterr().out.splitlines() if one.startswith("still")]
+    [line] = [one for one in capsys.readouterr().out.splitlines() if one.startswith("these still")]
     assert line == (
         "these still name gate-1, which no longer has footage: account anna, token nightly of ben, "
         "report weekly; "

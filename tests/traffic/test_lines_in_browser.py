@@ -105,7 +105,7 @@ def test_movements_keep_their_books_and_the_unassigned_open_with_their_paths(
     cars = len(junction.CARS)
     expect(page.locator("#movements-books")).to_have_text(
         f"{cars} visits = {cars - south} with a movement + "
-        f"{south} at a leg without a movement + 0 never at a leg"
+        f"{south} at a leg, but with no movement + 0 never at a leg"
     )
     page.locator("#movements-books button", has_text="without a movement").click()
     shown = page.locator("#movements-proof .sighting")

@@ -221,11 +221,13 @@ FORMULA = [
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("asked", FORMULA, ids=str)
-def test_luminance_is_what_the_formula_says(shop: Shop, asked: Enhancement) -> None:
+def test_luminance_is_what_the_formula_says(
+    shop: Shop, asked: Enhancement, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(3)
     noise = rng.normal(125, 25, (40, 96, 128)).clip(20, 230)
     path = _grey(shop.folder / "a.mkv", noise)
-    shop.overrides["video_crf"] = 4
+    monkeypatch.setattr(derivative_jobs, "CRF", 4)
     _, made = shop.make(path, asked)
     luminance = (np.rint(noise) - 16) / 219
     meant = np.clip(asked.contrast * (luminance - 0.5) + 0.5 + asked.brightness, 0, 1) ** (1 / asked.gamma)
@@ -265,11 +267,13 @@ def test_there_are_as_many_frames_as_the_rate_says(shop: Shop, fps: float) -> No
     assert derivative.duration_s == pytest.approx(4.0, abs=1 / fps)
 
 
-def test_saturation_noise_edges_and_local_contrast_change_as_they_are_named(shop: Shop) -> None:
+def test_saturation_noise_edges_and_local_contrast_change_as_they_are_named(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(1)
     ramp = np.linspace(90, 160, 128)[None, None, :] + rng.normal(0, 6, (10, 96, 128))
     path = _grey(shop.folder / "a.mkv", ramp)
-    shop.overrides["video_crf"] = 4
+    monkeypatch.setattr(derivative_jobs, "CRF", 4)
     plain = np.array(_luminance(shop.make(path, Enhancement())[1]), float)
 
     def roughness(pictures: np.ndarray) -> float:
@@ -363,10 +367,10 @@ def test_what_is_there_is_not_made_again_and_what_has_no_record_is(shop: Shop) -
     assert {info.key for info in shop.store.list("videos")} == versions.keys()
 
 
-def test_other_settings_make_another_and_the_first_stays(shop: Shop) -> None:
+def test_other_settings_make_another_and_the_first_stays(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make_shape(shop.folder, SHAPES["no sound"])
     first, _ = shop.make(path, Enhancement(contrast=1.1))
-    shop.overrides["video_crf"] = 30
+    monkeypatch.setattr(derivative_jobs, "CRF", 30)
     second, _ = shop.make(path, Enhancement(contrast=1.1))
     third, _ = shop.make(path, Enhancement(contrast=1.2))
     assert len({first.recipe, second.recipe, third.recipe}) == 3

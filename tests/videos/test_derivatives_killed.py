@@ -21,8 +21,9 @@ from frametally_videos.queues.task_queue import QUEUES
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load_settings("producer", data_dir=tmp_path / "data", min_free_disk_mb=0, job_attempts=1)
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setattr("frametally_videos.jobs.job_worker.ATTEMPTS", 1)
+    return load_settings("producer", data_dir=tmp_path / "data", min_free_disk_mb=0)
 
 
 @pytest.mark.thorough

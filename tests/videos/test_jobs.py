@@ -32,7 +32,6 @@ from frametally_videos.jobs.artifact_jobs import TILE_WIDTH_PX
 from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.queues.task_queue import QUEUES, kinds_of
 from frametally_videos.records import VideoRecord
-from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.acceptance import read_video
 
 START = "2026-03-01T10:00:00Z"
@@ -42,7 +41,7 @@ class Shop:
     """A store, a catalogue, and a worker on both."""
 
     def __init__(self, folder: Path) -> None:
-        self.settings = load_settings("producer", data_dir=folder / "data", job_lease_s=3.0)
+        self.settings = load_settings("producer", data_dir=folder / "data", lease_s=1.0)
         self.store = FileStore(self.settings.store_url)
         self.catalogue = open_video_catalogue(self.settings.catalogue_url)
         self.lines: list[str] = []
@@ -179,9 +178,14 @@ def test_the_job_of_a_lost_worker_waits_before_it_is_done_by_another(
 @pytest.mark.thorough
 @pytest.mark.parametrize(("losses", "state", "attempts"), [(20, "done", 1), (21, "failed", 0)])
 def test_lost_workers_are_no_attempts_but_a_video_that_kills_each_fails_and_says_so(
-    shop: Shop, make_video: Callable[..., Path], losses: int, state: str, attempts: int
+    shop: Shop,
+    make_video: Callable[..., Path],
+    losses: int,
+    state: str,
+    attempts: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    shop.settings = shop.settings.model_copy(update={"job_attempts": 1})
+    monkeypatch.setattr(job_worker, "ATTEMPTS", 1)
     video = shop.upload(make_video("a.mp4", 3))
     for _ in range(losses):
         assert shop.catalogue.claim("gone", ("previews",), lease_s=0.0) is not None
@@ -200,7 +204,7 @@ def test_what_fails_by_a_fault_of_ours_is_tried_as_often_as_is_set(
     instead(monkeypatch, "raise SystemExit('no such thing')")
     shop.work()
     job = shop.job(video, "previews")
-    assert (job.state, job.attempts) == ("failed", shop.settings.part(VideoSettings).job_attempts)
+    assert (job.state, job.attempts) == ("failed", job_worker.ATTEMPTS)
     assert job.reason == "Its process ended without a result: no such thing"
 
 
@@ -323,7 +327,7 @@ def test_it_knows_no_log_in(
 ) -> None:
     secret = "what-nobody-is-told"  # noqa: S105 - made up
     shop.settings = shop.settings.model_copy(
-        update={"catalogue_password": type(shop.settings.catalogue_password)(secret)}
+        update={"ledger_password": type(shop.settings.ledger_password)(secret)}
     )
     for name in (
         "AWS_SECRET_ACCESS_KEY",
@@ -385,12 +389,13 @@ def test_it_has_the_memory_that_is_set_and_says_so(
 def test_it_has_the_time_that_is_set_and_no_more(
     shop: Shop, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shop.settings = shop.settings.model_copy(update={"job_max_h": 0.0005})
+    monkeypatch.setattr("frametally_videos.settings.LEAST_JOB_H", 0.0005)
+    shop.settings = shop.settings.model_copy(update={"video_max_h": 0.002})
     monkeypatch.setattr(
         child, "bound", lambda arguments: [sys.executable, "-c", "import time; time.sleep(600)"]
     )
     shop.upload_for("previews", make_video("a.mp4", 3))
-    why = "It takes more than 0.0005 h; cut it, or raise FRAMETALLY_JOB_MAX_H."
+    why = "It takes more than 0.0005 h; cut it, or raise FRAMETALLY_VIDEO_MAX_H."
     assert f"a.mp4: previews failed: {why}" in shop.work().failed
 
 

@@ -76,7 +76,7 @@ def test_a_ready_video_is_told_with_its_books_and_its_address(outbox: VideoCatal
     VideoNews(SETTINGS, outbox).ready(make_video(), FRAMES, BOOKS, "1 of its frames is not counted.")
     (notice,) = outbox.notices(1)
     assert notice.subject == "Gate 1 is ready"
-    assert "Frames: 300 expected, 300 announced, 299 detected, 299 counted" in notice.body
+    assert "Frames: 300 expected, 300 announced, 299 analysed, 299 counted" in notice.body
     assert "Detections: car 12, person 3" in notice.body
     assert "1 of its frames is not counted." in notice.body
     assert notice.body.endswith(f"\nhttps://cams.example/videos?v={make_video().id}")
@@ -123,7 +123,7 @@ def test_a_name_comes_through_a_real_server_as_nothing_but_a_name(
     received = Received()
     video = make_video(name=name.encode("utf-8", "replace").decode(), file_name="a.mp4", source_name="Gate")
     with mail_server(received, tmp_path) as (url, _):
-        settings = SETTINGS.model_copy(update={"smtp_url": url, "mail_digest_s": 0})
+        settings = SETTINGS.model_copy(update={"smtp_url": url})
         VideoNews(settings, outbox).ready(video, FRAMES, BOOKS, None)
         assert Mailer(settings, outbox, print).send() == 1
     (mail,) = received.mails
@@ -154,17 +154,22 @@ def test_whatever_a_name_is_a_mail_has_its_headers_alone(name: str, reason: str)
 TO = "people@example.org"
 
 
+@pytest.fixture(autouse=True)
+def no_digest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video_news, "DIGEST_S", 0.0)
+
+
 @pytest.fixture
 def received() -> Received:
     return Received()
 
 
 def settings_of(url: str, **values: Any) -> Settings:
-    return Settings(smtp_url=url, mail_digest_s=0, **{"mail_to": TO, **values})
+    return Settings(smtp_url=url, **{"mail_to": TO, **values})
 
 
 def logged_in(url: str, ca_file: Path | None, password: str = PASSWORD, **values: Any) -> Settings:
-    access = {"smtp_user": USER, "smtp_password": SecretStr(password), "smtp_ca_file": ca_file}
+    access = {"smtp_user": USER, "smtp_password": SecretStr(password), "ca_file": ca_file}
     return settings_of(url, **access, **values)
 
 
@@ -295,9 +300,9 @@ def test_a_mail_that_is_not_taken_for_now_is_sent_later_and_one_that_never_is_ha
     outbox.put_notice("a", "s", "b")
     received.answers = ["451 busy", "554 this is spam"]
     with mail_server(received, tmp_path) as (url, _):
-        assert "rejected the mail: 451 busy" in sent(outbox, settings_of(url))[1][0]
+        assert "rejected the e-mail: 451 busy" in sent(outbox, settings_of(url))[1][0]
         assert states(outbox) == ["queued"]
-        assert "rejected the mail: 554 this is spam" in sent(outbox, settings_of(url))[1][0]
+        assert "rejected the e-mail: 554 this is spam" in sent(outbox, settings_of(url))[1][0]
     (notice,) = outbox.notices(1)
     assert notice.state == "failed"
     assert "this is spam" in (notice.reason or "")
@@ -330,10 +335,11 @@ def test_a_mail_that_nobody_takes_is_given_up_in_the_end(
 
 
 def test_a_worker_sends_while_it_works_and_what_is_left_at_its_end(
-    outbox: VideoCatalogue, received: Received, tmp_path: Path
+    outbox: VideoCatalogue, received: Received, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(video_news, "DIGEST_S", 3600.0)
     with mail_server(received, tmp_path) as (url, _):
-        settings = settings_of(url).model_copy(update={"mail_digest_s": 3600.0})
+        settings = settings_of(url)
         with mailing(settings, outbox, print, all_at_end=True):
             outbox.put_notice("a", "s", "b")
         assert len(received.ids) == 1

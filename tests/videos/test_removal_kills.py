@@ -28,7 +28,6 @@ from frametally_videos.jobs.job_worker import JobWorker
 from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.queues.task_queue import QUEUES
 from frametally_videos.records import VideoRecord
-from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.acceptance import read_video
 from frametally_videos.uploads.content_claims import holder_of
 
@@ -49,9 +48,7 @@ class Place:
     """A data folder with one video in it, whose frames are taken and whose previews are made."""
 
     def __init__(self, folder: Path, video: VideoRecord | None = None, clip: Path | None = None) -> None:
-        self.settings: Settings = load_settings(
-            "producer", data_dir=folder, job_lease_s=2.0, sample_fps="all"
-        )
+        self.settings: Settings = load_settings("producer", data_dir=folder, lease_s=0.67, sample_fps="all")
         self.store = open_object_store(self.settings.store_url)
         self.catalogue = open_video_catalogue(self.settings.catalogue_url)
         if clip is not None:
@@ -84,9 +81,7 @@ class Place:
 
     def die_at(self, step: str) -> None:
         """Be a worker that claims the removal, and dies with the job's process at a step of it."""
-        job = self.catalogue.claim(
-            "who dies", ("removal",), lease_s=self.settings.part(VideoSettings).job_lease_s
-        )
+        job = self.catalogue.claim("who dies", ("removal",), lease_s=self.settings.job_lease_s)
         assert job is not None
         died = subprocess.run(
             [sys.executable, "-m", "frametally_videos.jobs"],

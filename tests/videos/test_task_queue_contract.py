@@ -41,10 +41,9 @@ class Place:
         self.settings: Settings = load_settings(
             "producer",
             data_dir=folder,
-            queue_url=url,
-            queue_user=access.user if access else "",
+            queue_url=url.replace("://", f"://{access.user}@", 1) if access else url,
             queue_password=access.password.get_secret_value() if access else "",
-            job_lease_s=LEASE_S,
+            lease_s=LEASE_S / 3,
         )
         self._stack = stack
         self.catalogue = self.open_catalogue()

@@ -219,7 +219,7 @@ def test_the_seeds_region_is_kept_and_their_calibration_says_why_it_gives_no_spe
     points = {"points": [[0, 0], [100, 100]]}
     answer = send_form(url, DATA, roi=json.dumps(roi), calibrate_coordinates=json.dumps(points))
     assert answer.status == 201
-    assert "2 of at least 4 points, none with metres: no speed" in answer.body["message"]
+    assert "2 of at least 4 points, none with coordinates in metres: no speed" in answer.body["message"]
     video = read_video(fake.store, answer.body["id"])
     assert video is not None
     assert (video.fields.roi, video.fields.calibration) == (roi, points)

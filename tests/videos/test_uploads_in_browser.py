@@ -66,7 +66,9 @@ def test_what_is_said_of_a_file_is_checked_while_it_is_typed(
     region.fill('{"x": 100, "y": 100, "width": 500, "height": 300}')
     expect(rows.nth(0)).to_contain_text("A rectangle of 500 \N{MULTIPLICATION SIGN} 300 pixels.")
     rows.nth(0).get_by_label("Calibration as JSON").fill('{"points": [[0,0],[100,100]]}')
-    expect(rows.nth(0)).to_contain_text("2 points (at least 4 needed), none with metres: no speed.")
+    expect(rows.nth(0)).to_contain_text(
+        "2 points (at least 4 needed), none with coordinates in metres: no speed."
+    )
     rows.nth(0).get_by_label("Time zone").fill("Atlantis/West")
     page.locator("#upload-start").click()
     expect(rows.nth(0).get_by_label("Time zone")).to_be_focused()

@@ -76,7 +76,7 @@ def test_a_frame_is_gone_to_by_the_keyboard_and_by_buttons(open_video: Callable[
     wait_for_frame(page, 3)
     page.get_by_role("button", name="Previous frame").click()
     wait_for_frame(page, 2)
-    page.get_by_role("button", name="To the end").click()
+    page.get_by_role("button", name="Go to the end").click()
     wait_for_frame(page, LENGTH_S * FPS - 1)
     page.keyboard.press("ArrowRight")  # there is no further one
     page.keyboard.press("ArrowLeft")
@@ -264,11 +264,11 @@ def test_the_account_adds_up_or_says_where_it_does_not(open_video: Callable[...,
     expect(chart).to_have_attribute("href", cinema.video["links"]["chart"].replace("UTC", "Europe/Berlin"))
     expect(words).to_have_text("Every frame is accounted for: all 100 of them are counted.")
     cinema.video["frames"].update(detected=98, dead_lettered=2, counted=98)
-    expect(words).to_have_text("Every frame is accounted for: 98 frames detected, 2 dead letters.")
+    expect(words).to_have_text("Every frame is accounted for: 98 frames analysed, 2 dead letters.")
     cinema.video["frames"].update(detected=97, counted=97)
     expect(words).to_have_attribute("data-verdict", "odd")
     expect(account.locator("li").nth(2)).to_have_text("≠ 97detectedand 2 dead letters")
-    expect(words).to_have_text("Announced: 100; detected or dead letters: 99.")
+    expect(words).to_have_text("Announced: 100; analysed or dead letters: 99.")
     cinema.video.update(state="detecting")
     expect(words).to_have_attribute("data-verdict", "open")
 

@@ -92,7 +92,7 @@ def test_its_file_is_described_in_full_and_can_be_taken_along(
     expect(table).to_contain_text("h264", timeout=PATIENCE_MS)
     frames = table.locator("tr", has_text="Frames counted").locator("td")
     expect(frames).to_have_text(str(LENGTH_S * FPS))
-    expect(about).to_contain_text("Contains its location" + "no")
+    expect(about).to_contain_text("Contains the filming location" + "no")
     with page.expect_download() as taken:
         about.get_by_role("link", name="Download the metadata (JSON)").click()
     told = json.loads(taken.value.path().read_text())

@@ -32,7 +32,7 @@ from frametally_videos.records import VideoRecord
 FRAMES = 100
 KILLS = int(os.environ.get("FAULTS_WORK_KILLS", "3"))
 SEED = int(os.environ.get("FAULTS_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
-ENV = {"FRAMETALLY_JOB_LEASE_S": "2", "FRAMETALLY_SAMPLE_FPS": "all", "FRAMETALLY_JOB_ATTEMPTS": "100"}
+ENV = {"FRAMETALLY_LEASE_S": "0.67", "FRAMETALLY_SAMPLE_FPS": "all"}
 PATIENCE_S = 180.0
 # Killed so often, a job would wait for ten minutes before it is tried again.
 AT_ONCE = """
@@ -40,6 +40,7 @@ import sys
 from frametally_cli.main import main
 from frametally_videos.jobs import job_worker as worker
 worker._PAUSES_S = (0.0,)
+worker.ATTEMPTS = 100
 sys.exit(main(sys.argv[1:]))
 """
 

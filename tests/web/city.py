@@ -74,9 +74,7 @@ def prepare_models(folder: Path) -> Models:
     """The network at its own size, and at a larger one."""
     return Models(
         prepare_detector(load_settings(models_dir=folder, detector="opencv")),
-        prepare_detector(
-            load_settings(models_dir=folder, detector="opencv", input_width_px=608, input_height_px=608)
-        ),
+        prepare_detector(load_settings(models_dir=folder, detector="opencv", input_size_px="608x608")),
     )
 
 

@@ -41,7 +41,7 @@ from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
 from frametally_accounts.book import AccessBook
-from frametally_web.app import close_app, create_app
+from frametally_web.app import close_app, create_app, parts_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -137,7 +137,14 @@ class Place:
         self._sequence = 0
         self._offset = 0
 
-    def app(self, **settings: object) -> Flask:
+    def app(
+        self,
+        *,
+        max_streams: Any = 200,
+        stream_s: Any = 300.0,
+        status_s: Any = 5.0,
+        **settings: object,
+    ) -> Flask:
         chosen = self.settings.model_copy(update=settings)
         app = create_app(
             settings=chosen,
@@ -148,6 +155,9 @@ class Place:
             access=self.access,
             **{name: getattr(self, name) for name in OF_PLUGINS if hasattr(self, name)},
         )
+        parts = parts_of(app)
+        parts.streams.most, parts.streams.longest_s = max_streams, stream_s
+        parts.books.rest_s = status_s
         self._apps.append(app)
         return app
 

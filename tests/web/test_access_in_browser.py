@@ -40,7 +40,7 @@ def test_the_chart_is_sixteen_tabs_away_and_the_arrow_keys_reach_every_chip(
     for _ in range(17):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.id || document.activeElement.textContent"))
-    assert reached[:3] == ["To the chart", "To the frames", reached[2]]
+    assert reached[:3] == ["Go to the chart", "Go to the frames", reached[2]]
     assert "chart" in reached[:17], reached  # the two links that lead past all this among them
     page.locator("#sources-chip").focus()
     chips = [page.evaluate("document.activeElement.id || document.activeElement.ariaLabel")]

@@ -105,7 +105,7 @@ def test_a_week_is_compared_by_the_hours_that_were_filmed_both_times(
     expect(answer.locator(".value")).to_have_text(
         f"{round(100 * (same / then - 1)):+}%".replace("-", "\N{MINUS SIGN}")
     )
-    expect(answer).to_contain_text(f"{same}, then {then}")
+    expect(answer).to_contain_text(f"{same}, previously {then}")
     expect(answer).to_contain_text("same hours filmed: 50%")
     expect(answer).to_contain_text("24 Apr 2024")
     answer.get_by_role("button").click()
@@ -225,7 +225,7 @@ def test_bars_show_what_was_measured_in_some_sources_and_say_so(
     page.locator("#chart").focus()
     page.keyboard.press("Home")
     expect(page.locator(".chart-tip")).to_contain_text(
-        "measured in part of the footage (elsewhere objects were not followed)"
+        "measured in part of the footage (elsewhere objects were not tracked)"
     )
     page.locator("#view-table").click()
     expect(page.locator("#table-area tbody tr", has_text="measured in part").first).to_be_visible()
@@ -269,7 +269,7 @@ def test_what_was_not_measured_is_never_said_to_be_nothing(place: Place, visit: 
     place.film({"car": 6}, intervals=10, interval_s=60)  # never followed
     window = visit(place)
     page = window.open("?interval=60&metric=objects")
-    expect(window.headline).to_have_text("Unique objects: not measured (objects were not followed)")
+    expect(window.headline).to_have_text("Unique objects: not measured (objects were not tracked)")
     expect(page.locator("#busiest")).to_have_text("not measured")
     expect(page.locator("#breakdown tbody tr")).to_contain_text("not measured")
     expect(page.locator("#breakdown .bar")).to_have_count(0)

@@ -122,8 +122,11 @@ def test_a_bad_parameter_is_named_with_its_remedy(
     assert problem["detail"].endswith(".")
 
 
-def test_an_answer_is_bounded_by_the_setting_and_says_how_to_ask_for_less(filmed: Place) -> None:
-    app = filmed.app(web_max_buckets=100).test_client()
+def test_an_answer_is_bounded_and_says_how_to_ask_for_less(
+    filmed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frametally_web.charts.counts.MOST_BARS", 100)
+    app = filmed.app().test_client()
     refused = app.get("/api/counts?interval=60&from=2024-05-01&to=2024-05-02&label=car&label=bus").json
     assert refused is not None
     assert "2880 bars" in refused["detail"]
@@ -134,9 +137,12 @@ def test_an_answer_is_bounded_by_the_setting_and_says_how_to_ask_for_less(filmed
     assert chosen["interval_s"] == 1800
 
 
-def test_more_labels_than_bars_are_allowed_is_a_bad_request_too(filmed: Place) -> None:
+def test_more_labels_than_bars_are_allowed_is_a_bad_request_too(
+    filmed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frametally_web.charts.counts.MOST_BARS", 100)
     labels = "&".join(f"label=l{n}" for n in range(150))
-    answer = filmed.app(web_max_buckets=100).test_client().get(f"/api/counts?{labels}")
+    answer = filmed.app().test_client().get(f"/api/counts?{labels}")
     assert answer.status_code == 400
 
 

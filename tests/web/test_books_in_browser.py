@@ -24,7 +24,7 @@ def test_books_that_cannot_be_read_say_so_and_stand_there_as_soon_as_they_can(
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
     publish_lines(place, make_lines("gate", frames=12))
-    window = visit(place, url=serving(place.app(web_max_streams=0)))
+    window = visit(place, url=serving(place.app(max_streams=0)))
     problem = {
         "detail": "frametally is reading the books for the first time.",
         "remedy": "Try again.",

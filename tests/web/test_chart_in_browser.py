@@ -239,7 +239,9 @@ def test_an_axis_over_years_shows_the_years_and_one_over_days_the_dates(
     page.locator("#range-chip").click()
     expect(page.locator("#timezone")).to_have_value("UTC")
     page.keyboard.press("Escape")
-    expect(page.locator("#explanation")).to_contain_text("do not divide into bars of Europe/Berlin")
+    expect(page.locator("#explanation")).to_contain_text(
+        "cannot be combined into bars for the time zone Europe/Berlin"
+    )
     shown = " | ".join(window.chart_ticks())
     for year in ("2024", "2025", "2026"):
         assert year in shown
@@ -265,7 +267,7 @@ def test_an_hour_of_the_week_says_why_its_objects_are_not_measured(
     page = visit(place).open("?metric=objects")
     cell = page.locator("#heatmap tbody td.unmeasured").first
     expect(cell.locator("button")).to_have_attribute(
-        "aria-label", re.compile(r": not measured \(objects were not followed\)$")
+        "aria-label", re.compile(r": not measured \(objects were not tracked\)$")
     )
 
 
@@ -317,7 +319,7 @@ def test_only_the_marked_part_of_a_source_is_timed_by_files(
     put_manifest(place, yard[0], yard[-1], "Yard")
     window = visit(place)
     page = window.open("?interval=60")
-    expect(page.locator("#time-warning")).to_contain_text("times of Yard are guesses from a file's date")
+    expect(page.locator("#time-warning")).to_contain_text("times of Yard are guessed from a file's date")
     expect(page.locator(".key", has_text="time guessed")).to_be_visible()
     below_axis = """() => {
       const canvas = document.getElementById("chart");
@@ -352,9 +354,9 @@ def test_where_media_overlap_the_top_is_marked_and_a_line_names_them(
     page = window.open("?interval=60")
     expect(page.locator("#overlap-warning")).to_contain_text("Gate.mp4 (")
     expect(page.locator("#overlap-warning")).to_contain_text("not Gate.mp4 (efefefefefef)")
-    expect(page.locator(".key", has_text="media overlap")).to_be_visible()
+    expect(page.locator(".key", has_text="recordings overlap")).to_be_visible()
     page.locator("#view-table").click()
-    expect(page.locator("#table-area tbody tr", has_text="media overlap")).not_to_have_count(0)
+    expect(page.locator("#table-area tbody tr", has_text="recordings overlap")).not_to_have_count(0)
     window.open("?interval=60&from=2024-05-01T08:04:00Z")
     expect(page.locator("#overlap-warning")).to_be_hidden()
 

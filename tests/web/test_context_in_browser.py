@@ -220,7 +220,7 @@ def test_hours_and_weekdays_are_chosen_with_the_range(two_weeks: Place, visit: C
     expect(page).to_have_url(re.compile(r"\?hours=08:00-09:30&weekdays=1,2,3" + REST))
     assert entries(page) == before + 1
     expect(page.locator("#hours-chip")).to_have_text(re.compile("08:00.09:30, Mon.Wed"))
-    page.get_by_role("button", name="All hours and weekdays").click()
+    page.get_by_role("button", name="All hours and days").click()
     expect(page).to_have_url(f"{window.url}/?timezone=Europe/Berlin")
 
 
@@ -356,7 +356,7 @@ def test_rush_hours_are_four_clicks_and_bars_divide_them_and_fill_the_chart(
     window = visit(two_weeks)
     page = window.open("?metric=detections&from=2024-05-05T22:00Z&to=2024-05-10T22:00Z")
     page.locator("#range-chip").click()
-    common = page.get_by_role("group", name="Common hours and weekdays")
+    common = page.get_by_role("group", name="Common hours and days")
     common.get_by_role("button", name="7\N{EN DASH}9").click()
     common.get_by_role("button", name="Mon\N{EN DASH}Fri").click()
     picture(page, "rush-hours-chooser")
@@ -414,7 +414,7 @@ def test_addresses_and_codes_taken_from_the_page_show_the_same_in_every_time_zon
 
 def choose_hours(window: Visit) -> None:
     window.page.locator("#range-chip").click()
-    common = window.page.get_by_role("group", name="Common hours and weekdays")
+    common = window.page.get_by_role("group", name="Common hours and days")
     common.get_by_role("button", name="16\N{EN DASH}18").click()
     common.get_by_role("button", name="Weekend").click()
     window.page.get_by_role("button", name="Show", exact=True).click()

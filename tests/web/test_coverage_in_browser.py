@@ -115,11 +115,11 @@ def test_objects_that_are_seen_too_weakly_or_too_slowly_are_not_0(
         ["car", "no footage", "filmed, not analysed", "filmed in part", "not measured"]
     )
     picture(page, "coverage-objects-wide")
-    assert "car: seen, but too weakly to follow" in tooltip(window, 5)
+    assert "car: seen, but too uncertain to track" in tooltip(window, 5)
     assert "car: too few frames per second" in tooltip(window, 6)
     expect(window.headline).to_contain_text("5 unique objects (measured in part of the footage)")
     page = window.open(QUERY.replace("08:07", "08:06").replace("08:00Z&", "08:05Z&") + "&metric=objects")
-    expect(window.headline).to_have_text("Unique objects: not measured (seen, but too weakly to follow)")
+    expect(window.headline).to_have_text("Unique objects: not measured (seen, but too uncertain to track)")
     expect(page.locator("#objects-note")).to_contain_text("car are unknown: the detector saw them too rarely")
 
 

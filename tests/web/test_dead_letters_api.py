@@ -82,7 +82,7 @@ def test_what_was_detected_since_and_what_is_forgotten_is_not_told(spoiled: Plac
 
 
 def test_one_whose_segment_cannot_be_read_is_told_by_its_cause(spoiled: Place) -> None:
-    client = spoiled.app(web_status_s=3600).test_client()
+    client = spoiled.app(status_s=3600).test_client()
     assert client.get("/api/v1/status").status_code == 200
     for info in list(spoiled.store.list(keys.METADATA)):
         spoiled.store.delete(info.key)

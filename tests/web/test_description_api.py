@@ -61,7 +61,7 @@ def described(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     """The description of a dashboard with some footage, over which requests go."""
     place: Place = make_place(tmp_path_factory.mktemp("described"))
     publish_lines(place, make_lines("gate", frames=120), objects=1, analysed_fps=5.0)
-    app = place.app(web_stream_s=0.05, web_max_streams=100, web_hosts="testserver")
+    app = place.app(stream_s=0.05, max_streams=100, web_hosts="testserver")
     for _ in range(100):  # the first reading of the books may take longer than a request waits
         if app.test_client().get("/api/v1/status").status_code == 200:
             break

@@ -73,7 +73,7 @@ def test_before_there_is_any_data_the_books_are_empty_and_settled(place: Place) 
 def test_a_publication_is_told_of_and_so_are_the_new_books(
     place: Place, serving: Callable[[Flask], str]
 ) -> None:
-    with listen(serving(place.app(web_status_s=0.05))) as answer:
+    with listen(serving(place.app(status_s=0.05))) as answer:
         assert answer.headers.get_content_type() == "text/event-stream"
         assert {name: answer.headers[name] for name in HEADERS} == HEADERS
         assert answer.headers["Cache-Control"] == "no-store"
@@ -111,7 +111,7 @@ def test_a_name_that_is_known_later_than_the_counts_is_told_of_too(
 ) -> None:
     held = HeldLedger(place.ledger)
     place.ledger = held
-    app = place.app(web_stream_s=20, web_status_s=3600)
+    app = place.app(stream_s=20, status_s=3600)
     client = app.test_client()
 
     def name() -> str:
@@ -134,7 +134,7 @@ def test_a_name_that_is_known_later_than_the_counts_is_told_of_too(
 def test_there_are_only_so_many_streams_and_a_closed_one_makes_room(
     place: Place, serving: Callable[[Flask], str]
 ) -> None:
-    url = serving(place.app(web_max_streams=2))
+    url = serving(place.app(max_streams=2))
     with listen(url), listen(url) as other:
         with pytest.raises(urllib.error.HTTPError) as refused:
             listen(url)
@@ -158,7 +158,7 @@ def test_there_are_only_so_many_streams_and_a_closed_one_makes_room(
 def test_hundreds_listen_while_one_thread_watches_and_all_hear_of_a_publication(
     place: Place, serving: Callable[[Flask], str]
 ) -> None:
-    url = serving(place.app(web_status_s=3600))
+    url = serving(place.app(status_s=3600))
     before = threading.active_count()
     with contextlib.ExitStack() as listening:
         streams = [listening.enter_context(listen(url)) for _ in range(150)]
@@ -174,7 +174,7 @@ def test_hundreds_listen_while_one_thread_watches_and_all_hear_of_a_publication(
 def test_viewers_that_go_away_give_their_places_back_though_nothing_happens(
     place: Place, serving: Callable[[Flask], str]
 ) -> None:
-    app = place.app(web_status_s=3600)
+    app = place.app(status_s=3600)
     url = serving(app)
     with contextlib.ExitStack() as listening:
         for one in [listening.enter_context(listen(url)) for _ in range(200)]:
@@ -188,7 +188,7 @@ def test_viewers_that_go_away_give_their_places_back_though_nothing_happens(
 
 
 def test_a_stream_ends_after_a_while(place: Place, serving: Callable[[Flask], str]) -> None:
-    with listen(serving(place.app(web_stream_s=0.2))) as answer:
+    with listen(serving(place.app(stream_s=0.2))) as answer:
         assert {kind for kind, _ in events(answer)} <= {"index", "status"}  # and then no more
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments
-from frametally_web.proof import evidence as proof_evidence
+from frametally_web.proof import evidence_frames as proof_evidence
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place

@@ -24,11 +24,8 @@ from tests.web.counted_footage import (
 
 from frametally import keys
 from frametally.opening import open_count_index, open_object_store
-from frametally.ports.count_questions import MAX_BUCKETS
 from frametally.records import Coverage, IntervalCount
 from frametally.rules.times import utc
-from frametally.settings.fields import SettingRefused
-from frametally.settings.loading import Settings
 from frametally_cli.main import main
 
 if TYPE_CHECKING:
@@ -147,12 +144,6 @@ def test_a_range_of_more_rows_than_a_file_may_have_is_refused_with_the_remedy(fi
     assert "a shorter range" in answer.json["remedy"]
 
 
-def test_a_file_may_be_set_to_no_more_rows_than_an_index_answers() -> None:
-    assert Settings(web_max_export_rows=MAX_BUCKETS).web_max_export_rows == MAX_BUCKETS
-    with pytest.raises(SettingRefused, match="web_max_export_rows"):
-        Settings(web_max_export_rows=MAX_BUCKETS + 1)
-
-
 def test_json_and_parquet_hold_the_same_rows(filmed: Place) -> None:
     query = "interval=60&by=source&metric=objects"
     rows = rows_of(export(filmed, query).data)
@@ -201,8 +192,9 @@ def test_an_export_without_any_data_has_its_columns_alone(place: Place) -> None:
     assert sorted(cell.value for cell in book["Counts"][1]) == sorted(COLUMNS)
 
 
-def test_an_export_has_no_more_rows_than_the_setting_says(filmed: Place) -> None:
-    client = filmed.app(web_max_export_rows=3).test_client()
+def test_an_export_has_no_more_rows_than_are_allowed(filmed: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("frametally_web.exports.table_file.MAX_BUCKETS", 3)
+    client = filmed.app().test_client()
     answer = client.get("/api/export?interval=60&label=car&label=bus")
     assert answer.status_code == 400
     assert answer.json is not None

@@ -58,7 +58,7 @@ def test_the_footage_of_a_source_is_listed(client: FlaskClient) -> None:
     assert [one["name"] for one in found["recordings"]] == ["Gate.mp4"]
     absent = client.get("/api/v1/footage?source=roof")
     assert absent.status_code == 404
-    assert "Choose from: gate, yard" in absent.json["remedy"]
+    assert "Sources: gate, yard." in absent.json["remedy"]
 
 
 def test_forgetting_says_what_each_day_loses_before_anything_is_forgotten(
@@ -75,7 +75,7 @@ def test_forgetting_says_what_each_day_loses_before_anything_is_forgotten(
     )
     assert day["detections_before"] > day["detections_after"] > 0
     assert plan["lines"] == [
-        "6 detected frames of 1 recording will no longer count.",
+        "6 analysed frames of 1 recording will no longer count.",
         "The pictures stay stored. To undo it, produce the footage again.",
     ]
     assert media(place) == before

@@ -128,7 +128,7 @@ def test_a_part_of_the_footage_is_forgotten_and_its_history_can_be_opened(
     expect(dialog.get_by_role("alert")).to_contain_text("There is no footage in this time range")
     dialog.get_by_label("From").fill("2024-05-01T10:00:30")
     dialog.get_by_label(re.compile("^To ")).fill("")
-    confirm(dialog, "Forget", "6 detected frames of 1 recording will no longer count.", "12 → 6")
+    confirm(dialog, "Forget", "6 analysed frames of 1 recording will no longer count.", "12 → 6")
     dialog.get_by_role("link", name="history").click()
     page.wait_for_url("**/history?source=gate**")
     expect(page.locator("h1")).to_be_visible()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def test_the_frames_of_what_was_counted_a_moment_ago_are_found(place: Place) -> None:
     lines = make_lines("gate", frames=60)
     publish_lines(place, lines[:24])
-    client = place.app(web_status_s=3600).test_client()
+    client = place.app(status_s=3600).test_client()
     assert client.get("/api/frames").json["note"] is None
     publish_lines(place, lines)
     since = f"from={START_MS + 3 * MINUTE_MS}"
@@ -59,7 +59,7 @@ def test_a_proof_that_cannot_be_whole_yet_is_a_503_that_says_why(place: Place, r
     lines = make_lines("gate", frames=60)
     publish_lines(place, lines[:24])
     place.ledger = held = HeldLedger(place.ledger)
-    client = place.app(web_status_s=3600, web_query_timeout_s=3).test_client()
+    client = place.app(status_s=3600, web_query_timeout_s=3).test_client()
     assert client.get(f"/api/{route}").status_code == 200
     held.free.clear()
     publish_lines(place, lines)
@@ -77,7 +77,7 @@ def test_a_ledger_that_could_not_be_brought_up_to_the_counts_proves_nothing_unti
     lines = make_lines("gate", frames=60)
     publish_lines(place, lines[:24])
     place.ledger = held = HeldLedger(place.ledger)
-    client = place.app(web_status_s=3600).test_client()
+    client = place.app(status_s=3600).test_client()
     assert client.get("/api/frames").status_code == 200
     held.error = Retryable("the store is away")
     publish_lines(place, lines)
@@ -97,7 +97,7 @@ def test_without_a_log_there_are_no_books_and_all_the_same_frames_to_find(place:
     lines = make_lines("gate", frames=60)
     publish_lines(place, lines[:24])
     place.ledger = held = HeldLedger(place.ledger)
-    client = place.app(web_status_s=3600).test_client()
+    client = place.app(status_s=3600).test_client()
     place.log = log
     assert client.get("/api/status").status_code == 503
     assert held.refreshed == 1  # by the reading that failed

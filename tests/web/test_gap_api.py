@@ -88,7 +88,7 @@ def test_what_waits_to_be_detected_is_the_reason_of_its_hole(place: Place) -> No
     put_manifest(place, later[0], later[-1], "gate", frames=60, source="gate", frames_announced=60)
     gap = get(place, f"source=gate&at={START_MS + HOUR_MS}")
     assert (gap["reasons"][0]["kind"], gap["reasons"][0]["count"]) == ("behind", 60)
-    assert gap["reasons"][0]["words"] == "60 frames are announced and not detected yet."
+    assert gap["reasons"][0]["words"] == "60 frames are announced and not analysed yet."
 
 
 def test_a_source_of_which_nothing_is_counted_is_one_hole(place: Place) -> None:
@@ -106,8 +106,12 @@ def test_a_source_of_which_nothing_is_counted_is_one_hole(place: Place) -> None:
         (f"at={START_MS + 10 * MINUTE_MS}", "source", "source=gate"),
         ("source=gate", "at", "2024-05-01T08:00"),
         ("source=gate&at=noon", "at", "ISO 8601"),
-        (f"source=gate&at={START_MS}", "at", "without footage"),
-        (f"source=gate&at={START_MS + 299_999}", "at", "without footage"),
+        (f"source=gate&at={START_MS}", "at", "Choose a moment that `coverage` of the counts does not list"),
+        (
+            f"source=gate&at={START_MS + 299_999}",
+            "at",
+            "Choose a moment that `coverage` of the counts does not list",
+        ),
         (f"source=gat&at={START_MS + 10 * MINUTE_MS}", "source", "gate"),
         (f"source=gate&source=yard&at={START_MS}", "source", "once"),
         (f"source=gate&at={START_MS}&model=none", "model", "m"),

@@ -158,31 +158,31 @@ def books_of(**frames: Any) -> dict[str, Any]:
     [
         (
             {"detected": 500, "forgotten": 100, "counted": 500, "indexed": 500},
-            "600 announced = 500 detected + 100 forgotten; 500 counted, 500 indexed",
+            "600 announced = 500 analysed + 100 forgotten; 500 counted, 500 indexed",
             "✓ settled",
         ),
         (
             {"detected": 595, "dead_lettered": 5, "counted": 595, "indexed": 595},
-            "600 announced = 595 detected + 5 dead letters; 595 counted, 595 indexed",
+            "600 announced = 595 analysed + 5 dead letters; 595 counted, 595 indexed",
             "✓ settled",
         ),
         (
             {"detected": 580, "counted": 550, "indexed": 550},
-            "600 announced, so far 580 detected; 550 counted, 550 indexed",
+            "600 announced, so far 580 analysed; 550 counted, 550 indexed",
             "… not yet",
         ),
-        ({"detected": 620}, "600 announced, but 620 detected; 600 counted, 600 indexed", "… not yet"),
+        ({"detected": 620}, "600 announced, but 620 analysed; 600 counted, 600 indexed", "… not yet"),
         (
             {"announced": 300, "detected": 300, "counted": 300, "indexed": 300, "producing": True},
-            "300 of 600 announced = 300 detected; 300 counted, 300 indexed",
+            "300 of 600 announced = 300 analysed; 300 counted, 300 indexed",
             "… producing",
         ),
         (
             {"announced": 300, "detected": 300, "counted": 300, "indexed": 300},
-            "300 of 600 announced = 300 detected; 300 counted, 300 indexed",
+            "300 of 600 announced = 300 analysed; 300 counted, 300 indexed",
             "… not yet",
         ),
-        ({"producing": True}, "600 announced = 600 detected; 600 counted, 600 indexed", "… producing"),
+        ({"producing": True}, "600 announced = 600 analysed; 600 counted, 600 indexed", "… producing"),
     ],
 )
 def test_the_strip_states_no_equation_that_is_false_and_a_source_is_settled_only_when_all_of_it_is(
@@ -194,7 +194,7 @@ def test_the_strip_states_no_equation_that_is_false_and_a_source_is_settled_only
     state: str,
 ) -> None:
     place.film({"car": 6})
-    window = visit(place, url=serving(place.app(web_max_streams=0)))
+    window = visit(place, url=serving(place.app(max_streams=0)))
     window.page.route("**/api/v1/status", lambda route: route.fulfill(json=books_of(**frames)))
     page = window.open("books", wait_for=BOOKS)
     expect(page.locator("#equation")).to_have_text(equation)
@@ -206,7 +206,7 @@ def test_what_has_not_changed_in_the_books_stays_as_it_is_when_they_are_read_aga
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
-    window = visit(place, url=serving(place.app(web_max_streams=0)))
+    window = visit(place, url=serving(place.app(max_streams=0)))
     now = books_of(counted=590)
     window.page.route("**/api/v1/status", lambda route: route.fulfill(json=now))
     page = window.open("books", wait_for=BOOKS)
@@ -224,7 +224,7 @@ def test_however_long_a_sources_name_its_state_is_in_sight(
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
-    window = visit(place, url=serving(place.app(web_max_streams=0)))
+    window = visit(place, url=serving(place.app(max_streams=0)))
     books = books_of(name="A camera that somebody has named at great length " * 5)
     window.page.route("**/api/v1/status", lambda route: route.fulfill(json=books))
     page = window.open("books", wait_for=BOOKS)
@@ -246,7 +246,7 @@ def test_over_footage_of_last_year_the_strip_says_up_to_when_it_is_and_not_that_
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
-    window = visit(place, url=serving(place.app(web_max_streams=0)), timezone_id="UTC")
+    window = visit(place, url=serving(place.app(max_streams=0)), timezone_id="UTC")
     now_ms = int(time.time() * 1000)
     books = books_of(footage_until_ms=START_MS, counted_until_ms=START_MS - MINUTE_MS)
     books |= {"footage_until_ms": START_MS, "counted_at_ms": now_ms - 6 * MINUTE_MS}
@@ -271,7 +271,7 @@ def test_without_a_place_in_the_stream_the_page_asks_for_the_books(
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
-    window = visit(place, url=serving(place.app(web_max_streams=0)))
+    window = visit(place, url=serving(place.app(max_streams=0)))
     page = window.open()
     expect(page.locator("#health-strip")).to_contain_text(re.compile("do not balance|Work remaining"))
 
@@ -281,7 +281,7 @@ def test_a_page_that_nobody_sees_gives_its_stream_to_another(
     place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
-    window = visit(place, url=serving(place.app(web_max_streams=1)))
+    window = visit(place, url=serving(place.app(max_streams=1)))
     page = window.open()
     expect(page.locator("#health-strip")).to_contain_text(re.compile("do not balance|Work remaining"))
     page.evaluate(

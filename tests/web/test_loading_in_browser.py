@@ -126,7 +126,7 @@ def test_nothing_moves_when_the_answers_come(filmed: Place, visit: Callable[...,
 def test_a_choice_asks_only_for_what_it_changes_and_back_for_nothing(
     filmed: Place, visit: Callable[..., Visit], serving: Callable[..., str]
 ) -> None:
-    window = visit(filmed, url=serving(filmed.app(web_max_streams=0)))
+    window = visit(filmed, url=serving(filmed.app(max_streams=0)))
     page = window.open()
     asked = listen(window)
     page.locator(".key", has_text="bus").click()

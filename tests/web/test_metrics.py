@@ -70,7 +70,7 @@ def test_a_scrape_reads_nothing_itself_and_waits_for_nothing(
     place: Place, serving: Callable[[Flask], str]
 ) -> None:
     film(place)
-    app = place.app(web_status_s=3600.0)
+    app = place.app(status_s=3600.0)
     url = serving(app)
     scraped(url)
     parts_of(app).books.reading()

@@ -58,12 +58,13 @@ def test_a_picture_and_a_table_that_is_packed_already_are_not_packed_again(place
 @pytest.mark.parametrize("route", CHARTS)
 @pytest.mark.parametrize("accepts", ["", "br"])
 def test_what_has_not_changed_is_neither_sent_nor_counted_again(
-    place: Place, route: str, accepts: str
+    place: Place, route: str, accepts: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("frametally_web.api.answering.MOST_KEPT_BYTES", 0)
     lines = make_lines("gate", frames=24)
     publish_lines(place, lines)
     asked = place.index.asked
-    client = place.app(web_cache_mb=0).test_client()
+    client = place.app().test_client()
     first = client.get(f"/api/v1/{route}", headers={"Accept-Encoding": accepts})
     assert first.headers["Cache-Control"] == "no-cache"
     asked.clear()
@@ -96,9 +97,7 @@ def test_a_mistake_is_a_mistake_whatever_the_browser_has_kept(place: Place) -> N
 def test_another_start_may_answer_otherwise_and_is_asked_again(place: Place) -> None:
     place.film({"car": 3})
     kept = place.app().test_client().get("/api/v1/counts").headers["ETag"]
-    again = (
-        place.app(web_max_buckets=10_000).test_client().get("/api/v1/counts", headers={"If-None-Match": kept})
-    )
+    again = place.app().test_client().get("/api/v1/counts", headers={"If-None-Match": kept})
     assert again.status_code == 200
 
 

@@ -21,9 +21,8 @@ from flask import Flask, Response
 
 from frametally.errors import Misconfigured
 from frametally_web import connections
-from frametally_web.app import parts_of
 from frametally_web.security import HEADERS
-from frametally_web.serving import DashboardServer, serve
+from frametally_web.serving import THREADS, DashboardServer, serve
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place
@@ -191,7 +190,7 @@ def test_bodies_that_never_end_leave_health_pages_and_api_to_the_others(
 ) -> None:
     place.film({"car": 3})
     app = place.app()
-    slow = 4 * parts_of(app).settings.web_threads
+    slow = 4 * THREADS
     port = int(serving(app).rsplit(":", 1)[1])
     with contextlib.ExitStack() as open_sockets:
         for _ in range(slow):
@@ -259,7 +258,7 @@ def test_large_bodies_fill_no_memory_and_keep_no_small_one_out(
 
 def test_health_is_answered_while_every_thread_is_busy(place: Place, serving: Callable[[Flask], str]) -> None:
     app, released = place.app(), threading.Event()
-    threads = parts_of(app).settings.web_threads
+    threads = THREADS
     started = threading.Semaphore(0)
 
     @app.get("/api/v1/busy")

@@ -101,8 +101,11 @@ def test_those_apart_and_those_together_add_up_to_what_each_label_says(
         assert not apart
 
 
-def test_the_limit_counts_the_series_that_are_answered(filmed: Place) -> None:
-    client = filmed.app(web_max_buckets=100).test_client()
+def test_the_limit_counts_the_series_that_are_answered(
+    filmed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frametally_web.charts.counts.MOST_BARS", 100)
+    client = filmed.app().test_client()
     assert client.get("/api/v1/counts?interval=60").status_code == 400
     assert client.get("/api/v1/counts?interval=60&top=6").status_code == 200
 

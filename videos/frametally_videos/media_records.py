@@ -320,7 +320,7 @@ class Derivative(SealedRecord, frozen=True, kw_only=True):
 
 
 class VideoArrived(Record, frozen=True, kw_only=True):
-    """An accepted video, as it is announced on the log (`FRAMETALLY_VIDEOS_TOPIC`)."""
+    """An accepted video, as it is announced on the log (`videos_topic`)."""
 
     video_id: str
     sha256: str

@@ -135,7 +135,7 @@ def calibration_remark(calibration: Mapping[str, Any]) -> str | None:
     with_metres = len(calibration.get("metres", []))
     if points >= FEWEST_CALIBRATION_POINTS and with_metres:
         return None
-    metres = "all with metres" if with_metres else "none with metres"
+    metres = f"{'all' if with_metres else 'none'} with coordinates in metres"
     return f"{points} of at least {FEWEST_CALIBRATION_POINTS} points, {metres}: no speed"
 
 
@@ -246,7 +246,7 @@ def _check_calibration(calibration: dict[str, Any]) -> None:
         if len(metres) != len(points):
             raise FieldRefused(
                 "calibration",
-                f"It has {len(points)} points, but metres for {len(metres)}.",
+                f"It has {len(points)} points, but coordinates in metres for {len(metres)}.",
                 _CALIBRATION,
                 place="metres",
             )

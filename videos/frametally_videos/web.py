@@ -18,6 +18,10 @@ ENDPOINTS = tuple(
     endpoint for group in (LIBRARY, JOBS, FORMS, UPLOADS, PLAYBACK, DETECTED) for endpoint in group.endpoints
 )
 
+_MOST_SOCKETS = 500
+_PING_S = 20.0
+"""A socket without a message for so long gets a ping."""
+
 
 def web_part(context: WebContext) -> WebPart:
     """Return the routes and the sockets of one application."""
@@ -34,11 +38,7 @@ def web_part(context: WebContext) -> WebPart:
             *UPLOADS.bind(TusRoutes(uploads)),
             *FORMS.bind(FormRoutes(uploads)),
         ],
-        sockets={
-            "": ClientSockets(
-                catalogue, context.listener("/ws/{client_id}"), settings.web_max_sockets, settings.web_ping_s
-            )
-        },
+        sockets={"": ClientSockets(catalogue, context.listener("/ws/{client_id}"), _MOST_SOCKETS, _PING_S)},
         start=uploads.start if remedy is None else lambda: None,
         close=uploads.close,
     )

@@ -147,7 +147,7 @@ def _whole_question(settings: Settings, selection: list[tuple[str, str]]) -> lis
             closing(open_count_index(settings.index_url, settings.index_access)) as index,
         ):
             read = narrowed(index, store, args)
-            answer = count(read, settings, MediaTimes(None), question, most_rows=settings.web_max_buckets)
+            answer = count(read, settings, MediaTimes(None), question)
     except Problem as problem:
         raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem
     return whole_question(selection, answer, with_range=True)

@@ -129,7 +129,7 @@ def read_channel(name: str, url: str) -> AlertChannel:
         for address in channel.receivers:
             if not _ADDRESS.fullmatch(address):
                 raise Misconfigured(
-                    f"{name}: the URL does not contain a valid mail address, such as name@example.org"
+                    f"{name}: the URL does not contain a valid e-mail address, such as name@example.org"
                 )
         return channel
     try:

@@ -14,8 +14,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from frametally.errors import Misconfigured, Retryable
 from frametally.files.names import one_line
 from frametally.settings.loading import Settings
+from frametally.trust import trust
 from frametally_alerts.channels.channel_kinds import AlertChannel
-from frametally_alerts.channels.webhook import dial, trust
+from frametally_alerts.channels.webhook import dial
 from frametally_alerts.channels.wording import payload_of
 from frametally_alerts.rules import AlertMessage
 
@@ -35,7 +36,7 @@ class _Client(mqtt.Client):
         if not channel.by_tls:
             return raw
         try:
-            return trust(settings).wrap_socket(raw, server_hostname=channel.host)
+            return trust(settings.ca_file).wrap_socket(raw, server_hostname=channel.host)
         except BaseException:
             raw.close()
             raise

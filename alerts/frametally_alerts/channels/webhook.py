@@ -20,6 +20,7 @@ from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.files.names import one_line
 from frametally.process.allowed_addresses import AllowedPlaces, connect
 from frametally.settings.loading import Settings
+from frametally.trust import trust
 from frametally_alerts.channels.channel_kinds import AlertChannel
 from frametally_alerts.channels.wording import payload_of
 from frametally_alerts.rules import AlertMessage
@@ -37,17 +38,6 @@ def sign(secret: str, time_s: int, body: bytes) -> str:
     """Return the header's value: `t=<seconds since 1970>,v1=<HMAC-SHA256 of "<t>.<body>", in hex>`."""
     mac = hmac.new(secret.encode(), f"{time_s}.".encode() + body, hashlib.sha256).hexdigest()
     return f"t={time_s},v1={mac}"
-
-
-def trust(settings: Settings) -> ssl.SSLContext:
-    """Return the context with the trusted certificates. Raises `Misconfigured`."""
-    file = settings.part(AlertSettings).alert_ca_file
-    try:
-        return ssl.create_default_context(cafile=None if file is None else str(file))
-    except OSError as error:
-        raise Misconfigured(
-            f"FRAMETALLY_ALERT_CA_FILE={file}: {error.strerror or error}; set it to a PEM file"
-        ) from error
 
 
 def dial(channel: AlertChannel, settings: Settings) -> socket.socket:
@@ -95,7 +85,9 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
         try:
             raw.settimeout(_TRY_S)
             wrapped = (
-                trust(settings).wrap_socket(raw, server_hostname=channel.host) if channel.by_tls else raw
+                trust(settings.ca_file).wrap_socket(raw, server_hostname=channel.host)
+                if channel.by_tls
+                else raw
             )
             connection.sock = wrapped
             path = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
@@ -104,7 +96,7 @@ def send(message: AlertMessage, channel: AlertChannel, settings: Settings) -> st
         except ssl.SSLCertVerificationError as error:
             raise Retryable(
                 f"{channel.place}: its certificate is not trusted ({error.verify_message}): correct "
-                "FRAMETALLY_ALERT_CA_FILE, the name, or the certificate"
+                "FRAMETALLY_CA_FILE, the host name, or the certificate"
             ) from None
         except (OSError, http.client.HTTPException) as error:
             reason = one_line(getattr(error, "strerror", None) or str(error) or type(error).__name__)

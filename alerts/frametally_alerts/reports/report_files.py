@@ -10,6 +10,7 @@ from werkzeug.datastructures import MultiDict
 from frametally.errors import Misconfigured
 from frametally.files.names import one_line
 from frametally.ports.count_index import CountIndex
+from frametally.ports.count_questions import MAX_BUCKETS
 from frametally.rules.clocks.turns import ClockTurn
 from frametally.rules.times import HOUR_S, local_time
 from frametally.settings.loading import Settings
@@ -68,7 +69,7 @@ def files_of(
     if report.by_source:
         args.add("by", "source")
     query = read_chart(args, settings)
-    most_rows = min(settings.web_max_export_rows, MOST_ROWS)
+    most_rows = min(MAX_BUCKETS, MOST_ROWS)
     together = query._replace(by_source=False)
     chart = counts.count(index, settings, media, together, most_rows=most_rows)
     files = {SUMMARY: _summary(report, turn, chart, media).encode(), "chart.png": draw(chart, report, turn)}

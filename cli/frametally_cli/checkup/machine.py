@@ -29,7 +29,6 @@ _OF_OTHERS = {
     "DATABASE_URL": "FRAMETALLY_CATALOGUE_URL",
     "KAFKA_BOOTSTRAP_SERVERS": "FRAMETALLY_LOG_URL",
     "KAFKA_VIDEO_TOPIC": "FRAMETALLY_LIVE_TOPIC",
-    "KAFKA_RESULT_TOPIC": "FRAMETALLY_RESULTS_TOPIC",
     "VIDEO_STORAGE_PATH": "FRAMETALLY_STORE_URL",
     "SERVER_PORT": "FRAMETALLY_WEB_PORT",
     "ALLOWED_ORIGINS": "FRAMETALLY_WEB_ALLOWED_ORIGINS",
@@ -100,7 +99,7 @@ def model_rows(settings: Settings, model_files: Callable[[], Sequence[KnownFile]
         return
     own = {
         name: path
-        for name in ("model_onnx", "model_cfg", "model_weights", "model_names")
+        for name in ("model_cfg", "model_weights", "model_names")
         if isinstance(path := getattr(settings, name, None), Path)
     }
     for name, path in own.items():

@@ -166,9 +166,7 @@ def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> i
     with (
         stop_on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as should_stop,
         family() as is_first,
-        listening(shown, settings.metrics_address, settings.metrics_port)
-        if settings.metrics_port and is_first
-        else nullcontext(),
+        listening(shown, *settings.metrics_place) if settings.metrics_address and is_first else nullcontext(),
         backing_up(settings, say),
     ):
         return Family(distinct(members), say=say).run(should_stop)

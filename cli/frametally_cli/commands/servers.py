@@ -107,27 +107,27 @@ def tables_line(what: str, url: str, access: ServerAccess, open_at: Callable[...
 
 def _elasticsearch(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
     try:
-        from frametally_search.index import access
+        from frametally_search.index import search_access
     except ImportError as error:
         raise Misconfigured(
             f'the Elasticsearch client is not installed ({error}): run pip install "frametally[search]"'
         ) from error
 
-    with closing(access.ElasticsearchCluster(settings.index_url, settings.index_access)) as cluster:
+    with closing(search_access.ElasticsearchCluster(settings.index_url, settings.index_access)) as cluster:
         for stage in stages:
-            missing = access.missing_rights(cluster, stage) if stage in access.STAGES else []
+            missing = search_access.missing_rights(cluster, stage) if stage in search_access.STAGES else []
             if missing:
                 raise Misconfigured(
                     f"{cluster.name}: this user lacks permissions that the stage {stage} needs: "
                     f"{', '.join(missing)}; cloud-services/elasticsearch/roles.yml has a role that grants "
                     "all of them"
                 )
-            if stage in access.STAGES:
+            if stage in search_access.STAGES:
                 yield f"index: this user has every permission that the stage {stage} needs"
         if not check_only:
-            access.set_up(cluster)
-        access.check(cluster)
-        name = access.index_name(cluster.alias)
+            search_access.set_up(cluster)
+        search_access.check(cluster)
+        name = search_access.index_name(cluster.alias)
         yield f"index: {cluster.name} has its template, its index {name} and its alias"
 
 
@@ -243,7 +243,7 @@ def why_unreachable(server: Server) -> str:
 _STORE = {
     "store_url": "FRAMETALLY_STORE_URL",
     "store_endpoint": "FRAMETALLY_STORE_ENDPOINT",
-    "store_region": "FRAMETALLY_STORE_REGION",
+    "store_region": "AWS_REGION",
     "store_access_key": "FRAMETALLY_STORE_ACCESS_KEY",
 }
 

@@ -242,8 +242,8 @@ def _default_pictures() -> Path:
 
 def consume_here(ports: StagePorts, *, until_caught_up: bool, should_stop: Callable[[], bool]) -> int:
     """Detect in this process; return the exit code."""
+    from frametally_consumer.worker.live_results import open_results
     from frametally_consumer.worker.loop import consume
-    from frametally_consumer.worker.results import open_results
     from frametally_models.prepare import prepare_detector
 
     with console.stage_bar("model") as bar:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import closing
+from pathlib import Path
 from typing import Any, get_args
 
 import click
@@ -25,8 +26,13 @@ from frametally_cli.options.times import parse_bounds_ms
 
 @click.command("download-models")
 @click.option("--int8", is_flag=True, help="Also make the INT8 network, calibrated on this store's frames.")
+@click.option(
+    "--calibration-dir",
+    type=click.Path(path_type=Path),
+    help="Folder of pictures to calibrate on, in place of the store's frames.",
+)
 @data_dir_option
-def download_models(int8: bool, **overrides: Any) -> int:
+def download_models(int8: bool, calibration_dir: Path | None, **overrides: Any) -> int:
     """Download the model and verify it; with --int8, also make its INT8 network."""
     from frametally_models.files import chosen_model_files
 
@@ -39,7 +45,7 @@ def download_models(int8: bool, **overrides: Any) -> int:
         from frametally_models.int8 import prepare_int8
 
         with console.stage_bar("int8") as bar:
-            made = prepare_int8(files, settings, bar)
+            made = prepare_int8(files, settings, bar, folder=calibration_dir)
         click.echo(made.path)
         click.echo(
             f"int8: calibrated on {made.frames} frames, finds {made.found_again:.1%} of what f32 finds; to "
@@ -71,9 +77,9 @@ def redetect(model: str, source: str | None, **overrides: Any) -> int:
             to_ms=to_ms,
         )
     console.print_skipped(report.skipped)
-    click.echo(f"frames: {report.announced} announced for {model}, {report.known} already detected")
+    click.echo(f"frames: {report.announced} announced for {model}, {report.known} already analysed")
     if report.announced:
-        click.echo(f"detect them with: frametally consume --until-caught-up --topic {report.topic}")
+        click.echo(f"analyse them with: frametally consume --until-caught-up --topic {report.topic}")
     return exit_code(done_count=report.announced + report.known, skipped=report.skipped)
 
 

@@ -278,7 +278,7 @@ def metrics_of(settings: Settings) -> AbstractContextManager[None]:
     """
     from frametally.telemetry.listener import metrics_shown  # here: a command that ends at once shows none
 
-    return metrics_shown(settings.data_dir, settings.metrics_address, settings.metrics_port)
+    return metrics_shown(settings.data_dir, *settings.metrics_place)
 
 
 @contextmanager

@@ -22,6 +22,11 @@ POSTPROCESSING_VERSION = 1
 CONFIDENCE_STEPS = 10_000
 PIXEL_STEPS = 10
 
+MIN_CONFIDENCE = 0.1
+"""Below which no box is written."""
+NMS_IOU = 0.45
+"""Overlap above which the weaker of two boxes of one class is dropped."""
+
 _BLOCK = 256
 """Boxes that are compared with all others in one go: bounds memory, however many there are."""
 

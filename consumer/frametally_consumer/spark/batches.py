@@ -23,9 +23,9 @@ from frametally_consumer.detectors.protocol import Detector
 from frametally_consumer.detectors.yolo import NetworkModel
 from frametally_consumer.load import load_detector
 from frametally_consumer.supervisor import settings_of_each
+from frametally_consumer.worker.live_results import open_results
 from frametally_consumer.worker.loop import consume
 from frametally_consumer.worker.report import ConsumeReport
-from frametally_consumer.worker.results import open_results
 
 _POLL_S = 0.02
 

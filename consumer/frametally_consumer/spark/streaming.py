@@ -110,7 +110,8 @@ def _session(settings: Settings) -> Iterator[Any]:
         ) from error
     logging.getLogger("py4j").setLevel(logging.WARNING)
     connector = f"org.apache.spark:spark-sql-kafka-0-10_{_SCALA}:{pyspark.__version__}"
-    jars = {"spark.jars": settings.spark_jars} if settings.spark_jars else {"spark.jars.packages": connector}
+    has_jars = "--jars" in os.environ.get("PYSPARK_SUBMIT_ARGS", "")  # Spark's own variable
+    jars = {} if has_jars else {"spark.jars.packages": connector}
     here = {}
     if settings.spark_master.startswith("local"):
         here = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}

@@ -18,10 +18,10 @@ from frametally.segments.chain import logs_with_segments
 from frametally.settings.loading import Settings
 from frametally.telemetry.traces import TRACES
 from frametally_consumer.detectors.protocol import Detector
+from frametally_consumer.worker.live_results import Results
 from frametally_consumer.worker.partitions import Partitions
 from frametally_consumer.worker.pipeline import CHUNK_MESSAGES, Pipeline, Taken
 from frametally_consumer.worker.report import ConsumeReport
-from frametally_consumer.worker.results import Results
 
 __all__ = ["ConsumeReport", "consume"]
 
@@ -77,7 +77,7 @@ class _Worker:
 
     def __post_init__(self) -> None:
         settings, model = self.settings, self.detector.model_id
-        TRACES.begin(settings.traces_url, settings.traces_ratio)
+        TRACES.begin(settings.traces_url)
         self._log_id = ""
         self._group = consumer_group(model, live=settings.is_live)
         self._over = threading.Event()

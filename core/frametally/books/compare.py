@@ -231,7 +231,8 @@ def _model_named(name: str, runs: Sequence[Run]) -> str:
     matches = [model for model in models if model == name] or [m for m in models if m.startswith(name)]
     if len(matches) != 1:
         problem = "several models match" if matches else "no counts of such a model"
-        raise Misconfigured(f"{name}: {problem}; choose from: {', '.join(matches or models) or 'none yet'}")
+        remedy = f"choose from: {', '.join(matches or models)}" if models else "no model has counts yet"
+        raise Misconfigured(f"{name}: {problem}; {remedy}")
     return matches[0]
 
 

@@ -38,7 +38,7 @@ _COUNTERS = (
     ("detected", "source", "Frames with detections that count."),
     ("counted", "source", "Frames that were counted."),
     ("indexed", "source", "Frames that are in the count index."),
-    ("dead", "reason", "Frames that could not be detected, by reason."),
+    ("dead", "reason", "Frames that could not be analysed, by reason."),
 )
 
 

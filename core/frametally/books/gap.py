@@ -90,7 +90,7 @@ def find_reasons(
         and not is_forgotten(letter.media, letter.captured_at_ms, forgotten_ranges)
     )
     reasons = [
-        _reason("behind", sum(frames.waiting for frames in media_frames), "announced and not detected yet."),
+        _reason("behind", sum(frames.waiting for frames in media_frames), "announced and not analysed yet."),
         _reason("dead_letters", len(dead), f"unreadable: {REASONS[dead[0][1]] if dead else ''}."),
         _reason(
             "forgotten",
@@ -103,7 +103,7 @@ def find_reasons(
             "not counted: other footage of this source covers the same time.",
         ),
         _reason(
-            "not_counted", sum(frames.detected for frames in media_frames), "detected and not counted yet."
+            "not_counted", sum(frames.detected for frames in media_frames), "analysed and not counted yet."
         ),
     ]
     reasons_here = [reason for reason in reasons if reason.frames]

@@ -292,7 +292,7 @@ def _decode_line(line: bytes) -> IntervalCount | Coverage:
         record = decode(value, Coverage)
         expected = ["coverage", record.source, record.interval_start_ms]
     else:
-        raise Poison("not a JSON key of a count or a coverage, a TAB and its record")
+        raise Poison("not the JSON key of a count or coverage record, followed by a TAB and the record")
     if key != expected:
         raise Poison("its key and its record differ")
     return record

@@ -18,6 +18,7 @@ from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.ledger import DeadFrame, FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
+from frametally.rules.objects import TRACK_GAP_MS
 from frametally.rules.times import DAY_MS, DAY_S, days_of_span
 from frametally.rules.tombstones import Forgotten, is_forgotten, without
 from frametally.settings.loading import Settings
@@ -99,7 +100,7 @@ def _of_model(
         ]
         dead_of = Counter(letter.media for letter in dead[source])
         unnamed = tallies.get((source, ""), _NOTHING).dead_lettered
-        times = _moments(dead[source], forgotten, round(settings.track_gap_s * 1000))
+        times = _moments(dead[source], forgotten, TRACK_GAP_MS)
         is_behind = sum(medium.countable for medium in media) > indexed.get(source, 0)
         behind = _days_behind(media, _count_frames_by_day(index, model, source)) if is_behind else set()
         for medium in media:

@@ -114,7 +114,7 @@ def judge(
         elif handled > books.announced or books.announced > books.expected:
             broken.append(
                 f"{books.source_name}: expected {books.expected} and announced {books.announced} frames, "
-                f"but detected, dead-lettered, forgotten and overlapped are {handled}: no medium accounts "
+                f"but analysed, dead-lettered, forgotten and overlapped are {handled}: no medium accounts "
                 "for these frames"
             )
         elif handled < books.announced and drained:

@@ -207,7 +207,8 @@ class _Places:
             if size_bytes > file.size_bytes:
                 received = f"over {file.size_bytes:,} bytes"
             raise _Unavailable(
-                f"{where} sent {received}, but {file.size_bytes:,} bytes with {file.sha256} were expected"
+                f"{where} sent {received}, but {file.size_bytes:,} bytes with sha256 {file.sha256} were "
+                "expected"
             )
         return path
 

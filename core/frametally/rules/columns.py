@@ -56,8 +56,8 @@ def decode_columns(data: bytes, kind: str) -> tuple[dict[str, Any], dict[str, ar
         head = json.loads(text)
         if head.pop("v") != RECORD_VERSION:
             raise Poison(
-                f"{kind} of another version, but this frametally reads version {RECORD_VERSION}: upgrade "
-                "frametally"
+                f"{kind} of another version, but this version of frametally reads version "
+                f"{RECORD_VERSION}: upgrade frametally"
             )
         columns: dict[str, array[int]] = {}
         position = 0

@@ -13,6 +13,10 @@ ObjectsMissing = Literal["not_tracked", "too_slow", "too_weak"]
 second; fewer than half of the counted boxes lie in tracks."""
 
 
+TRACK_GAP_MS = 3000
+"""A track ends after so long without a box; longer steps between frames are gaps in the footage."""
+
+
 def is_fast_enough(fps: int, least_fps: int) -> bool:
     """Return whether footage analysed at `fps` can be tracked, both in hundredths of a frame a second.
 

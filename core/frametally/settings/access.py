@@ -6,11 +6,12 @@ as asterisks wherever it is printed by mistake.
 
 from __future__ import annotations
 
+import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from frametally.settings.fields import SecretStr
+from frametally.settings.fields import Field, SecretStr, SettingsPart
 
 NO_SECRET = SecretStr("")
 _LEAST_SECRET_CHARS = 32
@@ -25,6 +26,16 @@ def hard_to_guess(secret: SecretStr) -> SecretStr:
     if 0 < len(secret.get_secret_value()) < _LEAST_SECRET_CHARS:
         raise ValueError(f"it has fewer than {_LEAST_SECRET_CHARS} characters; use a longer one")
     return secret
+
+
+class TrustSettings(SettingsPart):
+    """Whose certificates are trusted, where a URL alone says that TLS is spoken."""
+
+    ca_file: Path | None = Field(
+        None,
+        description="PEM file of your own authorities, for mail, webhooks, MQTT, RabbitMQ and Airflow; "
+        "empty: the system's.",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +60,16 @@ class LogAccess(ServerAccess):
         security: Kafka's `security.protocol`; empty: SASL_SSL with a user and a CA file, SASL_PLAINTEXT with
             a user alone, SSL with a CA file alone, else PLAINTEXT.
         client_properties: A `client.properties` file as Confluent's clients read it; settings win over it.
-        replication: Copies of each message in topics that are made; 0: as the broker says.
         retention_h: Hours that messages are kept in topics that are made; 0: as the broker says.
     """
 
     security: str = ""
     client_properties: Path | None = None
-    replication: int = 0
     retention_h: int = 0
+
+
+def _region() -> str:
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +78,7 @@ class StoreAccess:
 
     Attributes:
         endpoint: URL of the service; empty: AWS's for the region.
+        region: Region of the bucket: `AWS_REGION` or `AWS_DEFAULT_REGION`, else `us-east-1`.
         access_key: Name of the key; empty: what AWS's own variables and files say.
         ca_file: PEM file of the authorities that the endpoint's certificate may come from; None: the
             system's.
@@ -72,7 +86,7 @@ class StoreAccess:
     """
 
     endpoint: str = ""
-    region: str = "us-east-1"
+    region: str = field(default_factory=_region)
     access_key: str = ""
     secret_key: SecretStr = NO_SECRET
     ca_file: Path | None = None

@@ -8,6 +8,15 @@ from typing import Literal
 from frametally.settings.fields import Field, SettingsPart
 
 
+def _input_size(size_px: str) -> str:
+    sides = size_px.split("x")
+    if len(sides) != 2 or not all(side.isascii() and side.isdigit() for side in sides):
+        raise ValueError("write width and height in pixels, such as 544x416")
+    if not all(32 <= int(side) <= 4096 and int(side) % 32 == 0 for side in sides):
+        raise ValueError("each side is a multiple of 32, at most 4096")
+    return size_px
+
+
 class ConsumerSettings(SettingsPart):
     """The consumer's settings."""
 
@@ -32,25 +41,17 @@ class ConsumerSettings(SettingsPart):
         "CPUExecutionProvider",
         description="ONNX Runtime's execution providers, separated by commas, in order of preference.",
     )
-    model_onnx: Path | None = Field(
-        None, description="ONNX file of a YOLO network, instead of a Darknet one; needs `model_names`."
-    )
     model_cfg: Path | None = Field(None, description="Darknet network file; empty: YOLOv4-tiny's.")
-    model_weights: Path | None = Field(None, description="Darknet weights file; empty: YOLOv4-tiny's.")
-    model_names: Path | None = Field(None, description="Class names, one per line; empty: COCO's 80.")
-    input_width_px: int = Field(
-        416,
-        ge=32,
-        le=4096,
-        multiple_of=32,
-        description="Width of the network's input in pixels, a multiple of 32.",
+    model_weights: Path | None = Field(
+        None,
+        description="Darknet weights file, or a YOLO network as `.onnx`, which needs `model_names`; empty: "
+        "YOLOv4-tiny's.",
     )
-    input_height_px: int = Field(
-        416,
-        ge=32,
-        le=4096,
-        multiple_of=32,
-        description="Height of the network's input in pixels, a multiple of 32.",
+    model_names: Path | None = Field(None, description="Class names, one per line; empty: COCO's 80.")
+    input_size_px: str = Field(
+        "416x416",
+        check=_input_size,
+        description="Width and height of the network's input in pixels, multiples of 32.",
     )
     resize: Literal["auto", "stretch", "letterbox"] = Field(
         "auto",
@@ -59,19 +60,6 @@ class ConsumerSettings(SettingsPart):
             "(keeps its proportions) or `auto` (letterbox for an ONNX file, else stretch)."
         ),
     )
-    calibration_dir: Path | None = Field(
-        None,
-        description="Folder of pictures to calibrate on; empty: the store's frames, or the demo clip's.",
-    )
-    min_confidence: float = Field(
-        0.1, ge=0.01, lt=1, description="Confidence below which the detector does not write a box, 0 to 1."
-    )
-    nms_iou: float = Field(
-        0.45,
-        gt=0,
-        le=1,
-        description="Overlap (IoU) above which the detector drops the weaker of two boxes of a class.",
-    )
     batch_frames: int = Field(500, ge=1, le=100_000, description="Maximum number of frames in a segment.")
     batch_s: float = Field(
         5.0, gt=0, description="Seconds after which the consumer writes a segment even if it is not full."
@@ -79,19 +67,32 @@ class ConsumerSettings(SettingsPart):
     live_topic: str = Field(
         "video-frames",
         pattern=r"^[a-zA-Z0-9._-]{1,100}$",
-        description="Log topic for frames of cameras and streams, so that a backlog does not delay them.",
-    )
-    results_topic: str = Field(
-        "processed-frames",
-        pattern=r"^[a-zA-Z0-9._-]{1,100}$",
-        description="Log topic on which live detections are published at once, for viewers.",
+        description="Log topic for frames of cameras and streams, so that a backlog does not delay them. "
+        "Their results go to `processed-frames`: the same name, with `processed-` for `video-`.",
     )
     stream_engine: Literal["consumer", "spark"] = Field(
         "consumer",
-        description="What detects the frames of cameras and streams: `consumer`, or `spark` "
+        description="What analyses the frames of cameras and streams: `consumer`, or `spark` "
         "(Structured Streaming).",
     )
-    spark_jars: str = Field(
-        "",
-        description="Jars of Spark's Kafka connector, separated by commas; empty: Spark fetches its package.",
-    )
+
+    @property
+    def model_onnx(self) -> Path | None:
+        """The ONNX file of a network, instead of a Darknet one."""
+        is_onnx = self.model_weights is not None and self.model_weights.suffix.lower() == ".onnx"
+        return self.model_weights if is_onnx else None
+
+    @property
+    def input_px(self) -> tuple[int, int]:
+        """Width and height of the network's input."""
+        width_px, _, height_px = self.input_size_px.partition("x")
+        return int(width_px), int(height_px)
+
+    @property
+    def results_topic(self) -> str:
+        """The log topic on which live detections are published at once, for viewers."""
+        return self.topic_beside("processed-")
+
+    def topic_beside(self, prefix: str) -> str:
+        """Return the name of another topic of this deployment, after that of live frames."""
+        return prefix + self.live_topic.removeprefix("video-")

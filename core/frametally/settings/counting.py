@@ -49,19 +49,10 @@ class CountingSettings(SettingsPart):
         description="Analysed frames per second below which unique objects are not counted; 10% less "
         "is enough.",
     )
-    track_confidence: float = Field(
-        0.6, ge=0, le=1, description="Confidence of a strong box; one 0.1 above it begins a track."
-    )
     track_label_confidence: str = Field(
-        "bus=0.4,car=0.4,truck=0.4", description="Labels with another confidence of strong boxes."
-    )
-    track_gap_s: float = Field(3.0, gt=0, le=60, description="Seconds that a track continues without a box.")
-    track_stitch_s: float = Field(
-        5.0,
-        ge=0,
-        le=60,
-        description="Maximum seconds between two parts of a broken track, or three times as long if "
-        "no other track fits; together with the gap, 60 at most.",
+        "*=0.6,bus=0.4,car=0.4,truck=0.4",
+        description="Confidence of strong boxes by label, `*` of all others (0.6 if it is not named); a box "
+        "0.1 above it begins a track.",
     )
     track_fixed_labels: str = Field(
         "",
@@ -76,19 +67,7 @@ class CountingSettings(SettingsPart):
     runner: Literal["inline", "local", "hadoop", "spark"] = Field(
         "inline", description="Engine of the counting job."
     )
-    split_mb: int = Field(
-        64, ge=1, le=100_000, description="Megabytes of segments that one task of the counting job reads."
-    )
-    hadoop_bin: str = Field("hadoop", description="Command of the Hadoop client, for the `hadoop` engine.")
-    hadoop_streaming_jar: str = Field(
-        "", description="Hadoop's streaming jar; empty: searched for in Hadoop's folders."
-    )
     hadoop_python: str = Field("python3", description="Command that runs Python on the cluster's nodes.")
-    hadoop_log_dirs: str = Field(
-        "",
-        description="Folders (also in HDFS) with the logs of tasks, separated by commas; empty: the "
-        "usual ones.",
-    )
     hadoop_jobconf: str = Field(
         "", description="Properties of the job, such as `mapreduce.map.memory.mb=1024`, separated by commas."
     )

@@ -41,10 +41,48 @@ GONE = (
     *("JOBS_PER_VIDEO", "ENHANCEMENTS_KEPT", "VIDEO_PRESET", "ALERTS_WAITING"),
     *("GAP_S", "CALIBRATION_FRAMES", "RESULTS_KEEP_S", "MANIFEST_TTL_S", "WEB_LINK_TTL_S"),
     *("TRACK_WEAK_CONFIDENCE", "UPLOAD_KEEP_H"),
+    *("WEB_MAX_BUCKETS", "WEB_MAX_EXPORT_ROWS", "WEB_CACHE_MB", "WEB_STATUS_S", "WEB_MAX_STREAMS"),
+    *("WEB_STREAM_S", "WEB_MAX_SOCKETS", "WEB_PING_S", "WEB_THREADS", "WEB_SESSION_H"),
+    *("JOB_ATTEMPTS", "JOB_LEASE_S", "JOB_MAX_H", "STREAM_LEASE_S", "STREAM_LAUNCH_S", "WATCH_STILL_S"),
+    *("VIDEO_CRF", "PLAYABLE_MAX_SIDE_PX", "SCRATCH_DIR", "MAIL_DIGEST_S", "ACCURACY_UNITS"),
+    *("TRACK_GAP_S", "TRACK_STITCH_S", "SPLIT_MB", "NMS_IOU", "MIN_CONFIDENCE", "LOG_REPLICATION"),
 )
-"""Settings that became constants: commands name one that is still set."""
+"""Settings that became constants, or follow others: commands name one that is still set."""
 
-RUN_PROGRAMS = ("hadoop_bin", "hadoop_python", "hadoop_streaming_jar", "hadoop_jobconf")
+_CA_FILE = f"set {ENV_PREFIX}CA_FILE"
+_LEDGER = "the catalogue has the ledger's password and CA file, and its URL names the user"
+REPLACED = {
+    "ALERT_CA_FILE": _CA_FILE,
+    "AIRFLOW_CA_FILE": _CA_FILE,
+    "QUEUE_CA_FILE": _CA_FILE,
+    "SMTP_CA_FILE": _CA_FILE,
+    "CATALOGUE_CA_FILE": _LEDGER,
+    "CATALOGUE_PASSWORD": _LEDGER,
+    "CATALOGUE_USER": _LEDGER,
+    "LEDGER_USER": f"write it into {ENV_PREFIX}LEDGER_URL, postgresql://USER@HOST/DATABASE",
+    "GOLD_USER": f"write it into {ENV_PREFIX}GOLD_URL, postgresql://USER@HOST/DATABASE",
+    "GOLD_CA_FILE": f"add ?sslmode=verify-full&sslrootcert=FILE to {ENV_PREFIX}GOLD_URL",
+    "QUEUE_USER": f"write it into {ENV_PREFIX}QUEUE_URL, amqp://USER@HOST",
+    "PROXY_USER_HEADER": "have the proxy name the user in X-Forwarded-User, and overwrite what clients send",
+    "RESULTS_TOPIC": f"the topic follows {ENV_PREFIX}LIVE_TOPIC: processed- in place of video-",
+    "VIDEOS_TOPIC": f"the topic follows {ENV_PREFIX}LIVE_TOPIC: videos- in place of video-",
+    "STREAM_LAUNCHER": f"Airflow starts streams if {ENV_PREFIX}AIRFLOW_URL is set",
+    "STORE_REGION": "set AWS_REGION",
+    "TRACES_RATIO": "set OTEL_TRACES_SAMPLER_ARG",
+    "SPARK_JARS": "set PYSPARK_SUBMIT_ARGS='--jars FILES pyspark-shell'",
+    "HADOOP_BIN": "set HADOOP_HOME",
+    "HADOOP_STREAMING_JAR": "set HADOOP_HOME, under which it is searched for",
+    "HADOOP_LOG_DIRS": "the job looks in HADOOP_LOG_DIR and the usual folders; set that",
+    "METRICS_PORT": f"set {ENV_PREFIX}METRICS_ADDRESS=127.0.0.1:PORT",
+    "INPUT_WIDTH_PX": f"set {ENV_PREFIX}INPUT_SIZE_PX, such as 544x416",
+    "INPUT_HEIGHT_PX": f"set {ENV_PREFIX}INPUT_SIZE_PX, such as 544x416",
+    "MODEL_ONNX": f"name the file by {ENV_PREFIX}MODEL_WEIGHTS",
+    "CALIBRATION_DIR": "use frametally download-models --int8 --calibration-dir",
+    "TRACK_CONFIDENCE": f"write it into {ENV_PREFIX}TRACK_LABEL_CONFIDENCE, as *=0.6",
+}
+"""Settings that have another place now; nothing starts with one, since it would do something else."""
+
+RUN_PROGRAMS = ("hadoop_python", "hadoop_jobconf")
 """Settings by which programs are run, here or on a cluster's nodes."""
 
 COMPONENT_FOLDERS = {
@@ -103,7 +141,10 @@ class Settings(
     )
     log_partitions: int = Field(6, ge=1, le=1000, description="Partitions of a new topic.")
     lease_s: float = Field(
-        10.0, gt=0, description="Seconds without a poll before a consumer's partitions move to others."
+        10.0,
+        gt=0,
+        description="Seconds of silence after which the work of a dead process moves to another: partitions, "
+        "cameras and streams; jobs after three times as long.",
     )
 
     def __init__(self, **values: Any) -> None:
@@ -123,6 +164,11 @@ class Settings(
     def is_live(self) -> bool:
         """Whether `topic` is the one of cameras and streams."""
         return self.topic == self.live_topic
+
+    @property
+    def job_lease_s(self) -> float:
+        """Seconds of silence after which a worker's job goes to another."""
+        return 3 * self.lease_s
 
     def part(self, plugin_settings: type[Part]) -> Part:
         """Return these settings as a plug-in's, whose class `Settings` has among its bases."""
@@ -192,6 +238,10 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
     if overrides.get("data_dir") is None and os.environ.get(_DATA_DIR) == "":
         raise Misconfigured(f"{_DATA_DIR} is empty: set it to a folder, or unset it")
     files = _from_files(component)
+    for name, remedy in REPLACED.items():
+        variable = f"{ENV_PREFIX}{name}"
+        if variable in environment or files.get(variable):
+            raise Misconfigured(f"{variable} was removed: {remedy}, and delete its line")
     files |= {variable: "" for variable in EMPTY_SAYS_NONE if os.environ.get(variable) == ""}
     values: dict[str, object] = {
         name: files[variable]
@@ -212,6 +262,11 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
         is_secret = Settings.model_fields[name].annotation is SecretStr
         value = "***" if is_secret else _PASSWORD_IN_URL.sub(r"\1***@", str(error.value))
         raise Misconfigured(f"{variable}={value}: {error.message}") from error
+    if settings.topic == settings.results_topic:
+        raise Misconfigured(
+            f"{ENV_PREFIX}TOPIC={settings.topic} is the topic on which frames are announced, and live "
+            "results are published there; choose another topic"
+        )
     if as_text(settings.data_dir) != str(settings.data_dir):  # URLs are made of it
         raise Misconfigured(
             f"{_DATA_DIR}={as_text(settings.data_dir)} is not UTF-8; set it to another folder"

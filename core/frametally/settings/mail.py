@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from frametally.rules.times import HOUR_S
-from frametally.settings.access import NO_SECRET, ServerAccess
-from frametally.settings.fields import Field, SecretStr, SettingsPart
+from frametally.settings.access import NO_SECRET, ServerAccess, TrustSettings
+from frametally.settings.fields import Field, SecretStr
 
 _PLAIN = re.compile(r"[!-~]+")
 _ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"]+@[^\s@<>()\\,;:\"]+")
@@ -39,45 +37,39 @@ def _addresses(addresses: str) -> str:
     return ",".join(_address(address.strip()) for address in addresses.split(",") if address.strip())
 
 
-class MailSettings(SettingsPart):
+class MailSettings(TrustSettings):
     """The part of `Settings` about mail."""
 
     smtp_url: str = Field(
         "",
         check=_mail_server,
-        description="Server that sends mail, `smtp://host:587` (STARTTLS if the server offers it) or "
-        "`smtps://host`; empty: no mail.",
+        description="Server that sends e-mail, `smtp://host:587` (STARTTLS if the server offers it) or "
+        "`smtps://host`; empty: no e-mail.",
     )
     smtp_user: str = Field("", description="User name for the mail server.")
     smtp_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
-    smtp_ca_file: Path | None = Field(
-        None, description="PEM file of the authorities that the mail server's certificate may come from."
-    )
     mail_from: str = Field(
         "",
         check=_address,
-        description="Sender address of mail; empty: the user name, else the first recipient.",
+        description="Sender address of e-mail; empty: the user name, else the first recipient.",
     )
     mail_to: str = Field(
         "",
         check=_addresses,
-        description="Addresses, separated by commas, that get a mail when a video is ready, fails or "
+        description="Addresses, separated by commas, that get an e-mail when a video is ready, fails or "
         "does not pass a check; empty: none.",
-    )
-    mail_digest_s: float = Field(
-        300.0, ge=0, le=24 * HOUR_S, description="Seconds to collect news before sending one mail."
     )
     web_url: str = Field(
         "",
         pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$",
-        description="Public URL of the dashboard, for links in mails and in the output of commands; empty: "
-        "mails have no links, and commands name this machine.",
+        description="Public URL of the dashboard, for links in e-mails and in the output of commands; empty: "
+        "e-mails have no links, and commands name this machine.",
     )
 
     @property
     def smtp_access(self) -> ServerAccess:
         """How to log in to the mail server."""
-        return ServerAccess(user=self.smtp_user, password=self.smtp_password, ca_file=self.smtp_ca_file)
+        return ServerAccess(user=self.smtp_user, password=self.smtp_password, ca_file=self.ca_file)
 
     @property
     def mail_receivers(self) -> list[str]:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from frametally.settings.fields import SettingsPart
+from frametally.settings.access import TrustSettings
 from frametally.settings.other_names import OtherName
 
 
-class PluginSettings(SettingsPart):
+class PluginSettings(TrustSettings):
     """A part of `Settings` that a plug-in adds; see `Settings.part`."""
 
     def urls_in(self, data_dir: Path) -> dict[str, Any]:

@@ -70,11 +70,6 @@ class ProducerSettings(SettingsPart):
         description="Megabytes to keep free on the disk of the embedded store and log; below that, "
         "the producer waits.",
     )
-    watch_still_s: float = Field(
-        5.0,
-        gt=0,
-        description="Seconds for which a watched file must stay unchanged before the producer reads it.",
-    )
     job_memory_mb: int = Field(
         4096, ge=256, le=1_000_000, description="Megabytes of memory that one job may take."
     )

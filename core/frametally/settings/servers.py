@@ -16,7 +16,6 @@ class ServerSettings(SettingsPart):
     """The part of `Settings` about servers. Secrets come from the environment only, never from a URL."""
 
     store_endpoint: str = Field("", description="URL of the S3 service; empty: AWS's for the region.")
-    store_region: str = Field("us-east-1", description="Region of the S3 bucket.")
     store_access_key: str = Field(
         "", description="Name of the S3 key; empty: from AWS's own variables and files."
     )
@@ -48,9 +47,6 @@ class ServerSettings(SettingsPart):
     log_client_properties: Path | None = Field(
         None, description="A Kafka `client.properties` file; the settings take precedence."
     )
-    log_replication: int = Field(
-        0, ge=0, le=100, description="Copies of each message in new Kafka topics; 0: the broker's default."
-    )
     log_retention_h: int = Field(
         0,
         ge=0,
@@ -62,19 +58,15 @@ class ServerSettings(SettingsPart):
     index_ca_file: Path | None = Field(
         None, description="PEM file of the authorities that the index server's certificate may come from."
     )
-    ledger_user: str = Field("", description="User name for the ledger server.")
-    ledger_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
+    ledger_password: SecretStr = Field(
+        NO_SECRET,
+        description="Password for the servers of ledger and catalogue; their URLs contain the user name.",
+    )
     ledger_ca_file: Path | None = Field(
-        None, description="PEM file of the authorities that the ledger server's certificate may come from."
+        None, description="PEM file of the authorities that the certificates of these servers may come from."
     )
     catalogue_url: str = Field(
         "", description="Catalogue of videos; empty: SQLite in `<data_dir>/catalogue.sqlite`."
-    )
-    catalogue_user: str = Field("", description="User name for the catalogue server.")
-    catalogue_password: SecretStr = Field(NO_SECRET, description="Password of that user.")
-    catalogue_ca_file: Path | None = Field(
-        None,
-        description="PEM file of the authorities that the catalogue server's certificate may come from.",
     )
     backup_key: SecretStr = Field(
         NO_SECRET,
@@ -100,13 +92,11 @@ class ServerSettings(SettingsPart):
 
     @property
     def ledger_access(self) -> ServerAccess:
-        """How to log in to the ledger."""
-        return self._access(ServerAccess, "ledger")
+        """How to log in to the ledger and the catalogue."""
+        return ServerAccess(password=self.ledger_password, ca_file=self.ledger_ca_file)
 
-    @property
-    def catalogue_access(self) -> ServerAccess:
-        """How to log in to the catalogue."""
-        return self._access(ServerAccess, "catalogue")
+    catalogue_access = ledger_access
 
     def _access(self, kind: type[AccessT], server: str) -> AccessT:
-        return kind(**{field.name: getattr(self, f"{server}_{field.name}") for field in fields(kind)})
+        own = {field.name: getattr(self, f"{server}_{field.name}", None) for field in fields(kind)}
+        return kind(**{name: value for name, value in own.items() if value is not None})

@@ -5,17 +5,21 @@ from __future__ import annotations
 from frametally.settings.fields import Field, SecretStr, SettingsPart
 
 
+def _address_and_port(address: str) -> str:
+    host, _, port = address.rpartition(":")
+    if address and not (host and port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
+        raise ValueError("write an address with a port, such as 127.0.0.1:9464")
+    return address
+
+
 class TelemetrySettings(SettingsPart):
     """The part of `Settings` about what a process tells of itself."""
 
     metrics_address: str = Field(
-        "127.0.0.1", description="Address of a command's `/metrics`; the dashboard has its own."
-    )
-    metrics_port: int = Field(
-        0,
-        ge=0,
-        le=65_535,
-        description="Port of a command's `/metrics`; 0: off.",
+        "",
+        check=_address_and_port,
+        description="Address of a command's `/metrics`, such as `127.0.0.1:9464`; empty: none. The dashboard "
+        "has its own.",
     )
     lineage_url: str = Field(
         "", description="URL for OpenLineage events of counting and indexing; empty: no events."
@@ -25,4 +29,9 @@ class TelemetrySettings(SettingsPart):
         "",
         description="URL for traces of frames (OTLP over HTTP); empty: no traces.",
     )
-    traces_ratio: float = Field(0.01, ge=0, le=1, description="Share of frames to trace.")
+
+    @property
+    def metrics_place(self) -> tuple[str, int]:
+        """Host and port of a command's `/metrics`; port 0: there is none."""
+        host, _, port = self.metrics_address.rpartition(":")
+        return host.strip("[]"), int(port or 0)

@@ -6,7 +6,6 @@ import ipaddress
 import re
 from typing import Literal
 
-from frametally.rules.times import DAY_S, HOUR_S
 from frametally.settings.access import NO_SECRET, hard_to_guess
 from frametally.settings.fields import Field, SecretStr, SettingsPart
 
@@ -35,58 +34,11 @@ class WebSettings(SettingsPart):
         description="Origins, separated by commas (`https://intranet.example`), whose pages may read the "
         "API, show frames and embed `/embed`; empty: none.",
     )
-    web_max_buckets: int = Field(
-        20_000,
-        ge=100,
-        le=200_000,
-        description="Maximum number of bars (intervals times series: labels, or those of `top`) in "
-        "one response of `/api/counts`.",
-    )
-    web_max_export_rows: int = Field(
-        200_000,
-        ge=100,
-        le=200_000,
-        description="Maximum number of rows of an export: intervals times labels.",
-    )
     web_query_timeout_s: float = Field(
         2.5,
         gt=0,
         le=300,
         description="Seconds after which a query stops with a 503 response.",
-    )
-    web_cache_mb: int = Field(
-        32, ge=0, le=4096, description="Megabytes of responses cached until the counts change; 0: no cache."
-    )
-    web_status_s: float = Field(
-        5.0,
-        gt=0,
-        le=HOUR_S,
-        description="Seconds after which the dashboard reads the books again.",
-    )
-    web_max_streams: int = Field(
-        200,
-        ge=0,
-        le=600,
-        description="Maximum number of `/api/events` streams at once: one for each open page.",
-    )
-    web_stream_s: float = Field(
-        300.0, gt=0, le=DAY_S, description="Seconds after which such a stream ends; browsers reconnect."
-    )
-    web_max_sockets: int = Field(
-        500,
-        ge=0,
-        le=10_000,
-        description="Maximum number of `/ws/` sockets at once, of all clients; the dashboard refuses "
-        "further ones.",
-    )
-    web_ping_s: float = Field(
-        20.0,
-        gt=0,
-        le=HOUR_S,
-        description="Seconds without a message after which such a socket gets a ping.",
-    )
-    web_threads: int = Field(
-        16, ge=1, le=1024, description="Requests that the dashboard handles at once; further ones wait."
     )
     web_store_links: bool = Field(
         False,
@@ -103,19 +55,16 @@ class WebSettings(SettingsPart):
         "accounts with `--codes`.",
     )
     web_session_idle_h: float = Field(
-        12.0, gt=0, le=8760, description="Hours after which an unused sign-in ends."
+        12.0,
+        gt=0,
+        le=8760,
+        description="Hours after which an unused sign-in ends; any sign-in ends after 14 times as long.",
     )
-    web_session_h: float = Field(168.0, gt=0, le=8760, description="Hours after which any sign-in ends.")
     proxy_secret: SecretStr = Field(
         NO_SECRET,
         check=hard_to_guess,
         description="Secret of a proxy that signs people in, at least 32 characters, sent as "
-        "`X-Frametally-Proxy-Secret`; empty: no proxy.",
-    )
-    proxy_user_header: str = Field(
-        "X-Forwarded-User",
-        pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$",
-        description="Header in which that proxy names the user.",
+        "`X-Frametally-Proxy-Secret`, beside the user's name as `X-Forwarded-User`; empty: no proxy.",
     )
     proxy_roles: str = Field(
         "",
@@ -128,6 +77,11 @@ class WebSettings(SettingsPart):
         description="Whether videos may be uploaded and edited in the dashboard; empty: only if it listens "
         "on this machine alone.",
     )
+
+    @property
+    def web_session_h(self) -> float:
+        """Hours after which any sign-in ends."""
+        return 14 * self.web_session_idle_h
 
     @property
     def listens_to_itself(self) -> bool:

@@ -46,7 +46,7 @@ def listening(scraped: Scraped, address: str, port: int) -> Iterator[int]:
     except OSError as error:
         raise Misconfigured(
             f"/metrics cannot listen on {address}:{port} ({error.strerror}): "
-            "change FRAMETALLY_METRICS_ADDRESS or FRAMETALLY_METRICS_PORT"
+            "change FRAMETALLY_METRICS_ADDRESS"
         ) from error
     thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="metrics", daemon=True)
     thread.start()

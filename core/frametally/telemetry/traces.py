@@ -7,6 +7,7 @@ message or a record, whatever dies goes on in the same trace, and all stages cho
 from __future__ import annotations
 
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple, Protocol
 from frametally.errors import Misconfigured
 from frametally.telemetry.sending import Poster
 
+_RATIO = "OTEL_TRACES_SAMPLER_ARG"
 _SPANS_IN_ONE = 50
 _AT_LEAST_EVERY_S = 1.0
 
@@ -46,12 +48,16 @@ class Traces:
         self._asked: tuple[str, float] = ("", 0.0)
         self._lock = threading.Lock()
 
-    def begin(self, url: str, ratio: float) -> None:
-        """Tell of `ratio` of all frames at `url`, by OTLP over HTTP; empty: nowhere.
+    def begin(self, url: str) -> None:
+        """Tell of some frames at `url`, by OTLP over HTTP; empty: nowhere.
+
+        `OTEL_TRACES_SAMPLER_ARG`, OpenTelemetry's own variable, is the share of frames, by default 0.01.
 
         Raises:
-            Misconfigured: `url` is not an address, or OpenTelemetry is not installed.
+            Misconfigured: `url` is not an address, that share is not from 0 to 1, or OpenTelemetry is
+                not installed.
         """
+        ratio = _ratio() if url else 0.0
         with self._lock:
             if (url, ratio) != self._asked:
                 self._provider = _open(url) if url else None
@@ -89,6 +95,17 @@ class Traces:
 
 TRACES = Traces()
 """Those of this process."""
+
+
+def _ratio() -> float:
+    text = os.environ.get(_RATIO) or "0.01"
+    try:
+        ratio = float(text)
+    except ValueError:
+        ratio = -1.0
+    if not 0 <= ratio <= 1:
+        raise Misconfigured(f"{_RATIO}={text}: the share of frames to trace is a number from 0 to 1")
+    return ratio
 
 
 def _open(url: str) -> _Provider:

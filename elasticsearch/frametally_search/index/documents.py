@@ -65,7 +65,7 @@ def current_run(document: Mapping[str, Any]) -> Run:
         # A release that knows more fields of a run writes the record of the same run with other bytes.
         if {**current_document(run), "record": document["record"]} == document:
             return run
-    raise IndexDamaged(f"its entry of {document['day']} ({document['model']}, {document['interval_s']} s)")
+    raise IndexDamaged(f"its entry for {document['day']} ({document['model']}, {document['interval_s']} s)")
 
 
 def documents(run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> Iterator[Document]:

@@ -28,7 +28,6 @@ from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.ports.count_index import IndexDamaged
 from frametally.records import Coverage, IntervalCount, Run
 from frametally.rules.current_run import is_newer
-from frametally_search.index.access import ElasticsearchCluster, index_name, reason_of
 from frametally_search.index.documents import (
     current_document,
     current_id,
@@ -39,6 +38,7 @@ from frametally_search.index.documents import (
     run_key,
 )
 from frametally_search.index.queries import moment
+from frametally_search.index.search_access import ElasticsearchCluster, index_name, reason_of
 
 _ACTIONS_PER_REQUEST = 2_000
 _BYTES_PER_REQUEST = 10_000_000

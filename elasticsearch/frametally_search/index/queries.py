@@ -14,7 +14,7 @@ from frametally.ports.base_index import MomentGone
 from frametally.ports.count_index import CountQuery
 from frametally.ports.steps import Piece
 from frametally.process.time_limit import TookTooLong, seconds_left
-from frametally_search.index.access import PART, ElasticsearchCluster, index_name
+from frametally_search.index.search_access import PART, ElasticsearchCluster, index_name
 
 _KEPT_ALIVE = "2m"  # what is found may be deleted before the next search, with pauses
 _HITS_AT_ONCE = 5_000

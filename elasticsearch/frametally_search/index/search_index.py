@@ -24,7 +24,6 @@ from frametally.rules.times import DAY_MS, FIRST_MS, MONDAY_TO_1970_MS, WEEK_MS
 from frametally.rules.week_parts import joined, ranges_of
 from frametally.settings.access import ServerAccess
 from frametally_search.index import publication as elasticsearch_publication
-from frametally_search.index.access import ElasticsearchCluster, check, ensure
 from frametally_search.index.documents import current_run, documents, documents_of_run, run_key
 from frametally_search.index.queries import (
     OF_COUNTS,
@@ -41,6 +40,7 @@ from frametally_search.index.queries import (
     slowest_fps_of,
     whole,
 )
+from frametally_search.index.search_access import ElasticsearchCluster, check, ensure
 
 _DAYS_AT_ONCE = 365
 """Of some two ranges each: a server takes at least a thousand conditions in a search."""

@@ -65,10 +65,15 @@ def fetch(url: str, what: str, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[b
         time.sleep(backoff.next_s())  # and go on where it broke off
 
 
+def hadoop_command() -> str:
+    """Return Hadoop's client: the one in `HADOOP_HOME`, else on the path."""
+    command = f"{os.environ.get('HADOOP_HOME')}/bin/hadoop"
+    return command if os.access(command, os.X_OK) else "hadoop"
+
+
 def _read_hdfs(url: str, what: str, block_bytes: int) -> Iterator[bytes]:
     """Read by the `hadoop` command, which every node of a cluster has."""
-    home = os.environ.get("HADOOP_HOME")
-    command = os.environ.get("FRAMETALLY_HADOOP_BIN") or (f"{home}/bin/hadoop" if home else "hadoop")
+    command = hadoop_command()
     try:
         process = subprocess.Popen(  # noqa: S603
             [command, "fs", "-cat", url], stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -141,7 +141,7 @@ def _refuse_constant(name: str) -> None:
 
 def _check_version(version: int) -> None:
     if version != RECORD_VERSION:
-        raise BadLine(f"version {version}, but this frametally reads version {RECORD_VERSION}")
+        raise BadLine(f"version {version}, but this version of frametally reads version {RECORD_VERSION}")
 
 
 class _Decoders(NamedTuple):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from frametally.errors import Misconfigured
 from frametally.rules.counted_boxes import COUNTING_VERSION, CountedBoxes
+from frametally.rules.objects import TRACK_GAP_MS
 from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.times import DAY_S
 
@@ -40,7 +41,7 @@ class TrackParams(NamedTuple):
     min_fps: int = 500
     strong: int = 6000
     weak: int = 1000
-    gap_ms: int = 3000
+    gap_ms: int = TRACK_GAP_MS
     stitch_ms: int = 5000
     strong_by_label: tuple[tuple[str, int], ...] = (("bus", 4000), ("car", 4000), ("truck", 4000))
     fixed_labels: tuple[str, ...] = ()
@@ -96,16 +97,7 @@ def from_fields(fields: dict[str, Any]) -> TrackParams:
 
 
 def checked(params: TrackParams) -> TrackParams:
-    """Return `params`, if a track and its continuation fit into the margin, and no label is in two groups.
-
-    Raises `Misconfigured` if they do not, so that a track could be lost over a full hour; or one is.
-    """
-    if params.gap_ms <= 0 or params.stitch_ms < 0 or params.gap_ms + params.stitch_ms > MARGIN_MS:
-        raise Misconfigured(
-            f"FRAMETALLY_TRACK_GAP_S={params.gap_ms / 1000:g} and "
-            f"FRAMETALLY_TRACK_STITCH_S={params.stitch_ms / 1000:g}: their sum must be at most "
-            f"{MARGIN_MS // 1000} s, and the gap must be above 0"
-        )
+    """Return `params`, if no label is in two groups. Raises `Misconfigured` if one is."""
     grouped = [label for _, group in params.groups for label in group]
     twice = sorted({label for label in grouped if grouped.count(label) > 1})
     if twice:
@@ -134,8 +126,8 @@ def label_groups(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple(sorted(groups.items()))
 
 
-def label_thresholds(text: str) -> tuple[tuple[str, int], ...]:
-    """Read labels with a threshold of their own, such as `car=0.4, bus=0.5`; they come sorted.
+def label_thresholds(text: str) -> dict[str, int]:
+    """Read labels with a threshold of their own, such as `car=0.4, bus=0.5`; `*` is all others.
 
     Raises `Misconfigured` for a label without a threshold from 0 to 1.
     """
@@ -154,7 +146,7 @@ def label_thresholds(text: str) -> tuple[tuple[str, int], ...]:
                 "from 0 to 1; write it like car=0.4,truck=0.4"
             )
         thresholds[label.strip()] = round(confidence * 10_000)
-    return tuple(sorted(thresholds.items()))
+    return thresholds
 
 
 class CountParams(NamedTuple):

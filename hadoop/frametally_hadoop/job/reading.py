@@ -256,7 +256,7 @@ def _decode_header(name: str, head: bytes) -> Header:
         version = fields.get("v", RECORD_VERSION)
         if version != RECORD_VERSION:
             raise Poison(
-                f"segment {name} has version {version}, but this frametally reads version "
+                f"segment {name} has version {version}, but this version of frametally reads version "
                 f"{RECORD_VERSION}: upgrade frametally"
             )
         return Header(

@@ -237,7 +237,7 @@ class DayAudit:
         if source in self._partly_forgotten:
             return "some of it is forgotten"
         if source in self._overlapping:
-            return "some of it is not counted, because media overlap"
+            return "some of it is not counted, because recordings overlap"
         return announced
 
     @cached_property

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.plugins import load
-from frametally_hadoop.job.fetching import LinkEnded
+from frametally_hadoop.job.fetching import LinkEnded, hadoop_command
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.running.bundle import write_bundle
 
@@ -58,7 +58,7 @@ def workspace(data_dir: Path) -> Iterator[Path]:
     except OSError as error:
         raise Misconfigured(
             f"{folder}: cannot create temporary files ({error.strerror}); set FRAMETALLY_DATA_DIR to a "
-            "folder that this user can write"
+            "folder that this user can write to"
         ) from error
     with temporary as path:
         try:
@@ -118,25 +118,17 @@ class HadoopCluster:
     """A Hadoop cluster, as its `hadoop` command and mrjob see it.
 
     Attributes:
-        streaming_jar: Hadoop's streaming jar; empty: mrjob looks for it.
         python: The command by which nodes run Python.
-        log_dirs: Where mrjob looks for the traceback of a task that failed; empty: in the usual places.
         jobconf: Properties of the job, such as `mapreduce.map.memory.mb=1024`.
     """
 
     hadoop: str = "hadoop"
-    streaming_jar: str = ""
     python: str = "python3"
-    log_dirs: tuple[str, ...] = ()
     jobconf: tuple[str, ...] = ()
 
     def job_options(self, *, splits: int) -> list[str]:
         """Return mrjob's options for its `hadoop` runner; `splits` is the number of lines of the manifest."""
         options = ["--hadoop-bin", self.hadoop, "--python-bin", self.python]
-        if self.streaming_jar:
-            options += ["--hadoop-streaming-jar", self.streaming_jar]
-        for folder in self.log_dirs:
-            options += ["--hadoop-log-dir", folder]
         # A map task gets about one line of the manifest.
         for pair in (f"mapreduce.job.maps={min(max(splits, 1), _MOST_MAPS)}", *self.jobconf):
             options += ["-D", pair]
@@ -159,7 +151,7 @@ class HadoopCluster:
         if shutil.which(self.hadoop) is None:
             raise Misconfigured(
                 f"the hadoop runner cannot be started: there is no command {self.hadoop!r}; install a "
-                "Hadoop client, set FRAMETALLY_HADOOP_BIN to its command, or set FRAMETALLY_RUNNER=inline"
+                "Hadoop client, set HADOOP_HOME to its folder, or set FRAMETALLY_RUNNER=inline"
             )
         done = subprocess.run(  # noqa: S603 - the user's own command
             [self.hadoop, "fs", *arguments], capture_output=True, text=True, errors="replace", check=False
@@ -182,10 +174,8 @@ def cluster_of(settings: Settings) -> HadoopCluster:
                 "separated by commas"
             )
     return HadoopCluster(
-        hadoop=settings.hadoop_bin,
-        streaming_jar=settings.hadoop_streaming_jar,
+        hadoop=hadoop_command(),
         python=settings.hadoop_python,
-        log_dirs=_list(settings.hadoop_log_dirs),
         jobconf=jobconf,
     )
 

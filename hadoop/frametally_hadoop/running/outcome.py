@@ -110,6 +110,8 @@ def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 LINK_S = DAY_S
+SPLIT_BYTES = 64_000_000
+"""Of segments that one task reads."""
 """For how long the tasks of a job may read from the S3 store, by links."""
 _HEADER_SHARE = 16
 """A header is at most about so small a part of its segment."""
@@ -214,7 +216,7 @@ def count_plan(
     ]
     manifest = [
         ENTRY_SEPARATOR.join(_entry(store, plan, key, not_counted, LINK_S) for key in split)
-        for split in plan_splits(sizes, split_bytes=settings.split_mb * 1_000_000)
+        for split in plan_splits(sizes, split_bytes=SPLIT_BYTES)
     ]
     decoder = msgspec.json.Decoder(_OfModel)
     for line in run_job(

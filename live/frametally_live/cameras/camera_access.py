@@ -52,7 +52,7 @@ def told_status(status: int, phrase: str, *, has_login: bool, source: str) -> Ca
         )
     if status in (_UNAUTHORIZED, _FORBIDDEN):
         return CameraAway(
-            f"refuses the user name or password ({status}): check the entry of {source} in "
+            f"refuses the user name or password ({status}): check the entry for {source} in "
             "FRAMETALLY_LIVE_LOGINS",
             refuses_login=True,
         )

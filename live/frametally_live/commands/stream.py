@@ -40,7 +40,7 @@ class Launch:
         """Do nothing yet; with an empty `stream_id` nothing is ever done."""
         self.stream_id = stream_id
         self._book = book
-        self._lease_s = _LEASES * settings.part(LiveSettings).stream_lease_s
+        self._lease_s = _LEASES * settings.lease_s
         self._said_at_s = 0.0
 
     def begin(self, video_id: str) -> StartedStream:

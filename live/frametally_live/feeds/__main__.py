@@ -21,7 +21,6 @@ from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds.camera_capture import CameraCapture
 from frametally_live.feeds.feed_messages import FeedRun, Teller, TellingPatience, Wishes
 from frametally_live.feeds.video_stream import VideoStream
-from frametally_live.settings import LiveSettings
 from frametally_producer.child import bound_memory
 from frametally_videos.library.video_looks import sentence
 
@@ -76,7 +75,7 @@ def _main() -> None:
     bound_memory(settings)
     stdin = open(0, "rb", buffering=0)  # noqa: SIM115 - as long as this process; a buffer's lock would be left
     feed = msgspec.json.decode(stdin.readline(), type=Feed)
-    wishes = Wishes(feed, lease_s=settings.part(LiveSettings).stream_lease_s)
+    wishes = Wishes(feed, lease_s=settings.lease_s)
     signal.signal(signal.SIGTERM, lambda number, frame: wishes.end())
     wishes.listen(stdin)
     _write(_end_of(feed, settings, wishes, Teller(feed.told, _write)))

@@ -23,7 +23,6 @@ from frametally.process.retrying import Backoff, GivenUp, Patience
 from frametally.settings.loading import Settings
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds.feed_messages import KINDS, LAST_WORDS, FeedWish, is_news
-from frametally_live.settings import LiveSettings
 from frametally_producer.child import environment_for_child, start_child
 
 if TYPE_CHECKING:
@@ -54,7 +53,7 @@ class HeldFeed:
         """Start nothing yet; `say` gets messages for people."""
         self._feed = feed
         self._settings = settings
-        self._lease_s = settings.part(LiveSettings).stream_lease_s
+        self._lease_s = settings.lease_s
         self._book = book
         self._say = say
         self._report = feed.told
@@ -248,7 +247,7 @@ def work(
     while not patience.stopping:
         threads = [thread for thread in threads if thread.is_alive()]
         try:
-            feed = book.claim_feed(name, KINDS, lease_s=settings.part(LiveSettings).stream_lease_s)
+            feed = book.claim_feed(name, KINDS, lease_s=settings.lease_s)
         except Retryable as error:
             patience.tell("feeds", error)
             feed = None

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SLOWEST, FASTEST = 0.1, 16.0
 """Seconds of a video per second."""
 
+LAUNCH_WITHIN_S = 120.0
+"""Airflow must start a run within so long, or the stream fails."""
 _AWAITS_LAUNCH = "Airflow is starting its run."
 
 
@@ -48,7 +50,7 @@ def start_stream(
     """Return the running stream of a video; without one, start one, or only book it for its launcher.
 
     `model`: the model whose results are shown; empty: any. `is_booked`: whether a new stream waits for
-    `LiveBook.launch_feed`, for at most `stream_launch_s`.
+    `LiveBook.launch_feed`, for at most `LAUNCH_WITHIN_S`.
 
     Raises:
         VideoGone: The video does not exist, or is being removed.
@@ -85,6 +87,6 @@ def start_stream(
     feed = book.start_stream(
         new_feed,
         most=settings.part(LiveSettings).streams,
-        launch_within_s=settings.part(LiveSettings).stream_launch_s,
+        launch_within_s=LAUNCH_WITHIN_S,
     )
     return StartedStream(feed, feed.id == new_feed.id)

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from frametally.errors import Misconfigured, Retryable
 from frametally.settings.loading import Settings
+from frametally.trust import trust
 from frametally_live.feed_records import Feed
 from frametally_live.settings import LiveSettings
 
@@ -52,8 +53,7 @@ class AirflowLauncher:
             parts, self._host = urlsplit(""), ""
         if parts.scheme not in ("http", "https") or not self._host or parts.query or parts.fragment:
             raise Misconfigured(
-                "FRAMETALLY_STREAM_LAUNCHER=airflow needs FRAMETALLY_AIRFLOW_URL, Airflow's address, such as "
-                "http://127.0.0.1:8080"
+                "FRAMETALLY_AIRFLOW_URL must be Airflow's address, such as http://127.0.0.1:8080"
             )
         if parts.username is not None or parts.password is not None:
             raise Misconfigured(
@@ -63,17 +63,9 @@ class AirflowLauncher:
         self._login = {"username": access.user, "password": access.password.get_secret_value()}
         if not all(self._login.values()):
             raise Misconfigured(
-                "FRAMETALLY_STREAM_LAUNCHER=airflow needs FRAMETALLY_AIRFLOW_USER and "
-                "FRAMETALLY_AIRFLOW_PASSWORD"
+                "FRAMETALLY_AIRFLOW_URL needs FRAMETALLY_AIRFLOW_USER and FRAMETALLY_AIRFLOW_PASSWORD"
             )
-        self._tls: ssl.SSLContext | None = None
-        if parts.scheme == "https":
-            try:
-                self._tls = ssl.create_default_context(cafile=access.ca_file)
-            except OSError as error:
-                raise Misconfigured(
-                    f"FRAMETALLY_AIRFLOW_CA_FILE: {access.ca_file} cannot be read as certificates"
-                ) from error
+        self._tls = trust(access.ca_file) if parts.scheme == "https" else None
         self._folder = parts.path.rstrip("/")
         self._name = f"Airflow at {parts.scheme}://{parts.netloc}{self._folder}"
         self._within_s = _WITHIN_S
@@ -159,7 +151,7 @@ class AirflowLauncher:
         except ssl.SSLCertVerificationError as error:
             raise Misconfigured(
                 f"{self._name}: its certificate is not trusted ({error.verify_message}): set "
-                f"FRAMETALLY_AIRFLOW_CA_FILE to the certificate file of its authority, {_TRY_AGAIN}."
+                f"FRAMETALLY_CA_FILE to the certificate file of its authority, {_TRY_AGAIN}."
             ) from error
         # A socket that is cut while it is read may also be a ValueError.
         except (OSError, ValueError, http.client.HTTPException) as error:

@@ -16,43 +16,18 @@ from functools import partial
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.books.evidence import find_line
 from frametally.errors import FrametallyError
-from frametally.media.manifests import forgotten_by
 from frametally.process.retrying import OnceAMinute
 from frametally.records import Detection, FrameDetections
 from frametally.settings.loading import Settings
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import Feed
-from frametally_live.viewers.result_pictures import FeedName, Pictures
+from frametally_live.viewers.result_pictures import FeedName, Pictures, find_shown
 from frametally_live.viewers.result_reader import ResultReader
 from frametally_live.viewers.viewer_messages import EncodedFrame, FrameShown, PicturedResult, StreamTold, Wake
 from frametally_videos.catalogue.catalogue_rows import VideoRow
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_web.books.reader import DashboardPorts
-
-
-def find_shown(ports: DashboardPorts, feed: Feed) -> FrameDetections | None:
-    """Return the result of the frame at which a feed stands, out of its segment; None: it is in none yet.
-
-    The process that streams it brings the ledger up to the store.
-
-    Raises:
-        FrametallyError: The ledger or the store is away, or the segment cannot be read.
-    """
-    model = feed.model or next(iter(ports.ledger.models()), None)
-    if model is None or feed.told.captured_at_ms is None:
-        return None
-    return find_line(
-        ports.store,
-        ports.ledger,
-        model=model,
-        source=feed.source,
-        captured_at_ms=feed.told.captured_at_ms,
-        image_path=feed.told.image_path,
-        not_counted=forgotten_by(ports.ledger.tombstones()),
-    )
-
 
 _LOG = logging.getLogger("frametally_web")
 _LOOK_EVERY_S = 0.5

@@ -11,11 +11,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
+from frametally.books.evidence import find_line
 from frametally.errors import FrametallyError, Retryable
+from frametally.media.manifests import forgotten_by
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.retrying import OnceAMinute
 from frametally.records import FrameDetections
+from frametally_live.feed_records import Feed
 from frametally_live.viewers.viewer_messages import PicturedResult
+from frametally_web.books.reader import DashboardPorts
 
 _LOG = logging.getLogger("frametally_web")
 _MOST_AT_ONCE = 4
@@ -171,3 +175,25 @@ class Pictures:
                 self.tell("")
                 self.show(name, frame._replace(jpeg=jpeg))
                 return
+
+
+def find_shown(ports: DashboardPorts, feed: Feed) -> FrameDetections | None:
+    """Return the result of the frame at which a feed stands, out of its segment; None: it is in none yet.
+
+    The process that streams it brings the ledger up to the store.
+
+    Raises:
+        FrametallyError: The ledger or the store is away, or the segment cannot be read.
+    """
+    model = feed.model or next(iter(ports.ledger.models()), None)
+    if model is None or feed.told.captured_at_ms is None:
+        return None
+    return find_line(
+        ports.store,
+        ports.ledger,
+        model=model,
+        source=feed.source,
+        captured_at_ms=feed.told.captured_at_ms,
+        image_path=feed.told.image_path,
+        not_counted=forgotten_by(ports.ledger.tombstones()),
+    )

@@ -86,7 +86,7 @@ class FrameWriter:
 
     def __post_init__(self) -> None:
         """Begin with no frame; use it in a `with` statement."""
-        TRACES.begin(self.settings.traces_url, self.settings.traces_ratio)
+        TRACES.begin(self.settings.traces_url)
         self._began_ns: dict[str, int] = {}  # of frames under way, for their traces
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="frame-writer")
         self._putting: deque[_Putting] = deque()

@@ -24,6 +24,8 @@ from frametally_web.requests.packing import chosen_encoding, pack
 from frametally_web.requests.parameters import Args, check_known
 
 _LEAST_KEPT_PACKED_BYTES = 2000
+MOST_KEPT_BYTES = 32_000_000
+"""Of answers, until the counts change."""
 VERSION_HEADER = "Frametally-Counts-Version"
 """Says which state of the counts an answer was made from: a page keeps it until the server names another."""
 
@@ -36,7 +38,7 @@ class Answering:
         self._timeout_s = settings.web_query_timeout_s
         self._index = index
         self._books = books
-        self._cache = AnswerCache(settings.web_cache_mb * 1_000_000)
+        self._cache = AnswerCache(MOST_KEPT_BYTES)
         # Another start may answer otherwise: by other settings, or as another version.
         self._started = secrets.token_hex(8)
 

@@ -41,7 +41,7 @@ class BookRoutes:
 
     @BOOKS.route(
         "GET dead-letters",
-        "List frames that could not be detected: the picture, the cause, and the remedy.",
+        "List frames that could not be analysed: the picture, the cause, and the remedy.",
         _CAUSE,
         _LETTERS,
     )

@@ -87,7 +87,6 @@ class ChartRoutes:
             self._settings,
             self._books.media(),
             read_chart(args, self._settings),
-            most_rows=self._settings.web_max_buckets,
         )
 
     @COUNTS.route(

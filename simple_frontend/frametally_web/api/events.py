@@ -15,7 +15,6 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from frametally.settings.loading import Settings
 from frametally_web.books import status
 from frametally_web.books.reader import BooksReader, Reading, Seen
 from frametally_web.requests.endpoints import Routes
@@ -23,6 +22,10 @@ from frametally_web.requests.parameters import check_known
 from frametally_web.requests.problems import Problem
 
 EVENTS = Routes("Books", native=True)
+_MOST_STREAMS = 200
+"""One for each open page."""
+_LONGEST_S = 300.0
+"""Browsers connect again."""
 _HEARTBEAT_S = 5.0
 _RECONNECT_MS = 2000
 _HEADERS = {
@@ -32,13 +35,12 @@ _HEADERS = {
 
 
 class Streams:
-    """Gives out streams, as many as the setting allows."""
+    """Gives out streams: at most `most` at once, each for `longest_s` at most."""
 
-    def __init__(self, books: BooksReader, settings: Settings) -> None:
+    def __init__(self, books: BooksReader) -> None:
         """None is open yet."""
         self._books = books
-        self._most = settings.web_max_streams
-        self._seconds = settings.web_stream_s
+        self.most, self.longest_s = _MOST_STREAMS, _LONGEST_S
         self._seen = Seen(None, None)
         self._turn: asyncio.Future[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -59,17 +61,17 @@ class Streams:
         check_known(request.query_params, [])
         if request.method == "HEAD":
             return Response(headers=_HEADERS, media_type="text/event-stream")
-        if self.open >= self._most:
+        if self.open >= self.most:
             raise Problem(
                 503,
-                f"{self._most} streams are already open, the maximum.",
+                f"{self.most} streams are already open, the maximum.",
                 remedy="Poll /api/status instead.",
             )
         return _Stream(self)
 
     async def events(self) -> AsyncIterator[bytes]:
         """Yield what one stream tells, until its time is over or the server goes down."""
-        ends_s = time.monotonic() + self._seconds
+        ends_s = time.monotonic() + self.longest_s
         last_seen = Seen(None, None)
         yield f"retry: {_RECONNECT_MS}\n\n".encode()
         while time.monotonic() < ends_s and not self._books.is_closed:

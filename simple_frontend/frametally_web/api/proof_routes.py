@@ -18,7 +18,7 @@ from frametally_web.charts import scope
 from frametally_web.charts.narrowing import narrowed
 from frametally_web.charts.scope import check_names
 from frametally_web.charts.seconds import SECOND_S, index_by_second
-from frametally_web.proof import answers, evidence, frames, gap, objects
+from frametally_web.proof import answers, evidence_frames, frames, gap, objects
 from frametally_web.proof.frames import find_frame
 from frametally_web.proof.picture_links import (
     LINK_S,
@@ -80,7 +80,7 @@ class ProofRoutes:
         """Find the busiest frame per label."""
         selection = self._selection(args)
         self._books.ensure_ledger()
-        return evidence.find_evidence(
+        return evidence_frames.find_evidence(
             self._ports_by_second(args), self._settings, selection, image_url=image_url
         )
 

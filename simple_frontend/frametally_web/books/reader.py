@@ -36,7 +36,9 @@ _ReadT = TypeVar("_ReadT")
 
 _LOOK_AT_INDEX_EVERY_S = 1.0
 _FIRST_READING_S = 2.0
+_REST_S = 5.0
 _REST_PER_WORK = 4
+"""The books are read again after so long, but never sooner than this many times what reading them took."""
 _IDLE_S = 10.0
 
 
@@ -85,6 +87,7 @@ class BooksReader:
         """Read nothing yet."""
         self._ports = ports
         self._settings = settings
+        self.rest_s = _REST_S
         self._changed = threading.Condition(threading.RLock())
         self._thread: threading.Thread | None = None
         self._closed = False
@@ -317,7 +320,7 @@ class BooksReader:
         # Without a log there are no books, and all the same frames to find.
         media, media_error = _caught(lambda: self._read_media(is_refreshed=reading is not None))
         ended_s = time.monotonic()
-        due_s = ended_s + max(self._settings.web_status_s, _REST_PER_WORK * (ended_s - began_s))
+        due_s = ended_s + max(self.rest_s, _REST_PER_WORK * (ended_s - began_s))
         with self._changed:
             self._media_read, self._media_due_s = True, due_s
             self._last_reading = number

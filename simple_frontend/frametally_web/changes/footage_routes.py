@@ -276,14 +276,14 @@ class FootageRoutes:
             targets = plan_forgetting(
                 self._ports.ledger, change.media, from_ms=change.from_ms, to_ms=change.to_ms
             )
-            detected = plural(sum(target.extent.frames for target in targets), "detected frame")
+            detected = plural(sum(target.extent.frames for target in targets), "analysed frame")
             again = (
                 "Their stored pictures and uploaded videos will be deleted. This cannot be undone."
                 if change.delete_images
                 else "The pictures stay stored. To undo it, produce the footage again."
             )
             return [f"{detected} of {recordings} will no longer count.", again]
-        last = "frametally will detect the frames again, then count these days again."
+        last = "frametally will analyse the frames again, then count these days again."
         if change.what == "retime":
             first = change.media[0] if change.shifts_ms[0] < 0 else change.media[-1]
             start_ms = corrections.begins_at(first) + change.shifts_ms[0]
@@ -337,7 +337,7 @@ def _outcome(change: FootageChange, frames: int) -> list[str]:
         return ["The name is corrected."]
     return [
         f"{plural(frames, 'frame')} announced again.",
-        "The counts will follow when frametally has detected and counted these frames again.",
+        "The counts will follow when frametally has analysed and counted these frames again.",
     ]
 
 

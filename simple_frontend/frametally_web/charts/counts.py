@@ -24,6 +24,8 @@ from frametally_web.requests.answers import TimeRange
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery
 
+MOST_BARS = 20_000
+"""In one answer: intervals times series, which are labels, or those of `top`."""
 _MOST_OVERLAPS = 500
 
 _RangeT = TypeVar("_RangeT", answers.FileTime, answers.OverlappingMedia)
@@ -39,9 +41,16 @@ class Plan(NamedTuple):
 
 
 def count(
-    index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery, *, most_rows: int
+    index: CountIndex,
+    settings: Settings,
+    media: MediaTimes,
+    query: ChartQuery,
+    *,
+    most_rows: int | None = None,
 ) -> answers.Counts:
     """Return the counts per interval and label; intervals times labels (and sources) are at most `most_rows`.
+
+    `most_rows` is `MOST_BARS` unless you name another number.
 
     Raises:
         Problem: 400, if the model, a name or the interval cannot be, or the answer would have too many bars.
@@ -144,13 +153,14 @@ def plan_chart(
     query: ChartQuery,
     *,
     series: int,
-    most_rows: int,
+    most_rows: int | None = None,
 ) -> Plan | None:
     """Return how a chart of so many series of each source is read; None if there is nothing to read.
 
     Raises:
-        Problem: 400, if the interval cannot be, or there would be more than `most_rows` bars.
+        Problem: 400, if the interval cannot be, or there would be more than `most_rows` bars (`MOST_BARS`).
     """
+    most_rows = most_rows or MOST_BARS
     selection = query.selection
     if query.interval_s is not None and not isinstance(index, SecondsIndex):
         intervals.base_of(choice.base_intervals_s, query.interval_s, None, None)  # refuse it, footage or not

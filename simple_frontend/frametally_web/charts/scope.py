@@ -249,9 +249,9 @@ def _chosen(selection: Selection, from_ms: int, to_ms: int) -> list[tuple[int, i
     if selection.times.week_parts(0) and to_ms - from_ms > MAX_SPAN_DAYS * DAY_MS:
         raise bad_parameter(
             selection.times.parameter,
-            f"Hours and weekdays can be chosen in a range of at most {MAX_SPAN_DAYS} days; this range has "
-            f"{(to_ms - from_ms) // DAY_MS}.",
-            remedy="Choose a shorter range between from and to, or all hours and weekdays.",
+            f"Hours and days of the week can be chosen in a range of at most {MAX_SPAN_DAYS} days; this "
+            f"range has {(to_ms - from_ms) // DAY_MS}.",
+            remedy="Choose a shorter range between from and to, or all hours and days.",
         )
     return chosen_ranges(selection.times, selection.zone.tzinfo, from_ms, to_ms)
 

@@ -33,11 +33,7 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
     query = query._replace(by_source=False, top=0)
     check_names(index, selection, media.sources)
     choice = choose_filmed(index, settings, media, selection.model)
-    plan = (
-        plan_chart(index, settings, media, choice, query, series=1, most_rows=settings.web_max_buckets)
-        if choice
-        else None
-    )
+    plan = plan_chart(index, settings, media, choice, query, series=1) if choice else None
     if choice is None or plan is None:
         return _nothing((choice and choice.model) or None, query)
     reader, interval_s = plan.reader, plan.interval_s

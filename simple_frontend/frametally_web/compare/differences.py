@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from frametally.ports.count_index import CountIndex
+from frametally.ports.count_questions import MAX_BUCKETS
 from frametally.rules.differences import Pair, most_apart, pairs
 from frametally.settings.loading import Settings
 from frametally_web.charts.answers import CountBucket, FramesAnalysed
@@ -50,7 +51,6 @@ def find_differences(
         settings,
         media,
         query._replace(by_source=False, top=0),
-        most_rows=settings.web_max_buckets,
     )
     query = query._replace(by_source=not compare.startswith("source:"), top=None)
     side = other_side(counts, query, compare)
@@ -144,7 +144,7 @@ def _read(index: CountIndex, settings: Settings, query: ChartQuery) -> Chart:
     choice = choose_model(index, query.selection.model)
     labels = query.selection.labels or (index.labels(choice.model) if choice else [])
     plan = choice and plan_chart(
-        index, settings, None, choice, query, series=len(labels), most_rows=settings.web_max_export_rows
+        index, settings, None, choice, query, series=len(labels), most_rows=MAX_BUCKETS
     )
     if not plan:
         return Chart(0, [], [])

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, cast
 import msgspec
 
 from frametally.ports.count_index import CountIndex
+from frametally.ports.count_questions import MAX_BUCKETS
 from frametally.settings.loading import Settings
 from frametally_web.charts import counts
 from frametally_web.charts.beside import other_side
@@ -137,9 +138,7 @@ def export(
     Raises:
         Problem: 400, by the rules of `counts.count` and `other_side`.
     """
-    most_rows = settings.web_max_export_rows
-    if file_format == "xlsx":
-        most_rows = min(most_rows, MOST_ROWS)
+    most_rows = min(MAX_BUCKETS, MOST_ROWS) if file_format == "xlsx" else MAX_BUCKETS
     try:
         own_counts = counts.count(index, settings, media, query, most_rows=most_rows)
     except Problem as problem:

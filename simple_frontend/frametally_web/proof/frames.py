@@ -16,7 +16,7 @@ from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts import scope
 from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import BarFrames, Place, take
-from frametally_web.proof.evidence import frame_boxes
+from frametally_web.proof.evidence_frames import frame_boxes
 from frametally_web.proof.sums import Bar, find_bar, peak_of, sum_before
 from frametally_web.requests.parameters import write_cursor
 from frametally_web.requests.problems import Problem

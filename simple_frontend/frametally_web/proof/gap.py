@@ -20,7 +20,7 @@ from frametally_web.charts.narrowing import PartIndex
 from frametally_web.charts.scope import Choice
 from frametally_web.charts.seconds import SECOND_S
 from frametally_web.proof import answers
-from frametally_web.proof.evidence import frame_boxes
+from frametally_web.proof.evidence_frames import frame_boxes
 from frametally_web.requests.problems import bad_parameter
 
 _NO_LABEL = ""

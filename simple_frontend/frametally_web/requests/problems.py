@@ -126,7 +126,7 @@ def problem_of(error: Exception) -> Problem:
             remedy="Try again in a few seconds; the server's log gives the reason.",
         )
     if isinstance(error, FrametallyError):
-        return Problem(503, without_folders(str(error)), remedy="Follow the remedy, then reload the page.")
+        return Problem(503, without_folders(str(error)), remedy="Apply the remedy, then reload the page.")
     return Problem(500, "The dashboard failed.", remedy="The server's log gives the reason.")
 
 

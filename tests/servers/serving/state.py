@@ -31,11 +31,9 @@ _SETTINGS = {
     "ELASTICSEARCH_USER": "INDEX_USER",
     "ELASTICSEARCH_PASSWORD": "INDEX_PASSWORD",
     "POSTGRES_URL": "LEDGER_URL",
-    "POSTGRES_USER": "LEDGER_USER",
     "POSTGRES_PASSWORD": "LEDGER_PASSWORD",
     "POSTGRES_CA_FILE": "LEDGER_CA_FILE",
     "RABBITMQ_URL": "QUEUE_URL",
-    "RABBITMQ_USER": "QUEUE_USER",
     "RABBITMQ_PASSWORD": "QUEUE_PASSWORD",
 }
 
@@ -166,6 +164,10 @@ class State:
             for line, setting in _SETTINGS.items()
             if f"FRAMETALLY_TEST_{line}" in given
         }
+        for server, setting in (("POSTGRES", "LEDGER_URL"), ("RABBITMQ", "QUEUE_URL")):
+            if url := settings.get(f"FRAMETALLY_{setting}"):
+                user = given.get(f"FRAMETALLY_TEST_{server}_USER", "")
+                settings[f"FRAMETALLY_{setting}"] = with_user(url, user)
         if "FRAMETALLY_STORE_ENDPOINT" in settings:
             settings["FRAMETALLY_STORE_URL"] = "s3://frametally"
         for file, values in ((self.env_file, given), (self.settings_file, settings)):
@@ -218,3 +220,8 @@ def _log(place: Place) -> Path:
         return Path(started[0].log)
     alone = place.folder / f"{place.name}.log"
     return alone if alone.is_file() else place.folder
+
+
+def with_user(url: str, user: str) -> str:
+    """The URL with the name to log in by, as settings have it."""
+    return url.replace("://", f"://{user}@", 1) if user else url

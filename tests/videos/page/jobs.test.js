@@ -43,7 +43,7 @@ test("a job says how far it is only while it runs, and its tries once there are 
   const job = /** @type {any} */ ({ state: "running", progress: 0.31, attempts: 1, ended_at_ms: null });
   assert.equal(jobWords(job), "running · 31%");
   assert.equal(jobWords({ ...job, progress: null }), "running");
-  assert.equal(jobWords({ ...job, state: "queued", attempts: 2 }), "waiting · 2 tries");
+  assert.equal(jobWords({ ...job, state: "queued", attempts: 2 }), "waiting · 2 attempts");
 });
 
 test("a video is watched as it came where browsers play that, else as it was made for them", () => {

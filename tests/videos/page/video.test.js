@@ -26,8 +26,8 @@ test("an account adds up, or names the first step that does not", () => {
   for (const [frames, said] of /** @type {[Partial<Page.Video["frames"]>, RegExp][]} */ ([
     [{ expected: 10 }, /^Expected: 10; announced: 9/],
     [{ expected: null }, /^Expected: unknown/],
-    [{ detected: 8 }, /^Announced: 9; detected or dead letters: 8/],
-    [{ counted: 8 }, /^Detected: 9; counted: 8/],
+    [{ detected: 8 }, /^Announced: 9; analysed or dead letters: 8/],
+    [{ counted: 8 }, /^Analysed: 9; counted: 8/],
     [{ counted: null }, /; counted: unknown/],
   ])) {
     assert.equal(account(frames).verdict, "odd");

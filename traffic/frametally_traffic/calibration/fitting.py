@@ -114,7 +114,7 @@ def calibration_of_points(points: Sequence[GroundPoint]) -> GroundCalibration:
         )
     if len(points) < FEWEST_REFERENCES:
         raise Misconfigured(
-            f"{len(points)} points with metres are too few: add some until there are at least "
+            f"{len(points)} points with coordinates in metres are too few: add some until there are at least "
             f"{FEWEST_REFERENCES}, or use a distance"
         )
     every = np.array(points, dtype=np.float64).reshape(-1, 4)
@@ -175,7 +175,9 @@ def calibration_of_scale(
             Misconfigured: The scale is not usable: one line, with what to change.
     """
     if not all(map(isfinite, (*start, *end, distance_m))) or distance_m <= 0:
-        raise Misconfigured("a scale needs two points in pixels and their distance in metres, above 0")
+        raise Misconfigured(
+            "a scale needs two points in pixels and the distance between them in metres, greater than 0"
+        )
     apart_px = hypot(end[0] - start[0], end[1] - start[1])
     if apart_px < 2 * _CLICK_PX:
         raise Misconfigured("the two points of the scale are the same: move them apart")
@@ -213,7 +215,7 @@ def _calibration(
     if not errors_px.max() <= _MOST_MISFIT * extent(pixels):
         raise Misconfigured(
             f"{_name_of(made_of, errors_px.argmax())} is {errors_px.max():.0f} px away from where the "
-            "other points put it: check its position and its metres"
+            "other points put it: check its position in the picture and on the ground (in metres)"
         )
     spare = 2 * len(pixels) - parameters
     # Of n coordinates that p parameters fit, the residual is (1 - p/n)^1/2 of their error: HZ 5.1.3.

@@ -215,14 +215,14 @@ def _check_order(pixels: Array, metres: Array, kind: str, owner: str) -> None:
         if len(with_it) == len(without) == 1 and with_it != without:
             raise Misconfigured(
                 f"{kind} {number + 1}{owner} is beyond the horizon that the others define: check its "
-                "position and its metres"
+                "position in the picture and on the ground (in metres)"
             )
     if len(pixels) > 4:
         odd = Counter(number for three, sense in senses.items() if sense == 1 for number in three)
         names = " or ".join(str(number + 1) for number in sorted(odd) if odd[number] == max(odd.values()))
         raise Misconfigured(
-            f"{kind} {names}{owner} does not match the others on the ground: check its position and "
-            "metres, and whether two are swapped"
+            f"{kind} {names}{owner} does not fit the positions of the other {kind}s on the ground: check "
+            f"its position in the picture and on the ground (in metres), and whether two {kind}s are swapped"
         )
     raise Misconfigured(
         f"the {kind}s{owner} are in a different order around on the ground than in the picture: use the "

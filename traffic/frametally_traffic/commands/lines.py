@@ -242,8 +242,9 @@ def _end_shape(shape: Drawn, from_ms: int | None) -> Drawn | None:
 
 def _no_such(source: str, name: str, names: set[str]) -> str:
     near = difflib.get_close_matches(name, sorted(names), n=3, cutoff=0.5)
-    list_text = ", ".join(map(repr, near or sorted(names)[:_MOST_NAMED])) or "none yet"
-    return f"{source} has nothing named {as_text(name)[:100]!r}; choose from: {list_text}"
+    list_text = ", ".join(map(repr, near or sorted(names)[:_MOST_NAMED]))
+    remedy = f"choose from: {list_text}" if names else "it has no drawings yet"
+    return f"{source} has nothing named {as_text(name)[:100]!r}; {remedy}"
 
 
 def _beginning_of(file: Path) -> bytes:
@@ -294,7 +295,7 @@ def _summary(shape: Drawn) -> str:
     if isinstance(shape, DrawnCalibration):
         if shape.rectangles:
             return f"{len(shape.rectangles)} rectangles with their sides"
-        return _lack(shape) or f"{len(shape.points)} points with metres"
+        return _lack(shape) or f"{len(shape.points)} points with coordinates in metres"
     if isinstance(shape, DrawnLine):
         return f"{len(shape.points)} points; to the right: {shape.to_right}, to the left: {shape.to_left}"
     return f"{len(shape.points)} corners" if isinstance(shape, DrawnZone) else ""
@@ -305,5 +306,6 @@ def _lack(calibration: DrawnCalibration) -> str:
     if calibration.distance_m is not None:
         return f"two points {calibration.distance_m:g} m apart: a rough scale"
     if not calibration.metres and not calibration.rectangles:
-        return f"{len(calibration.points)} points (at least 4 are needed), none with metres: no speeds"
+        number = len(calibration.points)
+        return f"{number} points (at least 4 are needed), none with coordinates in metres: no speeds"
     return ""

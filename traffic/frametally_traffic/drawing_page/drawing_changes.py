@@ -217,7 +217,7 @@ def try_calibration(data: bytes) -> CalibrationTry:
     except (DrawingRefused, Misconfigured) as error:
         return _answer("refused", f"{error}.", None)
     if ground is None:
-        return _answer("incomplete", "It has no metres yet.", None)
+        return _answer("incomplete", "It has no coordinates or lengths in metres yet.", None)
     verdict: Verdict = "rough" if ground.is_rough else "good" if ground.is_checked else "unchecked"
     return _answer(verdict, _WORDS[verdict], ground)
 
@@ -238,9 +238,9 @@ def _lack(calibration: DrawnCalibration) -> str:
         return "" if number >= 2 else f"{number} of 2 points set: set the other one."
     if not calibration.metres:
         return (
-            f"{number} points, none with metres: enter the place of each on the ground, or set two points "
-            "and a distance."
+            f"{number} points, none with coordinates in metres: enter the place of each on the ground, or "
+            "set two points and a distance."
         )
     if number < FEWEST_REFERENCES:
-        return f"{number} of at least {FEWEST_REFERENCES} points with metres: set more."
+        return f"{number} of at least {FEWEST_REFERENCES} points with coordinates in metres: set more."
     return ""

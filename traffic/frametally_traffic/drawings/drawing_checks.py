@@ -262,8 +262,8 @@ def _check_calibration(calibration: DrawnCalibration) -> None:
     if calibration.metres:
         if len(calibration.metres) != len(points):
             raise DrawingRefused(
-                f"{subject(calibration)} has {len(points)} points but metres for "
-                f"{len(calibration.metres)}: give metres for each point, in the same order"
+                f"{subject(calibration)} has {len(points)} points, but coordinates in metres for "
+                f"{len(calibration.metres)}: give coordinates for each point, in the same order"
             )
         _check_metres(calibration, chain.from_iterable(calibration.metres))
     for rectangle in calibration.rectangles:

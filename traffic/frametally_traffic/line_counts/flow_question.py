@@ -62,9 +62,7 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
     choice = choose_model(index, selection.model)
     # Labels do not say which bars there are.
     of_source = query._replace(selection=selection._replace(labels=[]))
-    plan = choice and plan_chart(
-        index, settings, media, choice, of_source, series=1, most_rows=settings.web_max_buckets
-    )
+    plan = choice and plan_chart(index, settings, media, choice, of_source, series=1)
     if choice is None or plan is None or not plan.resolved.spans:
         return None
     chart = plan.reader.bars(plan.interval_s)

@@ -19,7 +19,7 @@ from frametally_traffic.report.movement_table import IN_HOUR, QUARTER_MS, quarte
 from frametally_web.charts.check_answers import CountCheck
 from frametally_web.charts.checks import CheckedCount, check_words, checks_version
 
-MOVEMENTS_UNCHECKED = "No check covers movements from leg to leg: they have no interval."
+MOVEMENTS_UNCHECKED = "No check covers movements from leg to leg: they have no confidence interval."
 
 Way = Literal["in", "out"]
 WAYS: tuple[Way, ...] = get_args(Way)

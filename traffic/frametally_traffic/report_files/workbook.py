@@ -105,7 +105,7 @@ def _write_peaks(sheet: Worksheet, row: int, plan: SheetPlan) -> int:
         "Begins",
         "Ends",
         "Vehicles",
-        "Busiest quarter",
+        "Busiest quarter-hour",
         "Peak-hour factor",
         "Heavy",
     )

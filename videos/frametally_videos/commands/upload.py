@@ -39,7 +39,9 @@ _MB = 1_000_000
 @option("--start-time", "ISO 8601 time of the first frame; default: from the file. For one file only.")
 @option("--timezone", "IANA time zone of times without an offset.")
 @option("--roi", "The region of interest, as JSON or a file with it.", metavar="JSON")
-@option("--calibration", "Points with their metres, as JSON or a file with it.", metavar="JSON")
+@option(
+    "--calibration", "Points with their coordinates in metres, as JSON or a file with it.", metavar="JSON"
+)
 @click.option(
     "--move-counts",
     is_flag=True,

@@ -157,7 +157,7 @@ class UploadNotes:
         except OSError as error:
             raise Misconfigured(
                 f"{self._folder}: frametally cannot record running uploads there ({error.strerror}); set "
-                "FRAMETALLY_DATA_DIR to a folder that this user can write"
+                "FRAMETALLY_DATA_DIR to a folder that this user can write to"
             ) from error
 
     def mark_of(self, clip: Clip, place: str) -> str:

@@ -32,7 +32,7 @@ from frametally_videos.jobs.video_news import mailing
 from frametally_videos.jobs.video_states import StateSettler
 from frametally_videos.opening import catalogue_of, queue_of
 from frametally_videos.queues.task_queue import QUEUES, QueueName
-from frametally_videos.settings import VideoSettings
+from frametally_videos.settings import VideoSettings, videos_topic
 from frametally_videos.uploads.arrivals import tell_arrivals
 
 if TYPE_CHECKING:
@@ -118,4 +118,4 @@ def _bell_ringer(settings: Settings, catalogue: VideoCatalogue) -> Iterator[Call
         yield lambda: None
         return
     with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
-        yield lambda: tell_arrivals(log, settings.part(VideoSettings).videos_topic, catalogue)
+        yield lambda: tell_arrivals(log, videos_topic(settings), catalogue)

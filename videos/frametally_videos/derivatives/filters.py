@@ -37,6 +37,9 @@ TIME_BASE = Fraction(1, 60_000)
 """Of what is made: whole ticks for a frame at 24, 25, 30, 50, 60 and 120 frames a second, and at 1000/1001 of
 30 and 60. MPEG-4 part 2 takes no finer than 1/65535."""
 
+MOST_SIDE_PX = 1920
+"""Of what is made for browsers: the longest side, in pixels."""
+
 Parity = Literal["tff", "bff", "auto"]
 """The first field of an interlaced picture: the upper, the lower, or as each frame says."""
 
@@ -276,7 +279,7 @@ def derivative_size_px(first: av.VideoFrame, most_side_px: int) -> tuple[int, in
     return width_px, height_px
 
 
-def frame_jpeg(video: Video, position_s: float, enhancement: Enhancement, *, most_side_px: int) -> bytes:
+def frame_jpeg(video: Video, position_s: float, enhancement: Enhancement) -> bytes:
     """Return the frame that is shown at a position as a JPEG; see `video_looks.frame_picture`.
 
     Raises:
@@ -291,7 +294,7 @@ def frame_jpeg(video: Video, position_s: float, enhancement: Enhancement, *, mos
         frame = next(video.glimpses([Fraction(0)], most_decoded=_MOST_DECODED))
     if frame is None:
         raise Poison("has no picture at that time; play it to check, or export it again")
-    return encode_jpeg(_pixels(_filtered(frame, enhancement, most_side_px)), _JPEG_QUALITY)
+    return encode_jpeg(_pixels(_filtered(frame, enhancement, MOST_SIDE_PX)), _JPEG_QUALITY)
 
 
 def _filtered(frame: av.VideoFrame, enhancement: Enhancement, most_side_px: int) -> av.VideoFrame:

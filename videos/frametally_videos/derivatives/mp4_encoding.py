@@ -151,7 +151,7 @@ class Mp4File:
         if self.path.stat().st_size > self.most_bytes:
             raise Poison(
                 f"would exceed its limit of {self.most_bytes / 1e6:.0f} MB (3 times the original, at most "
-                "20 GB): raise FRAMETALLY_VIDEO_CRF, or lower FRAMETALLY_PLAYABLE_MAX_SIDE_PX"
+                "20 GB): shorten it, or upload it as H.264"
             )
 
 
@@ -170,9 +170,7 @@ def open_mp4(path: Path, *, most_bytes: int) -> Iterator[Mp4File]:
         file.check_size()
     except OSError as error:  # FFmpeg's errors are such, too
         if error.errno in _NO_ROOM:
-            reason = (
-                "no space is left there: free some space, or set FRAMETALLY_SCRATCH_DIR to another folder"
-            )
+            reason = "no space is left there: free some space"
         elif error.errno == errno.EFBIG:
             reason = "it would exceed the size limit for a job's files"
         else:

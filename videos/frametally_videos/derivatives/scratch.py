@@ -12,7 +12,6 @@ from pathlib import Path
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import Settings
-from frametally_videos.settings import VideoSettings
 
 _PREFIX = "making-"
 _MB = 1_000_000
@@ -20,7 +19,7 @@ _MB = 1_000_000
 
 def scratch_root(settings: Settings) -> Path:
     """Return the folder that all of them are in."""
-    return settings.part(VideoSettings).scratch_dir or settings.data_dir / "tmp"
+    return settings.data_dir / "tmp"
 
 
 @contextmanager
@@ -40,8 +39,7 @@ def scratch_folder(settings: Settings) -> Iterator[Path]:
             fcntl.flock(handle, fcntl.LOCK_EX)
     except OSError as error:
         raise Misconfigured(
-            f"cannot create anything in {root} ({error.strerror}): set FRAMETALLY_SCRATCH_DIR to a "
-            "writable folder"
+            f"cannot create anything in {root} ({error.strerror}): give this user permission to write there"
         ) from error
     try:
         yield folder
@@ -88,5 +86,5 @@ def _check_room(root: Path, least_mb: int) -> None:
     if free < least_mb * _MB:
         raise Misconfigured(
             f"only {free // _MB} MB are free on the disk of {root}, but at least {least_mb} MB must stay "
-            "free (FRAMETALLY_MIN_FREE_DISK_MB): free some space there, or set FRAMETALLY_SCRATCH_DIR"
+            "free (FRAMETALLY_MIN_FREE_DISK_MB): free some space there"
         )

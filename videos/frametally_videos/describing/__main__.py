@@ -18,7 +18,7 @@ from frametally.errors import FrametallyError, Poison, Retryable
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.limits import address_space_bytes, limit
-from frametally.settings.loading import Settings, load_settings
+from frametally.settings.loading import load_settings
 from frametally_producer.reading.video_file import open_video
 from frametally_videos.describing.video_facts import facts_of
 from frametally_videos.library.stored_file import StoredFile
@@ -30,7 +30,6 @@ from frametally_videos.library.video_looks import (
     LookQuestion,
     about_it,
 )
-from frametally_videos.settings import VideoSettings
 from frametally_videos.upload_refusals import Refused
 
 _GONE = 404
@@ -50,7 +49,7 @@ def _answer(key: str, question: LookQuestion) -> LookAnswer:
         try:
             if isinstance(question, FactsQuestion):
                 return LookAnswer(facts=facts_of(file, question.fields, question.file_name, settings))
-            return LookAnswer(jpeg=_frame(file, question, settings, max_pixels))
+            return LookAnswer(jpeg=_frame(file, question, max_pixels))
         except (Poison, Refused) as error:
             if stored_file.failure is not None:  # which FFmpeg took for the end of the file
                 raise stored_file.failure from error
@@ -59,13 +58,12 @@ def _answer(key: str, question: LookQuestion) -> LookAnswer:
             return LookAnswer(status=UNPROCESSABLE, reason=about_it(str(error)))
 
 
-def _frame(file: io.BufferedReader, question: FrameQuestion, settings: Settings, max_pixels: int) -> bytes:
+def _frame(file: io.BufferedReader, question: FrameQuestion, max_pixels: int) -> bytes:
     # Only here: a question about a video's kind does not wait for filters.
     from frametally_videos.derivatives.filters import frame_jpeg
 
-    most_side_px = settings.part(VideoSettings).playable_max_side_px
     with open_video(file, max_pixels=max_pixels) as video:
-        return frame_jpeg(video, question.position_s, question.enhancement, most_side_px=most_side_px)
+        return frame_jpeg(video, question.position_s, question.enhancement)
 
 
 def _main() -> None:

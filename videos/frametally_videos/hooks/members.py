@@ -22,7 +22,7 @@ from frametally_videos.catalogue.catalogue_rows import VideoQuestion, VideoState
 from frametally_videos.jobs.job_bells import telling
 from frametally_videos.opening import catalogue_of, catalogue_to_look, open_video_catalogue, queue_of
 from frametally_videos.queues.task_queue import QUEUES
-from frametally_videos.settings import VideoSettings
+from frametally_videos.settings import VideoSettings, videos_topic
 
 
 def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[str]:
@@ -42,7 +42,7 @@ def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[st
             queue.prepare()
         yield f"queue: {url} has its exchanges and its queues: {', '.join(QUEUES)}"
     if settings.log_url.startswith("kafka://") and of_videos.video_orchestrator == "airflow":
-        yield _topic(settings, of_videos.videos_topic, check_only=check_only)
+        yield _topic(settings, videos_topic(settings), check_only=check_only)
 
 
 def _topic(settings: Settings, topic: str, *, check_only: bool) -> str:
@@ -65,7 +65,7 @@ def servers(settings: Settings) -> dict[str, str]:
 
 def topics(settings: Settings) -> list[str]:
     """Return the topic that new videos are announced on."""
-    return [settings.part(VideoSettings).videos_topic]
+    return [videos_topic(settings)]
 
 
 def known_names(settings: Settings, _: ObjectStore | None) -> NamesPart:

@@ -126,7 +126,7 @@ class Attempt:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_LOOK_S)
                 return True
-            every_s = min(_RENEW_EVERY_S, self._of_videos.job_lease_s / 3) if self.keep() else 0.0
+            every_s = min(_RENEW_EVERY_S, self.settings.job_lease_s / 3) if self.keep() else 0.0
             if kill_at_s is None and should_stop():
                 process.terminate()
                 kill_at_s = time.monotonic() + _END_WITHIN_S
@@ -167,7 +167,7 @@ class Attempt:
 
     def _too_long(self) -> str:
         most_h = self._of_videos.job_max_h
-        return f"It takes more than {most_h:g} h; cut it, or raise FRAMETALLY_JOB_MAX_H."
+        return f"It takes more than {most_h:g} h; cut it, or raise FRAMETALLY_VIDEO_MAX_H."
 
     def _hear(self, stream: BinaryIO) -> None:
         while line := stream.readline(_LONGEST_LINE):

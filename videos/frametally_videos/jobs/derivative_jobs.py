@@ -27,7 +27,7 @@ from frametally_producer.reading.pixels import UPRIGHT
 from frametally_producer.reading.video_file import Video, orientation_of
 from frametally_videos.catalogue.catalogue_rows import Artifact
 from frametally_videos.derivatives.browser_codecs import why_not_played
-from frametally_videos.derivatives.filters import Parity, parity_of
+from frametally_videos.derivatives.filters import MOST_SIDE_PX, Parity, parity_of
 from frametally_videos.derivatives.scratch import scratch_folder
 from frametally_videos.derivatives.transcoding import (
     Look,
@@ -46,6 +46,8 @@ from frametally_videos.settings import VideoSettings
 MADE_BY = f"1, PyAV {av.__version__}, FFmpeg {av.ffmpeg_version_info}"
 """Raise it when the same inputs give another result: it is made again then."""
 PRESET = "veryfast"
+CRF = 23
+"""Quality of what is encoded, 0 the best (x264's `crf`)."""
 """How much time x264 takes to make a video small."""
 
 _DIGITS = 8
@@ -55,8 +57,8 @@ def recipe_of(sha256: str, kind: DerivativeKind, enhancement: Enhancement | None
     """Return the name of a version: another maker of the same finds it, whichever encoder made it."""
     parts = (
         *(sha256, kind, "" if enhancement is None else enhancement_options(enhancement), MADE_BY),
-        *(settings.part(VideoSettings).video_encoders, str(settings.part(VideoSettings).video_crf), PRESET),
-        str(settings.part(VideoSettings).playable_max_side_px),
+        *(settings.part(VideoSettings).video_encoders, str(CRF), PRESET),
+        str(MOST_SIDE_PX),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:_DIGITS]
 
@@ -131,9 +133,9 @@ class DerivativeMaker:
         look = Look(
             enhancement,
             self._parity(enhancement),
-            settings.part(VideoSettings).playable_max_side_px,
+            MOST_SIDE_PX,
             tuple(settings.part(VideoSettings).video_encoders.split(",")),
-            settings.part(VideoSettings).video_crf,
+            CRF,
             PRESET,
         )
         with self.open_video() as video:

@@ -13,7 +13,6 @@ from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import MOST_LOSSES, Job
 from frametally_videos.opening import queue_of
 from frametally_videos.queues.task_queue import QUEUES, BookQueue, kinds_of, take_over
-from frametally_videos.settings import VideoSettings
 
 if TYPE_CHECKING:
     from frametally_videos.catalogue.video_catalogue import VideoCatalogue
@@ -62,7 +61,7 @@ def give_up_dead(catalogue: VideoCatalogue, queue: BookQueue, settings: Settings
             job_id,
             worker="dead letters",
             kinds=kinds_of(tuple(QUEUES)),
-            lease_s=settings.part(VideoSettings).job_lease_s,
+            lease_s=settings.job_lease_s,
         )
         if job is not None:
             catalogue.end(job, "failed", reason=worn_out(job), counts=False)

@@ -29,7 +29,6 @@ from frametally_videos.jobs.job_results import take_in
 from frametally_videos.jobs.job_steps import JobWord
 from frametally_videos.library.video_looks import inspect
 from frametally_videos.queues.task_queue import BookQueue, JobConsumer, QueueName, kinds_of
-from frametally_videos.settings import VideoSettings
 from frametally_videos.uploads.acceptance import Acceptance, UploadSettler
 from frametally_videos.uploads.receiving import UploadPorts
 
@@ -42,6 +41,8 @@ _LOOK_EVERY_S, _ROUND_EVERY_S = 0.25, 1.0
 _PAUSES_S = (5.0, 30.0, 120.0, 600.0)
 """Before a job that failed is tried again; the last holds for all that follow."""
 _AWAY_S = 5.0
+ATTEMPTS = 5
+"""Before a job fails for good."""
 
 
 class WorkReport(NamedTuple):
@@ -74,7 +75,6 @@ class JobWorker:
 
     def __post_init__(self) -> None:
         """Begin no job yet."""
-        self._of_videos = self.settings.part(VideoSettings)
         self._patience = Patience(self.say, self.should_stop)
         self._done = 0
         self._failed: list[str] = []
@@ -140,7 +140,7 @@ class JobWorker:
 
     def _work(self, name: str) -> None:
         """Take one job after the other."""
-        lease_s = self._of_videos.job_lease_s
+        lease_s = self.settings.job_lease_s
         with closing(self.queue.consumer(self.queues)) as consumer:
             while not (self._ending.is_set() or self._patience.stopping):
                 try:
@@ -173,7 +173,7 @@ class JobWorker:
             settings=self.settings,
             store=self.store,
             renew=lambda progress: self.catalogue.renew(
-                job, lease_s=self._of_videos.job_lease_s, progress=progress
+                job, lease_s=self.settings.job_lease_s, progress=progress
             ),
             keep=consumer.keep,
             say=lambda line: self.say(f"{name}: {job.kind}: {line}"),
@@ -200,7 +200,7 @@ class JobWorker:
             self._put_back(job, None, 0.0)
         elif word.end == "later":
             self._put_back(job, reason, _AWAY_S)
-        elif word.end == "again" and job.attempts < self._of_videos.job_attempts:
+        elif word.end == "again" and job.attempts < ATTEMPTS:
             pause_s = _PAUSES_S[min(job.attempts, len(_PAUSES_S)) - 1]
             self._ask(lambda: catalogue.end(job, "queued", reason=reason, again_after_s=pause_s))
             self.say(f"{name}: {job.kind}: {reason}; trying again in {pause_s:.0f} s")

@@ -53,7 +53,7 @@ class VideoNews:
         lines = [f"{name} is ready: all its frames are in the chart.", "", *_about(video)]
         if books is not None:
             lines.append(
-                f"Frames: {books.expected} expected, {books.announced} announced, {books.detected} detected, "
+                f"Frames: {books.expected} expected, {books.announced} announced, {books.detected} analysed, "
                 f"{books.counted} counted"
             )
             labels = sorted(books.labels.items(), key=lambda label: (-label[1], label[0]))[:_MOST_LABELS]
@@ -147,6 +147,8 @@ def message_of(letter: Letter, settings: MailSettings) -> EmailMessage:
 
 
 _LOOK_EVERY_S = 1.0
+DIGEST_S = 300.0
+"""For so long, news are collected for one mail."""
 _MOST_NOTICES = 100
 _LEASE_S = 180.0
 _MOST_ATTEMPTS = 100
@@ -171,7 +173,7 @@ class Mailer:
         A server that is down or refuses the log-in is tried again later, with pauses up to an hour.
         """
         if waited_s is None:
-            waited_s = self._settings.mail_digest_s
+            waited_s = DIGEST_S
         sent_count = 0
         while letter := self._outbox.claim_letter(waited_s=waited_s, limit=_MOST_NOTICES, lease_s=_LEASE_S):
             failpoints.passing("mail.claimed")

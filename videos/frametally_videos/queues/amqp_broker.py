@@ -109,8 +109,8 @@ class AmqpAccess:
         match error:
             case AccessRefused() if logging_in:
                 return Misconfigured(
-                    f"{self.where} refused the user name {self._user!r} or its password: check "
-                    "FRAMETALLY_QUEUE_USER and FRAMETALLY_QUEUE_PASSWORD"
+                    f"{self.where} refused the user name {self._user!r} or its password: check the name in "
+                    f"{_SETTING}, and FRAMETALLY_QUEUE_PASSWORD"
                 )
             case AccessRefused():
                 return Misconfigured(
@@ -134,7 +134,7 @@ class AmqpAccess:
             case ssl.SSLCertVerificationError():
                 return Misconfigured(
                     f"the certificate of {self.where} is not trusted ({error.verify_message}): set "
-                    "FRAMETALLY_QUEUE_CA_FILE to the certificate file of its authority"
+                    "FRAMETALLY_CA_FILE to the certificate file of its authority"
                 )
             case ssl.SSLError():
                 return Misconfigured(
@@ -142,7 +142,7 @@ class AmqpAccess:
                 )
             case FileNotFoundError() | PermissionError() if self._access.ca_file is not None:
                 return Misconfigured(
-                    f"FRAMETALLY_QUEUE_CA_FILE={self._access.ca_file} cannot be read: correct its path"
+                    f"FRAMETALLY_CA_FILE={self._access.ca_file} cannot be read: correct its path"
                 )
         return Retryable(
             f"{self.where} is not responding correctly ({_in_words(error)}): start it, or check {_SETTING}",

@@ -121,7 +121,7 @@ def told_of_job(job: Job) -> JobTold:
     )
 
 
-class NewVideos(Answer, frozen=True, kw_only=True):
+class NewLibrary(Answer, frozen=True, kw_only=True):
     """Something has changed that the library of videos shows.
 
     Attributes:
@@ -135,7 +135,7 @@ _TOLD = (
     Message("hello", Hello, "The first message: all videos and jobs of the client."),
     Message("job", JobTold, "A job that has changed, as it is now; at most twice per second."),
     Message("video", VideoTold, "A video that has changed, as it is now; at most twice per second."),
-    Message("ping", Ping, "After 20 s without news, or the time that is set."),
+    Message("ping", Ping, "After 20 s without news."),
 )
 _HEARD = (Message("pong", Pong, "An answer to `ping`; optional."),)
 
@@ -163,7 +163,7 @@ CHANNELS = AsyncChannels(
     events=[
         Message(
             "videos",
-            NewVideos,
+            NewLibrary,
             "The version of the video library: at the start, and when it changes.",
         )
     ],

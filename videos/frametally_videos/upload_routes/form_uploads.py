@@ -15,9 +15,9 @@ from frametally_videos.upload_fields import is_of_another_kind, read_fields, rea
 from frametally_videos.upload_refusals import FieldRefused
 from frametally_videos.upload_routes import upload_answers
 from frametally_videos.upload_routes.form_reader import FilePart, FormReader
-from frametally_videos.upload_routes.intake import Intake, take_in
 from frametally_videos.upload_routes.request_body import Gone, Turn, read_body
 from frametally_videos.upload_routes.tus_headers import field_problem
+from frametally_videos.upload_routes.upload_intake import Intake, take_in
 from frametally_videos.upload_routes.upload_place import UploadPlace
 from frametally_videos.uploads.acceptance import Accepted
 from frametally_videos.uploads.receiving import abort_upload, begin_upload, keep_upload, note_end
@@ -67,7 +67,7 @@ FIELDS = (
     text("roi", "The region of interest, as JSON.", '{"x": 100, "y": 100, "width": 500, "height": 300}'),
     text(
         "calibration",
-        "Points with their metres, as JSON; `calibrate_coordinates` means the same.",
+        "Points with their coordinates in metres, as JSON; `calibrate_coordinates` means the same.",
         '{"points": [[0, 0], [100, 100]]}',
     ),
     text(

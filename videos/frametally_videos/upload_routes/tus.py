@@ -16,7 +16,6 @@ from frametally_videos.routes import SOME_VIDEO
 from frametally_videos.upload_refusals import WOULD_MOVE_COUNTS
 from frametally_videos.upload_routes import tus_headers, upload_answers
 from frametally_videos.upload_routes.form_uploads import FIELDS, REFUSED
-from frametally_videos.upload_routes.intake import Intake, take_in
 from frametally_videos.upload_routes.request_body import (
     MOST_CHECKED_BYTES,
     Gone,
@@ -27,6 +26,7 @@ from frametally_videos.upload_routes.request_body import (
     no_more_than,
     read_body,
 )
+from frametally_videos.upload_routes.upload_intake import Intake, take_in
 from frametally_videos.upload_routes.upload_place import UploadPlace, refused_problem
 from frametally_videos.uploads.receiving import (
     abort_upload,

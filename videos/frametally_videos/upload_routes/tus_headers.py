@@ -185,7 +185,7 @@ def _bad_metadata(reason: str) -> Problem:
     return Problem(
         400,
         f"Upload-Metadata cannot be read: {reason}.",
-        remedy="Send keys, each with a space and its value in Base64, separated by commas.",
+        remedy="Send keys separated by commas, each followed by a space and its value in Base64.",
     )
 
 

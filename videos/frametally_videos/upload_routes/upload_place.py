@@ -19,8 +19,8 @@ from frametally_videos.upload_refusals import (
     WOULD_MOVE_COUNTS,
     Refused,
 )
-from frametally_videos.upload_routes.intake import Hashing, Intake
 from frametally_videos.upload_routes.request_body import Turns
+from frametally_videos.upload_routes.upload_intake import Hashing, Intake
 from frametally_videos.upload_routes.upload_limits import UPLOADS_IN_ALL, Limits
 from frametally_videos.uploads.acceptance import Acceptance, Accepted, UploadSettler, is_whole
 from frametally_videos.uploads.receiving import UploadPorts, find_upload

@@ -273,8 +273,8 @@ def explain(error: BaseException, access: KafkaAccess, url: str, topic: str, doi
             )
         case errors.InvalidReplicationFactorError():
             return Misconfigured(
-                f"topic {topic!r} cannot be created: there are fewer brokers than "
-                "FRAMETALLY_LOG_REPLICATION; lower it, or add brokers"
+                f"topic {topic!r} cannot be created: there are fewer brokers than Kafka's "
+                "default.replication.factor; lower it, or add brokers"
             )
         case errors.InvalidTopicError():
             return Misconfigured(f"{topic!r} is not a valid topic name: correct FRAMETALLY_TOPIC")

@@ -64,7 +64,6 @@ class KafkaLog:
         """Read the settings, by `read_kafka_access`; nothing is asked of Kafka yet."""
         self.url = url
         self._access = read_kafka_access(url, access)
-        self._replication = access.replication if access else 0
         self._retention_h = access.retention_h if access else 0
         self._lease_s = lease_s
         self._lock = threading.Lock()
@@ -83,7 +82,7 @@ class KafkaLog:
                 keep_s = self._retention_h * HOUR_S
             new_topic = {
                 "num_partitions": partitions,
-                "replication_factor": self._replication or -1,
+                "replication_factor": -1,
                 "configs": _keeping(keep_s),
             }
             # Another may be quicker.

@@ -29,7 +29,7 @@ _RIGHTS = {
 }
 _SECRET = "correct FRAMETALLY_STORE_SECRET_KEY"  # noqa: S105 - the name of a setting
 _KEY = "correct FRAMETALLY_STORE_ACCESS_KEY"
-_REGION = "correct FRAMETALLY_STORE_REGION"
+_REGION = "correct AWS_REGION"
 _CLOCK = "its clock and this machine's clock differ too much: set this machine's clock, preferably with NTP"
 _TOKEN = "these credentials have expired: get new ones"  # noqa: S105
 _SETUP = "correct FRAMETALLY_STORE_URL, or run `frametally setup` to create it"

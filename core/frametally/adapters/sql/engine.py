@@ -107,7 +107,7 @@ class SqlDatabase:
                 if layout != self._layout.schema_version:
                     raise Misconfigured(
                         f"another version of frametally changed {self._part} {self._name} to layout "
-                        f"{layout} while this one was running: restart this one, with the same version"
+                        f"{layout} while this one was running: restart this one with that version"
                     )
                 yield connection
 

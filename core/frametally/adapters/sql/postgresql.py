@@ -67,12 +67,14 @@ class SqlServer:
                 the CA file asks for.
         """
         self._part = part
-        stem = setting.removesuffix("_URL")
+        # The catalogue's login is the ledger's; of all but the index the URL names the user.
+        stem = setting.removesuffix("_URL").replace("_CATALOGUE", "_LEDGER")
+        has_ca_file = stem in ("FRAMETALLY_INDEX", "FRAMETALLY_LEDGER")
         self._names = {
             "url": setting,
-            "user": f"{stem}_USER",
+            "user": "FRAMETALLY_INDEX_USER" if stem == "FRAMETALLY_INDEX" else f"the name in {setting}",
             "password": f"{stem}_PASSWORD",
-            "ca_file": f"{stem}_CA_FILE",
+            "ca_file": f"{stem}_CA_FILE" if has_ca_file else f"sslrootcert in {setting}",
         }
         self._url = self._parsed(url, access or ServerAccess())
         where = URL.create(

@@ -91,7 +91,7 @@ def _intact_rows(connection: Connection, model: str | None) -> Iterator[Row[Any]
         query = query.where(tables.runs.c.model == model)
     for row in connection.execute(query):
         if not tables.is_intact(tables.runs, row):
-            raise IndexDamaged(f"its entry of {row.day} ({row.model}, {row.interval_s} s)")
+            raise IndexDamaged(f"its entry for {row.day} ({row.model}, {row.interval_s} s)")
         yield row
 
 

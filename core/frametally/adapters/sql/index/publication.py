@@ -78,7 +78,7 @@ def remove_damaged(connection: Connection) -> list[str]:
     for row in connection.execute(select(tables.runs)).all():
         if not tables.is_intact(tables.runs, row):
             connection.execute(delete(tables.runs).where(tables.runs.c.number == row.number))
-            removed.append(f"the entry of {row.day} ({row.model}, {row.interval_s} s) was damaged")
+            removed.append(f"the entry for {row.day} ({row.model}, {row.interval_s} s) was damaged")
     for documents in tables.DOCUMENTS:
         indexed_runs = select(tables.runs.c.number).where(tables.runs.c.number == documents.c.run)
         connection.execute(delete(documents).where(~indexed_runs.exists()))

@@ -274,7 +274,7 @@ export function noneOf({ frames, total, metric }, counts) {
 }
 
 /**
- * "+12% against the week before (2,765, then 2,681; same hours filmed: 100%) compare".
+ * "+12% against the week before (2,765, previously 2,681; same hours filmed: 100%) compare".
  * @param {Api.Summary} summary
  * @param {Page.State} state
  * @param {Leads} on

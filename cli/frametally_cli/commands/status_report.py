@@ -90,7 +90,7 @@ _MOST_ROWS = 20
 _FIGURES = {
     "expected": "expected",
     "announced": "announced",
-    "detected": "detected",
+    "analysed": "detected",
     "dead letters": "dead_lettered",
     "forgotten": "forgotten",
     "overlapped": "overlapped",
@@ -163,8 +163,8 @@ def print_status(status: Status) -> None:
         _print_others(len(lines))
     if not status.behind and not status.broken and not status.away:
         out.print(
-            "settled: expected = announced = detected + dead letters + forgotten + overlapped, "
-            "detected = counted = indexed"
+            "settled: expected = announced = analysed + dead letters + forgotten + overlapped, "
+            "analysed = counted = indexed"
         )
 
 

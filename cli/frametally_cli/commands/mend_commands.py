@@ -210,7 +210,7 @@ def _say_target(target: forgetting.Target) -> None:
     still = "; its producer is still running: stop it first" if manifest.state == "producing" else ""
     line = (
         f"{manifest.name} (source {manifest.source_name}), {what}: {manifest.frames_announced} frames "
-        f"announced, of what is meant {target.extent.frames} detected, on {target.extent.days} days{still}"
+        f"announced, of what is meant {target.extent.frames} analysed, on {target.extent.days} days{still}"
     )
     click.echo(console.plain(line))
 
@@ -232,7 +232,7 @@ def _report(ports: Ports, done: list[Corrected]) -> int:
         click.echo("already done: nothing to change")
     else:
         click.echo(
-            f"corrected: {len(done)} media, {frames} frames announced again; "
+            f"corrected: media: {len(done)}; frames announced again: {frames}; "
             f"run `frametally consume`, then {mending.NEXT.removeprefix('run ')}"
         )
     return exit_code(done_count=frames, skipped=skipped)

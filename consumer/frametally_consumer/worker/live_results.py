@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
-from frametally.errors import FrametallyError, Misconfigured
+from frametally.errors import FrametallyError
 from frametally.opening import open_frame_log
 from frametally.ports.frame_log import FrameLog
 from frametally.process import failpoints
@@ -45,15 +45,7 @@ class Results:
     """
 
     def __init__(self, settings: Settings, log: FrameLog, say: Callable[[str], None]) -> None:
-        """Start the thread; `log` is for it alone, lines about it go to `say`, one a minute.
-
-        Raises `Misconfigured`: results would be sent where frames are announced.
-        """
-        if settings.results_topic in (settings.topic, settings.live_topic):
-            raise Misconfigured(
-                f"FRAMETALLY_RESULTS_TOPIC={settings.results_topic} is the topic on which frames are "
-                "announced; choose another topic"
-            )
+        """Start the thread; `log` is for it alone, lines about it go to `say`, one a minute."""
         self._settings = settings
         self._log = log
         self._say_once_a_minute = OnceAMinute(say)

@@ -52,7 +52,9 @@ def _forgotten(
         _remove(ports, video, progress)
         return
     if change.deletes:
-        progress.say(f"{video.name}: its uploaded video still has this range: delete the video on its page")
+        progress.say(
+            f"{video.name}: the uploaded video still contains this range; delete the video on its page"
+        )
     with catalogue_of(settings) as catalogue:
         row = catalogue.video(video.id)
         if row is not None and row.state == "ready":
