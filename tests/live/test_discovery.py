@@ -105,12 +105,12 @@ def test_a_device_that_needs_a_log_in_says_so_in_one_line_and_one_that_is_refuse
     with OnvifCamera(GATE, password=PASSWORD) as camera:
         offer = only(find(camera.answerer.place))
         setting = 'FRAMETALLY_LIVE_LOGINS={"127.0.0.1": "<user>:<password>"}'
-        assert offer.problem == f"127.0.0.1 requires a password: set {setting}"
+        assert offer.problem == f"127.0.0.1 requires a user name and password: set {setting}"
         assert (offer.name, offer.model, offer.streams) == ("Gate 1", "T-800", [])
         camera.questions.clear()
         wrong = only(find(camera.answerer.place, live_logins='{"127.0.0.1": "viewer:wrong"}'))
         assert wrong.problem is not None
-        assert "refuses user or password" in wrong.problem
+        assert "refuses the user name or password" in wrong.problem
         assert camera.questions == ["GetSystemDateAndTime", "GetDeviceInformation"]
 
 
@@ -120,7 +120,7 @@ def test_a_log_in_goes_only_to_its_own_host(find: Callable[..., CameraSearch], t
     added = elsewhere._replace(address=GATE)
     with OnvifCamera(GATE, password=PASSWORD) as camera:  # it calls itself Gate 1
         offer = only(find(camera.answerer.place, elsewhere, live_logins=logins))
-        assert "requires a password" in (offer.problem or "")
+        assert "requires a user name and password" in (offer.problem or "")
         assert not any(b"Username" in body for body in camera.bodies)
         assert offer.source == "Gate 1 127.0.0.1", "another source has that name"
         same = only(find(camera.answerer.place, added, live_logins=logins))
@@ -159,7 +159,7 @@ class Trap(Speaker):
             ("http://127.0.0.1:99999/", "names an address that frametally does not use: the port in"),
             (
                 "x" * 5000,
-                "names an address that frametally does not use: a camera's address has at most 2000",
+                "names an address that frametally does not use: a camera's address can have at most 2000",
             ),
             (" ", "names no address of its own"),
         ]
@@ -200,8 +200,8 @@ def test_where_no_camera_may_be_nobody_is_asked_and_the_line_names_the_setting(
 ) -> None:
     with OnvifCamera(GATE) as camera:
         offer = only(find(camera.answerer.place, live_allow="10.0.0.0/8"))
-    remedy = "if that is right, set FRAMETALLY_LIVE_ALLOW=10.0.0.0/8,127.0.0.1"
-    assert offer.problem == f"127.0.0.1 is not where cameras may be (10.0.0.0/8); {remedy}"
+    remedy = "if this address is right, set FRAMETALLY_LIVE_ALLOW=10.0.0.0/8,127.0.0.1"
+    assert offer.problem == f"frametally does not allow cameras at 127.0.0.1 (allowed: 10.0.0.0/8); {remedy}"
     assert camera.questions == []
 
 
@@ -246,7 +246,8 @@ def test_where_no_camera_may_be_nobody_is_asked_and_the_line_names_the_setting(
             (
                 "GetStreamUri",
                 Answer(200, envelope("<Uri>rtsp://127.0.0.1/?user=a&amp;password=geheim</Uri>")),
-                "names an address that frametally does not use: this address contains a log-in",
+                "names an address that frametally does not use: "
+                "this address contains a user name or password, which everyone who can see",
             ),
             (
                 "GetDeviceInformation",
@@ -415,7 +416,7 @@ def test_the_api_lists_cameras_for_those_who_may_add_them_records_it_and_adds_no
     (offer,) = refused.json["cameras"]
     assert (
         offer["problem"]
-        == "127.0.0.1 is not where cameras may be. Ask an administrator to allow this address."
+        == "frametally does not allow cameras at 127.0.0.1. Ask an administrator to allow this address."
     )
     assert "FRAMETALLY_" not in refused.text
     assert "set FRAMETALLY_LIVE_ALLOW=127.0.0.1" in caplog.text

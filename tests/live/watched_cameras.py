@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MINUTE_MS = 60_000
 LOST = "It does not answer: frametally tries again, at last every 30 s."
-REFUSED = "It refuses the log-in: set FRAMETALLY_LIVE_LOGINS."
+REFUSED = "It refuses the user name or password: check FRAMETALLY_LIVE_LOGINS."
 
 
 def film_wall(place: Place, *, more: int = 0) -> None:
@@ -83,7 +83,12 @@ def offer_cameras(place: Place) -> None:
         problem=None,
     )
     locked = msgspec.structs.replace(
-        usable, host="10.1.2.4", name="Yard", streams=[], cameras=[], problem="10.1.2.4 requires a password"
+        usable,
+        host="10.1.2.4",
+        name="Yard",
+        streams=[],
+        cameras=[],
+        problem="10.1.2.4 requires a user name and password",
     )
     place.search_cameras = lambda _: CameraSearch(cameras=[usable, locked], has_more=True)
 

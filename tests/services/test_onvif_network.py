@@ -62,4 +62,4 @@ def test_a_device_of_others_is_found_by_multicast_with_its_streams(
 
 def test_a_device_of_others_that_needs_a_log_in_says_so(tmp_path: Path) -> None:
     problem = discover(tmp_path, "viewer", "ge:he/im@")["problem"]
-    assert problem.startswith("10.9.8.7 requires a password: set FRAMETALLY_LIVE_LOGINS=")
+    assert problem.startswith("10.9.8.7 requires a user name and password: set FRAMETALLY_LIVE_LOGINS=")
