@@ -144,7 +144,7 @@ class RunHours(SealedRecord, frozen=True, kw_only=True):
     day: str
     hours: dict[str, dict[int, CountedHour]]
 
-    remedy: ClassVar[str] = "remove it: the day's next run is then counted from its segments alone"
+    remedy: ClassVar[str] = "delete it: the day's next run then counts from its segments alone"
 
     @property
     def key(self) -> str:  # noqa: D102

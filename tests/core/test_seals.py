@@ -29,7 +29,7 @@ from frametally import keys
 from frametally.books.quality_reports import QualityReport
 from frametally.books.runs import read_paths, read_run, read_tracks
 from frametally.errors import FrametallyError, Poison
-from frametally.history_records import HistoryEntry, HistoryReason, RunHistory
+from frametally.history_records import CountedHour, HistoryEntry, HistoryReason, RunHistory, RunHours
 from frametally.media.manifests import list_manifests, list_tombstones
 from frametally.media.source_timezones import SourceTimezones
 from frametally.process.reports import NoProgress
@@ -107,6 +107,14 @@ RECORDS: list[SealedRecord] = [
             )
         ],
         segments_to={"log-1/frames-0": 0},
+    ),
+    RunHours(
+        run_id="000001-" + "5" * 16,
+        model="m",
+        params="0" * 8,
+        interval_s=60,
+        day="2026-01-01",
+        hours={"cam": {8: CountedHour("6" * 16, duplicates_dropped=1)}},
     ),
 ]
 for module in of_capabilities("sealed_records"):
@@ -275,7 +283,7 @@ def test_what_lies_in_a_folder_of_records_and_is_none_is_passed_over() -> None:
 
 def test_doctor_reads_each_record_as_what_it_is_and_names_each_that_is_damaged(tmp_path: Path) -> None:
     with open_ports(load_settings(data_dir=tmp_path)) as ports:
-        own_checks = (Run, QualityReport, RunHistory)  # which the check of runs reads
+        own_checks = (Run, QualityReport, RunHistory, RunHours)  # which the check of runs reads
         small = [record for record in RECORDS if not isinstance(record, own_checks)]
         for record in small:
             ports.store.put(record.key, encode(record))

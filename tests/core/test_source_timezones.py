@@ -71,7 +71,7 @@ def test_a_plan_says_the_first_frame_by_both_clocks_and_nothing_where_nothing_ch
     manifest = make_manifest(1, source="gate")
     media = [msgspec.structs.replace(manifest, first_captured_at_ms=0, last_captured_at_ms=0)]
     first, second, third = plan_timezone(store, media, "Asia/Tokyo").lines
-    assert first.endswith("in Asia/Tokyo, not in each viewer's own zone.")
+    assert first.endswith("in Asia/Tokyo, not in each viewer's own time zone.")
     assert second == "Its first frame: 1970-01-01 00:00:00 UTC becomes 1970-01-01 09:00:00 JST."
     assert third.endswith("No stored count changes.")
     assert not plan_timezone(store, media, "").lines

@@ -31,7 +31,7 @@ WORDS = {
     "alerts": r"\balerts?\b",
     "gold": r"\bgold\b",
     "live": r"\brtsp\b|`frametally (live|stream)",
-    "traffic": r"\b(?<!time )zones?\b|(?<!--)\bcalibrat(?!ed on)|`frametally lines|\btraffic report",
+    "traffic": r"\b(?<!time )zones?\b|(?<!--)\bcalibrat(?!ed? on)|`frametally lines|\btraffic report",
     "videos": r"\bupload|\bcatalogue of videos\b|`frametally (work|catalogue)",
 }
 LEFT_TESTS = ("core", "consumer", "hadoop", "search")

@@ -81,7 +81,7 @@ def test_who_comes_second_is_told_and_nothing_of_the_first_is_lost(client: Flask
     second = draw(client, {"zones": [ZONE]}, 0)
     assert second.status_code == 412
     assert second.mimetype == "application/problem+json"
-    assert "revision 1 now" in second.json["detail"]
+    assert "it is now at revision 1, but your change is based on revision 0" in second.json["detail"]
     assert [one["name"] for one in client.get(ADDRESS).json["lines"]] == ["stop"]
 
 

@@ -137,7 +137,7 @@ def _change(store: ObjectStore, change: Callable[[dict[str, str]], None]) -> Non
 
 
 def _lines(name: str, before: str, after: str, media: Sequence[MediaManifest]) -> list[str]:
-    viewers_zone = "each viewer's own zone"
+    viewers_zone = "each viewer's own time zone"
     subject = f"Pages and reports will show times of {as_text(name)}"
     lines = [f"{subject} in {after or viewers_zone}, not in {before or viewers_zone}."]
     times = [manifest.first_captured_at_ms for manifest in media if manifest.first_captured_at_ms is not None]
