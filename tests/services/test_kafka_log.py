@@ -279,9 +279,9 @@ def test_who_may_look_and_not_read_or_write_is_told_so_instead_of_waiting_for_ev
     access = LogAccess(user=kafka["USER"], password=SecretStr(kafka["PASSWORD"]))
     with closing(open_frame_log(kafka["SASL_URL"], access)) as log:
         assert log.end_offsets(topic) == {0: 0, 1: 0}
-        with pytest.raises(Misconfigured, match=f"user 'frametally' read topic '{topic}'"):
+        with pytest.raises(Misconfigured, match=f"user 'frametally' to read topic '{topic}'"):
             log.subscribe(topic, "group", on_assigned=print, on_revoked=print)
-        with pytest.raises(Misconfigured, match=f"user 'frametally' write to topic '{topic}'"):
+        with pytest.raises(Misconfigured, match=f"user 'frametally' to write to topic '{topic}'"):
             log.publish(topic, [(b"", b"x")])
 
 

@@ -248,7 +248,7 @@ def test_an_operator_does_all_that_the_commands_do_and_nothing_to_topics_of_othe
         log.keep_for("frames", 48)
         log.create_topic("redetect-another-model", 1)
         log.trim("frames")
-        with pytest.raises(Misconfigured, match="look at topic 'of-others'"):
+        with pytest.raises(Misconfigured, match="to describe topic 'of-others'"):
             log.create_topic("of-others", 1)
         with pytest.raises((Misconfigured, NoSuchTopic)):
             log.publish("of-others", MESSAGES)

@@ -67,16 +67,16 @@ WRONG = {
         "frametally",
         SECRET,
         Misconfigured,
-        "correct {stem}_USER and {stem}_PASSWORD",
+        "correct {user} and {stem}_PASSWORD",
     ),
     "an unknown user": (
         "{url}",
         "nobody-here",
         SECRET,
         Misconfigured,
-        "correct {stem}_USER and {stem}_PASSWORD",
+        "correct {user} and {stem}_PASSWORD",
     ),
-    "no password": ("{url}", "frametally", "", Misconfigured, "set {stem}_USER and {stem}_PASSWORD"),
+    "no password": ("{url}", "frametally", "", Misconfigured, "set {user} and {stem}_PASSWORD"),
     "a missing database": ("{url}-not", None, None, Misconfigured, "create it, or correct {stem}_URL"),
     "an unknown host": (
         "postgresql://nohost.invalid/x",
@@ -102,7 +102,8 @@ def test_what_is_wrong_is_one_line_with_the_remedy_and_without_the_password(
     caplog.set_level(logging.DEBUG)
     with pytest.raises(error) as raised:
         open_it(url.format(url=values["URL"]), access)
-    assert remedy.format(stem=stem) in str(raised.value)
+    user_place = f"{stem}_USER" if open_it is open_count_index else f"the name in {stem}_URL"
+    assert remedy.format(stem=stem, user=user_place) in str(raised.value)
     assert "\n" not in str(raised.value)
     told = "".join(traceback.format_exception(raised.value)) + caplog.text + repr(access)
     assert not own or own not in told
