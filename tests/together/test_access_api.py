@@ -191,7 +191,7 @@ def test_an_unknown_name_and_a_wrong_password_have_one_answer_after_the_same_wor
     assert {one.status for one in answers} == {401}
     shown = {re.sub(b'value="[^"]*"', b"", one.body) for one in answers}
     assert len(shown) == 1
-    assert b"Name, password or code is wrong." in shown.pop()
+    assert b"The user name, password or code is wrong." in shown.pop()
     assert len(set(work)) == 1
     assert len(work) == 3
 

@@ -398,7 +398,9 @@ def test_two_models_are_compared_by_how_their_names_begin_whatever_is_drawn(foot
     draw(footage, STOP, BAY)
     footage.aggregate()
     assert compare_models(footage.store, "tiny", "small").compared == 1
-    with pytest.raises(Misconfigured, match=r"there are small-1, tiny-1$"):
+    with pytest.raises(
+        Misconfigured, match=r"large: no counts of such a model; choose from: small-1, tiny-1$"
+    ):
         compare_models(footage.store, "large", "small")
 
 
