@@ -215,7 +215,7 @@ def test_a_gap_between_segments_is_said_with_the_runs_of_its_model(footage: Foot
         for detail in check.details
         if run.model == "tiny-1" and other
     ]
-    assert gap == ("gap in the chain of frames-0 (log log-1): a segment ends at 5, the next begins at 9")
+    assert gap == ("gap in the chain of frames-0 (log log-1): a segment ends at 5, but the next begins at 9")
 
 
 def test_a_frame_that_is_a_dead_letter_is_not_missed(footage: Footage) -> None:

@@ -173,7 +173,7 @@ def test_the_picture_shows_the_junction(filmed: Place) -> None:
         ("source=crossroads&source=gate", "source", "A report covers one source"),
         ("source=crosroads", "source", "no source"),
         (f"{ASKED}&classes=euro13", "classes", "not one of the possible values"),
-        (f"{ASKED}&model=none", "model", "Nothing was counted"),
+        (f"{ASKED}&model=none", "model", "The model 'none' has no counts."),
         (f"{ASKED}&from=2024-01-01&to=2024-12-01", "to", "the maximum is 62"),
     ],
 )

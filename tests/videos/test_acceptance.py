@@ -306,7 +306,7 @@ def test_bytes_that_are_not_all_there_become_nothing_and_stay(ports: UploadPorts
     write = resume_write(ports.store, upload)
     write.append(DATA[:-1], at_byte=0)
     write.flush()
-    with pytest.raises(Poison, match="999 bytes of 1000"):
+    with pytest.raises(Poison, match="has 999 of 1000 bytes"):
         Acceptance(ports).accept(upload)
     assert resume_write(ports.store, upload).durable_bytes == len(DATA) - 1
     assert settle(ports) == []
