@@ -360,7 +360,8 @@ def test_plain_hadoop_streaming_gives_the_bytes_of_plain_pipes(rig: Rig, tmp_pat
     rig.fs("-put", *map(str, files), str(tmp_path / "manifest.txt"), folder)
     write_bundle(tmp_path / "frametally_job.zip")
     python = rig.settings.hadoop_python
-    command = [rig.hadoop["BIN"], "jar", rig.hadoop["STREAMING_JAR"]]
+    [streaming_jar] = Path(rig.hadoop["FOLDER"], "lib").glob("hadoop-streaming*.jar")
+    command = [rig.hadoop["BIN"], "jar", str(streaming_jar)]
     command += ["-D", "mapreduce.job.maps=3"]
     command += ["-files", f"{HADOOP / 'mapper.py'},{HADOOP / 'reducer.py'},{tmp_path / 'frametally_job.zip'}"]
     command += ["-input", f"{folder}/manifest.txt", "-output", f"{folder}/counts"]
