@@ -101,8 +101,8 @@ def manifest(**changes: Any) -> MediaManifest:
 
 
 def announce(settings: Settings, store: MemoryStore, log: MemoryLog, **bounds: Any) -> Any:
-    model = load_detector(settings).model_id
-    return redetect(settings=settings, store=store, log=log, model=model, progress=NoProgress(), **bounds)
+    bounds.setdefault("model", load_detector(settings).model_id)
+    return redetect(settings=settings, store=store, log=log, progress=NoProgress(), **bounds)
 
 
 def announced(log: MemoryLog, topic: str) -> list[FrameAnnouncement]:
@@ -161,7 +161,7 @@ def test_the_model_then_has_every_frame_and_nothing_is_announced_for_it_any_more
     assert len(paths) == FRAMES + 2
     again = announce(settings, store, log)
     assert (again.announced, again.known) == (0, FRAMES + 2)
-    other = announce(settings.model_copy(update={"min_confidence": 0.3}), store, log)
+    other = announce(settings, store, log, model="pixels-opencv-u8-00000000")
     assert other.announced == FRAMES + 2
 
 
@@ -297,7 +297,7 @@ def test_a_frame_that_the_store_lost_or_spoiled_is_listed(settings: Settings, st
 
 @pytest.mark.parametrize("model", ["", "../x", "A", "a" * 92, "a/b"])
 def test_what_is_no_model_id_is_refused(settings: Settings, store: MemoryStore, model: str) -> None:
-    with pytest.raises(Misconfigured, match="is not a model id"):
+    with pytest.raises(Misconfigured, match="is not a model ID"):
         redetect(settings=settings, store=store, log=MemoryLog(), model=model, progress=NoProgress())
 
 

@@ -493,7 +493,7 @@ def test_a_lease_that_runs_out_hands_over_and_the_late_commit_is_refused(
     assert heir.assignment() == set(range(PARTITIONS))
     commit_all(log, heir)
     for partition in range(PARTITIONS):
-        with pytest.raises(LeaseLost, match=f"partition {partition} is no longer"):
+        with pytest.raises(LeaseLost, match=f"partition {partition} no longer belongs to this consumer"):
             zombie.consumer.commit(partition, 1)
     assert log.committed(TOPIC, GROUP) == log.end_offsets(TOPIC)
 

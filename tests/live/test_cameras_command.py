@@ -73,7 +73,10 @@ def test_a_camera_is_added_captured_stopped_counted_and_removed_and_its_password
             "rtsp://10.0.0.1/gate",
             ". If this address is right, set FRAMETALLY_LIVE_ALLOW=127.0.0.1,10.0.0.1\n",
         ),
-        ("file:///etc/passwd", ". Write it as rtsp://192.168.1.20:554/stream; there are rtsp://"),
+        (
+            "file:///etc/passwd",
+            ". Write it as rtsp://192.168.1.20:554/stream; the possible kinds are rtsp://",
+        ),
     ],
 )
 def test_an_address_that_cannot_be_a_cameras_is_one_line_with_its_own_remedy_and_adds_nothing(
@@ -97,7 +100,7 @@ def test_frames_that_are_left_out_are_in_the_list(tmp_path: Path, monkeypatch: p
         told = FeedTold("running", frames_per_s=4.2, taken_per_s=4.2, offered_per_s=5.0)
         assert feeds.renew_feed(feed, told, lease_s=60)
     listed = run_frametally("live", "list", settings=settings)
-    assert "4.2 frames/s (taken 4.2 of 5.0/s)" in listed
+    assert "4.2 frames/s (4.2 of 5.0 frames/s used)" in listed
 
 
 def is_waiting(settings: Settings, source: str) -> bool:

@@ -262,13 +262,14 @@ def test_lines_and_zones_are_counted_to_the_bytes_of_inline(rig: Rig, tmp_path: 
         assert published(store) == expected
 
 
-def test_links_that_always_end_too_early_are_one_line_with_the_setting(rig: Rig) -> None:
+def test_links_that_always_end_too_early_are_one_line_with_the_remedy(rig: Rig) -> None:
     with rig.new_store() as store:
         address = store.address
         store.address = lambda key, *, ttl_s: address(key, ttl_s=1)
         time_out: dict[str, Any] = {"runner": "inline"}
         with pytest.raises(
-            LinkEnded, match=r"its presigned link has expired.*FRAMETALLY_MANIFEST_TTL_S"
+            LinkEnded,
+            match=r"its presigned link has expired; .* count fewer days at a time with --from and --to",
         ) as raised:
             rig.on_read = lambda: time.sleep(2.1) or ""
             aggregate(settings=rig.settings, store=store, progress=NoProgress(), **time_out)

@@ -344,7 +344,10 @@ def test_what_browsers_play_as_it_came_is_completed_at_once(place: Place, client
     answer = client.get(f"/internal/video-enhancement-status/{video_id}").json
     assert (answer["status"], answer["result_url"]) == ("completed", f"/processed_videos/{video_id}")
     assert answer["enhanced"] is False
-    assert "no one has requested it" in answer["message"]
+    assert answer["message"] == (
+        "No one has requested an enhanced version of the video yet. To request one, send the kind enhance "
+        "to its jobs."
+    )
 
 
 @pytest.mark.thorough

@@ -687,7 +687,7 @@ def test_what_is_said_badly_of_a_file_is_400(fake: Place, url: str, said: str) -
 
 def test_more_bytes_than_were_announced_are_refused_and_what_fits_stays(url: str) -> None:
     path = begin(url, 100)
-    assert_problem(patch(url, path, 0, bytes(101)), 400, "100 bytes")
+    assert_problem(patch(url, path, 0, bytes(101)), 400, "more bytes than the 100 that it announced")
     chunks = (bytes(40) for _ in range(3))
     answer = ask(url, "PATCH", path, chunks, {**BYTES, "Upload-Offset": "0"})
     assert_problem(answer, 400)

@@ -244,7 +244,7 @@ def test_a_version_for_browsers_that_cannot_be_made_leaves_the_video_ready(house
     row = house.settled()
     assert (row.state, row.reason) == (
         "ready",
-        "What browsers play could not be made: No encoder works here.",
+        "The version for browsers could not be made: No encoder works here.",
     )
     assert row.books is not None
     assert row.books.counted == 3

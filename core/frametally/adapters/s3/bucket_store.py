@@ -269,8 +269,7 @@ class S3Store:
             if left_s < ttl_s:
                 raise Misconfigured(
                     f"{self._place}: these credentials expire in {left_s:.0f} s, before a link that is "
-                    f"valid for {ttl_s} s: use credentials that last longer, or set a shorter time for "
-                    "links"
+                    f"valid for {ttl_s} s: use credentials that last longer"
                 )
         return obstore.sign(self._signer, "GET", key, datetime.timedelta(seconds=ttl_s))
 
