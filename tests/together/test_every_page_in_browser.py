@@ -41,7 +41,7 @@ WORDS = """() => {
   for (const one of main.querySelectorAll(".card")) one.style.contentVisibility = "visible";
   const taken = [];
   for (const one of main.querySelectorAll("h1, h2, th, td")) {
-    if (!one.checkVisibility() || one.closest("dialog, .visually-hidden, details:not([open])")) continue;
+    if (!one.checkVisibility() || one.closest("dialog, .acts, .visually-hidden, details:not([open])")) continue;
     const texts = document.createTreeWalker(one, NodeFilter.SHOW_TEXT);
     while (texts.nextNode()) {
       const { parentElement, data } = texts.currentNode;
