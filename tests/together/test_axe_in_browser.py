@@ -160,6 +160,44 @@ def open_by(button: str, opened: str) -> Callable[[Page], None]:
     return press
 
 
+def make_alert(page: Page) -> None:
+    page.locator("#rule-box summary").click()
+    page.locator("#rule-name").fill("crowd")
+    page.locator("#rule-threshold").fill("3")
+    expect(page.locator("#trial")).not_to_be_empty()
+
+
+def mark_range(page: Page) -> None:
+    chart = page.locator("#chart")
+    for key in ("Home", "Shift+ArrowRight", "Shift+ArrowRight"):
+        chart.press(key)
+    expect(page.locator(".zoom-selection")).to_be_visible()
+
+
+def choose_hole(page: Page) -> None:
+    page.locator(".lane", has_text="gate").press("ArrowRight")
+    expect(page.locator(".lane .chosen")).to_have_count(1)
+
+
+def find_no_cameras(place: Place) -> None:
+    film_wall(place)
+    place.search_cameras = lambda _: CameraSearch(cameras=[], has_more=False)
+
+
+def find_without_network(place: Place) -> None:
+    film_wall(place)
+
+    def fail(_: object) -> CameraSearch:
+        raise Unavailable("no network to search", remedy="connect one")
+
+    place.search_cameras = fail
+
+
+def film_year(place: Place) -> None:
+    """Film a year, by the day."""
+    place.film({"car": 6, "bus": 2}, source="gate", intervals=366, interval_s=86_400, filmed=lambda n: n % 40 != 7)
+
+
 @dataclass(frozen=True)
 class State:
     """A state of a page: what its address is, and what is done there."""
