@@ -25,6 +25,7 @@ from tests.videos.made_up_videos import Shelf, all_states, make_video
 from tests.videos.made_up_work import Workshop, make_job, many_jobs
 from tests.videos.video_records import make_video as make_record
 from tests.web.counted_footage import (
+    START_MS,
     make_lines,
     publish_lines,
     publish_objects,
@@ -33,6 +34,9 @@ from tests.web.counted_footage import (
 )
 from tests.web.recounted import three_changes
 
+from frametally_live.camera_answers import CameraSearch
+from frametally_live.discovery.probe import NoNetwork
+
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
 
@@ -40,6 +44,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
     from tests.web.conftest import Place, Visit
 
+DAY_MS = 86_400_000
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WIDE = {"width": 1280, "height": 900}
 HALF = {"width": 640, "height": 450}  # the same window at 200 %
@@ -160,6 +165,70 @@ def open_by(button: str, opened: str) -> Callable[[Page], None]:
     return press
 
 
+def film_told(place: Place) -> None:
+    """Film two sources, and have rules, reports and what was told."""
+    film_two(place)
+    test_narrow_in_browser.tell_much(place)
+
+
+def make_alert(page: Page) -> None:
+    page.locator("#rule-box summary").click()
+    page.locator("#rule-name").fill("crowd")
+    page.locator("#rule-threshold").fill("3")
+    expect(page.locator("#trial")).not_to_be_empty()
+
+
+def mark_range(page: Page) -> None:
+    chart = page.locator("#chart")
+    for key in ("Home", "Shift+ArrowRight", "Shift+ArrowRight"):
+        chart.press(key)
+    expect(page.locator(".zoom-selection")).to_be_visible()
+
+
+def choose_hole(page: Page) -> None:
+    page.locator(".lane", has_text="gate").press("ArrowRight")
+    expect(page.locator(".lane .chosen")).to_have_count(1)
+
+
+def find_no_cameras(place: Place) -> None:
+    """Have a search find nothing."""
+    film_wall(place)
+    place.search_cameras = lambda _: CameraSearch(cameras=[], has_more=False)
+
+
+def search_without_network(place: Place) -> None:
+    """Have no network to search."""
+    film_wall(place)
+
+    def fail(_: object) -> CameraSearch:
+        raise NoNetwork("this machine has no network to search for cameras (it is unplugged)")
+
+    place.search_cameras = fail
+
+
+def answer_nothing(page: Page) -> None:
+    """Have the server answer no question for now."""
+    problem = {
+        "status": 503,
+        "title": "Away",
+        "detail": "The index is not responding.",
+        "remedy": "Try again.",
+    }
+    page.route("**/api/v1/**", lambda route: route.fulfill(status=503, json=problem))
+
+
+def film_year(place: Place) -> None:
+    """Film a year, by the day."""
+    place.film(
+        {"car": 6, "bus": 2},
+        source="gate",
+        start_ms=START_MS - START_MS % DAY_MS,
+        intervals=366,
+        interval_s=86_400,
+        filmed=lambda n: n % 40 != 7,
+    )
+
+
 @dataclass(frozen=True)
 class State:
     """A state of a page: what its address is, and what is done there."""
@@ -235,6 +304,37 @@ STATES = {
     ),
     "a line in the editor": State("lines/edit?source=gate", choose_line, EDITOR, film_junction),
     "a zone that is drawn": State("lines/edit?source=gate", draw_zone, EDITOR, film_junction),
+    "a range that is marked": State(do=mark_range),
+    "a hole that is chosen": State(do=choose_hole),
+    "a year": State("", film=film_year),
+    "a year of one label as a table": State("?label=car&view=table", film=film_year),
+    "lines where none is drawn": State("lines?source=gate", wait_for="#lines-page:not([data-state=loading])"),
+    "an alert to make": State("alerts", make_alert, "#alerts-page", film_told),
+    "an alert from the chart": State(
+        "alerts?new=1&source=gate&label=car&metric=detections", nothing, "#rule-form", film_told
+    ),
+    "a report to make": State(
+        "alerts", open_by("#report-box summary", "#report-form"), "#alerts-page", film_told
+    ),
+    "a channel to add": State(
+        "alerts", open_by("#channel-box summary", "#channel-form"), "#alerts-page", film_told
+    ),
+    "notifications that failed": State("alerts?state=failed", wait_for="#alerts-page", film=film_told),
+    "no changes in the audit log": State("audit", wait_for="#audit-page", film=nothing),
+    **{
+        f"{name} without an answer": State(query, wait_for=main, serve=answer_nothing)
+        for name, query, main in (
+            ("the start", "", "#dashboard"),
+            ("dead letters", "dead-letters", "#letters-page"),
+            ("footage", "footage", "#footage-page"),
+            ("lines", "lines?source=gate", "#lines-page"),
+            ("the editor", "lines/edit?source=gate", "#editor"),
+            ("a traffic report", "traffic", TRAFFIC),
+            ("accuracy", "accuracy", "#accuracy-page"),
+            ("jobs", "jobs", "#jobs-page"),
+            ("videos", "videos", "#videos-page"),
+        )
+    },
     "no alerts": State("alerts", wait_for="#alerts-page", film=nothing),
     "alerts": State("alerts", wait_for="#alerts-page", film=test_narrow_in_browser.tell_much),
     "the audit log": State("audit", wait_for="#audit-page", film=test_narrow_in_browser.change_much),
@@ -308,6 +408,15 @@ STATES = {
             ("a camera that failed", "?camera=car-park", film_wall, nothing, nothing, "ready"),
             ("a camera to add", "", film_wall, open_by("#add-open", "#add"), nothing, "ready"),
             ("cameras of the network", "", offer_cameras, open_by("#search", "#offers"), nothing, "ready"),
+            ("no cameras found", "", find_no_cameras, open_by("#search", "#search-said"), nothing, "ready"),
+            (
+                "no network",
+                "",
+                search_without_network,
+                open_by("#search", "#search-failed"),
+                nothing,
+                "ready",
+            ),
             ("no cameras", "", nothing, nothing, nothing, "empty"),
             ("cameras that may not be changed", "", forbid_cameras, nothing, nothing, "ready"),
             ("cameras that cannot be shown", "", nothing, nothing, no_cameras_for_now, "failed"),
@@ -350,6 +459,7 @@ APPEARANCES: list[tuple[str, dict[str, int], dict[str, str], list[str]]] = [
     ("at 200 %", HALF, {}, PLACES),
     ("on a phone", PHONE, {}, RULES),
 ]
+PICTURED = {"wide", "in the dark", "on a phone"}
 # A change of colours has been drawn, new answers are there, and what was paler meanwhile is not any more.
 DRAWN = """async () => {
   for (let still = 0; still < 3; still++) {
@@ -363,7 +473,7 @@ AS_USUAL = {"media": "screen", "color_scheme": "light", "forced_colors": "none"}
 
 @pytest.mark.parametrize("name", some_quick(STATES, QUICK))
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
-    place: Place, visit: Callable[..., Visit], axe: str, name: str
+    place: Place, visit: Callable[..., Visit], axe: str, picture: Callable[[Page, str], None], name: str
 ) -> None:
     state = STATES[name]
     state.film(place)
@@ -384,6 +494,8 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
         page.set_viewport_size(size)  # type: ignore[arg-type]
         page.locator(state.wait_for).wait_for(state="attached")  # drawn anew in other colours
         page.evaluate(DRAWN)
+        if appearance in PICTURED:
+            picture(page, f"state-{name}-{appearance}".replace(" ", "-"))
         options = {"runOnly": rules, "resultTypes": ["violations"]}
         violations = page.evaluate("async (options) => (await axe.run(options)).violations", options)
         for one in violations:

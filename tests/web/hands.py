@@ -3,36 +3,65 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
     from tests.web.conftest import Visit
 
 MOST_CLICKS = 6
-_MOST_TABS = 250
-# How near the keyboard is to what is wanted: "there"; "near", in a group with its arrow keys; or "far".
-_NEARNESS = """(wanted) => {
+_MOST_KEYS = 250
+# The key that brings the keyboard nearer to what is wanted: none there, an arrow in a group that has keys.
+_KEY_TO = """(wanted) => {
   const here = document.activeElement;
-  if (here === wanted) return "there";
+  if (here === wanted) return "";
   const groups = "[role=toolbar], [role=listbox], [role=tablist], [role=group], .summary, table, ul";
   const group = wanted.closest(groups);
-  return wanted.tabIndex < 0 && here !== document.body && group?.contains(here) ? "near" : "far";
+  if (wanted.tabIndex >= 0 || here === document.body || !group?.contains(here)) return "Tab";
+  const isBefore = here.compareDocumentPosition(wanted) & Node.DOCUMENT_POSITION_PRECEDING;
+  return isBefore ? "ArrowLeft" : "ArrowRight";
 }"""
+# When the place at a share of the chart's width was.
+_MOMENT = """(share) => {
+  const chart = document.getElementById("chart").timeChart;
+  const { left, right } = chart.layout.area;
+  return chart.momentAt(left + share * (right - left));
+}"""
+_GESTURES = "document.getElementById('chart').timeChart.gestures"
+_CURSOR, _MARKED = f"{_GESTURES}.cursor", f"{_GESTURES}.marked?.[1] ?? 0"
 
 
 class MouseHand:
-    """Clicks; typing into a field that is shown is no click."""
+    """Clicks, draws and presses keys, each of which counts; typing into a field that is shown does not."""
 
-    def __init__(self, window: Visit) -> None:
+    def __init__(self, window: Visit, ready: str = "body") -> None:
+        """Wait for `ready` after each click."""
         self.window = window
         self.page: Page = window.page
+        self.ready = ready
         self.clicks = 0
+
+    def settle(self) -> None:
+        """Wait until the page has answered."""
+        self.page.locator(self.ready).first.wait_for()
 
     def click(self, target: Locator) -> None:
         """Press a button, a link, a box to tick, or what opens something."""
         self.clicks += 1
         target.click()
+        self.settle()
+
+    def press(self, key: str) -> None:
+        """Press a key where the keyboard is."""
+        self.clicks += 1
+        self.page.keyboard.press(key)
+        self.settle()
+
+    def choose(self, field: Locator, value: str) -> None:
+        """Choose in a list that drops down: one click opens it, one takes."""
+        self.clicks += 2
+        field.select_option(value)
+        self.settle()
 
     def fill(self, field: Locator, text: str) -> None:
         """Type into a field."""
@@ -48,6 +77,30 @@ class MouseHand:
         """Open a bar of the start page's chart."""
         self.clicks += 1
         self.window.click_bar(position, of)
+
+    def open_moment(self, share: float) -> None:
+        """Open the bar at a share of the chart's width."""
+        self.clicks += 1
+        area = self.window.chart_area()
+        x = area["left"] + share * (area["right"] - area["left"])
+        self.page.locator("#chart").click(position={"x": x, "y": area["bottom"] - 20})
+        self.settle()
+
+    def open_hole(self, lane: Locator) -> None:
+        """Ask why there is the first hole of a source's lane."""
+        self.clicks += 1
+        box, hole = lane.bounding_box(), lane.locator("rect.gap").first.bounding_box()
+        assert box is not None
+        assert hole is not None
+        lane.click(position={"x": hole["x"] - box["x"] + hole["width"] / 2, "y": box["height"] - 4})
+        self.settle()
+
+    def draw_range(self, from_share: float, to_share: float) -> None:
+        """Draw over the chart, to zoom in; shares of its width."""
+        self.clicks += 1
+        self.page.locator("#chart").scroll_into_view_if_needed()
+        self.window.drag(from_share, to_share)
+        self.settle()
 
     def draw(self, begun: tuple[float, float], ended: tuple[float, float]) -> None:
         """Draw over the editor's picture from one place to another, in shares of its sides."""
@@ -71,17 +124,31 @@ class KeyboardHand(MouseHand):
     def reach(self, target: Locator) -> None:
         """Bring the keyboard to something, by Tab, and by arrow keys within a group."""
         target.wait_for(state="attached")
-        for _ in range(_MOST_TABS):
-            nearness = target.evaluate(_NEARNESS)
-            if nearness == "there":
+        for _ in range(_MOST_KEYS):
+            key = target.evaluate(_KEY_TO)
+            if not key:
                 return
-            self.page.keyboard.press("Tab" if nearness == "far" else "ArrowRight")
+            self.page.keyboard.press(key)
         raise AssertionError(f"the keyboard does not reach {target}")
 
     def click(self, target: Locator) -> None:
         self.reach(target)
         is_box = target.evaluate("(one) => ['checkbox', 'radio'].includes(one.type)")
         self.page.keyboard.press("Space" if is_box else "Enter")
+        self.settle()
+
+    def press(self, key: str) -> None:
+        self.page.keyboard.press(key)
+        self.settle()
+
+    def choose(self, field: Locator, value: str) -> None:
+        self.reach(field)
+        for _ in range(field.locator("option").count()):
+            if field.input_value() == value:
+                break
+            self.page.keyboard.press("ArrowDown")
+            self.settle()
+        assert field.input_value() == value
 
     def fill(self, field: Locator, text: str) -> None:
         self.reach(field)
@@ -93,6 +160,36 @@ class KeyboardHand(MouseHand):
         for _ in range(position):
             self.page.keyboard.press("ArrowRight")
         self.page.keyboard.press("Enter")
+
+    def open_moment(self, share: float) -> None:
+        self._go(self.page.evaluate(_MOMENT, share))
+        self.press("Enter")
+
+    def open_hole(self, lane: Locator) -> None:
+        self.reach(lane)
+        for _ in range(1 + lane.locator("rect.gap").count()):
+            self.page.keyboard.press("ArrowLeft")
+        self.press("Enter")
+
+    def draw_range(self, from_share: float, to_share: float) -> None:
+        moments = [self.page.evaluate(_MOMENT, share) for share in (from_share, to_share)]
+        self._go(moments[0])
+        self._go_on("Shift+ArrowRight", _MARKED, moments[1])
+        self.press("Enter")
+
+    def _go(self, at_ms: float) -> None:
+        """Go to the first stop of the chart from a moment on."""
+        self.reach(self.page.locator("#chart"))
+        self.page.keyboard.press("Home")
+        self._go_on("ArrowRight", _CURSOR, at_ms)
+
+    def _go_on(self, key: str, to: str, at_ms: float) -> None:
+        """Press a key until what it moves is not before a moment."""
+        for _ in range(_MOST_KEYS):
+            if self.page.evaluate(to) >= at_ms:
+                return
+            self.page.keyboard.press(key)
+        raise AssertionError(f"the keyboard does not come to {at_ms}")
 
     def draw(self, begun: tuple[float, float], ended: tuple[float, float]) -> None:
         """Move the cross, which begins in the middle, by 20 pixels a key: places are rough."""
@@ -115,8 +212,9 @@ class KeyboardHand(MouseHand):
         self.page.keyboard.press("Enter")
 
 
+HANDS: dict[str, type[MouseHand]] = {"mouse": MouseHand, "keyboard": KeyboardHand}
+
+
 def hand_of(kind: str, window: Visit) -> MouseHand:
     """The hand of a kind."""
-    hands: dict[str, Any] = {"mouse": MouseHand, "keyboard": KeyboardHand}
-    hand: MouseHand = hands[kind](window)
-    return hand
+    return HANDS[kind](window)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.web.counted_footage import make_lines, publish_lines, put_manifest
+from tests.web.counted_footage import make_lines, publish_lines, put_dead_letters, put_manifest
 
 pytestmark = pytest.mark.thorough
 
@@ -14,6 +15,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright
 expect = playwright.expect
 
 if TYPE_CHECKING:
+    from playwright.sync_api import APIResponse, Route
     from tests.web.conftest import Place, Visit
 
 BOOKS = "#books-page[data-state=ready]"
@@ -70,3 +72,35 @@ def test_of_many_sources_the_first_eight_lines_are_shown_and_the_rest_is_a_click
     put_manifest(place, line, line, "Camera 12")
     expect(page.locator(".todo li")).to_have_count(13)
     expect(rest.locator("li").last).to_be_visible()
+
+
+def test_a_line_that_names_a_command_leads_those_who_may_to_the_page_that_does_the_same(
+    place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
+) -> None:
+    lines = make_lines("gate", frames=12)
+    publish_lines(place, lines[:10])
+    put_dead_letters(place, [(lines[10], "missing", "no such object")])
+    window = visit(place, url=serving(place.app(web_max_streams=0)))
+    page = window.page
+
+    def break_books(route: Route) -> None:
+        books = route.fetch().json()
+        books["broken"] = ["gate: 2 frames are in no segment; `frametally forget` its media, or `rm <b>`"]
+        route.fulfill(json=books)
+
+    page.route("**/api/v1/status", break_books)
+    window.open("books", wait_for=BOOKS)
+    line = page.locator(".todo li").first
+    expect(line).to_contain_text("rm <b>")
+    expect(line.locator("a")).to_have_count(1)
+    expect(line.locator("a")).to_have_attribute("href", "/footage")
+    window.open("dead-letters", wait_for="#letters-page[data-state=ready]")
+    expect(page.locator("main a code")).to_have_text("frametally forget")
+    page.route("**/books", lambda route: route.fulfill(response=(got := route.fetch()), body=_as_viewer(got)))
+    window.open("books", wait_for=BOOKS)
+    expect(line).to_contain_text("frametally forget")
+    expect(line.locator("a")).to_have_count(0)
+
+
+def _as_viewer(answer: APIResponse) -> str:
+    return re.sub('data-rights="[^"]*"', 'data-rights="look all"', answer.text())

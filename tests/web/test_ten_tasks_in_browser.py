@@ -1,6 +1,7 @@
-"""Ten questions that people come with, each answered from the start page within six acts of a hand.
+"""Ten questions that people come with, answered from the start page in six clicks, and by the keyboard alone.
 
-An act is a click, a key, or a range that is drawn; what is chosen in a list that drops down takes two.
+A key that somebody with a mouse presses, or a range that is drawn, is a click, too; what is chosen in a list
+that drops down takes two. The other ten tasks stand in tests/together/test_ten_more_tasks_in_browser.py.
 `make pictures` takes the pictures that docs/using-the-dashboard.md shows.
 """
 
@@ -10,18 +11,19 @@ import io
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from tests.web import city
 from tests.web.fixtures import SCREENSHOTS
+from tests.web.hands import HANDS, MOST_CLICKS, KeyboardHand, MouseHand
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl (a development dependency)")
 expect = playwright.expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator
     from tests.web.conftest import Place, Visit
 
     from frametally_models.files import ModelFiles
@@ -29,51 +31,21 @@ if TYPE_CHECKING:
 # The city is built and detected within the first of them; the machine may be busy.
 pytestmark = [pytest.mark.timeout(900), pytest.mark.thorough]
 
-MOST_ACTS = 6
 _READY = "#dashboard[data-state=ready][aria-busy=false], #books-page[data-state=ready]"
 PAPER_PX = (703, 1031)  # A4 without its margins
 DESK = {"width": 1280, "height": 860}
 
 
-class Hand:
-    """A visitor's hand at the start page; it counts what it does."""
+def choose_day(hand: MouseHand, name: str) -> None:
+    """Choose a day of the calendar."""
+    hand.click(hand.page.locator("#range-chip"))
+    hand.click(button(hand, re.compile(f"^{name} .*, footage")))
+    hand.click(hand.page.locator("#range-panel").get_by_role("button", name="Show", exact=True))
 
-    def __init__(self, window: Visit) -> None:
-        self.window = window
-        self.acts = 0
-        window.page.clock.set_fixed_time(city.NOW)
-        self.page: Page = window.open()
 
-    def click(self, target: Locator, **how: Any) -> None:
-        self.acts += 1
-        target.click(**how)
-        self.page.locator(_READY).wait_for()
-
-    def press(self, key: str) -> None:
-        self.acts += 1
-        self.page.keyboard.press(key)
-        self.window.settled()
-
-    def draw(self, from_share: float, to_share: float) -> None:
-        self.acts += 1
-        self.page.locator("#chart").scroll_into_view_if_needed()
-        self.window.drag(from_share, to_share)
-        self.window.settled()
-
-    def pick(self, target: Locator, value: str) -> None:
-        """Choose in a list that drops down: one act opens it, one takes."""
-        self.acts += 2
-        target.select_option(value)
-        self.window.settled()
-
-    def choose_day(self, name: str) -> None:
-        """A day of the calendar."""
-        self.click(self.page.locator("#range-chip"))
-        self.click(self.page.get_by_role("button", name=re.compile(f"^{name} .*, footage")))
-        self.click(self.page.locator("#range-panel").get_by_role("button", name="Show", exact=True))
-
-    def button(self, name: str | re.Pattern[str]) -> Locator:
-        return self.page.get_by_role("button", name=name)
+def button(hand: MouseHand, name: str | re.Pattern[str]) -> Locator:
+    """A button of the page."""
+    return hand.page.get_by_role("button", name=name)
 
 
 @pytest.fixture(scope="module")
@@ -89,21 +61,27 @@ def the_city(
     place.close()
 
 
-@pytest.fixture
-def hand(the_city: Place, visit: Callable[..., Visit]) -> Iterator[Hand]:
-    """At the start page; at the end it has not done too much."""
-    made = Hand(visit(the_city, viewport=DESK))
+@pytest.fixture(params=HANDS)
+def hand(request: pytest.FixtureRequest, the_city: Place, visit: Callable[..., Visit]) -> Iterator[MouseHand]:
+    """At the start page; at the end it has not clicked too often."""
+    window = visit(the_city, viewport=DESK)
+    window.page.clock.set_fixed_time(city.NOW)
+    window.open()
+    made = HANDS[request.param](window, _READY)
     yield made
-    assert 0 < made.acts <= MOST_ACTS
+    assert made.clicks <= MOST_CLICKS
+    assert (made.clicks > 0) == (request.param == "mouse")
 
 
 @pytest.fixture
-def photograph(hand: Hand) -> Callable[..., None]:
-    """Keeps a picture of what a hand has come to, for the manual."""
+def photograph(hand: MouseHand) -> Callable[..., None]:
+    """Keeps a picture of what the mouse has come to, for the manual."""
     folder = SCREENSHOTS / "tasks"
     folder.mkdir(parents=True, exist_ok=True)
 
     def take(name: str, *, top: str = "body") -> None:
+        if isinstance(hand, KeyboardHand):
+            return
         # Below the head, which stays.
         hand.page.locator(top).evaluate(
             """(one) => scrollTo(0, scrollY + one.getBoundingClientRect().top
@@ -121,12 +99,12 @@ def photograph(hand: Hand) -> Callable[..., None]:
 
 
 def test_when_was_it_busiest_for_trucks_last_week_by_the_quarter_hour(
-    hand: Hand, photograph: Callable[..., None]
+    hand: MouseHand, photograph: Callable[..., None]
 ) -> None:
     page = hand.page
     hand.click(page.locator("#legend").get_by_role("button", name=re.compile("^truck")))
     hand.click(page.locator("#range-chip"))
-    hand.click(hand.button("Last week"))
+    hand.click(button(hand, "Last week"))
     hand.click(
         page.get_by_role("group", name="Length of the intervals").get_by_role("button", name="15 mins")
     )
@@ -138,8 +116,8 @@ def test_when_was_it_busiest_for_trucks_last_week_by_the_quarter_hour(
     photograph("busiest", top="#answer")
 
 
-def test_was_monday_busier_than_the_monday_before(hand: Hand, photograph: Callable[..., None]) -> None:
-    hand.choose_day("Mon 16")
+def test_was_monday_busier_than_the_monday_before(hand: MouseHand, photograph: Callable[..., None]) -> None:
+    choose_day(hand, "Mon 16")
     answer = hand.window.fact("week")
     expect(answer.locator(".value")).to_have_text(re.compile(r"^[+\u2212-]?\d+%$"))
     expect(answer).to_contain_text("9 Nov 2026")
@@ -149,7 +127,7 @@ def test_was_monday_busier_than_the_monday_before(hand: Hand, photograph: Callab
 
 
 def test_how_many_different_cars_came_by_from_eight_to_nine_and_how_sure_is_that(
-    hand: Hand, photograph: Callable[..., None]
+    hand: MouseHand, photograph: Callable[..., None]
 ) -> None:
     page = hand.page
     hand.click(page.locator("#legend").get_by_role("button", name=re.compile("^car")))
@@ -162,7 +140,7 @@ def test_how_many_different_cars_came_by_from_eight_to_nine_and_how_sure_is_that
     photograph("how-many")
 
 
-def test_what_is_on_screen_goes_to_excel(hand: Hand, photograph: Callable[..., None]) -> None:
+def test_what_is_on_screen_goes_to_excel(hand: MouseHand, photograph: Callable[..., None]) -> None:
     page = hand.page
     hand.click(page.locator("#export summary"))
     photograph("export", top="#answer")
@@ -175,14 +153,14 @@ def test_what_is_on_screen_goes_to_excel(hand: Hand, photograph: Callable[..., N
 
 
 def test_a_link_shows_somebody_else_the_same(
-    hand: Hand, the_city: Place, visit: Callable[..., Visit], photograph: Callable[..., None]
+    hand: MouseHand, the_city: Place, visit: Callable[..., Visit], photograph: Callable[..., None]
 ) -> None:
     photograph("start")
     hand.window.context.grant_permissions(["clipboard-read", "clipboard-write"])
     hand.click(hand.page.locator("#legend").get_by_role("button", name=re.compile("^truck")))
     expect(hand.page).to_have_url(re.compile("label=truck"))
     hand.window.settled()
-    hand.click(hand.button("Copy link"))
+    hand.click(button(hand, "Copy link"))
     link = hand.page.evaluate("navigator.clipboard.readText()")
     photograph("link", top="#answer")
     other = visit(None, url=hand.window.url)
@@ -191,14 +169,11 @@ def test_a_link_shows_somebody_else_the_same(
     assert other.chart_values() == hand.window.chart_values()
 
 
-def test_why_is_there_a_hole_on_monday_at_two(hand: Hand, photograph: Callable[..., None]) -> None:
+def test_why_is_there_a_hole_on_monday_at_two(hand: MouseHand, photograph: Callable[..., None]) -> None:
     page = hand.page
-    hand.choose_day("Mon 16")
+    choose_day(hand, "Mon 16")
     lane = page.locator(".lane", has=page.locator(".lane-name:text-is('Station Road')"))
-    box, hole = lane.bounding_box(), lane.locator("rect.gap").bounding_box()
-    assert box is not None
-    assert hole is not None
-    hand.click(lane, position={"x": hole["x"] - box["x"] + hole["width"] / 2, "y": box["height"] - 4})
+    hand.open_hole(lane)
     panel = page.locator("#gap-panel")
     expect(panel).to_contain_text("Nothing was produced")
     expect(panel.locator("h3")).to_have_text(re.compile("^No footage, 16 Nov 2026, 1[34]:"))
@@ -207,24 +182,25 @@ def test_why_is_there_a_hole_on_monday_at_two(hand: Hand, photograph: Callable[.
     photograph("hole", top="#lanes")
 
 
-def test_is_everything_counted_up_to_now(hand: Hand, photograph: Callable[..., None]) -> None:
+def test_is_everything_counted_up_to_now(hand: MouseHand, photograph: Callable[..., None]) -> None:
     page = hand.page
     expect(page.locator("#health-strip")).to_have_attribute(
         "title", re.compile("footage up to 19 Nov 2026, 23:5.*counted 4 mins? ago")
     )
-    hand.click(page.locator("#health-strip"))
+    by_keyboard = page.locator("#pages").get_by_role("link", name="Books")  # where the strip leads, too
+    hand.click(by_keyboard if isinstance(hand, KeyboardHand) else page.locator("#health-strip"))
     expect(page.locator("#verdict")).to_contain_text("Every frame is accounted for")
     row = page.locator("#books tbody tr", has_text="Station Road")
     expect(row).to_contain_text("settled")
     photograph("books")
 
 
-def test_where_do_two_models_differ(hand: Hand, photograph: Callable[..., None]) -> None:
+def test_where_do_two_models_differ(hand: MouseHand, photograph: Callable[..., None]) -> None:
     page = hand.page
     hand.click(page.locator("#more-chip"))
     other = page.locator("#compare option[value^='model:']").get_attribute("value")
     assert other is not None
-    hand.pick(page.locator("#compare"), other)
+    hand.choose(page.locator("#compare"), other)
     hand.press("Escape")
     most = page.locator("#compare-area .compare-most tbody tr")
     expect(most.first).to_be_visible()
@@ -236,20 +212,20 @@ def test_where_do_two_models_differ(hand: Hand, photograph: Callable[..., None])
     photograph("two-models")
 
 
-def test_five_minutes_are_gone_through_frame_by_frame(hand: Hand, photograph: Callable[..., None]) -> None:
+def test_five_minutes_are_gone_through_frame_by_frame(
+    hand: MouseHand, photograph: Callable[..., None]
+) -> None:
     page = hand.page
     hand.click(page.locator("#sources .multiples").get_by_role("button", name=re.compile("^Market Square")))
     expect(page.locator("#chart-subtitle")).to_contain_text("08:02")
-    hand.draw(0.35, 0.44)  # of 55 minutes
+    hand.draw_range(0.35, 0.44)  # of 55 minutes
     expect(page.locator("#unzoom")).to_be_visible()
     expect(page.locator("#chart-subtitle")).to_contain_text(
-        re.compile("08:2[01].*08:2[56].*intervals of 1 sec")
+        re.compile("08:2[0-2].*08:2[5-7].*intervals of 1 sec")
     )
     hand.click(hand.window.tile("Mean per frame"))
     expect(page.locator("#chart-title")).to_contain_text("Mean per frame")
-    area = hand.window.chart_area()
-    at = {"x": area["left"] + 0.25 * (area["right"] - area["left"]), "y": area["bottom"] - 20}
-    hand.click(page.locator("#chart"), position=at)
+    hand.open_moment(0.25)
     stands = page.locator(".proof-viewer")
     expect(stands).to_contain_text("No. 1 of 5,")
     hand.press("ArrowRight")
@@ -259,10 +235,10 @@ def test_five_minutes_are_gone_through_frame_by_frame(hand: Hand, photograph: Ca
     photograph("frame-by-frame", top="#answer")
 
 
-def test_what_is_on_screen_is_printed(hand: Hand, photograph: Callable[..., None]) -> None:
+def test_what_is_on_screen_is_printed(hand: MouseHand, photograph: Callable[..., None]) -> None:
     page = hand.page
-    hand.choose_day("Wed 18")
-    hand.acts += 1  # Ctrl+P, which no page hears of
+    choose_day(hand, "Wed 18")
+    hand.press("Control+P")  # which no page hears of
     page.emulate_media(media="print")
     page.set_viewport_size({"width": PAPER_PX[0], "height": PAPER_PX[1]})
     page.evaluate("dispatchEvent(new Event('beforeprint'))")

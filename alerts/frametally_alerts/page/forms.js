@@ -224,6 +224,11 @@ let trials = 0;
 async function tryRule(form) {
   const area = byId("trial");
   const mine = ++trials;
+  const threshold = form.querySelector("[name=threshold]");
+  if (threshold instanceof HTMLInputElement && threshold.checkVisibility() && !threshold.value) {
+    area.replaceChildren(); // nothing to try yet, and no mistake
+    return;
+  }
   try {
     const trial = await send("POST", "alerts/trials", read(form));
     if (mine === trials) area.replaceChildren(...shown(trial));

@@ -2,12 +2,12 @@
 
 import { askFirst } from "../js/changes/dialog.js";
 import { get } from "../js/shared/api.js";
-import { byId, el, withCode } from "../js/shared/dom.js";
+import { byId, el } from "../js/shared/dom.js";
 import { number } from "../js/shared/format.js";
 import { parseState } from "../js/shared/state.js";
 import { useZone, zoneOf } from "../js/shared/time.js";
 import { has } from "../js/shell/navigation.js";
-import { deadLetterCard } from "../js/status/books.js";
+import { deadLetterCard, withPages } from "../js/status/books.js";
 import { askForStrip } from "../js/status/live.js";
 import { wordsOf } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
@@ -49,7 +49,7 @@ async function sectionOf({ cause, frames, reason, remedy }, nameOf) {
     "section.card",
     { "aria-label": cause, "data-cause": cause },
     el("h2", title),
-    el("p.muted", ...withCode(`${remedy[0].toUpperCase()}${remedy.slice(1)}.`)),
+    el("p.muted", ...withPages(`${remedy[0].toUpperCase()}${remedy.slice(1)}.`)),
     frames > 1 ? buttons(t("web.count_frames", { count: frames }), { cause }) : null,
     el("ul.strip", ...cards),
     left ? el("p.muted.small", t("web.and_more_3", { left: number(left) })) : null,

@@ -1,6 +1,7 @@
 // The chart under hand: click a bar, drag to zoom, and all bars by the keyboard. No gesture shares another's click.
 
 import { byId, el } from "../shared/dom.js";
+import { span } from "../shared/format.js";
 import { describe, describeHole, holesOf } from "./tooltip.js";
 import { t } from "../shared/texts.js";
 
@@ -89,6 +90,8 @@ export class ChartGestures {
     this.dragged = false;
     /** Start of the bar that the keyboard is on. @type {number|null} */
     this.cursor = null;
+    /** What Shift and the arrow keys have marked: from where it began to where it goes on. @type {Page.Span|null} */
+    this.marked = null;
     this.selection = el("div.zoom-selection", { hidden: true });
     const { canvas } = chart;
     canvas.after(this.selection);
@@ -101,6 +104,7 @@ export class ChartGestures {
     canvas.addEventListener("keydown", (event) => this.#key(event));
     canvas.addEventListener("blur", () => {
       this.cursor = null;
+      this.#unmark();
       chart.tooltip.hide();
     });
   }
@@ -126,11 +130,20 @@ export class ChartGestures {
     if (!this.dragged && Math.abs(event.offsetX - this.pressedAt) < DRAG_PX) return;
     if (!this.dragged) canvas.setPointerCapture(event.pointerId);
     this.dragged = true;
+    this.#draw(this.pressedAt, event.offsetX);
+  }
+
+  /**
+   * @param {number} from  x of one end
+   * @param {number} to  x of the other, which may lie outside of the bars
+   */
+  #draw(from, to) {
+    const { canvas } = this.chart;
     const { left, right, top, bottom } = this.#area();
-    const x = Math.min(Math.max(event.offsetX, left), right);
+    const x = Math.min(Math.max(to, left), right);
     const { style } = this.selection;
-    style.left = `${canvas.offsetLeft + Math.min(this.pressedAt, x)}px`;
-    style.width = `${Math.abs(this.pressedAt - x)}px`;
+    style.left = `${canvas.offsetLeft + Math.min(from, x)}px`;
+    style.width = `${Math.abs(from - x)}px`;
     style.top = `${canvas.offsetTop + top}px`;
     style.height = `${bottom - top}px`;
     this.selection.hidden = false;
@@ -215,20 +228,52 @@ export class ChartGestures {
   #key(event) {
     const stops = this.#stops();
     const here = stops.findIndex((stop) => stop.start === this.cursor);
+    const isOn = event.key === "Enter" || event.key === " ";
     /** @type {Record<string, number>} */
     const targets = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: stops.length - 1 };
-    if (event.key in targets) {
+    if (event.shiftKey && here >= 0 && event.key.startsWith("Arrow")) {
+      this.#mark(stops[here], targets[event.key] - here);
+    } else if (event.key in targets) {
+      this.#unmark();
       this.#point(stops[Math.min(Math.max(targets[event.key], 0), stops.length - 1)]?.start ?? null);
-    } else if ((event.key === "Enter" || event.key === " ") && here >= 0) {
+    } else if (isOn && this.marked) {
+      const [from, to] = [...this.marked].sort((a, b) => a - b);
+      this.#unmark();
+      this.on.zoom(from, to);
+    } else if (isOn && here >= 0) {
       const { row, hole } = stops[here];
       if (row) this.on.bar(row.start);
       else if (hole) this.on.hole(hole);
     } else if (event.key === "Escape") {
-      this.on.unzoom();
+      if (this.marked) this.#unmark();
+      else this.on.unzoom();
     } else {
       return;
     }
     event.preventDefault();
+  }
+
+  /**
+   * Marks as much more as a bar is long, to the next bar's edge at most: a part of a hole can be marked, too.
+   * @param {{start: number, end: number}} stop  where the keyboard is
+   * @param {number} by  1 or -1
+   */
+  #mark(stop, by) {
+    const { layout, view, tooltip } = this.chart;
+    if (!layout || !view || !by) return;
+    const [anchor, head] = this.marked ?? (by > 0 ? [stop.start, stop.start] : [stop.end, stop.end]);
+    const edges = [...view.rows.flatMap(({ start, end }) => [start, end]), view.from, view.to];
+    const ahead = edges.map((edge) => by * (edge - head)).filter((distance) => distance > 0);
+    this.marked = [anchor, head + by * Math.min(...ahead, ahead.length ? view.interval * 1000 : 0)];
+    const [from, to] = [...this.marked].sort((a, b) => a - b);
+    tooltip.hide();
+    this.#draw(layout.x(from), layout.x(to));
+    byId("spoken").textContent = t("web.enter_zooms_in", { range: span(from, to) });
+  }
+
+  #unmark() {
+    this.marked = null;
+    this.selection.hidden = true;
   }
 
   /**

@@ -9,6 +9,7 @@ import { gapsOf, notAnalysedOf, partOf, rowsOf } from "../shared/series.js";
 import { outsideOf, together } from "../shared/spans.js";
 import { zoneOf } from "../shared/time.js";
 import { foldOf } from "./fold.js";
+import { describeHole } from "./tooltip.js";
 import { t } from "../shared/texts.js";
 
 /** Of more sources than this one is asked to choose. */
@@ -288,16 +289,17 @@ function laneElement({ source, name, spans, share }, range, on) {
         span: span(...longest.span),
       })
     : t("web.without_a_hole");
+  const shareText = share === null ? "" : t("web.filmed", { share: percent(share) });
+  const shareWords = el("span", shareText);
+  const picture = drawing(spans, range, fold);
   const lane = el(
     "button.lane",
     el("span.lane-name.name", name),
-    el(
-      "span.lane-share.muted",
-      share === null ? "" : t("web.filmed", { share: percent(share) }),
-      el("span.visually-hidden", spoken),
-    ),
-    drawing(spans, range, fold),
+    el("span.lane-share.muted", shareWords, el("span.visually-hidden", spoken)),
+    picture,
   );
+  /** The hole that Enter says the reason of. */
+  let chosen = longest;
   const momentAt = (/** @type {MouseEvent} */ event) => {
     const box = lane.getBoundingClientRect();
     return Math.floor(fold.ms((event.clientX - box.left) / box.width));
@@ -319,11 +321,43 @@ function laneElement({ source, name, spans, share }, range, on) {
   lane.addEventListener("click", (event) => {
     const ms = momentAt(event);
     const byHand = event.detail > 0;
-    const hole = byHand ? holeAt(ms) : longest;
+    const hole = byHand ? holeAt(ms) : chosen;
     if (hole) on.hole(source, { ...hole, at: byHand ? ms : hole.span[0] });
     else if (byHand) on.moment(ms);
   });
+  const inOrder = [...holes].sort((a, b) => a.span[0] - b.span[0]);
+  const mark = svg("rect", { class: "chosen", y: 0, height: HEIGHT });
+  lane.addEventListener("keydown", (event) => {
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!by || !longest) return;
+    event.preventDefault();
+    // The first key shows the hole that is chosen already.
+    const to = inOrder.indexOf(chosen) + (mark.isConnected ? by : 0);
+    chosen = inOrder[Math.min(Math.max(to, 0), inOrder.length - 1)];
+    const { left, width } = placeOf(chosen.span, range, fold);
+    mark.setAttribute("x", String(left));
+    mark.setAttribute("width", String(width));
+    picture.append(mark);
+    shareWords.textContent = span(...chosen.span);
+    byId("spoken").textContent = t("web.enter_says_why", { hole: describeHole(chosen) });
+  });
+  lane.addEventListener("blur", () => {
+    chosen = longest;
+    mark.remove();
+    shareWords.textContent = shareText;
+  });
   return lane;
+}
+
+/**
+ * Where a span lies in the drawing, in its units.
+ * @param {Page.Span} span
+ * @param {Page.Span} range
+ * @param {import("./fold.js").Fold} fold
+ */
+function placeOf([start, end], [from, to], fold) {
+  const x = (/** @type {number} */ ms) => WIDTH * fold.share(Math.min(Math.max(ms, from), to));
+  return { left: x(start), width: Math.max(x(end) - x(start), LEAST) };
 }
 
 /**
@@ -331,18 +365,19 @@ function laneElement({ source, name, spans, share }, range, on) {
  * @param {Page.Span} range
  * @param {import("./fold.js").Fold} fold
  */
-function drawing(spans, [from, to], fold) {
-  const x = (/** @type {number} */ ms) => WIDTH * fold.share(Math.min(Math.max(ms, from), to));
+function drawing(spans, range, fold) {
   const rects = /** @type {State[]} */ (["outside", "filmed", "part", "unanalysed", "gap"]).flatMap((kind) =>
-    spans[kind].map(([start, end]) =>
-      svg("rect", {
+    spans[kind].map((one) => {
+      const { left, width } = placeOf(one, range, fold);
+      const isPart = kind === "part";
+      return svg("rect", {
         class: kind,
-        x: x(start),
-        y: kind === "part" ? HEIGHT / 2 : 0,
-        width: Math.max(x(end) - x(start), LEAST),
-        height: kind === "part" ? HEIGHT / 2 : HEIGHT,
-      }),
-    ),
+        x: left,
+        y: isPart ? HEIGHT / 2 : 0,
+        width,
+        height: isPart ? HEIGHT / 2 : HEIGHT,
+      });
+    }),
   );
   return svg(
     "svg",

@@ -90,7 +90,7 @@ export function describe(view, row) {
 
 /**
  * A stretch without bars in words.
- * @param {Hole} hole
+ * @param {Pick<Hole, "span"|"kind">} hole
  */
 export const describeHole = ({ span: [from, to], kind }) => `${span(from, to)}: ${kind}`;
 

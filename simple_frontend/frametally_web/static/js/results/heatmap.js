@@ -37,8 +37,9 @@ export function showBusiest(area, { counts, summary }, on) {
   }
   const rowFor = (/** @type {typeof busiest[number]} */ one) => {
     const [start, end] = askedPart(one, counts.asked);
-    const when = weekdaySpan(start, end);
+    const whole = weekdaySpan(start, end);
     const short = spanAmong(start, end, from ?? start, to ?? end);
+    const when = whole.includes(short) ? whole : short; // its name has what stands there
     const open = el("button.link", { "aria-label": t("web.show_the_frames_2", { when }) }, short);
     const row = rowOf(
       open,

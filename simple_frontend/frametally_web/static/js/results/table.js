@@ -3,7 +3,7 @@
 import { hasIntervals, intervalIn, intervalOf, intervalOfAll } from "../shared/checked.js";
 import { filmedPart, measuredPart } from "../chart/tooltip.js";
 import { el, refill } from "../shared/dom.js";
-import { moment, number, span } from "../shared/format.js";
+import { isMidnight, moment, number, span } from "../shared/format.js";
 import { joined } from "../shared/metrics.js";
 import { gapsOf, totalIn, valueIn } from "../shared/series.js";
 import { checkedCell, copyButton, numberCell, rowOf, sortableTable, valueCell } from "../shared/tables.js";
@@ -116,13 +116,12 @@ function lineElement(line, view, onBar) {
     );
   }
   const { row, position } = line;
+  const isDays = isMidnight(row.start) && isMidnight(row.end);
+  const start = isDays ? span(row.start, row.end) : moment(row.start);
   const open = el(
     "button.link",
-    {
-      title: span(row.start, row.end),
-      "aria-label": t("web.show_the_frames_3", { start: moment(row.start) }),
-    },
-    moment(row.start),
+    { title: span(row.start, row.end), "aria-label": t("web.show_the_frames_3", { start }) },
+    start,
   );
   const parts = [filmedPart(view, row), measuredPart(view, row)].filter(Boolean);
   const isIn = (/** @type {Page.Span[]} */ spans) =>

@@ -204,7 +204,7 @@ export const timeAmong = (ms, withDay) =>
 export const day = (ms) => dates(DAY).format(ms);
 
 /** @param {number} ms */
-const isMidnight = (ms) => startOf(ms, "day") === startOf(ms, "second");
+export const isMidnight = (ms) => startOf(ms, "day") === startOf(ms, "second");
 
 /**
  * A range with what of the day is asked for. `formatRange` leaves offsets out, so it is not used with them.

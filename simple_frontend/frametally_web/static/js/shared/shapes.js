@@ -121,8 +121,11 @@ function zoneOf(zone, color, size) {
  */
 function nameOf(name, [x, y], { width, height }) {
   const font = width * NAME_PART;
+  // At the right edge it ends at its place instead: it would be cut. Letters are 0.65 of their height wide.
+  const isLeft = x > width / 2 && x + font * (1 / 3 + 0.65 * name.length) > width;
   return svg("text", {
-    x: Math.min(Math.max(x + font / 3, 2), width * 0.9),
+    x: isLeft ? Math.min(x - font / 3, width - 2) : Math.max(x + font / 3, 2),
+    "text-anchor": isLeft ? "end" : "start",
     y: Math.min(Math.max(y - font / 3, font), height - 4),
     "font-size": font,
     "stroke-width": font / 5,

@@ -5,6 +5,7 @@ import { framePicture } from "../frames/boxed_picture.js";
 import { el, withCode } from "../shared/dom.js";
 import { moment, number, roughly, toTheMinute } from "../shared/format.js";
 import { numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
+import { has, isHere } from "../shell/navigation.js";
 import { t } from "../shared/texts.js";
 
 /**
@@ -32,6 +33,26 @@ export function deadLetterCard(
     el("div.dead-letter-words", el("p.muted.small", title), el("p", `${reason}.`), buttons),
   );
 }
+
+/** Pages that do what a command does. @type {[command: string, page: string][]} */
+const PAGES = [
+  ["frametally dead-letters", "/dead-letters"],
+  ["frametally forget", "/footage"],
+  ["frametally rename-source", "/footage"],
+  ["frametally retime", "/footage"],
+  ...(isHere("live") ? /** @type {[string, string][]} */ ([["frametally live", "/live"]]) : []),
+];
+
+/**
+ * A text with its commands, each of which leads to the page that does the same, for those who may.
+ * @param {string} text  commands stand between backquotes
+ */
+export const withPages = (text) =>
+  withCode(text).map((part) => {
+    const page =
+      part instanceof HTMLElement && PAGES.find(([command]) => part.textContent.startsWith(command));
+    return page && has("run") ? el("a", { href: page[1] }, part) : part;
+  });
 
 /** Of many sources each has a line of its own. */
 const FIRST_LINES = 8;
@@ -98,7 +119,7 @@ export function todo({ behind, broken, lost_messages: lost }, isOpen) {
   ];
   const [first, rest] = [lines.slice(0, FIRST_LINES), lines.slice(FIRST_LINES)];
   const list = (/** @type {string[]} */ some) =>
-    el("ul.todo", ...some.map((text) => el("li", ...withCode(text))));
+    el("ul.todo", ...some.map((text) => el("li", ...withPages(text))));
   if (!first.length) return "";
   const more = () =>
     el(
