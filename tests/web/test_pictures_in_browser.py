@@ -92,7 +92,7 @@ def check(picture: Locator, width: int, height: int) -> Rect:
     rising = sorted(BOXES, key=lambda one: one[1])
     boxes = rects(picture.locator("rect.box"))
     names = rects(picture.locator(".plate"))
-    words = [f"{label} {confidence:.0%}".replace("%", " %") for label, confidence, _ in rising]
+    words = [f"{label} {confidence:.0%}" for label, confidence, _ in rising]
     assert picture.locator(".plate").all_text_contents() == words
     for (_, _, (x, y, wide, high)), box, name in zip(rising, boxes, names, strict=True):
         expected = (x * place.width / 100, y * place.height / 100)
