@@ -120,7 +120,7 @@ def test_a_wrong_time_and_a_wrong_source_are_put_right_byte_for_byte(
     settled = mended.status()
     assert [(books["source"], books["expected"]) for books in settled["sources"]] == [("gate", 24)]
     # What was put right is known: producing it again, even as it was at first, announces nothing.
-    assert "0 announced, 20 known" in mended("produce", footage / "cam.mp4", "--source", "Yard")
+    assert "0 announced, 20 already known" in mended("produce", footage / "cam.mp4", "--source", "Yard")
 
 
 HOUR_MS = 3_600_000

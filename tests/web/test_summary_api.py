@@ -192,6 +192,6 @@ def test_every_misspelt_name_is_named_at_once(place: Place) -> None:
     refused = place.app().test_client().get("/api/v1/summary?label=cra&source=nope")
     assert refused.status_code == 400
     assert refused.json is not None
-    assert refused.json["detail"] == "There is no label 'cra'. There is no source 'nope'."
+    assert refused.json["detail"] == "There is no label named 'cra'. There is no source named 'nope'."
     assert refused.json["remedy"].startswith("Label 'cra': did you mean car? Source 'nope': choose from: ")
     assert (refused.json["parameter"], refused.json["instead"]) == ("label", ["car"])
