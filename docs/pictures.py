@@ -211,7 +211,7 @@ def live(browser: Browser, folder: Path) -> None:
             while counts.count() < 3 and time.monotonic() < until_s:
                 page.wait_for_timeout(1000)
             cameras.cut.set()
-            page.locator(".live-sign", has_text="Offline since").wait_for(timeout=60_000)
+            page.locator(".live-sign", has_text="Disconnected since").wait_for(timeout=60_000)
             page.wait_for_timeout(3000)
             save(page, "wall")
 

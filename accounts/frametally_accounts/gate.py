@@ -117,7 +117,7 @@ class Gate:
             return visitor
         if visitor.role is None or not (visitor.name or self.has_accounts()):
             raise self._who_is_it()
-        needed = f"This needs the role {right}." if right else "No role allows this: the route has no role."
+        needed = f"This needs the role “{right}”." if right else "No role allows this: the route has no role."
         raise Problem(
             403,
             f"{visitor.name} is not allowed to do this. {needed}",

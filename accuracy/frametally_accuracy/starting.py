@@ -99,7 +99,7 @@ def start_check(
     base_s = next(summary.base_interval_s for summary in footage.counts.series() if summary.model == model)
     if KnownCoverage().covered(check, footage.counts, base_s).stale:
         raise Misconfigured(
-            "some frames of this range are not counted yet; run `frametally aggregate` and "
+            "some frames of this range have not been counted yet; run `frametally aggregate` and "
             "`frametally index` first, or choose a range that ends earlier"
         )
     return book.add(check, units)

@@ -51,7 +51,7 @@ def _read_states(args: Args, name: str) -> tuple[str, ...]:
         return ()
     if state not in _STATES:
         raise bad_parameter(
-            name, f"{shown(state)} is not a state of messages.", remedy=f"Use {', '.join(_STATES)}."
+            name, f"{shown(state)} is not a message state.", remedy=f"Use {', '.join(_STATES)}."
         )
     return (state,)
 

@@ -132,8 +132,8 @@ def onnx_network(model: CheckedModel, settings: Settings, progress: Progress) ->
         keep({path: network}, card_path, card)
     except OSError as error:
         progress.say(
-            f"{path.parent} cannot be written ({error.strerror}); {model.files.weights.name} is converted "
-            "at every start"
+            f"{path.parent} cannot be written to ({error.strerror}); {model.files.weights.name} is converted "
+            "again at every start"
         )
     return network, card
 

@@ -184,7 +184,7 @@ def test_no_check_begins_over_frames_that_are_not_counted_yet(client: FlaskClien
     )
     refused = client.post("/api/v1/accuracy", json={"to_ms": START_MS + 10**8})
     assert refused.status_code == 400
-    assert "Some frames of this range are not counted yet" in refused.get_json()["detail"]
+    assert "Some frames of this range have not been counted yet" in refused.get_json()["detail"]
     assert client.get("/api/v1/accuracy").get_json()["checks"] == []
     assert start(client)["units"] == len(lines), "without an end it ends with what is counted"
 

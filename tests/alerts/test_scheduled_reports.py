@@ -162,7 +162,7 @@ def test_what_was_filmed_and_is_not_analysed_is_no_missing_footage(place: AlertP
     place.schedule(now_ms=DUE_MS - 1)
     assert place.make_reports(DUE_MS) == (1, [])
     files = stored(place, "weekly")[MONDAY]
-    assert "Some footage is not analysed yet" in files["summary.txt"].decode()
+    assert "Some footage has not been analysed yet" in files["summary.txt"].decode()
     assert "No footage" not in files["summary.txt"].decode()
     assert '"filmed, not analysed"' in files["counts.csv"].decode("utf-8-sig")
 

@@ -262,7 +262,7 @@ def test_source_and_time_choose_frames(settings: Settings, store: MemoryStore) -
     assert announce(settings, store, log, source="Dock").announced == 2
     assert announce(settings, store, log, source="cam", from_ms=2_000, to_ms=5_000).announced == 3
     with pytest.raises(
-        Misconfigured, match="no footage of source 'yard' has been produced; sources: cam, dock"
+        Misconfigured, match="no footage from source 'yard' has been produced; sources: cam, dock"
     ):
         announce(settings, store, log, source="yard")
 
@@ -411,7 +411,7 @@ def test_the_command_chooses_by_source_and_time_and_says_how_to_detect_what_it_a
     assert f"frametally consume --until-caught-up --topic {topic}" in said
     assert sum(archive.log.end_offsets(topic).values()) == 3
     assert cli.main(["redetect", "--model", archive.model, "--source", "yard", *data_dir]) == 2
-    assert "no footage of source 'yard'" in capsys.readouterr().err
+    assert "no footage from source 'yard'" in capsys.readouterr().err
 
 
 def test_what_waits_on_the_models_own_topic_is_behind_with_the_command_that_drains_it(

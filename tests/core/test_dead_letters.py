@@ -96,7 +96,7 @@ def test_replayed_after_the_cause_is_mended_it_is_as_if_nothing_had_happened(
 
     again = replay([entry], store=store, log=log, partitions=2, max_pixels=MOST_PIXELS)
     assert again.announced == []
-    assert "not corrected yet" in again.skipped[0].reason
+    assert "has not been corrected yet" in again.skipped[0].reason
 
     store.put(frames[2].image_path, jpeg(2))
     assert replay([entry], store=store, log=log, partitions=2, max_pixels=MOST_PIXELS).announced == [entry]

@@ -96,7 +96,7 @@ def test_a_picture_that_another_medium_has_too_stays(world: World, tmp_path: Pat
 def test_asked_for_the_former_name_it_says_what_deletes_what_is_left(world: World, tmp_path: Path) -> None:
     world.produce_video("cam.mp4", "Gate")
     world.rename("gate", "yard")
-    with pytest.raises(Misconfigured, match=r"no footage of source 'Gate'.*forget --unnamed-images"):
+    with pytest.raises(Misconfigured, match=r"no footage from source 'Gate'.*forget --unnamed-images"):
         finding.media_of_source(world.store, "Gate")
 
 

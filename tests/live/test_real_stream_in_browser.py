@@ -327,7 +327,7 @@ def test_a_camera_that_is_cut_is_gone_since_a_moment_then_comes_back_and_the_cha
         page.get_by_label("Address").fill(camera.address)
         page.get_by_role("button", name="Add", exact=True).click()
         sign = page.locator(".live-sign")
-        there, gone = re.compile("^(Live|Late), "), re.compile(r"^Offline since \d\d:\d\d:\d\d$")
+        there, gone = re.compile("^(Live|Late), "), re.compile(r"^Disconnected since \d\d:\d\d:\d\d$")
         expect(sign).to_have_text(there, timeout=60_000)
         camera.kill()
         cut_ms = time.time() * 1000

@@ -127,8 +127,8 @@ def test_a_folder_that_cannot_be_written_costs_time_and_a_line(
     said = Said()
     prepare_detector(settings_of(files), said)
     assert said.lines == [
-        f"{files.weights.parent} cannot be written (Permission denied); tiny.weights is converted at every "
-        "start"
+        f"{files.weights.parent} cannot be written to (Permission denied); tiny.weights is converted again "
+        "at every start"
     ]
 
 

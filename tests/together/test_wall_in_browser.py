@@ -134,7 +134,7 @@ def test_a_camera_is_live_then_late_then_gone_since_a_moment_and_comes_back(
     expect(sign).to_have_text("Late, 9.0 s behind")
     gone_ms = round(time.time() * 1000)
     scene.tell(feed, state="waiting", reason="It does not answer.", away_since_ms=gone_ms, packets_lost=3)
-    expect(sign).to_have_text(re.compile(r"Offline since \d\d:\d\d:\d\d"))
+    expect(sign).to_have_text(re.compile(r"Disconnected since \d\d:\d\d:\d\d"))
     expect(page.locator(".live-reason")).to_have_text("It does not answer.")
     expect(page.locator(".live-facts")).to_contain_text("3 packets lost")
     scene.tell(feed, state="running", image_path=path, lag_ms=100)

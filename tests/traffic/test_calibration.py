@@ -222,15 +222,15 @@ def at_the_horizon() -> list[GroundPoint]:
         ),
         (
             changed(3, x=600.0, y=611.0),
-            "points 1, 2 and 4 are on one line in the picture: move one of them off that line",
+            "points 1, 2 and 4 are on the same straight line in the picture: move one of them off it",
         ),
         (
             changed(3, x_m=8.02, y_m=15.0),
-            "points 2, 3 and 4 are on one line on the ground: move one of them off that line",
+            "points 2, 3 and 4 are on the same straight line on the ground: move one of them off it",
         ),
         (
             [*POINTS[:3], *(GroundPoint(600 - 50 * d, 400 - 60 * d, 8.0, 15 + d) for d in (0, 2))],
-            "points 2, 3, 4 and 5 are on one line on the ground: move one of them off that line",
+            "points 2, 3, 4 and 5 are on the same straight line on the ground: move one of them off it",
         ),
         (
             exchanged(2, 3),

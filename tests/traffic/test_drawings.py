@@ -132,15 +132,16 @@ REFUSED: dict[str, tuple[Drawn, str]] = {
     "a hostile direction": (line(to_left="<i>"), "the line's name '<i>' contains <, >"),
     "a calibration of points in a line": (
         calibration([(0, 0), (100, 100), (200, 200), (300, 300)], metres=PLACES[:4]),
-        "calibration 'ground': points 2, 3 and 4 are on one line in the picture: move one of them off",
+        "calibration 'ground': points 2, 3 and 4 are on the same straight line in the picture: "
+        "move one of them off it",
     ),
     "three of four in a line": (
         calibration([(0, 0), (100, 100), (200, 200), (300, 0)], metres=PLACES[:4]),
-        "points 1, 2 and 3 are on one line in the picture",
+        "points 1, 2 and 3 are on the same straight line in the picture",
     ),
     "metres in a line": (
         calibration(metres=((0, 0), (1, 1), (2, 2), (3, 3))),
-        "are on one line on the ground",
+        "are on the same straight line on the ground",
     ),
     "a point at the horizon": (
         calibration([*SEEN[:4], (320, 100)], metres=(*PLACES[:4], (0, 500))),

@@ -177,7 +177,7 @@ def test_directions_legs_and_times_are_stored_as_they_are_said(
     assert (line.to_right, line.to_left, line.inward, line.side) == ("in", "out", "to_right", "NE")
     assert line.from_ms == START_MS + 60_200
     assert line.to_ms == START_MS + 2.5 * 3_600_000  # 12:30 in Berlin
-    page.get_by_label("Picture of", exact=True).fill("2024-05-01T10:00:00")
+    page.get_by_label("Picture from", exact=True).fill("2024-05-01T10:00:00")
     expect(page.locator(".shape-item")).to_contain_text("not in this picture")
 
 
@@ -192,7 +192,7 @@ def test_while_a_calibration_is_made_its_reprojection_error_is_shown_at_its_poin
         click(page, x, y)
     page.locator("#finish").click()
     verdict = page.locator("#calibration")
-    expect(verdict).to_contain_text("lacks the coordinates in metres of point 1")
+    expect(verdict).to_contain_text("lacks the coordinates in metres for point 1")
     metres = [(0, 0), (10, 0), (10, 40), (0, 40), (5, 22)]
     for at, (x, y) in enumerate(metres, 1):
         page.get_by_label(f"x in metres of point {at}").fill(str(x))

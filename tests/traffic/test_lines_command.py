@@ -178,7 +178,7 @@ BAD: dict[str, tuple[list[str], Any, str]] = {
                 }
             ]
         },
-        "calibration 'ground': points 2, 3 and 4 are on one line in the picture",
+        "calibration 'ground': points 2, 3 and 4 are on the same straight line in the picture",
     ),
 }
 

@@ -148,7 +148,7 @@ def test_of_a_path_only_its_own_hours_are_told() -> None:
 
 
 def test_what_is_in_one_line_is_no_zone() -> None:
-    with pytest.raises(ValueError, match="not on one line"):
+    with pytest.raises(ValueError, match="not all on a straight line"):
         PictureZone(tenths([(0, 0), (10, 10), (20, 20)]))
 
 

@@ -436,7 +436,7 @@ def test_an_upload_that_was_left_is_removed_and_one_that_goes_on_is_kept(ports: 
     assert all_keys(ports.store) == []
     row = ports.catalogue.upload(upload.id)
     assert row is not None
-    assert (row.state, row.reason) == ("aborted", "it was abandoned for too long")
+    assert (row.state, row.reason) == ("aborted", "it was left unfinished for too long")
 
 
 def test_a_form_that_was_cut_by_a_kill_is_removed_after_an_hour(ports: UploadPorts) -> None:

@@ -331,7 +331,7 @@ def test_each_encoder_that_does_not_work_leads_to_the_next_and_is_noted_but_not_
         assert len(frames_of(made)) == 50
     assert shop.progress.lines == []  # a machine without a graphics card has nothing to mend
     shop.overrides["video_encoders"] = "h264_nvenc,no_such"
-    with pytest.raises(Misconfigured, match="no encoder of FRAMETALLY_VIDEO_ENCODERS works") as caught:
+    with pytest.raises(Misconfigured, match="no encoder in FRAMETALLY_VIDEO_ENCODERS works") as caught:
         shop.make(path, Enhancement(contrast=1.1))
     assert "\n" not in str(caught.value)
 

@@ -292,7 +292,7 @@ def test_of_two_weeks_each_has_its_own_frame_also_where_nothing_was_found(
     expect(dialog.locator("h2")).to_contain_text("Here: car \u00d7")
     page.keyboard.press("Escape")
     expect(figures).to_have_count(2)  # back to both
-    dialog.get_by_role("button", name="All frames of this bar").click()
+    dialog.get_by_role("button", name="All frames behind this bar").click()
     expect(page.locator(".proof")).to_be_visible()
     expect(page).to_have_url(re.compile("at=2024-05-01T08:0"))
 

@@ -123,7 +123,7 @@ def test_a_renamed_source_joins_the_one_that_has_the_name(place: Place, client: 
 @pytest.mark.parametrize(
     ("wanted", "status", "words"),
     [
-        ({"what": "forget", "source": "roof"}, 404, "No footage of source 'roof' has been produced."),
+        ({"what": "forget", "source": "roof"}, 404, "No footage from source 'roof' has been produced."),
         ({"what": "forget", "source": "gate", "to_ms": 0}, 400, "There is no footage in this time range"),
         ({"what": "rename", "source": "gate", "name": "  "}, 400, "The source needs a name"),
         ({"what": "retime", "source": "gate"}, 400, "The time of the first frame is missing"),

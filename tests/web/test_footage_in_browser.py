@@ -60,7 +60,7 @@ def test_a_time_is_corrected_after_the_page_showed_what_would_change(
     page = visit(filmed, color_scheme=scheme).open("books", wait_for="#books-page[data-state=ready]")
     page.get_by_role("link", name="Gate").click()
     page.locator(READY).wait_for()
-    expect(page.locator("h1")).to_have_text("Footage of Gate")
+    expect(page.locator("h1")).to_have_text("Footage from Gate")
     picture(page, f"footage-{scheme}")
     dialog = dialog_of(page, "Correct the time")
     expect(dialog.get_by_label("first frame")).to_have_value("2024-05-01T10:00")  # by Berlin's clocks
@@ -111,7 +111,7 @@ def test_a_source_is_renamed_and_the_page_follows_it(filmed: Place, visit: Calla
     dialog.get_by_label("New name").fill("Roof <b>")
     confirm(dialog, "Rename", "1 recording with 12 frames will belong to “Roof <b>”.", "Gate")
     dialog.get_by_role("button", name="Close").click()
-    expect(page.locator("h1")).to_have_text("Footage of Roof <b>")
+    expect(page.locator("h1")).to_have_text("Footage from Roof <b>")
     assert sources(filmed).keys() == {"Roof <b>", "Yard"}
 
 

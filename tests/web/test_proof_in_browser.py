@@ -233,7 +233,7 @@ def test_the_mean_is_proved_by_its_division(place: Place, visit: Callable[..., V
     page = window.open("?interval=60&metric=mean_per_frame&at=2024-05-01T08:00:00Z")
     equation = f"{first} detections ÷ 12 frames analysed = {first / 12:.2f} per frame."
     expect(page.locator(".proof-list")).to_contain_text(equation)
-    expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {first}: all detections of this bar")
+    expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {first}: all detections behind this bar")
 
 
 def test_the_peak_is_proved_by_the_frame_that_reaches_it(place: Place, visit: Callable[..., Visit]) -> None:
@@ -246,7 +246,7 @@ def test_the_peak_is_proved_by_the_frame_that_reaches_it(place: Place, visit: Ca
     expect(page.locator(".proof-list")).to_contain_text("so far")  # there is more to come
     load_all(page)
     total = sum(one.detections for one in of_bar)
-    expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {total}: all detections of this bar")
+    expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {total}: all detections behind this bar")
     expect(page.locator(".proof-list")).to_contain_text(
         re.compile(rf"The highest count of one label in one frame is {peak} . car\.$")
     )

@@ -79,7 +79,7 @@ def test_the_zone_of_a_source_is_planned_set_and_then_its_default(place: Place, 
     [
         ({"source": "gate", "timezone": "Mars/Base"}, 400, "'Mars/Base' is not an IANA time zone."),
         ({"source": "gate", "timezone": "../../etc/passwd"}, 400, "is not an IANA time zone."),
-        ({"source": "roof", "timezone": "UTC"}, 404, "No footage of source 'roof' has been produced."),
+        ({"source": "roof", "timezone": "UTC"}, 404, "No footage from source 'roof' has been produced."),
         ({"source": "gate"}, 400, "timezone"),
     ],
 )

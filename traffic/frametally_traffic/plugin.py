@@ -41,7 +41,7 @@ PLUGIN = Plugin(
     tags={
         "Lines and zones": "Drawings of a source, and the data that helps you to draw them.",
         "Traffic report": "Movements over a junction by quarter-hour and class.",
-        "Crossings and movements": "Crossings, stays, movements, speeds, and the objects behind them.",
+        "Crossings and movements": "Crossings, visits, movements, speeds, and the objects behind them.",
     },
     failpoints={
         "flows.planned": "the days are known whose lines and zones are to be counted, and none was counted",

@@ -195,7 +195,7 @@ def _check_timezone(name: str) -> None:
 def _check_json_size(field: str, value: dict[str, Any]) -> None:
     if len(msgspec.json.encode(value)) > MOST_JSON_BYTES:
         raise FieldRefused(
-            field, f"It has more than {MOST_JSON_BYTES // 1024} kB.", "Draw fewer shapes or points."
+            field, f"It is larger than {MOST_JSON_BYTES // 1024} kB.", "Draw fewer shapes or points."
         )
 
 
@@ -310,7 +310,7 @@ def _read_ms(name: str, text: str) -> int:
 
 def _read_json(name: str, text: str) -> dict[str, Any]:
     if len(text.encode(errors="replace")) > MOST_JSON_BYTES:
-        raise FieldRefused(name, f"It has more than {MOST_JSON_BYTES // 1024} kB.", "Send less data.")
+        raise FieldRefused(name, f"It is larger than {MOST_JSON_BYTES // 1024} kB.", "Send less data.")
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:

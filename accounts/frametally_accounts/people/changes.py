@@ -107,9 +107,9 @@ def _must_leave_administrator(accounts: Sequence[UserAccount], name: str) -> Non
     if [one.name for one in accounts if one.may_administer] == [name]:
         raise AccessRefused(
             409,
-            f"{name} is the last account with the role run",
+            f"{name} is the last account with the role “run”",
             command="add another with `frametally users add NAME --role run` first",
-            remedy="Give the role run and all sources to another account first.",
+            remedy="Give the role “run” and access to all sources to another account first.",
         )
 
 

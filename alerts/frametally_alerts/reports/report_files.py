@@ -27,7 +27,7 @@ from frametally_web.requests.query import read_chart
 
 _UNITS: tuple[tuple[int, str], ...] = ((HOUR_S, "h"), (60, "min"), (1, "s"))
 
-_WAITING = "Some footage is not analysed yet and is missing from these numbers."
+_WAITING = "Some footage has not been analysed yet and is missing from these numbers."
 
 
 def make_files(

@@ -194,7 +194,7 @@ def clock_row(now_s: float, probe: ObjectInfo | None) -> Finding:
     """Look whether this machine's clock can be right: the year, and the store's idea of the time."""
     if not 0 < now_s < 10**11:
         return Finding(
-            "clock", "system clock", f"{now_s} s from 1970", remedy="set the clock of this machine"
+            "clock", "system clock", f"{now_s} s since 1970", remedy="set the clock of this machine"
         )
     shown = datetime.datetime.fromtimestamp(now_s, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     note, remedy = "", ""

@@ -33,7 +33,7 @@ timezone_option = option("--timezone", "IANA time zone of times without an offse
 
 @click.command()
 @click.argument("medium", required=False)
-@option("--source", "Delete the footage of this source from the counts.")
+@option("--source", "Delete the footage from this source from the counts.")
 @option("--from", "ISO 8601 start of the footage to delete.", metavar="TIME")
 @option("--to", "ISO 8601 end of the footage to delete (exclusive).", metavar="TIME")
 @timezone_option
@@ -91,7 +91,7 @@ def forget(
 
 @click.command()
 @click.argument("medium", required=False)
-@option("--source", "Correct all footage of this source: TIME is the time of its first frame.")
+@option("--source", "Correct all footage from this source: TIME is the time of its first frame.")
 @option(
     "--start-time",
     "ISO 8601 time of its first frame; for pictures, the time of the day's first picture.",

@@ -100,7 +100,7 @@ def find_reasons(
         _reason(
             "overlapping",
             sum(frames.overlapping for frames in media_frames),
-            "not counted: other footage of this source covers the same time.",
+            "not counted: other footage from this source covers the same time.",
         ),
         _reason(
             "not_counted", sum(frames.detected for frames in media_frames), "analysed and not counted yet."

@@ -37,9 +37,7 @@ def _words(
             event = "Late footage arrived" if change.is_late else "More footage arrived"
             return f"{event}{_frames(change, name_of)}{_when(change, zone)}."
         case "forget":
-            return (
-                f"Someone deleted footage of {name_of(reason.source)} from the counts: {name}{since}{until}."
-            )
+            return f"Someone deleted footage of {name_of(reason.source)} from the counts: {name}{since}{until}."
         case "retime" if reason.after:
             return f"Someone moved {name} to this time (retime)."
         case "retime":
@@ -49,7 +47,7 @@ def _words(
         case "rename-source":
             return f"Someone moved {name} from {name_of(reason.source)} to another source (rename-source)."
         case "overlap" if reason.media:
-            return f"Another recording of {name_of(reason.source)} counts{since}{until} instead."
+            return f"Another recording from {name_of(reason.source)} counts{since}{until} instead."
         case "overlap":
             return "A recording counts again, because no other recording covers the same time any more."
         case "settings" if reason.setting == "counting_version":

@@ -230,7 +230,7 @@ def check_mended(
                     f"`{mending_command(entry.id, error.cause)}`"
                 )
             else:
-                reason = f"its cause is not corrected yet: {error}; {REMEDIES[error.cause]}"
+                reason = f"its cause has not been corrected yet: {error}; {REMEDIES[error.cause]}"
             skipped.append(Skipped(name, reason))
         else:
             mended.append(entry)

@@ -282,7 +282,7 @@ class DayAudit:
         if not _FIRST_PLAUSIBLE_DAY <= day <= _LAST_PLAUSIBLE_DAY:
             sources = ", ".join(frames_by_source)
             problems.append(
-                f"{sources}: footage of {day}; check that the camera's clock is set; `frametally retime` "
+                f"{sources}: footage from {day}; check that the camera's clock is set; `frametally retime` "
                 "corrects the times"
             )
         start_ms = keys.day_start_ms(day)

@@ -67,7 +67,7 @@ def iso(at_ms: int) -> str:
 def checked_ms(at_ms: int) -> int:
     """Return `at_ms`, if it lies in the years 1000 to 9999. Raises `Poison` if it does not."""
     if not FIRST_MS <= at_ms < NEXT_MS:
-        raise Poison(f"its time ({at_ms} ms from 1970) is outside the years 1000 to 9999; give --start-time")
+        raise Poison(f"its time ({at_ms} ms since 1970) is outside the years 1000 to 9999; give --start-time")
     return at_ms
 
 

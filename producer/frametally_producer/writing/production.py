@@ -61,7 +61,7 @@ class Room:
                 continue
             if free < self._least_bytes:
                 return (
-                    f"only {free // _MB} MB are free on the disk of {folder}, but at least "
+                    f"only {free // _MB} MB are free on the disk that holds {folder}, but at least "
                     f"{self._least_bytes // _MB} MB must stay free (FRAMETALLY_MIN_FREE_DISK_MB): free "
                     "some space there; frametally then continues by itself"
                 )

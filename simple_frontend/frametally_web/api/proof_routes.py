@@ -51,7 +51,7 @@ PROOF = Routes("Proof", by_source=True)
 _IMAGE_CACHE = "private, max-age=31536000, immutable"
 _PATH = text(
     "path",
-    "`image_path` from another answer.",
+    "`image_path` from another response.",
     "images/gate/2024-05-01/1714550400200-0123456789ab-0.jpg",
     required=True,
 )
@@ -220,7 +220,7 @@ def _read_path(args: Args) -> str:
         raise bad_parameter(
             "path",
             "path is not the key of a frame.",
-            remedy="Use an image_path from another answer: images/<source>/<day>/<name>.jpg.",
+            remedy="Use an image_path from another response: images/<source>/<day>/<name>.jpg.",
         ) from error
     if not visitor().sees(key.split("/")[1]):
         raise no_such_frame()

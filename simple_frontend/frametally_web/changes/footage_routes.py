@@ -104,7 +104,9 @@ class FootageRoutes:
         self._desk = desk
         self._remedy = remedy
 
-    @FOOTAGE.route("GET footage", "List the recordings of a source.", _SOURCE, right="look", statuses=(404,))
+    @FOOTAGE.route(
+        "GET footage", "List the recordings from a source.", _SOURCE, right="look", statuses=(404,)
+    )
     def footage(self, args: Args) -> SourceFootage:
         """List them."""
         source = _SOURCE.read(args) or ""
@@ -177,7 +179,7 @@ class FootageRoutes:
 
     @FOOTAGE.route(
         "POST footage/changes",
-        "Change the footage of a source; `/api/v1/changes` shows the progress.",
+        "Change the footage from a source; `/api/v1/changes` shows the progress.",
         body=_FOOTAGE,
         statuses=(403, 404, 409, 415),
         success={202: "The change has started."},
@@ -247,7 +249,7 @@ class FootageRoutes:
             if not media:
                 raise Problem(
                     404,
-                    f"This recording of {target} has been forgotten, or never existed.",
+                    f"This recording from {target} has been forgotten, or never existed.",
                     remedy="Reload the page to see the ones that are left.",
                 )
             target = _name(media[0])

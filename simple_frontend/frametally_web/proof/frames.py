@@ -242,5 +242,5 @@ def _missing(model: str | None) -> Problem:
         404,
         f"The frame was not counted with {model or 'any model'}.",
         parameter="path",
-        remedy="It was not analysed, or no longer counts; use paths from another answer.",
+        remedy="It was not analysed, or no longer counts; use paths from another response.",
     )

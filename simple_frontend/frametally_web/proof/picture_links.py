@@ -60,7 +60,7 @@ def no_such_frame() -> Problem:
         404,
         "The store does not have this frame.",
         parameter="path",
-        remedy="It was deleted or never stored; use paths from another answer.",
+        remedy="It was deleted or never stored; use paths from another response.",
     )
 
 

@@ -187,7 +187,8 @@ def check_points(pixels: Array, metres: Array, kind: str = "point", owner: str =
             if width / np.sqrt(len(rest)) < least / 2:
                 names = _names_of(number for number in range(len(places)) if number != left_out)
                 raise Misconfigured(
-                    f"{kind}s {names}{owner} are on one line {plane_name}: move one of them off that line"
+                    f"{kind}s {names}{owner} are on the same straight line {plane_name}: move one of them "
+                    "off it"
                 )
     _check_order(pixels, metres, kind, owner)
 

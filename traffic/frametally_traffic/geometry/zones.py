@@ -79,7 +79,7 @@ class PictureZone(Border):
             ax * by - ay * bx for (ax, ay), (bx, by) in zip(points, [*points[1:], points[0]], strict=True)
         )
         if not twice_area:
-            raise ValueError("a zone needs at least three corners that are not on one line")
+            raise ValueError("a zone needs at least three corners that are not all on a straight line")
         super().__init__(points if twice_area > 0 else points[::-1], is_closed=True)
         # The height of which the flicker is half the depth, squared.
         self.narrow2 = self._depth2() * (FLICKER_PART * FLICKER_PART) / 4

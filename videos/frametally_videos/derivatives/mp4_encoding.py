@@ -91,7 +91,7 @@ def choose_encoder(names: Sequence[str], coding: Coding) -> Chosen:
             return Chosen(name, attempts)
         attempts.append(f"{name} cannot be used: {why_not}.")
     raise Misconfigured(
-        f"no encoder of FRAMETALLY_VIDEO_ENCODERS works here ({' '.join(attempts)}): add libx264 to it"
+        f"no encoder in FRAMETALLY_VIDEO_ENCODERS works here ({' '.join(attempts)}): add libx264 to it"
     )
 
 
@@ -99,7 +99,7 @@ def _why_not(name: str, coding: Coding) -> str | None:
     try:
         context = av.CodecContext.create(name, "w")
     except UnknownCodecError:
-        return "FFmpeg has no encoder of that name"
+        return "FFmpeg has no encoder with that name"
     if context.type != "video":
         return "it does not encode video"
     try:

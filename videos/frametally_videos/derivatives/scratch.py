@@ -85,6 +85,6 @@ def _check_room(root: Path, least_mb: int) -> None:
     free = shutil.disk_usage(root).free
     if free < least_mb * _MB:
         raise Misconfigured(
-            f"only {free // _MB} MB are free on the disk of {root}, but at least {least_mb} MB must stay "
-            "free (FRAMETALLY_MIN_FREE_DISK_MB): free some space there"
+            f"only {free // _MB} MB are free on the disk that holds {root}, but at least {least_mb} MB "
+            "must stay free (FRAMETALLY_MIN_FREE_DISK_MB): free some space there"
         )

@@ -127,7 +127,7 @@ class DerivativeMaker:
                 with self.open_video() as video:
                     return copy_pictures(video, path, limits)
             except Unfit as error:
-                self.call.progress.say(f"encoding its pictures again: {error}")
+                self.call.progress.say(f"its pictures cannot be copied ({error}); encoding them again")
         enhancement = enhancement or Enhancement()
         settings = self.call.settings
         look = Look(

@@ -147,7 +147,7 @@ class FormReader:
             value += data[start:end]
             if len(value) > MOST_JSON_BYTES:
                 raise bad_parameter(
-                    name, f"It has more than {MOST_JSON_BYTES // 1024} kB.", remedy="Send less data."
+                    name, f"It is larger than {MOST_JSON_BYTES // 1024} kB.", remedy="Send less data."
                 )
 
     def _end_part(self) -> None:

@@ -277,13 +277,13 @@ class TusRoutes:
             raise Problem(
                 405,
                 "POST is not allowed here.",
-                remedy="Use PATCH, or set X-HTTP-Method-Override to it.",
+                remedy="Use PATCH, or set X-HTTP-Method-Override to PATCH.",
             )
         return await handlers[method](request)
 
     def _check_not_expired(self, upload: UploadRecord) -> None:
         if upload.expires_at_ms <= self._ports.now_ms():
-            raise _over("it was abandoned for too long")
+            raise _over("it was left unfinished for too long")
 
     async def _find(self, request: Request, *, refused_too: bool = False) -> UploadRecord:
         """Return the requested upload; `refused_too`: also one that was refused and is kept.

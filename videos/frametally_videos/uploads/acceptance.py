@@ -222,7 +222,7 @@ class Acceptance:
             if video is not None and video.state != "deleting":
                 return video
             if holder is None or video is not None or time.monotonic() > until_s:
-                raise Retryable("another upload of the same bytes is becoming a video, or being deleted")
+                raise Retryable("another upload of the same file is being turned into a video or deleted")
             time.sleep(_LOOK_UP_S)
 
     def _record(self, upload: UploadRecord, facts: VideoFacts, sha256: str, size_bytes: int) -> VideoRecord:
@@ -339,7 +339,7 @@ class UploadSettler:
             if not patiently or now_s - since_s >= _OWNER_PATIENCE_S:
                 self.acceptance.accept(upload)
         elif upload.expires_at_ms <= self._ports.now_ms():
-            abort_upload(self._ports, upload, "it was abandoned for too long")
+            abort_upload(self._ports, upload, "it was left unfinished for too long")
 
     def _remove_old_originals(self) -> None:
         days = self._ports.settings.part(VideoSettings).store_video_days

@@ -299,4 +299,6 @@ def _parse(note_data: bytes | None) -> tuple[_Note, bytes]:
     try:
         return msgspec.json.decode(head, type=_Note), rest
     except msgspec.MsgspecError as error:
-        raise Poison(f"frametally did not write the record of this upload ({error}): delete it") from error
+        raise Poison(
+            f"frametally cannot read the record of this upload ({error}): delete the upload"
+        ) from error

@@ -65,7 +65,7 @@ export function standing({ state, away_since_ms: away, late }) {
   return "waiting";
 }
 
-/** "Live, 0.1 s behind", "Offline since 14:00:12" @param {Api.LiveCamera} camera */
+/** "Live, 0.1 s behind", "Disconnected since 14:00:12" @param {Api.LiveCamera} camera */
 export function cameraWords(camera) {
   const { lag_ms: captured, shown_lag_ms: shown, away_since_ms: away } = camera;
   const behind =
