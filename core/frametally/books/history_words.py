@@ -37,7 +37,9 @@ def _words(
             event = "Late footage arrived" if change.is_late else "More footage arrived"
             return f"{event}{_frames(change, name_of)}{_when(change, zone)}."
         case "forget":
-            return f"Someone deleted footage of {name_of(reason.source)} from the counts: {name}{since}{until}."
+            return (
+                f"Someone deleted footage of {name_of(reason.source)} from the counts: {name}{since}{until}."
+            )
         case "retime" if reason.after:
             return f"Someone moved {name} to this time (retime)."
         case "retime":
