@@ -231,7 +231,7 @@ def _by_http(camera: CameraToOpen, stack: ExitStack, should_stop: Callable[[], b
     if not is_playlist and answer.content_type != "multipart/x-mixed-replace":
         kind = f"with {answer.content_type}" if answer.content_type else "without a Content-Type"
         raise CameraAway(
-            f"answers with {kind}; over HTTP, frametally reads HLS and Motion JPEG "
+            f"answers {kind}; over HTTP, frametally reads HLS and Motion JPEG "
             "(multipart/x-mixed-replace): enter the address of one of these"
         )
     options = _BOUNDS | _NOWHERE | {"max_pixels": str(camera.max_pixels)}
