@@ -179,7 +179,7 @@ def test_a_camera_is_found_seen_saved_captured_and_in_the_chart_with_the_log_in_
         search(page)
         page.get_by_role("button", name="Use Gate 1, mainStream").click()
         page.get_by_role("button", name="Preview").click()
-        expect(page.get_by_role("img", name="What the camera shows")).to_be_visible()
+        expect(page.get_by_role("img", name="Camera picture")).to_be_visible()
         expect(page.locator("#add-tried")).to_contain_text("It shows 160 x 120 pixels, H.264")
         picture(page, "live-offer-preview")
         page.get_by_role("button", name="Add", exact=True).click()

@@ -168,7 +168,7 @@ def test_messages_that_were_lost_inside_a_segment_are_counted_and_no_gap_and_com
 
     if remedy == "redetect":
         said = mended(*broken.split("`")[1].split()[1:])
-        mended(*said.partition("detect them with: frametally ")[2].split()[:4])
+        mended(*said.partition("analyse them with: frametally ")[2].split()[:4])
     else:
         assert "or `frametally forget` its media and produce them again" in broken
         mended("forget", mended.footage, "--yes")
@@ -197,7 +197,9 @@ def test_pictures_that_a_power_cut_took_are_dead_letters_until_their_medium_is_p
     assert "dead letters, checksum: 4" in mended("status")
     said = mended("dead-letters", "replay", code=2)
     assert said.count("`frametally forget` its medium and produce it again") == 5
-    assert f"{PICTURES} known" in mended.produce(), "what its manifest has, producing it again leaves alone"
+    assert f"{PICTURES} already known" in mended.produce(), (
+        "what its manifest has, producing it again leaves alone"
+    )
 
     mended("forget", mended.footage, "--yes")
     assert f"{PICTURES} announced" in mended.produce()
@@ -220,13 +222,13 @@ def test_a_lost_log_comes_again_by_removing_the_manifests_and_each_frame_counts_
         one.produce(later)
     for file in mended.data_dir.glob("log.sqlite*"):
         file.unlink()
-    assert f"0 announced, {PICTURES} known" in mended.produce(later)
+    assert f"0 announced, {PICTURES} already known" in mended.produce(later)
     assert f"Gate: {PICTURES} announced frames are in no segment" in str(mended.status(code=3)["broken"])
     with closing(mended.store()) as store:
         for info in list(store.list(f"{keys.MEDIA}/")):
             store.delete(info.key)
     for footage in (mended.footage, later):
-        assert f"{PICTURES} announced, 0 known" in mended.produce(footage)
+        assert f"{PICTURES} announced, 0 already known" in mended.produce(footage)
     for one in (mended, right):
         one.count()
     [books] = mended.status()["sources"]

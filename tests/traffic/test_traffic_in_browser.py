@@ -132,7 +132,7 @@ def test_without_legs_the_page_leads_to_where_they_are_drawn(
 
 def test_a_source_that_there_is_not_is_said_so(filmed: Place, visit: Callable[..., Visit]) -> None:
     page = visit(filmed).open("traffic?source=crosroads", "#traffic-page[data-state=nothing]")
-    expect(page.locator("#nothing-title")).to_contain_text("There is no source 'crosroads'")
+    expect(page.locator("#nothing-title")).to_contain_text("There is no source named 'crosroads'")
     expect(page.locator("#nothing-words")).to_contain_text("Did you mean crossroads?")
     expect(page.locator("#nothing-link")).to_be_hidden()
 

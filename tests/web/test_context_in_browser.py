@@ -326,13 +326,15 @@ def test_on_a_phone_the_filters_are_one_line_and_open_from_below(
 def test_a_misspelt_label_is_mended_by_one_click(two_weeks: Place, visit: Callable[..., Visit]) -> None:
     window = visit(two_weeks)
     page = window.open("?label=pesron&label=car&source=east", wait_for="#dashboard[data-state=failed]")
-    expect(page.locator("#notice")).to_contain_text("There is no label 'pesron'.")
+    expect(page.locator("#notice")).to_contain_text("There is no label named 'pesron'.")
     page.get_by_role("button", name="Show “person”").click()
     window.settled()
     expect(page).to_have_url(re.compile(r"\?label=person&label=car&source=east" + REST))
     expect(page.locator("#notice")).to_be_hidden()
     page = window.open("?label=pesron&source=nope", wait_for="#dashboard[data-state=failed]")
-    expect(page.locator("#notice")).to_contain_text("There is no label 'pesron'. There is no source 'nope'.")
+    expect(page.locator("#notice")).to_contain_text(
+        "There is no label named 'pesron'. There is no source named 'nope'."
+    )
 
 
 @pytest.mark.thorough
