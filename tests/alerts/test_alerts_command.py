@@ -281,7 +281,7 @@ def test_a_report_is_added_made_shown_and_removed_and_a_bad_one_is_one_line(
         told = said(*weekly[:2], "bad", *weekly[3:], *options, code=2)
         assert line in told
         assert len(told.splitlines()) == 1
-    assert "weekly  every monday at 07:00 Europe/Berlin  by the store alone" in said("report", "list")
+    assert "weekly  every monday at 07:00 Europe/Berlin  only stored, since " in said("report", "list")
     assert "not made yet" in said("report", "list")
     assert "0 reports made" in said("alerts", "run")  # it was due before it was added
     assert "deleted" in said("report", "remove", "weekly")
