@@ -159,7 +159,10 @@ test("a calibration's metres stay with their points", () => {
   ];
   const grown = withNewPoint(made, 2, [5, 5]);
   assert.deepEqual(grown.metres, [...made.metres, [null, null]]);
-  assert.equal(lackOf(grown), "The calibration c lacks the coordinates in metres for point 4: enter what is missing, or delete the point or rectangle.");
+  assert.equal(
+    lackOf(grown),
+    "The calibration c lacks the coordinates in metres for point 4: enter what is missing, or delete the point or rectangle.",
+  );
   assert.deepEqual(withoutPoint(grown, 1).metres, [
     [0, 0],
     [1, 1],

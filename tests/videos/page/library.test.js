@@ -76,7 +76,10 @@ test("regions and calibrations are checked by the server's rules, with the place
   }
   assert.equal(checkCalibration('{"points":[[0,0]],"metres":[[0,0],[1,1]]}').isRight, false);
   const square = "[[0,0],[1,0],[1,1],[0,1]]";
-  assert.equal(checkCalibration(`{"points":${square},"metres":${square}}`).words, "4 points with coordinates in metres.");
+  assert.equal(
+    checkCalibration(`{"points":${square},"metres":${square}}`).words,
+    "4 points with coordinates in metres.",
+  );
   assert.match(checkCalibration('{"points":[[0,0]]}').words, /no speed/);
 });
 
