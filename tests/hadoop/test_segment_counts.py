@@ -78,7 +78,7 @@ frames = st.lists(
 )
 
 
-@settings(max_examples=examples(150))
+@settings(max_examples=examples(75))
 @given(
     st.lists(
         st.tuples(frames, st.sampled_from([USUAL, USUAL, USUAL, None, SegmentCounting(60, 5000, 0)])),

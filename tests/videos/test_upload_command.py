@@ -312,7 +312,10 @@ def test_what_is_no_video_is_one_line_and_the_others_are_uploaded(
         (["a.mp4", "b.mp4", "--name", "x"], "--name and --start-time are for one video"),
         (["a.mp4", "--start-time", "noon"], "--start-time: 'noon' is not an ISO 8601 time"),
         (["a.mp4", "--roi", "{not json"], "--roi: "),
-        (["a.mp4", "--roi", "nowhere.json"], "--roi nowhere.json is neither JSON nor a file that can be read"),
+        (
+            ["a.mp4", "--roi", "nowhere.json"],
+            "--roi nowhere.json is neither JSON nor a file that can be read",
+        ),
         (["a.mp4", "--calibration", '{"points": [[1]]}'], "--calibration: "),
         (["a.mp4", "--url", "ftp://host"], "--url is not the address of a dashboard"),
         (["a.mp4", "--url", "http://host:x"], "--url is not the address of a dashboard"),
