@@ -148,7 +148,7 @@ def test_a_malformed_message_becomes_a_dead_letter(
     finished = run("consume", "--until-caught-up")
     assert finished.code == 6
     assert "detections: 1 frames" in finished.out
-    assert "not a valid FrameAnnouncement" in finished.err
+    assert "not a FrameAnnouncement: JSON is malformed" in finished.err
     assert "1 messages on the log are unreadable" in run("status").out
 
 

@@ -376,7 +376,7 @@ def test_what_failed_is_tried_again(open_video: Callable[..., Page]) -> None:
     expect(page.locator(".video-standing")).to_contain_text(
         "Failed: its decoder was killed (SIGSEGV) 3 times"
     )
-    expect(page.locator(".jobs")).to_contain_text("Frames" + "failed · 3 tries · 1 May 2024, 10:00:09")
+    expect(page.locator(".jobs")).to_contain_text("Frames" + "failed · 3 attempts · 1 May 2024, 10:00:09")
     page.get_by_role("button", name="Try again").click()
     expect(page.locator(OPEN)).to_have_attribute("data-state", "received")
     assert cinema.sent == [("POST", "retry", {})]
