@@ -337,10 +337,10 @@ def test_a_check_is_stale_once_its_footage_is_counted_again_and_otherwise(
     made.store = open_object_store(made.settings.store_url)
     frames = junction.frames()
     half = len(frames) // 2
-    junction.count(made, frames[:half], "10")
+    junction.count(made, frames[:half])
     client = made.app().test_client()
     start(client, "half", metric="visits", to_ms=junction.START_MS + 10**7)
-    junction.count(made, frames[half:], "10", first_offset=half)
+    junction.count(made, frames[half:], first_offset=half)
     (stale,) = client.get("/api/v1/accuracy/half").get_json()["stale"]
     assert "frames added" in stale
     made.close()

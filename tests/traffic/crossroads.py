@@ -131,7 +131,7 @@ def film(
         near = drivers[first : bisect.bisect_right(starts, at_ms)]
         made.append(make_frame(near, at_ms, number, medium))
     put_manifest(place, made[0], made[-1], "Crossroads", len(made))
-    count(place, made, "60")
+    count(place, made)
     by_key = {frame.image_path: frame for frame in made}
     for item in place.real_index.evidence(CountQuery(MODEL, 60)):
         frame = by_key[item.evidence.image_path]

@@ -112,10 +112,10 @@ def film(place: Place) -> None:
     made = frames()
     for frame in made:
         place.store.put(frame.image_path, _picture(tuple(box.box for box in frame.detections)))
-    count(place, made, "10")
+    count(place, made)
 
 
-def count(place: Place, made: list[FrameDetections], intervals_s: str, first_offset: int = 0) -> None:
+def count(place: Place, made: list[FrameDetections], first_offset: int = 0) -> None:
     """Have frames in a segment, counted and indexed."""
     place.store.put(
         keys.segment_key(made[0].model, "log", "frames", 0, first_offset),
@@ -130,8 +130,9 @@ def count(place: Place, made: list[FrameDetections], intervals_s: str, first_off
             dead_letters=[],
         ),
     )
-    settings = place.settings.model_copy(update={"count_intervals_s": intervals_s}).resolved()
-    aggregate(settings=settings, store=place.store, progress=NoProgress(), selection=ALL_DAYS)
+    aggregate(
+        settings=place.settings.resolved(), store=place.store, progress=NoProgress(), selection=ALL_DAYS
+    )
     known = place.real_index.current_runs()
     for run in current_runs(place.store):
         assert run in known or place.real_index.publish(run, *read_run(place.store, run))
