@@ -231,7 +231,7 @@ export class ChartGestures {
     const isOn = event.key === "Enter" || event.key === " ";
     /** @type {Record<string, number>} */
     const targets = { ArrowRight: here + 1, ArrowLeft: here - 1, Home: 0, End: stops.length - 1 };
-    if (event.shiftKey && here >= 0 && event.key.startsWith("Arrow")) {
+    if (event.shiftKey && here >= 0 && /^Arrow/.test(event.key)) {
       this.#mark(stops[here], targets[event.key] - here);
     } else if (event.key in targets) {
       this.#unmark();

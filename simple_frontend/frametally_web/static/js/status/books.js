@@ -36,11 +36,11 @@ export function deadLetterCard(
 
 /** Pages that do what a command does. @type {[command: string, page: string][]} */
 const PAGES = [
-  ["frametally dead-letters", "/dead-letters"],
-  ["frametally forget", "/footage"],
-  ["frametally rename-source", "/footage"],
-  ["frametally retime", "/footage"],
-  ...(isHere("live") ? /** @type {[string, string][]} */ ([["frametally live", "/live"]]) : []),
+  ["dead-letters", "/dead-letters"],
+  ["forget", "/footage"],
+  ["rename-source", "/footage"],
+  ["retime", "/footage"],
+  ...(isHere("live") ? /** @type {[string, string][]} */ ([["live", "/live"]]) : []),
 ];
 
 /**
@@ -49,8 +49,8 @@ const PAGES = [
  */
 export const withPages = (text) =>
   withCode(text).map((part) => {
-    const page =
-      part instanceof HTMLElement && PAGES.find(([command]) => part.textContent.startsWith(command));
+    const named = part instanceof HTMLElement ? part.textContent.split(" ")[1] : null;
+    const page = PAGES.find(([command]) => command === named);
     return page && has("run") ? el("a", { href: page[1] }, part) : part;
   });
 
