@@ -184,7 +184,7 @@ def test_what_a_layer_decodes_has_neither_a_network_nor_log_ins(
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        ("bytearray(2_000_000_000)", "It takes more than 1024 MB of memory; convert it"),
+        ("bytearray(2_000_000_000)", "It needs more than 1024 MB of memory; convert it"),
         ("os.kill(os.getpid(), 11)", "Its decoder was killed (SIGSEGV)."),
     ],
 )

@@ -107,7 +107,7 @@ def test_movements_keep_their_books_and_the_unassigned_open_with_their_paths(
         f"{cars} visits = {cars - south} with a movement + "
         f"{south} at a leg, but with no movement + 0 never at a leg"
     )
-    page.locator("#movements-books button", has_text="without a movement").click()
+    page.locator("#movements-books button", has_text="with no movement").click()
     shown = page.locator("#movements-proof .sighting")
     expect(shown).to_have_count(south)
     expect(shown.first).to_contain_text("no movement")
@@ -120,7 +120,7 @@ def test_zones_and_speeds_stand_there_with_what_they_rest_on(
     drawn: Place, visit: Callable[..., Visit]
 ) -> None:
     page = visit(drawn).open("lines?source=gate&interval=60", wait_for=READY)
-    expect(page.locator("#zones-subtitle")).to_contain_text(f"{len(junction.CARS)} stays")
+    expect(page.locator("#zones-subtitle")).to_contain_text(f"{len(junction.CARS)} visits")
     for row in page.locator("#zones-table tbody tr").all():
         start, *moves, end, _, _ = [cell.inner_text() for cell in row.locator("td").all()][1:]
         came, went = map(int, moves[:3]), map(int, moves[3:])

@@ -145,7 +145,7 @@ def test_a_frame_opens_large_with_its_boxes_which_can_be_switched_off(
     dialog = page.locator("#lightbox")
     expect(dialog).to_be_visible()
     expect(dialog.locator("h2")).to_contain_text("car")
-    expect(dialog.locator(".plate").first).to_have_text(re.compile(r"^car \d\d %$"))
+    expect(dialog.locator(".plate").first).to_have_text(re.compile(r"^car \d\d%$"))
     check_boxes_lie_on_the_picture(dialog)
     page.keyboard.press("ArrowRight")
     expect(dialog.locator("h2")).to_contain_text("person")
