@@ -192,7 +192,7 @@ def test_who_is_cut_off_is_told_and_sees_the_stream_again(place: Place, opened: 
     page.get_by_role("button", name="Start stream").click()
     wait_for_frames(page)
     page.context.set_offline(offline=True)
-    expect(page.locator(".live-words")).to_have_text(re.compile("keeps trying"), timeout=60_000)
+    expect(page.locator(".live-words")).to_have_text(re.compile("keep trying"), timeout=60_000)
     page.context.set_offline(offline=False)
     wait_for_frames(page)
     expect(page.locator(".live-words")).to_have_text("Live")

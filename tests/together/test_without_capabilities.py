@@ -136,7 +136,11 @@ class Clone(NamedTuple):
         self, *arguments: object, settings: Mapping[str, str] = MappingProxyType({})
     ) -> subprocess.CompletedProcess[str]:
         tops = [str(self.root / top.name) for top in TOPS]
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("FRAMETALLY_")}
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("FRAMETALLY_", "PYTEST_"))
+        }
         path = os.pathsep.join([str(self.root / "site"), *tops])
         return subprocess.run(
             [sys.executable, *map(str, arguments)],

@@ -485,7 +485,7 @@ def test_bytes_whose_video_is_just_being_removed_wait_until_it_is(
     removed = msgspec.structs.replace(first, state="deleting")
     ports.store.put(first.key, encode(removed))
     upload = send(ports, DATA)
-    with pytest.raises(Retryable, match="being deleted"):
+    with pytest.raises(Retryable, match="turned into a video or deleted"):
         acceptance.accept(upload)
     give_up_claim(ports.store, first.sha256, first.id)
     for key in (first.key, keys.original_key(first.id)):

@@ -353,7 +353,7 @@ def test_where_media_overlap_the_top_is_marked_and_a_line_names_them(
     window = visit(place)
     page = window.open("?interval=60")
     expect(page.locator("#overlap-warning")).to_contain_text("Gate.mp4 (")
-    expect(page.locator("#overlap-warning")).to_contain_text("not Gate.mp4 (efefefefefef)")
+    expect(page.locator("#overlap-warning")).to_contain_text("Gate.mp4 (efefefefefef) does not")
     expect(page.locator(".key", has_text="recordings overlap")).to_be_visible()
     page.locator("#view-table").click()
     expect(page.locator("#table-area tbody tr", has_text="recordings overlap")).not_to_have_count(0)
