@@ -19,7 +19,6 @@ from tests.examples import THOROUGH, examples, first_quick
 from tests.fakes.records import make_manifest
 from tests.hadoop.conftest import NOON_MS, Footage
 from tests.hadoop.test_aggregate_kills import POINTS, count, published, start
-from tests.traffic.test_zone_counts import RIGHT, draw, zone
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_hours
@@ -113,21 +112,20 @@ changes = st.sampled_from([{}, {}, {"count_min_confidence": 0.95}, {"count_label
 rounds = st.tuples(
     st.lists(films, min_size=1, max_size=3), st.none() | films, st.booleans(), changes, st.booleans()
 )
+drives = (st.lists(rounds, min_size=2, max_size=3), st.booleans(), st.sampled_from([60, 60, 3600, 7200]))
 
 
 def medium_of(film: tuple[int, str, str]) -> str:
     return hashlib.sha256(repr(film).encode()).hexdigest()
 
 
-@settings(max_examples=examples(20))
-@given(st.lists(rounds, min_size=2, max_size=3), st.booleans(), st.sampled_from([60, 60, 3600, 7200]))
-def test_rounds_give_the_bytes_of_one_count_from_nothing_whatever_comes_and_goes(
-    rounds: Sequence[Any], with_objects: bool, interval_s: int
+def assert_counted_as_from_nothing(
+    rounds: Sequence[Any], with_objects: bool, interval_s: int, at_times: Callable[[Footage], None]
 ) -> None:
-    """Late segments, frames that come twice, media that overlap or are forgotten, other settings, zones."""
+    """Count after each round, with what is done at some of them."""
     with tempfile.TemporaryDirectory() as folder:
         footage = Footage(Path(folder))
-        for filmed, forgotten, in_part, changed, with_zone in rounds:
+        for filmed, forgotten, in_part, changed, at_this_time in rounds:
             frames = []
             for film in filmed:
                 at_ms, source, _ = film
@@ -139,13 +137,22 @@ def test_rounds_give_the_bytes_of_one_count_from_nothing_whatever_comes_and_goes
             if forgotten:
                 bounds = {"from_ms": forgotten[0] + 1_000} if in_part else {}
                 forget(footage, medium_of(forgotten), forgotten[1], **bounds)
-            if with_zone:
-                draw(footage, zone())
+            if at_this_time:
+                at_times(footage)
             how = {"count_objects": with_objects, "interval_s": interval_s, **changed}
             assert footage.aggregate(**how).skipped == []
             expected = from_nothing(footage, **how)
             counted = stands(footage)
             assert {name: counted.get(name) for name in expected} == expected
+
+
+@settings(max_examples=examples(20))
+@given(*drives)
+def test_rounds_give_the_bytes_of_one_count_from_nothing_whatever_comes_and_goes(
+    rounds: Sequence[Any], with_objects: bool, interval_s: int
+) -> None:
+    """Late segments, frames that come twice, media that overlap or are forgotten, other settings."""
+    assert_counted_as_from_nothing(rounds, with_objects, interval_s, lambda _: None)
 
 
 @pytest.fixture
@@ -232,21 +239,6 @@ def test_other_settings_count_every_hour_and_so_does_all(
     again = DaySelection(recount=True)
     report, read = addresses(three_hours, watched, selection=again, count_min_confidence=0.5)
     assert (report.hours_kept, len(read)) == (0, 6)
-
-
-def test_a_moved_zone_leaves_the_hours_of_other_sources_and_whole_pictures_as_they_are(
-    three_hours: Footage, watched: Callable[..., ObjectStore]
-) -> None:
-    draw(three_hours, zone())
-    draw(three_hours, zone(), source="yard")
-    three_hours.aggregate()
-    draw(three_hours, zone(points=RIGHT))
-    report, read = addresses(three_hours, watched)
-    assert (report.runs, report.hours_kept, len(read)) == ([], 3, 3)
-    late(three_hours)
-    report, read = addresses(three_hours, watched)
-    assert (report.hours_kept, len(read)) == (10, 2)
-    assert stands(three_hours) == from_nothing(three_hours)
 
 
 def lose(store: ObjectStore, key: str) -> None:

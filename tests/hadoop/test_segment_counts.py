@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from tests.examples import examples, first_quick
 from tests.hadoop.conftest import MODEL, NOON_MS, Footage
 from tests.hadoop.test_hours import drive, forget, from_nothing, stands
-from tests.traffic.test_zone_counts import draw, zone
 
 from frametally import keys
 from frametally.records import Detection, FrameDetections, decode, encode
@@ -157,13 +156,10 @@ def test_frames_that_may_be_in_two_segments_are_read_by_their_lines(two: Footage
     assert stands(two) == by_lines(two, count_objects=False)
 
 
-def test_what_is_forgotten_or_in_a_zone_needs_the_lines(two: Footage) -> None:
+def test_what_is_forgotten_needs_the_lines(two: Footage) -> None:
     put(two, drive(two, NOON_MS, source="yard", media="cd" * 32))
     forget(two, "ab" * 32, to_ms=NOON_MS + 1_000)
     assert report_of(two) == (1, 2)
-    assert stands(two) == by_lines(two, count_objects=False)
-    draw(two, zone(), source="yard")
-    two.aggregate(count_objects=False)
     assert stands(two) == by_lines(two, count_objects=False)
 
 

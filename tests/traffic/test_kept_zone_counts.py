@@ -1,0 +1,61 @@
+"""Zones and what a round keeps: hours without a new zone are kept, and all is as if counted from nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from tests.examples import examples
+from tests.hadoop.conftest import NOON_MS, Footage
+from tests.hadoop.test_hours import (
+    MEDIA,
+    addresses,
+    assert_counted_as_from_nothing,
+    drive,
+    drives,
+    from_nothing,
+    late,
+    stands,
+    three_hours,
+)
+from tests.hadoop.test_segment_counts import by_lines, put
+from tests.traffic.test_zone_counts import RIGHT, draw, zone
+
+from frametally.ports.object_store import ObjectStore
+
+__all__ = ["three_hours"]
+
+
+@pytest.mark.thorough
+@settings(max_examples=examples(10))
+@given(*drives)
+def test_rounds_with_a_zone_give_the_bytes_of_one_count_from_nothing(
+    rounds: Sequence[Any], with_objects: bool, interval_s: int
+) -> None:
+    assert_counted_as_from_nothing(rounds, with_objects, interval_s, lambda footage: draw(footage, zone()))
+
+
+def test_a_moved_zone_leaves_the_hours_of_other_sources_and_whole_pictures_as_they_are(
+    three_hours: Footage, watched: Callable[..., ObjectStore]
+) -> None:
+    draw(three_hours, zone())
+    draw(three_hours, zone(), source="yard")
+    three_hours.aggregate()
+    draw(three_hours, zone(points=RIGHT))
+    report, read = addresses(three_hours, watched)
+    assert (report.runs, report.hours_kept, len(read)) == ([], 3, 3)
+    late(three_hours)
+    report, read = addresses(three_hours, watched)
+    assert (report.hours_kept, len(read)) == (10, 2)
+    assert stands(three_hours) == from_nothing(three_hours)
+
+
+def test_a_segment_of_a_source_with_a_zone_is_read_by_its_lines(file_footage: Footage) -> None:
+    put(file_footage, drive(file_footage, NOON_MS))
+    put(file_footage, drive(file_footage, NOON_MS, source="yard", media=MEDIA[1]))
+    draw(file_footage, zone(), source="yard")
+    report = file_footage.aggregate(count_objects=False)
+    assert report.segments_by_counts == 1
+    assert stands(file_footage) == by_lines(file_footage, count_objects=False)
