@@ -121,7 +121,7 @@ def load_cold(browser: Browser, url: str) -> Load:
     network.on("Network.dataReceived", note)
     network.on("Network.loadingFinished", finish)
     page.goto(url, wait_until="commit")
-    page.locator(READY).wait_for(timeout=120_000)
+    page.locator(READY).first.wait_for(timeout=120_000)
     ready_ms = page.evaluate("performance.now()")
     page.wait_for_timeout(1500)  # what comes after it may still shift the layout
     load = Load(
@@ -129,7 +129,13 @@ def load_cold(browser: Browser, url: str) -> Load:
         ready_s=ready_ms / 1000,
         shift=page.evaluate("window.shift"),
         kilobytes=sum(received.values()) / 1000,
-        requests=len({addresses_by_id.get(number) for number in received.keys() - cached}),
+        requests=len(
+            {
+                address
+                for number in received.keys() - cached
+                if not (address := addresses_by_id.get(number, "")).startswith("data:")
+            }
+        ),
     )
     context.close()
     return load
