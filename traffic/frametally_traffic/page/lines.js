@@ -1,7 +1,7 @@
 // Lines and zones: what objects did where they are drawn, and the objects behind each number.
 
 import { framesFrom, openLightbox } from "frametally/js/proof/lightbox.js";
-import { framePicture } from "frametally/js/frames/boxed_picture.js";
+import { framePicture, loadAhead } from "frametally/js/frames/boxed_picture.js";
 import { ZonesCard } from "./lines/areas.js";
 import { CrossingsCard } from "./lines/crossed.js";
 import { addressOf, AskedForm, queryOf } from "./lines/views.js";
@@ -21,6 +21,8 @@ import { t } from "frametally/js/shared/texts.js";
 
 const AGAIN_MS = 800;
 const RETRY_MS = 3000;
+// A phone's two pixels a point need not be met to the last: its picture is wider.
+const PICTURE_SIZES = "(max-width: 900px) 80vw, 760px";
 
 let state = parseWhole(location.search, history.state);
 let asking = new AbortController();
@@ -28,6 +30,8 @@ let asking = new AbortController();
 let since = null;
 /** @type {ReturnType<typeof setTimeout>|undefined} */
 let again;
+/** The versions of the counts that the server named last, and that the page was compared with. */
+let [named, compared] = ["", ""];
 /** @type {Page.ColorOf} */
 let colors = colorsOf([], []);
 
@@ -62,9 +66,19 @@ async function load() {
   try {
     await show(signal);
     byId("lines-page").setAttribute("aria-busy", "false");
+    follow();
   } catch (error) {
     if (!signal.aborted) fail(error);
   }
+}
+
+/** Loads again what is older than the server's counts; what is under way is compared when it is there. */
+function follow() {
+  if (byId("lines-page").ariaBusy === "true" || named === compared) return;
+  compared = named;
+  if (areAnswersOf(named)) return;
+  forgetAnswers();
+  load();
 }
 
 /** @param {AbortSignal} signal */
@@ -87,6 +101,7 @@ async function show(signal) {
   edit.search = formatWhole({ ...DEFAULT, sources: state.sources }, answeredOf(state));
   byId("footer-model").textContent = t("web.counted_with_the_model", { model: catalogue.model });
   const query = queryOf(state);
+  const frame = askFrame(signal);
   // One after the other: the first has the days counted that the others take.
   const crossed = await get("crossings", query, signal);
   const [stays, turns, speeds] = await Promise.all([
@@ -111,7 +126,7 @@ async function show(signal) {
   byId("lines-content").hidden = false;
   showCounting(crossed);
   showNotes(crossed);
-  showDrawn(crossed, stays, signal);
+  showDrawn(crossed, stays, frame, signal);
   crossings.show(state, crossed);
   movements.show(state, turns);
   zones.show(stays);
@@ -164,11 +179,25 @@ function showNotes({ bars, note }) {
 }
 
 /**
- * @param {Api.LineCrossings} crossed
- * @param {Api.ZoneStays} stays
+ * The fullest frame of the source, that everything is drawn over.
  * @param {AbortSignal} signal
  */
-async function showDrawn(crossed, stays, signal) {
+const askFrame = (signal) =>
+  get("frames", queryOf({ ...state, labels: [], interval: null }, { limit: 1, start: "peak" }), signal).then(
+    ({ frames: [frame] }) => {
+      if (frame) loadAhead(frame, PICTURE_SIZES);
+      return frame;
+    },
+    () => undefined,
+  );
+
+/**
+ * @param {Api.LineCrossings} crossed
+ * @param {Api.ZoneStays} stays
+ * @param {ReturnType<typeof askFrame>} asked
+ * @param {AbortSignal} signal
+ */
+async function showDrawn(crossed, stays, asked, signal) {
   const shapes = [...crossed.lines, ...stays.zones];
   const over = shapesOver({ lines: crossed.lines, zones: stays.zones });
   const names = el(
@@ -208,8 +237,7 @@ async function showDrawn(crossed, stays, signal) {
   if (area.dataset.of === text) return;
   area.dataset.of = text;
   if (!area.childElementCount) refill(area, el("div.drawn-room"), names);
-  const query = queryOf({ ...state, labels: [], interval: null }, { limit: 1, start: "peak" });
-  const frame = (await get("frames", query, signal).catch(() => null))?.frames[0];
+  const frame = await asked;
   if (signal.aborted) {
     area.dataset.of = "";
     return;
@@ -217,7 +245,7 @@ async function showDrawn(crossed, stays, signal) {
   const shown = frame
     ? framePicture({ ...frame, boxes: [], over }, colors, {
         alt: pictureWords(shapes),
-        sizes: "(max-width: 900px) 94vw, 760px",
+        sizes: PICTURE_SIZES,
       })
     : null;
   refill(area, shown ?? el("p.muted", t("traffic.there_is_no_picture_of_this")), names);
@@ -253,9 +281,8 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", load);
 load();
 listen({
   index: (version) => {
-    if (areAnswersOf(version)) return;
-    forgetAnswers();
-    load();
+    named = version;
+    follow();
   },
   status: showStrip,
   away: (error) => showOutage(error, since, load),

@@ -153,16 +153,26 @@ export function framePicture(frame, colorOf, { alt, named = false, lazy = false,
     if (frame.width_px === null) draw(image.naturalWidth, image.naturalHeight);
   });
   picture.append(image);
-  const ask = () => {
-    image.sizes = sizes ?? "";
-    image.srcset = (sizes && smaller(frame)) ?? "";
-    image.src = frame.image_url;
-  };
+  const ask = () => load(image, frame, sizes);
   if (lazy) whenNear(picture, ask);
   else ask();
   if (frame.width_px !== null && frame.height_px !== null) draw(frame.width_px, frame.height_px);
   return picture;
 }
+
+/**
+ * @param {HTMLImageElement} image
+ * @param {Picture} frame
+ * @param {string} [sizes]  as framePicture takes it
+ */
+function load(image, frame, sizes) {
+  image.sizes = sizes ?? "";
+  image.srcset = (sizes && smaller(frame)) ?? "";
+  image.src = frame.image_url;
+}
+
+/** Asks for the JPEG that framePicture will show, before there is all that it draws. @param {Picture} frame @param {string} sizes */
+export const loadAhead = (frame, sizes) => load(new Image(), frame, sizes);
 
 /**
  * The frame's JPEGs by their widths; null where there is one only, or where its width is not known.
