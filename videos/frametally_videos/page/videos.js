@@ -7,14 +7,17 @@ import { leadThere } from "frametally/js/shell/navigation.js";
 import { listen, showStrip } from "frametally/js/status/live.js";
 import { onClient } from "./uploads/client.js";
 import { startUploads } from "./uploads/panel.js";
-import { startPanel } from "./video/panel.js";
+import { allowChanges, startPanel } from "./video/panel.js";
 import { sourcesSeen, startList } from "./library/list.js";
 import { holdSocket, tellNews } from "./library/news.js";
 
 useZone(zoneOf(parseState(location.search)));
 leadThere();
 const uploads = startUploads(sourcesSeen);
-const list = startList(uploads.allow);
+const list = startList((videos) => {
+  uploads.allow(videos);
+  allowChanges(videos);
+});
 startPanel(byId("video"));
 listen({
   index: () => {}, // the strip's numbers come with the books, the videos' with the videos

@@ -139,14 +139,22 @@ export class About {
     this.kept = new Kept(askMetadata, (metadata) => this.#showFound(metadata));
     /** @type {Page.Video|null} */
     this.video = null;
+    this.isShown = false;
   }
 
   /** @param {Page.Video} video */
   show(video) {
     this.video = video;
     this.usual.replaceChildren(...usualParts(video));
-    this.kept.show(video.id, video.links.metadata ?? null);
-    if (!video.links.metadata) this.#showFound(null); // why, may be another each time
+    this.turn(this.isShown);
+  }
+
+  /** What its bytes say is asked for when it is opened. @param {boolean} isShown */
+  turn(isShown) {
+    this.isShown = isShown;
+    if (!this.video || !isShown) return;
+    this.kept.show(this.video.id, this.video.links.metadata ?? null);
+    if (!this.video.links.metadata) this.#showFound(null); // why, may be another each time
   }
 
   end() {

@@ -52,7 +52,10 @@ export class VideoTabs {
         { name: "enhance", title: t("videos.enhance"), panel: panel(this.enhance.element) },
         { name: "quality", title: t("videos.quality"), panel: panel(this.quality.element) },
       ],
-      (name) => this.enhance.turn(name === "enhance"),
+      (name) => {
+        this.about.turn(name === "about");
+        this.enhance.turn(name === "enhance");
+      },
     );
     this.element = this.tabs.element;
   }

@@ -2,6 +2,7 @@
 
 import { ApiError, get } from "frametally/js/shared/api.js";
 import { arrange, byId } from "frametally/js/shared/dom.js";
+import { whenNear } from "frametally/js/frames/boxed_picture.js";
 import { number } from "frametally/js/shared/format.js";
 import { rove } from "frametally/js/shell/navigation.js";
 import { addressOf, isNarrow, parseQuestion, queryOf } from "./question.js";
@@ -60,7 +61,7 @@ export function startList(then) {
   byId("videos-asked").hidden = false;
   startAsked(question, (change) => ask({ ...question(), ...change }));
   showSkeletons();
-  askSources();
+  whenNear(byId("videos-asked"), askSources);
   grid.addEventListener("click", openInstead);
   rove(grid, "a.video-link");
   onChosen(markCards);

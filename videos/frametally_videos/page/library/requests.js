@@ -42,12 +42,6 @@ export function askDetections(id, fromS, toS, signal) {
   return getFrom(`${routeOf(id)}/detections`, query, signal);
 }
 
-/** Whether videos may be changed here; if not, what to do about it. */
-export async function askLeave() {
-  const { uploads_allowed: isAllowed, remedy } = await askVideos(new URLSearchParams({ limit: "1" }));
-  return { isAllowed, remedy: remedy ?? "" };
-}
-
 /**
  * Where the server has one frame as a picture.
  * @param {string} id

@@ -5,10 +5,11 @@ import { byId, el, iconButton } from "frametally/js/shared/dom.js";
 import { choose, chosen, onChosen } from "../library/chosen.js";
 import { onJob, onNews, tellNews } from "../library/news.js";
 import { visible } from "../library/words.js";
+import { posterUrl } from "./screen.js";
 import { VideoView } from "./view.js";
 import { parseState } from "frametally/js/shared/state.js";
 import { useZone, zoneInUse, zoneOf } from "frametally/js/shared/time.js";
-import { askLeave, askVideo } from "../library/requests.js";
+import { askVideo } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** News may come with every frame that is detected. */
@@ -21,6 +22,8 @@ let view = null;
 /** @type {AbortController|null} */
 let asking = null;
 let askedAt = 0;
+/** Whether videos may be changed here, as the list's last answer says; if not, what to do about it. */
+let leave = { isAllowed: true, remedy: "" };
 /** It was opened just now: the keyboard goes there, whichever answer is shown first. */
 let isNew = false;
 /** @type {ReturnType<typeof setTimeout>|undefined} */
@@ -55,6 +58,12 @@ export function startPanel(place) {
     if (chosen() !== null) loadSoon(place, LEAST_BETWEEN_MS);
   });
   onJob((job) => view?.tell(job));
+}
+
+/** @param {Page.Videos} answer  of the list */
+export function allowChanges({ uploads_allowed: isAllowed, remedy }) {
+  leave = { isAllowed, remedy: remedy ?? "" };
+  view?.allow(leave);
 }
 
 /** @param {HTMLElement} place @param {number} afterMs  at least, since it was asked last */
@@ -96,14 +105,12 @@ async function load(place, id) {
 /** @param {HTMLElement} place @param {Page.Video} video */
 function show(place, video) {
   if (!view) {
+    // It comes while the rest is made.
+    if (video.links.poster && !video.why_not) new Image().src = posterUrl(video.links.poster);
     showTimesOf([video.source]);
     view = new VideoView(() => loadSoon(place, 0));
     place.replaceChildren(closing(""), view.element);
-    const opened = view;
-    askLeave().then(
-      (leave) => opened.allow(leave),
-      () => {}, // who may not is told when they try
-    );
+    view.allow(leave);
   }
   view.show(video);
   document.title = `${visible(video.name)} · ${usualTitle}`;

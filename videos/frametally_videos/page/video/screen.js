@@ -9,6 +9,9 @@ const USUAL_FPS = 25;
 /** A frame whose step shows no other one is gone past by another, so often at most: rates vary. */
 const MOST_TRIES = 8;
 
+/** The poster as large as it is shown. @param {string} poster */
+export const posterUrl = (poster) => smallerPoster(poster, innerWidth < 640 ? 320 : 640);
+
 /**
  * @typedef {Object} Told
  * @property {(positionS: number) => void} position  a frame is shown, so far from the first one
@@ -61,7 +64,7 @@ export class Screen {
     this.firstS = null;
     this.hasSought = placeS > 0;
     this.isShown = false;
-    if (poster && !placeS) this.element.poster = smallerPoster(poster, innerWidth < 640 ? 320 : 640);
+    if (poster && !placeS) this.element.poster = posterUrl(poster);
     this.element.src = url;
     this.element.playbackRate = speed;
     if (placeS) this.element.addEventListener("loadedmetadata", () => this.seek(placeS), { once: true });
