@@ -132,7 +132,7 @@ class JobWorker:
                 once_a_minute("round", str(error))
             if is_done and self._ask(self._is_done):
                 break
-            self._patience.pause(_ROUND_EVERY_S, lambda: until_done and self._ask(self._is_done))
+            self._patience.pause(_ROUND_EVERY_S)
 
     def _is_done(self) -> bool:
         question = JobQuestion(kinds=kinds_of(self.queues), states=("queued", "running"), limit=1)
