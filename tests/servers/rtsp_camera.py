@@ -15,12 +15,11 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstRtspServer", "1.0")
 from gi.repository import Gio, GLib, Gst, GstRtspServer  # type: ignore[import-not-found]  # noqa: E402
 
-
 _TELLS_EVERY_NS = 100_000_000
 
 
 def tell_the_time_at_once(media: GstRtspServer.RTSPMedia) -> None:
-    """Have it report its clock ten times a second, as some cameras do; by itself it begins after some seconds."""
+    """Have it report its clock ten times a second: by itself it begins after some seconds."""
     for number in range(media.n_streams()):
         media.get_stream(number).get_rtpsession().set_property("rtcp-min-interval", _TELLS_EVERY_NS)
 
