@@ -464,8 +464,8 @@ def make_corpus(folder: Path, port: int = 9, step: int = 1) -> list[Poison]:
         suffix = ".jpg" if kind == "pictures" else ".mp4"
         for name, make in _NO_FILES.items():
             corpus.append((Poison(folder / kind / f"{name}{suffix}", "skipped"), make))
-    for poison, make in corpus[::step]:
-        make(poison.path)
+    for poison, write in corpus[::step]:
+        write(poison.path)
     return [poison for poison, _ in corpus[::step]]
 
 
