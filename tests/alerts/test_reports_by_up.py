@@ -5,12 +5,26 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
 from tests.alerts.alert_place import alert_place
 from tests.family.running import Running, waits
+
+from frametally.settings.loading import load_settings
+from frametally_alerts.hooks import members
+from frametally_cli.stages.family_members import MemberOptions
 
 SETTINGS = {"FRAMETALLY_DETECTOR": "pixels"}
 
 
+def test_what_makes_reports_runs_where_no_channel_is_set(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path)
+    part = members(settings, MemberOptions(every="7s"))
+    assert [member.arguments[3:5] + member.arguments[-2:] for member in part.members] == [
+        ["alerts", "run", "--every", "7s"]
+    ]
+
+
+@pytest.mark.thorough
 def test_a_report_into_the_store_alone_is_made_where_no_channel_is_set(tmp_path: Path) -> None:
     # Due six hours ago.
     clock = time.strftime("%H:%M", time.gmtime(time.time() - 6 * 3600))

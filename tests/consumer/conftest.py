@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from tests.models.small_network import clip_frames, nncf, write_model
 
 __all__ = ["clip_frames", "nncf", "write_model"]
+
+
+@pytest.fixture(autouse=True)
+def wait_briefly_for_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a consumer ask its log again soon: what a test publishes is there, or never comes."""
+    monkeypatch.setattr("frametally_consumer.worker.loop._POLL_S", 0.01)

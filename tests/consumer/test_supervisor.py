@@ -7,10 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from frametally.process import retrying
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import load_settings
-from frametally_consumer.supervisor import consume_with_workers
+from frametally_consumer import supervisor
+
+WORK = supervisor._work
 
 EMPTY_BUCKET = b"""<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
 <Name>bucket</Name><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>"""
@@ -40,7 +46,7 @@ def empty_bucket(is_away: threading.Event) -> Iterator[str]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         try:
             yield f"http://127.0.0.1:{server.server_port}"
@@ -49,9 +55,16 @@ def empty_bucket(is_away: threading.Event) -> Iterator[str]:
             thread.join()
 
 
+def work_without_patience(*arguments: Any) -> None:
+    """Be a worker's process, in which a call of the store is tried once, and not for four seconds."""
+    retrying.is_time_for = lambda seconds: False
+    WORK(*arguments)
+
+
 def test_a_worker_that_finds_the_store_away_at_its_start_is_started_again_until_it_is_back(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(supervisor, "_work", work_without_patience)
     away = threading.Event()
     away.set()
 
@@ -71,7 +84,7 @@ def test_a_worker_that_finds_the_store_away_at_its_start_is_started_again_until_
             store_secret_key="secret",  # noqa: S106
             log_partitions=1,
         )
-        ended = consume_with_workers(1, settings=settings, progress=said, until_caught_up=True)
+        ended = supervisor.consume_with_workers(1, settings=settings, progress=said, until_caught_up=True)
     assert ended.failures == 0
     first, second = said.lines
     assert first.startswith("worker 1: s3://bucket at http://127.0.0.1")

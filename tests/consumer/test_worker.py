@@ -418,7 +418,7 @@ def test_what_is_under_way_is_bounded_however_slow_the_detector(
     class Slow(BrightDetector):
         def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
             nonlocal detected, most
-            time.sleep(0.02)
+            time.sleep(0.005)
             most = max(most, fetched - detected)
             detected += len(images)
             return super().detect(images)

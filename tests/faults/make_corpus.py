@@ -21,6 +21,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -29,6 +30,8 @@ import numpy as np
 from PIL import Image
 
 Outcome = Literal["skipped", "part", "whole"]
+# What takes its time to make is made where it is written.
+Contents = dict[str, tuple[bytes | Callable[[], bytes], Outcome]]
 
 
 class Poison(NamedTuple):
@@ -127,7 +130,7 @@ def tiff_entries(width: int, height: int, **changes: tuple[int, int, int]) -> di
     return entries | {int(name[1:]): value for name, value in changes.items()}
 
 
-def poison_pictures() -> dict[str, tuple[bytes, Outcome]]:
+def poison_pictures() -> Contents:
     """Pictures by name."""
     image = painted()
     jpeg, progressive = saved(image, "JPEG"), saved(image, "JPEG", progressive=True)
@@ -170,7 +173,7 @@ def poison_pictures() -> dict[str, tuple[bytes, Outcome]]:
         "claims-65535.jpg": (resized_jpeg(jpeg, 65_535, 65_535), "skipped"),
         "claims-6000.jpg": (resized_jpeg(jpeg, 6000, 4000), "skipped"),
         "claims-7000.jpg": (resized_jpeg(jpeg, 7000, 7000), "skipped"),
-        "500-scans.jpg": (many_scans(500), "skipped"),
+        "500-scans.jpg": (lambda: many_scans(500), "skipped"),
         "markers.jpg": (jpeg[:2] + b"\xff\xfe\0\2" * 1_000_000 + jpeg[2:], "skipped"),
         "no-width.jpg": (resized_jpeg(jpeg, 0, 48), "skipped"),
         "no-height.jpg": (resized_jpeg(jpeg, 64, 0), "skipped"),
@@ -357,7 +360,7 @@ def png_bomb() -> bytes:
     return data[:at] + header + struct.pack(">I", zlib.crc32(header)) + data[at + 21 :]
 
 
-def poison_videos(canary: Path, port: int) -> dict[str, tuple[bytes, Outcome]]:
+def poison_videos(canary: Path, port: int) -> Contents:
     """Videos by name."""
     mp4, mkv, avi = (
         video(kind="mp4"),
@@ -431,11 +434,11 @@ def poison_videos(canary: Path, port: int) -> dict[str, tuple[bytes, Outcome]]:
         "backwards.ts": (later + stream, "whole"),
         "other-size.ts": (stream + other, "whole"),
         "grows-to-8000.ts": (
-            video(kind="mpegts") + video(2, kind="mpegts", size_px=(8000, 6000), most=1),
+            lambda: video(kind="mpegts") + video(2, kind="mpegts", size_px=(8000, 6000), most=1),
             "part",
         ),
         "claims-16000.mp4": (wide_frames(1000), "skipped"),
-        "is-16000.mp4": (vast_frames(), "skipped"),
+        "is-16000.mp4": (vast_frames, "skipped"),
         "deep-colours.mkv": (video(kind="matroska", codec="ffv1", pix_fmt="gbrp16le"), "whole"),
         "all-colours.mkv": (video(kind="matroska", codec="ffv1", pix_fmt="yuva444p"), "whole"),
         "grey.mkv": (video(kind="matroska", codec="ffv1", pix_fmt="gray12le"), "whole"),
@@ -443,33 +446,32 @@ def poison_videos(canary: Path, port: int) -> dict[str, tuple[bytes, Outcome]]:
     }
 
 
-def make_corpus(folder: Path, port: int = 9) -> list[Poison]:
-    """Write the corpus into `folder`, which is made.
+def make_corpus(folder: Path, port: int = 9, step: int = 1) -> list[Poison]:
+    """Write each `step`th file of the corpus into `folder`, which is made.
 
     Returns:
         What was written; devices and pipes only where the system has them.
     """
     canary = folder / "canary" / "good.mp4"
-    made: list[Poison] = []
-    contents: list[tuple[str, dict[str, tuple[bytes, Outcome]]]] = [
-        ("pictures", poison_pictures()),
-        ("videos", poison_videos(canary, port)),
-    ]
     canary.parent.mkdir(parents=True)
     canary.write_bytes(video(kind="mp4"))
     canary.with_suffix(".jpg").write_bytes(saved(painted(), "JPEG"))
-    for kind, files in contents:
+    corpus: list[tuple[Poison, Callable[[Path], object]]] = []
+    for kind, contents in (("pictures", poison_pictures()), ("videos", poison_videos(canary, port))):
         (folder / kind).mkdir()
-        for name, (data, outcome) in files.items():
-            path = folder / kind / name
-            path.write_bytes(data)
-            os.utime(path, (1_777_615_200, 1_777_615_200))
-            made.append(Poison(path, outcome))
+        for name, (data, outcome) in contents.items():
+            corpus.append((Poison(folder / kind / name, outcome), partial(_write, data=data)))
+        suffix = ".jpg" if kind == "pictures" else ".mp4"
         for name, make in _NO_FILES.items():
-            path = folder / kind / f"{name}{'.jpg' if kind == 'pictures' else '.mp4'}"
-            make(path)
-            made.append(Poison(path, "skipped"))
-    return made
+            corpus.append((Poison(folder / kind / f"{name}{suffix}", "skipped"), make))
+    for poison, write in corpus[::step]:
+        write(poison.path)
+    return [poison for poison, _ in corpus[::step]]
+
+
+def _write(path: Path, data: bytes | Callable[[], bytes]) -> None:
+    path.write_bytes(data if isinstance(data, bytes) else data())
+    os.utime(path, (1_777_615_200, 1_777_615_200))
 
 
 def _bind(path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.examples import first_quick
 
 from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments, read_segment
@@ -50,9 +51,9 @@ def test_sigterm_ends_with_0_and_a_second_start_does_nothing_again(
     detected: Callable[[ObjectStore], set[str]],
     assert_chains: Callable[..., None],
 ) -> None:
-    deployment = deploy("one", FRAMETALLY_BATCH_FRAMES="5", FAULTS_JITTER_S="0.05")
+    deployment = deploy("one", FRAMETALLY_BATCH_FRAMES="5", FAULTS_JITTER_S="0")
     deployment.run("produce", *PICTURES, pictures)
-    first = deployment.start("consume")
+    first = deployment.start("consume", FAULTS_JITTER_S="0.05")
     wait_until(lambda: len(segments(deployment)) > 3, "some segments")
     first.send(signal.SIGTERM)
     assert first.wait(10) == 0, first.output.read_text()
@@ -86,7 +87,7 @@ def test_sigterm_in_the_middle_of_a_detection_that_takes_too_long_ends_with_0_wi
         assert len(detected(store)) == 120
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", first_quick([signal.SIGINT, signal.SIGTERM]))
 def test_a_stop_is_heard_while_a_video_is_decoded_that_takes_minutes(
     deploy: Callable[..., Deployment], tmp_path: Path, wait_until: Callable[..., None], number: signal.Signals
 ) -> None:

@@ -41,11 +41,31 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[VideoR
             )
             for frames, second in ((60, 10), (90, 50))
         ]
-        house.work()
+        house.make_frames()
         house.count()
         house("index")
-        assert "jobs: 2 done" in house.work()  # both are ready now, and the job `gold` of each is done
+        make_gold(house, jobs=4)  # both are ready now: previews and gold of each
     return folder / "house", videos
+
+
+def make_gold(house: House, *, jobs: int) -> None:
+    """Do the jobs that gold and removals wait with."""
+    assert f"jobs: {jobs} done" in house("work", "--until-done", "--queue", "media")
+
+
+def check(house: House, video: VideoRecord, *, passed: bool) -> None:
+    """Leave the result of a video's checks, as their job does."""
+    found = VideoCheck(
+        name="black",
+        passed=passed,
+        sentence="1.0 of 2.0 s are black.",
+        measured=0.0 if passed else 0.5,
+        limit=0.1,
+        unit="1",
+        spans_s=[] if passed else [(0, 1)],
+    )
+    quality = VideoQuality(video_id=video.id, sha256=video.sha256, made_by="1", passed=passed, checks=[found])
+    house.store.put(keys.quality_of_video_key(video.id), encode(quality))
 
 
 @pytest.fixture
@@ -122,27 +142,19 @@ def test_what_is_checked_later_is_in_its_rows_and_a_removed_video_has_none(
     house: House, videos: list[VideoRecord]
 ) -> None:
     first, second = videos
-    check = VideoCheck(
-        name="black",
-        passed=False,
-        sentence="1.0 of 2.0 s are black.",
-        measured=0.5,
-        limit=0.1,
-        unit="1",
-        spans_s=[(0, 1)],
-    )
-    quality = VideoQuality(video_id=first.id, sha256=first.sha256, made_by="1", passed=False, checks=[check])
-    house.store.put(keys.quality_of_video_key(first.id), encode(quality))
-    house.catalogue.queue(first.id, "gold")
-    assert "jobs: 1 done" in house.work()
+    assert rows(house, tables.quality.c.video_id) == []
+    check(house, first, passed=False)
+    check(house, second, passed=True)
+    for video in videos:
+        house.catalogue.queue(video.id, "gold")
+    make_gold(house, jobs=2)
     c = tables.quality.c
-    found = rows(house, c.video_id, c.check_name, c.passed, c.spans)
-    assert [row for row in found if row[0] == first.id] == [(first.id, "black", False, 1)]
-    assert {row[0] for row in found} == {first.id, second.id}
+    found = {row[0]: row[1:] for row in rows(house, c.video_id, c.check_name, c.passed, c.spans)}
+    assert found == {first.id: ("black", False, 1), second.id: ("black", True, 0)}
     passed = dict(rows(house, tables.videos.c.video_id, tables.videos.c.quality_passed))
-    assert passed[first.id] is False
+    assert passed == {first.id: False, second.id: True}
     assert remove_video(house.store, house.catalogue, first.id)
-    house.work()
+    make_gold(house, jobs=1)
     for table in tables.OF_VIDEO:
         assert first.id not in {row[0] for row in rows(house, table.c.video_id)}
     assert rows(house, tables.videos.c.video_id) == [(second.id,)]

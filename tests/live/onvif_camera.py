@@ -22,6 +22,8 @@ _MEDIA = {1: "http://www.onvif.org/ver10/media/wsdl", 2: "http://www.onvif.org/v
 _SCHEMA = "http://www.onvif.org/ver10/schema"
 _OPEN = ("GetSystemDateAndTime", "GetServices", "GetCapabilities")
 _FRESH_S = 5.0
+END = b"the end"
+"""Comes back to the asker as it is: what it had asked before was answered before."""
 NOT_AUTHORIZED = (
     '<s:Fault><s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value xmlns:ter="http://www.onvif.org/ver10/error">'
     "ter:NotAuthorized</s:Value></s:Subcode></s:Code>"
@@ -81,6 +83,9 @@ class Answerer:
             data, sender = self._socket.recvfrom(1 << 16)
             if not data:
                 return
+            if data == END:
+                self._socket.sendto(END, sender)
+                continue
             root = fromstring(data)
             self.probes.append((root.findtext(".//{*}Types") or "").strip())
             for answer in self._answers((root.findtext(".//{*}MessageID") or "").strip()):
@@ -152,7 +157,7 @@ class OnvifCamera:
         self.answerer = Answerer(lambda asked: [match(asked, *(xaddrs or self.url).split(), scopes=scopes)])
 
     def __enter__(self) -> OnvifCamera:
-        threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=self._http.serve_forever, args=(0.01,), daemon=True).start()
         self.answerer.__enter__()
         return self
 

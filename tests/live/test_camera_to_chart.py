@@ -15,6 +15,7 @@ from tests.live.capturing import camera_of, run_frametally
 from tests.live.showing import RtspCamera
 
 from frametally.settings.loading import load_settings
+from frametally_live.cameras import camera_frames
 
 
 def charted(family: Running) -> Any:
@@ -28,13 +29,19 @@ def charted(family: Running) -> Any:
 
 @pytest.mark.timeout(300)
 def test_frames_of_a_camera_that_still_runs_come_into_the_chart_again_and_again(tmp_path: Path) -> None:
-    settings = {"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_LIVE_ALLOW": "127.0.0.1"}
+    settings = {
+        "FRAMETALLY_DETECTOR": "pixels",
+        "FRAMETALLY_LIVE_ALLOW": "127.0.0.1",
+        "FRAMETALLY_BATCH_S": "0.5",
+    }
     with (
         RtspCamera() as camera,
         pytest.MonkeyPatch.context() as patch,
-        Running(tmp_path, "up", settings=settings) as family,
+        Running(tmp_path, "up", "--every", "1s", settings=settings) as family,
     ):
         patch.setenv("FRAMETALLY_LIVE_ALLOW", "127.0.0.1")
+        patch.setattr(camera_frames, "_SPAN_S", 0.2)
+        patch.setattr(camera_frames, "_HOLD_S", 0.0)
         here = load_settings(data_dir=family.data_dir)
         run_frametally("live", "add", camera.address, "--source", "gate-1", settings=here)
         waits(lambda: charted(family)["frames"] > 0)

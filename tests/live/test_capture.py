@@ -79,17 +79,16 @@ def test_a_camera_that_is_killed_leaves_an_outage_with_its_times_and_is_back_by_
 ) -> None:
     settings = here(tmp_path)
     with RtspCamera() as camera, Capturing(settings, camera.address) as capturing:
-        capturing.until_frames(10)
+        capturing.until_frames(3)
         camera.kill()
         until(lambda: capturing.heard.told.away_since_ms is not None)
-        time.sleep(2.5)
         camera.start()
-        capturing.until_frames(10)
+        capturing.until_frames(3)
         assert capturing.heard.told.away_since_ms is None
     all_in_the_books(settings)
     times = [one.captured_at_ms for one in announcements_in(settings)]
     gap = max(pairwise(times), key=lambda pair: pair[1] - pair[0])
-    assert gap[1] - gap[0] > 2500
+    assert gap[1] - gap[0] > 150  # its frames are 100 ms apart
     outages = [one for manifest in manifests_of(capturing.store) for one in live_of(manifest).outages]
     assert gap in {(one.from_ms, one.to_ms) for one in outages}
     newest = max(map(live_of, manifests_of(capturing.store)), key=lambda live: live.minute_ms)
@@ -232,9 +231,9 @@ def test_while_store_or_log_is_away_frames_wait_on_disk_and_then_all_come_in_ord
     with RtspCamera() as camera, Capturing(settings, camera.address, **away) as capturing:
         capturing.until_frames(5)
         part.is_away = True
-        until(lambda: len(list((tmp_path / "data/live/gate-1").glob("*/*.jpg"))) > 15)
+        until(lambda: len(list((tmp_path / "data/live/gate-1").glob("*/*.jpg"))) > 5)
         part.is_away = False
-        capturing.until_frames(20)
+        capturing.until_frames(10)
     all_in_the_books(settings)
     steps = [b.captured_at_ms - a.captured_at_ms for a, b in pairwise(announcements_in(settings))]
     assert max(steps) < 150
@@ -524,7 +523,7 @@ def test_a_camera_whose_process_dies_while_it_is_stopped_has_all_its_frames_in_c
                 assert found is not None
                 return found.is_over, found.told.frames_announced
 
-            until(lambda: now()[1] > 15)
+            until(lambda: now()[1] > 3)
             (child,) = children_of(worker.pid)
             os.kill(child, signal.SIGSTOP)
             feeds.ask_feed(feed.id, "stop")

@@ -54,6 +54,12 @@ class Listener:
         return closed_by(self.connection)
 
 
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for news more often than twice a second: each test waits for some."""
+    monkeypatch.setattr("frametally_videos.sockets.client_sockets._LOOK_EVERY_S", 0.05)
+
+
 @pytest.fixture
 def app(place: Place) -> Flask:
     return place.app()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pytest
 from tests.examples import first_quick
 from tests.live.capturing import here, run_frametally
 from tests.live.onvif_camera import (
+    END,
     NOT_SUPPORTED,
     Answer,
     Answerer,
@@ -44,9 +45,29 @@ def first_case_quick(cases: list[tuple[Any, ...]]) -> list[Any]:
 
 
 @pytest.fixture(autouse=True)
-def be_quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe, "LISTEN_S", 0.6)
-    monkeypatch.setattr(probe, "_AGAIN_S", 0.2)
+def listen_until_all_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """End a search once its last question is answered, instead of after a time: nothing else would come."""
+    send, answers = probe._send, probe._answers
+
+    def send_and_ask_for_the_end(asking: socket.socket, questions: Sequence[bytes]) -> None:
+        send(asking, questions)
+        asking.sendto(END, probe.MULTICAST)
+
+    def answers_until_the_end(
+        asking: socket.socket, questions: Sequence[bytes]
+    ) -> Iterator[tuple[bytes, str]]:
+        rounds_left = probe._ROUNDS
+        for data, host in answers(asking, questions):
+            if data != END:
+                yield data, host
+                continue
+            rounds_left -= 1
+            if not rounds_left:
+                return
+
+    monkeypatch.setattr(probe, "_send", send_and_ask_for_the_end)
+    monkeypatch.setattr(probe, "_answers", answers_until_the_end)
+    monkeypatch.setattr(probe, "_AGAIN_S", 0.0)
 
 
 @pytest.fixture
@@ -338,6 +359,7 @@ def test_of_thousands_of_answers_so_many_are_read(
     find: Callable[..., CameraSearch], monkeypatch: pytest.MonkeyPatch, of_host: int, most: int
 ) -> None:
     monkeypatch.setattr(probe, "_MOST_OF_HOST", of_host)
+    monkeypatch.setattr(probe, "LISTEN_S", 0.6)  # the end may be lost among so many
     with Answerer(lambda asked: [match(asked, f"file:///{number}") for number in range(1500)]) as stranger:
         found = find(stranger.place)
     assert len(found.cameras) <= most

@@ -54,6 +54,7 @@ def test_a_clip_by_file_and_by_rtsp_has_the_same_boxes_on_the_same_frames(
     tmp_path: Path, traffic_clip: Path, model_files: ModelFiles, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FRAMETALLY_DETECTOR", "opencv")
+    monkeypatch.setenv("FRAMETALLY_INPUT_SIZE_PX", "224x224")
     settings = here(tmp_path)
     clip = in_h264(traffic_clip, tmp_path / "clip.mp4")
     show = f"filesrc location={clip} ! qtdemux ! h264parse ! rtph264pay name=pay0 config-interval=1"

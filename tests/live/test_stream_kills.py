@@ -22,7 +22,7 @@ from frametally.opening import open_frame_log
 from frametally.process import failpoints
 from frametally.process.reports import NoProgress
 from frametally_live.feed_records import Feed, FeedWanted
-from frametally_live.feeds.stream_form import start_stream
+from frametally_live.feeds.stream_form import FASTEST, start_stream
 from frametally_videos.jobs.announced_medium import MediumPorts
 from frametally_videos.jobs.frames_job import make_frames
 from frametally_videos.library.edits import remove_video
@@ -120,7 +120,7 @@ def is_further(place: Place, feed: Feed, frames_before: int) -> bool:
 def test_one_that_dies_at_a_failpoint_goes_on_where_it_was(
     place: Place, quiet: dict[str, bytes], name: str
 ) -> None:
-    feed = start(place, speed=2.0)
+    feed = start(place, speed=FASTEST)
     with LiveWorker(place, FRAMETALLY_FAILPOINT=f"{name}:2"):
         until(lambda: "was killed (SIGKILL)" in now(place, feed).told.reason)
     with LiveWorker(place):

@@ -46,6 +46,13 @@ LONG_S = 60.0
 NOBODY = "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11"
 
 
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for streams more often than twice a second, and end sooner: each test waits for that."""
+    monkeypatch.setattr("frametally_live.viewers.relay._LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr("frametally_live.viewers.result_reader._POLL_S", 0.05)
+
+
 @pytest.fixture
 def scene(place: Place) -> Scene:
     return Scene(place)
@@ -624,8 +631,8 @@ def test_while_the_log_is_away_viewers_wait_and_then_see_what_comes_next(
         told = viewer.state(lambda one: one["state"] == "waiting")
         assert told["reason"] == "The log is not responding."
         log.error = None
-        begun(gate, viewer)
         viewer.state(lambda one: one["state"] == "running")
+        begun(gate, viewer)
 
 
 @pytest.mark.thorough

@@ -20,7 +20,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from frametally.errors import Misconfigured, Retryable
-from frametally.process import meters
+from frametally.process import meters, retrying
 from frametally.process.meters import BOUNDS_S, FOLDER_VARIABLE, METERS, MOST_NAMES, OTHERS, Figures, Meters
 from frametally.process.retrying import Patience
 from frametally.settings.loading import load_settings
@@ -64,7 +64,10 @@ def started() -> subprocess.Popen[bytes]:
     return child
 
 
-def test_what_is_away_is_one_outage_however_often_it_is_tried(fresh: Meters) -> None:
+def test_what_is_away_is_one_outage_however_often_it_is_tried(
+    fresh: Meters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrying, "_FIRST_PAUSE_S", 0.02)
     failures = [Retryable("away")] * 3
 
     def action() -> str:
@@ -77,7 +80,7 @@ def test_what_is_away_is_one_outage_however_often_it_is_tried(fresh: Meters) -> 
     assert patience.until_done("the object store", action) == "done"
     found = fresh.figures()
     assert found.outages == {"object store": 1}
-    assert found.outage_s["object store"] > 0.1  # the first pause is 0.1 s at least
+    assert found.outage_s["object store"] > 0.01  # the first pause is half of that at least
     failures.append(Retryable("again"))
     patience.until_done("the object store", action)
     assert fresh.figures().outages == {"object store": 2}
