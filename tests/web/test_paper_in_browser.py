@@ -29,7 +29,10 @@ def colours(page: Page) -> list[str]:
     return found if all(found) else colours(page)  # one has none that was drawn anew in that moment
 
 
-@pytest.mark.parametrize(("paper", "scheme"), [("portrait", "light"), ("landscape", "dark")])
+@pytest.mark.parametrize(
+    ("paper", "scheme"),
+    [("portrait", "light"), pytest.param("landscape", "dark", marks=pytest.mark.thorough)],
+)
 def test_a_printed_page_has_the_whole_chart_its_colours_and_its_question(
     place: Place, visit: Callable[..., Visit], picture: Callable[..., None], paper: str, scheme: str
 ) -> None:
