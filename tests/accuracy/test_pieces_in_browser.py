@@ -16,7 +16,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright
 expect = playwright.expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Page, Route
     from tests.web.conftest import Visit
 
 READY = "#accuracy-page[data-state=ready]"
@@ -71,10 +71,12 @@ def test_pieces_by_keyboard_alone_and_again_after_leaving(
 ) -> None:
     window = visit(filmed)
     page = window.page
-    held: list[Any] = []
-    page.route(
-        PICTURES, held.append
-    )  # a clip waits for its pictures: it has not started, however long this takes
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    page.route(PICTURES, hold)  # a clip waits for its pictures: it does not start, however slow this is
     check = start_by_keyboard(window, "crossings")
     expect(page.locator("#desk-labels button").first).to_contain_text("bus forward")
     expect(page.locator("#what-counts")).to_contain_text("crosses the line east")
