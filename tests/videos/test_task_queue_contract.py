@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 from tests.videos.video_records import make_video
 
+from frametally.adapters.sql.clock import now_ms
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings, load_settings
 from frametally_cloud.server_files import EXCHANGES, QUEUE_USERS, queue_definitions
-from frametally_videos.catalogue import job_book
 from frametally_videos.catalogue.catalogue_rows import Job, JobKind
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.jobs import job_bells as telling_module
@@ -98,8 +98,11 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
             url, access = stack.enter_context(empty_broker())
             monkeypatch.setattr(sys.modules[__name__], "LEASE_S", BROKER_LEASE_S)
             monkeypatch.setattr(sys.modules[__name__], "WAIT_S", BROKER_WAIT_S)
-        made, now_ms = Place(stack, tmp_path, url, access), job_book.now_ms
-        monkeypatch.setattr(job_book, "now_ms", lambda connection: now_ms(connection) + made.ahead_ms)
+        made = Place(stack, tmp_path, url, access)
+        monkeypatch.setattr(
+            "frametally_videos.catalogue.job_book.now_ms",
+            lambda connection: now_ms(connection) + made.ahead_ms,
+        )
         yield made
 
 
