@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +35,26 @@ FRAMES = 120
 
 @pytest.fixture
 def counted(place: Place) -> Place:
+    return count_gate(place)
+
+
+def count_gate(place: Place) -> Place:
     place.store = open_object_store(place.settings.store_url)
     publish_lines(place, make_lines("gate", frames=FRAMES))
     return place
+
+
+@pytest.fixture(scope="module")
+def refusing(
+    make_place: Callable[[Path], Place], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FlaskClient]:
+    """A dashboard with a check of which five units are answered; the tests that share it change nothing."""
+    place = count_gate(make_place(tmp_path_factory.mktemp("refusing")))
+    client = place.app().test_client()
+    start(client)
+    answer_all(client, most=5)
+    yield client
+    place.close()
 
 
 @pytest.fixture
@@ -348,9 +365,9 @@ def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str],
     ],
 )
 def test_a_check_that_cannot_be_is_refused_with_one_message(
-    client: FlaskClient, wanted: dict[str, Any], words: str
+    refusing: FlaskClient, wanted: dict[str, Any], words: str
 ) -> None:
-    answer = client.post("/api/v1/accuracy", json=wanted)
+    answer = refusing.post("/api/v1/accuracy", json=wanted)
     assert answer.status_code == 400
     assert words in answer.get_json()["detail"]
 
@@ -367,14 +384,12 @@ def test_a_check_that_cannot_be_is_refused_with_one_message(
     ],
 )
 def test_an_answer_that_cannot_be_is_refused_and_nothing_is_lost(
-    client: FlaskClient, sent: dict[str, Any], words: str
+    refusing: FlaskClient, sent: dict[str, Any], words: str
 ) -> None:
-    start(client)
-    answer_all(client, most=5)
-    answer = client.post("/api/v1/accuracy/gate/answers", json=sent)
+    answer = refusing.post("/api/v1/accuracy/gate/answers", json=sent)
     assert answer.status_code in (400, 404)
     assert words in answer.get_json()["detail"]
-    assert client.get("/api/v1/accuracy/gate").get_json()["result"]["answered"] == 5
+    assert refusing.get("/api/v1/accuracy/gate").get_json()["result"]["answered"] == 5
 
 
 def test_an_answer_that_is_corrected_is_no_double(client: FlaskClient) -> None:

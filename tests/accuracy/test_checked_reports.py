@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 
+from tests.accuracy.conftest import SEED
 from tests.accuracy.test_accuracy_checks import FRAMES, right_counts
 from tests.capabilities import needs
 from tests.web.conftest import START_MS, Place
@@ -48,6 +49,7 @@ def test_a_report_has_the_interval_beside_the_boxes_and_what_it_rests_on(place: 
             from_ms=None,
             to_ms=None,
             most_units=100,
+            seed=SEED,
         )
         assert make_files(place.real_index, place.settings, media, report, turn) == before
         for unit in book.units(check.id):

@@ -8,6 +8,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.accuracy.conftest import SEED
 from tests.accuracy.test_accuracy_checks import FRAMES, right_counts
 from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS, make_lines, publish_lines
@@ -51,6 +52,7 @@ def checked(place: Place) -> Place:
             from_ms=None,
             to_ms=START_MS + 10**8,
             most_units=100,
+            seed=SEED,
         )
         for unit in book.units(check.id):
             counts = {"car": truth[unit.image_path]["car"]}

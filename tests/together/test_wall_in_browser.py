@@ -6,7 +6,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -122,22 +122,30 @@ def test_a_camera_is_live_then_late_then_gone_since_a_moment_and_comes_back(
     feed = scene.camera("gate-1")
     path = show(scene, feed, 1)
     scene.tell(feed, state="running", image_path=path, lag_ms=800, frames_per_s=9.8)
-    page = visit(scene.place).open("live", wait_for=READY)
+    window = visit(scene.place)
+    window.page.clock.install()
+    page = window.open("live", wait_for=READY)
+
+    def tell(**values: Any) -> None:
+        """Have news of the camera, and the time come at which the page looks."""
+        scene.tell(feed, image_path=path, **values)
+        page.clock.fast_forward(2000)
+
     sign = page.locator(".live-sign")
     expect(sign).to_have_text("Live, 0.8 s behind")
     expect(page.locator(".live-facts")).to_contain_text("9.8 frames/s")
     expect(page.locator(".live-facts")).not_to_contain_text("taken")
-    scene.tell(feed, state="running", image_path=path, lag_ms=800, taken_per_s=4.2, offered_per_s=5.0)
+    tell(state="running", lag_ms=800, taken_per_s=4.2, offered_per_s=5.0)
     expect(page.locator(".live-facts")).to_contain_text("4.2 of 5.0 frames/s used")
     expect(page.locator(f"{CAMERA} img")).to_be_visible()
-    scene.tell(feed, state="running", image_path=path, lag_ms=9000)
+    tell(state="running", lag_ms=9000)
     expect(sign).to_have_text("Late, 9.0 s behind")
     gone_ms = round(time.time() * 1000)
-    scene.tell(feed, state="waiting", reason="It does not answer.", away_since_ms=gone_ms, packets_lost=3)
+    tell(state="waiting", reason="It does not answer.", away_since_ms=gone_ms, packets_lost=3)
     expect(sign).to_have_text(re.compile(r"Disconnected since \d\d:\d\d:\d\d"))
     expect(page.locator(".live-reason")).to_have_text("It does not answer.")
     expect(page.locator(".live-facts")).to_contain_text("3 packets lost")
-    scene.tell(feed, state="running", image_path=path, lag_ms=100)
+    tell(state="running", lag_ms=100)
     expect(sign).to_have_text("Live, 0.1 s behind")
 
 

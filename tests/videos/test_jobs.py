@@ -16,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from tests.examples import first_quick
 from tests.family.footage import make_video
 from tests.videos.video_records import make_video as make_record
 from tests.videos.video_records import upload_file
@@ -30,7 +31,7 @@ from frametally_videos.catalogue.catalogue_rows import Artifact, ArtifactKind, J
 from frametally_videos.jobs import job_worker
 from frametally_videos.jobs.artifact_jobs import TILE_WIDTH_PX
 from frametally_videos.opening import open_task_queue, open_video_catalogue
-from frametally_videos.queues.task_queue import QUEUES, kinds_of
+from frametally_videos.queues.task_queue import QUEUES, QueueName, kinds_of
 from frametally_videos.records import VideoRecord
 from frametally_videos.uploads.acceptance import read_video
 
@@ -412,7 +413,14 @@ def run_worker(*arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_each_worker_does_what_comes_by_its_queue_and_all_together_everything(tmp_path: Path) -> None:
+APART: list[tuple[QueueName, ...]] = [(name,) for name in QUEUES]
+TOGETHER: list[tuple[QueueName, ...]] = [("media",), ("metadata-extraction", "video-enhancement", "frames")]
+
+
+@pytest.mark.parametrize("workers", first_quick([TOGETHER, APART]), ids=["two", "one a queue"])
+def test_each_worker_does_what_comes_by_its_queue_and_all_together_everything(
+    tmp_path: Path, workers: list[tuple[QueueName, ...]]
+) -> None:
     settings = load_settings("producer", data_dir=tmp_path / "data")
     clip = make_video(tmp_path / "gate.mp4", frames=10)
     with (
@@ -422,12 +430,13 @@ def test_each_worker_does_what_comes_by_its_queue_and_all_together_everything(tm
         video = upload_file(clip, settings, store, catalogue, start_time="2026-03-01T10:00:00Z")
         left = {job.kind for job in catalogue.jobs(video.id)}
         assert left
-        for name in QUEUES:
+        for names in workers:
             queued = {job.kind for job in catalogue.jobs(video.id) if job.state == "queued"}
-            done = run_worker("--worker", name, "--until-done", "--data-dir", settings.data_dir)
+            asked = [word for name in names for word in ("--worker", name)]
+            done = run_worker(*asked, "--until-done", "--data-dir", settings.data_dir)
             assert done.returncode == 0, done.stderr
             still = {job.kind for job in catalogue.jobs(video.id) if job.state == "queued"}
-            assert queued - still == queued & set(kinds_of([name]))
+            assert queued - still == queued & set(kinds_of(names))
         assert {job.state for job in catalogue.jobs(video.id)} == {"done"}
 
 

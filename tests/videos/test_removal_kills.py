@@ -23,6 +23,7 @@ from frametally.process import failpoints
 from frametally.records import encode
 from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings, load_settings
+from frametally_videos.jobs import job_worker
 from frametally_videos.jobs.job_steps import JobOrder
 from frametally_videos.jobs.job_worker import JobWorker
 from frametally_videos.opening import open_task_queue, open_video_catalogue
@@ -116,7 +117,8 @@ def made(tmp_path_factory: pytest.TempPathFactory, clip: Path) -> tuple[Path, Vi
 
 
 @pytest.fixture
-def place(made: tuple[Path, VideoRecord], tmp_path: Path) -> Iterator[Place]:
+def place(made: tuple[Path, VideoRecord], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    monkeypatch.setattr(job_worker, "_PAUSES_S", (0.0,))
     folder, video = made
     shutil.copytree(folder, tmp_path / "data")
     with closing(Place(tmp_path / "data", video)) as opened:

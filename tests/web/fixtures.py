@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -64,10 +65,22 @@ def place(
     made.close()
 
 
+class _QuickAsyncio:
+    """asyncio for uvicorn, which looks ten times a second whether it is to end: 0.2 s a test."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def sleep(self, delay_s: float) -> None:
+        await asyncio.sleep(delay_s / 20)
+
+
 @pytest.fixture
-def serving(not_made: str) -> Iterator[Callable[[Flask], str]]:
+def serving(not_made: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Flask], str]]:
     """Serves an app on a free port; gives its URL."""
     from frametally_web.serving import DashboardServer
+
+    monkeypatch.setattr("uvicorn.server.asyncio", _QuickAsyncio())
 
     running: list[tuple[DashboardServer, threading.Thread]] = []
 
@@ -95,12 +108,15 @@ def axe() -> str:
 
 
 @pytest.fixture
-def picture() -> Callable[[Page, str], None]:
-    """Keeps a screenshot of a state of the page, for people to look at."""
+def picture(request: pytest.FixtureRequest) -> Callable[[Page, str], None]:
+    """Keeps a screenshot of a state of the page, for people to look at; `make test` keeps none."""
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    is_quick = "not thorough" in request.config.option.markexpr
 
     def take(page: Page, name: str) -> None:
         page.evaluate("scrollTo(0, 0)")
+        if is_quick:
+            return
         page.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled", full_page=True)
 
     return take

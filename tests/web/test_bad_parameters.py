@@ -11,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
+    from flask.testing import FlaskClient
     from tests.web.conftest import Place
 
 ROUTES = [
@@ -29,6 +30,12 @@ def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     place.film({"car": 4, "bus": 1}, interval_s=60, intervals=30)
     yield place
     place.close()
+
+
+@pytest.fixture(scope="module")
+def client(filmed: Place) -> FlaskClient:
+    """A dashboard that refuses all that it is asked."""
+    return filmed.app().test_client()
 
 
 @pytest.mark.parametrize(
@@ -107,9 +114,9 @@ def filmed(tmp_path_factory: pytest.TempPathFactory, make_place: Any) -> Any:
     ],
 )
 def test_a_bad_parameter_is_named_with_its_remedy(
-    filmed: Place, query: str, parameter: str, said: str
+    client: FlaskClient, query: str, parameter: str, said: str
 ) -> None:
-    answer = filmed.app().test_client().get(f"/api/{query}")
+    answer = client.get(f"/api/{query}")
     assert answer.status_code == 400
     assert answer.mimetype == "application/problem+json"
     problem = answer.json

@@ -383,7 +383,7 @@ def test_a_long_answer_waits_for_its_client_and_not_in_memory(
         for _ in range(3):
             while made[0] > before:  # until it waits for us
                 before = made[0]
-                time.sleep(0.5)
+                time.sleep(0.1)
             # What the system's sockets hold is no memory of ours, and may be much.
             assert made[0] < taken + 100_000_000
             goal = taken + 50_000_000

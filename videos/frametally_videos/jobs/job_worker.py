@@ -78,7 +78,7 @@ class JobWorker:
         self._patience = Patience(self.say, self.should_stop)
         self._done = 0
         self._failed: list[str] = []
-        self._ending = threading.Event()
+        self._ending, self._job_ended = threading.Event(), threading.Event()
         self._counting = threading.Lock()
 
     def work(self, workers: int, *, until_done: bool) -> WorkReport:
@@ -122,6 +122,7 @@ class JobWorker:
             self._ask(lambda: settler.settle(patiently=False))
         while not self._patience.stopping:
             # Before the round: what it notes of the last job, and queues because of it, belongs to it.
+            self._job_ended.clear()
             is_done = until_done and self._ask(self._is_done)
             try:
                 settler.settle()
@@ -132,7 +133,7 @@ class JobWorker:
                 once_a_minute("round", str(error))
             if is_done and self._ask(self._is_done):
                 break
-            self._patience.pause(_ROUND_EVERY_S)
+            self._patience.pause(_ROUND_EVERY_S, self._job_ended.is_set if until_done else None)
 
     def _is_done(self) -> bool:
         question = JobQuestion(kinds=kinds_of(self.queues), states=("queued", "running"), limit=1)
@@ -148,6 +149,7 @@ class JobWorker:
                     if job is not None:
                         self._do(consumer, job)
                         consumer.settle()
+                        self._job_ended.set()
                 except Misconfigured as error:
                     self._patience.say_once_a_minute("jobs", str(error))
                     self._patience.pause(_AWAY_S)

@@ -102,7 +102,8 @@ class AmqpAccess:
             },
         )
         with self.explained(logging_in=True):
-            connection.connect()
+            # As `connect` does, but without its pause of 2 s before a second try: callers have their own.
+            connection.ensure_connection(max_retries=0, reraise_as_library_errors=False)
         return connection
 
     def _explain(self, error: BaseException, logging_in: bool) -> FrametallyError:
