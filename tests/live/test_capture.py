@@ -83,6 +83,7 @@ def test_a_camera_that_is_killed_leaves_an_outage_with_its_times_and_is_back_by_
         camera.kill()
         until(lambda: capturing.heard.told.away_since_ms is not None)
         camera.start()
+        until(lambda: capturing.heard.told.away_since_ms is None)
         capturing.until_frames(3)
         assert capturing.heard.told.away_since_ms is None
     all_in_the_books(settings)
