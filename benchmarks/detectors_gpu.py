@@ -23,6 +23,7 @@ from results import Cell, Goal, Table, save
 from frametally.errors import Misconfigured
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import Pixels
+from frametally.process.reports import NoProgress
 from frametally.records import Detection
 from frametally.settings.loading import load_settings
 from frametally_consumer.backends.network import BATCH_PICTURES
@@ -30,7 +31,7 @@ from frametally_consumer.backends.onnxruntime import CPU, CUDA, TENSORRT, OnnxRu
 from frametally_consumer.detectors.yolo import YoloDetector
 from frametally_consumer.load import threads
 from frametally_models.detector_agreement import iou
-from frametally_models.prepare import prepare_detector
+from frametally_models.prepare import prepare_model
 
 BATCHES = {CPU: (1, BATCH_PICTURES), CUDA: (1, 4, 8, 16, 32), TENSORRT: (1, 4, 8, 16, 32)}
 REFERENCE = (CPU, 1)
@@ -109,8 +110,11 @@ def distance(reference: Found, other: Found) -> Distance:
 def _loaded() -> tuple[dict[Choice, YoloDetector], dict[Choice, float]]:
     """Every provider with every size of its batches, and how long it took to load."""
     settings = load_settings(None, detector="onnxruntime", execution_providers=CPU)
-    model = prepare_detector(settings).model
-    detectors, starts_s = {}, {}
+    model = prepare_model(settings, NoProgress())
+    if model is None or not isinstance(model.network, bytes):
+        raise TypeError("ONNX Runtime's network is an ONNX file's bytes")
+    detectors: dict[Choice, YoloDetector] = {}
+    starts_s: dict[Choice, float] = {}
     for provider, batches in BATCHES.items():
         for batch in batches:
             start_s = time.perf_counter()

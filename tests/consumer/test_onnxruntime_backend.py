@@ -217,7 +217,7 @@ def test_a_batch_that_fails_is_told_to_each_of_its_pictures_and_the_next_is_run(
         futures = [together.start(picture, copied) for picture in pictures(10)]
         for future in futures:
             with pytest.raises(Misconfigured, match="own: ONNX Runtime cannot run this network"):
-                future.result()
+                future.result(timeout=60)
     assert len(together.start(pictures(1)[0], copied).result()) == 2
 
 
@@ -250,9 +250,11 @@ def test_no_more_than_three_batches_are_under_way_however_slow_the_network(tiny:
     feeding.start()
     for _ in range(12):
         started.acquire()
-    assert not started.acquire(timeout=0.1)
-    go.set()
-    feeding.join()
+    try:
+        assert not started.acquire(timeout=0.1)
+    finally:
+        go.set()
+        feeding.join()
     assert [future.result() for future in futures] == [None] * 30
 
 
