@@ -68,8 +68,9 @@ def main() -> None:
     distances = {choice: distance(found[REFERENCE], other) for choice, other in found.items()}
     speeds = _speeds(detectors, frames, options.rounds)
     table = _table(speeds, distances, starts_s)
-    for row in [table.columns, *table.rows]:
-        print(*row, sep="\t")
+    print("\t".join(table.columns))
+    for row in table.rows:
+        print("\t".join(map(str, row)))
     gpu = _gpu()
     if not gpu or all(provider == CPU for provider, _ in found):
         print("no provider for a GPU works here: no result is written")

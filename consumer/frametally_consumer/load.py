@@ -73,7 +73,7 @@ def chosen_backend(settings: Settings, progress: Progress) -> Backend:
     With `auto`, the first worker of a store chooses, and the choice stays: counts of two back-ends are
     counts of two models.
 
-    Raises `Misconfigured` if it is not installed here, or cannot use the devices that are asked for.
+    Raises `Misconfigured` if it is not installed here, or would not use the devices of the settings.
     """
     check_devices(settings)
     if settings.detector in get_args(Backend):

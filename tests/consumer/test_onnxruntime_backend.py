@@ -60,7 +60,7 @@ class LibraryIsMissing(onnxruntime.InferenceSession):
 class OnGpu(onnxruntime.InferenceSession):
     """Says that a GPU computes."""
 
-    parts = (Part(GPU),)
+    parts: tuple[Part, ...] = (Part(GPU),)
     asked: dict[str, dict[str, str]]
 
     def _create_inference_session(self, providers: Asked, *rest: Any) -> None:
@@ -102,7 +102,7 @@ def own_network(path: Path, *, batch: int | str, answers: int | str) -> bytes:
         for name, number in (("images", batch), ("halves", answers))
     ]
     nodes = [helper.make_node("Mul", ["images", "half"], ["all"])]
-    constants = [onnx.numpy_helper.from_array(np.float32(0.5), "half")]
+    constants = [onnx.numpy_helper.from_array(np.array(0.5, np.float32), "half")]
     if answers == 1:
         constants.append(onnx.numpy_helper.from_array(np.array([0]), "first"))
         nodes.append(helper.make_node("Gather", ["all", "first"], ["halves"], axis=0))
