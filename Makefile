@@ -227,6 +227,8 @@ lock: .venv/dev ## Bring the locks up to pyproject.toml (UPGRADE=yes: raise what
 	@$(COMPILE) $(RAISED) pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
 	@echo "nncf>=3,<4; sys_platform=='linux' and platform_machine=='x86_64'" | \
 	  $(COMPILE) $(RAISED) - -c requirements.lock -o requirements-int8.lock
+	@echo "onnxruntime-gpu[cuda,cudnn]>=1.31,<2; sys_platform=='linux' and platform_machine=='x86_64'" | \
+	  $(COMPILE) $(RAISED) - -c requirements.lock -o requirements-gpu.lock
 	@printf 'pytest\npytest-timeout\nhypothesis\n' | \
 	  $(COMPILE) $(RAISED) pyproject.toml - --extra hadoop --extra consumer --extra spark --group build -c requirements.lock -c requirements-dev.lock -o requirements-spark.lock
 	@for part in producer consumer hadoop search web; do \

@@ -60,7 +60,9 @@ gives on GPL and LGPL programs, too, and owes their source to anyone who gets it
   exception).
 - elasticsearch, which is pulled and not built here: Elastic License 2.0, SSPL-1.0 or AGPL-3.0.
 The Airflow image adds the packages of requirements-airflow.lock (Apache-2.0 and others), the Hadoop
-images the jars of cloud-services/hadoop/pom.xml (Apache-2.0 and others). Anyone who builds the images for
+images the jars of cloud-services/hadoop/pom.xml (Apache-2.0 and others), the image of the consumer for
+GPUs onnxruntime-gpu (MIT) and NVIDIA's libraries (proprietary; read their licences before you give that
+image on), as requirements-gpu.lock names them. Anyone who builds the images for
 a server of their own gives nothing on.
 
 FETCHED, NOT CARRIED

@@ -18,7 +18,7 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import AutoDetector, decode_at, encode
 from frametally.settings.loading import Settings
-from frametally_consumer.backends.network import Backend, Network
+from frametally_consumer.backends.network import BATCH_PICTURES, Backend, Network
 from frametally_consumer.backends.opencv import DarknetNetwork, OpenCvNetwork
 from frametally_consumer.detectors.boxes import MIN_CONFIDENCE, PixelDetector
 from frametally_consumer.detectors.protocol import Detector
@@ -27,6 +27,8 @@ from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
 _CGROUPS, _OWN_CGROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 _X86 = {"x86_64", "AMD64"}
 _EXTRA = "install the consumer's packages with pip install 'frametally[consumer]'"
+_RUNTIME = "run pip install onnxruntime, or, for an NVIDIA GPU, pip install 'frametally[gpu]'"
+_REMEDIES: dict[Backend, str] = {"opencv": _EXTRA, "openvino": _EXTRA, "onnxruntime": _RUNTIME}
 
 
 def cores() -> int:
@@ -71,13 +73,14 @@ def chosen_backend(settings: Settings, progress: Progress) -> Backend:
     With `auto`, the first worker of a store chooses, and the choice stays: counts of two back-ends are
     counts of two models.
 
-    Raises `Misconfigured` if it is not installed here.
+    Raises `Misconfigured` if it is not installed here, or would not use the devices of the settings.
     """
+    check_devices(settings)
     if settings.detector in get_args(Backend):
         named: Backend = settings.detector  # type: ignore[assignment]
         if not is_installed(named):
             raise Misconfigured(
-                f"FRAMETALLY_DETECTOR={named} is not installed here; {_EXTRA}, or set it to auto"
+                f"FRAMETALLY_DETECTOR={named} is not installed here; {_REMEDIES[named]}, or set it to auto"
             )
         return named
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
@@ -90,9 +93,20 @@ def chosen_backend(settings: Settings, progress: Progress) -> Backend:
     if not is_installed(remembered):
         raise Misconfigured(
             f"this store's detector is {remembered} ({keys.AUTO_DETECTOR}), which is not installed here; "
-            f"{_EXTRA}, or set FRAMETALLY_DETECTOR to another, whose counts are kept separately"
+            f"{_REMEDIES[remembered]}, or set FRAMETALLY_DETECTOR to another, whose counts are kept "
+            "separately"
         )
     return remembered
+
+
+def check_devices(settings: Settings) -> None:
+    """Raise `Misconfigured` if the settings ask for devices that their detector would not use."""
+    if settings.devices and settings.detector != "onnxruntime":
+        raise Misconfigured(
+            f"FRAMETALLY_EXECUTION_PROVIDERS={settings.execution_providers}: "
+            f"FRAMETALLY_DETECTOR={settings.detector} would compute on the CPU; set it to onnxruntime, or "
+            "leave the providers empty"
+        )
 
 
 def _remembered(store: ObjectStore) -> Backend | None:
@@ -149,5 +163,11 @@ def open_network(
     from frametally_consumer.backends.onnxruntime import OnnxRuntimeNetwork
 
     data = network if isinstance(network, bytes) else network.read_bytes()
-    providers = [provider.strip() for provider in settings.execution_providers.split(",") if provider.strip()]
-    return OnnxRuntimeNetwork(data, name=name, providers=providers, threads=threads(settings))
+    return OnnxRuntimeNetwork(
+        data,
+        name=name,
+        providers=settings.providers,
+        threads=threads(settings),
+        batch=BATCH_PICTURES if settings.devices else 1,
+        engines=settings.models_dir.expanduser() / "tensorrt",
+    )

@@ -57,8 +57,8 @@ def network_model(
 ) -> NetworkModel:
     """Return what the consumer needs of the Darknet model `model`, as `network` on `backend`.
 
-    Of the settings count input size, resize rule and thresholds; `precision` and `ingredients`, beside the
-    model's own files, are as for `identified`.
+    Of the settings count input size, resize rule, thresholds and devices; `precision` and `ingredients`,
+    beside the model's own files, are as for `identified`.
     """
     return identified(
         NetworkModel(
@@ -72,6 +72,7 @@ def network_model(
             min_confidence=MIN_CONFIDENCE,
             nms_iou=NMS_IOU,
         ),
+        settings=settings,
         precision=precision,
         ingredients={
             "cfg_sha256": file_sha256(model.files.cfg),

@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from frametally_consumer.backends.network import DECODE_RULE, RESIZE_RULES
+from frametally.settings.loading import Settings
+from frametally_consumer.backends.network import BATCH_PICTURES, DECODE_RULE, RESIZE_RULES
 from frametally_consumer.detectors.boxes import CONFIDENCE_STEPS, POSTPROCESSING_VERSION, to_steps
 from frametally_consumer.detectors.protocol import make_model_id
 from frametally_consumer.detectors.yolo import NetworkModel
 
 
-def identified(model: NetworkModel, *, precision: str, ingredients: Mapping[str, object]) -> NetworkModel:
-    """Return `model` with its id; `ingredients` are JSON values: hashes of files, versions."""
+def identified(
+    model: NetworkModel, *, settings: Settings, precision: str, ingredients: Mapping[str, object]
+) -> NetworkModel:
+    """Return `model` with its id; `ingredients` are JSON values: hashes of files, versions.
+
+    Of the settings count the devices on which ONNX Runtime computes: the id names those beside the CPU.
+    """
+    devices = settings.devices if model.backend == "onnxruntime" else []
+    on_devices: dict[str, object] = {"batch_pictures": BATCH_PICTURES} if devices else {}
     model_id = make_model_id(
         name=Path(model.name).stem,
         backend=model.backend,
-        precision=precision,
+        precision="-".join([*devices, precision]),
         ingredients={
             "class_names": model.class_names,
             "input_px": model.input_px,
@@ -25,6 +33,7 @@ def identified(model: NetworkModel, *, precision: str, ingredients: Mapping[str,
             "min_confidence_e4": int(to_steps(model.min_confidence, CONFIDENCE_STEPS)),
             "nms_iou": model.nms_iou,
             "postprocessing": POSTPROCESSING_VERSION,
+            **on_devices,
             **ingredients,
         },
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
@@ -63,9 +62,8 @@ def own_detector(path: Path, backend: Backend, settings: Settings) -> YoloDetect
     network = open_network(data, backend, settings, name=str(path), input_px=input_px)
 
     picture = fit(draw_picture(), width_px=input_px[0], height_px=input_px[1], resize=resize).picture
-    shapes: Future[list[tuple[int, ...]]] = Future()
-    network.start(picture, lambda outputs: shapes.set_result([output.shape for output in outputs]))
-    head = _recognised(shapes.result(), classes=len(class_names), input_px=input_px, name=str(path))
+    shapes = network.start(picture, lambda outputs: [output.shape for output in outputs]).result()
+    head = _recognised(shapes, classes=len(class_names), input_px=input_px, name=str(path))
     model = identified(
         NetworkModel(
             name=str(path),
@@ -78,6 +76,7 @@ def own_detector(path: Path, backend: Backend, settings: Settings) -> YoloDetect
             min_confidence=MIN_CONFIDENCE,
             nms_iou=NMS_IOU,
         ),
+        settings=settings,
         precision=settings.precision,
         ingredients={"onnx_sha256": hashlib.sha256(data).hexdigest(), "head": head.name},
     )

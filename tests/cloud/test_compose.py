@@ -17,10 +17,12 @@ import yaml
 from compose_file import STACK, compose_file, required_variables
 from dotenv import dotenv_values
 
-from frametally.settings.loading import Settings
+from frametally.settings.loading import Settings, load_settings
 from frametally_cloud.stack_setup import CONTAINER_USER, Answers, set_up
+from frametally_consumer.load import check_devices
 
 FILE = STACK / "docker-compose.yml"
+GPU_FILE = STACK / "docker-compose.gpu.yml"
 VALUES = {name: f"value-of-{name.lower()}" for name in required_variables()} | {
     "FRAMETALLY_DOMAIN": "counts.town.org"
 }
@@ -57,17 +59,18 @@ def docker_compose() -> list[str]:
     pytest.skip("needs docker-compose (Debian: apt install docker-compose; no engine is needed)")
 
 
-def config(folder: Path, values: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """`config -q` in a folder with this `.env` and nothing of ours in the environment."""
+def config(folder: Path, values: dict[str, str], *how: str) -> subprocess.CompletedProcess[str]:
+    """`config` in a folder with this `.env` and nothing of ours in the environment."""
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in values.items()))
     shutil.copy(FILE, folder)
+    shutil.copy(GPU_FILE, folder)
     clean = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("FRAMETALLY", "ELASTIC", "KAFKA"))
     }
     return subprocess.run(
-        [*docker_compose(), "config", "-q"],
+        [*docker_compose(), "config", *how],
         cwd=folder,
         env=clean,
         capture_output=True,
@@ -78,8 +81,49 @@ def config(folder: Path, values: dict[str, str]) -> subprocess.CompletedProcess[
 
 @pytest.mark.thorough
 def test_docker_compose_takes_the_file(tmp_path: Path) -> None:
-    done = config(tmp_path, VALUES)
+    done = config(tmp_path, VALUES, "-q")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.thorough
+def test_docker_compose_gives_a_gpu_to_the_consumers_alone(tmp_path: Path) -> None:
+    done = config(tmp_path, VALUES | {"COMPOSE_FILE": f"{FILE.name}:{GPU_FILE.name}"})
+    assert (done.returncode, done.stderr) == (0, "")
+    seen = yaml.safe_load(done.stdout)["services"]
+    assert {name for name, service in seen.items() if "deploy" in service} == {"consumer", "consumer-live"}
+    for name in ("consumer", "consumer-live"):
+        [device] = seen[name]["deploy"]["resources"]["reservations"]["devices"]
+        assert (device["driver"], device["capabilities"]) == ("nvidia", ["gpu"])
+        # What the other file says of it still holds.
+        assert seen[name]["command"] == SERVICES[name]["command"]
+        assert seen[name]["read_only"] is True
+        assert set(SERVICES[name]["environment"]) < set(seen[name]["environment"])
+
+
+def test_the_file_for_gpus_changes_services_that_there_are_by_settings_that_there_are() -> None:
+    changed = yaml.safe_load(GPU_FILE.read_text(encoding="utf-8"))["services"]
+    settings = {f"FRAMETALLY_{name.upper()}" for name in Settings.model_fields}
+    for name, service in changed.items():
+        assert SERVICES[name]["build"]["target"] == "consumer"
+        assert service["build"] == SERVICES[name]["build"] | {"target": "consumer-gpu"}
+        assert {key for key in service["environment"] if key.startswith("FRAMETALLY_")} <= settings
+        asked = load_settings(
+            None,
+            **{
+                key.removeprefix("FRAMETALLY_").lower(): value
+                for key, value in service["environment"].items()
+                if key.startswith("FRAMETALLY_")
+            },
+        )
+        check_devices(asked)
+        assert asked.devices == ["cuda"]
+    lock = (STACK.parent / "requirements-gpu.lock").read_text(encoding="utf-8")
+    assert "--hash=sha256:" in lock
+    assert "://" not in lock
+    pinned = dict(re.findall(r"^(\S+)==([^\s;]+)", (STACK.parent / "requirements.lock").read_text(), re.M))
+    named = dict(re.findall(r"^(\S+)==([^\s;]+)", lock, re.M))
+    assert {name: pinned.get(name, version) for name, version in named.items()} == named
+    assert named["onnxruntime-gpu"] == pinned["onnxruntime"]
 
 
 @pytest.mark.thorough
@@ -91,7 +135,7 @@ def test_docker_compose_names_the_variable_that_is_missing(tmp_path: Path) -> No
     ] == []
     name = next(iter(required_variables()))
     for without in ({key: value for key, value in VALUES.items() if key != name}, VALUES | {name: ""}):
-        done = config(tmp_path, without)
+        done = config(tmp_path, without, "-q")
         assert done.returncode != 0
         assert f"{name} is not set, run make cloud-setup" in done.stderr
 
@@ -115,8 +159,9 @@ def test_docker_compose_takes_what_the_setup_wrote(stack: Path) -> None:
 
 
 @pytest.mark.thorough
-def test_the_file_follows_the_compose_specification() -> None:
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(FILE)]
+@pytest.mark.parametrize("file", [FILE, GPU_FILE], ids=lambda file: file.name)
+def test_the_file_follows_the_compose_specification(file: Path) -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
 

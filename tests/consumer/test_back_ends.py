@@ -21,8 +21,11 @@ from frametally.process.reports import NoProgress
 from frametally.records import AutoDetector, Detection, decode, encode
 from frametally.settings.loading import load_settings
 from frametally_consumer import load as backends
+from frametally_consumer.backends.network import BATCH_PICTURES
+from frametally_consumer.backends.onnxruntime import OnnxRuntimeNetwork
 from frametally_consumer.detectors.boxes import boxes_from_rows
 from frametally_consumer.detectors.protocol import AsyncDetector, Detector, start
+from frametally_consumer.detectors.yolo import YoloDetector
 from frametally_models.detector_agreement import iou
 from frametally_models.files import ModelFiles
 from frametally_models.prepare import prepare_detector
@@ -99,22 +102,52 @@ def matched(expected: Sequence[Detection], got: Sequence[Detection]) -> list[tup
 def test_on_real_frames_a_back_end_finds_what_the_reference_finds(
     load: Load, clip_frames: dict[int, Pixels], backend: str, precision: str
 ) -> None:
-    pixels, confidence, share = BOUNDS[backend, precision]
     images = list(clip_frames.values())
+    found = load("opencv").detect(images), load(backend, precision).detect(images)
+    assert_near(*found, BOUNDS[backend, precision])
+
+
+@pytest.mark.thorough
+def test_on_real_frames_a_network_in_batches_as_on_a_gpu_finds_what_the_reference_finds(
+    load: Load, clip_frames: dict[int, Pixels]
+) -> None:
+    alone = load("onnxruntime")
+    network = OnnxRuntimeNetwork(
+        alone.model.network,
+        name=alone.model.name,
+        providers=["CPUExecutionProvider"],
+        threads=2,
+        batch=BATCH_PICTURES,
+    )
+    in_batches = YoloDetector(network, alone.model)
+    images = list(clip_frames.values())
+    found = in_batches.detect(images)
+    for others in (load("opencv").detect(images), alone.detect(images)):
+        assert_near(others, found, BOUNDS["onnxruntime", "f32"])
+    # Whatever pictures share its batch, and however full that is.
+    assert as_bytes(found) == as_bytes(in_batches.detect(images[::-1])[::-1])
+    assert as_bytes(found[:2]) == as_bytes([in_batches.detect([image])[0] for image in images[:2]])
+
+
+def assert_near(
+    reference: Sequence[Sequence[Detection]],
+    other: Sequence[Sequence[Detection]],
+    bounds: tuple[float, float, float],
+) -> None:
+    """`bounds`: pixels and confidence by which a box may differ, and the share of boxes within both."""
+    pixels, confidence, share = bounds
     sought, pairs = 0, []
-    for expected, got in zip(
-        load("opencv").detect(images), load(backend, precision).detect(images), strict=True
-    ):
+    for expected, got in zip(reference, other, strict=True):
         # A box within the bound of the least confidence may be in one and not in the other.
         sure = [found for found in expected if found.confidence >= 0.1 + 2 * confidence]
         sought += len(sure)
         pairs += matched(sure, got)
     assert len(pairs) >= sought - (share < 1) and sought > 50
     near = 0
-    for one, other in pairs:
-        edges = [[x, y, x + w, y + h] for x, y, w, h in (one.box, other.box)]
+    for one, same in pairs:
+        edges = [[x, y, x + w, y + h] for x, y, w, h in (one.box, same.box)]
         moved = np.abs(np.subtract(*edges)).max()
-        near += abs(one.confidence - other.confidence) <= confidence and moved <= pixels + 0.1
+        near += abs(one.confidence - same.confidence) <= confidence and moved <= pixels + 0.1
     assert near >= share * len(pairs)
 
 
@@ -225,7 +258,7 @@ def test_back_end_and_precision_stand_in_the_model_id(load: Load) -> None:
 
 
 @pytest.mark.thorough
-def test_threads_and_providers_leave_the_id_alone(load: Load) -> None:
+def test_threads_leave_the_id_alone(load: Load) -> None:
     assert load("openvino", detector_threads=1).model_id == load("openvino").model_id
 
 

@@ -7,6 +7,7 @@ import importlib.util
 import json
 import shutil
 import sqlite3
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -28,7 +29,7 @@ from frametally_cli import main as cli
 from frametally_cli.checkup import machine as settings_checkup
 from frametally_cli.checkup import ports
 from frametally_cli.checkup.findings import Finding
-from frametally_cli.checkup.machine import clock_row, disk_row, model_rows, setting_rows
+from frametally_cli.checkup.machine import clock_row, disk_row, model_rows, provider_rows, setting_rows
 from frametally_cli.checkup.ports import port_rows, runner_row
 from frametally_cli.commands import doctor
 from frametally_cli.commands.doctor import examine
@@ -273,6 +274,50 @@ def test_no_model_is_missed_where_the_detectors_packages_are_not_installed(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     [row] = model_rows(nowhere, doctor._default_model_files)
     assert (row.good, row.note) == (True, "the consumer is not installed")
+
+
+@pytest.mark.parametrize(
+    ("changes", "remedy"),
+    [
+        (
+            {"execution_providers": "CUDAExecutionProvider", "detector": "auto"},
+            "DETECTOR=auto would compute on the",
+        ),
+        (
+            {"execution_providers": "CUDAExecutionProvider", "detector": "onnxruntime"},
+            "requirements-gpu.lock",
+        ),
+        ({"execution_providers": "AzureExecutionProvider", "detector": "onnxruntime"}, "CPU"),
+    ],
+)
+def test_providers_that_would_not_compute_are_bad_and_those_that_are_there_are_named(
+    settings: Settings, changes: dict[str, str], remedy: str
+) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    [row] = provider_rows(settings)
+    assert (row.good, row.value) == (True, ", ".join(onnxruntime.get_available_providers()))
+    [row] = provider_rows(settings.model_copy(update=changes))
+    assert remedy in row.remedy
+
+
+def test_providers_that_are_asked_for_without_onnx_runtime_are_bad(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.delitem(sys.modules, "frametally_consumer.backends.onnxruntime", raising=False)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else name)
+    assert list(provider_rows(settings)) == []
+    on_gpu = {"detector": "onnxruntime", "execution_providers": "CUDAExecutionProvider"}
+    [row] = provider_rows(settings.model_copy(update=on_gpu))
+    assert row.remedy == "onnxruntime is not installed; run pip install 'frametally[gpu]'"
+
+
+def test_two_packages_that_install_the_same_files_are_bad(monkeypatch: pytest.MonkeyPatch) -> None:
+    there = {"onnxruntime", "onnxruntime-gpu"}
+    monkeypatch.setattr(settings_checkup, "_version", lambda name: "1.0" if name in there else None)
+    assert bad(settings_checkup.software_rows()) == {
+        "software": "run pip uninstall onnxruntime, then install onnxruntime-gpu again"
+    }
 
 
 def test_a_stage_is_checked_for_what_it_needs_alone(

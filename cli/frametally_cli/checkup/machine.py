@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
+import importlib.util
 import os
 import shutil
 import sys
@@ -150,12 +151,18 @@ _LIBRARIES = {
     "av": "producer",
     "openvino": "consumer, as a fast detector",
     "onnxruntime": "consumer, as a fast detector",
+    "onnxruntime-gpu": "consumer, on an NVIDIA GPU",
     "mrjob": "hadoop",
     "elasticsearch": "search",
     "kafka-python": "a Kafka log",
     "boto3": "an S3 store",
     "flask": "web",
 }
+_SAME_FILES = (
+    ("opencv-python-headless", "opencv-python", "opencv-contrib-python"),
+    ("onnxruntime-gpu", "onnxruntime"),
+)
+"""A package, and others that install the same files; two of them spoil each other."""
 _FIRST_YEAR, _LAST_YEAR = 2025, 2100
 _MOST_SKEW_S = 60
 
@@ -169,10 +176,36 @@ def software_rows() -> Iterator[Finding]:
         found = _version(name)
         note = f"for: {needed_by}" if needed_by else ""
         yield Finding("software", name, found or "not installed", note)
-    other = [name for name in ("opencv-python", "opencv-contrib-python") if _version(name)]
-    if other and _version("opencv-python-headless"):
-        remedy = f"run pip uninstall {' '.join(other)}, then install opencv-python-headless again"
-        yield Finding("software", ", ".join(other), "installed next to opencv-python-headless", remedy=remedy)
+    for right, *doubles in _SAME_FILES:
+        other = [name for name in doubles if _version(name)]
+        if other and _version(right):
+            remedy = f"run pip uninstall {' '.join(other)}, then install {right} again"
+            yield Finding("software", ", ".join(other), f"installed next to {right}", remedy=remedy)
+
+
+def provider_rows(settings: Settings) -> Iterator[Finding]:
+    """Look which execution providers ONNX Runtime has, and run a tiny network on those of the settings."""
+    name, setting = "execution providers", settings.execution_providers
+    if settings.detector == "pixels" or importlib.util.find_spec("onnx") is None:
+        return  # it comes with the consumer alone
+    from frametally_consumer.load import check_devices
+
+    try:
+        check_devices(settings)
+        if importlib.util.find_spec("onnxruntime") is None and not settings.devices:
+            return  # a row of the software says so
+        # Imported here: no other command needs it, and it takes a while.
+        from frametally_consumer.backends.onnxruntime import try_providers
+
+        available = try_providers(settings.providers)
+    except ModuleNotFoundError as error:
+        yield Finding(
+            "model", name, setting, remedy=f"{error.name} is not installed; run pip install 'frametally[gpu]'"
+        )
+    except Misconfigured as error:
+        yield Finding("model", name, setting, remedy=str(error))
+    else:
+        yield Finding("model", name, ", ".join(available), f"FRAMETALLY_EXECUTION_PROVIDERS={setting}")
 
 
 def disk_row(settings: Settings) -> Finding:

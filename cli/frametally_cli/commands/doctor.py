@@ -40,7 +40,14 @@ from frametally.segments.contents import CutShort, check_belongs, list_segments,
 from frametally.settings.loading import Settings
 from frametally.undo_records import Correction, DroppedDeadLetter, FootageChange, Tombstone
 from frametally_cli.checkup.findings import Finding, RecordFolder, shown
-from frametally_cli.checkup.machine import disk_row, mail_rows, model_rows, setting_rows, software_rows
+from frametally_cli.checkup.machine import (
+    disk_row,
+    mail_rows,
+    model_rows,
+    provider_rows,
+    setting_rows,
+    software_rows,
+)
 from frametally_cli.checkup.ports import (
     NOTHING_YET,
     STAGE_AREAS,
@@ -291,6 +298,7 @@ def examine(
         yield from mail_rows(settings)
     if is_needed("model", stage):
         yield from model_rows(settings, model_files)
+        yield from provider_rows(settings)
     yield from software_rows()
     yield disk_row(settings)
     if is_needed("runner", stage):

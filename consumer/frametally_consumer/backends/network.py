@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, Protocol
+from concurrent.futures import Future
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,17 +14,30 @@ from frametally.files.opencv import Pixels, cv2
 Outputs = Sequence[npt.NDArray[np.float32]]
 """A network's outputs for one picture, in its order."""
 
+T = TypeVar("T")
+
 
 class Network(Protocol):
     """A network, loaded and ready. `start` is not for use by several threads at once."""
 
-    def start(self, picture: Pixels, then: Callable[[Outputs], None]) -> None:
-        """Run the network on one picture and hand its outputs to `then`, now or later, in any thread.
+    def start(self, picture: Pixels, read: Callable[[Outputs], T]) -> Future[T]:
+        """Run the network on one picture; return what `read` makes of its outputs, now or later.
 
         Waits while as many pictures are under way as the back-end can work on. `picture` is (height, width,
-        3) uint8, blue-green-red, of the size of the network's input. `then` must not raise, nor keep the
-        outputs: they are overwritten afterwards. Raises `Misconfigured` if the network cannot be run.
+        3) uint8, blue-green-red, of the size of the network's input; it is not used after the return. `read`
+        is called in any thread and must not keep the outputs: they are overwritten afterwards.
+
+        Raises `Misconfigured` if the network cannot be run; the future may hold the same, and what `read`
+        raises.
         """
+
+
+def complete(future: Future[T], read: Callable[[Outputs], T], outputs: Outputs) -> None:
+    """Complete `future` with what `read` makes of `outputs`, or with what it raises."""
+    try:
+        future.set_result(read(outputs))
+    except Exception as error:
+        future.set_exception(error)
 
 
 Backend = Literal["opencv", "openvino", "onnxruntime"]
@@ -34,6 +48,9 @@ RESIZE_RULES: dict[Resize, str] = {"stretch": "stretch-linear-1", "letterbox": "
 
 DECODE_RULE = "jpeg-reduced-while-sides-suffice-1"
 """Name of how frames are decoded (`frametally.files.opencv.reduction_for`); part of the model id."""
+
+BATCH_PICTURES = 8
+"""Pictures that a GPU gets at a time; part of the model id on such devices."""
 
 _PADDING = 114  # the grey around a letterboxed picture that YOLO networks are trained with
 

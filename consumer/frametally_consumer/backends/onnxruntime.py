@@ -1,49 +1,95 @@
-"""The back-end for machines without OpenVINO: ONNX networks run by ONNX Runtime."""
+"""The back-end for GPUs, and for machines without OpenVINO: ONNX networks run by ONNX Runtime."""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import io
+import os
+import queue
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import onnxruntime
 
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
-from frametally_consumer.backends.network import Outputs, as_blob
+from frametally_consumer.backends.network import Outputs, as_blob, complete
+
+T = TypeVar("T")
+CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
+
+
+class _Waiting(NamedTuple):
+    """A picture that waits for a batch, and what becomes of its outputs."""
+
+    picture: Pixels
+    future: Future[Any]
+    read: Callable[[Outputs], Any]
 
 
 class OnnxRuntimeNetwork:
-    """An ONNX network in 32-bit floats, one picture at a time."""
+    """An ONNX network in 32-bit floats.
 
-    def __init__(self, network: bytes, *, name: str, providers: Sequence[str], threads: int) -> None:
+    On a GPU, pictures go through the network in batches of one size, the last ones filled up with black: a
+    batch of another size could take another algorithm and change the last digits. Two threads take turns, so
+    that the GPU computes while the CPU prepares the next batch.
+    """
+
+    def __init__(
+        self,
+        network: bytes,
+        *,
+        name: str,
+        providers: Sequence[str],
+        threads: int,
+        batch: int = 1,
+        engines: Path | None = None,
+    ) -> None:
         """Load the ONNX file `network`, which error lines call `name`.
 
-        Of ONNX Runtime's execution `providers` the first that can run an operation runs it.
+        Of ONNX Runtime's execution `providers` the first that can run an operation runs it; the CPU runs some
+        only if its provider is among them, too. The network gets `batch` pictures at a time if it can take
+        more than one. TensorRT keeps what it builds in the folder `engines`.
 
-        Raises `Misconfigured`: a provider is not in the installed ONNX Runtime or cannot be loaded here, or
-        it cannot read the network.
+        Raises `Misconfigured`: a provider is not in the installed ONNX Runtime or cannot be loaded here, the
+        CPU would run what it should not, or ONNX Runtime cannot read the network.
         """
         self._name = name
         setting = f"FRAMETALLY_EXECUTION_PROVIDERS={','.join(providers)}"
+        on_cpu = set(providers) == {CPU}
         self._remedy = "use another"
-        if set(providers) != {"CPUExecutionProvider"}:
+        if not on_cpu:
             self._remedy += f", or leave the failing one out of {setting}"
         available = onnxruntime.get_available_providers()
         missing = [provider for provider in providers if provider not in available]
         if missing or not providers:
             raise Misconfigured(
                 f"{setting}: the installed ONNX Runtime has {', '.join(available)}; choose from these, or "
-                f"install a build that has {missing or 'more'}"
+                f"install a build that has {', '.join(missing) or 'more'} (for NVIDIA: requirements-gpu.lock)"
             )
+        batched = _batched(network, batch) if batch > 1 else None
+        self._batch = 1 if batched is None else batch
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.log_severity_level = 4  # its lines do not name the file; ours do
         # Threads that wait without sleeping would take the cores from decoding.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.record_ep_graph_assignment_info", "1")
+        onnxruntime.set_default_logger_severity(4)
+        lacks = _preload_libraries() if {CUDA, TENSORRT} & set(providers) else ""
         try:
             # Without its fallback: a provider that fails, now or later, would become the CPU.
             self._session = onnxruntime.InferenceSession(
-                network, options, providers=list(providers), enable_fallback=0
+                network if batched is None else batched,
+                options,
+                providers=[(provider, _options(provider, engines)) for provider in providers],
+                enable_fallback=0,
             )
         except Exception as error:  # its errors share no base but this
             raise self._cannot(error) from error
@@ -51,19 +97,133 @@ class OnnxRuntimeNetwork:
         absent = [provider for provider in providers if provider not in self._session.get_providers()]
         if absent:
             raise Misconfigured(
-                f"{setting}: ONNX Runtime cannot load {', '.join(absent)} here; install the driver and the "
-                "libraries that it needs, or leave it out"
+                f"{setting}: ONNX Runtime cannot load {', '.join(absent)} here{lacks}; install the driver "
+                "and the libraries that it needs, or leave it out"
             )
+        used = {part.ep_name for part in self._session.get_provider_graph_assignment_info()}
+        if not on_cpu and used == {CPU}:
+            raise Misconfigured(
+                f"{setting}: all of {name} would run on the CPU; set it to {CPU} to allow that"
+            )
+        if CPU in used and CPU not in providers:
+            raise Misconfigured(f"{setting}: a part of {name} would run on the CPU; add {CPU} to allow that")
         self._inputs = [node.name for node in self._session.get_inputs()]
+        self._waiting: queue.SimpleQueue[_Waiting] = queue.SimpleQueue()
+        # Two batches on their way and one that waits: a thread that is done finds a full one.
+        self._room = threading.BoundedSemaphore(3 * self._batch)
+        self._running = ThreadPoolExecutor(2, "batches")
 
-    def start(self, picture: Pixels, then: Callable[[Outputs], None]) -> None:
-        """Do as `Network.start` says; `then` is called before the return."""
+    def start(self, picture: Pixels, read: Callable[[Outputs], T]) -> Future[T]:
+        """Do as `Network.start` says; without batches, the future is complete at the return."""
+        future: Future[T] = Future()
+        if self._batch == 1:
+            complete(future, read, self._run(as_blob(picture)))
+            return future
+        self._room.acquire()
+        self._waiting.put(_Waiting(picture.copy(), future, read))
+        self._running.submit(self._run_waiting)
+        return future
+
+    def _run_waiting(self) -> None:
+        """Run a batch of the pictures that came while the batches before were running, if any are left."""
+        batch: list[_Waiting] = []
+        with contextlib.suppress(queue.Empty):
+            while len(batch) < self._batch:
+                batch.append(self._waiting.get_nowait())
+        if not batch:
+            return
         try:
-            outputs = self._session.run(None, dict.fromkeys(self._inputs, as_blob(picture)))
+            blobs = np.zeros((self._batch, 3, *batch[0].picture.shape[:2]), np.float32)
+            for place, item in enumerate(batch):
+                blobs[place] = as_blob(item.picture)[0]
+            outputs = self._run(blobs)
+            if any(output.shape[:1] != (self._batch,) for output in outputs):
+                raise Misconfigured(
+                    f"{self._name}: the network returns {[output.shape for output in outputs]} for "
+                    f"{self._batch} pictures; export it again, for one picture"
+                )
+            for place, item in enumerate(batch):
+                complete(item.future, item.read, [output[place : place + 1] for output in outputs])
+        except Exception as error:
+            for item in batch:
+                if not item.future.done():
+                    item.future.set_exception(error)
+        finally:
+            self._room.release(len(batch))
+
+    def _run(self, blobs: npt.NDArray[np.float32]) -> Outputs:
+        try:
+            outputs = self._session.run(None, dict.fromkeys(self._inputs, blobs))
         except Exception as error:  # as above
             raise self._cannot(error) from error
-        then([np.asarray(output, dtype=np.float32) for output in outputs])
+        return [np.asarray(output, dtype=np.float32) for output in outputs]
 
     def _cannot(self, error: Exception) -> Misconfigured:
-        reason = " ".join(str(error).split())[:300]
+        reason = " ".join(str(error).split())[:400]
         return Misconfigured(f"{self._name}: ONNX Runtime cannot run this network ({reason}); {self._remedy}")
+
+
+def try_providers(providers: Sequence[str]) -> list[str]:
+    """Return the providers that the installed ONNX Runtime has, after running a tiny network on `providers`.
+
+    Raises `Misconfigured` as `OnnxRuntimeNetwork` does.
+    """
+    from onnx import TensorProto, helper
+
+    ends = [helper.make_tensor_value_info(end, TensorProto.FLOAT, [1, 3, 32, 32]) for end in ("from", "to")]
+    graph = helper.make_graph([helper.make_node("Relu", ["from"], ["to"])], "tiny", ends[:1], ends[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    network = OnnxRuntimeNetwork(
+        model.SerializeToString(), name="a test network", providers=providers, threads=1
+    )
+    network.start(np.zeros((32, 32, 3), np.uint8), len).result()
+    return list(onnxruntime.get_available_providers())
+
+
+def _batched(network: bytes, pictures: int) -> bytes | None:
+    """Return `network` for `pictures` at a time; None if it is made for one, with an operation that says so.
+
+    One that frametally has converted has no such operation; another is only changed if it leaves the number
+    open.
+    """
+    import onnx
+
+    model = onnx.load_model_from_string(network)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = [value for value in model.graph.input if value.name not in constants]
+    dimensions = [value.type.tensor_type.shape.dim[0] for value in inputs]
+    if model.producer_name != "frametally" and any(dimension.dim_value for dimension in dimensions):
+        return None
+    for value in model.graph.output if model.producer_name == "frametally" else ():
+        dimensions.append(value.type.tensor_type.shape.dim[0])
+    for dimension in dimensions:
+        dimension.dim_value = pictures
+    return bytes(model.SerializeToString())
+
+
+def _options(provider: str, engines: Path | None) -> dict[str, str]:
+    """Return what makes `provider` compute in 32-bit floats, by an algorithm that no measurement chooses."""
+    if provider == CUDA:
+        return {"use_tf32": "0", "cudnn_conv_algo_search": "HEURISTIC"}
+    if provider == TENSORRT and engines is not None:
+        with contextlib.suppress(OSError):  # without a folder, it builds them at every start
+            engines.mkdir(parents=True, exist_ok=True)
+        return {"trt_engine_cache_enable": "True", "trt_engine_cache_path": str(engines)}
+    return {}
+
+
+def _preload_libraries() -> str:
+    """Load NVIDIA's libraries from packages of pip's, where the loader does not look; return what is missing.
+
+    The text is in brackets, for an error line; empty if nothing is missing.
+    """
+    # TensorRT has no option for it, and would round the numbers that it multiplies to 10 bits.
+    os.environ["NVIDIA_TF32_OVERRIDE"] = "0"
+    with contextlib.redirect_stdout(io.StringIO()) as printed:  # it prints what it does not find
+        onnxruntime.preload_dlls()
+    missing = printed.getvalue().splitlines()
+    try:
+        ctypes.CDLL("libcuda.so.1")  # the driver's
+    except OSError as error:
+        missing.insert(0, str(error))
+    return f" ({missing[0]})" if missing else ""

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels, cv2
-from frametally_consumer.backends.network import Outputs, as_blob
+from frametally_consumer.backends.network import Outputs, as_blob, complete
+
+T = TypeVar("T")
 
 
 class DarknetNetwork(NamedTuple):
@@ -46,15 +49,17 @@ class OpenCvNetwork:
         except cv2.error as error:
             raise self._cannot(error) from error
 
-    def start(self, picture: Pixels, then: Callable[[Outputs], None]) -> None:
-        """Do as `Network.start` says; `then` is called before the return."""
+    def start(self, picture: Pixels, read: Callable[[Outputs], T]) -> Future[T]:
+        """Do as `Network.start` says; the future is complete at the return."""
         cv2.setNumThreads(self._threads)  # it is the process's: whoever else uses OpenCV may have changed it
         try:
             self._network.setInput(as_blob(picture))
             outputs = self._network.forward(self._outputs)
         except cv2.error as error:
             raise self._cannot(error) from error
-        then([np.asarray(output, dtype=np.float32) for output in outputs])
+        future: Future[T] = Future()
+        complete(future, read, [np.asarray(output, dtype=np.float32) for output in outputs])
+        return future
 
     def _cannot(self, error: cv2.error) -> Misconfigured:
         reason = " ".join(str(error.err or error).split())

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
-from frametally_consumer.backends.network import Outputs
+from frametally_consumer.backends.network import Outputs, complete
 from frametally_consumer.backends.openvino_runtime import ColorFormat, PrePostProcessor, ov
 
+T = TypeVar("T")
 Arithmetic = Literal["f32", "bf16"]
 
 _CAPABILITY: dict[Arithmetic, str] = {"f32": "FP32", "bf16": "BF16"}
@@ -65,24 +67,26 @@ class OpenVinoNetwork:
             raise self._cannot(error) from error
         self._queue = ov.AsyncInferQueue(self._compiled, threads + 2)
         self._queue.set_callback(_hand_over)
-        # `then` is called in OpenVINO's threads. One that comes back from it while Python shuts down aborts
+        # `read` is called in OpenVINO's threads. One that comes back from it while Python shuts down aborts
         # the process, so Python waits for them first.
         weakref.finalize(self, self._queue.wait_all)
 
-    def start(self, picture: Pixels, then: Callable[[Outputs], None]) -> None:
-        """Do as `Network.start` says; `then` is called in a thread of OpenVINO's."""
+    def start(self, picture: Pixels, read: Callable[[Outputs], T]) -> Future[T]:
+        """Do as `Network.start` says; `read` is called in a thread of OpenVINO's."""
+        future: Future[T] = Future()
         try:
-            self._queue.start_async({0: picture[np.newaxis]}, userdata=then)
+            self._queue.start_async({0: picture[np.newaxis]}, userdata=(future, read))
         except Exception as error:  # as above
             raise self._cannot(error) from error
+        return future
 
     def _cannot(self, error: Exception) -> Misconfigured:
         reason = " ".join(str(error).split())[-300:]
         return Misconfigured(f"{self._name}: OpenVINO cannot run this network ({reason}); use another")
 
 
-def _hand_over(request: Any, then: Callable[[Outputs], None]) -> None:
-    then([tensor.data for tensor in request.output_tensors])
+def _hand_over(request: Any, started: tuple[Future[T], Callable[[Outputs], T]]) -> None:
+    complete(*started, [tensor.data for tensor in request.output_tensors])
 
 
 def _taking_pictures(model: ov.Model) -> ov.Model:

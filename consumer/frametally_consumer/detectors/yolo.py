@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +25,6 @@ from frametally_consumer.backends.opencv import DarknetNetwork
 from frametally_consumer.detectors.boxes import as_detections, boxes_from_rows
 from frametally_consumer.detectors.heads import Floats, Head
 from frametally_consumer.detectors.protocol import check_image
-
-T = TypeVar("T")
 
 
 class NetworkModel(NamedTuple):
@@ -94,7 +92,7 @@ class YoloDetector:
             )
             return as_detections(boxes, model.class_names)
 
-        return self._run(fitted, detections)
+        return self._network.start(fitted.picture, detections)
 
     def all_rows(self, image: Pixels) -> Floats:
         """Return every row that the network makes of `image`, stretched to its size: what proofs look at.
@@ -102,21 +100,8 @@ class YoloDetector:
         Returns (n, 5 + classes) float32 as `heads.Head.rows` makes them, boxes as parts of the network's
         input.
         """
-        rows = self._run(self._fit(image, "stretch"), lambda outputs: self._read(outputs, 0.0).copy())
-        return rows.result()
-
-    def _run(self, fitted: Fitted, read: Callable[[Outputs], T]) -> Future[T]:
-        """Return what `read` makes of the network's outputs, later."""
-        future: Future[T] = Future()
-
-        def then(outputs: Outputs) -> None:
-            try:
-                future.set_result(read(outputs))
-            except Exception as error:
-                future.set_exception(error)
-
-        self._network.start(fitted.picture, then)
-        return future
+        picture = self._fit(image, "stretch").picture
+        return self._network.start(picture, lambda outputs: self._read(outputs, 0.0).copy()).result()
 
     def _fit(self, image: Pixels, resize: Resize) -> Fitted:
         width_px, height_px = self.model.input_px

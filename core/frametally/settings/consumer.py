@@ -39,7 +39,8 @@ class ConsumerSettings(SettingsPart):
     )
     execution_providers: str = Field(
         "CPUExecutionProvider",
-        description="ONNX Runtime's execution providers, separated by commas, in order of preference.",
+        description="ONNX Runtime's execution providers, separated by commas, in order of preference; "
+        "`CUDAExecutionProvider` with `detector` `onnxruntime`: an NVIDIA GPU.",
     )
     model_cfg: Path | None = Field(None, description="Darknet network file; empty: YOLOv4-tiny's.")
     model_weights: Path | None = Field(
@@ -81,6 +82,17 @@ class ConsumerSettings(SettingsPart):
         """The ONNX file of a network, instead of a Darknet one."""
         is_onnx = self.model_weights is not None and self.model_weights.suffix.lower() == ".onnx"
         return self.model_weights if is_onnx else None
+
+    @property
+    def providers(self) -> list[str]:
+        """ONNX Runtime's execution providers, in order of preference."""
+        return [name.strip() for name in self.execution_providers.split(",") if name.strip()]
+
+    @property
+    def devices(self) -> list[str]:
+        """Devices other than the CPU that should compute, such as `cuda`, in order of preference."""
+        names = [name.removesuffix("ExecutionProvider").lower() for name in self.providers]
+        return [name for name in names if name != "cpu"]
 
     @property
     def input_px(self) -> tuple[int, int]:
