@@ -174,7 +174,11 @@ def test_a_frozen_picture_is_told_beside_a_camera_that_goes_on_and_is_in_its_man
 def test_a_camera_that_sends_more_than_is_asked_for_leaves_nothing_out(tmp_path: Path) -> None:
     settings = here(tmp_path, sample_fps="5")
     with RtspCamera() as camera, Capturing(settings, camera.address) as capturing:
-        until(lambda: capturing.failure or capturing.heard.told.taken_per_s)
+        until(
+            lambda: (
+                capturing.failure or (capturing.heard.told.taken_per_s and capturing.heard.told.offered_per_s)
+            )
+        )
         told = capturing.heard.told
     assert told.offered_per_s is not None
     assert told.offered_per_s <= 5.0
