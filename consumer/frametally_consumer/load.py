@@ -13,10 +13,11 @@ from typing import Literal, get_args
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.opencv import cv2
+from frametally.media.manifests import find_record
 from frametally.opening import open_object_store
-from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
-from frametally.records import AutoDetector, decode_at, encode
+from frametally.records import AutoDetector, encode
 from frametally.settings.loading import Settings
 from frametally_consumer.backends.network import BATCH_PICTURES, Backend, Network
 from frametally_consumer.backends.opencv import DarknetNetwork, OpenCvNetwork
@@ -110,10 +111,8 @@ def check_devices(settings: Settings) -> None:
 
 
 def _remembered(store: ObjectStore) -> Backend | None:
-    try:
-        return decode_at(keys.AUTO_DETECTOR, store.get(keys.AUTO_DETECTOR), AutoDetector).backend
-    except ObjectMissing:
-        return None
+    record = find_record(store, keys.AUTO_DETECTOR, AutoDetector)
+    return record.backend if record else None
 
 
 def load_detector(settings: Settings, model: NetworkModel | None = None) -> Detector:

@@ -171,7 +171,7 @@ class NoSuchName(NamedTuple):
     def fault(self) -> str:
         """What is wrong, as a clause."""
         short = f"{self.name[:_LONGEST]}…" if len(self.name) > _LONGEST else self.name
-        return f"there is no {self.kind} {as_text(short)!r}{'' if self.is_certain else ' yet'}"
+        return f"there is no {self.kind} named {as_text(short)!r}{'' if self.is_certain else ' yet'}"
 
     def __str__(self) -> str:
         """Return it as one line."""

@@ -244,7 +244,7 @@ def test_an_answer_that_cannot_be_is_refused(client: FlaskClient, sent: dict[str
             ({"metric": "crossings", "line": "north"}, "There is no line named 'north'; lines: east (gate)"),
             (
                 {"metric": "crossings", "line": "west", "sources": ["yard"]},
-                "there is no source 'yard'",
+                "there is no source named 'yard'",
             ),
             (
                 {**CROSSED, "direction": "inward"},

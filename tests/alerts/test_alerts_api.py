@@ -129,8 +129,8 @@ def test_a_rule_that_can_never_tell_is_refused_and_one_that_may_stay_silent_says
     assert "count with `frametally aggregate --interval 30`" in early.json["silent"][0]
     count(place)
     for said, detail in (
-        ({"sources": ["gaet"]}, "sources: there is no source 'gaet'; did you mean gate?"),
-        ({"model": "n"}, "model: there is no model 'n'; choose from: m."),
+        ({"sources": ["gaet"]}, "sources: there is no source named 'gaet'; did you mean gate?"),
+        ({"model": "n"}, "model: there is no model named 'n'; choose from: m."),
         (
             {"interval": "30s"},
             "interval: its interval of 30s is not a multiple of a counted interval (1m), so it",

@@ -66,17 +66,17 @@ def test_a_rule_is_added_told_shown_and_removed(
 
 COUNTED = ("add", "busy", "--channel", "ops", "--at-least", "3", "--what")
 SILENT_FOR_GOOD = [
-    (("count", "--source", "Gaet"), "--source: there is no source 'gaet'; did you mean gate?"),
-    (("count", "--source", "harbour"), "--source: there is no source 'harbour'; choose from: gate"),
-    (("count", "--model", "n"), "--model: there is no model 'n'; choose from: m"),
+    (("count", "--source", "Gaet"), "--source: there is no source named 'gaet'; did you mean gate?"),
+    (("count", "--source", "harbour"), "--source: there is no source named 'harbour'; choose from: gate"),
+    (("count", "--model", "n"), "--model: there is no model named 'n'; choose from: m"),
     (
         ("count", "--interval", "30s"),
         "--interval: its interval of 30s is not a multiple of a counted interval (1m)",
     ),
-    (("crossings", "--line", "kreb"), "--line: there is no line 'kreb'; did you mean kerb?"),
+    (("crossings", "--line", "kreb"), "--line: there is no line named 'kreb'; did you mean kerb?"),
     (
         ("occupancy", "--zone", "plaza"),
-        "--zone: there is no zone 'plaza'; none is drawn yet: draw one",
+        "--zone: there is no zone named 'plaza'; none is drawn yet: draw one",
     ),
 ]
 Said = Callable[..., str]
@@ -123,8 +123,8 @@ def test_a_label_that_was_never_counted_may_be_seen_yet_and_one_of_no_job_may_no
         with closing(LiveBook(place.ports.settings.catalogue_url)) as feeds:
             feeds.put_camera(Feed("1", "camera", "quay", "Quay"))
     told = said("alerts", *COUNTED, "count", "--label", "cab", "--label", "car", "--source", "quay")
-    assert "note: there is no label 'cab'; did you mean car?\n" in told
-    assert "  may stay silent: there is no label 'cab'; did you mean car?" in said("alerts", "list")
+    assert "note: there is no label named 'cab'; did you mean car?\n" in told
+    assert "  may stay silent: there is no label named 'cab'; did you mean car?" in said("alerts", "list")
     jobs = ("alerts", "add", "jobs", "--what", "work_failed", "--channel", "ops", "--label")
     assert "--label: 'dreams' is not one of frames, " in said(*jobs, "dreams", code=2)
     assert "jobs: added" in said(*jobs, "frames")
@@ -133,7 +133,7 @@ def test_a_label_that_was_never_counted_may_be_seen_yet_and_one_of_no_job_may_no
 def test_where_nothing_is_there_yet_names_are_taken_and_one_line_says_so(tmp_path: Path, said: Said) -> None:
     names = ("--source", "gate", "--label", "car")
     nowhere = (
-        "note: there is no source 'gate' yet, and there are no others; there is no label 'car' "
+        "note: there is no source named 'gate' yet, and there are no others; there is no label named 'car' "
         "yet, and there are no others"
     )
     rule = said("alerts", *COUNTED, "count", *names, "--interval", "15s").splitlines()
@@ -145,7 +145,7 @@ def test_where_nothing_is_there_yet_names_are_taken_and_one_line_says_so(tmp_pat
         assert sum(line.startswith(nowhere) for line in told) == 1
     assert "count with `frametally aggregate --interval 15`, or use a multiple of 1m" in "".join(rule)
     assert f"note: there is no data in {tmp_path} yet, so frametally could not try the report" in report
-    assert "note: there is no source 'gate' yet, and there are no others" in account
+    assert "note: there is no source named 'gate' yet, and there are no others" in account
     assert [path.name for path in (tmp_path / "store").iterdir()] == ["access"]  # that there are accounts
     # Once minutes are counted, the rule of 15 s tells nothing, and its list says so.
     with alert_place(tmp_path) as place:
@@ -233,16 +233,17 @@ def test_charts_and_accounts_know_the_names_that_there_are(tmp_path: Path, said:
         place.count({0: 3})
     day = ("embed", "--from", "2026-05-01", "--to", "2026-05-02", "--site", "https://intranet.example")
     assert said(*day, "--source", "gaet", code=2) == (
-        "error: --source: there is no source 'gaet'; did you mean gate?\n"
+        "error: --source: there is no source named 'gaet'; did you mean gate?\n"
     )
     assert said(*day, "--label", "cab", code=2) == (
-        "error: --label: there is no label 'cab'; did you mean car?\n"
+        "error: --label: there is no label named 'cab'; did you mean car?\n"
     )
     assert said(*day, "--source", "Gate", "--label", "car").startswith("<iframe")
     told = said("users", "add", "ben", "--source", "gaet", "--source", "gate")
-    assert told.count("no source") == told.count("note: there is no source 'gaet'; did you mean gate?\n") == 1
+    assert told.count("note: there is no source named 'gaet'; did you mean gate?\n") == 1
+    assert told.count("no source") == 1
     told = said("tokens", "add", "ben", "nightly", "--source", "gaet")
-    assert "note: there is no source 'gaet'; did you mean gate?\n" in told
+    assert "note: there is no source named 'gaet'; did you mean gate?\n" in told
 
 
 BAD_REPORTS = [
@@ -250,8 +251,8 @@ BAD_REPORTS = [
     (("--at", "24:00"), "--at: '24:00' is not a time of day"),
     (("--zone", "Mars"), "--zone: 'Mars' is not a time zone"),
     (("--zone", "../../etc/passwd"), "is not a time zone"),
-    (("--source", "nobody"), "--source: there is no source 'nobody'; choose from: gate"),
-    (("--source", "Gaet"), "--source: there is no source 'Gaet'; did you mean gate?"),
+    (("--source", "nobody"), "--source: there is no source named 'nobody'; choose from: gate"),
+    (("--source", "Gaet"), "--source: there is no source named 'Gaet'; did you mean gate?"),
     (("--label", "unicorn"), "unicorn"),
     (("--channel", "nobody"), "--channel: there is no channel named 'nobody'; choose a configured channel"),
     (("--interval", "7"), "interval=7 is not a multiple of a stored interval"),

@@ -222,10 +222,10 @@ def test_one_that_cannot_be_made_is_said_and_keeps_no_other(place: AlertPlace) -
 
     def make(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
         if report.name == "bad":
-            raise Misconfigured("There is no source 'gate'.")
+            raise Misconfigured("There is no source named 'gate'.")
         return quickly(report, turn)
 
-    assert place.make_reports(DUE_MS, make) == (1, ["report bad: There is no source 'gate'."])
+    assert place.make_reports(DUE_MS, make) == (1, ["report bad: There is no source named 'gate'."])
     # Once it can be, it is.
     assert place.make_reports(DUE_MS + HOUR_MS, quickly) == (1, [])
     assert sorted(alert.rule for alert in place.alerts()) == ["bad", "good"]
@@ -238,13 +238,13 @@ def test_one_that_cannot_be_made_is_tried_again_ever_later_up_to_an_hour(place: 
 
     def fail(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
         tried_s.append(now_s)
-        raise Misconfigured("There is no source 'gate'.")
+        raise Misconfigured("There is no source named 'gate'.")
 
     make = EverLater(fail, clock=lambda: now_s)
     # Asked every minute for a day: it is said each time, and hardly ever tried.
     for at_s in range(0, 24 * HOUR_S, 60):
         now_s = float(at_s)
-        assert place.make_reports(DUE_MS, make) == (0, ["report weekly: There is no source 'gate'."])
+        assert place.make_reports(DUE_MS, make) == (0, ["report weekly: There is no source named 'gate'."])
     pauses_s = [after_s - before_s for before_s, after_s in itertools.pairwise(tried_s)]
     assert pauses_s[:2] == [60, 60]
     assert max(pauses_s) <= 3660
@@ -264,7 +264,7 @@ def test_a_report_that_was_changed_or_can_be_made_again_does_not_wait_longer(pla
         nonlocal tries
         tries += 1
         if is_away or report.sources:
-            raise Misconfigured("There is no source 'nobody'.")
+            raise Misconfigured("There is no source named 'nobody'.")
         return quickly(report, turn)
 
     later = EverLater(make, clock=lambda: now_s)
@@ -285,7 +285,7 @@ def test_rounds_of_one_process_know_what_could_not_be_made(
 
     def fail(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
         tries.append(report.name)
-        raise Misconfigured("There is no source 'gate'.")
+        raise Misconfigured("There is no source named 'gate'.")
 
     monkeypatch.setattr(due_reports, "_FIRST_PAUSE_S", 1000.0)
     monkeypatch.setattr(run_rounds, "maker", lambda *_: fail)

@@ -335,10 +335,10 @@ def test_a_state_says_how_far_pictures_are_behind_and_why(
     scene: Scene, gate: Gate, watch: Callable[..., Watcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(relay, "_LONGEST_UNDETECTED_S", 0.2)
-    monkeypatch.setattr(viewer_sockets, "_TELL_EVERY_S", 0.2)
     viewer = watch(gate.asked)
     assert viewer.state()["behind_ms"] is None
     begun(gate, viewer)
+    monkeypatch.setattr(viewer_sockets, "_TELL_EVERY_S", 0.2)
     scene.tell(gate.feed, state="running", captured_at_ms=START_MS + 90_000)
     gate.show(20)  # 88 s of the video before that
     told = viewer.state(lambda one: (one["behind_ms"] or 0) > 1000)

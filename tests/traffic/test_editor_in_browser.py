@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.traffic import crossroads
 from tests.web.conftest import FRAME_PX, START_MS
 
 from frametally_traffic.drawings.revisions import read_drawing
@@ -372,3 +374,22 @@ def test_before_there_is_footage_the_page_says_so_and_of_an_unknown_source_too(
     page.goto(page.url + "?source=nowhere")
     expect(page.locator("#notice")).to_contain_text("Source 'nowhere' does not exist")
     picture(page, "editor-unknown")
+
+
+@pytest.mark.thorough
+def test_on_a_phone_no_direction_lies_over_another(place: Place, visit: Callable[..., Visit]) -> None:
+    crossroads.film(place, crossroads.make_drivers(30, [10]), 30)
+    crossroads.draw_legs(place)
+    window = visit(place, viewport={"width": 390, "height": 844})
+    page = window.open(f"lines/edit?source={crossroads.SOURCE}", wait_for=READY)
+    for chosen in range(-1, 4):
+        if chosen >= 0:
+            page.locator(".shape-item").nth(chosen).click()
+        ways = page.locator(".words.way:visible")
+        expect(ways).to_have_count(0 if chosen < 0 else 2)
+        boxes = [box for one in ways.all() if (box := one.bounding_box())]
+        assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes), chosen
+        for one, other in itertools.combinations(boxes, 2):
+            across = min(one["x"] + one["width"], other["x"] + other["width"]) - max(one["x"], other["x"])
+            down = min(one["y"] + one["height"], other["y"] + other["height"]) - max(one["y"], other["y"])
+            assert min(across, down) <= 0, (chosen, one, other)

@@ -149,12 +149,12 @@ BAD: dict[str, tuple[list[str], Any, str]] = {
     "a source that is misspelt": (
         ["gat-1"],
         {"lines": [STOP]},
-        "there is no source 'gat-1'; did you mean gate-1?",
+        "there is no source named 'gat-1'; did you mean gate-1?",
     ),
     "a source like none": (
         ["北門"],
         {"lines": [STOP]},
-        "there is no source '北門'; choose from: gate-1, road, yard",
+        "there is no source named '北門'; choose from: gate-1, road, yard",
     ),
     "a hostile source": (["\x1b[2J"], {"lines": [STOP]}, "there is no source"),
     "two with one name": (["gate-1"], {"lines": [STOP], "zones": [{**BAY, "name": "stop"}]}, "exists twice"),

@@ -128,6 +128,7 @@ def test_without_legs_the_page_leads_to_where_they_are_drawn(
     page = visit(place).open("traffic", "#traffic-page[data-state=nothing]")
     expect(page.locator("#nothing-title")).to_contain_text("Crossroads has no legs of a junction")
     expect(page.locator("#nothing-link")).to_have_attribute("href", "/lines/edit?source=crossroads")
+    expect(page.locator("#nothing-link")).to_be_visible()
 
 
 def test_a_source_that_there_is_not_is_said_so(filmed: Place, visit: Callable[..., Visit]) -> None:
@@ -153,3 +154,24 @@ def test_days_that_are_still_counted_are_waited_for(filmed: Place, visit: Callab
     expect(page.locator("#nothing-title")).to_have_text("3 of 9 days are counted for these lines.")
     page.locator(READY).wait_for()
     assert len(asked) == 2
+
+
+def test_a_server_that_is_away_for_a_moment_is_asked_again(
+    filmed: Place, visit: Callable[..., Visit]
+) -> None:
+    window = visit(filmed)
+    away = [1, 1]
+
+    def answer(route: Any) -> None:
+        if away:
+            away.pop()
+            route.fulfill(status=503, json={"detail": "The index is not responding.", "remedy": "Wait."})
+        else:
+            route.continue_()
+
+    window.page.route("**/api/v1/sources*", answer)
+    page = window.open("traffic?source=crossroads", "#traffic-page[data-state=nothing]:not([aria-busy])")
+    expect(page.locator("#nothing-title")).to_have_text("The index is not responding.")
+    expect(page.locator("#nothing-words")).to_have_text("Wait. This page keeps trying.")
+    page.locator(READY).wait_for()
+    expect(page.locator("#nothing")).to_be_hidden()

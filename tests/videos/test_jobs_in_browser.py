@@ -151,6 +151,8 @@ def test_state_and_kind_are_chosen_and_stand_in_the_address(yard: Yard, visit: C
     expect(row(page, waiting)).to_be_hidden()
     expect(row(page, failed)).to_be_visible()
     expect(page).to_have_url(f"{window.url}/jobs?state=failed")
+    expect(page.locator(".jobs-overview")).to_be_visible()
+    expect(page.locator("#jobs-working")).to_be_hidden()
     page.get_by_label("Kind").select_option("metadata")
     expect(page.locator("#nothing")).to_contain_text("No jobs match")
     page.get_by_role("button", name="Show all jobs").click()

@@ -16,10 +16,11 @@ from frametally.books.count_settings import counted_with
 from frametally.books.evidence import frames_in
 from frametally.errors import Misconfigured, Poison
 from frametally.history_records import HistoryEntry, HistoryReason, RunHistory, history_key
+from frametally.media.manifests import find_record
 from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally.records import FrameDetections, Run, decode_at
+from frametally.records import FrameDetections, Run
 from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, HOUR_MS, in_range, is_day_in_range
 
@@ -126,11 +127,7 @@ def read_history(store: ObjectStore, run: Run) -> RunHistory | None:
     Raises:
         Poison: It cannot be read; the message names it.
     """
-    key = history_key(run.prefix)
-    try:
-        return decode_at(key, store.get(key), RunHistory)
-    except ObjectMissing:
-        return None
+    return find_record(store, history_key(run.prefix), RunHistory)
 
 
 def find_history(

@@ -14,8 +14,9 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally.records import Run, SealedRecord, decode_at
+from frametally.media.manifests import find_record
+from frametally.ports.object_store import ObjectStore
+from frametally.records import Run, SealedRecord
 
 
 class QualityCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,11 +88,7 @@ def read_quality(store: ObjectStore, run: Run) -> QualityReport | None:
     Raises:
         Poison: It cannot be read; the message names it.
     """
-    key = keys.quality_key(run.prefix)
-    try:
-        return decode_at(key, store.get(key), QualityReport)
-    except ObjectMissing:
-        return None
+    return find_record(store, keys.quality_key(run.prefix), QualityReport)
 
 
 def read_reports(store: ObjectStore, runs: Iterable[Run]) -> tuple[list[QualityReport], list[str]]:

@@ -20,6 +20,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.history_records import RunHours, hours_key
+from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.records import NOT_JSON, Coverage, IntervalCount, RecordT, Run, decode, decode_at
 from frametally.rules.current_run import is_newer
@@ -171,11 +172,7 @@ def read_hours(store: ObjectStore, run: Run) -> RunHours | None:
     Raises:
         Poison: It cannot be read; the message names it.
     """
-    key = hours_key(run.prefix)
-    try:
-        return decode_at(key, store.get(key), RunHours)
-    except ObjectMissing:
-        return None
+    return find_record(store, hours_key(run.prefix), RunHours)
 
 
 def read_tracks(store: ObjectStore, run: Run) -> Iterator[Track]:

@@ -95,11 +95,7 @@ def without_names(manifest: MediaManifest) -> MediaManifest:
 
 def find_manifest(store: ObjectStore, sha256: str) -> MediaManifest | None:
     """Return one medium's manifest, None if there is none. Raises `Poison`."""
-    key = keys.media_key(sha256)
-    try:
-        return decode_at(key, store.get(key), MediaManifest)
-    except ObjectMissing:
-        return None
+    return find_record(store, keys.media_key(sha256), MediaManifest)
 
 
 def media_of(manifest: MediaManifest) -> str:
@@ -180,6 +176,14 @@ def _sorted(manifests: Iterable[MediaManifest]) -> list[MediaManifest]:
 def list_records(store: ObjectStore, folder: str) -> Iterator[ObjectInfo]:
     """List the records in a folder; what else lies there, such as what a file manager leaves, is nobody's."""
     return (info for info in store.list(folder) if keys.is_record_key(info.key))
+
+
+def find_record(store: ObjectStore, key: str, record_type: type[SealedRecordT]) -> SealedRecordT | None:
+    """Return the record under a key; None if there is none. Raises `Poison` if it cannot be read."""
+    try:
+        return decode_at(key, store.get(key), record_type)
+    except ObjectMissing:
+        return None
 
 
 def read_records(

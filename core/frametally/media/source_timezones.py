@@ -16,7 +16,8 @@ import msgspec
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.files.names import as_text
-from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.media.manifests import find_record
+from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest, SealedRecord, decode_at, encode
 from frametally.rules.times import local_time
 from frametally.settings.producer import known_timezone
@@ -58,10 +59,8 @@ class TimezoneChange(NamedTuple):
 
 def read_timezones(store: ObjectStore) -> dict[str, str]:
     """Return the IANA name of each source's time zone, by slug. Raises `Poison` where it is damaged."""
-    try:
-        return decode_at(keys.TIMEZONES, store.get(keys.TIMEZONES), SourceTimezones).timezones
-    except ObjectMissing:
-        return {}
+    record = find_record(store, keys.TIMEZONES, SourceTimezones)
+    return record.timezones if record else {}
 
 
 def readable_timezones(store: ObjectStore) -> dict[str, str]:

@@ -16,7 +16,9 @@ from frametally.rules.counted_boxes import COUNTING_VERSION, CountedBoxes, Detec
 from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.once import one_line_per_frame
 
-_MOST_PX = 1e6
+MOST_PX = 1_000_000
+"""Longest side of a frame, and the farthest that a box may reach from its corner."""
+
 _SLOT_MS = 5000
 """Frames of a source and slot share a partition of the log."""
 
@@ -100,7 +102,7 @@ def _is_plain(line: bytes, frame: BoxedFrame) -> bool:
         and name.count("-") == 2 + (frame.captured_at_ms < 0)
         and all(
             0 <= box.confidence <= 1
-            and all(-_MOST_PX <= side <= _MOST_PX for side in box.box)
+            and all(-MOST_PX <= side <= MOST_PX for side in box.box)
             and min(box.box[2:]) > 0
             for box in frame.detections
         )

@@ -34,7 +34,7 @@ REASONS: dict[str, str] = {
     "oversized": "the picture has more pixels than frametally may decode",
     "undecodable": "the picture cannot be decoded",
 }
-"""By cause, why a frame could not be detected, in words for people."""
+"""By cause, why a frame could not be analysed, in words for people."""
 
 _PUT_BACK = "put the picture back, or `frametally forget` its medium and produce it again"
 _STORED_SO = "the picture was already faulty when it was stored: correct the program that made it"

@@ -15,6 +15,7 @@ from operator import itemgetter
 from typing import Annotated, Any, NamedTuple, Protocol
 
 from frametally.rules.counted_boxes import DetectedBox
+from frametally.rules.segment_counts import MOST_PX, BoxedFrame
 from frametally.rules.times import MOST_TIME_MS, RECORD_VERSION
 
 try:
@@ -22,7 +23,6 @@ try:
 except ImportError:  # a cluster's Python may have nothing but the standard library
     msgspec = None  # type: ignore[assignment]
 
-_MAX_SIDE_PX = 1e6
 _FIRST, _LAST = itemgetter(0), itemgetter(-1)
 _OPENING, _CLOSING = {ord("{")}, {ord("}")}
 
@@ -31,15 +31,9 @@ class BadLine(ValueError):
     """A line without a frame's detections; the message says why."""
 
 
-class Frame(Protocol):
+class Frame(BoxedFrame, Protocol):
     """What counting needs of a frame line."""
 
-    @property
-    def image_path(self) -> str: ...  # noqa: D102
-    @property
-    def source(self) -> str: ...  # noqa: D102
-    @property
-    def captured_at_ms(self) -> int: ...  # noqa: D102
     @property
     def width_px(self) -> int: ...  # noqa: D102
     @property
@@ -103,7 +97,7 @@ def decode_with_standard_library(line: bytes) -> Frame:
 
 def _side(fields: dict[str, Any], name: str) -> int:
     side: int = _typed(fields.get(name, 0), int, name)
-    if not 0 <= side <= _MAX_SIDE_PX:
+    if not 0 <= side <= MOST_PX:
         raise BadLine(f"{name} is out of range")
     return side
 
@@ -113,7 +107,7 @@ def _detection(item: Any) -> _PlainDetection:
     sides = _typed(fields["box"], list, "box")
     if len(sides) != 4:
         raise BadLine(f"a box with {len(sides)} numbers")
-    left, top, width, height = (_number(side, -_MAX_SIDE_PX, _MAX_SIDE_PX) for side in sides)
+    left, top, width, height = (_number(side, -MOST_PX, MOST_PX) for side in sides)
     if width <= 0 or height <= 0:
         raise BadLine("a box with no area")
     return _PlainDetection(
@@ -166,9 +160,9 @@ def _make_standard_decoders() -> _Decoders:
 
 
 def _make_msgspec_decoders() -> _Decoders:
-    side = Annotated[float, msgspec.Meta(ge=-_MAX_SIDE_PX, le=_MAX_SIDE_PX)]
-    size = Annotated[float, msgspec.Meta(gt=0, le=_MAX_SIDE_PX)]  # a detector writes no box without area
-    pixels = Annotated[int, msgspec.Meta(ge=0, le=int(_MAX_SIDE_PX))]
+    side = Annotated[float, msgspec.Meta(ge=-MOST_PX, le=MOST_PX)]
+    size = Annotated[float, msgspec.Meta(gt=0, le=MOST_PX)]  # a detector writes no box without area
+    pixels = Annotated[int, msgspec.Meta(ge=0, le=MOST_PX)]
     fast_detection = msgspec.defstruct(
         "FastDetection",
         [

@@ -6,7 +6,6 @@ Both run only while someone watches, and only the newest few frames of each feed
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import time
 from collections import deque
@@ -198,7 +197,7 @@ class Relay:
         """Do nothing before someone watches."""
         self._once_a_minute = OnceAMinute(_LOG.warning)
         self._channels: dict[FeedName, Channel] = {}
-        self._video_of: Mapping[str, str] = {}  # by the content's sha256; replaced, never changed
+        self._video_of: Mapping[str, str] = {}  # by the content's sha256; `_watch` alone replaces it
         self._work: _Work | None = None
         self._away: dict[str, str] = {}  # what is: why
         self._readers: list[ResultReader] = []
@@ -239,7 +238,6 @@ class Relay:
         """Watch a channel, or its successor; `leave` ends that."""
         channel = self._channels.setdefault(channel.name, channel)
         channel.wakes.add(wake)
-        self._video_of = {**self._video_of, **self._watched_contents()}
         if self._work is not None:
             self._work.pictures.watch(self._channels)
         elif not self._is_closed:
@@ -281,9 +279,6 @@ class Relay:
         pictures.watch(self._channels)
 
         def take(result: FrameDetections) -> None:
-            if not self._video_of:  # else a video's first frames would be those of the camera of its source
-                with contextlib.suppress(FrametallyError):
-                    self._video_of = self._feeds()[1]
             channel = self._channel_of(result)
             if channel is not None and channel.feed.model in ("", result.model):
                 channel.announced_at_s = None
@@ -294,14 +289,15 @@ class Relay:
             self.ports.log, self.settings.results_topic, take, partial(self._away.__setitem__, "log")
         )
         self._readers = [old_reader for old_reader in self._readers if old_reader.is_alive] + [reader]
-        self._work = _Work(reader, pictures, asyncio.create_task(self._watch()))
-        reader.start()
+        self._work = _Work(reader, pictures, asyncio.create_task(self._watch(reader)))
 
     def _channel_of(self, result: FrameDetections) -> Channel | None:
+        """Return who watches a result's video, or else the camera of its source."""
         sha256, _ = keys.parse_media_id(result.media)
-        video_id = self._video_of.get(sha256)
-        name = FeedName(video_id=video_id) if video_id else FeedName(source=result.source)
-        return self._channels.get(name)
+        for channel in [*self._channels.values()]:
+            if channel.video is not None and channel.video.record.sha256 == sha256:
+                return channel
+        return None if sha256 in self._video_of else self._channels.get(FeedName(source=result.source))
 
     def _show(self, pictures: Pictures, name: FeedName, frame: PicturedResult) -> None:
         channel = self._channels.get(name)
@@ -310,13 +306,12 @@ class Relay:
         channel.recent.append(frame)
         channel.wake()
 
-    async def _watch(self) -> None:
+    async def _watch(self, reader: ResultReader) -> None:
+        is_reading = False
         while True:
             try:
-                feeds, videos = await asyncio.to_thread(self._feeds)
+                feeds, self._video_of = await asyncio.to_thread(self._feeds)
                 self._away["catalogue"] = ""
-                # A viewer may have come while the feeds were read.
-                self._video_of = videos | self._watched_contents()
                 for channel in [*self._channels.values()]:
                     self._stand(channel, feeds.get(channel.name))
             except FrametallyError as error:
@@ -324,6 +319,9 @@ class Relay:
                 self._once_a_minute(
                     "feeds", f"frametally cannot read the states of streams and cameras: {error}"
                 )
+            if not is_reading:  # sooner, a video's first frames would be those of the camera of its source
+                reader.start()
+                is_reading = True
             for channel in self._channels.values():
                 self._note_what_is_away(channel)
                 channel.look(time.monotonic())
@@ -331,14 +329,6 @@ class Relay:
                 if channel.newest is None and stands and self._work is not None:
                     self._work.pictures.begin(channel.name, partial(find_shown, self.ports, channel.feed))
             await asyncio.sleep(_LOOK_EVERY_S)
-
-    def _watched_contents(self) -> dict[str, str]:
-        """Return the watched videos by the sha256 of their contents."""
-        return {
-            channel.video.record.sha256: name.video_id
-            for name, channel in [*self._channels.items()]
-            if channel.video is not None
-        }
 
     def _feeds(self) -> tuple[dict[FeedName, Feed], dict[str, str]]:
         """Return all feeds by name, preferring one that is not over, and the owners of contents."""

@@ -46,7 +46,7 @@ class BookRoutes:
         _LETTERS,
     )
     def dead_letters(self, args: Args) -> answers.DeadLetterFrames:
-        """List what could not be detected."""
+        """List what could not be analysed."""
         cause, limit = _CAUSE.read(args), _LETTERS.read(args)
         return dead_letters.list_dead_letters(
             self._ports,

@@ -101,7 +101,7 @@ class DeadLetters(Answer, frozen=True, kw_only=True):
 
 
 class DeadLetterFrame(Answer, frozen=True, kw_only=True):
-    """A frame that could not be detected.
+    """A frame that could not be analysed.
 
     Attributes:
         id: Its name in `frametally dead-letters`.
@@ -127,7 +127,7 @@ class DeadLetterFrame(Answer, frozen=True, kw_only=True):
 
 
 class DeadLetterCause(Answer, frozen=True, kw_only=True):
-    """Why frames could not be detected, and how many.
+    """Why frames could not be analysed, and how many.
 
     Attributes:
         cause: Why, as a word.

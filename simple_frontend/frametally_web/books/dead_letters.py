@@ -1,4 +1,4 @@
-"""The answer of `/api/dead-letters`: frames that could not be detected, why, and what mends them."""
+"""The answer of `/api/dead-letters`: frames that could not be analysed, why, and what mends them."""
 
 from __future__ import annotations
 

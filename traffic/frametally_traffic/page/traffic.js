@@ -55,14 +55,21 @@ async function load() {
       (crossings) => turn === asked && showChecked(report, crossings),
       () => (byId("checked-card").hidden = true),
     );
+    if (turn === asked) page.removeAttribute("aria-busy");
   } catch (error) {
-    if (turn !== asked) return;
-    showNothing(error);
-    // What is counted behind the answer goes on: see api/traffic_routes.py.
-    if (error instanceof ApiError && error.status === 503)
-      setTimeout(() => turn === asked && load(), AGAIN_MS);
+    if (turn === asked) fail(error, () => turn === asked && load());
   }
-  if (turn === asked) page.removeAttribute("aria-busy");
+}
+
+/**
+ * Says what is wrong, and tries again where that may pass: the server is away, or still counts behind its answer.
+ * @param {unknown} error
+ * @param {() => void} again
+ */
+function fail(error, again) {
+  showNothing(error);
+  page.removeAttribute("aria-busy");
+  if (error instanceof ApiError && error.passes) setTimeout(again, AGAIN_MS);
 }
 
 /** @param {Api.Traffic} report @param {URLSearchParams} wanted */
@@ -156,8 +163,10 @@ function showNothing(error) {
   byId("traffic-content").hidden = true;
   byId("files").hidden = true;
   byId("nothing-title").textContent = isOurs ? error.message : t("traffic.the_report_cannot_be_shown");
-  byId("nothing-words").textContent = isOurs ? error.remedy : String(error);
-  const lacksLegs = isOurs && error.message.startsWith("No legs");
+  const words = isOurs ? error.remedy : String(error);
+  byId("nothing-words").textContent =
+    isOurs && error.passes ? t("web.this_page_keeps_trying", { said: words }).trim() : words;
+  const lacksLegs = isOurs && error.message.includes(" has no legs ");
   byId("nothing-link").hidden = !lacksLegs || !has("correct");
   byId("nothing-link").setAttribute(
     "href",
@@ -202,11 +211,11 @@ async function start() {
   try {
     ({ sources } = await get("sources", new URLSearchParams(state.model ? { model: state.model } : {})));
   } catch (error) {
-    return showNothing(error);
+    return fail(error, start);
   }
   if (!sources.length && !state.sources.length) {
     return showNothing(
-      new ApiError(0, t("traffic.nothing_is_counted_yet"), t("traffic.run_frametally_aggregate_and_index")),
+      new ApiError(404, t("traffic.nothing_is_counted_yet"), t("traffic.run_frametally_aggregate_and_index")),
     );
   }
   fillForm(sources);

@@ -13,15 +13,15 @@ from frametally import keys
 from frametally.files.names import key_of_part
 from frametally.media import corrections
 from frametally.media.forgetting import Target, forget
-from frametally.media.manifests import find_manifest
+from frametally.media.manifests import find_manifest, find_record
 from frametally.media.mending import MendingPorts
 from frametally.plugins import hooks
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Extent
-from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Progress
-from frametally.records import MediaManifest, decode_at
+from frametally.records import MediaManifest
 from frametally.settings.loading import Settings
 from frametally.undo_records import Correction
 from frametally_videos.records import VideoRecord
@@ -77,10 +77,8 @@ def _open_correction(store: ObjectStore, manifest: MediaManifest) -> Correction 
     """Return the correction that was begun and not finished, be it that its note alone is left."""
     for revision in {manifest.revision, max(manifest.revision - 1, 0)}:
         key = keys.correction_key(keys.media_id(manifest.sha256, revision))
-        try:
-            return decode_at(key, store.get(key), Correction)
-        except ObjectMissing:
-            continue
+        if (correction := find_record(store, key, Correction)) is not None:
+            return correction
     return None
 
 

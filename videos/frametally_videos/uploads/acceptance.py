@@ -21,9 +21,10 @@ import msgspec
 from frametally import keys
 from frametally.errors import FrametallyError, Poison, Retryable
 from frametally.files.names import as_text
+from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
-from frametally.records import decode_at, encode
+from frametally.records import encode
 from frametally_videos.catalogue.catalogue_rows import UploadRow, usual_jobs
 from frametally_videos.library.edits import SourceNames, follow
 from frametally_videos.library.retention import remove_old_originals
@@ -247,11 +248,7 @@ class Acceptance:
 
 def read_video(store: ObjectStore, video_id: str) -> VideoRecord | None:
     """Return a video's record; None if there is none. Raises `Poison` if it is damaged."""
-    key = keys.video_key(video_id)
-    try:
-        return decode_at(key, store.get(key), VideoRecord)
-    except ObjectMissing:
-        return None
+    return find_record(store, keys.video_key(video_id), VideoRecord)
 
 
 def sha256_of_object(store: ObjectStore, key: str, size_bytes: int) -> str:

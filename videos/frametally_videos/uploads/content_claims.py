@@ -6,8 +6,8 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison, Retryable
-from frametally.media.manifests import find_manifest
-from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.media.manifests import find_manifest, find_record
+from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest, decode_at, encode
 from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
@@ -28,12 +28,11 @@ from frametally_videos.uploads.receiving import UploadPorts
 
 def holder_of(store: ObjectStore, sha256: str) -> str | None:
     """Return the id of the existing or coming video with these bytes; None if there is none."""
-    key = keys.video_content_key(sha256)
     try:
-        note = decode_at(key, store.get(key), VideoContent)
-    except (ObjectMissing, Poison):
+        note = find_record(store, keys.video_content_key(sha256), VideoContent)
+    except Poison:
         return None
-    return note.video_id if _leads_to_a_video(store, note) else None
+    return note.video_id if note and _leads_to_a_video(store, note) else None
 
 
 def claim(store: ObjectStore, sha256: str, upload: UploadRecord) -> str:

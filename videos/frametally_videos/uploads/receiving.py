@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import msgspec
 
 from frametally import keys
-from frametally.ports.object_store import ObjectMissing, ObjectStore, ResumableWrite
+from frametally.media.manifests import find_record
+from frametally.ports.object_store import ObjectStore, ResumableWrite
 from frametally.process import failpoints
-from frametally.records import decode, decode_at, encode
+from frametally.records import decode, encode
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import UploadRow
@@ -96,11 +97,7 @@ def find_upload(store: ObjectStore, upload_id: str) -> UploadRecord | None:
     """Return an upload that is under way; None if there is none. Raises `Poison` if its record is damaged."""
     if not keys.is_video_id(upload_id):
         return None
-    key = keys.upload_key(upload_id)
-    try:
-        return decode_at(key, store.get(key), UploadRecord)
-    except ObjectMissing:
-        return None
+    return find_record(store, keys.upload_key(upload_id), UploadRecord)
 
 
 def resume_write(store: ObjectStore, upload: UploadRecord) -> ResumableWrite:

@@ -51,6 +51,7 @@ async function load() {
     // What is left open grows with the data: in time it has more bars than are answered.
     const longer = error instanceof ApiError && error.parameter === "interval" && error.instead[0];
     if (longer && !isSigned) return change({ interval: Number(longer) });
+    byId("chart").hidden = counted === undefined;
     say(error instanceof Error ? error.message : t("web.this_cannot_be_shown_3"));
     byId("embed").dataset.state = "failed";
   }

@@ -10,6 +10,8 @@ import { t } from "frametally/js/shared/texts.js";
 const HANDLE_PX = 7;
 const TOUCH_PX = 20;
 const ARROW_PX = 26;
+/** About the width of a letter, and half the height of a line of words. */
+const LETTER_PX = 8;
 
 /**
  * From pixels of the picture that a shape was drawn over to those of the one that is shown.
@@ -39,7 +41,7 @@ export function markOf(shape, size, unit, isChosen, errorsPx) {
       for (const layer of ["grip", "halo", "ink"]) group.append(svg("path", { class: layer, d }));
     }
   }
-  if (shape.kind === "line") group.append(...arrows(shape, points, unit));
+  if (shape.kind === "line") group.append(...arrows(shape, points, size, unit));
   if (shape.kind === "calibration") group.append(...references(points, unit, errorsPx));
   group.append(words(shape.name, nameAt(shape, points, unit), unit, "name"));
   return group;
@@ -111,8 +113,8 @@ function partsOf({ sides_m }, points) {
   return sides_m.length ? sides_m.map((_, at) => points.slice(4 * at, 4 * at + 4)) : [points];
 }
 
-/** @param {Page.Shape} shape @param {Point[]} points @param {number} unit */
-function arrows({ to_right, to_left }, points, unit) {
+/** @param {Page.Shape} shape @param {Point[]} points @param {Size} size @param {number} unit */
+function arrows({ to_right, to_left }, points, { width_px, height_px }, unit) {
   const { at, right } = directionOf(points);
   /** @param {number} sign @param {string} name */
   const arrow = (sign, name) => {
@@ -120,14 +122,26 @@ function arrows({ to_right, to_left }, points, unit) {
     const [x, y] = [at[0] + dx * ARROW_PX, at[1] + dy * ARROW_PX];
     const head = [-1, 1].map((turn) => `M${x} ${y}l${-8 * dx + turn * 6 * dy} ${-8 * dy - turn * 6 * dx}`);
     const d = `M${at.join(" ")}L${x} ${y}${head.join("")}`;
-    const beyond = /** @type {Point} */ ([at[0] + dx * (ARROW_PX + 14), at[1] + dy * (ARROW_PX + 14)]);
-    return [
-      ...["halo", "ink"].map((layer) => svg("path", { class: `${layer} arrow`, d })),
-      words(name, beyond, unit, "way"),
-    ];
+    // Beside a level arrow the word begins, or ends, at its tip: centred, it would cover the arrow.
+    const side = Math.abs(right[0]) < 0.7 ? "middle" : right[0] * sign > 0 ? "start" : "end";
+    const reach = ARROW_PX + (side === "middle" ? 14 : 6);
+    const long = name.length * LETTER_PX * unit;
+    const before = { start: 0, middle: long / 2, end: long }[side];
+    const beyond = /** @type {Point} */ ([
+      clamp(at[0] + dx * reach, before, width_px - long + before),
+      clamp(at[1] + dy * reach, LETTER_PX * unit, height_px - LETTER_PX * unit),
+    ]);
+    // Where the picture has no room beyond the arrow, the word is above it.
+    if (side !== "middle" && beyond[0] !== at[0] + dx * reach) beyond[1] -= 14 * unit;
+    const word = words(name, beyond, unit, "way");
+    word.dataset.side = side;
+    return [...["halo", "ink"].map((layer) => svg("path", { class: `${layer} arrow`, d })), word];
   };
   return [...arrow(1, to_right), ...arrow(-1, to_left)];
 }
+
+/** @param {number} value @param {number} least @param {number} most */
+const clamp = (value, least, most) => Math.min(Math.max(value, least), Math.max(least, most));
 
 /** @param {Point[]} points @param {number} unit @param {number[]|null} errorsPx */
 const references = (points, unit, errorsPx) =>

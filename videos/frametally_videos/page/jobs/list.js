@@ -71,8 +71,8 @@ function show({ asked, answers }) {
     const { jobs, hasMore } = answers[at];
     section.show(jobs, hasMore, count(section.states), now.uploads_allowed);
     if (section.name === "failed") failed = jobs;
-    if (section.name === "running") showOverview(now, jobs);
   });
+  showOverview(now, answers[asked.findIndex(({ name }) => name === "running")]?.jobs);
   againAll.hidden = !now.uploads_allowed || failed.length < 2;
   showAsked(now.kinds);
   const all = Object.values(now.states).reduce((sum, one) => sum + one, 0);
@@ -92,10 +92,11 @@ const countOf = (kinds, kind, states) =>
     .flatMap(([, of]) => states.map((state) => of[state] ?? 0))
     .reduce((sum, one) => sum + one, 0);
 
-/** @param {Page.Jobs} now @param {Page.Job[]} running */
+/** @param {Page.Jobs} now @param {Page.Job[]|undefined} running  where they are asked for */
 function showOverview(now, running) {
   byId("jobs-overview").replaceChildren(overview(now));
-  byId("jobs-workers").replaceChildren(workers(running));
+  byId("jobs-working").hidden = !running;
+  if (running) byId("jobs-workers").replaceChildren(workers(running));
 }
 
 /** "2 running · 12 waiting · 1 failed · 240 ended" @param {Page.Jobs["states"]} states */
