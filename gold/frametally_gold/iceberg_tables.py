@@ -22,7 +22,7 @@ import pyarrow as arrow
 from pyiceberg.catalog import MetastoreCatalog
 from pyiceberg.catalog.sql import IcebergTables as CatalogRows
 from pyiceberg.catalog.sql import SqlCatalog
-from pyiceberg.exceptions import NoSuchTableError
+from pyiceberg.exceptions import NoSuchTableError, ValidationError
 from pyiceberg.io.pyarrow import _dataframe_to_data_files
 from pyiceberg.manifest import DataFile
 from pyiceberg.schema import Schema
@@ -131,10 +131,10 @@ class IcebergTables(SqlBook):
             with self._writing() as catalogue:
                 before_tables = _loaded(catalogue)
                 known = set(chain.from_iterable(map(_files_of, before_tables)))
+                snapshots = sum(len(table.snapshots()) for table in before_tables)
                 for table in before_tables:
                     if any(snapshot.timestamp_ms < before.timestamp() * 1000 for snapshot in _old(table)):
                         table.maintenance.expire_snapshots().older_than(before).commit()
-                snapshots = sum(len(table.snapshots()) for table in before_tables)
             with self._reading() as catalogue:
                 current = _loaded(catalogue)
             needed = set(chain.from_iterable(map(_files_of, current)))
@@ -321,11 +321,11 @@ def _readable() -> Iterator[None]:
     """Say what to do about files that are not as they were written."""
     try:
         yield
-    except (EOFError, LookupError, TypeError, ValueError, zlib.error) as error:
+    except (EOFError, LookupError, TypeError, ValidationError, ValueError, zlib.error) as error:
         raise Misconfigured(
-            f"the Iceberg tables cannot be read ({error!r:.200}): restore the folder {FOLDER} of the store "
-            "from a backup, or run `frametally iceberg --rebuild`, which publishes all tables again, without "
-            "their history"
+            f"the Iceberg tables cannot be read ({type(error).__name__}): restore the folder {FOLDER} of the "
+            "store from a backup, or run `frametally iceberg --rebuild`, which publishes all tables again, "
+            "without their history"
         ) from error
 
 
