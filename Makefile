@@ -148,7 +148,8 @@ cloud-setup: .venv/runtime ## Write .env, users and log-ins of the cloud stack: 
 .PHONY: test-spark
 test-spark: .venv-spark/ready ## Prove that Spark counts, and detects what is live, to the same bytes (needs Java)
 	@$(MAKE) --silent services-up SERVICES=kafka
-	@FRAMETALLY_REQUIRE_SPARK=1 .venv-spark/bin/python -m pytest -m spark tests/hadoop/test_spark.py tests/services/test_kafka_live.py; \
+	@FRAMETALLY_REQUIRE_SPARK=1 .venv-spark/bin/python -m pytest -m spark tests/hadoop/test_spark.py tests/services/test_kafka_live.py \
+	  tests/gold/test_iceberg_spark.py; \
 	  ended=$$?; $(MAKE) --silent services-down SERVICES=kafka; exit $$ended
 
 # NNCF's packages lie over those of .venv, which the lock was compiled against: it adds a dozen to them.
@@ -228,7 +229,7 @@ lock: .venv/dev ## Bring the locks up to pyproject.toml (UPGRADE=yes: raise what
 	@echo "nncf>=3,<4; sys_platform=='linux' and platform_machine=='x86_64'" | \
 	  $(COMPILE) $(RAISED) - -c requirements.lock -o requirements-int8.lock
 	@printf 'pytest\npytest-timeout\nhypothesis\n' | \
-	  $(COMPILE) $(RAISED) pyproject.toml - --extra hadoop --extra consumer --extra spark --group build -c requirements.lock -c requirements-dev.lock -o requirements-spark.lock
+	  $(COMPILE) $(RAISED) pyproject.toml - --extra hadoop --extra consumer --extra spark --extra iceberg --group build -c requirements.lock -c requirements-dev.lock -o requirements-spark.lock
 	@for part in producer consumer hadoop search web; do \
 	  $(COMPILE) pyproject.toml --extra "$$part" --extra kafka --extra s3 --extra postgres --extra search -c requirements.lock -o "cloud-services/locks/$$part.lock"; \
 	done

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from pyiceberg.catalog import load_catalog
 from tests.fakes.records import make_count, make_coverage, make_run, put_run
 from tests.gold.iceberg_index import TABLES, IcebergIndex, connect
+from tests.traffic import junction
 from tests.web.conftest import Place
 
 from frametally import keys
@@ -160,6 +162,7 @@ def answers(client: FlaskClient) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.thorough
 def test_a_select_gives_every_number_of_every_chart_and_an_older_snapshot_those_of_then(
     charts: Charts,
 ) -> None:
@@ -179,3 +182,67 @@ def test_a_select_gives_every_number_of_every_chart_and_an_older_snapshot_those_
     assert answers(charts.by_select()) == now
     assert [question for question in now if now[question] != then[question]]
     assert answers(charts.by_select(snapshots)) == then
+
+
+@pytest.mark.thorough
+def test_a_select_gives_every_crossing_movement_stay_and_speed(charts: Charts) -> None:
+    junction.draw(charts.place)
+    junction.film(charts.place)
+    charts.publish()
+    client = charts.by_index()
+
+    def get(route: str) -> Any:
+        answer = client.get(f"/api/v1/{route}", query_string={"source": "gate", "interval": 60})
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    shown: dict[tuple[Any, ...], int] = {}
+    for one in get("crossings")["crossings"]:
+        for way in ("to_right", "to_left", "not_measured"):
+            shown["line", one["line"], way, one["label"], one["start_ms"]] = one[way]
+    movements = get("movements")
+    for one in movements["movements"]:
+        place = "movement", one["from_leg"], one["to_leg"]
+        shown[(*place, one["label"], one["start_ms"])] = one["visits"]
+    for one in get("zones")["stays"]:
+        for field in one.keys() - {"start_ms", "zone", "label", "at_end", "mean"}:
+            shown["zone", one["zone"], field, one["label"], one["start_ms"]] = one[field]
+        shown["zone", one["zone"], "occupied_ms", one["label"], one["start_ms"]] = round(one["mean"] * 60_000)
+    with connect(charts.store.url) as connection:
+        rows = connection.execute(
+            "SELECT kind, name, what, label, epoch_ms(interval_start), value FROM place_counts "
+            "WHERE series = 'flows' AND interval_s = 60"
+        ).fetchall()
+        assert {row[:5]: row[5] for row in rows} == {key: value for key, value in shown.items() if value}
+        [books] = connection.execute(
+            "SELECT count(*), count(from_line), count(*) FILTER (no_movement = 'unassigned'), "
+            "count(*) FILTER (no_movement = 'never_at_a_leg') FROM movements"
+        ).fetchall()
+        assert (
+            dict(zip(("visits", "assigned", "unassigned", "never_at_a_leg"), books, strict=True))
+            == (movements["books"])
+        )
+        speeds = connection.execute("SELECT label, count(speed_kmh) FROM movements GROUP BY ALL").fetchall()
+    assert dict(speeds) == {one["label"]: one["measured"] for one in get("speeds")["speeds"][1:]}
+
+
+def test_the_questions_of_the_documentation_run_as_they_are(charts: Charts) -> None:
+    put_day(charts.store, DAYS[0], MODELS[0])
+    charts.publish()
+    page = (Path(__file__).resolve().parents[2] / "docs" / "iceberg.md").read_text(encoding="utf-8")
+    [code] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    calls = re.findall(r"duckdb\.sql\((.*?)\)\n", code, re.DOTALL)
+    queries = ["".join(re.findall(r'"+([^"]+)"+', call)) for call in calls]
+    assert len(queries) == 4
+    folder = str(charts.place.settings.data_dir / "a store")
+    with connect(charts.store.url) as connection:
+        for query in queries[1:]:
+            for old, new in (
+                ("/data/frametally/store", folder),
+                ("2026-05-01 00:00:00", "9999-01-01 00:00:00"),
+                ("tiny-1", MODELS[0]),
+                ("interval_s = 60", f"interval_s = {BASE_S}"),
+            ):
+                query = query.replace(old, new)
+            rows = connection.execute(query).fetchall()
+            assert rows and rows[0][0]
