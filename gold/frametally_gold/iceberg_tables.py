@@ -23,6 +23,7 @@ from pyiceberg.catalog import MetastoreCatalog
 from pyiceberg.catalog.sql import IcebergTables as CatalogRows
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NoSuchTableError, ValidationError
+from pyiceberg.expressions import And, GreaterThanOrEqual, LessThanOrEqual
 from pyiceberg.io.pyarrow import _dataframe_to_data_files
 from pyiceberg.manifest import DataFile
 from pyiceberg.schema import Schema
@@ -130,7 +131,7 @@ class IcebergTables(SqlBook):
         with _readable():
             with self._writing() as catalogue:
                 before_tables = _loaded(catalogue)
-                known = set(chain.from_iterable(map(_files_of, before_tables)))
+                files_before = set(chain.from_iterable(map(_files_of, before_tables)))
                 snapshots = sum(len(table.snapshots()) for table in before_tables)
                 for table in before_tables:
                     if any(snapshot.timestamp_ms < before.timestamp() * 1000 for snapshot in _old(table)):
@@ -140,15 +141,15 @@ class IcebergTables(SqlBook):
             needed = set(chain.from_iterable(map(_files_of, current)))
             self._write_hints()
         snapshots -= sum(len(table.snapshots()) for table in current)
-        return Expiry(snapshots, self._delete_files(known, needed))
+        return Expiry(snapshots, self._delete_files(files_before, needed))
 
-    def _delete_files(self, known: Collection[str], needed: Collection[str]) -> int:
-        """Delete known files that nothing needs any more, and those that a killed round left long ago."""
+    def _delete_files(self, files_before: Collection[str], needed: Collection[str]) -> int:
+        """Delete earlier files that nothing needs any more, and those that a killed round left long ago."""
         orphan_ms = (datetime.datetime.now(datetime.UTC).timestamp() - _ORPHAN_AFTER_S) * 1000
         files = 0
         for info in self._store.list(FOLDER):
             location = location_of(self._store, info.key)
-            is_spare = location in known or info.modified_at_ms < orphan_ms
+            is_spare = location in files_before or info.modified_at_ms < orphan_ms
             if is_spare and location not in needed and not info.key.endswith(_HINT):
                 self._store.delete(info.key)
                 files += 1
@@ -210,8 +211,8 @@ class IcebergTables(SqlBook):
             published = _published(catalogue)
             before = _marks(published)
             loads = {_day_of(row): row for row in _rows(connection, tables.loads)}
-            wanted = _marks(loads.values())
-            changed = [day for day in {**before, **wanted} if before.get(day) != wanted.get(day)]
+            marks = _marks(loads.values())
+            changed = [day for day in {**before, **marks} if before.get(day) != marks.get(day)]
             if not changed:
                 return None
             changed.sort(key=lambda day: (day.day, day.model, day.interval_s))
@@ -274,16 +275,18 @@ def _write(target: IcebergTable, rows: Sequence[dict[str, Any]]) -> list[DataFil
 
 def _files_of_days(present: IcebergTable, table: Table, days: Sequence[GoldDay]) -> list[DataFile]:
     """Return the files of days in the current snapshot; of `loads`, which is written whole, all."""
-    files = [task.file for task in present.scan().plan_files()]
     if table is tables.loads:
-        return files
+        return [task.file for task in present.scan().plan_files()]
     partitions = {partition_of(table, day) for day in days}
-    return [file for file in files if tuple(file.partition) in partitions]
+    # Without these conditions it would read the manifests of all days.
+    first, last = min(day.day for day in days), max(day.day for day in days)
+    scan = present.scan(And(GreaterThanOrEqual("day", first), LessThanOrEqual("day", last)))
+    return [task.file for task in scan.plan_files() if tuple(task.file.partition) in partitions]
 
 
 def _rows(connection: Connection, table: Table, *conditions: Any, **more: Any) -> list[dict[str, Any]]:
-    found = connection.execute(select(table).where(*conditions)).mappings()
-    return [{**row, **more} for row in found]
+    mappings = connection.execute(select(table).where(*conditions)).mappings()
+    return [{**row, **more} for row in mappings]
 
 
 def _day_of(load: Mapping[str, Any]) -> GoldDay:
@@ -333,11 +336,13 @@ def _files_of(table: IcebergTable) -> Iterator[str]:
     """Yield the location of each file that a table needs, for all its snapshots."""
     yield table.metadata_location
     yield from (entry.metadata_file for entry in table.metadata.metadata_log)
+    manifests = {}
     for snapshot in table.snapshots():
         yield snapshot.manifest_list
-        for manifest in snapshot.manifests(table.io):
-            yield manifest.manifest_path
-            yield from (entry.data_file.file_path for entry in manifest.fetch_manifest_entry(table.io))
+        manifests.update({manifest.manifest_path: manifest for manifest in snapshot.manifests(table.io)})
+    for path, manifest in manifests.items():
+        yield path
+        yield from (entry.data_file.file_path for entry in manifest.fetch_manifest_entry(table.io))
 
 
 def _version(info: ObjectInfo) -> tuple[str, int]:
