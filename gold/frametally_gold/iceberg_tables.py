@@ -24,11 +24,13 @@ from pyiceberg.catalog.sql import IcebergTables as CatalogRows
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NoSuchTableError, ValidationError
 from pyiceberg.expressions import And, GreaterThanOrEqual, LessThanOrEqual
+from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import _dataframe_to_data_files
 from pyiceberg.manifest import DataFile
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.typedef import EMPTY_DICT, Properties
 from sqlalchemy import Connection, Table, delete, select
 
 from frametally.adapters.sql.sql_book import SqlBook
@@ -92,6 +94,9 @@ class _Catalogue(SqlCatalog):
         self.engine = connection  # type: ignore[assignment]
         self.connection = connection
         self._schema_version = "v1"
+
+    def _load_file_io(self, properties: Properties = EMPTY_DICT, location: str | None = None) -> FileIO:
+        return StoreFileIO(self.properties)  # whatever a file in the store names instead
 
     def table(self, table: Table) -> IcebergTable:
         return self.load_table((NAMESPACE, name_of(table)))
