@@ -23,14 +23,13 @@ from pyiceberg.catalog import MetastoreCatalog
 from pyiceberg.catalog.sql import IcebergTables as CatalogRows
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NoSuchTableError, ValidationError
-from pyiceberg.expressions import And, GreaterThanOrEqual, LessThanOrEqual
 from pyiceberg.io import FileIO
 from pyiceberg.io.pyarrow import _dataframe_to_data_files
 from pyiceberg.manifest import DataFile
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table as IcebergTable
 from pyiceberg.table.snapshots import Snapshot
-from pyiceberg.typedef import EMPTY_DICT, Properties
+from pyiceberg.typedef import EMPTY_DICT, Properties, Record
 from sqlalchemy import Connection, Table, delete, select
 
 from frametally.adapters.sql.sql_book import SqlBook
@@ -285,8 +284,12 @@ def _files_of_days(present: IcebergTable, table: Table, days: Sequence[GoldDay])
     partitions = {partition_of(table, day) for day in days}
     # Without these conditions it would read the manifests of all days.
     first, last = min(day.day for day in days), max(day.day for day in days)
-    scan = present.scan(And(GreaterThanOrEqual("day", first), LessThanOrEqual("day", last)))
-    return [task.file for task in scan.plan_files() if tuple(task.file.partition) in partitions]
+    files = [task.file for task in present.scan(f"day >= '{first}' AND day <= '{last}'").plan_files()]
+    return [file for file in files if _values(file.partition) in partitions]
+
+
+def _values(partition: Record) -> tuple[Any, ...]:
+    return tuple(partition[number] for number in range(len(partition)))
 
 
 def _rows(connection: Connection, table: Table, *conditions: Any, **more: Any) -> list[dict[str, Any]]:
