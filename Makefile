@@ -148,7 +148,8 @@ cloud-setup: .venv/runtime ## Write .env, users and log-ins of the cloud stack: 
 .PHONY: test-spark
 test-spark: .venv-spark/ready ## Prove that Spark counts, and detects what is live, to the same bytes (needs Java)
 	@$(MAKE) --silent services-up SERVICES=kafka
-	@FRAMETALLY_REQUIRE_SPARK=1 .venv-spark/bin/python -m pytest -m spark tests/hadoop/test_spark.py tests/services/test_kafka_live.py; \
+	@FRAMETALLY_REQUIRE_SPARK=1 .venv-spark/bin/python -m pytest -m spark tests/hadoop/test_spark.py tests/services/test_kafka_live.py \
+	  tests/gold/test_iceberg_spark.py; \
 	  ended=$$?; $(MAKE) --silent services-down SERVICES=kafka; exit $$ended
 
 # NNCF's packages lie over those of .venv, which the lock was compiled against: it adds a dozen to them.
@@ -179,7 +180,7 @@ test-airflow: .venv/dev setup .venv-airflow/ready ## Run the DAGs against embedd
 
 .PHONY: soak
 soak: .venv/dev setup ## Kill stages and turn bits for long: FRAMES=10000 KILLS=200 REAL_KILLS=10 FLIPS=1000 SEED=<number> can be set
-	@FAULTS_FRAMES=$${FRAMES:-10000} FAULTS_KILLS=$${KILLS:-200} FAULTS_REAL_KILLS=$${REAL_KILLS:-10} \
+	@FRAMETALLY_TESTS=thorough FAULTS_FRAMES=$${FRAMES:-10000} FAULTS_KILLS=$${KILLS:-200} FAULTS_REAL_KILLS=$${REAL_KILLS:-10} \
 	  FAULTS_FLIPS=$${FLIPS:-1000} FAULTS_SEED=$${SEED:-0} FAULTS_EXAMPLES=2000 FAULTS_MAIL_KILLS=$${MAIL_KILLS:-50} \
 	  FAULTS_ALERT_KILLS=$${ALERT_KILLS:-100} \
 	  $(BIN)/python -m pytest -s tests/faults/test_kills.py tests/together/test_flips.py tests/faults/test_protocol_machine.py \
@@ -230,7 +231,7 @@ lock: .venv/dev ## Bring the locks up to pyproject.toml (UPGRADE=yes: raise what
 	@echo "onnxruntime-gpu[cuda,cudnn]>=1.31,<2; sys_platform=='linux' and platform_machine=='x86_64'" | \
 	  $(COMPILE) $(RAISED) - -c requirements.lock -o requirements-gpu.lock
 	@printf 'pytest\npytest-timeout\nhypothesis\n' | \
-	  $(COMPILE) $(RAISED) pyproject.toml - --extra hadoop --extra consumer --extra spark --group build -c requirements.lock -c requirements-dev.lock -o requirements-spark.lock
+	  $(COMPILE) $(RAISED) pyproject.toml - --extra hadoop --extra consumer --extra spark --extra iceberg --group build -c requirements.lock -c requirements-dev.lock -o requirements-spark.lock
 	@for part in producer consumer hadoop search web; do \
 	  $(COMPILE) pyproject.toml --extra "$$part" --extra kafka --extra s3 --extra postgres --extra search -c requirements.lock -o "cloud-services/locks/$$part.lock"; \
 	done

@@ -19,7 +19,7 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, inspect, literal, select
 from sqlalchemy.exc import IntegrityError
 
 from frametally.adapters.sql.migration import Layout
@@ -121,6 +121,11 @@ class Gold(SqlBook):
             _delete_day(connection, day)
         return True
 
+    def has_iceberg(self) -> bool:
+        """Return whether the rows are published as Iceberg tables, too."""
+        with self._database.reading() as connection:
+            return has_catalogue(connection)
+
     def changed_tables(self, day: GoldDay) -> list[str]:
         """Return the tables whose rows of a day differ from the loaded ones, by name."""
         query = select(_loads.checksums).where(_is_load(day))
@@ -189,6 +194,11 @@ class Gold(SqlBook):
             _delete_video(connection, video_id)
 
 
+def has_catalogue(connection: Connection) -> bool:
+    """Return whether the database has the catalogue of Iceberg tables."""
+    return inspect(connection).has_table("iceberg_tables")
+
+
 def _made_of(connection: Connection, day: GoldDay) -> str | None:
     mark: str | None = connection.execute(select(_loads.made_of).where(_is_load(day))).scalar_one_or_none()
     return mark
@@ -227,7 +237,7 @@ def _day_checksums(connection: Connection, day: GoldDay) -> Checksums:
     return {
         table.name: _checksum(connection, table, condition)
         for table in tables.MOMENTS
-        if (condition := _of_day(table, day)) is not None
+        if (condition := of_day(table, day)) is not None
     }
 
 
@@ -272,12 +282,12 @@ def _unequal(noted: str | None, sums: Checksums) -> list[str]:
 
 def _delete_day(connection: Connection, day: GoldDay) -> None:
     for table in tables.MOMENTS:
-        if (condition := _of_day(table, day)) is not None:
+        if (condition := of_day(table, day)) is not None:
             connection.execute(delete(table).where(condition))
     connection.execute(delete(tables.loads).where(_is_load(day)))
 
 
-def _of_day(table: Table, day: GoldDay) -> ColumnElement[bool] | None:
+def of_day(table: Table, day: GoldDay) -> ColumnElement[bool] | None:
     """Return the condition for a day's rows of a table; None if the table lacks its series."""
     series = series_of(day.model)
     if series not in tables.SERIES_OF[table]:
@@ -297,7 +307,7 @@ def _label_sums(connection: Connection, day: GoldDay) -> dict[tuple[str, str], L
     c = tables.counts.c
     query = (
         select(c.source, c.label, *_sums(c.detections, c.peak, c.followed_objects))
-        .where(_of_day(tables.counts, day))  # type: ignore[arg-type]
+        .where(of_day(tables.counts, day))  # type: ignore[arg-type]
         .group_by(c.source, c.label)
     )
     return {(row.source, row.label): _sum(row) for row in connection.execute(query)}
@@ -308,7 +318,7 @@ def _place_sums(connection: Connection, day: GoldDay) -> dict[tuple[str, str], L
     place = (c.source, c.kind, c.name, c.what)
     query = (
         select(*place, c.label, *_sums(c.value, c.peak, c.followed_objects))
-        .where(_of_day(tables.place_counts, day))  # type: ignore[arg-type]
+        .where(of_day(tables.place_counts, day))  # type: ignore[arg-type]
         .group_by(*place, c.label)
     )
     return {
@@ -324,7 +334,7 @@ def _frame_sums(connection: Connection, day: GoldDay) -> dict[str, int]:
     c = tables.coverage.c
     query = (
         select(c.source, func.sum(c.frames).label("frames"))
-        .where(_of_day(tables.coverage, day))  # type: ignore[arg-type]
+        .where(of_day(tables.coverage, day))  # type: ignore[arg-type]
         .group_by(c.source)
     )
     return {row.source: int(row.frames) for row in connection.execute(query)}

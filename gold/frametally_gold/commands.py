@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -33,6 +33,9 @@ from frametally_gold.settings import GoldSettings, is_wanted
 from frametally_gold.video_rows import load_videos
 from frametally_videos.catalogue.catalogue_rows import VideoQuestion
 from frametally_videos.opening import catalogue_to_look
+
+if TYPE_CHECKING:
+    from frametally_gold.iceberg_tables import IcebergTables
 
 DIFFERS = 3
 _VIDEOS_AT_ONCE = 500
@@ -68,6 +71,35 @@ def gold(every: str | None, check: bool, **overrides: Any) -> int:
     )
 
 
+@click.command()
+@click.option(
+    "--keep-days",
+    type=click.IntRange(min=0),
+    help="Delete snapshots that are older than so many days, with their files.",
+    metavar="DAYS",
+)
+@click.option("--rebuild", is_flag=True, help="Delete all Iceberg tables and their history first.")
+@data_dir_option
+def iceberg(keep_days: int | None, rebuild: bool, **overrides: Any) -> int:
+    """Publish the gold tables as Iceberg tables in the store, for DuckDB, Spark and others.
+
+    From then on, everything that updates the gold tables publishes them, too.
+    """
+    settings = read_settings("search", overrides)
+    with open_store_port(settings) as ports:
+        if rebuild:
+            with closing(_open_iceberg(ports)) as tables:
+                tables.remove()
+        code = load(ports, publishing=True)
+        if keep_days is not None:
+            with closing(_open_iceberg(ports)) as tables:
+                expiry = tables.expire(
+                    datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=keep_days)
+                )
+            click.echo(f"iceberg: {expiry.snapshots} snapshots and {expiry.files} files deleted")
+    return code
+
+
 def load_if_wanted(ports: StorePorts) -> int:
     """Update the gold tables, if they exist; return the exit code."""
     return load(ports) if is_wanted(ports.settings) else 0
@@ -94,10 +126,11 @@ def serving(ports: Ports, options: MemberOptions) -> Iterator[dict[str, Any]]:
     yield {}
 
 
-def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> int:
+def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False, publishing: bool = False) -> int:
     """Update the gold tables, print what changed, and return the exit code.
 
-    With `verify` it reads all rows, and loads changed ones again.
+    With `verify` it reads all rows, and loads changed ones again. If there are Iceberg tables, or with
+    `publishing`, it publishes the changes there, too.
 
     Raises:
         Retryable: The store or the database is not available.
@@ -110,6 +143,7 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> 
         closing(open_gold(settings)) as tables,
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
     ):
+        publishing = publishing or tables.has_iceberg()
         with console.stage_bar("gold") as bar:
             days = load_gold(
                 store=ports.store,
@@ -136,8 +170,24 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False) -> 
         "deleted",
         is_news=bool(days.loaded or days.removed or videos.loaded or videos.removed or skipped),
     )
+    if publishing:
+        with closing(_open_iceberg(ports)) as iceberg_tables:
+            published = iceberg_tables.publish()
+        console.say_round(f"iceberg: {published} days published", is_news=bool(published))
     days_and_videos = len(days.loaded) + days.unchanged + videos.loaded + videos.unchanged
     return exit_code(done_count=days_and_videos, skipped=skipped)
+
+
+def _open_iceberg(ports: StorePorts) -> IcebergTables:
+    try:
+        from frametally_gold.iceberg_tables import IcebergTables
+    except ModuleNotFoundError as error:
+        raise Misconfigured(
+            f"{error.name} is not installed, but the Iceberg tables need it: run pip install "
+            "'frametally[iceberg]'"
+        ) from error
+    of_gold = ports.settings.part(GoldSettings)
+    return IcebergTables(of_gold.gold_url, of_gold.gold_access, ports.store)
 
 
 def _check(ports: Ports, bounds: _Bounds) -> int:

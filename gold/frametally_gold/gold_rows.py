@@ -12,7 +12,7 @@ from sqlalchemy import Table
 from frametally import keys
 from frametally.records import IntervalCount
 from frametally.rules.objects import why_unknown
-from frametally.rules.places import base_model, is_of_places, parse_place, series_of
+from frametally.rules.places import ZONES, base_model, is_of_places, parse_place, series_of
 from frametally.rules.times import DAY_MS, EPOCH, HOUR_MS, MILLISECOND
 from frametally_gold import tables
 from frametally_gold.gold_records import GoldVideo, PublishedDay
@@ -42,6 +42,8 @@ def rows_of_day(day: PublishedDay) -> Iterator[tuple[Table, Rows]]:
     run = day.run
     if is_of_places(run.model):
         yield tables.place_counts, _place_counts(day)
+        if series_of(run.model) == ZONES:
+            yield tables.place_coverage, _place_coverage(day)
         for flows in day.flows:
             about = {"model": base_model(run.model), "interval_s": run.interval_s, "run_id": run.run_id}
             yield tables.crossings, _crossings(flows, about)
@@ -55,6 +57,10 @@ def rows_of_day(day: PublishedDay) -> Iterator[tuple[Table, Rows]]:
 
 def _of_run(day: PublishedDay) -> dict[str, Any]:
     return {name: getattr(day.run, name) for name in ("model", "interval_s", "params", "run_id")}
+
+
+def _series(day: PublishedDay) -> dict[str, Any]:
+    return {"model": base_model(day.run.model), "series": series_of(day.run.model)}
 
 
 def _counts(day: PublishedDay) -> Rows:
@@ -114,8 +120,7 @@ def _tracks(day: PublishedDay) -> Rows:
 
 
 def _place_counts(day: PublishedDay) -> Rows:
-    series = {"model": base_model(day.run.model), "series": series_of(day.run.model)}
-    about = {**_of_run(day), **series}
+    about = {**_of_run(day), **_series(day)}
     for count in day.counts:
         place = parse_place(count.source)
         name, *ways = place.names
@@ -132,6 +137,20 @@ def _place_counts(day: PublishedDay) -> Rows:
             "peak": count.peak,
             "objects": _object_count(count),
             "followed_objects": count.objects,
+            "tracked_detections": count.tracked_detections,
+        }
+
+
+def _place_coverage(day: PublishedDay) -> Rows:
+    for row in _coverage(day):
+        place = parse_place(row["source"])
+        del row["detections"]
+        yield {
+            **row,
+            **_series(day),
+            "source": place.source,
+            "kind": place.kind,
+            "name": place.names[0],
         }
 
 

@@ -21,7 +21,7 @@ from frametally_traffic.counting.published_days import read_flows
 if TYPE_CHECKING:
     from frametally_gold.book import Gold
 
-ROWS_VERSION = 2
+ROWS_VERSION = 3
 """Raise it if the same records give other rows: then all days are loaded again."""
 
 

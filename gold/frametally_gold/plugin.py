@@ -9,6 +9,9 @@ PLUGIN = Plugin(
     needs=("traffic", "videos"),
     commands={
         "gold": CommandEntry("frametally_gold.commands:gold", "Update the gold tables for SQL"),
+        "iceberg": CommandEntry(
+            "frametally_gold.commands:iceberg", "Publish the gold tables as Iceberg tables in the store"
+        ),
         "media": CommandEntry(
             "frametally_gold.layer_commands:media_group",
             "Run the bronze, silver and gold layers of uploaded videos",

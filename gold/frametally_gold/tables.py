@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from frametally.rules.places import FLOWS, ZONES
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 ALL = MetaData()
 
@@ -137,6 +137,26 @@ place_counts = Table(
     _value("objects", BigInteger, nullable=True),
     _value("run_id"),
     _value("followed_objects", BigInteger, nullable=True),
+    _value("tracked_detections", BigInteger, nullable=True),
+    sqlite_with_rowid=False,
+)
+
+place_coverage = Table(
+    "gold_place_coverage",
+    ALL,
+    _key("model"),
+    _key("series"),
+    _key("interval_s", Integer),
+    _moment("interval_start", key=True),
+    _key("source"),
+    _key("kind"),
+    _key("name"),
+    _value("params"),
+    _value("frames", BigInteger),
+    _value("objects_measured", Boolean),
+    _value("analysed_fps", Float, nullable=True),
+    _value("covered_s", Float, nullable=True),
+    _value("run_id"),
     sqlite_with_rowid=False,
 )
 
@@ -242,6 +262,7 @@ MOMENTS = {
     coverage: coverage.c.interval_start,
     tracks: tracks.c.hour_start,
     place_counts: place_counts.c.interval_start,
+    place_coverage: place_coverage.c.interval_start,
     crossings: crossings.c.crossed_at,
     zone_visits: zone_visits.c.came_at,
     movements: movements.c.moved_at,
@@ -253,6 +274,7 @@ SERIES_OF = {
     coverage: ("",),
     tracks: ("",),
     place_counts: (FLOWS, ZONES),
+    place_coverage: (ZONES,),
     crossings: (FLOWS,),
     zone_visits: (FLOWS,),
     movements: (FLOWS,),

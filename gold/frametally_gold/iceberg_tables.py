@@ -1,0 +1,358 @@
+"""The gold tables of days as Iceberg tables in the store, for DuckDB, Spark and others.
+
+The rows are those of the gold database, by day: what it has loaded, and these tables have not, is published.
+The gold database is also their catalogue, in the two tables that Iceberg's SQL catalogues share.
+
+A round writes its Parquet files first, then, in one transaction of the catalogue, a new snapshot of each
+table. Readers see all tables before or after it. A kill leaves the last snapshots, and perhaps files that no
+snapshot names, which `expire` deletes.
+"""
+
+from __future__ import annotations
+
+import datetime
+import posixpath
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any, NamedTuple
+
+import pyarrow as arrow
+from pyiceberg.catalog import MetastoreCatalog
+from pyiceberg.catalog.sql import IcebergTables as CatalogRows
+from pyiceberg.catalog.sql import SqlCatalog
+from pyiceberg.exceptions import NoSuchTableError, ValidationError
+from pyiceberg.io import FileIO
+from pyiceberg.io.pyarrow import _dataframe_to_data_files
+from pyiceberg.manifest import DataFile
+from pyiceberg.schema import Schema
+from pyiceberg.table import Table as IcebergTable
+from pyiceberg.table.snapshots import Snapshot
+from pyiceberg.typedef import EMPTY_DICT, Properties, Record
+from sqlalchemy import Connection, Table, delete, select
+
+from frametally.adapters.sql.sql_book import SqlBook
+from frametally.errors import Misconfigured
+from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
+from frametally.rules.times import HOUR_S
+from frametally.settings.access import ServerAccess
+from frametally_gold import tables
+from frametally_gold.book import Gold, has_catalogue, of_day
+from frametally_gold.gold_records import GoldDay
+from frametally_gold.gold_rows import day_of
+from frametally_gold.iceberg_files import STORE, StoreFileIO, key_of, location_of
+from frametally_gold.iceberg_schema import (
+    NAMESPACE,
+    lacks_columns,
+    name_of,
+    partition_of,
+    partitions_of,
+    schema_of,
+)
+
+FOLDER = "iceberg"
+"""The folder of the tables in the store."""
+CATALOGUE = "frametally"
+_TABLES = (*tables.MOMENTS, tables.loads)
+_ROWS_AT_ONCE = 100_000
+_ORPHAN_AFTER_S = HOUR_S  # a round may still need its files before that
+_HINT = "version-hint.text"
+_METADATA = ".metadata.json"
+
+
+class Expiry(NamedTuple):
+    """How many snapshots and files were deleted."""
+
+    snapshots: int
+    files: int
+
+
+class _Batch(NamedTuple):
+    """Days to publish together.
+
+    Attributes:
+        before: The published days, as they were when the batch was read.
+        days: The days that get new rows, or none.
+        rows: Their new rows by table; those of `loads` whole.
+    """
+
+    before: dict[GoldDay, tuple[str, str]]
+    days: list[GoldDay]
+    rows: list[tuple[Table, IcebergTable, list[dict[str, Any]]]]
+
+
+class _Catalogue(SqlCatalog):
+    """Iceberg's SQL catalogue within a transaction of ours."""
+
+    def __init__(self, connection: Connection, store: ObjectStore) -> None:
+        # Not SqlCatalog's: it would open the database a second time. Sessions join the transaction.
+        implementation = f"{StoreFileIO.__module__}.{StoreFileIO.__name__}"
+        properties: dict[str, Any] = {"py-io-impl": implementation, STORE: store}
+        MetastoreCatalog.__init__(self, CATALOGUE, **properties)
+        self.engine = connection  # type: ignore[assignment]
+        self.connection = connection
+        self._schema_version = "v1"
+
+    def _load_file_io(self, properties: Properties = EMPTY_DICT, location: str | None = None) -> FileIO:
+        return StoreFileIO(self.properties)  # whatever a file in the store names instead
+
+    def table(self, table: Table) -> IcebergTable:
+        return self.load_table((NAMESPACE, name_of(table)))
+
+
+class IcebergTables(SqlBook):
+    """Iceberg tables of one store, with their catalogue in the gold database."""
+
+    layout = Gold.layout
+
+    def __init__(self, url: str, access: ServerAccess | None, store: ObjectStore) -> None:
+        """Open the gold database; the caller closes the store."""
+        super().__init__(url, access)
+        self._store = store
+
+    def publish(self) -> int:
+        """Publish the days of the gold tables that are new or changed; return how many.
+
+        Raises:
+            Retryable: The store or the database is not available.
+            Misconfigured: This user may not write there, or the published tables cannot be read.
+        """
+        with _readable():
+            if not self._has_tables():
+                self._make_tables()
+            count = 0
+            while (batch := self._read_batch()) is not None:
+                count += self._publish_batch(batch)
+            self._write_hints()
+        return count
+
+    def expire(self, before: datetime.datetime) -> Expiry:
+        """Delete the snapshots from before a time, except the current ones, and files that none needs.
+
+        Raises as `publish`.
+        """
+        with _readable():
+            with self._writing() as catalogue:
+                before_tables = _loaded(catalogue)
+                files_before = set(chain.from_iterable(map(_files_of, before_tables)))
+                snapshots = sum(len(table.snapshots()) for table in before_tables)
+                for table in before_tables:
+                    if any(snapshot.timestamp_ms < before.timestamp() * 1000 for snapshot in _old(table)):
+                        table.maintenance.expire_snapshots().older_than(before).commit()
+            with self._reading() as catalogue:
+                current = _loaded(catalogue)
+            needed = set(chain.from_iterable(map(_files_of, current)))
+            self._write_hints()
+        snapshots -= sum(len(table.snapshots()) for table in current)
+        return Expiry(snapshots, self._delete_files(files_before, needed))
+
+    def _delete_files(self, files_before: Collection[str], needed: Collection[str]) -> int:
+        """Delete earlier files that nothing needs any more, and those that a killed round left long ago."""
+        orphan_ms = (datetime.datetime.now(datetime.UTC).timestamp() - _ORPHAN_AFTER_S) * 1000
+        files = 0
+        for info in self._store.list(FOLDER):
+            location = location_of(self._store, info.key)
+            is_spare = location in files_before or info.modified_at_ms < orphan_ms
+            if is_spare and location not in needed and not info.key.endswith(_HINT):
+                self._store.delete(info.key)
+                files += 1
+        return files
+
+    def remove(self) -> None:
+        """Remove all tables with their history; the gold tables stay. Raises as `publish`."""
+        with self._writing() as catalogue:
+            catalogue.create_tables()
+            catalogue.connection.execute(delete(CatalogRows))
+        for info in self._store.list(FOLDER):
+            self._store.delete(info.key)
+
+    @contextmanager
+    def _reading(self) -> Iterator[_Catalogue]:
+        with self._database.reading() as connection:
+            yield _Catalogue(connection, self._store)
+
+    @contextmanager
+    def _writing(self) -> Iterator[_Catalogue]:
+        with self._database.writing() as connection:
+            yield _Catalogue(connection, self._store)
+
+    def _has_tables(self) -> bool:
+        with self._reading() as catalogue:
+            names = {(NAMESPACE, name_of(table)) for table in _TABLES}
+            return has_catalogue(catalogue.connection) and names <= {*catalogue.list_tables(NAMESPACE)}
+
+    def _make_tables(self) -> None:
+        """Make the tables that are missing, and add columns that this version has and they have not."""
+        with self._writing() as catalogue:
+            catalogue.create_tables()
+            catalogue.create_namespace_if_not_exists(NAMESPACE)
+            for table in _TABLES:
+                schema = schema_of(table)
+                try:
+                    present = catalogue.table(table)
+                except NoSuchTableError:
+                    present = self._make_table(catalogue, table, schema)
+                if lacks_columns(present, table):
+                    with present.update_schema() as update:
+                        update.union_by_name(schema)
+
+    def _make_table(self, catalogue: _Catalogue, table: Table, schema: Schema) -> IcebergTable:
+        """Make a table, or take it from the store if the catalogue was lost."""
+        name = (NAMESPACE, name_of(table))
+        folder = f"{FOLDER}/{name_of(table)}"
+        versions = [info for info in self._store.list(f"{folder}/metadata") if info.key.endswith(_METADATA)]
+        if versions:
+            return catalogue.register_table(name, location_of(self._store, max(versions, key=_version).key))
+        return catalogue.create_table(
+            name, schema, location_of(self._store, folder), partitions_of(table, schema)
+        )
+
+    def _read_batch(self) -> _Batch | None:
+        """Read the rows of days that are not published as they are; None if there are no such days."""
+        with self._reading() as catalogue:
+            connection = catalogue.connection
+            published = _published(catalogue)
+            before = _marks(published)
+            loads = {_day_of(row): row for row in _rows(connection, tables.loads)}
+            marks = _marks(loads.values())
+            changed = [day for day in {**before, **marks} if before.get(day) != marks.get(day)]
+            if not changed:
+                return None
+            changed.sort(key=lambda day: (day.day, day.model, day.interval_s))
+            targets = {table: catalogue.table(table) for table in _TABLES}
+            rows: dict[Table, list[dict[str, Any]]] = {table: [] for table in _TABLES}
+            days: list[GoldDay] = []
+            while changed and sum(map(len, rows.values())) < _ROWS_AT_ONCE:
+                days.append(day := changed.pop(0))
+                for table in tables.MOMENTS if day in loads else ():
+                    if (condition := of_day(table, day)) is not None:
+                        rows[table] += _rows(connection, table, condition, day=day_of(day.day))
+        rows[tables.loads] = [row for row in published if _day_of(row) not in days]
+        rows[tables.loads] += [loads[day] for day in days if day in loads]
+        return _Batch(before, days, [(table, targets[table], rows[table]) for table in _TABLES])
+
+    def _publish_batch(self, batch: _Batch) -> int:
+        """Publish a batch; return 0, with nothing changed, if another round was faster."""
+        if any(lacks_columns(target, table) for table, target, _ in batch.rows):
+            self._make_tables()
+            return 0
+        files = {table: _write(target, rows) for table, target, rows in batch.rows}
+        with self._writing() as catalogue:
+            if _marks(_published(catalogue)) != batch.before:
+                return 0
+            for table, new_files in files.items():
+                present = catalogue.table(table)
+                old_files = _files_of_days(present, table, batch.days)
+                if not (new_files or old_files):
+                    continue
+                with present.transaction() as change, change.update_snapshot().overwrite() as snapshot:
+                    for file in old_files:
+                        snapshot.delete_data_file(file)
+                    for file in new_files:
+                        snapshot.append_data_file(file)
+        return len(batch.days)
+
+    def _write_hints(self) -> None:
+        """Name the version of each table in a file, which readers without the catalogue look for."""
+        with self._reading() as catalogue:
+            newest = catalogue.table(tables.loads).metadata_location
+            if self._hint_beside(newest) == _hint_of(newest):
+                return
+            places = [table.metadata_location for table in _loaded(catalogue)]
+        for place in places:  # that of `loads` last: it tells whether all are there
+            self._store.put(_hint_key(self._store, place), _hint_of(place))
+
+    def _hint_beside(self, place: str) -> bytes | None:
+        try:
+            return self._store.get(_hint_key(self._store, place))
+        except ObjectMissing:
+            return None
+
+
+def _write(target: IcebergTable, rows: Sequence[dict[str, Any]]) -> list[DataFile]:
+    if not rows:
+        return []
+    array = arrow.Table.from_pylist(rows, target.schema().as_arrow())
+    return [*_dataframe_to_data_files(target.metadata, array, target.io)]
+
+
+def _files_of_days(present: IcebergTable, table: Table, days: Sequence[GoldDay]) -> list[DataFile]:
+    """Return the files of days in the current snapshot; of `loads`, which is written whole, all."""
+    if table is tables.loads:
+        return [task.file for task in present.scan().plan_files()]
+    partitions = {partition_of(table, day) for day in days}
+    # Without these conditions it would read the manifests of all days.
+    first, last = min(day.day for day in days), max(day.day for day in days)
+    files = [task.file for task in present.scan(f"day >= '{first}' AND day <= '{last}'").plan_files()]
+    return [file for file in files if _values(file.partition) in partitions]
+
+
+def _values(partition: Record) -> tuple[Any, ...]:
+    return tuple(partition[number] for number in range(len(partition)))
+
+
+def _rows(connection: Connection, table: Table, *conditions: Any, **more: Any) -> list[dict[str, Any]]:
+    mappings = connection.execute(select(table).where(*conditions)).mappings()
+    return [{**row, **more} for row in mappings]
+
+
+def _day_of(load: Mapping[str, Any]) -> GoldDay:
+    return GoldDay(load["model"], load["interval_s"], load["day"].isoformat())
+
+
+def _marks(loads: Iterable[Mapping[str, Any]]) -> dict[GoldDay, tuple[str, str]]:
+    return {_day_of(load): (load["run_id"], load["made_of"]) for load in loads}
+
+
+def _loaded(catalogue: _Catalogue) -> list[IcebergTable]:
+    return [catalogue.table(table) for table in _TABLES]
+
+
+def _published(catalogue: _Catalogue) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = catalogue.table(tables.loads).scan().to_arrow().to_pylist()
+    return rows
+
+
+def _old(table: IcebergTable) -> list[Snapshot]:
+    """Return the snapshots that are not the current one."""
+    return [snapshot for snapshot in table.snapshots() if snapshot != table.current_snapshot()]
+
+
+def _hint_of(place: str) -> bytes:
+    return posixpath.basename(place).removesuffix(_METADATA).encode()
+
+
+def _hint_key(store: ObjectStore, place: str) -> str:
+    return posixpath.join(posixpath.dirname(key_of(store, place)), _HINT)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Say what to do about files that are not as they were written."""
+    try:
+        yield
+    except (EOFError, LookupError, TypeError, ValidationError, ValueError, zlib.error) as error:
+        raise Misconfigured(
+            f"the Iceberg tables cannot be read ({type(error).__name__}): restore the folder {FOLDER} of the "
+            "store from a backup, or run `frametally iceberg --rebuild`, which publishes all tables again, "
+            "without their history"
+        ) from error
+
+
+def _files_of(table: IcebergTable) -> Iterator[str]:
+    """Yield the location of each file that a table needs, for all its snapshots."""
+    yield table.metadata_location
+    yield from (entry.metadata_file for entry in table.metadata.metadata_log)
+    manifests = {}
+    for snapshot in table.snapshots():
+        yield snapshot.manifest_list
+        manifests.update({manifest.manifest_path: manifest for manifest in snapshot.manifests(table.io)})
+    for path, manifest in manifests.items():
+        yield path
+        yield from (entry.data_file.file_path for entry in manifest.fetch_manifest_entry(table.io))
+
+
+def _version(info: ObjectInfo) -> tuple[str, int]:
+    """Order metadata files by their number, then by time."""
+    return posixpath.basename(info.key).partition("-")[0], info.modified_at_ms

@@ -1,0 +1,332 @@
+"""Iceberg tables have the rows of the gold tables, all of one moment, and what expired is gone."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as parquet
+import pytest
+from sqlalchemy import select
+from tests.examples import THOROUGH
+from tests.fakes.databases import Place
+from tests.fakes.memory import MemoryStore
+from tests.gold.gold_year import days_of_year, put_day
+
+from frametally.errors import Misconfigured
+from frametally.opening import open_object_store
+from frametally.process.reports import NoProgress
+from frametally.settings.loading import load_settings
+from frametally_cli import main as cli
+from frametally_gold import tables
+from frametally_gold.book import Gold
+from frametally_gold.iceberg_tables import FOLDER, IcebergTables
+from frametally_gold.loading import load_gold
+
+FIRST, SECOND = days_of_year(2)
+HINT = "version-hint.text"
+
+
+class Killed(BaseException):
+    """Ends a round as a kill does: nothing catches it."""
+
+
+class KillingStore(MemoryStore):
+    """A store that kills its writer before the write of a number, and counts the writes."""
+
+    kill_at = 0
+    writes = 0
+    ago_s = 0.0
+
+    def __init__(self) -> None:
+        super().__init__(clock=lambda: time.time() - self.ago_s)
+
+    def put(self, key: str, data: bytes, **options: Any) -> bool:
+        self.writes += 1
+        if self.writes == self.kill_at:
+            raise Killed
+        return super().put(key, data, **options)
+
+
+class Lake:
+    """A store, a gold database, and the Iceberg tables of both."""
+
+    def __init__(self, database: Place) -> None:
+        self.store = KillingStore()
+        self.database = database
+        self.open()
+
+    def open(self) -> None:
+        self.gold = Gold(*self.database)
+        self.iceberg = IcebergTables(*self.database, self.store)
+
+    def close(self) -> None:
+        self.gold.close()
+        self.iceberg.close()
+
+    def load(self) -> None:
+        assert load_gold(store=self.store, gold=self.gold, progress=NoProgress()).skipped == []
+
+    def publish(self) -> int:
+        self.load()
+        return self.iceberg.publish()
+
+    def rows(self, table: str, snapshot: int | None = None) -> list[dict[str, Any]]:
+        with self.iceberg._reading() as catalogue:
+            found = catalogue.load_table(("gold", table)).scan(snapshot_id=snapshot).to_arrow().to_pylist()
+        return sorted(found, key=repr)
+
+    def runs(self) -> set[tuple[tuple[datetime.date, str], ...]]:
+        """Of each table with rows the run of each day: one entry if all are of one moment."""
+        return {
+            tuple(sorted({(row["day"], row["run_id"]) for row in rows}))
+            for table in ("loads", "counts", "coverage", "tracks")
+            if (rows := self.rows(table))
+        }
+
+    def snapshots(self, table: str = "counts") -> list[int]:
+        with self.iceberg._reading() as catalogue:
+            return [one.snapshot_id for one in catalogue.load_table(("gold", table)).snapshots()]
+
+    def current(self, table: str) -> str:
+        with self.iceberg._reading() as catalogue:
+            return catalogue.load_table(("gold", table)).metadata_location
+
+    def files(self) -> list[str]:
+        return [info.key for info in self.store.list(FOLDER)]
+
+
+@pytest.fixture
+def lake(database: Place) -> Iterator[Lake]:
+    lake = Lake(database)
+    for day in (FIRST, SECOND):
+        put_day(lake.store, day)
+    yield lake
+    lake.close()
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def test_a_round_publishes_the_rows_of_gold_and_another_writes_nothing(lake: Lake) -> None:
+    assert lake.publish() == 2
+    for table in (tables.counts, tables.coverage, tables.tracks, tables.loads):
+        with lake.gold._database.reading() as connection:
+            expected = [dict(row) for row in connection.execute(select(table)).mappings()]
+        for row in expected:
+            for name, value in row.items():
+                if isinstance(value, datetime.datetime):
+                    row[name] = value.replace(tzinfo=value.tzinfo or datetime.UTC).astimezone(datetime.UTC)
+        found = lake.rows(table.name.removeprefix("gold_"))
+        assert [{name: row[name] for name in table.c.keys()} for row in found] == sorted(expected, key=repr)  # noqa: SIM118
+    writes = lake.store.writes
+    assert lake.publish() == 0
+    assert lake.store.writes == writes
+
+
+def test_a_newer_run_replaces_its_day_alone_in_one_snapshot_and_a_day_that_went_goes(lake: Lake) -> None:
+    lake.publish()
+    before = {row["day"]: row for row in lake.rows("counts")}
+    files = set(lake.files())
+    newer = put_day(lake.store, SECOND, sequence=2, seed=7)
+    assert lake.publish() == 1
+    assert [row for row in lake.rows("counts") if row["day"] in before and row["run_id"] != newer.run_id]
+    assert {row["run_id"] for row in lake.rows("counts") if str(row["day"]) == SECOND} == {newer.run_id}
+    assert len(lake.snapshots()) == 2
+    written = {key for key in set(lake.files()) - files if key.endswith(".parquet")}
+    assert all(f"day={SECOND}" in key or "/loads/" in key for key in written)
+    lake.store.delete(newer.key)
+    lake.store.delete(newer.key.replace("000002", "000001"))
+    assert lake.publish() == 1
+    assert {str(row["day"]) for table in ("counts", "coverage", "loads") for row in lake.rows(table)} == {
+        FIRST
+    }
+
+
+@pytest.mark.parametrize("writes", [range(1, 99) if THOROUGH else (2, 9, 20)])
+def test_killed_at_any_write_all_tables_are_of_one_moment_and_the_next_round_mends_them(
+    lake: Lake, writes: Any
+) -> None:
+    lake.publish()
+    for sequence, number in enumerate(writes, start=2):
+        put_day(lake.store, SECOND, sequence=sequence, seed=sequence)
+        lake.load()
+        [before] = lake.runs()
+        lake.store.kill_at = lake.store.writes + number
+        try:
+            lake.iceberg.publish()
+        except Killed:
+            assert lake.runs() == {before} or number > 9
+            assert len(lake.runs()) == 1
+        else:
+            assert number > 20
+            return
+        lake.store.kill_at = 0
+        lake.iceberg.publish()
+        [after] = lake.runs()
+        assert after != before
+        places = {
+            lake.store.get(key) for key in lake.files() if key.endswith("loads/metadata/version-hint.text")
+        }
+        assert len(places) == 1
+    assert not THOROUGH
+
+
+def test_of_two_rounds_at_once_the_slower_one_takes_nothing_back(lake: Lake) -> None:
+    lake.publish()
+    put_day(lake.store, SECOND, sequence=2, seed=2)
+    lake.load()
+    slow = lake.iceberg._read_batch()
+    assert slow is not None
+    newest = put_day(lake.store, SECOND, sequence=3, seed=3)
+    assert lake.publish() == 1
+    assert lake.iceberg._publish_batch(slow) == 0
+    assert newest.run_id in {row["run_id"] for row in lake.rows("counts")}
+    assert len(lake.runs()) == 1
+
+
+def test_a_snapshot_repeats_until_it_expires_and_then_nothing_of_it_is_left(lake: Lake) -> None:
+    lake.publish()
+    [first] = lake.snapshots()
+    then = lake.rows("counts")
+    put_day(lake.store, SECOND, sequence=2, seed=2)
+    lake.publish()
+    assert lake.rows("counts", first) == then != lake.rows("counts")
+    yesterday = now() - datetime.timedelta(days=1)
+    assert lake.iceberg.expire(yesterday) == (0, 0)
+    assert lake.rows("counts", first) == then
+    expected = lake.rows("counts")
+    expiry = lake.iceberg.expire(now())
+    assert expiry.snapshots == 4  # of counts, coverage, tracks and loads
+    assert first not in lake.snapshots()
+    left = [key for key in lake.files() if key.endswith(".parquet") and "/counts/" in key]
+    rows = [row for key in left for row in parquet.read_table(io.BytesIO(lake.store.get(key))).to_pylist()]
+    assert sorted(rows, key=repr) == expected == lake.rows("counts")
+    assert lake.publish() == 0
+
+
+def test_files_of_a_killed_round_go_once_no_round_can_need_them(lake: Lake) -> None:
+    lake.publish()
+    files = set(lake.files())
+    put_day(lake.store, SECOND, sequence=2, seed=2)
+    lake.load()
+    lake.store.kill_at = lake.store.writes + 4
+    with pytest.raises(Killed):
+        lake.iceberg.publish()
+    orphans = set(lake.files()) - files
+    assert orphans
+    lake.store.kill_at = 0
+    assert lake.iceberg.expire(now() - datetime.timedelta(days=1)).files == 0
+    for key in orphans:
+        lake.store.ago_s = 4000
+        lake.store.put(key, lake.store.get(key))
+    assert lake.iceberg.expire(now() - datetime.timedelta(days=1)).files == len(orphans)
+    assert set(lake.files()) == files
+
+
+def test_a_lost_catalogue_is_found_in_the_store_with_its_history(lake: Lake) -> None:
+    lake.publish()
+    put_day(lake.store, SECOND, sequence=2, seed=2)
+    lake.publish()
+    snapshots, expected = lake.snapshots(), lake.rows("counts")
+    with lake.iceberg._writing() as catalogue:
+        catalogue.destroy_tables()
+    assert not lake.gold.has_iceberg()
+    lake.publish()
+    assert lake.snapshots() == snapshots
+    assert lake.rows("counts") == expected
+
+
+@pytest.mark.parametrize("spoil", ["missing", "cut", "other", "moved"])
+def test_files_that_cannot_be_read_are_one_line_and_a_rebuild_publishes_all_again(
+    lake: Lake, spoil: str
+) -> None:
+    lake.publish()
+    [data] = [key for key in lake.files() if "/loads/data/" in key]
+    if spoil == "missing":
+        lake.store.delete(data)
+    elif spoil == "cut":
+        lake.store.put(data, lake.store.get(data)[:-9])
+    elif spoil == "other":
+        for key in lake.files():
+            if key.endswith(".metadata.json") and "/loads/" in key:
+                lake.store.put(key, b"{}")
+    else:
+        lake.store.url = "memory://elsewhere"
+    with pytest.raises(Misconfigured, match="frametally iceberg --rebuild") as raised:
+        lake.iceberg.publish()
+    assert "\n" not in str(raised.value)
+    lake.iceberg.remove()
+    assert lake.files() == []
+    assert lake.iceberg.publish() == 2
+    assert len(lake.runs()) == 1
+
+
+def test_tables_of_an_earlier_release_get_the_columns_that_they_lack(lake: Lake) -> None:
+    of_now = tables.counts.c.keys()
+    lake.publish()
+    with lake.iceberg._writing() as catalogue:
+        catalogue.table(tables.counts).update_schema().delete_column("tracked_detections").commit()
+    put_day(lake.store, SECOND, sequence=2, seed=2)
+    assert lake.publish() == 1
+    rows = lake.rows("counts")
+    assert {*of_now, "day"} == rows[0].keys()
+    assert any(row["tracked_detections"] is not None for row in rows if str(row["day"]) == SECOND)
+
+
+def test_gold_tables_of_the_first_release_get_the_coverage_of_zones(database: Place) -> None:
+    with closing(Gold(*database)) as gold, gold._database.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE gold_place_coverage")
+        connection.exec_driver_sql("ALTER TABLE gold_place_counts DROP COLUMN tracked_detections")
+        connection.execute(tables.about.update().values(schema_version=2))
+    with closing(Gold(*database)) as gold:
+        gold.check()
+
+
+def test_the_command_publishes_and_what_updates_gold_keeps_the_tables_up_to_date(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = ["--data-dir", str(tmp_path)]
+    with closing(open_object_store(load_settings(data_dir=tmp_path).store_url)) as store:
+        put_day(store, FIRST)
+        assert cli.main(["gold", *data]) == 0
+        assert "iceberg" not in capsys.readouterr().out
+        assert cli.main(["iceberg", *data]) == 0
+        assert "iceberg: 1 days published" in capsys.readouterr().out
+        put_day(store, SECOND)
+        assert cli.main(["index", *data]) == 0
+        assert "iceberg: 1 days published" in capsys.readouterr().out
+        assert cli.main(["iceberg", "--keep-days", "0", *data]) == 0
+        deleted = re.search(r"iceberg: (\d+) snapshots and (\d+) files deleted", capsys.readouterr().out)
+        assert deleted
+        assert int(deleted[1]) == 4
+        assert cli.main(["iceberg", "--rebuild", *data]) == 0
+        assert "iceberg: 2 days published" in capsys.readouterr().out
+
+
+def test_without_pyiceberg_a_line_says_what_to_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "frametally_gold.iceberg_tables", raising=False)
+    monkeypatch.setitem(sys.modules, "pyiceberg", None)
+    monkeypatch.setitem(sys.modules, "pyiceberg.catalog", None)
+    assert cli.main(["iceberg", "--data-dir", str(tmp_path)]) == 2
+    assert "run pip install 'frametally[iceberg]'" in capsys.readouterr().err
+
+
+def test_nobody_imports_pyiceberg_who_does_not_publish(tmp_path: Path) -> None:
+    code = (
+        "import sys; from frametally_cli import main as cli;"
+        f"cli.main(['gold', '--data-dir', {str(tmp_path)!r}]);"
+        "sys.exit(any(name.startswith('pyiceberg') for name in sys.modules))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
