@@ -51,6 +51,7 @@ def test_the_pages_numbers_are_the_apis(filmed: Place, visit: Callable[..., Visi
     report = answer_of(filmed)
     motor = [one for one in report["columns"] if one["is_motor"]]
     assert last_cell(page, ".quarters") == sum(one["movements"] for one in motor)
+    expect(page.locator(".quarters caption")).to_have_text("Movements by quarter-hour")
     assert last_cell(page, "#visits") == report["totals"]["visits"]
     came = page.locator("#legs tbody tr", has_text="Mill Road").locator("td").nth(1)
     leg = next(one for one in report["legs"] if one["name"] == "Mill Road")

@@ -204,7 +204,7 @@ export function quartersTable(report, shown) {
   });
   const table = el(
     "table.quarters",
-    t("traffic.movements_by_quarter_hour"),
+    el("caption.visually-hidden", t("traffic.movements_by_quarter_hour")),
     headOf(report, approaches),
     el("tbody", ...rows),
     el("tfoot", rowOf(t("web.all"), ...cellsOf(totalsOf(report, columns), approaches))),
