@@ -320,9 +320,10 @@ def test_of_two_hundred_that_came_and_went_nothing_is_left(
 
 
 def test_a_client_that_reads_nothing_is_kept_waiting_with_little(
-    place: Place, listen: Callable[..., Listener]
+    place: Place, listen: Callable[..., Listener], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Changes come on top of each other: what it gets in the end is the last state, and few messages."""
+    monkeypatch.setattr("frametally_videos.sockets.client_sockets._LOOK_EVERY_S", 0.5)
     ids = [uploaded(place, number, ANNA) for number in range(1, 4)]
     slow = listen(ANNA)
     slow.next()
