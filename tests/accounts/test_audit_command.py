@@ -59,7 +59,7 @@ CHANGE_NOTHING = """
 accuracy list, accuracy next, accuracy result, accuracy show, accuracy verify, aggregate, alerts list,
 alerts log, alerts run, alerts test, audit export, audit list, audit verify,
 backup, cloud-setup, compare, consume, dead-letters list, dead-letters show, demo, doctor,
-download-models, explain, export, gold, history, index, lines export, lines list, lines schema, live
+download-models, explain, export, gold, history, iceberg, index, lines export, lines list, lines schema, live
 discover, live list, live work, media arrivals, media bronze, media gold, media pictures, media silver,
 produce, quality, reach, report list, report traffic, run, serve, setup, status, stream, tokens list, up,
 users list, work
