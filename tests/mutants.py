@@ -250,7 +250,9 @@ def _importers() -> dict[str, set[Path]]:
 
 
 def tests_near(path: Path) -> list[str]:
-    """Return the test files that reach a module by imports: the nearest, those that name most of it, first.
+    """Return the test files that reach a module by imports: the nearest first.
+
+    Of those as near, the ones that import the module itself come first, then those that name most of it.
 
     One that imports a module of the same folder is as near: adapters are found by entry points.
 
@@ -267,9 +269,11 @@ def tests_near(path: Path) -> list[str]:
     )
     steps |= dict.fromkeys(beside, 1)
 
-    def order(test: Path) -> tuple[int, int, int]:
+    importers = _importers()[module_name(path)]
+
+    def order(test: Path) -> tuple[int, bool, int, int]:
         words = set(re.findall(r"\w+", test.read_text(encoding="utf-8")))
-        return steps[test], -len(names & words), test.stat().st_size
+        return steps[test], test not in importers, -len(names & words), test.stat().st_size
 
     tests = [test for test in steps if re.fullmatch(r"test_\w+(?<!_in_browser)", test.stem)]
     return [str(test.relative_to(ROOT)) for test in sorted(tests, key=order)]
