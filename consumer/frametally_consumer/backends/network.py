@@ -32,6 +32,13 @@ class Network(Protocol):
         """
 
 
+def read_now(read: Callable[[Outputs], T], outputs: Outputs) -> Future[T]:
+    """Return a complete future with what `read` makes of `outputs`, or with what it raises."""
+    future: Future[T] = Future()
+    complete(future, read, outputs)
+    return future
+
+
 def complete(future: Future[T], read: Callable[[Outputs], T], outputs: Outputs) -> None:
     """Complete `future` with what `read` makes of `outputs`, or with what it raises."""
     try:

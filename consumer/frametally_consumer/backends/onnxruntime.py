@@ -19,7 +19,7 @@ import onnxruntime
 
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
-from frametally_consumer.backends.network import Outputs, as_blob, complete
+from frametally_consumer.backends.network import Outputs, as_blob, complete, read_now
 
 T = TypeVar("T")
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -115,10 +115,9 @@ class OnnxRuntimeNetwork:
 
     def start(self, picture: Pixels, read: Callable[[Outputs], T]) -> Future[T]:
         """Do as `Network.start` says; without batches, the future is complete at the return."""
-        future: Future[T] = Future()
         if self._batch == 1:
-            complete(future, read, self._run(as_blob(picture)))
-            return future
+            return read_now(read, self._run(as_blob(picture)))
+        future: Future[T] = Future()
         self._room.acquire()
         self._waiting.put(_Waiting(picture.copy(), future, read))
         self._running.submit(self._run_waiting)

@@ -11,7 +11,7 @@ import numpy as np
 
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels, cv2
-from frametally_consumer.backends.network import Outputs, as_blob, complete
+from frametally_consumer.backends.network import Outputs, as_blob, read_now
 
 T = TypeVar("T")
 
@@ -57,9 +57,7 @@ class OpenCvNetwork:
             outputs = self._network.forward(self._outputs)
         except cv2.error as error:
             raise self._cannot(error) from error
-        future: Future[T] = Future()
-        complete(future, read, [np.asarray(output, dtype=np.float32) for output in outputs])
-        return future
+        return read_now(read, [np.asarray(output, dtype=np.float32) for output in outputs])
 
     def _cannot(self, error: cv2.error) -> Misconfigured:
         reason = " ".join(str(error.err or error).split())
