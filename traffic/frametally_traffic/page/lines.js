@@ -8,7 +8,7 @@ import { addressOf, AskedForm, queryOf } from "./lines/views.js";
 import { shapeColor, shapesOver } from "frametally/js/shared/shapes.js";
 import { showSpeeds } from "./lines/speeds.js";
 import { MovementsCard } from "./lines/turns.js";
-import { ApiError, areAnswersOf, forgetAnswers, get } from "frametally/js/shared/api.js";
+import { ApiError, CountsVersion, get } from "frametally/js/shared/api.js";
 import { byId, control, el, refill, swatch } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
@@ -30,8 +30,7 @@ let asking = new AbortController();
 let since = null;
 /** @type {ReturnType<typeof setTimeout>|undefined} */
 let again;
-/** The versions of the counts that the server named last, and that the page was compared with. */
-let [named, compared] = ["", ""];
+const counts = new CountsVersion();
 /** @type {Page.ColorOf} */
 let colors = colorsOf([], []);
 
@@ -74,11 +73,7 @@ async function load() {
 
 /** Loads again what is older than the server's counts; what is under way is compared when it is there. */
 function follow() {
-  if (byId("lines-page").ariaBusy === "true" || named === compared) return;
-  compared = named;
-  if (areAnswersOf(named)) return;
-  forgetAnswers();
-  load();
+  if (byId("lines-page").ariaBusy !== "true" && counts.isNews()) load();
 }
 
 /** @param {AbortSignal} signal */
@@ -101,7 +96,7 @@ async function show(signal) {
   edit.search = formatWhole({ ...DEFAULT, sources: state.sources }, answeredOf(state));
   byId("footer-model").textContent = t("web.counted_with_the_model", { model: catalogue.model });
   const query = queryOf(state);
-  const frame = askFrame(signal);
+  const frame = byId("drawn").dataset.of ? null : askFrame(signal); // else the one there may do
   // One after the other: the first has the days counted that the others take.
   const crossed = await get("crossings", query, signal);
   const [stays, turns, speeds] = await Promise.all([
@@ -194,7 +189,7 @@ const askFrame = (signal) =>
 /**
  * @param {Api.LineCrossings} crossed
  * @param {Api.ZoneStays} stays
- * @param {ReturnType<typeof askFrame>} asked
+ * @param {ReturnType<typeof askFrame>|null} asked
  * @param {AbortSignal} signal
  */
 async function showDrawn(crossed, stays, asked, signal) {
@@ -237,7 +232,7 @@ async function showDrawn(crossed, stays, asked, signal) {
   if (area.dataset.of === text) return;
   area.dataset.of = text;
   if (!area.childElementCount) refill(area, el("div.drawn-room"), names);
-  const frame = await asked;
+  const frame = await (asked ?? askFrame(signal));
   if (signal.aborted) {
     area.dataset.of = "";
     return;
@@ -281,7 +276,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", load);
 load();
 listen({
   index: (version) => {
-    named = version;
+    counts.named = version;
     follow();
   },
   status: showStrip,

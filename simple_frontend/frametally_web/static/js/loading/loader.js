@@ -1,6 +1,6 @@
 // When the page asks the API: after a choice, when the counts have changed, from time to time, and again after a fault.
 
-import { ApiError, areAnswersOf, forgetAnswers, get, selectionQuery } from "../shared/api.js";
+import { ApiError, CountsVersion, forgetAnswers, get, selectionQuery } from "../shared/api.js";
 import { comparisonOf } from "../shared/compare.js";
 import { byId } from "../shared/dom.js";
 
@@ -95,9 +95,7 @@ export class Loader {
     this.loadedAt = 0;
     this.failures = 0;
     this.timer = 0;
-    /** The version of the counts that the server told last, and the one that was loaded for. */
-    this.told = "";
-    this.followed = "";
+    this.counts = new CountsVersion();
   }
 
   /**
@@ -161,16 +159,13 @@ export class Loader {
    * @param {string} version
    */
   tell(version) {
-    this.told = version;
+    this.counts.named = version;
     this.#follow();
   }
 
   /** Whether what is shown is older than what the server told, so that it will be loaded again. */
   #follow() {
-    if (this.isLoading || this.told === this.followed) return false;
-    this.followed = this.told;
-    if (areAnswersOf(this.told)) return false;
-    forgetAnswers(); // what is chosen meanwhile is answered by the new counts, too
+    if (this.isLoading || !this.counts.isNews()) return false;
     this.#refreshIn(Math.max(this.loadedAt + LEAST_BETWEEN_LOADS_MS - Date.now(), 0));
     return true;
   }

@@ -54,11 +54,22 @@ export function selectionQuery(state, { bars = false, base = null } = {}) {
 /** The counts may have changed: everything is asked for anew. */
 export const forgetAnswers = () => kept.forget();
 
-/**
- * Whether all that was asked for came from this version of the counts.
- * @param {string} version
- */
-export const areAnswersOf = (version) => kept.isOf(version);
+/** The version of the counts that the server named last, beside what the page shows. */
+export class CountsVersion {
+  constructor() {
+    this.named = "";
+    this.compared = "";
+  }
+
+  /** Whether what was asked for is older than what the server named since; then it is forgotten. */
+  isNews() {
+    if (this.named === this.compared) return false;
+    this.compared = this.named;
+    if (kept.isOf(this.named)) return false;
+    forgetAnswers(); // what is chosen meanwhile is answered by the new counts, too
+    return true;
+  }
+}
 
 /**
  * GET `route` with `query`. What changes only with the counts is asked for once, until `forgetAnswers`. Throws
