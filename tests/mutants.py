@@ -332,7 +332,7 @@ class Judge:
         return True
 
     def _map(self, items: list[pytest.Item], sent: Connection) -> None:
-        """Send how long a test takes that passes, its name, and the rules that it calls."""
+        """Send how much CPU time a test takes that passes, its name, and the rules that it calls."""
         rules = {id(_function(mutant).__code__): mutant for mutant in self._mutants}
         missing = {mutant.rule: ENOUGH_TESTS for mutant in self._mutants}
         took_s: dict[str, float] = defaultdict(float)
@@ -348,11 +348,11 @@ class Judge:
             wanted = {mutant.path for mutant in self._mutants if missing[mutant.rule] > 0}
             if wanted & self._files[file] and took_s[file] < LONGEST_FILE_S:
                 called.clear()
-                began_s = time.monotonic()
+                began_s = time.process_time()
                 if not self._fails(item):
-                    sent.send((time.monotonic() - began_s, item.nodeid, set(called)))
+                    sent.send((time.process_time() - began_s, item.nodeid, set(called)))
                     missing |= {rule: missing[rule] - 1 for rule in called}
-                took_s[file] += time.monotonic() - began_s
+                took_s[file] += time.process_time() - began_s
 
     def _try(self, mutant: Mutant, tests: list[pytest.Item], sent: Connection) -> None:
         code = compile(mutant.text, str(mutant.path), "exec", dont_inherit=True)

@@ -11,7 +11,13 @@ from scipy import linalg, stats
 
 from frametally_accuracy.rules import quantiles
 from frametally_accuracy.rules.answer_agreement import agreement_of
-from frametally_accuracy.rules.bar_intervals import AnsweredUnits, BarIntervals, bar_intervals, spread_of
+from frametally_accuracy.rules.bar_intervals import (
+    AnsweredUnits,
+    BarIntervals,
+    Spread,
+    bar_intervals,
+    spread_of,
+)
 from frametally_accuracy.rules.drawing import Draws, draw, random_shares, unit_weights, zones_of
 from frametally_accuracy.rules.estimation import Estimate, estimate, ratio_slope
 from frametally_accuracy.rules.levels import steady_counts, unusual_counts
@@ -59,6 +65,12 @@ PPI = [(0.0, 1.325, 0.14922619), (0.9, 1.35245, 0.05809834), (1.0, 1.3555, 0.059
 def uniform_draws(units: int, rounds: int, seed: int = 1) -> Draws:
     shares = random_shares(str(seed), map(str, range(units)))
     return draw(np.ones(units), np.zeros(units, dtype=np.int64), shares).first(rounds)
+
+
+def first_units(units: int, rounds: int) -> Draws:
+    """Return draws that took the first units, where it is of no interest which: quick also for very many."""
+    rest = np.arange(float(units), units - rounds, -1)[:, None]
+    return Draws(np.arange(rounds)[:, None], np.ones((rounds, 1)), rest, np.array([float(units)]))
 
 
 # What is drawn
@@ -150,14 +162,30 @@ def test_the_slope_of_least_variance_is_that_of_the_paper() -> None:
     assert all(found.standard_error <= one.standard_error for one in at_least)
 
 
+def test_zones_of_which_more_is_drawn_have_their_part_in_the_slope() -> None:
+    random = np.random.default_rng(6)
+    truth, model = random.poisson(3, 43).astype(float), random.poisson(3, 43).astype(float)
+    draws = draw(np.ones(43), np.repeat([0, 1], [4, 39]), random.random(43)).first(12)
+    assert list(draws.is_drawn.sum(axis=0)) == [4, 12]
+    sampled = truth[draws.units], model[draws.units]
+
+    def variance(slope: float | None) -> float:
+        return float(estimate(draws, *sampled, model_total=model.sum(), slope=slope).parts.sum())
+
+    # The variance is a parabola of the slope.
+    square = (variance(0) - 2 * variance(1) + variance(2)) / 2
+    double = (variance(0) + square - variance(1)) / 2
+    tuned = (double * 14 + 4 * square) / (square * 14 + 4 * square)
+    assert estimate(draws, *sampled, model_total=model.sum()).slope == pytest.approx(tuned)
+
+
 def ppi_sample() -> tuple[np.ndarray, np.ndarray, Draws]:
     """Return truth and model of 20,000 units, and a sample of 200 of them."""
     unit = np.arange(20_000)
     truth = (unit * 7919 % 11 // 3).astype(float)
     model = truth - (unit * 104729 % 13 < 2) * (truth > 0) + (unit * 1299709 % 17 < 1)
     units = unit[unit * 48271 % 20_000 < 200][:, None]
-    rest = np.arange(20_000.0, 19_800, -1)[:, None]
-    return truth, model, Draws(units, np.ones((200, 1)), rest, np.array([20_000.0]))
+    return truth, model, first_units(20_000, 200)._replace(units=units)
 
 
 @pytest.mark.parametrize(("slope", "mean", "half_width"), PPI)
@@ -293,7 +321,7 @@ def test_a_model_that_is_near_the_truth_saves_labels() -> None:
 
 
 def test_few_objects_or_rounds_are_too_few_to_say() -> None:
-    draws = uniform_draws(10**4, 100)
+    draws = first_units(10**4, 100)
     truth = np.zeros((100, 1))
     for seen, is_enough in ((24, False), (25, True)):
         truth[:seen] = 1
@@ -302,20 +330,18 @@ def test_few_objects_or_rounds_are_too_few_to_say() -> None:
     assert not Footage(mean=3).check(2).is_enough
 
 
-@pytest.mark.thorough
 def test_without_an_error_in_the_sample_three_of_it_are_possible() -> None:
     """The rule of three: with none in 100 draws, a share of 3 in 100 is the bound of 95 %."""
-    draws = uniform_draws(10**6, 100)
+    draws = first_units(10**6, 100)
     seen = np.ones((100, 1))
     found = estimate(draws, seen, seen, model_total=10**6)
     assert found.total == 10**6
     assert (found.fixed.high - found.total) / 10**6 == pytest.approx(0.03, rel=0.02)
 
 
-@pytest.mark.thorough
 def test_a_rare_great_error_makes_the_interval_wider_as_the_book_says() -> None:
     """Hall (1992), section 2.6: the term of the squared skewness, here one and a half times."""
-    draws = uniform_draws(10**6, 50)
+    draws = first_units(10**6, 50)
     truth = np.ones((50, 1))
     truth[:5, 0] = [3, 0, 2, 4, 0]
     found = estimate(draws, truth, np.ones((50, 1)), model_total=10**6, slope=1)
@@ -333,11 +359,10 @@ def test_a_rare_great_error_makes_the_interval_wider_as_the_book_says() -> None:
     )
 
 
-@pytest.mark.thorough
 def test_the_boundary_is_the_papers() -> None:
     """Theorem 2.2 with rho chosen for the 100th unit: sqrt(2 (t rho^2 + 1) / (t^2 rho^2) log(...))."""
-    draws = uniform_draws(10**6, 100)
-    footage = Footage(units=10**6, mean=1, seed=2)
+    draws = first_units(10**6, 100)
+    footage = Footage(units=100, mean=1, seed=2)
     found = estimate(draws, footage.truth[draws.units], footage.model[draws.units], model_total=9, slope=0)
     t, rho2 = 100, (-2 * math.log(0.05) + math.log(1 - 2 * math.log(0.05))) / 100
     paper = math.sqrt(2 * (t * rho2 + 1) / (t**2 * rho2) * math.log(math.sqrt(t * rho2 + 1) / 0.05))
@@ -414,6 +439,57 @@ def test_a_stretch_of_errors_that_its_own_units_show_is_corrected_there() -> Non
         raw = float(footage.model[800:1000].sum())
         assert bars.corrected[4] < raw - 200, "half of what is too much, at least"
     assert np.mean(held) >= 0.94
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "first", "behind"),
+    [
+        pytest.param(0, 60, 0, 6, id="its own units"),
+        pytest.param(60, 80, 5, 9, id="too few of its own: the nearest run"),
+        pytest.param(110, 120, 8, 12, id="the last run"),
+        pytest.param(0, 10, 0, 4, id="the first run"),
+    ],
+)
+@pytest.mark.parametrize("unusual_at", [None, 5, 8])
+def test_a_bar_errs_as_its_answered_units_do(
+    start: int, end: int, first: int, behind: int, unusual_at: int | None
+) -> None:
+    """Where stretches differ without bounds, a bar takes no part of the mean error."""
+    checked = Footage().check(10)._replace(total=1000.0, ratio=1.1, standard_error=5.0)
+    checked = checked._replace(fixed=checked.fixed._replace(high=1010.0))
+    truth = np.array([3.0, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5, 8])
+    model = np.array([2.0, 1, 4, 2, 7, 6, 2, 5, 3, 3, 5, 8])
+    weights = np.tile([0.5, 1.0, 2.0], 4)
+    unusual = np.arange(12) == (-1 if unusual_at is None else unusual_at)
+    sample = AnsweredUnits(np.arange(12) * 10, truth, model, weights, unusual)
+    bars = bar_intervals(
+        checked,
+        Spread(between=1e12, within=2.0),
+        sample,
+        np.array([start]),
+        np.array([end]),
+        np.array([50.0]),
+        np.array([20.0]),
+        units=400,
+        is_at_will=False,
+    )
+    run = range(first, behind)
+    size = 1.1 * 50 + 0.3 * 20 * 1000 / 400
+    sizes = [(1.1 * model[at] + 0.3 * 1000 / 400) / weights[at] for at in run]
+    error = sum((truth[at] - 1.1 * model[at]) / weights[at] for at in run) / sum(sizes)
+    own = (end - start) // 10
+    left = 1 - own / 20
+    variance = 2.0 * sum(part / weights[at] for part, at in zip(sizes, run, strict=True)) / sum(sizes) ** 2
+    variance *= left if own >= 4 else 1
+    middle = 1.1 * 50 + size * error
+    assert bars.corrected[0] == pytest.approx(middle)
+    # 1.2 and 0.25 of the half-width of what these units say; the quantile is (1010 - 1000) / 5.
+    is_unusual = unusual_at is not None and unusual_at in run
+    beyond = (1.2 if is_unusual else 0.25) * 2 * (1 - 20 / 400) * size * math.sqrt(variance)
+    own_variance = (1 - (20 / 400) ** 2) * size**2 * variance + left * 2.0 * size
+    width = 2 * math.sqrt((20 / 400 * 5) ** 2 + own_variance)
+    assert bars.high[0] == math.ceil(middle + max(width, beyond))
+    assert bars.low[0] == max(math.floor(middle - max(width, beyond)), truth[start // 10 : end // 10].sum())
 
 
 def test_a_bar_whose_units_are_all_answered_has_its_truth() -> None:
