@@ -10,6 +10,7 @@ import contextlib
 import json
 import secrets
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, func, insert, or_, select, update
@@ -35,7 +36,7 @@ LAYOUT = Layout(
     tables=tables.ALL,
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
-    migrations="access",
+    migrations=Path(__file__).with_name("migrations") / "access",
     first_version=2,
     beside=(
         "frametally_catalogue",

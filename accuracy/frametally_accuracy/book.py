@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -22,7 +23,7 @@ LAYOUT = Layout(
     tables=tables.ALL,
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
-    migrations="accuracy",
+    migrations=Path(__file__).with_name("migrations") / "accuracy",
     beside=(
         "frametally_catalogue",
         "frametally_access",

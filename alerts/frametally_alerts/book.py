@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -36,15 +37,9 @@ LAYOUT = Layout(
     tables=tables.ALL,
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
-    migrations="alerts",
+    migrations=Path(__file__).with_name("migrations") / "alerts",
     first_version=2,
-    beside=(
-        "frametally_catalogue",
-        "frametally_access",
-        "frametally_accuracy",
-        "frametally_audit",
-        "frametally_live",
-    ),
+    beside=tuple(f"frametally_{book}" for book in ("catalogue", "access", "accuracy", "audit", "live")),
     has_secrets=True,
 )
 _FURTHEST_MS = 2 * HOUR_MS

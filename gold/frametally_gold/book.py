@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, insert, inspect, literal, select
@@ -39,7 +40,7 @@ _LAYOUT = Layout(
     tables=tables.ALL,
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
-    migrations="gold",
+    migrations=Path(__file__).with_name("migrations") / "gold",
     first_version=2,
 )
 _ROWS_PER_INSERT = 2_000

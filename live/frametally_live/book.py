@@ -8,6 +8,7 @@ request has changed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import and_, delete, or_, select
@@ -31,7 +32,7 @@ LAYOUT = Layout(
     tables=tables.ALL,
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
-    migrations="live",
+    migrations=Path(__file__).with_name("migrations") / "live",
     beside=(
         "frametally_catalogue",
         "frametally_access",

@@ -38,7 +38,7 @@ from frametally_alerts import book as sql_alerts
 from frametally_gold import book as sql_gold
 from frametally_videos.catalogue import video_catalogue as sql_videos
 
-NAMES: dict[str, Any] = {"ids": lambda layout: layout.migrations}
+NAMES: dict[str, Any] = {"ids": lambda layout: layout.migrations.name}
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def history(tmp_path: Path) -> Layout:
         tables=THINGS,
         about=about,
         schema_version=2,
-        migrations=str(folder),
+        migrations=folder,
     )
 
 
@@ -179,7 +179,7 @@ def test_of_many_that_open_an_old_database_one_upgrades_it_and_the_others_wait(
 ) -> None:
     databases = at_once(*[lambda: opened(old, history)] * 6)
     assert [names_and_letters(database) for database in databases] == [[("car", 3), ("lorry", 5)]] * 6
-    assert Path(history.migrations, "times").read_text() == "x"
+    assert (history.migrations / "times").read_text() == "x"
 
 
 def test_an_upgrade_that_fails_leaves_the_database_as_it_was(

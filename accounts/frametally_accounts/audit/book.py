@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, insert, or_, select, update
@@ -31,7 +32,7 @@ LAYOUT = Layout(
     tables=tables.ALL,
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
-    migrations="audit",
+    migrations=Path(__file__).with_name("migrations") / "audit",
     beside=(
         "frametally_catalogue",
         "frametally_access",

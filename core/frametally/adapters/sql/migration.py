@@ -1,8 +1,7 @@
 """Brings the tables of a database to the layout that this frametally knows.
 
 `schema_version` in the database is the number of its layout. A new database is made from the book's
-`tables.py`. Alembic's revisions in `migrations/<book>/` upgrade one of an earlier release; so far none is
-needed.
+`tables.py`. Alembic's revisions in `migrations/<book>/`, beside the book, upgrade one of an earlier release.
 One process makes or changes the tables, in one transaction, while others wait.
 
 To change the tables of a book:
@@ -26,7 +25,8 @@ from sqlalchemy import Connection, MetaData, Table, insert, inspect, select, upd
 
 from frametally.errors import FrametallyError
 
-MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+MIGRATIONS = Path(__file__).resolve().with_name("migrations")
+"""Those of the core's own books."""
 _one_at_a_time = threading.Lock()  # Alembic's `op` is one for all threads
 
 
@@ -37,7 +37,7 @@ class Layout(NamedTuple):
         refill: How it is filled again after it was lost.
         tables: All of them, with `about` among them.
         about: The table of one row, `schema_version` and `next_number`, by which a database is recognised.
-        migrations: Folder of the revisions that lead to it, in `migrations/`.
+        migrations: Folder of the revisions that lead to it; its name is the book's.
         first_version: The layout of the first release; no revision leads to it.
         beside: Names of other layouts' `about` that may lie in the same SQLite file.
         has_secrets: Whether it, or one beside it, has what only the file's owner may read.
@@ -49,7 +49,7 @@ class Layout(NamedTuple):
     tables: MetaData
     about: Table
     schema_version: int
-    migrations: str
+    migrations: Path
     first_version: int = 1
     beside: tuple[str, ...] = ()
     has_secrets: bool = False
@@ -106,7 +106,7 @@ def _upgrade(connection: Connection, layout: Layout, *, since: int) -> None:
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
 
-    revisions = MIGRATIONS / layout.migrations
+    revisions = layout.migrations
     scripts = ScriptDirectory(str(revisions), version_locations=[str(revisions)])
 
     def steps(current: Any, _: MigrationContext) -> Any:

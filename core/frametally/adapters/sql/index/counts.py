@@ -25,7 +25,7 @@ from frametally.adapters.sql.index.catalogue import (
     read_version,
 )
 from frametally.adapters.sql.index.kept_cells import KeptCells
-from frametally.adapters.sql.migration import Layout
+from frametally.adapters.sql.migration import MIGRATIONS, Layout
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.ports.base_index import BaseCountIndex
 from frametally.ports.count_index import (
@@ -52,7 +52,7 @@ _LAYOUT = Layout(
     tables=tables.ALL,
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
-    migrations="index",
+    migrations=MIGRATIONS / "index",
     first_version=4,
 )
 _evidence_decoder = msgspec.json.Decoder(list[Evidence])

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Executable, and_, case, delete
 
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.ledger import intake, tables
-from frametally.adapters.sql.migration import Layout
+from frametally.adapters.sql.migration import MIGRATIONS, Layout
 from frametally.books.intake import (
     FOLDER_OF_KIND,
     TakenSegment,
@@ -45,7 +45,7 @@ _LAYOUT = Layout(
     tables=tables.ALL,
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
-    migrations="ledger",
+    migrations=MIGRATIONS / "ledger",
     first_version=3,
 )
 _FRAMES_PER_TRANSACTION = 20_000
