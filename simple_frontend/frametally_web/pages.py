@@ -56,7 +56,8 @@ def bundles_beside(bundle: str) -> list[str]:
 def create_blueprint(*, settings: Settings, index: CountIndex, chart: Callable[[Args], Counts]) -> Blueprint:
     """Return the routes of the pages, and `/healthz`; `chart` answers a chart's counts."""
     pages = Blueprint("pages", __name__)
-    pages.add_app_template_filter(utc, "moment")
+    pages.add_app_template_filter(utc)
+    pages.add_app_template_filter(lambda time_ms: utc(time_ms).replace("Z", " UTC"), "moment")
     pages.add_app_template_global(menu)
     pages.add_app_template_global(bundles_beside)
     pages.add_app_template_global(lambda: " ".join(plugin.name for plugin in plugins()), "plugin_names")
