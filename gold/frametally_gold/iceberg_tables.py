@@ -246,7 +246,7 @@ class IcebergTables(SqlBook):
                 old_files = _files_of_days(present, table, batch.days)
                 if not (new_files or old_files):
                     continue
-                with present.transaction() as change, change.update_snapshot().overwrite() as snapshot:
+                with _overwriting(present) as snapshot:
                     for file in old_files:
                         snapshot.delete_data_file(file)
                     for file in new_files:
@@ -275,6 +275,17 @@ def _write(target: IcebergTable, rows: Sequence[dict[str, Any]]) -> list[DataFil
         return []
     array = arrow.Table.from_pylist(rows, target.schema().as_arrow())
     return [*_dataframe_to_data_files(target.metadata, array, target.io)]
+
+
+@contextmanager
+def _overwriting(present: IcebergTable) -> Iterator[Any]:
+    """Make a snapshot of a table from what is deleted and appended meanwhile."""
+    with present.transaction() as change, change.update_snapshot().overwrite() as snapshot:
+        # pyiceberg judges manifests in threads by one evaluator, which keeps the manifest that it judges:
+        # days that are to be replaced can be taken for missing.
+        evaluator_of = snapshot._build_manifest_evaluator
+        snapshot.__dict__["_build_manifest_evaluator"] = lambda spec: lambda file: evaluator_of(spec)(file)
+        yield snapshot
 
 
 def _files_of_days(present: IcebergTable, table: Table, days: Sequence[GoldDay]) -> list[DataFile]:

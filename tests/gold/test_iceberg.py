@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
+from pyiceberg.expressions import visitors
 from sqlalchemy import select
 from tests.examples import THOROUGH
 from tests.fakes.databases import Place
@@ -179,6 +180,27 @@ def test_killed_at_any_write_all_tables_are_of_one_moment_and_the_next_round_men
         }
         assert len(places) == 1
     assert not THOROUGH
+
+
+def test_manifests_that_are_read_at_once_are_each_judged_by_their_own_days(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """pyiceberg reads them in threads, and its evaluator keeps the one that it was given last."""
+    days = [f"2025-02-{day:02d}" for day in range(1, 7)]
+    for day in days:  # a manifest each
+        put_day(lake.store, day)
+        lake.publish()
+    visit = visitors.visit
+
+    def visit_late(expression: Any, visitor: Any) -> Any:
+        if isinstance(visitor, visitors._ManifestEvalVisitor):
+            time.sleep(0.01)
+        return visit(expression, visitor=visitor)
+
+    monkeypatch.setattr(visitors, "visit", visit_late)
+    newer = put_day(lake.store, days[2], sequence=2, seed=2)
+    assert lake.publish() == 1
+    assert {row["run_id"] for row in lake.rows("counts") if str(row["day"]) == days[2]} == {newer.run_id}
 
 
 def test_of_two_rounds_at_once_the_slower_one_takes_nothing_back(lake: Lake) -> None:
