@@ -147,7 +147,7 @@ def test_a_file_with_other_bytes_but_the_same_size_and_date_is_not_taken_for_the
 def test_a_file_that_changed_a_moment_ago_is_not_remembered(
     bench: Bench, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(seen_files, "_SETTLED_NS", 2_000_000_000)
+    monkeypatch.setattr(seen_files, "_SETTLED_NS", 3_600_000_000_000)
     path = make_picture("b.jpg")
     bench.produce(path)
     with closing(seen_files.SeenFiles(bench.folder / "data")) as seen:
