@@ -21,6 +21,7 @@ from frametally import keys
 from frametally.errors import Misconfigured, Retryable
 from frametally.ports.count_index import (
     AGES_S,
+    NO_LABEL,
     Bucket,
     CountedDay,
     CountQuery,
@@ -185,7 +186,9 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         check_names(query)
         with self._now() as now:
             catalogue = self._catalogue(now)
-            bars = merge_bars(self._in_pieces(now, catalogue, query, self._read_bars))
+            bars: list[Bucket] = []
+            if query.labels != NO_LABEL:
+                bars = merge_bars(self._in_pieces(now, catalogue, query, self._read_bars))
             covered = merge_coverage(self._in_pieces(now, catalogue, query, self._read_coverage))
         if max(len(bars), len(covered)) > MAX_BUCKETS:
             raise Misconfigured(
@@ -333,10 +336,8 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
 
 def _range(query: CountQuery) -> tuple[int | None, int | None]:
     """Return the ends of the range; any whole number may be asked for, nothing is counted beyond these."""
-    from_ms, to_ms = (
-        None if time_ms is None else clamped_ms(time_ms) for time_ms in (query.from_ms, query.to_ms)
-    )
-    return from_ms, to_ms
+    from_ms, to_ms = query.from_ms, query.to_ms
+    return None if from_ms is None else clamped_ms(from_ms), None if to_ms is None else clamped_ms(to_ms)
 
 
 def evidence_order(item: IndexedEvidence) -> tuple[str, int, int, str]:

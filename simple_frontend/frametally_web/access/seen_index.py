@@ -76,4 +76,7 @@ class SeenIndex:
 
 
 def _is_seen(model: str, source: str) -> bool:
-    return visitor().sees(source_of(source) if source and is_of_places(model) else source)
+    visible = visitor()
+    return not visible.sources or visible.sees(
+        source_of(source) if source and is_of_places(model) else source
+    )

@@ -11,11 +11,10 @@ import msgspec
 from frametally.books.count_settings import SettingsByDay
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
-from frametally_web.charts import answers, intervals
-from frametally_web.charts.bars import touches
+from frametally_web.charts import answers
+from frametally_web.charts.bars import bar_choices, bar_count, base_of, default_interval, touches
 from frametally_web.charts.beside import other_periods
 from frametally_web.charts.checks import with_intervals
-from frametally_web.charts.intervals import longest_step_s
 from frametally_web.charts.measures import Chart, Reader, Totals, by_metric, known_metric, sum_of, sum_up
 from frametally_web.charts.media_times import MediaTimes, bars_not_analysed
 from frametally_web.charts.scope import Choice, ResolvedQuery, check_names, choose_filmed, resolve
@@ -163,7 +162,7 @@ def plan_chart(
     most_rows = most_rows or MOST_BARS
     selection = query.selection
     if query.interval_s is not None and not isinstance(index, SecondsIndex):
-        intervals.base_of(choice.base_intervals_s, query.interval_s, None, None)  # refuse it, footage or not
+        base_of(choice.base_intervals_s, query.interval_s, None, None)  # refuse it, footage or not
     resolved = resolve(index, choice, selection, media)
     if resolved is None:
         return None
@@ -174,7 +173,7 @@ def plan_chart(
     interval_s = query.interval_s
     if interval_s is None:
         choose = partial(
-            intervals.default_interval,
+            default_interval,
             bases,
             resolved.from_ms,
             resolved.to_ms,
@@ -182,7 +181,7 @@ def plan_chart(
             times=selection.times,
         )
         interval_s = choose()
-        interval_s = choose(least_s=longest_step_s(resolved.reader(index, selection, interval_s), interval_s))
+        interval_s = choose(least_s=resolved.reader(index, selection, interval_s).longest_step_s(interval_s))
     if (
         isinstance(index, SecondsIndex)
         and index.fault is not None
@@ -192,8 +191,8 @@ def plan_chart(
     reader = resolved.reader(index, selection, interval_s)
     if reader.query.base_interval_s != SECOND_S:
         resolved = whole
-    choices_s = intervals.choices(bases, resolved.from_ms, resolved.to_ms, max_bars=max_bars)
-    row_count = intervals.bars(resolved.from_ms, resolved.to_ms, interval_s) * series
+    choices_s = bar_choices(bases, resolved.from_ms, resolved.to_ms, max_bars=max_bars)
+    row_count = bar_count(resolved.from_ms, resolved.to_ms, interval_s) * series
     if row_count > most_rows:
         raise bad_parameter(
             "interval",

@@ -11,8 +11,7 @@ from frametally.ports.count_questions import up_to_date
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
 from frametally_web.access.visitors import visitor
-from frametally_web.charts import intervals
-from frametally_web.charts.bars import Span, chosen_ranges, spans
+from frametally_web.charts.bars import Span, base_of, chosen_ranges, spans
 from frametally_web.charts.measures import Reader
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.charts.seconds import MOST_MS, SECOND_S, SecondsIndex, by_second
@@ -64,8 +63,8 @@ class ResolvedQuery(NamedTuple):
         )
 
     def base_of(self, selection: Selection, interval_s: int | None) -> int:
-        """Return the stored base interval to read for bars of `interval_s`; see `intervals.base_of`."""
-        return intervals.base_of(
+        """Return the stored base interval to read for bars of `interval_s`; see `bars.base_of`."""
+        return base_of(
             self.choice.base_intervals_s,
             interval_s,
             selection.from_ms,
