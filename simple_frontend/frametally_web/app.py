@@ -46,7 +46,6 @@ from frametally_web.plugging import WebContext, WebPart
 from frametally_web.proof.picture_links import image_url, picture_origin
 from frametally_web.requests import problems
 from frametally_web.requests.native import NativeRoute, native_route
-from frametally_web.requests.packing import pack_answers
 from frametally_web.security import UPLOADS_REMEDY, Guard
 
 _PARTS = "frametally"
@@ -172,7 +171,6 @@ def create_app(
         for plugin_pages in part.blueprints:
             app.register_blueprint(plugin_pages)
     problems.answer_errors(app, [endpoint.address for endpoint in ENDPOINTS])
-    pack_answers(app)
     answer_readers(app, RIGHTS)
     guard.protect(app)
     gate.protect(app)

@@ -128,7 +128,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
     def series(self) -> list[Series]:
         """Return what can be asked for; see `CountIndex.series`."""
         with self._now() as now:
-            return [entry for entry in self._catalogue(now).series if not is_of_places(entry.model)]
+            return [*self._catalogue(now).of_pictures]
 
     @_of_one_moment
     def counted_days(self, model: str) -> list[CountedDay]:
@@ -354,7 +354,7 @@ class BaseCatalogue(Generic[RunT]):
 
     Attributes:
         version: As `CountIndex.version`.
-        series: As `CountIndex.series`.
+        series: All that can be read, in the order of `CountIndex.series`, whose answer is `of_pictures`.
         labels: As `CountIndex.labels`, by model; so are `days` (`CountIndex.counted_days`).
         sources: What there is of each source of a series.
     """
@@ -365,6 +365,7 @@ class BaseCatalogue(Generic[RunT]):
         """Order the series by each model's last publication, whose number is in `newest`."""
         self.version = version
         self.series = sorted(runs, key=lambda entry: (-newest[entry.model], -entry.base_interval_s))
+        self.of_pictures = [entry for entry in self.series if not is_of_places(entry.model)]
         self.labels: dict[str, list[tuple[str, int]]] = {}
         self.sources: dict[Series, list[SourceSummary]] = {}
         self.days: dict[str, list[CountedDay]] = {}
