@@ -17,7 +17,7 @@ from frametally_web.charts.beside import other_periods
 from frametally_web.charts.checks import with_intervals
 from frametally_web.charts.measures import Chart, Reader, Totals, by_metric, known_metric, sum_of, sum_up
 from frametally_web.charts.media_times import MediaTimes, bars_not_analysed
-from frametally_web.charts.scope import Choice, ResolvedQuery, check_names, choose_filmed, resolve
+from frametally_web.charts.scope import Choice, ResolvedQuery, choose_filmed, resolve
 from frametally_web.charts.seconds import SECOND_S, SecondsIndex
 from frametally_web.requests.answers import TimeRange
 from frametally_web.requests.problems import bad_parameter
@@ -55,15 +55,15 @@ def count(
         Problem: 400, if the model, a name or the interval cannot be, or the answer would have too many bars.
     """
     selection = query.selection
-    check_names(index, selection, media.sources)
-    choice = choose_filmed(index, settings, media, selection.model)
+    choice = choose_filmed(index, settings, media, selection)
+    nothing = nothing_counted((choice and choice.model) or None, query)
     if choice is None:
-        return nothing_counted(None, query)
+        return nothing
     label_count = len(selection.labels or index.labels(choice.model))
     series = label_count if query.top is None else min(label_count, query.top + 1)
     plan = plan_chart(index, settings, media, choice, query, series=series, most_rows=most_rows)
     if plan is None:
-        return nothing_counted(choice.model or None, query)
+        return nothing
     resolved, interval_s, reader = plan.resolved, plan.interval_s, plan.reader
     is_apart = query.by_source and query.top is None
     whole = reader.whole(by_source=is_apart)
@@ -90,16 +90,12 @@ def count(
         choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
     )
     overlaps = _of_chosen(media.overlaps(resolved.sources, resolved.from_ms, resolved.to_ms), resolved)
-    answer = answers.Counts(
-        model=choice.model or None,
+    answer = msgspec.structs.replace(
+        nothing,
         base_interval_s=chart.base_interval_s,
         interval_s=interval_s,
-        timezone=selection.zone.name,
-        hours=selection.times.hours_text,
-        weekdays=[*selection.times.weekdays],
-        asked=None
-        if resolved.chosen is None
-        else [TimeRange(from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in resolved.chosen],
+        asked=resolved.chosen
+        and [TimeRange(from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in resolved.chosen],
         metric=metric,
         interval_choices_s=plan.interval_choices_s,
         from_ms=resolved.from_ms,
@@ -132,7 +128,6 @@ def count(
             )
         ],
         comparisons=other_periods(resolved.from_ms, resolved.to_ms, interval_s, selection.zone.tzinfo),
-        zone=selection.within,
     )
     return with_intervals(settings, index, answer)
 

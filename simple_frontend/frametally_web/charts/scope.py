@@ -120,14 +120,13 @@ def choose_model(index: CountIndex, model_name: str | None) -> Choice | None:
 
 
 def choose_filmed(
-    index: CountIndex, settings: Settings, media: MediaTimes, model_name: str | None
+    index: CountIndex, settings: Settings, media: MediaTimes, selection: Selection
 ) -> Choice | None:
     """Return `choose_model`; where nothing is counted yet, a model with footage that waits, or `NO_MODEL`.
 
-    Raises:
-        Problem: 400, if there is no such model.
+    Raises as `check_names`.
     """
-    choice = choose_model(index, model_name)
+    choice = check_names(index, selection, media.sources)
     waiting = media.models() if choice is None else []
     return Choice(waiting[0], [settings.interval_s]) if waiting else choice
 
@@ -268,8 +267,8 @@ _MOST_NAMED = 5
 
 def check_names(
     index: CountIndex, selection: Selection, sources_with_media: Callable[[], Iterable[str]]
-) -> None:
-    """Refuse labels that have never been counted, and sources of which there is nothing at all.
+) -> Choice | None:
+    """Return `choose_model`, if labels were ever counted, and there is anything of the sources.
 
     What was counted, and is not there in the range, is a zero. A source is known, too, if its footage is
     announced and not counted yet; both are, if they were counted with another model.
@@ -286,7 +285,7 @@ def check_names(
             if not visitor().sees(source) or (filmed and source not in filmed)
         ]:
             raise unknown("source", strange, filmed)
-        return
+        return None
     missing: list[NoSuchName] = []
     labels = [label for label, _ in index.labels(choice.model)]
     if not {*labels}.issuperset(selection.labels):
@@ -305,6 +304,7 @@ def check_names(
         missing += _missing("source", selection.sources, sorted(sources))
     if missing:
         raise _refusal(missing)
+    return choice
 
 
 def unknown(parameter: str, names: Iterable[str], known_names: Sequence[str]) -> Problem:
