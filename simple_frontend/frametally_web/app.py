@@ -24,7 +24,7 @@ from frametally_accounts.embeds.routes import EMBEDS, EmbedRoutes
 from frametally_accounts.gate import Gate
 from frametally_web import assets, history_page, languages, pages
 from frametally_web.access.readers import answer_readers
-from frametally_web.access.seen_index import SeenIndex
+from frametally_web.access.seen_index import DashboardPorts, SeenIndex
 from frametally_web.access.visitors import Visitor
 from frametally_web.api import description
 from frametally_web.api.answering import Answering
@@ -35,7 +35,7 @@ from frametally_web.api.events import EVENTS, Streams
 from frametally_web.api.export_routes import EXPORT, ExportRoutes
 from frametally_web.api.history_routes import HISTORY, HistoryRoutes
 from frametally_web.api.proof_routes import PROOF, ProofRoutes
-from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.books.reader import BooksReader
 from frametally_web.books.scraped import MetricsRoute
 from frametally_web.changes.desk import ChangeDesk
 from frametally_web.changes.footage_routes import FOOTAGE, FootageRoutes
