@@ -19,8 +19,8 @@ def sum_or_unknown(first: int | None, second: int | None) -> int | None:
 def sum_all_or_unknown(numbers: Iterable[int | None]) -> int | None:
     """Return the sum; None where any is not known."""
     every = [*numbers]
-    known = [number for number in every if number is not None]
-    return sum(known) if len(known) == len(every) else None
+    known_numbers = [number for number in every if number is not None]
+    return sum(known_numbers) if len(known_numbers) == len(every) else None
 
 
 def bar_order(bar: Bucket) -> tuple[int, str, str]:
