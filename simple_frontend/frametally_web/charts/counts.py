@@ -65,22 +65,27 @@ def count(
     if plan is None:
         return nothing
     resolved, interval_s, reader = plan.resolved, plan.interval_s, plan.reader
-    is_apart = query.by_source and query.top is None
-    whole = reader.whole(by_source=is_apart)
-    metric = known_metric(query.metric, whole)
-    totals = sum_up(whole, selection.labels, by_source=is_apart)
-    labels = by_metric(totals, metric, whole.frames)
-    rest = [] if query.top is None else labels[query.top :]
-    apart = None if query.top is None or (query.top and not rest) else labels[: query.top]
-    chart = reader.bars(interval_s, by_source=query.by_source, apart=apart)
-    if query.by_source and query.top is not None:
-        totals = sum_up(chart, selection.labels if apart is None else [*apart, None], by_source=True)
-        labels = by_metric(totals, metric, chart.frames)
-    elif apart is not None:
-        totals = {**{label: totals[label] for label in apart}, None: [sum_of(totals, rest, whole)]}
-        labels = apart
-    if query.top is None and selection.labels:
-        labels = selection.labels
+    apart: list[str] | None = None
+    rest: list[str] = []
+    if query.top is None:
+        chart = reader.bars(interval_s, by_source=query.by_source)
+        metric = known_metric(query.metric, chart)
+        totals = sum_up(chart, selection.labels, by_source=query.by_source)
+        labels = selection.labels or by_metric(totals, metric, chart.frames)
+    else:
+        whole = reader.whole()
+        metric = known_metric(query.metric, whole)
+        totals = sum_up(whole, selection.labels, by_source=False)
+        labels = by_metric(totals, metric, whole.frames)
+        rest = labels[query.top :]
+        apart = labels[: query.top] if rest or not query.top else None
+        chart = reader.bars(interval_s, by_source=query.by_source, apart=apart)
+        if query.by_source:
+            totals = sum_up(chart, selection.labels if apart is None else [*apart, None], by_source=True)
+            labels = by_metric(totals, metric, chart.frames)
+        elif apart is not None:
+            totals = {**{label: totals[label] for label in apart}, None: [sum_of(totals, rest, whole)]}
+            labels = apart
     missing = not_measured(chart)
     chart, totals, measured_in = add_measured(
         reader, interval_s, chart, totals, missing, by_source=query.by_source, apart=apart
