@@ -24,7 +24,7 @@ from frametally_accounts.audit_records import NOBODY as WHO_IS_NOBODY
 from frametally_accounts.audit_records import OPEN
 from frametally_accounts.book import AccessBook
 from frametally_accounts.credentials import read_signed, sign, token_hash
-from frametally_accounts.embeds.signed_charts import admit_chart, signed_in
+from frametally_accounts.embeds.signed_charts import HEADER, admit_chart
 from frametally_accounts.marker import has_noted_accounts
 from frametally_accounts.rights import Role, UserAccount, as_name
 from frametally_web.access.rights import Rights
@@ -241,7 +241,7 @@ class Gate:
                 return None  # a 404, a 405, or the list of methods
             g.change = change_of()
             try:
-                signed, peer = signed_in(request), request.remote_addr or ""
+                signed, peer = _signed_chart(), request.remote_addr or ""
                 if signed and self.book is not None:
                     visitor = admit_chart(request, signed, self.signing_key())
                 else:
@@ -370,3 +370,10 @@ class Gate:
                     raise
             self._read_key_at_s = monotonic() + _READ_KEY_EVERY_S
         return self._key
+
+
+def _signed_chart() -> str:
+    """Return the signed query of the chart that the request shows; empty: none."""
+    query = request.query_string.decode("latin-1")
+    is_signed = request.path == "/embed" and "signature" in request.args
+    return query if is_signed else request.headers.get(HEADER, "")

@@ -10,6 +10,7 @@ import logging
 import sqlite3
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from functools import cached_property
@@ -249,12 +250,12 @@ class ChartedChecks:
     def __init__(self) -> None:
         """Read nothing yet."""
         self._lock = threading.Lock()
-        self._caches: dict[str, _Cache] = {}
+        self._caches: dict[str, _Cache] = defaultdict(_Cache)
 
     def version(self, settings: Settings) -> str:
         """Return another text whenever a check or an answer is added; empty while there is no answer."""
         with self._lock:
-            cache = self._caches.setdefault(settings.catalogue_url, _Cache())
+            cache = self._caches[settings.catalogue_url]
             has_changed, signature = _has_changed(cache, settings.catalogue_url)
             if has_changed:
                 self._read(cache, settings)

@@ -25,8 +25,8 @@ from frametally_accuracy.results import history_of, result_of
 from frametally_accuracy.sent import CheckWanted, UnitAnswer
 from frametally_accuracy.staleness import KnownCoverage
 from frametally_accuracy.starting import start_check
+from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import remedy_for, visitor
-from frametally_web.books.reader import DashboardPorts
 from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes, answer_with

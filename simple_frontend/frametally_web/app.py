@@ -24,7 +24,7 @@ from frametally_accounts.embeds.routes import EMBEDS, EmbedRoutes
 from frametally_accounts.gate import Gate
 from frametally_web import assets, history_page, languages, pages
 from frametally_web.access.readers import answer_readers
-from frametally_web.access.seen_index import SeenIndex
+from frametally_web.access.seen_index import DashboardPorts, SeenIndex
 from frametally_web.access.visitors import Visitor
 from frametally_web.api import description
 from frametally_web.api.answering import Answering
@@ -35,7 +35,7 @@ from frametally_web.api.events import EVENTS, Streams
 from frametally_web.api.export_routes import EXPORT, ExportRoutes
 from frametally_web.api.history_routes import HISTORY, HistoryRoutes
 from frametally_web.api.proof_routes import PROOF, ProofRoutes
-from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.books.reader import BooksReader
 from frametally_web.books.scraped import MetricsRoute
 from frametally_web.changes.desk import ChangeDesk
 from frametally_web.changes.footage_routes import FOOTAGE, FootageRoutes
@@ -46,7 +46,6 @@ from frametally_web.plugging import WebContext, WebPart
 from frametally_web.proof.picture_links import image_url, picture_origin
 from frametally_web.requests import problems
 from frametally_web.requests.native import NativeRoute, native_route
-from frametally_web.requests.packing import pack_answers
 from frametally_web.security import UPLOADS_REMEDY, Guard
 
 _PARTS = "frametally"
@@ -172,7 +171,6 @@ def create_app(
         for plugin_pages in part.blueprints:
             app.register_blueprint(plugin_pages)
     problems.answer_errors(app, [endpoint.address for endpoint in ENDPOINTS])
-    pack_answers(app)
     answer_readers(app, RIGHTS)
     guard.protect(app)
     gate.protect(app)

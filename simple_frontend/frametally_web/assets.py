@@ -12,8 +12,8 @@ from pathlib import Path
 import msgspec
 from flask import Blueprint, Response, abort, request
 
+from frametally_web.access.readers import chosen_encoding
 from frametally_web.languages import language
-from frametally_web.requests.packing import chosen_encoding
 
 BUILT = Path(__file__).parent / "static" / "built"
 _FOR_GOOD = "public, max-age=31536000, immutable"

@@ -12,8 +12,9 @@ from starlette.types import ASGIApp
 from werkzeug.datastructures import MultiDict
 
 from frametally.settings.loading import Settings
+from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import Visitor
-from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.books.reader import BooksReader
 from frametally_web.charts.answers import Counts
 from frametally_web.requests.endpoints import Route
 

@@ -21,13 +21,6 @@ _SET_BACK_MS = 60_000
 _REMEDY = "Ask an administrator for a new one (`frametally embed`)."
 
 
-def signed_in(request: Request) -> str:
-    """Return the signed query that a request shows; empty: none."""
-    query = request.query_string.decode("latin-1")
-    is_signed = request.path == "/embed" and "signature" in request.args
-    return query if is_signed else request.headers.get(HEADER, "")
-
-
 def admit_chart(request: Request, signed: str, key: bytes) -> Visitor:
     """Return the visitor of a signed chart.
 

@@ -46,7 +46,7 @@ class SettingsByDay:
 
     def between(self, from_ms: int | None, to_ms: int | None) -> list[CountedWith]:
         """Return the settings of the UTC days that `[from_ms, to_ms)` touches, each once, by day."""
-        days = sorted(day for day in self._days if is_day_in_range(day.day_ms, from_ms, to_ms))
+        days = sorted([day for day in self._days if is_day_in_range(day.day_ms, from_ms, to_ms)])
         return [_read(*settings) for settings in dict.fromkeys((day.params, day.settings) for day in days)]
 
     def counted_boxes_at(self, time_ms: int, otherwise: CountedBoxes) -> CountedBoxes:

@@ -21,6 +21,7 @@ from frametally import keys
 from frametally.errors import Misconfigured, Retryable
 from frametally.ports.count_index import (
     AGES_S,
+    NO_LABEL,
     Bucket,
     CountedDay,
     CountQuery,
@@ -127,7 +128,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
     def series(self) -> list[Series]:
         """Return what can be asked for; see `CountIndex.series`."""
         with self._now() as now:
-            return [entry for entry in self._catalogue(now).series if not is_of_places(entry.model)]
+            return [*self._catalogue(now).of_pictures]
 
     @_of_one_moment
     def counted_days(self, model: str) -> list[CountedDay]:
@@ -185,7 +186,9 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         check_names(query)
         with self._now() as now:
             catalogue = self._catalogue(now)
-            bars = merge_bars(self._in_pieces(now, catalogue, query, self._read_bars))
+            bars: list[Bucket] = []
+            if query.labels != NO_LABEL:
+                bars = merge_bars(self._in_pieces(now, catalogue, query, self._read_bars))
             covered = merge_coverage(self._in_pieces(now, catalogue, query, self._read_coverage))
         if max(len(bars), len(covered)) > MAX_BUCKETS:
             raise Misconfigured(
@@ -333,10 +336,8 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
 
 def _range(query: CountQuery) -> tuple[int | None, int | None]:
     """Return the ends of the range; any whole number may be asked for, nothing is counted beyond these."""
-    from_ms, to_ms = (
-        None if time_ms is None else clamped_ms(time_ms) for time_ms in (query.from_ms, query.to_ms)
-    )
-    return from_ms, to_ms
+    from_ms, to_ms = query.from_ms, query.to_ms
+    return None if from_ms is None else clamped_ms(from_ms), None if to_ms is None else clamped_ms(to_ms)
 
 
 def evidence_order(item: IndexedEvidence) -> tuple[str, int, int, str]:
@@ -353,7 +354,7 @@ class BaseCatalogue(Generic[RunT]):
 
     Attributes:
         version: As `CountIndex.version`.
-        series: As `CountIndex.series`.
+        series: All that can be read, in the order of `CountIndex.series`, whose answer is `of_pictures`.
         labels: As `CountIndex.labels`, by model; so are `days` (`CountIndex.counted_days`).
         sources: What there is of each source of a series.
     """
@@ -364,6 +365,7 @@ class BaseCatalogue(Generic[RunT]):
         """Order the series by each model's last publication, whose number is in `newest`."""
         self.version = version
         self.series = sorted(runs, key=lambda entry: (-newest[entry.model], -entry.base_interval_s))
+        self.of_pictures = [entry for entry in self.series if not is_of_places(entry.model)]
         self.labels: dict[str, list[tuple[str, int]]] = {}
         self.sources: dict[Series, list[SourceSummary]] = {}
         self.days: dict[str, list[CountedDay]] = {}

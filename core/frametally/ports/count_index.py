@@ -16,6 +16,8 @@ from frametally.rules.week_parts import WeekParts
 
 AGES_S = 146_097 * DAY_S
 """Days of 400 years: a bar of all times."""
+NO_LABEL = ("",)
+"""Labels of a query that asks for coverage alone."""
 
 
 REPAIR = "frametally index --repair"

@@ -18,12 +18,9 @@ def sum_or_unknown(first: int | None, second: int | None) -> int | None:
 
 def sum_all_or_unknown(numbers: Iterable[int | None]) -> int | None:
     """Return the sum; None where any is not known."""
-    total = 0
-    for number in numbers:
-        if number is None:
-            return None
-        total += number
-    return total
+    every = [*numbers]
+    known_numbers = [number for number in every if number is not None]
+    return sum(known_numbers) if len(known_numbers) == len(every) else None
 
 
 def bar_order(bar: Bucket) -> tuple[int, str, str]:

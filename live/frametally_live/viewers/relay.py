@@ -26,7 +26,7 @@ from frametally_live.viewers.result_reader import ResultReader
 from frametally_live.viewers.viewer_messages import EncodedFrame, FrameShown, PicturedResult, StreamTold, Wake
 from frametally_videos.catalogue.catalogue_rows import VideoRow
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
-from frametally_web.books.reader import DashboardPorts
+from frametally_web.access.seen_index import DashboardPorts
 
 _LOG = logging.getLogger("frametally_web")
 _LOOK_EVERY_S = 0.5

@@ -19,7 +19,7 @@ from frametally.process.retrying import OnceAMinute
 from frametally.records import FrameDetections
 from frametally_live.feed_records import Feed
 from frametally_live.viewers.viewer_messages import PicturedResult
-from frametally_web.books.reader import DashboardPorts
+from frametally_web.access.seen_index import DashboardPorts
 
 _LOG = logging.getLogger("frametally_web")
 _MOST_AT_ONCE = 4

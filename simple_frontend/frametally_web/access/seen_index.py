@@ -1,8 +1,9 @@
-"""The count index as who asks may see it: of the sources that there are for them, and of no others."""
+"""What the dashboard reads, and the count index as who asks may see it: of their sources alone."""
 
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 from frametally.ports.count_index import (
@@ -15,8 +16,21 @@ from frametally.ports.count_index import (
     SourceSummary,
     WeekHour,
 )
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.ledger import Ledger
+from frametally.ports.object_store import ObjectStore
 from frametally.rules.places import is_of_places, source_of
 from frametally_web.access.visitors import visitor
+
+
+@dataclass(frozen=True, kw_only=True)
+class DashboardPorts:
+    """What the dashboard reads; their opener closes them."""
+
+    store: ObjectStore
+    index: CountIndex
+    ledger: Ledger
+    log: FrameLog
 
 
 class SeenIndex:
@@ -76,4 +90,7 @@ class SeenIndex:
 
 
 def _is_seen(model: str, source: str) -> bool:
-    return visitor().sees(source_of(source) if source and is_of_places(model) else source)
+    visible = visitor()
+    return not visible.sources or visible.sees(
+        source_of(source) if source and is_of_places(model) else source
+    )

@@ -17,10 +17,10 @@ from frametally.keys import slug
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import time_limit
 from frametally.settings.loading import Settings
+from frametally_web.access.readers import chosen_encoding, pack
 from frametally_web.access.visitors import visitor
 from frametally_web.books.reader import BooksReader, version_text
 from frametally_web.requests.endpoints import Endpoint, Route
-from frametally_web.requests.packing import chosen_encoding, pack
 from frametally_web.requests.parameters import Args, check_known
 
 _LEAST_KEPT_PACKED_BYTES = 2000

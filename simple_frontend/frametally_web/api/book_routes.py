@@ -6,8 +6,9 @@ from typing import get_args
 
 from frametally.records import Cause
 from frametally.settings.loading import Settings
+from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.books import answers, dead_letters, run_list, status
-from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.books.reader import BooksReader
 from frametally_web.proof.picture_links import image_url
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import Args, choice, page_limit

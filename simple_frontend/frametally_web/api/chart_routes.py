@@ -5,7 +5,8 @@ from __future__ import annotations
 from frametally.media.sources import counted_until
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
-from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.access.seen_index import DashboardPorts
+from frametally_web.books.reader import BooksReader
 from frametally_web.charts import answers as chart_answers
 from frametally_web.charts import counts, heatmap, scope, summary
 from frametally_web.charts.media_times import MediaTimes
@@ -24,6 +25,7 @@ from frametally_web.requests.query import (
     MODEL,
     SELECTION,
     TOP,
+    ChartQuery,
     read_chart,
     read_compare,
     read_selection,
@@ -82,12 +84,7 @@ class ChartRoutes:
     @COUNTS.route("GET counts", "Return counts per interval and label.", *CHART, TOP, is_kept=True)
     def counts(self, args: Args) -> chart_answers.Counts:
         """Answer with the chart's numbers."""
-        return counts.count(
-            index_by_second(self._ports, self._settings, args, self._books.ensure_ledger),
-            self._settings,
-            self._books.media(),
-            read_chart(args, self._settings),
-        )
+        return counts.count(*self._read(args))
 
     @COUNTS.route(
         "GET summary",
@@ -98,12 +95,7 @@ class ChartRoutes:
     )
     def summary(self, args: Args) -> chart_answers.Summary:
         """Answer with what the chart says."""
-        return summary.summarise(
-            index_by_second(self._ports, self._settings, args, self._books.ensure_ledger),
-            self._settings,
-            self._books.media(),
-            read_chart(args, self._settings),
-        )
+        return summary.summarise(*self._read(args))
 
     @COUNTS.route(
         "GET differences",
@@ -118,14 +110,7 @@ class ChartRoutes:
         compare = read_compare(args)
         if compare is None:
             raise bad_parameter("compare", "compare is missing.", remedy="Give one, such as compare=week.")
-        return find_differences(
-            index_by_second(self._ports, self._settings, args, self._books.ensure_ledger),
-            self._settings,
-            self._books.media(),
-            read_chart(args, self._settings),
-            compare,
-            limit=_MOST_DIFFERENT.read(args),
-        )
+        return find_differences(*self._read(args), compare, limit=_MOST_DIFFERENT.read(args))
 
     @COUNTS.route("GET heatmap", "Return counts per hour of the week.", *SELECTION, is_kept=True)
     def heatmap(self, args: Args) -> chart_answers.Heatmap:
@@ -133,6 +118,10 @@ class ChartRoutes:
         selection = read_selection(args, self._settings)
         index = narrowed(self._ports.index, self._ports.store, args)
         return heatmap.count_week(index, self._settings, self._books.media(), selection)
+
+    def _read(self, args: Args) -> tuple[CountIndex, Settings, MediaTimes, ChartQuery]:
+        index = index_by_second(self._ports, self._settings, args, self._books.ensure_ledger)
+        return index, self._settings, self._books.media(), read_chart(args, self._settings)
 
 
 def list_sources(index: CountIndex, media: MediaTimes, *, model: str | None) -> answers.Sources:

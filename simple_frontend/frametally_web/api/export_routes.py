@@ -7,7 +7,8 @@ import os
 from flask import Response
 
 from frametally.settings.loading import Settings
-from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.access.seen_index import DashboardPorts
+from frametally_web.books.reader import BooksReader
 from frametally_web.charts.seconds import index_by_second
 from frametally_web.exports.table_file import FORMATS, chunks_of, export
 from frametally_web.requests.endpoints import Routes

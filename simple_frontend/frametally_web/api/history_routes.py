@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from frametally.books.history import MOST_FRAMES
 from frametally.settings.loading import Settings
-from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.access.seen_index import DashboardPorts
+from frametally_web.books.reader import BooksReader
 from frametally_web.charts.scope import check_names
 from frametally_web.history import answers
 from frametally_web.history.number_history import tell_history

@@ -16,8 +16,8 @@ from frametally.records import DeadLetter
 from frametally.segments.contents import read_segment
 from frametally.segments.dead_letters import REASONS, REMEDIES, mending_command
 from frametally.settings.loading import Settings
+from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.books import answers
-from frametally_web.books.reader import DashboardPorts
 from frametally_web.requests.problems import without_folders
 
 _log = logging.getLogger(__name__)

@@ -11,7 +11,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from frametally.books.status import Status, read_status
@@ -19,13 +18,11 @@ from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.errors import FrametallyError, Retryable
 from frametally.media.overlapping import overlaps_of
 from frametally.media.source_timezones import readable_timezones
-from frametally.ports.count_index import CountIndex
-from frametally.ports.frame_log import FrameLog
-from frametally.ports.ledger import Ledger
-from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import seconds_left, time_limit
 from frametally.settings.loading import Settings
+from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.charts.checks import checks_version
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.requests.problems import Problem
@@ -40,16 +37,6 @@ _REST_S = 5.0
 _REST_PER_WORK = 4
 """The books are read again after so long, but never sooner than this many times what reading them took."""
 _IDLE_S = 10.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class DashboardPorts:
-    """What the dashboard reads; their opener closes them."""
-
-    store: ObjectStore
-    index: CountIndex
-    ledger: Ledger
-    log: FrameLog
 
 
 class Reading(NamedTuple):

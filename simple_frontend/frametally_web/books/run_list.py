@@ -7,8 +7,8 @@ import logging
 from frametally.books.quality_reports import read_quality
 from frametally.errors import Poison
 from frametally.records import Run
+from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.books import answers
-from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts import scope
 
 MOST_RUNS = 200

@@ -21,7 +21,8 @@ from frametally.records import EventTimeMs, MediaManifest
 from frametally.rules.times import DAY_MS, FIRST_MS, HOUR_MS, NEXT_MS, local_time
 from frametally.settings.loading import Settings
 from frametally.undo_records import FootageChange
-from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.access.seen_index import DashboardPorts
+from frametally_web.books.reader import BooksReader
 from frametally_web.changes.answers import (
     ChangedCounts,
     ChangedDay,

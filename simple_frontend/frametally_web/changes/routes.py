@@ -16,8 +16,9 @@ from frametally.ports.object_store import ObjectMissing
 from frametally.records import Cause
 from frametally.segments.dead_letters import Entry, check_mended, drop, read_entries, replay
 from frametally.settings.loading import Settings
+from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import remedy_for
-from frametally_web.books.reader import BooksReader, DashboardPorts
+from frametally_web.books.reader import BooksReader
 from frametally_web.changes.answers import ChangePlan, ChangesNow, ChangeState
 from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps, left_alone
 from frametally_web.requests.body import Sent

@@ -12,7 +12,7 @@ from frametally_web.requests.answers import Answer, TimeRange
 from frametally_web.requests.query import Metric
 
 
-class CountBucket(Answer, frozen=True, kw_only=True, gc=False, omit_defaults=True):
+class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=True):
     """One label in one interval.
 
     Attributes:

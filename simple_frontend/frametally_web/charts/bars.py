@@ -1,4 +1,4 @@
-"""Bars of local time: where they begin and end, on the days on which the clocks change too.
+"""Bars of local time: how long they are, and where they begin and end, also where the clocks change.
 
 A range is split into spans of one offset from UTC. Each is a query of its own to the index, without a time
 zone. A bar of up to an hour is elapsed time. A longer one is wall-clock time: it goes
@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import datetime
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import lru_cache, partial
 from itertools import chain
 from typing import NamedTuple
 
-from frametally.rules.times import DAY_MS, HOUR_S, MONDAY_TO_1970_MS, WEEK_S, local_time
+from frametally.rules.times import DAY_MS, DAY_S, HOUR_S, MONDAY_TO_1970_MS, WEEK_S, local_time
 from frametally.rules.week_parts import joined, ranges_of
-from frametally_web.requests.query import ChosenTimes
+from frametally_web.charts.seconds import MOST_MS, SECOND_S
+from frametally_web.requests.problems import bad_parameter
+from frametally_web.requests.query import ALL_TIMES, ChosenTimes
 
 Ranges = Sequence[tuple[int, int]]
 """Event times `[from_ms, to_ms)` that do not touch, in order."""
@@ -49,6 +51,7 @@ def spans(zone: datetime.tzinfo, from_ms: int, to_ms: int) -> list[Span]:
     return [*spans_so_far, Span(start_ms, to_ms, offset_ms)]
 
 
+@lru_cache(maxsize=10_000)
 def offset_at(zone: datetime.tzinfo, ms: int) -> int:
     """Return the milliseconds by which local time is ahead of UTC."""
     if zone is datetime.UTC:
@@ -188,3 +191,132 @@ def _first(holds: Callable[[int], bool], low: int, high: int) -> int:
         else:
             low = middle
     return high // 1000 * 1000
+
+
+DEFAULT_BARS = 120
+_BARS_BY_SECOND = MOST_MS // 1000 + 1  # both ends may cut one
+
+_COMMON_S = (
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
+    *(HOUR_S, 7200, 10_800, 21_600, 43_200, DAY_S, 2 * DAY_S, WEEK_S, 2 * WEEK_S, 4 * WEEK_S),
+)
+
+
+def bar_count(from_ms: int, to_ms: int, interval_s: int) -> int:
+    """Return how many intervals `[from_ms, to_ms)` touches; intervals start at multiples since the epoch."""
+    interval_ms = interval_s * 1000
+    return -(-to_ms // interval_ms) - from_ms // interval_ms
+
+
+def bar_choices(base_intervals_s: Sequence[int], from_ms: int, to_ms: int, *, max_bars: int) -> list[int]:
+    """Return sensible bar lengths in seconds, shortest first: multiples of a stored base, at most `max_bars`.
+
+    They end with the first that is as long as the range, which is there whatever `max_bars` says.
+    """
+    intervals_s: list[int] = []
+    for interval_s in _candidates(base_intervals_s):
+        as_long_as_the_range = interval_s * 1000 >= to_ms - from_ms
+        if as_long_as_the_range or bar_count(from_ms, to_ms, interval_s) <= max_bars:
+            intervals_s.append(interval_s)
+        if as_long_as_the_range:
+            break
+    return intervals_s
+
+
+def default_interval(
+    base_intervals_s: Sequence[int],
+    from_ms: int,
+    to_ms: int,
+    *,
+    max_bars: int,
+    least_s: float = 0,
+    times: ChosenTimes = ALL_TIMES,
+) -> int:
+    """Return the shortest sensible bar length in seconds that gives at most `DEFAULT_BARS` bars.
+
+    Ten minutes or less have bars of a second, if a base is as short. A bar is not shorter than `least_s`,
+    unless the range is. It divides the hours of `times`, or is whole days.
+    """
+    is_by_second = SECOND_S in base_intervals_s and to_ms - from_ms <= MOST_MS
+    most = _BARS_BY_SECOND if is_by_second else DEFAULT_BARS
+    intervals_s = bar_choices(base_intervals_s, from_ms, to_ms, max_bars=min(most, max_bars))
+    borders_s = [minute * 60 for minute in times.hours or ()]
+    intervals_s = [
+        interval_s
+        for interval_s in intervals_s
+        if interval_s >= DAY_S or all(border % interval_s == 0 for border in borders_s)
+    ] or intervals_s
+    return next((interval_s for interval_s in intervals_s if interval_s >= least_s), intervals_s[-1])
+
+
+def base_of(
+    base_intervals_s: Sequence[int],
+    interval_s: int | None,
+    from_ms: int | None,
+    to_ms: int | None,
+    offsets_ms: Collection[int] = (),
+    zone: str = "UTC",
+    *,
+    lacking_s: Sequence[int] = (),
+    times: ChosenTimes = ALL_TIMES,
+    times_ms: Collection[int] = (),
+) -> int:
+    """Return the stored base interval to read: the coarsest that divides the request.
+
+    That is the interval and the zone's offsets, and the borders too. Where no base lies on the borders it is
+    the finest that divides the rest: then the range ends where the caller says, as nearly as the index can.
+
+    None for `interval_s` is any bar, for `from_ms` or `to_ms` an end left to the data. `offsets_ms` are those
+    of the zone from UTC in the range; `lacking_s` are stored bases not read, as they lack footage of it;
+    `times` are counted, which begin and end at `times_ms` of the week.
+
+    Raises:
+        Problem: 400, if no base divides the interval, the offsets or the times; it lists the existing bases.
+    """
+    dividing = [base for base in base_intervals_s if interval_s is None or interval_s % base == 0]
+    bases_text = ", ".join(str(base) for base in sorted(base_intervals_s))
+    whole = " that has all footage of this range" if lacking_s else ""
+    again = "".join(
+        f" For {base} run `frametally aggregate --interval {base}` and `frametally index`."
+        for base in lacking_s
+    )
+    if not dividing:
+        raise bad_parameter(
+            "interval",
+            f"interval={interval_s} is not a multiple of a stored interval{whole}.",
+            remedy=f"Choose a multiple of one of these (seconds): {bases_text}.{again}",
+            instead=[str(min(-(-(interval_s or 0) // base) * base for base in base_intervals_s))],
+        )
+    in_zone = [base for base in dividing if all(offset % (base * 1000) == 0 for offset in offsets_ms)]
+    if not in_zone:
+        raise bad_parameter(
+            "timezone",
+            f"In {zone}, bars would not begin on the boundaries of the stored intervals ({bases_text} "
+            "seconds).",
+            remedy="Choose timezone=UTC or a zone that is whole hours from it, or count with an "
+            f"interval of 900 seconds or less.{again}",
+        )
+    in_zone = [base for base in in_zone if all(border % (base * 1000) == 0 for border in times_ms)]
+    if not in_zone:
+        raise bad_parameter(
+            times.parameter,
+            f"The chosen times are not on the boundaries of the stored intervals{whole} ({bases_text} "
+            "seconds).",
+            remedy=f"Choose times on these boundaries, such as whole hours.{again}",
+        )
+    borders_ms = [border for border in (from_ms, to_ms) if border is not None]
+    on_borders = [base for base in in_zone if all(border % (base * 1000) == 0 for border in borders_ms)]
+    return max(on_borders) if on_borders else min(in_zone)
+
+
+def _candidates(base_intervals_s: Sequence[int]) -> Iterator[int]:
+    uncommon = set(base_intervals_s).difference(_COMMON_S)
+    multiples = {base * factor for base in uncommon for factor in (1, 2, 5, 10)}
+    for interval_s in sorted(multiples.union(_COMMON_S)):
+        if any(interval_s % base == 0 for base in base_intervals_s):
+            yield interval_s
+    # Every base divides a day, so whole weeks go on for ever.
+    weeks = 8
+    while True:
+        yield weeks * WEEK_S
+        weeks *= 2

@@ -11,14 +11,13 @@ import msgspec
 from frametally.books.count_settings import SettingsByDay
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
-from frametally_web.charts import answers, intervals
-from frametally_web.charts.bars import touches
+from frametally_web.charts import answers
+from frametally_web.charts.bars import bar_choices, bar_count, base_of, default_interval, touches
 from frametally_web.charts.beside import other_periods
 from frametally_web.charts.checks import with_intervals
-from frametally_web.charts.intervals import longest_step_s
 from frametally_web.charts.measures import Chart, Reader, Totals, by_metric, known_metric, sum_of, sum_up
 from frametally_web.charts.media_times import MediaTimes, bars_not_analysed
-from frametally_web.charts.scope import Choice, ResolvedQuery, check_names, choose_filmed, resolve
+from frametally_web.charts.scope import Choice, ResolvedQuery, choose_filmed, resolve
 from frametally_web.charts.seconds import SECOND_S, SecondsIndex
 from frametally_web.requests.answers import TimeRange
 from frametally_web.requests.problems import bad_parameter
@@ -56,32 +55,37 @@ def count(
         Problem: 400, if the model, a name or the interval cannot be, or the answer would have too many bars.
     """
     selection = query.selection
-    check_names(index, selection, media.sources)
-    choice = choose_filmed(index, settings, media, selection.model)
+    choice = choose_filmed(index, settings, media, selection)
+    nothing = nothing_counted((choice and choice.model) or None, query)
     if choice is None:
-        return nothing_counted(None, query)
+        return nothing
     label_count = len(selection.labels or index.labels(choice.model))
     series = label_count if query.top is None else min(label_count, query.top + 1)
     plan = plan_chart(index, settings, media, choice, query, series=series, most_rows=most_rows)
     if plan is None:
-        return nothing_counted(choice.model or None, query)
+        return nothing
     resolved, interval_s, reader = plan.resolved, plan.interval_s, plan.reader
-    is_apart = query.by_source and query.top is None
-    whole = reader.whole(by_source=is_apart)
-    metric = known_metric(query.metric, whole)
-    totals = sum_up(whole, selection.labels, by_source=is_apart)
-    labels = by_metric(totals, metric, whole.frames)
-    rest = [] if query.top is None else labels[query.top :]
-    apart = None if query.top is None or (query.top and not rest) else labels[: query.top]
-    chart = reader.bars(interval_s, by_source=query.by_source, apart=apart)
-    if query.by_source and query.top is not None:
-        totals = sum_up(chart, selection.labels if apart is None else [*apart, None], by_source=True)
-        labels = by_metric(totals, metric, chart.frames)
-    elif apart is not None:
-        totals = {**{label: totals[label] for label in apart}, None: [sum_of(totals, rest, whole)]}
-        labels = apart
-    if query.top is None and selection.labels:
-        labels = selection.labels
+    apart: list[str] | None = None
+    rest: list[str] = []
+    if query.top is None:
+        chart = reader.bars(interval_s, by_source=query.by_source)
+        metric = known_metric(query.metric, chart)
+        totals = sum_up(chart, selection.labels, by_source=query.by_source)
+        labels = selection.labels or by_metric(totals, metric, chart.frames)
+    else:
+        whole = reader.whole()
+        metric = known_metric(query.metric, whole)
+        totals = sum_up(whole, selection.labels, by_source=False)
+        labels = by_metric(totals, metric, whole.frames)
+        rest = labels[query.top :]
+        apart = labels[: query.top] if rest or not query.top else None
+        chart = reader.bars(interval_s, by_source=query.by_source, apart=apart)
+        if query.by_source:
+            totals = sum_up(chart, selection.labels if apart is None else [*apart, None], by_source=True)
+            labels = by_metric(totals, metric, chart.frames)
+        elif apart is not None:
+            totals = {**{label: totals[label] for label in apart}, None: [sum_of(totals, rest, whole)]}
+            labels = apart
     missing = not_measured(chart)
     chart, totals, measured_in = add_measured(
         reader, interval_s, chart, totals, missing, by_source=query.by_source, apart=apart
@@ -91,16 +95,12 @@ def count(
         choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
     )
     overlaps = _of_chosen(media.overlaps(resolved.sources, resolved.from_ms, resolved.to_ms), resolved)
-    answer = answers.Counts(
-        model=choice.model or None,
+    answer = msgspec.structs.replace(
+        nothing,
         base_interval_s=chart.base_interval_s,
         interval_s=interval_s,
-        timezone=selection.zone.name,
-        hours=selection.times.hours_text,
-        weekdays=[*selection.times.weekdays],
-        asked=None
-        if resolved.chosen is None
-        else [TimeRange(from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in resolved.chosen],
+        asked=resolved.chosen
+        and [TimeRange(from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in resolved.chosen],
         metric=metric,
         interval_choices_s=plan.interval_choices_s,
         from_ms=resolved.from_ms,
@@ -133,7 +133,6 @@ def count(
             )
         ],
         comparisons=other_periods(resolved.from_ms, resolved.to_ms, interval_s, selection.zone.tzinfo),
-        zone=selection.within,
     )
     return with_intervals(settings, index, answer)
 
@@ -163,7 +162,7 @@ def plan_chart(
     most_rows = most_rows or MOST_BARS
     selection = query.selection
     if query.interval_s is not None and not isinstance(index, SecondsIndex):
-        intervals.base_of(choice.base_intervals_s, query.interval_s, None, None)  # refuse it, footage or not
+        base_of(choice.base_intervals_s, query.interval_s, None, None)  # refuse it, footage or not
     resolved = resolve(index, choice, selection, media)
     if resolved is None:
         return None
@@ -174,7 +173,7 @@ def plan_chart(
     interval_s = query.interval_s
     if interval_s is None:
         choose = partial(
-            intervals.default_interval,
+            default_interval,
             bases,
             resolved.from_ms,
             resolved.to_ms,
@@ -182,7 +181,7 @@ def plan_chart(
             times=selection.times,
         )
         interval_s = choose()
-        interval_s = choose(least_s=longest_step_s(resolved.reader(index, selection, interval_s), interval_s))
+        interval_s = choose(least_s=resolved.reader(index, selection, interval_s).longest_step_s(interval_s))
     if (
         isinstance(index, SecondsIndex)
         and index.fault is not None
@@ -192,8 +191,8 @@ def plan_chart(
     reader = resolved.reader(index, selection, interval_s)
     if reader.query.base_interval_s != SECOND_S:
         resolved = whole
-    choices_s = intervals.choices(bases, resolved.from_ms, resolved.to_ms, max_bars=max_bars)
-    row_count = intervals.bars(resolved.from_ms, resolved.to_ms, interval_s) * series
+    choices_s = bar_choices(bases, resolved.from_ms, resolved.to_ms, max_bars=max_bars)
+    row_count = bar_count(resolved.from_ms, resolved.to_ms, interval_s) * series
     if row_count > most_rows:
         raise bad_parameter(
             "interval",

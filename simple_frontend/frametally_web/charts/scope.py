@@ -11,8 +11,7 @@ from frametally.ports.count_questions import up_to_date
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
 from frametally_web.access.visitors import visitor
-from frametally_web.charts import intervals
-from frametally_web.charts.bars import Span, chosen_ranges, spans
+from frametally_web.charts.bars import Span, base_of, chosen_ranges, spans
 from frametally_web.charts.measures import Reader
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.charts.seconds import MOST_MS, SECOND_S, SecondsIndex, by_second
@@ -64,8 +63,8 @@ class ResolvedQuery(NamedTuple):
         )
 
     def base_of(self, selection: Selection, interval_s: int | None) -> int:
-        """Return the stored base interval to read for bars of `interval_s`; see `intervals.base_of`."""
-        return intervals.base_of(
+        """Return the stored base interval to read for bars of `interval_s`; see `bars.base_of`."""
+        return base_of(
             self.choice.base_intervals_s,
             interval_s,
             selection.from_ms,
@@ -121,14 +120,13 @@ def choose_model(index: CountIndex, model_name: str | None) -> Choice | None:
 
 
 def choose_filmed(
-    index: CountIndex, settings: Settings, media: MediaTimes, model_name: str | None
+    index: CountIndex, settings: Settings, media: MediaTimes, selection: Selection
 ) -> Choice | None:
     """Return `choose_model`; where nothing is counted yet, a model with footage that waits, or `NO_MODEL`.
 
-    Raises:
-        Problem: 400, if there is no such model.
+    Raises as `check_names`.
     """
-    choice = choose_model(index, model_name)
+    choice = check_names(index, selection, media.sources)
     waiting = media.models() if choice is None else []
     return Choice(waiting[0], [settings.interval_s]) if waiting else choice
 
@@ -269,8 +267,8 @@ _MOST_NAMED = 5
 
 def check_names(
     index: CountIndex, selection: Selection, sources_with_media: Callable[[], Iterable[str]]
-) -> None:
-    """Refuse labels that have never been counted, and sources of which there is nothing at all.
+) -> Choice | None:
+    """Return `choose_model`, if labels were ever counted, and there is anything of the sources.
 
     What was counted, and is not there in the range, is a zero. A source is known, too, if its footage is
     announced and not counted yet; both are, if they were counted with another model.
@@ -287,7 +285,7 @@ def check_names(
             if not visitor().sees(source) or (filmed and source not in filmed)
         ]:
             raise unknown("source", strange, filmed)
-        return
+        return None
     missing: list[NoSuchName] = []
     labels = [label for label, _ in index.labels(choice.model)]
     if not {*labels}.issuperset(selection.labels):
@@ -306,6 +304,7 @@ def check_names(
         missing += _missing("source", selection.sources, sorted(sources))
     if missing:
         raise _refusal(missing)
+    return choice
 
 
 def unknown(parameter: str, names: Iterable[str], known_names: Sequence[str]) -> Problem:

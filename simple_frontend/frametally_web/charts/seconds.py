@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from msgspec.structs import replace
 
@@ -39,6 +39,7 @@ from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.rules.week_parts import holds
 from frametally.settings.loading import Settings
 from frametally.track_records import TrackHead
+from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.charts.counted_seconds import CountedSeconds, adds_up, count_seconds
 from frametally_web.charts.narrowing import BoxFilters, box_filters, narrowed
 from frametally_web.requests.parameters import Args
@@ -328,19 +329,8 @@ class SecondsIndex:
         return first_seen
 
 
-class _Ports(Protocol):
-    """What of the dashboard's ports is read."""
-
-    @property
-    def index(self) -> CountIndex: ...
-    @property
-    def store(self) -> ObjectStore: ...
-    @property
-    def ledger(self) -> Ledger: ...
-
-
 def index_by_second(
-    ports: _Ports, settings: Settings, args: Args, ensure_ledger: Callable[[], None]
+    ports: DashboardPorts, settings: Settings, args: Args, ensure_ledger: Callable[[], None]
 ) -> CountIndex:
     """Return the index that a query reads, with the seconds of short ranges. Raises as `narrowed`."""
     index = SecondsIndex(

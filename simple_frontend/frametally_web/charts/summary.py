@@ -14,7 +14,7 @@ from frametally_web.charts.checks import total_with_interval
 from frametally_web.charts.counts import Plan, add_measured, not_measured, plan_chart
 from frametally_web.charts.measures import Chart, Reader, all_together, known_metric, metric_of, sum_up
 from frametally_web.charts.media_times import MediaTimes
-from frametally_web.charts.scope import Choice, check_names, choose_filmed
+from frametally_web.charts.scope import Choice, choose_filmed
 from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import ChartQuery, Metric
 
@@ -31,8 +31,7 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
     """
     selection = query.selection
     query = query._replace(by_source=False, top=0)
-    check_names(index, selection, media.sources)
-    choice = choose_filmed(index, settings, media, selection.model)
+    choice = choose_filmed(index, settings, media, selection)
     plan = plan_chart(index, settings, media, choice, query, series=1) if choice else None
     if choice is None or plan is None:
         return _nothing((choice and choice.model) or None, query)

@@ -10,8 +10,8 @@ from frametally.history_records import HistoryReason
 from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections
 from frametally.rules.times import DAY_MS
+from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import visitor
-from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts import scope
 from frametally_web.history import answers
 from frametally_web.requests.problems import Problem

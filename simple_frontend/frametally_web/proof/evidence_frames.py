@@ -17,7 +17,7 @@ from frametally.records import Detection, FrameDetections
 from frametally.rules.counted_boxes import CountedBoxes, DetectedBox
 from frametally.rules.tombstones import Forgotten
 from frametally.settings.loading import Settings
-from frametally_web.books.reader import DashboardPorts
+from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.charts import scope
 from frametally_web.charts.narrowing import box_filters
 from frametally_web.proof import answers

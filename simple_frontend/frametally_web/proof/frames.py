@@ -12,7 +12,7 @@ from frametally.keys import parse_image_name
 from frametally.media.overlapping import NotCounted
 from frametally.ports.object_store import ObjectMissing
 from frametally.settings.loading import Settings
-from frametally_web.books.reader import DashboardPorts
+from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.charts import scope
 from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import BarFrames, Place, take

@@ -15,7 +15,7 @@ from frametally.ports.object_store import ObjectMissing
 from frametally.ports.steps import rolled_steps
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally.settings.loading import Settings
-from frametally_web.books.reader import DashboardPorts
+from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.charts.narrowing import PartIndex
 from frametally_web.charts.scope import Choice
 from frametally_web.charts.seconds import SECOND_S

@@ -10,8 +10,8 @@ from frametally.books.runs import find_tracks
 from frametally.errors import Poison, Retryable
 from frametally.rules.places import parse_place, source_of
 from frametally.track_records import Track, TrackHead, TrackSighting
+from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import visitor
-from frametally_web.books.reader import DashboardPorts
 from frametally_web.charts.bars import touches
 from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import Place, take

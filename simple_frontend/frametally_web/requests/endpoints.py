@@ -6,6 +6,7 @@ import re
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, TypedDict, TypeVar, Unpack, cast
 
 import msgspec
@@ -189,6 +190,7 @@ class Routes:
         ]
 
 
+@lru_cache(maxsize=1000)
 def route_of(method: str, path: str) -> str:
     """Return a route as the table of rights has it; `path` is as Flask or Starlette writes it."""
     rest = path.removeprefix("/api/v1/")

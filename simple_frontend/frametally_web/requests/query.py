@@ -60,6 +60,8 @@ class ChosenTimes(NamedTuple):
 
         None at all: they are the whole week.
         """
+        if self.hours is None and not self.weekdays:
+            return ()
         return shift(parts_of_week(self.hours, self.weekdays), -offset_ms)
 
 

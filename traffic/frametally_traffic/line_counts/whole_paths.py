@@ -25,7 +25,7 @@ from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath, joine
 from frametally_traffic.geometry.speed import NotMeasured
 from frametally_traffic.line_counts import single_answers as answers
 from frametally_traffic.line_counts.flow_question import PlacesAsked
-from frametally_web.books.reader import DashboardPorts
+from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.proof.bar_frames import RecentRanges
 from frametally_web.proof.evidence_frames import box
 
