@@ -142,6 +142,10 @@ class Connection(HttpToolsProtocol):
         if was_small and self._is_large() and self._large_bodies() > _MOST_LARGE_BODIES:
             self._refuse(503)
         if not self.transport.is_closing():
+            cycle: Any = self.cycle
+            if cycle is not None and not (cycle.body and isinstance(cycle.body, bytearray)):
+                # uvicorn adds to a copy; of no bytes and some, Python takes the latter as they are.
+                cycle.body = bytearray(cycle.body) or b""
             super().on_body(body)
 
     def on_message_complete(self) -> None:
