@@ -39,7 +39,7 @@ _SMALL_BODY_BYTES = 64 * 1024
 _MOST_LARGE_BODIES = 64
 """Of bodies that are larger, how many may wait for their answer: anybody sends them, and they fill memory."""
 
-_MOST_SENT_BYTES = 8 * 2**20
+_FILE_PIECE_BYTES = 8 * 2**20
 """Of a file, at once: a thread does it, which others wait for."""
 
 _NEXT_BYTES_S = 5.0
@@ -131,9 +131,9 @@ class Connection(HttpToolsProtocol):
             return 0
         # One of its own: the connection may be closed meanwhile, and its number be another's.
         client = self.transport.get_extra_info("socket").dup()
-        sent = await asyncio.to_thread(_send_file, client, path, first_byte, next_byte)
-        cycle.expected_content_length -= sent
-        return sent
+        count = await asyncio.to_thread(_send_file, client, path, first_byte, next_byte)
+        cycle.expected_content_length -= count
+        return count
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body, unless it was refused, or is one of too many large ones."""
@@ -249,7 +249,7 @@ class Connection(HttpToolsProtocol):
 
 
 def _send_file(client: socket.socket, path: Path, first_byte: int, next_byte: int) -> int:
-    count = min(next_byte - first_byte, _MOST_SENT_BYTES)
+    count = min(next_byte - first_byte, _FILE_PIECE_BYTES)
     with suppress(OSError), client, path.open("rb", buffering=0) as file:
         return os.sendfile(client.fileno(), file.fileno(), first_byte, count)
     return 0

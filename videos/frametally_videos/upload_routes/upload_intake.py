@@ -119,7 +119,7 @@ async def take_in(body: AsyncIterator[bytes], intake: Intake, executor: Executor
 
 
 class _WriteAhead:
-    """Writes what waits in one thread at a time; after a failure nothing more."""
+    """Writes waiting parts in one thread at a time; after a failure nothing more."""
 
     def __init__(self, intake: Intake, executor: Executor) -> None:
         self._intake = intake
