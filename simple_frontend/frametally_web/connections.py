@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import http
+import os
+import socket
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from frametally_web.requests.native import SEND_FILE
 from frametally_web.security import HEADERS
 
 if TYPE_CHECKING:
@@ -32,6 +38,9 @@ MOST_BODY_BYTES = 1_000_000
 _SMALL_BODY_BYTES = 64 * 1024
 _MOST_LARGE_BODIES = 64
 """Of bodies that are larger, how many may wait for their answer: anybody sends them, and they fill memory."""
+
+_FILE_PIECE_BYTES = 8 * 2**20
+"""Of a file, at once: a thread does it, which others wait for."""
 
 _NEXT_BYTES_S = 5.0
 _WHOLE_BODY_S = 30.0
@@ -102,6 +111,7 @@ class Connection(HttpToolsProtocol):
             if not self._takes_any_length:
                 self._wait_for_body(0, self.loop.time() + _WHOLE_BODY_S)
             super().on_headers_complete()
+            self.scope["extensions"] = cast(Any, {SEND_FILE: partial(self._send_file, self.cycle)})
 
     def handle_websocket_upgrade(self) -> None:
         """Have a WebSocket opened, unless there are too many."""
@@ -110,6 +120,21 @@ class Connection(HttpToolsProtocol):
         else:
             self._refuse(503)
 
+    async def _send_file(self, cycle: Any, path: Path, first_byte: int, next_byte: int) -> int:
+        """Have the kernel send bytes of a file as the next ones of an answer: those that find room now.
+
+        Returns:
+            Their number; 0 if none could be sent, for whatever reason.
+        """
+        await self.flow.drain()
+        if self.transport.is_closing() or self.transport.get_write_buffer_size():
+            return 0
+        # One of its own: the connection may be closed meanwhile, and its number be another's.
+        client = self.transport.get_extra_info("socket").dup()
+        count = await asyncio.to_thread(_send_file, client, path, first_byte, next_byte)
+        cycle.expected_content_length -= count
+        return count
+
     def on_body(self, body: bytes) -> None:
         """Take a part of a body, unless it was refused, or is one of too many large ones."""
         was_small = self._body_bytes <= _SMALL_BODY_BYTES
@@ -117,6 +142,10 @@ class Connection(HttpToolsProtocol):
         if was_small and self._is_large() and self._large_bodies() > _MOST_LARGE_BODIES:
             self._refuse(503)
         if not self.transport.is_closing():
+            cycle: Any = self.cycle
+            if cycle is not None and not (cycle.body and isinstance(cycle.body, bytearray)):
+                # uvicorn adds to a copy; of no bytes and some, Python takes the latter as they are.
+                cycle.body = bytearray(cycle.body) or b""
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -217,3 +246,10 @@ class Connection(HttpToolsProtocol):
             lines = [f"HTTP/1.1 {status} {reason}", *(f"{name}: {value}" for name, value in headers.items())]
             self.transport.write("\r\n".join([*lines, "", reason]).encode())
         self.transport.close()
+
+
+def _send_file(client: socket.socket, path: Path, first_byte: int, next_byte: int) -> int:
+    count = min(next_byte - first_byte, _FILE_PIECE_BYTES)
+    with suppress(OSError), client, path.open("rb", buffering=0) as file:
+        return os.sendfile(client.fileno(), file.fileno(), first_byte, count)
+    return 0

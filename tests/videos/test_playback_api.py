@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import http.client
+import os
 import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -21,6 +24,7 @@ from tests.web.conftest import FRAME_PX, MODEL, START_MS
 from tests.web.raw_client import Client
 
 from frametally import keys
+from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Retryable
 from frametally.media.manifests import find_manifest, list_manifests
 from frametally.ports.object_store import ObjectStore
@@ -365,6 +369,71 @@ def test_who_takes_nothing_is_read_ahead_for_no_further_than_that(
         client.sendall(f"GET /processed_videos/{record.id} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         client.recv(1000)
         assert settled(lambda: counting.read) <= 16_000_000
+
+
+@pytest.fixture
+def files(place: Place, tmp_path: Path) -> FileStore:
+    """The place's store: files, which the kernel sends."""
+    place.store = FileStore(tmp_path.joinpath("a store").as_uri())
+    return place.store
+
+
+def test_a_file_is_sent_without_being_read_and_the_connection_goes_on(
+    place: Place, files: FileStore, ask: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = store_video(place, hashlib.sha512(b"x").digest() * 150_000)
+    read: list[int] = []
+
+    def get_range(key: str, first_byte: int, next_byte: int) -> bytes:
+        read.append(next_byte - first_byte)
+        return FileStore.get_range(files, key, first_byte, next_byte)
+
+    monkeypatch.setattr(files, "get_range", get_range)
+    for first, end in ((0, len(video.data)), (7, len(video.data) - 9), (1_000_000, 1_000_001)):
+        part = ask("GET", f"{video.at}/playable", Range=f"bytes={first}-{end - 1}")
+        assert (part.status, part.body == video.data[first:end]) == (206, True)
+    assert sum(read) < len(video.data)  # of two and a bit that came
+
+
+def test_who_takes_a_file_slowly_gets_all_of_it_and_then_the_next_answer(
+    place: Place, files: FileStore, serving: Callable[[Flask], str]
+) -> None:
+    video = store_video(place, hashlib.sha512(b"y").digest() * 100_000)
+    host = urlsplit(serving(place.app())).netloc
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((host.split(":")[0], int(host.split(":")[1])))
+        asked = f"GET {video.at}/playable HTTP/1.1\r\nHost: {host}\r\n"
+        client.sendall(f"{asked}\r\n{asked}Range: bytes=5-9\r\nConnection: close\r\n\r\n".encode())
+        came = bytearray()
+        while data := client.recv(30_000):
+            came += data
+            if len(came) < 1_000_000:
+                time.sleep(0.001)
+    first, rest = bytes(came).split(b"\r\n\r\n", 1)
+    assert first.startswith(b"HTTP/1.1 200")
+    assert rest.startswith(video.data + b"HTTP/1.1 206")
+    assert rest.endswith(b"\r\n\r\n" + video.data[5:10])
+
+
+@pytest.mark.parametrize("loss", ["cut", "gone"])
+def test_a_file_that_is_lost_while_it_is_sent_is_cut_short_and_nothing_else_is_sent(
+    place: Place, files: FileStore, ask: Client, tmp_path: Path, loss: str
+) -> None:
+    video = store_video(place, hashlib.sha512(b"z").digest() * 600_000)
+    ask.connection.request("GET", f"{video.at}/playable")
+    answer = ask.connection.getresponse()
+    came = answer.read(1)
+    file = tmp_path / "a store" / keys.original_key(video.id)
+    if loss == "gone":
+        file.unlink()
+    else:
+        os.truncate(file, 30_000_000)
+    with pytest.raises(http.client.IncompleteRead) as cut:
+        answer.read()
+    came += cut.value.partial
+    assert video.data.startswith(came)
+    assert len(came) < len(video.data)
 
 
 def test_many_play_at_once_and_each_gets_its_bytes(place: Place, serving: Callable[[Flask], str]) -> None:

@@ -14,6 +14,9 @@ from frametally_web.requests.endpoints import Route
 Handler = Callable[[Request], Awaitable[Response]]
 """Answers a request; raises `Problem`. What of it blocks it does by `asyncio.to_thread`."""
 
+SEND_FILE = "frametally.send_file"
+"""The extension of a request's scope that has the kernel send bytes of a file; see `Connection`."""
+
 
 class NativeRoute(NamedTuple):
     """What lasts, streams, or takes in a body of any length; all else is Flask's.

@@ -6,7 +6,9 @@ import asyncio
 import logging
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -15,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from frametally.errors import FrametallyError, Retryable
 from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally_web.requests.native import disconnected
+from frametally_web.requests.native import SEND_FILE, disconnected
 from frametally_web.requests.problems import Problem
 
 _TAGS = re.compile(r'\*|(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"')
@@ -137,24 +139,28 @@ class StoredBytes(Response):
             return
         disconnection = asyncio.ensure_future(disconnected(receive))
         data, position = self._first, self._part.first_byte + len(self._first)
+        is_file = self._store.url.startswith("file:")
+        send_file = scope.get("extensions", {}).get(SEND_FILE) if is_file else None
         try:
             while not disconnection.done():
-                next_data = self._read(position, 2 * len(data))
-                await send({"type": "http.response.body", "body": data, "more_body": next_data is not None})
-                if next_data is None:
+                is_end = position >= self._part.next_byte
+                next_data = None if send_file or is_end else self._read(position, 2 * len(data))
+                await send({"type": "http.response.body", "body": data, "more_body": not is_end})
+                if is_end:
                     return
-                data = await next_data
+                if send_file:
+                    file = Path(unquote(urlsplit(self._store.address(self._key)).path))
+                    position += await send_file(file, position, self._part.next_byte)
+                data = await (next_data or self._read(position, _FIRST_BYTES))
                 position += len(data)
         except FrametallyError as error:
             _LOG.warning("%s: sent up to byte %d, then: %s", scope["path"], position, error)
         finally:
             disconnection.cancel()
 
-    def _read(self, position: int, most: int) -> asyncio.Future[bytes] | None:
-        """Read the next bytes while the current ones are sent; None after the last ones."""
+    def _read(self, position: int, most: int) -> asyncio.Future[bytes]:
+        """Read the next bytes while the current ones are sent; none after the last ones."""
         until = min(position + min(most, _MOST_BYTES), self._part.next_byte)
-        if position >= until:
-            return None
         data = asyncio.ensure_future(asyncio.to_thread(_read_whole, self._store, self._key, position, until))
         data.add_done_callback(lambda task: task.cancelled() or task.exception())  # it may be left
         return data

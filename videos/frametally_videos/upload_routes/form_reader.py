@@ -50,7 +50,7 @@ class FormReader:
         self._header_name = self._header_value = b""
         self._field: tuple[str, bytearray] | None = None
         self._is_in_file = False
-        self._bytes = bytearray()
+        self._bytes: list[bytes] = []
         try:
             self._parser = MultipartParser(
                 boundary,
@@ -78,9 +78,8 @@ class FormReader:
             self._parser.write(data)
         except FormParserError as error:
             raise _no_form(error) from error
-        form_bytes = bytes(self._bytes)
-        self._bytes.clear()
-        return form_bytes
+        parts, self._bytes = self._bytes, []
+        return b"".join(parts)
 
     def end(self) -> FilePart:
         """Return what a form has said of its file. Raises `Problem`: 400, it was cut, or has no file."""
@@ -141,7 +140,7 @@ class FormReader:
 
     def _add_data(self, data: bytes, start: int, end: int) -> None:
         if self._is_in_file:
-            self._bytes += data[start:end]
+            self._bytes.append(data[start:end])
         elif self._field is not None:
             name, value = self._field
             value += data[start:end]

@@ -303,11 +303,11 @@ class TusRoutes:
 
     async def _receive(self, request: Request, turn: Turn, upload: UploadRecord, offset: int) -> Response:
         length_bytes = upload.length_bytes or 0
-        if await self._place.is_whole(upload):
+        intake = await self._place.open_intake(upload)
+        if not 0 < intake.position < length_bytes and await self._place.is_whole(upload):
             tus_headers.check_offset(offset, length_bytes)
             return await self._accept(upload, None)
         self._check_not_expired(upload)
-        intake = await self._place.open_intake(upload)
         tus_headers.check_offset(offset, intake.position)
         if (body_length(request) or 0) > length_bytes - offset:
             raise Problem(

@@ -17,8 +17,8 @@ from frametally_videos.upload_routes.upload_limits import Limits
 from frametally_videos.uploads.receiving import UploadPorts, keep_upload, note_open, resume_write
 from frametally_web.requests.problems import Problem
 
-_CHUNK_BYTES = 2**20
-"""So much is handed to the store at once; a piece of the write is several of them."""
+_CHUNK_BYTES, _AHEAD_BYTES = 2**20, 2**22
+"""So much is handed to the store at once; and waits at most while the store makes a piece durable."""
 
 _SIGN_OF_LIFE_S = 30.0
 
@@ -102,48 +102,53 @@ class Intake:
 
 
 async def take_in(body: AsyncIterator[bytes], intake: Intake, executor: Executor) -> None:
-    """Take in a body while it comes: while one chunk is written, the next is read.
+    """Take in a body while it comes: some of it waits while what came before is written.
 
     What was read when the body ends early is taken in, too, and then what ended it is raised. Raises as
     `read_body` and `Intake.append`.
     """
     ahead = _WriteAhead(intake, executor)
-    chunk = bytearray()
     try:
         async for data in body:
-            chunk += data
-            if len(chunk) >= _CHUNK_BYTES:
-                await ahead.put(bytes(chunk))
-                chunk.clear()
+            await ahead.put(data)
     except Exception:
         with suppress(FrametallyError, Problem):
-            await ahead.put(bytes(chunk))
             await ahead.done()
         raise
-    await ahead.put(bytes(chunk))
     await ahead.done()
 
 
 class _WriteAhead:
-    """Writes one chunk at a time in a thread; after a failure nothing more."""
+    """Writes waiting parts in one thread at a time; after a failure nothing more."""
 
     def __init__(self, intake: Intake, executor: Executor) -> None:
         self._intake = intake
         self._executor = executor
+        self._parts: list[bytes] = []
+        self._parts_bytes = 0
         self._writing: asyncio.Future[None] | None = None
-        self._has_failed = False
 
-    async def put(self, chunk: bytes) -> None:
-        await self.done()
-        if chunk and not self._has_failed:
-            loop = asyncio.get_running_loop()
-            self._writing = loop.run_in_executor(self._executor, self._intake.append, chunk)
+    async def put(self, data: bytes) -> None:
+        self._parts.append(data)
+        self._parts_bytes += len(data)
+        is_busy = self._writing is not None and not self._writing.done()
+        if self._parts_bytes >= (_AHEAD_BYTES if is_busy else _CHUNK_BYTES):
+            await self._write()
 
     async def done(self) -> None:
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            try:
-                await writing
-            except Exception:
-                self._has_failed = True
-                raise
+        await self._write()
+        if self._writing is not None:
+            await self._writing
+
+    async def _write(self) -> None:
+        if self._writing is not None:
+            await self._writing  # a failure is raised each time
+        if self._parts:
+            parts, self._parts, self._parts_bytes = self._parts, [], 0
+            loop = asyncio.get_running_loop()
+            self._writing = loop.run_in_executor(self._executor, self._append, parts)
+
+    def _append(self, parts: list[bytes]) -> None:
+        data = b"".join(parts)
+        parts.clear()
+        self._intake.append(data)
