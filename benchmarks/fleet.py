@@ -3,7 +3,7 @@
     make services-up SERVICES="kafka s3 postgres elasticsearch"
     python benchmarks/fleet.py [--cameras 1000] [--precision f32] [--scale 1]
 
-1. Each part is measured at three sizes (`fleet_units.py`), and a straight line or a power is fitted.
+1. Each part is measured at three sizes (`fleet_units.py`), and a straight line is fitted.
 2. A year of `--cameras` cameras at 5 frames a second is calculated from these lines (`fleet_year.py`, with
    formulas and list prices).
 3. Each part has a bound, and is asked at how many cameras it reaches it. The smallest breaks first.
@@ -149,8 +149,12 @@ def tables_of(year: Year) -> tuple[list[Table], float]:
         Table(
             title="What breaks first",
             columns=["what", "bound", f"at {year.cameras:,} cameras", "the bound is reached at cameras"],
-            rows=[[what, bound, value, round(cameras)] for what, bound, value, cameras in year.limits()],
-            note="On two cores like these, after a year; 0: at any number of cameras.",
+            rows=[
+                [what, bound, value, "no growth measured" if math.isinf(cameras) else round(cameras, 1)]
+                for what, bound, value, cameras in year.limits()
+            ],
+            note="On two cores like these, after a year. 0: at any number of cameras. A camera's year is as "
+            "much as a day of 365 cameras.",
         ),
         Table(
             title="List prices",
@@ -174,7 +178,7 @@ def points_table(measured: Measured) -> Table:
         rows=[list(row) for row in rows],
         note="Units: frames for job and ledger, rows for indexes, segments for rounds with nothing "
         "new, messages for publish and poll, objects of 60 kB for put and get. Seconds of CPU, or where it "
-        "says so, of the wall.",
+        "says so, of the wall. Exponents of times below a second are mostly noise.",
     )
 
 

@@ -40,8 +40,6 @@ DAY_MS, MODEL, LOG_ID, TOPIC = 1_772_323_200_000, "fleet", "log", "frames"
 LABELS = ["car", "person", "bus", "truck", "bicycle"]
 FPS, MINUTES, SEGMENT_FRAMES, PARTITIONS = 5, 10, 500, 8
 INDEX_CAMERAS = 4
-STRAIGHT, STEEPEST = 1.1, 1.5
-"""Exponents up to the first are taken for 1, those above the second for it: three measurements have noise."""
 MOST_BOXES = 7
 
 
@@ -53,14 +51,13 @@ class Point(NamedTuple):
 
 
 class Line(NamedTuple):
-    """How a cost grows: `at_start + per_unit * units`, and faster where the exponent says so.
-
-    Where it grows slower, the line is an upper bound.
+    """How a cost grows: `at_start + per_unit * units`.
 
     Attributes:
         at_start: What is paid before the first unit, such as a start-up.
-        per_unit: Of the units between the last two measurements.
-        exponent: Of those, without `at_start`; 1: twice the units, twice the cost.
+        per_unit: Of the units between the last two measurements; 0 where they show no growth.
+        exponent: Of those, without `at_start`; 1: twice the units, twice the cost. Where it is above 1, a
+            year takes more than this line says: three measurements are too few to say how much.
         largest: The last measurement.
     """
 
@@ -70,19 +67,12 @@ class Line(NamedTuple):
     largest: Point
 
     def at(self, units: float) -> float:
-        """Extrapolate to so many units: straight, or by the exponent where that is more than 1.1."""
-        if self.exponent <= STRAIGHT:
-            return self.at_start + self.per_unit * units
-        grown: float = (units / self.largest.units) ** min(self.exponent, STEEPEST)
-        return self.at_start + (self.largest.cost - self.at_start) * grown
+        """Extrapolate to so many units."""
+        return self.at_start + self.per_unit * units
 
     def units_within(self, cost: float) -> float:
-        """Return how many units cost so much."""
-        left = max(0.0, cost - self.at_start)
-        if self.exponent <= STRAIGHT:
-            return left / self.per_unit
-        share: float = (left / (self.largest.cost - self.at_start)) ** (1 / min(self.exponent, STEEPEST))
-        return self.largest.units * share
+        """Return how many units cost so much; infinity where there is no growth."""
+        return max(0.0, cost - self.at_start) / self.per_unit if self.per_unit else math.inf
 
 
 def line_of(points: Sequence[Point]) -> Line:
@@ -93,7 +83,7 @@ def line_of(points: Sequence[Point]) -> Line:
     small, middle, large = points
     slope = (middle.cost - small.cost) / (middle.units - small.units)
     at_start = min(max(0.0, small.cost - slope * small.units), 0.9 * min(small.cost, middle.cost))
-    per_unit = max(1e-12, (large.cost - middle.cost) / (large.units - middle.units))
+    per_unit = max(0.0, (large.cost - middle.cost) / (large.units - middle.units))
     grown = math.log(max(1e-9, large.cost - at_start) / max(1e-9, middle.cost - at_start))
     return Line(at_start, per_unit, grown / math.log(large.units / middle.units), large)
 
