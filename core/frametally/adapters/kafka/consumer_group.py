@@ -41,6 +41,8 @@ _JOIN_S = 1.0
 _LEAVE_S = 2.0
 _BOOTSTRAP_S = 8.0
 _LONGEST_HEARTBEAT_S = 0.5
+_FETCH_BYTES = 8 * 1024
+"""Of a partition at a time: the client gives out all that it has of one before it turns to the next."""
 
 
 class _Changed(Exception):
@@ -100,6 +102,7 @@ class KafkaGroupConsumer:
                 session_timeout_ms=round(session_s * 1000),
                 heartbeat_interval_ms=round(min(_LONGEST_HEARTBEAT_S, session_s / 10) * 1000),
                 max_poll_interval_ms=round(lease_s * 1000),
+                max_partition_fetch_bytes=_FETCH_BYTES,
                 bootstrap_timeout_ms=round(_BOOTSTRAP_S * 1000),
             )
             self._kafka.subscribe([topic], listener=self._listener)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Executable, and_, case, delete, func, or_, select
@@ -347,11 +347,9 @@ class SqlLedger:
             progress.update(len(new), len(new), "segments")
         return taken_count + len(batch), len(removed_keys)
 
-    def _put_segments(self, batch: Iterable[TakenSegment]) -> None:
+    def _put_segments(self, batch: Sequence[TakenSegment]) -> None:
         with self._database.writing() as connection:
-            numbers = intake.Numbers(connection)
-            for segment in batch:
-                intake.put_segment(connection, numbers, segment)
+            intake.put_segments(connection, batch)
 
 
 _TakenT = TypeVar("_TakenT")

@@ -8,7 +8,7 @@ unknown, so all of that model's segments are taken in again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
@@ -92,19 +92,36 @@ def put_run(connection: Connection, stored_run: TakenRun) -> None:
         connection.execute(insert(tables.run_frames), rows)
 
 
-def put_segment(connection: Connection, numbers: Numbers, segment: TakenSegment) -> None:
-    """Take in a segment, unless it is there without a problem."""
+def put_segments(connection: Connection, segments: Sequence[TakenSegment]) -> None:
+    """Take in segments, but those that are there without a problem.
+
+    Their frames are written together: a fleet's segment has a few frames of each of very many media.
+    """
+    numbers = Numbers(connection)
+    new_by_model: defaultdict[str, list[TakenSegment]] = defaultdict(list)
+    for segment in segments:
+        if _put_segment(connection, numbers, segment):
+            new_by_model[segment.model].append(segment)
+    for name, new in new_by_model.items():
+        detected = (frame for segment in new for frame in segment.frames)
+        dead = (letter.frame for segment in new for letter in segment.dead_letters if letter.frame)
+        _put_frames(connection, numbers, numbers.number_of(name), detected, dead=False)
+        _put_frames(connection, numbers, numbers.number_of(name), dead, dead=True)
+
+
+def _put_segment(connection: Connection, numbers: Numbers, segment: TakenSegment) -> bool:
+    """Take in a segment without its frames; return whether these are to be taken in."""
     key = segment.info.key
     objects = tables.objects.c
     before = connection.execute(select(objects.problem).where(objects.key == key)).one_or_none()
     if before is not None and before.problem is None:
-        return
+        return False
     connection.execute(delete(tables.objects).where(objects.key == key))
     _remove_segment_rows(connection, key)
     _insert_object(connection, segment.info, "segment", segment.model, None, segment.problem)
     header = segment.header
     if header is None:
-        return
+        return False
     model, number = numbers.number_of(segment.model), numbers.new()
     connection.execute(
         insert(tables.segments).values(
@@ -136,9 +153,6 @@ def put_segment(connection: Connection, numbers: Numbers, segment: TakenSegment)
     ]
     if part_rows:
         connection.execute(insert(tables.parts), part_rows)
-    dead = [letter.frame for letter in segment.dead_letters if letter.frame is not None]
-    _put_frames(connection, numbers, model, segment.frames, dead=False)
-    _put_frames(connection, numbers, model, dead, dead=True)
     letter_rows = [
         {
             "segment": number,
@@ -154,6 +168,7 @@ def put_segment(connection: Connection, numbers: Numbers, segment: TakenSegment)
     ]
     if letter_rows:
         connection.execute(insert(tables.dead_letters), letter_rows)
+    return True
 
 
 def forget_model(connection: Connection, name: str) -> None:

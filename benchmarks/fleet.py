@@ -1,0 +1,218 @@
+"""What a year of a thousand cameras takes: unit costs of this run, their growth, the bill, what breaks first.
+
+    make services-up SERVICES="kafka s3 postgres elasticsearch"
+    python benchmarks/fleet.py [--cameras 1000] [--precision f32] [--scale 1]
+
+1. Each part is measured at three sizes (`fleet_units.py`), and a straight line is fitted.
+2. A year of `--cameras` cameras at 5 frames a second is calculated from these lines (`fleet_year.py`, with
+   formulas and list prices).
+3. Each part has a bound, and is asked at how many cameras it reaches it. The smallest breaks first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import statistics
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from end_to_end_stages import END_TO_END_STAGES, stage_costs
+from fleet_servers import count_listings, count_requests, measure_log, measure_store
+from fleet_units import (
+    FPS,
+    MINUTES,
+    Counted,
+    Point,
+    line_of,
+    measure_counting,
+    measure_history,
+    measure_index,
+)
+from fleet_year import CORE_HOUR_USD, DISK_GB_MONTH_USD, GB_MONTH_USD, PICTURE_DAYS, SPARE, Measured, Year
+from results import Cell, Goal, Table, save
+
+from frametally.files.demo_clip import ensure_demo_clip
+from frametally.settings.loading import load_settings
+from frametally_consumer import load as backends
+
+CAMERAS = (8, 32, 96)
+DAYS = (1, 3, 9)
+SEGMENTS = (1_000, 4_000, 12_000)
+LISTED = (1_000, 2_000, 4_000)
+MESSAGES, OBJECTS = (5_000, 10_000, 20_000), (100, 200, 400)
+SAMPLINGS = ("2", "5", "all")
+
+
+def measure(folder: Path, precision: str, scale: float) -> Measured:
+    """Measure all parts with a network of that precision; `scale` times the usual sizes."""
+    settings = load_settings(
+        data_dir=folder / "costs", detector="openvino", precision=precision, sample_fps="all"
+    )
+    clip = ensure_demo_clip(load_settings().models_dir.expanduser())
+    costs = stage_costs(
+        clip, settings, folder / "stages", cores=backends.cores(), rounds=1, stages=END_TO_END_STAGES
+    )
+    print(costs)
+    points: dict[str, list[Point]] = {}
+
+    def note(units: int, measured: dict[str, float]) -> None:
+        for name, cost in measured.items():
+            points.setdefault(name, []).append(Point(units, cost))
+        print(units, {name: round(cost, 4) for name, cost in measured.items()})
+
+    last: Counted | None = None
+    for cameras in CAMERAS:
+        for tracking in (False, True):
+            name = f"counting-{cameras}-{tracking}"
+            last = measure_counting(folder / name, max(1, round(cameras * scale)), tracking=tracking)
+            note(last.frames, last.costs if tracking else {"job, without objects": last.costs["job"]})
+    again: dict[str, float] = {}
+    for days in DAYS:
+        for name, index in measure_index(folder / f"index-{days}", days).items():
+            again[name] = index.again / (index.publish / days)
+            costs_of_index = {"publish": index.publish, "year": index.year, "day": index.day}
+            note(index.rows, {f"{what}, {name}, wall": cost for what, cost in costs_of_index.items()})
+    for segments in SEGMENTS:
+        note(segments, measure_history(folder / f"history-{segments}", round(segments * scale)))
+    for messages in MESSAGES:
+        note(messages, by_log := measure_log(messages))
+    for objects in OBJECTS:
+        note(objects, measure_store(objects))
+    requests = [count_requests(folder / f"requests-{fps}", fps) for fps in SAMPLINGS]
+    print(requests)
+    listings = count_listings(folder / "listings", LISTED)
+    print(listings)
+    assert last is not None  # noqa: S101 - for the type checker
+    return Measured(
+        {cost.stage: cost.own_ms for cost in costs},
+        {name: line_of(each) for name, each in points.items()},
+        {
+            name: line_of([Point(each.frames, each.calls[name]) for each in requests])
+            for name in requests[-1].calls
+        },
+        line_of(listings),
+        again,
+        last,
+        by_log["bytes"] / MESSAGES[-1],
+        requests[-1],
+    )
+
+
+def tables_of(year: Year) -> tuple[list[Table], float]:
+    """Return the tables of a year, and its dollars."""
+    busy = year.busy()
+    cores = [[what, ms, exponent, cores, math.ceil(cores / SPARE)] for what, ms, cores, exponent in busy]
+    sizes = year.gigabytes()
+    calls = year.calls()
+    index = "PostgreSQL" if "PostgreSQL" in year.indexes else "SQLite"
+    chosen = [row for row in busy if not row[0].startswith("index: ") or row[0] == f"index: {index}"]
+    used = sum(row[2] for row in chosen) / SPARE
+    bill: list[list[Cell]] = [
+        [f"{used:,.0f} cores", used * CORE_HOUR_USD * 8760],
+        ["S3: GB", sum(row[2] for row in sizes if row[3] == "S3") * GB_MONTH_USD * 12],
+        ["disks: GB", sum(row[2] for row in sizes if row[3] == "disk") * DISK_GB_MONTH_USD * 12],
+        ["S3: requests", sum(row[2] for row in calls)],
+    ]
+    total = sum(float(row[1] or 0) for row in bill)
+    bill += [
+        ["all", total],
+        ["per camera", total / year.cameras],
+        ["per million frames", total / year.frames * 1e6],
+    ]
+    return [
+        Table(
+            title="Cores",
+            columns=[
+                "part",
+                "ms a frame",
+                "exponent",
+                "cores always busy",
+                "cores of which a fifth is spare",
+            ],
+            rows=cores,
+            note="Log, store and index: seconds of the wall, with client and server on two cores.",
+        ),
+        Table(
+            title="Bytes",
+            columns=["what", "bytes a frame", "GB at the end of the year", "where"],
+            rows=[[what, round(each), round(gb), where] for what, each, gb, where in sizes],
+            note="What has not reached its days yet counts as if it had, and all from the first day on.",
+        ),
+        Table(
+            title="Requests to S3",
+            columns=["what", "a year", "$ a year"],
+            rows=[[what, round(number), round(usd)] for what, number, usd in calls],
+        ),
+        Table(
+            title="What breaks first",
+            columns=["what", "bound", f"at {year.cameras:,} cameras", "the bound is reached at cameras"],
+            rows=[
+                [what, bound, value, "no growth measured" if math.isinf(cameras) else round(cameras, 1)]
+                for what, bound, value, cameras in year.limits()
+            ],
+            note="On two cores like these, after a year. 0: at any number of cameras. A camera's year is as "
+            "much as a day of 365 cameras.",
+        ),
+        Table(
+            title="List prices",
+            columns=["what", "$ a year"],
+            rows=[[what, round(float(usd or 0), 2)] for what, usd in bill],
+            note=f"Index on {index}; pictures for {PICTURE_DAYS} days.",
+        ),
+    ], total
+
+
+def points_table(measured: Measured) -> Table:
+    """Return what was fitted."""
+    rows: list[Sequence[Cell]] = [
+        [name, line.largest.units, line.largest.cost, line.at_start, line.per_unit * 1e6, line.exponent]
+        for name, line in measured.lines.items()
+        if name != "bytes"
+    ]
+    return Table(
+        title="Unit costs of this run",
+        columns=["what", "largest size", "s", "s at the start", "µs a unit", "exponent"],
+        rows=[list(row) for row in rows],
+        note="Units: frames for job and ledger, rows for indexes, segments for rounds with nothing "
+        "new, messages for publish and poll, objects of 60 kB for put and get. Seconds of CPU, or where it "
+        "says so, of the wall. Exponents of times below a second are mostly noise.",
+    )
+
+
+def main() -> None:
+    """Measure, calculate, and write benchmarks/results/fleet.json."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--cameras", type=int, default=1000)
+    parser.add_argument("--precision", choices=["f32", "bf16", "int8"], default="f32")
+    parser.add_argument("--scale", type=float, default=1.0, help="times the usual sizes")
+    options = parser.parse_args()
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        measured = measure(Path(folder), options.precision, options.scale)
+    tables, total = tables_of(Year(measured, options.cameras))
+    exponents = [measured.lines[name].exponent for name in ("job", "ledger", "publish, wall", "put, wall")]
+    save(
+        name="fleet",
+        title="A year of a thousand cameras, calculated",
+        about=f"{options.cameras:,} cameras at {FPS} frames a second for a year, from unit costs of one run "
+        f"at three sizes ({MINUTES} minutes of {', '.join(map(str, CAMERAS))} cameras through job, ledger "
+        "and index). Formulas and prices are in `benchmarks/fleet_year.py`. Nobody has run such a fleet.",
+        load_before=load,
+        packages=["elasticsearch", "kafka-python", "mrjob", "obstore", "openvino", "psycopg", "sqlalchemy"],
+        tables=[*tables, points_table(measured)],
+        goals=[
+            Goal(
+                what="exponent of growth, the median of job, ledger, log and store",
+                measured=round(statistics.median(exponents), 2),
+                at_most=1.1,
+            )
+        ],
+    )
+    print(f"{total:,.0f} $ a year")
+
+
+if __name__ == "__main__":
+    main()

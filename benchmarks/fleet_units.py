@@ -1,0 +1,341 @@
+"""What one unit of each part costs, measured at three sizes, on the product's parts and on real servers.
+
+Costs are seconds of this process and of its children's processors unless a name says `wall`; what a server
+takes on this machine is only in the wall.
+"""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+import time
+import uuid
+import zlib
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import NamedTuple
+
+from results import ROOT
+from services import running_servers
+
+from frametally import keys
+from frametally.opening import open_count_index, open_ledger, open_object_store
+from frametally.ports.count_index import CountIndex, CountQuery
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import NoProgress
+from frametally.records import Coverage, Detection, Evidence, FrameDetections, IntervalCount, Run
+from frametally.segments.contents import encode_segment
+from frametally.settings.access import ServerAccess
+from frametally.settings.fields import SecretStr
+from frametally.settings.loading import load_settings
+from frametally_hadoop.driver import aggregate
+from frametally_search.indexer import index_runs
+
+sys.path += [str(ROOT), str(ROOT / "tests" / "servers")]
+from postgres_schemas import fresh_schema
+
+DAY_MS, MODEL, LOG_ID, TOPIC = 1_772_323_200_000, "fleet", "log", "frames"
+LABELS = ["car", "person", "bus", "truck", "bicycle"]
+FPS, MINUTES, SEGMENT_FRAMES, PARTITIONS = 5, 10, 500, 8
+INDEX_CAMERAS = 4
+MOST_BOXES = 7
+
+
+class Point(NamedTuple):
+    """One measurement: so many units cost so much."""
+
+    units: int
+    cost: float
+
+
+class Line(NamedTuple):
+    """How a cost grows: `at_start + per_unit * units`.
+
+    Attributes:
+        at_start: What is paid before the first unit, such as a start-up.
+        per_unit: Of the units between the last two measurements; 0 where they show no growth.
+        exponent: Of those, without `at_start`; 1: twice the units, twice the cost. Where it is above 1, a
+            year takes more than this line says: three measurements are too few to say how much.
+        largest: The last measurement.
+    """
+
+    at_start: float
+    per_unit: float
+    exponent: float
+    largest: Point
+
+    def at(self, units: float) -> float:
+        """Extrapolate to so many units."""
+        return self.at_start + self.per_unit * units
+
+    def units_within(self, cost: float) -> float:
+        """Return how many units cost so much; infinity where there is no growth."""
+        return max(0.0, cost - self.at_start) / self.per_unit if self.per_unit else math.inf
+
+
+def line_of(points: Sequence[Point]) -> Line:
+    """Fit a line through three measurements, the smallest first.
+
+    The first two give what is paid at the start; the last two, without it, the exponent.
+    """
+    small, middle, large = points
+    slope = (middle.cost - small.cost) / (middle.units - small.units)
+    at_start = min(max(0.0, small.cost - slope * small.units), 0.9 * min(small.cost, middle.cost))
+    per_unit = max(0.0, (large.cost - middle.cost) / (large.units - middle.units))
+    grown = math.log(max(1e-9, large.cost - at_start) / max(1e-9, middle.cost - at_start))
+    return Line(at_start, per_unit, grown / math.log(large.units / middle.units), large)
+
+
+def cpu_s() -> float:
+    """Seconds of processors that this process and the children that it waited for have taken."""
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def cost_of(work: Callable[[], object], clock: Callable[[], float] = cpu_s) -> float:
+    """Return what `work` takes."""
+    began = clock()
+    work()
+    return clock() - began
+
+
+# Footage.
+
+
+def write_footage(store: ObjectStore, cameras: int) -> int:
+    """Write the segments of ten minutes of so many cameras; return how many frames they have.
+
+    Each camera sees one to seven objects that drive through its picture, 3.5 boxes a frame on average.
+    """
+    held: list[list[FrameDetections]] = [[] for _ in range(PARTITIONS)]
+    offsets = [0] * PARTITIONS
+
+    def flush(partition: int) -> None:
+        put_segment(store, partition, offsets[partition], held[partition])
+        offsets[partition] += len(held[partition])
+        held[partition].clear()
+
+    for number in range(MINUTES * 60 * FPS):
+        for camera in range(cameras):
+            frame = frame_of(f"camera-{camera:04}", DAY_MS + number * 1000 // FPS, camera)
+            key = keys.frame_log_key(frame.source, frame.captured_at_ms)
+            partition = zlib.crc32(key) % PARTITIONS
+            held[partition].append(frame)
+            if len(held[partition]) == SEGMENT_FRAMES:
+                flush(partition)
+    for partition in range(PARTITIONS):
+        if held[partition]:
+            flush(partition)
+    return sum(offsets)
+
+
+def frame_of(source: str, at_ms: int, seed: int) -> FrameDetections:
+    """Return a frame in which objects are where they have driven to by then."""
+    minute, step = divmod((at_ms - DAY_MS) * FPS // 1000, 60 * FPS)
+    boxes = [
+        Detection(
+            label=LABELS[(seed + lane) % len(LABELS)],
+            confidence=0.9,
+            box=(float(step * 2 % 560), 20.0 + 60 * lane, 64.0, 40.0),
+        )
+        for lane in range((seed + minute) % MOST_BOXES + 1 if (seed + minute) % 8 else 0)
+    ]
+    return FrameDetections(
+        image_path=keys.image_key(source, at_ms, "ab" * 32, at_ms * FPS // 1000 % 10_000_000),
+        source=source,
+        frame_index=at_ms * FPS // 1000 % 10_000_000,
+        captured_at_ms=at_ms,
+        time_source="start_time",
+        width_px=640,
+        height_px=480,
+        media="ab" * 32,
+        model=MODEL,
+        detections=boxes,
+    )
+
+
+def put_segment(store: ObjectStore, partition: int, offset: int, frames: Sequence[FrameDetections]) -> None:
+    """Write a segment as the consumer does, its counts in the header."""
+    body = encode_segment(
+        model=MODEL,
+        log_id=LOG_ID,
+        topic=TOPIC,
+        partition=partition,
+        first_offset=offset,
+        next_offset=offset + len(frames),
+        frames=frames,
+        dead_letters=[],
+        counting=load_settings("consumer").segment_counting(),
+    )
+    store.put(keys.segment_key(MODEL, LOG_ID, TOPIC, partition, offset), body, durable=False)
+
+
+# The job, the ledger, the index and the page.
+
+
+class Counted(NamedTuple):
+    """What one size of footage costs after detection."""
+
+    frames: int
+    rows: int
+    stored_bytes: dict[str, int]
+    costs: dict[str, float]
+
+
+def measure_counting(folder: Path, cameras: int, *, tracking: bool) -> Counted:
+    """Count ten minutes of so many cameras, and take them into ledger and index."""
+    settings = load_settings("hadoop", data_dir=folder, count_objects=tracking)
+    costs: dict[str, float] = {}
+    with closing(open_object_store(settings.store_url)) as store:
+        frames = write_footage(store, cameras)
+
+        def count() -> None:
+            aggregate(settings=settings, store=store, progress=NoProgress())
+
+        costs["job"] = cost_of(count)
+        with closing(open_ledger(settings.ledger_url)) as ledger:
+            costs["ledger"] = cost_of(lambda: ledger.refresh(store, NoProgress()))
+        with closing(open_count_index(settings.index_url)) as index:
+            rows = index_runs(store=store, index=index, progress=NoProgress()).documents
+        late = frame_of("camera-0000", DAY_MS + MINUTES * 60_000, 0)
+        put_segment(store, PARTITIONS, 0, [late])
+        costs["job, one frame late"] = cost_of(count)
+    sizes = {
+        "detections": _bytes(folder / "store" / "metadata"),
+        "counts": _bytes(folder / "store" / "mapreduce-output") // 2,  # two runs of the day
+        "tracks": _bytes(folder / "store" / "tracks") // 2,
+        "index": _bytes(folder / "index.sqlite"),
+        "ledger": _bytes(folder / "ledger.sqlite"),
+    }
+    return Counted(frames, rows, sizes, costs)
+
+
+class Indexed(NamedTuple):
+    """What so many rows cost an index, in seconds of the wall.
+
+    Attributes:
+        rows: How many there are in the end.
+        publish: All days, one after the other.
+        again: The last day once more, with one row changed.
+        year: The chart of all days by day, of all cameras.
+        day: The chart of one day by hours, of one camera.
+    """
+
+    rows: int
+    publish: float
+    again: float
+    year: float
+    day: float
+
+
+def measure_index(folder: Path, days: int) -> dict[str, Indexed]:
+    """Publish days of `INDEX_CAMERAS` cameras to an empty index of every kind, and ask for charts."""
+    folder.mkdir()
+    servers = running_servers()
+    measured = {"SQLite": _measure_index(open_count_index(f"sqlite:///{folder / 'index.sqlite'}"), days)}
+    if "POSTGRES_URL" in servers:
+        values = {name: servers[f"POSTGRES_{name}"] for name in ("URL", "USER", "PASSWORD")}
+        with fresh_schema(values) as place:
+            measured["PostgreSQL"] = _measure_index(open_count_index(*place), days)
+    if "ELASTICSEARCH_URL" in servers:
+        password = SecretStr(servers["ELASTICSEARCH_PASSWORD"])
+        access = ServerAccess(user=servers["ELASTICSEARCH_USER"], password=password)
+        url = f"{servers['ELASTICSEARCH_URL']}/hadoop-object-counts-fleet-{uuid.uuid4().hex[:6]}"
+        measured["Elasticsearch"] = _measure_index(open_count_index(url, access), days)
+    return measured
+
+
+def _measure_index(index: CountIndex, days: int) -> Indexed:
+    with closing(index):
+        publish = again = 0.0
+        rows = 0
+        for day in range(days):
+            run, counts, coverage = day_of_rows(day, sequence=1)
+            rows += len(counts) + len(coverage)
+            publish += cost_of(lambda: index.publish(run, counts, coverage), time.perf_counter)  # noqa: B023
+        run, counts, coverage = day_of_rows(days - 1, sequence=2)
+        again = cost_of(lambda: index.publish(run, counts, coverage), time.perf_counter)
+        last_ms = DAY_MS + (days - 1) * 86_400_000
+        year = CountQuery(MODEL, 60, 86_400)
+        day_of_one = CountQuery(
+            MODEL, 60, 3600, sources=("camera-0001",), from_ms=last_ms, to_ms=last_ms + 86_400_000
+        )
+        return Indexed(rows, publish, again, _chart_s(index, year), _chart_s(index, day_of_one))
+
+
+def day_of_rows(day: int, *, sequence: int) -> tuple[Run, list[IntervalCount], list[Coverage]]:
+    """Return a day of counts of each minute, with three labels a camera and minute."""
+    day_ms = DAY_MS + day * 86_400_000
+    run_id = f"{sequence:06d}-{day:016x}"
+    run = Run(
+        run_id=run_id,
+        sequence=sequence,
+        model=MODEL,
+        params="0a1b2c3d",
+        interval_s=60,
+        day=keys.utc_day(day_ms),
+        prefix=keys.run_folder(MODEL, "0a1b2c3d", 60, keys.utc_day(day_ms), run_id),
+        parts=["part-00000"],
+        inputs_sha256="00",
+        frames=INDEX_CAMERAS * 1440 * 60 * FPS,
+        duplicates_dropped=0,
+    )
+    counts, coverage = [], []
+    for camera in range(INDEX_CAMERAS):
+        source = f"camera-{camera:04}"
+        for minute in range(1440):
+            at_ms = day_ms + minute * 60_000
+            of_minute = {"model": MODEL, "source": source, "interval_start_ms": at_ms, "interval_s": 60}
+            coverage.append(Coverage(frames=60 * FPS, **of_minute))  # type: ignore[arg-type]
+            for number, label in enumerate(LABELS[:3]):
+                detections = 1 + (minute * 7 + number + sequence * (minute == 0)) % 40
+                seen = Evidence(
+                    image_path=keys.image_key(source, at_ms, "ab" * 32, minute), captured_at_ms=at_ms, count=1
+                )
+                counts.append(
+                    IntervalCount(
+                        label=label,
+                        frames=60 * FPS,
+                        detections=detections,
+                        peak=1,
+                        objects=detections,
+                        evidence=[seen],
+                        **of_minute,  # type: ignore[arg-type]
+                    )
+                )
+    return run, counts, coverage
+
+
+def _chart_s(index: CountIndex, query: CountQuery) -> float:
+    """Return how long a chart takes: the fastest of five, so caches are warm."""
+    return min(cost_of(lambda: index.histogram(query), time.perf_counter) for _ in range(5))
+
+
+def _bytes(path: Path) -> int:
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def measure_history(folder: Path, segments: int) -> dict[str, float]:
+    """Return what a round with nothing new costs beside so many segments of earlier ones."""
+    settings = load_settings("hadoop", data_dir=folder, count_objects=False)
+    with closing(open_object_store(settings.store_url)) as store:
+        for number in range(segments):
+            frame = frame_of(f"camera-{number % 10}", DAY_MS + number // 10 * 1000, 0)
+            put_segment(store, 0, number, [frame])
+
+        def plan() -> None:
+            aggregate(settings=settings, store=store, progress=NoProgress())
+
+        plan()
+        costs = {"planning, nothing new": min(cost_of(plan) for _ in range(2))}
+        with closing(open_ledger(settings.ledger_url)) as ledger:
+
+            def refresh() -> None:
+                ledger.refresh(store, NoProgress())
+
+            refresh()
+            costs["ledger, nothing new"] = min(cost_of(refresh) for _ in range(2))
+    return costs

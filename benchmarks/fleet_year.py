@@ -1,0 +1,246 @@
+"""What a fleet takes in a year by unit costs: cores, bytes, requests, list prices, and what breaks first.
+
+A round of counting comes every 15 minutes, pictures are kept for 30 days, the log for a day, all else for the
+year. List prices, all of AWS in us-east-1, without taxes, discounts and traffic:
+
+- S3 Standard: 0.005 $ per 1,000 PUT, POST and LIST, 0.0004 $ per 1,000 GET and HEAD, 0.021 $ per GB and month
+  above 500 TB (S3's page of prices, 2025).
+- A core: half of an `m7g.large` on demand, 0.0816 $ an hour (EC2's page of prices, June 2026). Cores are
+  taken for as fast as those of the machine that measured.
+- Disks of servers: 0.08 $ per GB and month (EBS gp3, EBS's page of prices, 2025).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fleet_servers import Requests
+from fleet_units import FPS, SEGMENT_FRAMES, Counted, Line
+
+PUT_USD, GET_USD = 0.005 / 1000, 0.0004 / 1000
+GB_MONTH_USD, DISK_GB_MONTH_USD, CORE_HOUR_USD = 0.021, 0.08, 0.0816 / 2
+YEAR_S, DAY_S, HOUR_S = 365 * 86_400, 86_400, 3600
+PICTURE_DAYS, LOG_DAYS = 30, 1
+ROUND_S, SPARE = 900, 0.8
+"""Seconds between rounds of counting; the share of a core that work may take."""
+HOUR_RECOUNTED = 2.5
+"""How often a frame is counted: of four rounds in its hour, the first counts a quarter, the last all."""
+PLANNING_S, CHART_S = 60.0, 0.1
+PARTITIONS, BATCH_S = 32, 5.0
+SOME_CALLS = 0.05
+"""Calls a frame from which on they are taken for calls of frames: below, they are of media and segments."""
+PRODUCER = {"decode the video", "convert to BGR", "encode JPEG", "put the frame", "announce, in hundreds"}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All of one run.
+
+    Attributes:
+        stages: CPU milliseconds of a frame by stage.
+        lines: By the name of a cost, how it grows with frames (`job`, `ledger`), rows of an index, segments
+            (`nothing new`), messages or objects.
+        calls: By stage and kind, how calls to S3 grow with frames.
+        listings: How LIST requests of a round with nothing new grow with segments.
+        again: By index, what a day costs that is published again with one row changed, to one that is new.
+        last: The largest size of counting.
+        log_bytes: What a message takes on Kafka's disk.
+        requests: The largest number of frames through all stages.
+    """
+
+    stages: dict[str, float]
+    lines: dict[str, Line]
+    calls: dict[str, Line]
+    listings: Line
+    again: dict[str, float]
+    last: Counted
+    log_bytes: float
+    requests: Requests
+
+    def stage_s(self, *, of_producer: bool) -> float:
+        """Return the CPU seconds of a frame, before the log or after it."""
+        return sum(ms for stage, ms in self.stages.items() if (stage in PRODUCER) == of_producer) / 1000
+
+
+class Year:
+    """A year of a fleet, by what was measured."""
+
+    def __init__(self, measured: Measured, cameras: int) -> None:
+        """Calculate for so many cameras."""
+        self.measured, self.cameras = measured, cameras
+        self.frames = cameras * FPS * YEAR_S
+        a_second = cameras * FPS / PARTITIONS
+        self.segments = self.frames / min(SEGMENT_FRAMES, a_second * BATCH_S)
+        self.rows_a_frame = measured.last.rows / measured.last.frames
+        self.rows = self.frames * self.rows_a_frame
+        self.rounds = YEAR_S / ROUND_S
+
+    def line(self, name: str) -> Line:
+        """Return how a cost grows."""
+        return self.measured.lines[name]
+
+    # Cores.
+
+    def busy(self) -> list[tuple[str, float, float, float | None]]:
+        """Return by part: milliseconds of a frame, cores that are always busy, the exponent if any."""
+        measured = self.measured
+        per_frame: list[tuple[str, float, float | None]] = [
+            ("producer: decode, encode, put, announce", measured.stage_s(of_producer=True), None),
+            ("consumer: fetch, decode, detect, write", measured.stage_s(of_producer=False), None),
+        ]
+        for what, name, times in (
+            ("log: publish and poll", ("publish, wall", "poll, wall"), 1.0),
+            ("store: put and get", ("put, wall", "get, wall"), 1.0),
+            ("job, each hour 2.5 times", ("job",), HOUR_RECOUNTED),
+            ("ledger", ("ledger",), 1.0),
+        ):
+            lines = [self.line(one) for one in name]
+            seconds = times * sum(line.per_unit for line in lines)
+            per_frame.append((what, seconds, max(line.exponent for line in lines)))
+        for index in self.indexes:
+            line = self.line(f"publish, {index}, wall")
+            seconds = line.per_unit * self.rows_a_frame * self.day_published(index)
+            per_frame.append((f"index: {index}", seconds, line.exponent))
+        rows: list[tuple[str, float, float, float | None]] = [
+            (what, seconds * 1000, seconds * self.frames / YEAR_S, exponent)
+            for what, seconds, exponent in per_frame
+        ]
+        planning = self.line("planning, nothing new")
+        seconds = planning.at(self.segments / 2) + self.line("ledger, nothing new").at(self.segments / 2)
+        rows.append(
+            (
+                "planning and ledger, over half a year of segments",
+                seconds * self.rounds / self.frames * 1000,
+                seconds / ROUND_S,
+                planning.exponent,
+            )
+        )
+        return rows
+
+    @property
+    def indexes(self) -> list[str]:
+        """Return the names of the indexes that were measured."""
+        return list(self.measured.again)
+
+    def day_published(self, index: str) -> float:
+        """Return how often a row is published: once, and by a late frame in each later round."""
+        return 1 + self.measured.again[index] * DAY_S / ROUND_S / 2
+
+    # Bytes.
+
+    def gigabytes(self) -> list[tuple[str, float, float, str]]:
+        """Return by what is stored: bytes of a frame, GB at the year's end, and where."""
+        last, requests = self.measured.last, self.measured.requests
+        per_frame = {name: size / last.frames for name, size in last.stored_bytes.items()}
+        picture = requests.frame_bytes / requests.frames
+        return [
+            ("pictures, 30 days", picture, self.gb(picture) * PICTURE_DAYS / 365, "S3"),
+            ("detections", per_frame["detections"], self.gb(per_frame["detections"]), "S3"),
+            ("counts", per_frame["counts"], self.gb(per_frame["counts"]), "S3"),
+            ("tracks", per_frame["tracks"], self.gb(per_frame["tracks"]), "S3"),
+            (
+                "log, a day",
+                self.measured.log_bytes,
+                self.gb(self.measured.log_bytes) * LOG_DAYS / 365,
+                "disk",
+            ),
+            ("index (SQLite's file)", per_frame["index"], self.gb(per_frame["index"]), "disk"),
+            ("ledger (SQLite's file)", per_frame["ledger"], self.gb(per_frame["ledger"]), "disk"),
+        ]
+
+    def gb(self, bytes_a_frame: float) -> float:
+        """Return the GB of a year."""
+        return bytes_a_frame * self.frames / 1e9
+
+    # Requests.
+
+    def calls(self) -> list[tuple[str, float, float]]:
+        """Return by stage and kind: calls of a year, and what they cost."""
+        rows = [
+            (f"{name}, with each frame", line.per_unit * self.frames)
+            for name, line in sorted(self.measured.calls.items())
+            if line.per_unit >= SOME_CALLS
+        ]
+        listings = self.measured.listings.at(self.segments / 2)
+        rows += [
+            ("consume PUT, segments", self.segments),
+            ("aggregate LIST, planning and ledger each round", listings * self.rounds),
+        ]
+        return [(what, calls, calls * price_of(what)) for what, calls in rows]
+
+    # What breaks first.
+
+    def limits(self) -> list[tuple[str, str, float, float]]:
+        """Return what has a bound: what, the bound, its value, and the cameras at which it is reached."""
+        a_year = self.segments / self.cameras
+        picture_puts = self.measured.calls["produce PUT"].per_unit * self.frames * PUT_USD
+        kept = self.gigabytes()[0][2] * GB_MONTH_USD * 12
+        planning, ledger = self.line("planning, nothing new"), self.line("ledger, nothing new")
+        rows = [
+            (
+                "the bill of an object per frame, to that of storing what is kept",
+                "1 time",
+                picture_puts / kept,
+                0.0 if picture_puts > kept else float(self.cameras),
+            ),
+            (
+                "planning a round, a year of segments, CPU s",
+                f"{PLANNING_S:g} s",
+                planning.at(self.segments),
+                planning.units_within(PLANNING_S) / a_year,
+            ),
+            (
+                "ledger of a round, a year of segments, CPU s",
+                f"{PLANNING_S:g} s",
+                ledger.at(self.segments),
+                ledger.units_within(PLANNING_S) / a_year,
+            ),
+            (
+                "counting the last round of an hour, CPU s of one core",
+                f"{ROUND_S} s",
+                self.line("job").at(self.cameras * FPS * HOUR_S),
+                self.line("job").units_within(ROUND_S) / FPS / HOUR_S,
+            ),
+            (
+                "one Kafka broker on one core, announcements a second",
+                f"{1 / self.line('publish, wall').per_unit:,.0f}",
+                float(self.cameras * FPS),
+                1 / self.line("publish, wall").per_unit / FPS,
+            ),
+            (
+                f"{PARTITIONS} consumers of a core each, one a partition, frames a second",
+                f"{PARTITIONS * SPARE / self.measured.stage_s(of_producer=False):,.0f}",
+                float(self.cameras * FPS),
+                PARTITIONS * SPARE / self.measured.stage_s(of_producer=False) / FPS,
+            ),
+        ]
+        a_day = self.rows / 365
+        for index in self.indexes:
+            year, day = self.line(f"year, {index}, wall"), self.line(f"day, {index}, wall")
+            publish, again = self.line(f"publish, {index}, wall"), self.measured.again[index]
+            rows += [
+                (
+                    f"the chart of a year of all cameras on {index}, s",
+                    f"{CHART_S:g} s",
+                    year.at(self.rows),
+                    year.units_within(CHART_S) / (self.rows / self.cameras),
+                ),
+                (
+                    f"the chart of a day of one camera on {index}, s",
+                    f"{CHART_S:g} s",
+                    day.at(self.rows),
+                    day.units_within(CHART_S) / (self.rows / self.cameras),
+                ),
+                (
+                    f"publishing the last round of a day to {index}, s",
+                    f"{ROUND_S} s",
+                    publish.at(a_day) * again,
+                    publish.units_within(ROUND_S / again) / (a_day / self.cameras),
+                ),
+            ]
+        return sorted(rows, key=lambda row: row[3])
+
+
+def price_of(what: str) -> float:
+    """Return the dollars of a call by its stage and kind."""
+    return GET_USD if what.split()[1].strip(",") in ("GET", "HEAD") else PUT_USD
