@@ -40,16 +40,16 @@ def spark_session(
             f"Spark is not installed here ({error}): run pip install 'frametally[spark]', and install Java 17"
         ) from error
     logging.getLogger("py4j").setLevel(logging.WARNING)
-    here = {}
+    local_options = {}
     if settings.spark_master.startswith("local"):
-        here = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+        local_options = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
     builder = SparkSession.builder.appName(name).master(settings.spark_master)
-    for option, value in (_CONFIGURATION | here | dict(options())).items():
+    for option, value in (_CONFIGURATION | local_options | dict(options())).items():
         builder = builder.config(option, value)
     before = dict(os.environ)
     # Its processes load the settings as any of ours do, by the environment that Spark starts them with.
     os.environ |= environment_of(settings) | {"PYSPARK_PYTHON": sys.executable}
-    if here:
+    if local_options:
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     try:
         session = builder.getOrCreate()
