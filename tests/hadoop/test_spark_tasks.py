@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from tests.hadoop.test_segment_counts import by_lines, put
 
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_object_store
+from frametally_cli import main as cli
 from frametally_hadoop.publication import days_on_spark
 from frametally_hadoop.running import spark
 
 HOUR_MS = 3_600_000
+ON_SPARK = spark.spark_context
 
 
 @pytest.fixture(autouse=True)
@@ -155,14 +158,33 @@ def test_a_segment_that_cannot_be_read_is_one_line_with_its_name(drives: Footage
     assert "\n" not in str(raised.value)
 
 
-def test_a_store_that_refuses_the_tasks_is_one_line(drives: Footage, monkeypatch: pytest.MonkeyPatch) -> None:
+def ended(footage: Footage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the command says on Spark, where it can count nothing."""
+    monkeypatch.setenv("FRAMETALLY_STORE_URL", footage.store.url)
+    command = ["aggregate", "--runner", "spark", "--data-dir", str(footage.settings.data_dir)]
+    assert cli.main(command) == 2
+    assert published(footage) == {}
+    return capsys.readouterr().err
+
+
+def test_a_store_that_refuses_the_tasks_is_one_line(
+    drives: Footage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(url: str) -> None:
         raise Misconfigured(f"{url} refuses us: check FRAMETALLY_STORE_SECRET_KEY")
 
     monkeypatch.setattr(spark, "_open_store", refuse)
-    with pytest.raises(Misconfigured, match=r"^file://.* refuses us: check FRAMETALLY_STORE_SECRET_KEY$"):
-        drives.aggregate(runner="spark")
-    assert published(drives) == {}
+    [line] = ended(drives, capsys, monkeypatch).splitlines()[-1:]
+    assert "refuses us: check FRAMETALLY_STORE_SECRET_KEY" in line
+
+
+def test_without_spark_the_command_says_what_to_install(
+    drives: Footage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(days_on_spark, "spark_context", ON_SPARK)
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    [line] = ended(drives, capsys, monkeypatch).splitlines()[-1:]
+    assert "run pip install 'frametally[spark]', and install Java 17" in line
 
 
 @pytest.mark.parametrize("kind", [Misconfigured, Poison, Retryable])
