@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -46,7 +48,7 @@ def spark_session(
     builder = SparkSession.builder.appName(name).master(settings.spark_master)
     for option, value in (_CONFIGURATION | local_options | dict(options())).items():
         builder = builder.config(option, value)
-    before = dict(os.environ)
+    before, on_ctrl_c = dict(os.environ), signal.getsignal(signal.SIGINT)
     # Its processes load the settings as any of ours do, by the environment that Spark starts them with.
     os.environ |= environment_of(settings) | {"PYSPARK_PYTHON": sys.executable}
     if local_options:
@@ -61,6 +63,9 @@ def spark_session(
     finally:
         os.environ.clear()
         os.environ |= before
+        # Spark takes Ctrl-C for itself; how a command ends by it is the command's to say.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, on_ctrl_c)
     try:
         yield session
     finally:

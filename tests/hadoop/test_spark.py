@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -137,10 +138,12 @@ def test_a_store_that_refuses_the_tasks_is_one_line_and_an_exit_code(segments: F
     assert "\n" not in str(raised.value)
 
 
-def test_no_secret_is_in_sparks_configuration(tmp_path: Path) -> None:
+def test_no_secret_is_in_sparks_configuration_and_ctrl_c_stays_the_commands(tmp_path: Path) -> None:
     secrets = {"store_secret_key": "geheim-1", "index_password": "geheim-2"}
     settings = load_settings(data_dir=tmp_path, spark_master="local[1]", **secrets).resolved()
+    on_ctrl_c = signal.getsignal(signal.SIGINT)
     with spark_session(settings, "secrets") as session:
+        assert signal.getsignal(signal.SIGINT) is on_ctrl_c
         configuration = session.sparkContext.getConf().getAll()
         [seen] = session.sparkContext.parallelize([0], 1).map(_secret).collect()
     assert not any("geheim" in f"{pair}" for pair in configuration)
