@@ -125,7 +125,8 @@ def _publish_days(
 ) -> Iterator[DayOutcome]:
     """Publish the one day of a partition from its lines, among which its plan comes, too."""
     with tempfile.TemporaryDirectory(prefix="frametally-count-") as folder:
-        outcome, plans = Outcome.within(Path(folder)), []
+        outcome = Outcome.within(Path(folder))
+        plans: list[DayPlan] = []
         for _, item in pairs:
             if isinstance(item, bytes):
                 outcome.add(item, params.interval_s)
