@@ -70,6 +70,20 @@ def spark_session(
         yield session
     finally:
         session.stop()
+        _end_java()
+
+
+def _end_java() -> None:
+    """End the Java process that pyspark keeps for a next session, whose settings may be others."""
+    from pyspark import SparkContext
+
+    gateway = SparkContext._gateway
+    if gateway is None or gateway.proc is None:  # `spark-submit` has started it, and ends it
+        return
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait()
+    SparkContext._gateway = SparkContext._jvm = None
 
 
 def first_line(error: object) -> str:
