@@ -122,7 +122,7 @@ def test_no_link_and_no_key_travels_in_the_job(drives: Footage, monkeypatch: pyt
     called: list[str] = []
     watched = WatchedStore(drives.store, lambda call, _: called.append(call))
     sent: list[bytes] = []
-    run_task = days_on_spark.run_task
+    run_task = spark.run_task
 
     def noted(*arguments: Any) -> Any:
         sent.append(pickle.dumps(arguments[:-1]))
