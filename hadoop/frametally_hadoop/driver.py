@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
+from pathlib import Path
 
 from frametally import keys
 from frametally.books.runs import DayKey
@@ -26,13 +27,13 @@ from frametally.telemetry.traces import TRACES
 from frametally_hadoop.job.fetching import LinkEnded
 from frametally_hadoop.job.params import CountParams, TrackParams, checked, label_groups, label_thresholds
 from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, StepReport, counting_steps
-from frametally_hadoop.planning.plan import CountingPlan, DayPlan, make_plan
+from frametally_hadoop.planning.plan import CountingPlan, make_plan
 from frametally_hadoop.planning.segment_notes import Aggregated, SegmentNotes, note_pace
 from frametally_hadoop.planning.surroundings import Surroundings, label_warnings, look_around
-from frametally_hadoop.publication.publish import NotPublished, OnlyLoses, publish_day, renew_report
-from frametally_hadoop.publication.quality_checks import DayAudit
+from frametally_hadoop.publication.days_on_spark import count_on_spark
+from frametally_hadoop.publication.publish import DayOutcome, publish_counted, renew_report
 from frametally_hadoop.running.engine import cluster_of, workspace
-from frametally_hadoop.running.outcome import NotKept, Outcome, count_plan
+from frametally_hadoop.running.outcome import NotKept, count_plan
 
 _ATTEMPTS = 8
 _MOST_TRACED_SEGMENTS = 100
@@ -125,6 +126,7 @@ class _Aggregation:
         self._failed_checks: dict[str, int] = {}
         self._labels_seen: set[str] = set()
         self._plan: CountingPlan
+        self._look_around: Callable[[ObjectStore], Surroundings]
         self._surroundings: Callable[[], Surroundings]
 
     def run(self) -> AggregateReport:
@@ -158,16 +160,15 @@ class _Aggregation:
         )
         self._plan = plan
         self._warnings += [line for line in plan.warnings if line not in self._warnings]
-        self._surroundings = cache(
-            lambda: look_around(
-                self.store,
-                plan.manifests,
-                forgotten=forgotten_by(plan.tombstones),
-                unusable=self._unusable | {item.name for item in plan.skipped},
-                with_dead_letters=plan.with_dead_letters,
-                chain_breaks=plan.chain_breaks,
-            )
+        self._look_around = partial(
+            look_around,
+            manifests=plan.manifests,
+            forgotten=forgotten_by(plan.tombstones),
+            unusable=self._unusable | {item.name for item in plan.skipped},
+            with_dead_letters=plan.with_dead_letters,
+            chain_breaks=plan.chain_breaks,
         )
+        self._surroundings = cache(partial(self._look_around, self.store))
         self._up_to_date |= {day.key for day in plan.up_to_date}
         self._skip(plan.skipped)
         if not plan.stale:
@@ -179,17 +180,10 @@ class _Aggregation:
         self.progress.update(0, len(plan.stale), note)
         with workspace(self.settings.data_dir) as temporary:
             try:
-                outcome = count_plan(
-                    store=self.store,
-                    plan=plan,
-                    settings=self.settings,
-                    runner=self.runner,
-                    cluster=self._cluster,
-                    temporary=temporary,
-                )
+                counted = self._count(plan, temporary)
             except NotKept as error:
-                self._whole |= error.days.keys()
-                self._warnings += [f"{line}; {day.day} is counted whole" for day, line in error.days.items()]
+                for day, reason in error.days.items():
+                    self._count_whole(day, reason)
                 return False
             except LinkEnded:
                 if self._links_ended:
@@ -209,8 +203,22 @@ class _Aggregation:
             by_counts = {key for key, read in plan.reads.items() if read.by_counts}
             self._segments_read |= {key: 0 if key in by_counts else plan.size_of[key] for key in plan.reads}
             self._by_counts |= by_counts
-            self._skip(outcome.skipped())
-            return self._publish(plan, outcome)
+            return self._note_published(plan, counted)
+
+    def _count(self, plan: CountingPlan, temporary: Path) -> Iterable[DayOutcome]:
+        """Count the stale days, and publish them: tasks of Spark do both, else each as its turn comes."""
+        publish = partial(
+            publish_counted,
+            forgotten=plan.tombstones,
+            recount=self.selection.recount,
+            segments_end=bool(self.settings.store_metadata_days),
+        )
+        if self.runner == "spark":
+            return count_on_spark(self.settings, self.store, plan, publish, self._look_around)
+        outcome = count_plan(
+            store=self.store, plan=plan, runner=self.runner, cluster=self._cluster, temporary=temporary
+        )
+        return (publish(self.store, day, outcome, self._surroundings) for day in plan.stale)
 
     def _run_steps(self) -> list[StepReport]:
         """Count what plug-ins count from the tracks that stand now."""
@@ -268,57 +276,34 @@ class _Aggregation:
         )
         note_pace(self.settings.data_dir, done)
 
-    def _publish(self, plan: CountingPlan, outcome: Outcome) -> bool:
-        won_all = True
-        for done, day in enumerate(plan.stale):
+    def _note_published(self, plan: CountingPlan, counted: Iterable[DayOutcome]) -> bool:
+        """Note what came of each day; False if some have to be planned again."""
+        settled_all = True
+        for done, day in enumerate(counted):
             self.progress.update(done, len(plan.stale), f"publishing {day.key.day}")
-            inputs_sha256 = day.inputs_sha256(outcome.corrupt_lines)
-            unchanged = inputs_sha256 == day.current_sha256  # its segments are damaged as they were
-            if unchanged and not self.selection.recount:
+            settled_all &= day.is_settled
+            self._skip([*day.corrupt, *([day.refusal] if day.refusal else [])])
+            if day.not_kept:
+                self._count_whole(day.key, day.not_kept)
+            if day.is_up_to_date:
                 self._up_to_date.add(day.key)
+            if day.run is None:
                 continue
-            try:
-                won = self._publish_day(plan, day, inputs_sha256, outcome)
-            except NotPublished as error:
-                if isinstance(error, OnlyLoses) and self.settings.store_metadata_days:
-                    self._up_to_date.add(day.key)  # it was counted as long as they were there
-                    continue
-                self._skip([Skipped(f"{day.key.model}, {day.key.day}", str(error))])
-                continue
-            won_all &= won
+            self._published[day.key] = day.run
+            self._hours_kept += day.hours_kept
+            self._hours_counted += day.hours_counted
+            self.lineage.makes([dataset(self.store.url, day.run.prefix)])
+            self._labels_seen |= day.labels
+            for name in day.failed_checks:
+                self._failed_checks[name] = self._failed_checks.get(name, 0) + 1
         # Whoever was faster has counted anew, too.
         self.selection = self.selection._replace(recount=False)
         self.progress.update(len(plan.stale), len(plan.stale), "published")
-        return won_all
+        return settled_all
 
-    def _publish_day(self, plan: CountingPlan, day: DayPlan, inputs_sha256: str, outcome: Outcome) -> bool:
-        audit = DayAudit(
-            day,
-            lines_passed_on=outcome.lines_passed_on[day.key],
-            duplicates_dropped=outcome.duplicates[day.key].total(),
-            corrupt_lines=outcome.corrupt_lines,
-            surroundings=self._surroundings(),
-        )
-        run = publish_day(
-            self.store,
-            day,
-            outcome,
-            audit,
-            inputs_sha256=inputs_sha256,
-            forgotten=plan.tombstones,
-            may_lose=self.selection.recount,
-        )
-        if run is None:
-            return False
-        failpoints.passing("aggregate.published")
-        self._published[day.key] = run
-        self._hours_kept += len(day.unchanged)
-        self._hours_counted += len(day.hours.spans_by_hour()) - len(day.unchanged)
-        self.lineage.makes([dataset(self.store.url, run.prefix)])
-        self._labels_seen |= audit.labels
-        for check in audit.report(run.run_id).failed:
-            self._failed_checks[check.name] = self._failed_checks.get(check.name, 0) + 1
-        return True
+    def _count_whole(self, day: DayKey, reason: str) -> None:
+        self._whole.add(day)
+        self._warnings.append(f"{reason}; {day.day} is counted whole")
 
     def _label_warnings(self) -> list[str]:
         unseen = set(self._params.labels) - self._labels_seen

@@ -58,7 +58,7 @@ FLOORS = (
     ("frametally.segments",),
     ("frametally.naming",),
     ("frametally.backups", "frametally.mail", "frametally.media"),
-    ("frametally.opening",),
+    ("frametally.opening", "frametally.spark_sessions"),
     (
         "frametally.adapters.sql.clock",
         "frametally.adapters.sql.engine",

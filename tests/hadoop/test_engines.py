@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import pytest
 from tests.capabilities import HERE, needs, of_capabilities
@@ -308,38 +308,6 @@ def test_the_users_mrjob_conf_is_not_read(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("MRJOB_CONF", str(tmp_path / ".mrjob.conf"))
     assert count(manifest, "inline", tmp_path / "inline") == expected
-
-
-def test_the_spark_runner_gets_this_python_the_bundle_and_a_folder_for_its_counters(
-    manifest: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    seen = {}
-
-    class Engine:
-        _spark_tmp_dir = str(tmp_path / "made" / "by the driver")
-
-        def __enter__(self) -> Self:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            pass
-
-        def run(self) -> None:
-            seen["folder"] = Path(self._spark_tmp_dir).is_dir()
-
-        def cat_output(self) -> Any:
-            return iter([b"a\t1\nb", b"\t2\n", b"", b"c\t3\n"])
-
-    def make_runner(job: CountObjects) -> Engine:
-        seen["options"] = job.options
-        return Engine()
-
-    monkeypatch.setattr(CountObjects, "make_runner", make_runner)
-    assert count(manifest, "spark", tmp_path / "spark") == [b"a\t1\n", b"b\t2\n", b"c\t3\n"]
-    assert seen["folder"]
-    assert seen["options"].python_bin == [sys.executable] or seen["options"].python_bin == sys.executable
-    [archive] = seen["options"].py_files
-    assert "frametally/rules/once.py" in zipfile.ZipFile(archive).namelist()
 
 
 def test_what_a_cluster_runs_imports_the_standard_library_and_itself_only(tmp_path: Path) -> None:

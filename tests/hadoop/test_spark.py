@@ -1,12 +1,22 @@
-"""On Spark the job gives the bytes that it gives here; `make test-spark` runs this where PySpark is."""
+"""On Spark the job gives the bytes that it gives here; `make test-spark` runs this where PySpark is.
+
+`test_spark_tasks` runs the same tasks without Spark.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.hadoop.test_hours import drive, stands
+from tests.hadoop.test_segment_counts import by_lines, put
 
+from frametally.errors import Misconfigured
+from frametally.settings.loading import load_settings
+from frametally.spark_sessions import spark_session
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine, DrawnZone
 
@@ -88,3 +98,57 @@ def test_spark_publishes_the_bytes_that_the_inline_and_the_local_runner_do(
         assert published(segments) == {}
         segments.aggregate(**engine)
         assert published(segments) == expected, engine
+
+
+ON_SPARK = [
+    {"runner": "spark", "spark_master": "local[2]"},
+    {"runner": "spark", "spark_master": "local-cluster[2,1,1024]"},
+]
+
+
+@pytest.mark.parametrize("engine", ON_SPARK, ids=["local", "cluster"])
+def test_counts_in_headers_give_the_bytes_that_the_lines_give_on_spark(
+    file_footage: Footage, engine: dict[str, str]
+) -> None:
+    put(file_footage, drive(file_footage, NOON_MS))
+    put(file_footage, drive(file_footage, NOON_MS + 10_000, first=100))
+    put(file_footage, drive(file_footage, NOON_MS + HOUR_MS, source="yard"), None)
+    report = file_footage.aggregate(count_objects=False, **engine)
+    assert (report.segments_by_counts, report.segments_read) == (2, 3)
+    assert stands(file_footage) == by_lines(file_footage, count_objects=False)
+
+
+@pytest.mark.parametrize("engine", ON_SPARK, ids=["local", "cluster"])
+def test_a_segment_that_is_damaged_in_the_store_is_one_line_and_the_others_count(
+    segments: Footage, engine: dict[str, str]
+) -> None:
+    [first, *others] = segments.objects("metadata")
+    segments.store.put(first, segments.store.get(first)[:-9])
+    report = segments.aggregate(**engine)
+    [cut] = [line for line in report.skipped if line.name == first]
+    assert "was cut short" in cut.reason and "\n" not in cut.reason
+    assert report.segments_read == len(others)
+
+
+def test_a_store_that_refuses_the_tasks_is_one_line_and_an_exit_code(segments: Footage) -> None:
+    """The driver's own store is open already: a task that opens it is refused."""
+    segments.store.url = "file:///proc/no store"
+    with pytest.raises(Misconfigured, match="/proc/no store") as raised:
+        segments.aggregate(runner="spark", spark_master="local[2]")
+    assert "\n" not in str(raised.value)
+
+
+def test_no_secret_is_in_sparks_configuration_and_ctrl_c_stays_the_commands(tmp_path: Path) -> None:
+    secrets = {"store_secret_key": "geheim-1", "index_password": "geheim-2"}
+    settings = load_settings(data_dir=tmp_path, spark_master="local[1]", **secrets).resolved()
+    on_ctrl_c = signal.getsignal(signal.SIGINT)
+    with spark_session(settings, "secrets") as session:
+        assert signal.getsignal(signal.SIGINT) is on_ctrl_c
+        configuration = session.sparkContext.getConf().getAll()
+        [seen] = session.sparkContext.parallelize([0], 1).map(_secret).collect()
+    assert not any("geheim" in f"{pair}" for pair in configuration)
+    assert seen == "geheim-1"
+
+
+def _secret(_: int) -> str | None:
+    return os.environ.get("FRAMETALLY_STORE_SECRET_KEY")

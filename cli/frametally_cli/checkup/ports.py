@@ -280,16 +280,19 @@ def runner_row(settings: Settings, *, within_s: float = _WITHIN_S) -> Finding:
     try:
         from frametally_hadoop.job.params import CountParams
         from frametally_hadoop.running.engine import cluster_of, run_job
+        from frametally_hadoop.running.spark import try_spark
     except ImportError:
         return Finding("runner", runner, "not tried", "the counting job is not installed here")
 
     def run(temporary: Path) -> None:
+        if runner == "spark":
+            try_spark(settings)
+            return
         for _ in run_job(
             manifest=[""],  # a line, so that a task runs; of no segment
             params=CountParams(),
             runner=runner,
             temporary=temporary,
-            spark_master=settings.spark_master,
             cluster=cluster_of(settings),
         ):
             pass

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import functools
 import json
-import logging
 import os
 import queue
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +25,8 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import Backoff, GivenUp, Patience
 from frametally.segments.chain import ChainBroken, SegmentChain
-from frametally.settings.environment import environment_of
 from frametally.settings.loading import Settings
+from frametally.spark_sessions import first_line, spark_session
 from frametally_consumer.detectors.yolo import NetworkModel
 from frametally_consumer.spark.batches import BatchDone, BatchWork, detect_rows
 from frametally_consumer.worker.report import ConsumeReport, add_up
@@ -36,12 +34,6 @@ from frametally_consumer.worker.report import ConsumeReport, add_up
 _POLL_S = 0.2
 _WELL_AFTER_S = 60.0
 _SCALA = "2.13"
-_CONFIGURATION = {
-    "spark.ui.enabled": "false",
-    "spark.ui.showConsoleProgress": "false",
-    "spark.log.level": "ERROR",
-    "spark.redaction.regex": "(?i)secret|password|token|jaas",
-}
 _JAAS = {
     "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
     "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
@@ -72,7 +64,7 @@ def consume_on_spark(
             "URL, or leave out --engine"
         )
     access = read_kafka_access(settings.log_url, settings.log_access)
-    with _session(settings) as session:
+    with spark_session(settings, "frametally-live", options=_connector) as session:
         engine = _Engine(session, settings, model_id, model, store, log, progress, should_stop)
         return engine.run(kafka_options(access), until_caught_up=until_caught_up)
 
@@ -98,44 +90,13 @@ def kafka_options(access: KafkaAccess) -> dict[str, str]:
     return options
 
 
-@contextmanager
-def _session(settings: Settings) -> Iterator[Any]:
-    try:
-        import pyspark
-        from pyspark.sql import SparkSession
-    except ImportError as error:
-        raise Misconfigured(
-            f"Spark is not installed here ({error}): run pip install 'frametally[spark,consumer]', and "
-            "install Java 17"
-        ) from error
-    logging.getLogger("py4j").setLevel(logging.WARNING)
-    connector = f"org.apache.spark:spark-sql-kafka-0-10_{_SCALA}:{pyspark.__version__}"
-    has_jars = "--jars" in os.environ.get("PYSPARK_SUBMIT_ARGS", "")  # Spark's own variable
-    jars = {} if has_jars else {"spark.jars.packages": connector}
-    here = {}
-    if settings.spark_master.startswith("local"):
-        here = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-    builder = SparkSession.builder.appName("frametally-live").master(settings.spark_master)
-    for name, value in (_CONFIGURATION | jars | here).items():
-        builder = builder.config(name, value)
-    before = dict(os.environ)
-    # Its processes load the settings as any of ours do, by the environment that Spark starts them with.
-    os.environ |= environment_of(settings) | {"PYSPARK_PYTHON": sys.executable}
-    if here:
-        os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
-    try:
-        session = builder.getOrCreate()
-    except Exception as error:
-        raise Misconfigured(
-            f"Spark does not start ({_reason(error)}): check that Java 17 is installed"
-        ) from error
-    finally:
-        os.environ.clear()
-        os.environ |= before
-    try:
-        yield session
-    finally:
-        session.stop()
+def _connector() -> dict[str, str]:
+    """Have Spark fetch its Kafka connector, unless its own variable names jars."""
+    import pyspark
+
+    if "--jars" in os.environ.get("PYSPARK_SUBMIT_ARGS", ""):
+        return {}
+    return {"spark.jars.packages": f"org.apache.spark:spark-sql-kafka-0-10_{_SCALA}:{pyspark.__version__}"}
 
 
 @dataclass
@@ -211,7 +172,7 @@ class _Engine:
         self._commit(consumer)
         wanted = self._held - self._stopped.keys()
         if self._query is not None and not self._query.isActive:
-            self._say(f"Spark's query has ended and is starting again: {_reason(self._query.exception())}")
+            self._say(f"Spark's query has ended and is starting again: {first_line(self._query.exception())}")
             if time.monotonic() - self._started_at_s > _WELL_AFTER_S:
                 self._backoff.reset()
             self._end_query()
@@ -316,9 +277,3 @@ class _Engine:
 
     def _say(self, line: str) -> None:
         self._patience.say_once_a_minute(line, line)
-
-
-def _reason(error: object) -> str:
-    """Return the first line of what Java or Python says; none of it is a setting's value."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__

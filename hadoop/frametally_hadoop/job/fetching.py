@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +20,10 @@ _READ_TIMEOUT_S = 60
 _TRIES = 8
 _PASSING = {408, 425, 429}
 _BLOCK_BYTES = 512 * 1024
+
+
+Fetch = Callable[..., Iterator[bytes]]
+"""Yields the bytes at an address, as `fetch` does."""
 
 
 class LinkEnded(Retryable):

@@ -34,6 +34,7 @@ from frametally.rules.places import series_model
 from frametally.rules.segment_counts import SegmentCounting
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.rules.tombstones import Forgotten, is_forgotten
+from frametally_hadoop.job.fetching import Fetch, fetch
 from frametally_hadoop.job.lines import Frame
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
 from frametally_hadoop.job.reading import Block, Header, read_blocks, read_header
@@ -119,8 +120,16 @@ Count = Callable[[str, str, int], None]
 class FrameGroups:
     """The frame lines of all segments of one task by interval and by hour, in bounded memory."""
 
-    def __init__(self, params: CountParams, count: Count, *, buffer_bytes: int = _BUFFER_BYTES) -> None:
-        """Hold at most about `buffer_bytes` of lines before they are passed on."""
+    def __init__(
+        self,
+        params: CountParams,
+        count: Count,
+        *,
+        buffer_bytes: int = _BUFFER_BYTES,
+        fetch: Fetch = fetch,
+    ) -> None:
+        """Hold at most about `buffer_bytes` of lines before they are passed on; `fetch` reads segments."""
+        self._fetch = fetch
         self._interval_ms = params.interval_s * 1000
         self._count = count
         self._buffer_bytes = buffer_bytes
@@ -153,11 +162,13 @@ class FrameGroups:
         work = part_rules().parse_work(parts) if parts else None
         forgotten: Forgotten = json.loads(stones) if stones else {}
         self._hours = _parse_hours(hours) if hours else None
-        if how == BY_COUNTS and (header := read_header(url, name)).counting == self._counting:
-            self._add_counts(header, wanted)
-            return
+        if how == BY_COUNTS:
+            header = read_header(url, name, fetch=self._fetch)
+            if header.counting == self._counting:
+                self._add_counts(header, wanted)
+                return
         sources = None if self._hours is None else {source for part in self._hours for source in part}
-        for block in read_blocks(url, name, sources=sources):
+        for block in read_blocks(url, name, sources=sources, fetch=self._fetch):
             for number, reason in block.bad:
                 self._count("frames", "corrupt lines set aside", 1)
                 yield to_json(["corrupt", name, number]), to_json(reason)

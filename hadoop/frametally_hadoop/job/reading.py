@@ -12,7 +12,7 @@ from frametally.errors import Poison, Retryable
 from frametally.rules.seals import check_crc32, unsealed
 from frametally.rules.segment_counts import SegmentCounting, counting_of
 from frametally.rules.times import RECORD_VERSION
-from frametally_hadoop.job.fetching import fetch
+from frametally_hadoop.job.fetching import Fetch, fetch
 from frametally_hadoop.job.lines import BadLine, Frame, decode_frame, decode_frames
 
 
@@ -112,7 +112,7 @@ class Block(NamedTuple):
     bad: Sequence[tuple[int, str]]
 
 
-def read_header(url: str, name: str) -> Header:
+def read_header(url: str, name: str, *, fetch: Fetch = fetch) -> Header:
     """Read the header of the segment at `url` alone. Raises as `read_blocks`."""
     head = b""
     for data in fetch(url, f"segment {name}", block_bytes=_HEADER_BYTES):
@@ -123,12 +123,17 @@ def read_header(url: str, name: str) -> Header:
 
 
 def read_blocks(
-    url: str, name: str, *, block_bytes: int = _BLOCK_BYTES, sources: Collection[str] | None = None
+    url: str,
+    name: str,
+    *,
+    block_bytes: int = _BLOCK_BYTES,
+    sources: Collection[str] | None = None,
+    fetch: Fetch = fetch,
 ) -> Iterator[Block]:
     """Yield the frame lines of the segment at `url`, block by block; of `sources` alone if they are given.
 
     Whether it is whole is known after the last block: until then, what was read must not be published. Errors
-    call it `name`; about `block_bytes` of it are held at a time.
+    call it `name`; about `block_bytes` of it are held at a time. `fetch` reads what `url` names.
 
     Raises `Retryable` if it cannot be read now, or came cut short; `Poison` if it is not a segment, or of
     another version, or damaged.

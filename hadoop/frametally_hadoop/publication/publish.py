@@ -19,19 +19,20 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import count, groupby, islice
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from frametally import keys
 from frametally.books.index_lag import mark_of
 from frametally.books.quality_reports import QualityReport, read_quality
-from frametally.books.runs import read_parts
+from frametally.books.runs import DayKey, read_parts
 from frametally.errors import Poison
 from frametally.history_records import CountedHour, RunHours
 from frametally.media.manifests import touches
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
+from frametally.process.reports import Skipped
 from frametally.records import Coverage, PathFile, Run, decode, encode
 from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, PathColumns, encode_paths
 from frametally.rules.places import source_of
@@ -107,6 +108,85 @@ class NotPublished(Poison):
 
 class OnlyLoses(NotPublished):
     """It has frames less, and nothing else is new: no frame, no setting, nothing forgotten."""
+
+
+class DayOutcome(NamedTuple):
+    """What came of a day that was counted.
+
+    Attributes:
+        corrupt: Lines that were set aside, of any day.
+        run: The run that was published.
+        refusal: Why its figures may not be published.
+        not_kept: Why hours of its current run cannot be kept, so that the day has to be counted whole.
+    """
+
+    key: DayKey
+    corrupt: Sequence[Skipped] = ()
+    run: Run | None = None
+    is_up_to_date: bool = False
+    refusal: Skipped | None = None
+    not_kept: str = ""
+    labels: frozenset[str] = frozenset()
+    failed_checks: Sequence[str] = ()
+    hours_kept: int = 0
+    hours_counted: int = 0
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it needs no other attempt: where it does, another aggregation published first."""
+        return self.run is not None or self.is_up_to_date or self.refusal is not None
+
+
+def publish_counted(
+    store: ObjectStore,
+    day: DayPlan,
+    outcome: Outcome,
+    surroundings: Callable[[], Surroundings],
+    *,
+    forgotten: Sequence[Tombstone],
+    recount: bool,
+    segments_end: bool,
+) -> DayOutcome:
+    """Publish a day, unless its current run was counted from the same and `recount` does not ask for it.
+
+    `forgotten` are all tombstones. Where `segments_end`, as the store deletes them after some days, a day
+    that only loses frames stays as it is.
+    """
+    inputs_sha256 = day.inputs_sha256(outcome.corrupt_lines)
+    counted = DayOutcome(day.key, outcome.skipped())
+    if inputs_sha256 == day.current_sha256 and not recount:  # its segments are damaged as they were
+        return counted._replace(is_up_to_date=True)
+    audit = DayAudit(
+        day,
+        lines_passed_on=outcome.lines_passed_on[day.key],
+        duplicates_dropped=outcome.duplicates[day.key].total(),
+        corrupt_lines=outcome.corrupt_lines,
+        surroundings=surroundings(),
+    )
+    try:
+        run = publish_day(
+            store,
+            day,
+            outcome,
+            audit,
+            inputs_sha256=inputs_sha256,
+            forgotten=forgotten,
+            may_lose=recount,
+        )
+    except NotPublished as error:
+        if isinstance(error, OnlyLoses) and segments_end:  # it was counted as long as they were there
+            return counted._replace(is_up_to_date=True)
+        return counted._replace(refusal=Skipped(f"{day.key.model}, {day.key.day}", str(error)))
+    if run is None:
+        return counted
+    failpoints.passing("aggregate.published")
+    return counted._replace(
+        run=run,
+        labels=frozenset(audit.labels),
+        failed_checks=[check.name for check in audit.report(run.run_id).failed],
+        hours_kept=len(day.unchanged),
+        hours_counted=len(day.hours.spans_by_hour()) - len(day.unchanged),
+    )
 
 
 def publish_day(

@@ -9,7 +9,6 @@ import re
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
@@ -201,7 +200,6 @@ def run_job(
     job: str = COUNTING_JOB,
     runner: str,
     temporary: Path,
-    spark_master: str = "local[*]",
     cluster: HadoopCluster | None = None,
 ) -> Iterator[bytes]:
     """Run the job; yields its output lines in whatever order the runner leaves them, each with its end.
@@ -229,7 +227,7 @@ def run_job(
     arguments = ["-r", runner, "--no-conf", "--local-tmp-dir", str(temporary)]
     if params is not None:
         arguments += ["--params", params.to_argument()]
-    arguments += _options_of(runner, temporary, spark_master)
+    arguments += _options_of(runner, temporary)
     with ExitStack() as stack, _logged() as log, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
         manifest_uri = str(manifest_path)
@@ -240,10 +238,6 @@ def run_job(
         arguments.append(manifest_uri)
         try:
             with job_type(arguments).make_runner() as engine:
-                # mrjob's Spark runner writes its counters to it, and does not always make it itself.
-                folder = getattr(engine, "_spark_tmp_dir", None)
-                if folder and "://" not in folder:
-                    Path(folder).mkdir(parents=True, exist_ok=True)
                 if runner in ("inline", "local"):
                     in_memory_bytes = IN_MEMORY_BYTES if runner == "inline" else 0
                     sort_in_files(engine, temporary, in_memory_bytes=in_memory_bytes)
@@ -258,19 +252,14 @@ def run_job(
             raise full or _failure(error, runner, log) from error
 
 
-def _options_of(runner: str, temporary: Path, spark_master: str) -> list[str]:
+def _options_of(runner: str, temporary: Path) -> list[str]:
     if runner == "inline":
         return ["--num-cores", "1"]  # tasks run one after the other: more of them only cost
     archive = str(write_bundle(temporary / "frametally_job.zip"))
     if runner == "local":
         # Not by --py-files, and without mrjob's own zip: for those it leaves lock files in /tmp.
         return ["--no-bootstrap-mrjob", "--cmdenv", f"PYTHONPATH={archive}"]
-    options = ["--py-files", archive]
-    if runner == "spark":
-        # Without --python-bin, Spark takes whatever `python3` is first on the PATH, without mrjob.
-        options += ["--python-bin", sys.executable]
-        options += ["--spark-master", spark_master, "--spark-tmp-dir", str(temporary)]
-    return options
+    return ["--py-files", archive]
 
 
 class _KeptLog(logging.Handler):
@@ -300,14 +289,12 @@ def _logged() -> Iterator[_KeptLog]:
 def _failure(error: Exception, runner: str, log: _KeptLog) -> FrametallyError:
     if isinstance(error, ImportError | FileNotFoundError | PermissionError):
         return Misconfigured(
-            f"the {runner} runner cannot be started ({error}): install what it needs (hadoop: the `hadoop` "
-            "command; spark: the package pyspark and Java), or set FRAMETALLY_RUNNER=inline"
+            f"the {runner} runner cannot be started ({error}): install what it needs (the `hadoop` "
+            "command), or set FRAMETALLY_RUNNER=inline"
         )
     text = _SIGNATURE.sub("?...", log.text)
-    raised = _RAISED_IN_TASK.findall(f"{text}\n{error!r}")
-    if raised:
-        kind, message = raised[-1]
-        return _ERRORS[kind](message)
+    if (raised := raised_in_task(f"{text}\n{error!r}")) is not None:
+        return raised
     traceback = text[max(text.find(_TRACEBACK), 0) :].strip() if _TRACEBACK in text else ""
     reason = (
         _raised(traceback) or _last_line(f"{text}\n{_COMMAND.sub('its command', str(error))}") or repr(error)
@@ -319,6 +306,12 @@ def _failure(error: Exception, runner: str, log: _KeptLog) -> FrametallyError:
     if traceback:
         failed.add_note(f"In a task of the job:\n{traceback}")
     return failed
+
+
+def raised_in_task(text: str) -> FrametallyError | None:
+    """Return the error that a task raised last, as an engine passes on its traceback; None: none of ours."""
+    raised = _RAISED_IN_TASK.findall(text)
+    return _ERRORS[raised[-1][0]](raised[-1][1]) if raised else None
 
 
 def _raised(traceback: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import heapq
 import json
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -22,7 +23,6 @@ from frametally.process.reports import Skipped
 from frametally.rules.places import source_of
 from frametally.rules.times import DAY_S, HOUR_MS
 from frametally.rules.tombstones import Range
-from frametally.settings.loading import Settings
 from frametally_hadoop.job.mapping import BY_COUNTS, ENTRY_SEPARATOR, NO_DAYS, to_json
 from frametally_hadoop.planning.hours import SourceHour
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
@@ -110,13 +110,22 @@ def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 LINK_S = DAY_S
+"""For how long the tasks of a job may read from the S3 store, by links."""
 SPLIT_BYTES = 64_000_000
 """Of segments that one task reads."""
-"""For how long the tasks of a job may read from the S3 store, by links."""
 _HEADER_SHARE = 16
 """A header is at most about so small a part of its segment."""
 _HELD_TRACKS = 20_000  # a track is a kilobyte long
 _HELD_PATHS = 200  # a line has those of an hour
+
+
+class _OfModel(msgspec.Struct):
+    model: str
+    duplicates_dropped: int = 0
+    lines: int = 0
+
+
+_decoder = msgspec.json.Decoder(_OfModel)
 
 
 @dataclass(frozen=True)
@@ -135,6 +144,40 @@ class Outcome:
     duplicates: defaultdict[DayKey, Counter[SourceHour]] = field(default_factory=lambda: defaultdict(Counter))
     lines_passed_on: Counter[DayKey] = field(default_factory=Counter)
     corrupt_lines: defaultdict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+
+    @classmethod
+    def within(cls, folder: Path) -> Self:
+        """Begin with nothing; lines that memory does not hold go to folders that this makes in `folder`."""
+        lines, tracks, paths = (folder / name for name in ("lines", "tracks", "paths"))
+        for folder_path in (lines, tracks, paths):
+            folder_path.mkdir()
+        return cls(
+            DaySpool(lines),
+            DaySpool(tracks, held_lines=_HELD_TRACKS),
+            DaySpool(paths, held_lines=_HELD_PATHS),
+        )
+
+    def add(self, line: bytes, interval_s: int) -> None:
+        """Take one line of the job's output, with its line end."""
+        key_json, _, value = line.partition(b"\t")
+        kind, *where = json.loads(key_json)
+        if kind == "corrupt":
+            segment, number = where
+            self.corrupt_lines[segment][number] = json.loads(value)
+            return
+        of_model = _decoder.decode(value)
+        day = DayKey(of_model.model, interval_s, keys.utc_day(where[-1]))
+        if kind == "duplicates":
+            hour = source_of(where[0]), where[-1] - where[-1] % HOUR_MS
+            self.duplicates[day][hour] += of_model.duplicates_dropped
+        elif kind == "lines":
+            self.lines_passed_on[day] += of_model.lines
+        elif kind == "track":
+            self.tracks.add(day, line)
+        elif kind == "paths":
+            self.paths.add(day, line)
+        else:
+            self.lines.add(day, line)
 
     def keep(self, store: ObjectStore, day: DayPlan) -> None:
         """Take what the day keeps of its current run. Raises `Poison`: it cannot be read."""
@@ -170,17 +213,10 @@ class NotKept(Poison):
         self.days = days
 
 
-class _OfModel(msgspec.Struct):
-    model: str
-    duplicates_dropped: int = 0
-    lines: int = 0
-
-
 def count_plan(
     *,
     store: ObjectStore,
     plan: CountingPlan,
-    settings: Settings,
     runner: str,
     cluster: HadoopCluster,
     temporary: Path,
@@ -189,16 +225,9 @@ def count_plan(
 
     Raises `NotKept`; `Retryable`, `Poison`, `Misconfigured`: as `engine.run_job`.
     """
-    job_folder, lines_folder, tracks_folder, paths_folder = (
-        temporary / name for name in ("job", "lines", "tracks", "paths")
-    )
-    for folder in (job_folder, lines_folder, tracks_folder, paths_folder):
-        folder.mkdir()
-    outcome = Outcome(
-        DaySpool(lines_folder),
-        DaySpool(tracks_folder, held_lines=_HELD_TRACKS),
-        DaySpool(paths_folder, held_lines=_HELD_PATHS),
-    )
+    job_folder = temporary / "job"
+    job_folder.mkdir()
+    outcome = Outcome.within(temporary)
     damaged = {}
     for of_day in plan.stale:
         try:
@@ -209,58 +238,43 @@ def count_plan(
         raise NotKept(damaged)
     if not plan.reads:
         return outcome
+    for line in run_job(
+        manifest=[ENTRY_SEPARATOR.join(split) for split in manifest_splits(plan, partial(_link, store))],
+        params=plan.params,
+        runner=runner,
+        temporary=job_folder,
+        cluster=cluster,
+    ):
+        outcome.add(line, plan.params.interval_s)
+    return outcome
+
+
+def _link(store: ObjectStore, key: str) -> str:
+    return store.address(key, ttl_s=LINK_S)
+
+
+def manifest_splits(plan: CountingPlan, address: Callable[[str], str]) -> list[list[str]]:
+    """Return what a manifest says of the segments that are counted, split by split; see `mapping`.
+
+    `address` gives what a task reads a segment by, from its key.
+    """
     not_counted = plan.not_counted()
     sizes = [
         (key, plan.size_of[key] // (_HEADER_SHARE if read.by_counts else 1))
         for key, read in plan.reads.items()
     ]
-    manifest = [
-        ENTRY_SEPARATOR.join(_entry(store, plan, key, not_counted, LINK_S) for key in split)
+    return [
+        [_entry(plan, key, not_counted, address(key)) for key in split]
         for split in plan_splits(sizes, split_bytes=SPLIT_BYTES)
     ]
-    decoder = msgspec.json.Decoder(_OfModel)
-    for line in run_job(
-        manifest=manifest,
-        params=plan.params,
-        runner=runner,
-        temporary=job_folder,
-        spark_master=settings.spark_master,
-        cluster=cluster,
-    ):
-        key_json, _, value = line.partition(b"\t")
-        kind, *where = json.loads(key_json)
-        if kind == "corrupt":
-            segment, number = where
-            outcome.corrupt_lines[segment][number] = json.loads(value)
-            continue
-        of_model = decoder.decode(value)
-        day = DayKey(of_model.model, plan.params.interval_s, keys.utc_day(where[-1]))
-        if kind == "duplicates":
-            hour = source_of(where[0]), where[-1] - where[-1] % HOUR_MS
-            outcome.duplicates[day][hour] += of_model.duplicates_dropped
-        elif kind == "lines":
-            outcome.lines_passed_on[day] += of_model.lines
-        elif kind == "track":
-            outcome.tracks.add(day, line)
-        elif kind == "paths":
-            outcome.paths.add(day, line)
-        else:
-            outcome.lines.add(day, line)
-    return outcome
 
 
-def _entry(
-    store: ObjectStore,
-    plan: CountingPlan,
-    key: str,
-    not_counted: dict[str, dict[str, list[Range]]],
-    link_ttl_s: int,
-) -> str:
+def _entry(plan: CountingPlan, key: str, not_counted: dict[str, dict[str, list[Range]]], address: str) -> str:
     """Return what a manifest says of one segment; see `mapping`."""
     read = plan.reads[key]
     days = ",".join(map(str, read.days)) or NO_DAYS
     stones = json.dumps(not_counted[key], sort_keys=True) if key in not_counted else ""
     parts = plan.parts_of_segment.get(key, "")
     by_counts = BY_COUNTS if read.by_counts else ""
-    fields = [store.address(key, ttl_s=link_ttl_s), days, key, stones, parts, read.hours, by_counts]
+    fields = [address, days, key, stones, parts, read.hours, by_counts]
     return "\t".join(fields).rstrip("\t")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -27,12 +27,13 @@ from frametally_hadoop.planning.counting_steps import DaySelection, DayToCount, 
 from frametally_hadoop.publication.publish import LINES_PER_PART, put_parts
 from frametally_hadoop.running.engine import cluster_of, run_job, workspace
 from frametally_hadoop.running.outcome import LINK_S, DaySpool
+from frametally_hadoop.running.spark import fetch_from, map_on_spark
 from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, plan_flows
 from frametally_traffic.counting.place_records import PlaceRecords, by_source
 from frametally_traffic.counting.zone_days import DrawnZones, read_zones
 from frametally_traffic.flows.day_columns import decode_flows
 from frametally_traffic.flows.shapes import FLOWS_VERSION
-from frametally_traffic.tasks.flow_tasks import entry_of
+from frametally_traffic.tasks.flow_tasks import count_entry, entry_of
 
 _JOB = "frametally_traffic.counting.flows_job:CountFlows"
 _HELD_DAYS = 500  # of a source; each some hundred kilobytes
@@ -191,7 +192,8 @@ class _Flows:
             flow_input for day in days for flow_input in day.inputs if recount or not day.is_kept(flow_input)
         ]
         files = {file.key for flow_input in inputs for file in flow_input.paths if file}
-        addresses = {key: self.store.address(key, ttl_s=LINK_S) for key in sorted(files)}
+        on_spark = self.runner == "spark"
+        addresses = {key: key if on_spark else self.store.address(key, ttl_s=LINK_S) for key in sorted(files)}
         manifest = [entry_of(flow_input, addresses) for flow_input in inputs]
         job_folder, lines_folder = temporary / "job", temporary / "lines"
         for folder in (job_folder, lines_folder):
@@ -199,14 +201,18 @@ class _Flows:
         counts = CountedFlows(DaySpool(lines_folder, held_lines=_HELD_DAYS), {})
         if not manifest:
             return counts
-        for line in run_job(
-            manifest=manifest,
-            job=_JOB,
-            runner=self.runner,
-            temporary=job_folder,
-            spark_master=self.settings.spark_master,
-            cluster=cluster_of(self.settings),
-        ):
+        output: Iterable[bytes]
+        if on_spark:
+            output = map_on_spark(self.settings, self.store.url, manifest, _count_entries)
+        else:
+            output = run_job(
+                manifest=manifest,
+                job=_JOB,
+                runner=self.runner,
+                temporary=job_folder,
+                cluster=cluster_of(self.settings),
+            )
+        for line in output:
             key, _, value = line.partition(b"\t")
             kind, model, source, day_start_ms = json.loads(key)
             day_key = DayKey(series_model(model, FLOWS), days[0].key.interval_s, keys.utc_day(day_start_ms))
@@ -253,6 +259,13 @@ class _Flows:
 
     def _skip(self, skipped: list[Skipped]) -> None:
         self.skipped.update({item.name: item for item in skipped})
+
+
+def _count_entries(store: ObjectStore, entries: Iterator[str]) -> Iterator[bytes]:
+    """Yield the lines of the job's output that a task of Spark makes of its manifest lines."""
+    for entry in entries:
+        for key, value in count_entry(entry, fetch=fetch_from(store)):
+            yield key + b"\t" + value + b"\n"
 
 
 def _remedy(run: Run) -> str:

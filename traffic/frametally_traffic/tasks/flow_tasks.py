@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from frametally.errors import Misconfigured, Poison
 from frametally.rules.path_columns import PathColumns, decode_paths
 from frametally.rules.seals import check_crc32
-from frametally_hadoop.job.fetching import fetch
+from frametally_hadoop.job.fetching import Fetch, fetch
 from frametally_hadoop.job.mapping import to_json
 from frametally_traffic.flows.day_columns import encode_flows
 from frametally_traffic.flows.shapes import FlowInputs, parse_shapes
@@ -36,8 +36,10 @@ def entry_of(inputs: FlowInputs, addresses: Mapping[str, str]) -> str:
     return json.dumps(fields)
 
 
-def count_entry(manifest_line: str) -> Iterator[tuple[bytes, bytes]]:
+def count_entry(manifest_line: str, *, fetch: Fetch = fetch) -> Iterator[tuple[bytes, bytes]]:
     """Yield the flows that a manifest line asks for, or why they cannot be counted.
+
+    `fetch` reads what the addresses in it name.
 
     Raises:
         Retryable: A file of paths cannot be read now.
@@ -56,7 +58,7 @@ def count_entry(manifest_line: str) -> Iterator[tuple[bytes, bytes]]:
     place = fields["model"], fields["source"], fields["day_start_ms"]
     try:
         flows = flows_of_day(
-            [_read_paths(*file) for file in fields["paths"]],
+            [_read_paths(fetch, *file) for file in fields["paths"]],
             parse_shapes(fields["shapes"]),
             model=place[0],
             source=place[1],
@@ -68,7 +70,7 @@ def count_entry(manifest_line: str) -> Iterator[tuple[bytes, bytes]]:
         yield to_json(["flows", *place]), to_json(base64.b64encode(encode_flows(flows)).decode())
 
 
-def _read_paths(address: str, key: str, crc32: int) -> PathColumns:
+def _read_paths(fetch: Fetch, address: str, key: str, crc32: int) -> PathColumns:
     data = b"".join(fetch(address, key))
     try:
         check_crc32(zlib.crc32(data), crc32)

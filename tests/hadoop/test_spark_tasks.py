@@ -1,0 +1,219 @@
+"""What the tasks of the counting job on Spark do, run in this process; `test_spark` runs them on Spark."""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.capabilities import needs
+from tests.fakes.spark import fake_context
+from tests.hadoop.conftest import NOON_MS, Footage, WatchedStore
+from tests.hadoop.test_hours import drive, stands
+from tests.hadoop.test_segment_counts import by_lines, put
+
+from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.opening import open_object_store
+from frametally_cli import main as cli
+from frametally_hadoop.publication import days_on_spark
+from frametally_hadoop.running import spark
+
+HOUR_MS = 3_600_000
+ON_SPARK = spark.spark_context
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (days_on_spark, spark):
+        monkeypatch.setattr(module, "spark_context", fake_context)
+
+
+@pytest.fixture
+def drives(file_footage: Footage) -> Footage:
+    """Two sources over the borders of an hour and of a day, repeats, and a corrupt line."""
+    footage = file_footage
+    for source in ("gate", "yard"):
+        for begin_ms in (NOON_MS + HOUR_MS - 1_000, NOON_MS + 12 * HOUR_MS - 1_000):
+            frames = drive(footage, begin_ms, source=source)
+            footage.segments([frames[:8], frames[5:]])
+    footage.segment(
+        [footage.frame(NOON_MS + n, "car", index=40 + n) for n in range(3)],
+        spoil=lambda data: data.replace(b'"frame_index":41', b'"frame_index":'),
+    )
+    return footage
+
+
+def published(footage: Footage) -> dict[str, bytes]:
+    """Everything that an aggregation put."""
+    return footage.objects("mapreduce-output") | footage.objects("tracks")
+
+
+def forget_published(footage: Footage) -> dict[str, bytes]:
+    """Remove all of it, and return it."""
+    before = published(footage)
+    for key in before:
+        footage.store.delete(key)
+    return before
+
+
+def test_tasks_that_read_the_store_publish_the_bytes_of_the_inline_runner(
+    drives: Footage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inline = drives.aggregate(runner="inline")
+    expected = forget_published(drives)
+    assert len(inline.runs) == 2 and any(key.startswith("tracks/") for key in expected)
+    monkeypatch.setattr("frametally_hadoop.running.outcome.SPLIT_BYTES", 0)  # a task per segment
+    assert drives.aggregate(runner="spark") == inline
+    assert published(drives) == expected
+
+
+@needs("traffic")
+def test_lines_and_zones_are_counted_on_spark_to_the_same_bytes(drives: Footage) -> None:
+    from frametally_traffic.drawings.revisions import change_drawing, with_shapes
+    from frametally_traffic.records import DrawnLine, DrawnZone
+
+    line = DrawnLine(name="line", points=((150, 480), (150, 0)), width_px=640, height_px=480)
+    zone = DrawnZone(name="zone", points=((0, 0), (200, 0), (200, 480)), width_px=640, height_px=480)
+    change_drawing(drives.store, "gate", lambda drawing: with_shapes(drawing, [line, zone]))
+    drives.aggregate(runner="inline")
+    expected = forget_published(drives)
+    for kind in (b"/line/line/to_right", b"/zone/zone/"):
+        assert any(kind in data for key, data in expected.items() if "~flows" in key)
+    drives.aggregate(runner="spark")
+    assert published(drives) == expected
+
+
+def test_rounds_on_spark_keep_the_hours_that_stand(drives: Footage) -> None:
+    drives.aggregate(runner="spark")
+    drives.segment(drive(drives, NOON_MS + 3 * HOUR_MS))
+    report = drives.aggregate(runner="spark")
+    assert (report.hours_kept > 0, len(report.runs)) == (True, 1)
+    rounds = drives.parts()
+    forget_published(drives)
+    drives.aggregate(runner="inline")
+    assert drives.parts() == rounds
+
+
+def test_a_damaged_run_has_its_day_counted_whole(drives: Footage) -> None:
+    drives.aggregate(runner="spark")
+    [*_, part] = sorted(key for key in drives.objects("mapreduce-output") if "/part-" in key)
+    drives.store.put(part, b"damaged")
+    drives.segment(drive(drives, NOON_MS + 15 * HOUR_MS))
+    report = drives.aggregate(runner="spark")
+    assert any("is counted whole" in line for line in report.warnings)
+    rounds = drives.parts()
+    forget_published(drives)
+    drives.aggregate(runner="inline")
+    assert drives.parts() == rounds
+
+
+def test_counts_in_headers_give_the_bytes_of_the_lines_on_spark(file_footage: Footage) -> None:
+    put(file_footage, drive(file_footage, NOON_MS))
+    put(file_footage, drive(file_footage, NOON_MS + 10_000, first=100))
+    put(file_footage, drive(file_footage, NOON_MS + HOUR_MS), None)
+    report = file_footage.aggregate(runner="spark", count_objects=False)
+    assert (report.segments_by_counts, report.segments_read) == (2, 3)
+    assert stands(file_footage) == by_lines(file_footage, count_objects=False)
+
+
+def test_no_link_and_no_key_travels_in_the_job(drives: Footage, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    watched = WatchedStore(drives.store, lambda call, _: called.append(call))
+    sent: list[bytes] = []
+    run_task = spark.run_task
+
+    def noted(*arguments: Any) -> Any:
+        sent.append(pickle.dumps(arguments[:-1]))
+        return run_task(*arguments)
+
+    monkeypatch.setattr(days_on_spark, "run_task", noted)
+    settings = drives.settings.model_copy(update={"store_secret_key": "geheim"})
+    drives.settings = settings
+    drives.aggregate(watched, runner="spark")  # type: ignore[arg-type]
+    assert sent and not any(b"geheim" in data for data in sent)
+    assert "before list" in called and "before address" not in called
+
+
+def test_a_segment_that_is_gone_since_it_was_planned_is_planned_without(
+    drives: Footage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [first, *_] = drives.objects("metadata")
+    count = days_on_spark.count_on_spark
+
+    def after_a_loss(*arguments: Any) -> Any:
+        drives.store.delete(first)
+        return count(*arguments)
+
+    monkeypatch.setattr("frametally_hadoop.driver.count_on_spark", after_a_loss)
+    report = drives.aggregate(runner="spark")
+    assert report.segments_read == len(drives.objects("metadata"))
+
+
+def test_a_segment_that_cannot_be_read_is_one_line_with_its_name(drives: Footage) -> None:
+    fetch = spark.fetch_from(drives.store)
+    with pytest.raises(Retryable, match=r"^segment lost cannot be read: .*metadata/lost") as raised:
+        list(fetch("metadata/lost", "segment lost"))
+    assert "\n" not in str(raised.value)
+
+
+def ended(footage: Footage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the command says on Spark, where it can count nothing."""
+    monkeypatch.setenv("FRAMETALLY_STORE_URL", footage.store.url)
+    command = ["aggregate", "--runner", "spark", "--data-dir", str(footage.settings.data_dir)]
+    assert cli.main(command) == 2
+    assert published(footage) == {}
+    return capsys.readouterr().err
+
+
+def test_a_store_that_refuses_the_tasks_is_one_line(
+    drives: Footage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(url: str) -> None:
+        raise Misconfigured(f"{url} refuses us: check FRAMETALLY_STORE_SECRET_KEY")
+
+    monkeypatch.setattr(spark, "_open_store", refuse)
+    [line] = ended(drives, capsys, monkeypatch).splitlines()[-1:]
+    assert "refuses us: check FRAMETALLY_STORE_SECRET_KEY" in line
+
+
+def test_without_spark_the_command_says_what_to_install(
+    drives: Footage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(days_on_spark, "spark_context", ON_SPARK)
+    monkeypatch.setitem(sys.modules, "pyspark", None)
+    [line] = ended(drives, capsys, monkeypatch).splitlines()[-1:]
+    assert "run pip install 'frametally[spark]', and install Java 17" in line
+
+
+@pytest.mark.parametrize("kind", [Misconfigured, Poison, Retryable])
+def test_what_a_task_raised_comes_out_of_sparks_traceback_as_its_line(kind: type[Exception]) -> None:
+    class Failing:
+        def collect(self) -> None:
+            raise RuntimeError(
+                f"An error occurred\nTraceback\n  raise\nframetally.errors.{kind.__name__}: segment a is cut"
+                "\n\n\tat org.apache.spark"
+            )
+
+    with pytest.raises(kind, match=r"^segment a is cut$"):
+        spark.collect(Failing())
+
+
+def test_a_failure_of_spark_itself_is_one_line_with_its_remedy() -> None:
+    class Failing:
+        def collect(self) -> None:
+            raise RuntimeError("Job aborted: no executors\n\tat org.apache.spark")
+
+    with pytest.raises(Retryable, match="on the spark runner: Job aborted: no executors; run it again"):
+        spark.collect(Failing())
+
+
+@pytest.mark.parametrize("size_bytes", [0, 1, 99, 100, 101, 350, 5_000])
+def test_a_segment_is_read_whole_in_blocks_whatever_its_size(tmp_path: Path, size_bytes: int) -> None:
+    store = open_object_store(tmp_path.as_uri())
+    data = bytes(number % 251 for number in range(size_bytes))
+    store.put("metadata/a", data)
+    blocks = list(spark.fetch_from(store)("metadata/a", "segment a", block_bytes=100))
+    assert b"".join(blocks) == data
+    assert all(len(block) == 100 for block in blocks[:-1])
