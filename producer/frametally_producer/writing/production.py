@@ -281,11 +281,16 @@ class Production:
 
     @contextmanager
     def writer(
-        self, note: Callable[[list[FrameAnnouncement]], None], write: Callable[[], None]
+        self,
+        note: Callable[[list[FrameAnnouncement]], None],
+        write: Callable[[], None],
+        *,
+        is_new: bool = False,
     ) -> Iterator[FrameWriter]:
         """Open a writer of frames, which calls `note` with what has been announced.
 
-        When a stop is requested, the work in hand is announced and noted, and `write` is called.
+        `is_new` says that no frame of the medium can be in the store. When a stop is requested, the work in
+        hand is announced and noted, and `write` is called.
         """
         with FrameWriter(
             settings=self.settings,
@@ -294,6 +299,8 @@ class Production:
             patience=self.patience,
             topic=self.settings.topic,
             on_announced=note,
+            packs=self.settings.frame_packs,
+            is_new=is_new,
         ) as writer:
             try:
                 yield writer
