@@ -66,8 +66,8 @@ def age(folder: Path) -> None:
             os.utime(path, (path.stat().st_atime - 7200, path.stat().st_mtime - 7200))
 
 
-def produce_and_count(run: Run, folder: Path) -> None:
-    run("produce", folder / "gate", "--time-pattern", "still_%Y%m%d_%H%M%S")
+def produce_and_count(run: Run, folder: Path, *options: str) -> None:
+    run("produce", folder / "gate", "--time-pattern", "still_%Y%m%d_%H%M%S", *options)
     for command in (["consume", "--until-caught-up"], ["aggregate"], ["index"]):
         run(*command)
 
@@ -75,10 +75,9 @@ def produce_and_count(run: Run, folder: Path) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("form", ["single", "packed"])
 def test_packed_footage_is_counted_proven_analysed_again_renamed_and_forgotten_as_before(
-    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+    run: Run, tmp_path: Path, form: str
 ) -> None:
-    monkeypatch.setenv("FRAMETALLY_FRAME_PACKS", str(form == "packed").lower())
-    produce_and_count(run, tmp_path)
+    produce_and_count(run, tmp_path, *(["--packs"] if form == "packed" else []))
     before, books = images(tmp_path), run("status", "--json")
     assert len(before) == PICTURES
     if form == "single":

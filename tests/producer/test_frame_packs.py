@@ -55,7 +55,7 @@ def test_footage_in_packs_is_an_object_per_minute_and_is_announced_and_read_as_s
     path = make_video("a.mp4", FRAMES, **SLOW)
     single = other_bench(bench, "single")
     produce(single, path)
-    produce(bench, path, frame_packs=True)
+    produce(bench, path, packs=True)
     assert (len(objects(single)), len(objects(bench))) == (FRAMES, 2)
     assert all(map(is_part_key, objects(bench)))
     assert images(bench) == images(single)
@@ -76,10 +76,10 @@ def test_killed_at_a_pack_or_an_announcement_the_same_call_ends_as_if_it_had_nev
     path = make_video("a.mp4", FRAMES, **SLOW)
     (bench.store if where == "put" else bench.log).fail_at = fatal
     with pytest.raises(BaseException, match="at a"):
-        produce(bench, path, frame_packs=True)
+        produce(bench, path, packs=True)
     bench.store.fail_at = bench.log.fail_at = 0
     # Other settings would encode other bytes: what is stored is announced as it is.
-    produce(bench, path, frame_packs=True, jpeg_quality=50)
+    produce(bench, path, packs=True, jpeg_quality=50)
     stored = images(bench)
     assert {a.frame_index for a in bench.log.announcements} == set(range(FRAMES))
     for announcement in bench.log.announcements:
@@ -96,7 +96,7 @@ def test_a_frame_that_is_stored_singly_is_not_put_into_a_pack_too(
         produce(bench, path)
     single = objects(bench)
     bench.log.fail_at = 0
-    produce(bench, path, frame_packs=True, jpeg_quality=50)
+    produce(bench, path, packs=True, jpeg_quality=50)
     assert len(images(bench)) == FRAMES
     assert images(bench).items() >= single.items()
     assert {a.frame_index for a in bench.log.announcements} == set(range(FRAMES))
@@ -106,7 +106,7 @@ def test_many_bytes_of_one_minute_do_not_wait_for_its_end(
     bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(frames, "PACK_BYTES", 5000)
-    produce(bench, make_video("a.mp4", 40, **SLOW), frame_packs=True)
+    produce(bench, make_video("a.mp4", 40, **SLOW), packs=True)
     assert bench.log.batches > 2
     assert len(images(bench)) == 40
 
@@ -115,11 +115,11 @@ def test_a_damaged_pack_stops_the_producer_with_one_message(
     bench: Bench, make_video: Callable[..., Path]
 ) -> None:
     path = make_video("a.mp4", FRAMES, **SLOW)
-    produce(bench, path, frame_packs=True)
+    produce(bench, path, packs=True)
     bench.store.delete(f"media/{bench.manifests()[0].sha256}.json")
     key = next(iter(objects(bench)))
     bench.store.put(key, bench.store.get(key)[:-1])
     with pytest.raises(
         Misconfigured, match=f"pack {key} is damaged: it was cut short; restore it from a copy"
     ):
-        produce(bench, path, frame_packs=True)
+        produce(bench, path, packs=True)

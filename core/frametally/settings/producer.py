@@ -57,10 +57,6 @@ class ProducerSettings(SettingsPart):
         description="Longest side of a stored frame in pixels; larger ones are scaled down; 0: no limit.",
     )
     jpeg_quality: int = Field(90, ge=1, le=100, description="JPEG quality of stored frames, 1 to 100.")
-    frame_packs: bool = Field(
-        False,
-        description="Whether frames from files are stored in packs, one object per source and minute.",
-    )
     max_image_megapixels: int = Field(
         50,
         ge=1,

@@ -193,6 +193,7 @@ class ProduceCall:
         paths: Video files, picture files, and folders of both (searched all through).
         start_time: ISO 8601 time at which the one video given begins.
         extracted_dir: Folder in which stored pictures are also kept as files, below the source's name.
+        packs: Whether frames are stored in packs, one object per source and minute.
         should_stop: Asked between frames: once true, what is in hand is finished and the call returns.
     """
 
@@ -201,6 +202,7 @@ class ProduceCall:
     source: str | None = None
     start_time: str | None = None
     extracted_dir: Path | None = None
+    packs: bool = False
     should_stop: Callable[[], bool] = lambda: False
 
     def find_footage(self) -> Footage:
@@ -299,7 +301,7 @@ class Production:
             patience=self.patience,
             topic=self.settings.topic,
             on_announced=note,
-            packs=self.settings.frame_packs,
+            packs=self.call.packs,
             is_new=is_new,
         ) as writer:
             try:
