@@ -125,6 +125,23 @@ def test_a_minute_that_grew_within_the_last_hour_is_left_alone() -> None:
     assert not every_part(store)
 
 
+def test_frames_that_are_read_in_turn_come_by_few_reads_and_one_that_is_deleted_meanwhile_is_soon_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = filled_store()
+    pack_all(store)
+    packed = PackedStore(store)
+    packed.get(EVERY_KEY[0])
+    store.calls = count()
+    assert [packed.get(key) for key in EVERY_KEY[1:3]] == [picture(key) for key in EVERY_KEY[1:3]]
+    assert next(store.calls) == 1
+    list(delete_pictures(PackedStore(store), EVERY_KEY[1:2]))
+    monkeypatch.setattr("frametally.packs.packed_store._AHEAD_S", 0.0)
+    with pytest.raises(ObjectMissing):
+        packed.get(EVERY_KEY[1])
+    assert packed.get(EVERY_KEY[2]) == picture(EVERY_KEY[2])
+
+
 actions = st.lists(
     st.tuples(
         st.sampled_from(["put", "put if absent", "add", "delete", "delete some", "pack"]),
@@ -149,6 +166,7 @@ def test_whatever_is_put_packed_and_deleted_by_two_processes_the_store_has_what_
         for version, (action, who, chosen) in enumerate(actions):
             store = processes[who]
             patches.setattr("frametally.packs.packed_store._ABSENCE_S", 0.0)
+            patches.setattr("frametally.packs.packed_store._AHEAD_S", 0.0)
             match action:
                 case "put" | "put if absent":
                     for key in chosen:

@@ -31,6 +31,9 @@ _log = logging.getLogger(__name__)
 
 _BEGINNING_BYTES = 64 << 10
 _MOST_INDEXES = 128
+_AHEAD_BYTES, _MOST_WINDOWS, _AHEAD_S = 2 << 20, 8, 5.0
+"""Who reads frames one after the other, as the consumer does, gets so many bytes at once. They are used
+for so many seconds: if another process deletes a frame, this one may return it for as long."""
 _ABSENCE_S = 10.0
 """For so long a put that creates a frame relies on an earlier look for a pack of its minute."""
 
@@ -54,6 +57,19 @@ class _Place(NamedTuple):
     frame: PackedFrame
 
 
+class _Window(NamedTuple):
+    """Bytes of a part that were read lately."""
+
+    part: str
+    first_byte: int
+    data: bytes
+    read_at_s: float
+
+    @property
+    def next_byte(self) -> int:
+        return self.first_byte + len(self.data)
+
+
 class PackedStore:
     """A store as `plain`, where a frame that is no object of its own is read from its pack.
 
@@ -69,6 +85,7 @@ class PackedStore:
         self.plain = plain
         self.url = plain.url
         self._parts: OrderedDict[str, tuple[float, _Part | None]] = OrderedDict()
+        self._windows: list[_Window] = []
         self._lock = threading.Lock()
         self._reported: set[str] = set()
 
@@ -194,9 +211,30 @@ class PackedStore:
             remove_frames(self, pack, {key.rpartition("/")[2]})
 
     def _read(self, place: _Place) -> bytes:
-        first_byte = place.frame.first_byte
-        data = self.plain.get_range(place.part, first_byte, first_byte + place.frame.bytes)
-        return check_frame(place.part, place.frame, data)
+        try:
+            return check_frame(place.part, place.frame, self._bytes_of(place))
+        except PackDamaged:  # or another process has changed the pack: nothing is remembered of it
+            with self._lock:
+                self._windows = [window for window in self._windows if window.part != place.part]
+            raise
+
+    def _bytes_of(self, place: _Place) -> bytes:
+        """Return the frame's bytes; one that follows those read before is read with those that follow it."""
+        first_byte, next_byte = place.frame.first_byte, place.frame.first_byte + place.frame.bytes
+        with self._lock:
+            fresh_s = time.monotonic() - _AHEAD_S
+            windows = [w for w in self._windows if w.part == place.part and w.read_at_s > fresh_s]
+        for window in windows:
+            if window.first_byte <= first_byte and next_byte <= window.next_byte:
+                return window.data[first_byte - window.first_byte : next_byte - window.first_byte]
+        previous = [window for window in windows if 0 <= first_byte - window.next_byte < _AHEAD_BYTES]
+        last_byte = max(next_byte, first_byte + _AHEAD_BYTES) if previous else next_byte
+        data = self.plain.get_range(place.part, first_byte, last_byte)
+        with self._lock:
+            others = [window for window in self._windows if window not in previous]
+            window = _Window(place.part, first_byte, data, time.monotonic())
+            self._windows = [*others, window][-_MOST_WINDOWS:]
+        return data[: place.frame.bytes]
 
     def _find(self, key: str, *, within_s: float = 0.0) -> _Place | None:
         """Return where in a pack a frame is, by an index that is at most so old; None if it is in none.
