@@ -4,7 +4,7 @@
     PYTHONPATH=.:tests/servers python benchmarks/frame_packs.py
 
 A video of some minutes is produced into a real S3 server, read frame by frame as the consumer does, packed
-and forgotten. A proxy before the server counts every request. A minute takes the same requests as any other, so
+and forgotten. A proxy before the server counts every request. A minute takes as many as any other, so
 a day is 1,440 times a minute.
 """
 

@@ -71,7 +71,7 @@ class _Window(NamedTuple):
 
 
 class PackedStore:
-    """A store as `plain`, where a frame that is no object of its own is read from its pack.
+    """A store like `plain` that also reads frames from their packs.
 
     A frame's bytes from a pack are compared with the index, so a change of the pack by another process is
     noticed: the index is read again then.
@@ -231,9 +231,9 @@ class PackedStore:
         last_byte = max(next_byte, first_byte + _AHEAD_BYTES) if previous else next_byte
         data = self.plain.get_range(place.part, first_byte, last_byte)
         with self._lock:
-            others = [window for window in self._windows if window not in previous]
+            older = [window for window in self._windows if window not in previous]
             window = _Window(place.part, first_byte, data, time.monotonic())
-            self._windows = [*others, window][-_MOST_WINDOWS:]
+            self._windows = [*older, window][-_MOST_WINDOWS:]
         return data[: place.frame.bytes]
 
     def _find(self, key: str, *, within_s: float = 0.0) -> _Place | None:

@@ -62,7 +62,9 @@ def pack_pictures(store: ObjectStore, folder: str, *, now_ms: int, progress: Pro
             report = report._replace(young=report.young + 1)
             continue
         try:
-            moved = sum(_pack_some(plain, pack, some, now_ms, report.skipped) for some in _batches(pictures))
+            moved = sum(
+                _pack_batch(plain, pack, batch, now_ms, report.skipped) for batch in _batches(pictures)
+            )
         except Misconfigured as error:
             report.skipped.append(Skipped(pack, str(error)))
             continue
@@ -88,7 +90,7 @@ def _batches(pictures: Iterable[ObjectInfo]) -> Iterator[list[str]]:
     yield batch
 
 
-def _pack_some(
+def _pack_batch(
     plain: ObjectStore, pack: str, image_keys: Sequence[str], now_ms: int, skipped: list[Skipped]
 ) -> int:
     """Move these pictures into their pack; return how many were."""
