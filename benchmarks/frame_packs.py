@@ -20,6 +20,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import NamedTuple
@@ -210,13 +211,11 @@ def measure_paces(video: Path, folder: Path, access: StoreAccess) -> dict[str, t
     for _ in range(ROUNDS):
         for packs in (False, True):
             bucket = new_bucket(access)
-            for what, work in (
-                (
-                    "produce (s)",
-                    lambda bucket=bucket, packs=packs: produce_video(video, folder, bucket, packs),
-                ),
-                ("read every frame (s)", lambda bucket=bucket: read_all(bucket)),
-            ):
+            works: dict[str, Callable[[], None]] = {
+                "produce (s)": partial(produce_video, video, folder, bucket, packs),
+                "read every frame (s)": partial(read_all, bucket),
+            }
+            for what, work in works.items():
                 began_s = time.perf_counter()
                 work()
                 seconds.setdefault((what, packs), []).append(time.perf_counter() - began_s)

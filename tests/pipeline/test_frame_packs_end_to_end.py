@@ -19,7 +19,6 @@ from frametally import keys
 from frametally.opening import open_object_store
 from frametally.packs.pack_keys import is_part_key
 from frametally.packs.packed_store import plain_of
-from frametally.process import failpoints
 from frametally_cli import main as cli
 
 ENV = {"FRAMETALLY_DETECTOR": "pixels", "FRAMETALLY_INTERVAL_S": "10", "FRAMETALLY_COUNT_OBJECTS": "false"}
@@ -109,7 +108,7 @@ def test_killed_at_every_failpoint_of_packing_no_picture_is_away_and_the_last_ca
     before = images(tmp_path)
     age(tmp_path)
     for failpoint in ("pack.put", "pack.picture", "pack.picture:7", "pack.put"):
-        killed = run_frametally("pack", cwd=tmp_path, **{failpoints.VARIABLE: failpoint})
+        killed = run_frametally("pack", cwd=tmp_path, FRAMETALLY_FAILPOINT=failpoint)
         assert killed.code == -signal.SIGKILL, killed
         assert images(tmp_path) == before
         age(tmp_path)

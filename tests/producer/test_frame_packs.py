@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.examples import first_quick
@@ -37,8 +37,8 @@ def objects(bench: Bench) -> dict[str, bytes]:
     return {info.key: bench.store.get(info.key) for info in bench.store.list("images")}
 
 
-def produce(bench: Bench, path: Path, **overrides: object) -> None:
-    plain, bench.store = bench.store, PackedStore(bench.store)
+def produce(bench: Bench, path: Path, **overrides: Any) -> None:
+    plain, bench.store = bench.store, PackedStore(bench.store)  # type: ignore[assignment]
     try:
         bench.produce(path, source="gate", start_time=START, sample_fps="all", **overrides)
     finally:
