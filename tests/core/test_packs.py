@@ -15,10 +15,10 @@ from tests.fakes.memory import ManualClock, MemoryStore
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.packs import pack_format
-from frametally.packs.pack_changes import add_frames, delete_pictures
+from frametally.packs.pack_changes import add_frames
 from frametally.packs.pack_format import HEADER_BYTES, PackDamaged, index_bytes
 from frametally.packs.pack_keys import is_part_key, pack_of, part_key
-from frametally.packs.packed_store import PackedStore
+from frametally.packs.packed_store import PackedStore, delete_pictures
 from frametally.packs.packing import SETTLED_MS, pack_pictures
 from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing
 from frametally.process.reports import NoProgress

@@ -10,7 +10,7 @@ from frametally.errors import Misconfigured
 from frametally.files.names import key_of_part
 from frametally.media import erasing, finding, forgetting, mending, source_timezones
 from frametally.media.corrections import Corrected
-from frametally.packs.pack_changes import delete_pictures
+from frametally.packs.packed_store import delete_pictures
 from frametally.plugins import hooks
 from frametally.process.reports import exit_code
 from frametally.undo_records import FootageChange

@@ -32,7 +32,7 @@ from frametally.media.manifests import (
     weaker,
 )
 from frametally.media.stored_images import announced_images, announcement_of, bitmap_of
-from frametally.packs.pack_changes import delete_pictures
+from frametally.packs.packed_store import delete_pictures
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress

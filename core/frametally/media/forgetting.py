@@ -12,7 +12,7 @@ from typing import NamedTuple
 from frametally.errors import Misconfigured
 from frametally.media.erasing import images_of
 from frametally.media.manifests import delete_manifest, find_manifest, media_of
-from frametally.packs.pack_changes import delete_pictures
+from frametally.packs.packed_store import delete_pictures
 from frametally.ports.ledger import Extent, Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints

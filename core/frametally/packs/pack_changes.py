@@ -6,13 +6,13 @@ those who delete pictures may work on one minute at the same time.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from itertools import count, groupby
+from collections.abc import Collection, Mapping
+from itertools import count
 from typing import NamedTuple
 
 from frametally.errors import Misconfigured
 from frametally.packs.pack_format import PackDamaged, decode_part, encode_part
-from frametally.packs.pack_keys import pack_of, part_key
+from frametally.packs.pack_keys import part_key
 from frametally.ports.object_store import ObjectStore
 
 
@@ -83,21 +83,6 @@ def remove_frames(store: ObjectStore, pack: str, names: Collection[str]) -> None
             return encode_part(left, is_full=is_full) if left or is_full else None
 
         store.change(key, make)
-
-
-def delete_pictures(store: ObjectStore, image_keys: Iterable[str]) -> Iterator[str]:
-    """Delete stored pictures, single or in packs, and yield the key of each that is gone.
-
-    Those of one pack leave it in one step. Raises `Misconfigured` as `remove_frames`.
-    """
-    ordered = sorted(image_keys, key=lambda key: (pack_of(key) or "", key))
-    for pack, of_pack in groupby(ordered, pack_of):
-        image_keys = list(of_pack)
-        if pack is not None:
-            remove_frames(store, pack, {key.rpartition("/")[2] for key in image_keys})
-        for key in image_keys:
-            store.delete(key)
-            yield key
 
 
 def _decode(key: str, data: bytes | None) -> tuple[dict[str, bytes], bool]:

@@ -7,9 +7,9 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from itertools import count
+from itertools import count, groupby
 from math import inf
 from typing import NamedTuple
 
@@ -41,6 +41,25 @@ _ABSENCE_S = 10.0
 def plain_of(store: ObjectStore) -> ObjectStore:
     """Return the store in which packs are objects, of one that shows the frames in them."""
     return store.plain if isinstance(store, PackedStore) else store
+
+
+def delete_pictures(store: ObjectStore, image_keys: Iterable[str]) -> Iterator[str]:
+    """Delete stored pictures, single or in packs, and yield the key of each that is gone.
+
+    Those of one pack leave it in one step. Raises `Misconfigured` as `remove_frames`.
+    """
+    plain = plain_of(store)
+    ordered = sorted(image_keys, key=lambda key: (pack_of(key) or "", key))
+    for pack, of_pack in groupby(ordered, pack_of):
+        pack_keys = list(of_pack)
+        names = {key.rpartition("/")[2] for key in pack_keys}
+        if pack is not None:
+            remove_frames(store, pack, names)
+        for key in pack_keys:
+            plain.delete(key)
+            yield key
+        if pack is not None:  # those that another process packed meanwhile
+            remove_frames(store, pack, names)
 
 
 class _Part(NamedTuple):
@@ -175,7 +194,7 @@ class PackedStore:
             yield ObjectInfo(f"{folder}/{frame.name}", frame.bytes, frame.sha256, info.modified_at_ms)
 
     def delete(self, key: str) -> None:
-        """Remove the object, or the frame from its pack; see `pack_changes.delete_pictures` for many."""
+        """Remove the object, or the frame from its pack; see `delete_pictures` for many."""
         self.plain.delete(key)
         self._remove(key)
 
