@@ -80,7 +80,7 @@ def test_packed_footage_is_counted_proven_analysed_again_renamed_and_forgotten_a
     before, books = images(tmp_path), run("status", "--json")
     assert len(before) == PICTURES
     if form == "single":
-        assert "; 2 minutes wait until they are an hour old" in run("pack")
+        assert "; minutes left for later, because they are not an hour old: 2\n" in run("pack")
     age(tmp_path)
     expected = f"packed: {PICTURES} pictures; objects: 2\n" if form == "single" else "packed: 0 pictures"
     assert expected in run("pack", "--source", "gate")

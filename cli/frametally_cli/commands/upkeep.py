@@ -106,7 +106,9 @@ def pack(source: str | None, **overrides: Any) -> int:
             folder = f"{folder}/{finding.media_of_source(ports.store, source)[0].source}"
         report = pack_pictures(ports.store, folder, now_ms=time.time_ns() // 1_000_000, progress=bar)
     console.print_skipped(report.skipped)
-    young = f"; {report.young} minutes wait until they are an hour old" if report.young else ""
+    young = (
+        f"; minutes left for later, because they are not an hour old: {report.young}" if report.young else ""
+    )
     click.echo(f"packed: {report.pictures} pictures; objects: {report.packs}{young}")
     return exit_code(done_count=report.pictures, skipped=report.skipped)
 
