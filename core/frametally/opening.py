@@ -14,6 +14,7 @@ from importlib.metadata import EntryPoints, PackageNotFoundError, distribution, 
 from typing import Any
 
 from frametally.errors import Misconfigured
+from frametally.packs.packed_store import PackedStore
 from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
@@ -38,15 +39,14 @@ _PORTS = {
 def open_object_store(url: str, access: StoreAccess | None = None) -> ObjectStore:
     """Open the store that `url` names: `file://<absolute folder>`, made if missing, or `s3://<bucket>[/<prefix>]`.
 
-    Without `access` an S3 store is reached as AWS's own variables and files say.
+    Without `access` an S3 store is reached as AWS's own variables and files say. Frames may lie in packs.
 
     Raises:
         Misconfigured: An unknown kind of URL, a folder that cannot be written, or an S3 store that refuses
             us or has no such bucket.
         Retryable: The S3 store does not answer.
     """
-    store: ObjectStore = adapter("object_store", url)(url, access=access)
-    return store
+    return PackedStore(adapter("object_store", url)(url, access=access))
 
 
 def open_frame_log(url: str, access: LogAccess | None = None, *, lease_s: float = 10.0) -> FrameLog:

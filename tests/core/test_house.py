@@ -65,7 +65,7 @@ FLOORS = (
         "frametally.adapters.sql.migration",
         "frametally.adapters.sql.postgresql",
     ),
-    ("frametally.ports",),
+    ("frametally.packs", "frametally.ports"),
     (
         "frametally.files",
         "frametally.history_records",

@@ -23,6 +23,7 @@ from tests.fakes.memory import MemoryStore
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Misconfigured, Poison
 from frametally.opening import open_object_store
+from frametally.packs.packed_store import plain_of
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.settings.access import StoreAccess
 from frametally.settings.fields import SecretStr
@@ -304,7 +305,7 @@ def test_any_text_is_a_key_that_works_or_is_refused(adapter: str, key: str, dura
         else:
             assert store.get(key) == b"data"
             assert [info[:2] for info in store.list("")] == [(key, 4)]
-            if isinstance(store, FileStore):
+            if isinstance(plain_of(store), FileStore):
                 root = Path(store.address("x")[len("file://") :].replace("%20", " ")).parent
                 found = [Path(at, name) for at, _, names in os.walk(root.parent) for name in names]
                 assert found == [root / key]

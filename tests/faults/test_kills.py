@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.examples import THOROUGH
+from tests.examples import THOROUGH, first_quick
 
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
@@ -176,6 +176,7 @@ def assert_the_same(
 
 # Ample: where other work has the cores, it takes several times what it takes alone.
 @pytest.mark.timeout(600 + 25 * KILLS + FRAMES // 10)
+@pytest.mark.parametrize("form", first_quick(["single", "packs"]))
 def test_killed_again_and_again_it_counts_what_a_quiet_run_counts(
     deploy: Callable[..., Deployment],
     write_pictures: Callable[[Path, range], None],
@@ -184,12 +185,14 @@ def test_killed_again_and_again_it_counts_what_a_quiet_run_counts(
     assert_chains: Callable[..., None],
     part_files: Callable[[ObjectStore], dict[str, bytes]],
     tmp_path: Path,
+    form: str,
 ) -> None:
     print(f"FAULTS_SEED={SEED}")
     rng = random.Random(SEED)  # noqa: S311
     growing = tmp_path / "growing" / "gate"
     shaken = deploy("shaken", **SETTINGS)
-    loop = KillLoop(shaken, (*PICTURES, growing), rng, wait_until)
+    options = ("--packs", *PICTURES) if form == "packs" else PICTURES
+    loop = KillLoop(shaken, (*options, growing), rng, wait_until)
     written = 0
     for turn in itertools.count():
         killed = sum(loop.kills.values())

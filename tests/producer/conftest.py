@@ -109,6 +109,7 @@ class Bench:
         source: str | None = None,
         start_time: str | None = None,
         extracted_dir: Path | None = None,
+        packs: bool = False,
         should_stop: Callable[[], bool] = lambda: False,
         **overrides: Any,
     ) -> ProduceReport:
@@ -119,6 +120,7 @@ class Bench:
                 source=source,
                 start_time=start_time,
                 extracted_dir=extracted_dir,
+                packs=packs,
                 should_stop=should_stop,
             ),
             store=self.store,

@@ -28,6 +28,9 @@ from frametally.media.erasing import UNNAMED_REMEDY, sizes_by_source, unnamed_im
 from frametally.media.manifests import list_records
 from frametally.media.source_timezones import SourceTimezones
 from frametally.opening import open_ledger
+from frametally.packs.pack_format import PackDamaged, decode_part
+from frametally.packs.pack_keys import is_part_key
+from frametally.packs.packed_store import plain_of
 from frametally.plugins import hooks
 from frametally.ports.count_index import REPAIR
 from frametally.ports.ledger import Ledger
@@ -214,6 +217,20 @@ def check_segments(ports: Ports, progress: Progress) -> Iterator[Finding]:
     return _read_each("segments", "all", wanted, read, progress, Poison, CutShort, Misconfigured)
 
 
+def check_packs(ports: Ports, progress: Progress) -> Iterator[Finding]:
+    """Read every pack, and compare each frame in it with its index."""
+    plain = plain_of(ports.store)
+    parts = [info.key for info in plain.list(keys.IMAGES) if is_part_key(info.key)]
+
+    def read(key: str) -> None:
+        try:
+            decode_part(key, plain.get(key))
+        except PackDamaged as error:
+            raise Poison(str(error)) from error
+
+    return _read_each("packs", "all", parts, read, progress, Poison)
+
+
 def check_images(ports: Ports, progress: Progress) -> Iterator[Finding]:
     """Look for them; a row for each source that has any, and for what plug-ins have of what is gone."""
     unnamed = sizes_by_source(unnamed_images(ports.store, progress))
@@ -234,6 +251,7 @@ CHECKS: dict[str, Check] = {
     "segments": check_segments,
     "runs": check_runs,
     "index": check_indexed_days,
+    "packs": check_packs,
     "images": check_images,
     "ledger": check_ledger,
     **{name: check for checks in hooks("deep_checks") for name, check in checks.items()},

@@ -10,6 +10,7 @@ from frametally.errors import Misconfigured
 from frametally.files.names import key_of_part
 from frametally.media import erasing, finding, forgetting, mending, source_timezones
 from frametally.media.corrections import Corrected
+from frametally.packs.packed_store import delete_pictures
 from frametally.plugins import hooks
 from frametally.process.reports import exit_code
 from frametally.undo_records import FootageChange
@@ -182,21 +183,19 @@ def _delete_unnamed(ports: Ports, *, yes: bool) -> int:
     with console.stage_bar("delete") as bar:
         # Anew: the question may have stood for long.
         parts = _leftovers(ports)
-        images = [
-            *erasing.unnamed_images(ports.store, bar),
-            *(info for part in parts for info in part.objects),
-        ]
+        images = [info.key for info in erasing.unnamed_images(ports.store, bar)]
+        leftovers = [info.key for part in parts for info in part.objects]
         things = [[one for one in part.things() if yes or one.id in confirmed] for part in parts]
-        for done, info in enumerate(images, 1):
-            part_of = key_of_part(info.key)
+        for key in leftovers:
+            part_of = key_of_part(key)
             if part_of is not None:  # a bucket keeps its bytes elsewhere
-                ports.store.resumable(part_of, info.key).abort()
-            ports.store.delete(info.key)
-            bar.update(done, len(images), info.key)
+                ports.store.resumable(part_of, key).abort()
+        for done, key in enumerate(delete_pictures(ports.store, [*images, *leftovers]), 1):
+            bar.update(done, len(images) + len(leftovers), key)
         for thing in (one for of_part in things for one in of_part):
             thing.remove(bar)
     also = "".join(f", {len(there)} {part.things_are}" for part, there in zip(parts, things, strict=True))
-    click.echo(f"deleted: {len(images)} pictures that belong to no medium{also}")
+    click.echo(f"deleted: {len(images) + len(leftovers)} pictures that belong to no medium{also}")
     return 0
 
 

@@ -72,6 +72,7 @@ footage_options: list[Callable[[Any], Any]] = [
     "--dry-run", is_flag=True, help="Show what would be produced and how long it would take; write nothing."
 )
 @click.option("--watch", is_flag=True, help="Watch the folders for new files until Ctrl-C.")
+@click.option("--packs", is_flag=True, help="Store one object per source and minute, not one per frame.")
 @data_dir_option
 def produce(
     paths: tuple[Path, ...],
@@ -79,6 +80,7 @@ def produce(
     start_time: str | None,
     dry_run: bool,
     watch: bool,
+    packs: bool,
     **overrides: Any,
 ) -> int:
     """Store and announce the frames of pictures and videos (default: producer/new_pics/)."""
@@ -87,6 +89,7 @@ def produce(
     settings = read_settings("producer", overrides)
     with stop_on(signal.SIGTERM, signal.SIGINT, at_once=True) as should_stop:
         call = produce_call(settings, paths or (_default_pictures(),), source, start_time, should_stop)
+        call.packs = packs
         if dry_run:
             return tell_plan(call)
         with metrics_of(settings), opened_once(lambda: open_stage_ports(settings)) as opened:

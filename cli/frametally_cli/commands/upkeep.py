@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any, get_args
@@ -12,15 +13,25 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from frametally import keys
 from frametally.books.offsets import consume_command
 from frametally.errors import Misconfigured
+from frametally.media import finding
 from frametally.opening import open_frame_log, open_ledger, open_object_store
+from frametally.packs.packing import pack_pictures
+from frametally.process import failpoints
 from frametally.process.reports import exit_code
 from frametally.records import Cause
 from frametally.segments.dead_letters import Entry, choose, drop, list_dead_letters, replay
 from frametally.segments.redetect import redetect as announce_again
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, open_ports, option, read_settings
+from frametally_cli.options.ports import (
+    data_dir_option,
+    open_ports,
+    open_store_port,
+    option,
+    read_settings,
+)
 from frametally_cli.options.times import parse_bounds_ms
 
 
@@ -81,6 +92,25 @@ def redetect(model: str, source: str | None, **overrides: Any) -> int:
     if report.announced:
         click.echo(f"analyse them with: frametally consume --until-caught-up --topic {report.topic}")
     return exit_code(done_count=report.announced + report.known, skipped=report.skipped)
+
+
+@click.command()
+@option("--source", "Only pictures from this source.")
+@data_dir_option
+def pack(source: str | None, **overrides: Any) -> int:
+    """Store pictures in packs: one object per source and minute, so that a bucket costs less."""
+    failpoints.arm()
+    with open_store_port(read_settings(None, overrides)) as ports, console.stage_bar("pack") as bar:
+        folder = keys.IMAGES
+        if source is not None:
+            folder = f"{folder}/{finding.media_of_source(ports.store, source)[0].source}"
+        report = pack_pictures(ports.store, folder, now_ms=time.time_ns() // 1_000_000, progress=bar)
+    console.print_skipped(report.skipped)
+    young = (
+        f"; minutes left for later, because they are not an hour old: {report.young}" if report.young else ""
+    )
+    click.echo(f"packed: {report.pictures} pictures; objects: {report.packs}{young}")
+    return exit_code(done_count=report.pictures, skipped=report.skipped)
 
 
 @click.group("ledger")

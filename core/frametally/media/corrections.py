@@ -32,6 +32,7 @@ from frametally.media.manifests import (
     weaker,
 )
 from frametally.media.stored_images import announced_images, announcement_of, bitmap_of
+from frametally.packs.packed_store import delete_pictures
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.reports import Progress
@@ -170,9 +171,9 @@ def finish(
     if old.sha256 not in targets.identities:
         delete_manifest(store, old.sha256, revision=old.revision)
     if correction.delete_images:
-        for key in (keys.image_key(old.source, *name) for name in images):
-            if key not in targets.image_paths:
-                store.delete(key)
+        old_keys = {keys.image_key(old.source, *name) for name in images}
+        for _ in delete_pictures(store, old_keys - targets.image_paths):
+            pass
     store.delete(keys.correction_key(media_of(old)))
     progress.update(len(images), len(images), old.name)
     return Corrected(correction, len(images) - len(missing), missing)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from frametally.errors import Misconfigured
 from frametally.media.erasing import images_of
 from frametally.media.manifests import delete_manifest, find_manifest, media_of
+from frametally.packs.packed_store import delete_pictures
 from frametally.ports.ledger import Extent, Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
@@ -79,9 +80,9 @@ def forget(store: ObjectStore, targets: Sequence[Target], *, delete_images: bool
         failpoints.passing("forget.tombstone")
     if delete_images:
         now = [(store_manifest(store, target.manifest), target.from_ms, target.to_ms) for target in targets]
-        for number, key in enumerate(image_keys := images_of(store, now)):
+        image_keys = images_of(store, now)
+        for number, key in enumerate(delete_pictures(store, image_keys)):
             progress.update(number, len(image_keys), key)
-            store.delete(key)
             failpoints.passing("forget.picture")
     for number, target in enumerate(targets, 1):
         if target.whole:

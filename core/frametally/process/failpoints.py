@@ -42,6 +42,8 @@ FAILPOINTS = {
     "aggregate.success": "a run is whole, and no pointer names it",
     "aggregate.published": "a day's pointer is put, and those of other days are not",
     "forget.tombstone": "a medium's tombstone is put, and its pictures and its manifest are still there",
+    "pack.put": "pictures are in a pack, and single, too",
+    "pack.picture": "one of the pictures of a pack is single no more, and others are",
     "forget.picture": "a picture of what is forgotten is deleted, and others are not",
 }
 """The mission's failpoints by name, and how things stand there; plug-ins have theirs."""

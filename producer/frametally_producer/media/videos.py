@@ -115,10 +115,11 @@ class VideoWork:
         frames = opened.frames()
         first = first_of(frames, opened)
         self._expected = estimated(opened, keeper)
+        is_new = keeper.is_new
         self._write()  # from here on the medium has its source and time, whoever else is at it
         self._expected = estimated(opened, keeper)
         known = len(keeper.frames)
-        with production.writer(self._note, self._write) as writer:
+        with production.writer(self._note, self._write, is_new=is_new) as writer:
             for frame in self._new_frames(itertools.chain((first,), frames), writer):
                 writer.add(frame)
         keeper.write()

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -15,6 +16,9 @@ from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.files.opencv import Pixels, decode_image
 from frametally.media.stored_images import announcement_of
+from frametally.packs.pack_changes import add_frames
+from frametally.packs.pack_format import PACK_BYTES
+from frametally.packs.pack_keys import pack_of
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
@@ -28,6 +32,9 @@ from frametally_producer.reading.pixels import encode_jpeg, shrink
 _WORKERS = 2
 _IN_FLIGHT, _IN_FLIGHT_BYTES = 4, 64 << 20
 """Frames that wait to be encoded and put, and their pixels: what bounds memory. A larger one goes alone."""
+
+_PACKED_AT_ONCE_BYTES = 4 << 20
+"""Packs of earlier minutes are put when so many bytes wait; the newest one, when `PACK_BYTES` do."""
 
 _END_OF_JPEG = b"\xff\xd9"
 
@@ -57,10 +64,19 @@ class NewFrame(NamedTuple):
     keep_in: Path | None = None
 
 
+class _Encoded(NamedTuple):
+    """A frame that waits for the others of its pack."""
+
+    pack: str
+    frame: NewFrame
+    name: keys.ImageName
+    jpeg: bytes
+
+
 class _Putting(NamedTuple):
     """A frame that is on its way into the store."""
 
-    announcement: Future[FrameAnnouncement]
+    result: Future[FrameAnnouncement | _Encoded]
     pixel_bytes: int
     refused: Callable[[str], None]
 
@@ -75,6 +91,11 @@ class FrameWriter:
 
     So what is announced exists, and what is noted is announced. A crash in between repeats a put or an
     announcement, which changes nothing: a frame's identity is its key.
+
+    Attributes:
+        packs: Whether the frames of one source and minute are put together, into a pack: once encoded, a
+            frame waits for the others of its minute.
+        is_new: Whether no frame of the medium can be in the store, so that none is looked for.
     """
 
     settings: Settings
@@ -83,6 +104,8 @@ class FrameWriter:
     patience: Patience
     topic: str
     on_announced: Callable[[list[FrameAnnouncement]], None]
+    packs: bool = False
+    is_new: bool = False
 
     def __post_init__(self) -> None:
         """Begin with no frame; use it in a `with` statement."""
@@ -90,6 +113,7 @@ class FrameWriter:
         self._began_ns: dict[str, int] = {}  # of frames under way, for their traces
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="frame-writer")
         self._putting: deque[_Putting] = deque()
+        self._packs: dict[str, list[_Encoded]] = {}  # by their packs
         self._batch: list[FrameAnnouncement] = []
         self._batch_since_s = 0.0
 
@@ -105,6 +129,8 @@ class FrameWriter:
         self._putting.append(_Putting(putting, _size(frame.pixels), frame.refused))
         while len(self._putting) > _IN_FLIGHT or sum(p.pixel_bytes for p in self._putting) > _IN_FLIGHT_BYTES:
             self._collect_one()
+        self._put_packs(_PACKED_AT_ONCE_BYTES, keep_newest=True)
+        self._put_packs(PACK_BYTES)
         if self._batch and (
             len(self._batch) >= _ANNOUNCE_FRAMES or time.monotonic() - self._batch_since_s >= _ANNOUNCE_S
         ):
@@ -114,6 +140,7 @@ class FrameWriter:
         """Store and announce all that was added, now. Raises as `add` does."""
         while self._putting:
             self._collect_one()
+        self._put_packs()
         if self._batch:
             self._announce()
 
@@ -138,15 +165,42 @@ class FrameWriter:
         # What cannot be put stays the first: nothing behind it is announced before it.
         first = self._putting[0]
         try:
-            announcement = first.announcement.result()
+            result = first.result.result()
         except Poison as error:
             self._putting.popleft()
             first.refused(str(error))
             return
         self._putting.popleft()
+        if isinstance(result, _Encoded):
+            self._packs.setdefault(result.pack, []).append(result)
+            return
         if not self._batch:
             self._batch_since_s = time.monotonic()
-        self._batch.append(announcement)
+        self._batch.append(result)
+
+    def _put_packs(self, least_bytes: int = 0, *, keep_newest: bool = False) -> None:
+        """Put and announce the frames that wait for others of their packs, if they have so many bytes."""
+        packs = list(self._packs)[: -1 if keep_newest else None]
+        if sum(len(encoded.jpeg) for waiting in self._packs.values() for encoded in waiting) < least_bytes:
+            return
+        for pack in packs:
+            jpegs = {encoded.name.file_name: encoded.jpeg for encoded in self._packs[pack]}
+            with METERS.timed("put"):
+                stored = self.patience.until_done("the object store", partial(self._add, pack, jpegs))
+            failpoints.passing("producer.put")
+            for _, frame, name, _ in self._packs.pop(pack):
+                self._batch.append(self._stored_frame(frame, name, stored[name.file_name]))
+            self._announce()
+
+    def _add(self, pack: str, jpegs: dict[str, bytes]) -> dict[str, bytes]:
+        return add_frames(self.store, pack, jpegs).stored
+
+    def _stored_frame(self, frame: NewFrame, name: keys.ImageName, data: bytes) -> FrameAnnouncement:
+        if frame.keep_in is not None:
+            _keep(frame.keep_in / name.file_name, data)
+        return announcement_of(
+            data, name, media=frame.media, source=frame.source, time_source=frame.time_source
+        )
 
     def _announce(self) -> None:
         messages = [(keys.frame_log_key(a.source, a.captured_at_ms), encode(a)) for a in self._batch]
@@ -161,7 +215,7 @@ class FrameWriter:
         self.on_announced(announced)
         failpoints.passing("producer.noted")
 
-    def _put(self, frame: NewFrame) -> FrameAnnouncement:
+    def _put(self, frame: NewFrame) -> FrameAnnouncement | _Encoded:
         name = keys.ImageName(frame.captured_at_ms, frame.medium_hex, frame.frame_index)
         key = keys.image_key(frame.source, *name)
         if TRACES.is_on:
@@ -171,14 +225,17 @@ class FrameWriter:
             with METERS.timed("encode"):
                 picture = stored_jpeg(picture, self.settings)
         jpeg = picture
+        pack = pack_of(key) if self.packs else None
+        if pack is not None and (self.is_new or not self._is_stored(key)):
+            return _Encoded(pack, frame, name, jpeg)
         with METERS.timed("put"), TRACES.timed(key, "put"):
             data = self.patience.until_done("the object store", lambda: self._put_once(key, jpeg))
         failpoints.passing("producer.put")
-        if frame.keep_in is not None:
-            _keep(frame.keep_in / key.rpartition("/")[2], data)
-        return announcement_of(
-            data, name, media=frame.media, source=frame.source, time_source=frame.time_source
-        )
+        return self._stored_frame(frame, name, data)
+
+    def _is_stored(self, key: str) -> bool:
+        head = partial(self.store.head, key)
+        return self.patience.until_done("the object store", head) is not None
 
     def _put_once(self, key: str, data: bytes) -> bytes:
         """Put a frame that is not there yet; what is there then. Doing so again changes nothing."""

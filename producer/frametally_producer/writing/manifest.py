@@ -90,6 +90,11 @@ class ManifestKeeper:
         self._written_at_s = float("-inf")
         self._is_stored = is_stored
 
+    @property
+    def is_new(self) -> bool:
+        """Whether the store knew nothing of the medium, not even that it was forgotten."""
+        return not self._is_stored and self.manifest.revision == 0
+
     def note(self, announcements: Sequence[FrameAnnouncement]) -> None:
         """Remember that these have been announced, until the next write."""
         for announcement in announcements:

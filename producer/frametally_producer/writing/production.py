@@ -193,6 +193,7 @@ class ProduceCall:
         paths: Video files, picture files, and folders of both (searched all through).
         start_time: ISO 8601 time at which the one video given begins.
         extracted_dir: Folder in which stored pictures are also kept as files, below the source's name.
+        packs: Whether frames are stored in packs, one object per source and minute.
         should_stop: Asked between frames: once true, what is in hand is finished and the call returns.
     """
 
@@ -201,6 +202,7 @@ class ProduceCall:
     source: str | None = None
     start_time: str | None = None
     extracted_dir: Path | None = None
+    packs: bool = False
     should_stop: Callable[[], bool] = lambda: False
 
     def find_footage(self) -> Footage:
@@ -281,11 +283,16 @@ class Production:
 
     @contextmanager
     def writer(
-        self, note: Callable[[list[FrameAnnouncement]], None], write: Callable[[], None]
+        self,
+        note: Callable[[list[FrameAnnouncement]], None],
+        write: Callable[[], None],
+        *,
+        is_new: bool = False,
     ) -> Iterator[FrameWriter]:
         """Open a writer of frames, which calls `note` with what has been announced.
 
-        When a stop is requested, the work in hand is announced and noted, and `write` is called.
+        `is_new` says that no frame of the medium can be in the store. When a stop is requested, the work in
+        hand is announced and noted, and `write` is called.
         """
         with FrameWriter(
             settings=self.settings,
@@ -294,6 +301,8 @@ class Production:
             patience=self.patience,
             topic=self.settings.topic,
             on_announced=note,
+            packs=self.call.packs,
+            is_new=is_new,
         ) as writer:
             try:
                 yield writer

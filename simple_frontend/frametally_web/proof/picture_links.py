@@ -15,7 +15,7 @@ from frametally.files.opencv import (
     reduced_px,
     reduction_for,
 )
-from frametally.ports.object_store import ObjectStore
+from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.settings.loading import Settings
 from frametally_web.requests.parameters import choice
 from frametally_web.requests.problems import Problem
@@ -38,7 +38,10 @@ def picture_link(store: ObjectStore, settings: Settings, key: str) -> str | None
     """
     if not settings.web_store_links:
         return None
-    link = store.address(key, ttl_s=LINK_S)
+    try:
+        link = store.address(key, ttl_s=LINK_S)
+    except ObjectMissing:  # it is in a pack
+        return None
     return link if link.startswith(("http://", "https://")) else None
 
 

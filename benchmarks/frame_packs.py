@@ -1,0 +1,289 @@
+"""What a camera-day is to a bucket: objects, bytes, requests and their price, as single frames and in packs.
+
+    make services-up SERVICES=s3
+    PYTHONPATH=.:tests/servers python benchmarks/frame_packs.py
+
+A video of some minutes is produced into a real S3 server, read frame by frame as the consumer does, packed
+and forgotten. A proxy before the server counts every request. A minute takes as many as any other, so
+a day is 1,440 times a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import os
+import statistics
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from itertools import cycle, islice
+from pathlib import Path
+from typing import NamedTuple
+
+import av
+from results import ROOT, Cell, Goal, Table, save
+from serving.needs import server
+from tests.servers.s3_fault_proxy import FaultProxy
+
+from frametally import keys
+from frametally.files.demo_clip import ensure_demo_clip
+from frametally.media.forgetting import forget, targets_in
+from frametally.media.manifests import list_manifests
+from frametally.opening import open_frame_log, open_object_store
+from frametally.packs.packed_store import plain_of
+from frametally.packs.packing import pack_pictures
+from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import NoProgress
+from frametally.settings.access import StoreAccess
+from frametally.settings.fields import SecretStr
+from frametally.settings.loading import Settings
+from frametally_cli.bucket import set_up_store
+from frametally_producer.produce import produce
+from frametally_producer.writing.production import ProduceCall
+
+FPS, START = 5, "2026-03-01T08:00:00Z"
+MINUTES_A_DAY, CAMERAS, DAYS = 1440, 1000, 365
+ROUNDS = 3
+DOLLARS = {"PUT": 5e-6, "LIST": 5e-6, "POST": 5e-6, "GET": 4e-7, "HEAD": 4e-7, "DELETE": 0.0}
+"""List prices of a request to S3 Standard in us-east-1."""
+
+
+class Bucket(NamedTuple):
+    """An empty prefix of a bucket, reached through the proxy or directly."""
+
+    url: str
+    access: StoreAccess
+
+
+def main() -> None:
+    """Measure, and save it."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--minutes", type=int, default=5, help="length of the video")
+    minutes = options.parse_args().minutes
+    load = os.getloadavg()[0]
+    values = server("s3")
+    direct = StoreAccess(
+        endpoint=values["URL"], access_key=values["ACCESS_KEY"], secret_key=SecretStr(values["SECRET_KEY"])
+    )
+    set_up_store("s3://frametally-packs", direct)
+    with tempfile.TemporaryDirectory() as name, FaultProxy(values["URL"], lambda method, path: "") as proxy:
+        video = make_video(Path(name), minutes)
+        counted = dataclasses.replace(direct, endpoint=proxy.url)
+        steps: dict[str, dict[str, Counter[str]]] = {}
+        sizes: dict[str, tuple[int, int]] = {}
+        for form in ("single", "packs"):
+            steps[form], sizes[form] = count_requests(video, Path(name), proxy, counted, form == "packs")
+        paces = measure_paces(video, Path(name), direct)
+    days = MINUTES_A_DAY / minutes
+    save(
+        name="frame_packs",
+        title="Frames in packs, on S3",
+        about=f"{minutes} minutes of the traffic clip (854x480, {FPS} frames/s) on SeaweedFS 4.48, as an "
+        "object per frame and as an object per minute. A proxy counts the requests. "
+        "Prices: S3 Standard, us-east-1.",
+        load_before=load,
+        packages=["obstore", "opencv-python-headless", "av"],
+        tables=[
+            Table(
+                title="What a camera-day takes",
+                columns=["what", "single", "packs", "packs, to single"],
+                rows=day_rows(steps, sizes, days),
+                note="`read` gets every frame once, in the order of the log; a deletion is free.",
+            ),
+            Table(
+                title="Pace on this machine's S3",
+                columns=["what", "single", "packs", "packs, to single"],
+                rows=[row(what, *both) for what, both in paces.items()],
+                note=f"Medians of {ROUNDS} rounds in which both took turns, without the proxy.",
+            ),
+        ],
+        goals=goals(steps, sizes),
+    )
+
+
+def make_video(folder: Path, minutes: int) -> Path:
+    """Repeat the traffic clip's frames for so many minutes."""
+    with av.open(str(ensure_demo_clip(ROOT / "demo-data"))) as clip:
+        frames = [frame.to_ndarray(format="yuv420p") for frame in clip.decode(video=0)]
+    path = folder / "gate.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "crf": "18"})
+        stream.height, stream.width = frames[0].shape[0] * 2 // 3, frames[0].shape[1]
+        stream.pix_fmt = "yuv420p"
+        for picture in islice(cycle(frames), minutes * 60 * FPS):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="yuv420p")))
+        container.mux(stream.encode())
+    return path
+
+
+@contextmanager
+def opened(bucket: Bucket) -> Iterator[ObjectStore]:
+    """Open the store as a process that has just started."""
+    store = open_object_store(bucket.url, bucket.access)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def new_bucket(access: StoreAccess) -> Bucket:
+    """Return an empty prefix."""
+    return Bucket(f"s3://frametally-packs/{uuid.uuid4().hex}", access)
+
+
+def produce_video(video: Path, folder: Path, bucket: Bucket, packs: bool) -> None:
+    """Produce the video with a log of its own."""
+    data_dir = folder / uuid.uuid4().hex
+    settings = Settings(data_dir=data_dir, store_url=bucket.url, min_free_disk_mb=0).resolved()
+    log = open_frame_log(f"sqlite:///{data_dir}/log.sqlite")
+    with opened(bucket) as store:
+        call = ProduceCall(paths=[video], settings=settings, start_time=START, packs=packs)
+        report = produce(call, store=store, log=log, progress=NoProgress())
+    log.close()
+    if report.skipped:
+        raise SystemExit(str(report.skipped))
+
+
+def read_all(bucket: Bucket) -> None:
+    """Get every frame once, as the consumer does."""
+    with opened(bucket) as store:
+        for manifest_key in list(frame_keys(store)):
+            store.get(manifest_key)
+
+
+def frame_keys(store: ObjectStore) -> list[str]:
+    """Return the keys of all frames, in the order of their event times."""
+    return [info.key for info in store.list(keys.IMAGES)]
+
+
+def count_requests(
+    video: Path, folder: Path, proxy: FaultProxy, access: StoreAccess, packs: bool
+) -> tuple[dict[str, Counter[str]], tuple[int, int]]:
+    """Return the requests of each step by kind, and how many objects and bytes the frames were."""
+    bucket = new_bucket(access)
+    steps: dict[str, Counter[str]] = {}
+
+    def step(name: str, work: Callable[[], object]) -> None:
+        proxy.calls.clear()
+        work()
+        steps[name] = Counter(map(kind_of, proxy.calls))
+
+    step("produce", lambda: produce_video(video, folder, bucket, packs))
+    with opened(bucket) as store:
+        infos = list(plain_of(store).list(keys.IMAGES))
+        names = frame_keys(store)
+    size = len(infos), sum(info.size_bytes for info in infos)
+    with opened(bucket) as store:
+        step("list", lambda: frame_keys(store))
+    with opened(bucket) as store:
+        step("read", lambda: [store.get(key) for key in names])
+    with opened(bucket) as store:
+        step("proof of a frame", lambda: store.get(names[-1]))
+    if not packs:
+        with opened(bucket) as store:
+            in_an_hour_ms = int(time.time() * 1000) + 2 * 3_600_000
+            step(
+                "pack", lambda: pack_pictures(store, keys.IMAGES, now_ms=in_an_hour_ms, progress=NoProgress())
+            )
+    with opened(bucket) as store:
+        targets = targets_in(list(list_manifests(store)), from_ms=None, to_ms=None)
+        step("forget", lambda: forget(store, targets, delete_images=True, progress=NoProgress()))
+    return steps, size
+
+
+def kind_of(call: tuple[str, str]) -> str:
+    """Return the kind of a request, as its price goes by."""
+    method, path = call
+    query = path.partition("?")[2]
+    if method == "POST" and "delete" in query:
+        return "DELETE"
+    return "LIST" if method == "GET" and "list-type" in query else method
+
+
+def measure_paces(video: Path, folder: Path, access: StoreAccess) -> dict[str, tuple[float, float]]:
+    """Return seconds of producing and of reading, for both forms."""
+    seconds: dict[tuple[str, bool], list[float]] = {}
+    for _ in range(ROUNDS):
+        for packs in (False, True):
+            bucket = new_bucket(access)
+            works: dict[str, Callable[[], None]] = {
+                "produce (s)": partial(produce_video, video, folder, bucket, packs),
+                "read every frame (s)": partial(read_all, bucket),
+            }
+            for what, work in works.items():
+                began_s = time.perf_counter()
+                work()
+                seconds.setdefault((what, packs), []).append(time.perf_counter() - began_s)
+    whats = dict.fromkeys(what for what, _ in seconds)
+    return {
+        what: (statistics.median(seconds[what, False]), statistics.median(seconds[what, True]))
+        for what in whats
+    }
+
+
+def dollars(requests: Counter[str]) -> float:
+    """Return what requests cost."""
+    return sum(DOLLARS[kind] * number for kind, number in requests.items())
+
+
+def row(what: str, single: float, packs: float) -> list[Cell]:
+    """Return a row of a table."""
+    return [what, round(single, 4), round(packs, 4), round(packs / single, 5) if single else None]
+
+
+def day_rows(
+    steps: dict[str, dict[str, Counter[str]]], sizes: dict[str, tuple[int, int]], days: float
+) -> list[list[Cell]]:
+    """Return the rows of a camera-day."""
+    single, packs = steps["single"], steps["packs"]
+    rows = [
+        row("objects", sizes["single"][0] * days, sizes["packs"][0] * days),
+        row("GB", sizes["single"][1] * days / 1e9, sizes["packs"][1] * days / 1e9),
+    ]
+    for name in ("produce", "list", "read", "forget"):
+        for kind in sorted(single[name].keys() | packs[name].keys()):
+            rows.append(row(f"{name}: {kind}", single[name][kind] * days, packs[name][kind] * days))
+    a_year = days * DAYS * CAMERAS
+    for name in ("produce", "read"):
+        rows.append(
+            row(
+                f"{name}, {CAMERAS} cameras, a year ($)",
+                dollars(single[name]) * a_year,
+                dollars(packs[name]) * a_year,
+            )
+        )
+    rows.append(
+        row("proof of a frame, cold: requests", *(steps[f]["proof of a frame"].total() for f in steps))
+    )
+    rows += [
+        [f"`frametally pack`: {kind}", number * days, None, None]
+        for kind, number in sorted(single["pack"].items())
+    ]
+    rows.append(
+        [
+            f"`frametally pack`, {CAMERAS} cameras, a year ($)",
+            round(dollars(single["pack"]) * a_year),
+            None,
+            None,
+        ]
+    )
+    return rows
+
+
+def goals(steps: dict[str, dict[str, Counter[str]]], sizes: dict[str, tuple[int, int]]) -> list[Goal]:
+    """Return what packs are to reach."""
+    single, packs = steps["single"]["produce"], steps["packs"]["produce"]
+    return [
+        Goal(what="objects, to single", measured=sizes["packs"][0] / sizes["single"][0], at_most=0.01),
+        Goal(what="price of producing, to single", measured=dollars(packs) / dollars(single), at_most=0.02),
+        Goal(what="bytes, to single", measured=sizes["packs"][1] / sizes["single"][1], at_most=1.01),
+    ]
+
+
+if __name__ == "__main__":
+    main()

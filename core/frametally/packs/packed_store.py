@@ -1,0 +1,309 @@
+"""An object store whose frames may be in packs: you read a frame by its key, wherever it is."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from itertools import count, groupby
+from math import inf
+from typing import NamedTuple
+
+from frametally.errors import Misconfigured
+from frametally.keys import IMAGES
+from frametally.packs.pack_changes import remove_frames
+from frametally.packs.pack_format import (
+    PackDamaged,
+    PackedFrame,
+    check_frame,
+    decode_index,
+    index_bytes,
+)
+from frametally.packs.pack_keys import before_packs, is_part_key, pack_of, part_key
+from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing, ObjectStore, ResumableWrite
+from frametally.rules.times import DAY_S
+
+_log = logging.getLogger(__name__)
+
+_BEGINNING_BYTES = 64 << 10
+_MOST_INDEXES = 128
+_AHEAD_BYTES, _MOST_WINDOWS, _AHEAD_S = 2 << 20, 8, 5.0
+"""Who reads frames one after the other, as the consumer does, gets so many bytes at once. They are used
+for so many seconds: if another process deletes a frame, this one may return it for as long."""
+_ABSENCE_S = 10.0
+"""For so long a put that creates a frame relies on an earlier look for a pack of its minute."""
+
+
+def plain_of(store: ObjectStore) -> ObjectStore:
+    """Return the store in which packs are objects, of one that shows the frames in them."""
+    return store.plain if isinstance(store, PackedStore) else store
+
+
+def delete_pictures(store: ObjectStore, image_keys: Iterable[str]) -> Iterator[str]:
+    """Delete stored pictures, single or in packs, and yield the key of each that is gone.
+
+    Those of one pack leave it in one step. Raises `Misconfigured` as `remove_frames`.
+    """
+    plain = plain_of(store)
+    ordered = sorted(image_keys, key=lambda key: (pack_of(key) or "", key))
+    for pack, of_pack in groupby(ordered, pack_of):
+        pack_keys = list(of_pack)
+        names = {key.rpartition("/")[2] for key in pack_keys}
+        if pack is not None:
+            remove_frames(store, pack, names)
+        for key in pack_keys:
+            plain.delete(key)
+            yield key
+        if pack is not None:  # those that another process packed meanwhile
+            remove_frames(store, pack, names)
+
+
+class _Part(NamedTuple):
+    """The index of a part of a pack: frames by name, with `first_byte` counted from the part's beginning."""
+
+    frames: dict[str, PackedFrame]
+    is_full: bool
+
+
+class _Place(NamedTuple):
+    """Where a frame is: in which part, and at which bytes of it."""
+
+    part: str
+    frame: PackedFrame
+
+
+class _Window(NamedTuple):
+    """Bytes of a part that were read lately."""
+
+    part: str
+    first_byte: int
+    data: bytes
+    read_at_s: float
+
+    @property
+    def next_byte(self) -> int:
+        return self.first_byte + len(self.data)
+
+
+class PackedStore:
+    """A store like `plain` that also reads frames from their packs.
+
+    A frame's bytes from a pack are compared with the index, so a change of the pack by another process is
+    noticed: the index is read again then.
+
+    Attributes:
+        plain: The store of objects, packs among them.
+    """
+
+    def __init__(self, plain: ObjectStore) -> None:
+        """Read nothing yet."""
+        self.plain = plain
+        self.url = plain.url
+        self._parts: OrderedDict[str, tuple[float, _Part | None]] = OrderedDict()
+        self._windows: list[_Window] = []
+        self._lock = threading.Lock()
+        self._reported: set[str] = set()
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
+        """Store `data` as an object of its own; see `ObjectStore.put`. A frame in a pack is there already."""
+        with suppress(PackDamaged):  # what cannot be read there is stored again
+            if if_absent and self._find(key, within_s=_ABSENCE_S) is not None:
+                return False
+        is_stored = self.plain.put(key, data, if_absent=if_absent, durable=durable)
+        if not if_absent:
+            self._remove(key)
+        return is_stored
+
+    def get(self, key: str) -> bytes:
+        """Return the object's bytes, or the frame's from its pack.
+
+        Raises:
+            ObjectMissing: There is none, or (`PackDamaged`) its pack was cut short or changed.
+        """
+        place = self._find(key, within_s=inf)  # as an index said that was read before
+        if place is None:
+            try:
+                return self.plain.get(key)
+            except ObjectMissing:
+                place = self._find(key)
+                if place is None:
+                    raise
+        else:
+            with suppress(ObjectMissing):
+                return self._read(place)
+            place = self._find(key)  # another process has changed the pack
+            if place is None:
+                return self.plain.get(key)
+        try:
+            return self._read(place)
+        except PackDamaged as error:
+            self._report(error)
+            raise
+
+    def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
+        """Return some of the object's, or the frame's, bytes; see `ObjectStore.get_range`."""
+        try:
+            return self.plain.get_range(key, first_byte, next_byte)
+        except ObjectMissing:
+            if pack_of(key) is None:
+                raise
+        return self.get(key)[first_byte:next_byte]
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """Return what is known of the object or the frame; None if there is none."""
+        info = self.plain.head(key)
+        if info is None:
+            with suppress(PackDamaged):
+                if (place := self._find(key)) is not None:
+                    return ObjectInfo(key, place.frame.bytes, place.frame.sha256)
+        return info
+
+    def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
+        """Yield the objects in a folder, and frames in place of their packs; see `ObjectStore.list`."""
+        if prefix.partition("/")[0] not in ("", IMAGES):
+            return self.plain.list(prefix, after)
+        return self._unpacked(self.plain.list(prefix, before_packs(after)), after)
+
+    def _unpacked(self, infos: Iterator[ObjectInfo], after: str | None) -> Iterator[ObjectInfo]:
+        waiting: list[ObjectInfo] = []
+        last = after
+        for info in infos:
+            while waiting and waiting[0].key < info.key:  # a pack's key is below those of its frames
+                first = heapq.heappop(waiting)
+                if last is None or first.key > last:
+                    last = first.key
+                    yield first
+            for frame_info in self._infos_of(info) if is_part_key(info.key) else (info,):
+                heapq.heappush(waiting, frame_info)
+        for info in sorted(waiting):
+            if last is None or info.key > last:
+                last = info.key
+                yield info
+
+    def _infos_of(self, info: ObjectInfo) -> Iterator[ObjectInfo]:
+        folder = info.key.rpartition("/")[0]
+        try:
+            part = self._load(info.key, within_s=0.0)
+        except PackDamaged:  # it was reported; the others are listed
+            return
+        for frame in part.frames.values() if part is not None else ():
+            yield ObjectInfo(f"{folder}/{frame.name}", frame.bytes, frame.sha256, info.modified_at_ms)
+
+    def delete(self, key: str) -> None:
+        """Remove the object, or the frame from its pack; see `delete_pictures` for many."""
+        self.plain.delete(key)
+        self._remove(key)
+
+    def change(self, key: str, make: Change) -> bytes | None:
+        """Replace an object, such as a part of a pack; see `ObjectStore.change`. Frames are never changed."""
+        try:
+            return self.plain.change(key, make)
+        finally:
+            with self._lock:
+                self._parts.pop(key, None)
+
+    def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
+        """Return a URL of the object; see `ObjectStore.address`. Raises `ObjectMissing`: it is in a pack."""
+        if self._find(key, within_s=_ABSENCE_S) is not None:
+            raise ObjectMissing(f"{key} is in a pack, which no link can name a part of")
+        return self.plain.address(key, ttl_s=ttl_s)
+
+    def resumable(self, key: str, part_key: str) -> ResumableWrite:
+        """Begin a write that can be cut, or go on with it; see `ObjectStore.resumable`."""
+        return self.plain.resumable(key, part_key)
+
+    def close(self) -> None:
+        """Release connections."""
+        self.plain.close()
+
+    def _remove(self, key: str) -> None:
+        pack = pack_of(key)
+        try:
+            is_packed = self._find(key) is not None
+        except PackDamaged as error:
+            raise Misconfigured(str(error)) from error
+        if pack is not None and is_packed:
+            remove_frames(self, pack, {key.rpartition("/")[2]})
+
+    def _read(self, place: _Place) -> bytes:
+        try:
+            return check_frame(place.part, place.frame, self._bytes_of(place))
+        except PackDamaged:  # or another process has changed the pack: nothing is remembered of it
+            with self._lock:
+                self._windows = [window for window in self._windows if window.part != place.part]
+            raise
+
+    def _bytes_of(self, place: _Place) -> bytes:
+        """Return the frame's bytes; one that follows those read before is read with those that follow it."""
+        first_byte, next_byte = place.frame.first_byte, place.frame.first_byte + place.frame.bytes
+        with self._lock:
+            fresh_s = time.monotonic() - _AHEAD_S
+            windows = [w for w in self._windows if w.part == place.part and w.read_at_s > fresh_s]
+        for window in windows:
+            if window.first_byte <= first_byte and next_byte <= window.next_byte:
+                return window.data[first_byte - window.first_byte : next_byte - window.first_byte]
+        previous = [window for window in windows if 0 <= first_byte - window.next_byte < _AHEAD_BYTES]
+        last_byte = max(next_byte, first_byte + _AHEAD_BYTES) if previous else next_byte
+        data = self.plain.get_range(place.part, first_byte, last_byte)
+        with self._lock:
+            older = [window for window in self._windows if window not in previous]
+            window = _Window(place.part, first_byte, data, time.monotonic())
+            self._windows = [*older, window][-_MOST_WINDOWS:]
+        return data[: place.frame.bytes]
+
+    def _find(self, key: str, *, within_s: float = 0.0) -> _Place | None:
+        """Return where in a pack a frame is, by an index that is at most so old; None if it is in none.
+
+        Raises:
+            PackDamaged: An index cannot be read.
+        """
+        pack = pack_of(key)
+        for number in count() if pack is not None else ():
+            part = self._load(part_name := part_key(pack or "", number), within_s=within_s)
+            frame = part.frames.get(key.rpartition("/")[2]) if part is not None else None
+            if frame is not None:
+                return _Place(part_name, frame)
+            if part is None or not part.is_full:
+                break
+        return None
+
+    def _load(self, part: str, *, within_s: float) -> _Part | None:
+        with self._lock:
+            at_s, index = self._parts.get(part, (-inf, None))
+        now_s = time.monotonic()
+        if at_s + within_s > now_s or (within_s == inf and not index):
+            return index
+        index = self._read_index(part)
+        with self._lock:
+            self._parts[part] = now_s, index
+            self._parts.move_to_end(part)
+            while len(self._parts) > _MOST_INDEXES:
+                self._parts.popitem(last=False)
+        return index
+
+    def _report(self, error: PackDamaged) -> None:
+        if error.key not in self._reported:  # once, however many frames it has
+            self._reported.add(error.key)
+            _log.warning("%s", error)
+
+    def _read_index(self, part: str) -> _Part | None:
+        try:
+            beginning = self.plain.get_range(part, 0, _BEGINNING_BYTES)
+            start = index_bytes(part, beginning)
+            if start > len(beginning):
+                beginning += self.plain.get_range(part, len(beginning), start)
+            index = decode_index(part, beginning)
+        except PackDamaged as error:
+            self._report(error)
+            raise
+        except ObjectMissing:
+            return None
+        frames = {
+            frame.name: PackedFrame(frame.name, start + frame.first_byte, frame.bytes, frame.sha256)
+            for frame in index.frames
+        }
+        return _Part(frames, index.is_full)

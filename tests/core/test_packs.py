@@ -1,0 +1,333 @@
+"""A frame in a pack is read, listed and deleted as a single one; packing loses none, killed anywhere."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.examples import examples
+from tests.fakes.memory import ManualClock, MemoryStore
+
+from frametally import keys
+from frametally.errors import Misconfigured
+from frametally.packs import pack_format
+from frametally.packs.pack_changes import add_frames
+from frametally.packs.pack_format import HEADER_BYTES, PackDamaged, index_bytes
+from frametally.packs.pack_keys import is_part_key, pack_of, part_key
+from frametally.packs.packed_store import PackedStore, delete_pictures
+from frametally.packs.packing import SETTLED_MS, pack_pictures
+from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing
+from frametally.process.reports import NoProgress
+from frametally.records import FrameAnnouncement
+from frametally.segments.stored_frame import BadFrame, read_frame
+
+DAY_MS = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+LATER_MS = 2 * SETTLED_MS
+EVERY_KEY = [
+    keys.image_key(source, DAY_MS + minute * 60_000 + index * 20_000, "0123456789ab", index)
+    for source in ("east", "east-2")
+    for minute in (0, 1439)
+    for index in range(3)
+]
+OLD_KEY = keys.image_key("east", 12_345, "0123456789ab", 7)  # of 1970: it stays single
+
+
+def picture(key: str, version: int = 0) -> bytes:
+    return f"{key} {version} ".encode() * 3 + b"\xff\xd9"
+
+
+def name_of(key: str) -> str:
+    return key.rpartition("/")[2]
+
+
+class Died(BaseException):
+    """What stands for a kill."""
+
+
+class WatchedStore(MemoryStore):
+    """Calls `before_call` with the number of each call, counted from 0, before it happens."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock=clock)
+        self.before_call: Callable[[int], None] = lambda number: None
+        self.calls = count()
+        self.is_changing = False
+
+    def _pass(self) -> None:
+        if not self.is_changing:  # nobody comes in between
+            self.before_call(next(self.calls))
+
+    def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
+        self._pass()
+        return super().put(key, data, if_absent=if_absent, durable=durable)
+
+    def get(self, key: str) -> bytes:
+        self._pass()
+        return super().get(key)
+
+    def head(self, key: str) -> ObjectInfo | None:
+        self._pass()
+        return super().head(key)
+
+    def delete(self, key: str) -> None:
+        self._pass()
+        super().delete(key)
+
+    def change(self, key: str, make: Change) -> bytes | None:
+        self._pass()
+        self.is_changing = True
+        try:
+            return super().change(key, make)
+        finally:
+            self.is_changing = False
+
+
+def filled_store() -> WatchedStore:
+    clock = ManualClock()
+    store = WatchedStore(clock)
+    for key in (*EVERY_KEY, OLD_KEY):
+        store.put(key, picture(key))
+    clock.advance(LATER_MS / 1000)
+    store.calls = count()
+    return store
+
+
+def pack_all(store: WatchedStore, now_ms: int = LATER_MS) -> tuple[int, int, int, list[str]]:
+    report = pack_pictures(PackedStore(store), "images", now_ms=now_ms, progress=NoProgress())
+    return report.pictures, report.packs, report.young, [line.name for line in report.skipped]
+
+
+def every_part(store: MemoryStore) -> dict[str, bytes]:
+    return {info.key: store.get(info.key) for info in store.list("images") if is_part_key(info.key)}
+
+
+def test_packing_leaves_an_object_per_source_and_minute_from_which_every_picture_reads_as_before() -> None:
+    store = filled_store()
+    before = [(info.key, info.size_bytes) for info in store.list("images")]
+    assert pack_all(store) == (12, 4, 0, [])
+    assert pack_all(store, 2 * LATER_MS) == (0, 0, 0, [])
+    assert {info.key for info in store.list("images")} == {OLD_KEY, *every_part(store)}
+    assert len(every_part(store)) == 4
+    packed = PackedStore(store)
+    assert [(info.key, info.size_bytes) for info in packed.list("images")] == before
+    for key in (*EVERY_KEY, OLD_KEY):
+        assert packed.get(key) == picture(key)
+        assert packed.get_range(key, 5, 15) == picture(key)[5:15]
+
+
+def test_a_minute_that_grew_within_the_last_hour_is_left_alone() -> None:
+    store = filled_store()
+    assert pack_all(store, SETTLED_MS - 1) == (0, 0, 4, [])
+    assert not every_part(store)
+
+
+def test_frames_that_are_read_in_turn_come_by_few_reads_and_one_that_is_deleted_meanwhile_is_soon_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = filled_store()
+    pack_all(store)
+    packed = PackedStore(store)
+    packed.get(EVERY_KEY[0])
+    store.calls = count()
+    assert [packed.get(key) for key in EVERY_KEY[1:3]] == [picture(key) for key in EVERY_KEY[1:3]]
+    assert next(store.calls) == 1
+    list(delete_pictures(PackedStore(store), EVERY_KEY[1:2]))
+    monkeypatch.setattr("frametally.packs.packed_store._AHEAD_S", 0.0)
+    with pytest.raises(ObjectMissing):
+        packed.get(EVERY_KEY[1])
+    assert packed.get(EVERY_KEY[2]) == picture(EVERY_KEY[2])
+
+
+actions = st.lists(
+    st.tuples(
+        st.sampled_from(["put", "put if absent", "add", "delete", "delete some", "pack"]),
+        st.integers(0, 1),
+        st.lists(st.sampled_from([*EVERY_KEY, OLD_KEY]), min_size=1, max_size=4, unique=True),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=examples(100), deadline=None)
+@given(actions=actions, small=st.booleans())
+def test_whatever_is_put_packed_and_deleted_by_two_processes_the_store_has_what_a_store_without_packs_has(
+    actions: list[tuple[str, int, list[str]]], small: bool
+) -> None:
+    with pytest.MonkeyPatch.context() as patches:
+        if small:  # so that a minute takes several parts
+            patches.setattr(pack_format, "PACK_BYTES", 150)
+        plain = MemoryStore(clock=ManualClock())
+        processes = [PackedStore(plain), PackedStore(plain)]
+        expected: dict[str, bytes] = {}
+        for version, (action, who, chosen) in enumerate(actions):
+            store = processes[who]
+            patches.setattr("frametally.packs.packed_store._ABSENCE_S", 0.0)
+            patches.setattr("frametally.packs.packed_store._AHEAD_S", 0.0)
+            match action:
+                case "put" | "put if absent":
+                    for key in chosen:
+                        is_new = store.put(key, picture(key, version), if_absent=action != "put")
+                        assert is_new == (action == "put" or key not in expected)
+                        if is_new:
+                            expected[key] = picture(key, version)
+                case "add":
+                    for key in chosen:
+                        if (pack := pack_of(key)) and key not in expected:
+                            stored = add_frames(store, pack, {name_of(key): picture(key, version)}).stored
+                            expected[key] = stored[name_of(key)]
+                case "delete":
+                    store.delete(chosen[0])
+                    expected.pop(chosen[0], None)
+                case "delete some":
+                    assert sorted(delete_pictures(store, chosen)) == sorted(chosen)
+                    expected = {key: data for key, data in expected.items() if key not in chosen}
+                case "pack":
+                    pack_pictures(store, "images", now_ms=LATER_MS, progress=NoProgress())
+            for store in processes:
+                assert [info.key for info in store.list("")] == sorted(expected)
+                after = chosen[0]
+                assert [info.key for info in store.list("images", after)] == [
+                    key for key in sorted(expected) if key > after
+                ]
+                for key in chosen:
+                    info = store.head(key)
+                    assert (info and info.size_bytes) == (len(expected[key]) if key in expected else None)
+                for key in EVERY_KEY:
+                    if key in expected:
+                        assert store.get(key) == expected[key]
+                    else:
+                        with pytest.raises(ObjectMissing):
+                            store.get(key)
+
+
+def every_moment() -> range:
+    """Return the numbers of the calls that a quiet packing makes."""
+    store = filled_store()
+    pack_all(store)
+    return range(next(store.calls))
+
+
+def test_killed_anywhere_in_packing_no_picture_is_away_and_a_later_call_gives_the_same_packs() -> None:
+    quiet = filled_store()
+    pack_all(quiet)
+    for fatal in every_moment():
+        store = filled_store()
+
+        def die(number: int, fatal: int = fatal) -> None:
+            if number == fatal:
+                raise Died
+
+        store.before_call = die
+        with pytest.raises(Died):
+            pack_all(store)
+        store.before_call = lambda number: None
+        for now_ms in (LATER_MS, 2 * LATER_MS):
+            packed = PackedStore(store)
+            assert all(packed.get(key) == picture(key) for key in EVERY_KEY)
+            pack_all(store, now_ms)
+        assert {info.key for info in store.list("images")} == {info.key for info in quiet.list("images")}
+        assert every_part(store) == every_part(quiet)
+
+
+def test_two_packings_at_once_lose_no_picture() -> None:
+    for moment in every_moment():
+        store = filled_store()
+
+        def pack_too(number: int, moment: int = moment, store: WatchedStore = store) -> None:
+            if number == moment:
+                store.before_call = lambda number: None
+                pack_all(store)
+
+        store.before_call = pack_too
+        pack_all(store)
+        packed = PackedStore(store)
+        assert all(packed.get(key) == picture(key) for key in EVERY_KEY), moment
+
+
+def test_a_picture_that_is_deleted_while_it_is_packed_is_gone_and_the_others_are_not() -> None:
+    victim = EVERY_KEY[1]
+    for moment in every_moment():
+        store = filled_store()
+
+        def delete(number: int, moment: int = moment, store: WatchedStore = store) -> None:
+            if number == moment:
+                store.before_call = lambda number: None
+                list(delete_pictures(PackedStore(store), [victim]))
+
+        store.before_call = delete
+        pack_all(store)
+        pack_all(store, 2 * LATER_MS)
+        packed = PackedStore(store)
+        assert packed.head(victim) is None, moment
+        assert all(packed.get(key) == picture(key) for key in EVERY_KEY if key != victim), moment
+
+
+def flipped(data: bytes, place: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+
+
+# What became of a pack of three frames, how many of them can be read, and why the others cannot.
+DAMAGE: dict[str, tuple[Callable[[bytes], bytes], int, str]] = {
+    "cut in the last frame": (lambda part: part[:-1], 2, "it was cut short"),
+    "cut in the index": (lambda part: part[: HEADER_BYTES + 9], 0, "its index was cut short or changed"),
+    "empty": (lambda part: b"", 0, "it does not begin as a pack does"),
+    "a bit of a frame": (lambda part: flipped(part, -2 % len(part)), 2, "a frame has another sha256"),
+    "a bit of the index": (
+        lambda part: flipped(part, index_bytes("", part) - 9),
+        0,
+        "its index was cut short or changed",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_of_a_pack_that_was_cut_short_or_changed_the_rest_reads_and_every_other_frame_says_so(
+    damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    spoil, readable, reason = DAMAGE[damage]
+    store = filled_store()
+    pack_all(store)
+    mine = EVERY_KEY[:3]
+    pack = pack_of(mine[0]) or ""
+    store.put(part_key(pack, 0), spoil(store.get(part_key(pack, 0))))
+    spoilt = store.get(part_key(pack, 0))
+    packed = PackedStore(store)
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            for key in mine[:readable]:
+                assert packed.get(key) == picture(key)
+            for key in mine[readable:]:
+                with pytest.raises(
+                    PackDamaged, match=f"pack {pack}-0.pack is damaged: {reason}.*; restore it"
+                ):
+                    packed.get(key)
+        assert set(EVERY_KEY[3:]) <= {info.key for info in packed.list("images")}
+    assert len(caplog.records) == 1
+    frame = FrameAnnouncement(
+        image_path=mine[2],
+        source="east",
+        frame_index=2,
+        captured_at_ms=DAY_MS + 40_000,
+        time_source="exif",
+        width_px=64,
+        height_px=48,
+        bytes=9,
+        sha256="0" * 64,
+        media="ab" * 32,
+    )
+    with pytest.raises(BadFrame, match=f"is damaged: {reason}") as bad:
+        read_frame(packed, frame, max_pixels=10**6)
+    assert (bad.value.stage, bad.value.cause) == ("fetch", "missing")
+    # Nobody writes it anew, which would lose what can still be read; what is single stays single.
+    with pytest.raises(Misconfigured, match=reason):
+        add_frames(packed, pack, {"1767225600007-0123456789ab-9.jpg": b"x"})
+    with pytest.raises(Misconfigured, match=reason):
+        list(delete_pictures(packed, mine))
+    store.put(mine[0], picture(mine[0]))
+    assert pack_all(store, 10 * LATER_MS) == (0, 0, 0, [pack])
+    assert store.get(part_key(pack, 0)) == spoilt
+    assert packed.get(mine[0]) == picture(mine[0])

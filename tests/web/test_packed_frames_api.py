@@ -1,0 +1,55 @@
+"""The proof shows a frame in a pack as it shows a single one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.fakes.memory import MemoryStore
+
+from frametally import keys
+from frametally.packs.pack_keys import is_part_key
+from frametally.packs.packed_store import PackedStore
+from frametally.packs.packing import pack_pictures
+from frametally.process.reports import NoProgress
+from frametally.rules.times import DAY_S
+from frametally_web.proof.picture_links import LINK_S, picture_link
+
+if TYPE_CHECKING:
+    from tests.web.conftest import Place
+
+
+class LinkingStore(MemoryStore):
+    """A store that gives links, as S3 does."""
+
+    def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
+        return f"https://s3.example.org/{key}?for={ttl_s}"
+
+
+QUESTIONS = ("evidence", "frames/image?path={path}", "frames/image?path={path}&w=320")
+
+
+def test_pictures_and_boxes_of_packed_frames_are_those_of_single_ones(place: Place) -> None:
+    place.film({"car": 6, "person": 2})
+    plain, place.store = place.store, PackedStore(place.store)
+    app = place.app().test_client()
+    path = next(iter(plain.list(keys.IMAGES))).key
+    addresses = [f"/api/v1/{question.format(path=path)}" for question in QUESTIONS]
+    answers = [app.get(address) for address in addresses]
+    assert [answer.status_code for answer in answers] == [200] * len(addresses)
+    report = pack_pictures(place.store, keys.IMAGES, now_ms=10**14, progress=NoProgress())
+    assert report.pictures
+    assert all(is_part_key(info.key) for info in plain.list(keys.IMAGES))
+    assert [app.get(address).data for address in addresses] == [answer.data for answer in answers]
+
+
+def test_a_browser_gets_a_packed_frame_from_here_also_where_it_gets_single_ones_from_the_store(
+    place: Place,
+) -> None:
+    store = PackedStore(LinkingStore())
+    place.store = store
+    place.film({"car": 6})
+    settings = place.settings.model_copy(update={"web_store_links": True})
+    path = next(iter(store.list(keys.IMAGES))).key
+    assert picture_link(store, settings, path) == f"https://s3.example.org/{path}?for={LINK_S}"
+    pack_pictures(store, keys.IMAGES, now_ms=10**14, progress=NoProgress())
+    assert picture_link(PackedStore(store.plain), settings, path) is None
