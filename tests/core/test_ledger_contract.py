@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, cast
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -451,6 +452,8 @@ def test_the_order_in_which_segments_come_changes_nothing(
     with ExitStack() as stack:
         opened = Sqlite(stack)
         at_once, bit_by_bit = opened("one"), opened("two")
+        most_listed = data.draw(st.sampled_from([0, 20_000]))  # with 0 only new segments are listed
+        stack.enter_context(mock.patch("frametally.segments.stretches.MOST_LISTED", most_listed))
         refresh(at_once, whole)
         for info in data.draw(st.permutations(list(whole.list("")))):
             parts.put(info.key, whole.get(info.key))
@@ -462,6 +465,66 @@ def test_the_order_in_which_segments_come_changes_nothing(
         detected, buried = len(seen), len(dead_only)
         assert sum(tally.detected for tally in at_once.tallies(MODEL)) == detected
         assert sum(tally.dead_lettered for tally in at_once.tallies(MODEL)) == buried
+
+
+def test_segments_that_follow_each_other_without_a_loss_are_one_link(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    for first in (0, 2, 4, 8, 10):  # of which 6 is missing
+        put_segment(store, first, [frame(first), frame(first + 1)])
+    ledger = make()
+    refresh(ledger, store)
+    assert [(link.first_offset, link.next_offset, link.frames) for link in ledger.chain(MODEL)] == [
+        (0, 6, 6),
+        (8, 12, 4),
+    ]
+    put_segment(store, 6, [frame(6), frame(7)])
+    refresh(ledger, store)
+    assert [(link.first_offset, link.next_offset, link.frames) for link in ledger.chain(MODEL)] == [
+        (0, 12, 12)
+    ]
+
+
+def test_of_many_segments_those_that_went_are_noticed_once_a_day(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    key = put_segment(store, 0, [frame(0)])
+    put_segment(store, 1, [frame(1)])
+    ledger = make()
+    with mock.patch("frametally.segments.stretches.MOST_LISTED", 0), mock.patch("time.time") as clock:
+        clock.return_value = 1_800_000_000.0
+        refresh(ledger, store)
+        store.delete(key)
+        put_segment(store, 2, [frame(2)])
+        assert refresh(ledger, store) == (1, 0)
+        clock.return_value += 86_400
+        assert refresh(ledger, store) == (2, 1)
+    assert ledger.tallies(MODEL)[0].detected == 2
+
+
+def test_a_ledger_of_the_first_release_is_brought_up_with_its_chains(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    fill(store)
+    ledger = make()
+    refresh(ledger, store)
+    expected = books(ledger)
+    database = cast(Any, ledger)._database
+    with database.writing() as connection:
+        for statement in (
+            "DROP TABLE frametally_ledger_stretches",
+            "DROP TABLE frametally_ledger_listing",
+            "DROP INDEX frametally_ledger_objects_problem",
+            "DROP INDEX frametally_ledger_objects_kind",
+            "CREATE INDEX frametally_ledger_objects_kind ON frametally_ledger_objects (kind)",
+            "UPDATE frametally_ledger SET schema_version = 3",
+        ):
+            connection.exec_driver_sql(statement)
+    ledger.close()
+    upgraded = make()
+    assert upgraded.chain(MODEL) == []
+    assert refresh(upgraded, store) == (0, 0)
+    assert books(upgraded) == expected
 
 
 @pytest.mark.parametrize("table", tables.ALL.sorted_tables, ids=lambda table: table.name)

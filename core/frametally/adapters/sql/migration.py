@@ -1,8 +1,7 @@
 """Brings the tables of a database to the layout that this frametally knows.
 
 `schema_version` in the database is the number of its layout. A new database is made from the book's
-`tables.py`. Alembic's revisions in `migrations/<book>/` upgrade one of an earlier release; so far none is
-needed.
+`tables.py`. Alembic's revisions in `migrations/<book>/` upgrade one of an earlier release.
 One process makes or changes the tables, in one transaction, while others wait.
 
 To change the tables of a book:

@@ -8,15 +8,18 @@ unknown, so all of that model's segments are taken in again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
 
 from frametally.adapters.sql.ledger import tables
+from frametally.adapters.sql.ledger.chains import Chains
 from frametally.books.intake import FrameKey, TakenObject, TakenRun, TakenSegment
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectInfo
 from frametally.rules.seals import unsealed
+from frametally.segments.stretches import SegmentStretch
 
 _IN = 500  # values in one IN (...): SQLite takes 32,766, others fewer
 
@@ -61,11 +64,28 @@ def known_objects(connection: Connection, kind: str) -> dict[str, tuple[int, str
     }
 
 
+def segments_with_problems(connection: Connection) -> list[Row[Any]]:
+    """Return the rows of `objects` of segments that could not be read, or not all of them."""
+    # All kinds are read, so that the index of the few with problems is used, not that of a million segments.
+    rows = connection.execute(select(tables.objects).where(tables.objects.c.problem.is_not(None)))
+    return [row for row in rows if row.kind == "segment"]
+
+
 def _is_whole(record: str | None) -> bool:
     try:
         return record is None or unsealed(record.encode()) is not None
     except Poison:
         return False
+
+
+def is_changed(info: ObjectInfo, known_objects: Mapping[str, tuple[int, str, bool]]) -> bool:
+    """Return whether an object that is known is another now."""
+    return known_objects[info.key][:2] != (info.size_bytes, info.version)
+
+
+def is_new(info: ObjectInfo, known_objects: Mapping[str, tuple[int, str, bool]]) -> bool:
+    """Return whether to read it: unknown, changed, or one that could not be read the last time."""
+    return info.key not in known_objects or is_changed(info, known_objects) or known_objects[info.key][2]
 
 
 def remove_objects(connection: Connection, object_keys: Iterable[str]) -> None:
@@ -92,15 +112,17 @@ def put_run(connection: Connection, stored_run: TakenRun) -> None:
         connection.execute(insert(tables.run_frames), rows)
 
 
-def put_segment(connection: Connection, numbers: Numbers, segment: TakenSegment) -> None:
+def put_segment(connection: Connection, numbers: Numbers, chains: Chains, segment: TakenSegment) -> None:
     """Take in a segment, unless it is there without a problem."""
     key = segment.info.key
     objects = tables.objects.c
     before = connection.execute(select(objects.problem).where(objects.key == key)).one_or_none()
     if before is not None and before.problem is None:
         return
-    connection.execute(delete(tables.objects).where(objects.key == key))
-    _remove_segment_rows(connection, key)
+    if before is not None:
+        connection.execute(delete(tables.objects).where(objects.key == key))
+        _remove_segment_rows(connection, key)
+        chains.order(key)
     _insert_object(connection, segment.info, "segment", segment.model, None, segment.problem)
     header = segment.header
     if header is None:
@@ -120,6 +142,9 @@ def put_segment(connection: Connection, numbers: Numbers, segment: TakenSegment)
             dead_letters=header.dead_letters,
         )
     )
+    offsets = header.first_offset, header.next_offset
+    put_at_ms = segment.info.modified_at_ms
+    chains.add(SegmentStretch(key, key, *offsets, header.frames, header.dead_letters, put_at_ms))
     part_rows = [
         {
             "model": model,
@@ -160,7 +185,14 @@ def forget_model(connection: Connection, name: str) -> None:
     """Forget all segments of a model, and the frames in them."""
     numbers = tables.names.c
     number = connection.execute(select(numbers.number).where(numbers.name == name)).scalar()
-    for table in (tables.segments, tables.parts, tables.frames, tables.tallies, tables.dead_letters):
+    for table in (
+        tables.segments,
+        tables.stretches,
+        tables.parts,
+        tables.frames,
+        tables.tallies,
+        tables.dead_letters,
+    ):
         connection.execute(delete(table).where(table.c.model == number))
     objects = tables.objects
     connection.execute(delete(objects).where(objects.c.kind == "segment", objects.c.model == name))
