@@ -45,13 +45,13 @@ class HourInputs(NamedTuple):
     def spans_by_hour(self) -> dict[SourceHour, list[tuple[str, SourceSpan]]]:
         """Return the segments and spans that each hour may have frames of, in the order of the segments."""
         spans: defaultdict[SourceHour, list[tuple[str, SourceSpan]]] = defaultdict(list)
+        day_ms = keys.day_start_ms(self.key.day)
         for note in self.notes:
-            for hour, span in self._hours_of(note):
+            for hour, span in self._hours_of(note, day_ms):
                 spans[hour].append((note.info.key, span))
         return spans
 
-    def _hours_of(self, note: SegmentNote) -> Iterator[tuple[SourceHour, SourceSpan]]:
-        day_ms = keys.day_start_ms(self.key.day)
+    def _hours_of(self, note: SegmentNote, day_ms: int) -> Iterator[tuple[SourceHour, SourceSpan]]:
         for span in note.spans:
             if self.zones and span.source not in self.zones:
                 continue
@@ -154,29 +154,60 @@ def hours_to_read(
 
     A segment of which all is kept is not read.
     """
-    days = list(days)
-    counted_hours: defaultdict[str, tuple[set[SourceHour], set[SourceHour]]] = defaultdict(
-        lambda: (set(), set())
-    )
-    cut: set[str] = set()
+    hours_of: dict[str, _Hours] = {}
+    alike: dict[_Hours, _Hours] = {}
+    inputs_of_days = []
     for inputs, unchanged in days:
-        is_of_parts = bool(inputs.zones)
+        inputs_of_days.append(inputs)
+        of_day: defaultdict[str, set[SourceHour]] = defaultdict(set)
+        cut: set[str] = set()
         for hour, spans in inputs.spans_by_hour().items():
             for key, _ in spans:
                 if hour in unchanged:
                     cut.add(key)
                 else:
-                    counted_hours[key][is_of_parts].add(hour)
-    in_header = _counted_in_header(inputs for inputs, _ in days)
-    return {
-        key: HoursToRead(
-            days=_days_of(counted_hours[key][0]),
-            part_days=_days_of(counted_hours[key][1]),
-            hours=_as_json(counted_hours[key]) if key in cut else "",
-            by_counts=key in in_header,
-        )
-        for key in sorted(counted_hours)
+                    of_day[key].add(hour)
+        for key in of_day.keys() | cut:
+            hours = hours_of.get(key, _NO_HOURS).with_day(of_day.get(key, ()), bool(inputs.zones), key in cut)
+            hours_of[key] = alike.setdefault(hours, hours)  # of a million segments few differ
+    in_header = _counted_in_header(inputs_of_days)
+    read_of = {
+        (hours, by_counts): hours.to_read(by_counts=by_counts)
+        for hours in alike
+        if hours.whole or hours.parts
+        for by_counts in (False, True)
     }
+    return {
+        key: read_of[hours_of[key], key in in_header]
+        for key in sorted(hours_of)
+        if hours_of[key].whole or hours_of[key].parts
+    }
+
+
+class _Hours(NamedTuple):
+    """The hours of a segment that are counted, of whole pictures and within parts; whether some are kept."""
+
+    whole: frozenset[SourceHour] = frozenset()
+    parts: frozenset[SourceHour] = frozenset()
+    is_cut: bool = False
+
+    def with_day(self, hours: Collection[SourceHour], is_of_parts: bool, is_cut: bool) -> _Hours:
+        return _Hours(
+            self.whole if is_of_parts else self.whole.union(hours),
+            self.parts.union(hours) if is_of_parts else self.parts,
+            self.is_cut or is_cut,
+        )
+
+    def to_read(self, *, by_counts: bool) -> HoursToRead:
+        return HoursToRead(
+            days=_days_of(self.whole),
+            part_days=_days_of(self.parts),
+            hours=_as_json((self.whole, self.parts)) if self.is_cut else "",
+            by_counts=by_counts,
+        )
+
+
+_NO_HOURS = _Hours()
 
 
 def _counted_in_header(days: Iterable[HourInputs]) -> set[str]:
@@ -190,12 +221,14 @@ def _counted_in_header(days: Iterable[HourInputs]) -> set[str]:
     stretches: defaultdict[tuple[str, str], set[tuple[int, int, str]]] = defaultdict(set)
     for day in days:
         params = day.params
+        if params.tracking is not None:
+            continue  # the same for all days
         counting = SegmentCounting(params.interval_s, params.min_confidence, params.min_side)
         corrected = {stone.source for stone in day.tombstones}
         corrected |= {overlap.source for overlap in day.overlaps}
         for note in day.notes:
             key = note.info.key
-            can = note.counting == counting and params.tracking is None and not day.zones
+            can = note.counting == counting and not day.zones
             (counted if can and corrected.isdisjoint(note.sources) else by_lines).add(key)
             for span in note.spans:
                 of_source = span.stretches or ((span.first_ms, span.last_ms),)
