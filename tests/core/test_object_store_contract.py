@@ -211,6 +211,13 @@ def test_a_listing_leaves_out_what_is_known(
         assert list(list_unless(store, folder, KeyRanges((key, key) for key in sorted(known)))) == expected
 
 
+def test_a_listing_of_what_is_unknown_has_every_name_that_an_object_may_have(tmp_path: Path) -> None:
+    store = FileStore(tmp_path.as_uri())
+    for name in ("a\xa0b", "c\u3000", "e\u2028", "\x85", "x%20y", "dot."):
+        store.put(f"f/{name}", b"x", durable=False)
+    assert list(store.list_unless("f", KeyRanges())) == list(store.list("f"))
+
+
 def test_a_bucket_skips_what_is_known_in_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bucket_store, "_PAGE_KEYS", 3)
     bucket = object.__new__(bucket_store.S3Store)

@@ -24,7 +24,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from obstore.exceptions import AlreadyExistsError, BaseError, InvalidPathError
@@ -32,6 +31,7 @@ from obstore.store import LocalStore
 
 from frametally.adapters.files.growing import GrowingFile
 from frametally.adapters.files.listing import (
+    CONTROL,
     STAGING_NAME,
     in_key_order,
     info_of,
@@ -46,11 +46,7 @@ from frametally.ports.object_store import Change, KeyRanges, ObjectInfo, ObjectM
 from frametally.rules.times import DAY_S
 from frametally.settings.access import StoreAccess
 
-if TYPE_CHECKING:
-    pass
-
 _PART = "frame store"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _RESERVED_NAME = re.compile(rf"{STAGING_NAME.pattern}|.*[A-Za-z][:|]")  # the other: a drive, to obstore
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
@@ -328,7 +324,7 @@ def check_key(key: str) -> None:
         Poison: `key` is such.
     """
     parts = key.split("/")
-    if any(part in ("", ".", "..") for part in parts) or _CONTROL.search(key):
+    if any(part in ("", ".", "..") for part in parts) or CONTROL.search(key):
         raise Poison(f"key {key[:200]!r} is not a relative path of plain names; write it like media/a.json")
     if _RESERVED_NAME.fullmatch(parts[-1]):
         raise Poison(

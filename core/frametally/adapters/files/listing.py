@@ -18,6 +18,7 @@ from frametally.rules.times import DAY_S
 if TYPE_CHECKING:
     from obstore import ListResult, ObjectMeta
 
+CONTROL = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 STAGING_NAME = re.compile(r"[^#]*#[0-9]+")
 
 
@@ -62,7 +63,8 @@ def unknown_objects(
 ) -> Iterator[ObjectInfo]:
     """Yield the objects in a folder and below it that are not known, sorted by key, as `info_of` has them.
 
-    A known one costs its name alone. Raises what `failure` makes of an error.
+    A known one costs its name alone. Files with names that no object may have are left out. Raises what
+    `failure` makes of an error.
     """
     unknown_keys = []
     try:
@@ -71,7 +73,7 @@ def unknown_objects(
             unknown = [entry for entry in entries if not bisect_right(bounds, entry.name) % 2]
             for entry in unknown:
                 name = entry.name
-                if name.isprintable() and not ("#" in name and STAGING_NAME.fullmatch(name)):
+                if not CONTROL.search(name) and not ("#" in name and STAGING_NAME.fullmatch(name)):
                     unknown_keys.append(f"{folder}/{name}" + "/" * entry.is_dir())
         if len(unknown_keys) < len(unknown):
             remove_leftovers(root / folder, brief=False)
