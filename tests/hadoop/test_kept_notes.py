@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -21,7 +21,7 @@ from frametally.adapters.files.folder_store import FileStore
 from frametally.media.manifests import ManifestReader
 from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectStore
 from frametally.process.reports import NoProgress
-from frametally.records import encode
+from frametally.records import DeadLetter, encode
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.kept_notes import SegmentNotes
@@ -41,6 +41,12 @@ def few_are_many() -> Iterator[None]:
     """Only new segments are listed, of however few."""
     with mock.patch("frametally.segments.stretches.MOST_LISTED", 0):
         yield
+
+
+@contextmanager
+def few_are_few() -> Iterator[None]:
+    """All segments are listed each time."""
+    yield
 
 
 def plan_of(store: ObjectStore, notes: SegmentNotes, params: CountParams = PARAMS) -> CountingPlan:
@@ -94,6 +100,15 @@ class Scene:
             data = _resealed(data, spoilt=spoilt)
         self.store.put(keys.segment_key(MODEL, "log", "frames", partition, offset), data)
 
+    def put_dead(self, offset: int) -> None:
+        """Put a segment of the first partition that holds two dead letters and no frame."""
+        letters = [
+            DeadLetter(offset=at, message=b"{", stage="parse", cause="malformed", reason="no JSON")
+            for at in (offset, offset + 1)
+        ]
+        data = make_segment([], letters, offset, model=MODEL, log_id="log", topic="frames")
+        self.store.put(keys.segment_key(MODEL, "log", "frames", 0, offset), data)
+
     def check(self, *, lists_all: bool = False, params: CountParams = PARAMS) -> None:
         """Plan from what is kept, and from nothing."""
         kept = SegmentNotes(self.folder, self.store.url)
@@ -119,6 +134,7 @@ STEPS = st.lists(
         # By which partition, how many offsets are skipped, the hour, the source.
         st.tuples(st.just("next"), st.integers(0, 1), st.integers(0, 1), st.integers(-30, 30), st.booleans()),
         st.tuples(st.just("fill"), st.integers(0, 1), st.integers(0, 9), st.integers(-30, 30)),
+        st.tuples(st.just("dead")),
         st.tuples(st.just("spoilt"), st.integers(0, 1)),
         st.tuples(st.just("mended"), st.integers(0, 1), st.integers(0, 9)),
         st.tuples(st.just("forget"), st.integers(-30, 30)),
@@ -131,9 +147,11 @@ STEPS = st.lists(
 
 
 @settings(max_examples=examples(100), deadline=None)
-@given(STEPS)
-def test_a_plan_from_what_is_kept_is_the_plan_from_nothing(steps: list[tuple[Any, ...]]) -> None:
-    with tempfile.TemporaryDirectory() as folder, few_are_many():
+@given(st.sampled_from([few_are_many, few_are_few]), STEPS)
+def test_a_plan_from_what_is_kept_is_the_plan_from_nothing(
+    listing: Callable[[], AbstractContextManager[None]], steps: list[tuple[Any, ...]]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder, listing():
         scene = Scene(Path(folder))
         ends, missing, by_hand = [0, 0], [set[int](), set[int]()], False
         spoilt: list[set[int]] = [set(), set()]
@@ -149,6 +167,9 @@ def test_a_plan_from_what_is_kept_is_the_plan_from_nothing(steps: list[tuple[Any
                 offset = sorted(missing[partition])[which % len(missing[partition])]
                 missing[partition].discard(offset)
                 scene.put(partition, offset, hour)
+            elif kind == "dead":
+                scene.put_dead(ends[0])
+                ends[0] += 2
             elif kind == "spoilt":
                 (partition,) = step
                 scene.put(partition, ends[partition], 0, spoilt=True)
@@ -222,6 +243,31 @@ def test_of_many_segments_one_that_is_gone_is_noticed_where_its_day_is_counted(f
         report = footage.aggregate()
     [skipped] = report.skipped
     assert (report.runs, skipped.name) == ([], "tiny-1, 2026-01-01")
+
+
+def test_of_many_segments_one_that_is_gone_is_noticed_after_a_day_or_where_all_is_counted(
+    tmp_path: Path,
+) -> None:
+    scene = Scene(tmp_path)
+    for offset in (0, 2, 4):
+        scene.put(0, offset, hour=24 * offset)
+    with few_are_many(), mock.patch("time.time") as clock:
+        clock.return_value = 1_800_000_000.0
+
+        def days_of(*, lists_all: bool = False) -> int:
+            notes = SegmentNotes(tmp_path, scene.store.url)
+            if lists_all:
+                notes.list_all()
+            return len(plan_of(scene.store, notes).stale)
+
+        assert days_of() == 3
+        scene.store.delete(keys.segment_key(MODEL, "log", "frames", 0, 0))
+        assert days_of() == 3
+        clock.return_value += 86_400
+        assert days_of() == 2
+        scene.store.delete(keys.segment_key(MODEL, "log", "frames", 0, 2))
+        assert days_of() == 2
+        assert days_of(lists_all=True) == 1
 
 
 def tear(path: Path) -> None:

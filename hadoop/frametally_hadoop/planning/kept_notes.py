@@ -40,6 +40,8 @@ from frametally_hadoop.planning.segment_notes import SegmentNote, take_note
 _PENDING_NOTES = 50_000
 _NOTES_AT_ONCE, _READERS = 500, 8
 _DAYS_IN_MEMORY = 2
+_NO_DAY = -(10**9)
+"""The day of segments that hold no frame; it is beyond the calendar."""
 _UNAVAILABLE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
@@ -132,7 +134,7 @@ class SegmentNotes:
             if (place := keys.parse_segment_key(stretch.first_key)) is not None:
                 offsets = stretch.first_offset, stretch.next_offset
                 link = ChainLink(
-                    stretch.first_key, place.log_id, place.topic, place.partition, *offsets, 0, 0, 0
+                    stretch.first_key, place.log_id, place.topic, place.partition, *offsets, 0, 0
                 )
                 chains[place.model].append(link)
         return {model: chain_breaks(links) for model, links in chains.items()}
@@ -191,7 +193,7 @@ class SegmentNotes:
                 self._state.with_dead_letters.append(info.key)
             if not self._stretches.add(_link_of(note)):
                 disordered.add(partition_of(info.key))
-            for day in note.near_days:
+            for day in note.near_days or (_NO_DAY,):
                 self._pending[note.model, day].append(note)
             if not self._state.segments % _PENDING_NOTES:
                 self._write_pending()
@@ -345,4 +347,4 @@ def _ordered(notes: Iterable[SegmentNote]) -> Stretches:
 
 
 def _with_sources(sources: Iterable[str], notes: Iterable[SegmentNote]) -> list[str]:
-    return sorted({*sources, *(source for note in notes for source in note.sources)})
+    return sorted({*sources, *(span.source for note in notes for span in note.spans)})
