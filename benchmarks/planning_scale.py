@@ -13,10 +13,12 @@ import argparse
 import itertools
 import os
 import sqlite3
+import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,6 +27,10 @@ from aggregation_rounds import Measured, clear
 from results import Cell, Goal, Table, save
 
 from frametally import keys
+from frametally.adapters.sql.engine import SqlDatabase
+from frametally.adapters.sql.ledger import cache as ledger_cache
+from frametally.adapters.sql.ledger import intake
+from frametally.adapters.sql.ledger.chains import Chains
 from frametally.media.manifests import ManifestReader
 from frametally.opening import open_ledger, open_object_store
 from frametally.ports.object_store import ObjectInfo
@@ -44,6 +50,7 @@ SEGMENTS_PER_MEDIUM, SEGMENTS_PER_DAY = 30, 10_000
 COLD, WARM, ONE_MORE = "planning from cold", "planning, nothing new", "planning, one new segment"
 STATUS, STATUS_MORE = "status, nothing new", "status, one new segment"
 STEPS = COLD, WARM, ONE_MORE, STATUS, STATUS_MORE
+FORGET = "the ledger forgets a day"
 
 
 class Place(NamedTuple):
@@ -184,7 +191,9 @@ def fill_ledger(folder: Path, segments: int) -> None:
         )
         ledger.execute(
             "INSERT INTO frametally_ledger_tallies "
-            "SELECT model, source, media, count(*), 0 FROM frametally_ledger_frames GROUP BY 1, 2, 3"
+            "SELECT model, captured_at_ms / ?, source, media, count(*), 0 "
+            "FROM frametally_ledger_frames GROUP BY 1, 2, 3, 4",
+            [DAY_MS],
         )
         ledger.execute("UPDATE frametally_ledger SET next_number = ?", [first + segments])
         ledger.commit()
@@ -328,7 +337,9 @@ def main() -> None:
     load = os.getloadavg()[0]
     sizes = options.few, options.many
     with tempfile.TemporaryDirectory() as temporary:
-        few, many = (measure(options.data or Path(temporary), size, options.rounds) for size in sizes)
+        (few, few_forgotten_s), (many, many_forgotten_s) = (
+            measure(options.data or Path(temporary), size, options.rounds) for size in sizes
+        )
     rows: list[list[Cell]] = [
         [name, *(cell for of in (few[name], many[name]) for cell in (of.wall_s, of.cpu_s, round(of.peak_mb)))]
         for name in STEPS
@@ -350,15 +361,46 @@ def main() -> None:
                 ],
                 rows=rows,
                 note=f"Medians of {options.rounds} rounds, but of planning from cold, which is one.",
-            )
+            ),
+            Table(
+                title="A day is removed",
+                columns=["", *(f"{size:,}: wall s" for size in sizes)],
+                rows=[[FORGET, few_forgotten_s, many_forgotten_s]],
+                note=f"{SEGMENTS_PER_DAY:,} segments with {SEGMENTS_PER_DAY * FRAMES:,} frames, without the "
+                "listing that notices that they went.",
+            ),
         ],
         goals=[
             Goal(what="planning from cold (s)", measured=many[COLD].wall_s, at_most=60),
             Goal(what="planning from cold, peak (MB)", measured=many[COLD].peak_mb, at_most=1000),
             Goal(what="planning with nothing new (s)", measured=many[WARM].wall_s, at_most=2),
             Goal(what="`frametally status` (s)", measured=many[STATUS].wall_s, at_most=2),
+            Goal(
+                what="a day removed of all, as ratio to a day of a tenth",
+                measured=many_forgotten_s / few_forgotten_s,
+                at_most=1.5,
+            ),
         ],
     )
+
+
+def forget_day(folder: Path) -> float:
+    """Return the seconds in which a ledger forgets the segments of its first day; that is undone."""
+    gone = [place.key for place in places(range(SEGMENTS_PER_DAY))]
+    database = SqlDatabase(f"sqlite:///{folder / 'ledger.sqlite'}", ledger_cache._LAYOUT)
+    with closing(database), suppress(_Undone), database.writing() as connection:
+        started_s = time.perf_counter()
+        of_all = Chains(connection)
+        if intake.forget_segments(connection, of_all, gone):
+            raise SystemExit("segments of another day were to be read again")
+        of_all.save(intake.Numbers(connection).number_of)
+        forgotten_s = time.perf_counter() - started_s
+        raise _Undone
+    return forgotten_s
+
+
+class _Undone(Exception):
+    """The transaction is to be undone."""
 
 
 def next_place(store: Path, segments: int) -> Place:
@@ -366,8 +408,8 @@ def next_place(store: Path, segments: int) -> Place:
     return next(place for place in places(itertools.count(segments)) if not (store / place.key).exists())
 
 
-def measure(folder: Path, segments: int, rounds: int) -> dict[str, Measured]:
-    """Plan and read the books in processes of their own, start-up included."""
+def measure(folder: Path, segments: int, rounds: int) -> tuple[dict[str, Measured], float]:
+    """Plan and read the books in processes of their own, start-up included; then forget a day."""
     place = folder.resolve() / f"books-{segments}"
     if not (place / "ready").exists():
         apart(generate, place, segments)
@@ -380,7 +422,8 @@ def measure(folder: Path, segments: int, rounds: int) -> dict[str, Measured]:
     # Behind is what a segment makes of the books that is not counted yet.
     status = ["/bin/sh", "-c", f"{' '.join(frametally)} status || [ $? -eq 4 ]"]
     measured = {name: Measured() for name in STEPS}
-    measured[COLD].run([*planning, "--publish"])
+    measured[COLD].run(planning)
+    Measured().run([*planning, "--publish"])
     Measured().run([*frametally, "index"])
     Measured().run(status)
     for _ in range(rounds):
@@ -389,9 +432,11 @@ def measure(folder: Path, segments: int, rounds: int) -> dict[str, Measured]:
         write_whole(place / "store", next_place(place / "store", segments))
         measured[ONE_MORE].run(planning)
         measured[STATUS_MORE].run(status)
+    forgotten_s = statistics.median(forget_day(place) for _ in range(rounds))
+    print(f"{segments} {FORGET}: {forgotten_s:.2f} s")
     for name, one in measured.items():
         print(f"{segments} {name}: {one.wall_s:.2f} s, {one.cpu_s:.2f} s of CPU, {one.peak_mb:.0f} MB")
-    return measured
+    return measured, forgotten_s
 
 
 if __name__ == "__main__":

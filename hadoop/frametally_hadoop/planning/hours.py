@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from frametally import keys
@@ -45,20 +45,16 @@ class HourInputs(NamedTuple):
     def spans_by_hour(self) -> dict[SourceHour, list[tuple[str, SourceSpan]]]:
         """Return the segments and spans that each hour may have frames of, in the order of the segments."""
         spans: defaultdict[SourceHour, list[tuple[str, SourceSpan]]] = defaultdict(list)
-        day_ms = keys.day_start_ms(self.key.day)
+        day_ms, margin_ms = keys.day_start_ms(self.key.day), self._margin_ms
         for note in self.notes:
-            for hour, span in self._hours_of(note, day_ms):
-                spans[hour].append((note.info.key, span))
+            for span in note.spans:
+                if self.zones and span.source not in self.zones:
+                    continue
+                first_ms = max(_hour_start(span.first_ms - margin_ms), day_ms)
+                last_ms = min(_hour_start(span.last_ms + margin_ms), day_ms + DAY_MS - HOUR_MS)
+                for hour_ms in range(first_ms, last_ms + 1, HOUR_MS):
+                    spans[span.source, hour_ms].append((note.info.key, span))
         return spans
-
-    def _hours_of(self, note: SegmentNote, day_ms: int) -> Iterator[tuple[SourceHour, SourceSpan]]:
-        for span in note.spans:
-            if self.zones and span.source not in self.zones:
-                continue
-            first_ms = max(_hour_start(span.first_ms - self._margin_ms), day_ms)
-            last_ms = min(_hour_start(span.last_ms + self._margin_ms), day_ms + DAY_MS - HOUR_MS)
-            for hour_ms in range(first_ms, last_ms + 1, HOUR_MS):
-                yield (span.source, hour_ms), span
 
     @property
     def _margin_ms(self) -> int:
@@ -156,9 +152,9 @@ def hours_to_read(
     """
     hours_of: dict[str, _Hours] = {}
     alike: dict[_Hours, _Hours] = {}
-    inputs_of_days = []
+    counted = _CountedInHeader()
     for inputs, unchanged in days:
-        inputs_of_days.append(inputs)
+        counted.add(inputs)
         of_day: defaultdict[str, set[SourceHour]] = defaultdict(set)
         cut: set[str] = set()
         for hour, spans in inputs.spans_by_hour().items():
@@ -170,7 +166,7 @@ def hours_to_read(
         for key in of_day.keys() | cut:
             hours = hours_of.get(key, _NO_HOURS).with_day(of_day.get(key, ()), bool(inputs.zones), key in cut)
             hours_of[key] = alike.setdefault(hours, hours)  # of a million segments few differ
-    in_header = _counted_in_header(inputs_of_days)
+    in_header = counted.keys()
     read_of = {
         (hours, by_counts): hours.to_read(by_counts=by_counts)
         for hours in alike
@@ -210,37 +206,44 @@ class _Hours(NamedTuple):
 _NO_HOURS = _Hours()
 
 
-def _counted_in_header(days: Iterable[HourInputs]) -> set[str]:
-    """Return the keys of segments of which the counts in their headers say what is counted.
+class _CountedInHeader:
+    """The segments of which the counts in their headers say what is counted.
 
     Not where boxes are needed (objects, parts of pictures), where something of a source does not count, and
     where two segments have frames of a source and of the same time: one frame may be in both.
     """
-    counted: set[str] = set()
-    by_lines: set[str] = set()
-    stretches: defaultdict[tuple[str, str], set[tuple[int, int, str]]] = defaultdict(set)
-    for day in days:
+
+    def __init__(self) -> None:
+        self._counted: set[str] = set()
+        self._by_lines: set[str] = set()
+        self._stretches: defaultdict[tuple[str, str], set[tuple[int, int, str]]] = defaultdict(set)
+
+    def add(self, day: HourInputs) -> None:
+        """Look at the segments of one day more."""
         params = day.params
         if params.tracking is not None:
-            continue  # the same for all days
+            return  # the same for all days
         counting = SegmentCounting(params.interval_s, params.min_confidence, params.min_side)
         corrected = {stone.source for stone in day.tombstones}
         corrected |= {overlap.source for overlap in day.overlaps}
         for note in day.notes:
             key = note.info.key
-            can = note.counting == counting and not day.zones
-            (counted if can and corrected.isdisjoint(note.sources) else by_lines).add(key)
+            can = note.counting == counting and not day.zones and corrected.isdisjoint(note.sources)
+            (self._counted if can else self._by_lines).add(key)
             for span in note.spans:
-                of_source = span.stretches or ((span.first_ms, span.last_ms),)
-                stretches[note.model, span.source] |= {(first, last, key) for first, last in of_source}
-    for source_stretches in stretches.values():
-        end_ms, end_key = None, ""
-        for first_ms, last_ms, key in sorted(source_stretches):
-            if end_ms is not None and first_ms <= end_ms and key != end_key:
-                by_lines |= {key, end_key}
-            if end_ms is None or last_ms > end_ms:
-                end_ms, end_key = last_ms, key
-    return counted - by_lines
+                for first_ms, last_ms in span.stretches or ((span.first_ms, span.last_ms),):
+                    self._stretches[note.model, span.source].add((first_ms, last_ms, key))
+
+    def keys(self) -> set[str]:
+        """Return their keys."""
+        for source_stretches in self._stretches.values():
+            end_ms, end_key = None, ""
+            for first_ms, last_ms, key in sorted(source_stretches):
+                if end_ms is not None and first_ms <= end_ms and key != end_key:
+                    self._by_lines |= {key, end_key}
+                if end_ms is None or last_ms > end_ms:
+                    end_ms, end_key = last_ms, key
+        return self._counted - self._by_lines
 
 
 def _days_of(hours: Iterable[SourceHour]) -> list[int]:

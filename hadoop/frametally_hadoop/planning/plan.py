@@ -236,6 +236,7 @@ def make_plan(
     used: set[str] = set()
     stale: list[DayPlan] = []
     up_to_date: list[DayPlan] = []
+    size_of: dict[str, int] = {}
     warnings: list[str] = []
     for day in filter(lambda day: selection.has(day.day), sorted(footage)):
         plan = _plan_day(day, params, footage[day], current.get(day), touching, lacking)
@@ -253,10 +254,11 @@ def make_plan(
                 plan = plan._replace(unchanged=unchanged_hours(store, plan.hours, plan.current))
             except Poison as error:
                 warnings.append(f"{error}; {day.day} is counted from its segments")
+        if is_stale:  # its notes are at hand now
+            size_of |= {note.info.key: note.info.size_bytes for note in plan.notes}
         (stale if is_stale else up_to_date).append(plan)
     if selection == ALL_DAYS:
         notes.keep_inputs(used)
-    size_of = {note.info.key: note.info.size_bytes for day in stale for note in day.notes}
     reads = hours_to_read((day.hours, day.unchanged.keys()) for day in stale)
     return CountingPlan(
         params=params,
