@@ -40,7 +40,7 @@ class FrameTally(NamedTuple):
 class ChainLink(NamedTuple):
     """What segments say of their partition: one, or some that follow each other without a loss.
 
-    `key` is the first's, `put_at_ms` when the newest was put.
+    `key` is the first's.
     """
 
     key: str
@@ -51,7 +51,6 @@ class ChainLink(NamedTuple):
     next_offset: int
     frames: int
     dead_letters: int
-    put_at_ms: int
 
 
 class SegmentPart(NamedTuple):

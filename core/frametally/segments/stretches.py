@@ -6,6 +6,7 @@ and its last. A segment in no stretch is new: it is before the first, after the 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -21,10 +22,7 @@ MOST_LISTED = 20_000
 
 
 class SegmentStretch(NamedTuple):
-    """Segments of one partition, each of which begins where the one before ends; or one alone.
-
-    `put_at_ms` is when the newest was put.
-    """
+    """Segments of one partition, each of which begins where the one before ends; or one alone."""
 
     first_key: str
     last_key: str
@@ -32,7 +30,6 @@ class SegmentStretch(NamedTuple):
     next_offset: int
     frames: int = 0
     dead_letters: int = 0
-    put_at_ms: int = 0
 
     @property
     def is_whole(self) -> bool:
@@ -80,8 +77,23 @@ class Stretches:
             segment.next_offset,
             last.frames + segment.frames,
             last.dead_letters + segment.dead_letters,
-            max(last.put_at_ms, segment.put_at_ms),
         )
+        return True
+
+    def remove(self, segment: SegmentStretch) -> bool:
+        """Leave out a segment that a stretch begins with; return False, and leave all, if none does."""
+        stretches = self._stretches[partition := partition_of(segment.first_key)]
+        number = bisect_left(stretches, segment.first_key, key=lambda stretch: stretch.first_key)
+        if number == len(stretches) or stretches[number].first_key != segment.first_key:
+            return False
+        stretch = stretches[number]
+        rest = stretch._replace(
+            first_key=f"{partition}-{segment.next_offset:020d}.jsonl",
+            first_offset=segment.next_offset,
+            frames=stretch.frames - segment.frames,
+            dead_letters=stretch.dead_letters - segment.dead_letters,
+        )
+        stretches[number : number + 1] = [rest] if segment.last_key != stretch.last_key else []
         return True
 
     def replace(self, partition: str, segments: Iterable[SegmentStretch]) -> None:

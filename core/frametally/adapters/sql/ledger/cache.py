@@ -126,13 +126,16 @@ class SqlLedger:
         """Return the distinct frames in the model's segments, by source and medium."""
         table = tables.tallies.c
         source, media = tables.names.alias(), tables.names.alias()
+        sums = func.sum(table.detected), func.sum(table.dead_lettered)
         query = (
-            select(source.c.name, media.c.name, table.detected, table.dead_lettered)
+            select(source.c.name, media.c.name, *sums)
             .join(source, source.c.number == table.source)
             .join(media, media.c.number == table.media)
             .where(table.model == _number(model))
+            .group_by(source.c.name, media.c.name)
         )
-        return sorted(FrameTally(*row) for row in self._rows(query))
+        rows = self._rows(query)
+        return sorted(FrameTally(of, medium, int(frames), int(dead)) for of, medium, frames, dead in rows)
 
     def tally_between(
         self, model: str, source: str, media: str, *, from_ms: int | None, to_ms: int | None
@@ -156,7 +159,8 @@ class SqlLedger:
         day = time_ms - (time_ms % DAY_MS + DAY_MS) % DAY_MS
         frames_of, days = Counter[int](), set[int]()
         with self._database.reading() as connection:
-            holders = select(tallies.model, tallies.source).where(tallies.media == _number(media))
+            of_medium = tallies.media == _number(media)
+            holders = select(tallies.model, tallies.source).where(of_medium).distinct()
             for model, source in connection.execute(holders).all():
                 is_of_medium = and_(
                     table.model == model, table.source == source, table.media == _number(media)
@@ -172,7 +176,7 @@ class SqlLedger:
     def chain(self, model: str) -> list[ChainLink]:
         """Return the model's segments, those that follow each other without a loss as one link."""
         table, links = tables.stretches.c, []
-        names = ("first_offset", "next_offset", "frames", "dead_letters", "put_at_ms")
+        names = ("first_offset", "next_offset", "frames", "dead_letters")
         query = select(table.first_key, *(table[name] for name in names)).where(table.model == _number(model))
         for key, *figures in self._rows(query):
             if (place := keys.parse_segment_key(key)) is not None:
@@ -205,6 +209,7 @@ class SqlLedger:
         """Return the model's open dead letters."""
         letters, frames = tables.dead_letters.c, tables.frames.c
         source, media = tables.names.alias(), tables.names.alias()
+        put_at_ms = tables.objects.c.put_at_ms
         mended = and_(
             *(
                 frames[name] == letters[name]
@@ -220,7 +225,7 @@ class SqlLedger:
                 letters.captured_at_ms,
                 letters.frame,
                 letters.cause,
-                tables.objects.c.put_at_ms,
+                put_at_ms,
             )
             .join(tables.segments, tables.segments.c.number == letters.segment)
             .join(tables.objects, tables.objects.c.key == tables.segments.c.key)
@@ -231,14 +236,14 @@ class SqlLedger:
         )
         dropped = {(record.segment, record.offset) for record in self._records("dropped", DroppedDeadLetter)}
         still_open: dict[object, DeadFrame] = {}
-        rows = self._rows(query.order_by(letters.segment, letters.at_offset))
-        for key, offset, of_source, of_media, captured_at_ms, frame, cause, put_at_ms in rows:
+        rows = self._rows(query.order_by(put_at_ms, tables.segments.c.key, letters.at_offset))
+        for key, offset, of_source, of_media, captured_at_ms, frame, cause, at_ms in rows:
             # Of several dead letters for one frame the last one counts: it was tried again.
             identity = (key, offset) if frame is None else (of_source, of_media, captured_at_ms, frame)
             still_open.pop(identity, None)
             if (key, offset) not in dropped:
                 still_open[identity] = DeadFrame(
-                    of_source or "", of_media or "", captured_at_ms, cause, key, offset, put_at_ms
+                    of_source or "", of_media or "", captured_at_ms, cause, key, offset, at_ms
                 )
         return list(still_open.values())
 

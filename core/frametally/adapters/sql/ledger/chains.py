@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, Select, delete, func, insert, select
 
 from frametally import keys
 from frametally.adapters.sql.ledger import tables
@@ -25,6 +26,12 @@ class Chains:
         """Take in a segment whose row is in the tables."""
         if not self._stretches.add(segment):
             self._disordered.add(partition_of(segment.first_key))
+
+    def remove(self, segments: Iterable[SegmentStretch]) -> None:
+        """Forget segments whose rows are in the tables no longer."""
+        for segment in sorted(segments):
+            if not self._stretches.remove(segment):
+                self._disordered.add(partition_of(segment.first_key))
 
     def order(self, key: str) -> None:
         """Have the partition of a segment read again, as its rows are others now."""
@@ -71,25 +78,21 @@ def note_listing(connection: Connection, listed_at_ms: int) -> None:
     connection.execute(insert(tables.listing).values(listed_at_ms=listed_at_ms))
 
 
+def links_query() -> Select[Any]:
+    """Return the query of segments, each as a `SegmentStretch`."""
+    segments = tables.segments.c
+    offsets = segments.first_offset, segments.next_offset
+    return select(segments.key, segments.key, *offsets, segments.frames, segments.dead_letters)
+
+
 def _segments_of(connection: Connection, partition: str) -> list[SegmentStretch]:
-    place, segments, objects = _place_of(f"{partition}-{0:020d}.jsonl"), tables.segments.c, tables.objects.c
-    query = (
-        select(
-            segments.key,
-            segments.key,
-            segments.first_offset,
-            segments.next_offset,
-            segments.frames,
-            segments.dead_letters,
-            objects.put_at_ms,
-        )
-        .join(tables.objects, objects.key == segments.key)
-        .where(
-            segments.log_id == place.log_id,
-            segments.topic == place.topic,
-            segments.partition == place.partition,
-            objects.model == place.model,
-        )
+    place, segments = _place_of(f"{partition}-{0:020d}.jsonl"), tables.segments.c
+    query = links_query().join(tables.names, tables.names.c.number == segments.model)
+    query = query.where(
+        segments.log_id == place.log_id,
+        segments.topic == place.topic,
+        segments.partition == place.partition,
+        tables.names.c.name == place.model,
     )
     return [SegmentStretch(*row) for row in connection.execute(query)]
 

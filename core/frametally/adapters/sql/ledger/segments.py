@@ -17,20 +17,20 @@ _SEGMENTS_PER_TRANSACTION = 200
 
 
 def refresh(database: SqlDatabase, store: ObjectStore, progress: Progress) -> tuple[int, int]:
-    """Take in new segments, and forget models of which some are gone or changed; return how many of each."""
+    """Take in new segments, and forget those that are gone or changed; return how many came and went."""
     with database.reading() as connection:
         count, listed_at_ms = chains.read_listing(connection)
-        has_stretches = bool(chains.read_stretches(connection)) or not count
+        has_stretches = bool(chains.read_stretches(connection))
+    if count and not has_stretches:  # an earlier release filled the ledger
+        with database.writing() as connection:
+            of_all = chains.Chains(connection)
+            of_all.order_all()
+            of_all.save(intake.Numbers(connection).number_of)
     now_ms = int(time.time() * 1000)
     if not lists_all(count, listed_at_ms, now_ms) and (new := _new(database, store)) is not None:
         return _take(database, store, new, progress), 0
     new, removed_count = _compare(database, store)
     taken_count = _take(database, store, new, progress)
-    if not has_stretches:  # an earlier release filled the ledger
-        with database.writing() as connection:
-            of_all = chains.Chains(connection)
-            of_all.order_all()
-            of_all.save(intake.Numbers(connection).number_of)
     if are_many(count + taken_count):
         with database.writing() as connection:
             chains.note_listing(connection, now_ms)
@@ -54,20 +54,21 @@ def _new(database: SqlDatabase, store: ObjectStore) -> list[ObjectInfo] | None:
 
 
 def _compare(database: SqlDatabase, store: ObjectStore) -> tuple[list[ObjectInfo], int]:
-    """List all segments; forget models of which some are gone or changed; return what is to be read."""
+    """List all segments; forget those that are gone or changed; return what is to be read."""
     # What is known is read before the listing, or what others take in meanwhile would seem to be gone.
-    known_segments = _read_objects(database)
+    with database.reading() as connection:
+        known_segments = intake.known_objects(connection, "segment")
     listed = {info.key: info for info in list_new_segments(store, Stretches())}
     removed_keys = known_segments.keys() - listed.keys()
     listed_again = listed.keys() & known_segments.keys()
     changed_keys = {key for key in listed_again if intake.is_changed(listed[key], known_segments)}
-    models = {_model_of(key) for key in removed_keys | changed_keys}
-    if models:
+    read_again: set[str] = set()
+    if removed_keys or changed_keys:
         with database.writing() as connection:
-            for model in models:
-                intake.forget_model(connection, model)
-        known_segments = {key: was for key, was in known_segments.items() if _model_of(key) not in models}
-    new = [info for info in listed.values() if intake.is_new(info, known_segments)]
+            of_all = chains.Chains(connection)
+            read_again = intake.forget_segments(connection, of_all, removed_keys | changed_keys)
+            of_all.save(intake.Numbers(connection).number_of)
+    new = [info for info in listed.values() if info.key in read_again or intake.is_new(info, known_segments)]
     return new, len(removed_keys)
 
 
@@ -97,12 +98,3 @@ def _put(database: SqlDatabase, batch: Sequence[TakenSegment]) -> None:
         for segment in batch:
             intake.put_segment(connection, numbers, of_batch, segment)
         of_batch.save(numbers.number_of)
-
-
-def _read_objects(database: SqlDatabase) -> dict[str, tuple[int, str, bool]]:
-    with database.reading() as connection:
-        return intake.known_objects(connection, "segment")
-
-
-def _model_of(key: str) -> str:
-    return key.split("/")[1].removeprefix("model=")

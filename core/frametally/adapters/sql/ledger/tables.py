@@ -3,7 +3,8 @@
 `objects` has a row for everything in the store that the ledger has read, as it was listed: what is listed
 otherwise now is new, changed or gone. The other tables hold what was in it. Texts that come in every row
 (models, sources, media) are numbered in `names`. `frames` has a row per distinct frame, in the order of event
-time, so that what is new lies together; `tallies` counts its rows. `stretches` has the chains of `segments`
+time, so that what is new lies together; `tallies` counts its rows by day, which also says where those of a
+day lie: how long it takes to forget old ones depends on them alone. `stretches` has the chains of `segments`
 in a few rows, and `listing` when all of them were listed, not new ones alone.
 """
 
@@ -69,7 +70,6 @@ stretches = Table(
     Column("next_offset", BigInteger, nullable=False),
     Column("frames", BigInteger, nullable=False),
     Column("dead_letters", BigInteger, nullable=False),
-    Column("put_at_ms", BigInteger, nullable=False),
 )
 
 listing = Table(
@@ -110,6 +110,7 @@ tallies = Table(
     "frametally_ledger_tallies",
     ALL,
     Column("model", BigInteger, primary_key=True, autoincrement=False),
+    Column("day", BigInteger, primary_key=True, autoincrement=False),  # UTC, as whole days since 1970
     Column("source", BigInteger, primary_key=True, autoincrement=False),
     Column("media", BigInteger, primary_key=True, autoincrement=False),
     Column("detected", BigInteger, nullable=False),

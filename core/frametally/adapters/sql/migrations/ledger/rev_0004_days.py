@@ -1,4 +1,4 @@
-"""Adds the stretches of segments, which the next refresh fills, and indexes for what status asks."""
+"""Counts frames by day, adds stretches of segments, which the next refresh fills, and indexes for status."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,7 +18,22 @@ def upgrade() -> None:
         sa.Column("next_offset", sa.BigInteger, nullable=False),
         sa.Column("frames", sa.BigInteger, nullable=False),
         sa.Column("dead_letters", sa.BigInteger, nullable=False),
-        sa.Column("put_at_ms", sa.BigInteger, nullable=False),
+    )
+    op.drop_table("frametally_ledger_tallies")
+    op.create_table(
+        "frametally_ledger_tallies",
+        *(
+            sa.Column(name, sa.BigInteger, primary_key=True, autoincrement=False)
+            for name in ("model", "day", "source", "media")
+        ),
+        sa.Column("detected", sa.BigInteger, nullable=False),
+        sa.Column("dead_lettered", sa.BigInteger, nullable=False),
+    )
+    op.execute(
+        "INSERT INTO frametally_ledger_tallies (model, day, source, media, detected, dead_lettered) "
+        "SELECT model, day, source, media, sum(1 - dead), sum(dead) FROM (SELECT model, source, media, dead, "
+        "(captured_at_ms - (captured_at_ms % 86400000 + 86400000) % 86400000) / 86400000 AS day "
+        "FROM frametally_ledger_frames) AS dated GROUP BY model, day, source, media"
     )
     op.create_table(
         "frametally_ledger_listing",
