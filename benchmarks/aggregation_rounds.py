@@ -83,7 +83,7 @@ def clear(folder: Path) -> None:
     """Take away what was counted of a data folder."""
     for name in ("mapreduce-output", "tracks"):
         shutil.rmtree(folder / "store" / name, ignore_errors=True)
-    for notes in folder.glob("segments-*.jsonl"):
+    for notes in folder.glob("segments-*.sqlite"):
         notes.unlink()
 
 

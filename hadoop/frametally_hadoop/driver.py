@@ -27,8 +27,9 @@ from frametally.telemetry.traces import TRACES
 from frametally_hadoop.job.fetching import LinkEnded
 from frametally_hadoop.job.params import CountParams, TrackParams, checked, label_groups, label_thresholds
 from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, StepReport, counting_steps
+from frametally_hadoop.planning.kept_notes import NotesDamaged, SegmentNotes
 from frametally_hadoop.planning.plan import CountingPlan, make_plan
-from frametally_hadoop.planning.segment_notes import Aggregated, SegmentNotes, note_pace
+from frametally_hadoop.planning.segment_notes import Aggregated, note_pace
 from frametally_hadoop.planning.surroundings import Surroundings, label_warnings, look_around
 from frametally_hadoop.publication.days_on_spark import count_on_spark
 from frametally_hadoop.publication.publish import DayOutcome, publish_counted, renew_report
@@ -115,6 +116,8 @@ class _Aggregation:
         self._published: dict[DayKey, Run] = {}
         self._up_to_date: set[DayKey] = set()
         self._notes = SegmentNotes(self.settings.data_dir, self.store.url)
+        if self.selection.recount:
+            self._notes.list_all()
         self._manifests = ManifestReader(self.store, self.settings.data_dir)
         self._segments_read: dict[str, int] = {}
         self._by_counts: set[str] = set()
@@ -132,10 +135,13 @@ class _Aggregation:
     def run(self) -> AggregateReport:
         started_s, began_ns = time.monotonic(), time.time_ns()
         for _ in range(_ATTEMPTS):
-            if not self._attempt():
+            try:
+                if not self._attempt():
+                    continue
+                for day in self._plan.up_to_date:
+                    renew_report(self.store, day, self._surroundings)
+            except NotesDamaged:
                 continue
-            for day in self._plan.up_to_date:
-                renew_report(self.store, day, self._surroundings)
             self._note_pace(started_s)
             report = replace(self._report(), steps=self._run_steps())
             if report.runs:
@@ -190,12 +196,15 @@ class _Aggregation:
                     raise
                 self._links_ended = True  # the next plan has new links; if they end, too, their time is short
                 return False
+            except NotesDamaged:
+                return False
             except (Retryable, Poison):
                 # A body cut short on its way is tried again; a segment that is damaged in the store would
                 # hold up all others for ever.
                 damaged, some_are_gone = self._damaged_segments(plan)
                 if not damaged and not some_are_gone:
                     raise
+                self._notes.list_all()
                 self._skip(damaged)
                 self._unusable |= {skipped.name for skipped in damaged}
                 return False

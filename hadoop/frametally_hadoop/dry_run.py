@@ -10,8 +10,9 @@ from frametally.process.reports import Progress, Skipped
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import settings_params
 from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, DayToCount, counting_steps
+from frametally_hadoop.planning.kept_notes import SegmentNotes
 from frametally_hadoop.planning.plan import make_plan
-from frametally_hadoop.planning.segment_notes import SegmentNotes, estimate_s, read_pace
+from frametally_hadoop.planning.segment_notes import estimate_s, read_pace
 
 
 class DryRun(NamedTuple):

@@ -6,12 +6,14 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.ports.object_store import KeyRanges, ObjectInfo
 
 RACERS = 8
 
@@ -111,8 +113,13 @@ def test_staging_files_are_not_listed_and_no_key_is_called_like_one(root: Path) 
     assert [info.key for info in store.list("")] == ["a/1.jpg"]
 
 
+@pytest.mark.parametrize(
+    "listed",
+    [FileStore.list, lambda store, prefix: store.list_unless(prefix, KeyRanges())],
+    ids=["all", "unknown"],
+)
 def test_what_writers_that_died_have_left_is_removed_after_a_day_and_what_may_be_live_stays(
-    root: Path,
+    root: Path, listed: Callable[[FileStore, str], Iterator[ObjectInfo]]
 ) -> None:
     store = FileStore(f"file://{root}")
     store.put("a/b/1.jpg", b"x")
@@ -123,7 +130,7 @@ def test_what_writers_that_died_have_left_is_removed_after_a_day_and_what_may_be
     old_s = time.time() - 86_400 - 60
     for name in (*names[:2], "1.jpg", "no#staging.jpg"):
         os.utime(root / "a/b" / name, (old_s, old_s))
-    assert [info.key for info in store.list("a")] == ["a/b/1.jpg", "a/b/no#staging.jpg"]
+    assert [info.key for info in listed(store, "a")] == ["a/b/1.jpg", "a/b/no#staging.jpg"]
     assert sorted(path.name for path in (root / "a/b").iterdir()) == [
         "1.jpg",
         "2.jpg#1",

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any, cast
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
@@ -215,6 +216,102 @@ def test_a_refresh_costs_what_is_new(make: Callable[..., Ledger], store: MemoryS
     assert counting.gets == 1
 
 
+def test_what_is_removed_costs_what_lies_at_its_times_whatever_else_is_kept(
+    make: Callable[..., Ledger],
+) -> None:
+    class CountingStore(MemoryStore):
+        gets: list[str]
+
+        def get(self, key: str) -> bytes:
+            self.gets.append(key)
+            return super().get(key)
+
+    store = CountingStore()
+    store.gets = []
+    per_day, days, last_s = 4, 5, 86_390
+    for first in range(0, per_day * days, 2):  # the second segment of a day ends in the next
+        day, of_day = divmod(first, per_day)
+        seconds = (0, 1) if not of_day else (last_s, 86_400)
+        put_segment(store, first, [frame(day * 86_400 + at) for at in seconds])
+    ledger = make()
+    refresh(ledger, store)
+    all_keys = list(list_segments(store))
+    removed, next_key = all_keys[:2], all_keys[2]  # which begins when the last of these ends
+    store.gets.clear()
+    for key in removed:
+        store.delete(key)
+    assert refresh(ledger, store) == (1, 2)
+    assert store.gets == [next_key]
+    anew = make("another")
+    refresh(anew, store)
+    assert books(ledger) == books(anew)
+
+
+def test_a_segment_that_went_before_it_was_read_again_leaves_no_frame(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    first = put_segment(store, 0, [frame(0), frame(9)])
+    second = put_segment(store, 2, [frame(5), frame(99)])
+    put_segment(store, 4, [frame(200)])
+    ledger = make()
+    refresh(ledger, store)
+    store.delete(first)
+    with (
+        mock.patch("frametally.adapters.sql.ledger.segments.take_segment", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        refresh(ledger, store)
+    assert [second in problem for problem in ledger.problems(MODEL)] == [True]
+    store.delete(second)
+    refresh(ledger, store)
+    anew = make("another")
+    refresh(anew, store)
+    assert books(ledger) == books(anew)
+    assert [tally.detected for tally in ledger.tallies(MODEL)] == [1]
+
+
+PLACES = st.tuples(st.integers(0, 3), st.integers(0, 5))  # a day, and a second of it
+
+
+@settings(max_examples=examples(25))
+@given(
+    st.lists(
+        st.tuples(st.lists(PLACES, max_size=3, unique=True), st.lists(PLACES, max_size=2, unique=True)),
+        min_size=1,
+        max_size=6,
+    ),
+    st.lists(st.tuples(st.integers(0, 5), st.none() | st.lists(PLACES, max_size=3)), max_size=5),
+)
+def test_what_went_or_was_put_again_leaves_the_books_of_a_ledger_from_nothing(
+    content: list[tuple[list[tuple[int, int]], list[tuple[int, int]]]],
+    changes: list[tuple[int, list[tuple[int, int]] | None]],
+) -> None:
+    now_s = [1_800_000_000.0]
+    store, firsts = MemoryStore(clock=lambda: now_s[0]), [0]
+
+    def put(first: int, frames: list[tuple[int, int]], dead: list[tuple[int, int]]) -> None:
+        now_s[0] += 1
+        letters = [letter(first + len(frames) + n, day * 86_400 + at) for n, (day, at) in enumerate(dead)]
+        put_segment(store, first, [frame(day * 86_400 + at) for day, at in frames], letters)
+
+    for frames, dead in content:
+        put(firsts[-1], frames, dead)
+        firsts.append(firsts[-1] + max(1, len(frames) + len(dead)))
+    with ExitStack() as stack:
+        opened = Sqlite(stack)
+        ledger = opened("one")
+        refresh(ledger, store)
+        for number, frames_again in changes:
+            first = firsts[number % len(content)]
+            store.delete(keys.segment_key(MODEL, LOG, TOPIC, 0, first))
+            if frames_again is not None:
+                put(first, frames_again, [])
+            refresh(ledger, store)
+        anew = opened("two")
+        refresh(anew, store)
+        assert books(ledger) == books(anew)
+
+
 def test_a_deleted_ledger_gives_the_same_books_again(make: Callable[..., Ledger], store: MemoryStore) -> None:
     ledger = make()
     refresh(ledger, store)
@@ -388,7 +485,6 @@ def test_models_are_kept_apart_and_the_newest_is_first(make: Callable[..., Ledge
     refresh(ledger, store)
     assert ledger.models() == ["another", MODEL]
     assert [ledger.tallies(model)[0].detected for model in ledger.models()] == [2, 1]
-    assert [link.put_at_ms for link in ledger.chain("another")] == [2_000]
 
 
 def test_the_newest_frame_is_that_of_each_source_and_of_the_model(
@@ -451,17 +547,88 @@ def test_the_order_in_which_segments_come_changes_nothing(
     with ExitStack() as stack:
         opened = Sqlite(stack)
         at_once, bit_by_bit = opened("one"), opened("two")
+        most_listed = data.draw(st.sampled_from([0, 20_000]))  # with 0 only new segments are listed
+        stack.enter_context(mock.patch("frametally.segments.stretches.MOST_LISTED", most_listed))
         refresh(at_once, whole)
         for info in data.draw(st.permutations(list(whole.list("")))):
             parts.put(info.key, whole.get(info.key))
             refresh(bit_by_bit, parts)
         assert at_once.tallies(MODEL) == bit_by_bit.tallies(MODEL)
-        assert [link[:8] for link in at_once.chain(MODEL)] == [link[:8] for link in bit_by_bit.chain(MODEL)]
+        assert at_once.chain(MODEL) == bit_by_bit.chain(MODEL)
         seen = {at for frames, _ in content for at in frames}
         dead_only = {at for _, dead in content for at in dead} - seen
         detected, buried = len(seen), len(dead_only)
         assert sum(tally.detected for tally in at_once.tallies(MODEL)) == detected
         assert sum(tally.dead_lettered for tally in at_once.tallies(MODEL)) == buried
+
+
+def test_segments_that_follow_each_other_without_a_loss_are_one_link(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    for first in (0, 2, 4, 8, 10):  # of which 6 is missing
+        put_segment(store, first, [frame(first), frame(first + 1)])
+    ledger = make()
+    refresh(ledger, store)
+    assert [(link.first_offset, link.next_offset, link.frames) for link in ledger.chain(MODEL)] == [
+        (0, 6, 6),
+        (8, 12, 4),
+    ]
+    put_segment(store, 6, [frame(6), frame(7)])
+    refresh(ledger, store)
+    assert [(link.first_offset, link.next_offset, link.frames) for link in ledger.chain(MODEL)] == [
+        (0, 12, 12)
+    ]
+
+
+def test_of_many_segments_those_that_went_are_noticed_once_a_day(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    key = put_segment(store, 0, [frame(0)])
+    put_segment(store, 1, [frame(1)])
+    ledger = make()
+    with mock.patch("frametally.segments.stretches.MOST_LISTED", 0), mock.patch("time.time") as clock:
+        clock.return_value = 1_800_000_000.0
+        refresh(ledger, store)
+        store.delete(key)
+        put_segment(store, 2, [frame(2)])
+        assert refresh(ledger, store) == (1, 0)
+        clock.return_value += 86_400
+        assert refresh(ledger, store) == (0, 1)
+    assert ledger.tallies(MODEL)[0].detected == 2
+
+
+def test_a_ledger_of_the_first_release_is_brought_up_with_its_chains(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    fill(store)
+    ledger = make()
+    refresh(ledger, store)
+    database = cast(Any, ledger)._database
+    with database.writing() as connection:
+        for statement in (
+            "DROP TABLE frametally_ledger_stretches",
+            "DROP TABLE frametally_ledger_listing",
+            "CREATE TABLE tallies AS SELECT model, source, media, sum(detected) AS detected, "
+            "sum(dead_lettered) AS dead_lettered FROM frametally_ledger_tallies GROUP BY 1, 2, 3",
+            "DROP TABLE frametally_ledger_tallies",
+            "ALTER TABLE tallies RENAME TO frametally_ledger_tallies",
+            "DROP INDEX frametally_ledger_objects_problem",
+            "DROP INDEX frametally_ledger_objects_kind",
+            "CREATE INDEX frametally_ledger_objects_kind ON frametally_ledger_objects (kind)",
+            "UPDATE frametally_ledger SET schema_version = 3",
+        ):
+            connection.exec_driver_sql(statement)
+    ledger.close()
+    upgraded = make()
+    assert upgraded.chain(MODEL) == []
+    put_segment(store, 7, [frame(8)])
+    order_all = "frametally.adapters.sql.ledger.chains.Chains.order_all"
+    with mock.patch(order_all, side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        refresh(upgraded, store)
+    refresh(upgraded, store)
+    anew = make("another")
+    refresh(anew, store)
+    assert books(upgraded) == books(anew)
 
 
 @pytest.mark.parametrize("table", tables.ALL.sorted_tables, ids=lambda table: table.name)

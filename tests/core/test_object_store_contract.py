@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import obstore.store
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,10 +22,11 @@ from tests.examples import examples
 from tests.fakes.memory import MemoryStore
 
 from frametally.adapters.files.folder_store import FileStore
+from frametally.adapters.s3 import bucket_store
 from frametally.errors import Misconfigured, Poison
 from frametally.opening import open_object_store
 from frametally.packs.packed_store import plain_of
-from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.object_store import KeyRanges, ObjectMissing, ObjectStore, list_unless
 from frametally.settings.access import StoreAccess
 from frametally.settings.fields import SecretStr
 from frametally_cli.bucket import set_up_store
@@ -193,6 +195,43 @@ def test_a_listing_is_sorted_by_key_and_starts_above_after(
         assert [info.key for info in store.list(prefix)] == expected
         for after in (other, *keys):
             assert [info.key for info in store.list(prefix, after)] == [k for k in expected if k > after]
+
+
+@every_adapter
+@settings(max_examples=examples(30))
+@given(keys=st.sets(object_keys, max_size=12), known=st.sets(object_keys), prefix=folder_names)
+def test_a_listing_leaves_out_what_is_known(
+    adapter: str, keys: set[str], known: set[str], prefix: str
+) -> None:
+    with ExitStack() as stack:
+        store = ADAPTERS[adapter](stack)
+        for key in keys:
+            store.put(key, b"x", durable=False)
+        folder = prefix or "f"
+        expected = [info for info in store.list(folder) if info.key not in known]
+        assert list(list_unless(store, folder, KeyRanges((key, key) for key in sorted(known)))) == expected
+
+
+def test_a_listing_of_what_is_unknown_has_every_name_that_an_object_may_have(tmp_path: Path) -> None:
+    store = FileStore(tmp_path.as_uri())
+    for name in ("a\xa0b", "c\u3000", "e\u2028", "\x85", "x%20y", "dot."):
+        store.put(f"f/{name}", b"x", durable=False)
+    assert list(store.list_unless("f", KeyRanges())) == list(store.list("f"))
+
+
+def test_a_bucket_skips_what_is_known_in_one_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bucket_store, "_PAGE_KEYS", 3)
+    bucket = object.__new__(bucket_store.S3Store)
+    bucket._store = obstore.store.MemoryStore()  # type: ignore[assignment]
+    keys = [f"metadata/model={model}/{number:03d}" for model in ("a", "a-b") for number in range(100)]
+    for key in keys:
+        obstore.put(bucket._store, key, b"x")
+    pages: list[object] = []
+    page_of = bucket._page
+    monkeypatch.setattr(bucket, "_page", lambda folder, last: pages.append(last) or page_of(folder, last))
+    known = [(f"metadata/model={model}/000", f"metadata/model={model}/097") for model in ("a-b", "a")]
+    new = [info.key for info in bucket.list_unless("metadata", KeyRanges(known))]
+    assert (new, len(pages)) == (sorted(key for key in keys if key[-3:] > "097"), 3)
 
 
 def add_one(data: bytes | None) -> bytes:

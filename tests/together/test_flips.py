@@ -101,7 +101,7 @@ KINDS = {
         ],
     ),
     "models/auto.json": Kind("settled", "store/models/auto.json", COUNT),
-    "notes of segments": Kind("settled", "segments-*.jsonl", COUNT_ANEW, is_cache=True),
+    "notes of segments": Kind("settled", "segments-*.sqlite", COUNT_ANEW, is_cache=True),
     "notes of manifests": Kind("settled", "manifests-*.jsonl", COUNT_ANEW, is_cache=True),
     "seen files": Kind("settled", "seen-files.sqlite", PRODUCE, is_cache=True),
     "ledger": Kind("settled", "ledger.sqlite", COUNT_ANEW, is_cache=True),

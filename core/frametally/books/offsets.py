@@ -11,7 +11,8 @@ from frametally.ports.frame_log import FrameLog, NoSuchTopic, consumer_group
 from frametally.ports.ledger import ChainLink
 from frametally.settings.loading import Settings
 
-_PACE_SPAN_MS = 60_000
+PACE_SPAN_MS = 60_000
+"""The newest segments' span of puts, which gives the pace."""
 
 
 class LogPosition(NamedTuple):
@@ -152,17 +153,14 @@ def lost_messages(chain: Sequence[ChainLink], logs: Sequence[LogPosition]) -> li
     return losses
 
 
-def pace_of(chain: Sequence[ChainLink], messages_waiting: int) -> SegmentPace:
-    """Return how fast segments have come lately: by what came after the first of the last minute."""
-    puts = sorted((link.put_at_ms, link.frames + link.dead_letters) for link in chain if link.put_at_ms)
+def pace_of(puts: Sequence[tuple[int, int]], messages_waiting: int) -> SegmentPace:
+    """Return how fast segments have come: by what came after the first of `puts`, the last minute's."""
     if not puts:
         return SegmentPace(None, None, None)
-    newest_ms = puts[-1][0]
-    recent = [(at_ms, frames) for at_ms, frames in puts if at_ms >= newest_ms - _PACE_SPAN_MS]
-    span_ms = newest_ms - recent[0][0]
-    if span_ms <= 0:
+    first_ms, newest_ms = puts[0][0], puts[-1][0]
+    if newest_ms == first_ms:
         return SegmentPace(None, newest_ms, None)
-    frames_per_s = sum(frames for at_ms, frames in recent if at_ms > recent[0][0]) * 1000 / span_ms
+    frames_per_s = sum(frames for at_ms, frames in puts if at_ms > first_ms) * 1000 / (newest_ms - first_ms)
     eta_s = messages_waiting / frames_per_s if frames_per_s else None
     return SegmentPace(frames_per_s, newest_ms, eta_s)
 

@@ -24,6 +24,7 @@ from frametally.books.index_lag import (
     runs_to_index,
 )
 from frametally.books.offsets import (
+    PACE_SPAN_MS,
     LogPosition,
     LostMessages,
     SegmentPace,
@@ -41,12 +42,14 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import ChainLink, CountedRun, DeadFrame, FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
+from frametally.process.collection import no_collection
 from frametally.process.exit_codes import NOTHING_DONE
 from frametally.process.reports import NoProgress, Progress
 from frametally.records import MediaManifest, Run
 from frametally.rules.places import base_model
 from frametally.rules.tombstones import Forgotten, is_forgotten, merged
 from frametally.settings.loading import Settings
+from frametally.undo_records import Tombstone
 
 
 class Status(NamedTuple):
@@ -97,10 +100,12 @@ def open_dead_letters(ledger: Ledger, settings: Settings, model: str) -> list[De
     The caller has brought the ledger up to the store.
     """
     forgotten = not_counted(ledger.manifests(), ledger.tombstones(), settings.count_overlaps)
+    return _open_of(ledger.dead_frames(model), forgotten)
+
+
+def _open_of(letters: Iterable[DeadFrame], forgotten: Forgotten) -> list[DeadFrame]:
     return [
-        letter
-        for letter in ledger.dead_frames(model)
-        if not is_forgotten(letter.media, letter.captured_at_ms or 0, forgotten)
+        letter for letter in letters if not is_forgotten(letter.media, letter.captured_at_ms or 0, forgotten)
     ]
 
 
@@ -138,9 +143,10 @@ def read_status(
         Retryable: The store, the log, the index or the ledger is away.
     """
     books = _Books(settings, store, log, index, ledger)
-    status = books.read(model, progress or NoProgress())
-    if status.broken:
-        status = books.read(model, NoProgress())
+    with no_collection():
+        status = books.read(model, progress or NoProgress())
+        if status.broken:
+            status = books.read(model, NoProgress())
     return _without(status, dict(away)) if away else status
 
 
@@ -178,7 +184,9 @@ class _Books:
         waiting = sum(log.waiting for log in logs)
         # Only logs that were drained all the while say that every segment has been seen.
         drained = logs_before == (logs, reads_all) and reads_all and not waiting
-        detected = self._detected(model, manifests)
+        stones = self.ledger.tombstones()
+        uncounted = not_counted(manifests, stones, self.settings.count_overlaps)
+        detected = self._detected(model, manifests, stones, uncounted)
         stored_runs = [counted_run.run for counted_run in runs]
         to_count = runs_to_count(self.index, model, indexed, stored_runs) if model else []
         runs = [counted_run for counted_run in runs if counted_run.run not in to_count]
@@ -196,7 +204,7 @@ class _Books:
         behind = [_to_detect(log, self.settings) for log in logs if log.waiting] + behind
         if all(books.counted == books.detected for books in sources):
             of_model = [counted_run for counted_run in runs if counted_run.run.model == model]
-            to_count += runs_before_undo(of_model, self.ledger.tombstones())
+            to_count += runs_before_undo(of_model, stones)
         behind += count_lines(to_count)
         behind += earlier_version_lines(run for run in stored_runs if base_model(run.model) == model)
         to_index = [run for run in runs_to_index(indexed, stored_runs) if base_model(run.model) == model]
@@ -205,7 +213,7 @@ class _Books:
         correcting += [info.key for info in list_records(self.store, keys.CHANGES)]
         behind += [f"{key}: a correction is not finished; run the same command again" for key in correcting]
         damaged = self.ledger.problems(model) + chain_breaks(chain)
-        dead = open_dead_letters(self.ledger, self.settings, model) if model else []
+        dead = _open_of(self.ledger.dead_frames(model), uncounted) if model else []
         return Status(
             model=model,
             sources=sources,
@@ -220,10 +228,10 @@ class _Books:
             log_messages=sum(log.messages for log in logs),
             log_committed=sum(log.committed for log in logs),
             counted_at_ms=self._counted_at(run for run in stored_runs if run.model == model),
-            pace=pace_of(chain, waiting),
+            pace=pace_of(self.ledger.recent_puts(model, PACE_SPAN_MS) if model else [], waiting),
             lost=lost_messages(chain, logs),
             dead_letters=dict(sorted(Counter(letter.cause for letter in dead).items())),
-            dead_letters_since_ms=_since_ms(dead, chain),
+            dead_letters_since_ms=_since_ms(dead),
             unidentified_dead_letters=sum(not letter.source for letter in dead),
             behind=behind,
             damaged=damaged,
@@ -297,15 +305,19 @@ class _Books:
             )
         return sources
 
-    def _detected(self, model: str | None, manifests: list[MediaManifest]) -> _Detected:
+    def _detected(
+        self,
+        model: str | None,
+        manifests: list[MediaManifest],
+        stones: list[Tombstone],
+        all_uncounted: Forgotten,
+    ) -> _Detected:
         result = _Detected(Counter(), Counter(), Counter(), Counter(), Counter())
         current = {media_of(manifest) for manifest in manifests}
-        stones = self.ledger.tombstones()
         forgotten = forgotten_by(stones)
-        all_uncounted = not_counted(manifests, stones, self.settings.count_overlaps)
         for tally in self.ledger.tallies(model) if model else []:
             uncounted = self._uncounted_of(model, tally, all_uncounted)
-            of_forgotten = sum(self._uncounted_of(model, tally, forgotten))
+            of_forgotten = sum(self._uncounted_of(model, tally, forgotten)) if any(uncounted) else 0
             if uncounted[0]:
                 result.uncounted[tally.source] += uncounted[0]
             if tally.media not in current and uncounted == (tally.detected, tally.dead_lettered):
@@ -323,7 +335,7 @@ class _Books:
     def _uncounted_of(self, model: str | None, tally: FrameTally, forgotten: Forgotten) -> tuple[int, int]:
         """Return frames of a tally, detected and dead-lettered, that count no longer."""
         detected = dead_lettered = 0
-        for from_ms, to_ms in merged(forgotten.get(tally.media, ())):
+        for from_ms, to_ms in merged(forgotten[tally.media]) if tally.media in forgotten else ():
             if from_ms is None and to_ms is None:
                 return tally.detected, tally.dead_lettered
             of_range = self.ledger.tally_between(
@@ -333,12 +345,11 @@ class _Books:
         return detected, dead_lettered
 
 
-def _since_ms(dead: Iterable[DeadFrame], chain: Iterable[ChainLink]) -> dict[str, int]:
-    put_at_ms = {link.key: link.put_at_ms for link in chain if link.put_at_ms}
+def _since_ms(dead: Iterable[DeadFrame]) -> dict[str, int]:
     since: dict[str, int] = {}
     for letter in dead:
-        if (at_ms := put_at_ms.get(letter.segment)) is not None:
-            since[letter.cause] = min(at_ms, since.get(letter.cause, at_ms))
+        if letter.put_at_ms:
+            since[letter.cause] = min(letter.put_at_ms, since.get(letter.cause, letter.put_at_ms))
     return since
 
 

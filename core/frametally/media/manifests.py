@@ -15,7 +15,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.media.object_notes import ObjectNote, ObjectNotes
-from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
+from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectMissing, ObjectStore, list_unless
 from frametally.process.reports import Skipped
 from frametally.records import MediaManifest, SealedRecordT, TimeSource, decode_at, encode
 from frametally.rules.tombstones import Range, forgotten_ranges
@@ -175,7 +175,8 @@ def _sorted(manifests: Iterable[MediaManifest]) -> list[MediaManifest]:
 
 def list_records(store: ObjectStore, folder: str) -> Iterator[ObjectInfo]:
     """List the records in a folder; what else lies there, such as what a file manager leaves, is nobody's."""
-    return (info for info in store.list(folder) if keys.is_record_key(info.key))
+    infos = list_unless(store, folder, KeyRanges())
+    return (info for info in infos if keys.is_record_key(info.key))
 
 
 def find_record(store: ObjectStore, key: str, record_type: type[SealedRecordT]) -> SealedRecordT | None:

@@ -19,6 +19,7 @@ import msgspec
 from frametally.errors import Poison
 from frametally.files.replacing import replace_file
 from frametally.ports.object_store import ObjectInfo
+from frametally.process.collection import no_collection
 from frametally.records import NOT_JSON
 from frametally.rules.seals import check_crc32
 
@@ -45,7 +46,7 @@ class ObjectNotes(Generic[NoteT]):
         # The checksum is also of the layout: what an earlier program did not know to note is read again.
         self._layout_crc32 = zlib.crc32(msgspec.json.encode(msgspec.json.schema(note_type), order="sorted"))
         self._saved: list[NoteT] = []
-        with contextlib.suppress(OSError, ValueError, Poison, *NOT_JSON):
+        with contextlib.suppress(OSError, ValueError, Poison, *NOT_JSON), no_collection():
             self._saved = self._read(self._path) if self._path else []
         self._notes = {note.info.key: note for note in self._saved}
 

@@ -23,11 +23,11 @@ class KnownSources:
         """Look at every manifest once."""
         self._sources: defaultdict[str, set[str]] = defaultdict(set)  # by slug, those that a name may mean
         self._names: defaultdict[str, set[str]] = defaultdict(set)
-        for manifest in manifests:
-            name = composed(manifest.source_name)
-            for slug in (manifest.source, keys.slug(name)):
-                self._sources[slug].add(manifest.source)
-            self._names[manifest.source].add(name)
+        for source, source_name in {(manifest.source, manifest.source_name) for manifest in manifests}:
+            name = composed(source_name)
+            for slug in (source, keys.slug(name)):
+                self._sources[slug].add(source)
+            self._names[source].add(name)
 
     def source_of(self, source_name: str) -> str:
         """Return the slug of a source that is named as it is written or by its slug; it may be new."""

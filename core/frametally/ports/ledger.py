@@ -38,7 +38,10 @@ class FrameTally(NamedTuple):
 
 
 class ChainLink(NamedTuple):
-    """What one segment says of its partition."""
+    """What segments say of their partition: one, or some that follow each other without a loss.
+
+    `key` is the first's.
+    """
 
     key: str
     log_id: str
@@ -48,7 +51,6 @@ class ChainLink(NamedTuple):
     next_offset: int
     frames: int
     dead_letters: int
-    put_at_ms: int
 
 
 class SegmentPart(NamedTuple):
@@ -77,7 +79,7 @@ class DeadFrame(NamedTuple):
     """A dead letter that is still open: not dropped by a person, its frame not detected since.
 
     `source` and `media` are empty where the message does not tell them; `segment` is the key of the one that
-    holds it, and `offset` its message's.
+    holds it, which was put at `put_at_ms` (0: unknown), and `offset` its message's.
     """
 
     source: str
@@ -86,6 +88,7 @@ class DeadFrame(NamedTuple):
     cause: str
     segment: str
     offset: int
+    put_at_ms: int = 0
 
 
 class Extent(NamedTuple):
@@ -136,7 +139,13 @@ class Ledger(Protocol):
         """Return how much of a medium was detected in `[from_ms, to_ms)`, whichever the model."""
 
     def chain(self, model: str) -> list[ChainLink]:
-        """Return the model's segments, by log, topic, partition and first offset."""
+        """Return the model's segments, by log, topic, partition and first offset, as few links as can be."""
+
+    def recent_puts(self, model: str, span_ms: int) -> list[tuple[int, int]]:
+        """Return when segments were put in the last `span_ms` to the newest, in ms since 1970, and messages.
+
+        Sorted; those of which the store does not say when are left out.
+        """
 
     def newest_frames(self, model: str) -> dict[str, int]:
         """Return the latest captured_at_ms of each source in the model's segments."""

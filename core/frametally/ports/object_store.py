@@ -5,7 +5,8 @@ Keys are `/`-separated and relative; code that builds one from user input goes t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, Protocol
 
 from frametally.errors import FrametallyError, Misconfigured
@@ -172,3 +173,34 @@ def change_alone(store: ObjectStore, key: str, make: Change) -> bytes | None:
     elif after != before:
         store.put(key, after)
     return after
+
+
+class KeyRanges:
+    """Sorted ranges of keys that do not touch, each of one folder; both ends are in it."""
+
+    def __init__(self, ranges: Iterable[tuple[str, str]] = ()) -> None:
+        """Take the first and the last key of each."""
+        self.bounds = [bound for first, last in ranges for bound in (first, f"{last}\0")]
+
+    def end_of(self, key: str) -> str | None:
+        """Return the last key of the range that has this key; None: it is in none."""
+        index = bisect_right(self.bounds, key)
+        return self.bounds[index][:-1] if index % 2 else None
+
+    def names_in(self, folder: str) -> list[str]:
+        """Return the bounds of a folder's ranges, by name: a known name sorts at an odd place."""
+        start = f"{folder}/"
+        names = (bound[len(start) :] for bound in self.bounds if bound.startswith(start))
+        return [name for name in names if "/" not in name]
+
+
+def list_unless(store: ObjectStore, prefix: str, known_keys: KeyRanges) -> Iterator[ObjectInfo]:
+    """List as `ObjectStore.list` does, but the objects whose keys are not known.
+
+    A store may have a `list_unless` of its own, in which a known object costs less than another.
+    """
+    of_type = getattr(type(store), "list_unless", None)  # not that of a store within another
+    if of_type is not None:
+        listed: Iterator[ObjectInfo] = of_type(store, prefix, known_keys)
+        return listed
+    return (info for info in store.list(prefix) if known_keys.end_of(info.key) is None)

@@ -35,6 +35,7 @@ FAILPOINTS = {
     "consumer.written": "a segment is stored, what it covers is dropped, and its offset is not committed",
     "consumer.committed": "an offset is committed",
     "results.told": "results are sent to those who watch, and no segment has them",
+    "aggregate.noted": "notes of new segments are written, and their transaction is not over",
     "aggregate.planned": "the days to count are known, and nothing was counted",
     "aggregate.counted": "all days are counted, and none is published",
     "aggregate.part": "a part file of a run is put",

@@ -19,6 +19,7 @@ from frametally.rules.places import ZoneShape
 from frametally.rules.times import is_day_in_range
 from frametally.settings.loading import Settings
 from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.planning.day_notes import DayNotes
 from frametally_hadoop.planning.segment_notes import SegmentNote
 
 
@@ -74,7 +75,7 @@ class PartDay(NamedTuple):
         zones: By source, with those times that lie on the day, and in a margin about it.
     """
 
-    notes: list[SegmentNote]
+    notes: DayNotes
     zones: dict[str, Zones]
 
 
@@ -98,7 +99,7 @@ class PictureParts(Protocol):
 
     def days(
         self,
-        days: Mapping[DayKey, Sequence[SegmentNote]],
+        days: Mapping[DayKey, DayNotes],
         current: Mapping[DayKey, CurrentDay],
         params: CountParams,
     ) -> dict[DayKey, PartDay]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from frametally import keys
@@ -45,20 +45,16 @@ class HourInputs(NamedTuple):
     def spans_by_hour(self) -> dict[SourceHour, list[tuple[str, SourceSpan]]]:
         """Return the segments and spans that each hour may have frames of, in the order of the segments."""
         spans: defaultdict[SourceHour, list[tuple[str, SourceSpan]]] = defaultdict(list)
+        day_ms, margin_ms = keys.day_start_ms(self.key.day), self._margin_ms
         for note in self.notes:
-            for hour, span in self._hours_of(note):
-                spans[hour].append((note.info.key, span))
+            for span in note.spans:
+                if self.zones and span.source not in self.zones:
+                    continue
+                first_ms = max(_hour_start(span.first_ms - margin_ms), day_ms)
+                last_ms = min(_hour_start(span.last_ms + margin_ms), day_ms + DAY_MS - HOUR_MS)
+                for hour_ms in range(first_ms, last_ms + 1, HOUR_MS):
+                    spans[span.source, hour_ms].append((note.info.key, span))
         return spans
-
-    def _hours_of(self, note: SegmentNote) -> Iterator[tuple[SourceHour, SourceSpan]]:
-        day_ms = keys.day_start_ms(self.key.day)
-        for span in note.spans:
-            if self.zones and span.source not in self.zones:
-                continue
-            first_ms = max(_hour_start(span.first_ms - self._margin_ms), day_ms)
-            last_ms = min(_hour_start(span.last_ms + self._margin_ms), day_ms + DAY_MS - HOUR_MS)
-            for hour_ms in range(first_ms, last_ms + 1, HOUR_MS):
-                yield (span.source, hour_ms), span
 
     @property
     def _margin_ms(self) -> int:
@@ -154,60 +150,100 @@ def hours_to_read(
 
     A segment of which all is kept is not read.
     """
-    days = list(days)
-    counted_hours: defaultdict[str, tuple[set[SourceHour], set[SourceHour]]] = defaultdict(
-        lambda: (set(), set())
-    )
-    cut: set[str] = set()
+    hours_of: dict[str, _Hours] = {}
+    alike: dict[_Hours, _Hours] = {}
+    counted = _CountedInHeader()
     for inputs, unchanged in days:
-        is_of_parts = bool(inputs.zones)
+        counted.add(inputs)
+        of_day: defaultdict[str, set[SourceHour]] = defaultdict(set)
+        cut: set[str] = set()
         for hour, spans in inputs.spans_by_hour().items():
             for key, _ in spans:
                 if hour in unchanged:
                     cut.add(key)
                 else:
-                    counted_hours[key][is_of_parts].add(hour)
-    in_header = _counted_in_header(inputs for inputs, _ in days)
+                    of_day[key].add(hour)
+        for key in of_day.keys() | cut:
+            hours = hours_of.get(key, _NO_HOURS).with_day(of_day.get(key, ()), bool(inputs.zones), key in cut)
+            hours_of[key] = alike.setdefault(hours, hours)  # of a million segments few differ
+    in_header = counted.keys()
+    read_of = {
+        (hours, by_counts): hours.to_read(by_counts=by_counts)
+        for hours in alike
+        if hours.whole or hours.parts
+        for by_counts in (False, True)
+    }
     return {
-        key: HoursToRead(
-            days=_days_of(counted_hours[key][0]),
-            part_days=_days_of(counted_hours[key][1]),
-            hours=_as_json(counted_hours[key]) if key in cut else "",
-            by_counts=key in in_header,
-        )
-        for key in sorted(counted_hours)
+        key: read_of[hours_of[key], key in in_header]
+        for key in sorted(hours_of)
+        if hours_of[key].whole or hours_of[key].parts
     }
 
 
-def _counted_in_header(days: Iterable[HourInputs]) -> set[str]:
-    """Return the keys of segments of which the counts in their headers say what is counted.
+class _Hours(NamedTuple):
+    """The hours of a segment that are counted, of whole pictures and within parts; whether some are kept."""
+
+    whole: frozenset[SourceHour] = frozenset()
+    parts: frozenset[SourceHour] = frozenset()
+    is_cut: bool = False
+
+    def with_day(self, hours: Collection[SourceHour], is_of_parts: bool, is_cut: bool) -> _Hours:
+        return _Hours(
+            self.whole if is_of_parts else self.whole.union(hours),
+            self.parts.union(hours) if is_of_parts else self.parts,
+            self.is_cut or is_cut,
+        )
+
+    def to_read(self, *, by_counts: bool) -> HoursToRead:
+        return HoursToRead(
+            days=_days_of(self.whole),
+            part_days=_days_of(self.parts),
+            hours=_as_json((self.whole, self.parts)) if self.is_cut else "",
+            by_counts=by_counts,
+        )
+
+
+_NO_HOURS = _Hours()
+
+
+class _CountedInHeader:
+    """The segments of which the counts in their headers say what is counted.
 
     Not where boxes are needed (objects, parts of pictures), where something of a source does not count, and
     where two segments have frames of a source and of the same time: one frame may be in both.
     """
-    counted: set[str] = set()
-    by_lines: set[str] = set()
-    stretches: defaultdict[tuple[str, str], set[tuple[int, int, str]]] = defaultdict(set)
-    for day in days:
+
+    def __init__(self) -> None:
+        self._counted: set[str] = set()
+        self._by_lines: set[str] = set()
+        self._stretches: defaultdict[tuple[str, str], set[tuple[int, int, str]]] = defaultdict(set)
+
+    def add(self, day: HourInputs) -> None:
+        """Look at the segments of one day more."""
         params = day.params
+        if params.tracking is not None:
+            return  # the same for all days
         counting = SegmentCounting(params.interval_s, params.min_confidence, params.min_side)
         corrected = {stone.source for stone in day.tombstones}
         corrected |= {overlap.source for overlap in day.overlaps}
         for note in day.notes:
             key = note.info.key
-            can = note.counting == counting and params.tracking is None and not day.zones
-            (counted if can and corrected.isdisjoint(note.sources) else by_lines).add(key)
+            can = note.counting == counting and not day.zones and corrected.isdisjoint(note.sources)
+            (self._counted if can else self._by_lines).add(key)
             for span in note.spans:
-                of_source = span.stretches or ((span.first_ms, span.last_ms),)
-                stretches[note.model, span.source] |= {(first, last, key) for first, last in of_source}
-    for source_stretches in stretches.values():
-        end_ms, end_key = None, ""
-        for first_ms, last_ms, key in sorted(source_stretches):
-            if end_ms is not None and first_ms <= end_ms and key != end_key:
-                by_lines |= {key, end_key}
-            if end_ms is None or last_ms > end_ms:
-                end_ms, end_key = last_ms, key
-    return counted - by_lines
+                for first_ms, last_ms in span.stretches or ((span.first_ms, span.last_ms),):
+                    self._stretches[note.model, span.source].add((first_ms, last_ms, key))
+
+    def keys(self) -> set[str]:
+        """Return their keys."""
+        for source_stretches in self._stretches.values():
+            end_ms, end_key = None, ""
+            for first_ms, last_ms, key in sorted(source_stretches):
+                if end_ms is not None and first_ms <= end_ms and key != end_key:
+                    self._by_lines |= {key, end_key}
+                if end_ms is None or last_ms > end_ms:
+                    end_ms, end_key = last_ms, key
+        return self._counted - self._by_lines
 
 
 def _days_of(hours: Iterable[SourceHour]) -> list[int]:

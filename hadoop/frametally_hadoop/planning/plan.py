@@ -11,18 +11,18 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey, current_days
-from frametally.errors import Misconfigured, Poison
+from frametally.errors import Poison
 from frametally.history_records import CountedHour
 from frametally.media.manifests import ManifestReader, forgotten_by, list_tombstones, touches
 from frametally.media.overlapping import overlaps_of
-from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
+from frametally.ports.object_store import ObjectStore
+from frametally.process.collection import no_collection
 from frametally.process.reports import Progress, Skipped
 from frametally.records import MediaManifest, Run
 from frametally.rules.overlaps import Overlap, lost_ranges
 from frametally.rules.places import base_model
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally.rules.tombstones import Range, merged
-from frametally.segments.contents import list_segment_infos
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
 from frametally_hadoop.planning.counting_steps import (
@@ -33,6 +33,7 @@ from frametally_hadoop.planning.counting_steps import (
     Zones,
     counting_steps,
 )
+from frametally_hadoop.planning.day_notes import DayNotes
 from frametally_hadoop.planning.hours import (
     HourInputs,
     HoursToRead,
@@ -40,7 +41,8 @@ from frametally_hadoop.planning.hours import (
     hours_to_read,
     unchanged_hours,
 )
-from frametally_hadoop.planning.segment_notes import SegmentNote, SegmentNotes, breaks_by_model, take_note
+from frametally_hadoop.planning.kept_notes import SegmentNotes
+from frametally_hadoop.planning.segment_notes import SegmentNote
 
 _MOST_DAYS = 366
 
@@ -69,34 +71,44 @@ class DayPlan(NamedTuple):
     """One day to count.
 
     Attributes:
-        segments: Keys of the segments that the day is counted from, sorted: those with frames of it, or, if
-            objects are tracked, of the margin before or after it.
+        notes: Of the segments that the day is counted from, by key: those with frames of it, or, if objects
+            are tracked, of the margin before or after it.
         tombstones: Those that touch what the day is counted from.
         overlaps: Those of its sources' media, as far as they touch what the day is counted from.
-        versions: Of the segments, in their order, as the store lists them.
         is_whole: Whether no segment with frames of it, as far as is known, is left out as damaged.
-        own: The segments, tombstones and overlaps of the day itself, none of a margin.
+        own_tombstones: Those of the day itself, none of a margin.
+        own_overlaps: Likewise.
         zones: Of a day that is counted within parts of pictures, these, by source; its model is then their
             series.
         current_put_at_ms: When its current run was published, by the store's clock.
-        notes: Of `segments`.
         unchanged: The hours whose lines are taken from the current run, as it was counted from the same.
     """
 
     key: DayKey
     params: CountParams
     sequence: int
-    segments: list[str]
+    notes: Sequence[SegmentNote]
     current: Run | None
     tombstones: tuple[Tombstone, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
-    versions: tuple[str, ...] = ()
     is_whole: bool = True
-    own: DayFootage = DayFootage()
+    own_tombstones: tuple[Tombstone, ...] = ()
+    own_overlaps: tuple[Overlap, ...] = ()
     zones: Mapping[str, Zones] = MappingProxyType({})
     current_put_at_ms: int = 0
-    notes: Sequence[SegmentNote] = ()
     unchanged: Mapping[SourceHour, CountedHour] = MappingProxyType({})
+
+    @property
+    def segments(self) -> list[str]:
+        """Keys of the segments that it is counted from, sorted."""
+        return [note.info.key for note in self.notes]
+
+    @property
+    def own(self) -> DayFootage:
+        """The segments, tombstones and overlaps of the day itself, none of a margin."""
+        number = _day_number(self.key.day)
+        segments = tuple(note.info.key for note in self.notes if number in note.days)
+        return DayFootage(segments, self.own_tombstones, self.own_overlaps)
 
     @property
     def hours(self) -> HourInputs:
@@ -115,7 +127,18 @@ class DayPlan(NamedTuple):
             corrupt_lines: By segment key, numbers of lines that were set aside. As they are part of the
                 identity, such a day is counted again each time, and heals when the segment does.
         """
-        of_all = DayFootage(tuple(self.segments), self.tombstones, self.overlaps)
+        return self._sha256_of(self.segments, corrupt_lines)
+
+    def made_from(self) -> str | None:
+        """Return what `inputs_sha256` depends on, without reading notes; None: they have to be read."""
+        if not isinstance(self.notes, DayNotes) or self.notes.identity is None:
+            return None
+        return self._sha256_of([self.notes.identity])
+
+    def _sha256_of(
+        self, segments: Iterable[str], corrupt_lines: Mapping[str, Collection[int]] | None = None
+    ) -> str:
+        of_all = DayFootage(tuple(segments), self.tombstones, self.overlaps)
         counted = f"{self.params.digest()} {self.key.interval_s} {self.key.day}"
         if self.zones:
             zones = [[], dict(sorted(self.zones.items()))]
@@ -132,7 +155,7 @@ class DayPlan(NamedTuple):
         It changes with the inputs, with each run of the day, and where a segment is put again: one that was
         damaged is then restored, say, under the same `inputs_sha256`.
         """
-        parts = [self.inputs_sha256(), str(self.sequence), *self.versions]
+        parts = [self.inputs_sha256(), str(self.sequence), *(note.info.version for note in self.notes)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -175,6 +198,7 @@ class CountingPlan(NamedTuple):
         }
 
 
+@no_collection()
 def make_plan(
     *,
     store: ObjectStore,
@@ -195,31 +219,46 @@ def make_plan(
     # a current one never holds less.
     current = current_days(store)
     tombstones = list_tombstones(store)
-    headers = _read_headers(store, notes, unusable, progress)
+    unreadable_segments, lacking = notes.refresh(store, unusable, progress)
     # The manifests last: they then speak of all frames that stand in the segments.
     media, unreadable = manifests.read()
     overlaps = overlaps_of(media, tombstones, params.overlaps)
     touching = _Touching(tombstones, overlaps, 0 if params.tracking is None else MARGIN_MS)
-    days = _group_by_day(headers.usable, params)
+    days = {
+        DayKey(model, params.interval_s, keys.utc_day(number * DAY_MS)): of_day
+        for (model, number), of_day in notes.days(own=params.tracking is None, unusable=unusable).items()
+    }
     parts = [step.parts(store, media) for step in counting_steps()]
     part_days: dict[DayKey, PartDay] = {}
     for part in parts:
         part_days |= part.days(days, current, params)
     footage = {**days, **{day: of_day.notes for day, of_day in part_days.items()}}
+    used: set[str] = set()
     stale: list[DayPlan] = []
     up_to_date: list[DayPlan] = []
+    size_of: dict[str, int] = {}
     warnings: list[str] = []
     for day in filter(lambda day: selection.has(day.day), sorted(footage)):
-        plan = _plan_day(day, params, footage[day], current.get(day), touching, headers.lacking)
+        plan = _plan_day(day, params, footage[day], current.get(day), touching, lacking)
         if day in part_days:
             plan = plan._replace(zones=part_days[day].zones)
-        is_stale = selection.recount or plan.current_sha256 != plan.inputs_sha256()
+        made_from = plan.made_from()
+        if made_from is None:
+            inputs_sha256 = plan.inputs_sha256()
+        else:
+            inputs_sha256 = notes.inputs(made_from, plan.inputs_sha256)
+            used.add(made_from)
+        is_stale = selection.recount or plan.current_sha256 != inputs_sha256
         if is_stale and not selection.recount and day not in whole:
             try:
                 plan = plan._replace(unchanged=unchanged_hours(store, plan.hours, plan.current))
             except Poison as error:
                 warnings.append(f"{error}; {day.day} is counted from its segments")
+        if is_stale:  # its notes are at hand now
+            size_of |= {note.info.key: note.info.size_bytes for note in plan.notes}
         (stale if is_stale else up_to_date).append(plan)
+    if selection == ALL_DAYS:
+        notes.keep_inputs(used)
     reads = hours_to_read((day.hours, day.unchanged.keys()) for day in stale)
     return CountingPlan(
         params=params,
@@ -228,111 +267,50 @@ def make_plan(
         tombstones=tombstones,
         manifests=None if unreadable else media,
         reads=reads,
-        parts_of_segment=_parts_of_segment(parts, reads, headers.usable),
-        warnings=warnings,
+        parts_of_segment=_parts_of_segment(parts, reads, stale),
+        warnings=[*notes.warnings, *warnings],
         skipped=[Skipped(day.pointer, day.problem) for day in current.values() if day.problem]
-        + headers.unreadable
+        + unreadable_segments
         + unreadable
         + [item for part in parts for item in part.unreadable],
-        size_of={note.info.key: note.info.size_bytes for note in headers.usable},
-        with_dead_letters=[note.info.key for note in headers.usable if note.dead_letters],
-        chain_breaks=breaks_by_model(headers.usable),
+        size_of=size_of,
+        with_dead_letters=notes.with_dead_letters(unusable),
+        chain_breaks=notes.chain_breaks(unusable),
     )
-
-
-class _Headers(NamedTuple):
-    """The notes of usable segments, segments that cannot be read, and models and days that those lack."""
-
-    usable: list[SegmentNote]
-    unreadable: list[Skipped]
-    lacking: set[tuple[str, int | None]]
-
-
-def _read_headers(
-    store: ObjectStore, notes: SegmentNotes, unusable: Collection[str], progress: Progress
-) -> _Headers:
-    """List the segments, and read the headers of new ones."""
-    listed = list(list_segment_infos(store))
-    wanted = [info for info in listed if info.key not in unusable]
-    unreadable = _note_new([info for info in wanted if notes.find(info) is None], store, notes, progress)
-    notes.save(listed)
-    usable = [note for info in wanted if (note := notes.find(info)) is not None]
-    left_out = [*(info.key for info in listed if info.key in unusable), *(item.name for item in unreadable)]
-    return _Headers(usable, unreadable, {day for key in left_out for day in notes.days_of(key)})
-
-
-def _note_new(
-    new: Sequence[ObjectInfo], store: ObjectStore, notes: SegmentNotes, progress: Progress
-) -> list[Skipped]:
-    """Read the headers of new segments; return those that have none."""
-    unreadable = []
-    for done, info in enumerate(new):
-        progress.update(done, len(new), "headers of new segments")
-        try:
-            notes.add(take_note(store, info))
-        except (Poison, Misconfigured) as error:
-            unreadable.append(Skipped(info.key, str(error)))
-        except ObjectMissing:
-            continue  # removed since it was listed
-    progress.update(len(new), len(new), "headers of new segments")
-    return unreadable
-
-
-def _group_by_day(notes: Iterable[SegmentNote], params: CountParams) -> dict[DayKey, list[SegmentNote]]:
-    """Return the segments that each day with frames is counted from, by key; days sorted."""
-    segments: defaultdict[DayKey, list[SegmentNote]] = defaultdict(list)
-    with_frames: set[DayKey] = set()
-    for note in notes:
-        for day in note.days if params.tracking is None else note.near_days:
-            day_key = DayKey(note.model, params.interval_s, keys.utc_day(day * DAY_MS))
-            segments[day_key].append(note)
-            if day in note.days:
-                with_frames.add(day_key)
-    return {day: sorted(segments[day], key=lambda note: note.info.key) for day in sorted(with_frames)}
 
 
 def _plan_day(
     day: DayKey,
     params: CountParams,
-    notes: Sequence[SegmentNote],
+    notes: DayNotes,
     current: CurrentDay | None,
     touching: _Touching,
     lacking: Set[tuple[str, int | None]],
 ) -> DayPlan:
     """Plan one day from its segments; `lacking` has the models and days of segments that are left out."""
-    model = base_model(day.model)
-    sources = {source for note in notes for source in note.sources}
+    model, number = base_model(day.model), _day_number(day.day)
+    sources, own_sources = notes.sources(), notes.own_sources(number)
     return DayPlan(
         key=day,
         params=params,
         sequence=current.sequence + 1 if current else 1,
-        segments=[note.info.key for note in notes],
+        notes=notes,
         current=current.run if current else None,
         current_put_at_ms=current.put_at_ms if current else 0,
         tombstones=touching.tombstones(day.day, sources),
         overlaps=touching.overlaps(day.day, sources),
-        versions=tuple(note.info.version for note in notes),
-        is_whole=lacking.isdisjoint({(model, _day_number(day.day)), (model, None)}),
-        own=_own_footage(day.day, notes, touching),
-        notes=notes,
-    )
-
-
-def _own_footage(day: str, notes: Sequence[SegmentNote], touching: _Touching) -> DayFootage:
-    own = [note for note in notes if _day_number(day) in note.days]
-    sources = {source for note in own for source in note.sources}
-    return DayFootage(
-        tuple(note.info.key for note in own),
-        touching.tombstones(day, sources, margin_ms=0),
-        touching.overlaps(day, sources, margin_ms=0),
+        is_whole=lacking.isdisjoint({(model, number), (model, None)}),
+        own_tombstones=touching.tombstones(day.day, own_sources, margin_ms=0),
+        own_overlaps=touching.overlaps(day.day, own_sources, margin_ms=0),
     )
 
 
 def _parts_of_segment(
-    parts: Iterable[PictureParts], reads: Mapping[str, HoursToRead], notes: Sequence[SegmentNote]
+    parts: Iterable[PictureParts], reads: Mapping[str, HoursToRead], stale: Sequence[DayPlan]
 ) -> dict[str, str]:
     days = {key: {*read.part_days} for key, read in reads.items() if read.part_days}
-    return {key: work for part in parts for key, work in part.work(days, notes).items()}
+    notes = {note.info.key: note for day in stale if day.zones for note in day.notes} if days else {}
+    return {key: work for part in parts for key, work in part.work(days, notes.values()).items()}
 
 
 class _Touching:

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import msgspec
 
 from frametally import keys
-from frametally.books.offsets import chain_breaks
 from frametally.errors import Poison
-from frametally.media.object_notes import ObjectNote, ObjectNotes
-from frametally.ports.ledger import ChainLink
+from frametally.media.object_notes import ObjectNote
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.records import NOT_JSON
 from frametally.rules.segment_counts import SegmentCounting, counting_of
@@ -118,21 +116,6 @@ class SegmentNote(ObjectNote, frozen=True, array_like=True):
         return tuple(span.source for span in self.spans)
 
 
-class SegmentNotes(ObjectNotes[SegmentNote]):
-    """The notes of one store's segments, on one machine."""
-
-    def __init__(self, data_dir: Path, store_url: str) -> None:
-        """Read them, as `ObjectNotes` does."""
-        super().__init__(SegmentNote, "segments", data_dir, store_url)
-
-    def days_of(self, key: str) -> set[tuple[str, int | None]]:
-        """Return models and days of a segment, whatever became of it; None as day: any, it was never read."""
-        if (note := self.find_any(key)) is not None:
-            return {(note.model, day) for day in note.near_days}
-        segment = keys.parse_segment_key(key)
-        return {(segment.model, None)} if segment else set()
-
-
 def take_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote:
     """Read the header of a segment, and more of it only if a source of it spans more than two days.
 
@@ -172,26 +155,6 @@ def _stretches_of(header: SegmentHeader, source: str) -> tuple[tuple[int, int], 
     return tuple((first_ms, last_ms) for first_ms, last_ms in counts["stretches"])
 
 
-def breaks_by_model(notes: Iterable[SegmentNote]) -> dict[str, list[str]]:
-    """Return, by model, the gaps and overlaps between its segments, one line each."""
-    chains: defaultdict[str, list[ChainLink]] = defaultdict(list)
-    for note in notes:
-        if (place := keys.parse_segment_key(note.info.key)) is not None:
-            link = ChainLink(
-                key=note.info.key,
-                log_id=place.log_id,
-                topic=place.topic,
-                partition=place.partition,
-                first_offset=place.first_offset,
-                next_offset=note.next_offset,
-                frames=0,
-                dead_letters=note.dead_letters,
-                put_at_ms=0,
-            )
-            chains[note.model].append(link)
-    return {model: chain_breaks(links) for model, links in chains.items()}
-
-
 class _Time(msgspec.Struct):
     captured_at_ms: int
 
@@ -224,6 +187,7 @@ def _times_of_lines(store: ObjectStore, key: str, part: SegmentSource, body_star
     return times
 
 
+@cache
 def _check_day(day: int) -> None:
     try:
         keys.utc_day(day * DAY_MS)

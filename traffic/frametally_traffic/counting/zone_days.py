@@ -23,6 +23,7 @@ from frametally.rules.places import ZONES, base_model, series_model
 from frametally.rules.times import DAY_MS
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
 from frametally_hadoop.planning.counting_steps import PartDay, Zones
+from frametally_hadoop.planning.day_notes import DayNotes
 from frametally_hadoop.planning.segment_notes import SegmentNote
 from frametally_traffic.drawings.drawing_checks import DrawingRefused
 from frametally_traffic.drawings.drawn_shapes import shapes_of, stored_sizes
@@ -45,7 +46,7 @@ class DrawnZones(NamedTuple):
 
     def days(
         self,
-        days: Mapping[DayKey, Sequence[SegmentNote]],
+        days: Mapping[DayKey, DayNotes],
         current: Mapping[DayKey, CurrentDay],
         params: CountParams,
     ) -> dict[DayKey, PartDay]:
@@ -55,12 +56,13 @@ class DrawnZones(NamedTuple):
         part_days: dict[DayKey, PartDay] = {}
         margin_ms = 0 if params.tracking is None else MARGIN_MS
         for day, notes in days.items() if self.by_source else ():
-            sources = sorted({source for note in notes for source in note.sources})
+            sources = sorted(notes.sources())
             if not self._holding(sources, day.day, 0):
                 continue
             zones = self._holding(sources, day.day, margin_ms)
-            own = [note for note in notes if not zones.keys().isdisjoint(note.sources)]
-            part_days[day._replace(model=series_model(day.model, ZONES))] = PartDay(own, zones)
+            part_days[day._replace(model=series_model(day.model, ZONES))] = PartDay(
+                notes.with_sources(zones), zones
+            )
         for day, current_day in current.items():
             is_of_zones = day.model == series_model(base_model(day.model), ZONES)
             if (
@@ -72,7 +74,7 @@ class DrawnZones(NamedTuple):
                 continue
             # Where its zones hold still and its footage's segments are gone, what was counted stays.
             if not self._holding(current_day.run.zones, day.day, 0):
-                part_days[day] = PartDay([], {})
+                part_days[day] = PartDay(DayNotes(list), {})
         return part_days
 
     def work(self, days: Mapping[str, AbstractSet[int]], notes: Iterable[SegmentNote]) -> dict[str, str]:

@@ -21,11 +21,12 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store as Bucket
 
-from frametally.adapters.files.folder_store import check_key, in_key_order, info_of
+from frametally.adapters.files.folder_store import check_key
+from frametally.adapters.files.listing import in_key_order, info_of
 from frametally.adapters.s3.credentials import credentials_of
 from frametally.adapters.s3.failures import code_of, failure, is_bare_refusal, status_of
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
-from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing, ResumableWrite
+from frametally.ports.object_store import Change, KeyRanges, ObjectInfo, ObjectMissing, ResumableWrite
 from frametally.process.retrying import a_few_times
 from frametally.rules.times import DAY_S
 from frametally.settings.access import StoreAccess
@@ -188,6 +189,20 @@ class S3Store:
             "listed", folder, lambda: obstore.list_with_delimiter(self._store, folder or None)
         )
         yield from in_key_order(listed, after, self._walk)
+
+    def list_unless(self, prefix: str, known_keys: KeyRanges) -> Iterator[ObjectInfo]:
+        """Yield what `list` does but the known: a request skips all of them that lie together."""
+        _check(prefix)
+        infos: list[ObjectInfo] = []
+        last = None
+        while True:
+            page = self._call("listed", prefix, partial(self._page, prefix, last))
+            infos += [info for info in page if known_keys.end_of(info.key) is None]
+            if len(page) < _PAGE_KEYS:
+                break
+            last = known_keys.end_of(page[-1].key) or page[-1].key
+        infos.sort()
+        return iter(infos)
 
     def _pages(self, folder: str) -> Iterator[Sequence[ObjectInfo]]:
         """Yield what is in a folder and below it, in the service's own order; a page is tried a few times."""

@@ -8,15 +8,14 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Executable, and_, case, delete, func, or_, select
 
+from frametally import keys
 from frametally.adapters.sql.engine import SqlDatabase
-from frametally.adapters.sql.ledger import intake, tables
+from frametally.adapters.sql.ledger import intake, segments, tables
 from frametally.adapters.sql.migration import MIGRATIONS, Layout
 from frametally.books.intake import (
     FOLDER_OF_KIND,
-    TakenSegment,
     take_object,
     take_run,
-    take_segment,
 )
 from frametally.books.runs import list_current_pointers
 from frametally.files.sqlite import BUSY_TIMEOUT_S
@@ -34,7 +33,6 @@ from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import MediaManifest, Record, Run, decode
 from frametally.rules.times import DAY_MS
-from frametally.segments.contents import list_segment_infos
 from frametally.settings.access import ServerAccess
 from frametally.undo_records import DroppedDeadLetter, Tombstone
 
@@ -48,8 +46,6 @@ _LAYOUT = Layout(
     migrations=MIGRATIONS / "ledger",
     first_version=3,
 )
-_FRAMES_PER_TRANSACTION = 20_000
-_SEGMENTS_PER_TRANSACTION = 200
 
 RecordT = TypeVar("RecordT", bound=Record)
 
@@ -72,7 +68,7 @@ class SqlLedger:
         """
         taken_count, removed_count = self._refresh_runs(store)
         for took, removed in (
-            self._refresh_segments(store, progress),
+            segments.refresh(self._database, store, progress),
             *(self._refresh_objects(store, kind) for kind in ("tombstone", "dropped", "manifest")),
         ):
             taken_count, removed_count = taken_count + took, removed_count + removed
@@ -114,23 +110,32 @@ class SqlLedger:
 
     def models(self) -> list[str]:
         """Return the models that have segments, that with the newest segment first."""
-        objects = tables.objects.c
-        newest = func.max(objects.put_at_ms)
-        query = select(objects.model).where(objects.kind == "segment").group_by(objects.model)
-        rows = self._rows(query.add_columns(newest))
-        return [model for model, _ in sorted(rows, key=lambda row: (-row[1], row[0]))]
+        objects, names, stretches = tables.objects.c, tables.names.c, tables.stretches.c
+        with self._database.reading() as connection:
+            of_chains = select(names.name).join(tables.stretches, stretches.model == names.number).distinct()
+            models = set(connection.execute(of_chains).scalars())
+            models |= {row.model for row in intake.segments_with_problems(connection)}
+            newest_ms = {}
+            newest = select(func.max(objects.put_at_ms))
+            for model in models:  # the last of each is found at once; grouped, all would be gone through
+                of_model = and_(objects.kind == "segment", objects.model == model)
+                newest_ms[model] = connection.execute(newest.where(of_model)).scalar_one()
+        return sorted(models, key=lambda model: (-newest_ms[model], model))
 
     def tallies(self, model: str) -> list[FrameTally]:
         """Return the distinct frames in the model's segments, by source and medium."""
         table = tables.tallies.c
         source, media = tables.names.alias(), tables.names.alias()
+        sums = func.sum(table.detected), func.sum(table.dead_lettered)
         query = (
-            select(source.c.name, media.c.name, table.detected, table.dead_lettered)
+            select(source.c.name, media.c.name, *sums)
             .join(source, source.c.number == table.source)
             .join(media, media.c.number == table.media)
             .where(table.model == _number(model))
+            .group_by(source.c.name, media.c.name)
         )
-        return sorted(FrameTally(*row) for row in self._rows(query))
+        rows = self._rows(query)
+        return sorted(FrameTally(of, medium, int(frames), int(dead)) for of, medium, frames, dead in rows)
 
     def tally_between(
         self, model: str, source: str, media: str, *, from_ms: int | None, to_ms: int | None
@@ -154,7 +159,8 @@ class SqlLedger:
         day = time_ms - (time_ms % DAY_MS + DAY_MS) % DAY_MS
         frames_of, days = Counter[int](), set[int]()
         with self._database.reading() as connection:
-            holders = select(tallies.model, tallies.source).where(tallies.media == _number(media))
+            of_medium = tallies.media == _number(media)
+            holders = select(tallies.model, tallies.source).where(of_medium).distinct()
             for model, source in connection.execute(holders).all():
                 is_of_medium = and_(
                     table.model == model, table.source == source, table.media == _number(media)
@@ -168,22 +174,26 @@ class SqlLedger:
         return Extent(max(frames_of.values(), default=0), len(days))
 
     def chain(self, model: str) -> list[ChainLink]:
-        """Return the model's segments, by log, topic, partition and first offset."""
+        """Return the model's segments, those that follow each other without a loss as one link."""
+        table, links = tables.stretches.c, []
+        names = ("first_offset", "next_offset", "frames", "dead_letters")
+        query = select(table.first_key, *(table[name] for name in names)).where(table.model == _number(model))
+        for key, *figures in self._rows(query):
+            if (place := keys.parse_segment_key(key)) is not None:
+                links.append(ChainLink(key, place.log_id, place.topic, place.partition, *figures))
+        return sorted(links, key=lambda link: link[1:5])
+
+    def recent_puts(self, model: str, span_ms: int) -> list[tuple[int, int]]:
+        """Return when the model's newest segments were put, and their messages; see `Ledger.recent_puts`."""
         segments, objects = tables.segments.c, tables.objects.c
-        order = (segments.log_id, segments.topic, segments.partition, segments.first_offset)
+        of_model = and_(objects.kind == "segment", objects.model == model)
+        newest = select(func.max(objects.put_at_ms)).where(of_model).scalar_subquery()
         query = (
-            select(
-                segments.key,
-                *order,
-                segments.next_offset,
-                segments.frames,
-                segments.dead_letters,
-                objects.put_at_ms,
-            )
-            .join(tables.objects, objects.key == segments.key)
-            .where(segments.model == _number(model))
+            select(objects.put_at_ms, segments.frames + segments.dead_letters)
+            .join(tables.segments, segments.key == objects.key)
+            .where(of_model, objects.put_at_ms >= newest - span_ms, objects.put_at_ms > 0)
         )
-        return sorted((ChainLink(*row) for row in self._rows(query)), key=lambda link: link[1:5])
+        return sorted((int(at_ms), int(messages)) for at_ms, messages in self._rows(query))
 
     def newest_frames(self, model: str) -> dict[str, int]:
         """Return the latest captured_at_ms of each source in the model's segments."""
@@ -199,6 +209,7 @@ class SqlLedger:
         """Return the model's open dead letters."""
         letters, frames = tables.dead_letters.c, tables.frames.c
         source, media = tables.names.alias(), tables.names.alias()
+        put_at_ms = tables.objects.c.put_at_ms
         mended = and_(
             *(
                 frames[name] == letters[name]
@@ -214,8 +225,10 @@ class SqlLedger:
                 letters.captured_at_ms,
                 letters.frame,
                 letters.cause,
+                put_at_ms,
             )
             .join(tables.segments, tables.segments.c.number == letters.segment)
+            .join(tables.objects, tables.objects.c.key == tables.segments.c.key)
             .outerjoin(tables.frames, mended)
             .outerjoin(source, source.c.number == letters.source)
             .outerjoin(media, media.c.number == letters.media)
@@ -223,14 +236,14 @@ class SqlLedger:
         )
         dropped = {(record.segment, record.offset) for record in self._records("dropped", DroppedDeadLetter)}
         still_open: dict[object, DeadFrame] = {}
-        rows = self._rows(query.order_by(letters.segment, letters.at_offset))
-        for key, offset, of_source, of_media, captured_at_ms, frame, cause in rows:
+        rows = self._rows(query.order_by(put_at_ms, tables.segments.c.key, letters.at_offset))
+        for key, offset, of_source, of_media, captured_at_ms, frame, cause, at_ms in rows:
             # Of several dead letters for one frame the last one counts: it was tried again.
             identity = (key, offset) if frame is None else (of_source, of_media, captured_at_ms, frame)
             still_open.pop(identity, None)
             if (key, offset) not in dropped:
                 still_open[identity] = DeadFrame(
-                    of_source or "", of_media or "", captured_at_ms, cause, key, offset
+                    of_source or "", of_media or "", captured_at_ms, cause, key, offset, at_ms
                 )
         return list(still_open.values())
 
@@ -305,7 +318,7 @@ class SqlLedger:
         put_record: Callable[[Connection, _TakenT], None],
     ) -> tuple[int, int]:
         """Read what is not known as it is listed, and write it in one transaction."""
-        new = [info for info in listed.values() if _is_new(info, known_objects)]
+        new = [info for info in listed.values() if intake.is_new(info, known_objects)]
         records = [record for info in new if (record := take(info)) is not None]
         removed_keys = known_objects.keys() - listed.keys()
         if records or removed_keys:
@@ -314,42 +327,6 @@ class SqlLedger:
                 for record in records:
                     put_record(connection, record)
         return len(records), len(removed_keys)
-
-    def _refresh_segments(self, store: ObjectStore, progress: Progress) -> tuple[int, int]:
-        # What is known is read before the listing, or what others take in meanwhile would seem to be gone.
-        known_segments = self._known_objects("segment")
-        listed = {info.key: info for info in list_segment_infos(store)}
-        removed_keys = known_segments.keys() - listed.keys()
-        changed_keys = {
-            key for key, info in listed.items() if key in known_segments and _is_changed(info, known_segments)
-        }
-        models = {_model_of(key) for key in removed_keys | changed_keys}
-        if models:
-            with self._database.writing() as connection:
-                for model in models:
-                    intake.forget_model(connection, model)
-            known_segments = {key: was for key, was in known_segments.items() if _model_of(key) not in models}
-        new = [info for info in listed.values() if _is_new(info, known_segments)]
-        batch: list[TakenSegment] = []
-        taken_count = frame_count = 0
-        for number, info in enumerate(new):
-            progress.update(number, len(new), "segments")
-            segment = take_segment(store, info)
-            if segment is None:
-                continue
-            batch.append(segment)
-            frame_count += len(segment.frames)
-            if frame_count >= _FRAMES_PER_TRANSACTION or len(batch) >= _SEGMENTS_PER_TRANSACTION:
-                self._put_segments(batch)
-                taken_count, frame_count, batch = taken_count + len(batch), 0, []
-        self._put_segments(batch)
-        if new:
-            progress.update(len(new), len(new), "segments")
-        return taken_count + len(batch), len(removed_keys)
-
-    def _put_segments(self, batch: Sequence[TakenSegment]) -> None:
-        with self._database.writing() as connection:
-            intake.put_segments(connection, batch)
 
 
 _TakenT = TypeVar("_TakenT")
@@ -363,16 +340,3 @@ def _is_within(time_ms: ColumnElement[int], from_ms: int | None, to_ms: int | No
     bounds = [] if from_ms is None else [time_ms >= from_ms]
     bounds += [] if to_ms is None else [time_ms < to_ms]
     return and_(True, *bounds)
-
-
-def _is_changed(info: ObjectInfo, known_objects: Mapping[str, tuple[int, str, bool]]) -> bool:
-    return known_objects[info.key][:2] != (info.size_bytes, info.version)
-
-
-def _is_new(info: ObjectInfo, known_objects: Mapping[str, tuple[int, str, bool]]) -> bool:
-    """Tell whether to read it: unknown, changed, or one that could not be read the last time."""
-    return info.key not in known_objects or _is_changed(info, known_objects) or known_objects[info.key][2]
-
-
-def _model_of(key: str) -> str:
-    return key.split("/")[1].removeprefix("model=")

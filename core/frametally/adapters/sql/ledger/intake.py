@@ -1,23 +1,29 @@
 """Writes what was read from the store into the ledger's tables, each function within one transaction.
 
 What is in the tables already is left as it is, so that two processes may take in the same objects, in any
-order. `forget_model` makes room for segments that changed or are gone: which frames only they held is
-unknown, so all of that model's segments are taken in again.
+order. `forget_segments` makes room for segments that changed or are gone: which frames only they held is
+unknown, so what others have of the same times is taken in again. Its cost is that of these times, however
+much more the ledger holds.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
 
 from frametally.adapters.sql.ledger import tables
+from frametally.adapters.sql.ledger.chains import Chains, links_query
 from frametally.books.intake import FrameKey, TakenObject, TakenRun, TakenSegment
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectInfo
 from frametally.rules.seals import unsealed
+from frametally.rules.times import DAY_MS
+from frametally.segments.stretches import SegmentStretch
 
+_ValueT = TypeVar("_ValueT")
 _IN = 500  # values in one IN (...): SQLite takes 32,766, others fewer
 
 
@@ -61,11 +67,28 @@ def known_objects(connection: Connection, kind: str) -> dict[str, tuple[int, str
     }
 
 
+def segments_with_problems(connection: Connection) -> list[Row[Any]]:
+    """Return the rows of `objects` of segments that could not be read, or not all of them."""
+    # All kinds are read, so that the index of the few with problems is used, not that of a million segments.
+    rows = connection.execute(select(tables.objects).where(tables.objects.c.problem.is_not(None)))
+    return [row for row in rows if row.kind == "segment"]
+
+
 def _is_whole(record: str | None) -> bool:
     try:
         return record is None or unsealed(record.encode()) is not None
     except Poison:
         return False
+
+
+def is_changed(info: ObjectInfo, known_objects: Mapping[str, tuple[int, str, bool]]) -> bool:
+    """Return whether an object that is known is another now."""
+    return known_objects[info.key][:2] != (info.size_bytes, info.version)
+
+
+def is_new(info: ObjectInfo, known_objects: Mapping[str, tuple[int, str, bool]]) -> bool:
+    """Return whether to read it: unknown, changed, or one that could not be read the last time."""
+    return info.key not in known_objects or is_changed(info, known_objects) or known_objects[info.key][2]
 
 
 def remove_objects(connection: Connection, object_keys: Iterable[str]) -> None:
@@ -92,15 +115,16 @@ def put_run(connection: Connection, stored_run: TakenRun) -> None:
         connection.execute(insert(tables.run_frames), rows)
 
 
-def put_segments(connection: Connection, segments: Sequence[TakenSegment]) -> None:
+def put_segments(
+    connection: Connection, numbers: Numbers, chains: Chains, segments: Sequence[TakenSegment]
+) -> None:
     """Take in segments, but those that are there without a problem.
 
     Their frames are written together: a fleet's segment has a few frames of each of very many media.
     """
-    numbers = Numbers(connection)
     new_by_model: defaultdict[str, list[TakenSegment]] = defaultdict(list)
     for segment in segments:
-        if _put_segment(connection, numbers, segment):
+        if _put_segment(connection, numbers, chains, segment):
             new_by_model[segment.model].append(segment)
     for name, new in new_by_model.items():
         detected = (frame for segment in new for frame in segment.frames)
@@ -109,17 +133,20 @@ def put_segments(connection: Connection, segments: Sequence[TakenSegment]) -> No
         _put_frames(connection, numbers, numbers.number_of(name), dead, dead=True)
 
 
-def _put_segment(connection: Connection, numbers: Numbers, segment: TakenSegment) -> bool:
+def _put_segment(connection: Connection, numbers: Numbers, chains: Chains, segment: TakenSegment) -> bool:
     """Take in a segment without its frames; return whether these are to be taken in."""
     key = segment.info.key
     objects = tables.objects.c
     before = connection.execute(select(objects.problem).where(objects.key == key)).one_or_none()
     if before is not None and before.problem is None:
         return False
-    connection.execute(delete(tables.objects).where(objects.key == key))
-    _remove_segment_rows(connection, key)
-    _insert_object(connection, segment.info, "segment", segment.model, None, segment.problem)
     header = segment.header
+    link_before: SegmentStretch | None = None
+    if before is not None and header is not None:
+        link_before = next(iter(_remove_segments(connection, [key])[1]), None)
+    elif before is not None:  # its other rows stay: they say which frames are in `frames` by it
+        connection.execute(delete(tables.objects).where(objects.key == key))
+    _insert_object(connection, segment.info, "segment", segment.model, None, segment.problem)
     if header is None:
         return False
     model, number = numbers.number_of(segment.model), numbers.new()
@@ -137,6 +164,12 @@ def _put_segment(connection: Connection, numbers: Numbers, segment: TakenSegment
             dead_letters=header.dead_letters,
         )
     )
+    offsets = header.first_offset, header.next_offset
+    link = SegmentStretch(key, key, *offsets, header.frames, header.dead_letters)
+    if link_before is None:
+        chains.add(link)
+    elif link != link_before:
+        chains.order(key)
     part_rows = [
         {
             "model": model,
@@ -171,14 +204,94 @@ def _put_segment(connection: Connection, numbers: Numbers, segment: TakenSegment
     return True
 
 
-def forget_model(connection: Connection, name: str) -> None:
-    """Forget all segments of a model, and the frames in them."""
-    numbers = tables.names.c
-    number = connection.execute(select(numbers.number).where(numbers.name == name)).scalar()
-    for table in (tables.segments, tables.parts, tables.frames, tables.tallies, tables.dead_letters):
-        connection.execute(delete(table).where(table.c.model == number))
-    objects = tables.objects
-    connection.execute(delete(objects).where(objects.c.kind == "segment", objects.c.model == name))
+def forget_segments(connection: Connection, chains: Chains, segment_keys: Iterable[str]) -> set[str]:
+    """Forget segments, and all frames of their sources between the first and the last of those of a day.
+
+    Returns the keys of other segments that have frames of these times. They are to be read again: until
+    then that is their problem.
+    """
+    ranges, links = _remove_segments(connection, sorted(segment_keys))
+    chains.remove(links)
+    segments, parts, letters = tables.segments.c, tables.parts.c, tables.dead_letters.c
+    numbers: set[int] = set()
+    for (model, source, _), (first_ms, last_ms) in ranges.items():
+        _forget_frames(connection, model, source, first_ms, last_ms)
+        of_parts = parts.model == model, parts.source == source
+        longest = select(func.coalesce(func.max(parts.span_ms), 0)).where(*of_parts).scalar_subquery()
+        is_near = parts.last_ms >= first_ms, parts.last_ms <= last_ms + longest, parts.first_ms <= last_ms
+        near = select(parts.segment).where(*of_parts, *is_near)
+        numbers.update(connection.execute(near).scalars())
+        near = select(letters.segment).where(
+            letters.model == model,
+            letters.source == source,
+            letters.captured_at_ms >= first_ms,
+            letters.captured_at_ms <= last_ms,
+        )
+        numbers.update(connection.execute(near).scalars())
+    read_again: set[str] = set()
+    for batch in _by(_IN, sorted(numbers)):
+        read_again.update(
+            connection.execute(select(segments.key).where(segments.number.in_(batch))).scalars()
+        )
+    objects = tables.objects.c
+    for key_batch in _by(_IN, sorted(read_again)):
+        problem = "segment " + objects.key + " is to be read again: run the command again"
+        is_whole = objects.key.in_(key_batch), objects.problem.is_(None)
+        connection.execute(update(tables.objects).where(*is_whole).values(problem=problem))
+    return read_again
+
+
+def _remove_segments(
+    connection: Connection, segment_keys: Sequence[str]
+) -> tuple[dict[tuple[int, int, int], tuple[int, int]], list[SegmentStretch]]:
+    """Remove the rows of segments, but of no frame.
+
+    Returns their first and last times by model, source and day on which they begin, and their links in the
+    chains.
+    """
+    segments, objects, parts, letters = tables.segments, tables.objects, tables.parts, tables.dead_letters
+    ranges: dict[tuple[int, int, int], tuple[int, int]] = {}
+    links: list[SegmentStretch] = []
+    for batch in _by(_IN, segment_keys):
+        rows = connection.execute(links_query().where(segments.c.key.in_(batch))).all()
+        links += [SegmentStretch(*row) for row in rows]
+        numbers = select(segments.c.number).where(segments.c.key.in_(batch))
+        spans = select(parts.c.model, parts.c.source, parts.c.first_ms, parts.c.last_ms)
+        times = select(letters.c.model, letters.c.source, letters.c.captured_at_ms, letters.c.captured_at_ms)
+        for query in (
+            spans.where(parts.c.segment.in_(numbers)),
+            times.where(letters.c.segment.in_(numbers), letters.c.frame.is_not(None)),
+        ):
+            for model, source, first_ms, last_ms in connection.execute(query):
+                of_day = model, source, first_ms // DAY_MS
+                first, last = ranges.get(of_day, (first_ms, last_ms))
+                ranges[of_day] = min(first, first_ms), max(last, last_ms)
+        for table in (parts, letters):
+            connection.execute(delete(table).where(table.c.segment.in_(numbers)))
+        for of_keys in (segments, objects):
+            connection.execute(delete(of_keys).where(of_keys.c.key.in_(batch)))
+    return ranges, links
+
+
+def _forget_frames(connection: Connection, model: int, source: int, first_ms: int, last_ms: int) -> None:
+    """Remove a source's frames of these times; their tallies say of which media there are some."""
+    tallies, frames = tables.tallies.c, tables.frames.c
+    days = tallies.day >= first_ms // DAY_MS, tallies.day <= last_ms // DAY_MS
+    of_source = and_(tallies.model == model, *days, tallies.source == source)
+    for day, media in connection.execute(select(tallies.day, tallies.media).where(of_source)).all():
+        of_medium = and_(
+            frames.model == model,
+            frames.source == source,
+            frames.media == media,
+            frames.captured_at_ms >= max(first_ms, day * DAY_MS),
+            frames.captured_at_ms <= min(last_ms, (day + 1) * DAY_MS - 1),
+        )
+        query = select(frames.dead, func.count()).where(of_medium).group_by(frames.dead)
+        count_of = {row.dead: int(row[1]) for row in connection.execute(query)}
+        connection.execute(delete(tables.frames).where(of_medium))
+        _add_to_tally(connection, (model, day, source, media), -count_of.get(0, 0), -count_of.get(1, 0))
+    is_empty = tallies.detected + tallies.dead_lettered == 0
+    connection.execute(delete(tables.tallies).where(of_source, is_empty))
 
 
 def _insert_object(
@@ -203,25 +316,16 @@ def _insert_object(
     )
 
 
-def _remove_segment_rows(connection: Connection, key: str) -> None:
-    segments = tables.segments.c
-    number = connection.execute(select(segments.number).where(segments.key == key)).scalar()
-    if number is not None:
-        connection.execute(delete(tables.parts).where(tables.parts.c.segment == number))
-        connection.execute(delete(tables.dead_letters).where(tables.dead_letters.c.segment == number))
-        connection.execute(delete(tables.segments).where(segments.number == number))
-
-
 def _put_frames(
     connection: Connection, numbers: Numbers, model: int, frames: Iterable[FrameKey], *, dead: bool
 ) -> None:
     """Take in distinct frames; a frame with detections is detected, whatever dead letters it has."""
-    groups: dict[tuple[int, int], set[tuple[int, int]]] = defaultdict(set)
+    groups: dict[tuple[int, int, int], set[tuple[int, int]]] = defaultdict(set)
     for frame in frames:
         medium = numbers.number_of(frame.source), numbers.number_of(frame.media)
-        groups[medium].add((frame.captured_at_ms, frame.frame))
+        groups[frame.captured_at_ms // DAY_MS, *medium].add((frame.captured_at_ms, frame.frame))
     table = tables.frames.c
-    for (source, media), identities in groups.items():
+    for (day, source, media), identities in groups.items():
         of_medium = and_(table.model == model, table.source == source, table.media == media)
         was_dead_by_frame: dict[tuple[int, int], int] = {}
         for times_ms in _by(_IN, sorted({ms for ms, _ in identities})):
@@ -244,28 +348,23 @@ def _put_frames(
             rows_new = [{**of_all, "captured_at_ms": ms, "frame": frame} for ms, frame in sorted(new)]
             connection.execute(insert(tables.frames), rows_new)
         detected, buried = (0, len(new)) if dead else (len(new) + len(mended), -len(mended))
-        _add_to_tally(connection, (model, source, media), detected, buried)
+        _add_to_tally(connection, (model, day, source, media), detected, buried)
 
 
 def _add_to_tally(
-    connection: Connection, medium: tuple[int, int, int], detected: int, dead_lettered: int
+    connection: Connection, of_day: tuple[int, int, int, int], detected: int, dead_lettered: int
 ) -> None:
     if not detected and not dead_lettered:
         return
     table = tables.tallies.c
-    is_of_medium = and_(table.model == medium[0], table.source == medium[1], table.media == medium[2])
-    if connection.execute(select(func.count()).select_from(tables.tallies).where(is_of_medium)).scalar_one():
-        sums = {
-            "detected": table.detected + detected,
-            "dead_lettered": table.dead_lettered + dead_lettered,
-        }
-        connection.execute(update(tables.tallies).where(is_of_medium).values(sums))
-    else:
-        row = dict(zip(("model", "source", "media"), medium, strict=True))
+    row = dict(zip(("model", "day", "source", "media"), of_day, strict=True))
+    is_of_day = and_(*(table[name] == number for name, number in row.items()))
+    sums = {"detected": table.detected + detected, "dead_lettered": table.dead_lettered + dead_lettered}
+    if not connection.execute(update(tables.tallies).where(is_of_day).values(sums)).rowcount:
         connection.execute(
             insert(tables.tallies).values(**row, detected=detected, dead_lettered=dead_lettered)
         )
 
 
-def _by(size: int, values: list[str] | list[int]) -> Iterable[list[str] | list[int]]:
+def _by(size: int, values: Sequence[_ValueT]) -> Iterable[Sequence[_ValueT]]:
     return (values[start : start + size] for start in range(0, len(values), size))

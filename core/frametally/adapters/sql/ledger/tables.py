@@ -3,14 +3,16 @@
 `objects` has a row for everything in the store that the ledger has read, as it was listed: what is listed
 otherwise now is new, changed or gone. The other tables hold what was in it. Texts that come in every row
 (models, sources, media) are numbered in `names`. `frames` has a row per distinct frame, in the order of event
-time, so that what is new lies together; `tallies` counts its rows.
+time, so that what is new lies together; `tallies` counts its rows by day, which also says where those of a
+day lie: how long it takes to forget old ones depends on them alone. `stretches` has the chains of `segments`
+in a few rows, and `listing` when all of them were listed, not new ones alone.
 """
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, Text, text
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 ALL = MetaData()
 
@@ -39,7 +41,8 @@ objects = Table(
     Column("put_at_ms", BigInteger, nullable=False),
     Column("record", Text),  # as JSON, without what can be long
     Column("problem", Text),
-    Index("frametally_ledger_objects_kind", "kind"),
+    Index("frametally_ledger_objects_kind", "kind", "model", "put_at_ms"),
+    Index("frametally_ledger_objects_problem", "key", sqlite_where=text("problem IS NOT NULL")),
 )
 
 segments = Table(
@@ -55,6 +58,24 @@ segments = Table(
     Column("next_offset", BigInteger, nullable=False),
     Column("frames", BigInteger, nullable=False),
     Column("dead_letters", BigInteger, nullable=False),
+)
+
+stretches = Table(
+    "frametally_ledger_stretches",
+    ALL,
+    Column("first_key", Text, primary_key=True),
+    Column("model", BigInteger, nullable=False, index=True),
+    Column("last_key", Text, nullable=False),
+    Column("first_offset", BigInteger, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    Column("frames", BigInteger, nullable=False),
+    Column("dead_letters", BigInteger, nullable=False),
+)
+
+listing = Table(
+    "frametally_ledger_listing",
+    ALL,
+    Column("listed_at_ms", BigInteger, primary_key=True, autoincrement=False),
 )
 
 parts = Table(
@@ -89,6 +110,7 @@ tallies = Table(
     "frametally_ledger_tallies",
     ALL,
     Column("model", BigInteger, primary_key=True, autoincrement=False),
+    Column("day", BigInteger, primary_key=True, autoincrement=False),  # UTC, as whole days since 1970
     Column("source", BigInteger, primary_key=True, autoincrement=False),
     Column("media", BigInteger, primary_key=True, autoincrement=False),
     Column("detected", BigInteger, nullable=False),
@@ -116,5 +138,5 @@ run_frames = Table(
     Column("frames", BigInteger, nullable=False),
 )
 
-CONTENT = (objects, segments, parts, frames, tallies, dead_letters, run_frames)
+CONTENT = (objects, segments, stretches, listing, parts, frames, tallies, dead_letters, run_frames)
 """All but what only numbers: what `clear` empties."""

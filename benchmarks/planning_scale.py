@@ -1,0 +1,444 @@
+"""How planning and `frametally status` grow with what is stored, up to a million segments of ten frames.
+
+    python benchmarks/planning_scale.py [--few 100000] [--many 1000000] [--rounds 3] [--data DIR]
+
+The books are made without pictures: segments that are their header alone, the manifests of their media, and
+the rows that a ledger would have of them. Ten frames of one of ten sources are a segment, 300 a medium,
+100,000 a day. The runs of the days are made after the first plan, so that the next one has nothing new.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from aggregation_data import COUNTING, LOG_ID, MODEL, START_MS, TOPIC, apart
+from aggregation_rounds import Measured, clear
+from results import Cell, Goal, Table, save
+
+from frametally import keys
+from frametally.adapters.sql.engine import SqlDatabase
+from frametally.adapters.sql.ledger import cache as ledger_cache
+from frametally.adapters.sql.ledger import intake
+from frametally.adapters.sql.ledger.chains import Chains
+from frametally.media.manifests import ManifestReader
+from frametally.opening import open_ledger, open_object_store
+from frametally.ports.object_store import ObjectInfo
+from frametally.process.reports import NoProgress
+from frametally.records import Coverage, FrameDetections, MediaManifest, Run, encode
+from frametally.rules.times import DAY_MS
+from frametally.segment_records import SegmentHeader, SegmentSource
+from frametally.segments.contents import encode_segment, list_segment_infos
+from frametally.settings.loading import Settings
+from frametally_hadoop.driver import settings_params
+from frametally_hadoop.planning.kept_notes import SegmentNotes
+from frametally_hadoop.planning.plan import DayPlan, make_plan
+
+PARTITIONS, SOURCES = 4, 10
+FRAMES, STEP_MS = 10, 800
+SEGMENTS_PER_MEDIUM, SEGMENTS_PER_DAY = 30, 10_000
+COLD, WARM, ONE_MORE = "planning from cold", "planning, nothing new", "planning, one new segment"
+STATUS, STATUS_MORE = "status, nothing new", "status, one new segment"
+STEPS = COLD, WARM, ONE_MORE, STATUS, STATUS_MORE
+FORGET = "the ledger forgets a day"
+
+
+class Place(NamedTuple):
+    """What one segment holds: frames `STEP_MS` apart of one source, and where it lies in its partition."""
+
+    number: int
+    source: str
+    medium: str
+    first_ms: int
+    first_offset: int
+
+    @property
+    def last_ms(self) -> int:
+        """The time of its last frame."""
+        return self.first_ms + (FRAMES - 1) * STEP_MS
+
+    @property
+    def key(self) -> str:
+        """Where it is stored."""
+        return keys.segment_key(MODEL, LOG_ID, TOPIC, self.number % PARTITIONS, self.first_offset)
+
+
+def places(segments: Iterable[int]) -> Iterator[Place]:
+    """Say what these segments hold, by number."""
+    slot_ms = DAY_MS * SOURCES // SEGMENTS_PER_DAY
+    for number in segments:
+        day, of_day = divmod(number, SEGMENTS_PER_DAY)
+        turn, source = divmod(of_day, SOURCES)
+        medium = (day * SOURCES + source) * SEGMENTS_PER_DAY + turn // SEGMENTS_PER_MEDIUM
+        first_ms = START_MS // DAY_MS * DAY_MS + day * DAY_MS + turn * slot_ms
+        yield Place(number, f"gate-{source}", f"{medium:064x}", first_ms, number // PARTITIONS * FRAMES)
+
+
+def write_segment(store: Path, place: Place) -> None:
+    """Write a segment's header where a store in this folder has the segment."""
+    folder, name = keys.image_key(place.source, place.first_ms, place.medium, 0).rsplit("/", 1)
+    cells = [
+        [
+            place.first_ms // 60_000 * 60_000,
+            FRAMES,
+            0,
+            folder,
+            {"car": [12, [[3, name]]], "bus": [2, [[1, name]]]},
+        ]
+    ]
+    counts = {place.source: {"stretches": [[place.first_ms, place.last_ms]], "cells": cells}}
+    part = SegmentSource(
+        source=place.source,
+        frames=FRAMES,
+        first_captured_at_ms=place.first_ms,
+        last_captured_at_ms=place.last_ms,
+        first_byte=0,
+        next_byte=3000,
+        crc32=place.number,
+    )
+    header = SegmentHeader(
+        model=MODEL,
+        log_id=LOG_ID,
+        topic=TOPIC,
+        partition=place.number % PARTITIONS,
+        first_offset=place.first_offset,
+        next_offset=place.first_offset + FRAMES,
+        frames=FRAMES,
+        dead_letters=0,
+        sources=[part],
+        dead_letters_crc32=0,
+        counts=COUNTING.header_fields(counts),
+    )
+    path = store / place.key
+    if not place.number:
+        path.parent.mkdir(parents=True)
+    path.write_bytes(encode(header) + b"\n")
+
+
+def generate(folder: Path, segments: int) -> None:
+    """Write segments and manifests, and the rows of a ledger that has taken them in."""
+    store = folder / "store"
+    frames_of: dict[str, list[Place]] = {}
+    for place in places(range(segments)):
+        write_segment(store, place)
+        frames_of.setdefault(place.medium, []).append(place)
+    (store / keys.MEDIA).mkdir()
+    for held in frames_of.values():
+        write_manifest(store, held)
+    fill_ledger(folder, segments)
+    (folder / "ready").touch()
+
+
+def write_manifest(store: Path, held: list[Place]) -> None:
+    """Write the manifest of a medium that is in these segments."""
+    frames, span = len(held) * FRAMES, (held[0].first_ms, held[-1].last_ms)
+    manifest = MediaManifest(
+        sha256=held[0].medium,
+        name=f"{held[0].source}.mp4",
+        source=held[0].source,
+        source_name=held[0].source,
+        kind="video",
+        time_source="start_time",
+        sampling="1",
+        first_captured_at_ms=span[0],
+        last_captured_at_ms=span[1],
+        runs=[span],
+        frames_expected=frames,
+        frames_put=frames,
+        frames_announced=frames,
+        state="complete",
+    )
+    (store / manifest.key).write_bytes(encode(manifest))
+
+
+def fill_ledger(folder: Path, segments: int) -> None:
+    """Insert the rows of the segments, as a refresh would that has read them whole."""
+    path = folder / "ledger.sqlite"
+    open_ledger(f"sqlite:///{path}").close()
+    with (
+        closing(open_object_store((folder / "store").as_uri())) as store,
+        closing(sqlite3.connect(path)) as ledger,
+    ):
+        media = {place.medium for place in places(range(segments))}
+        names = [MODEL, *(f"gate-{source}" for source in range(SOURCES)), *sorted(media)]
+        numbers = {name: number for number, name in enumerate(names, start=1)}
+        insert(ledger, "names", numbers.items())
+        info_of = {info.key: info for info in list_segment_infos(store)}
+        insert(ledger, "objects", map(object_row, info_of.values()))
+        size_of = {key: info.size_bytes for key, info in info_of.items()}
+        info_of.clear()
+        first = len(numbers) + 1
+        insert(ledger, "segments", (segment_row(place, first) for place in places(range(segments))))
+        insert(
+            ledger,
+            "parts",
+            (part_row(place, first, numbers, size_of[place.key]) for place in places(range(segments))),
+        )
+        insert(
+            ledger,
+            "frames",
+            (row for place in places(range(segments)) for row in frame_rows(place, numbers)),
+        )
+        ledger.execute(
+            "INSERT INTO frametally_ledger_tallies "
+            "SELECT model, captured_at_ms / ?, source, media, count(*), 0 "
+            "FROM frametally_ledger_frames GROUP BY 1, 2, 3, 4",
+            [DAY_MS],
+        )
+        ledger.execute("UPDATE frametally_ledger SET next_number = ?", [first + segments])
+        ledger.commit()
+
+
+def object_row(info: ObjectInfo) -> tuple[object, ...]:
+    """The row of a segment as it is listed."""
+    return info.key, "segment", MODEL, info.size_bytes, info.version, info.modified_at_ms, None, None
+
+
+def segment_row(place: Place, first: int) -> tuple[object, ...]:
+    """The row of a segment's header."""
+    end = place.first_offset + FRAMES
+    chain = LOG_ID, TOPIC, place.number % PARTITIONS, place.first_offset, end
+    return first + place.number, place.key, 1, *chain, FRAMES, 0
+
+
+def part_row(place: Place, first: int, numbers: Mapping[str, int], size_bytes: int) -> tuple[object, ...]:
+    """The row of a segment's only source."""
+    span = size_bytes, size_bytes + 3000, place.last_ms - place.first_ms, place.number
+    return 1, numbers[place.source], place.last_ms, first + place.number, place.first_ms, *span
+
+
+def frame_rows(place: Place, numbers: Mapping[str, int]) -> Iterator[tuple[object, ...]]:
+    """The rows of a segment's frames."""
+    of_medium = 1, numbers[place.source], numbers[place.medium]
+    for frame in range(FRAMES):
+        yield *of_medium, place.first_ms + frame * STEP_MS, place.number, 0
+
+
+def insert(ledger: sqlite3.Connection, table: str, rows: Iterable[tuple[object, ...]]) -> None:
+    """Insert rows whose values are in the order of the table's columns."""
+    columns = ledger.execute("SELECT count(*) FROM pragma_table_info(?)", [f"frametally_ledger_{table}"])
+    marks = ",".join("?" * columns.fetchone()[0])
+    ledger.executemany(f"INSERT INTO frametally_ledger_{table} VALUES ({marks})", rows)  # noqa: S608
+
+
+def write_whole(store: Path, place: Place) -> None:
+    """Write one segment more with its lines, and the manifest of its medium."""
+    frames = [
+        FrameDetections(
+            image_path=keys.image_key(place.source, place.first_ms + n * STEP_MS, place.medium, n),
+            source=place.source,
+            frame_index=n,
+            captured_at_ms=place.first_ms + n * STEP_MS,
+            time_source="start_time",
+            width_px=640,
+            height_px=480,
+            media=place.medium,
+            model=MODEL,
+            detections=[],
+        )
+        for n in range(FRAMES)
+    ]
+    data = encode_segment(
+        model=MODEL,
+        log_id=LOG_ID,
+        topic=TOPIC,
+        partition=place.number % PARTITIONS,
+        first_offset=place.first_offset,
+        next_offset=place.first_offset + FRAMES,
+        frames=frames,
+        dead_letters=[],
+        counting=COUNTING,
+    )
+    (store / place.key).write_bytes(data)
+    write_manifest(store, [place])
+
+
+def plan(folder: Path, *, publish: bool) -> None:
+    """Plan as `frametally aggregate` does; then publish runs of the stale days as if they were counted."""
+    settings = Settings(data_dir=folder).resolved()
+    with closing(open_object_store((folder / "store").as_uri())) as store:
+        counting_plan = make_plan(
+            store=store,
+            params=settings_params(settings),
+            notes=SegmentNotes(folder, store.url),
+            manifests=ManifestReader(store, folder),
+            unusable=(),
+            progress=NoProgress(),
+        )
+        print(len(counting_plan.stale), "days to count,", len(counting_plan.up_to_date), "up to date")
+        for day in counting_plan.stale if publish else ():
+            publish_run(folder / "store", day)
+
+
+def publish_run(store: Path, day: DayPlan) -> None:
+    """Write a run with the day's coverage, one line a source, and its pointer."""
+    digest = day.inputs_sha256()
+    run_id = f"{day.sequence:06d}-{digest[:16]}"
+    prefix = keys.run_folder(MODEL, day.params.digest(), 60, day.key.day, run_id)
+    frames_of: dict[str, int] = {}
+    for note in day.notes:
+        if keys.day_start_ms(day.key.day) // DAY_MS in note.days:
+            for source in note.sources:
+                frames_of[source] = frames_of.get(source, 0) + FRAMES
+    start_ms = keys.day_start_ms(day.key.day)
+    lines = b"".join(coverage_line(source, start_ms, frames) for source, frames in sorted(frames_of.items()))
+    run = Run(
+        run_id=run_id,
+        sequence=day.sequence,
+        model=MODEL,
+        params=day.params.digest(),
+        interval_s=60,
+        day=day.key.day,
+        prefix=prefix,
+        parts=["part-00000"],
+        inputs_sha256=digest,
+        frames=sum(frames_of.values()),
+        duplicates_dropped=0,
+        tombstones_crc32=[],
+        settings=day.params.in_words(),
+    )
+    (store / prefix).mkdir(parents=True)
+    (store / prefix / "part-00000").write_bytes(lines)
+    (store / run.key).parent.mkdir(exist_ok=True)
+    (store / run.key).write_bytes(encode(run))
+
+
+def coverage_line(source: str, start_ms: int, frames: int) -> bytes:
+    """The line of a part file of a source's day, as if it were one interval."""
+    coverage = Coverage(
+        model=MODEL, source=source, interval_start_ms=start_ms, interval_s=60, frames=frames, detections=0
+    )
+    return b'["coverage","%s",%d]\t%s\n' % (source.encode(), start_ms, encode(coverage))
+
+
+def main() -> None:
+    """Measure, and write benchmarks/results/planning_scale.json."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--few", type=int, default=100_000)
+    parser.add_argument("--many", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--data", type=Path, help="folder to keep the generated books in")
+    parser.add_argument("--plan", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--publish", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.plan:
+        plan(options.plan, publish=options.publish)
+        return
+    load = os.getloadavg()[0]
+    sizes = options.few, options.many
+    with tempfile.TemporaryDirectory() as temporary:
+        (few, few_forgotten_s), (many, many_forgotten_s) = (
+            measure(options.data or Path(temporary), size, options.rounds) for size in sizes
+        )
+    size = f"{options.many:,} segments"
+    rows: list[list[Cell]] = [
+        [name, *(cell for of in (few[name], many[name]) for cell in (of.wall_s, of.cpu_s, round(of.peak_mb)))]
+        for name in STEPS
+    ]
+    save(
+        name="planning_scale",
+        title="Planning and status of many segments",
+        about=f"{options.few:,} and {options.many:,} segments of {FRAMES} frames in a store of files, their "
+        "manifests, and a ledger in SQLite that has taken them in; start-up included. From cold: no segment "
+        "and no manifest is noted, and no day is counted; the system caches the files as far as it has room.",
+        load_before=load,
+        packages=["msgspec", "sqlalchemy"],
+        tables=[
+            Table(
+                title="By the number of segments",
+                columns=[
+                    "",
+                    *(f"{size:,}: {what}" for size in sizes for what in ("wall s", "CPU s", "peak MB")),
+                ],
+                rows=rows,
+                note=f"Medians of {options.rounds} rounds, but of planning from cold, which is one.",
+            ),
+            Table(
+                title="A day is removed",
+                columns=["", *(f"{size:,}: wall s" for size in sizes)],
+                rows=[[FORGET, few_forgotten_s, many_forgotten_s]],
+                note=f"{SEGMENTS_PER_DAY:,} segments with {SEGMENTS_PER_DAY * FRAMES:,} frames, without the "
+                "listing that notices that they went.",
+            ),
+        ],
+        goals=[
+            Goal(what=f"planning {size} from cold (s)", measured=many[COLD].wall_s, at_most=60),
+            Goal(what=f"planning {size} from cold, peak (MB)", measured=many[COLD].peak_mb, at_most=1000),
+            Goal(what=f"planning {size} with nothing new (s)", measured=many[WARM].wall_s, at_most=2),
+            Goal(what=f"`frametally status` of {size} (s)", measured=many[STATUS].wall_s, at_most=2),
+            Goal(
+                what=f"the ledger forgets a day: of {size}, as ratio to {options.few:,}",
+                measured=many_forgotten_s / few_forgotten_s,
+                at_most=1.5,
+            ),
+        ],
+    )
+
+
+def forget_day(folder: Path) -> float:
+    """Return the seconds in which a ledger forgets the segments of its first day; that is undone."""
+    gone = [place.key for place in places(range(SEGMENTS_PER_DAY))]
+    database = SqlDatabase(f"sqlite:///{folder / 'ledger.sqlite'}", ledger_cache._LAYOUT)
+    with closing(database), suppress(_Undone), database.writing() as connection:
+        started_s = time.perf_counter()
+        of_all = Chains(connection)
+        if intake.forget_segments(connection, of_all, gone):
+            raise SystemExit("segments of another day were to be read again")
+        of_all.save(intake.Numbers(connection).number_of)
+        forgotten_s = time.perf_counter() - started_s
+        raise _Undone
+    return forgotten_s
+
+
+class _Undone(Exception):
+    """The transaction is to be undone."""
+
+
+def next_place(store: Path, segments: int) -> Place:
+    """Return the first place after so many segments that has none."""
+    return next(place for place in places(itertools.count(segments)) if not (store / place.key).exists())
+
+
+def measure(folder: Path, segments: int, rounds: int) -> tuple[dict[str, Measured], float]:
+    """Plan and read the books in processes of their own, start-up included; then forget a day."""
+    place = folder.resolve() / f"books-{segments}"
+    if not (place / "ready").exists():
+        apart(generate, place, segments)
+    clear(place)
+    for file in (*place.glob("manifests-*.jsonl"), *place.glob("index.sqlite*")):
+        file.unlink()
+    os.environ["FRAMETALLY_DATA_DIR"] = str(place)
+    planning = [sys.executable, str(Path(__file__).resolve()), "--plan", str(place)]
+    frametally = [sys.executable, "-m", "frametally"]
+    # Behind is what a segment makes of the books that is not counted yet.
+    status = ["/bin/sh", "-c", f"{' '.join(frametally)} status || [ $? -eq 4 ]"]
+    measured = {name: Measured() for name in STEPS}
+    measured[COLD].run(planning)
+    Measured().run([*planning, "--publish"])
+    Measured().run([*frametally, "index"])
+    Measured().run(status)
+    for _ in range(rounds):
+        measured[WARM].run(planning)
+        measured[STATUS].run(status)
+        write_whole(place / "store", next_place(place / "store", segments))
+        measured[ONE_MORE].run(planning)
+        measured[STATUS_MORE].run(status)
+    forgotten_s = statistics.median(forget_day(place) for _ in range(rounds))
+    print(f"{segments} {FORGET}: {forgotten_s:.2f} s")
+    for name, one in measured.items():
+        print(f"{segments} {name}: {one.wall_s:.2f} s, {one.cpu_s:.2f} s of CPU, {one.peak_mb:.0f} MB")
+    return measured, forgotten_s
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,104 @@
+"""The chains of segments in the ledger's tables, by their stretches: no question reads every segment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Select, delete, func, insert, select
+
+from frametally import keys
+from frametally.adapters.sql.ledger import tables
+from frametally.segments.stretches import SegmentStretch, Stretches, partition_of
+
+
+class Chains:
+    """The stretches within one transaction of a writer, which `save` writes."""
+
+    def __init__(self, connection: Connection) -> None:
+        """Read the existing ones."""
+        self._connection = connection
+        self._before = read_stretches(connection)
+        self._stretches = Stretches(self._before)
+        self._disordered: set[str] = set()
+
+    def add(self, segment: SegmentStretch) -> None:
+        """Take in a segment whose row is in the tables."""
+        if not self._stretches.add(segment):
+            self._disordered.add(partition_of(segment.first_key))
+
+    def remove(self, segments: Iterable[SegmentStretch]) -> None:
+        """Forget segments whose rows are in the tables no longer."""
+        for segment in sorted(segments):
+            if not self._stretches.remove(segment):
+                self._disordered.add(partition_of(segment.first_key))
+
+    def order(self, key: str) -> None:
+        """Have the partition of a segment read again, as its rows are others now."""
+        self._disordered.add(partition_of(key))
+
+    def order_all(self) -> None:
+        """Have all partitions read again."""
+        segments = tables.segments.c
+        partitions = segments.model, segments.log_id, segments.topic, segments.partition
+        for (key,) in self._connection.execute(select(func.min(segments.key)).group_by(*partitions)):
+            self.order(key)
+
+    def save(self, number_of: Callable[[str], int]) -> None:
+        """Write what has changed; `number_of` says the number of a model."""
+        for partition in sorted(self._disordered):
+            self._stretches.replace(partition, _segments_of(self._connection, partition))
+        table, before, now = tables.stretches, set(self._before), set(self._stretches)
+        for stretch in before - now:
+            self._connection.execute(delete(table).where(table.c.first_key == stretch.first_key))
+        rows = [
+            {"model": number_of(_place_of(stretch.first_key).model), **stretch._asdict()}
+            for stretch in sorted(now - before)
+        ]
+        if rows:
+            self._connection.execute(insert(table), rows)
+
+
+def read_stretches(connection: Connection) -> list[SegmentStretch]:
+    """Return the stretches of all models."""
+    columns = [tables.stretches.c[name] for name in SegmentStretch._fields]
+    return [SegmentStretch(*row) for row in connection.execute(select(*columns))]
+
+
+def read_listing(connection: Connection) -> tuple[int, int]:
+    """Return the number of segments, and when all were listed, 0: never."""
+    segments = connection.execute(select(func.count()).select_from(tables.segments)).scalar_one()
+    listed_at_ms = connection.execute(select(func.max(tables.listing.c.listed_at_ms))).scalar()
+    return segments, listed_at_ms or 0
+
+
+def note_listing(connection: Connection, listed_at_ms: int) -> None:
+    """Note when all segments were listed."""
+    connection.execute(delete(tables.listing))
+    connection.execute(insert(tables.listing).values(listed_at_ms=listed_at_ms))
+
+
+def links_query() -> Select[Any]:
+    """Return the query of segments, each as a `SegmentStretch`."""
+    segments = tables.segments.c
+    offsets = segments.first_offset, segments.next_offset
+    return select(segments.key, segments.key, *offsets, segments.frames, segments.dead_letters)
+
+
+def _segments_of(connection: Connection, partition: str) -> list[SegmentStretch]:
+    place, segments = _place_of(f"{partition}-{0:020d}.jsonl"), tables.segments.c
+    query = links_query().join(tables.names, tables.names.c.number == segments.model)
+    query = query.where(
+        segments.log_id == place.log_id,
+        segments.topic == place.topic,
+        segments.partition == place.partition,
+        tables.names.c.name == place.model,
+    )
+    return [SegmentStretch(*row) for row in connection.execute(query)]
+
+
+def _place_of(key: str) -> keys.SegmentKey:
+    place = keys.parse_segment_key(key)
+    if place is None:
+        raise ValueError(key)
+    return place

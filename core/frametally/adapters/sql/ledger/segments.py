@@ -1,0 +1,99 @@
+"""Brings a ledger's segments up to the store: of many, only the new ones are listed and read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from frametally.adapters.sql.engine import SqlDatabase
+from frametally.adapters.sql.ledger import chains, intake
+from frametally.books.intake import TakenSegment, take_segment
+from frametally.ports.object_store import ObjectInfo, ObjectStore
+from frametally.process.reports import Progress
+from frametally.segments.stretches import Stretches, are_many, list_new_segments, lists_all
+
+_FRAMES_PER_TRANSACTION = 20_000
+_SEGMENTS_PER_TRANSACTION = 200
+
+
+def refresh(database: SqlDatabase, store: ObjectStore, progress: Progress) -> tuple[int, int]:
+    """Take in new segments, and forget those that are gone or changed; return how many came and went."""
+    with database.reading() as connection:
+        count, listed_at_ms = chains.read_listing(connection)
+        has_stretches = bool(chains.read_stretches(connection))
+    if count and not has_stretches:  # an earlier release filled the ledger
+        with database.writing() as connection:
+            of_all = chains.Chains(connection)
+            of_all.order_all()
+            of_all.save(intake.Numbers(connection).number_of)
+    now_ms = int(time.time() * 1000)
+    if not lists_all(count, listed_at_ms, now_ms) and (new := _new(database, store)) is not None:
+        return _take(database, store, new, progress), 0
+    new, removed_count = _compare(database, store)
+    taken_count = _take(database, store, new, progress)
+    if are_many(count + taken_count):
+        with database.writing() as connection:
+            chains.note_listing(connection, now_ms)
+    return taken_count, removed_count
+
+
+def _new(database: SqlDatabase, store: ObjectStore) -> list[ObjectInfo] | None:
+    """List the segments that are new, and those with problems; None: all have to be compared."""
+    with database.reading() as connection:
+        stretches = Stretches(chains.read_stretches(connection))
+        with_problems = intake.segments_with_problems(connection)
+    known_keys = stretches.keys()
+    new = {info.key: info for info in list_new_segments(store, stretches)}
+    for row in with_problems:
+        info = store.head(row.key)
+        has_frames = known_keys.end_of(row.key) is not None
+        if info is None or (has_frames and (info.size_bytes, info.version) != (row.size_bytes, row.version)):
+            return None  # which frames only it held is unknown
+        new[info.key] = info
+    return [new[key] for key in sorted(new)]
+
+
+def _compare(database: SqlDatabase, store: ObjectStore) -> tuple[list[ObjectInfo], int]:
+    """List all segments; forget those that are gone or changed; return what is to be read."""
+    # What is known is read before the listing, or what others take in meanwhile would seem to be gone.
+    with database.reading() as connection:
+        known_segments = intake.known_objects(connection, "segment")
+    listed = {info.key: info for info in list_new_segments(store, Stretches())}
+    removed_keys = known_segments.keys() - listed.keys()
+    listed_again = listed.keys() & known_segments.keys()
+    changed_keys = {key for key in listed_again if intake.is_changed(listed[key], known_segments)}
+    read_again: set[str] = set()
+    if removed_keys or changed_keys:
+        with database.writing() as connection:
+            of_all = chains.Chains(connection)
+            read_again = intake.forget_segments(connection, of_all, removed_keys | changed_keys)
+            of_all.save(intake.Numbers(connection).number_of)
+    new = [info for info in listed.values() if info.key in read_again or intake.is_new(info, known_segments)]
+    return new, len(removed_keys)
+
+
+def _take(database: SqlDatabase, store: ObjectStore, new: Sequence[ObjectInfo], progress: Progress) -> int:
+    batch: list[TakenSegment] = []
+    taken_count = frame_count = 0
+    for number, info in enumerate(new):
+        progress.update(number, len(new), "segments")
+        segment = take_segment(store, info)
+        if segment is None:
+            continue
+        batch.append(segment)
+        frame_count += len(segment.frames)
+        if frame_count >= _FRAMES_PER_TRANSACTION or len(batch) >= _SEGMENTS_PER_TRANSACTION:
+            _put(database, batch)
+            taken_count, frame_count, batch = taken_count + len(batch), 0, []
+    if batch:
+        _put(database, batch)
+    if new:
+        progress.update(len(new), len(new), "segments")
+    return taken_count + len(batch)
+
+
+def _put(database: SqlDatabase, batch: Sequence[TakenSegment]) -> None:
+    with database.writing() as connection:
+        numbers, of_batch = intake.Numbers(connection), chains.Chains(connection)
+        intake.put_segments(connection, numbers, of_batch, batch)
+        of_batch.save(numbers.number_of)

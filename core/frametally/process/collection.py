@@ -1,0 +1,19 @@
+"""Python's search for garbage, which many new objects at once would make most of the work."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Search for no garbage inside; use it for seconds at most, while much is read and kept."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

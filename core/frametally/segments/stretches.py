@@ -1,0 +1,133 @@
+"""Which segments a reader knows, in few words: the stretches in which one begins where another ends.
+
+A partition's segments are one chain, so that a stretch tells of a million of them by the keys of its first
+and its last. A segment in no stretch is new: it is before the first, after the last, or fills a gap.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from frametally import keys
+from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectStore, list_unless
+from frametally.rules.times import DAY_MS
+
+_SUFFIX = len(".jsonl")
+_OFFSET_BEGINS = _SUFFIX + 20  # digits
+MOST_LISTED = 20_000
+"""Of so many segments, or fewer, all are listed each time."""
+
+
+class SegmentStretch(NamedTuple):
+    """Segments of one partition, each of which begins where the one before ends; or one alone."""
+
+    first_key: str
+    last_key: str
+    first_offset: int
+    next_offset: int
+    frames: int = 0
+    dead_letters: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it has a line for each of its messages."""
+        return self.next_offset - self.first_offset == self.frames + self.dead_letters
+
+
+class Stretches:
+    """The stretches of partitions; a partition is what a segment's key says before its offset."""
+
+    def __init__(self, stretches: Iterable[SegmentStretch] = ()) -> None:
+        """Take stretches that do not touch, in any order."""
+        self._stretches: defaultdict[str, list[SegmentStretch]] = defaultdict(list)
+        for stretch in sorted(stretches):
+            self._stretches[partition_of(stretch.first_key)].append(stretch)
+
+    def __iter__(self) -> Iterator[SegmentStretch]:
+        """Yield all of them, by key."""
+        return (stretch for partition in sorted(self._stretches) for stretch in self._stretches[partition])
+
+    def keys(self) -> KeyRanges:
+        """Return the keys of their segments."""
+        return KeyRanges(sorted((stretch.first_key, stretch.last_key) for stretch in self))
+
+    def add(self, segment: SegmentStretch) -> bool:
+        """Take one segment more; return False, and take none, if one that follows it is there already.
+
+        Segments with losses stay alone, so that each is named.
+        """
+        stretches = self._stretches[partition_of(segment.first_key)]
+        last = stretches[-1] if stretches else None
+        if last is not None and segment.first_key <= last.last_key:
+            return False
+        if (
+            last is None
+            or segment.first_offset != last.next_offset
+            or not (segment.is_whole and last.is_whole)
+        ):
+            stretches.append(segment)
+            return True
+        stretches[-1] = SegmentStretch(
+            last.first_key,
+            segment.last_key,
+            last.first_offset,
+            segment.next_offset,
+            last.frames + segment.frames,
+            last.dead_letters + segment.dead_letters,
+        )
+        return True
+
+    def remove(self, segment: SegmentStretch) -> bool:
+        """Leave out a segment that a stretch begins with; return False, and leave all, if none does."""
+        stretches = self._stretches[partition := partition_of(segment.first_key)]
+        number = bisect_left(stretches, segment.first_key, key=lambda stretch: stretch.first_key)
+        if number == len(stretches) or stretches[number].first_key != segment.first_key:
+            return False
+        stretch = stretches[number]
+        rest = stretch._replace(
+            first_key=f"{partition}-{segment.next_offset:020d}.jsonl",
+            first_offset=segment.next_offset,
+            frames=stretch.frames - segment.frames,
+            dead_letters=stretch.dead_letters - segment.dead_letters,
+        )
+        stretches[number : number + 1] = [rest] if segment.last_key != stretch.last_key else []
+        return True
+
+    def replace(self, partition: str, segments: Iterable[SegmentStretch]) -> None:
+        """Take these segments instead of what there is of a partition."""
+        self._stretches.pop(partition, None)
+        for segment in sorted(segments):
+            self.add(segment)
+
+
+def partition_of(key: str) -> str:
+    """Return what the keys of a partition's segments have in common."""
+    return key.rpartition("-")[0]
+
+
+def first_offset_of(key: str) -> int:
+    """Return the first offset of a segment, by its key."""
+    return int(key[-_OFFSET_BEGINS:-_SUFFIX])
+
+
+def lists_all(segments: int, listed_at_ms: int, now_ms: int) -> bool:
+    """Return whether all segments are to be listed, not new ones alone, given when that was done last.
+
+    Of many that is done once a day: it finds those that a person, or the store's retention, has removed or
+    put again.
+    """
+    return not are_many(segments) or not 0 <= now_ms - listed_at_ms < DAY_MS
+
+
+def are_many(segments: int) -> bool:
+    """Return whether so many segments are not all listed each time."""
+    return segments > MOST_LISTED
+
+
+def list_new_segments(store: ObjectStore, stretches: Stretches) -> Iterator[ObjectInfo]:
+    """List the segments that are in no stretch, sorted by key."""
+    infos = list_unless(store, keys.METADATA, stretches.keys())
+    return (info for info in infos if keys.parse_segment_key(info.key) is not None)

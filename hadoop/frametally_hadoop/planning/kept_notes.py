@@ -1,0 +1,350 @@
+"""Keeps the notes of a store's segments by day, so that planning reads new segments and stale days alone.
+
+They are in `<data_dir>/segments-<8 hex of the store's address>.sqlite`. Without it, or where it is damaged,
+frametally reads the headers of all segments once more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+from frametally import keys
+from frametally.books.offsets import chain_breaks
+from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.ports.ledger import ChainLink
+from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
+from frametally.process import failpoints
+from frametally.process.reports import Progress, Skipped
+from frametally.segments.stretches import (
+    SegmentStretch,
+    Stretches,
+    are_many,
+    first_offset_of,
+    list_new_segments,
+    lists_all,
+    partition_of,
+)
+from frametally_hadoop.planning.day_notes import DayNotes
+from frametally_hadoop.planning.notes_file import Damaged, NotedDay, NotesFile, State
+from frametally_hadoop.planning.segment_notes import SegmentNote, take_note
+
+_PENDING_NOTES = 50_000
+_NOTES_AT_ONCE, _READERS = 500, 8
+_DAYS_IN_MEMORY = 2
+_NO_DAY = -(10**9)
+"""The day of segments that hold no frame; it is beyond the calendar."""
+_UNAVAILABLE = {
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_PERM,
+    sqlite3.SQLITE_READONLY,
+}
+"""What SQLite says where there is no room for the file, no right to it, or no end of another writer."""
+
+
+class NotesDamaged(Retryable):
+    """The file of notes was damaged, and is empty now: the next plan reads all headers."""
+
+
+class MissingSegments(NamedTuple):
+    """Segments that cannot be read, and models and days that lack some; None as day: any of them."""
+
+    unreadable: list[Skipped]
+    lacking: set[tuple[str, int | None]]
+
+
+class SegmentNotes:
+    """The notes of one store's segments, on one machine. What it returns of days is read as it is used."""
+
+    def __init__(self, data_dir: Path, store_url: str) -> None:
+        """Read nothing yet. What is noted of a store in memory is gone with its process, as the store is."""
+        name = f"segments-{hashlib.sha256(store_url.encode()).hexdigest()[:8]}.sqlite"
+        self._file = NotesFile(None if store_url.startswith("memory:") else data_dir / name)
+        self._state = State()
+        self._stretches = Stretches()
+        self._pending: defaultdict[tuple[str, int], list[SegmentNote]] = defaultdict(list)
+        self._earlier: dict[str, SegmentNote] = {}
+        self._loaded: dict[tuple[str, int], list[SegmentNote]] = {}
+        self._inputs_before: dict[str, str] = {}
+        self._all_next = False
+        self.warnings: list[str] = []
+
+    def list_all(self) -> None:
+        """Have the next refresh list all segments, as some are not what the notes say."""
+        self._all_next = True
+
+    def refresh(self, store: ObjectStore, unusable: Collection[str], progress: Progress) -> MissingSegments:
+        """Note what is new in the store but segments with `unusable` keys.
+
+        Of many segments only new ones are listed, and once a day all (`lists_all`).
+        """
+        while True:
+            try:
+                with self._file.writing():
+                    refreshed = self._refresh(store, unusable, progress)
+                self._all_next = False
+                return refreshed
+            except (sqlite3.Error, UnicodeDecodeError, Damaged) as error:
+                if self._file.path is None:
+                    raise
+                if getattr(error, "sqlite_errorcode", 0) % 256 in _UNAVAILABLE:
+                    self._begin_empty(None)  # only this process has notes
+                else:
+                    self._discard()
+
+    def days(self, *, own: bool, unusable: Collection[str]) -> dict[tuple[str, int], DayNotes]:
+        """Return, by model and whole day since 1970, the notes of each day with frames.
+
+        With `own` they have no segments with frames near the day only. Those with `unusable` keys are left
+        out.
+        """
+        days: dict[tuple[str, int], DayNotes] = {}
+        for model, number, day in self._days():
+            load = partial(self._notes_of, model, number, own, unusable)
+            if unusable:
+                days[model, number] = DayNotes(load)
+            else:
+                sources = day.own_sources if own else day.sources
+                days[model, number] = DayNotes(load, day.digest, sources, day.own_sources)
+        return {place: notes for place, notes in days.items() if notes.own_sources(place[1])}
+
+    def with_dead_letters(self, unusable: Collection[str]) -> list[str]:
+        """Return the keys of segments that hold dead letters, sorted."""
+        return sorted(set(self._state.with_dead_letters).difference(unusable))
+
+    def chain_breaks(self, unusable: Collection[str]) -> dict[str, list[str]]:
+        """Return, by model, the gaps and overlaps between its segments, one line each."""
+        stretches: Iterable[SegmentStretch] = self._stretches
+        if unusable:
+            stretches = _ordered(note for note in self._all_notes() if note.info.key not in unusable)
+        chains: defaultdict[str, list[ChainLink]] = defaultdict(list)
+        for stretch in stretches:
+            if (place := keys.parse_segment_key(stretch.first_key)) is not None:
+                offsets = stretch.first_offset, stretch.next_offset
+                link = ChainLink(
+                    stretch.first_key, place.log_id, place.topic, place.partition, *offsets, 0, 0
+                )
+                chains[place.model].append(link)
+        return {model: chain_breaks(links) for model, links in chains.items()}
+
+    def inputs(self, made_from: str, make: Callable[[], str]) -> str:
+        """Return the identity of a day that is made from this: as it was made before, or by `make`."""
+        if made_from not in self._state.inputs:
+            self._state.inputs[made_from] = make()
+        return self._state.inputs[made_from]
+
+    def keep_inputs(self, used: Collection[str]) -> None:
+        """Keep the identities that a plan has used, for the next.
+
+        That they cannot be written is not worth an error: then they are made again.
+        """
+        self._state.inputs = {made_from: self._state.inputs[made_from] for made_from in sorted(used)}
+        if self._state.inputs != self._inputs_before:
+            with suppress(sqlite3.Error, UnicodeDecodeError, Damaged), self._file.writing():
+                state = self._file.read_state()
+                state.inputs = self._state.inputs
+                self._file.write_state(state)
+
+    def _refresh(self, store: ObjectStore, unusable: Collection[str], progress: Progress) -> MissingSegments:
+        before, self._state = self._file.read_state(), self._file.read_state()
+        self._inputs_before = before.inputs
+        self._stretches = Stretches(before.stretches)
+        self._loaded.clear()
+        self._pending.clear()
+        now_ms = int(time.time() * 1000)
+        is_whole = self._all_next or lists_all(before.segments, before.listed_at_ms, now_ms)
+        new = self._compare(store) if is_whole else list(list_new_segments(store, self._stretches))
+        unreadable = self._note([info for info in new if info.key not in unusable], store, progress)
+        self._state.stretches = list(self._stretches)
+        if is_whole and are_many(self._state.segments):
+            self._state.listed_at_ms = now_ms
+        if self._state != before:
+            self._file.write_state(self._state)
+        failpoints.passing("aggregate.noted")
+        left_out = {info.key for info in new if info.key in unusable}
+        left_out.update(item.name for item in unreadable)
+        left_out.update(key for key in unusable if key not in self._earlier)
+        return MissingSegments(unreadable, {day for key in left_out for day in self._days_of(key)})
+
+    def _note(self, new: Sequence[ObjectInfo], store: ObjectStore, progress: Progress) -> list[Skipped]:
+        """Read the headers of new segments; return those that have none."""
+        unreadable: list[Skipped] = []
+        disordered: set[str] = set()
+        for done, (info, note) in enumerate(_read_notes(store, new)):
+            progress.update(done, len(new), "headers of new segments")
+            if isinstance(note, Skipped):
+                unreadable.append(note)
+            if not isinstance(note, SegmentNote):
+                continue
+            self._state.segments += 1
+            if note.dead_letters:
+                self._state.with_dead_letters.append(info.key)
+            if not self._stretches.add(_link_of(note)):
+                disordered.add(partition_of(info.key))
+            for day in note.near_days or (_NO_DAY,):
+                self._pending[note.model, day].append(note)
+            if not self._state.segments % _PENDING_NOTES:
+                self._write_pending()
+        self._write_pending()
+        progress.update(len(new), len(new), "headers of new segments")
+        for partition in sorted(disordered):
+            notes = self._all_notes(f"{partition}-")
+            of_partition = {_link_of(note) for note in notes if partition_of(note.info.key) == partition}
+            self._stretches.replace(partition, of_partition)
+        return unreadable
+
+    def _write_pending(self) -> None:
+        for (model, number), notes in self._pending.items():
+            of_model = self._state.days.setdefault(model, {})
+            if number not in of_model:
+                of_model[number] = NotedDay(1 + max((day.place for _, _, day in self._days()), default=0))
+            day = of_model[number]
+            day.sources = _with_sources(day.sources, notes)
+            day.own_sources = _with_sources(day.own_sources, (note for note in notes if number in note.days))
+            self._file.add(day, notes)
+        self._pending.clear()
+
+    def _compare(self, store: ObjectStore) -> list[ObjectInfo]:
+        """List all segments; forget those that are gone or were put again, and return those to read."""
+        hashes = {note.info.key: hash(note.info) for note in self._all_notes()}
+        new, changed = [], set()
+        for info in list_new_segments(store, Stretches()):
+            was = hashes.pop(info.key, None)
+            if was != hash(info):
+                new.append(info)
+                if was is not None:
+                    changed.add(info.key)
+        if changed or hashes:
+            self._forget(changed | hashes.keys())
+        return new
+
+    def _forget(self, removed_keys: Collection[str]) -> None:
+        for model, number, day in self._days():
+            notes = self._file.read(day)
+            left = [note for note in notes if note.info.key not in removed_keys]
+            if len(left) < len(notes):
+                self._earlier.update((note.info.key, note) for note in notes if note.info.key in removed_keys)
+                self._file.remove(self._state.days[model].pop(number))
+                if left:
+                    self._pending[model, number] = left
+                    self._write_pending()
+        self._stretches = _ordered(self._all_notes())
+        self._state.segments -= len(removed_keys)
+        self._state.with_dead_letters = [
+            key for key in self._state.with_dead_letters if key not in removed_keys
+        ]
+
+    def _days(self) -> list[tuple[str, int, NotedDay]]:
+        return [
+            (model, number, day) for model, days in self._state.days.items() for number, day in days.items()
+        ]
+
+    def _notes_of(self, model: str, number: int, own: bool, unusable: Collection[str]) -> list[SegmentNote]:
+        """Return the notes of a day, by key; the last days that were asked for stay in memory."""
+        notes = self._loaded.get((model, number))
+        if notes is None:
+            try:
+                notes = self._file.read(self._state.days[model][number])
+            except (sqlite3.Error, UnicodeDecodeError, Damaged) as error:
+                self._discard()
+                raise NotesDamaged(f"{self.warnings[-1]}; run the command again") from error
+            notes.sort(key=lambda note: note.info.key)
+            while len(self._loaded) >= _DAYS_IN_MEMORY:
+                del self._loaded[next(iter(self._loaded))]
+            self._loaded[model, number] = notes
+        if not own and not unusable:
+            return notes
+        return [note for note in notes if (number in note.days or not own) and note.info.key not in unusable]
+
+    def _all_notes(self, part_of_key: str = "") -> Iterator[SegmentNote]:
+        """Yield every note, some twice; of days without such a key none."""
+        for _, _, day in self._days():
+            if not part_of_key or self._file.may_have(day, part_of_key):
+                yield from self._file.read(day)
+
+    def _days_of(self, key: str) -> set[tuple[str, int | None]]:
+        """Return models and days of a segment, whatever became of it; None as day: any, it was never read."""
+        notes = (note for note in self._all_notes(key) if note.info.key == key)
+        note = self._earlier.get(key) or next(notes, None)
+        if note is not None:
+            return {(note.model, day) for day in note.near_days}
+        segment = keys.parse_segment_key(key)
+        return {(segment.model, None)} if segment else set()
+
+    def _discard(self) -> None:
+        """Begin with an empty file where it is damaged, and report that."""
+        path = self._file.path
+        self.warnings.append(f"{path} was damaged; frametally reads every segment's header again")
+        self._file.close()
+        try:
+            if path is not None:
+                path.unlink()
+        except OSError:
+            path = None
+        self._begin_empty(path)
+
+    def _begin_empty(self, path: Path | None) -> None:
+        self._file.close()
+        self._file = NotesFile(path)
+        self._state, self._stretches = State(), Stretches()
+        self._pending.clear()
+        self._loaded.clear()
+
+
+def _read_notes(
+    store: ObjectStore, infos: Sequence[ObjectInfo]
+) -> Iterator[tuple[ObjectInfo, SegmentNote | Skipped | None]]:
+    """Yield the notes of segments, in their order; see `_read_note`. Of many, some are read at once."""
+    if len(infos) <= _NOTES_AT_ONCE:
+        yield from _read_some(store, infos)
+        return
+    parts = [infos[start : start + _NOTES_AT_ONCE] for start in range(0, len(infos), _NOTES_AT_ONCE)]
+    with ThreadPoolExecutor(_READERS) as readers:
+        for start in range(0, len(parts), _READERS):  # what is read ahead is bounded
+            for notes in readers.map(partial(_read_some, store), parts[start : start + _READERS]):
+                yield from notes
+
+
+def _read_some(
+    store: ObjectStore, infos: Sequence[ObjectInfo]
+) -> list[tuple[ObjectInfo, SegmentNote | Skipped | None]]:
+    return [(info, _read_note(store, info)) for info in infos]
+
+
+def _read_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote | Skipped | None:
+    """Read a segment's header; return why there is none, or None: it is removed since it was listed."""
+    try:
+        return take_note(store, info)
+    except (Poison, Misconfigured) as error:
+        return Skipped(info.key, str(error))
+    except ObjectMissing:
+        return None
+
+
+def _link_of(note: SegmentNote) -> SegmentStretch:
+    key, next_offset = note.info.key, note.next_offset
+    first_offset = first_offset_of(key)
+    return SegmentStretch(key, key, first_offset, next_offset, next_offset - first_offset)
+
+
+def _ordered(notes: Iterable[SegmentNote]) -> Stretches:
+    stretches = Stretches()
+    for link in sorted({_link_of(note) for note in notes}):
+        stretches.add(link)
+    return stretches
+
+
+def _with_sources(sources: Iterable[str], notes: Iterable[SegmentNote]) -> list[str]:
+    return sorted({*sources, *(span.source for note in notes for span in note.spans)})
