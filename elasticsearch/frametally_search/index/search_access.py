@@ -210,16 +210,18 @@ LAYOUT_VERSION = 2
 
 _KEYWORD = {"type": "keyword"}
 _LONG = {"type": "long"}
+_MEASURE = {"type": "long", "index": False}  # a search by it takes longer; each row takes less to index
 _TIME = {"type": "date", "format": "epoch_millis"}
+_ONLY_FOUND = {"type": "keyword", "doc_values": False}
 _ONLY_KEPT = {"index": False, "doc_values": False}
 _PROPERTIES: dict[str, Any] = {
     # Of every document: what it is (`run`, `count`, `coverage`, `day` or `cells`), and the run that it is of.
     "kind": _KEYWORD,
-    "run": _KEYWORD,
+    "run": _ONLY_FOUND,
     "model": _KEYWORD,
     "interval_s": _LONG,
     "day": _KEYWORD,
-    "params": _KEYWORD,
+    "params": _ONLY_FOUND,
     "sequence": _LONG,
     # Of a run: that it is the day's current one. As JSON.
     "record": {"type": "keyword", **_ONLY_KEPT},
@@ -229,17 +231,17 @@ _PROPERTIES: dict[str, Any] = {
     # Of counts and coverage: rows of the base interval, for people.
     "source": _KEYWORD,
     "interval_start_ms": _TIME,
-    "frames": _LONG,
+    "frames": _MEASURE,
     # Of counts; days have the label, and their busiest frames.
     "label": _KEYWORD,
-    "detections": _LONG,
-    "peak": _LONG,
-    "objects": _LONG,
-    "tracked_detections": _LONG,
+    "detections": _MEASURE,
+    "peak": _MEASURE,
+    "objects": _MEASURE,
+    "tracked_detections": _MEASURE,
     "evidence": {"type": "object", "enabled": False},
     # Of coverage.
-    "analysed_fps": {"type": "double"},
-    "covered_ms": _LONG,
+    "analysed_fps": {"type": "double", "index": False},
+    "covered_ms": _MEASURE,
 }
 MAPPINGS: dict[str, Any] = {
     "dynamic": "strict",

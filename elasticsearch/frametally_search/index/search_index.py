@@ -97,16 +97,11 @@ class ElasticsearchIndex(DayIndex[Moment]):
 
     def _read_version(self, now: Moment) -> str:
         """Return the number of the last change of a current run, and which; also of one that is gone."""
-        hits = now.search(
-            {"terms": {"kind": ["run", "gone"]}},
-            size=1,
-            sort=[{"_seq_no": "desc"}],
-            source=False,
-            docvalue_fields=["run"],
-        )["hits"]["hits"]
+        current = {"terms": {"kind": ["run", "gone"]}}
+        hits = now.search(current, size=1, sort=[{"_seq_no": "desc"}], source=["run"])["hits"]["hits"]
         if not hits:
             return "0"
-        [run] = hits[0].get("fields", {}).get("run", [""])
+        run = hits[0]["_source"].get("run", "")
         return f"{hits[0]['sort'][0]}-{zlib.crc32(run.encode()):08x}"
 
     def _read_catalogue(self, now: Moment, version: str) -> DayCatalogue:
