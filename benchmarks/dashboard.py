@@ -6,8 +6,8 @@ Loads a year of three cameras and 80 labels into `--folder` (minutes; kept there
 `frametally serve`, in a process of its own, and asks it from this one: every route but `events`, whose answer
 does not end. Frames, pictures and tracks are there for some minutes, which are those asked for. Requests are
 sent when they are due, whether or not earlier ones have been answered, and timed from then. No two charts are
-quite the same, so that no answer is a kept one. With FRAMETALLY_TEST_ELASTICSEARCH_URL (and _USER, _PASSWORD)
-set, a tenth of it is asked in Elasticsearch, too, 5 times a second.
+quite the same, so that no answer is a kept one.
+`dashboard_indexes.py` asks other indexes.
 """
 
 from __future__ import annotations
@@ -45,16 +45,13 @@ from results import ROOT, Cell, Goal, Table, save
 
 from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.process.reports import NoProgress
-from frametally.settings.access import ServerAccess
-from frametally.settings.fields import SecretStr
 
 REQUESTS_A_SECOND = 20
-OF_SEARCH_A_SECOND = 5
 ZONES = ("Europe/Berlin", "UTC", "America/New_York", "Asia/Tokyo")
 MINUTES_WITH_FRAMES = 40
 MINUTES_WITH_TRACKS = 8  # on as many days, each with all its tracks
 _MOST_WARM_UP_S = 60
-_OF_STORE = ("first frame behind a bar", "picture of a frame", "unique objects behind a bar")
+OF_STORE = ("first frame behind a bar", "picture of a frame", "unique objects behind a bar")
 _ABOUT = (
     "How long answers take over a year of three cameras, each request timed from when it was due; the client "
     "shares the cores, and no chart is a kept one. One process of `frametally serve` with its own settings. "
@@ -241,29 +238,6 @@ def table(title: str, took: dict[str, list[float]], note: str) -> Table:
     )
 
 
-def elasticsearch(
-    folder: Path, asked: dict[str, Ask], seconds: float, days: int
-) -> tuple[Loaded, dict[str, list[float]]]:
-    """The same over a tenth of the objects, in the Elasticsearch that the environment names."""
-    address = os.environ["FRAMETALLY_TEST_ELASTICSEARCH_URL"]
-    user = os.environ.get("FRAMETALLY_TEST_ELASTICSEARCH_USER", "")
-    password = os.environ.get("FRAMETALLY_TEST_ELASTICSEARCH_PASSWORD", "")
-    url = f"elasticsearch+{address}" if not address.startswith("elasticsearch+") else address
-    with closing(open_count_index(url, ServerAccess(user=user, password=SecretStr(password)))) as index:
-        loaded = load_index(index, days=days, share=0.1)
-    env = {
-        "FRAMETALLY_INDEX_URL": url,
-        "FRAMETALLY_INDEX_USER": user,
-        "FRAMETALLY_INDEX_PASSWORD": password,
-        "FRAMETALLY_WEB_QUERY_TIMEOUT_S": "30",
-    }
-    only = {name: ask for name, ask in asked.items() if name not in _OF_STORE}
-    with serving(folder, env) as port:
-        warm_up(port, only)
-        measure(port, only, seconds=10, per_s=OF_SEARCH_A_SECOND)
-        return loaded, measure(port, only, seconds=seconds, per_s=OF_SEARCH_A_SECOND)
-
-
 def main() -> None:
     """Load, measure, save."""
     arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -290,13 +264,6 @@ def main() -> None:
         f"{parts:,} parts of segments. {REQUESTS_A_SECOND} requests a second in all, on one machine."
     )
     tables = [table("SQL index (SQLite)", took, note)]
-    if os.environ.get("FRAMETALLY_TEST_ELASTICSEARCH_URL"):
-        of_search, answers = elasticsearch(folder, asked, chosen.seconds, chosen.days)
-        note = (
-            f"A tenth of the objects: {of_search.detections:,} detections in {of_search.counts:,} rows, and "
-            f"as much coverage as above. {OF_SEARCH_A_SECOND} requests a second; it has the same cores, too."
-        )
-        tables.append(table("Elasticsearch", answers, note))
     for one in tables:
         for row in one.rows:
             print(one.title, *row, sep=" | ")

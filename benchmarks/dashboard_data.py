@@ -59,25 +59,24 @@ class Minute(NamedTuple):
     boxes: dict[tuple[str, str], int]
 
 
-def load_index(index: CountIndex, *, days: int, share: float = 1.0, tracked: Collection[int] = ()) -> Loaded:
-    """Publish `days` days; `share` of the objects. Days that are there already are not made again.
+def load_index(index: CountIndex, *, days: int, tracked: Collection[int] = ()) -> Loaded:
+    """Publish `days` days. Days that are there already are not made again.
 
     Args:
         index: Is filled.
         days: How many, from the first on.
-        share: Of the objects.
         tracked: Numbers of the days that have tracks in the store.
     """
-    there = {run.run_id + run.day for run in index.current_runs()}
+    there = {run.day: run.sequence for run in index.current_runs()}
     rows = covered = detections = 0
     for number in range(days):
         day_ms = FIRST_DAY_MS + number * DAY_MS
-        of_day = day_of_boxes(number) if share == 1.0 else _thinned(day_of_boxes(number), share)
+        of_day = day_of_boxes(number)
         rows += int(np.count_nonzero(of_day))
         covered += of_day.shape[0] * of_day.shape[1]
         detections += int(of_day.sum())
         run = run_of(day_ms, tracked=number in tracked)
-        if run.run_id + run.day not in there:
+        if there.get(run.day, 0) < run.sequence:
             index.publish(run, counts_of(of_day, day_ms), coverage_of(of_day, day_ms))
     return Loaded(rows, covered, detections)
 
@@ -93,11 +92,6 @@ def day_of_boxes(number: int) -> np.ndarray:
     mean = np.array(_SHARE)[:, None, None] * by_day[None, :, None] * rates[None, None, :]
     objects = rng.poisson(mean)
     return rng.poisson(objects * _FRAMES_AN_OBJECT).astype(np.int64)
-
-
-def _thinned(boxes: np.ndarray, share: float) -> np.ndarray:
-    keep = np.random.default_rng(1).random(boxes.shape) < share
-    return boxes * keep
 
 
 def objects_of(boxes: np.ndarray) -> np.ndarray:

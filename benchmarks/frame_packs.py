@@ -14,6 +14,7 @@ import argparse
 import dataclasses
 import os
 import statistics
+import sys
 import tempfile
 import time
 import uuid
@@ -27,8 +28,6 @@ from typing import NamedTuple
 
 import av
 from results import ROOT, Cell, Goal, Table, save
-from serving.needs import server
-from tests.servers.s3_fault_proxy import FaultProxy
 
 from frametally import keys
 from frametally.files.demo_clip import ensure_demo_clip
@@ -45,6 +44,10 @@ from frametally.settings.loading import Settings
 from frametally_cli.bucket import set_up_store
 from frametally_producer.produce import produce
 from frametally_producer.writing.production import ProduceCall
+
+sys.path.append(str(ROOT / "tests" / "servers"))
+from s3_fault_proxy import FaultProxy
+from serving.needs import server
 
 FPS, START = 5, "2026-03-01T08:00:00Z"
 MINUTES_A_DAY, CAMERAS, DAYS = 1440, 1000, 365

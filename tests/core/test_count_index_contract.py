@@ -62,8 +62,17 @@ def elasticsearch() -> AbstractContextManager[Any]:
     return fresh_alias()
 
 
+def sharded() -> AbstractContextManager[Any]:
+    from elasticsearch_indices import fresh_alias
+
+    return fresh_alias(shards=3)
+
+
 # A further adapter is one more line: a context with the URL of an empty index, and how to log in.
-ADAPTERS = [sqlite, *(pytest.param(real, marks=pytest.mark.services) for real in (postgres, elasticsearch))]
+ADAPTERS = [
+    sqlite,
+    *(pytest.param(real, marks=pytest.mark.services) for real in (postgres, elasticsearch, sharded)),
+]
 
 
 @pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.__name__)

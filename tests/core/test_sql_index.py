@@ -18,10 +18,10 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 from tests.fakes.records import make_count, make_coverage, make_run
 
+from frametally.adapters.day_cells import sums as day_sums
 from frametally.adapters.sql import engine as sql_engine
 from frametally.adapters.sql import engine as sql_limits
 from frametally.adapters.sql.index import counts as sql_index
-from frametally.adapters.sql.index import sums as sql_sums
 from frametally.adapters.sql.index import tables as sql_tables
 from frametally.adapters.sql.index.counts import SqlIndex
 from frametally.errors import Misconfigured, Retryable
@@ -214,7 +214,7 @@ def test_many_processes_may_open_a_new_index_at_once(path: Path, opened: Callabl
 def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(
     path: Path, monkeypatch: pytest.MonkeyPatch, opened: Callable[..., SqlIndex]
 ) -> None:
-    for module in (base_index, sql_sums):
+    for module in (base_index, day_sums):
         monkeypatch.setattr(module, "MAX_BUCKETS", 2)
     index = opened(path)
     records = [make_coverage(n * 60_000) for n in range(3)]

@@ -7,7 +7,7 @@ import random
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,15 @@ from hypothesis import strategies as st
 from tests.fakes.records import make_coverage, make_run
 
 from frametally import keys
+from frametally.adapters.day_cells.cells import OBJECTS, differing_sources, unpack
+from frametally.adapters.day_cells.storage import DETECTIONS, Packed, decode_packed
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index
+from frametally.ports.steps import rolled_steps
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.settings.access import ServerAccess
-from frametally_search.index.documents import documents
+from frametally_search.index.documents import documents, packed_in
 from frametally_search.index.search_access import DEFAULT_ALIAS, MAPPINGS, STAGES, ElasticsearchCluster
 
 DAY_MS = keys.day_start_ms("2026-01-01")
@@ -58,24 +61,33 @@ def records(draw: st.DrawFn) -> tuple[int, list[IntervalCount], list[Coverage]]:
     return interval_s, list(counts.values()), list(coverage.values())
 
 
+def cells_of(made: dict[str, dict[str, Any]]) -> dict[int, Packed]:
+    """What is packed, by step."""
+    found = {}
+    for fields in made.values():
+        if fields["kind"] == "cells":
+            packed = packed_in(fields)
+            assert packed is not None
+            found[fields["step_s"]] = decode_packed(packed)
+    return found
+
+
 @pytest.mark.thorough
 @given(records())
 def test_each_step_holds_the_whole_run_once(made: tuple[int, list[IntervalCount], list[Coverage]]) -> None:
     interval_s, counts, coverage = made
-    found = [document.source for document in documents(run(interval_s), counts, coverage)]
-    steps = {interval_s} | {fields["step_s"] for fields in found}
-    for step_s in steps:
-        of_step = [fields for fields in found if fields["step_s"] == step_s]
-        bars = [fields for fields in of_step if fields["kind"] == "count"]
-        assert sum(fields["detections"] for fields in bars) == sum(count.detections for count in counts)
-        assert max((fields["peak"] for fields in bars), default=0) == max((c.peak for c in counts), default=0)
-        unknown = sum(fields["objects"] is None for fields in bars)
-        assert (unknown > 0) == any(count.objects is None for count in counts)
-        covered = [fields for fields in of_step if fields["kind"] == "coverage"]
-        assert sum(fields["frames"] for fields in covered) == sum(record.frames for record in coverage)
-        assert all(fields["interval_start_ms"] % (step_s * 1000) == 0 for fields in of_step if step_s != 7)
-    for fields in found:
-        assert fields["rolled"] == (fields["step_s"] != interval_s)
+    found = {document.id: document.source for document in documents(run(interval_s), counts, coverage)}
+    rows = [fields for fields in found.values() if fields["kind"] in ("count", "coverage")]
+    assert len(rows) == len(counts) + len(coverage)
+    packed = cells_of(found)
+    assert [*packed] == [interval_s, *rolled_steps(interval_s)]
+    for of_step in packed.values():
+        cells = unpack(of_step, 0, {}, {}, is_long=False)
+        assert cells.counts[DETECTIONS].sum() == sum(count.detections for count in counts)
+        assert (cells.counts[OBJECTS] < 0).any() == any(count.objects is None for count in counts)
+        assert cells.coverage[DETECTIONS].sum() == sum(record.frames for record in coverage)
+    days = [fields for fields in found.values() if fields["kind"] == "day"]
+    assert {(day["label"], day["source"]) for day in days} == {(one.label, one.source) for one in counts}
 
 
 @pytest.mark.thorough
@@ -88,8 +100,18 @@ def test_the_same_run_has_the_same_documents_in_any_order(
     chance.shuffle(counts)
     chance.shuffle(coverage)
     again = {document.id: document.source for document in documents(run(interval_s), counts, coverage)}
-    assert again == first
+    assert again.keys() == first.keys()
+    for step_s, packed in cells_of(first).items():
+        assert differing_sources([packed, cells_of(again)[step_s]]) == set()
+    assert all(again[id] == fields for id, fields in first.items() if fields["kind"] != "cells")
     assert all(id.startswith("model=m/params=00000000/") and len(id.encode()) <= 512 for id in first)
+
+
+def test_packed_cells_that_are_changed_or_gone_are_nothing() -> None:
+    [fields] = [one.source for one in documents(run(86_400), [], [])]
+    assert packed_in(fields)
+    for damaged in (None, {}, {"packed": "no"}, {"packed": fields["packed"][:-4]}):
+        assert packed_in(damaged) is None
 
 
 def test_what_comes_twice_is_poison() -> None:
@@ -107,6 +129,7 @@ def test_what_comes_twice_is_poison() -> None:
         ("elasticsearch+http://host/a/b", "is not an alias name"),
         ("elasticsearch+http://host/Counts", "is not an alias name"),
         ("elasticsearch+http://host/?a=b", "is not the URL of an Elasticsearch server"),
+        ("elasticsearch+http://host/?shards=0", r"\?shards=3 for an index with as many shards \(1 to 999\)"),
     ],
 )
 def test_a_url_that_names_no_index_is_refused_without_its_password(url: str, says: str) -> None:
@@ -118,6 +141,8 @@ def test_a_url_that_names_no_index_is_refused_without_its_password(url: str, say
 
 def test_an_alias_of_its_own_stands_behind_the_last_slash() -> None:
     assert ElasticsearchCluster("elasticsearch+https://host/mine", None).alias == "mine"
+    of_three = ElasticsearchCluster("elasticsearch+https://host?shards=3", None)
+    assert (of_three.alias, of_three.shards) == (DEFAULT_ALIAS, 3)
     cluster = ElasticsearchCluster("elasticsearch+http://host", None)
     assert cluster.name == "count index http://host:9200/hadoop-object-counts"
 
@@ -131,6 +156,7 @@ def test_an_alias_of_its_own_stands_behind_the_last_slash() -> None:
         (404, "index_not_found_exception", Misconfigured),
         (429, "circuit_breaking_exception", Retryable),
         (503, "unavailable_shards_exception", Retryable),
+        (503, "search_phase_execution_exception: Search rejected due to missing shards [[x][1]]", Retryable),
         (400, "document_parsing_exception", type(None)),
     ],
 )
@@ -149,22 +175,24 @@ def test_a_server_that_says_nothing_is_waited_for_no_longer_than_asked() -> None
 
 ALIAS = "counts"
 EXPIRED = {"type": "search_context_missing_exception", "reason": "No search context found for id [7]"}
-NO_INDEX = {"type": "index_not_found_exception", "reason": "no such index [counts-v1]"}
+NO_INDEX = {"type": "index_not_found_exception", "reason": "no such index [counts-v2]"}
 
 
 class Server(ThreadingHTTPServer):
     """An empty Elasticsearch whose searches are refused so many times with 404, as a real one words it."""
 
-    def __init__(self, refusals: int, error: dict[str, Any]) -> None:
+    def __init__(self, refusals: int, error: dict[str, Any], *, older: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), Answering)
-        self.refusals, self.error, self.opened = refusals, error, 0
+        self.refusals, self.error, self.opened, self.older = refusals, error, 0, older
 
     def answer(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
-        if path.startswith(f"/{ALIAS}-v1/_mapping"):
-            return 200, {f"{ALIAS}-v1": {"mappings": MAPPINGS}}
-        if path.startswith(f"/{ALIAS}-v1/_settings"):
-            return 200, {f"{ALIAS}-v1": {"settings": {"index": {"number_of_shards": "1"}}}}
-        if path.startswith(f"/{ALIAS}-v1/_pit"):
+        if method == "HEAD":
+            return 200, {}
+        if path.startswith(f"/{ALIAS}-v2/_mapping") and self.older:
+            return 404, {"error": NO_INDEX, "status": 404}
+        if path.startswith(f"/{ALIAS}-v2/_mapping"):
+            return 200, {f"{ALIAS}-v2": {"mappings": MAPPINGS}}
+        if path.startswith(f"/{ALIAS}-v2/_pit"):
             self.opened += 1
             return 200, {"id": f"moment {self.opened}"}
         if method == "DELETE":
@@ -187,22 +215,30 @@ class Answering(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(data)))
         self.send_header("X-Elastic-Product", "Elasticsearch")
         self.end_headers()
-        self.wfile.write(data)
+        self.wfile.write(data if self.command != "HEAD" else b"")
 
-    do_POST = do_DELETE = do_GET  # noqa: N815 - names of the library
+    do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815 - names of the library
 
     def log_message(self, *args: object) -> None:
         pass
 
 
-@pytest.fixture
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
-    with Server(*request.param) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield server
+@contextmanager
+def answered(server: Server) -> Iterator[None]:
+    """Have the server answer in the block."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield
+    finally:
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    with Server(*request.param) as server, answered(server):
+        yield server
 
 
 def url(server: Server) -> str:
@@ -228,6 +264,12 @@ def test_an_index_that_is_gone_needs_a_person(server: Server) -> None:
     with closing(open_count_index(url(server))) as index, pytest.raises(Misconfigured, match="setup"):
         index.series()
     assert server.opened == 1
+
+
+def test_an_index_of_an_older_layout_is_refused_with_the_remedy() -> None:
+    says = f"older version of frametally .{ALIAS}-v1.: run `frametally setup`, then `frametally index`"
+    with Server(0, NO_INDEX, older=True) as older, answered(older), pytest.raises(Misconfigured, match=says):
+        open_count_index(url(older))
 
 
 ROLES = Path(__file__).resolve().parents[2] / "cloud-services" / "elasticsearch" / "roles.yml"

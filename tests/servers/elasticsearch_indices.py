@@ -14,19 +14,23 @@ from frametally.settings.fields import SecretStr
 
 
 @contextmanager
-def fresh_alias(values: Mapping[str, str] | None = None) -> Iterator[tuple[str, ServerAccess]]:
+def fresh_alias(
+    values: Mapping[str, str] | None = None, *, shards: int = 1
+) -> Iterator[tuple[str, ServerAccess]]:
     """URL of an alias that is not there yet, and how to log in; skips where there is no server.
 
     Args:
         values: The server's, as `server("elasticsearch")` gives them, if it is another one.
+        shards: Of the index.
     """
     values = values or server("elasticsearch")
     alias = f"hadoop-object-counts-{secrets.token_hex(6)}"
     try:
-        yield f"{values['URL']}/{alias}", access_of(values)
+        yield f"{values['URL']}/{alias}{f'?shards={shards}' if shards > 1 else ''}", access_of(values)
     finally:
         with administration(values) as client:
-            client.options(ignore_status=404).indices.delete(index=f"{alias}-v1")
+            layouts = [f"{alias}-v{layout}" for layout in (1, 2)]
+            client.indices.delete(index=layouts, ignore_unavailable=True)
             client.options(ignore_status=404).indices.delete_index_template(name=alias)
 
 

@@ -30,12 +30,13 @@ _USERS = {
     "frametally-indexer": ["frametally_indexer"],
     "frametally-dashboard": ["frametally_dashboard"],
 }
-_HEAP_MB = 384
+_HEAP_MB = "384"
 
 
 def start(place: Place) -> dict[str, str]:
     """Start it; a later start finds the data again."""
     java = _java_home()
+    heap_mb = place.options.get("heap_mb", _HEAP_MB)
     home = _unpacked(place)
     port = place.port()
     config, data, logs, scratch = (place.folder / name for name in ("config", "data", "logs", "tmp"))
@@ -57,9 +58,10 @@ def start(place: Place) -> dict[str, str]:
     )
     (config / "jvm.options.d").mkdir(exist_ok=True)
     (config / "jvm.options.d" / "tests.options").write_text(
-        f"-Xms{_HEAP_MB}m\n-Xmx{_HEAP_MB}m\n-XX:-HeapDumpOnOutOfMemoryError\n"
+        f"-Xms{heap_mb}m\n-Xmx{heap_mb}m\n-XX:-HeapDumpOnOutOfMemoryError\n"
         "-Xlog:disable\n-Xlog:all=warning:stderr\n"
-        "-XX:TieredStopAtLevel=1\n",  # ready sooner
+        # Ready sooner; with a heap of its own it is measured, as it would run.
+        + ("-XX:TieredStopAtLevel=1\n" if heap_mb == _HEAP_MB else ""),
         encoding="utf-8",
     )
     shutil.copy(_ROLES, config / "roles.yml")
@@ -77,6 +79,7 @@ def start(place: Place) -> dict[str, str]:
         "URL": f"elasticsearch+http://127.0.0.1:{port}",
         "USER": "frametally",
         "PASSWORD": place.secret("frametally"),
+        "HEAP_MB": heap_mb,
         "SUPERUSER": _SUPERUSER,
         "SUPERUSER_PASSWORD": place.secret(_SUPERUSER),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import re
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -20,22 +22,22 @@ from elasticsearch_indices import access_of, administration, fresh_alias
 from serving.needs import server
 from serving.own import OwnServer, folder_for_anyone
 from tests.fakes.memory import MemoryStore
-from tests.fakes.records import make_count, make_coverage, make_run
+from tests.fakes.records import make_count, make_coverage, make_run, put_run
 
-from elasticsearch import Elasticsearch
+from elasticsearch import BadRequestError, Elasticsearch
 from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index
-from frametally.ports.count_index import CountIndex, CountQuery
+from frametally.ports.count_index import CountIndex, CountQuery, IndexDamaged
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import TookTooLong, time_limit
-from frametally.records import Coverage, IntervalCount, Run, encode
+from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
 from frametally.settings.access import ServerAccess
 from frametally.settings.fields import SecretStr
 from frametally_cli.main import main
 from frametally_search.index import publication as elasticsearch_publication
-from frametally_search.index.queries import Moment, Searched
-from frametally_search.index.search_index import ElasticsearchCatalogue
+from frametally_search.index import search_access
+from frametally_search.index.queries import Moment
 from frametally_search.indexer import index_runs
 
 pytestmark = pytest.mark.services
@@ -94,9 +96,15 @@ def total(index: CountIndex, model: str) -> int:
     return sum(boxes for _, boxes in index.labels(model))
 
 
+def index_of(url: str) -> str:
+    """The index behind the alias of a URL."""
+    *_, name = urlsplit(url.removeprefix("elasticsearch+")).path.split("/")
+    return f"{name or search_access.DEFAULT_ALIAS}-v2"
+
+
 def of_model(admin: Elasticsearch, place: tuple[str, ServerAccess], model: str, **terms: Any) -> list[Any]:
     """Documents of a model in the index itself, whatever queries make of them."""
-    index = place[0].rpartition("/")[2] + "-v1"
+    index = index_of(place[0])
     admin.indices.refresh(index=index)
     filters = [{"term": {name: value}} for name, value in {"model": model, **terms}.items()]
     return admin.search(index=index, query={"bool": {"filter": filters}}, size=10_000)["hits"]["hits"]
@@ -189,12 +197,12 @@ def test_setup_makes_it_once_checks_rights_and_names_the_missing_ones(
             assert (code, f"every permission that the stage {stage} needs" in told) == (0, True)
         code, told = setup("dashboard", "--check", "--stage", "search")
         assert code == 2
-        assert re.search(r"lacks permissions that the stage search needs: index \(\S+-v1\), delete \(", told)
+        assert re.search(r"lacks permissions that the stage search needs: index \(\S+-v2\), delete \(", told)
 
 
 def test_another_programs_index_is_refused_and_left_as_it_is(admin: Elasticsearch) -> None:
     with fresh_alias() as (url, access):
-        index = url.rpartition("/")[2] + "-v1"
+        index = index_of(url)
         admin.indices.create(index=index, mappings={"properties": {"x": {"type": "keyword"}}})
         with pytest.raises(Misconfigured, match="another program's index"):
             open_count_index(url, access)
@@ -205,7 +213,7 @@ def test_an_index_that_is_removed_meanwhile_is_one_line_and_never_made_by_chance
     admin: Elasticsearch,
 ) -> None:
     with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
-        name = url.rpartition("/")[2] + "-v1"
+        name = index_of(url)
         admin.indices.delete(index=name)
         for ask in (index.series, index.check):
             with pytest.raises(Misconfigured, match="run `frametally setup`"):
@@ -235,7 +243,7 @@ BLOCKS = {"the disk is full": "read_only_allow_delete", "no writes": "write", "r
 @pytest.mark.usefixtures("impatient")
 def test_a_read_only_index_is_one_line_and_nothing_is_lost(block: str, admin: Elasticsearch) -> None:
     with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
-        name = url.rpartition("/")[2] + "-v1"
+        name = index_of(url)
         assert index.publish(run("m"), [count("m", detections=5)], [coverage("m")])
         admin.indices.put_settings(index=name, settings={f"index.blocks.{BLOCKS[block]}": True})
         with pytest.raises(Retryable, match="the index is read-only: free some space") as raised:
@@ -249,7 +257,7 @@ def test_a_read_only_index_is_one_line_and_nothing_is_lost(block: str, admin: El
 
 def test_what_is_refused_with_429_is_tried_again_until_it_is_taken(admin: Elasticsearch) -> None:
     with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
-        name = url.rpartition("/")[2] + "-v1"
+        name = index_of(url)
         block = "index.blocks.read_only_allow_delete"  # answers 429
         admin.indices.put_settings(index=name, settings={block: True})
         given: list[int] = []
@@ -434,17 +442,16 @@ def test_a_run_published_in_the_middle_of_a_query_is_not_seen_by_it(
         counts = [count(model, number, detections=sequence) for number in range(50)]
         assert shared.publish(run(model, sequence), counts, [coverage(model, sequence)])
 
-    searches, newer = ElasticsearchCatalogue.searches, iter(range(2, 99))
+    read, newer = Moment.sources, iter(range(2, 99))
 
-    def then_publish(there: ElasticsearchCatalogue, *selected: Any) -> list[Searched]:
-        found = [*searches(there, *selected)]
-        publish(next(newer))  # the documents that were found are deleted by now
-        admin.indices.refresh(index=place[0].rpartition("/")[2] + "-v1")
-        return found
+    def publish_before(self: Moment, *asked: Any) -> dict[str, dict[str, Any]]:
+        publish(next(newer))  # the documents that are read are deleted by now
+        admin.indices.refresh(index=index_of(place[0]))
+        return read(self, *asked)
 
     publish(1)
-    monkeypatch.setattr(ElasticsearchCatalogue, "searches", then_publish)
-    for sequence in (1, 3):  # the runs are looked up for the counts and for the coverage
+    monkeypatch.setattr(Moment, "sources", publish_before)
+    for sequence in (1, 2):
         seen = shared.histogram(CountQuery(model=model, base_interval_s=60, interval_s=86_400))
         assert [(bar.detections, bar.peak) for bar in seen.buckets] == [(50 * sequence, sequence)]
         assert [covered.frames for covered in seen.coverage] == [sequence]
@@ -548,3 +555,148 @@ def test_a_point_in_time_that_the_server_has_given_up_is_opened_anew(
         monkeypatch.setattr(Moment, "search", search_in_the_first_too_late)
         assert [one.model for one in index.current_runs() if one.model == model] == [model]
     assert len(set(searched)) == 2
+
+
+def test_an_index_of_the_older_layout_is_refused_with_the_remedy_which_moves_the_alias(
+    admin: Elasticsearch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with fresh_alias() as (url, access):
+        alias = url.rpartition("/")[2]
+        older = f"{alias}-v1"
+        admin.indices.create(index=older, aliases={alias: {}})
+        for _ in range(2):
+            with pytest.raises(
+                Misconfigured, match=f"older version.*{older}.*setup.*index.*{alias}-v2.*delete"
+            ):
+                open_count_index(url, access)
+        monkeypatch.setenv("FRAMETALLY_INDEX_URL", f"{url}?shards=2")
+        monkeypatch.setenv("FRAMETALLY_INDEX_USER", access.user)
+        monkeypatch.setenv("FRAMETALLY_INDEX_PASSWORD", access.password.get_secret_value())
+        assert main(["setup", "--data-dir", str(tmp_path), "--stage", "admin"]) == 0, capsys.readouterr()
+        with closing(open_count_index(url, access)) as index:
+            assert index.publish(run("m"), [count("m", detections=5)], [coverage("m")])
+            assert total(index, "m") == 5
+        assert [*admin.indices.get_alias(name=alias)] == [f"{alias}-v2"]
+        assert admin.indices.exists(index=older)  # a person deletes it
+        [settings] = admin.indices.get_settings(index=f"{alias}-v2").values()
+        assert settings["settings"]["index"]["number_of_shards"] == "2"
+
+
+@pytest.mark.parametrize("kind", ["cells", "day", "count"])
+def test_a_document_that_is_gone_is_told_and_repaired_and_never_counts_less(
+    admin: Elasticsearch, kind: str
+) -> None:
+    shown = Evidence(image_path="images/a", captured_at_ms=DAY_MS, count=1)
+    counts = [msgspec.structs.replace(count("m", number), evidence=[shown]) for number in range(3)]
+    with fresh_alias(shards=3) as (url, access), closing(open_count_index(url, access)) as index:
+        name = index_of(url)
+        assert index.publish(run("m"), counts, [coverage("m")])
+        admin.indices.refresh(index=name)
+        for hit in admin.search(index=name, query={"term": {"kind": kind}}, size=99)["hits"]["hits"]:
+            admin.delete(index=name, id=hit["_id"], refresh=True)
+        asked = CountQuery(
+            model="m", base_interval_s=60, from_ms=DAY_MS + (MINUTE_MS if kind == "count" else 0)
+        )
+        with pytest.raises(IndexDamaged, match=r"2026-01-01; run `frametally index --repair`"):
+            index.evidence(asked)
+        assert index.differing_sources(run("m"), counts, [coverage("m")]) == ["gate"]
+        index.remove(run("m"))
+        assert index.publish(run("m"), counts, [coverage("m")])
+        assert [item.evidence for item in index.evidence(asked)] == [shown]
+
+
+def test_cells_with_changed_bytes_are_told(admin: Elasticsearch) -> None:
+    with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
+        name = index_of(url)
+        assert index.publish(run("m"), [count("m")], [coverage("m")])
+        [hit, *_] = admin.search(index=name, query={"term": {"step_s": 86_400}})["hits"]["hits"]
+        packed = bytearray(base64.b64decode(hit["_source"]["packed"]))
+        packed[len(packed) // 2] ^= 1
+        changed = {"packed": base64.b64encode(packed).decode()}
+        admin.update(index=name, id=hit["_id"], doc=changed, refresh=True)
+        with pytest.raises(IndexDamaged, match="its counts on 2026-01-01"):
+            index.labels("m")
+
+
+@pytest.mark.timeout(600)  # the setting that keeps a shard away is the whole server's: it has its own
+def test_a_shard_that_is_missing_is_one_line_with_the_remedy_and_never_counts_less() -> None:
+    keep_away = "cluster.routing.allocation.node_initial_primaries_recoveries"
+    with folder_for_anyone() as folder, OwnServer("elasticsearch", folder) as own, ExitStack() as stack:
+        url, access = f"{own.values['URL']}?shards=3", access_of(own.values)
+        admin = stack.enter_context(administration(own.values))
+        index = stack.enter_context(closing(open_count_index(url, access)))
+        for day in range(6):
+            start_ms = DAY_MS + day * 1440 * MINUTE_MS
+            counts = [make_count(start_ms, "car", 1, model="m", evidence=[])]
+            filmed = [make_coverage(start_ms, 1, model="m")]
+            assert index.publish(run("m", day=keys.utc_day(start_ms)), counts, filmed)
+        assert total(index, "m") == 6  # and all cells of days are in memory
+        another = stack.enter_context(closing(open_count_index(url, access)))
+        [node] = admin.nodes.info(filter_path="nodes.*.name")["nodes"].values()
+        for shard in range(3):
+            admin.cluster.put_settings(transient={keep_away: 0})
+            cancel = {"index": index_of(url), "shard": shard, "node": node["name"], "allow_primary": True}
+            admin.cluster.reroute(commands=[{"cancel": cancel}], metric="none")
+            for reader in (index, another):
+                with pytest.raises(Retryable, match="parts of the count index are missing") as raised:
+                    total(reader, "m")
+                assert "\n" not in str(raised.value)
+            admin.cluster.put_settings(transient={keep_away: None})
+            admin.cluster.health(index=index_of(url), wait_for_status="green", timeout="60s")
+            assert total(index, "m") == total(another, "m") == 6
+
+
+def test_shards_that_open_their_moments_one_after_the_other_give_no_answer_of_two_states(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with fresh_alias(shards=3) as (url, access), closing(open_count_index(url, access)) as index:
+        assert index.publish(run("m"), [count("m", detections=1)], [coverage("m")])
+        read, late = Moment.sources, [True]
+
+        def of_a_later_shard(self: Moment, ids: Any, field: str) -> dict[str, dict[str, Any]]:
+            if late and field == "packed":
+                late.clear()  # the shards of the cells opened theirs when the day's older run was deleted
+                assert index.publish(run("m", 2), [count("m", detections=2)], [coverage("m")])
+                return {}
+            return read(self, ids, field)
+
+        monkeypatch.setattr(Moment, "sources", of_a_later_shard)
+        seen = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=86_400))
+        assert [bar.detections for bar in seen.buckets] == [2]
+        assert not late
+
+
+def test_a_rollover_by_others_moves_the_alias_alone_and_setup_moves_it_back(admin: Elasticsearch) -> None:
+    with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
+        alias = url.rpartition("/")[2]
+        rolled = f"{alias}-000002"
+        assert index.publish(run("m"), [count("m", detections=5)], [coverage("m")])
+        try:
+            with pytest.raises(BadRequestError, match="does not match pattern"):  # as a policy would try it
+                admin.indices.rollover(alias=alias)
+            admin.indices.rollover(alias=alias, new_index=rolled)
+            assert total(index, "m") == 5
+            assert index.publish(run("m", 2), [count("m", detections=6)], [coverage("m")])
+            assert total(index, "m") == 6
+            assert admin.count(index=rolled)["count"] == 0
+            search_access.set_up(index._cluster)  # type: ignore[attr-defined]
+            assert f"{alias}-v2" in admin.indices.get_alias(name=alias)
+        finally:
+            admin.options(ignore_status=404).indices.delete(index=rolled)
+
+
+def test_an_index_that_a_policy_deletes_is_one_line_and_comes_back_from_the_store(
+    admin: Elasticsearch,
+) -> None:
+    store = MemoryStore()
+    published = msgspec.structs.replace(run("m"), frames=1)
+    put_run(store, published, [count("m")], [coverage("m")])
+    with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
+        index_runs(store=store, index=index, progress=NoProgress())
+        before = index.labels("m")
+        admin.indices.delete(index=index_of(url))
+        with pytest.raises(Misconfigured, match="run `frametally setup`"):
+            index.labels("m")
+        with closing(open_count_index(url, access)) as again:
+            index_runs(store=store, index=again, progress=NoProgress())
+            assert again.labels("m") == before != []

@@ -1,12 +1,14 @@
-"""A run's records as documents: those of the base interval as they are, and their sums over longer steps.
+"""A run's records as documents: a row each of the base interval, what each day shows, and the packed steps.
 
 A document's `_id` begins with the run that it belongs to and is the same however often it is made, so that
-what is sent again adds nothing.
+what is sent again adds nothing, and a reader names the documents of a run that it needs.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -17,11 +19,13 @@ from frametally import keys
 from frametally.books.runs import check_record
 from frametally.errors import Poison
 from frametally.ports.count_index import IndexDamaged
-from frametally.ports.merging import slowest_or_unknown, sum_or_unknown
-from frametally.ports.steps import rolled_steps
-from frametally.records import Coverage, IntervalCount, Run, decode, encode
-from frametally.rules.evidence import MOST_EVIDENCE
-from frametally.rules.times import DAY_S
+from frametally.records import Coverage, Evidence, IntervalCount, Run, decode, encode
+from frametally.rules.evidence import busiest
+
+_FASTEST = 1
+_ROWS_AT_ONCE = 2_000
+CURRENT = "current"
+"""The routing of the documents that name current runs: they lie in one shard, whichever it is."""
 
 
 class Document(NamedTuple):
@@ -68,42 +72,58 @@ def current_run(document: Mapping[str, Any]) -> Run:
     raise IndexDamaged(f"its entry for {document['day']} ({document['model']}, {document['interval_s']} s)")
 
 
+def cells_id(run: str, step_s: int) -> str:
+    """Return the `_id` of what is packed of a run by a step."""
+    return _id(run, "cells", step_s)
+
+
+def frames_id(run: str, label: str, source: str, start_ms: int | None) -> str:
+    """Return the `_id` of what shows the frames of a bar of the base interval; of a day, if None."""
+    return _id(run, *(("day", label, source) if start_ms is None else ("count", label, source, start_ms)))
+
+
 def documents(run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> Iterator[Document]:
     """Give all documents of a run but the one that makes it current. Raises `Poison`."""
+    from frametally.adapters.day_cells.cells import CellPacker, CountedTwice  # numpy takes long
+
     of_run = _of_run(run)
-    steps = rolled_steps(run.interval_s)
-    rolled_counts: dict[tuple[int, int, str, str], dict[str, Any]] = {}
-    rolled_coverage: dict[tuple[int, int, str], dict[str, Any]] = {}
-    names: set[str] = set()
-
-    def made(kind: str, fields: dict[str, Any], *place: object) -> Document:
-        digest = hashlib.blake2b(msgspec.json.encode([kind, *place]), digest_size=16).hexdigest()
-        if digest in names:
-            raise Poison(
-                f"run {run.prefix} counts something twice ({kind} {place!r:.200}), so frametally does not "
-                "index it"
-            )
-        names.add(digest)
-        return Document(f"{of_run['run']}#{digest}", {"kind": kind, **of_run, **fields})
-
+    key = of_run["run"]
+    packer = CellPacker(keys.day_start_ms(run.day), run.interval_s)
+    of_day: dict[tuple[str, str], list[Evidence]] = {}
     for count in counts:
         check_record(count, run)
-        fields = _count_fields(count)
-        yield made("count", fields, run.interval_s, count.label, count.source, count.interval_start_ms)
-        for step_s in steps:
-            start_ms = count.interval_start_ms // (step_s * 1000) * (step_s * 1000)
-            _add_count(rolled_counts, (step_s, start_ms, count.label, count.source), fields)
+        packer.add_counts([count])
+        place = count.label, count.source
+        of_day[place] = busiest([*of_day.get(place, ()), *count.evidence])
+        fields = {**of_run, "kind": "count", **_count_fields(count)}
+        yield Document(frames_id(key, *place, count.interval_start_ms), fields)
     for record in coverage:
         check_record(record, run)
-        fields = _coverage_fields(record)
-        yield made("coverage", fields, run.interval_s, record.source, record.interval_start_ms)
-        for step_s in steps:
-            start_ms = record.interval_start_ms // (step_s * 1000) * (step_s * 1000)
-            _add_coverage(rolled_coverage, (step_s, start_ms, record.source), fields)
-    for (step_s, start_ms, label, source), fields in rolled_counts.items():
-        yield made("count", fields, step_s, label, source, start_ms)
-    for (step_s, start_ms, source), fields in rolled_coverage.items():
-        yield made("coverage", fields, step_s, source, start_ms)
+        packer.add_coverage([record])
+        document_id = _id(key, "coverage", record.source, record.interval_start_ms)
+        yield Document(document_id, {**of_run, "kind": "coverage", **_coverage_fields(record)})
+    for (label, source), frames in of_day.items():
+        fields = {"kind": "day", "label": label, "source": source, "evidence": _frame_fields(frames)}
+        yield Document(frames_id(key, label, source, None), {**of_run, **fields})
+    try:
+        for step_s, packed in packer.pack():
+            body = base64.b64encode(zlib.compress(packed, _FASTEST)).decode()
+            fields = {"kind": "cells", "step_s": step_s, "packed": body}
+            yield Document(cells_id(key, step_s), {**of_run, **fields})
+    except CountedTwice as error:
+        raise Poison(f"run {run.prefix} counts something twice, so frametally does not index it") from error
+
+
+def packed_in(document: Mapping[str, Any] | None) -> bytes | None:
+    """Return what a document of packed cells has; None where it is not as it was written."""
+    with suppress(KeyError, TypeError, ValueError, zlib.error):
+        return zlib.decompress(base64.b64decode((document or {})["packed"], validate=True))
+    return None
+
+
+def _id(run: str, kind: str, *place: object) -> str:
+    digest = hashlib.blake2b(msgspec.json.encode([kind, *place]), digest_size=16).hexdigest()
+    return f"{run}#{digest}"
 
 
 def _of_run(run: Run) -> dict[str, Any]:
@@ -118,19 +138,14 @@ def _of_run(run: Run) -> dict[str, Any]:
 
 
 def _count_fields(count: IntervalCount) -> dict[str, Any]:
-    best = count.evidence[0] if count.evidence else None
     return {
-        "rolled": False,
-        "step_s": count.interval_s,
         "label": count.label,
         "source": count.source,
         "interval_start_ms": count.interval_start_ms,
         "frames": count.frames,
         "detections": count.detections,
         "peak": count.peak,
-        "peak_at_ms": best.captured_at_ms if best else count.interval_start_ms,
-        "peak_image_path": best.image_path if best else "",
-        "evidence": [msgspec.structs.asdict(item) for item in count.evidence],
+        "evidence": _frame_fields(count.evidence),
         "objects": count.objects,
         "tracked_detections": count.tracked_detections,
     }
@@ -138,12 +153,8 @@ def _count_fields(count: IntervalCount) -> dict[str, Any]:
 
 def _coverage_fields(record: Coverage) -> dict[str, Any]:
     return {
-        "rolled": False,
-        "step_s": record.interval_s,
         "source": record.source,
         "interval_start_ms": record.interval_start_ms,
-        "first_interval_ms": record.interval_start_ms,
-        "last_interval_ms": record.interval_start_ms,
         "frames": record.frames,
         "objects": (record.objects or 0) if record.is_measured else None,
         "analysed_fps": record.analysed_fps,
@@ -151,48 +162,5 @@ def _coverage_fields(record: Coverage) -> dict[str, Any]:
     }
 
 
-def _add_count(
-    documents: dict[tuple[int, int, str, str], dict[str, Any]],
-    place: tuple[int, int, str, str],
-    part: dict[str, Any],
-) -> None:
-    step_s, start_ms = place[:2]
-    of_day = step_s == DAY_S  # shorter steps serve sums alone
-    other = documents.get(place)
-    if other is None:
-        # How many frames were analysed in the step is not the sum over the intervals that have the label.
-        documents[place] = {**part, "rolled": True, "step_s": step_s, "interval_start_ms": start_ms}
-        del documents[place]["frames"]
-        if not of_day:
-            del documents[place]["evidence"], documents[place]["peak_image_path"]
-        return
-    if of_day:
-        shown = [*other["evidence"], *part["evidence"]]
-        shown.sort(key=lambda item: (-item["count"], item["captured_at_ms"], item["image_path"]))
-        other["evidence"] = shown[:MOST_EVIDENCE]
-    other["detections"] += part["detections"]
-    for name in ("objects", "tracked_detections"):
-        other[name] = sum_or_unknown(other[name], part[name])
-    if _best_first(part, of_day=of_day) < _best_first(other, of_day=of_day):
-        for name in ("peak", "peak_at_ms", "peak_image_path") if of_day else ("peak", "peak_at_ms"):
-            other[name] = part[name]
-
-
-def _best_first(fields: dict[str, Any], *, of_day: bool) -> tuple[int, int, str]:
-    return -fields["peak"], fields["peak_at_ms"], fields["peak_image_path"] if of_day else ""
-
-
-def _add_coverage(
-    documents: dict[tuple[int, int, str], dict[str, Any]], place: tuple[int, int, str], part: dict[str, Any]
-) -> None:
-    step_s, start_ms = place[:2]
-    other = documents.get(place)
-    if other is None:
-        documents[place] = {**part, "rolled": True, "step_s": step_s, "interval_start_ms": start_ms}
-        return
-    other["frames"] += part["frames"]
-    other["first_interval_ms"] = min(other["first_interval_ms"], part["first_interval_ms"])
-    other["last_interval_ms"] = max(other["last_interval_ms"], part["last_interval_ms"])
-    for name in ("objects", "covered_ms"):
-        other[name] = sum_or_unknown(other[name], part[name])
-    other["analysed_fps"] = slowest_or_unknown(other["analysed_fps"], part["analysed_fps"])
+def _frame_fields(frames: Iterable[Evidence]) -> list[dict[str, Any]]:
+    return [msgspec.structs.asdict(item) for item in frames]

@@ -29,6 +29,7 @@ from frametally.ports.count_index import IndexDamaged
 from frametally.records import Coverage, IntervalCount, Run
 from frametally.rules.current_run import is_newer
 from frametally_search.index.documents import (
+    CURRENT,
     current_document,
     current_id,
     current_run,
@@ -82,7 +83,13 @@ def remove(cluster: ElasticsearchCluster, model: str, interval_s: int, day: str)
     with cluster.asked() as client:
         # Not deleted: the number of this change tells readers that what they have read holds no longer.
         document = gone_document(model, interval_s, day)
-        client.index(index=index, id=current_id(model, interval_s, day), document=document, refresh=True)
+        client.index(
+            index=index,
+            id=current_id(model, interval_s, day),
+            document=document,
+            routing=CURRENT,
+            refresh=True,
+        )
     _delete(cluster, index, _of_day(model, interval_s, day))
 
 
@@ -104,7 +111,9 @@ def _current(cluster: ElasticsearchCluster, index: str, run: Run) -> tuple[Run |
     """Read the day's current run, and the condition by which a write replaces just that."""
     with cluster.asked() as client:
         try:
-            current = client.get(index=index, id=current_id(run.model, run.interval_s, run.day))
+            current = client.get(
+                index=index, id=current_id(run.model, run.interval_s, run.day), routing=CURRENT
+            )
         except NotFoundError as error:
             if error.body.get("found") is not False:
                 raise  # it is the index that is missing
@@ -185,6 +194,7 @@ def _flip(cluster: ElasticsearchCluster, index: str, run: Run, condition: dict[s
                 index=index,
                 id=current_id(run.model, run.interval_s, run.day),
                 document=current_document(run),
+                routing=CURRENT,
                 refresh=True,
                 **condition,
             )

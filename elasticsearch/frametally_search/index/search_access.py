@@ -3,12 +3,12 @@
 What a person must mend (a name, a right, an index that is missing) is `Misconfigured`; what passes (a server
 that is away, too busy, out of disk) is `Retryable`; a document that it will never take is `Poison`.
 
-The name carries the layout's version: `hadoop-object-counts-v1`. A later layout is another index, filled
+The name carries the layout's version: `hadoop-object-counts-v2`. A later layout is another index, filled
 from the object store (`frametally index`) while readers of this one go on; people's tools read by the alias.
 
-One shard, for a reason: a reader's point in time is one moment of all documents only if
-they are in one shard, and its sequence numbers tell which run was published last. A shard holds two thousand
-million documents; a camera makes about half a million a year and label at an interval of a minute.
+Any number of shards: a reader's point in time is one moment within a shard only, so all that names current
+runs lies in one (`documents.CURRENT`). It tells which documents a reader needs, whose bytes never change: one
+that is not there is looked for once more, and then reported.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ DEFAULT_ALIAS = "hadoop-object-counts"
 _DEFAULT_PORT = 9200
 _REQUEST_TIMEOUT_S = 60.0
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
-_USE = "use elasticsearch+https://host:9200, with /name at the end for an alias other than " + DEFAULT_ALIAS
+_SHARDS = re.compile("(?:shards=([1-9][0-9]{0,2}))?")
+_USE = (
+    f"use elasticsearch+https://host:9200, with /name at the end for an alias other than {DEFAULT_ALIAS}, and"
+    " ?shards=3 for an index with as many shards (1 to 999)"
+)
 
 
 class ElasticsearchCluster:
@@ -45,12 +49,13 @@ class ElasticsearchCluster:
     Attributes:
         name: What it is called in a message: its address and the alias.
         alias: The alias; the indices' names begin with it.
+        shards: Of an index that is made.
     """
 
     def __init__(self, url: str, access: ServerAccess | None) -> None:
         """Read the URL; nothing is asked yet. Raises `Misconfigured`."""
         access = access or ServerAccess()
-        address, self.alias = _parsed(url)
+        address, self.alias, self.shards = _parsed(url)
         self.name = f"count index {address}/{self.alias}"
         for library in ("elastic_transport", "elasticsearch"):
             # What they would say there of an answer that did not come is raised, too.
@@ -112,6 +117,13 @@ class ElasticsearchCluster:
                 "the block (index.blocks.*), and try again",
                 part=PART,
             )
+        if status == 503 and ("search_phase_execution" in reason or "no_shard_available" in reason):
+            return Retryable(
+                f"{message}; parts of the count index are missing, and frametally shows no counts without "
+                f"them: start the servers that have them, or delete the index {index_name(self.alias)} and "
+                "run `frametally setup`, then `frametally index`",
+                part=PART,
+            )
         if status == 403:
             return Misconfigured(
                 f"{message}; give this user the role in cloud-services/elasticsearch/roles.yml"
@@ -157,7 +169,8 @@ def reason_of(body: Mapping[str, Any]) -> str:
     return f"{error.get('type', 'error')}: {words:.400}" if error.get("type") or words else ""
 
 
-def _parsed(url: str) -> tuple[str, str]:
+def _parsed(url: str) -> tuple[str, str, int]:
+    """Return address, alias and number of shards."""
     try:
         parts = urlsplit(url.removeprefix("elasticsearch+"))
         port = parts.port or _DEFAULT_PORT
@@ -168,7 +181,8 @@ def _parsed(url: str) -> tuple[str, str]:
             f"{SETTING} contains a user name or a password, but frametally shows and logs URLs: leave them "
             "out, and set FRAMETALLY_INDEX_USER and FRAMETALLY_INDEX_PASSWORD"
         )
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    shards = _SHARDS.fullmatch(parts.query)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not shards or parts.fragment:
         raise Misconfigured(f"{SETTING}={url!r} is not the URL of an Elasticsearch server; {_USE}")
     alias = parts.path.strip("/") or DEFAULT_ALIAS
     if not _ALIAS.fullmatch(alias):
@@ -176,7 +190,7 @@ def _parsed(url: str) -> tuple[str, str]:
             f"{SETTING}={url!r}: {alias!r} is not an alias name (a-z, 0-9, `_`, `.`, `-`); {_USE}"
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-    return f"{parts.scheme}://{host}:{port}", alias
+    return f"{parts.scheme}://{host}:{port}", alias, int(shards[1] or 1)
 
 
 def _is_of_an_unknown_host(error: BaseException | None) -> bool:
@@ -192,68 +206,66 @@ def _line(error: object) -> str:
     return f"{' '.join(str(error).split()):.400}"
 
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 
 _KEYWORD = {"type": "keyword"}
 _LONG = {"type": "long"}
+_MEASURE = {"type": "long", "index": False}  # a search by it takes longer; each row takes less to index
 _TIME = {"type": "date", "format": "epoch_millis"}
+_ONLY_FOUND = {"type": "keyword", "doc_values": False}
 _ONLY_KEPT = {"index": False, "doc_values": False}
 _PROPERTIES: dict[str, Any] = {
-    # Of every document: `run`, `count` or `coverage`, and the run that it belongs to.
+    # Of every document: what it is (`run`, `count`, `coverage`, `day` or `cells`), and the run that it is of.
     "kind": _KEYWORD,
-    "run": _KEYWORD,
+    "run": _ONLY_FOUND,
     "model": _KEYWORD,
     "interval_s": _LONG,
     "day": _KEYWORD,
-    "params": _KEYWORD,
+    "params": _ONLY_FOUND,
     "sequence": _LONG,
     # Of a run: that it is the day's current one. As JSON.
     "record": {"type": "keyword", **_ONLY_KEPT},
-    # Of counts and coverage: of the base interval, or rolled up from there to a longer step.
-    "rolled": {"type": "boolean"},
+    # Of cells: all counts and coverage of the run by one step, packed as in a SQL index, with zlib.
     "step_s": _LONG,
+    "packed": {"type": "binary"},
+    # Of counts and coverage: rows of the base interval, for people.
     "source": _KEYWORD,
     "interval_start_ms": _TIME,
-    "frames": _LONG,
-    # Of counts.
+    "frames": _MEASURE,
+    # Of counts; days have the label, and their busiest frames.
     "label": _KEYWORD,
-    "detections": _LONG,
-    "peak": _LONG,
-    "peak_at_ms": _TIME,
-    "peak_image_path": {"type": "keyword", "index": False},
-    "objects": _LONG,
-    "tracked_detections": _LONG,
+    "detections": _MEASURE,
+    "peak": _MEASURE,
+    "objects": _MEASURE,
+    "tracked_detections": _MEASURE,
     "evidence": {"type": "object", "enabled": False},
-    # Of coverage: the first and the last base interval in it.
-    "first_interval_ms": _TIME,
-    "last_interval_ms": _TIME,
-    "analysed_fps": {"type": "double"},
-    "covered_ms": _LONG,
+    # Of coverage.
+    "analysed_fps": {"type": "double", "index": False},
+    "covered_ms": _MEASURE,
 }
 MAPPINGS: dict[str, Any] = {
     "dynamic": "strict",
     "_meta": {"made_by": "frametally", "layout": LAYOUT_VERSION},
     "properties": _PROPERTIES,
 }
-SETTINGS: dict[str, Any] = {"number_of_shards": 1, "auto_expand_replicas": "0-1"}
 
 
-def index_name(alias: str) -> str:
-    """Return the name of the index that holds the alias's documents in this layout."""
-    return f"{alias}-v{LAYOUT_VERSION}"
+def index_name(alias: str, layout: int = LAYOUT_VERSION) -> str:
+    """Return the name of the index that holds the alias's documents in a layout."""
+    return f"{alias}-v{layout}"
 
 
-def template(alias: str) -> dict[str, Any]:
+def template(alias: str, shards: int) -> dict[str, Any]:
     """Return the body of the index template: an index made by any client is made like this."""
-    # Who looks by the alias sees each box once: runs and sums over longer steps are the adapter's own.
-    current = {"bool": {"filter": [{"terms": {"kind": ["count", "coverage"]}}, {"term": {"rolled": False}}]}}
+    # Who looks by the alias sees each box once: runs, days and cells are the adapter's own.
+    rows = {"terms": {"kind": ["count", "coverage"]}}
     return {
         "index_patterns": [index_name(alias)],
         "priority": 500,
         "template": {
-            "settings": SETTINGS,
+            "settings": {"number_of_shards": shards, "auto_expand_replicas": "0-1"},
             "mappings": MAPPINGS,
-            "aliases": {alias: {"filter": current}},
+            "aliases": {alias: {"filter": rows}},
         },
         "meta": {"made_by": "frametally", "layout": LAYOUT_VERSION},
     }
@@ -264,10 +276,13 @@ def ensure(cluster: ElasticsearchCluster) -> None:
 
     A user without the right to add fields can still read.
 
-    Raises `Misconfigured` if it is missing and this user may not make it, or it is another's; `Retryable`.
+    Raises `Misconfigured` if it is missing and this user may not make it, is another's, or there is only one
+    of an older layout, which stays as it is; `Retryable`.
     """
     with cluster.asked() as client:
         fields = _fields(client, cluster)
+        if fields is None:
+            _refuse_older(client, cluster)
     if fields is None:
         set_up(cluster)
     elif not _PROPERTIES.keys() <= fields:
@@ -279,6 +294,8 @@ def check(cluster: ElasticsearchCluster) -> None:
     """Look whether the index is there and made like this. Raises `Misconfigured`, `Retryable`."""
     with cluster.asked() as client:
         fields = _fields(client, cluster)
+        if fields is None:
+            _refuse_older(client, cluster)
     if fields is None:
         raise Misconfigured(f"{cluster.name} does not exist: run `frametally setup`, then `frametally index`")
     if lacking := sorted(_PROPERTIES.keys() - fields):
@@ -291,19 +308,41 @@ def check(cluster: ElasticsearchCluster) -> None:
 def set_up(cluster: ElasticsearchCluster) -> None:
     """Put the template, make the index and the alias if they are missing, add fields that the index lacks.
 
-    Doing so again changes nothing.
+    Doing so again changes nothing. Once there is this layout's index, the alias leaves older ones.
 
     Raises `Misconfigured` if this user may not; `Retryable`.
     """
+    name = index_name(cluster.alias)
     with cluster.asked() as client:
-        client.indices.put_index_template(name=cluster.alias, **template(cluster.alias))
+        body = template(cluster.alias, cluster.shards)
+        client.indices.put_index_template(name=cluster.alias, **body)
         try:
-            client.indices.create(index=index_name(cluster.alias))
+            client.indices.create(index=name)
         except BadRequestError as error:
             if error.error != "resource_already_exists_exception":
                 raise
             if not _PROPERTIES.keys() <= (_fields(client, cluster) or set()):
-                client.indices.put_mapping(index=index_name(cluster.alias), properties=_PROPERTIES)
+                client.indices.put_mapping(index=name, properties=_PROPERTIES)
+        moves = [
+            {"add": {"index": name, "alias": cluster.alias, **body["template"]["aliases"][cluster.alias]}}
+        ]
+        moves += [{"remove": {"index": old, "alias": cluster.alias}} for old in _older(client, cluster)]
+        client.indices.update_aliases(actions=moves)
+
+
+def _older(client: Elasticsearch, cluster: ElasticsearchCluster) -> list[str]:
+    """Return the indices of older layouts that have the alias, or could have it."""
+    names = [index_name(cluster.alias, layout) for layout in range(1, LAYOUT_VERSION)]
+    return [name for name in names if client.indices.exists(index=name)]
+
+
+def _refuse_older(client: Elasticsearch, cluster: ElasticsearchCluster) -> None:
+    if older := _older(client, cluster):
+        raise Misconfigured(
+            f"{cluster.name} has the layout of an older version of frametally ({older[-1]}): run `frametally "
+            f"setup`, then `frametally index`, which fill {index_name(cluster.alias)} from the store; then "
+            f"delete {older[-1]}"
+        )
 
 
 def _fields(client: Elasticsearch, cluster: ElasticsearchCluster) -> set[str] | None:
@@ -311,7 +350,6 @@ def _fields(client: Elasticsearch, cluster: ElasticsearchCluster) -> set[str] | 
     name = index_name(cluster.alias)
     try:
         mapping = client.indices.get_mapping(index=name)
-        settings = client.indices.get_settings(index=name, name="index.number_of_shards")
     except NotFoundError:
         return None
     properties = mapping.get(name, {}).get("mappings", {})
@@ -320,12 +358,6 @@ def _fields(client: Elasticsearch, cluster: ElasticsearchCluster) -> set[str] | 
         raise Misconfigured(
             f"{cluster.name}: {name} is another program's index; set another alias in {SETTING}, or delete "
             "the index and run `frametally setup`, then `frametally index`"
-        )
-    shards = settings.get(name, {}).get("settings", {}).get("index", {}).get("number_of_shards")
-    if shards != "1":
-        raise Misconfigured(
-            f"{cluster.name}: {name} has {shards} shards, but a consistent read needs exactly one; delete "
-            "it and run `frametally setup`, then `frametally index`"
         )
     return {*properties.get("properties", {})}
 

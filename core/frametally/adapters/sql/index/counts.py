@@ -8,42 +8,21 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Select, Table, asc, bindparam, desc, select
 
-from frametally import keys
+from frametally.adapters.day_cells.catalogue import CurrentRun, DayCatalogue
+from frametally.adapters.day_cells.day_index import DayIndex, EvidenceBar
+from frametally.adapters.day_cells.storage import Packed
 from frametally.adapters.sql.engine import SqlDatabase, limited
 from frametally.adapters.sql.index import publication, tables
-from frametally.adapters.sql.index.catalogue import (
-    CurrentRun,
-    SqlCatalogue,
-    read_catalogue,
-    read_runs,
-    read_sources,
-    read_version,
-)
-from frametally.adapters.sql.index.kept_cells import KeptCells
+from frametally.adapters.sql.index.catalogue import read_catalogue, read_packed, read_runs, read_version
 from frametally.adapters.sql.migration import MIGRATIONS, Layout
 from frametally.files.sqlite import BUSY_TIMEOUT_S
-from frametally.ports.base_index import BaseCountIndex
-from frametally.ports.count_index import (
-    Bucket,
-    CountQuery,
-    CoverageBucket,
-    IndexDamaged,
-    Series,
-    SourceSummary,
-)
-from frametally.ports.steps import Piece, pieces, usable_steps
 from frametally.records import Coverage, Evidence, IntervalCount, Run
-from frametally.rules.times import DAY_MS, DAY_S
-from frametally.rules.week_parts import ranges_of
 from frametally.settings.access import ServerAccess
-
-if TYPE_CHECKING:
-    from frametally.adapters.sql.index.cells import RunCells
 
 _LAYOUT = Layout(
     part="count index",
@@ -71,16 +50,16 @@ _OF_BAR = _evidence_of(tables.evidence).where(tables.evidence.c.interval_start_m
 _SOURCES_AT_ONCE = 500
 
 
-class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
+class SqlIndex(DayIndex[Connection]):
     """A count index in the database that a SQLAlchemy URL names. Threads and processes may share it."""
 
     def __init__(
         self, url: str, *, access: ServerAccess | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
     ) -> None:
         """Open the database, making the tables if they are missing; see `SqlDatabase`."""
+        super().__init__()
         self.url = url
         self._database = SqlDatabase(url, _LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
-        self._kept_cells = KeptCells()
 
     def publish(self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> bool:
         """Make `run` the current one of its model, interval and day; see `CountIndex.publish`."""
@@ -131,7 +110,7 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
     def _read_version(self, now: Connection) -> str:
         return read_version(now)
 
-    def _read_catalogue(self, now: Connection, version: str) -> SqlCatalogue:
+    def _read_catalogue(self, now: Connection, version: str) -> DayCatalogue:
         catalogue = read_catalogue(now, version)
         self._kept_cells.keep_only(catalogue.all_runs())
         return catalogue
@@ -139,101 +118,27 @@ class SqlIndex(BaseCountIndex[Connection, SqlCatalogue]):
     def _read_runs(self, now: Connection, model: str | None = None) -> list[tuple[int, Run]]:
         return read_runs(now, model)
 
-    def _read_sources(
-        self, now: Connection, catalogue: SqlCatalogue, series: Series
-    ) -> Iterator[SourceSummary]:
-        return read_sources(now, catalogue, series)
+    def _read_packed(
+        self, now: Connection, runs: Sequence[CurrentRun], step_s: int
+    ) -> Iterator[tuple[CurrentRun, Packed]]:
+        return read_packed(now, runs, step_s)
 
-    def _read_bars(
-        self, now: Connection, catalogue: SqlCatalogue, query: CountQuery, piece: Piece
-    ) -> Iterator[list[Bucket]]:
-        from frametally.adapters.sql.index import sums  # numpy takes long, and `status` needs none
-
-        for batch in self._batches(now, catalogue, query, piece):
-            yield sums.bars_of(batch, self._kept_cells, query, piece)
-
-    def _read_coverage(
-        self, now: Connection, catalogue: SqlCatalogue, query: CountQuery, piece: Piece
-    ) -> Iterator[list[CoverageBucket]]:
-        from frametally.adapters.sql.index import sums  # numpy takes long, and `status` needs none
-
-        for batch in self._batches(now, catalogue, query, piece):
-            yield sums.coverage_of(batch, self._kept_cells, query, piece)
-
-    def _read_evidence(
-        self, now: Connection, catalogue: SqlCatalogue, query: CountQuery, piece: Piece, limit: int
-    ) -> Iterator[tuple[str, str, list[Evidence]]]:
-        for part, labels in self._busiest_parts(now, catalogue, query, piece, limit):
-            yield from self._evidence_of(now, catalogue, query._replace(labels=labels), part, limit)
-
-    def _busiest_parts(
-        self, now: Connection, catalogue: SqlCatalogue, query: CountQuery, piece: Piece, limit: int
-    ) -> Iterator[tuple[Piece, Sequence[str]]]:
-        """Give the pieces in which evidence is looked for, each with the labels that are looked for.
-
-        Of some hours of a year there is no evidence by days; that of its base intervals is looked for only in
-        the hours of the `limit` greatest peaks.
-        """
-        from frametally.adapters.sql.index import sums  # numpy takes long, and `status` needs none
-
-        base_s = query.base_interval_s
-        steps_s = [base_s]
-        if query.week_parts and piece.step_s == base_s:
-            steps_s += usable_steps(base_s, DAY_S, week_parts=query.week_parts)[1:][-1:]
-        if len(steps_s) == 1:
-            yield piece, query.labels
-            return
-        for part in pieces(steps_s, piece.from_ms, piece.to_ms):
-            if part.step_s == base_s:
-                yield part, query.labels
-                continue
-            labels_of: defaultdict[int, list[str]] = defaultdict(list)
-            for batch in self._batches(now, catalogue, query, part):
-                for start_ms, _, label in sums.busiest(batch, self._kept_cells, query, part, limit):
-                    labels_of[start_ms].append(label)
-            for start_ms, labels in labels_of.items():
-                yield Piece(base_s, start_ms, start_ms + part.step_s * 1000), sorted({*labels})
-
-    def _evidence_of(
-        self, now: Connection, catalogue: SqlCatalogue, query: CountQuery, piece: Piece, limit: int
-    ) -> Iterator[tuple[str, str, list[Evidence]]]:
-        from frametally.adapters.sql.index import sums  # numpy takes long, and `status` needs none
-
-        is_of_bar = piece.step_s == query.base_interval_s
-        table = tables.evidence if is_of_bar else tables.rolled_evidence
-        for batch in self._batches(now, catalogue, query, piece):
-            runs = {run.day_ms: run.number for run, _ in batch}
-            sources_by_bar: defaultdict[tuple[int, str], list[str]] = defaultdict(list)
-            for start_ms, source, label in sums.busiest(batch, self._kept_cells, query, piece, limit):
-                sources_by_bar[start_ms, label].append(source)
-            for (start_ms, label), sources in sources_by_bar.items():  # many sources can be level
-                run = runs[start_ms // DAY_MS * DAY_MS]
-                for first in range(0, len(sources), _SOURCES_AT_ONCE):
-                    source_batch = sources[first : first + _SOURCES_AT_ONCE]
-                    key = {
-                        "of_run": run,
-                        "of_sources": source_batch,
-                        "of_label": label,
-                        "of_start_ms": start_ms,
-                    }
-                    rows = {row.source: row for row in now.execute(_OF_BAR if is_of_bar else _OF_DAY, key)}
-                    for source in source_batch:
-                        row = rows.get(source)
-                        if row is None or not tables.is_intact(table, row):
-                            raise IndexDamaged(f"its evidence of {source} on {keys.utc_day(start_ms)}")
-                        yield source, label, _evidence_decoder.decode(row.frames)
-
-    def _steps_s(self, query: CountQuery) -> list[int]:
-        # The ends of a range are of two days at most: each further step is one more piece of them to read.
-        base_s, *longer = super()._steps_s(query)
-        return [base_s, *longer[-1:]]
-
-    def _batches(
-        self, now: Connection, catalogue: SqlCatalogue, query: CountQuery, piece: Piece
-    ) -> Iterator[list[tuple[CurrentRun, RunCells]]]:
-        runs = [
-            run
-            for run in catalogue.runs(query.series, piece.from_ms, piece.to_ms)
-            if any(ranges_of(query.week_parts, run.day_ms, run.day_ms + DAY_MS))
-        ]
-        return self._kept_cells.read_in_batches(now, runs, piece.step_s)
+    def _read_frames(
+        self, now: Connection, bars: Sequence[EvidenceBar], *, of_day: bool
+    ) -> Iterator[tuple[EvidenceBar, list[Evidence] | None]]:
+        table, statement = (tables.rolled_evidence, _OF_DAY) if of_day else (tables.evidence, _OF_BAR)
+        bars_by_place: defaultdict[tuple[int, int, str], list[EvidenceBar]] = defaultdict(list)
+        for bar in bars:
+            bars_by_place[bar.run.number, bar.start_ms, bar.label].append(bar)
+        for (run, start_ms, label), of_place in bars_by_place.items():  # many sources can be level
+            key = {"of_run": run, "of_start_ms": start_ms, "of_label": label}
+            for first in range(0, len(of_place), _SOURCES_AT_ONCE):
+                batch = of_place[first : first + _SOURCES_AT_ONCE]
+                answer = now.execute(statement, {**key, "of_sources": [bar.source for bar in batch]})
+                rows = {row.source: row for row in answer}
+                for bar in batch:
+                    row = rows.get(bar.source)
+                    if row is None or not tables.is_intact(table, row):
+                        yield bar, None
+                    else:
+                        yield bar, _evidence_decoder.decode(row.frames)

@@ -22,8 +22,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, func
 from sqlalchemy.exc import IntegrityError
 
 from frametally import keys
+from frametally.adapters.day_cells.storage import decode_packed
 from frametally.adapters.sql.index import tables
-from frametally.adapters.sql.index.tables import SOURCE, Packed
 from frametally.books.runs import check_record
 from frametally.errors import Poison, Retryable
 from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
@@ -101,7 +101,7 @@ def rows_of(
     Raises:
         Poison: A record of another model, interval or day, or one that comes twice.
     """
-    from frametally.adapters.sql.index.cells import CellPacker, CountedTwice  # numpy takes long
+    from frametally.adapters.day_cells.cells import CellPacker, CountedTwice  # numpy takes long
 
     packer = CellPacker(keys.day_start_ms(run.day), run.interval_s)
     of_day: dict[tuple[str, str], list[Evidence]] = {}
@@ -187,7 +187,6 @@ def _check_inserted(connection: Connection, table: Table, number: int, inserted:
         )
 
 
-_packed_decoder = msgspec.msgpack.Decoder(Packed)
 _evidence_decoder = msgspec.json.Decoder(list[Evidence])
 
 
@@ -232,29 +231,9 @@ def _is_same_evidence(table: Table, expected: Mapping[str, Any] | None, row: Row
 
 
 def _differing_cells(expected: Mapping[str, Any] | None, row: Row[Any] | None) -> set[str]:
-    packed = [] if expected is None else [_packed_decoder.decode(expected["packed"])]
+    from frametally.adapters.day_cells.cells import differing_sources as differing_in  # numpy takes long
+
+    packed = [] if expected is None else [decode_packed(expected["packed"])]
     if row is not None and tables.is_intact(tables.cells, row):
-        packed.append(_packed_decoder.decode(row.packed))
-    names = {name for part in packed for name in part.sources}
-    if len(packed) < 2:
-        return names or {"all sources"}
-    import numpy as np
-
-    from frametally.adapters.sql.index.cells import unpack
-
-    labels: dict[str, int] = {}
-    sources: dict[str, int] = {}
-    first, second = (unpack(part, 0, labels, sources, is_long=False) for part in packed)
-    return {
-        name
-        for name, number in sources.items()
-        for cells, beside in ((first.counts, second.counts), (first.coverage, second.coverage))
-        if not np.array_equal(_of_source(cells, number), _of_source(beside, number))
-    }
-
-
-def _of_source(cells: Any, number: int) -> Any:
-    import numpy as np
-
-    of_source = cells[:, cells[SOURCE] == number]
-    return of_source[:, np.lexsort(of_source)]
+        packed.append(decode_packed(row.packed))
+    return differing_in(packed)

@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Row, RowMapping, Table, Text
 
 SCHEMA_VERSION = 4
@@ -56,7 +55,7 @@ evidence = Table(
     sqlite_with_rowid=False,
 )
 
-cells = Table(  # counts and coverage by each stored step, as arrays: see `cells`
+cells = Table(  # counts and coverage by each stored step, as arrays: see `day_cells`
     "frametally_cells",
     ALL,
     Column("run", BigInteger, primary_key=True, autoincrement=False),
@@ -78,34 +77,6 @@ rolled_evidence = Table(  # of a whole run, so of a day
 
 DOCUMENTS = (evidence, rolled_evidence, cells)
 """Tables whose rows belong to a run."""
-
-
-STORED_ROWS = 6
-"""Of the rows of cells, those that every version has packed."""
-SLOT, SOURCE, DETECTIONS = 0, 2, 3
-"""The rows of cells that need no numpy, which takes long to import; `cells` has the others."""
-
-
-class Packed(msgspec.Struct, frozen=True, array_like=True):
-    """Counts and coverage as they are stored: machine integers, little-endian; slots count from the day on.
-
-    Attributes:
-        labels: What `LABEL` numbers.
-        sources: What `SOURCE` numbers.
-        counts: Cells, by label; of 4 bytes or, where one needs it, of 8.
-        counts_dtype: Which of the two.
-        coverage: Cells, of 8 bytes.
-        tracked: The last row of `counts`; empty where an older version has packed them: unknown.
-        covered: The last row of `coverage`, alike.
-    """
-
-    labels: list[str]
-    sources: list[str]
-    counts: bytes
-    counts_dtype: str
-    coverage: bytes
-    tracked: bytes = b""
-    covered: bytes = b""
 
 
 def is_intact(table: Table, row: Row[Any] | None) -> bool:

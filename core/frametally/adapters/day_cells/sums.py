@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.adapters.sql.index.catalogue import CurrentRun
-from frametally.adapters.sql.index.cells import (
+from frametally.adapters.day_cells.catalogue import CurrentRun
+from frametally.adapters.day_cells.cells import (
     COVERED_MS,
     LABEL,
     OBJECTS,
@@ -22,8 +22,8 @@ from frametally.adapters.sql.index.cells import (
     add_up,
     to_rates,
 )
-from frametally.adapters.sql.index.kept_cells import KeptCells
-from frametally.adapters.sql.index.tables import DETECTIONS, SLOT, SOURCE
+from frametally.adapters.day_cells.kept_cells import KeptCells
+from frametally.adapters.day_cells.storage import DETECTIONS, SLOT, SOURCE
 from frametally.ports.count_index import Bucket, CountQuery, CoverageBucket
 from frametally.ports.count_questions import MAX_BUCKETS
 from frametally.ports.steps import Piece

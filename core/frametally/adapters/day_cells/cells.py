@@ -6,14 +6,14 @@ Arrays, as a database reads them, and numpy adds them up, ten times as fast as r
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.adapters.sql.index.tables import DETECTIONS, SLOT, SOURCE, STORED_ROWS, Packed
+from frametally.adapters.day_cells.storage import DETECTIONS, SLOT, SOURCE, STORED_ROWS, Packed
 from frametally.ports.steps import rolled_steps
 from frametally.records import Coverage, IntervalCount
 
@@ -150,6 +150,27 @@ def unpack(
     if not is_long:
         return RunCells(counts, counts, coverage)
     return RunCells(counts, add_up(counts, counts[LABEL], counts[SLOT], 0).astype(counts.dtype), coverage)
+
+
+def differing_sources(parts: Sequence[Packed]) -> set[str]:
+    """Return the sources of which two packed steps differ; of one alone, all that it has."""
+    names = {name for part in parts for name in part.sources}
+    if len(parts) < 2:
+        return names or {"all sources"}
+    labels: dict[str, int] = {}
+    sources: dict[str, int] = {}
+    first, second = (unpack(part, 0, labels, sources, is_long=False) for part in parts)
+    return {
+        name
+        for name, number in sources.items()
+        for cells, beside in ((first.counts, second.counts), (first.coverage, second.coverage))
+        if not np.array_equal(_of_source(cells, number), _of_source(beside, number))
+    }
+
+
+def _of_source(cells: Cells, number: int) -> Cells:
+    of_source = cells[:, cells[SOURCE] == number]
+    return of_source[:, np.lexsort(of_source)]
 
 
 def add_up(cells: Cells, label: Any, slot: Any, source: Any) -> NDArray[np.int64]:

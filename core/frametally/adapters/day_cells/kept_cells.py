@@ -12,21 +12,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection
-
-from frametally.adapters.sql.index.catalogue import CurrentRun, read_packed
+from frametally.adapters.day_cells.catalogue import CurrentRun, ReadPacked
 from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.rules.times import DAY_S, HOUR_S
 
 if TYPE_CHECKING:
-    from frametally.adapters.sql.index.cells import RunCells
+    from frametally.adapters.day_cells.cells import RunCells
 
 MOST_BYTES = 256_000_000
 """Of arrays that are kept: some years of three busy sources."""
 
 _RUNS_AT_ONCE = 50
 _SLOTS_AT_ONCE = 10_000
-_Key = tuple[int, int, int]
+_Key = tuple[int, int | str, int]
 
 
 class KeptCells:
@@ -49,16 +47,16 @@ class KeptCells:
         self.sources: dict[str, int] = {}
 
     def read_in_batches(
-        self, connection: Connection, runs: Sequence[CurrentRun], step_s: int
+        self, read_packed: ReadPacked, runs: Sequence[CurrentRun], step_s: int
     ) -> Iterator[list[tuple[CurrentRun, RunCells]]]:
         """Read some runs, in their order, a number of slots at a time: a year of hours, a week of minutes."""
         runs_at_once = max(1, _SLOTS_AT_ONCE * step_s // DAY_S)
         for first in range(0, len(runs), runs_at_once):
             batch = runs[first : first + runs_at_once]
-            yield [*zip(batch, self.read(connection, batch, step_s), strict=True)]
+            yield [*zip(batch, self.read(read_packed, batch, step_s), strict=True)]
 
-    def read(self, connection: Connection, runs: Sequence[CurrentRun], step_s: int) -> list[RunCells]:
-        """Read the cells of some runs, in their order, from the database as far as they are not kept.
+    def read(self, read_packed: ReadPacked, runs: Sequence[CurrentRun], step_s: int) -> list[RunCells]:
+        """Read the cells of some runs, in their order, by `read_packed` as far as they are not kept.
 
         Raises:
             TookTooLong: At the time limit of the caller; what has been read is kept for the next one.
@@ -70,7 +68,9 @@ class KeptCells:
                 cells |= self._kept_of(runs, step_s)
                 missing = [run for run in runs if _key(run, step_s) not in cells]
                 for first in range(0, len(missing), _RUNS_AT_ONCE):
-                    for key, of_run in self._load(connection, missing[first : first + _RUNS_AT_ONCE], step_s):
+                    for key, of_run in self._load(
+                        read_packed, missing[first : first + _RUNS_AT_ONCE], step_s
+                    ):
                         cells[key] = of_run
                         self._keep(key, of_run)
         return [cells[_key(run, step_s)] for run in runs]
@@ -97,12 +97,12 @@ class KeptCells:
                 self._bytes -= self._cells.popitem(last=False)[1].bytes
 
     def _load(
-        self, connection: Connection, runs: Sequence[CurrentRun], step_s: int
+        self, read_packed: ReadPacked, runs: Sequence[CurrentRun], step_s: int
     ) -> Iterator[tuple[_Key, RunCells]]:
         # Imported here: numpy takes long, and a look at the books needs none.
-        from frametally.adapters.sql.index.cells import unpack
+        from frametally.adapters.day_cells.cells import unpack
 
-        for run, packed in read_packed(connection, runs, step_s):
+        for run, packed in read_packed(runs, step_s):
             first_slot = run.day_ms // (step_s * 1000)
             is_long = step_s >= HOUR_S
             cells = unpack(packed, first_slot, self.labels, self.sources, is_long=is_long)
