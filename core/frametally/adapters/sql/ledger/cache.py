@@ -135,7 +135,7 @@ class SqlLedger:
             .group_by(source.c.name, media.c.name)
         )
         rows = self._rows(query)
-        return sorted(FrameTally(of, medium, int(frames), int(dead)) for of, medium, frames, dead in rows)
+        return sorted(FrameTally(name, medium, int(frames), int(dead)) for name, medium, frames, dead in rows)
 
     def tally_between(
         self, model: str, source: str, media: str, *, from_ms: int | None, to_ms: int | None
