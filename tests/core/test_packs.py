@@ -233,14 +233,24 @@ def test_killed_anywhere_in_packing_no_picture_is_away_and_a_later_call_gives_th
         assert every_part(store) == every_part(quiet)
 
 
-def test_two_packings_at_once_lose_no_picture() -> None:
+@pytest.mark.parametrize("began", ["at that moment", "before the other"])
+def test_two_packings_at_once_lose_no_picture(began: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for moment in every_moment():
         store = filled_store()
+        listed = list(store.list("images"))
 
-        def pack_too(number: int, moment: int = moment, store: WatchedStore = store) -> None:
+        def pack_too(
+            number: int,
+            moment: int = moment,
+            store: WatchedStore = store,
+            listed: list[ObjectInfo] = listed,
+        ) -> None:
             if number == moment:
                 store.before_call = lambda number: None
-                pack_all(store)
+                with monkeypatch.context() as patches:
+                    if began == "before the other":  # it has listed what was there then
+                        patches.setattr(store, "list", lambda prefix: iter(listed))
+                    pack_all(store)
 
         store.before_call = pack_too
         pack_all(store)
