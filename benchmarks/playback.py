@@ -140,19 +140,16 @@ def started(name: str, folder: Path) -> AbstractContextManager[tuple[int, int]]:
     return listening(sys.executable, __file__, "--serve", name, str(folder))
 
 
-def whole_mb_s(port: int, rounds: int) -> float:
-    """Megabytes a second of the whole video, the median of some rounds."""
-    speeds = []
-    for _ in range(rounds):
-        begun = time.perf_counter()
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
-            connection.request("GET", PLAYED)
-            answer = connection.getresponse()
-            taken = 0
-            while piece := answer.read(_READ_BYTES):
-                taken += len(piece)
-        speeds.append(taken / (time.perf_counter() - begun) / 1e6)
-    return round(statistics.median(speeds), 1)
+def whole_mb_s(port: int) -> float:
+    """Megabytes a second of the whole video."""
+    begun = time.perf_counter()
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        connection.request("GET", PLAYED)
+        answer = connection.getresponse()
+        taken = 0
+        while piece := answer.read(_READ_BYTES):
+            taken += len(piece)
+    return taken / (time.perf_counter() - begun) / 1e6
 
 
 def p95_ms(values: list[float]) -> float:
@@ -307,12 +304,12 @@ def main() -> None:
         make(folder, size_bytes)
         places = [number * (size_bytes - 300_000) // chosen.seeks for number in range(chosen.seeks)]
         with started(OURS, folder) as (process, port):
-            own_mb_s = whole_mb_s(port, chosen.rounds)
+            with started(YARDSTICK, folder) as (_, other_port):
+                speeds = [(whole_mb_s(port), whole_mb_s(other_port)) for _ in range(chosen.rounds)]
+            own_mb_s, other_mb_s = (round(statistics.median(of), 1) for of in zip(*speeds, strict=True))
             own_ms = seek_ms(port, places)
             on_mb = read_on_mb(process, port)
             gone_s = streams_gone_s(process, port)
-        with started(YARDSTICK, folder) as (_, port):
-            other_mb_s = whole_mb_s(port, chosen.rounds)
         alone_ms = store_ms(folder, places)
     compared: list[Table] = []
     compared_goals: list[Goal] = []

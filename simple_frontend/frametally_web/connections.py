@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import http
 import os
+import select
 import socket
 from contextlib import suppress
 from functools import partial
@@ -39,8 +40,8 @@ _SMALL_BODY_BYTES = 64 * 1024
 _MOST_LARGE_BODIES = 64
 """Of bodies that are larger, how many may wait for their answer: anybody sends them, and they fill memory."""
 
-_FILE_PIECE_BYTES = 8 * 2**20
-"""Of a file, at once: a thread does it, which others wait for."""
+_FILE_PIECE_BYTES, _ROOM_MS = 8 * 2**20, 20
+"""So much of a file is sent at once, by a thread that waits so long for room: others wait for it."""
 
 _NEXT_BYTES_S = 5.0
 _WHOLE_BODY_S = 30.0
@@ -249,7 +250,13 @@ class Connection(HttpToolsProtocol):
 
 
 def _send_file(client: socket.socket, path: Path, first_byte: int, next_byte: int) -> int:
-    count = min(next_byte - first_byte, _FILE_PIECE_BYTES)
+    position, until = first_byte, min(first_byte + _FILE_PIECE_BYTES, next_byte)
+    room = select.poll()
     with suppress(OSError), client, path.open("rb", buffering=0) as file:
-        return os.sendfile(client.fileno(), file.fileno(), first_byte, count)
-    return 0
+        room.register(client, select.POLLOUT)
+        while position < until and room.poll(_ROOM_MS):
+            count = os.sendfile(client.fileno(), file.fileno(), position, until - position)
+            if not count:  # the file has become shorter
+                break
+            position += count
+    return position - first_byte
