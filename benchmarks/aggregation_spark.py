@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from aggregation_data import apart, write_segments
+from aggregation_data import write_segments
 from aggregation_rounds import clear
 from results import Cell, Goal, Table, save
 
@@ -56,7 +56,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.data or Path(temporary)).absolute() / f"tracked-{options.frames}"
         if not (folder / "ready").exists():
-            apart(write_segments, folder / "store", options.frames, FRAMES_PER_SEGMENT)
+            write_segments(folder / "store", options.frames, FRAMES_PER_SEGMENT)
             (folder / "ready").touch()
         if options.rounds:
             write(options.frames, measure(folder, options.rounds), options.rounds, load)
