@@ -121,11 +121,9 @@ def digest_of(folder: Path) -> str:
 def write(frames: int, took: dict[str, Took], rounds: int, load: float) -> None:
     """Write the result."""
     local, spark, start = took[LOCAL], took[SPARK], took[START]
-    counting = Took(spark.wall_s - start.wall_s, spark.cpu_s - start.cpu_s)
-    named = {LOCAL: local, SPARK: spark, f"{SPARK}, without its start": counting}
     rows: list[list[Cell]] = [
         [name, one.wall_s, one.cpu_s, round(frames / one.cpu_s), local.cpu_s / one.cpu_s]
-        for name, one in named.items()
+        for name, one in ((LOCAL, local), (SPARK, spark))
     ]
     save(
         name="aggregation-spark",
@@ -151,11 +149,6 @@ def write(frames: int, took: dict[str, Took], rounds: int, load: float) -> None:
         goals=[
             Goal(
                 what="frames a second of one core on Spark, to those of `local`",
-                measured=local.cpu_s / counting.cpu_s,
-                at_least=0.8,
-            ),
-            Goal(
-                what=f"the same with Spark's start, at {frames:,} frames",
                 measured=local.cpu_s / spark.cpu_s,
                 at_least=0.8,
             ),
