@@ -42,7 +42,7 @@ def _open_alone(store: ObjectStore, items: Iterator[None]) -> Iterator[None]:
 def fetch_from(store: ObjectStore) -> Fetch:
     """Return a `fetch` of which addresses are keys of the store."""
 
-    def fetch(key: str, what: str, *, block_bytes: int = _MOST_RANGE_BYTES) -> Iterator[bytes]:
+    def fetch(key: str, name: str, *, block_bytes: int = _MOST_RANGE_BYTES) -> Iterator[bytes]:
         first_byte, range_bytes = 0, block_bytes
         try:
             while data := store.get_range(key, first_byte, first_byte + range_bytes):
@@ -53,7 +53,7 @@ def fetch_from(store: ObjectStore) -> Fetch:
                 first_byte += len(data)
                 range_bytes = min(2 * range_bytes, _MOST_RANGE_BYTES)
         except ObjectMissing as error:
-            raise Retryable(f"{what} cannot be read: {error}") from error
+            raise Retryable(f"{name} cannot be read: {error}") from error
 
     return fetch
 
