@@ -67,7 +67,7 @@ def count_on_spark(
 
 def _plain(day: DayPlan) -> DayPlan:
     """Return the same plan of what pickle takes."""
-    return day._replace(zones=dict(day.zones), unchanged=dict(day.unchanged))
+    return day._replace(notes=list(day.notes), zones=dict(day.zones), unchanged=dict(day.unchanged))
 
 
 def _source_days(days: Iterable[DayPlan]) -> Iterator[tuple[DayKey, str]]:
