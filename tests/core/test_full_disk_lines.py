@@ -13,6 +13,7 @@ import pytest
 
 from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
+from frametally.packs.packed_store import plain_of
 
 
 def fill(folder: Path) -> None:
@@ -52,7 +53,7 @@ def test_a_file_system_without_hard_links_is_named_with_what_to_do(
     with closing(open_object_store(tmp_path.as_uri())) as store:
         monkeypatch.setattr(os, "link", link)
         if not durable:  # by the library's own link, which is to fail alike
-            monkeypatch.setattr(store, "_put_fast", lambda *_, **__: link())
+            monkeypatch.setattr(plain_of(store), "_put_fast", lambda *_, **__: link())
         with pytest.raises(Misconfigured, match=r"without hard links \(\w.*STORE_URL or ") as raised:
             store.put("media/a.json", b"{}", if_absent=True, durable=durable)
         assert str(tmp_path) in str(raised.value)
