@@ -40,7 +40,11 @@ def find_obstacles(
         unpinned: Images of others that are named without a digest.
     """
     obstacles = []
-    if not re.search(rf"^## \[?v?{re.escape(version)}\b.*\b\d{{4}}-\d\d-\d\d\b", changelog, re.MULTILINE):
+    if ".dev" in version:
+        obstacles.append(
+            f"{version} is between releases: remove .dev0 in pyproject.toml and from the images' tags"
+        )
+    elif not re.search(rf"^## \[?v?{re.escape(version)}\b.*\b\d{{4}}-\d\d-\d\d\b", changelog, re.MULTILINE):
         obstacles.append(f"CHANGELOG.md has no dated {version}: head it '## {version} - YYYY-MM-DD'")
     if f"v{version}" in tags:
         obstacles.append(f"the tag v{version} is another commit's: raise the version in pyproject.toml")

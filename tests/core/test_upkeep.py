@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import runpy
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,19 @@ def test_what_stands_in_the_way_of_a_release_is_said(
 ) -> None:
     [obstacle] = release()("0.2.0", changelog, tags, changes, [])
     assert obstacle.startswith(says)
+
+
+def test_a_version_between_releases_is_not_released() -> None:
+    assert release()("0.3.0.dev0", "## Unreleased\n", [], "", []) == [
+        "0.3.0.dev0 is between releases: remove .dev0 in pyproject.toml and from the images' tags"
+    ]
+
+
+@pytest.mark.parametrize("name", ["docker-compose.yml", "docker-compose.gpu.yml"])
+def test_the_stacks_images_have_the_tag_of_the_version(name: str) -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    compose = (ROOT / "cloud-services" / name).read_text(encoding="utf-8")
+    assert set(re.findall(r"image: frametally-[\w-]+:(\S+)", compose)) == {version}
 
 
 def test_nothing_is_released_on_an_image_that_a_tag_alone_names() -> None:
