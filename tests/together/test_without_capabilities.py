@@ -25,9 +25,10 @@ pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1200)]
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TOPS = sorted(path.parent.parent for path in REPOSITORY.glob("*/frametally*/__init__.py"))
-DELETABLE = ("alerts", "gold", "live", "traffic", "videos")
+DELETABLE = ("accuracy", "alerts", "gold", "live", "traffic", "videos")
 # What nothing may speak of without them; `upload --calibration` keeps what people say of a video.
 WORDS = {
+    "accuracy": r"\baccuracy checks?\b|`frametally accuracy",
     "alerts": r"\balerts?\b",
     "gold": r"\bgold\b",
     "live": r"\brtsp\b|`frametally (live|stream)",
@@ -117,6 +118,7 @@ def with_dependents(name: str) -> frozenset[str]:
 
 
 CASES = {
+    "accuracy": with_dependents("accuracy"),
     "alerts": with_dependents("alerts"),
     "live": with_dependents("live"),
     "gold": with_dependents("gold"),
