@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import json
 import re
@@ -10,11 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from frametally.errors import Misconfigured
+from frametally.files.csv_table import write_csv
 from frametally.process.exit_codes import PART_DONE
 from frametally.rules.times import utc
 from frametally_accounts.audit_records import (
@@ -99,7 +99,7 @@ def audit_export(file_format: str, output: Path | None, **overrides: Any) -> int
     ):
         rows = (_row(record) for record in chain.records)
         if file_format == "csv":
-            _write_csv(file, rows)
+            write_csv(file, _FIELDS, (row.values() for row in rows))
         else:
             for row in rows:
                 file.write(f"{json.dumps(row)}\n")
@@ -153,14 +153,3 @@ def _fields_of(change: AuditRecord) -> dict[str, object]:
 def _row(record: AuditRecord) -> dict[str, object]:
     every = {**record._asdict(), **record.entry._asdict()}
     return {name: every[name] for name in _FIELDS}
-
-
-def _write_csv(file: TextIO, rows: Iterator[dict[str, object]]) -> None:
-    writer = csv.DictWriter(file, _FIELDS, lineterminator="\r\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _cell(value) for name, value in row.items()})
-
-
-def _cell(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value[:1] in {"=", "+", "-", "@"} else value

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import datetime
-import io
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -12,6 +9,7 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 
+from frametally.files.csv_table import write_csv_file
 from frametally.ports.count_index import CountIndex
 from frametally.ports.count_questions import MAX_BUCKETS
 from frametally.settings.loading import Settings
@@ -36,24 +34,6 @@ from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import ChartQuery
 
 _ROWS_AT_ONCE = 20_000
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
-def write_csv(file: BinaryIO, columns: Sequence[Column], rows: Iterable[Row]) -> None:
-    """Write a table with a head; null is empty, and no cell is what a spreadsheet takes for a formula."""
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="", write_through=False)
-    writer = csv.writer(text)
-    writer.writerow([column.name for column in columns])
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    text.detach()  # written to its end, and left open
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, datetime.datetime):
-        return value.isoformat()
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return "'" + value  # a text, whatever a spreadsheet would make of it
-    return value
 
 
 def write_json(file: BinaryIO, columns: Sequence[Column], rows: Iterable[Row], about: dict[str, Any]) -> None:
@@ -176,7 +156,7 @@ def export(
         elif file_format == "xlsx":
             write_xlsx(file, columns, rows, about)
         else:
-            write_csv(file, columns, rows)
+            write_csv_file(file, [column.name for column in columns], rows)
         file.seek(0)
     except BaseException:
         file.close()

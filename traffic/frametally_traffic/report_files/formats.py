@@ -8,6 +8,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import BinaryIO, Literal
 
+from frametally.files.csv_table import write_csv_file
 from frametally.rules.times import local_time
 from frametally_traffic.report.junction_report import ReportRefused, TrafficReport, column_names, leg_words
 from frametally_traffic.report.movement_table import (
@@ -170,28 +171,25 @@ def write_wide_csv(file: BinaryIO, report: TrafficReport, checked: CheckedLegs =
     which only letters, digits and `_` are left: no cell is what a spreadsheet takes for a formula.
     """
     columns = column_names(report)
-    text = io.TextIOWrapper(file, encoding="utf-8-sig", newline="", write_through=False)
-    writer = csv.writer(text)
     short = leg_words(report)
     ways = sorted({(row.leg, row.way) for row in checked.rows})
     of_checks = [f"{short[leg]}_{way}_{name}" for leg, way in ways for name in (*NUMBERS, "check")]
-    writer.writerow([*_FIRST, *columns.values(), *of_checks])
     movements = report.table.movements
-    for quarter in report.table.quarters:
-        start_ms = quarter.start_ms
-        counts = [None if quarter.missing else movements.get((start_ms, *pair), 0) for pair in columns]
-        writer.writerow(
-            [
+
+    def rows() -> Iterator[list[object]]:
+        for quarter in report.table.quarters:
+            start_ms, end_ms = quarter.start_ms, quarter.start_ms + QUARTER_MS
+            yield [
                 report.query.source,
                 _time(report, start_ms),
-                _time(report, start_ms + QUARTER_MS),
+                _time(report, end_ms),
                 f"{quarter.seen_share:.4g}",
                 _state(quarter),
-                *counts,
-                *_checked_cells(ways, checked.rows_of(ReportSpan(start_ms, start_ms + QUARTER_MS))),
+                *(None if quarter.missing else movements.get((start_ms, *pair), 0) for pair in columns),
+                *_checked_cells(ways, checked.rows_of(ReportSpan(start_ms, end_ms))),
             ]
-        )
-    text.detach()  # written to its end, and left open
+
+    write_csv_file(file, [*_FIRST, *columns.values(), *of_checks], rows())
 
 
 def _checked_cells(
