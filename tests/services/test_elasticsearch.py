@@ -685,6 +685,17 @@ def test_a_rollover_by_others_moves_the_alias_alone_and_setup_moves_it_back(admi
             admin.options(ignore_status=404).indices.delete(index=rolled)
 
 
+def test_a_policy_may_give_the_index_a_priority_nodes_and_replicas(admin: Elasticsearch) -> None:
+    allowed = {"priority": 50, "number_of_replicas": 0, "routing.allocation.require._name": "*"}
+    with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
+        assert index.publish(run("m"), [count("m", detections=5)], [coverage("m")])
+        admin.indices.put_settings(index=index_of(url), settings={"index": allowed})
+        assert index.publish(run("m", 2), [count("m", detections=6)], [coverage("m")])
+        assert total(index, "m") == 6
+        search_access.set_up(index._cluster)  # type: ignore[attr-defined]
+        assert admin.indices.get_settings(index=index_of(url), name="index.priority")
+
+
 def test_an_index_that_a_policy_deletes_is_one_line_and_comes_back_from_the_store(
     admin: Elasticsearch,
 ) -> None:
