@@ -16,10 +16,10 @@ import secrets
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, NamedTuple, Protocol
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -27,10 +27,8 @@ from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.files.encryption import SALT_BYTES, fernet_key
 from frametally.files.replacing import replace_file
-from frametally.opening import adapter
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.rules.times import DAY_MS, EPOCH
-from frametally.settings.access import ServerAccess
 
 Value = str | int | float | None
 
@@ -45,37 +43,6 @@ class KeptRow(NamedTuple):
 def in_words(numbers: Mapping[str, int]) -> str:
     """Return how much there is of what, such as `accounts: 2, tokens: 1`."""
     return ", ".join(f"{words}: {number}" for words, number in numbers.items())
-
-
-class KeptBooks(Protocol):
-    """The catalogue's books that cannot be made from the store: accounts, alerts, audit log, cameras."""
-
-    url: str
-
-    def layouts(self) -> dict[str, int]:
-        """Return the layout of each book, by its name."""
-
-    def row_counts(self) -> dict[str, int]:
-        """Return how many rows the books hold, by what people call them; without what there is none of."""
-
-    def translate_counts(self, numbers: Mapping[str, int]) -> dict[str, int]:
-        """Return numbers of rows by table as `row_counts` does."""
-
-    def rows(self) -> AbstractContextManager[Iterator[KeptRow]]:
-        """Hold all rows as they are at one moment; nobody waits for it."""
-
-    def restore(self, rows: Iterable[KeptRow], *, replace: bool) -> None:
-        """Write rows of `layouts()` in one transaction, in place of all that is there.
-
-        Log-ins, links for passwords and tried log-ins end.
-
-        Raises:
-            Misconfigured: The books hold something, and `replace` is false.
-            Poison: A row is of another layout.
-        """
-
-    def close(self) -> None:
-        """Release connections."""
 
 
 FORMAT = 1
@@ -257,29 +224,6 @@ def is_due(store: ObjectStore, now_ms: int) -> bool:
     """Return whether the newest backup in the store is older than a day, or made later than now."""
     backups = stored_backups(store)
     return not backups or not 0 <= now_ms - backups[-1].made_at_ms < DAY_MS
-
-
-def open_kept_books(url: str, access: ServerAccess | None = None) -> KeptBooks:
-    """Open what backups are made of, in the catalogue's database, which `url` names.
-
-    Its tables are made if they are missing, as is SQLite's file.
-
-    Raises:
-        Misconfigured: An unknown kind of URL, or a database that cannot be opened.
-    """
-    books: KeptBooks = adapter("kept_books", url)(url, access=access)
-    return books
-
-
-def make_backup(books: KeptBooks, *, made_at_ms: int, key: str) -> bytes | None:
-    """Return a backup of the books as they stand now; None: they hold nothing.
-
-    `key` is the secret that encrypts it; empty: nobody's.
-    """
-    if not books.row_counts():
-        return None
-    with books.rows() as rows:
-        return encode_backup(rows, books.layouts(), made_at_ms=made_at_ms, key=key)
 
 
 def store_backup(store: ObjectStore, data: bytes, made_at_ms: int) -> str:

@@ -1,9 +1,9 @@
 """Opens the adapters behind the ports: each is found by its URL's scheme, among the installed entry points.
 
-The groups are `frametally.object_store`, `frametally.frame_log`, `frametally.count_index`,
-`frametally.ledger` and `frametally.kept_books`, and those of plug-ins, which open them; an entry
-point's name is the scheme, its object makes the adapter, and the extra in its brackets is what must be
-installed for it. Another log is a package with such a line, and no edit here.
+The groups are `frametally.object_store`, `frametally.frame_log`, `frametally.count_index` and
+`frametally.ledger`, and those of plug-ins, which open them; an entry point's name is the scheme, its object
+makes the adapter, and the extra in its brackets is what must be installed for it. Another log is a package
+with such a line, and no edit here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,6 @@ _PORTS = {
         f"{_FILE}, postgresql://host/database or elasticsearch+https://host:9200",
     ),
     "ledger": ("FRAMETALLY_LEDGER_URL", "ledger", f"{_FILE} or postgresql://host/database"),
-    "kept_books": ("FRAMETALLY_CATALOGUE_URL", "catalogue", f"{_FILE} or postgresql://host/database"),
 }
 """By port: the setting that names its URL, what people call it, and the kinds of URL that are known."""
 

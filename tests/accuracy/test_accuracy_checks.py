@@ -19,7 +19,7 @@ from tests.web.conftest import START_MS, Place
 from tests.web.counted_footage import MODEL, make_lines, publish_lines
 
 from frametally import keys
-from frametally.backups import open_kept_books
+from frametally.adapters.sql.kept_books import KeptBooks
 from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections
@@ -499,7 +499,7 @@ def test_the_same_unit_from_two_people_loses_neither_answer(counted: Place) -> N
 def test_a_backup_has_checks_with_their_answers(client: FlaskClient, counted: Place) -> None:
     start(client)
     answer_all(client, most=5)
-    kept = open_kept_books(counted.settings.catalogue_url)
+    kept = KeptBooks(counted.settings.catalogue_url)
     with kept.rows() as rows:
         tables = Counter(row.table for row in rows)
     assert tables["frametally_accuracy_checks"] == 1

@@ -11,7 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from tests.fakes.databases import DATABASES, Place
 
-from frametally.backups import KeptBooks, KeptRow, open_kept_books
+from frametally.adapters.sql.kept_books import KeptBooks
+from frametally.backups import KeptRow
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.audit_records import AuditEntry, first_break
@@ -77,7 +78,7 @@ def changed(opened: Opened, statement: str) -> None:
 def test_all_rows_come_back_as_they_were_and_numbers_and_the_audit_chain_go_on(
     opened: Opened, places: list[Opened]
 ) -> None:
-    books, other = opened(open_kept_books), places[1](open_kept_books)
+    books, other = opened(KeptBooks), places[1](KeptBooks)
     rows = rows_of(books)
     assert other.row_counts() == {}
     other.restore(rows, replace=False)
@@ -101,7 +102,7 @@ def test_all_rows_come_back_as_they_were_and_numbers_and_the_audit_chain_go_on(
 def test_books_that_hold_something_are_replaced_on_demand_alone(opened: Opened, places: list[Opened]) -> None:
     fill(places[1], "ben")
     places[1](open_video_catalogue).queue("video-cleo", "checks")
-    books, other = opened(open_kept_books), places[1](open_kept_books)
+    books, other = opened(KeptBooks), places[1](KeptBooks)
     rows, before = rows_of(books), rows_of(other)
     with pytest.raises(Misconfigured, match=r"not empty \(accounts: 1, tokens: 1, alert rules: 1.*--replace"):
         other.restore(rows, replace=False)
@@ -114,7 +115,7 @@ def test_books_that_hold_something_are_replaced_on_demand_alone(opened: Opened, 
 
 
 def test_what_cannot_be_written_as_a_whole_changes_nothing(opened: Opened) -> None:
-    books = opened(open_kept_books)
+    books = opened(KeptBooks)
     before = rows_of(books)
     for bad in (
         KeptRow("frametally_accounts", {"name": "eve"}),
@@ -127,7 +128,7 @@ def test_what_cannot_be_written_as_a_whole_changes_nothing(opened: Opened) -> No
 
 
 def test_rows_are_of_one_moment_whatever_is_written_meanwhile(opened: Opened) -> None:
-    books = opened(open_kept_books)
+    books = opened(KeptBooks)
     before = rows_of(books)
     with books.rows() as rows:
         first = next(rows)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,9 +16,7 @@ from frametally.backups import (
     decode_backup,
     in_words,
     is_due,
-    make_backup,
     note_elsewhere,
-    open_kept_books,
     read_backup,
     store_backup,
     stored_backups,
@@ -36,6 +34,9 @@ from frametally_cli.checkup.ports import not_there_yet
 from frametally_cli.options.names import note
 from frametally_cli.options.ports import data_dir_option, read_settings
 
+if TYPE_CHECKING:
+    from frametally.adapters.sql.kept_books import KeptBooks
+
 FIRST_LOOK_S, LOOK_EVERY_S = 30.0, 600.0
 
 
@@ -49,8 +50,8 @@ def back_up_if_due(settings: Settings, now_ms: int) -> str | None:
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
         if not is_due(store, now_ms):
             return None
-        with closing(open_kept_books(settings.catalogue_url, settings.catalogue_access)) as books:
-            data = make_backup(books, made_at_ms=now_ms, key=settings.backup_key.get_secret_value())
+        with _kept_books(settings) as books:
+            data = books.backup(made_at_ms=now_ms, key=settings.backup_key.get_secret_value())
         return None if data is None else store_backup(store, data, now_ms)
 
 
@@ -98,8 +99,8 @@ def backup(folder: Path | None, only_list: bool, **overrides: Any) -> int:
             "--data-dir or FRAMETALLY_DATA_DIR"
         )
     made_at_ms, key = round(time.time() * 1000), settings.backup_key.get_secret_value()
-    with closing(open_kept_books(settings.catalogue_url, settings.catalogue_access)) as books:
-        data = make_backup(books, made_at_ms=made_at_ms, key=key)
+    with _kept_books(settings) as books:
+        data = books.backup(made_at_ms=made_at_ms, key=key)
         held = in_words(books.row_counts())
     if data is None:
         click.echo("nothing to back up: no accounts, rules or reports yet")
@@ -140,7 +141,7 @@ def restore(source: str | None, replace: bool, **overrides: Any) -> int:
         name, data = read_backup(find_store, source)
         backup = decode_backup(data, key=settings.backup_key.get_secret_value(), name=name)
         numbers = backup.numbers()
-        with closing(open_kept_books(settings.catalogue_url, settings.catalogue_access)) as books:
+        with _kept_books(settings) as books:
             backup.check_layouts(books.layouts())
             books.restore(backup.rows(), replace=replace)
             held = books.translate_counts(numbers)
@@ -149,6 +150,14 @@ def restore(source: str | None, replace: bool, **overrides: Any) -> int:
     for follow in hooks("restored"):
         follow(settings, held)
     return 0
+
+
+@contextmanager
+def _kept_books(settings: Settings) -> Iterator[KeptBooks]:
+    from frametally.adapters.sql.kept_books import KeptBooks
+
+    with closing(KeptBooks(settings.catalogue_url, settings.catalogue_access)) as books:
+        yield books
 
 
 @contextmanager

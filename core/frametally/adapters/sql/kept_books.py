@@ -27,7 +27,7 @@ from sqlalchemy import (
 from frametally.adapters.sql.clock import note_change
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.migration import Layout
-from frametally.backups import KeptRow, in_words
+from frametally.backups import KeptRow, encode_backup, in_words
 from frametally.errors import Misconfigured, Poison
 from frametally.plugins import hooks
 from frametally.settings.access import ServerAccess
@@ -57,10 +57,10 @@ class KeptTables(NamedTuple):
 _AT_ONCE = 500
 
 
-class SqlKeptBooks:
-    """The books in the database that a URL names; see `KeptBooks`."""
+class KeptBooks:
+    """The catalogue's books that cannot be made from the store: accounts, alerts, audit log, cameras."""
 
-    def __init__(self, url: str, *, access: ServerAccess | None = None) -> None:
+    def __init__(self, url: str, access: ServerAccess | None = None) -> None:
         """Open the database, making tables that are missing and upgrading older ones; see `SqlDatabase`."""
         self.url = url
         books: list[KeptTables] = [book for books in hooks("tables") for book in books]
@@ -91,7 +91,7 @@ class SqlKeptBooks:
 
     @contextmanager
     def rows(self) -> Iterator[Iterator[KeptRow]]:
-        """Hold all rows as they are at one moment; see `KeptBooks.rows`."""
+        """Hold all rows as they are at one moment; nobody waits for it."""
         if self._database is None:
             yield iter(())
             return
@@ -99,7 +99,14 @@ class SqlKeptBooks:
             yield self._rows(connection)
 
     def restore(self, rows: Iterable[KeptRow], *, replace: bool) -> None:
-        """Write rows in one transaction; see `KeptBooks.restore`."""
+        """Write rows of `layouts()` in one transaction, in place of all that is there.
+
+        Log-ins, links for passwords and tried log-ins end.
+
+        Raises:
+            Misconfigured: The books hold something, and `replace` is false.
+            Poison: A row is of another layout.
+        """
         if self._database is None:
             raise Misconfigured("no installed plug-in has data to back up")
         with self._database.writing() as connection:
@@ -116,6 +123,16 @@ class SqlKeptBooks:
             for book in self._books:
                 if "changed" in book.layout.about.c:
                     note_change(connection, book.layout.about)
+
+    def backup(self, *, made_at_ms: int, key: str) -> bytes | None:
+        """Return a backup of the books as they stand now; None: they hold nothing.
+
+        `key` is the secret that encrypts it; empty: nobody's.
+        """
+        if not self.row_counts():
+            return None
+        with self.rows() as rows:
+            return encode_backup(rows, self.layouts(), made_at_ms=made_at_ms, key=key)
 
     def close(self) -> None:
         """Release connections."""
