@@ -128,8 +128,8 @@ def checked(browser: Browser, folder: Path) -> None:
     place.ledger.refresh(place.store, NoProgress())
     footage = CheckFootage(place.store, place.ledger, place.real_index, place.settings)
     book = AccuracyBook(place.settings.catalogue_url)
-    wanted = CheckWanted(name="street-may", labels=["car"])
-    check = start_check(book, footage, wanted, most_units=200)
+    form = CheckWanted(name="street-may", labels=["car"])
+    check = start_check(book, footage, form, most_units=200)
     for unit in book.units(check.id)[:100]:
         book.answer(check, unit.number, person="anna", counts={"car": truth[unit.image_path]})
     book.close()

@@ -109,7 +109,7 @@ def start(
     with _book(overrides) as (settings, book), _footage(settings) as footage:
         known_sources = KnownSources(footage.ledger.manifests())
         from_ms, to_ms = parse_bounds_ms(from_text, to_text, settings.tzinfo())
-        wanted = CheckWanted(
+        form = CheckWanted(
             name=name,
             metric=metric,
             line=line,
@@ -122,7 +122,7 @@ def start(
             planned_units=units,
             wanted_width=width,
         )
-        check = start_check(book, footage, wanted, seed=seed)
+        check = start_check(book, footage, form, seed=seed)
     if as_json:
         _print(check)
     else:

@@ -43,8 +43,8 @@ def checked(place: Place) -> Place:
     footage = CheckFootage(place.store, place.ledger, place.real_index, place.settings)
     truth = right_counts()
     with closing(AccuracyBook(place.settings.catalogue_url)) as book:
-        wanted = CheckWanted(name="gate-may", labels=["car"], to_ms=START_MS + 10**8)
-        check = start_check(book, footage, wanted, most_units=100, seed=SEED)
+        form = CheckWanted(name="gate-may", labels=["car"], to_ms=START_MS + 10**8)
+        check = start_check(book, footage, form, most_units=100, seed=SEED)
         for unit in book.units(check.id):
             counts = {"car": truth[unit.image_path]["car"]}
             book.answer(check, unit.number, person="anna", counts=counts)
