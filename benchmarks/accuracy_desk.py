@@ -36,6 +36,7 @@ from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally_accuracy.book import AccuracyBook
 from frametally_accuracy.population import CheckFootage
+from frametally_accuracy.sent import CheckWanted
 from frametally_accuracy.starting import read_again, start_check
 from frametally_web.charts import checks as chart_checks
 from frametally_web.serving import DashboardServer
@@ -166,17 +167,7 @@ def serving(place: Place) -> Iterator[str]:
 def begin(place: Place) -> tuple[AccuracyCheck, list[CheckUnit]]:
     """Start a check of all frames."""
     with closing(AccuracyBook(place.settings.catalogue_url)) as book:
-        check = start_check(
-            book,
-            footage_of(place),
-            name="gate",
-            model="",
-            sources=(),
-            labels=(),
-            from_ms=None,
-            to_ms=None,
-            most_units=400,
-        )
+        check = start_check(book, footage_of(place), CheckWanted(name="gate"))
         return check, book.units(check.id)
 
 

@@ -108,6 +108,7 @@ def checked(browser: Browser, folder: Path) -> None:
     from frametally.records import Detection
     from frametally_accuracy.book import AccuracyBook
     from frametally_accuracy.population import CheckFootage
+    from frametally_accuracy.sent import CheckWanted
     from frametally_accuracy.starting import start_check
     from frametally_web.serving import DashboardServer
 
@@ -127,17 +128,8 @@ def checked(browser: Browser, folder: Path) -> None:
     place.ledger.refresh(place.store, NoProgress())
     footage = CheckFootage(place.store, place.ledger, place.real_index, place.settings)
     book = AccuracyBook(place.settings.catalogue_url)
-    check = start_check(
-        book,
-        footage,
-        name="street-may",
-        model="",
-        sources=(),
-        labels=("car",),
-        from_ms=None,
-        to_ms=None,
-        most_units=200,
-    )
+    form = CheckWanted(name="street-may", labels=["car"])
+    check = start_check(book, footage, form, most_units=200)
     for unit in book.units(check.id)[:100]:
         book.answer(check, unit.number, person="anna", counts={"car": truth[unit.image_path]})
     book.close()

@@ -103,27 +103,26 @@ def start(
 ) -> int:
     """Start the check NAME: draw units with a seed that is recorded."""
     from frametally_accuracy.results import result_of
+    from frametally_accuracy.sent import CheckWanted
     from frametally_accuracy.starting import start_check
 
     with _book(overrides) as (settings, book), _footage(settings) as footage:
         known_sources = KnownSources(footage.ledger.manifests())
         from_ms, to_ms = parse_bounds_ms(from_text, to_text, settings.tzinfo())
-        check = start_check(
-            book,
-            footage,
+        form = CheckWanted(
             name=name,
             metric=metric,
             line=line,
             direction=direction,
             model=model,
             sources=[known_sources.source_of(source) for source in sources],
-            labels=labels,
+            labels=[*labels],
             from_ms=from_ms,
             to_ms=to_ms,
             planned_units=units,
             wanted_width=width,
-            seed=seed,
         )
+        check = start_check(book, footage, form, seed=seed)
     if as_json:
         _print(check)
     else:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+import msgspec
 from flask import Response
 
 from frametally.books.counted_events import EventPlace
@@ -38,6 +39,7 @@ ACCURACY = Routes("Accuracy")
 _NEW_CHECK = Sent(CheckWanted, "accuracy check")
 _ANSWER = Sent(UnitAnswer, "answer")
 _CHECK = in_path("check", "ID or name of the check.", "gate-may")
+_OF_CHECK = frozenset(answers.CheckSummary.__struct_fields__)
 _MOST_AT_ONCE = 5
 _START_NEW = "Start a new check; frametally keeps the answers of this one."
 _AGAINST = text("against", "Another model, to compare on the same sample.", "")
@@ -123,22 +125,8 @@ class AccuracyRoutes:
         form = _NEW_CHECK.read()
         note_target(metric=form.metric, sources=",".join(form.sources), labels=",".join(form.labels))
         with _as_problems():
-            check = start_check(
-                self._book,
-                self._footage(),
-                name=form.name,
-                metric=form.metric,
-                line=form.line,
-                direction=form.direction,
-                model=form.model,
-                sources=[self._source_of(source) for source in form.sources],
-                labels=form.labels,
-                from_ms=form.from_ms,
-                to_ms=form.to_ms,
-                planned_units=form.planned_units,
-                wanted_width=form.wanted_width,
-                person=visitor().name,
-            )
+            form = msgspec.structs.replace(form, sources=[*map(self._source_of, form.sources)])
+            check = start_check(self._book, self._footage(), form, person=visitor().name)
         answer_with(201)
         return self._summary(check, *self._rows(check))
 
@@ -342,26 +330,12 @@ class AccuracyRoutes:
     ) -> answers.CheckSummary:
         result = result_of(check, units, unit_answers)
         return answers.CheckSummary(
-            id=check.id,
-            name=check.name,
-            metric=check.metric,
-            place=check.place,
-            model=check.model,
-            sources=[*check.sources],
-            labels=[*check.labels],
-            from_ms=check.from_ms,
-            to_ms=check.to_ms,
+            **{name: value for name, value in msgspec.structs.asdict(check).items() if name in _OF_CHECK},
             first_ms=min(zone[1] for zone in check.zones),
             last_ms=max(zone[3] for zone in check.zones),
-            seed=check.seed,
-            wanted_width=check.wanted_width,
-            planned_units=check.planned_units,
-            units=check.units,
             drawn=len(units),
             answered=result.answered,
             is_reached=result.is_reached,
-            started_by=check.started_by,
-            started_at_ms=check.started_at_ms,
         )
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from frametally.books.counted_events import CheckedMetric
 from frametally.errors import Misconfigured
 from frametally.media.sources import source_names
 from frametally.naming import KnownNames
@@ -18,6 +17,7 @@ from frametally_accuracy.pieces.counted_pieces import plain_label, read_pieces
 from frametally_accuracy.pieces.event_places import find_place
 from frametally_accuracy.population import COUNT_FIRST, CheckFootage, CheckScope, Population, read_frames
 from frametally_accuracy.records import AccuracyCheck
+from frametally_accuracy.sent import CheckWanted
 from frametally_accuracy.staleness import BarGrid, KnownCoverage, sums_sha256
 
 MOST_LABELS = 30
@@ -28,19 +28,9 @@ _MOST_CHARS = 100
 def start_check(
     book: AccuracyBook,
     footage: CheckFootage,
+    form: CheckWanted,
     *,
-    name: str,
-    metric: CheckedMetric = "detections",
-    line: str = "",
-    direction: str = "",
-    model: str,
-    sources: Sequence[str],
-    labels: Sequence[str],
-    from_ms: int | None,
-    to_ms: int | None,
     most_units: int = MOST_UNITS,
-    planned_units: int = 0,
-    wanted_width: float = 0.1,
     seed: str = "",
     person: str = "",
 ) -> AccuracyCheck:
@@ -50,27 +40,29 @@ def start_check(
         Misconfigured: There can be no such check.
         Retryable: A port is away.
     """
+    from_ms, to_ms = form.from_ms, form.to_ms
+    labels, planned_units = form.labels, form.planned_units
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
         raise Misconfigured("the range ends before it begins; swap its start and its end")
-    if not 0.005 <= wanted_width <= 1:
+    if not 0.005 <= form.wanted_width <= 1:
         raise Misconfigured("the target precision must be between 0.005 and 1, such as 0.1 for ±10%")
     if len(set(labels)) > MOST_LABELS:
         raise Misconfigured(f"a check can have at most {MOST_LABELS} labels; choose fewer")
     if planned_units and not 30 <= planned_units <= most_units:
         raise Misconfigured(f"a planned size must be 30 to {most_units} units")
     identity = secrets.token_hex(6)
-    name = name.strip() or f"check-{identity}"
+    name = form.name.strip() or f"check-{identity}"
     if len(name) > _MOST_CHARS or not name.isprintable() or "/" in name:
         raise Misconfigured(f"a name can have at most {_MOST_CHARS} characters, on one line, and no /")
-    model = _known_model(footage, model, sources, labels)
+    model = _known_model(footage, form.model, form.sources, labels)
     counted_until_ms = {entry.source: entry.next_interval_ms for entry in footage.counts.sources(model)}
-    sources = sorted(set(sources) or counted_until_ms)
-    place = find_place(footage.store, metric, line=line, direction=direction, sources=sources)
+    sources = sorted(set(form.sources) or counted_until_ms)
+    place = find_place(footage.store, form.metric, line=form.line, direction=form.direction, sources=sources)
     sources = sources if place is None else [place.source]
     # Frames that are detected and not counted yet are no part of any count.
     until_ms = max(counted_until_ms.values(), default=NEXT_MS) if to_ms is None else to_ms
     since_ms = FIRST_MS if from_ms is None else from_ms
-    population = _read(footage, CheckScope(metric, place, model, sources, labels, since_ms, until_ms))
+    population = _read(footage, CheckScope(form.metric, place, model, sources, labels, since_ms, until_ms))
     members = population.members
     first_ms = min(unit.captured_at_ms for unit in members)
     behind_ms = max(unit.to_ms or unit.captured_at_ms + 1 for unit in members)
@@ -81,7 +73,7 @@ def start_check(
     check = AccuracyCheck(
         id=identity,
         name=name,
-        metric=metric,
+        metric=form.metric,
         place=place,
         model=model,
         sources=tuple(sources),
@@ -89,7 +81,7 @@ def start_check(
         from_ms=first_ms if from_ms is None else from_ms,
         to_ms=behind_ms if to_ms is None else to_ms,
         seed=seed,
-        wanted_width=wanted_width,
+        wanted_width=form.wanted_width,
         planned_units=min(planned_units, len(units)),
         params=population.params,
         **population.facts(),

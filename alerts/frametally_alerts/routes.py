@@ -14,6 +14,7 @@ from flask import Response
 from frametally.keys import slug
 from frametally.rules.clocks.turns import ClockTurn
 from frametally_alerts import answers
+from frametally_alerts.book import BookEntry
 from frametally_alerts.opened_book import OpenedAlerts
 from frametally_alerts.reports.due_reports import MOST_REPORTS, turn_of
 from frametally_alerts.rule_form import (
@@ -39,6 +40,7 @@ _REPORT = Sent(ReportWanted, "report")
 _MUTE = Sent(MuteWanted, "time to mute until")
 _RULE_NAME = in_path("name", "Name of the rule.", "busy")
 _REPORT_NAME = in_path("name", "Name of the report.", "weekly")
+_WORDS = {AlertRule: "rule", ScheduledReport: "report"}
 _RULE_SENT_AS = {"for": "lasting", "since": "since_ms"}
 """A rule's fields, by their names on the command line."""
 _SENT_AS = {"source": "sources", "label": "labels", "interval": "interval_s", "timezone": "zone"}
@@ -88,14 +90,7 @@ class AlertRoutes:
         """Add a rule."""
         self._check()
         rule, silent = self._rule()
-        book = self.opened.book
-        if len(book.rules()) >= MOST_RULES:
-            raise Problem(
-                409, f"You already have {MOST_RULES} rules, the maximum.", remedy="Delete one first."
-            )
-        if not book.add(rule):
-            raise _name_taken("rule")
-        answer_with(201)
+        self._add(rule, len(self.opened.book.rules()), MOST_RULES)
         return answers.rule_of(rule, silent)
 
     @ALERTS.route(
@@ -110,11 +105,7 @@ class AlertRoutes:
         """Replace a rule by another."""
         self._check()
         rule, silent = self._rule()
-        replaced = self.opened.book.replace(_RULE_NAME.read(args), rule)
-        if replaced is None:
-            raise _not_there("rule")
-        if not replaced:
-            raise _name_taken("rule")
+        self._replace(_RULE_NAME.read(args), rule)
         return answers.rule_of(rule, silent)
 
     @ALERTS.route(
@@ -136,7 +127,7 @@ class AlertRoutes:
             )
         rule = self.opened.book.mute_rule(_RULE_NAME.read(args), until_ms)
         if rule is None:
-            raise _not_there("rule")
+            raise _not_there(AlertRule)
         return answers.rule_of(rule, [])
 
     @ALERTS.route(
@@ -162,10 +153,7 @@ class AlertRoutes:
     )
     def delete_alert_rule(self, args: Args) -> Response:
         """Remove a rule with its waiting messages."""
-        self._check()
-        if not self.opened.book.remove(AlertRule, _RULE_NAME.read(args)):
-            raise _not_there("rule")
-        return Response(status=204)
+        return self._remove(AlertRule, _RULE_NAME.read(args))
 
     @ALERTS.route(
         "POST alerts/reports",
@@ -179,14 +167,7 @@ class AlertRoutes:
         """Try a report, and add it."""
         self._check()
         report = self._report()
-        book = self.opened.book
-        if len(book.reports()) >= MOST_REPORTS:
-            raise Problem(
-                409, f"You already have {MOST_REPORTS} reports, the maximum.", remedy="Delete one first."
-            )
-        if not book.add(report):
-            raise _name_taken("report")
-        answer_with(201)
+        self._add(report, len(self.opened.book.reports()), MOST_REPORTS)
         return answers.report_of(report, None)
 
     @ALERTS.route(
@@ -201,11 +182,7 @@ class AlertRoutes:
         """Replace a report by another."""
         self._check()
         report = self._report()
-        replaced = self.opened.book.replace(_REPORT_NAME.read(args), report)
-        if replaced is None:
-            raise _not_there("report")
-        if not replaced:
-            raise _name_taken("report")
+        self._replace(_REPORT_NAME.read(args), report)
         return answers.report_of(report, None)
 
     @ALERTS.route(
@@ -218,9 +195,27 @@ class AlertRoutes:
     )
     def delete_report(self, args: Args) -> Response:
         """Remove a report with its waiting messages."""
+        return self._remove(ScheduledReport, _REPORT_NAME.read(args))
+
+    def _add(self, entry: BookEntry, already: int, most: int) -> None:
+        word = _WORDS[type(entry)]
+        if already >= most:
+            raise Problem(409, f"You already have {most} {word}s, the maximum.", remedy="Delete one first.")
+        if not self.opened.book.add(entry):
+            raise _name_taken(entry)
+        answer_with(201)
+
+    def _replace(self, name: str, entry: BookEntry) -> None:
+        replaced = self.opened.book.replace(name, entry)
+        if replaced is None:
+            raise _not_there(type(entry))
+        if not replaced:
+            raise _name_taken(entry)
+
+    def _remove(self, kind: type[BookEntry], name: str) -> Response:
         self._check()
-        if not self.opened.book.remove(ScheduledReport, _REPORT_NAME.read(args)):
-            raise _not_there("report")
+        if not self.opened.book.remove(kind, name):
+            raise _not_there(kind)
         return Response(status=204)
 
     def _rule(
@@ -267,18 +262,18 @@ class AlertRoutes:
             raise Problem(403, "You cannot change rules and reports here.", remedy=self.opened.remedy)
 
 
-def _not_there(kind: str) -> Problem:
+def _not_there(kind: type[BookEntry]) -> Problem:
     return Problem(
         404,
-        f"There is no {kind} with that name.",
+        f"There is no {_WORDS[kind]} with that name.",
         remedy="GET /api/v1/alerts lists all rules, reports and channels.",
     )
 
 
-def _name_taken(kind: str) -> Problem:
+def _name_taken(entry: BookEntry) -> Problem:
     return Problem(
         409,
-        f"There is already a {kind} with that name.",
+        f"There is already a {_WORDS[type(entry)]} with that name.",
         remedy="Choose another name, or delete the existing one first.",
     )
 

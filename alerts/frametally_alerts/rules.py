@@ -214,24 +214,19 @@ def alert_of(rule: AlertRule, finding: AlertFinding, earlier: Alert | None) -> A
     content = finding.end_ms, finding.value, finding.detail
     if earlier is not None and earlier.state == "told" and content_of(earlier) == content:
         return None
+    fields = finding._asdict()
+    del fields["ref"]
     return Alert(
         key=key_of(rule, finding),
         revision=1 if earlier is None else earlier.revision + 1,
         state="told",
         rule=rule.name,
         what=rule.what,
-        source=finding.source,
-        source_name=finding.source_name,
-        timezone=finding.timezone,
-        label=finding.label,
-        start_ms=finding.start_ms,
-        end_ms=finding.end_ms,
-        value=finding.value,
-        detail=finding.detail,
         threshold=rule.threshold,
         below=rule.below,
         earlier_value=None if earlier is None else earlier.value,
         earlier_end_ms=None if earlier is None else earlier.end_ms,
+        **fields,
     )
 
 

@@ -64,13 +64,25 @@ loads = Table(
     _value("checksums", nullable=True),  # JSON: by table the rows that were loaded, and a checksum of them
 )
 
-counts = Table(
+
+def _of_times(name: str, moment: str, *columns: Column[Any], series: bool = False) -> Table:
+    """Make a table of sources by time; `series`: of their places, so the series is part of the key."""
+    return Table(
+        name,
+        ALL,
+        _key("model"),
+        *([_key("series")] if series else ()),
+        _key("interval_s", Integer),
+        _moment(moment, key=True),
+        _key("source"),
+        *columns,
+        sqlite_with_rowid=False,
+    )
+
+
+counts = _of_times(
     "gold_counts",
-    ALL,
-    _key("model"),
-    _key("interval_s", Integer),
-    _moment("interval_start", key=True),
-    _key("source"),
+    "interval_start",
     _key("label"),
     _value("params"),
     _value("detections", BigInteger),
@@ -80,16 +92,11 @@ counts = Table(
     _value("tracked_detections", BigInteger, nullable=True),
     _value("run_id"),
     _value("followed_objects", BigInteger, nullable=True),
-    sqlite_with_rowid=False,
 )
 
-coverage = Table(
+coverage = _of_times(
     "gold_coverage",
-    ALL,
-    _key("model"),
-    _key("interval_s", Integer),
-    _moment("interval_start", key=True),
-    _key("source"),
+    "interval_start",
     _value("params"),
     _value("frames", BigInteger),
     _value("detections", BigInteger),
@@ -97,16 +104,11 @@ coverage = Table(
     _value("analysed_fps", Float, nullable=True),
     _value("covered_s", Float, nullable=True),
     _value("run_id"),
-    sqlite_with_rowid=False,
 )
 
-tracks = Table(
+tracks = _of_times(
     "gold_tracks",
-    ALL,
-    _key("model"),
-    _key("interval_s", Integer),
-    _moment("hour_start", key=True),
-    _key("source"),
+    "hour_start",
     _key("track_id"),
     _value("label"),
     _value("is_counted", Boolean),
@@ -115,17 +117,11 @@ tracks = Table(
     _value("boxes", BigInteger),
     _value("best_image_path"),
     _value("run_id"),
-    sqlite_with_rowid=False,
 )
 
-place_counts = Table(
+place_counts = _of_times(
     "gold_place_counts",
-    ALL,
-    _key("model"),
-    _key("series"),
-    _key("interval_s", Integer),
-    _moment("interval_start", key=True),
-    _key("source"),
+    "interval_start",
     _key("kind"),
     _key("name"),
     _key("what"),
@@ -138,17 +134,12 @@ place_counts = Table(
     _value("run_id"),
     _value("followed_objects", BigInteger, nullable=True),
     _value("tracked_detections", BigInteger, nullable=True),
-    sqlite_with_rowid=False,
+    series=True,
 )
 
-place_coverage = Table(
+place_coverage = _of_times(
     "gold_place_coverage",
-    ALL,
-    _key("model"),
-    _key("series"),
-    _key("interval_s", Integer),
-    _moment("interval_start", key=True),
-    _key("source"),
+    "interval_start",
     _key("kind"),
     _key("name"),
     _value("params"),
@@ -157,7 +148,7 @@ place_coverage = Table(
     _value("analysed_fps", Float, nullable=True),
     _value("covered_s", Float, nullable=True),
     _value("run_id"),
-    sqlite_with_rowid=False,
+    series=True,
 )
 
 

@@ -14,10 +14,9 @@ from typing import Any
 from sqlalchemy import and_, delete, or_, select
 
 from frametally.adapters.sql.clock import note_change, now_ms
-from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.kept_books import KeptTables
 from frametally.adapters.sql.migration import Layout
-from frametally.settings.access import ServerAccess
+from frametally.adapters.sql.sql_book import SqlBook
 from frametally_live import feed_rows as rows
 from frametally_live import tables
 from frametally_live.feed_records import OVER, Feed, FeedKind, FeedTold, FeedWanted, TooManyStreams
@@ -44,16 +43,13 @@ LAYOUT = Layout(
 )
 
 
-class LiveBook:
+class LiveBook(SqlBook):
     """Feeds in the database that a URL names, SQLite or PostgreSQL; processes and threads may share it.
 
     All methods may raise `Retryable`.
     """
 
-    def __init__(self, url: str, access: ServerAccess | None = None) -> None:
-        """Open the database, making the tables if they are missing; see `SqlDatabase`."""
-        self.url = url
-        self._database = SqlDatabase(url, LAYOUT, access=access)
+    layout = LAYOUT
 
     def version(self) -> str:
         """Return what changes whenever a feed has changed in what a page shows."""
@@ -270,10 +266,6 @@ class LiveBook:
             deletion = connection.execute(delete(tables.feeds).where(_columns.video_id == video_id))
             if deletion.rowcount:
                 note_change(connection, tables.about)
-
-    def close(self) -> None:
-        """Release connections."""
-        self._database.close()
 
 
 TABLES = (KeptTables("live", LAYOUT, {"cameras and streams": tables.feeds}),)

@@ -27,6 +27,7 @@ from frametally.segments.contents import encode_segment
 from frametally_accuracy.answering import Desk
 from frametally_accuracy.book import AccuracyBook
 from frametally_accuracy.population import CheckFootage
+from frametally_accuracy.sent import CheckWanted
 from frametally_accuracy.starting import start_check
 from frametally_cli.main import main
 
@@ -464,9 +465,7 @@ def test_two_people_share_a_sample_and_check_each_others_tenth_units(counted: Pl
     book = AccuracyBook(counted.settings.catalogue_url)
     footage = CheckFootage(counted.store, counted.ledger, counted.real_index, counted.settings)
     counted.ledger.refresh(counted.store, NoProgress())
-    check = start_check(
-        book, footage, name="x", model="", sources=[], labels=[], from_ms=None, to_ms=None, most_units=60
-    )
+    check = start_check(book, footage, CheckWanted(name="x"), most_units=60)
     units, desk = book.units(check.id), Desk()
     for _ in range(12):
         for person in ("ann", "ben"):
@@ -486,9 +485,7 @@ def test_the_same_unit_from_two_people_loses_neither_answer(counted: Place) -> N
     book = AccuracyBook(counted.settings.catalogue_url)
     counted.ledger.refresh(counted.store, NoProgress())
     footage = CheckFootage(counted.store, counted.ledger, counted.real_index, counted.settings)
-    check = start_check(
-        book, footage, name="x", model="", sources=[], labels=[], from_ms=None, to_ms=None, most_units=60
-    )
+    check = start_check(book, footage, CheckWanted(name="x"), most_units=60)
     for person, cars in (("ann", 1), ("ben", 2), ("ann", 3)):
         book.answer(check, 0, person=person, counts={"car": cars})
     kept = [(one.turn, one.person, one.counts["car"]) for one in book.answers(check.id)]

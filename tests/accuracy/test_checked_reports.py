@@ -17,6 +17,7 @@ from frametally.process.reports import NoProgress
 from frametally.rules.times import DAY_MS
 from frametally_accuracy.book import AccuracyBook
 from frametally_accuracy.population import CheckFootage
+from frametally_accuracy.sent import CheckWanted
 from frametally_accuracy.starting import start_check
 from frametally_web.charts.media_times import MediaTimes
 
@@ -39,18 +40,8 @@ def test_a_report_has_the_interval_beside_the_boxes_and_what_it_rests_on(place: 
     footage = CheckFootage(place.store, place.ledger, place.real_index, place.settings)
     truth = right_counts()
     with closing(AccuracyBook(place.settings.catalogue_url)) as book:
-        check = start_check(
-            book,
-            footage,
-            name="gate-may",
-            model="",
-            sources=(),
-            labels=("car",),
-            from_ms=None,
-            to_ms=None,
-            most_units=100,
-            seed=SEED,
-        )
+        form = CheckWanted(name="gate-may", labels=["car"])
+        check = start_check(book, footage, form, most_units=100, seed=SEED)
         assert make_files(place.real_index, place.settings, media, report, turn) == before
         for unit in book.units(check.id):
             counts = {"car": truth[unit.image_path]["car"]}

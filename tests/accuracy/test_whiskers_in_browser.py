@@ -17,6 +17,7 @@ from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally_accuracy.book import AccuracyBook
 from frametally_accuracy.population import CheckFootage
+from frametally_accuracy.sent import CheckWanted
 from frametally_accuracy.starting import start_check
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
@@ -42,18 +43,8 @@ def checked(place: Place) -> Place:
     footage = CheckFootage(place.store, place.ledger, place.real_index, place.settings)
     truth = right_counts()
     with closing(AccuracyBook(place.settings.catalogue_url)) as book:
-        check = start_check(
-            book,
-            footage,
-            name="gate-may",
-            model="",
-            sources=(),
-            labels=("car",),
-            from_ms=None,
-            to_ms=START_MS + 10**8,
-            most_units=100,
-            seed=SEED,
-        )
+        form = CheckWanted(name="gate-may", labels=["car"], to_ms=START_MS + 10**8)
+        check = start_check(book, footage, form, most_units=100, seed=SEED)
         for unit in book.units(check.id):
             counts = {"car": truth[unit.image_path]["car"]}
             book.answer(check, unit.number, person="anna", counts=counts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import msgspec
@@ -25,9 +25,6 @@ from frametally_cli.console import output as console
 from frametally_cli.options.names import note, open_names
 from frametally_cli.options.ports import data_dir_option
 from frametally_cli.options.times import parse_time_ms
-
-if TYPE_CHECKING:
-    pass
 
 
 @click.group("alerts")

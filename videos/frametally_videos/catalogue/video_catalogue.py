@@ -11,11 +11,10 @@ import msgspec
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
 from frametally.adapters.sql.clock import next_number, note_change, now_ms
-from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.kept_books import KeptTables
 from frametally.adapters.sql.migration import Layout
+from frametally.adapters.sql.sql_book import SqlBook
 from frametally.records import decode
-from frametally.settings.access import ServerAccess
 from frametally_videos import tables
 from frametally_videos.catalogue.catalogue_rows import (
     FINAL_STATES,
@@ -66,7 +65,7 @@ TABLES = (
 _videos, _artifacts, _uploads = tables.videos.c, tables.artifacts.c, tables.uploads.c
 
 
-class VideoCatalogue(JobBook, Outbox):
+class VideoCatalogue(SqlBook, JobBook, Outbox):
     """The videos in the store, and the book of jobs; processes may share it.
 
     Videos and their versions are a cache of the store (`frametally catalogue rebuild` makes them again). The
@@ -75,10 +74,7 @@ class VideoCatalogue(JobBook, Outbox):
     `Retryable`.
     """
 
-    def __init__(self, url: str, *, access: ServerAccess | None = None) -> None:
-        """Open the database, making the tables if they are missing; see `SqlDatabase`."""
-        self.url = url
-        self._database = SqlDatabase(url, LAYOUT, access=access)
+    layout = LAYOUT
 
     def version(self) -> str:
         """Return what changes whenever anything that a page shows has changed."""
@@ -252,10 +248,6 @@ class VideoCatalogue(JobBook, Outbox):
         """Note that the arrival of a video was announced on the log."""
         with self._database.writing() as connection:
             _change(connection, video_id, {"arrival_told": True})
-
-    def close(self) -> None:
-        """Release connections."""
-        self._database.close()
 
 
 def _row_of(connection: Connection, video_id: str) -> Row[Any] | None:
