@@ -22,11 +22,11 @@ from frametally_accounts.audit import routes as audit_routes
 from frametally_accounts.audit.opened_book import OpenedAudit
 from frametally_accounts.embeds.routes import EMBEDS, EmbedRoutes
 from frametally_accounts.gate import Gate
-from frametally_web import assets, history_page, languages, pages
+from frametally_web import assets, languages, pages
 from frametally_web.access.readers import answer_readers
 from frametally_web.access.seen_index import DashboardPorts, SeenIndex
 from frametally_web.access.visitors import Visitor
-from frametally_web.api import description
+from frametally_web.api import description, history_routes
 from frametally_web.api.answering import Answering
 from frametally_web.api.book_routes import BOOKS, BookRoutes
 from frametally_web.api.chart_routes import CATALOGUE, COUNTS, ChartRoutes
@@ -144,9 +144,12 @@ def create_app(
         *PROOF.bind(ProofRoutes(settings, ports, books)),
         *HISTORY.bind(histories),
         *BOOKS.bind(BookRoutes(settings, ports, books)),
-        *CHANGES.bind(StateRoutes(ports, desk), LetterRoutes(settings, ports, books, desk, remedy)),
+        *CHANGES.bind(
+            StateRoutes(settings, ports, books, desk, remedy),
+            LetterRoutes(settings, ports, books, desk, remedy),
+        ),
         *FOOTAGE.bind(footage),
-        *TIMEZONES.bind(TimezoneRoutes(whole.store, desk, remedy)),
+        *TIMEZONES.bind(TimezoneRoutes(settings, whole, books, desk, remedy)),
         *EVENTS.bind(streams),
         *EXPORT.bind(ExportRoutes(settings, ports, books)),
         *audit_routes.AUDIT.bind(audited),
@@ -164,7 +167,7 @@ def create_app(
     app.add_template_global(lambda: books.media().timezones(), "timezones")
     app.register_blueprint(description.create_blueprint(settings))
     app.register_blueprint(pages.create_blueprint(settings=settings, index=index, chart=charts.counts))
-    app.register_blueprint(history_page.create_blueprint(settings, histories, books, answering.add_timezone))
+    app.register_blueprint(history_routes.create_blueprint(histories, answering.add_timezone))
     app.register_blueprint(audit_routes.create_blueprint(settings, audited))
     app.register_blueprint(sign_in.create_blueprint(gate))
     for part in web_parts.values():

@@ -5,12 +5,10 @@ from __future__ import annotations
 from typing import get_args
 
 from frametally.records import Cause
-from frametally.settings.loading import Settings
-from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.books import answers, dead_letters, run_list, status
-from frametally_web.books.reader import BooksReader
 from frametally_web.proof.picture_links import image_url
 from frametally_web.requests.endpoints import Routes
+from frametally_web.requests.handlers import Handlers
 from frametally_web.requests.parameters import Args, choice, page_limit
 from frametally_web.requests.query import MAX_PAGE_FRAMES, MODEL
 
@@ -20,25 +18,19 @@ _LETTERS = page_limit(24, MAX_PAGE_FRAMES, "Maximum number in the answer")
 _CAUSE = choice("cause", "Only those with this cause; default: all.", ("", *get_args(Cause)), "checksum")
 
 
-class BookRoutes:
+class BookRoutes(Handlers):
     """The handlers, over the ports and what is read in the background."""
-
-    def __init__(self, settings: Settings, ports: DashboardPorts, books: BooksReader) -> None:
-        """Make the handlers of one application."""
-        self._settings = settings
-        self._ports = ports
-        self._books = books
 
     @BOOKS.route("GET runs", "List the latest runs with their quality reports.", MODEL, _RUNS)
     def runs(self, args: Args) -> answers.Runs:
         """List the last runs."""
         limit = _RUNS.read(args)
-        return run_list.list_runs(self._ports, model=MODEL.read(args), limit=limit)
+        return run_list.list_runs(self.ports, model=MODEL.read(args), limit=limit)
 
     @BOOKS.route("GET status", "Show the books: what was announced, detected, counted and indexed.")
     def status(self, _: Args) -> answers.Books:
         """Answer with the books."""
-        return status.answer(self._books.reading())
+        return status.answer(self.books.reading())
 
     @BOOKS.route(
         "GET dead-letters",
@@ -50,9 +42,9 @@ class BookRoutes:
         """List what could not be analysed."""
         cause, limit = _CAUSE.read(args), _LETTERS.read(args)
         return dead_letters.list_dead_letters(
-            self._ports,
-            self._settings,
-            self._books.reading().status.model,
+            self.ports,
+            self.settings,
+            self.books.reading().status.model,
             cause=cause or None,
             limit=limit,
             image_url=image_url,

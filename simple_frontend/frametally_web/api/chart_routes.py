@@ -5,8 +5,6 @@ from __future__ import annotations
 from frametally.media.sources import counted_until
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
-from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.books.reader import BooksReader
 from frametally_web.charts import answers as chart_answers
 from frametally_web.charts import counts, heatmap, scope, summary
 from frametally_web.charts.media_times import MediaTimes
@@ -16,6 +14,7 @@ from frametally_web.compare import answers as compare_answers
 from frametally_web.compare.differences import find_differences
 from frametally_web.requests import answers
 from frametally_web.requests.endpoints import Routes
+from frametally_web.requests.handlers import Handlers
 from frametally_web.requests.parameters import Args, page_limit
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import (
@@ -36,14 +35,8 @@ COUNTS = Routes("Counts", by_source=True)
 _MOST_DIFFERENT = page_limit(10, 100, "Maximum number in `most`")
 
 
-class ChartRoutes:
+class ChartRoutes(Handlers):
     """The handlers, over the ports and what is read in the background."""
-
-    def __init__(self, settings: Settings, ports: DashboardPorts, books: BooksReader) -> None:
-        """Make the handlers of one application."""
-        self._settings = settings
-        self._ports = ports
-        self._books = books
 
     @CATALOGUE.route("GET models", "List the models with their stored intervals.", tells_version=True)
     def models(self, _: Args) -> answers.Models:
@@ -51,15 +44,15 @@ class ChartRoutes:
         return answers.Models(
             models=[
                 answers.ModelChoice(model=model, base_intervals_s=intervals_s)
-                for model, intervals_s in scope.stored_intervals(self._ports.index).items()
+                for model, intervals_s in scope.stored_intervals(self.ports.index).items()
             ]
         )
 
     @CATALOGUE.route("GET labels", "List labels with their detections, most first.", MODEL, is_kept=True)
     def labels(self, args: Args) -> answers.Labels:
         """List the labels, most first."""
-        choice = scope.choose_model(self._ports.index, MODEL.read(args))
-        totals = self._ports.index.labels(choice.model) if choice else []
+        choice = scope.choose_model(self.ports.index, MODEL.read(args))
+        totals = self.ports.index.labels(choice.model) if choice else []
         return answers.Labels(
             model=choice.model if choice else None,
             labels=[answers.LabelTotal(label=label, detections=total) for label, total in totals],
@@ -68,7 +61,7 @@ class ChartRoutes:
     @CATALOGUE.route("GET sources", "List sources with their frames and range.", MODEL, is_kept=True)
     def sources(self, args: Args) -> answers.Sources:
         """List the sources, by name."""
-        return list_sources(self._ports.index, self._books.media(), model=MODEL.read(args))
+        return list_sources(self.ports.index, self.books.media(), model=MODEL.read(args))
 
     @CATALOGUE.route("GET catalogue", "Return models, labels and sources in one answer.", MODEL, is_kept=True)
     def catalogue(self, args: Args) -> answers.Catalogue:
@@ -115,13 +108,13 @@ class ChartRoutes:
     @COUNTS.route("GET heatmap", "Return counts per hour of the week.", *SELECTION, is_kept=True)
     def heatmap(self, args: Args) -> chart_answers.Heatmap:
         """Answer with the hours of the week."""
-        selection = read_selection(args, self._settings)
-        index = narrowed(self._ports.index, self._ports.store, args)
-        return heatmap.count_week(index, self._settings, self._books.media(), selection)
+        selection = read_selection(args, self.settings)
+        index = narrowed(self.ports.index, self.ports.store, args)
+        return heatmap.count_week(index, self.settings, self.books.media(), selection)
 
     def _read(self, args: Args) -> tuple[CountIndex, Settings, MediaTimes, ChartQuery]:
-        index = index_by_second(self._ports, self._settings, args, self._books.ensure_ledger)
-        return index, self._settings, self._books.media(), read_chart(args, self._settings)
+        index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
+        return index, self.settings, self.books.media(), read_chart(args, self.settings)
 
 
 def list_sources(index: CountIndex, media: MediaTimes, *, model: str | None) -> answers.Sources:
