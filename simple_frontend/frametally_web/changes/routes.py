@@ -125,7 +125,7 @@ class LetterRoutes(ChangeHandlers):
         if checked.skipped:
             lines.append(f"{plural(len(checked.skipped), 'frame')} still cannot be read and will stay here.")
         if ready or more:
-            lines.append(f"{plural(more, 'more frame')} will be checked first, then announced.")
+            lines.append("The consumer will detect them next; then the counts will follow.")
         return ChangePlan(frames=ready + more, lines=lines, left_alone=left_alone(checked.skipped))
 
     @CHANGES.route(
