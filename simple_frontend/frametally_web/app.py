@@ -26,22 +26,23 @@ from frametally_web import assets, languages, pages
 from frametally_web.access.readers import answer_readers
 from frametally_web.access.seen_index import DashboardPorts, SeenIndex
 from frametally_web.access.visitors import Visitor
-from frametally_web.api import description, history_routes
+from frametally_web.api import description
 from frametally_web.api.answering import Answering
-from frametally_web.api.book_routes import BOOKS, BookRoutes
 from frametally_web.api.chart_routes import CATALOGUE, COUNTS, ChartRoutes
 from frametally_web.api.endpoints import ENDPOINTS, RIGHTS
 from frametally_web.api.events import EVENTS, Streams
 from frametally_web.api.export_routes import EXPORT, ExportRoutes
-from frametally_web.api.history_routes import HISTORY, HistoryRoutes
 from frametally_web.api.proof_routes import PROOF, ProofRoutes
 from frametally_web.books.reader import BooksReader
+from frametally_web.books.routes import BOOKS, BookRoutes
 from frametally_web.books.scraped import MetricsRoute
 from frametally_web.changes.desk import ChangeDesk
 from frametally_web.changes.footage_routes import FOOTAGE, FootageRoutes
 from frametally_web.changes.routes import CHANGES, LetterRoutes, StateRoutes
 from frametally_web.changes.timezone_routes import TIMEZONES, TimezoneRoutes
 from frametally_web.connections import MOST_BODY_BYTES
+from frametally_web.history import routes as history_routes
+from frametally_web.history.routes import HISTORY, HistoryRoutes
 from frametally_web.plugging import WebContext, WebPart
 from frametally_web.proof.picture_links import image_url, picture_origin
 from frametally_web.requests import problems
