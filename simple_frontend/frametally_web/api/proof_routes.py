@@ -22,7 +22,6 @@ from frametally_web.proof.frames import find_frame
 from frametally_web.proof.picture_links import (
     LINK_S,
     WIDTH,
-    image_url,
     no_such_frame,
     picture_link,
     smaller,
@@ -74,9 +73,7 @@ class ProofRoutes(Handlers):
         """Find the busiest frame per label."""
         selection = self._selection(args)
         self.books.ensure_ledger()
-        return evidence_frames.find_evidence(
-            self._ports_by_second(args), self.settings, selection, image_url=image_url
-        )
+        return evidence_frames.find_evidence(self._ports_by_second(args), self.settings, selection)
 
     @PROOF.route(
         "GET frames",
@@ -101,7 +98,6 @@ class ProofRoutes(Handlers):
             cursor=cursor,
             start=start,
             empty=empty,
-            image_url=image_url,
         )
 
     @PROOF.route(
@@ -115,7 +111,6 @@ class ProofRoutes(Handlers):
             self._selection(args),
             limit=limit,
             cursor=_OBJECTS_CURSOR.read(args),
-            image_url=image_url,
         )
 
     @PROOF.route(
@@ -143,7 +138,6 @@ class ProofRoutes(Handlers):
             source=query.selection.sources[0],
             at_ms=query.at_ms,
             by_second=BASE.read(args) == SECOND_S,
-            image_url=image_url,
         )
 
     @PROOF.route(
@@ -159,7 +153,7 @@ class ProofRoutes(Handlers):
         """Find the boxes that a model counted in a frame."""
         selection, key = self._selection(args), _read_path(args)
         self.books.ensure_ledger()
-        return find_frame(self.ports, self.settings, selection, key, image_url=image_url)
+        return find_frame(self.ports, self.settings, selection, key)
 
     @PROOF.route(
         "GET frames/image",
