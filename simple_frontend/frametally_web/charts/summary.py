@@ -161,7 +161,7 @@ def _week_before(
     then_query = query._replace(
         selection=query.selection._replace(from_ms=then_from_ms, to_ms=then_to_ms),
         # Both have bars that begin at the same local times.
-        interval_s=_common_s(plan.interval_s),
+        interval_s=math.gcd(plan.interval_s, WEEK_S),
     )
     try:
         then_plan = plan_chart(index, settings, None, choice, then_query, series=1, most_rows=_MOST_COMPARED)
@@ -187,11 +187,6 @@ def _week_before(
         now_same_hours=_value_of(now, same.keys(), metric),
         same_hours=len(same) / len(now.coverage) if now.coverage else 0.0,
     )
-
-
-def _common_s(interval_s: int) -> int:
-    """Return the longest bar of which both the interval and a week are multiples."""
-    return math.gcd(interval_s, WEEK_S)
 
 
 def _value_of(chart: Chart, starts_ms: Collection[int], metric: Metric) -> float | None:
