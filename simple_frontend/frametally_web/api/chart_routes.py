@@ -171,16 +171,14 @@ def _count_week(
             "which do not divide an hour evenly.",
             remedy="Choose another model, or count with an interval that divides an hour evenly.",
         )
-    answer = chart_answers.Heatmap(
+    answer = answers.nothing(
+        chart_answers.Heatmap,
         model=(choice and choice.model) or None,
-        base_interval_s=None,
         timezone=selection.zone.name,
         hours=selection.times.hours_text,
         weekdays=[*selection.times.weekdays],
         from_ms=selection.from_ms,
         to_ms=selection.to_ms,
-        frames=0,
-        cells=[],
         not_analysed=[],
     )
     if choice is None or resolved is None:

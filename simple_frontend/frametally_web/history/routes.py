@@ -21,6 +21,7 @@ from frametally_web.charts.scope import check_names
 from frametally_web.history import answers
 from frametally_web.pages import page
 from frametally_web.proof.picture_links import image_url
+from frametally_web.requests.answers import nothing
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.handlers import Handlers
 from frametally_web.requests.parameters import Args, page_limit
@@ -33,7 +34,6 @@ from frametally_web.requests.query import (
     SOURCE,
     TIMEZONE,
     TO,
-    Zone,
     read_selection,
     read_zone,
 )
@@ -75,7 +75,8 @@ class HistoryRoutes(Handlers):
         choice = scope.choose_model(ports.index, selection.model)
         resolved = scope.resolve(ports.index, choice, selection, None) if choice else None
         if choice is None or resolved is None or not resolved.spans:
-            return _nothing(choice.model if choice else None, selection.zone)
+            model = choice.model if choice else None
+            return nothing(answers.NumberHistory, model=model, timezone=selection.zone.name)
         from_ms, to_ms = resolved.spans[0].from_ms, resolved.spans[-1].to_ms
         if to_ms - from_ms > MOST_DAYS * DAY_MS:
             raise Problem(
@@ -157,22 +158,6 @@ def create_blueprint(handlers: HistoryRoutes, add_timezone: Callable[[Args], Non
 
 def _picture(path: str) -> str:
     return f"/api/v1/frames/image?path={quote(path, safe='')}"
-
-
-def _nothing(model: str | None, zone: Zone) -> answers.NumberHistory:
-    return answers.NumberHistory(
-        model=model,
-        base_interval_s=None,
-        timezone=zone.name,
-        from_ms=None,
-        to_ms=None,
-        detections=0,
-        frames=0,
-        changes=[],
-        other_runs=0,
-        unknown_days=[],
-        other_models=[],
-    )
 
 
 def _reason(reason: HistoryReason, text: str) -> answers.ChangeReason:

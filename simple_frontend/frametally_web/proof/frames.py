@@ -17,6 +17,7 @@ from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import BarFrames, Place, take
 from frametally_web.proof.evidence_frames import frame_boxes
 from frametally_web.proof.sums import Bar, find_bar, peak_of, sum_before
+from frametally_web.requests.answers import nothing
 from frametally_web.requests.parameters import write_cursor
 from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import Selection
@@ -70,19 +71,7 @@ def find_frames(
     """
     model, bar = find_bar(ports.index, selection)
     if bar is None:
-        return answers.Frames(
-            model=model,
-            base_interval_s=None,
-            from_ms=None,
-            to_ms=None,
-            detections=0,
-            frames_analysed=0,
-            frames=[],
-            position=0,
-            previous=None,
-            next=None,
-            note=None,
-        )
+        return nothing(answers.Frames, model=model, position=0)
     bar_frames = BarFrames(ports, settings, bar, empty=empty)
     if cursor is None and start == "peak":
         cursor = _before_peak(ports, bar, bar_frames, empty=empty)

@@ -17,6 +17,7 @@ from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import Place, take
 from frametally_web.proof.picture_links import image_url
 from frametally_web.proof.sums import Bar, days_with_boxes, find_bar
+from frametally_web.requests.answers import nothing
 from frametally_web.requests.parameters import write_cursor
 from frametally_web.requests.query import Selection
 
@@ -49,17 +50,7 @@ def find_objects(
     """
     model, bar = find_bar(ports.index, selection)
     if bar is None:
-        return answers.Objects(
-            model=model,
-            base_interval_s=None,
-            from_ms=None,
-            to_ms=None,
-            objects=0 if model else None,
-            objects_missing=None,
-            tracks=[],
-            next=None,
-            note=None,
-        )
+        return nothing(answers.Objects, model=model, objects=0 if model else None)
     part = take(_tracks(ports, bar, cursor[:-1] if cursor else None), limit)
     before = cursor.running_total if cursor else 0
     total = before + len(part.entries)
