@@ -137,27 +137,6 @@ class Backup(NamedTuple):
         return Counter(row.table for row in self.rows())
 
 
-def encode_backup(
-    rows: Iterable[KeptRow], layouts: Mapping[str, int], *, made_at_ms: int, key: str = ""
-) -> bytes:
-    """Return the bytes of a backup; `key` is the secret that encrypts it, empty: nobody's."""
-    archive = io.BytesIO()
-    with gzip.GzipFile(fileobj=archive, mode="wb", mtime=0) as lines:
-        for row in rows:
-            lines.write(msgspec.json.encode(row) + b"\n")
-    body, salt = archive.getvalue(), ""
-    if key:
-        from cryptography.fernet import Fernet
-
-        salt = secrets.token_hex(SALT_BYTES)
-        body = Fernet(fernet_key(key, salt)).encrypt(body)
-    header = BackupHeader(
-        made_at_ms=made_at_ms, made_by=version("frametally"), layouts=dict(layouts), salt=salt
-    )
-    header = msgspec.structs.replace(header, sha256=_digest(header, body))
-    return msgspec.json.encode(header) + b"\n" + body
-
-
 def decode_backup(data: bytes, *, key: str, name: str) -> Backup:
     """Return a backup, verified and decrypted.
 
@@ -278,8 +257,21 @@ def make_backup(books: KeptBooks, *, made_at_ms: int, key: str) -> bytes | None:
     """
     if not books.row_counts():
         return None
-    with books.rows() as rows:
-        return encode_backup(rows, books.layouts(), made_at_ms=made_at_ms, key=key)
+    archive = io.BytesIO()
+    with books.rows() as rows, gzip.GzipFile(fileobj=archive, mode="wb", mtime=0) as lines:
+        for row in rows:
+            lines.write(msgspec.json.encode(row) + b"\n")
+    body, salt = archive.getvalue(), ""
+    if key:
+        from cryptography.fernet import Fernet
+
+        salt = secrets.token_hex(SALT_BYTES)
+        body = Fernet(fernet_key(key, salt)).encrypt(body)
+    header = BackupHeader(
+        made_at_ms=made_at_ms, made_by=version("frametally"), layouts=books.layouts(), salt=salt
+    )
+    header = msgspec.structs.replace(header, sha256=_digest(header, body))
+    return msgspec.json.encode(header) + b"\n" + body
 
 
 def store_backup(store: ObjectStore, data: bytes, made_at_ms: int) -> str:

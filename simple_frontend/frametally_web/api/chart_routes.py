@@ -68,8 +68,32 @@ class ChartRoutes(Handlers):
 
     @CATALOGUE.route("GET sources", "List sources with their frames and range.", MODEL, is_kept=True)
     def sources(self, args: Args) -> answers.Sources:
-        """List the sources, by name."""
-        return list_sources(self.ports.index, self.books.media(), model=MODEL.read(args))
+        """List the sources of a model, by slug."""
+        choice = scope.choose_model(self.ports.index, MODEL.read(args))
+        if choice is None:
+            return answers.Sources(model=None, sources=[])
+        media, zones = self.books.media(), zones_by_source(self.ports.index, choice.model)
+        return answers.Sources(
+            model=choice.model,
+            sources=[
+                answers.SourceRange(
+                    source=summary.source,
+                    name=media.name(summary.source),
+                    frames=summary.frames,
+                    first_interval_ms=summary.first_interval_ms,
+                    next_interval_ms=summary.next_interval_ms,
+                    timed_by_file=media.is_timed_by_file(summary.source),
+                    file_times=media.ranges(summary.source),
+                    footage_until_ms=media.footage_until(summary.source),
+                    counted_until_ms=counted_until(
+                        summary.next_interval_ms, media.footage_until(summary.source)
+                    ),
+                    zones=zones.get(summary.source, []),
+                    timezone=media.timezone(summary.source),
+                )
+                for summary in self.ports.index.sources(choice.model)
+            ],
+        )
 
     @CATALOGUE.route("GET catalogue", "Return models, labels and sources in one answer.", MODEL, is_kept=True)
     def catalogue(self, args: Args) -> answers.Catalogue:
@@ -123,37 +147,6 @@ class ChartRoutes(Handlers):
     def _read(self, args: Args) -> tuple[CountIndex, Settings, MediaTimes, ChartQuery]:
         index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
         return index, self.settings, self.books.media(), read_chart(args, self.settings)
-
-
-def list_sources(index: CountIndex, media: MediaTimes, *, model: str | None) -> answers.Sources:
-    """Return the sources of a model, by slug.
-
-    Raises:
-        Problem: 400, if there is no such model.
-    """
-    choice = scope.choose_model(index, model)
-    if choice is None:
-        return answers.Sources(model=None, sources=[])
-    zones = zones_by_source(index, choice.model)
-    return answers.Sources(
-        model=choice.model,
-        sources=[
-            answers.SourceRange(
-                source=summary.source,
-                name=media.name(summary.source),
-                frames=summary.frames,
-                first_interval_ms=summary.first_interval_ms,
-                next_interval_ms=summary.next_interval_ms,
-                timed_by_file=media.is_timed_by_file(summary.source),
-                file_times=media.ranges(summary.source),
-                footage_until_ms=media.footage_until(summary.source),
-                counted_until_ms=counted_until(summary.next_interval_ms, media.footage_until(summary.source)),
-                zones=zones.get(summary.source, []),
-                timezone=media.timezone(summary.source),
-            )
-            for summary in index.sources(choice.model)
-        ],
-    )
 
 
 def _count_week(
