@@ -41,7 +41,6 @@ from frametally_web.changes.footage_routes import FOOTAGE, FootageRoutes
 from frametally_web.changes.routes import CHANGES, LetterRoutes, StateRoutes
 from frametally_web.changes.timezone_routes import TIMEZONES, TimezoneRoutes
 from frametally_web.connections import MOST_BODY_BYTES
-from frametally_web.history import routes as history_routes
 from frametally_web.history.routes import HISTORY, HistoryRoutes
 from frametally_web.plugging import WebContext, WebPart
 from frametally_web.proof.picture_links import image_url, picture_origin
@@ -167,8 +166,7 @@ def create_app(
     languages.translate(app)
     app.add_template_global(lambda: books.media().timezones(), "timezones")
     app.register_blueprint(description.create_blueprint(settings))
-    app.register_blueprint(pages.create_blueprint(settings=settings, index=index, chart=charts.counts))
-    app.register_blueprint(history_routes.create_blueprint(histories, answering.add_timezone))
+    app.register_blueprint(pages.create_blueprint(index, charts.counts, histories, answering.add_timezone))
     app.register_blueprint(audit_routes.create_blueprint(settings, audited))
     app.register_blueprint(sign_in.create_blueprint(gate))
     for part in web_parts.values():

@@ -10,6 +10,7 @@ from frametally.ports.merging import add_week_hours
 from frametally.rules.objects import why_unknown
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
+from frametally_web.books.handlers import Handlers
 from frametally_web.charts import answers as chart_answers
 from frametally_web.charts import counts, scope, summary
 from frametally_web.charts.measures import mean, of_span, seconds
@@ -21,7 +22,6 @@ from frametally_web.compare import answers as compare_answers
 from frametally_web.compare.differences import find_differences
 from frametally_web.requests import answers
 from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.handlers import Handlers
 from frametally_web.requests.parameters import Args, page_limit
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import (

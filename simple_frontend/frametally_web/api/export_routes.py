@@ -6,10 +6,10 @@ import os
 
 from flask import Response
 
+from frametally_web.books.handlers import Handlers
 from frametally_web.charts.seconds import index_by_second
 from frametally_web.exports.table_file import FORMATS, chunks_of, export
 from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.handlers import Handlers
 from frametally_web.requests.parameters import Args, choice
 from frametally_web.requests.query import CHART, COMPARE, read_chart, read_compare
 

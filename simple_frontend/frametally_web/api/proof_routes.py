@@ -13,6 +13,7 @@ from frametally.keys import check_image_key
 from frametally.ports.object_store import ObjectMissing
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import visitor
+from frametally_web.books.handlers import Handlers
 from frametally_web.charts import scope
 from frametally_web.charts.narrowing import narrowed
 from frametally_web.charts.scope import check_names
@@ -27,7 +28,6 @@ from frametally_web.proof.picture_links import (
     smaller,
 )
 from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.handlers import Handlers
 from frametally_web.requests.parameters import Args, choice, page_cursor, text
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import (

@@ -20,10 +20,10 @@ from frametally.records import Cause, DeadLetter, Run
 from frametally.segments.contents import read_segment
 from frametally.segments.dead_letters import REASONS, REMEDIES, mending_command
 from frametally_web.books import answers
+from frametally_web.books.handlers import Handlers
 from frametally_web.charts import scope
 from frametally_web.proof.picture_links import image_url
 from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.handlers import Handlers
 from frametally_web.requests.parameters import Args, choice, page_limit
 from frametally_web.requests.problems import without_folders
 from frametally_web.requests.query import MAX_PAGE_FRAMES, MODEL

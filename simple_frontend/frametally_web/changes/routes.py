@@ -17,12 +17,12 @@ from frametally.ports.object_store import ObjectMissing
 from frametally.records import Cause
 from frametally.segments.dead_letters import Entry, check_mended, drop, read_entries, replay
 from frametally_web.access.visitors import remedy_for
+from frametally_web.books.handlers import Handlers
 from frametally_web.changes.answers import ChangePlan, ChangesNow, ChangeState
 from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps, left_alone
 from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes, answer_with
-from frametally_web.requests.handlers import Handlers
 from frametally_web.requests.parameters import Args
 from frametally_web.requests.problems import Problem, as_sentence
 

@@ -1,29 +1,23 @@
-"""The route of a number's history, which tells what runs changed it and why; and its page."""
+"""The route of a number's history, which tells what runs changed it and why."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import quote
-
-from flask import Blueprint, Response, request
-from werkzeug.datastructures import MultiDict
 
 from frametally.books.history import MOST_DAYS, MOST_FRAMES, HistoryChange, HistoryQuery, find_history
 from frametally.books.history_words import NO_PARTS, reason_words
 from frametally.history_records import HistoryReason
 from frametally.ports.object_store import ObjectStore
-from frametally.process.time_limit import time_limit
 from frametally.records import FrameDetections
-from frametally.rules.times import DAY_MS, local_time
+from frametally.rules.times import DAY_MS
 from frametally_web.access.visitors import visitor
+from frametally_web.books.handlers import Handlers
 from frametally_web.charts import scope
 from frametally_web.charts.scope import check_names
 from frametally_web.history import answers
-from frametally_web.pages import page
 from frametally_web.proof.picture_links import image_url
 from frametally_web.requests.answers import nothing
 from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.handlers import Handlers
 from frametally_web.requests.parameters import Args, page_limit
 from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import (
@@ -35,7 +29,6 @@ from frametally_web.requests.query import (
     TIMEZONE,
     TO,
     read_selection,
-    read_zone,
 )
 
 HISTORY = Routes("Proof", by_source=True)
@@ -132,32 +125,6 @@ class HistoryRoutes(Handlers):
                 for model, detections in history.other_models.items()
             ],
         )
-
-
-def create_blueprint(handlers: HistoryRoutes, add_timezone: Callable[[Args], None]) -> Blueprint:
-    """Return the route of the page; `add_timezone` gives a query the time zone that it leaves open."""
-    pages = Blueprint("history", __name__)
-
-    @pages.get("/history")
-    def history() -> Response:
-        args: Args = MultiDict(request.args)
-        with time_limit(handlers.settings.web_query_timeout_s):
-            add_timezone(args)
-            history_answer = handlers.tell(args, _picture)
-        zone = read_zone(args, handlers.settings).tzinfo
-
-        def at(time_ms: int) -> str:
-            return local_time(time_ms, zone).strftime("%Y-%m-%d %H:%M:%S")
-
-        name_of = handlers.books.media().name
-        asked = {"labels": LABEL.read(args), "sources": [*map(name_of, SOURCE.read(args))]}
-        return page("history.html", told=history_answer, asked=asked, at=at, name_of=name_of)
-
-    return pages
-
-
-def _picture(path: str) -> str:
-    return f"/api/v1/frames/image?path={quote(path, safe='')}"
 
 
 def _reason(reason: HistoryReason, text: str) -> answers.ChangeReason:
