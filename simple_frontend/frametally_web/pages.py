@@ -96,8 +96,13 @@ def create_blueprint(
         def at(time_ms: int) -> str:
             return local_time(time_ms, zone).strftime("%Y-%m-%d %H:%M:%S")
 
-        asked = {"labels": LABEL.read(args), "sources": [*map(name_of, SOURCE.read(args))]}
-        return page("history.html", told=number_history, asked=asked, at=at, name_of=name_of)
+        return page(
+            "history.html",
+            told=number_history,
+            asked={"labels": LABEL.read(args), "sources": [*map(name_of, SOURCE.read(args))]},
+            at=at,
+            name_of=name_of,
+        )
 
     @pages.get("/dead-letters")
     def dead_letters() -> Response:

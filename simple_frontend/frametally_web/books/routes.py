@@ -82,11 +82,11 @@ class BookRoutes(Handlers):
 
         The ledger knows which there are, their segments what was wrong.
         """
-        wanted, limit = _CAUSE.read(args), _LETTERS.read(args)
+        cause, limit = _CAUSE.read(args), _LETTERS.read(args)
         model = self.books.reading().status.model
         letters_open = open_dead_letters(self.ports.ledger, self.settings, model) if model else []
         frames = Counter(letter.cause for letter in letters_open)
-        letters_open = [letter for letter in letters_open if wanted in ("", letter.cause)]
+        letters_open = [letter for letter in letters_open if cause in ("", letter.cause)]
         letters_open.sort(key=lambda letter: (-(letter.captured_at_ms or 0), letter.segment, letter.offset))
         page = letters_open[:limit]
         letters = {

@@ -14,14 +14,14 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 AnswerT = TypeVar("AnswerT", bound=Answer)
 
 
-def nothing(form: type[AnswerT], **known: Any) -> AnswerT:
-    """Return an answer about nothing: what is not `known` is an empty list, a whole number 0, else null."""
+def nothing(form: type[AnswerT], **fields: Any) -> AnswerT:
+    """Return an answer about nothing: beside `fields`, lists are empty, whole numbers 0, all else null."""
     values: dict[str, Any] = {
         field.name: [] if get_origin(field.type) is list else 0 if field.type is int else None
         for field in msgspec.structs.fields(form)
         if field.required
     }
-    return form(**values | known)
+    return form(**values | fields)
 
 
 class ModelChoice(Answer, frozen=True, kw_only=True):
