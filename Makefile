@@ -96,9 +96,7 @@ pictures: .venv/dev setup ## Draw the layers by Graphviz, and take the manual's 
 
 .PHONY: api-docs
 api-docs: .venv/dev setup ## Write the API documents anew
-	@$(BIN)/python simple_frontend/examples.py
-	@$(BIN)/python simple_frontend/postman.py
-	@$(BIN)/python simple_frontend/generate_api_docs.py
+	@$(BIN)/python docs/api_files.py
 
 # Real servers, without containers; SERVICES="kafka s3" names some of them.
 SERVICES ?=

@@ -22,26 +22,26 @@ from frametally_accounts.audit import routes as audit_routes
 from frametally_accounts.audit.opened_book import OpenedAudit
 from frametally_accounts.embeds.routes import EMBEDS, EmbedRoutes
 from frametally_accounts.gate import Gate
-from frametally_web import assets, history_page, languages, pages
+from frametally_web import assets, languages, pages
 from frametally_web.access.readers import answer_readers
 from frametally_web.access.seen_index import DashboardPorts, SeenIndex
 from frametally_web.access.visitors import Visitor
 from frametally_web.api import description
 from frametally_web.api.answering import Answering
-from frametally_web.api.book_routes import BOOKS, BookRoutes
 from frametally_web.api.chart_routes import CATALOGUE, COUNTS, ChartRoutes
 from frametally_web.api.endpoints import ENDPOINTS, RIGHTS
 from frametally_web.api.events import EVENTS, Streams
 from frametally_web.api.export_routes import EXPORT, ExportRoutes
-from frametally_web.api.history_routes import HISTORY, HistoryRoutes
 from frametally_web.api.proof_routes import PROOF, ProofRoutes
 from frametally_web.books.reader import BooksReader
+from frametally_web.books.routes import BOOKS, BookRoutes
 from frametally_web.books.scraped import MetricsRoute
 from frametally_web.changes.desk import ChangeDesk
 from frametally_web.changes.footage_routes import FOOTAGE, FootageRoutes
 from frametally_web.changes.routes import CHANGES, LetterRoutes, StateRoutes
 from frametally_web.changes.timezone_routes import TIMEZONES, TimezoneRoutes
 from frametally_web.connections import MOST_BODY_BYTES
+from frametally_web.history.routes import HISTORY, HistoryRoutes
 from frametally_web.plugging import WebContext, WebPart
 from frametally_web.proof.picture_links import image_url, picture_origin
 from frametally_web.requests import problems
@@ -144,9 +144,12 @@ def create_app(
         *PROOF.bind(ProofRoutes(settings, ports, books)),
         *HISTORY.bind(histories),
         *BOOKS.bind(BookRoutes(settings, ports, books)),
-        *CHANGES.bind(StateRoutes(ports, desk), LetterRoutes(settings, ports, books, desk, remedy)),
+        *CHANGES.bind(
+            StateRoutes(settings, ports, books, desk, remedy),
+            LetterRoutes(settings, ports, books, desk, remedy),
+        ),
         *FOOTAGE.bind(footage),
-        *TIMEZONES.bind(TimezoneRoutes(whole.store, desk, remedy)),
+        *TIMEZONES.bind(TimezoneRoutes(settings, whole, books, desk, remedy)),
         *EVENTS.bind(streams),
         *EXPORT.bind(ExportRoutes(settings, ports, books)),
         *audit_routes.AUDIT.bind(audited),
@@ -163,8 +166,7 @@ def create_app(
     languages.translate(app)
     app.add_template_global(lambda: books.media().timezones(), "timezones")
     app.register_blueprint(description.create_blueprint(settings))
-    app.register_blueprint(pages.create_blueprint(settings=settings, index=index, chart=charts.counts))
-    app.register_blueprint(history_page.create_blueprint(settings, histories, books, answering.add_timezone))
+    app.register_blueprint(pages.create_blueprint(index, charts.counts, histories, answering.add_timezone))
     app.register_blueprint(audit_routes.create_blueprint(settings, audited))
     app.register_blueprint(sign_in.create_blueprint(gate))
     for part in web_parts.values():

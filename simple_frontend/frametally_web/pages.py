@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, render_template, request
 from werkzeug.datastructures import MultiDict
@@ -15,7 +15,7 @@ from frametally.errors import FrametallyError
 from frametally.plugins import plugins
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import time_limit
-from frametally.rules.times import utc
+from frametally.rules.times import local_time, utc
 from frametally.settings.data_folder import demo_beside, embedded_folder
 from frametally.settings.loading import Settings
 from frametally_accounts.embeds.routes import SIGNED
@@ -23,9 +23,10 @@ from frametally_accounts.embeds.signed_selection import MOST_DAYS
 from frametally_web.assets import load_assets
 from frametally_web.charts.answers import Counts
 from frametally_web.charts.whole_question import whole_question
+from frametally_web.history.routes import HistoryRoutes
 from frametally_web.requests.parameters import Args, Parameter
 from frametally_web.requests.problems import Problem
-from frametally_web.requests.query import CHART, COMPARE, TOP
+from frametally_web.requests.query import CHART, COMPARE, LABEL, SOURCE, TOP, read_zone
 
 HEALTH_PATH = "/healthz"
 PLUGIN_PAGES = [entry for plugin in plugins() for entry in plugin.pages]
@@ -53,8 +54,17 @@ def bundles_beside(bundle: str) -> list[str]:
     return [plugin.beside[bundle] for plugin in plugins() if bundle in plugin.beside]
 
 
-def create_blueprint(*, settings: Settings, index: CountIndex, chart: Callable[[Args], Counts]) -> Blueprint:
-    """Return the routes of the pages, and `/healthz`; `chart` answers a chart's counts."""
+def create_blueprint(
+    index: CountIndex,
+    chart: Callable[[Args], Counts],
+    histories: HistoryRoutes,
+    add_timezone: Callable[[Args], None],
+) -> Blueprint:
+    """Return the routes of the pages, and `/healthz`.
+
+    `chart` answers a chart's counts, and `add_timezone` gives a query the time zone that it leaves open.
+    """
+    settings, books = histories.settings, histories.books
     pages = Blueprint("pages", __name__)
     pages.add_app_template_filter(utc)
     pages.add_app_template_filter(lambda time_ms: utc(time_ms).replace("Z", " UTC"), "moment")
@@ -71,9 +81,28 @@ def create_blueprint(*, settings: Settings, index: CountIndex, chart: Callable[[
         response.headers["Cache-Control"] = "no-cache"
         return response
 
-    @pages.get("/books")
-    def books() -> Response:
+    @pages.get("/books", endpoint="books")
+    def show_books() -> Response:
         return page("books.html", beneath=_UNDER_BOOKS)
+
+    @pages.get("/history")
+    def history() -> Response:
+        args: Args = MultiDict(request.args)
+        with time_limit(settings.web_query_timeout_s):
+            add_timezone(args)
+            number_history = histories.tell(args, _picture)
+        zone, name_of = read_zone(args, settings).tzinfo, books.media().name
+
+        def at(time_ms: int) -> str:
+            return local_time(time_ms, zone).strftime("%Y-%m-%d %H:%M:%S")
+
+        return page(
+            "history.html",
+            told=number_history,
+            asked={"labels": LABEL.read(args), "sources": [*map(name_of, SOURCE.read(args))]},
+            at=at,
+            name_of=name_of,
+        )
 
     @pages.get("/dead-letters")
     def dead_letters() -> Response:
@@ -163,3 +192,7 @@ def _where_to_look(settings: Settings, index: CountIndex) -> dict[str, Path | No
     except FrametallyError:  # away: the page says so itself
         return {}
     return {"folder": folder, "demo": demo_beside(folder)}
+
+
+def _picture(path: str) -> str:
+    return f"/api/v1/frames/image?path={quote(path, safe='')}"

@@ -30,7 +30,7 @@ from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
 
 
-def set_up_log(settings: Settings, *, check_only: bool) -> Iterator[str]:
+def log_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
     """Make the topics of frames if they are not there, with as many partitions, copies and hours as set.
 
     Likewise that of results. An existing topic stays as it is, except how long messages are kept. Each line
@@ -158,17 +158,7 @@ def store_part(settings: Settings, stages: Sequence[str], check_only: bool) -> I
         yield f"store: the key has every permission that the stage {stage} needs"
 
 
-def log_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Set up the Kafka log: its topic."""
-    yield from set_up_log(settings, check_only=check_only)
-
-
-PARTS: tuple[Part, ...] = (
-    store_part,
-    log_part,
-    index_part,
-    ledger_part,
-)
+PARTS: tuple[Part, ...] = (store_part, log_part, index_part, ledger_part)
 
 
 @click.command()

@@ -110,8 +110,9 @@ def find_reasons(
     outages = _outages(hole, of_source.values())
     if outages:
         reasons_here.append(_away(outages, hole))
-    unfilmed = _without_footage(hole, of_source.values())
-    left_ms = _longest(left for span in unfilmed for left in without(span, outages))
+    filmed = [(first, last + 1) for manifest in of_source.values() for first, last in runs_of(manifest)]
+    left = (span for unfilmed in without(hole, filmed) for span in without(unfilmed, outages))
+    left_ms = max((to_ms - from_ms for from_ms, to_ms in left), default=0)
     if not reasons_here or left_ms > HOLE_MS:
         beginning = "For the rest of this time, nothing" if reasons_here else "Nothing"
         words = (
@@ -209,11 +210,3 @@ def _cut(ranges: Sequence[Range], hole: tuple[int, int]) -> list[tuple[int, int]
         for first, end in merged(ranges)
     ]
     return [(first, end) for first, end in cut if first < end]
-
-
-def _without_footage(hole: tuple[int, int], media: Iterable[MediaManifest]) -> list[tuple[int, int]]:
-    return without(hole, [(first, last + 1) for manifest in media for first, last in runs_of(manifest)])
-
-
-def _longest(ranges: Iterable[tuple[int, int]]) -> int:
-    return max((to_ms - from_ms for from_ms, to_ms in ranges), default=0)

@@ -153,12 +153,9 @@ def _times_of(store: ObjectStore, manifest: MediaManifest, forgotten: Forgotten)
     runs = [(first_ms, last_ms + 1) for first_ms, last_ms in runs_of(manifest)]
     if manifest.kind == "pictures":  # the ledger does not keep their names
         whole = find_manifest(store, manifest.sha256) or manifest
-        runs = [(ms, ms + 1) for ms in map(_time_of_picture, whole.announced_pictures)] or runs
+        times = [int(name[: name.rindex("-")]) for name in whole.announced_pictures]
+        runs = [(ms, ms + 1) for ms in times] or runs
     return [span for run in runs for span in without(run, forgotten.get(media_of(manifest), ()))]
-
-
-def _time_of_picture(name: str) -> int:
-    return int(name[: name.rindex("-")])
 
 
 def _moments(letters: Iterable[DeadFrame], forgotten: Forgotten, gap_ms: int) -> Spans:

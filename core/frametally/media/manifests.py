@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
@@ -14,10 +15,13 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.media.object_notes import ObjectNote, ObjectNotes
+from frametally.files.replacing import replace_file
+from frametally.media.object_notes import ObjectNote
 from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectMissing, ObjectStore, list_unless
+from frametally.process.collection import no_collection
 from frametally.process.reports import Skipped
-from frametally.records import MediaManifest, SealedRecordT, TimeSource, decode_at, encode
+from frametally.records import NOT_JSON, MediaManifest, SealedRecordT, TimeSource, decode_at, encode
+from frametally.rules.seals import check_crc32
 from frametally.rules.tombstones import Range, forgotten_ranges
 from frametally.undo_records import Tombstone
 
@@ -47,12 +51,27 @@ class _ManifestNote(ObjectNote, frozen=True, array_like=True):
 
 
 class ManifestReader:
-    """Reads a store's manifests again and again, without what can be long: what has not changed once."""
+    """Reads a store's manifests again and again, without what can be long: what has not changed once.
+
+    They are noted in `<data_dir>/manifests-<8 hex of the store's address>.jsonl`, a line each. A note belongs
+    to the object as it was listed (size, version, date), so one that was put again is read again. The file is
+    not part of any result: without it, or where it is damaged or has other fields, all is read once more.
+    """
 
     def __init__(self, store: ObjectStore, data_dir: Path | None = None) -> None:
         """Read no manifest yet; with `data_dir` they are noted there, for later processes on this machine."""
         self._store = store
-        self._notes = ObjectNotes(_ManifestNote, "manifests", data_dir, store.url)
+        self._path: Path | None = None
+        # A store in memory is gone with its process: nothing that is noted of it would be of another.
+        if data_dir is not None and not store.url.startswith("memory:"):
+            self._path = data_dir / f"manifests-{hashlib.sha256(store.url.encode()).hexdigest()[:8]}.jsonl"
+        # The checksum is also of the layout: what an earlier program did not know to note is read again.
+        schema = msgspec.json.schema(_ManifestNote)
+        self._layout_crc32 = zlib.crc32(msgspec.json.encode(schema, order="sorted"))
+        self._saved: list[_ManifestNote] = []
+        with suppress(OSError, ValueError, Poison, *NOT_JSON), no_collection():
+            self._saved = self._read_notes(self._path) if self._path else []
+        self._notes = {note.info.key: note for note in self._saved}
         self._last: list[MediaManifest] = []
         self._read_at_s = float("-inf")
 
@@ -69,7 +88,7 @@ class ManifestReader:
             except Poison as error:
                 consequence = "footage that overlaps it may count twice until you restore it"
                 skipped.append(Skipped(info.key, f"{error}; {consequence}"))
-        self._notes.save(listed)
+        self._save(listed)
         self._last, self._read_at_s = _sorted(manifests), time.monotonic()
         return self._last, skipped
 
@@ -80,12 +99,34 @@ class ManifestReader:
         return self.read()[0]
 
     def _read_one(self, info: ObjectInfo) -> MediaManifest:
-        note = self._notes.find(info) if info.version else None  # without one it may be another by now
+        note = self._note_of(info) if info.version else None  # without one it may be another by now
         if note is None:
             read = decode_at(info.key, self._store.get(info.key), MediaManifest)
-            note = _ManifestNote(info, without_names(read))
-            self._notes.add(note)
+            note = self._notes[info.key] = _ManifestNote(info, without_names(read))
         return note.manifest
+
+    def _note_of(self, info: ObjectInfo) -> _ManifestNote | None:
+        note = self._notes.get(info.key)
+        return note if note and note.info == info else None
+
+    def _save(self, listed: Iterable[ObjectInfo]) -> None:
+        """Write the notes of what is listed, if the file has others.
+
+        That it could not be written is not worth an error: then the objects are read again.
+        """
+        notes = [note for info in listed if (note := self._note_of(info)) is not None]
+        if self._path is None or notes == self._saved:
+            return
+        lines = msgspec.json.Encoder().encode_lines(notes)
+        with suppress(OSError):
+            replace_file(self._path, b"%08x\n%s" % (zlib.crc32(lines, self._layout_crc32), lines))
+            self._saved = notes
+
+    def _read_notes(self, path: Path) -> list[_ManifestNote]:
+        """Read the notes; the first line is their checksum, as one bit could move frames to another day."""
+        crc32, _, lines = path.read_bytes().partition(b"\n")
+        check_crc32(zlib.crc32(lines, self._layout_crc32), int(crc32, 16))
+        return msgspec.json.Decoder(_ManifestNote).decode_lines(lines)
 
 
 def without_names(manifest: MediaManifest) -> MediaManifest:

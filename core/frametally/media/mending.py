@@ -45,17 +45,14 @@ class MendingPorts(Protocol):
     @property
     def settings(self) -> Settings:
         """Settings of the process."""
-        ...
 
     @property
     def store(self) -> ObjectStore:
         """Where footage and its records are."""
-        ...
 
     @property
     def log(self) -> FrameLog:
         """Where frames are announced again."""
-        ...
 
 
 class Mended(NamedTuple):

@@ -20,6 +20,7 @@ from __future__ import annotations
 import bisect
 import contextlib
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import NamedTuple
 
 from frametally import keys
@@ -88,29 +89,21 @@ def logs_with_segments(store: ObjectStore, model: str, topic: str) -> list[str]:
     return log_ids
 
 
+@dataclass(frozen=True)
 class SegmentChain:
     """One worker's hold on the chain of one partition."""
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        *,
-        model: str,
-        log_id: str,
-        topic: str,
-        partition: int,
-        counting: SegmentCounting | None = None,
-    ) -> None:
-        """Name the chain, and how its segments are counted in their headers; nothing is read yet."""
-        self._counting = counting
-        self._store = store
-        self._model = model
-        self._log_id = log_id
-        self._topic = topic
-        self._partition = partition
+    store: ObjectStore
+    _: KW_ONLY
+    model: str
+    log_id: str
+    topic: str
+    partition: int
+    counting: SegmentCounting | None = None
+    """How its segments are counted in their headers; None: they are not."""
 
     def _key(self, first_offset: int) -> str:
-        return keys.segment_key(self._model, self._log_id, self._topic, self._partition, first_offset)
+        return keys.segment_key(self.model, self.log_id, self.topic, self.partition, first_offset)
 
     def resume(self, committed_offset: int) -> ChainEnd:
         """Return where the chain ends that leads up to, or over, `committed_offset`.
@@ -122,9 +115,9 @@ class SegmentChain:
             ChainBroken: A segment on the way does not parse, or belongs elsewhere.
         """
         first_offsets = []
-        for info in self._store.list(keys.segment_folder(self._model, self._log_id)):
+        for info in self.store.list(keys.segment_folder(self.model, self.log_id)):
             parsed = keys.parse_segment_key(info.key)
-            if parsed and (parsed.topic, parsed.partition) == (self._topic, self._partition):
+            if parsed and (parsed.topic, parsed.partition) == (self.topic, self.partition):
                 first_offsets.append(parsed.first_offset)
         first_offsets.sort()
         end = self._end(first_offsets, committed_offset)
@@ -172,18 +165,18 @@ class SegmentChain:
             ChainBroken: The object that is there cannot be adopted.
         """
         data = encode_segment(
-            model=self._model,
-            log_id=self._log_id,
-            topic=self._topic,
-            partition=self._partition,
+            model=self.model,
+            log_id=self.log_id,
+            topic=self.topic,
+            partition=self.partition,
             first_offset=first_offset,
             next_offset=next_offset,
             frames=frames,
             dead_letters=dead_letters,
-            counting=self._counting,
+            counting=self.counting,
         )
         failpoints.passing("chain.encoded")
-        if self._store.put(self._key(first_offset), data, if_absent=True):
+        if self.store.put(self._key(first_offset), data, if_absent=True):
             failpoints.passing("chain.put")
             return PutResult(next_offset, adopted=False)
         failpoints.passing("chain.race-lost")
@@ -213,13 +206,13 @@ class SegmentChain:
         """Return the segment; one that comes short is read again before it is believed."""
         for _ in range(_READS_OF_A_SHORT_SEGMENT - 1):
             with contextlib.suppress(CutShort):
-                return read_segment(self._store, key)
-        return read_segment(self._store, key)
+                return read_segment(self.store, key)
+        return read_segment(self.store, key)
 
     def _header(self, first_offset: int, committed_offset: int) -> SegmentHeader:
         key = self._key(first_offset)
         try:
-            header, _ = read_header(self._store, key)
+            header, _ = read_header(self.store, key)
             check_belongs(header, key)
         except (Poison, Misconfigured) as error:
             raise self._broken(
@@ -228,4 +221,4 @@ class SegmentChain:
         return header
 
     def _broken(self, reason: object, remedy: str) -> ChainBroken:
-        return ChainBroken(f"partition {self._partition} of {self._topic} stops: {reason}; {remedy}")
+        return ChainBroken(f"partition {self.partition} of {self.topic} stops: {reason}; {remedy}")

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from frametally.media.sources import counted_until
-from frametally.ports.count_index import CountIndex
+from frametally.ports.count_index import CountIndex, CountQuery, WeekHour
+from frametally.ports.merging import add_week_hours
+from frametally.rules.objects import why_unknown
+from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
-from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.books.reader import BooksReader
+from frametally_web.books.handlers import Handlers
 from frametally_web.charts import answers as chart_answers
-from frametally_web.charts import counts, heatmap, scope, summary
-from frametally_web.charts.media_times import MediaTimes
+from frametally_web.charts import counts, scope, summary
+from frametally_web.charts.measures import mean, of_span, seconds
+from frametally_web.charts.media_times import MediaTimes, hours_not_analysed
 from frametally_web.charts.narrowing import narrowed, zones_by_source
+from frametally_web.charts.scope import choose_filmed, resolve
 from frametally_web.charts.seconds import index_by_second
 from frametally_web.compare import answers as compare_answers
 from frametally_web.compare.differences import find_differences
@@ -26,6 +32,7 @@ from frametally_web.requests.query import (
     SELECTION,
     TOP,
     ChartQuery,
+    Selection,
     read_chart,
     read_compare,
     read_selection,
@@ -36,14 +43,8 @@ COUNTS = Routes("Counts", by_source=True)
 _MOST_DIFFERENT = page_limit(10, 100, "Maximum number in `most`")
 
 
-class ChartRoutes:
+class ChartRoutes(Handlers):
     """The handlers, over the ports and what is read in the background."""
-
-    def __init__(self, settings: Settings, ports: DashboardPorts, books: BooksReader) -> None:
-        """Make the handlers of one application."""
-        self._settings = settings
-        self._ports = ports
-        self._books = books
 
     @CATALOGUE.route("GET models", "List the models with their stored intervals.", tells_version=True)
     def models(self, _: Args) -> answers.Models:
@@ -51,15 +52,15 @@ class ChartRoutes:
         return answers.Models(
             models=[
                 answers.ModelChoice(model=model, base_intervals_s=intervals_s)
-                for model, intervals_s in scope.stored_intervals(self._ports.index).items()
+                for model, intervals_s in scope.stored_intervals(self.ports.index).items()
             ]
         )
 
     @CATALOGUE.route("GET labels", "List labels with their detections, most first.", MODEL, is_kept=True)
     def labels(self, args: Args) -> answers.Labels:
         """List the labels, most first."""
-        choice = scope.choose_model(self._ports.index, MODEL.read(args))
-        totals = self._ports.index.labels(choice.model) if choice else []
+        choice = scope.choose_model(self.ports.index, MODEL.read(args))
+        totals = self.ports.index.labels(choice.model) if choice else []
         return answers.Labels(
             model=choice.model if choice else None,
             labels=[answers.LabelTotal(label=label, detections=total) for label, total in totals],
@@ -67,8 +68,32 @@ class ChartRoutes:
 
     @CATALOGUE.route("GET sources", "List sources with their frames and range.", MODEL, is_kept=True)
     def sources(self, args: Args) -> answers.Sources:
-        """List the sources, by name."""
-        return list_sources(self._ports.index, self._books.media(), model=MODEL.read(args))
+        """List the sources of a model, by slug."""
+        choice = scope.choose_model(self.ports.index, MODEL.read(args))
+        if choice is None:
+            return answers.Sources(model=None, sources=[])
+        media, zones = self.books.media(), zones_by_source(self.ports.index, choice.model)
+        return answers.Sources(
+            model=choice.model,
+            sources=[
+                answers.SourceRange(
+                    source=summary.source,
+                    name=media.name(summary.source),
+                    frames=summary.frames,
+                    first_interval_ms=summary.first_interval_ms,
+                    next_interval_ms=summary.next_interval_ms,
+                    timed_by_file=media.is_timed_by_file(summary.source),
+                    file_times=media.ranges(summary.source),
+                    footage_until_ms=media.footage_until(summary.source),
+                    counted_until_ms=counted_until(
+                        summary.next_interval_ms, media.footage_until(summary.source)
+                    ),
+                    zones=zones.get(summary.source, []),
+                    timezone=media.timezone(summary.source),
+                )
+                for summary in self.ports.index.sources(choice.model)
+            ],
+        )
 
     @CATALOGUE.route("GET catalogue", "Return models, labels and sources in one answer.", MODEL, is_kept=True)
     def catalogue(self, args: Args) -> answers.Catalogue:
@@ -115,41 +140,78 @@ class ChartRoutes:
     @COUNTS.route("GET heatmap", "Return counts per hour of the week.", *SELECTION, is_kept=True)
     def heatmap(self, args: Args) -> chart_answers.Heatmap:
         """Answer with the hours of the week."""
-        selection = read_selection(args, self._settings)
-        index = narrowed(self._ports.index, self._ports.store, args)
-        return heatmap.count_week(index, self._settings, self._books.media(), selection)
+        selection = read_selection(args, self.settings)
+        index = narrowed(self.ports.index, self.ports.store, args)
+        return _count_week(index, self.settings, self.books.media(), selection)
 
     def _read(self, args: Args) -> tuple[CountIndex, Settings, MediaTimes, ChartQuery]:
-        index = index_by_second(self._ports, self._settings, args, self._books.ensure_ledger)
-        return index, self._settings, self._books.media(), read_chart(args, self._settings)
+        index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
+        return index, self.settings, self.books.media(), read_chart(args, self.settings)
 
 
-def list_sources(index: CountIndex, media: MediaTimes, *, model: str | None) -> answers.Sources:
-    """Return the sources of a model, by slug.
+def _count_week(
+    index: CountIndex, settings: Settings, media: MediaTimes, selection: Selection
+) -> chart_answers.Heatmap:
+    """Return the counts per hour of the week. Raises `Problem`: 400, no stored interval divides an hour."""
+    choice = choose_filmed(index, settings, media, selection)
+    resolved = resolve(index, choice, selection, media) if choice else None
+    base_intervals_s = (resolved.choice if resolved else choice).base_intervals_s if choice else []
+    hourly = [base for base in base_intervals_s if HOUR_S % base == 0]
+    if choice is not None and not hourly:
+        raise bad_parameter(
+            "model" if selection.base_s is None else "base",
+            f"{choice.model} was counted in intervals of {', '.join(map(str, base_intervals_s))} seconds, "
+            "which do not divide an hour evenly.",
+            remedy="Choose another model, or count with an interval that divides an hour evenly.",
+        )
+    answer = answers.nothing(
+        chart_answers.Heatmap,
+        model=(choice and choice.model) or None,
+        timezone=selection.zone.name,
+        hours=selection.times.hours_text,
+        weekdays=[*selection.times.weekdays],
+        from_ms=selection.from_ms,
+        to_ms=selection.to_ms,
+        not_analysed=[],
+    )
+    if choice is None or resolved is None:
+        return answer
+    base_s = resolved.base_of(selection, HOUR_S)
+    hours: dict[int, WeekHour] = {}
+    for span in resolved.spans:
+        query = CountQuery(choice.model, base_s, sources=selection.sources, labels=selection.labels)
+        query = of_span(query, span, selection.times)._replace(offset_ms=span.offset_ms)
+        for cell in index.week_hours(query):
+            hours[cell.hour] = add_week_hours(hours[cell.hour], cell) if cell.hour in hours else cell
+    cells = [_week_cell(cell) for _, cell in sorted(hours.items())]
+    unanalysed = media.unanalysed(
+        choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
+    )
+    return msgspec.structs.replace(
+        answer,
+        base_interval_s=base_s,
+        from_ms=resolved.from_ms,
+        to_ms=resolved.to_ms,
+        frames=sum(cell.frames for cell in hours.values()),
+        cells=cells,
+        not_analysed=None
+        if unanalysed is None
+        else hours_not_analysed(unanalysed, zone=selection.zone.tzinfo, cells=cells),
+    )
 
-    Raises:
-        Problem: 400, if there is no such model.
-    """
-    choice = scope.choose_model(index, model)
-    if choice is None:
-        return answers.Sources(model=None, sources=[])
-    zones = zones_by_source(index, choice.model)
-    return answers.Sources(
-        model=choice.model,
-        sources=[
-            answers.SourceRange(
-                source=summary.source,
-                name=media.name(summary.source),
-                frames=summary.frames,
-                first_interval_ms=summary.first_interval_ms,
-                next_interval_ms=summary.next_interval_ms,
-                timed_by_file=media.is_timed_by_file(summary.source),
-                file_times=media.ranges(summary.source),
-                footage_until_ms=media.footage_until(summary.source),
-                counted_until_ms=counted_until(summary.next_interval_ms, media.footage_until(summary.source)),
-                zones=zones.get(summary.source, []),
-                timezone=media.timezone(summary.source),
-            )
-            for summary in index.sources(choice.model)
-        ],
+
+def _week_cell(cell: WeekHour) -> chart_answers.WeekCell:
+    missing = why_unknown(cell.objects, cell.detections, cell.tracked_detections, cell.slowest_fps)
+    return chart_answers.WeekCell(
+        weekday=cell.hour // 24 + 1,
+        hour=cell.hour % 24,
+        frames=cell.frames,
+        detections=cell.detections,
+        mean_per_frame=mean(cell.detections, cell.frames),
+        peak=cell.peak,
+        objects=None if missing else cell.objects,
+        objects_missing=missing,
+        tracked_detections=cell.tracked_detections,
+        followed_objects=cell.objects if missing else None,
+        covered_s=seconds(cell.covered_ms),
     )

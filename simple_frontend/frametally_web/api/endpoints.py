@@ -6,15 +6,15 @@ from frametally.plugins import hooks
 from frametally_accounts.audit.routes import AUDIT
 from frametally_accounts.embeds.routes import EMBEDS
 from frametally_web.access.rights import Rights
-from frametally_web.api.book_routes import BOOKS
 from frametally_web.api.chart_routes import CATALOGUE, COUNTS
 from frametally_web.api.events import EVENTS
 from frametally_web.api.export_routes import EXPORT
-from frametally_web.api.history_routes import HISTORY
 from frametally_web.api.proof_routes import PROOF
+from frametally_web.books.routes import BOOKS
 from frametally_web.changes.footage_routes import FOOTAGE
 from frametally_web.changes.routes import CHANGES
 from frametally_web.changes.timezone_routes import TIMEZONES
+from frametally_web.history.routes import HISTORY
 from frametally_web.requests.endpoints import Endpoint
 
 _OF_PLUGINS: list[Endpoint] = [endpoint for endpoints in hooks("endpoints") for endpoint in endpoints]

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from frametally_web.books import status
-from frametally_web.books.reader import BooksReader, Reading, Seen
+from frametally_web.books.reader import BooksReader, Seen
+from frametally_web.books.routes import answer_books
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import check_known
 from frametally_web.requests.problems import Problem
@@ -124,13 +124,10 @@ def _news(current: Seen, last_seen: Seen) -> list[bytes]:
     for kind, version in current.others.items():
         if version != last_seen.others.get(kind):
             events.append(_event(kind, {"version": version}))
-    if current.reading is not None and _is_news(current.reading, last_seen.reading):
-        events.append(_event("status", status.answer(current.reading)))
+    reading, before = current.reading, last_seen.reading
+    if reading is not None and (before is None or reading.status != before.status):
+        events.append(_event("status", answer_books(reading)))
     return events
-
-
-def _is_news(reading: Reading, last_reading: Reading | None) -> bool:
-    return last_reading is None or reading.status != last_reading.status
 
 
 def _event(kind: str, data: object) -> bytes:

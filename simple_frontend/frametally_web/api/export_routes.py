@@ -6,9 +6,7 @@ import os
 
 from flask import Response
 
-from frametally.settings.loading import Settings
-from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.books.reader import BooksReader
+from frametally_web.books.handlers import Handlers
 from frametally_web.charts.seconds import index_by_second
 from frametally_web.exports.table_file import FORMATS, chunks_of, export
 from frametally_web.requests.endpoints import Routes
@@ -19,14 +17,8 @@ EXPORT = Routes("Export", by_source=True)
 _FORMAT = choice("format", "`csv` (default), `xlsx`, `json` or `parquet`.", tuple(FORMATS), "csv")
 
 
-class ExportRoutes:
+class ExportRoutes(Handlers):
     """The handler, over the ports and what is read in the background."""
-
-    def __init__(self, settings: Settings, ports: DashboardPorts, books: BooksReader) -> None:
-        """Make the handler of one application."""
-        self._settings = settings
-        self._ports = ports
-        self._books = books
 
     @EXPORT.route(
         "GET export",
@@ -40,10 +32,10 @@ class ExportRoutes:
     )
     def export(self, args: Args) -> Response:
         """Answer with a chart's numbers as a file."""
-        chosen, query, compare = _FORMAT.read(args), read_chart(args, self._settings), read_compare(args)
-        media = self._books.media_to_keep()
-        index = index_by_second(self._ports, self._settings, args, self._books.ensure_ledger)
-        file = export(index, self._settings, media, query, chosen, compare)
+        chosen, query, compare = _FORMAT.read(args), read_chart(args, self.settings), read_compare(args)
+        media = self.books.media_to_keep()
+        index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
+        file = export(index, self.settings, media, query, chosen, compare)
         answer = Response(chunks_of(file), mimetype=FORMATS[chosen])
         answer.call_on_close(file.close)  # also where the browser goes before it has begun
         answer.content_length = file.seek(0, os.SEEK_END)

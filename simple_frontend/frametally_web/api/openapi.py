@@ -168,7 +168,10 @@ def describe() -> dict[str, Any]:
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/api/v1"}],
-        "tags": [{"name": name, "description": text} for name, text in [*TAGS, *_plugin_tags()]],
+        "tags": [
+            {"name": name, "description": text}
+            for name, text in (*TAGS, *(tag for plugin in plugins() for tag in plugin.tags.items()))
+        ],
         "paths": _paths(),
         "components": {
             "schemas": dict(sorted(components.items())),
@@ -195,10 +198,6 @@ def _subclasses(base: type[Any]) -> Iterator[type[Any]]:
     for subclass in base.__subclasses__():
         yield subclass
         yield from _subclasses(subclass)
-
-
-def _plugin_tags() -> list[tuple[str, str]]:
-    return [tag for plugin in plugins() for tag in plugin.tags.items()]
 
 
 def _paths() -> dict[str, dict[str, Any]]:

@@ -11,10 +11,9 @@ from flask import Response, request
 from frametally.errors import Poison
 from frametally.keys import check_image_key
 from frametally.ports.object_store import ObjectMissing
-from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import visitor
-from frametally_web.books.reader import BooksReader
+from frametally_web.books.handlers import Handlers
 from frametally_web.charts import scope
 from frametally_web.charts.narrowing import narrowed
 from frametally_web.charts.scope import check_names
@@ -24,7 +23,6 @@ from frametally_web.proof.frames import find_frame
 from frametally_web.proof.picture_links import (
     LINK_S,
     WIDTH,
-    image_url,
     no_such_frame,
     picture_link,
     smaller,
@@ -67,23 +65,15 @@ _START = choice(
 _EMPTY = choice("empty", "`1`: include analysed frames without a counted box.", ("", "1"), "1")
 
 
-class ProofRoutes:
+class ProofRoutes(Handlers):
     """The handlers, over the ports and what is read in the background."""
-
-    def __init__(self, settings: Settings, ports: DashboardPorts, books: BooksReader) -> None:
-        """Make the handlers of one application."""
-        self._settings = settings
-        self._ports = ports
-        self._books = books
 
     @PROOF.route("GET evidence", "Show the busiest frame per label.", *SELECTION, tells_version=True)
     def evidence(self, args: Args) -> answers.EvidenceFrames:
         """Find the busiest frame per label."""
         selection = self._selection(args)
-        self._books.ensure_ledger()
-        return evidence_frames.find_evidence(
-            self._ports_by_second(args), self._settings, selection, image_url=image_url
-        )
+        self.books.ensure_ledger()
+        return evidence_frames.find_evidence(self._ports_by_second(args), self.settings, selection)
 
     @PROOF.route(
         "GET frames",
@@ -99,16 +89,15 @@ class ProofRoutes:
         selection = self._selection(args)
         limit, cursor = PAGE_LIMIT.read(args), _FRAMES_CURSOR.read(args)
         start, empty = _START.read(args), _EMPTY.read(args) == "1"
-        self._books.ensure_ledger()
+        self.books.ensure_ledger()
         return frames.find_frames(
             self._ports_by_second(args),
-            self._settings,
+            self.settings,
             selection,
             limit=limit,
             cursor=cursor,
             start=start,
             empty=empty,
-            image_url=image_url,
         )
 
     @PROOF.route(
@@ -122,7 +111,6 @@ class ProofRoutes:
             self._selection(args),
             limit=limit,
             cursor=_OBJECTS_CURSOR.read(args),
-            image_url=image_url,
         )
 
     @PROOF.route(
@@ -140,17 +128,16 @@ class ProofRoutes:
         """Tell what a hole is."""
         ports = self._ports_of(args)
         model = scope.choose_model(ports.index, MODEL.read(args))
-        query = read_gap(args, self._settings)
-        self._books.ensure_ledger()
-        check_names(ports.index, query.selection, lambda: self._books.media().sources())
+        query = read_gap(args, self.settings)
+        self.books.ensure_ledger()
+        check_names(ports.index, query.selection, lambda: self.books.media().sources())
         return gap.find_gap(
             ports,
-            self._settings,
+            self.settings,
             model,
             source=query.selection.sources[0],
             at_ms=query.at_ms,
             by_second=BASE.read(args) == SECOND_S,
-            image_url=image_url,
         )
 
     @PROOF.route(
@@ -165,8 +152,8 @@ class ProofRoutes:
     def frames_boxes(self, args: Args) -> answers.FrameOfModel:
         """Find the boxes that a model counted in a frame."""
         selection, key = self._selection(args), _read_path(args)
-        self._books.ensure_ledger()
-        return find_frame(self._ports, self._settings, selection, key, image_url=image_url)
+        self.books.ensure_ledger()
+        return find_frame(self.ports, self.settings, selection, key)
 
     @PROOF.route(
         "GET frames/image",
@@ -178,9 +165,9 @@ class ProofRoutes:
     )
     def frames_image(self, args: Args) -> Response:
         """Answer with a frame's JPEG."""
-        width, key, store = WIDTH.read(args), _read_path(args), self._ports.store
+        width, key, store = WIDTH.read(args), _read_path(args), self.ports.store
         # The store has no smaller ones: those come from here, also where browsers get the frames from it.
-        if not width and (link := picture_link(store, self._settings, key)):
+        if not width and (link := picture_link(store, self.settings, key)):
             redirect = Response(status=302, headers={"Location": link})
             # Not for as long as the link works: a browser may hold it when it ends.
             redirect.headers["Cache-Control"] = f"private, max-age={LINK_S // 2}"
@@ -199,17 +186,17 @@ class ProofRoutes:
 
     def _ports_of(self, args: Args) -> DashboardPorts:
         """Return what a query reads: of the whole picture, or of a part; one that there is not is refused."""
-        return dataclasses.replace(self._ports, index=narrowed(self._ports.index, self._ports.store, args))
+        return dataclasses.replace(self.ports, index=narrowed(self.ports.index, self.ports.store, args))
 
     def _ports_by_second(self, args: Args) -> DashboardPorts:
         """Return what a query of a bar reads: a bar of a short range may be a second."""
-        index = index_by_second(self._ports, self._settings, args, self._books.ensure_ledger)
-        return dataclasses.replace(self._ports, index=index)
+        index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
+        return dataclasses.replace(self.ports, index=index)
 
     def _selection(self, args: Args) -> Selection:
         """Read what a proof is asked of; an unknown name is refused."""
-        selection = read_selection(args, self._settings)
-        check_names(self._ports_of(args).index, selection, lambda: self._books.media().sources())
+        selection = read_selection(args, self.settings)
+        check_names(self._ports_of(args).index, selection, lambda: self.books.media().sources())
         return selection
 
 

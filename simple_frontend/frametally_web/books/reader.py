@@ -13,7 +13,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from frametally.books.status import Status, read_status
+from frametally.books.figures import LastReading
+from frametally.books.status import read_status
 from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.errors import FrametallyError, Retryable
 from frametally.media.overlapping import overlaps_of
@@ -39,13 +40,6 @@ _REST_PER_WORK = 4
 _IDLE_S = 10.0
 
 
-class Reading(NamedTuple):
-    """The books as they were read at `as_of_ms`, by this machine's clock."""
-
-    as_of_ms: int
-    status: Status
-
-
 def version_text(index_version: str | None, generation: int) -> str:
     """Return what tells one state of the counts, and of what the media say, from any other."""
     return f"{index_version}.{generation}"
@@ -55,7 +49,7 @@ class Seen(NamedTuple):
     """What a stream of events has told: versions of what is kept and of what plug-ins have, which books."""
 
     version: str | None
-    reading: Reading | None
+    reading: LastReading | None
     others: Mapping[str, str] = {}
 
 
@@ -83,7 +77,7 @@ class BooksReader:
         self._media_due_s = self._status_due_s = 0.0
         self._media_wanted = self._status_wanted = False
         self._media_read = False
-        self._reading: Reading | None = None
+        self._reading: LastReading | None = None
         self._error: FrametallyError | None = None
         self._media_error: FrametallyError | None = None
         self._patience_ends_s: dict[str, float] = {}
@@ -163,7 +157,7 @@ class BooksReader:
             if self._media_error is not None:
                 raise self._media_error
 
-    def reading(self) -> Reading:
+    def reading(self) -> LastReading:
         """Return the books as they were last read; if that was long ago they are read again meanwhile.
 
         Raises:
@@ -325,11 +319,11 @@ class BooksReader:
                     self._reading = reading
             self._changed.notify_all()
 
-    def _read_books(self) -> Reading:
+    def _read_books(self) -> LastReading:
         """Read the books, which brings the ledger up to the store."""
         ports = self._ports
         as_of_ms = int(time.time() * 1000)
-        return Reading(
+        return LastReading(
             as_of_ms,
             read_status(
                 settings=self._settings,

@@ -42,6 +42,6 @@ class MetricsRoute:
 
     def _read(self) -> LastReading:
         try:
-            return LastReading(*self._books.reading())
+            return self._books.reading()
         except Problem as problem:  # they are being read for the first time
             raise Retryable(problem.detail) from problem

@@ -21,8 +21,6 @@ from frametally.records import EventTimeMs, MediaManifest
 from frametally.rules.times import DAY_MS, FIRST_MS, HOUR_MS, NEXT_MS, local_time
 from frametally.settings.loading import Settings
 from frametally.undo_records import FootageChange
-from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.books.reader import BooksReader
 from frametally_web.changes.answers import (
     ChangedCounts,
     ChangedDay,
@@ -31,8 +29,8 @@ from frametally_web.changes.answers import (
     Recording,
     SourceFootage,
 )
-from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps
-from frametally_web.changes.routes import check_changes, plural, refusals
+from frametally_web.changes.desk import ChangeOutcome, ChangeSteps
+from frametally_web.changes.routes import ChangeHandlers, check_changes, plural, refusals
 from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes, answer_with
@@ -86,24 +84,12 @@ class _Ports(NamedTuple):
     log: FrameLog
 
 
-class FootageRoutes:
+class FootageRoutes(ChangeHandlers):
     """The handlers of one application."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        ports: DashboardPorts,
-        books: BooksReader,
-        desk: ChangeDesk,
-        remedy: str | None,
-    ) -> None:
-        """Make the handlers; no `remedy`: footage may be changed."""
-        self._settings = settings
-        self._ports = ports
-        self._mending = _Ports(settings, ports.store, ports.log)
-        self._books = books
-        self._desk = desk
-        self._remedy = remedy
+    @property
+    def _mending(self) -> _Ports:
+        return _Ports(self.settings, self.ports.store, self.ports.log)
 
     @FOOTAGE.route(
         "GET footage", "List the recordings from a source.", _SOURCE, right="look", statuses=(404,)
@@ -112,7 +98,7 @@ class FootageRoutes:
         """List them."""
         source = _SOURCE.read(args) or ""
         with refusals(404):
-            media = finding.media_of_source(self._ports.store, source)
+            media = finding.media_of_source(self.ports.store, source)
         times = [
             ms
             for manifest in media
@@ -127,7 +113,7 @@ class FootageRoutes:
             to_ms=max(times, default=None),
             recordings=[_recording(manifest) for manifest in media[:MOST_RECORDINGS]],
             recordings_left_out=max(len(media) - MOST_RECORDINGS, 0),
-            timezone=readable_timezones(self._ports.store).get(media[0].source),
+            timezone=readable_timezones(self.ports.store).get(media[0].source),
         )
 
     @FOOTAGE.route(
@@ -139,15 +125,15 @@ class FootageRoutes:
     )
     def plan_footage(self, _: Args) -> ChangePlan:
         """Say what a change would do."""
-        check_changes(self._remedy)
+        check_changes(self.remedy)
         requested = _FOOTAGE.read()
-        zone = read_zone(MultiDict({"timezone": requested.timezone or ""}), self._settings).tzinfo
+        zone = read_zone(MultiDict({"timezone": requested.timezone or ""}), self.settings).tzinfo
         change = self._plan(requested)
-        ports = self._ports
+        ports = self.ports
         ports.ledger.refresh(ports.store, NoProgress())
         if not change.media:
             return ChangePlan(frames=0, lines=["Already done: nothing would change."], left_alone=[])
-        days = preview_counts(ports.store, ports.ledger, self._settings, change, zone)
+        days = preview_counts(ports.store, ports.ledger, self.settings, change, zone)
         lines = [
             *self._lines(change, zone),
             *(["There is too much footage to calculate this in advance."] * (days is None)),
@@ -157,7 +143,7 @@ class FootageRoutes:
             f"{_name(manifest)} is still being produced: stop its producer first."
             for manifest in producing[:3]
         ]
-        name_of = self._books.media().name
+        name_of = self.books.media().name
         rows = [
             ChangedDay(
                 source=preview.source,
@@ -187,7 +173,7 @@ class FootageRoutes:
     )
     def change_footage(self, _: Args) -> ChangeState:
         """Begin a change."""
-        check_changes(self._remedy)
+        check_changes(self.remedy)
         requested = _FOOTAGE.read()
         change = self._plan(requested)
         note_target(
@@ -207,7 +193,7 @@ class FootageRoutes:
             return ChangeOutcome(lines, mending.left_out(self._mending, done.corrected), _changed(change))
 
         answer_with(202)
-        return self._desk.start(requested.what, change.target, work)
+        return self.desk.start(requested.what, change.target, work)
 
     @FOOTAGE.route(
         "POST changes/finish",
@@ -217,16 +203,16 @@ class FootageRoutes:
     )
     def finish_changes(self, _: Args) -> ChangeState:
         """Begin to finish all that was begun."""
-        check_changes(self._remedy)
+        check_changes(self.remedy)
         answer_with(202)
         return self._finish()
 
     def resume(self) -> None:
         """Go on with what this dashboard was at when it ended; a server that is away has it wait."""
-        if self._remedy is not None:
+        if self.remedy is not None:
             return
         try:
-            if mending.unfinished(self._ports.store):
+            if mending.unfinished(self.ports.store):
                 self._finish()
         except FrametallyError as error:
             _log.warning("interrupted changes are waiting: %s", error)
@@ -238,10 +224,10 @@ class FootageRoutes:
             lines = [f"{plural(frames, 'frame')} announced again.", *map(as_sentence, done.lines)]
             return ChangeOutcome(lines, mending.left_out(self._mending, done.corrected))
 
-        return self._desk.start("finish", "interrupted changes", work)
+        return self.desk.start("finish", "interrupted changes", work)
 
     def _plan(self, requested: FootageWanted) -> FootageChange:
-        store = self._ports.store
+        store = self.ports.store
         with refusals(404):
             media = finding.media_of_source(store, requested.source)
         target = media[0].source_name
@@ -277,7 +263,7 @@ class FootageRoutes:
         frames = plural(sum(manifest.frames_announced for manifest in change.media), "frame")
         if change.what == "forget":
             targets = plan_forgetting(
-                self._ports.ledger, change.media, from_ms=change.from_ms, to_ms=change.to_ms
+                self.ports.ledger, change.media, from_ms=change.from_ms, to_ms=change.to_ms
             )
             detected = plural(sum(target.extent.frames for target in targets), "analysed frame")
             again = (
@@ -297,9 +283,9 @@ class FootageRoutes:
         lines = [f"{recordings} with {frames} will belong to “{change.source_name}”."]
         if not former:
             return lines
-        if change.source in self._books.media().sources():
+        if change.source in self.books.media().sources():
             lines.append(f"“{change.source_name}” already has footage: both will become one source.")
-        named = mending.named_by(self._settings, former)
+        named = mending.named_by(self.settings, former)
         if named:
             lines.append(f"These will keep the old name, so change them afterwards: {', '.join(named)}.")
         return [*lines, last]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import msgspec
@@ -15,10 +16,8 @@ from frametally.media import mending
 from frametally.ports.object_store import ObjectMissing
 from frametally.records import Cause
 from frametally.segments.dead_letters import Entry, check_mended, drop, read_entries, replay
-from frametally.settings.loading import Settings
-from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import remedy_for
-from frametally_web.books.reader import BooksReader
+from frametally_web.books.handlers import Handlers
 from frametally_web.changes.answers import ChangePlan, ChangesNow, ChangeState
 from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps, left_alone
 from frametally_web.requests.body import Sent
@@ -75,41 +74,27 @@ def refusals(status: int) -> Iterator[None]:
         ) from error
 
 
-class StateRoutes:
-    """The handler that says what is at work."""
+@dataclass(frozen=True)
+class ChangeHandlers(Handlers):
+    """The handlers of changes; no `remedy`: footage may be changed."""
 
-    def __init__(self, ports: DashboardPorts, desk: ChangeDesk) -> None:
-        """Make the handler of one application."""
-        self._ports = ports
-        self._desk = desk
+    desk: ChangeDesk
+    remedy: str | None
+
+
+class StateRoutes(ChangeHandlers):
+    """The handler that says what is at work."""
 
     @CHANGES.route("GET changes", "Show the running change of footage, and interrupted changes.")
     def changes(self, _: Args) -> ChangesNow:
         """Say how far the change at work is."""
-        last = self._desk.last
+        last = self.desk.last
         running = last is not None and last.state == "running"
-        return ChangesNow(
-            last=last, unfinished=[] if running else mending.unfinished_words(self._ports.store)
-        )
+        return ChangesNow(last=last, unfinished=[] if running else mending.unfinished_words(self.ports.store))
 
 
-class LetterRoutes:
+class LetterRoutes(ChangeHandlers):
     """The handlers of dead letters."""
-
-    def __init__(
-        self,
-        settings: Settings,
-        ports: DashboardPorts,
-        books: BooksReader,
-        desk: ChangeDesk,
-        remedy: str | None,
-    ) -> None:
-        """Make the handlers of one application; no `remedy`: footage may be changed."""
-        self._settings = settings
-        self._ports = ports
-        self._books = books
-        self._desk = desk
-        self._remedy = remedy
 
     @CHANGES.route(
         "POST dead-letters/plan",
@@ -120,7 +105,7 @@ class LetterRoutes:
     )
     def plan_letters(self, _: Args) -> ChangePlan:
         """Say what a change would do."""
-        check_changes(self._remedy)
+        check_changes(self.remedy)
         form = _LETTERS.read()
         entries = self._chosen(form)
         if form.what == "drop":
@@ -132,7 +117,7 @@ class LetterRoutes:
             ]
             return ChangePlan(frames=len(entries), lines=lines, left_alone=[])
         planned = entries[:MOST_PLANNED]
-        checked = check_mended(planned, store=self._ports.store, max_pixels=self._max_pixels)
+        checked = check_mended(planned, store=self.ports.store, max_pixels=self._max_pixels)
         ready, more = len(checked.announced), len(entries) - len(planned)
         lines = [f"{plural(ready, 'frame')} can be read now and will be announced again."] if ready else []
         if more:
@@ -140,7 +125,7 @@ class LetterRoutes:
         if checked.skipped:
             lines.append(f"{plural(len(checked.skipped), 'frame')} still cannot be read and will stay here.")
         if ready or more:
-            lines.append(f"{plural(more, 'more frame')} will be checked first, then announced.")
+            lines.append("The consumer will detect them next; then the counts will follow.")
         return ChangePlan(frames=ready + more, lines=lines, left_alone=left_alone(checked.skipped))
 
     @CHANGES.route(
@@ -152,7 +137,7 @@ class LetterRoutes:
     )
     def change_letters(self, _: Args) -> ChangeState:
         """Begin a change."""
-        check_changes(self._remedy)
+        check_changes(self.remedy)
         form = _LETTERS.read()
         entries = self._chosen(form)
         letters_text = ", ".join(form.ids) or form.cause or "all"
@@ -162,15 +147,15 @@ class LetterRoutes:
             return self._drop(entries) if form.what == "drop" else self._replay(entries, steps)
 
         answer_with(202)
-        return self._desk.start(form.what, plural(len(entries), "dead letter"), work)
+        return self.desk.start(form.what, plural(len(entries), "dead letter"), work)
 
     @property
     def _max_pixels(self) -> int:
-        return self._settings.max_image_megapixels * 1_000_000
+        return self.settings.max_image_megapixels * 1_000_000
 
     def _chosen(self, form: LettersWanted) -> list[Entry]:
-        model = self._books.reading().status.model
-        letters = open_dead_letters(self._ports.ledger, self._settings, model) if model else []
+        model = self.books.reading().status.model
+        letters = open_dead_letters(self.ports.ledger, self.settings, model) if model else []
         ids = set(form.ids)
         chosen = [
             (letter.segment, letter.offset)
@@ -185,18 +170,18 @@ class LetterRoutes:
                 remedy="Reload the page to see the ones that are left.",
             )
         try:
-            return read_entries(self._ports.store, chosen)
+            return read_entries(self.ports.store, chosen)
         except ObjectMissing as error:
             raise Problem(
                 404, "These dead letters are missing from the store.", remedy="Reload the page."
             ) from error
 
     def _replay(self, entries: Iterable[Entry], steps: ChangeSteps) -> ChangeOutcome:
-        settings = self._settings
+        settings = self.settings
         result = replay(
             entries,
-            store=self._ports.store,
-            log=self._ports.log,
+            store=self.ports.store,
+            log=self.ports.log,
             partitions=settings.log_partitions,
             max_pixels=self._max_pixels,
             progress=steps,
@@ -209,4 +194,4 @@ class LetterRoutes:
         return ChangeOutcome(lines, result.skipped)
 
     def _drop(self, entries: Iterable[Entry]) -> ChangeOutcome:
-        return ChangeOutcome([f"{plural(drop(entries, store=self._ports.store), 'frame')} dropped."])
+        return ChangeOutcome([f"{plural(drop(entries, store=self.ports.store), 'frame')} dropped."])

@@ -8,11 +8,10 @@ import msgspec
 
 from frametally.media.finding import media_of_source
 from frametally.media.source_timezones import TimezoneChange, plan_timezone, set_timezone
-from frametally.ports.object_store import ObjectStore
 from frametally_web.changes.answers import ChangePlan, ChangeState
-from frametally_web.changes.desk import ChangeDesk, ChangeOutcome
+from frametally_web.changes.desk import ChangeOutcome
 from frametally_web.changes.footage_routes import Source
-from frametally_web.changes.routes import check_changes, refusals
+from frametally_web.changes.routes import ChangeHandlers, check_changes, refusals
 from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes, answer_with
@@ -36,14 +35,8 @@ class TimezoneWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 _FORM = Sent(TimezoneWanted, "time zone of a source")
 
 
-class TimezoneRoutes:
+class TimezoneRoutes(ChangeHandlers):
     """The handlers of one application."""
-
-    def __init__(self, store: ObjectStore, desk: ChangeDesk, remedy: str | None) -> None:
-        """Make the handlers; no `remedy`: footage may be changed."""
-        self._store = store
-        self._desk = desk
-        self._remedy = remedy
 
     @TIMEZONES.route(
         "POST timezones/plan",
@@ -72,18 +65,18 @@ class TimezoneRoutes:
         note_target(source=change.source, timezone=change.timezone or "none")
 
         def work(_: object) -> ChangeOutcome:
-            set_timezone(self._store, change)
+            set_timezone(self.ports.store, change)
             return ChangeOutcome([f"The time zone of {change.name} is now {change.timezone or 'not set'}."])
 
         answer_with(202)
-        return self._desk.start("timezone", change.name, work)
+        return self.desk.start("timezone", change.name, work)
 
     def _plan(self) -> tuple[TimezoneChange, int]:
         """Return the change that the request asks for, and how many frames it shows by other clocks."""
-        check_changes(self._remedy)
+        check_changes(self.remedy)
         form = _FORM.read()
         with refusals(404):
-            media = media_of_source(self._store, form.source)
+            media = media_of_source(self.ports.store, form.source)
         with refusals(400):
-            change = plan_timezone(self._store, media, form.timezone.strip())
+            change = plan_timezone(self.ports.store, media, form.timezone.strip())
         return change, max(1, sum(manifest.frames_announced for manifest in media))

@@ -19,7 +19,7 @@ from frametally_web.charts.measures import Chart, Reader, Totals, by_metric, kno
 from frametally_web.charts.media_times import MediaTimes, bars_not_analysed
 from frametally_web.charts.scope import Choice, ResolvedQuery, choose_filmed, resolve
 from frametally_web.charts.seconds import SECOND_S, SecondsIndex
-from frametally_web.requests.answers import TimeRange
+from frametally_web.requests.answers import TimeRange, nothing
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery
 
@@ -56,14 +56,14 @@ def count(
     """
     selection = query.selection
     choice = choose_filmed(index, settings, media, selection)
-    nothing = nothing_counted((choice and choice.model) or None, query)
+    uncounted = nothing_counted((choice and choice.model) or None, query)
     if choice is None:
-        return nothing
+        return uncounted
     label_count = len(selection.labels or index.labels(choice.model))
     series = label_count if query.top is None else min(label_count, query.top + 1)
     plan = plan_chart(index, settings, media, choice, query, series=series, most_rows=most_rows)
     if plan is None:
-        return nothing
+        return uncounted
     resolved, interval_s, reader = plan.resolved, plan.interval_s, plan.reader
     apart: list[str] | None = None
     rest: list[str] = []
@@ -96,7 +96,7 @@ def count(
     )
     overlaps = _of_chosen(media.overlaps(resolved.sources, resolved.from_ms, resolved.to_ms), resolved)
     answer = msgspec.structs.replace(
-        nothing,
+        uncounted,
         base_interval_s=chart.base_interval_s,
         interval_s=interval_s,
         asked=resolved.chosen
@@ -207,46 +207,22 @@ def plan_chart(
 def nothing_counted(model: str | None, query: ChartQuery) -> answers.Counts:
     """Return the answer where nothing is counted, or nothing is filmed in the range."""
     selection = query.selection
-    return answers.Counts(
+    return nothing(
+        answers.Counts,
         model=model,
-        base_interval_s=None,
-        interval_s=None,
         timezone=selection.zone.name,
         hours=selection.times.hours_text,
         weekdays=[*selection.times.weekdays],
         asked=[] if selection.times.week_parts(0) else None,
         metric="mean_per_frame" if query.metric == "auto" else query.metric,
-        interval_choices_s=[],
         from_ms=selection.from_ms,
         to_ms=selection.to_ms,
-        frames=0,
         sources=selection.sources,
         labels=selection.labels,
-        rest=[],
-        buckets=[],
-        coverage=[],
         not_analysed=[],
-        totals=[
-            answers.Total(
-                label=label,
-                source=None,
-                detections=0,
-                peak=0,
-                mean_per_frame=None,
-                objects=None,
-                objects_missing=None,
-                tracked_detections=None,
-                followed_objects=None,
-            )
-            for label in selection.labels
-        ],
+        totals=[nothing(answers.Total, label=label) for label in selection.labels],
         file_times=[],
         overlaps=[],
-        overlaps_left_out=0,
-        objects_note=None,
-        objects_measured_in=None,
-        counted_with=[],
-        comparisons=[],
         zone=selection.within,
     )
 

@@ -23,7 +23,7 @@ from frametally.ports.count_index import (
     IndexedEvidence,
 )
 from frametally.ports.merging import merge_bars, merge_coverage, sum_all_or_unknown
-from frametally.rules.objects import ObjectsMissing, why_unknown
+from frametally.rules.objects import why_unknown
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
 from frametally_web.requests.query import AskedMetric, ChosenTimes, Metric
@@ -168,7 +168,9 @@ def _chart(
                 source=bucket.source,
                 frames=bucket.frames,
                 slowest_fps=bucket.slowest_fps,
-                objects_missing=_nothing_seen(bucket) if bucket.objects is None else None,
+                objects_missing=why_unknown(None, 0, 0, bucket.slowest_fps)
+                if bucket.objects is None
+                else None,
                 covered_s=seconds(bucket.covered_ms),
             )
             for bucket in coverage
@@ -301,11 +303,6 @@ def _buckets(bars: Sequence[Bucket], coverage: Sequence[CoverageBucket]) -> list
             )
         )
     return buckets
-
-
-def _nothing_seen(covered: CoverageBucket) -> ObjectsMissing | None:
-    """Return why the objects of a label without boxes are not known, where objects could not be tracked."""
-    return why_unknown(None, 0, 0, covered.slowest_fps)
 
 
 class _Part(NamedTuple):

@@ -15,6 +15,7 @@ from frametally_web.charts.counts import Plan, add_measured, not_measured, plan_
 from frametally_web.charts.measures import Chart, Reader, all_together, known_metric, metric_of, sum_up
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.charts.scope import Choice, choose_filmed
+from frametally_web.requests.answers import nothing
 from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import ChartQuery, Metric
 
@@ -161,7 +162,7 @@ def _week_before(
     then_query = query._replace(
         selection=query.selection._replace(from_ms=then_from_ms, to_ms=then_to_ms),
         # Both have bars that begin at the same local times.
-        interval_s=_common_s(plan.interval_s),
+        interval_s=math.gcd(plan.interval_s, WEEK_S),
     )
     try:
         then_plan = plan_chart(index, settings, None, choice, then_query, series=1, most_rows=_MOST_COMPARED)
@@ -189,11 +190,6 @@ def _week_before(
     )
 
 
-def _common_s(interval_s: int) -> int:
-    """Return the longest bar of which both the interval and a week are multiples."""
-    return math.gcd(interval_s, WEEK_S)
-
-
 def _value_of(chart: Chart, starts_ms: Collection[int], metric: Metric) -> float | None:
     if not starts_ms:
         return None
@@ -217,23 +213,16 @@ def _weeks_before(ms: int, weeks: int, zone: datetime.tzinfo) -> int:
 
 def _nothing(model: str | None, query: ChartQuery) -> answers.Summary:
     selection = query.selection
-    return answers.Summary(
+    return nothing(
+        answers.Summary,
         model=model,
-        base_interval_s=None,
-        interval_s=None,
         timezone=selection.zone.name,
         metric=known_metric(query.metric, Chart(0, [], [])),
         from_ms=selection.from_ms,
         to_ms=selection.to_ms,
         asked_s=0,
-        frames=0,
         filmed_s=0,
         filmed_in=answers.OfSources(sources=0, of_sources=0),
         sources=selection.sources,
         total=all_together(Chart(0, [], [])),
-        objects_measured_in=None,
-        busiest=[],
-        peak=None,
-        week_before=None,
-        frames_per_bar=None,
     )

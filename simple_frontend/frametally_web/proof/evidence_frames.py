@@ -21,6 +21,7 @@ from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.charts import scope
 from frametally_web.charts.narrowing import box_filters
 from frametally_web.proof import answers
+from frametally_web.proof.picture_links import image_url
 from frametally_web.requests.query import Selection
 
 MAX_FRAMES = 12
@@ -32,10 +33,8 @@ _LINE_MISSING = "The detections of this frame are no longer in the store, so its
 _OTHER_SETTINGS = "Counted with settings that the run did not record, or from earlier data: boxes differ."
 
 
-def find_evidence(
-    ports: DashboardPorts, settings: Settings, selection: Selection, *, image_url: Callable[[str], str]
-) -> answers.EvidenceFrames:
-    """Return the busiest frame per label in the range; `image_url` gives a picture's address from its key.
+def find_evidence(ports: DashboardPorts, settings: Settings, selection: Selection) -> answers.EvidenceFrames:
+    """Return the busiest frame per label in the range.
 
     The index knows the frames, the ledger where in the store their detections are.
 
@@ -70,7 +69,6 @@ def find_evidence(
                 ),
                 by_day.counted_boxes_at(at_ms, settings.counted_boxes()),
                 parts(item.source, at_ms)(at_ms) if parts else None,
-                image_url(item.evidence.image_path),
             )
             for item in shown_items
             for at_ms in [item.evidence.captured_at_ms]
@@ -84,8 +82,8 @@ def box(detection: Detection) -> answers.Box:
     return answers.Box(label=detection.label, confidence=detection.confidence, box=detection.box)
 
 
-def frame_boxes(proved: ProvedFrame, image_url: Callable[[str], str]) -> dict[str, Any]:
-    """Return the fields of `answers.FrameBoxes`; `image_url` gives a picture's address from its key."""
+def frame_boxes(proved: ProvedFrame) -> dict[str, Any]:
+    """Return the fields of `answers.FrameBoxes`."""
     frame = proved.frame
     return {
         "source": frame.source,
@@ -122,7 +120,6 @@ def _frame(
     line: FrameDetections | None,
     limits: CountedBoxes,
     is_in: Callable[[DetectedBox], bool] | None,
-    image_url: str,
 ) -> answers.EvidenceFrame:
     boxes = [
         box(detection)
@@ -140,7 +137,7 @@ def _frame(
         source=item.source,
         captured_at_ms=item.evidence.captured_at_ms,
         image_path=item.evidence.image_path,
-        image_url=image_url,
+        image_url=image_url(item.evidence.image_path),
         time_source=line.time_source if line else None,
         width_px=line.width_px if line else None,
         height_px=line.height_px if line else None,

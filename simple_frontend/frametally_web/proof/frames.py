@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from frametally.books.count_settings import SettingsByDay
@@ -18,6 +17,7 @@ from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import BarFrames, Place, take
 from frametally_web.proof.evidence_frames import frame_boxes
 from frametally_web.proof.sums import Bar, find_bar, peak_of, sum_before
+from frametally_web.requests.answers import nothing
 from frametally_web.requests.parameters import write_cursor
 from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import Selection
@@ -59,9 +59,8 @@ def find_frames(
     cursor: FramesCursor | None,
     start: Start = "",
     empty: bool = False,
-    image_url: Callable[[str], str],
 ) -> answers.Frames:
-    """Return a page of `limit` frames behind a bar; `image_url` gives a picture's address from its key.
+    """Return a page of `limit` frames behind a bar.
 
     Without a cursor it is the page that `start` names. With `empty` the analysed frames without a counted box
     are shown, too; they add nothing to the sum.
@@ -72,19 +71,7 @@ def find_frames(
     """
     model, bar = find_bar(ports.index, selection)
     if bar is None:
-        return answers.Frames(
-            model=model,
-            base_interval_s=None,
-            from_ms=None,
-            to_ms=None,
-            detections=0,
-            frames_analysed=0,
-            frames=[],
-            position=0,
-            previous=None,
-            next=None,
-            note=None,
-        )
+        return nothing(answers.Frames, model=model, position=0)
     bar_frames = BarFrames(ports, settings, bar, empty=empty)
     if cursor is None and start == "peak":
         cursor = _before_peak(ports, bar, bar_frames, empty=empty)
@@ -96,7 +83,7 @@ def find_frames(
         to_ms=bar.to_ms,
         detections=bar.detections,
         frames_analysed=bar.frames_analysed,
-        frames=_counted_frames(page, image_url),
+        frames=_counted_frames(page),
         position=page.first.position,
         previous=write_cursor(page.first._replace(backward=True)) if page.has_previous else None,
         next=write_cursor(page.last) if page.has_next else None,
@@ -158,15 +145,13 @@ def _before_peak(
     return _cursor_at(before[-1][0] if before else (start_ms, ""), cursor, before, 1)
 
 
-def _counted_frames(page: _Page, image_url: Callable[[str], str]) -> list[answers.CountedFrame]:
+def _counted_frames(page: _Page) -> list[answers.CountedFrame]:
     total = page.first.running_total
     counted_frames = []
     for frame in page.frames:
         count = len(frame.boxes)
         total += count
-        counted_frames.append(
-            answers.CountedFrame(**frame_boxes(frame, image_url), count=count, running_total=total)
-        )
+        counted_frames.append(answers.CountedFrame(**frame_boxes(frame), count=count, running_total=total))
     return counted_frames
 
 
@@ -198,10 +183,8 @@ def find_frame(
     settings: Settings,
     selection: Selection,
     image_key: str,
-    *,
-    image_url: Callable[[str], str],
 ) -> answers.FrameOfModel:
-    """Return a frame with the boxes of the labels asked for; `image_url` gives its address from its key.
+    """Return a frame with the boxes of the labels asked for.
 
     Raises:
         Problem: 400, if there is no such model; 404, if it has not analysed the frame, or it does not count.
@@ -234,7 +217,7 @@ def find_frame(
         raise Retryable(f"{error}; the ledger is being updated from the store") from error
     if proved is None:
         raise _missing(choice.model)
-    return answers.FrameOfModel(**frame_boxes(proved, image_url), model=choice.model)
+    return answers.FrameOfModel(**frame_boxes(proved), model=choice.model)
 
 
 def _missing(model: str | None) -> Problem:

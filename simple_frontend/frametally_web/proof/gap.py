@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from frametally.books.count_settings import SettingsByDay
 from frametally.books.evidence import ProvedFrame, frames_of_bar
@@ -35,7 +35,6 @@ def find_gap(
     source: str,
     at_ms: int,
     by_second: bool,
-    image_url: Callable[[str], str],
 ) -> answers.FootageGap:
     """Return the hole of `source` that holds `at_ms`, from its last counted interval to the next one.
 
@@ -97,8 +96,8 @@ def find_gap(
         source=source,
         from_ms=from_ms,
         to_ms=after_ms,
-        before=before and answers.FrameBoxes(**frame_boxes(before, image_url)),
-        after=after and answers.FrameBoxes(**frame_boxes(after, image_url)),
+        before=before and answers.FrameBoxes(**frame_boxes(before)),
+        after=after and answers.FrameBoxes(**frame_boxes(after)),
         reasons=[
             answers.GapReason(kind=reason.kind, count=reason.frames, words=reason.words) for reason in reasons
         ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from frametally import keys
@@ -15,7 +15,9 @@ from frametally_web.access.visitors import visitor
 from frametally_web.charts.bars import touches
 from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import Place, take
+from frametally_web.proof.picture_links import image_url
 from frametally_web.proof.sums import Bar, days_with_boxes, find_bar
+from frametally_web.requests.answers import nothing
 from frametally_web.requests.parameters import write_cursor
 from frametally_web.requests.query import Selection
 
@@ -36,7 +38,6 @@ def find_objects(
     *,
     limit: int,
     cursor: ObjectsCursor | None,
-    image_url: Callable[[str], str],
 ) -> answers.Objects:
     """Return a page of the unique objects behind a bar.
 
@@ -49,17 +50,7 @@ def find_objects(
     """
     model, bar = find_bar(ports.index, selection)
     if bar is None:
-        return answers.Objects(
-            model=model,
-            base_interval_s=None,
-            from_ms=None,
-            to_ms=None,
-            objects=0 if model else None,
-            objects_missing=None,
-            tracks=[],
-            next=None,
-            note=None,
-        )
+        return nothing(answers.Objects, model=model, objects=0 if model else None)
     part = take(_tracks(ports, bar, cursor[:-1] if cursor else None), limit)
     before = cursor.running_total if cursor else 0
     total = before + len(part.entries)
@@ -70,9 +61,7 @@ def find_objects(
         to_ms=bar.to_ms,
         objects=bar.objects,
         objects_missing=bar.objects_missing,
-        tracks=[
-            _object(track, number, image_url) for number, (_, track) in enumerate(part.entries, before + 1)
-        ],
+        tracks=[_object(track, number) for number, (_, track) in enumerate(part.entries, before + 1)],
         next=write_cursor((*part.stopped_at, total)) if part.stopped_at else None,
         note=None if part.stopped_at or bar.objects in (total, None) else _differs(total, bar),
     )
@@ -124,7 +113,7 @@ def _place(track: TrackHead) -> tuple[int, str, str, str]:
     return track.first_seen_ms, track.source, track.label, track.id
 
 
-def _object(track: Track, running_total: int, image_url: Callable[[str], str]) -> answers.CountedObject:
+def _object(track: Track, running_total: int) -> answers.CountedObject:
     def sighting(sighted: TrackSighting) -> answers.Sighting:
         return answers.Sighting(
             captured_at_ms=sighted.captured_at_ms,

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeVar, get_origin
+
 import msgspec
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all answers and their parts."""
+
+
+AnswerT = TypeVar("AnswerT", bound=Answer)
+
+
+def nothing(form: type[AnswerT], **fields: Any) -> AnswerT:
+    """Return an answer about nothing: beside `fields`, lists are empty, whole numbers 0, all else null."""
+    values: dict[str, Any] = {
+        field.name: [] if get_origin(field.type) is list else 0 if field.type is int else None
+        for field in msgspec.structs.fields(form)
+        if field.required
+    }
+    return form(**values | fields)
 
 
 class ModelChoice(Answer, frozen=True, kw_only=True):

@@ -5,23 +5,25 @@ A query is one transaction, so that what it reads from several tables belongs to
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, Table, asc, bindparam, desc, select
+from sqlalchemy import Connection, Row, Select, Table, asc, bindparam, desc, select
 
-from frametally.adapters.day_cells.catalogue import CurrentRun, DayCatalogue
+from frametally import keys
+from frametally.adapters.day_cells.catalogue import CurrentRun, DayCatalogue, day_order
 from frametally.adapters.day_cells.day_index import DayIndex, EvidenceBar
-from frametally.adapters.day_cells.storage import Packed
+from frametally.adapters.day_cells.storage import Packed, decode_packed, sources_in
 from frametally.adapters.sql.engine import SqlDatabase, limited
 from frametally.adapters.sql.index import publication, tables
-from frametally.adapters.sql.index.catalogue import read_catalogue, read_packed, read_runs, read_version
 from frametally.adapters.sql.migration import MIGRATIONS, Layout
 from frametally.files.sqlite import BUSY_TIMEOUT_S
-from frametally.records import Coverage, Evidence, IntervalCount, Run
+from frametally.ports.base_index import outdated_numbers
+from frametally.ports.count_index import IndexDamaged, Series
+from frametally.records import Coverage, Evidence, IntervalCount, Run, decode
 from frametally.settings.access import ServerAccess
 
 _LAYOUT = Layout(
@@ -48,6 +50,9 @@ def _evidence_of(table: Table) -> Select[Any]:
 _OF_DAY = _evidence_of(tables.rolled_evidence)
 _OF_BAR = _evidence_of(tables.evidence).where(tables.evidence.c.interval_start_ms == bindparam("of_start_ms"))
 _SOURCES_AT_ONCE = 500
+_VERSION = select(tables.about.c.next_number, tables.runs.c.crc32).select_from(
+    tables.about.outerjoin(tables.runs, tables.runs.c.number == tables.about.c.next_number - 1)
+)
 
 
 class SqlIndex(DayIndex[Connection]):
@@ -108,20 +113,46 @@ class SqlIndex(DayIndex[Connection]):
             yield connection
 
     def _read_version(self, now: Connection) -> str:
-        return read_version(now)
+        """Return the next number and the run that has the last one: a database created again differs too."""
+        number, mark = now.execute(_VERSION).one()
+        return f"{number}-{mark or 0:08x}"
 
     def _read_catalogue(self, now: Connection, version: str) -> DayCatalogue:
-        catalogue = read_catalogue(now, version)
+        runs_by_series: dict[Series, list[CurrentRun]] = {}
+        newest: dict[str, int] = {}
+        rows = [*_intact_rows(now, None)]
+        intervals = Counter((row.model, row.day) for row in rows)
+        several = [row for row in rows if intervals[row.model, row.day] > 1]
+        unread = outdated_numbers((row.number, decode(row.record.encode(), Run)) for row in several)
+        for row in rows:
+            if row.number in unread:
+                continue
+            run = CurrentRun(row.number, row.crc32, keys.day_start_ms(row.day))
+            runs_by_series.setdefault(Series(row.model, row.interval_s), []).append(run)
+            newest[row.model] = max(row.number, newest.get(row.model, 0))
+        for of_series in runs_by_series.values():
+            of_series.sort(key=day_order)
+        catalogue = DayCatalogue(version, runs_by_series, newest)
         self._kept_cells.keep_only(catalogue.all_runs())
         return catalogue
 
     def _read_runs(self, now: Connection, model: str | None = None) -> list[tuple[int, Run]]:
-        return read_runs(now, model)
+        return [(row.number, decode(row.record.encode(), Run)) for row in _intact_rows(now, model)]
 
     def _read_packed(
         self, now: Connection, runs: Sequence[CurrentRun], step_s: int
     ) -> Iterator[tuple[CurrentRun, Packed]]:
-        return read_packed(now, runs, step_s)
+        cells = tables.cells.c
+        of_runs = select(tables.cells).where(
+            cells.run.in_([run.number for run in runs]), cells.step_s == step_s
+        )
+        rows = {row.run: row for row in now.execute(of_runs).all()}
+        for run in runs:
+            row = rows.get(run.number)
+            if row is None or not tables.is_intact(tables.cells, row):
+                sources = sources_in(row.packed if row is not None else None)
+                raise IndexDamaged(f"its counts{sources} on {keys.utc_day(run.day_ms)}")
+            yield run, decode_packed(row.packed)
 
     def _read_frames(
         self, now: Connection, bars: Sequence[EvidenceBar], *, of_day: bool
@@ -142,3 +173,13 @@ class SqlIndex(DayIndex[Connection]):
                         yield bar, None
                     else:
                         yield bar, _evidence_decoder.decode(row.frames)
+
+
+def _intact_rows(connection: Connection, model: str | None) -> Iterator[Row[Any]]:
+    query = select(tables.runs)
+    if model is not None:
+        query = query.where(tables.runs.c.model == model)
+    for row in connection.execute(query):
+        if not tables.is_intact(tables.runs, row):
+            raise IndexDamaged(f"its entry for {row.day} ({row.model}, {row.interval_s} s)")
+        yield row

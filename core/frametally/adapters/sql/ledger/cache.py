@@ -9,16 +9,15 @@ from typing import Any, TypeVar
 from sqlalchemy import ColumnElement, Connection, Executable, and_, case, delete, func, or_, select
 
 from frametally import keys
-from frametally.adapters.sql.engine import SqlDatabase
 from frametally.adapters.sql.ledger import intake, segments, tables
 from frametally.adapters.sql.migration import MIGRATIONS, Layout
+from frametally.adapters.sql.sql_book import SqlBook
 from frametally.books.intake import (
     FOLDER_OF_KIND,
     take_object,
     take_run,
 )
 from frametally.books.runs import list_current_pointers
-from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.media.manifests import list_records
 from frametally.ports.ledger import (
     ChainLink,
@@ -33,7 +32,6 @@ from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import MediaManifest, Record, Run, decode
 from frametally.rules.times import DAY_MS
-from frametally.settings.access import ServerAccess
 from frametally.undo_records import DroppedDeadLetter, Tombstone
 
 _LAYOUT = Layout(
@@ -50,15 +48,10 @@ _LAYOUT = Layout(
 RecordT = TypeVar("RecordT", bound=Record)
 
 
-class SqlLedger:
+class SqlLedger(SqlBook):
     """A ledger in the database that a SQLAlchemy URL names; see `Ledger`. Processes may share it."""
 
-    def __init__(
-        self, url: str, *, access: ServerAccess | None = None, busy_timeout_s: float = BUSY_TIMEOUT_S
-    ) -> None:
-        """Open the database, making the tables if they are missing; see `SqlDatabase`."""
-        self.url = url
-        self._database = SqlDatabase(url, _LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
+    layout = _LAYOUT
 
     def refresh(self, store: ObjectStore, progress: Progress) -> Refreshed:
         """Take in what is new or changed in the store, and forget what is gone; see `Ledger.refresh`.
@@ -275,10 +268,6 @@ class SqlLedger:
             objects.problem.is_not(None), or_(objects.model.is_(None), objects.model == model)
         )
         return [str(problem) for _, problem in sorted(map(tuple, self._rows(query)))]
-
-    def close(self) -> None:
-        """Release connections."""
-        self._database.close()
 
     def _records(self, kind: str, record_type: type[RecordT]) -> list[RecordT]:
         objects = tables.objects.c

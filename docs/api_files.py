@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""Writes the examples of the OpenAPI document from the manual: `python simple_frontend/examples.py`."""
+"""Writes the API's documents from the code, and its examples from the manual: `python docs/api_files.py`."""
 
 from __future__ import annotations
 
@@ -9,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from frametally_web.api import openapi
+from frametally_web.api.asyncapi import describe_messages
 from frametally_web.api.endpoints import ALL_ENDPOINTS
+from frametally_web.api.openapi import describe
+from frametally_web.api.postman import collection
 
-HERE = Path(__file__).resolve().parent
-MANUAL = HERE.parent / "docs" / "api.md"
+DOCS = Path(__file__).resolve().parent
 EXAMPLES = Path(openapi.__file__).parent / "examples.json"
 
 
@@ -25,7 +26,7 @@ def first_block(manual: str, heading: str) -> slice | None:
 
 def examples() -> dict[str, Any]:
     """Return the first JSON block below each route's heading, by the endpoint's name."""
-    manual = MANUAL.read_text(encoding="utf-8")
+    manual = (DOCS / "api.md").read_text(encoding="utf-8")
     answers_by_name = {}
     for endpoint in ALL_ENDPOINTS:
         place = first_block(manual, f"{endpoint.method} {endpoint.address}")
@@ -42,11 +43,25 @@ def examples() -> dict[str, Any]:
     return answers_by_name
 
 
-def text() -> str:
+def documents() -> dict[Path, str]:
+    """Return the text of each document, by its file; all are made with the examples as they lie there."""
+    return {
+        DOCS / "api-reference" / "openapi.json": _json(describe()),
+        DOCS / "api-reference" / "asyncapi.json": _json(describe_messages()),
+        DOCS / "frametally.postman_collection.json": _json(collection(), indent=2),
+    }
+
+
+def example_text() -> str:
     """Return the examples as they are written."""
-    return json.dumps(examples(), indent=1, ensure_ascii=False) + "\n"
+    return _json(examples())
+
+
+def _json(document: dict[str, Any], *, indent: int = 1) -> str:
+    return json.dumps(document, indent=indent, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":
-    EXAMPLES.write_text(text(), encoding="utf-8")
-    print(EXAMPLES)
+    EXAMPLES.write_text(example_text(), encoding="utf-8")
+    for file, text in documents().items():
+        file.write_text(text, encoding="utf-8")

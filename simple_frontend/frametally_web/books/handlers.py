@@ -1,0 +1,18 @@
+"""What the handlers of routes are over."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from frametally.settings.loading import Settings
+from frametally_web.access.seen_index import DashboardPorts
+from frametally_web.books.reader import BooksReader
+
+
+@dataclass(frozen=True)
+class Handlers:
+    """The handlers of one application, over its ports and what is read in the background."""
+
+    settings: Settings
+    ports: DashboardPorts
+    books: BooksReader

@@ -1,0 +1,219 @@
+"""The routes of the books: whether every frame is accounted for, and what runs."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import get_args
+
+from frametally import keys
+from frametally.books.figures import LastReading
+from frametally.books.quality_reports import read_quality
+from frametally.books.status import open_dead_letters
+from frametally.books.verdict import WORDS
+from frametally.errors import Poison, Retryable
+from frametally.ports.ledger import DeadFrame
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.records import Cause, DeadLetter, Run
+from frametally.segments.contents import read_segment
+from frametally.segments.dead_letters import REASONS, REMEDIES, mending_command
+from frametally_web.books import answers
+from frametally_web.books.handlers import Handlers
+from frametally_web.charts import scope
+from frametally_web.proof.picture_links import image_url
+from frametally_web.requests.endpoints import Routes
+from frametally_web.requests.parameters import Args, choice, page_limit
+from frametally_web.requests.problems import without_folders
+from frametally_web.requests.query import MAX_PAGE_FRAMES, MODEL
+
+_log = logging.getLogger(__name__)
+
+BOOKS = Routes("Books")
+_MOST_RUNS = 200
+_RUNS = page_limit(10, _MOST_RUNS, "Maximum number in the answer")
+_LETTERS = page_limit(24, MAX_PAGE_FRAMES, "Maximum number in the answer")
+_CAUSE = choice("cause", "Only those with this cause; default: all.", ("", *get_args(Cause)), "checksum")
+
+
+class BookRoutes(Handlers):
+    """The handlers, over the ports and what is read in the background."""
+
+    @BOOKS.route("GET runs", "List the latest runs with their quality reports.", MODEL, _RUNS)
+    def runs(self, args: Args) -> answers.Runs:
+        """List the runs of a model that queries read, the newest day first."""
+        limit = _RUNS.read(args)
+        chosen = scope.choose_model(self.ports.index, MODEL.read(args))
+        if chosen is None:
+            return answers.Runs(model=None, runs=[], runs_left_out=0)
+        runs = [run for run in self.ports.index.current_runs() if run.model == chosen.model]
+        runs.sort(key=lambda run: (run.day, run.interval_s), reverse=True)
+        return answers.Runs(
+            model=chosen.model,
+            runs=[
+                answers.RunReport(
+                    run_id=run.run_id,
+                    day=run.day,
+                    interval_s=run.interval_s,
+                    params=run.params,
+                    frames=run.frames,
+                    duplicates_dropped=run.duplicates_dropped,
+                    quality=_quality(self.ports.store, run),
+                )
+                for run in runs[:limit]
+            ],
+            runs_left_out=max(0, len(runs) - limit),
+        )
+
+    @BOOKS.route("GET status", "Show the books: what was announced, detected, counted and indexed.")
+    def status(self, _: Args) -> answers.Books:
+        """Answer with the books."""
+        return answer_books(self.books.reading())
+
+    @BOOKS.route(
+        "GET dead-letters",
+        "List frames that could not be analysed: the picture, the cause, and the remedy.",
+        _CAUSE,
+        _LETTERS,
+    )
+    def dead_letters(self, args: Args) -> answers.DeadLetterFrames:
+        """List the open ones of the books' model, the newest frame first, those without a time last.
+
+        The ledger knows which there are, their segments what was wrong.
+        """
+        cause, limit = _CAUSE.read(args), _LETTERS.read(args)
+        model = self.books.reading().status.model
+        letters_open = open_dead_letters(self.ports.ledger, self.settings, model) if model else []
+        frames = Counter(letter.cause for letter in letters_open)
+        letters_open = [letter for letter in letters_open if cause in ("", letter.cause)]
+        letters_open.sort(key=lambda letter: (-(letter.captured_at_ms or 0), letter.segment, letter.offset))
+        page = letters_open[:limit]
+        letters = {
+            key: _letters_in(self.ports.store, key)
+            for key in dict.fromkeys(letter.segment for letter in page)
+        }
+        return answers.DeadLetterFrames(
+            model=model,
+            causes=[
+                answers.DeadLetterCause(
+                    cause=cause,
+                    frames=number,
+                    reason=REASONS.get(cause, cause),
+                    remedy=REMEDIES.get(cause, ""),
+                )
+                for cause, number in sorted(frames.items())
+            ],
+            dead_letters=[_frame(letter, letters[letter.segment].get(letter.offset)) for letter in page],
+            dead_letters_left_out=len(letters_open) - len(page),
+        )
+
+
+def answer_books(reading: LastReading) -> answers.Books:
+    """Return the books as they are answered."""
+    status = reading.status
+    newest = [line.newest_captured_at_ms for line in status.sources if line.newest_captured_at_ms is not None]
+    until = [line.footage_until_ms for line in status.sources if line.footage_until_ms is not None]
+    return answers.Books(
+        as_of_ms=reading.as_of_ms,
+        model=status.model,
+        state=WORDS[status.exit_code],
+        newest_captured_at_ms=max(newest, default=None),
+        footage_until_ms=max(until, default=None),
+        counted_at_ms=status.counted_at_ms,
+        newest_segment_at_ms=status.pace.newest_segment_at_ms,
+        sources=[
+            answers.SourceBooks(
+                source=line.source,
+                name=line.source_name,
+                expected=line.expected,
+                announced=line.announced,
+                detected=line.detected,
+                dead_lettered=line.dead_lettered,
+                forgotten=line.forgotten,
+                overlapped=line.overlapped,
+                counted=line.counted,
+                indexed=line.indexed,
+                producing=line.producing,
+                timed_by_file=line.file_time,
+                newest_captured_at_ms=line.newest_captured_at_ms,
+                footage_until_ms=line.footage_until_ms,
+                counted_until_ms=line.counted_until_ms,
+            )
+            for line in status.sources
+        ],
+        stages=[
+            answers.StageBooks(stage=stage.stage, frames_behind=stage.frames_behind, command=stage.command)
+            for stage in status.stages
+        ],
+        log=answers.LogBooks(messages=status.log_messages, committed=status.log_committed),
+        frames_per_s=status.pace.frames_per_s,
+        eta_s=status.pace.eta_s,
+        lost_messages=sum(loss.messages for loss in status.lost),
+        dead_letters=[
+            answers.DeadLetters(
+                cause=cause,
+                frames=frames,
+                since_ms=status.dead_letters_since_ms.get(cause),
+                reason=REASONS.get(cause, cause),
+                command=f"frametally dead-letters list --cause {cause}",
+            )
+            for cause, frames in status.dead_letters.items()
+        ],
+        behind=status.behind,
+        broken=status.broken,
+    )
+
+
+def _quality(store: ObjectStore, run: Run) -> answers.Quality | None:
+    try:
+        report = read_quality(store, run)
+    except Poison as error:
+        _log.warning("%s", error)
+        return None
+    if report is None:
+        return None
+    return answers.Quality(
+        passed=not report.failed,
+        detections=report.detections,
+        lines_dead=report.lines_dead,
+        checks=[
+            answers.Check(name=check.name, passed=check.passed, count=check.count, details=check.details)
+            for check in report.checks
+        ],
+    )
+
+
+# What a reason says to those who run the consumers.
+_SETTING = re.compile(r" \(FRAMETALLY_\w+\)")
+
+
+def _letters_in(store: ObjectStore, segment: str) -> dict[int, DeadLetter]:
+    letters: Iterable[DeadLetter] = ()
+    try:
+        letters = read_segment(store, segment).dead_letters()
+    except (Poison, Retryable, ObjectMissing) as error:
+        _log.warning("frametally cannot read the dead letters of %s: %s", segment, error)
+    return {letter.offset: letter for letter in letters}
+
+
+def _frame(dead: DeadFrame, letter: DeadLetter | None) -> answers.DeadLetterFrame:
+    letter_id = keys.dead_letter_id(dead.segment, dead.offset)
+    path = letter.image_path if letter else None
+    return answers.DeadLetterFrame(
+        id=letter_id,
+        cause=dead.cause,
+        reason=_reason(letter, dead.cause),
+        remedy=REMEDIES.get(dead.cause, ""),
+        command=mending_command(letter_id, dead.cause),
+        source=dead.source or None,
+        captured_at_ms=dead.captured_at_ms,
+        image_path=path,
+        image_url=image_url(path) if path else None,
+    )
+
+
+def _reason(letter: DeadLetter | None, cause: str) -> str:
+    if letter is None or cause == "missing":  # of which the sentence names the store, and no more
+        return REASONS.get(cause, cause)
+    return without_folders(_SETTING.sub("", letter.reason))

@@ -1,0 +1,153 @@
+"""The route of a number's history, which tells what runs changed it and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from frametally.books.history import MOST_DAYS, MOST_FRAMES, HistoryChange, HistoryQuery, find_history
+from frametally.books.history_words import NO_PARTS, reason_words
+from frametally.history_records import HistoryReason
+from frametally.ports.object_store import ObjectStore
+from frametally.records import FrameDetections
+from frametally.rules.times import DAY_MS
+from frametally_web.access.visitors import visitor
+from frametally_web.books.handlers import Handlers
+from frametally_web.charts import scope
+from frametally_web.charts.scope import check_names
+from frametally_web.history import answers
+from frametally_web.proof.picture_links import image_url
+from frametally_web.requests.answers import nothing
+from frametally_web.requests.endpoints import Routes
+from frametally_web.requests.parameters import Args, page_limit
+from frametally_web.requests.problems import Problem
+from frametally_web.requests.query import (
+    BASE,
+    FROM,
+    LABEL,
+    MODEL,
+    SOURCE,
+    TIMEZONE,
+    TO,
+    read_selection,
+)
+
+HISTORY = Routes("Proof", by_source=True)
+_FRAMES = page_limit(6, MOST_FRAMES, "Maximum number of added frames, and of removed frames, for each run")
+
+
+class HistoryRoutes(Handlers):
+    """The handlers, over the ports and what is read in the background."""
+
+    @HISTORY.route(
+        "GET history",
+        "Show why a number changed: the runs that counted its days, with the frames added or removed.",
+        LABEL,
+        SOURCE,
+        FROM,
+        TO,
+        MODEL,
+        TIMEZONE,
+        BASE,
+        _FRAMES,
+    )
+    def history(self, args: Args) -> answers.NumberHistory:
+        """Return the history of a number."""
+        return self.tell(args, image_url)
+
+    def tell(self, args: Args, image_url: Callable[[str], str]) -> answers.NumberHistory:
+        """Return it with frames at the addresses that `image_url` gives.
+
+        Raises:
+            Problem: 400, if there is no such model, or the range has too many days.
+            Retryable: A port is away.
+        """
+        selection, frames = read_selection(args, self.settings), _FRAMES.read(args)
+        check_names(self.ports.index, selection, lambda: self.books.media().sources())
+        self.books.ensure_ledger()
+        ports, name_of = self.ports, self.books.media().name
+        choice = scope.choose_model(ports.index, selection.model)
+        resolved = scope.resolve(ports.index, choice, selection, None) if choice else None
+        if choice is None or resolved is None or not resolved.spans:
+            model = choice.model if choice else None
+            return nothing(answers.NumberHistory, model=model, timezone=selection.zone.name)
+        from_ms, to_ms = resolved.spans[0].from_ms, resolved.spans[-1].to_ms
+        if to_ms - from_ms > MOST_DAYS * DAY_MS:
+            raise Problem(
+                400,
+                f"A history can cover at most {MOST_DAYS} days.",
+                parameter="from" if selection.from_ms is None else "to",
+                remedy="Choose a bar, a day or a month in the chart.",
+            )
+        # Who sees some sources alone gets a history as if there were no others.
+        sources = selection.sources or (resolved.sources if visitor().sources else [])
+        base_s = resolved.base_of(selection, None)
+        query = HistoryQuery(choice.model, base_s, from_ms, to_ms, sources, selection.labels)
+        history = find_history(ports.store, ports.index, ports.ledger, query, frames=frames)
+
+        def change(entry_change: HistoryChange) -> answers.NumberChange:
+            entry = entry_change.entry
+            texts = reason_words(entry_change, name_of, selection.zone.tzinfo)
+            return answers.NumberChange(
+                day=entry_change.day,
+                run_id=entry.run_id,
+                runs=entry.runs,
+                counted_at_ms=entry_change.counted_at_ms,
+                version=entry.version or None,
+                params=entry.params,
+                settings=entry_change.settings,
+                reasons=[_reason(*pair) for pair in zip(entry_change.reasons, texts, strict=True)],
+                detections_before=entry_change.before,
+                detections_after=entry_change.after,
+                frames_before=entry_change.frames_before,
+                frames_after=entry_change.frames_after,
+                frames_came=sum(entry_change.frames_came.values()),
+                frames_gone=sum(entry_change.frames_gone.values()),
+                from_ms=entry_change.from_ms,
+                to_ms=entry_change.to_ms,
+                came=[_frame(ports.store, frame, image_url) for frame in entry_change.added],
+                gone=[_frame(ports.store, frame, image_url) for frame in entry_change.removed],
+                note=None if entry_change.has_parts else NO_PARTS,
+            )
+
+        return answers.NumberHistory(
+            model=choice.model,
+            base_interval_s=base_s,
+            timezone=selection.zone.name,
+            from_ms=history.from_ms,
+            to_ms=history.to_ms,
+            detections=history.detections,
+            frames=history.frames,
+            changes=[change(entry_change) for entry_change in history.changes],
+            other_runs=history.other_runs,
+            unknown_days=history.unknown_days,
+            other_models=[
+                answers.OtherModel(model=model, detections=detections)
+                for model, detections in history.other_models.items()
+            ],
+        )
+
+
+def _reason(reason: HistoryReason, text: str) -> answers.ChangeReason:
+    return answers.ChangeReason(
+        kind=reason.kind,
+        text=text,
+        source=reason.source or None,
+        name=reason.name or None,
+        from_ms=reason.from_ms,
+        to_ms=reason.to_ms,
+        setting=reason.setting or None,
+        before=reason.before or None,
+        after=reason.after or None,
+    )
+
+
+def _frame(
+    store: ObjectStore, frame: FrameDetections, image_url: Callable[[str], str]
+) -> answers.ChangedFrame:
+    is_there = store.head(frame.image_path) is not None
+    return answers.ChangedFrame(
+        source=frame.source,
+        captured_at_ms=frame.captured_at_ms,
+        image_path=frame.image_path,
+        image_url=image_url(frame.image_path) if is_there else None,
+    )
