@@ -34,7 +34,7 @@ _IN_FLIGHT, _IN_FLIGHT_BYTES = 4, 64 << 20
 """Frames that wait to be encoded and put, and their pixels: what bounds memory. A larger one goes alone."""
 
 _PACKED_AT_ONCE_BYTES = 4 << 20
-"""Packs of earlier minutes are put when so many bytes wait; the newest one, when `PACK_BYTES` do."""
+"""Packs of earlier times are put when so many bytes wait; the newest one, when `PACK_BYTES` do."""
 
 _END_OF_JPEG = b"\xff\xd9"
 
@@ -93,8 +93,8 @@ class FrameWriter:
     announcement, which changes nothing: a frame's identity is its key.
 
     Attributes:
-        packs: Whether the frames of one source and minute are put together, into a pack: once encoded, a
-            frame waits for the others of its minute.
+        pack_ms: Event time whose frames are put together, into a pack: once encoded, a frame waits for the
+            others of it. 0: each frame is an object.
         is_new: Whether no frame of the medium can be in the store, so that none is looked for.
     """
 
@@ -104,7 +104,7 @@ class FrameWriter:
     patience: Patience
     topic: str
     on_announced: Callable[[list[FrameAnnouncement]], None]
-    packs: bool = False
+    pack_ms: int = 0
     is_new: bool = False
 
     def __post_init__(self) -> None:
@@ -225,7 +225,7 @@ class FrameWriter:
             with METERS.timed("encode"):
                 picture = stored_jpeg(picture, self.settings)
         jpeg = picture
-        pack = pack_of(key) if self.packs else None
+        pack = pack_of(key, self.pack_ms) if self.pack_ms else None
         if pack is not None and (self.is_new or not self._is_stored(key)):
             return _Encoded(pack, frame, name, jpeg)
         with METERS.timed("put"), TRACES.timed(key, "put"):
