@@ -264,6 +264,20 @@ def test_two_packings_at_once_lose_no_picture(began: str, monkeypatch: pytest.Mo
         assert all(packed.get(key) == picture(key) for key in EVERY_KEY), moment
 
 
+@pytest.mark.parametrize("key", [EVERY_KEY[1], EVERY_KEY[7]], ids=["single", "of a camera"])
+def test_a_picture_that_is_packed_while_it_is_read_is_never_missing(key: str) -> None:
+    for moment in range(8):
+        store = filled_store()
+
+        def pack(number: int, moment: int = moment, store: WatchedStore = store) -> None:
+            if number == moment:
+                store.before_call = lambda number: None
+                pack_all(store)
+
+        store.before_call = pack
+        assert PackedStore(store).get(key) == picture(key), moment
+
+
 @pytest.mark.parametrize("victim", [EVERY_KEY[1], EVERY_KEY[7]], ids=["single", "of a camera"])
 def test_a_picture_that_is_deleted_while_it_is_packed_is_gone_and_the_others_are_not(victim: str) -> None:
     for moment in every_moment():

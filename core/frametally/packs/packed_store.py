@@ -157,19 +157,15 @@ class PackedStore:
             ObjectMissing: There is none, or (`PackDamaged`) its pack was cut short or changed.
         """
         place = self._find(key, within_s=inf)  # as an index said that was read before
-        if place is None:
-            try:
-                return self.plain.get(key)
-            except ObjectMissing:
-                place = self._find(key)
-                if place is None:
-                    raise
-        else:
+        with suppress(ObjectMissing):
+            return self.plain.get(key) if place is None else self._read(place)
+        place = self._find(key)
+        if place is not None:
             with suppress(ObjectMissing):
                 return self._read(place)
-            place = self._find(key)  # another process has changed the pack
-            if place is None:
-                return self.plain.get(key)
+            place = self._find(key)  # another process has moved the frame meanwhile
+        if place is None:
+            return self.plain.get(key)
         try:
             return self._read(place)
         except PackDamaged as error:

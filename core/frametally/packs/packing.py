@@ -112,8 +112,8 @@ def _pack_batch(
             skipped.append(Skipped(key, f"differs from the picture in {pack}, so it stays as it is"))
         if names and is_part_key(key):
             removed, _ = remove_from_part(plain, key, names)
-            if gone := (names & added) - removed:  # they were deleted meanwhile
-                remove_frames(plain, pack, gone)
+            if missing := (names & added) - removed:  # deleted meanwhile
+                remove_frames(plain, pack, missing)
         elif names:
             plain.delete(key)
         if names:
