@@ -19,6 +19,7 @@ from frametally.media.stored_images import announcement_of
 from frametally.packs.pack_changes import add_frames
 from frametally.packs.pack_format import PACK_BYTES
 from frametally.packs.pack_keys import pack_of
+from frametally.packs.packed_store import plain_of
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
@@ -239,8 +240,9 @@ class FrameWriter:
 
     def _put_once(self, key: str, data: bytes) -> bytes:
         """Put a frame that is not there yet; what is there then. Doing so again changes nothing."""
-        # Not durable: a frame can be made again from its medium.
-        if not self.store.put(key, data, if_absent=True, durable=False):
+        # Not durable: a frame can be made again from its medium. What is new is looked for in no pack.
+        store = plain_of(self.store) if self.is_new else self.store
+        if not store.put(key, data, if_absent=True, durable=False):
             stored = self._stored(key)
             if stored is not None:
                 return stored
