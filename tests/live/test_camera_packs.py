@@ -36,8 +36,10 @@ from frametally.process import failpoints
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, decode
 from frametally.settings.loading import Settings
+from frametally_cli.stages.family_members import MemberOptions
 from frametally_live.cameras.frame_upload import Sender
 from frametally_live.cameras.spool import Spool
+from frametally_live.hooks import members
 
 STEP_MS = 200
 FRAMES = 7_000 // STEP_MS  # three packs and a half, the first of them that of the minute
@@ -253,3 +255,10 @@ def test_a_real_camera_in_packs_is_announced_by_two_seconds_and_a_stop_leaves_no
     assert all(map(is_part_key, objects_of(settings)))
     assert not list((tmp_path / "data/live/gate-1").iterdir())
     assert sum(manifest.frames_announced for manifest in manifests_of(capturing.store)) == len(announced)
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_up_asks_what_captures_cameras_for_packs_if_it_is_asked_for_them(tmp_path: Path, packs: bool) -> None:
+    part = members(here(tmp_path), MemberOptions(packs=packs))
+    [live] = [member for member in part.members if member.name == "live"]
+    assert ("--packs" in live.arguments) == packs
