@@ -73,12 +73,12 @@ def _delete_in(store: ObjectStore, folder: str, image_keys: Sequence[str]) -> It
     for key in image_keys:
         for pack in packs_of(key):
             packs[pack].add(_name_of(key))
-    last, wanted = image_keys[-1], set(image_keys)
+    last, keys_to_delete = image_keys[-1], set(image_keys)
     end = f"{last[: last.index('-', len(folder))]}~"  # behind all objects of that millisecond
     for info in plain.list(folder, before_packs(image_keys[0])):
         if info.key > end:
             return
-        if info.key in wanted:
+        if info.key in keys_to_delete:
             plain.delete(info.key)
             yield info.key
         elif is_part_key(info.key) and (names := packs.get(pack_of_part(info.key))):
