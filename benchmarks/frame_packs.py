@@ -1,11 +1,13 @@
 """What a camera-day is to a bucket: objects, bytes, requests and their price, as single frames and in packs.
 
+Both of files, which `frametally produce` stores, and of a live camera, whose frames come as they are.
+
     make services-up SERVICES=s3
     PYTHONPATH=.:tests/servers python benchmarks/frame_packs.py
 
-A video of some minutes is produced into a real S3 server, read frame by frame as the consumer does, packed
-and forgotten. A proxy before the server counts every request. A minute takes as many as any other, so
-a day is 1,440 times a minute.
+A video of some minutes is produced into a real S3 server, and sent as a camera's; then it is read frame by
+frame as the consumer does, packed and forgotten. A proxy before the server counts every request. A minute
+takes as many as any other, so a day is 1,440 times a minute.
 """
 
 from __future__ import annotations
@@ -21,16 +23,19 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
 import av
+import numpy as np
 from results import ROOT, Cell, Goal, Table, save
 
 from frametally import keys
 from frametally.files.demo_clip import ensure_demo_clip
+from frametally.files.opencv import Pixels
 from frametally.media.forgetting import forget, targets_in
 from frametally.media.manifests import list_manifests
 from frametally.opening import open_frame_log, open_object_store
@@ -38,10 +43,15 @@ from frametally.packs.packed_store import plain_of
 from frametally.packs.packing import pack_pictures
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
+from frametally.process.retrying import Patience
 from frametally.settings.access import StoreAccess
 from frametally.settings.fields import SecretStr
 from frametally.settings.loading import Settings
 from frametally_cli.bucket import set_up_store
+from frametally_live.cameras.frame_upload import Sender
+from frametally_live.cameras.minutes import Minutes
+from frametally_live.cameras.spool import Spool
+from frametally_live.cameras.stream_clock import CaptureTime
 from frametally_producer.produce import produce
 from frametally_producer.writing.production import ProduceCall
 
@@ -49,9 +59,13 @@ sys.path.append(str(ROOT / "tests" / "servers"))
 from s3_fault_proxy import FaultProxy
 from serving.needs import server
 
-FPS, START = 5, "2026-03-01T08:00:00Z"
+FPS, START, START_MS = 5, "2026-03-01T08:00:00Z", 1_772_352_000_000
 MINUTES_A_DAY, CAMERAS, DAYS = 1440, 1000, 365
 ROUNDS = 3
+FORMS = (
+    *("single", "packs", "camera, single", "camera, packs"),
+    *("camera, single, then packed", "camera, packs, then packed"),
+)
 DOLLARS = {"PUT": 5e-6, "LIST": 5e-6, "POST": 5e-6, "GET": 4e-7, "HEAD": 4e-7, "DELETE": 0.0}
 """List prices of a request to S3 Standard in us-east-1."""
 
@@ -74,13 +88,15 @@ def main() -> None:
         endpoint=values["URL"], access_key=values["ACCESS_KEY"], secret_key=SecretStr(values["SECRET_KEY"])
     )
     set_up_store("s3://frametally-packs", direct)
+    steps: dict[str, dict[str, Counter[str]]] = {}
+    sizes: dict[str, tuple[int, int]] = {}
     with tempfile.TemporaryDirectory() as name, FaultProxy(values["URL"], lambda method, path: "") as proxy:
         video = make_video(Path(name), minutes)
         counted = dataclasses.replace(direct, endpoint=proxy.url)
-        steps: dict[str, dict[str, Counter[str]]] = {}
-        sizes: dict[str, tuple[int, int]] = {}
-        for form in ("single", "packs"):
-            steps[form], sizes[form] = count_requests(video, Path(name), proxy, counted, form == "packs")
+        for form in FORMS:
+            work = capture_video if "camera" in form else produce_video
+            store = partial(work, video, Path(name), packs="packs" in form)
+            steps[form], sizes[form] = count_requests(store, proxy, counted, form)
         paces = measure_paces(video, Path(name), direct)
     days = MINUTES_A_DAY / minutes
     save(
@@ -95,8 +111,19 @@ def main() -> None:
             Table(
                 title="What a camera-day takes",
                 columns=["what", "single", "packs", "packs, to single"],
-                rows=day_rows(steps, sizes, days),
+                rows=day_rows(steps, sizes, days, FORMS[:2]),
                 note="`read` gets every frame once, in the order of the log; a deletion is free.",
+            ),
+            Table(
+                title="What a day of a live camera takes",
+                columns=["what", "single", "packs of 2 s", "packs, to single"],
+                rows=day_rows(steps, sizes, days, FORMS[2:4]),
+                note="`produce` has the requests for frames alone, not those for manifests.",
+            ),
+            Table(
+                title="What `frametally pack` takes for a camera-day, and what it leaves",
+                columns=["what", "of single frames", "of packs of 2 s", "packs, to single"],
+                rows=merge_rows(steps, sizes, days),
             ),
             Table(
                 title="Pace on this machine's S3",
@@ -139,7 +166,7 @@ def new_bucket(access: StoreAccess) -> Bucket:
     return Bucket(f"s3://frametally-packs/{uuid.uuid4().hex}", access)
 
 
-def produce_video(video: Path, folder: Path, bucket: Bucket, packs: bool) -> None:
+def produce_video(video: Path, folder: Path, bucket: Bucket, *, packs: bool) -> None:
     """Produce the video with a log of its own."""
     data_dir = folder / uuid.uuid4().hex
     settings = Settings(data_dir=data_dir, store_url=bucket.url, min_free_disk_mb=0).resolved()
@@ -150,6 +177,50 @@ def produce_video(video: Path, folder: Path, bucket: Bucket, packs: bool) -> Non
     log.close()
     if report.skipped:
         raise SystemExit(str(report.skipped))
+
+
+def pixels_of(frame: av.VideoFrame) -> Pixels:
+    """Return a frame's pixels, blue, green, red."""
+    return np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)
+
+
+def capture_video(video: Path, folder: Path, bucket: Bucket, *, packs: bool) -> None:
+    """Send the video's frames as a camera's, each minute a medium: all wait on disk already."""
+    data_dir = folder / uuid.uuid4().hex
+    settings = Settings(
+        data_dir=data_dir, store_url=bucket.url, min_free_disk_mb=0, sample_fps="all"
+    ).resolved()
+    spool = Spool(data_dir / "live", most_mb=10_000, why_full=lambda: "")
+    minutes = Minutes(
+        source="gate",
+        source_name="gate",
+        settings=settings,
+        spool=spool,
+        session_ms=START_MS,
+        told_until_ms=None,
+    )
+    with av.open(str(video)) as clip:
+        for number, frame in enumerate(clip.decode(video=0)):
+            captured = CaptureTime(START_MS + number * 1000 // FPS, "arrival")
+            minutes.add(captured, Fraction(number, FPS), partial(pixels_of, frame))
+    minutes.end()
+    log = open_frame_log(f"sqlite:///{data_dir}/log.sqlite")
+    with opened(bucket) as store:
+        sender = Sender(
+            spool,
+            source="gate",
+            settings=settings,
+            store=store,
+            log=log,
+            patience=Patience(print, lambda: False),
+            on_sent=lambda announcement, is_new: None,
+            packs=packs,
+        )
+        sender.start()
+        sender.finish()
+    log.close()
+    if sender.failure is not None:
+        raise sender.failure
 
 
 def read_all(bucket: Bucket) -> None:
@@ -165,18 +236,29 @@ def frame_keys(store: ObjectStore) -> list[str]:
 
 
 def count_requests(
-    video: Path, folder: Path, proxy: FaultProxy, access: StoreAccess, packs: bool
+    store_frames: Callable[[Bucket], None], proxy: FaultProxy, access: StoreAccess, form: str
 ) -> tuple[dict[str, Counter[str]], tuple[int, int]]:
-    """Return the requests of each step by kind, and how many objects and bytes the frames were."""
-    bucket = new_bucket(access)
+    """Return the requests of each step by kind, and how many objects and bytes the frames were.
+
+    `frametally pack` is a step before that, if the form says so. A camera's manifests are left out: their
+    number goes by the clock.
+    """
+    bucket, folder = new_bucket(access), f"/{keys.IMAGES}/" if "camera" in form else ""
     steps: dict[str, Counter[str]] = {}
 
     def step(name: str, work: Callable[[], object]) -> None:
         proxy.calls.clear()
         work()
-        steps[name] = Counter(map(kind_of, proxy.calls))
+        calls = [call for call in proxy.calls if name != "produce" or folder in call[1]]
+        steps[name] = Counter(map(kind_of, calls))
 
-    step("produce", lambda: produce_video(video, folder, bucket, packs))
+    step("produce", lambda: store_frames(bucket))
+    if "then" in form:
+        with opened(bucket) as store:
+            in_an_hour_ms = int(time.time() * 1000) + 2 * 3_600_000
+            step(
+                "pack", lambda: pack_pictures(store, keys.IMAGES, now_ms=in_an_hour_ms, progress=NoProgress())
+            )
     with opened(bucket) as store:
         infos = list(plain_of(store).list(keys.IMAGES))
         names = frame_keys(store)
@@ -187,12 +269,6 @@ def count_requests(
         step("read", lambda: [store.get(key) for key in names])
     with opened(bucket) as store:
         step("proof of a frame", lambda: store.get(names[-1]))
-    if not packs:
-        with opened(bucket) as store:
-            in_an_hour_ms = int(time.time() * 1000) + 2 * 3_600_000
-            step(
-                "pack", lambda: pack_pictures(store, keys.IMAGES, now_ms=in_an_hour_ms, progress=NoProgress())
-            )
     with opened(bucket) as store:
         targets = targets_in(list(list_manifests(store)), from_ms=None, to_ms=None)
         step("forget", lambda: forget(store, targets, delete_images=True, progress=NoProgress()))
@@ -215,7 +291,7 @@ def measure_paces(video: Path, folder: Path, access: StoreAccess) -> dict[str, t
         for packs in (False, True):
             bucket = new_bucket(access)
             works: dict[str, Callable[[], None]] = {
-                "produce (s)": partial(produce_video, video, folder, bucket, packs),
+                "produce (s)": partial(produce_video, video, folder, bucket, packs=packs),
                 "read every frame (s)": partial(read_all, bucket),
             }
             for what, work in works.items():
@@ -240,14 +316,14 @@ def row(what: str, single: float, packs: float) -> list[Cell]:
 
 
 def day_rows(
-    steps: dict[str, dict[str, Counter[str]]], sizes: dict[str, tuple[int, int]], days: float
+    steps: dict[str, dict[str, Counter[str]]],
+    sizes: dict[str, tuple[int, int]],
+    days: float,
+    forms: tuple[str, ...],
 ) -> list[list[Cell]]:
-    """Return the rows of a camera-day."""
-    single, packs = steps["single"], steps["packs"]
-    rows = [
-        row("objects", sizes["single"][0] * days, sizes["packs"][0] * days),
-        row("GB", sizes["single"][1] * days / 1e9, sizes["packs"][1] * days / 1e9),
-    ]
+    """Return the rows of a camera-day in two forms."""
+    single, packs = (steps[form] for form in forms)
+    rows = size_rows(sizes, days, forms)
     for name in ("produce", "list", "read", "forget"):
         for kind in sorted(single[name].keys() | packs[name].keys()):
             rows.append(row(f"{name}: {kind}", single[name][kind] * days, packs[name][kind] * days))
@@ -260,31 +336,54 @@ def day_rows(
                 dollars(packs[name]) * a_year,
             )
         )
-    rows.append(
-        row("proof of a frame, cold: requests", *(steps[f]["proof of a frame"].total() for f in steps))
-    )
-    rows += [
-        [f"`frametally pack`: {kind}", number * days, None, None]
-        for kind, number in sorted(single["pack"].items())
+    proofs = [steps[form]["proof of a frame"].total() for form in forms]
+    return [*rows, row("proof of a frame, cold: requests", *proofs)]
+
+
+def size_rows(sizes: dict[str, tuple[int, int]], days: float, forms: tuple[str, ...]) -> list[list[Cell]]:
+    """Return the rows of objects and bytes."""
+    (objects, size), (packs, packs_size) = (sizes[form] for form in forms)
+    return [
+        row("objects", objects * days, packs * days),
+        row("GB", size * days / 1e9, packs_size * days / 1e9),
     ]
-    rows.append(
-        [
+
+
+def merge_rows(
+    steps: dict[str, dict[str, Counter[str]]], sizes: dict[str, tuple[int, int]], days: float
+) -> list[list[Cell]]:
+    """Return the rows of `frametally pack`."""
+    forms = FORMS[4:]
+    single, packs = (steps[form]["pack"] for form in forms)
+    a_year = days * DAYS * CAMERAS
+    return [
+        *(
+            row(f"`frametally pack`: {kind}", single[kind] * days, packs[kind] * days)
+            for kind in sorted(single | packs)
+        ),
+        row(
             f"`frametally pack`, {CAMERAS} cameras, a year ($)",
-            round(dollars(single["pack"]) * a_year),
-            None,
-            None,
-        ]
-    )
-    return rows
+            dollars(single) * a_year,
+            dollars(packs) * a_year,
+        ),
+        *size_rows(sizes, days, forms),
+    ]
 
 
 def goals(steps: dict[str, dict[str, Counter[str]]], sizes: dict[str, tuple[int, int]]) -> list[Goal]:
     """Return what packs are to reach."""
     single, packs = steps["single"]["produce"], steps["packs"]["produce"]
+    cameras = steps["camera, single"], steps["camera, packs"]
+    objects = [sizes[form][0] for form in FORMS[2:4]]
+    prices = [dollars(camera["produce"]) for camera in cameras]
+    deletions = [steps[form]["forget"].total() for form in FORMS[:2]]
     return [
         Goal(what="objects, to single", measured=sizes["packs"][0] / sizes["single"][0], at_most=0.01),
         Goal(what="price of producing, to single", measured=dollars(packs) / dollars(single), at_most=0.02),
         Goal(what="bytes, to single", measured=sizes["packs"][1] / sizes["single"][1], at_most=1.01),
+        Goal(what="forgetting: requests, to single", measured=deletions[1] / deletions[0], at_most=0.05),
+        Goal(what="a camera's objects, to single", measured=objects[1] / objects[0], at_most=0.11),
+        Goal(what="a camera's price, to single", measured=prices[1] / prices[0], at_most=0.15),
     ]
 
 

@@ -49,7 +49,7 @@ def members(settings: Settings, options: MemberOptions) -> MembersPart:
     return MembersPart(
         [
             command("consume", settings, "--live")._replace(name="consume --live"),
-            command("live", settings, of="work"),
+            command("live", settings, *(("--packs",) if options.packs else ()), of="work"),
             counting(settings, options),
         ],
         partial(_videos_waiting, settings) if settings.part(VideoSettings).video_workers else None,

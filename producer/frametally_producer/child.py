@@ -23,12 +23,12 @@ def environment_for_child(settings: Settings) -> dict[str, str]:
 
 
 def start_child(
-    module: str, environment: Mapping[str, str], *, pass_fds: Sequence[int] = ()
+    module: str, environment: Mapping[str, str], *arguments: str, pass_fds: Sequence[int] = ()
 ) -> subprocess.Popen[bytes]:
     """Start `python -m <module>`, spoken to by its three streams; it ends with the thread that starts it."""
     return subprocess.Popen(  # noqa: S603 - ourselves
         # -P, and another folder: what lies where we were started is no place to import from.
-        bound([sys.executable, "-P", "-m", module]),
+        bound([sys.executable, "-P", "-m", module, *arguments]),
         cwd="/",
         env=environment,
         pass_fds=pass_fds,

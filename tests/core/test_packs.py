@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from itertools import count
+from collections.abc import Callable, Iterable
+from itertools import count, groupby
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +17,7 @@ from frametally.errors import Misconfigured
 from frametally.packs import pack_format
 from frametally.packs.pack_changes import add_frames
 from frametally.packs.pack_format import HEADER_BYTES, PackDamaged, index_bytes
-from frametally.packs.pack_keys import is_part_key, pack_of, part_key
+from frametally.packs.pack_keys import CAMERA_PACK_MS, MINUTE_MS, is_part_key, pack_of, part_key
 from frametally.packs.packed_store import PackedStore, delete_pictures
 from frametally.packs.packing import SETTLED_MS, pack_pictures
 from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing
@@ -90,7 +90,10 @@ def filled_store() -> WatchedStore:
     clock = ManualClock()
     store = WatchedStore(clock)
     for key in (*EVERY_KEY, OLD_KEY):
-        store.put(key, picture(key))
+        if "/east-2/" in key:  # a camera
+            add_frames(store, pack_of(key, CAMERA_PACK_MS) or "", {name_of(key): picture(key)})
+        else:
+            store.put(key, picture(key))
     clock.advance(LATER_MS / 1000)
     store.calls = count()
     return store
@@ -107,8 +110,9 @@ def every_part(store: MemoryStore) -> dict[str, bytes]:
 
 def test_packing_leaves_an_object_per_source_and_minute_from_which_every_picture_reads_as_before() -> None:
     store = filled_store()
-    before = [(info.key, info.size_bytes) for info in store.list("images")]
-    assert pack_all(store) == (12, 4, 0, [])
+    before = [(info.key, info.size_bytes) for info in PackedStore(store).list("images")]
+    assert [key for key, _ in before] == sorted((*EVERY_KEY, OLD_KEY))
+    assert pack_all(store) == (10, 4, 0, [])  # the first pack of a camera's minute is that of the minute
     assert pack_all(store, 2 * LATER_MS) == (0, 0, 0, [])
     assert {info.key for info in store.list("images")} == {OLD_KEY, *every_part(store)}
     assert len(every_part(store)) == 4
@@ -121,8 +125,9 @@ def test_packing_leaves_an_object_per_source_and_minute_from_which_every_picture
 
 def test_a_minute_that_grew_within_the_last_hour_is_left_alone() -> None:
     store = filled_store()
+    before = every_part(store)
     assert pack_all(store, SETTLED_MS - 1) == (0, 0, 4, [])
-    assert not every_part(store)
+    assert every_part(store) == before
 
 
 def test_frames_that_are_read_in_turn_come_by_few_reads_and_one_that_is_deleted_meanwhile_is_soon_gone(
@@ -144,7 +149,7 @@ def test_frames_that_are_read_in_turn_come_by_few_reads_and_one_that_is_deleted_
 
 actions = st.lists(
     st.tuples(
-        st.sampled_from(["put", "put if absent", "add", "delete", "delete some", "pack"]),
+        st.sampled_from(["put", "put if absent", "add", "add as a camera", "delete", "delete some", "pack"]),
         st.integers(0, 1),
         st.lists(st.sampled_from([*EVERY_KEY, OLD_KEY]), min_size=1, max_size=4, unique=True),
     ),
@@ -174,9 +179,10 @@ def test_whatever_is_put_packed_and_deleted_by_two_processes_the_store_has_what_
                         assert is_new == (action == "put" or key not in expected)
                         if is_new:
                             expected[key] = picture(key, version)
-                case "add":
+                case "add" | "add as a camera":
+                    span_ms = MINUTE_MS if action == "add" else CAMERA_PACK_MS
                     for key in chosen:
-                        if (pack := pack_of(key)) and key not in expected:
+                        if (pack := pack_of(key, span_ms)) and key not in expected:
                             stored = add_frames(store, pack, {name_of(key): picture(key, version)}).stored
                             expected[key] = stored[name_of(key)]
                 case "delete":
@@ -258,8 +264,22 @@ def test_two_packings_at_once_lose_no_picture(began: str, monkeypatch: pytest.Mo
         assert all(packed.get(key) == picture(key) for key in EVERY_KEY), moment
 
 
-def test_a_picture_that_is_deleted_while_it_is_packed_is_gone_and_the_others_are_not() -> None:
-    victim = EVERY_KEY[1]
+@pytest.mark.parametrize("key", [EVERY_KEY[1], EVERY_KEY[7]], ids=["single", "of a camera"])
+def test_a_picture_that_is_packed_while_it_is_read_is_never_missing(key: str) -> None:
+    for moment in range(8):
+        store = filled_store()
+
+        def pack(number: int, moment: int = moment, store: WatchedStore = store) -> None:
+            if number == moment:
+                store.before_call = lambda number: None
+                pack_all(store)
+
+        store.before_call = pack
+        assert PackedStore(store).get(key) == picture(key), moment
+
+
+@pytest.mark.parametrize("victim", [EVERY_KEY[1], EVERY_KEY[7]], ids=["single", "of a camera"])
+def test_a_picture_that_is_deleted_while_it_is_packed_is_gone_and_the_others_are_not(victim: str) -> None:
     for moment in every_moment():
         store = filled_store()
 
@@ -341,3 +361,88 @@ def test_of_a_pack_that_was_cut_short_or_changed_the_rest_reads_and_every_other_
     assert pack_all(store, 10 * LATER_MS) == (0, 0, 0, [pack])
     assert store.get(part_key(pack, 0)) == spoilt
     assert packed.get(mine[0]) == picture(mine[0])
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_camera_pack_that_was_cut_short_or_changed_stays_and_the_rest_of_its_minute_is_packed(
+    damage: str,
+) -> None:
+    spoil, _, reason = DAMAGE[damage]
+    store = filled_store()
+    victim, others = EVERY_KEY[7], [key for key in EVERY_KEY if key != EVERY_KEY[7]]
+    key = part_key(pack_of(victim, CAMERA_PACK_MS) or "", 0)
+    store.put(key, spoil(store.get(key)))
+    spoilt = store.get(key)
+    assert pack_all(store, 10 * LATER_MS) == (9, 4, 0, [key])
+    assert store.get(key) == spoilt
+    packed = PackedStore(store)
+    assert all(packed.get(other) == picture(other) for other in others)
+    with pytest.raises(PackDamaged, match=f"pack {key} is damaged: {reason}.*; restore it"):
+        packed.get(victim)
+    with pytest.raises(Misconfigured, match=reason):
+        add_frames(packed, pack_of(victim, CAMERA_PACK_MS) or "", {name_of(victim): picture(victim)})
+
+
+def holds_a_picture(store: MemoryStore, image_keys: Iterable[str]) -> bool:
+    """Return whether the bytes of one of these pictures are anywhere in the store."""
+    everything = b"".join(store.get(info.key) for info in store.list(""))
+    return any(picture(key) in everything for key in image_keys)
+
+
+class CountingStore(WatchedStore):
+    """Notes the keys that are changed or deleted."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__(clock)
+        self.writes: list[str] = []
+
+    def delete(self, key: str) -> None:
+        if not self.is_changing:
+            self.writes.append(key)
+        super().delete(key)
+
+    def change(self, key: str, make: Change) -> bytes | None:
+        self.writes.append(key)
+        return super().change(key, make)
+
+
+@pytest.mark.parametrize("span_ms", [MINUTE_MS, CAMERA_PACK_MS])
+def test_pictures_in_packs_are_deleted_by_one_write_of_each_pack_and_their_bytes_are_gone(
+    span_ms: int,
+) -> None:
+    store = CountingStore(ManualClock())
+    image_keys = [keys.image_key("east", DAY_MS + 50 * n, "0123456789ab", n) for n in range(2000)]
+    for pack, of_pack in groupby(image_keys, lambda key: pack_of(key, span_ms)):
+        add_frames(store, pack or "", {name_of(key): picture(key) for key in of_pack})
+    parts = list(every_part(store))
+    assert len(parts) == 100_000 // span_ms + (span_ms == MINUTE_MS)
+    store.writes.clear()
+    forgotten = image_keys[10:]  # the first pack keeps ten
+    assert sorted(delete_pictures(PackedStore(store), forgotten)) == sorted(forgotten)
+    assert sorted(set(store.writes)) == parts
+    assert len(store.writes) == len(parts) + 1  # a look for what another process packed meanwhile
+    assert not holds_a_picture(store, forgotten)
+    assert [info.key for info in PackedStore(store).list("images")] == image_keys[:10]
+
+
+def test_killed_anywhere_in_a_deletion_the_same_call_deletes_the_rest_and_no_byte_is_left() -> None:
+    forgotten = [key for key in EVERY_KEY if not key.endswith("-2.jpg")]
+    kept = [key for key in EVERY_KEY if key not in forgotten]
+    for fatal in range(100):
+        store = filled_store()
+
+        def die(number: int, fatal: int = fatal) -> None:
+            if number == fatal:
+                raise Died
+
+        store.before_call = die
+        try:
+            list(delete_pictures(PackedStore(store), forgotten))
+        except Died:
+            store.before_call = lambda number: None
+            list(delete_pictures(PackedStore(store), forgotten))
+        else:
+            break
+        assert not holds_a_picture(store, forgotten), fatal
+        assert all(PackedStore(store).get(key) == picture(key) for key in kept)
+    assert fatal == len(forgotten)  # one write each: all are in objects of their own, or packs of one frame

@@ -78,6 +78,7 @@ class Capturing:
         store: ObjectStore | None = None,
         log: Any = None,
         told: FeedTold | None = None,
+        packs: bool = False,
     ) -> None:
         self.heard = Heard(told or FeedTold("requested"))
         self.store = store or open_object_store(settings.store_url, settings.store_access)
@@ -87,7 +88,7 @@ class Capturing:
         self._stop = threading.Event()
         feed = Feed("1", "camera", "gate-1", "Gate 1", address=address, transport=transport)
         patience = Patience(self.lines.append, self._stop.is_set)
-        run = FeedRun(settings, self.store, self.log, patience, self.heard)
+        run = FeedRun(settings, self.store, self.log, patience, self.heard, packs)
         self.capture = CameraCapture(feed, run)
         self._thread = threading.Thread(target=self._run)
 
@@ -215,8 +216,9 @@ def run_frametally(*arguments: str, settings: Settings, code: int = 0) -> str:
 class Worker:
     """`frametally live work`, inside the `with` block; what it says is in a file."""
 
-    def __init__(self, settings: Settings, said: Path) -> None:
+    def __init__(self, settings: Settings, said: Path, *options: str) -> None:
         command = [sys.executable, "-m", "frametally", "live", "work", "--data-dir", str(settings.data_dir)]
+        command += options
         with said.open("ab") as file:
             self.process = subprocess.Popen(command, stdout=file, stderr=file)
 

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
 
@@ -31,6 +32,8 @@ from tests.videos.test_work_kills import SEED, children_of, is_running
 
 from frametally.live_records import Outage
 from frametally.opening import open_object_store
+from frametally.packs.pack_keys import is_part_key
+from frametally.packs.packed_store import plain_of
 from frametally.settings.loading import Settings
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_producer.child import environment_for_child, start_child
@@ -113,8 +116,9 @@ def outages_in(settings: Settings) -> list[Outage]:
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("options", [(), ("--packs",)], ids=["single", "packs"])
 def test_whoever_is_killed_nothing_that_was_announced_is_lost_and_each_gap_has_its_times(
-    tmp_path: Path,
+    tmp_path: Path, options: tuple[str, ...]
 ) -> None:
     print("seed", SEED)
     rng = random.Random(SEED)  # noqa: S311 - no secret
@@ -122,7 +126,7 @@ def test_whoever_is_killed_nothing_that_was_announced_is_lost_and_each_gap_has_i
     with RtspCamera(LAUNCHES["mjpeg"]) as camera:
         run_frametally("live", "add", camera.address, "--source", "Gate 1", settings=settings)
         for number in range(KILLS):
-            with Worker(settings, said) as worker:
+            with Worker(settings, said, *options) as worker:
                 until_more(settings, 5)
                 time.sleep(rng.uniform(0.0, 1.0))
                 victims = [worker.process.pid, *children_of(worker.process.pid)]
@@ -134,7 +138,7 @@ def test_whoever_is_killed_nothing_that_was_announced_is_lost_and_each_gap_has_i
                     camera.start()
                     until_more(settings, 1)
             until_ended(victims)  # also those whose worker was killed
-        with Worker(settings, said):  # takes up what the last of them left on disk
+        with Worker(settings, said, *options):  # takes up what the last of them left on disk
             until_more(settings, 1)
             run_frametally("live", "stop", "gate-1", settings=settings)
             until(lambda: camera_of(settings).is_over, str(camera_of(settings)))
@@ -146,3 +150,6 @@ def test_whoever_is_killed_nothing_that_was_announced_is_lost_and_each_gap_has_i
             abs(one.from_ms - before) <= 1000 and abs((one.to_ms or 0) - after) <= 1000 for one in told
         ), (before, after, told)
     assert f" {len(announced)} " in settled(settings)
+    with closing(open_object_store(settings.store_url)) as store:
+        objects = [info.key for info in plain_of(store).list("images")]
+    assert {is_part_key(key) for key in objects} == {bool(options)}

@@ -117,6 +117,25 @@ def test_killed_at_every_failpoint_of_packing_no_picture_is_away_and_the_last_ca
     assert images(tmp_path) == before
 
 
+@pytest.mark.thorough
+def test_killed_while_it_deletes_packs_the_same_forget_deletes_the_rest_and_no_byte_of_a_frame_is_left(
+    run: Run, tmp_path: Path
+) -> None:
+    produce_and_count(run, tmp_path, "--packs")
+    pictures = list(images(tmp_path).values())
+    forget = ("forget", "--source", "gate", "--delete-images", "--yes")
+    for failpoint, packs in {"forget.tombstone": 2, "forget.picture": 1}.items():
+        killed = run_frametally(*forget, cwd=tmp_path, FRAMETALLY_FAILPOINT=failpoint)
+        assert killed.code == -signal.SIGKILL, killed
+        assert len(objects(tmp_path)) == packs
+    run(*forget)
+    stored = b"".join(
+        path.read_bytes() for path in (tmp_path / "frametally-data/store").rglob("*") if path.is_file()
+    )
+    assert not any(picture in stored for picture in pictures)
+    assert objects(tmp_path) == []
+
+
 def test_a_pack_that_was_cut_short_is_named_once_by_the_command_and_the_rest_is_packed(
     run: Run, tmp_path: Path
 ) -> None:

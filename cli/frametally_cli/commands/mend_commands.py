@@ -12,6 +12,7 @@ from frametally.media import erasing, finding, forgetting, mending, source_timez
 from frametally.media.corrections import Corrected
 from frametally.packs.packed_store import delete_pictures
 from frametally.plugins import hooks
+from frametally.process import failpoints
 from frametally.process.reports import exit_code
 from frametally.undo_records import FootageChange
 from frametally_cli.checkup.findings import Leftovers
@@ -57,6 +58,7 @@ def forget(
     """Delete MEDIUM (its path or sha256) or a source from the counts."""
     if (medium is not None) + (source is not None) + unnamed_images != 1:
         raise Misconfigured("give the footage to forget: a MEDIUM, --source NAME or --unnamed-images")
+    failpoints.arm()
     bounds = overrides.pop("from"), overrides.pop("to")
     with open_books(read_settings(None, overrides)) as (ports, ledger):
         is_finished, finished = _finish_pending(ports)

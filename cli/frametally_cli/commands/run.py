@@ -141,8 +141,9 @@ def _run(
     default=COUNT_EVERY,
     show_default=True,
 )
+@click.option("--packs", is_flag=True, help="Store cameras' frames in packs, not as an object each.")
 @data_dir_option
-def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> int:
+def up(port: int | None, workers: int | None, every: str, packs: bool, **overrides: Any) -> int:
     """Run every part on this machine until Ctrl-C: dashboard, consumers, counting.
 
     Each line begins with the name of its command. A command that dies is restarted. frametally saves a backup
@@ -154,7 +155,7 @@ def up(port: int | None, workers: int | None, every: str, **overrides: Any) -> i
     check_port(settings, "choose another port with --port or FRAMETALLY_WEB_PORT")
     _must_open(settings)
     streams.log_lines()
-    options = MemberOptions(workers=workers, every=every)
+    options = MemberOptions(workers=workers, every=every, packs=packs)
     members = [
         command("serve", settings, "--alone", *(() if port is None else ("--port", port))),
         command("consume", settings),

@@ -33,12 +33,14 @@ class MemberOptions(NamedTuple):
     Attributes:
         workers: How many videos are worked on at once; None: as set.
         interval_s: Of the counts; None: as set.
+        packs: Whether cameras' frames are stored in packs.
     """
 
     workers: int | None = None
     every: str = COUNT_EVERY
     interval_s: int | None = None
     alone: bool = False
+    packs: bool = False
 
 
 class MembersPart(NamedTuple):

@@ -29,7 +29,7 @@ class Addition(NamedTuple):
 
 
 def add_frames(store: ObjectStore, pack: str, frames: Mapping[str, bytes]) -> Addition:
-    """Put frames of one source and minute, by name, into their pack; doing so again changes nothing.
+    """Put frames of one source and pack, by name, into it; doing so again changes nothing.
 
     They are durable once this returns.
 
@@ -68,21 +68,28 @@ def remove_frames(store: ObjectStore, pack: str, names: Collection[str]) -> None
     Raises:
         Misconfigured: The pack is damaged; it stays as it is.
     """
-    is_full = True
     for part in count():
+        _, is_full = remove_from_part(store, part_key(pack, part), names)
         if not is_full:
             break
-        key = part_key(pack, part)
 
-        def make(before: bytes | None, key: str = key) -> bytes | None:
-            nonlocal is_full
-            packed, is_full = _decode(key, before)
-            left = {name: data for name, data in packed.items() if name not in names}
-            if len(left) == len(packed):
-                return before
-            return encode_part(left, is_full=is_full) if left or is_full else None
 
-        store.change(key, make)
+def remove_from_part(store: ObjectStore, key: str, names: Collection[str]) -> tuple[set[str], bool]:
+    """Remove frames from one part; return which of them it had, and whether it is full. Raises as before."""
+    removed_names: set[str] = set()
+    is_full = False
+
+    def make(before: bytes | None) -> bytes | None:
+        nonlocal removed_names, is_full
+        packed, is_full = _decode(key, before)
+        removed_names = packed.keys() & names
+        if not removed_names:
+            return before
+        left = {name: data for name, data in packed.items() if name not in removed_names}
+        return encode_part(left, is_full=is_full) if left or is_full else None
+
+    store.change(key, make)
+    return removed_names, is_full
 
 
 def _decode(key: str, data: bytes | None) -> tuple[dict[str, bytes], bool]:

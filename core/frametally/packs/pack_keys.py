@@ -1,4 +1,8 @@
-"""Where a frame's pack lies: beside the pictures of its source and day, named by its minute of event time."""
+"""Where a frame's pack lies: beside the pictures of its source and day, named by its event time.
+
+A pack is of a minute, or of two seconds: a camera writes those, so that its frames are soon announced. The
+first pack of a minute is both.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,51 @@ import re
 
 from frametally import keys
 
-MINUTE_MS = 60_000
+MINUTE_MS, CAMERA_PACK_MS = 60_000, 2_000
 _FIRST_MS, _NEXT_MS = 1_000_000_020_000, 10**13
 """Times of 13 digits, September 2001 to 2286: among them keys sort as times do. Other frames stay single."""
 _PACK = re.compile(r"images/[a-z0-9][a-z0-9_-]{0,62}/\d{4}-\d{2}-\d{2}/\d{13}-\d{1,6}\.pack")
 
 
-def pack_of(image_key: str) -> str | None:
-    """Return the beginning of the keys of a frame's pack, or None if `image_key` can be in no pack."""
+def pack_of(image_key: str, span_ms: int = MINUTE_MS) -> str | None:
+    """Return the beginning of the keys of a frame's pack of its minute, or of so much event time.
+
+    None: `image_key` can be in no pack.
+    """
     folder, _, last = image_key.rpartition("/")
     name = keys.parse_image_name(last)
     if name is None or not _FIRST_MS <= name.captured_at_ms < _NEXT_MS:
         return None
     if not folder.startswith(f"{keys.IMAGES}/") or folder.count("/") != 2:
         return None
-    return f"{folder}/{name.captured_at_ms // MINUTE_MS * MINUTE_MS}"
+    return f"{folder}/{name.captured_at_ms // span_ms * span_ms}"
+
+
+def packs_of(image_key: str) -> list[str]:
+    """Return `pack_of` for each pack that may have the frame.
+
+    Frames move from the first to the last, that of their minute: who looks in this order misses none.
+    """
+    packs = (pack_of(image_key, span_ms) for span_ms in (CAMERA_PACK_MS, MINUTE_MS))
+    return list(dict.fromkeys(pack for pack in packs if pack is not None))
 
 
 def part_key(pack: str, part: int) -> str:
     """Return the key of a part of a pack; a pack has one unless its frames are many or large."""
     return f"{pack}-{part}.pack"
+
+
+def pack_of_part(key: str) -> str:
+    """Return the pack that a part is of, as `pack_of` does."""
+    return key.rpartition("-")[0]
+
+
+def minute_of(key: str) -> str | None:
+    """Return the pack of the minute that a frame, or a part of a pack, is of; None as `pack_of`."""
+    if not is_part_key(key):
+        return pack_of(key)
+    folder, _, first_ms = pack_of_part(key).rpartition("/")
+    return f"{folder}/{int(first_ms) // MINUTE_MS * MINUTE_MS}"
 
 
 def is_part_key(key: str) -> bool:

@@ -6,8 +6,8 @@ import heapq
 import logging
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import count, groupby
 from math import inf
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from frametally.errors import Misconfigured
 from frametally.keys import IMAGES
-from frametally.packs.pack_changes import remove_frames
+from frametally.packs.pack_changes import remove_frames, remove_from_part
 from frametally.packs.pack_format import (
     PackDamaged,
     PackedFrame,
@@ -23,7 +23,7 @@ from frametally.packs.pack_format import (
     decode_index,
     index_bytes,
 )
-from frametally.packs.pack_keys import before_packs, is_part_key, pack_of, part_key
+from frametally.packs.pack_keys import before_packs, is_part_key, pack_of, pack_of_part, packs_of, part_key
 from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing, ObjectStore, ResumableWrite
 from frametally.rules.times import DAY_S
 
@@ -46,20 +46,52 @@ def plain_of(store: ObjectStore) -> ObjectStore:
 def delete_pictures(store: ObjectStore, image_keys: Iterable[str]) -> Iterator[str]:
     """Delete stored pictures, single or in packs, and yield the key of each that is gone.
 
-    Those of one pack leave it in one step. Raises `Misconfigured` as `remove_frames`.
+    Those of one part of a pack leave it in one step; the store is listed, so that no other request is made
+    for a picture that has no object of its own. Raises `Misconfigured` as `remove_frames`.
     """
     plain = plain_of(store)
-    ordered = sorted(image_keys, key=lambda key: (pack_of(key) or "", key))
-    for pack, of_pack in groupby(ordered, pack_of):
-        pack_keys = list(of_pack)
-        names = {key.rpartition("/")[2] for key in pack_keys}
-        if pack is not None:
-            remove_frames(store, pack, names)
-        for key in pack_keys:
-            plain.delete(key)
+    for folder, of_folder in groupby(
+        sorted(set(image_keys)), lambda key: _folder_of(key) if pack_of(key) else ""
+    ):
+        left = dict.fromkeys(of_folder)
+        folder_keys = list(left)
+        for _ in range(2 if folder else 0):  # the second time: those that another process packed meanwhile
+            for key in _delete_in(store, folder, folder_keys):
+                if key in left:
+                    del left[key]
+                    yield key
+        for key in left:
+            if not folder:  # it can be in no pack
+                plain.delete(key)
             yield key
-        if pack is not None:  # those that another process packed meanwhile
-            remove_frames(store, pack, names)
+
+
+def _delete_in(store: ObjectStore, folder: str, image_keys: Sequence[str]) -> Iterator[str]:
+    """Delete the pictures of a folder, given by key in their order, that the store lists now."""
+    plain = plain_of(store)
+    packs: defaultdict[str, set[str]] = defaultdict(set)
+    for key in image_keys:
+        for pack in packs_of(key):
+            packs[pack].add(_name_of(key))
+    last, keys_to_delete = image_keys[-1], set(image_keys)
+    end = f"{last[: last.index('-', len(folder))]}~"  # behind all objects of that millisecond
+    for info in plain.list(folder, before_packs(image_keys[0])):
+        if info.key > end:
+            return
+        if info.key in keys_to_delete:
+            plain.delete(info.key)
+            yield info.key
+        elif is_part_key(info.key) and (names := packs.get(pack_of_part(info.key))):
+            for name in sorted(remove_from_part(store, info.key, names)[0]):
+                yield f"{folder}/{name}"
+
+
+def _folder_of(key: str) -> str:
+    return key.rpartition("/")[0]
+
+
+def _name_of(key: str) -> str:
+    return key.rpartition("/")[2]
 
 
 class _Part(NamedTuple):
@@ -125,19 +157,15 @@ class PackedStore:
             ObjectMissing: There is none, or (`PackDamaged`) its pack was cut short or changed.
         """
         place = self._find(key, within_s=inf)  # as an index said that was read before
-        if place is None:
-            try:
-                return self.plain.get(key)
-            except ObjectMissing:
-                place = self._find(key)
-                if place is None:
-                    raise
-        else:
+        with suppress(ObjectMissing):
+            return self.plain.get(key) if place is None else self._read(place)
+        place = self._find(key)
+        if place is not None:
             with suppress(ObjectMissing):
                 return self._read(place)
-            place = self._find(key)  # another process has changed the pack
-            if place is None:
-                return self.plain.get(key)
+            place = self._find(key)  # another process has moved the frame meanwhile
+        if place is None:
+            return self.plain.get(key)
         try:
             return self._read(place)
         except PackDamaged as error:
@@ -185,7 +213,7 @@ class PackedStore:
                 yield info
 
     def _infos_of(self, info: ObjectInfo) -> Iterator[ObjectInfo]:
-        folder = info.key.rpartition("/")[0]
+        folder = _folder_of(info.key)
         try:
             part = self._load(info.key, within_s=0.0)
         except PackDamaged:  # it was reported; the others are listed
@@ -221,13 +249,12 @@ class PackedStore:
         self.plain.close()
 
     def _remove(self, key: str) -> None:
-        pack = pack_of(key)
         try:
-            is_packed = self._find(key) is not None
+            packs = [pack for pack in packs_of(key) if self._find_in(pack, _name_of(key), within_s=0.0)]
         except PackDamaged as error:
             raise Misconfigured(str(error)) from error
-        if pack is not None and is_packed:
-            remove_frames(self, pack, {key.rpartition("/")[2]})
+        for pack in packs:
+            remove_frames(self, pack, {_name_of(key)})
 
     def _read(self, place: _Place) -> bytes:
         try:
@@ -261,11 +288,23 @@ class PackedStore:
         Raises:
             PackDamaged: An index cannot be read.
         """
-        pack = pack_of(key)
-        for number in count() if pack is not None else ():
-            part = self._load(part_name := part_key(pack or "", number), within_s=within_s)
-            frame = part.frames.get(key.rpartition("/")[2]) if part is not None else None
-            if frame is not None:
+        damage: PackDamaged | None = None
+        for pack in packs_of(key):
+            try:
+                place = self._find_in(pack, _name_of(key), within_s=within_s)
+            except PackDamaged as error:
+                damage = error
+                continue
+            if place is not None:
+                return place
+        if damage is not None:
+            raise damage
+        return None
+
+    def _find_in(self, pack: str, name: str, *, within_s: float) -> _Place | None:
+        for number in count():
+            part = self._load(part_name := part_key(pack, number), within_s=within_s)
+            if part is not None and (frame := part.frames.get(name)) is not None:
                 return _Place(part_name, frame)
             if part is None or not part.is_full:
                 break

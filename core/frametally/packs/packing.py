@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from itertools import count, groupby
 from typing import NamedTuple
 
 from frametally.errors import Misconfigured
-from frametally.packs.pack_changes import add_frames, remove_frames
+from frametally.packs.pack_changes import add_frames, remove_frames, remove_from_part
 from frametally.packs.pack_format import PACK_BYTES, PackDamaged, decode_part
-from frametally.packs.pack_keys import is_part_key, pack_of, part_key
+from frametally.packs.pack_keys import is_part_key, minute_of, pack_of_part, part_key
 from frametally.packs.packed_store import plain_of
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process import failpoints
@@ -40,31 +39,32 @@ class PackingReport(NamedTuple):
 
 
 def pack_pictures(store: ObjectStore, folder: str, *, now_ms: int, progress: Progress) -> PackingReport:
-    """Move the single pictures below a folder of `images` into packs. Killed anywhere, a later call goes on.
+    """Move pictures below a folder of `images` into packs of a minute. Killed anywhere, a later call goes on.
+
+    They are those that are objects of their own, and those of packs of two seconds, which cameras write.
 
     The order of effects, for the pictures of one source and minute:
 
     1. They are added to their pack; a picture that the pack has already stays as it is there.
     2. The pack is read back and compared. Pictures that were deleted meanwhile leave the pack again.
-    3. The single pictures are deleted. Until then readers see them, from then on those in the pack.
+    3. The single pictures are deleted, and those of packs of two seconds removed. Until then readers see
+       them, from then on those in the pack.
 
     Of two calls at once each deletes only the pictures that it added itself. If a kill leaves pictures single
     and in a pack, a call deletes the single ones once the pack is an hour old.
     """
     plain = plain_of(store)
     report = PackingReport(0, 0, 0, [])
-    for pack, of_minute in groupby(plain.list(folder), lambda info: _pack_of(info.key)):
+    for pack, of_minute in groupby(plain.list(folder), lambda info: minute_of(info.key)):
         infos = list(of_minute) if pack is not None else []
-        pictures = [info for info in infos if not is_part_key(info.key)]
-        if pack is None or not pictures or len(infos) < 2:
+        loose = [info for info in infos if not is_part_key(info.key) or pack_of_part(info.key) != pack]
+        if pack is None or not loose or len(infos) < 2:
             continue
         if max(info.modified_at_ms for info in infos) > now_ms - SETTLED_MS:
             report = report._replace(young=report.young + 1)
             continue
         try:
-            moved = sum(
-                _pack_batch(plain, pack, batch, now_ms, report.skipped) for batch in _batches(pictures)
-            )
+            moved = sum(_pack_batch(plain, pack, batch, now_ms, report.skipped) for batch in _batches(loose))
         except Misconfigured as error:
             report.skipped.append(Skipped(pack, str(error)))
             continue
@@ -73,15 +73,11 @@ def pack_pictures(store: ObjectStore, folder: str, *, now_ms: int, progress: Pro
     return report
 
 
-def _pack_of(key: str) -> str | None:
-    return key.rpartition("-")[0] if is_part_key(key) else pack_of(key)
-
-
-def _batches(pictures: Iterable[ObjectInfo]) -> Iterator[list[str]]:
-    """Yield the keys of pictures that fit into a part together."""
+def _batches(loose: Iterable[ObjectInfo]) -> Iterator[list[str]]:
+    """Yield the keys of objects that fit into a part together."""
     batch: list[str] = []
     size_bytes = 0
-    for info in pictures:
+    for info in loose:
         if batch and size_bytes + info.size_bytes > PACK_BYTES:
             yield batch
             batch, size_bytes = [], 0
@@ -91,34 +87,56 @@ def _batches(pictures: Iterable[ObjectInfo]) -> Iterator[list[str]]:
 
 
 def _pack_batch(
-    plain: ObjectStore, pack: str, image_keys: Sequence[str], now_ms: int, skipped: list[Skipped]
+    plain: ObjectStore, pack: str, object_keys: Sequence[str], now_ms: int, skipped: list[Skipped]
 ) -> int:
-    """Move these pictures into their pack; return how many were."""
-    frames: dict[str, bytes] = {}
-    key_of = {key.rpartition("/")[2]: key for key in image_keys}
-    for name, key in key_of.items():
-        with suppress(ObjectMissing):
-            data = plain.get(key)
-            if data.endswith(_END_OF_JPEG):
-                frames[name] = data
-            else:
-                skipped.append(Skipped(key, "is not a whole JPEG, so it stays single; produce it again"))
+    """Move the pictures of these objects into the pack of their minute; return how many were."""
+    objects = {key: _frames_of(plain, key, skipped) for key in object_keys}
+    frames = {name: data for of_object in reversed(objects.values()) for name, data in of_object.items()}
     added = add_frames(plain, pack, frames).names
     failpoints.passing("pack.put")
-    deleted = {name for name in added if plain.head(key_of[name]) is None}
+    deleted = {
+        name
+        for key, of_object in objects.items()
+        if not is_part_key(key)
+        for name in of_object.keys() & added
+        if plain.head(key) is None
+    }
     if deleted:
         remove_frames(plain, pack, deleted)
     packed = _read_back(plain, pack, frames, is_settled_by_ms=None if added else now_ms - SETTLED_MS)
     movable = (added or packed.keys()) - deleted
     moved = 0
-    for name in sorted(movable):
-        if packed.get(name) != frames[name]:
-            skipped.append(Skipped(key_of[name], f"differs from the picture in {pack}, so it stays single"))
-            continue
-        plain.delete(key_of[name])
-        failpoints.passing("pack.picture")
-        moved += 1
+    for key, of_object in objects.items():
+        names = {name for name in of_object.keys() & movable if packed.get(name) == of_object[name]}
+        if names < of_object.keys() & movable:
+            skipped.append(Skipped(key, f"differs from the picture in {pack}, so it stays as it is"))
+        if names and is_part_key(key):
+            removed, _ = remove_from_part(plain, key, names)
+            if missing := (names & added) - removed:  # deleted meanwhile
+                remove_frames(plain, pack, missing)
+        elif names:
+            plain.delete(key)
+        if names:
+            failpoints.passing("pack.picture")
+        moved += len(names)
     return moved
+
+
+def _frames_of(plain: ObjectStore, key: str, skipped: list[Skipped]) -> dict[str, bytes]:
+    """Return the frames of a picture, or of a part of a pack, by name; of one that has gone, none."""
+    try:
+        data = plain.get(key)
+        if is_part_key(key):
+            return decode_part(key, data)[0]
+    except PackDamaged as error:
+        skipped.append(Skipped(key, str(error)))
+        return {}
+    except ObjectMissing:
+        return {}
+    if data.endswith(_END_OF_JPEG):
+        return {key.rpartition("/")[2]: data}
+    skipped.append(Skipped(key, "is not a whole JPEG, so it stays single; produce it again"))
+    return {}
 
 
 def _read_back(

@@ -17,6 +17,7 @@ from frametally import keys
 from frametally.errors import FrametallyError, Poison
 from frametally.live_records import LiveMinute, NamedLoss
 from frametally.media.manifests import ManifestReader, change_manifest, media_of, next_revision
+from frametally.packs.pack_keys import CAMERA_PACK_MS
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import GivenUp, Patience
@@ -26,8 +27,10 @@ from frametally_live.cameras.spool import Spool, SpooledFrame, closed_outages
 from frametally_producer.writing.frames import FrameWriter, NewFrame
 from frametally_producer.writing.manifest import NOTE_EVERY_S, Forgotten, ManifestKeeper, load_manifest
 
-_AT_ONCE = 20
+_AT_ONCE, _PACKED_AT_ONCE = 20, 1000
 _LOOK_S = 0.02
+_PACK_WITHIN_S = CAMERA_PACK_MS / 1000 + 0.5
+"""A frame waits no longer for the others of its pack; the half is for those that come late."""
 _CHANGED = "was deleted or corrected during capture"
 
 
@@ -41,6 +44,8 @@ class Sender:
     Attributes:
         patience: Waits; while it is stopping, spooled frames are still sent if all servers respond.
         on_sent: Called for each announced frame, with whether it was announced for the first time.
+        packs: Whether frames are stored in packs of two seconds of event time. They wait in the spool until
+            those are over, so a pack is usually put once, and a kill leaves them on disk.
         failure: Why it stopped; None: it did not.
         changed: Losses of minutes that were deleted or corrected during capture, one list each: frames
             captured now need another session.
@@ -55,6 +60,7 @@ class Sender:
     log: FrameLog
     patience: Patience
     on_sent: Callable[[FrameAnnouncement, bool], None]
+    packs: bool = False
 
     def __post_init__(self) -> None:
         """Send nothing yet."""
@@ -66,6 +72,7 @@ class Sender:
         self._ends_ms: list[int] = []  # of the source's minutes that others have stored
         self._noted: list[SpooledFrame] = []
         self._wrote_at_s = float("-inf")
+        self._waited_since_s: float | None = None
         self._draining = threading.Event()
         self._thread: threading.Thread
 
@@ -91,6 +98,8 @@ class Sender:
                 patience=self.patience,
                 topic=topic,
                 on_announced=self._note,
+                pack_ms=CAMERA_PACK_MS if self.packs else 0,
+                is_new=True,  # or it is there with the very same bytes: they are not encoded again
             ) as writer:
                 while self._step(writer):
                     pass
@@ -136,7 +145,7 @@ class Sender:
     def _step(self, writer: FrameWriter) -> bool:
         """Send the oldest frames, and note them if it is time; return whether there can be more to do."""
         is_last = self._draining.is_set()
-        frames = self.spool.take(_AT_ONCE)
+        frames = self._take_due(is_last)
         for frame in frames:
             self._send(frame, writer)
         writer.flush()
@@ -154,6 +163,22 @@ class Sender:
                 return False
             self._draining.wait(_LOOK_S)
         return True
+
+    def _take_due(self, is_last: bool) -> list[SpooledFrame]:
+        """Take the oldest frames; with packs those of one pack, once it is over or has waited."""
+        if not self.packs:
+            return self.spool.take(_AT_ONCE)
+        now_s = time.monotonic()
+        ends = self.spool.ends()
+        if ends is None:
+            self._waited_since_s = None
+            return []
+        self._waited_since_s = self._waited_since_s or now_s
+        first, last = (frame.captured_at_ms // CAMERA_PACK_MS for frame in ends)
+        if first == last and not is_last and now_s - self._waited_since_s < _PACK_WITHIN_S:
+            return []
+        self._waited_since_s = None
+        return self.spool.take(_PACKED_AT_ONCE, span_ms=CAMERA_PACK_MS)
 
     def _send(self, frame: SpooledFrame, writer: FrameWriter) -> None:
         keeper = self._keeper(frame.minute)

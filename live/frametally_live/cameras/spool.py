@@ -146,18 +146,26 @@ class Spool:
             self._keep_bound()
             return True
 
-    def take(self, most: int) -> list[SpooledFrame]:
+    def ends(self) -> tuple[SpooledFrame, SpooledFrame] | None:
+        """Return the oldest and the newest frame that wait to be handed out; None: none does."""
+        with self._lock:
+            return (self._waiting[0], self._waiting[-1]) if self._waiting else None
+
+    def take(self, most: int, *, span_ms: int = 0) -> list[SpooledFrame]:
         """Hand out the oldest frames, at least one; they stay on disk until they are `done`.
 
-        They are given up no more, so these are no more than a part of what may be on disk.
+        They are given up no more, so these are no more than a part of what may be on disk. With `span_ms`
+        they are of one span of so much event time.
         """
         batch: list[SpooledFrame] = []
-        left_bytes = self._most_bytes * _MOST_OUT
+        left_bytes, first_span = self._most_bytes * _MOST_OUT, 0
         with self._lock:
             while self._waiting and len(batch) < most:
                 left_bytes -= self._waiting[0].size_bytes
-                if batch and left_bytes < 0:
+                span = span_ms and self._waiting[0].captured_at_ms // span_ms
+                if batch and (left_bytes < 0 or span != first_span):
                     break
+                first_span = span
                 batch.append(_handed_out(self._waiting.popleft()))
             self._out += batch
         return batch

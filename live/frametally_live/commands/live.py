@@ -236,8 +236,9 @@ def _within_a_while(is_done: Callable[[], bool]) -> bool:
 
 
 @live_group.command("work")
+@click.option("--packs", is_flag=True, help="Store cameras' frames in packs, not as an object each.")
 @data_dir_option
-def live_work(**overrides: Any) -> int:
+def live_work(packs: bool, **overrides: Any) -> int:
     """Run each camera and stream in its own process until Ctrl-C; other workers then continue them."""
     from frametally_live.feeds import feed_worker
 
@@ -256,5 +257,6 @@ def live_work(**overrides: Any) -> int:
             book=book,
             say=lambda line: once_a_minute(line, line),
             should_stop=should_stop,
+            packs=packs,
         )
     return 0

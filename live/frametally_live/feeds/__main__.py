@@ -2,6 +2,7 @@
 
 Settings come by the environment. What it may take is bounded; it needs store and log, so it has the network.
 It ends with the worker that started it, when that tells it to, or when that has been silent for a lease.
+With `--packs`, a camera's frames are stored in packs.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def _run(feed: Feed, settings: Settings, wishes: Wishes, teller: Teller) -> str:
         closing(open_object_store(settings.store_url, settings.store_access)) as store,
         closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log,
     ):
-        run = FeedRun(settings, store, log, patience, teller)
+        run = FeedRun(settings, store, log, patience, teller, packs="--packs" in sys.argv)
 
         def show() -> str:
             if feed.kind == "video":

@@ -47,7 +47,7 @@ class CameraCapture:
             Misconfigured: A setting of cameras cannot be read.
             Poison: The feed has no camera's address.
         """
-        settings, store, log, patience, teller = run
+        settings, store, log, patience, teller, packs = run
         self._camera = camera_to_open(
             settings, address=feed.address, source=feed.source, transport=feed.transport
         )
@@ -76,6 +76,7 @@ class CameraCapture:
             log=log,
             patience=patience,
             on_sent=self._note_announced,
+            packs=packs,
         )
         self._clock = CaptureClock()
         self._sampling = settings.sample_fps

@@ -107,13 +107,17 @@ class TellingPatience(Patience):
 
 
 class FeedRun(NamedTuple):
-    """What the process of a feed works with; its opener closes store and log."""
+    """What the process of a feed works with; its opener closes store and log.
+
+    `packs`: whether a camera's frames are stored in packs.
+    """
 
     settings: Settings
     store: ObjectStore
     log: FrameLog
     patience: Patience
     teller: Teller
+    packs: bool = False
 
 
 # Made once, before there are threads: see `records.decode`.

@@ -49,13 +49,16 @@ _report_decoder = msgspec.json.Decoder(FeedTold)
 class HeldFeed:
     """A claimed feed, run by one process after the other until it is over, lost, or left to another."""
 
-    def __init__(self, feed: Feed, *, settings: Settings, book: LiveBook, say: Callable[[str], None]) -> None:
-        """Start nothing yet; `say` gets messages for people."""
+    def __init__(
+        self, feed: Feed, *, settings: Settings, book: LiveBook, say: Callable[[str], None], packs: bool
+    ) -> None:
+        """Start nothing yet; `say` gets messages for people, `packs` as `work`."""
         self._feed = feed
         self._settings = settings
         self._lease_s = settings.lease_s
         self._book = book
         self._say = say
+        self._arguments = ["--packs"] if packs else []
         self._report = feed.told
         self._last_word: FeedTold | None = None
         self._last_line = ""
@@ -97,7 +100,9 @@ class HeldFeed:
 
     def _run_process(self, should_stop: Callable[[], bool]) -> int | None:
         """Run it in a process until that ends; return its code, None if the feed is another's by now."""
-        process = start_child("frametally_live.feeds", environment_for_child(self._settings))
+        process = start_child(
+            "frametally_live.feeds", environment_for_child(self._settings), *self._arguments
+        )
         with process:
             readers = [
                 threading.Thread(target=self._hear, args=(process.stdout,), daemon=True),
@@ -234,12 +239,18 @@ _LOOK_EVERY_S = 0.2
 
 
 def work(
-    *, settings: Settings, book: LiveBook, say: Callable[[str], None], should_stop: Callable[[], bool]
+    *,
+    settings: Settings,
+    book: LiveBook,
+    say: Callable[[str], None],
+    should_stop: Callable[[], bool],
+    packs: bool = False,
 ) -> None:
     """Run what is wanted until `should_stop`; what runs then is left to another worker.
 
     The worker waits for a catalogue, a store or a log that is away. `book`: its feeds; threads share it.
-    `say`: gets what it waits for, and what failed.
+    `say`: gets what it waits for, and what failed. `packs`: whether the frames of cameras
+    are stored in packs.
     """
     name = f"{socket.gethostname()}-{os.getpid()}"
     patience = Patience(say, should_stop)
@@ -254,7 +265,7 @@ def work(
         if feed is None:
             patience.pause(_LOOK_EVERY_S)
             continue
-        held_feed = HeldFeed(feed, settings=settings, book=book, say=say)
+        held_feed = HeldFeed(feed, settings=settings, book=book, say=say, packs=packs)
         thread = threading.Thread(target=held_feed.run, args=(should_stop,), name=f"feed-{feed.id}")
         thread.start()
         threads.append(thread)

@@ -19,6 +19,7 @@ from frametally.media.stored_images import announcement_of
 from frametally.packs.pack_changes import add_frames
 from frametally.packs.pack_format import PACK_BYTES
 from frametally.packs.pack_keys import pack_of
+from frametally.packs.packed_store import plain_of
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
@@ -34,7 +35,7 @@ _IN_FLIGHT, _IN_FLIGHT_BYTES = 4, 64 << 20
 """Frames that wait to be encoded and put, and their pixels: what bounds memory. A larger one goes alone."""
 
 _PACKED_AT_ONCE_BYTES = 4 << 20
-"""Packs of earlier minutes are put when so many bytes wait; the newest one, when `PACK_BYTES` do."""
+"""Packs of earlier times are put when so many bytes wait; the newest one, when `PACK_BYTES` do."""
 
 _END_OF_JPEG = b"\xff\xd9"
 
@@ -93,8 +94,8 @@ class FrameWriter:
     announcement, which changes nothing: a frame's identity is its key.
 
     Attributes:
-        packs: Whether the frames of one source and minute are put together, into a pack: once encoded, a
-            frame waits for the others of its minute.
+        pack_ms: Event time whose frames are put together, into a pack: once encoded, a frame waits for the
+            others of it. 0: each frame is an object.
         is_new: Whether no frame of the medium can be in the store, so that none is looked for.
     """
 
@@ -104,7 +105,7 @@ class FrameWriter:
     patience: Patience
     topic: str
     on_announced: Callable[[list[FrameAnnouncement]], None]
-    packs: bool = False
+    pack_ms: int = 0
     is_new: bool = False
 
     def __post_init__(self) -> None:
@@ -225,7 +226,7 @@ class FrameWriter:
             with METERS.timed("encode"):
                 picture = stored_jpeg(picture, self.settings)
         jpeg = picture
-        pack = pack_of(key) if self.packs else None
+        pack = pack_of(key, self.pack_ms) if self.pack_ms else None
         if pack is not None and (self.is_new or not self._is_stored(key)):
             return _Encoded(pack, frame, name, jpeg)
         with METERS.timed("put"), TRACES.timed(key, "put"):
@@ -239,8 +240,9 @@ class FrameWriter:
 
     def _put_once(self, key: str, data: bytes) -> bytes:
         """Put a frame that is not there yet; what is there then. Doing so again changes nothing."""
-        # Not durable: a frame can be made again from its medium.
-        if not self.store.put(key, data, if_absent=True, durable=False):
+        # Not durable: a frame can be made again from its medium. What is new is looked for in no pack.
+        store = plain_of(self.store) if self.is_new else self.store
+        if not store.put(key, data, if_absent=True, durable=False):
             stored = self._stored(key)
             if stored is not None:
                 return stored

@@ -16,6 +16,7 @@ from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.media.manifests import ManifestReader
 from frametally.media.sources import KnownSources, composed
+from frametally.packs.pack_keys import MINUTE_MS
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process.backfill import Standing
@@ -301,7 +302,7 @@ class Production:
             patience=self.patience,
             topic=self.settings.topic,
             on_announced=note,
-            packs=self.call.packs,
+            pack_ms=MINUTE_MS if self.call.packs else 0,
             is_new=is_new,
         ) as writer:
             try:
