@@ -72,7 +72,7 @@ def main() -> None:
                     )
                 )
         by_size = {size: {one.stage: one.own_ms for one in middle(rounds)} for size, rounds in costs.items()}
-        # The consumer decodes a mosaic at the clip's size. There are more cars in it, but not in a larger frame.
+        # The consumer reads a mosaic at the clip's size; a real frame of that size has not more cars.
         for stages in by_size.values():
             stages["detect"] = next(iter(by_size.values()))["detect"]
         long_clip, frames = repeated(clip, folder / "long.mp4", options.frames)
@@ -184,8 +184,8 @@ def _save(
             Table(
                 title="CPU of each stage",
                 note="Milliseconds of a frame and share of all, with all cores busy, every frame of the "
-                "video taken. The larger frames are mosaics of the clip, as a video that is quick to decode; the "
-                "consumer reads them at a quarter of their sides, so the detector's cost is that of the clip.",
+                "video taken. The larger frames are mosaics of the clip, as a video that is quick to decode. "
+                "The consumer reads them at a quarter of their sides, so the detector's cost is the clip's.",
                 columns=["stage", *(column for size in sizes for column in (f"{size}, ms", "share"))],
                 rows=shares,
             ),
