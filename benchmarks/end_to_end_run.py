@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import closing
 from multiprocessing.connection import Connection
 from multiprocessing.synchronize import Event
@@ -46,12 +47,15 @@ class Ran(NamedTuple):
     others_s: float
 
 
-def run_both(clip: Path, settings: Settings) -> Ran:
-    """Every frame of `clip` into the data folder of `settings`, and through the detector."""
+def run_both(clip: Path, settings: Settings, consumer: Callable[..., None] | None = None) -> Ran:
+    """Every frame of `clip` into the data folder of `settings`, and through the detector.
+
+    `consumer` is called with the arguments of `consume_all`, in its place.
+    """
     context = multiprocessing.get_context("spawn")
     go, produced = context.Event(), context.Event()
     lines, processes = [], []
-    for target in (_consume, _produce):
+    for target in (consumer or consume_all, _produce):
         ours, theirs = context.Pipe(duplex=False)
         process = context.Process(target=target, args=(clip, settings, go, produced, theirs))
         process.start()
@@ -159,7 +163,8 @@ class _LookingAtThreads(_Looking):
             self.by_thread_s = seconds
 
 
-def _consume(clip: Path, settings: Settings, go: Event, produced: Event, line: Connection) -> None:
+def consume_all(clip: Path, settings: Settings, go: Event, produced: Event, line: Connection) -> None:
+    """Consume until all that was produced is in segments, from the word "go"; report through `line`."""
     from frametally.opening import open_frame_log, open_object_store
     from frametally_consumer.worker.loop import consume
     from frametally_models.prepare import prepare_detector

@@ -65,7 +65,14 @@ END_TO_END_STAGES = [stage for stage in LIBRARY_OF if stage != "shrink"]
 
 
 def stage_costs(
-    clip: Path, settings: Settings, folder: Path, *, cores: int, rounds: int, stages: Sequence[str]
+    clip: Path,
+    settings: Settings,
+    folder: Path,
+    *,
+    cores: int,
+    rounds: int,
+    stages: Sequence[str],
+    libraries: bool = True,
 ) -> list[Cost]:
     """What the stages cost.
 
@@ -75,7 +82,8 @@ def stage_costs(
         folder: Where stages may write.
         cores: How many processes work at the same time.
         rounds: How often each is measured; a stage and its library call take turns.
-        stages: Which, of `LIBRARY_OF`.
+        stages: Which, of `LIBRARY_OF`, or `verify`, which is a part of one of them.
+        libraries: Whether to measure the library calls, too.
     """
     context = multiprocessing.get_context("spawn")
     workers = []
@@ -89,7 +97,7 @@ def stage_costs(
     try:
         for _, line in workers:
             line.recv()  # ready
-        measured = _measure([line for _, line in workers], rounds, stages)
+        measured = _measure([line for _, line in workers], rounds, stages, libraries=libraries)
     finally:
         for process, line in workers:
             line.close()
@@ -98,7 +106,7 @@ def stage_costs(
     return measured
 
 
-def _measure(lines: list[Connection], rounds: int, stages: Sequence[str]) -> list[Cost]:
+def _measure(lines: list[Connection], rounds: int, stages: Sequence[str], *, libraries: bool) -> list[Cost]:
     def once(name: str, least_s: float) -> float:
         for line in lines:
             line.send((name, least_s))
@@ -106,7 +114,7 @@ def _measure(lines: list[Connection], rounds: int, stages: Sequence[str]) -> lis
 
     costs = []
     for stage in stages:
-        library = LIBRARY_OF[stage]
+        library = LIBRARY_OF.get(stage, "") if libraries else ""
         own, bare = [], []
         for number in range(rounds + 1):
             least_s = _LEAST_S if number else _WARM_S
@@ -289,10 +297,24 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
             cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
         return len(jpegs)
 
+    def verify() -> int:
+        for jpeg in jpegs:
+            hashlib.sha256(jpeg).hexdigest()
+        return len(jpegs)
+
+    # What the consumer reads: of large frames a half, a quarter or an eighth of each side.
+    images = [
+        read_frame(fetched, one, max_pixels=max_pixels, least_px=least_px)  # type: ignore[arg-type]
+        for one in announcements
+    ]
+
     def detect() -> int:
-        for future in [start(detector, picture) for picture in pictures]:
+        for future in [
+            start(detector, image, frame_px=(one.width_px, one.height_px))
+            for one, image in zip(announcements, images, strict=True)
+        ]:
             future.result()
-        return len(pictures)
+        return len(images)
 
     # The back-end's own compiled network: what is around it here is OpenVINO's own queue, and nothing else.
     network = getattr(detector, "_network", None)
@@ -359,6 +381,7 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
         "fetch, bare": fetch_bare,
         "verify and decode JPEG": read,
         "verify and decode JPEG, bare": read_bare,
+        "verify": verify,
         "detect": detect,
         "detect, bare": detect_bare,
         "write segments": write_segments,
