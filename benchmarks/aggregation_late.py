@@ -47,28 +47,6 @@ Step = tuple[str, str]
 """A way of counting, and a round."""
 
 
-def count(folder: Path, *, objects: bool, recount: bool) -> None:
-    """`frametally aggregate` in this process.
-
-    Raises:
-        SystemExit: Not all was counted.
-    """
-    from frametally.opening import open_object_store
-    from frametally.process.reports import NoProgress
-    from frametally.settings.loading import Settings
-    from frametally_hadoop.driver import aggregate
-    from frametally_hadoop.planning.counting_steps import DaySelection
-
-    report = aggregate(
-        settings=Settings(data_dir=folder, count_objects=objects).resolved(),
-        store=open_object_store((folder / "store").as_uri()),
-        progress=NoProgress(),
-        selection=DaySelection(recount=recount),
-    )
-    if report.skipped or not report.runs:
-        raise SystemExit(f"not all was counted: {report}")
-
-
 def late_segment(folder: Path, frames: int, counting: SegmentCounting | None) -> Path:
     """Write a segment of a minute and 40 s of one camera, 100 ms behind frames that it has, and name it."""
     wanted = [frame for frame in frames_of(FRAMES_PER_SEGMENT * 4) if frame.source == "gate-1"]
@@ -114,13 +92,7 @@ def main() -> None:
     parser.add_argument("--without-objects", action="store_true", help="leave out tracking")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--data", type=Path, help="folder to keep the generated segments in")
-    parser.add_argument("--count", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--objects", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--all", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.count:
-        count(options.count, objects=options.objects, recount=options.all)
-        return
     load = os.getloadavg()[0]
     ways = {name: way for name, way in WAYS.items() if name != OBJECTS or not options.without_objects}
     steps = [(name, step) for name in ways for step in (NOTHING, LATE, WHOLE)]
@@ -145,8 +117,8 @@ def measure(name: str, place: Path, options: argparse.Namespace, found: dict[Ste
     if not (folder / "ready").exists():
         apart(write_segments, folder / "store", options.frames, FRAMES_PER_SEGMENT, counting)
         (folder / "ready").touch()
-    command = [sys.executable, str(Path(__file__).resolve()), "--count", str(folder)]
-    command += ["--objects"] if objects else []
+    os.environ["FRAMETALLY_COUNT_OBJECTS"] = str(objects)
+    command = [sys.executable, "-m", "frametally", "aggregate", "--data-dir", str(folder)]
     clear(folder)
     found[name, NOTHING].run(command)
     if options.engines and counting:

@@ -14,6 +14,7 @@ from frametally.errors import Poison, Retryable
 from frametally.media.manifests import ManifestReader, forgotten_by
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
+from frametally.process.collection import rare_collection
 from frametally.process.meters import METERS
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
@@ -72,6 +73,7 @@ class AggregateReport:
     hours_counted: int = 0
 
 
+@rare_collection()
 def aggregate(
     *,
     settings: Settings,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples, first_quick
 from tests.hadoop.conftest import MODEL, NOON_MS, Footage
+from tests.hadoop.test_engines import HADOOP, streamed
 from tests.hadoop.test_hours import drive, forget, from_nothing, stands
 
 from frametally import keys
@@ -20,6 +22,7 @@ from frametally.records import Detection, FrameDetections, decode, encode
 from frametally.rules.segment_counts import SegmentCounting
 from frametally.segment_records import SegmentHeader
 from frametally.segments.contents import encode_segment, read_segment
+from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.running import engine
 
 USUAL = SegmentCounting(60, 2500, 0)
@@ -134,6 +137,25 @@ def report_of(footage: Footage, **how: Any) -> tuple[int, int]:
 @pytest.mark.parametrize("runner", first_quick(["inline", "local"]))
 def test_segments_with_counts_are_not_read_by_their_lines(two: Footage, runner: str) -> None:
     assert report_of(two, runner=runner) == (2, 0)
+    assert stands(two) == by_lines(two, count_objects=False)
+
+
+def test_plain_streaming_reads_the_counts_to_the_same_bytes(
+    two: Footage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The two programs that Hadoop's streaming runs."""
+
+    def stream(*, manifest: list[str], params: CountParams, **_: Any) -> list[bytes]:
+        assert all(line.count("\tcounts") == 2 for line in manifest)
+        options = ["--params", params.to_argument()]
+        mapper, reducer = (
+            [sys.executable, HADOOP / f"{side}.py", *options] for side in ("mapper", "reducer")
+        )
+        return streamed(mapper, reducer, manifest)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("frametally_hadoop.running.outcome.run_job", stream)
+        assert report_of(two) == (2, 0)
     assert stands(two) == by_lines(two, count_objects=False)
 
 

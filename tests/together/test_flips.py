@@ -73,6 +73,11 @@ class Kind(NamedTuple):
 
 
 PRODUCE = [["produce", *FILES], *COUNT]
+CORRECT = [
+    ["retime", "gate.mp4", "--start-time", "2026-03-04T12:00:30Z"],
+    ["consume", "--until-caught-up"],
+    *COUNT,
+]
 KINDS = {
     "segments, before the first count": Kind("detected", "store/metadata/**/*.jsonl", COUNT),
     "segments, counted anew": Kind("settled", "store/metadata/**/*.jsonl", COUNT_ANEW),
@@ -91,15 +96,8 @@ KINDS = {
     "manifests, produced again": Kind("settled", "store/media/*.json", PRODUCE),
     "drawings": Kind("settled", "store/drawings/**/*.json", COUNT_ANEW),
     "settled dead letters": Kind("settled", "store/dead-letters/dropped/*.json", COUNT_ANEW),
-    "corrections": Kind(
-        "correcting",
-        "store/corrections/*.json",
-        [
-            ["retime", "gate.mp4", "--start-time", "2026-03-04T12:00:30Z"],
-            ["consume", "--until-caught-up"],
-            *COUNT,
-        ],
-    ),
+    "hours of runs": Kind("correcting", "store/tracks/**/hours.json", CORRECT),
+    "corrections": Kind("correcting", "store/corrections/*.json", CORRECT),
     "models/auto.json": Kind("settled", "store/models/auto.json", COUNT),
     "notes of segments": Kind("settled", "segments-*.sqlite", COUNT_ANEW, is_cache=True),
     "notes of manifests": Kind("settled", "manifests-*.jsonl", COUNT_ANEW, is_cache=True),
@@ -308,6 +306,24 @@ def test_the_command_that_the_line_names_makes_it_whole_again(states: States, na
     assert [row for row in deep_rows(settings) if not row.good] == []
     assert [run(data, *command) for command in COUNT] == [0, 0, 0]
     assert numbers(data) == states.expected(name)
+
+
+@pytest.mark.thorough
+def test_hours_of_a_run_that_are_damaged_are_named_and_counted_from_the_lines(
+    states: States, capfd: pytest.CaptureFixture[str]
+) -> None:
+    kind = KINDS["hours of runs"]
+    data = begin(states.folder, kind, states.folder / "hurt")
+    paths = sorted(data.glob(kind.files))
+    for path in paths:
+        turn(path, 8 * 20)
+    capfd.readouterr()
+    assert {run(data, *command) for command in kind.commands} == {0}
+    said = capfd.readouterr().err
+    for path in paths:
+        assert f"{path.relative_to(data / 'store')}" in said
+    assert "2026-03-04 is counted from its segments" in said
+    assert numbers(data) == states.expected("hours of runs")
 
 
 @pytest.mark.thorough

@@ -56,6 +56,8 @@ def pair_up(
             overlap = shared / (area + other_area - shared)
             if overlap >= least_overlap:
                 overlaps.append((-overlap, i, j))
+    if not overlaps:
+        return [], [*range(len(tracks))], [*range(len(boxes))]
     overlaps.sort()
     pairs = []
     track_is_free, box_is_free = [True] * len(tracks), [True] * len(boxes)
@@ -190,23 +192,20 @@ Track: TypeAlias = list[TrackedBox]
 """The boxes of one object, by time; two at least."""
 
 
-class _LiveTrack:
-    __slots__ = ("is_lost", "motion", "sightings")
+class _LiveTrack(Motion):
+    __slots__ = ("is_lost", "sightings")
 
     def __init__(self, sighting: TrackedBox) -> None:
-        _, _, left, top, width, height, *_ = sighting
-        self.motion = Motion(left, top, width, height)
+        super().__init__(*sighting[2:6])
         self.sightings = [sighting]
         self.is_lost = False
 
     def area(self) -> Area:
-        motion = self.motion
-        width, height = motion.width, motion.height
-        return widened(motion.x - width / 2, motion.y - height / 2, width, height)
+        width, height = self.width, self.height
+        return widened(self.x - width / 2, self.y - height / 2, width, height)
 
     def go_on(self, sighting: TrackedBox) -> None:
-        _, _, left, top, width, height, *_ = sighting
-        self.motion.correct(left, top, width, height)
+        self.correct(*sighting[2:6])
         self.sightings.append(sighting)
         self.is_lost = False
 
@@ -244,21 +243,25 @@ class Tracker:
         seen_once = [track for track in self._live if len(track.sightings) == 1]
 
         unseen, strong = _go_on(seen_twice, strong, _STRONG_OVERLAP)
-        _, weak = _go_on([track for track in unseen if not track.is_lost], weak, _WEAK_OVERLAP)
-        _, strong = _go_on(seen_once, strong, _SECOND_OVERLAP)
-        for track in seen_once:
-            if len(track.sightings) > 1:
-                track.sightings[:0] = [*self._before(track.sightings[0])][::-1]
-
-        live = self._live = [
-            track
-            for track in self._live
-            if len(track.sightings) > 1 or time_ms - track.sightings[0].time_ms < _SECOND_BOX_MS
-        ]
+        if unseen and weak:
+            _, weak = _go_on([track for track in unseen if not track.is_lost], weak, _WEAK_OVERLAP)
+        if seen_once:
+            _, strong = _go_on(seen_once, strong, _SECOND_OVERLAP)
+            for track in seen_once:
+                if len(track.sightings) > 1:
+                    track.sightings[:0] = [*self._before(track.sightings[0])][::-1]
+            self._live = [
+                track
+                for track in self._live
+                if len(track.sightings) > 1 or time_ms - track.sightings[0].time_ms < _SECOND_BOX_MS
+            ]
         for track in unseen:
             track.is_lost = track.sightings[-1].time_ms < time_ms
-        live += [_LiveTrack(sighting) for sighting in strong if self._is_new(sighting)]
-        weak += [sighting for sighting in strong if not self._is_new(sighting)]
+        for sighting in strong:
+            if self._is_new(sighting):
+                self._live.append(_LiveTrack(sighting))
+            else:
+                weak.append(sighting)
         self.left_over.append((time_ms, weak))
 
     def _before(self, first: TrackedBox) -> Iterator[TrackedBox]:
@@ -269,7 +272,7 @@ class Tracker:
                 return
             if time_ms >= first.time_ms:
                 continue
-            areas = [widened(left, top, width, height) for _, _, left, top, width, height, *_ in boxes]
+            areas = [widened(*box[2:6]) for box in boxes]
             pairs, _, _ = pair_up([widened(*now[2:6])], areas, _WEAK_OVERLAP)
             if not pairs:
                 return
@@ -292,7 +295,7 @@ class Tracker:
         live = []
         for track in self._live:
             if time_ms - track.sightings[-1].time_ms <= self._gap_ms:
-                track.motion.predict(seconds, is_lost=track.is_lost)
+                track.predict(seconds, is_lost=track.is_lost)
                 live.append(track)
             elif len(track.sightings) > 1:
                 self._ended.append(track.sightings)
@@ -307,9 +310,11 @@ def _go_on(
         return tracks, sightings
     pairs, tracks_left, sightings_left = pair_up(
         [track.area() for track in tracks],
-        [widened(left, top, width, height) for _, _, left, top, width, height, *_ in sightings],
+        [widened(*sighting[2:6]) for sighting in sightings],
         least_overlap,
     )
+    if not pairs:
+        return tracks, sightings
     for i, j in pairs:
         tracks[i].go_on(sightings[j])
     return [tracks[i] for i in tracks_left], [sightings[j] for j in sightings_left]

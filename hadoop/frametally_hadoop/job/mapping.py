@@ -279,6 +279,9 @@ def _without(block: Block, forgotten: Forgotten) -> Block:
     return block._replace(lines=[line for line, _ in wanted], frames=[frame for _, frame in wanted])
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def to_json(value: object) -> bytes:
     """JSON as `frametally.records.encode` writes it: no white space, text as UTF-8."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return _encode(value).encode()

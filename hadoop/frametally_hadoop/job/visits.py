@@ -46,7 +46,7 @@ def one_per_object(sightings: Sequence[TrackedBox]) -> list[TrackedBox]:
     Whatever is seen as a car and, in the same place, as a truck is one object with two votes.
     """
     ordered = sorted(sightings, key=by_strength)
-    if all(sighting.label == ordered[0].label for sighting in ordered):
+    if len({sighting.label for sighting in ordered}) == 1:
         return ordered
     strongest: list[TrackedBox] = []
     for sighting in ordered:
@@ -85,12 +85,16 @@ def tally(votes: Sequence[TrackedBox]) -> list[tuple[str, int, int]]:
 
 
 def _overlap(box: TrackedBox, other: TrackedBox) -> float:
-    across = min(box.left + box.width, other.left + other.width) - max(box.left, other.left)
-    down = min(box.top + box.height, other.top + other.height) - max(box.top, other.top)
+    left, top, width, height = box[2:6]
+    other_left, other_top, other_width, other_height = other[2:6]
+    if left >= other_left + other_width or other_left >= left + width:  # of most pairs
+        return 0.0
+    across = min(left + width, other_left + other_width) - max(left, other_left)
+    down = min(top + height, other_top + other_height) - max(top, other_top)
     if across <= 0 or down <= 0:
         return 0.0
     shared = across * down
-    return shared / (box.width * box.height + other.width * other.height - shared)
+    return shared / (width * height + other_width * other_height - shared)
 
 
 class Visit(NamedTuple):
@@ -230,7 +234,7 @@ def _follow(
             if group not in trackers:
                 trackers[group] = Tracker(tracking)
         for group, tracker in trackers.items():
-            boxes = sightings[group]
+            boxes = sightings.get(group, [])
             tracker.step(time_ms, one_per_object(boxes) if len(boxes) > 1 else boxes)
     visits = []
     for group in sorted(trackers):

@@ -160,7 +160,7 @@ class Outcome:
     def add(self, line: bytes, interval_s: int) -> None:
         """Take one line of the job's output, with its line end."""
         key_json, _, value = line.partition(b"\t")
-        kind, *where = json.loads(key_json)
+        kind, *where = msgspec.json.decode(key_json)
         if kind == "corrupt":
             segment, number = where
             self.corrupt_lines[segment][number] = json.loads(value)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from frametally import keys
 from frametally.books.runs import DayKey, read_run, read_source_files
@@ -29,11 +29,13 @@ from frametally_hadoop.running.engine import cluster_of, run_job, workspace
 from frametally_hadoop.running.outcome import LINK_S, DaySpool
 from frametally_hadoop.running.spark import fetch_from, map_on_spark
 from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, plan_flows
-from frametally_traffic.counting.place_records import PlaceRecords, by_source
 from frametally_traffic.counting.zone_days import DrawnZones, read_zones
 from frametally_traffic.flows.day_columns import decode_flows
 from frametally_traffic.flows.shapes import FLOWS_VERSION
 from frametally_traffic.tasks.flow_tasks import count_entry, entry_of
+
+if TYPE_CHECKING:
+    from frametally_traffic.counting.place_records import PlaceRecords
 
 _JOB = "frametally_traffic.counting.flows_job:CountFlows"
 _HELD_DAYS = 500  # of a source; each some hundred kilobytes
@@ -65,6 +67,8 @@ def publish_flows(store: ObjectStore, day: FlowDay, new_files: Mapping[str, byte
     Raises:
         Poison: What the day is counted from, or what is kept of the run before, is missing or damaged.
     """
+    from frametally_traffic.counting.place_records import PlaceRecords, by_source  # with numpy
+
     model, interval_s, day_name = day.key
     inputs_sha256 = day.inputs_sha256()
     run_id = f"{day.sequence:06d}-{inputs_sha256[:16]}"
