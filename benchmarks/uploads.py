@@ -22,7 +22,9 @@ from pathlib import Path
 from results import Cell, Goal, Table, save
 from upload_parts import TusClient, dashboard, free_port, large_video, memory_mb
 
-_END = b"\r\n--frametally--\r\n"
+# As long as that of Chromium: a short one takes longer to be looked for.
+_BOUNDARY = f"----frametally{'0' * 24}"
+_END = f"\r\n--{_BOUNDARY}--\r\n".encode()
 
 
 def copy(video: Path, to: Path) -> None:
@@ -38,7 +40,7 @@ def copy(video: Path, to: Path) -> None:
 def by_form(port: int, video: Path) -> None:
     """Upload a file as a part of a form."""
     head = (
-        f'--frametally\r\nContent-Disposition: form-data; name="file"; filename="{video.name}"\r\n'
+        f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{video.name}"\r\n'
         "Content-Type: video/mp4\r\n\r\n"
     ).encode()
 
@@ -51,7 +53,7 @@ def by_form(port: int, video: Path) -> None:
 
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
     length = len(head) + video.stat().st_size + len(_END)
-    sent = {"Content-Type": "multipart/form-data; boundary=frametally", "Content-Length": str(length)}
+    sent = {"Content-Type": f"multipart/form-data; boundary={_BOUNDARY}", "Content-Length": str(length)}
     connection.request("POST", "/api/videos/upload", body(), sent)
     response = connection.getresponse()
     said = response.read()

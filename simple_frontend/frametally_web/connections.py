@@ -82,6 +82,12 @@ class Connection(HttpToolsProtocol):
         self.resume_writing()
         super().connection_lost(exc)
 
+    def shutdown(self) -> None:
+        """Hang up once the answer under way is sent; at once on an upload whose bytes still come."""
+        if self._is_message_open and self._takes_any_length:
+            self.transport.close()
+        super().shutdown()
+
     def data_received(self, data: bytes) -> None:
         """Read on, unless that is more than any request has."""
         self._bytes += len(data)  # and none, as soon as a head is whole
@@ -132,7 +138,9 @@ class Connection(HttpToolsProtocol):
             return 0
         # One of its own: the connection may be closed meanwhile, and its number be another's.
         client = self.transport.get_extra_info("socket").dup()
-        count = await asyncio.to_thread(_send_file, client, path, first_byte, next_byte)
+        # Not to be cancelled before it has begun: it closes that socket.
+        sending = self.loop.run_in_executor(None, _send_file, client, path, first_byte, next_byte)
+        count = await asyncio.shield(sending)
         cycle.expected_content_length -= count
         return count
 

@@ -101,6 +101,9 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await asyncio.to_thread(close_app, self._app)
         await super().shutdown(sockets)
+        for connection in list(self.server_state.connections):  # to clients that take no answer
+            connection.transport.abort()
+        await asyncio.sleep(0)
 
 
 def serve(app: Flask, host: str, port: int) -> None:

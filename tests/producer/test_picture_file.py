@@ -355,6 +355,19 @@ def test_a_picture_that_takes_too_much_memory_is_one_line_and_the_next_picture_i
     assert read(reader, good).shape == (200, 300, 3)
 
 
+def test_the_bound_of_one_picture_is_not_that_of_the_next_request(
+    reader: PictureReader, make_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_picture("a.png", format="PNG")
+    with monkeypatch.context() as patch:
+        patch.setattr(picture_reader, "_MOST_OTHER_BYTES", 0)
+        with pytest.raises(Poison, match="too much memory"):
+            read(reader, path)
+    process = reader._process
+    assert read(reader, path).shape == (48, 64, 3)
+    assert reader._process is process, "it went on"
+
+
 def test_what_crashes_while_it_reads_is_one_line_and_the_next_picture_is_read(
     reader: PictureReader, good: Path
 ) -> None:

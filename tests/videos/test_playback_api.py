@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import os
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -31,6 +32,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import encode
 from frametally_videos.catalogue.catalogue_rows import Artifact
 from frametally_videos.records import VideoFacts, VideoRecord
+from frametally_web.serving import DashboardServer
 
 if TYPE_CHECKING:
     from tests.web.conftest import Place
@@ -81,6 +83,25 @@ def asking(place: Place, serving: Callable[[Flask], str]) -> Iterator[Callable[.
 @pytest.fixture
 def ask(asking: Callable[..., Client]) -> Client:
     return asking()
+
+
+def test_a_server_that_stops_in_the_middle_of_a_video_leaves_no_connection_open(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its client takes no more of it: so the answer does not end, and neither does its connection."""
+    monkeypatch.setattr("frametally_web.serving._LAST_ANSWERS_S", 0.1)
+    video = store_video(place, bytes(30_000_000))
+    server = DashboardServer(place.app(), host="127.0.0.1", port=0)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    with socket.create_connection((server.host, server.port)) as client:
+        client.sendall(f"GET {video.at}/playable HTTP/1.1\r\nHost: {server.host}\r\n\r\n".encode())
+        client.recv(1000)
+        [connection] = server._server.server_state.connections
+        theirs = connection.transport.get_extra_info("socket")
+        server.stop()
+        thread.join()
+        assert theirs.fileno() == -1, "it is closed"
 
 
 def test_a_video_comes_back_as_it_went_in_and_in_the_part_that_is_asked_for(

@@ -6,12 +6,15 @@ import base64
 import hashlib
 import http.client
 import json
+import logging
 import re
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -25,6 +28,7 @@ from tests.videos.uploading import (
     UPLOADS,
     VERSION,
     Answered,
+    UploadServer,
     ask,
     begin,
     create,
@@ -758,6 +762,47 @@ def test_an_upload_goes_on_at_another_server_that_hashes_what_it_did_not_see(
     last = patch(first, path, 60_000, DATA[60_000:])
     assert last.status == 204
     assert_is_there(fake, last.headers["frametally-video"])
+
+
+@pytest.mark.parametrize("way", ["tus", "form"])
+def test_a_server_that_stops_while_bytes_come_says_nothing_and_an_upload_goes_on_where_it_was(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, way: str
+) -> None:
+    server, data = UploadServer(tmp_path), fake_video(size_bytes=4_000_000)
+    if way == "tus":
+        path = begin(server.url, len(data))
+        body, head_lines = data, [f"PATCH {path} HTTP/1.1", "Upload-Offset: 0"]
+        head_lines += [f"{name}: {value}" for name, value in BYTES.items()]
+    else:
+        body, content_type = form_of(data)
+        head_lines = ["POST /api/videos/upload HTTP/1.1", f"Content-Type: {content_type}"]
+    address = urlsplit(server.url)
+    head_lines += [f"Host: {address.netloc}", f"Content-Length: {len(body)}", "", ""]
+    with socket.create_connection((address.hostname or "", address.port or 0)) as connection:
+
+        def send() -> None:
+            connection.sendall("\r\n".join(head_lines).encode() + body[:2_000_000])
+            with suppress(OSError):
+                for at in range(2_000_000, len(body), 1000):
+                    connection.sendall(body[at : at + 1000])
+                    time.sleep(0.005)
+
+        sending = threading.Thread(target=send)
+        sending.start()
+        eventually(lambda: way == "form" or tell(server.url, path)["offset"] > 0)
+        eventually(lambda: bool(server.uploads()))
+        server.stop()
+        sending.join()
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+    if way == "form":
+        assert server.uploads() == server.videos() == []
+    else:
+        server.start()
+        offset = int(head(server.url, path).headers["upload-offset"])
+        assert 0 < offset < len(data)
+        video = patch(server.url, path, offset, data[offset:]).headers["frametally-video"]
+        assert server.digest(video) == hashlib.sha256(data).hexdigest()
+    server.close()
 
 
 def test_of_eight_uploads_of_the_same_bytes_at_once_one_is_the_video(fake: Place, url: str) -> None:

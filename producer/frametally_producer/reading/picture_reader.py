@@ -264,7 +264,7 @@ class PictureReader:
 
 def _serve(connection: socket.socket) -> None:
     """Answer requests until the other end closes."""
-    memory_bytes = address_space_bytes()
+    memory_bytes, memory_limits = address_space_bytes(), resource.getrlimit(resource.RLIMIT_AS)
     while True:
         message, files, _, _ = socket.recv_fds(connection, _MOST_REQUEST_BYTES, 1)
         if not message:
@@ -287,6 +287,8 @@ def _serve(connection: socket.socket) -> None:
                 answer = _Answer(poison=str(error))
             except MemoryError:
                 answer = _Answer(poison="needs too much memory to read; save it again in a plain format")
+            finally:  # the next request is read under the bound of no picture
+                resource.setrlimit(resource.RLIMIT_AS, memory_limits)
         connection.sendall(msgspec.json.encode(answer) + b"\n")
         if pixels is not None:
             connection.sendall(np.ascontiguousarray(pixels).reshape(-1).data)

@@ -14,6 +14,7 @@ from frametally.books.status import open_dead_letters
 from frametally.errors import Misconfigured
 from frametally.media import mending
 from frametally.ports.object_store import ObjectMissing
+from frametally.process.reports import NoProgress
 from frametally.records import Cause
 from frametally.segments.dead_letters import Entry, check_mended, drop, read_entries, replay
 from frametally_web.access.visitors import remedy_for
@@ -194,4 +195,6 @@ class LetterRoutes(ChangeHandlers):
         return ChangeOutcome(lines, result.skipped)
 
     def _drop(self, entries: Iterable[Entry]) -> ChangeOutcome:
-        return ChangeOutcome([f"{plural(drop(entries, store=self.ports.store), 'frame')} dropped."])
+        count = drop(entries, store=self.ports.store)
+        self.ports.ledger.refresh(self.ports.store, NoProgress())  # once it is done, nobody lists them
+        return ChangeOutcome([f"{plural(count, 'frame')} dropped."])

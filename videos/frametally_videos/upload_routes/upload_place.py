@@ -126,11 +126,10 @@ class UploadPlace:
         self._settling.start()
 
     def close(self) -> None:
-        """End the work that goes on beside requests."""
+        """End the work that goes on beside requests; their threads end when nobody holds this any more."""
         self._is_closed.set()
         if self._settling is not None:
             self._settling.join(_LAST_SETTLING_S)
-        self.executor.shutdown(wait=False)
 
     async def run(self, work: Callable[..., T], *args: object) -> T:
         """Return what `work` returns, in a thread for uploads."""
