@@ -61,7 +61,7 @@ QUICK = (
     "not thorough and not services and not stack and not compose and not demo and not images and not spark"
 )
 NEAREST_FILES = (0, 2, 7, 20)  # the second and the third step are for what survives the one before
-LONGEST_TEST_S, LONGEST_FILE_S = 60, 30
+LONGEST_TEST_S, LONGEST_FILE_S, LONGEST_MUTANT_S = 60, 30, 600
 ENOUGH_TESTS = 30
 
 EQUIVALENT = {
@@ -279,8 +279,8 @@ def tests_near(path: Path) -> list[str]:
     return [str(test.relative_to(ROOT)) for test in sorted(tests, key=order)]
 
 
-def forked(task: Callable[[Connection], None]) -> Iterator[Any]:
-    """Yield what a task sends from a process of its own, until it ends."""
+def forked(task: Callable[[Connection], None], longest_s: float | None = None) -> Iterator[Any]:
+    """Yield what a task sends from a process of its own, until it ends or sends nothing for so long."""
     received, sent = multiprocessing.Pipe(duplex=False)
 
     def run() -> None:
@@ -293,7 +293,7 @@ def forked(task: Callable[[Connection], None]) -> Iterator[Any]:
     process.start()
     sent.close()
     try:
-        while True:
+        while received.poll(longest_s):
             yield received.recv()
     except EOFError:
         process.join()
@@ -327,7 +327,9 @@ class Judge:
         mapped = sorted(forked(partial(self._map, session.items)))
         for mutant in self._mutants:
             tests = [items[test] for _, test, rules in mapped if mutant.rule in rules]
-            killer = next(forked(partial(self._try, mutant, tests)), "the end of its process")
+            # Hypothesis tries a test that ran out of time again, and then nothing ends it.
+            tries = forked(partial(self._try, mutant, tests), LONGEST_MUTANT_S)
+            killer = next(tries, "its process, which ended or went on for ever")
             self._sent.send((mutant, killer))
         return True
 
