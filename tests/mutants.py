@@ -86,6 +86,10 @@ EQUIVALENT = {
         "return stay.from_ms - day_ms, stay.to_ms - day_ms, zone, 1, *ways, 0, 0",
     ): "the label is that of the visit, which replaces it",
     (
+        "frametally_traffic.flows.shapes.stay_row",
+        "return stay.from_ms - day_ms, stay.to_ms - day_ms, zone, 0, *ways, 0, 1",
+    ): "the number is that of the visit, likewise",
+    (
         "frametally_traffic.tasks.zones.ZoneWork.to_json",
         'return json.dumps(fields, ensure_ascii=True, separators=(",", ":"))',
     ): "an escaped name is read as the same name",

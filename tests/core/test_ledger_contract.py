@@ -236,15 +236,39 @@ def test_what_is_removed_costs_what_lies_at_its_times_whatever_else_is_kept(
     ledger = make()
     refresh(ledger, store)
     all_keys = list(list_segments(store))
-    removed, next_key = all_keys[:2], all_keys[2]  # which begins when the last of these ends
+    # The third begins when the second ends, the sixth ends when the seventh begins.
+    removed, near = [*all_keys[:2], all_keys[6]], [all_keys[2], all_keys[5]]
     store.gets.clear()
     for key in removed:
         store.delete(key)
-    assert refresh(ledger, store) == (1, 2)
-    assert store.gets == [next_key]
+    assert refresh(ledger, store) == (2, 3)
+    assert store.gets == near
     anew = make("another")
     refresh(anew, store)
     assert books(ledger) == books(anew)
+
+
+def test_a_segment_over_midnight_that_went_leaves_no_frame_of_either_day(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    key = put_segment(store, 0, [frame(86_399), frame(86_400)])
+    ledger = make()
+    refresh(ledger, store)
+    store.delete(key)
+    refresh(ledger, store)
+    assert ledger.tallies(MODEL) == []
+
+
+def test_a_segment_that_went_takes_no_dead_letter_of_another_along(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    went = put_segment(store, 0, [frame(0), frame(9)])
+    put_segment(store, 2, [frame(20)], [letter(3, 5)])
+    ledger = make()
+    refresh(ledger, store)
+    store.delete(went)
+    refresh(ledger, store)
+    assert [tally[2:] for tally in ledger.tallies(MODEL)] == [(1, 1)]
 
 
 def test_a_segment_that_went_before_it_was_read_again_leaves_no_frame(
@@ -446,6 +470,17 @@ def test_what_cannot_be_read_is_named_and_healed_when_it_is_mended(
     refresh(ledger, store)
     assert ledger.problems(MODEL) == []
     assert [tally[2:] for tally in ledger.tallies(MODEL)] == [(3, 0)]
+
+
+def test_a_model_whose_only_segment_cannot_be_read_is_a_model(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    key = put_segment(store, 0, [frame(0)])
+    store.put(key, b"{")
+    ledger = make()
+    refresh(ledger, store)
+    assert ledger.models() == [MODEL]
+    assert key in ledger.problems(MODEL)[0]
 
 
 def test_a_body_cut_short_on_its_way_is_read_again_the_next_time(make: Callable[..., Ledger]) -> None:

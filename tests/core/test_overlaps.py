@@ -99,6 +99,13 @@ def test_files_that_follow_one_another_lose_nothing() -> None:
     assert find_overlaps(following, {}, wins="first") == []
 
 
+def test_a_copy_of_the_last_frame_may_be_late_by_what_containers_round_and_no_more() -> None:
+    early = MediumTime("aa", "gate", [(0, 20_000)])
+    late = [MediumTime("bb", "gate", [(20_000 + late_ms, 40_000)]) for late_ms in (2, 3)]
+    assert find_overlaps([early, late[0]], {}, wins="first") == [Overlap("gate", 20_002, 20_003, "bb", "aa")]
+    assert find_overlaps([early, late[1]], {}, wins="first") == []
+
+
 @pytest.mark.parametrize(("wins", "loser"), [("first", "bb"), ("last", "aa"), ("all", None)])
 def test_recorder_files_hand_over_where_the_setting_says(wins: str, loser: str | None) -> None:
     early, late = MediumTime("aa", "gate", [(0, 20_000)]), MediumTime("bb", "gate", [(18_000, 39_500)])
