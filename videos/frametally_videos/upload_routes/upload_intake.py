@@ -81,16 +81,13 @@ class Intake:
             raise self._limits.no_room() from error
         failpoints.passing("upload.appended")
         self.position += len(data)
+        if self.hashing is not None:
+            self.hashing.update(data)
         if time.monotonic() - self._told_at_s >= _SIGN_OF_LIFE_S:
             self._told_at_s = time.monotonic()
             with suppress(Retryable):  # told again soon, and the bytes do not depend on it
                 note_open(self._ports, self.upload)
                 self.upload = keep_upload(self._ports, self.upload)
-
-    def add_to_hash(self, data: bytes) -> None:
-        """Take what `append` takes into the hash; another thread may do so at the same time."""
-        if self.hashing is not None:
-            self.hashing.update(data)
 
     def flush(self) -> int:
         """Make the received bytes durable, and return their number. Raises as `append`."""
@@ -154,8 +151,4 @@ class _WriteAhead:
     def _append(self, parts: list[bytes]) -> None:
         data = b"".join(parts)
         parts.clear()
-        hashed = self._executor.submit(self._intake.add_to_hash, data)  # while the disk is waited for
-        try:
-            self._intake.append(data)
-        finally:
-            hashed.result()
+        self._intake.append(data)
