@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+from types import NoneType
 from typing import Any, TypeVar, get_origin
 
 import msgspec
@@ -16,12 +18,16 @@ AnswerT = TypeVar("AnswerT", bound=Answer)
 
 def nothing(form: type[AnswerT], **fields: Any) -> AnswerT:
     """Return an answer about nothing: beside `fields`, lists are empty, whole numbers 0, all else null."""
-    values: dict[str, Any] = {
-        field.name: [] if get_origin(field.type) is list else 0 if field.type is int else None
+    return form(**{name: make() for name, make in _makers(form)} | fields)
+
+
+@cache  # each chart begins with such an answer, and msgspec evaluates the annotations at each call
+def _makers(form: type[Answer]) -> list[tuple[str, type[Any]]]:
+    return [
+        (field.name, list if get_origin(field.type) is list else int if field.type is int else NoneType)
         for field in msgspec.structs.fields(form)
         if field.required
-    }
-    return form(**values | fields)
+    ]
 
 
 class ModelChoice(Answer, frozen=True, kw_only=True):
