@@ -16,7 +16,6 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.files.replacing import replace_file
-from frametally.media.object_notes import ObjectNote
 from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectMissing, ObjectStore, list_unless
 from frametally.process.collection import no_collection
 from frametally.process.reports import Skipped
@@ -46,7 +45,8 @@ def by_source(manifests: Iterable[MediaManifest]) -> dict[str, list[MediaManifes
     return dict(manifests_by_source)
 
 
-class _ManifestNote(ObjectNote, frozen=True, array_like=True):
+class _ManifestNote(msgspec.Struct, frozen=True, array_like=True):
+    info: ObjectInfo  # as it was listed before it was read
     manifest: MediaManifest
 
 

@@ -16,7 +16,6 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.media.object_notes import ObjectNote
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.records import NOT_JSON
 from frametally.rules.segment_counts import SegmentCounting, counting_of
@@ -91,7 +90,7 @@ class SourceSpan(msgspec.Struct, frozen=True, array_like=True):
     stretches: tuple[tuple[int, int], ...] = ()
 
 
-class SegmentNote(ObjectNote, frozen=True, array_like=True):
+class SegmentNote(msgspec.Struct, frozen=True, array_like=True):
     """What planning needs of one segment.
 
     Attributes:
@@ -102,6 +101,7 @@ class SegmentNote(ObjectNote, frozen=True, array_like=True):
         counting: How its header's counts were counted; None: it has none of this version of the rules.
     """
 
+    info: ObjectInfo  # as it was listed before it was read
     model: str
     spans: tuple[SourceSpan, ...]
     days: tuple[int, ...]
