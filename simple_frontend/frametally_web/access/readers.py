@@ -22,7 +22,7 @@ _JSON = ("application/json", "application/problem+json")
 _TEXT = (*_JSON, "application/vnd.oai.openapi+json", "text/")
 _LEAST_BYTES = 500
 # What takes a few milliseconds where an answer is large; more saves little.
-_BROTLI_QUALITY, _GZIP_LEVEL = 4, 6
+_BROTLI_QUALITY, _GZIP_LEVEL = 4, 5
 
 Encoding = Literal["br", "gzip"]
 

@@ -52,7 +52,7 @@ class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=Tr
     check: str | None = None
 
 
-class FramesAnalysed(Answer, frozen=True, kw_only=True, gc=False):
+class FramesAnalysed(Answer, frozen=True, gc=False):
     """An interval with footage. An interval that is not listed has none.
 
     Attributes:

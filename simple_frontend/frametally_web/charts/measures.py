@@ -158,20 +158,19 @@ def _chart(
     coverage: Sequence[CoverageBucket],
     ends: Mapping[int, int],
 ) -> Chart:
+    new_interval = answers.FramesAnalysed
     return Chart(
         base_interval_s,
         _buckets(bars, coverage),
         [
-            answers.FramesAnalysed(
-                start_ms=bucket.start_ms,
-                end_ms=ends[bucket.start_ms],
-                source=bucket.source,
-                frames=bucket.frames,
-                slowest_fps=bucket.slowest_fps,
-                objects_missing=why_unknown(None, 0, 0, bucket.slowest_fps)
-                if bucket.objects is None
-                else None,
-                covered_s=seconds(bucket.covered_ms),
+            new_interval(
+                bucket.start_ms,
+                ends[bucket.start_ms],
+                bucket.source,
+                bucket.frames,
+                bucket.slowest_fps,
+                why_unknown(None, 0, 0, bucket.slowest_fps) if bucket.objects is None else None,
+                seconds(bucket.covered_ms),
             )
             for bucket in coverage
         ],
