@@ -11,11 +11,13 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
-from frametally.settings.loading import Settings
+from frametally.rules.segment_counts import SegmentCounting
+from frametally.settings.loading import Settings, load_settings
 
 _LEAST_S, _WARM_S = 0.5, 0.1
 """How long one measurement takes at least, CPU seconds; the first warms up."""
@@ -62,6 +64,7 @@ PRODUCER_STAGES = [
 ]
 END_TO_END_STAGES = [stage for stage in LIBRARY_OF if stage != "shrink"]
 """Of frames that are stored at their size."""
+PARTS_OF_STAGES = ["verify", "write segments, no counts"]
 
 
 def stage_costs(
@@ -82,7 +85,7 @@ def stage_costs(
         folder: Where stages may write.
         cores: How many processes work at the same time.
         rounds: How often each is measured; a stage and its library call take turns.
-        stages: Which, of `LIBRARY_OF`, or `verify`, which is a part of one of them.
+        stages: Which, of `LIBRARY_OF`, or `PARTS_OF_STAGES`, which are parts of these.
         libraries: Whether to measure the library calls, too.
     """
     context = multiprocessing.get_context("spawn")
@@ -336,7 +339,7 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
 
     messages = [encode(one) for one in announcements]
 
-    def write_segments() -> int:
+    def write_segments(counting: SegmentCounting | None) -> int:
         at = next(turn)
         frames = []
         for message, detections in zip(messages, found, strict=True):
@@ -355,7 +358,14 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
                     detections=detections,
                 )
             )
-        chain = SegmentChain(store, model=detector.model_id, log_id=f"log-{at}", topic="frames", partition=0)
+        chain = SegmentChain(
+            store,
+            model=detector.model_id,
+            log_id=f"log-{at}",
+            topic="frames",
+            partition=0,
+            counting=counting,
+        )
         chain.put(
             first_offset=0,
             next_offset=len(frames),
@@ -384,5 +394,6 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
         "verify": verify,
         "detect": detect,
         "detect, bare": detect_bare,
-        "write segments": write_segments,
+        "write segments": partial(write_segments, load_settings("consumer").segment_counting()),
+        "write segments, no counts": partial(write_segments, None),
     }
