@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable
 from itertools import count, groupby
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -13,14 +14,16 @@ from tests.examples import examples
 from tests.fakes.memory import ManualClock, MemoryStore
 
 from frametally import keys
+from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Misconfigured
+from frametally.opening import open_object_store
 from frametally.packs import pack_format
 from frametally.packs.pack_changes import add_frames
 from frametally.packs.pack_format import HEADER_BYTES, PackDamaged, index_bytes
 from frametally.packs.pack_keys import CAMERA_PACK_MS, MINUTE_MS, is_part_key, pack_of, part_key
 from frametally.packs.packed_store import PackedStore, delete_pictures
 from frametally.packs.packing import SETTLED_MS, pack_pictures
-from frametally.ports.object_store import Change, ObjectInfo, ObjectMissing
+from frametally.ports.object_store import Change, KeyRanges, ObjectInfo, ObjectMissing, list_unless
 from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement
 from frametally.segments.stored_frame import BadFrame, read_frame
@@ -121,6 +124,25 @@ def test_packing_leaves_an_object_per_source_and_minute_from_which_every_picture
     for key in (*EVERY_KEY, OLD_KEY):
         assert packed.get(key) == picture(key)
         assert packed.get_range(key, 5, 15) == picture(key)[5:15]
+
+
+def test_a_store_that_is_opened_lists_what_is_new_without_a_look_at_what_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_object_store(tmp_path.as_uri())
+    known, new = "metadata/model=m/log=l/frames-0-1.jsonl", "metadata/model=m/log=l/frames-0-2.jsonl"
+    for key in (known, new):
+        store.put(key, b"")
+    monkeypatch.delattr(FileStore, "list")
+    assert [info.key for info in list_unless(store, "metadata", KeyRanges([(known, known)]))] == [new]
+
+
+def test_frames_in_packs_that_are_known_are_left_out_of_what_is_new() -> None:
+    store = filled_store()
+    pack_all(store)
+    known = EVERY_KEY[1]
+    new = [info.key for info in list_unless(PackedStore(store), "images", KeyRanges([(known, known)]))]
+    assert new == sorted({*EVERY_KEY, OLD_KEY} - {known})
 
 
 def test_a_minute_that_grew_within_the_last_hour_is_left_alone() -> None:
