@@ -82,6 +82,12 @@ FIGURES = (
     ),
 )  # fmt: skip
 
+FLEET = (
+    "aggregation_late", "aggregation_late-2000000", "aggregation-spark", "planning_scale",
+    "dashboard_indexes", "frame_packs", "uploads", "playback", "handing_over", "fleet",
+)  # fmt: skip
+"""The results whose goals are those of a large fleet."""
+
 _FRONT_INTRO = """\
 # Performance
 
@@ -93,6 +99,14 @@ them to these. An absolute number says as much about the machine
 (two cores) as about frametally: read the ratios.
 """
 
+_FLEET_INTRO = """\
+## Goals for a large fleet
+
+What [a thousand cameras](fleet.md) need of one installation, reached or not.
+"""
+
+_GOAL_COLUMNS = ["goal", "to reach", "measured", "reached"]
+
 _INTRO = """\
 # Performance: all results
 
@@ -103,7 +117,7 @@ what else it was doing as about frametally: read the ratios.
 
 
 def front(results: Sequence[Result]) -> str:
-    """Return the page of ten figures.
+    """Return the page of ten figures, and of a large fleet's goals.
 
     Raises:
         KeyError: A figure's result, table, row or column is not there.
@@ -111,7 +125,13 @@ def front(results: Sequence[Result]) -> str:
     by_name = {result.name: result for result in results}
     columns = ["what", "frametally", "beside", "ratio", "command"]
     rows = [_figure(figure, by_name[figure.result]) for figure in FIGURES]
-    return "\n".join([_FRONT_INTRO, *_table(columns, rows)])
+    goals: list[list[Cell]] = [
+        [by_name[name].title, goal.what, _bound(goal), goal.measured, _yes(goal), _script(by_name[name])]
+        for name in FLEET
+        for goal in by_name[name].goals
+    ]
+    of_fleet = _table(["what", *_GOAL_COLUMNS, "command"], goals)
+    return "\n".join([_FRONT_INTRO, *_table(columns, rows), _FLEET_INTRO, *of_fleet])
 
 
 def _figure(figure: Figure, result: Result) -> list[Cell]:
@@ -125,9 +145,12 @@ def _figure(figure: Figure, result: Result) -> list[Cell]:
         measured, beside = goal.measured, goal.at_most
     assert isinstance(measured, int | float)  # noqa: S101
     assert isinstance(beside, int | float)  # noqa: S101
-    script = f"`{' '.join(result.command.split()[:2])}`"
     named = f"{_cell(beside)}: {figure.beside_what}"
-    return [figure.what, measured, named, f"{measured / beside:.2f}", script]
+    return [figure.what, measured, named, f"{measured / beside:.2f}", _script(result)]
+
+
+def _script(result: Result) -> str:
+    return f"`{' '.join(result.command.split()[:2])}`"
 
 
 def page(results: Sequence[Result]) -> str:
@@ -149,7 +172,7 @@ def _section(result: Result) -> str:
     ]
     if result.goals:
         lines += _table(
-            ["goal", "to reach", "measured", "reached"],
+            _GOAL_COLUMNS,
             [[goal.what, _bound(goal), goal.measured, _yes(goal)] for goal in result.goals],
         )
     for table in result.tables:

@@ -116,9 +116,13 @@ def test_the_page_is_what_the_committed_results_say() -> None:
         assert result.date in page.PAGE.read_text("utf-8")
 
 
-def test_the_front_page_of_performance_is_one_table_of_ten_rows() -> None:
-    text = benchmark("performance_page").FRONT.read_text("utf-8")
-    assert text.count("\n| ") == 2 + 10  # with the head and the rule below it
+def test_the_front_page_of_performance_has_ten_figures_and_each_goal_of_a_large_fleet() -> None:
+    page = benchmark("performance_page")
+    figures, goals = page.FRONT.read_text("utf-8").split(page._FLEET_INTRO)
+    assert figures.count("\n| ") == 2 + 10  # with the head and the rule below it
+    of_fleet = [result for result in benchmark("results").load_all() if result.name in page.FLEET]
+    assert len(of_fleet) == len(page.FLEET)
+    assert goals.count("\n| ") == 2 + sum(len(result.goals) for result in of_fleet)
 
 
 def test_the_cameras_a_core_in_the_operations_page_are_those_that_were_measured() -> None:
