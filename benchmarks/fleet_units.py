@@ -40,6 +40,8 @@ DAY_MS, MODEL, LOG_ID, TOPIC = 1_772_323_200_000, "fleet", "log", "frames"
 LABELS = ["car", "person", "bus", "truck", "bicycle"]
 FPS, MINUTES, SEGMENT_FRAMES, PARTITIONS = 5, 10, 500, 8
 INDEX_CAMERAS = 4
+LAST_HOUR = 23 * 60
+"""The minute of a day from which on a later round has other counts."""
 MOST_BOXES = 7
 
 
@@ -218,7 +220,7 @@ class Indexed(NamedTuple):
     Attributes:
         rows: How many there are in the end.
         publish: All days, one after the other.
-        again: The last day once more, with one row changed.
+        again: The last day once more, with one hour of each camera changed, as in a round.
         year: The chart of all days by day, of all cameras.
         day: The chart of one day by hours, of one camera.
     """
@@ -290,7 +292,7 @@ def day_of_rows(day: int, *, sequence: int) -> tuple[Run, list[IntervalCount], l
             of_minute = {"model": MODEL, "source": source, "interval_start_ms": at_ms, "interval_s": 60}
             coverage.append(Coverage(frames=60 * FPS, **of_minute))  # type: ignore[arg-type]
             for number, label in enumerate(LABELS[:3]):
-                detections = 1 + (minute * 7 + number + sequence * (minute == 0)) % 40
+                detections = 1 + (minute * 7 + number + sequence * (minute >= LAST_HOUR)) % 40
                 seen = Evidence(
                     image_path=keys.image_key(source, at_ms, "ab" * 32, minute), captured_at_ms=at_ms, count=1
                 )

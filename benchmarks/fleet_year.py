@@ -42,7 +42,8 @@ class Measured:
             (`nothing new`), messages or objects.
         calls: By stage and kind, how calls to S3 grow with frames.
         listings: How LIST requests of a round with nothing new grow with segments.
-        again: By index, what a day costs that is published again with one row changed, to one that is new.
+        again: By index, what a day costs that is published again with one hour of each camera changed, to one
+            that is new.
         last: The largest size of counting.
         log_bytes: What a message takes on Kafka's disk.
         requests: The largest number of frames through all stages.
@@ -123,8 +124,8 @@ class Year:
         return list(self.measured.again)
 
     def day_published(self, index: str) -> float:
-        """Return how often a row is published: once, and by a late frame in each later round."""
-        return 1 + self.measured.again[index] * DAY_S / ROUND_S / 2
+        """Return what all rounds of a day take, to a new day; none takes more than the last."""
+        return self.measured.again[index] * DAY_S / ROUND_S
 
     # Bytes.
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -14,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.fakes.count_indexes import ADAPTERS, everything, opened
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_count as count
 from tests.fakes.records import make_coverage as coverage
@@ -44,79 +43,16 @@ DAY_MS = 1_767_225_600_000
 MINUTE_MS = 60_000
 
 
-@contextmanager
-def sqlite() -> Iterator[tuple[str, None]]:
-    with tempfile.TemporaryDirectory() as folder:
-        yield f"sqlite:///{folder}/index.sqlite", None
-
-
-def postgres() -> AbstractContextManager[Any]:
-    from postgres_schemas import fresh_schema
-
-    return fresh_schema()
-
-
-def elasticsearch() -> AbstractContextManager[Any]:
-    from elasticsearch_indices import fresh_alias
-
-    return fresh_alias()
-
-
-def sharded() -> AbstractContextManager[Any]:
-    from elasticsearch_indices import fresh_alias
-
-    return fresh_alias(shards=3)
-
-
-# A further adapter is one more line: a context with the URL of an empty index, and how to log in.
-ADAPTERS = [
-    sqlite,
-    *(pytest.param(real, marks=pytest.mark.services) for real in (postgres, elasticsearch, sharded)),
-]
-
-
 @pytest.fixture(params=ADAPTERS, ids=lambda adapter: adapter.__name__)
 def new_index(request: pytest.FixtureRequest) -> Iterator[Callable[[], CountIndex]]:
     """Opens one index, as often as it is called: each call as another process would."""
-    with ExitStack() as stack:
-        url, access = stack.enter_context(request.param())
-
-        def make() -> CountIndex:
-            index = open_count_index(url, access)
-            stack.callback(index.close)
-            return index
-
+    with opened(request.param) as make:
         yield make
 
 
 @pytest.fixture
 def index(new_index: Callable[[], CountIndex]) -> CountIndex:
     return new_index()
-
-
-def everything(index: CountIndex) -> tuple[Any, ...]:
-    """All that a reader can see."""
-    return (
-        index.current_runs(),
-        index.series(),
-        [
-            (
-                index.labels(series.model),
-                index.sources(series.model),
-                index.histogram(
-                    CountQuery(
-                        model=series.model,
-                        base_interval_s=series.base_interval_s,
-                        interval_s=series.base_interval_s,
-                    )
-                ),
-                index.evidence(
-                    CountQuery(model=series.model, base_interval_s=series.base_interval_s), limit_per_label=9
-                ),
-            )
-            for series in index.series()
-        ],
-    )
 
 
 def test_what_is_asked_in_one_moment_is_of_one_state_whatever_is_published_meanwhile(

@@ -27,7 +27,7 @@ from frametally.ports.steps import rolled_steps
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.settings.access import ServerAccess
-from frametally_search.index.documents import documents, packed_in
+from frametally_search.index.documents import documents, packed_in, run_mark
 from frametally_search.index.search_access import DEFAULT_ALIAS, MAPPINGS, STAGES, ElasticsearchCluster
 
 DAY_MS = keys.day_start_ms("2026-01-01")
@@ -61,6 +61,14 @@ def records(draw: st.DrawFn) -> tuple[int, list[IntervalCount], list[Coverage]]:
     return interval_s, list(counts.values()), list(coverage.values())
 
 
+def fields_by_id(
+    interval_s: int, counts: list[IntervalCount], coverage: list[Coverage]
+) -> dict[str, dict[str, Any]]:
+    """The documents of a run that keeps nothing."""
+    made = documents(run(interval_s), run_mark(run(interval_s), {}), counts, coverage, {})
+    return {document.id: document.source for document in made}
+
+
 def cells_of(made: dict[str, dict[str, Any]]) -> dict[int, Packed]:
     """What is packed, by step."""
     found = {}
@@ -76,7 +84,7 @@ def cells_of(made: dict[str, dict[str, Any]]) -> dict[int, Packed]:
 @given(records())
 def test_each_step_holds_the_whole_run_once(made: tuple[int, list[IntervalCount], list[Coverage]]) -> None:
     interval_s, counts, coverage = made
-    found = {document.id: document.source for document in documents(run(interval_s), counts, coverage)}
+    found = fields_by_id(interval_s, counts, coverage)
     rows = [fields for fields in found.values() if fields["kind"] in ("count", "coverage")]
     assert len(rows) == len(counts) + len(coverage)
     packed = cells_of(found)
@@ -96,10 +104,10 @@ def test_the_same_run_has_the_same_documents_in_any_order(
     made: tuple[int, list[IntervalCount], list[Coverage]], chance: random.Random
 ) -> None:
     interval_s, counts, coverage = made
-    first = {document.id: document.source for document in documents(run(interval_s), counts, coverage)}
+    first = fields_by_id(interval_s, counts, coverage)
     chance.shuffle(counts)
     chance.shuffle(coverage)
-    again = {document.id: document.source for document in documents(run(interval_s), counts, coverage)}
+    again = fields_by_id(interval_s, counts, coverage)
     assert again.keys() == first.keys()
     for step_s, packed in cells_of(first).items():
         assert differing_sources([packed, cells_of(again)[step_s]]) == set()
@@ -108,7 +116,7 @@ def test_the_same_run_has_the_same_documents_in_any_order(
 
 
 def test_packed_cells_that_are_changed_or_gone_are_nothing() -> None:
-    [fields] = [one.source for one in documents(run(86_400), [], [])]
+    [fields] = fields_by_id(86_400, [], []).values()
     assert packed_in(fields)
     for damaged in (None, {}, {"packed": "no"}, {"packed": fields["packed"][:-4]}):
         assert packed_in(damaged) is None
@@ -117,7 +125,7 @@ def test_packed_cells_that_are_changed_or_gone_are_nothing() -> None:
 def test_what_comes_twice_is_poison() -> None:
     record = make_coverage(DAY_MS, source="a")
     with pytest.raises(Poison, match="counts something twice"):
-        list(documents(run(60), [], [record, record]))
+        fields_by_id(60, [], [record, record])
 
 
 @pytest.mark.parametrize(

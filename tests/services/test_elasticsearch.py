@@ -37,6 +37,7 @@ from frametally.settings.fields import SecretStr
 from frametally_cli.main import main
 from frametally_search.index import publication as elasticsearch_publication
 from frametally_search.index import search_access
+from frametally_search.index.documents import documents
 from frametally_search.index.queries import Moment
 from frametally_search.indexer import index_runs
 
@@ -100,6 +101,22 @@ def index_of(url: str) -> str:
     """The index behind the alias of a URL."""
     *_, name = urlsplit(url.removeprefix("elasticsearch+")).path.split("/")
     return f"{name or search_access.DEFAULT_ALIAS}-v2"
+
+
+class Died(Exception):
+    """Stands for the end of the process."""
+
+
+def before_document(patch: pytest.MonkeyPatch, number: int, act: Callable[[], None]) -> None:
+    """Have the indexer `act` in mid-publication, before it sends its `number`-th document."""
+
+    def interrupted(*arguments: Any) -> Iterator[Any]:
+        for at, document in enumerate(documents(*arguments)):
+            if at == number:
+                act()
+            yield document
+
+    patch.setattr(elasticsearch_publication, "documents", interrupted)
 
 
 def of_model(admin: Elasticsearch, place: tuple[str, ServerAccess], model: str, **terms: Any) -> list[Any]:
@@ -255,22 +272,19 @@ def test_a_read_only_index_is_one_line_and_nothing_is_lost(block: str, admin: El
         assert total(index, "m") == 6
 
 
-def test_what_is_refused_with_429_is_tried_again_until_it_is_taken(admin: Elasticsearch) -> None:
+def test_what_is_refused_with_429_is_tried_again_until_it_is_taken(
+    admin: Elasticsearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
         name = index_of(url)
         block = "index.blocks.read_only_allow_delete"  # answers 429
         admin.indices.put_settings(index=name, settings={block: True})
-        given: list[int] = []
-
-        def records() -> Iterator[IntervalCount]:
-            for number in range(5_000):
-                given.append(number)
-                yield count("m", number)
-
-        publication = threading.Thread(target=index.publish, args=(run("m"), records(), [coverage("m")]))
+        is_sent = threading.Event()
+        before_document(monkeypatch, 2_000, is_sent.set)
+        counts = [count("m", number) for number in range(5_000)]
+        publication = threading.Thread(target=index.publish, args=(run("m"), counts, [coverage("m")]))
         publication.start()
-        while len(given) < 2_000:  # the first request is on its way
-            publication.join(0.01)
+        assert is_sent.wait(60)  # the first request is on its way
         admin.indices.put_settings(index=name, settings={block: None})
         publication.join()
         assert total(index, "m") == 5_000
@@ -301,22 +315,24 @@ def test_replays_add_nothing(
 
 
 def test_what_a_broken_attempt_of_the_same_run_left_behind_is_not_counted(
-    shared: CountIndex, admin: Elasticsearch, place: tuple[str, ServerAccess], model: str
+    shared: CountIndex,
+    admin: Elasticsearch,
+    place: tuple[str, ServerAccess],
+    model: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def broken() -> Iterator[IntervalCount]:
-        yield from (count(model, number, detections=9) for number in range(2_500))
-        raise OSError("the disk is gone")
+    def die() -> None:
+        raise Died
 
-    with pytest.raises(OSError, match="the disk is gone"):
-        shared.publish(run(model), broken(), [coverage(model)])
+    counts = [count(model, number, detections=9) for number in range(2_600)]
+    before_document(monkeypatch, 2_500, die)
+    with pytest.raises(Died):
+        shared.publish(run(model), counts, [coverage(model)])
+    monkeypatch.undo()
     assert len(of_model(admin, place, model)) > 1_000  # some were sent
     assert shared.publish(run(model), [count(model)], [coverage(model)])
     assert total(shared, model) == 1
     assert {hit["_source"].get("detections", 1) for hit in of_model(admin, place, model)} == {1}
-
-
-class Died(Exception):
-    """Stands for the end of the process."""
 
 
 def test_killed_at_any_request_the_next_time_it_converges_and_leaves_nothing_behind(
@@ -415,14 +431,16 @@ def test_a_run_published_just_before_another_is_flipped_harms_neither(
     published: bool,
 ) -> None:
     check = elasticsearch_publication._check_all_are_there
+    flipped: list[str] = []
 
     def publish(sequence: int) -> bool:
         counts = [count(model, number, detections=sequence) for number in range(50)]
         return shared.publish(run(model, sequence), counts, [coverage(model)])
 
-    def then_the_other(cluster: Any, index: str, one: Run, sent: set[str]) -> None:
-        check(cluster, index, one, sent)
-        if one.sequence == first:
+    def then_the_other(cluster: Any, index: str, mark: str, sent: set[str]) -> None:
+        check(cluster, index, mark, sent)
+        if f"run={first:06d}-" in mark and not flipped:
+            flipped.append(mark)
             assert publish(between)
 
     monkeypatch.setattr(elasticsearch_publication, "_check_all_are_there", then_the_other)
@@ -504,30 +522,19 @@ def test_who_names_an_authority_reaches_only_a_server_that_it_vouches_for(
                 assert "\n" not in str(raised.value)
 
 
-class KillingHalfWay(list[IntervalCount]):
-    """Counts whose server dies while they are read."""
-
-    def __init__(self, kill: Callable[[], None], counts: list[IntervalCount]) -> None:
-        super().__init__(counts)
-        self._kill = kill
-
-    def __iter__(self) -> Iterator[IntervalCount]:
-        for number, one in enumerate(super().__iter__()):
-            if number == len(self) // 2:
-                self._kill()
-            yield one
-
-
 @pytest.mark.timeout(900)  # it starts twice
-def test_a_server_that_is_killed_in_mid_bulk_and_comes_back_has_lost_nothing() -> None:
+def test_a_server_that_is_killed_in_mid_bulk_and_comes_back_has_lost_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     many = [count("m", number) for number in range(10_000)]
     with folder_for_anyone() as folder, OwnServer("elasticsearch", folder) as own:
         values: Mapping[str, str] = own.values
         with closing(open_count_index(values["URL"], access_of(values))) as index:
             assert index.publish(run("m"), [count("m", detections=7)], [coverage("m")])
-            killing = KillingHalfWay(lambda: own.signal(signal.SIGKILL), many)
+            before_document(monkeypatch, 5_000, lambda: own.signal(signal.SIGKILL))
             with pytest.raises(Retryable, match="check the server and try again") as raised:
-                index.publish(run("m", 2), killing, [coverage("m")])
+                index.publish(run("m", 2), many, [coverage("m")])
+            monkeypatch.undo()
             assert "\n" not in str(raised.value)
             with pytest.raises(Retryable):
                 index.series()

@@ -1,7 +1,8 @@
 """A run's records as documents: a row each of the base interval, what each day shows, and the packed steps.
 
-A document's `_id` begins with the run that it belongs to and is the same however often it is made, so that
-what is sent again adds nothing, and a reader names the documents of a run that it needs.
+A document's `_id` begins with the mark of the run that wrote it and is the same however often it is made, so
+that what is sent again adds nothing, and a reader names the documents of a run that it needs. With other kept
+parts (`day_cells.parts`) a run has another mark: one mark means one set of documents.
 """
 
 from __future__ import annotations
@@ -16,14 +17,18 @@ from typing import Any, NamedTuple
 import msgspec
 
 from frametally import keys
+from frametally.adapters.day_cells.parts import Parts, parts_in, sources_by_hour, writer_at
+from frametally.adapters.day_cells.storage import decode_packed
 from frametally.books.runs import check_record
 from frametally.errors import Poison
 from frametally.ports.count_index import IndexDamaged
 from frametally.records import Coverage, Evidence, IntervalCount, Run, decode, encode
 from frametally.rules.evidence import busiest
+from frametally.rules.times import HOUR_MS
 
 _FASTEST = 1
-_ROWS_AT_ONCE = 2_000
+ROWS = {"terms": {"kind": ["count", "coverage"]}}
+"""Selects the documents that belong to parts."""
 CURRENT = "current"
 """The routing of the documents that name current runs: they lie in one shard, whichever it is."""
 
@@ -35,16 +40,25 @@ class Document(NamedTuple):
     source: dict[str, Any]
 
 
-def run_key(run: Run) -> str:
-    """Return what a run's documents carry: all that tells it from others, as its folder in the store."""
+def run_mark(run: Run, unchanged: Parts) -> str:
+    """Return what a run's documents carry: its folder in the store, and a digest of the parts it keeps."""
     folder = keys.run_folder(run.model, run.params, run.interval_s, run.day, run.run_id)
-    return folder.removeprefix(f"{keys.OUTPUT}/")
+    key = folder.removeprefix(f"{keys.OUTPUT}/")
+    digest = hashlib.blake2b(msgspec.json.encode(sorted(unchanged.items())), digest_size=8).hexdigest()
+    return f"{key}#{digest}" if unchanged else key
 
 
-def documents_of_run(run: Run) -> dict[str, Any]:
-    """Select all documents of a run but the one that makes it current."""
-    of_run = {"term": {"run": run_key(run)}}
-    return {"bool": {"filter": [of_run], "must_not": [{"term": {"kind": "run"}}]}}
+def documents_of_run(mark: str) -> dict[str, Any]:
+    """Select all documents that a run wrote but the one that makes it current."""
+    return {"bool": {"filter": [{"term": {"run": mark}}], "must_not": [{"term": {"kind": "run"}}]}}
+
+
+def rows_of_parts(parts: Parts) -> Iterator[dict[str, Any]]:
+    """Select the rows of some parts, by a query per writer, hour and some hundred sources."""
+    for writer, hour_ms, sources in sources_by_hour(parts):
+        of_hour: dict[str, Any] = {"interval_start_ms": {"gte": hour_ms, "lt": hour_ms + HOUR_MS}}
+        filters = [{"term": {"run": writer}}, {"terms": {"source": sources}}, {"range": of_hour}]
+        yield {"bool": {"filter": filters}}
 
 
 def current_id(model: str, interval_s: int, day: str) -> str:
@@ -52,9 +66,9 @@ def current_id(model: str, interval_s: int, day: str) -> str:
     return f"current/{model}/{interval_s}/{day}"
 
 
-def current_document(run: Run) -> dict[str, Any]:
+def current_document(run: Run, mark: str) -> dict[str, Any]:
     """Return what says that this run is current."""
-    return {"kind": "run", **_of_run(run), "record": encode(run).decode()}
+    return {"kind": "run", **_of_run(run, mark), "record": encode(run).decode()}
 
 
 def gone_document(model: str, interval_s: int, day: str) -> dict[str, Any]:
@@ -67,7 +81,8 @@ def current_run(document: Mapping[str, Any]) -> Run:
     with suppress(Poison):
         run = decode(document["record"].encode(), Run)
         # A release that knows more fields of a run writes the record of the same run with other bytes.
-        if {**current_document(run), "record": document["record"]} == document:
+        expected = {**current_document(run, document["run"]), "record": document["record"]}
+        if expected == document and document["run"].partition("#")[0] == run_mark(run, {}):
             return run
     raise IndexDamaged(f"its entry for {document['day']} ({document['model']}, {document['interval_s']} s)")
 
@@ -82,12 +97,22 @@ def frames_id(run: str, label: str, source: str, start_ms: int | None) -> str:
     return _id(run, *(("day", label, source) if start_ms is None else ("count", label, source, start_ms)))
 
 
-def documents(run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> Iterator[Document]:
-    """Give all documents of a run but the one that makes it current. Raises `Poison`."""
+def documents(
+    run: Run, mark: str, counts: Iterable[IntervalCount], coverage: Iterable[Coverage], parts: Parts
+) -> Iterator[Document]:
+    """Give all documents of a run but the one that makes it current, those that it keeps among them.
+
+    Raises:
+        Poison: A record of another model, interval or day, or one that comes twice.
+    """
     from frametally.adapters.day_cells.cells import CellPacker, CountedTwice  # numpy takes long
 
-    of_run = _of_run(run)
-    key = of_run["run"]
+    def row(kind: str, record: IntervalCount | Coverage, fields: dict[str, Any], *place: str) -> Document:
+        writer = str(writer_at(parts, record.source, record.interval_start_ms, mark))
+        document_id = _id(writer, kind, *place, record.interval_start_ms)
+        return Document(document_id, {**of_run, "run": writer, "kind": kind, **fields})
+
+    of_run = _of_run(run, mark)
     packer = CellPacker(keys.day_start_ms(run.day), run.interval_s)
     of_day: dict[tuple[str, str], list[Evidence]] = {}
     for count in counts:
@@ -95,21 +120,24 @@ def documents(run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Cove
         packer.add_counts([count])
         place = count.label, count.source
         of_day[place] = busiest([*of_day.get(place, ()), *count.evidence])
-        fields = {**of_run, "kind": "count", **_count_fields(count)}
-        yield Document(frames_id(key, *place, count.interval_start_ms), fields)
+        yield row("count", count, _count_fields(count), *place)
     for record in coverage:
         check_record(record, run)
         packer.add_coverage([record])
-        document_id = _id(key, "coverage", record.source, record.interval_start_ms)
-        yield Document(document_id, {**of_run, "kind": "coverage", **_coverage_fields(record)})
+        yield row("coverage", record, _coverage_fields(record), record.source)
     for (label, source), frames in of_day.items():
-        fields = {"kind": "day", "label": label, "source": source, "evidence": _frame_fields(frames)}
-        yield Document(frames_id(key, label, source, None), {**of_run, **fields})
+        fields: dict[str, Any] = {
+            "kind": "day",
+            "label": label,
+            "source": source,
+            "evidence": _frame_fields(frames),
+        }
+        yield Document(frames_id(mark, label, source, None), {**of_run, **fields})
     try:
-        for step_s, packed in packer.pack():
+        for step_s, packed in packer.pack(parts):
             body = base64.b64encode(zlib.compress(packed, _FASTEST)).decode()
             fields = {"kind": "cells", "step_s": step_s, "packed": body}
-            yield Document(cells_id(key, step_s), {**of_run, **fields})
+            yield Document(cells_id(mark, step_s), {**of_run, **fields})
     except CountedTwice as error:
         raise Poison(f"run {run.prefix} counts something twice, so frametally does not index it") from error
 
@@ -121,14 +149,20 @@ def packed_in(document: Mapping[str, Any] | None) -> bytes | None:
     return None
 
 
+def parts_in_cells(document: Mapping[str, Any] | None) -> Parts | None:
+    """Return the parts in a document of cells of the base interval; None where it is not as written."""
+    packed = packed_in(document)
+    return None if packed is None else parts_in(decode_packed(packed))
+
+
 def _id(run: str, kind: str, *place: object) -> str:
     digest = hashlib.blake2b(msgspec.json.encode([kind, *place]), digest_size=16).hexdigest()
     return f"{run}#{digest}"
 
 
-def _of_run(run: Run) -> dict[str, Any]:
+def _of_run(run: Run, mark: str) -> dict[str, Any]:
     return {
-        "run": run_key(run),
+        "run": mark,
         "model": run.model,
         "interval_s": run.interval_s,
         "day": run.day,

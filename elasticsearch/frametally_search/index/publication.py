@@ -2,46 +2,56 @@
 
 The order of effects that makes it atomic:
 
-1. the day's current run is read, with the number of its last change: this one or a later one there, nothing
-   is done;
-2. the run's documents are indexed, each under the `_id` that it always has; every action is accounted for;
+1. the day's current run is read, with its parts and the number of its last change: this one or a later one
+   there, nothing is done;
+2. the run's documents are indexed, except the parts that the current run has alike, each under the
+   `_id` that it always has; every action is accounted for;
 3. they are made visible and counted: exactly as many as were sent, or it ends here;
-4. the day's document of the current run is replaced, on condition that it is still the one of step 1;
-5. the documents of older runs of the day are deleted.
+4. the day's document of the current run is replaced, on condition that it is still the one of step 1; else it
+   begins again, as the parts that it keeps may be deleted by now;
+5. the documents of older runs of the day are deleted, except the parts that the run keeps.
 
-Queries read documents of current runs only, all in one point in time: until 4 the old sums, from then on the
-new ones. Killed before 4, nothing has happened; the next time the same documents come under the same `_id`s.
-Step 5 removes what no query reads; killed in it, the rest goes when a run of the day is published next.
+Queries read documents that current runs name, all in one point in time: until 4 the old sums, from then on
+the new ones. Killed before 4, nothing has happened; the next time the same documents come under the same
+`_id`s. Step 5 removes what no query reads; killed in it, the rest goes when the day is published next.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Container, Iterable, Iterator
-from contextlib import suppress
-from typing import Any
+from collections.abc import Container, Iterable, Iterator, Mapping
+from contextlib import nullcontext, suppress
+from typing import Any, NamedTuple
 
 from elasticsearch.exceptions import ConflictError, NotFoundError
 
 from elasticsearch import Elasticsearch, helpers
+from frametally.adapters.day_cells import parts as day_parts
+from frametally.adapters.day_cells.parts import DayPart, Parts, WrittenPart
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.ports.count_index import IndexDamaged
 from frametally.records import Coverage, IntervalCount, Run
 from frametally.rules.current_run import is_newer
 from frametally_search.index.documents import (
     CURRENT,
+    ROWS,
+    Document,
+    cells_id,
     current_document,
     current_id,
     current_run,
     documents,
     documents_of_run,
     gone_document,
-    run_key,
+    parts_in_cells,
+    rows_of_parts,
+    run_mark,
 )
-from frametally_search.index.queries import moment
+from frametally_search.index.queries import Moment, moment
 from frametally_search.index.search_access import ElasticsearchCluster, index_name, reason_of
 
 _ACTIONS_PER_REQUEST = 2_000
+_PARTS_AT_ONCE = 10_000
 _BYTES_PER_REQUEST = 10_000_000
 _RETRIES = 7
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
@@ -53,28 +63,48 @@ def publish(
 ) -> bool:
     """Make `run` the current one, as `CountIndex.publish` says; if it raises, readers see what they saw."""
     index = index_name(cluster.alias)
-    before, condition = _current(cluster, index, run)
-    if before is not None and not is_newer(run, before):
+    current = _current(cluster, index, run)
+    if not is_newer(run, current.run):
         return False
+    counts, coverage = [*counts], [*coverage]
+    digests = day_parts.part_digests(counts, coverage)
+    while not (is_published := _replace(cluster, run, current, counts, coverage, digests)):
+        current = _current(cluster, index, run)
+        if not is_newer(run, current.run):
+            break
+    # What is left behind no query reads, and it goes with the day's next run.
+    with suppress(Retryable):
+        _delete_superseded(cluster, index, run)
+    return is_published
+
+
+def _replace(
+    cluster: ElasticsearchCluster,
+    run: Run,
+    current: _Current,
+    counts: Iterable[IntervalCount],
+    coverage: Iterable[Coverage],
+    digests: Mapping[DayPart, int],
+) -> bool:
+    """Write what a run does not keep of the current one, and replace it: False if it is current no more."""
+    index = index_name(cluster.alias)
+    unchanged = day_parts.kept_parts(digests, _parts(cluster, index, run, current.mark) or {})
+    mark = run_mark(run, unchanged)
+    parts = day_parts.parts_of_run(digests, unchanged, mark)
     try:
-        sent = _index_documents(cluster, index, documents(run, counts, coverage))
-        _check_all_are_there(cluster, index, run, sent)
+        sent = _index_documents(cluster, index, mark, documents(run, mark, counts, coverage, parts))
+        _check_all_are_there(cluster, index, mark, sent)
     except Poison:
-        if _current(cluster, index, run)[0] != run:
+        if is_newer(run, _current(cluster, index, run).run):  # so no current run keeps parts of it
             with cluster.asked() as client:
                 client.indices.refresh(index=index)
-            _delete(cluster, index, {"term": {"run": run_key(run)}})
+            _delete(cluster, index, documents_of_run(mark))
         raise
-    while not _flip(cluster, index, run, condition):
-        before, condition = _current(cluster, index, run)
-        if before is not None and not is_newer(run, before):
-            if before != run:
-                _delete(cluster, index, {"term": {"run": run_key(run)}})
-            return False
-    # It is published; what is left behind no query reads, and it goes with the day's next run.
-    with suppress(Retryable):
-        _delete(cluster, index, _superseded(run))
-    return True
+    except Retryable:
+        if _current(cluster, index, run) == current:
+            raise
+        return False  # who published meanwhile may have deleted what was sent
+    return _flip(cluster, index, run, mark, current.condition)
 
 
 def remove(cluster: ElasticsearchCluster, model: str, interval_s: int, day: str) -> None:
@@ -107,8 +137,15 @@ def remove_damaged(cluster: ElasticsearchCluster) -> list[str]:
     return removed
 
 
-def _current(cluster: ElasticsearchCluster, index: str, run: Run) -> tuple[Run | None, dict[str, Any]]:
-    """Read the day's current run, and the condition by which a write replaces just that."""
+class _Current(NamedTuple):
+    """A day's current run and its mark, and the condition by which a write replaces just that."""
+
+    run: Run | None
+    mark: str
+    condition: dict[str, Any]
+
+
+def _current(cluster: ElasticsearchCluster, index: str, run: Run) -> _Current:
     with cluster.asked() as client:
         try:
             current = client.get(
@@ -117,18 +154,31 @@ def _current(cluster: ElasticsearchCluster, index: str, run: Run) -> tuple[Run |
         except NotFoundError as error:
             if error.body.get("found") is not False:
                 raise  # it is the index that is missing
-            return None, {"op_type": "create"}
+            return _Current(None, "", {"op_type": "create"})
     condition = {"if_seq_no": current["_seq_no"], "if_primary_term": current["_primary_term"]}
     document = current["_source"]
-    return None if document["kind"] == "gone" else current_run(document), condition
+    if document["kind"] == "gone":
+        return _Current(None, "", condition)
+    return _Current(current_run(document), document["run"], condition)
 
 
-def _index_documents(cluster: ElasticsearchCluster, index: str, made: Iterable[Any]) -> set[str]:
-    """Index the documents, account for every action, and return the `_id`s."""
+def _parts(cluster: ElasticsearchCluster, index: str, run: Run, mark: str) -> Parts | None:
+    """Read the parts of the day's run with that mark; None where its cells are not there as written."""
+    with cluster.asked() as client:
+        [cells] = client.mget(index=index, ids=[cells_id(mark, run.interval_s)])["docs"]
+    return parts_in_cells(cells.get("_source"))
+
+
+def _index_documents(
+    cluster: ElasticsearchCluster, index: str, mark: str, made: Iterable[Document]
+) -> set[str]:
+    """Index the documents with the mark, account for every action, and return the `_id`s."""
     sent: set[str] = set()
 
     def actions() -> Iterator[dict[str, Any]]:
         for document in made:
+            if document.source["run"] != mark:
+                continue
             sent.add(document.id)
             yield {"_index": index, "_id": document.id, "_source": document.source}
 
@@ -171,13 +221,13 @@ def _bulk(cluster: ElasticsearchCluster, client: Elasticsearch, actions: Iterabl
     return done
 
 
-def _check_all_are_there(cluster: ElasticsearchCluster, index: str, run: Run, sent: set[str]) -> None:
-    of_run = documents_of_run(run)
+def _check_all_are_there(cluster: ElasticsearchCluster, index: str, mark: str, sent: set[str]) -> None:
+    of_run = documents_of_run(mark)
     with cluster.asked() as client:
         client.indices.refresh(index=index)
         count = client.count(index=index, query=of_run)["count"]
         if count > len(sent):
-            # A run counts the same whoever counts it; what it did not send now was damaged before.
+            # One mark has the same documents whoever sends them; what was not sent now was damaged before.
             _delete(cluster, index, of_run, but=sent)
             client.indices.refresh(index=index)
             count = client.count(index=index, query=of_run)["count"]
@@ -187,13 +237,13 @@ def _check_all_are_there(cluster: ElasticsearchCluster, index: str, run: Run, se
         )
 
 
-def _flip(cluster: ElasticsearchCluster, index: str, run: Run, condition: dict[str, Any]) -> bool:
+def _flip(cluster: ElasticsearchCluster, index: str, run: Run, mark: str, condition: dict[str, Any]) -> bool:
     with cluster.asked() as client:
         try:
             client.index(
                 index=index,
                 id=current_id(run.model, run.interval_s, run.day),
-                document=current_document(run),
+                document=current_document(run, mark),
                 routing=CURRENT,
                 refresh=True,
                 **condition,
@@ -203,12 +253,54 @@ def _flip(cluster: ElasticsearchCluster, index: str, run: Run, condition: dict[s
     return True
 
 
-def _superseded(run: Run) -> dict[str, Any]:
-    """Select the documents of older runs of the day; another process may be publishing a newer one."""
-    same_sequence = [{"term": {"sequence": run.sequence}}, {"range": {"params": {"lt": run.params}}}]
-    older = [{"range": {"sequence": {"lt": run.sequence}}}, {"bool": {"filter": same_sequence}}]
-    day = _of_day(run.model, run.interval_s, run.day)
-    return {"bool": {"filter": [day, {"bool": {"should": older, "minimum_should_match": 1}}]}}
+def _delete_superseded(cluster: ElasticsearchCluster, index: str, run: Run) -> None:
+    """Delete what the current run of the day does not name of itself and of older runs."""
+    with moment(cluster) as now:
+        # Looked at after the moment began: whatever it shows of older runs, they are current no more.
+        current = _current(cluster, index, run)
+        parts = _parts(cluster, index, run, current.mark)
+        if current.run is None or parts is None:
+            return
+        of_day = _of_day(run.model, run.interval_s, run.day)
+        older = {"bool": {"filter": [of_day, _older(current.run, current.mark)]}}
+        writers = sorted({str(written.writer) for written in parts.values()} - {current.mark})
+        of_writers = {"bool": {"filter": [ROWS, {"terms": {"run": writers}}]}}
+        _delete(cluster, index, {"bool": {"filter": [older], "must_not": [of_writers]}}, now=now)
+        for writer in writers:
+            replaced = {
+                part: WrittenPart(writer, 0)
+                for part in _parts_there(now, writer)
+                if part not in parts or parts[part].writer != writer
+            }
+            for of_parts in rows_of_parts(replaced):
+                _delete(cluster, index, of_parts, now=now)
+
+
+def _parts_there(now: Moment, mark: str) -> Iterator[DayPart]:
+    """Give the parts of which there are rows that a run wrote."""
+    hour = {"field": "interval_start_ms", "fixed_interval": "1h"}
+    columns = [{"source": {"terms": {"field": "source"}}}, {"hour": {"date_histogram": hour}}]
+    composite: dict[str, Any] = {"size": _PARTS_AT_ONCE, "sources": columns}
+    while True:
+        aggregations = {"parts": {"composite": composite}}
+        page = now.search(documents_of_run(mark), size=0, aggs=aggregations)["aggregations"]["parts"]
+        for bucket in page["buckets"]:
+            yield day_parts.part_at(bucket["key"]["source"], bucket["key"]["hour"])
+        if "after_key" not in page:
+            return
+        composite["after"] = page["after_key"]
+
+
+def _older(run: Run, mark: str) -> dict[str, Any]:
+    """Select the documents of older runs, and those of the same one with another mark."""
+    same_params = {"filter": [{"term": {"params": run.params}}], "must_not": [{"term": {"run": mark}}]}
+    older_params = _any_of([{"range": {"params": {"lt": run.params}}}, {"bool": same_params}])
+    same_sequence = {"filter": [{"term": {"sequence": run.sequence}}, older_params]}
+    return _any_of([{"range": {"sequence": {"lt": run.sequence}}}, {"bool": same_sequence}])
+
+
+def _any_of(queries: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"bool": {"should": queries, "minimum_should_match": 1}}
 
 
 def _of_day(model: str, interval_s: int, day: str) -> dict[str, Any]:
@@ -217,11 +309,16 @@ def _of_day(model: str, interval_s: int, day: str) -> dict[str, Any]:
 
 
 def _delete(
-    cluster: ElasticsearchCluster, index: str, query: dict[str, Any], *, but: Container[str] = ()
+    cluster: ElasticsearchCluster,
+    index: str,
+    query: dict[str, Any],
+    *,
+    but: Container[str] = (),
+    now: Moment | None = None,
 ) -> None:
-    """Delete what is found except some `_id`s, by a search and bulk deletes."""
+    """Delete what is found now, or in a moment, except some `_id`s, by a search and bulk deletes."""
     query = {"bool": {"filter": [query], "must_not": [{"terms": {"kind": ["run", "gone"]}}]}}
-    with cluster.asked() as client, moment(cluster) as now:
-        ids = (hit["_id"] for hit in now.hits(query, source=False))
+    with cluster.asked() as client, moment(cluster) if now is None else nullcontext(now) as searched:
+        ids = (hit["_id"] for hit in searched.hits(query, source=False))
         actions = ({"_op_type": "delete", "_index": index, "_id": id} for id in ids if id not in but)
         _bulk(cluster, client, actions)

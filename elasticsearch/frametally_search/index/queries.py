@@ -82,6 +82,10 @@ class Moment:
             documents |= {hit["_id"]: hit["_source"] for hit in answer["hits"]["hits"]}
         return documents
 
+    def source(self, id: str, field: str) -> dict[str, Any]:
+        """Read one field of the document with this `_id`; nothing, if it is not there."""
+        return self.sources([id], field).get(id, {})
+
 
 @contextmanager
 def moment(cluster: ElasticsearchCluster) -> Iterator[Moment]:

@@ -215,7 +215,7 @@ _TIME = {"type": "date", "format": "epoch_millis"}
 _ONLY_FOUND = {"type": "keyword", "doc_values": False}
 _ONLY_KEPT = {"index": False, "doc_values": False}
 _PROPERTIES: dict[str, Any] = {
-    # Of every document: what it is (`run`, `count`, `coverage`, `day` or `cells`), and the run that it is of.
+    # Of every document: what it is (`run`, `count`, `coverage`, `day` or `cells`), and the run that wrote it.
     "kind": _KEYWORD,
     "run": _ONLY_FOUND,
     "model": _KEYWORD,

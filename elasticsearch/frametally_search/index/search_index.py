@@ -23,12 +23,15 @@ from frametally.settings.access import ServerAccess
 from frametally_search.index import publication as elasticsearch_publication
 from frametally_search.index.documents import (
     cells_id,
+    current_id,
     current_run,
     documents,
     documents_of_run,
     frames_id,
     packed_in,
-    run_key,
+    parts_in_cells,
+    rows_of_parts,
+    run_mark,
 )
 from frametally_search.index.queries import Moment, moment
 from frametally_search.index.search_access import ElasticsearchCluster, check, ensure
@@ -68,9 +71,15 @@ class ElasticsearchIndex(DayIndex[Moment]):
         self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
     ) -> list[str]:
         """Return the sources that are not as `publish` would write them; see `CountIndex`."""
-        wanted = {document.id: document.source for document in documents(run, counts, coverage)}
         with self._moment() as now:
-            stored = {hit["_id"]: hit["_source"] for hit in now.hits(documents_of_run(run))}
+            current = now.source(current_id(run.model, run.interval_s, run.day), "run")
+            mark = current.get("run", run_mark(run, {}))
+            parts = parts_in_cells(now.source(cells_id(mark, run.interval_s), "packed")) or {}
+            older = {part: written for part, written in parts.items() if written.writer != mark}
+            queries = [documents_of_run(mark), *rows_of_parts(older)]
+            stored = {hit["_id"]: _content(hit["_source"]) for query in queries for hit in now.hits(query)}
+        of_records = documents(run, mark, counts, coverage, parts)
+        wanted = {document.id: _content(document.source) for document in of_records}
         differing: set[str] = set()
         for id in wanted.keys() | stored.keys():
             pair = wanted.get(id), stored.get(id)
@@ -108,11 +117,15 @@ class ElasticsearchIndex(DayIndex[Moment]):
         """Read what there is at `version`, which is that of the moment."""
         runs: dict[Series, list[CurrentRun]] = {}
         newest: dict[str, int] = {}
-        current = [*self._read_runs(now)]
-        unread = outdated_numbers(current)
-        for number, run in current:
+        entries = {
+            int(hit["_seq_no"]): hit["_source"]
+            for hit in now.runs({"match_all": {}}, seq_no_primary_term=True)
+        }
+        current = {number: current_run(entry) for number, entry in entries.items()}
+        unread = outdated_numbers(current.items())
+        for number, run in current.items():
             if number not in unread:
-                day = CurrentRun(number, run_key(run), keys.day_start_ms(run.day))
+                day = CurrentRun(number, entries[number]["run"], keys.day_start_ms(run.day))
                 runs.setdefault(Series(run.model, run.interval_s), []).append(day)
                 newest[run.model] = max(number, newest.get(run.model, -1))
         for of_series in runs.values():
@@ -144,10 +157,10 @@ class ElasticsearchIndex(DayIndex[Moment]):
     def _read_frames(
         self, now: Moment, bars: Sequence[EvidenceBar], *, of_day: bool
     ) -> Iterator[tuple[EvidenceBar, list[Evidence]]]:
-        ids = [
-            frames_id(str(bar.run.mark), bar.label, bar.source, None if of_day else bar.start_ms)
-            for bar in bars
-        ]
+        ids = []
+        for bar in bars:
+            start_ms = None if of_day else bar.start_ms
+            ids.append(frames_id(str(bar.writer or bar.run.mark), bar.label, bar.source, start_ms))
         sources = now.sources(ids, "evidence")
         for bar, document_id in zip(bars, ids, strict=True):
             if document_id not in sources:
@@ -166,6 +179,11 @@ class ElasticsearchIndex(DayIndex[Moment]):
         if is_current and not is_whole:
             return IndexDamaged(f"{subject} on {keys.utc_day(run.day_ms)}")
         return MomentGone("a day was published while the count index was read; try again")
+
+
+def _content(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a document says, whichever run wrote it."""
+    return {name: value for name, value in document.items() if name not in ("params", "sequence")}
 
 
 def _differing_cells(pair: Iterable[Mapping[str, Any] | None]) -> set[str]:

@@ -6,13 +6,14 @@ Arrays, as a database reads them, and numpy adds them up, ten times as fast as r
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from frametally.adapters.day_cells.parts import DayPart, Parts, parts_in
 from frametally.adapters.day_cells.storage import DETECTIONS, SLOT, SOURCE, STORED_ROWS, Packed
 from frametally.ports.steps import rolled_steps
 from frametally.records import Coverage, IntervalCount
@@ -30,6 +31,8 @@ COVERED_MS = TRACKED
 _MOST_GROUPS = 20_000_000
 """Of a grid of bars, labels and sources that is counted through at once."""
 _UNKNOWN_RATE = 1
+_PART_BYTES = 200
+"""Of a part in memory."""
 
 
 class RunCells(NamedTuple):
@@ -37,16 +40,18 @@ class RunCells(NamedTuple):
 
     Attributes:
         together: The same, with all sources added up (their number is 0) where a long range reads them.
+        writers: Of the base interval, the runs under which the rows of parts lie; none: all under this one.
     """
 
     counts: Cells
     together: Cells
     coverage: Cells
+    writers: Mapping[DayPart, int | str] = {}
 
     @property
     def bytes(self) -> int:
-        """Size of its arrays."""
-        return sum(array.nbytes for array in self)
+        """Size of its arrays, and of its parts about."""
+        return sum(array.nbytes for array in self[:3]) + len(self.writers) * _PART_BYTES
 
 
 class CountedTwice(Exception):
@@ -80,8 +85,8 @@ class CellPacker:
             measures = record.frames, from_rate(record.analysed_fps), _or_unknown(objects)
             self._coverage.extend((*self._place(record, 0), *measures, _or_unknown(record.covered_ms)))
 
-    def pack(self) -> Iterator[tuple[int, bytes]]:
-        """Give each step, the base interval first, and what is stored of it.
+    def pack(self, parts: Parts) -> Iterator[tuple[int, bytes]]:
+        """Give each step, the base interval first, and what is stored of it: with that one, the parts.
 
         Raises:
             CountedTwice: A bar is.
@@ -91,6 +96,14 @@ class CellPacker:
         ranks = np.empty(len(labels), np.int64)
         ranks[[self._labels[name] for name in labels]] = np.arange(len(labels))
         counts[LABEL] = ranks[counts[LABEL]]
+        writers = {
+            writer: n for n, writer in enumerate(sorted({part.writer for part in parts.values()}, key=str))
+        }
+        of_parts = [
+            (self._sources[part.source], part.hour, writers[writer], digest)
+            for part, (writer, digest) in parts.items()
+            if part.source in self._sources  # a comparison may have fewer records than the index
+        ]
         for step_s in (self._base_s, *rolled_steps(self._base_s)):
             of_step = [
                 add_up(cells, cells[LABEL], cells[SLOT] * self._base_s // step_s, cells[SOURCE])
@@ -109,6 +122,7 @@ class CellPacker:
                 of_step[1][:STORED_ROWS].astype("<i8").tobytes(),
                 of_step[0][TRACKED].astype(kind).tobytes(),
                 of_step[1][COVERED_MS].astype("<i8").tobytes(),
+                *(([*writers], of_parts) if step_s == self._base_s else ()),
             )
             yield step_s, msgspec.msgpack.encode(packed)
 
@@ -147,9 +161,9 @@ def unpack(
         counts[LABEL] = of_label[counts[LABEL]]
         if (counts[LABEL, 1:] < counts[LABEL, :-1]).any():
             counts = np.ascontiguousarray(counts[:, np.argsort(counts[LABEL], kind="stable")])
-    if not is_long:
-        return RunCells(counts, counts, coverage)
-    return RunCells(counts, add_up(counts, counts[LABEL], counts[SLOT], 0).astype(counts.dtype), coverage)
+    writers = {part: writer for part, (writer, _) in parts_in(packed).items()}
+    together = add_up(counts, counts[LABEL], counts[SLOT], 0).astype(counts.dtype) if is_long else counts
+    return RunCells(counts, together, coverage, writers)
 
 
 def differing_sources(parts: Sequence[Packed]) -> set[str]:

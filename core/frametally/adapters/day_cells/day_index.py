@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from frametally import keys
 from frametally.adapters.day_cells.catalogue import CurrentRun, DayCatalogue, read_sources
 from frametally.adapters.day_cells.kept_cells import KeptCells
+from frametally.adapters.day_cells.parts import part_at
 from frametally.adapters.day_cells.storage import Packed
 from frametally.ports.base_index import BaseCountIndex
 from frametally.ports.count_index import (
@@ -33,12 +34,17 @@ MomentT = TypeVar("MomentT")
 
 
 class EvidenceBar(NamedTuple):
-    """A bar of a run that has evidence: of its base interval, or of its day."""
+    """A bar of a run that has evidence: of its base interval, or of its day.
+
+    Attributes:
+        writer: The run under which its row lies (see `WrittenPart`); None: under `run`.
+    """
 
     run: CurrentRun
     start_ms: int
     source: str
     label: str
+    writer: int | str | None = None
 
 
 class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
@@ -119,11 +125,11 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
         from frametally.adapters.day_cells import sums  # numpy takes long, and `status` needs none
 
         for batch in self._batches(now, catalogue, query, piece):
-            runs = {run.day_ms: run for run, _ in batch}
-            bars = [
-                EvidenceBar(runs[start_ms // DAY_MS * DAY_MS], start_ms, source, label)
-                for start_ms, source, label in sums.busiest(batch, self._kept_cells, query, piece, limit)
-            ]
+            runs = {run.day_ms: (run, cells.writers) for run, cells in batch}
+            bars = []
+            for start_ms, source, label in sums.busiest(batch, self._kept_cells, query, piece, limit):
+                run, writers = runs[start_ms // DAY_MS * DAY_MS]
+                bars.append(EvidenceBar(run, start_ms, source, label, writers.get(part_at(source, start_ms))))
             for bar, frames in self._read_frames(now, bars, of_day=piece.step_s != query.base_interval_s):
                 if frames is None:
                     raise IndexDamaged(f"its evidence of {bar.source} on {keys.utc_day(bar.start_ms)}")

@@ -23,6 +23,8 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
         coverage: Cells, of 8 bytes.
         tracked: The last row of `counts`; empty where an older version has packed them: unknown.
         covered: The last row of `coverage`, alike.
+        writers: With the base interval, the runs that wrote the rows of parts; see `parts`.
+        parts: Of each part its number in `sources`, its hour, its number in `writers`, and its digest.
     """
 
     labels: list[str]
@@ -32,6 +34,8 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
     coverage: bytes
     tracked: bytes = b""
     covered: bytes = b""
+    writers: list[int | str] = []
+    parts: list[tuple[int, int, int, int]] = []
 
 
 _decoder = msgspec.msgpack.Decoder(Packed)

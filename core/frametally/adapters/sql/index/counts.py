@@ -160,7 +160,8 @@ class SqlIndex(DayIndex[Connection]):
         table, statement = (tables.rolled_evidence, _OF_DAY) if of_day else (tables.evidence, _OF_BAR)
         bars_by_place: defaultdict[tuple[int, int, str], list[EvidenceBar]] = defaultdict(list)
         for bar in bars:
-            bars_by_place[bar.run.number, bar.start_ms, bar.label].append(bar)
+            run_number = bar.run.number if bar.writer is None else int(bar.writer)
+            bars_by_place[run_number, bar.start_ms, bar.label].append(bar)
         for (run, start_ms, label), of_place in bars_by_place.items():  # many sources can be level
             key = {"of_run": run, "of_start_ms": start_ms, "of_label": label}
             for first in range(0, len(of_place), _SOURCES_AT_ONCE):

@@ -3,9 +3,10 @@
 The order of effects that makes it atomic, all in one transaction:
 
 1. the writer's lock is taken, and the day's current run read: this one or a later one there, nothing is done;
-2. the run's evidence and cells are inserted under a number of its own, counted, and packed by each step;
+2. the run's cells, and the evidence of the parts that the run before has not alike, are inserted under a
+   number of its own, and counted;
 3. the day's row in the small table of current runs is replaced;
-4. the rows of the run before are deleted.
+4. the other rows of the run before are deleted: the parts that are kept stay under their numbers.
 
 Readers see the database as it was before or after.
 """
@@ -13,7 +14,7 @@ Readers see the database as it was before or after.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -22,6 +23,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, func
 from sqlalchemy.exc import IntegrityError
 
 from frametally import keys
+from frametally.adapters.day_cells import parts as day_parts
+from frametally.adapters.day_cells.parts import DayPart, Parts, writer_at
 from frametally.adapters.day_cells.storage import decode_packed
 from frametally.adapters.sql.index import tables
 from frametally.books.runs import check_record
@@ -29,6 +32,7 @@ from frametally.errors import Poison, Retryable
 from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
 from frametally.rules.current_run import is_newer
 from frametally.rules.evidence import busiest
+from frametally.rules.times import HOUR_MS
 
 _ROWS_PER_INSERT = 2_000
 
@@ -52,14 +56,18 @@ def publish(
     if not is_newer(run, before):
         return False
     number = _next_number(connection)
+    parts_before = None if before is None else _parts_of(connection, run, before.number)
+    counts, coverage = [*counts], [*coverage]
+    digests = day_parts.part_digests(counts, coverage)
+    unchanged = day_parts.kept_parts(digests, parts_before or {})
     try:
-        _insert(connection, run, number, counts, coverage)
+        _insert(connection, run, number, counts, coverage, day_parts.parts_of_run(digests, unchanged, number))
     except IntegrityError as error:
         raise _counted_twice(run) from error
     connection.execute(delete(tables.runs).where(this_day))
     _insert_rows(connection, tables.runs, [entry_of(run, number)])
     if before is not None:
-        _delete_documents(connection, before.number)
+        _delete_documents(connection, before.number, parts_before, unchanged)
     return True
 
 
@@ -67,8 +75,9 @@ def remove(connection: Connection, run: Run) -> None:
     """Have no run of a day in the transaction of `connection`; see `CountIndex.remove`."""
     number = connection.execute(select(tables.runs.c.number).where(_of_day(run))).scalar_one_or_none()
     if number is not None:
+        parts = _parts_of(connection, run, number)
         connection.execute(delete(tables.runs).where(_of_day(run)))
-        _delete_documents(connection, number)
+        _delete_documents(connection, number, parts)
         _next_number(connection)  # what was read under the version before holds no longer
 
 
@@ -79,9 +88,7 @@ def remove_damaged(connection: Connection) -> list[str]:
         if not tables.is_intact(tables.runs, row):
             connection.execute(delete(tables.runs).where(tables.runs.c.number == row.number))
             removed.append(f"the entry for {row.day} ({row.model}, {row.interval_s} s) was damaged")
-    for documents in tables.DOCUMENTS:
-        indexed_runs = select(tables.runs.c.number).where(tables.runs.c.number == documents.c.run)
-        connection.execute(delete(documents).where(~indexed_runs.exists()))
+    _delete_unnamed(connection)
     if removed:
         _next_number(connection)
     return removed
@@ -94,9 +101,9 @@ def entry_of(run: Run, number: int) -> dict[str, Any]:
 
 
 def rows_of(
-    run: Run, number: int, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
+    run: Run, number: int, counts: Iterable[IntervalCount], coverage: Iterable[Coverage], parts: Parts
 ) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
-    """Give the rows of a run in the other tables, some at a time, without their checksums.
+    """Give the rows of a run in the other tables, some at a time, without their checksums or what it keeps.
 
     Raises:
         Poison: A record of another model, interval or day, or one that comes twice.
@@ -108,12 +115,14 @@ def rows_of(
     for batch in _batches(run, counts):
         rows = []
         for count in batch:
-            evidence = msgspec.json.encode(count.evidence).decode()
-            key = {"run": number, "source": count.source, "label": count.label}
-            rows.append({**key, "interval_start_ms": count.interval_start_ms, "frames": evidence})
+            if writer_at(parts, count.source, count.interval_start_ms, number) == number:
+                evidence = msgspec.json.encode(count.evidence).decode()
+                key = {"run": number, "source": count.source, "label": count.label}
+                rows.append({**key, "interval_start_ms": count.interval_start_ms, "frames": evidence})
             place = (count.source, count.label)
             of_day[place] = busiest([*of_day.get(place, ()), *count.evidence])
-        yield tables.evidence, rows
+        if rows:
+            yield tables.evidence, rows
         packer.add_counts(batch)
     days = [
         {"run": number, "source": source, "label": label, "frames": msgspec.json.encode(frames).decode()}
@@ -124,7 +133,7 @@ def rows_of(
     for records in _batches(run, coverage):
         packer.add_coverage(records)
     try:
-        cells = [{"run": number, "step_s": step_s, "packed": packed} for step_s, packed in packer.pack()]
+        cells = [{"run": number, "step_s": step_s, "packed": packed} for step_s, packed in packer.pack(parts)]
     except CountedTwice as error:
         raise _counted_twice(run) from error
     yield tables.cells, cells
@@ -140,9 +149,10 @@ def _insert(
     number: int,
     counts: Iterable[IntervalCount],
     coverage: Iterable[Coverage],
+    parts: Parts,
 ) -> None:
     inserted: Counter[Table] = Counter()
-    for table, rows in rows_of(run, number, counts, coverage):
+    for table, rows in rows_of(run, number, counts, coverage, parts):
         _insert_rows(connection, table, rows)
         inserted[table] += len(rows)
     for table, rows_in in inserted.items():
@@ -154,9 +164,51 @@ def _insert_rows(connection: Connection, table: Table, rows: Iterable[Mapping[st
     connection.execute(insert(table), [{**row, "crc32": tables.checksum(table, row)} for row in rows])
 
 
-def _delete_documents(connection: Connection, number: int) -> None:
-    for documents in tables.DOCUMENTS:
+def _parts_of(connection: Connection, run: Run, number: int) -> Parts | None:
+    """Read the parts of a run of the same day; None where its cells are not as they were written."""
+    cells = tables.cells
+    query = select(cells).where(cells.c.run == number, cells.c.step_s == run.interval_s)
+    row = connection.execute(query).one_or_none()
+    return (
+        day_parts.parts_in(decode_packed(row.packed))
+        if row is not None and tables.is_intact(cells, row)
+        else None
+    )
+
+
+def _delete_documents(
+    connection: Connection, number: int, parts: Parts | None, unchanged: Container[DayPart] = ()
+) -> None:
+    """Delete the rows of an earlier run, except unchanged parts."""
+    if parts is None:
+        _delete_unnamed(connection)
+        return
+    for documents in (tables.rolled_evidence, tables.cells) if parts else tables.DOCUMENTS:
         connection.execute(delete(documents).where(documents.c.run == number))
+    replaced = {part: written for part, written in parts.items() if part not in unchanged}
+    row = tables.evidence.c
+    for writer, hour_ms, sources in day_parts.sources_by_hour(replaced):
+        is_of_hour = row.interval_start_ms.between(hour_ms, hour_ms + HOUR_MS - 1)
+        connection.execute(
+            delete(tables.evidence).where(row.run == writer, is_of_hour, row.source.in_(sources))
+        )
+
+
+def _delete_unnamed(connection: Connection) -> None:
+    """Delete the rows of runs that are not current, and that no current one has parts of."""
+    runs, cells = tables.runs.c, tables.cells.c
+    for documents in (tables.rolled_evidence, tables.cells):
+        connection.execute(delete(documents).where(documents.c.run.not_in(select(runs.number))))
+    of_bases = select(tables.cells).join(
+        tables.runs, and_(runs.number == cells.run, runs.interval_s == cells.step_s)
+    )
+    writers = set(connection.execute(select(runs.number)).scalars())
+    for row in connection.execute(of_bases):
+        if tables.is_intact(tables.cells, row):
+            writers |= {int(writer) for writer in decode_packed(row.packed).writers}
+    written = connection.execute(select(tables.evidence.c.run).distinct()).scalars()
+    for number in {*written} - writers:
+        connection.execute(delete(tables.evidence).where(tables.evidence.c.run == number))
 
 
 def _of_day(run: Run) -> ColumnElement[bool]:
@@ -194,19 +246,22 @@ def differing_sources(
     connection: Connection, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
 ) -> list[str]:
     """Return the sources that are not as `publish` would write them; see `CountIndex.differing_sources`."""
-    entry = tables.runs.c
-    number = connection.execute(
-        select(entry.number).where(
-            entry.model == run.model, entry.interval_s == run.interval_s, entry.day == run.day
-        )
-    ).scalar_one_or_none()
+    number = connection.execute(select(tables.runs.c.number).where(_of_day(run))).scalar_one_or_none() or 0
+    parts = _parts_of(connection, run, number) or {}
+    numbers = {number, *(written.writer for written in parts.values())}
     expected_rows: dict[Table, dict[Any, Mapping[str, Any]]] = {table: {} for table in tables.DOCUMENTS}
-    for table, rows in rows_of(run, number or 0, counts, coverage):
+    for table, rows in rows_of(run, number, counts, coverage, {}):
         expected_rows[table] |= {_key(table, row): row for row in rows}
     differing: set[str] = set()
     for table, expected in expected_rows.items():
-        rows_there = connection.execute(select(table).where(table.c.run == number))
-        present = {_key(table, row._mapping): row for row in rows_there}
+        numbers_of_table = numbers if table is tables.evidence else {number}
+        rows_there = connection.execute(select(table).where(table.c.run.in_(numbers_of_table)))
+        present = {
+            _key(table, row._mapping): row
+            for row in rows_there
+            if table is not tables.evidence
+            or writer_at(parts, row.source, row.interval_start_ms, number) == row.run
+        }
         for key in expected.keys() | present.keys():
             if table is tables.cells:
                 differing |= _differing_cells(expected.get(key), present.get(key))
@@ -216,7 +271,7 @@ def differing_sources(
 
 
 def _names(table: Table) -> list[str]:
-    return [column.name for column in table.primary_key]
+    return [column.name for column in table.primary_key if column.name != "run"]
 
 
 def _key(table: Table, row: Mapping[Any, Any]) -> tuple[Any, ...]:

@@ -1,0 +1,140 @@
+"""Every count index, opened on an empty place of its own, and the rows that it really has."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Any, NamedTuple
+
+import pytest
+from sqlalchemy import select
+
+from frametally.adapters.day_cells.parts import part_at, parts_in
+from frametally.adapters.sql.index import tables
+from frametally.adapters.sql.index.counts import SqlIndex
+from frametally.opening import open_count_index
+from frametally.ports.count_index import CountIndex, CountQuery
+from frametally.records import Coverage, IntervalCount
+
+Opener = Callable[[], CountIndex]
+
+
+@contextmanager
+def sqlite() -> Iterator[tuple[str, None]]:
+    with tempfile.TemporaryDirectory() as folder:
+        yield f"sqlite:///{folder}/index.sqlite", None
+
+
+def postgres() -> AbstractContextManager[Any]:
+    from postgres_schemas import fresh_schema
+
+    return fresh_schema()
+
+
+def elasticsearch() -> AbstractContextManager[Any]:
+    from elasticsearch_indices import fresh_alias
+
+    return fresh_alias()
+
+
+def sharded() -> AbstractContextManager[Any]:
+    from elasticsearch_indices import fresh_alias
+
+    return fresh_alias(shards=3)
+
+
+# A further adapter is one more line: a context with the URL of an empty index, and how to log in.
+ADAPTERS = [
+    sqlite,
+    *(pytest.param(real, marks=pytest.mark.services) for real in (postgres, elasticsearch, sharded)),
+]
+
+
+@contextmanager
+def opened(adapter: Callable[[], AbstractContextManager[Any]]) -> Iterator[Opener]:
+    """Opens one empty index, as often as it is called: each call as another process would."""
+    with ExitStack() as stack:
+        url, access = stack.enter_context(adapter())
+
+        def make() -> CountIndex:
+            index = open_count_index(url, access)
+            stack.callback(index.close)
+            return index
+
+        yield make
+
+
+def everything(index: CountIndex) -> tuple[Any, ...]:
+    """All that a reader can see."""
+    return (
+        index.current_runs(),
+        index.series(),
+        [
+            (
+                index.labels(series.model),
+                index.sources(series.model),
+                index.histogram(
+                    CountQuery(
+                        model=series.model,
+                        base_interval_s=series.base_interval_s,
+                        interval_s=series.base_interval_s,
+                    )
+                ),
+                index.evidence(
+                    CountQuery(model=series.model, base_interval_s=series.base_interval_s), limit_per_label=9
+                ),
+            )
+            for series in index.series()
+        ],
+    )
+
+
+class IndexRow(NamedTuple):
+    """A row of the base interval, or the document of one; no label: of coverage."""
+
+    source: str
+    start_ms: int
+    label: str | None
+
+
+def rows_by_writer(index: Any) -> dict[str, list[IndexRow]]:
+    """The rows that an index has of counts (Elasticsearch: and of coverage), sorted, by who wrote them."""
+    found: dict[str, list[IndexRow]] = {}
+    if isinstance(index, SqlIndex):
+        with index._moment() as now:
+            for row in now.execute(select(tables.evidence)):
+                of_row = IndexRow(row.source, row.interval_start_ms, row.label)
+                found.setdefault(str(row.run), []).append(of_row)
+    else:
+        refresh(index)
+        with index._moment() as now:
+            for hit in now.hits({"terms": {"kind": ["count", "coverage"]}}):
+                fields = hit["_source"]
+                of_row = IndexRow(fields["source"], fields["interval_start_ms"], fields.get("label"))
+                found.setdefault(fields["run"], []).append(of_row)
+    return {writer: sorted(rows, key=str) for writer, rows in found.items()}
+
+
+def rows_named(
+    index: Any, counts: Sequence[IntervalCount], coverage: Sequence[Coverage]
+) -> dict[str, list[IndexRow]]:
+    """The rows that the index must have of its one current run, as `rows_by_writer` gives them."""
+    with index._moment() as now:
+        catalogue = index._catalogue(now)
+        [series] = catalogue.series
+        [(_, packed)] = index._read_packed(now, catalogue.runs(series, None, None), series.base_interval_s)
+    parts = parts_in(packed)
+    rows = [IndexRow(count.source, count.interval_start_ms, count.label) for count in counts]
+    if not isinstance(index, SqlIndex):
+        rows += [IndexRow(record.source, record.interval_start_ms, None) for record in coverage]
+    named: dict[str, list[IndexRow]] = {}
+    for row in sorted(rows, key=str):
+        named.setdefault(str(parts[part_at(row.source, row.start_ms)].writer), []).append(row)
+    return named
+
+
+def refresh(index: Any) -> None:
+    """Have Elasticsearch show all that was written."""
+    with index._cluster.asked() as client:
+        client.indices.refresh(index=f"{index._cluster.alias}-v2")
