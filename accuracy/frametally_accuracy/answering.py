@@ -46,7 +46,8 @@ def counts_of(check: AccuracyCheck, unit: CheckUnit, sent: UnitAnswer) -> dict[s
     if boxes is not None:
         for box in boxes:
             left, top, width, height = box.box
-            if not (0 <= left < unit.width_px and 0 <= top < unit.height_px and width > 0 and height > 0):
+            right, bottom = left + width, top + height
+            if not (0 <= left < right <= unit.width_px + 1 and 0 <= top < bottom <= unit.height_px + 1):
                 raise Misconfigured(f"unit {unit.number}: the box {list(box.box)} is outside the frame")
         counts = Counter(box.label for box in boxes)
     counts_by_label = counts or {}

@@ -380,6 +380,8 @@ def test_a_check_that_cannot_be_is_refused_with_one_message(
         ({"unit": 0, "counts": {"car": -1}}, "0 to 10,000 objects"),
         ({"unit": 0}, "give either counts or boxes"),
         ({"unit": 0, "boxes": [{"label": "car", "box": [9000, 0, 1, 1]}]}, "is outside the frame"),
+        ({"unit": 0, "boxes": [{"label": "car", "box": [0, 0, 1e300, 1]}]}, "is outside the frame"),
+        ({"unit": 0, "turn": -1, "counts": {"car": 1}}, "turn"),
         ({"unit": 999, "counts": {}}, "has no unit 999"),
         ({"unit": 0, "counts": {"car": 1}, "took_ms": 10**30}, "took_ms"),
     ],
