@@ -18,6 +18,7 @@ from tests.web.counted_footage import START_MS, make_lines, publish_lines
 
 from frametally.opening import open_object_store
 from frametally_accounts.audit.book import AuditBook
+from frametally_accuracy.certificates import read_certificate
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -278,7 +279,13 @@ def test_a_result_and_its_certificate_say_what_they_rest_on_and_stale_ones_say_s
     assert page.evaluate("rules => axe.run({runOnly: rules})", RULES)["violations"] == []
     with page.expect_download() as download:
         page.locator("#download").click()
-    assert json.loads(download.value.path().read_text())["check"]["id"] == check
+    assert download.value.suggested_filename == f"accuracy-{check}.json"
+    signed = download.value.path().read_bytes()
+    signature = read_certificate(signed).signature
+    assert json.loads(signed)["check"]["id"] == check
+    expect(page.locator(".certificate")).to_contain_text(signature[:16])
+    german = visit(filmed, url=window.url, locale="de-DE").open(f"accuracy?check={check}&view=result", READY)
+    expect(german.locator("#result-view")).to_contain_text("Gezählt sind Erkennungen des Modells")
     publish_lines(filmed, make_lines("gate", frames=FRAMES))
     publish_lines(filmed, make_lines("gate", frames=FRAMES + 20))
     page = window.open(f"accuracy?check={later}&view=result", READY)

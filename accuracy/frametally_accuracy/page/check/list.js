@@ -1,6 +1,6 @@
 // All checks, and the form that starts one.
 
-import { countUnits, labelWords, unitNames, unitWord, wide } from "./words.js";
+import { countedWords, countUnits, labelWords, unitNames, unitWord, wide } from "./words.js";
 import { get, getFrom, send } from "frametally/js/shared/api.js";
 import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
 import { fromInput, number, toTheMinute } from "frametally/js/shared/format.js";
@@ -77,7 +77,7 @@ const table = (checks, mayCorrect) =>
         el(
           "tr",
           el("th", { scope: "row" }, el("a", { href: addressOf(one.id, "result") }, one.name)),
-          el("td", one.place ? t("accuracy.crossings_of", { name: one.place.name }) : one.metric),
+          el("td", countedWords(one)),
           el("td", one.labels.map((label) => labelWords(label, one.place)).join(", ")),
           el(
             "td",
