@@ -354,8 +354,7 @@ def _print_result(check: AccuracyCheck, check_result: CheckResult) -> None:
         else:
             interval = f"{label.total:,.0f} ({label.low:,.0f} to {label.high:,.0f}, ±{label.half_width:.1%})"
         click.echo(console.plain(f"{label.label}: model {label.model_total:,}, truth {interval}"))
-    double = check_result.agreement
-    if double.pairs:
+    if (double := check_result.agreement).pairs:
         click.echo(f"answered twice: {double.equal} of {double.pairs} pairs are equal")
 
 
