@@ -214,6 +214,39 @@ def test_a_check_goes_on_after_a_kill_of_server_and_browser(
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("status", "words", "kept"), [(404, "kept in this browser", 2), (400, "You will see its frame again", 1)]
+)
+def test_an_answer_that_the_server_refuses_waits_or_its_frame_comes_again(
+    filmed: Place,
+    visit: Callable[..., Visit],
+    right: dict[int, dict[str, int]],
+    status: int,
+    words: str,
+    kept: int,
+) -> None:
+    window = visit(filmed)
+    check = start(window)
+    page, url = window.page, "**/api/v1/accuracy/*/answers"
+    by_key = Keyboard(page, certificate_of(window, check), right)
+    page.route(url, lambda route: route.fulfill(status=status, json={"detail": "No.", "remedy": ""}))
+    by_key.check()
+    expect(page.locator("#notice")).to_contain_text(words)
+    page.unroute(url)
+    by_key.check()
+    is_all_sent(page)
+    assert len(certificate_of(window, check)["answers"]) == kept
+    window.complaints.clear()  # the browser's own, of the refusal
+
+
+@pytest.mark.thorough
+def test_where_nothing_is_counted_the_page_says_what_to_do(place: Place, visit: Callable[..., Visit]) -> None:
+    page = visit(place).open("accuracy", READY)
+    expect(page.locator("#no-start")).to_contain_text("There is no counted footage yet")
+    expect(page.locator("#start-card")).to_be_hidden()
+
+
+@pytest.mark.thorough
 def test_two_people_share_a_sample_and_who_may_only_look_sees_it(
     filmed: Place, visit: Callable[..., Visit], right: dict[int, dict[str, int]], serving: Callable[..., str]
 ) -> None:
@@ -233,7 +266,7 @@ def test_two_people_share_a_sample_and_who_may_only_look_sees_it(
     page = lukas.open("accuracy", READY)
     expect(page.locator("#checks-table")).to_contain_text("gate")
     expect(page.locator("#start-card")).to_be_hidden()
-    expect(page.locator("#look-only")).to_be_visible()
+    expect(page.locator("#no-start")).to_be_visible()
     page = lukas.open(f"accuracy?check={check}&view=result", READY)
     expect(page.locator("#labels")).to_contain_text("car")
     page = lukas.open(f"accuracy?check={check}&view=desk", "#accuracy-page[data-state=failed]")

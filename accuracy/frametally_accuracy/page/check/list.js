@@ -32,11 +32,14 @@ export async function showChecks() {
         )
       : el("p.muted", t("accuracy.there_are_no_checks_yet")),
   );
-  byId("start-card").hidden = !mayCorrect || !catalogue.sources.length;
-  byId("look-only").hidden = mayCorrect;
-  byId("look-only").textContent = mayCorrect
-    ? ""
-    : t("accuracy.you_can_see_checks_and_not", { remedy: remedy ?? "" });
+  const why = !mayCorrect
+    ? t("accuracy.you_can_see_checks_and_not", { remedy: remedy ?? "" })
+    : catalogue.sources.length
+      ? ""
+      : t("accuracy.there_is_nothing_to_check_yet");
+  byId("start-card").hidden = why !== "";
+  byId("no-start").hidden = why === "";
+  byId("no-start").textContent = why;
   fillTicks(
     "start-sources",
     catalogue.sources.map(({ source, name }) => [source, name]),
