@@ -34,10 +34,9 @@ def counts_of(check: AccuracyCheck, unit: CheckUnit, sent: UnitAnswer) -> dict[s
             tap outside of the piece.
     """
     counts, boxes, taps = sent.counts, sent.boxes, sent.taps
-    own, other = (boxes, taps) if unit.to_ms is None else (taps, boxes)
+    own, other, name = (boxes, taps, "boxes") if unit.to_ms is None else (taps, boxes, "taps")
     if (counts is None) == (own is None) or other is not None:
-        named = "boxes" if unit.to_ms is None else "taps"
-        raise Misconfigured(f"unit {unit.number}: give either counts or {named}")
+        raise Misconfigured(f"unit {unit.number}: give either counts or {name}")
     if taps is not None:
         for tap in taps:
             if not unit.captured_at_ms <= tap.at_ms <= (unit.to_ms or 0):

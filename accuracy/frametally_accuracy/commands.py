@@ -249,13 +249,12 @@ def result(
                     certify(check, units, answers, key=key, made_at_ms=made_at_ms, footage=footage)
                 )
     if as_json:
-        history_to_now = history_of(check, units, answers)
         _print(
             {
                 "check": check.name,
                 "stale": stale,
                 "result": check_result,
-                "history": history_to_now,
+                "history": history_of(check, units, answers),
                 "compared": compared,
             }
         )
