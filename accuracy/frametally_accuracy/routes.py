@@ -206,7 +206,7 @@ class AccuracyRoutes:
         note_target(check=check.name, unit=sent_answer.unit)
         with _as_problems():
             if sent_answer.unit not in units:
-                raise NoSuchCheck(f"accuracy check {check.name!r} has no unit {sent_answer.unit}")
+                raise Misconfigured(f"accuracy check {check.name!r} has no unit {sent_answer.unit}")
             counts = counts_of(check, units[sent_answer.unit], sent_answer)
             stored_answer = self._book.answer(
                 check,
