@@ -34,10 +34,9 @@ def counts_of(check: AccuracyCheck, unit: CheckUnit, sent: UnitAnswer) -> dict[s
             tap outside of the piece.
     """
     counts, boxes, taps = sent.counts, sent.boxes, sent.taps
-    own, other = (boxes, taps) if unit.to_ms is None else (taps, boxes)
+    own, other, name = (boxes, taps, "boxes") if unit.to_ms is None else (taps, boxes, "taps")
     if (counts is None) == (own is None) or other is not None:
-        named = "boxes" if unit.to_ms is None else "taps"
-        raise Misconfigured(f"unit {unit.number}: give either counts or {named}")
+        raise Misconfigured(f"unit {unit.number}: give either counts or {name}")
     if taps is not None:
         for tap in taps:
             if not unit.captured_at_ms <= tap.at_ms <= (unit.to_ms or 0):
@@ -46,7 +45,8 @@ def counts_of(check: AccuracyCheck, unit: CheckUnit, sent: UnitAnswer) -> dict[s
     if boxes is not None:
         for box in boxes:
             left, top, width, height = box.box
-            if not (0 <= left < unit.width_px and 0 <= top < unit.height_px and width > 0 and height > 0):
+            right, bottom = left + width, top + height
+            if not (0 <= left < right <= unit.width_px + 1 and 0 <= top < bottom <= unit.height_px + 1):
                 raise Misconfigured(f"unit {unit.number}: the box {list(box.box)} is outside the frame")
         counts = Counter(box.label for box in boxes)
     counts_by_label = counts or {}

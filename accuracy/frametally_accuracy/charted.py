@@ -65,17 +65,13 @@ class ChartedCheck:
     ) -> None:
         """Compute nothing yet."""
         self.check, self._units, self._answers = check, units, answers
+        self.is_answered = bool(answers)
         self._by_labels: dict[tuple[str, ...], _OfLabels | None] = {}
         self._coverage = coverage
 
     @cached_property
     def _sample(self) -> Sample:
         return sample_of(self.check, self._units, self._answers)
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether anybody has answered any of it."""
-        return bool(self._answers)
 
     def reference(self, stale: Iterable[str]) -> CountCheck:
         """Return what an answer says of the check."""

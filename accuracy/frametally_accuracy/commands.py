@@ -249,13 +249,12 @@ def result(
                     certify(check, units, answers, key=key, made_at_ms=made_at_ms, footage=footage)
                 )
     if as_json:
-        history_to_now = history_of(check, units, answers)
         _print(
             {
                 "check": check.name,
                 "stale": stale,
                 "result": check_result,
-                "history": history_to_now,
+                "history": history_of(check, units, answers),
                 "compared": compared,
             }
         )
@@ -354,8 +353,7 @@ def _print_result(check: AccuracyCheck, check_result: CheckResult) -> None:
         else:
             interval = f"{label.total:,.0f} ({label.low:,.0f} to {label.high:,.0f}, ±{label.half_width:.1%})"
         click.echo(console.plain(f"{label.label}: model {label.model_total:,}, truth {interval}"))
-    double = check_result.agreement
-    if double.pairs:
+    if (double := check_result.agreement).pairs:
         click.echo(f"answered twice: {double.equal} of {double.pairs} pairs are equal")
 
 

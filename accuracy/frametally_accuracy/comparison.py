@@ -50,11 +50,10 @@ def compare_models(
     """
     sample = sample_of(check, units, answers)
     if len(sample.draws.units) < LEAST_ROUNDS:
-        raise Misconfigured(f"answer {sample.next_at} units first; {sample.used} are usable so far")
+        raise Misconfigured(f"answer {LEAST_ROUNDS * len(check.zone_units)} units before you compare models")
     population = read_again(check, footage, model=other_model)
     rows = {unit.image_path: row for row, unit in zip(population.counts, population.members, strict=True)}
-    missing = sum(unit.image_path not in rows for unit in units[: sample.used])
-    if missing:
+    if missing := sum(unit.image_path not in rows for unit in units[: sample.used]):
         raise Misconfigured(
             f"{other_model} has not analysed {missing} of the frames; run `frametally redetect`"
         )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 from frametally.books.counted_events import CheckedMetric, EventPlace
+from frametally.records import EventTimeMs
 
 
 class CheckedBox(msgspec.Struct, frozen=True):
@@ -70,10 +73,10 @@ class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     sources: tuple[str, ...]
     labels: tuple[str, ...]
-    from_ms: int
-    to_ms: int
+    from_ms: EventTimeMs
+    to_ms: EventTimeMs
     seed: str
-    wanted_width: float
+    wanted_width: Annotated[float, msgspec.Meta(ge=0.005, le=1)]
     planned_units: int = 0
     params: tuple[str, ...]
     units: int

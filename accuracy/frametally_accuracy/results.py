@@ -238,9 +238,8 @@ def history_of(
     rounds = len(sample.draws.units)
     times_ms = {one.unit: one.answered_at_ms for one in answers if one.turn == 0}
     past = []
-    for number in sorted({int(part) for part in np.linspace(LEAST_ROUNDS, rounds, _MOST_PAST)}):
-        if not LEAST_ROUNDS <= number <= rounds:
-            continue
+    looks = np.linspace(LEAST_ROUNDS, rounds, _MOST_PAST) if rounds >= LEAST_ROUNDS else np.zeros(0)
+    for number in sorted({int(part) for part in looks}):
         draws = sample.draws.first(number)
         numbers = draws.units[draws.is_drawn].tolist()
         part = Sample(
@@ -279,17 +278,14 @@ def doubles_of(answers: Sequence[CheckAnswer]) -> AnswerAgreement:
 def _label(
     check: AccuracyCheck, sample: Sample, label: str, estimate: Estimate | None, method: Method
 ) -> LabelAccuracy:
-    total = check.totals.get(label, 0)
-    before = units_before(total / check.units, check.units, check.wanted_width)
-    if estimate is None:
-        return LabelAccuracy(label=label, model_total=total, state="too_few", units_needed=before)
-    units_needed = units_for(
-        estimate, sample.used, check.units, check.wanted_width, at_will=method == "at_will"
-    )
-    if not estimate.is_enough:
-        return LabelAccuracy(
-            label=label, model_total=total, state="too_few", units_needed=max(units_needed, before)
-        )
+    total, units, width = check.totals.get(label, 0), check.units, check.wanted_width
+    least, is_at_will = LEAST_ROUNDS * len(check.zone_units), not check.planned_units
+    needed = units_before(total / units, units, width, at_will=is_at_will, least=least)
+    if estimate is not None:
+        now = units_for(estimate, sample.used, units, width, at_will=method == "at_will")
+        needed = now if estimate.is_enough else max(now, needed)
+    if estimate is None or not estimate.is_enough:
+        return LabelAccuracy(label=label, model_total=total, state="too_few", units_needed=needed)
     low, high = interval_of(estimate, method)
     half = (high - low) / 2 / estimate.total
     return LabelAccuracy(
@@ -302,8 +298,8 @@ def _label(
         half_width=half,
         ratio=estimate.ratio if total else None,
         has_steady_error=not low <= total <= high,
-        is_reached=half <= check.wanted_width,
-        units_needed=units_needed,
+        is_reached=half <= width,
+        units_needed=needed,
     )
 
 

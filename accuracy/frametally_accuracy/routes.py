@@ -141,21 +141,15 @@ class AccuracyRoutes:
     def accuracy_check(self, args: Args) -> answers.CheckAnswers:
         """Return a check with its result."""
         check = self._check(args)
-        units, unit_answers = self._rows(check)
+        rows = self._rows(check)
         other_model = _AGAINST.read(args)
         with _as_problems():
-            compared = (
-                compare_models(check, units, unit_answers, self._footage(), other_model)
-                if other_model
-                else None
-            )
-        stale = self._why_stale(check)
-        result = result_of(check, units, unit_answers)
+            compared = compare_models(check, *rows, self._footage(), other_model) if other_model else None
         return answers.CheckAnswers(
-            check=self._summary(check, units, unit_answers),
-            result=result,
-            history=history_of(check, units, unit_answers),
-            stale=stale,
+            check=self._summary(check, *rows),
+            result=result_of(check, *rows),
+            history=history_of(check, *rows),
+            stale=self._why_stale(check),
             compared=compared,
         )
 
@@ -212,7 +206,7 @@ class AccuracyRoutes:
         note_target(check=check.name, unit=sent_answer.unit)
         with _as_problems():
             if sent_answer.unit not in units:
-                raise NoSuchCheck(f"accuracy check {check.name!r} has no unit {sent_answer.unit}")
+                raise Misconfigured(f"accuracy check {check.name!r} has no unit {sent_answer.unit}")
             counts = counts_of(check, units[sent_answer.unit], sent_answer)
             stored_answer = self._book.answer(
                 check,

@@ -25,7 +25,7 @@ class UnitAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """
 
     unit: int
-    turn: int = 0
+    turn: Annotated[int, Meta(ge=0)] = 0
     counts: dict[str, int] | None = None
     boxes: tuple[CheckedBox, ...] | None = None
     taps: tuple[Tap, ...] | None = None

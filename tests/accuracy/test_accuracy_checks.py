@@ -308,6 +308,7 @@ def test_a_certificate_of_an_earlier_frametally_still_holds(
     for unit in fields["units"]:
         assert unit.pop("steady") == {}
         del unit["unusual"]
+    fields["result"]["labels"][0]["units_needed"] = 7  # as another frametally forecasts it
     file = tmp_path / "earlier.json"
     key = Ed25519PrivateKey.generate()
     fields["public_key"] = key.public_key().public_bytes_raw().hex()
@@ -380,6 +381,8 @@ def test_a_check_that_cannot_be_is_refused_with_one_message(
         ({"unit": 0, "counts": {"car": -1}}, "0 to 10,000 objects"),
         ({"unit": 0}, "give either counts or boxes"),
         ({"unit": 0, "boxes": [{"label": "car", "box": [9000, 0, 1, 1]}]}, "is outside the frame"),
+        ({"unit": 0, "boxes": [{"label": "car", "box": [0, 0, 1e300, 1]}]}, "is outside the frame"),
+        ({"unit": 0, "turn": -1, "counts": {"car": 1}}, "turn"),
         ({"unit": 999, "counts": {}}, "has no unit 999"),
         ({"unit": 0, "counts": {"car": 1}, "took_ms": 10**30}, "took_ms"),
     ],
@@ -388,7 +391,7 @@ def test_an_answer_that_cannot_be_is_refused_and_nothing_is_lost(
     refusing: FlaskClient, sent: dict[str, Any], words: str
 ) -> None:
     answer = refusing.post("/api/v1/accuracy/gate/answers", json=sent)
-    assert answer.status_code in (400, 404)
+    assert answer.status_code == 400
     assert words in answer.get_json()["detail"]
     assert refusing.get("/api/v1/accuracy/gate").get_json()["result"]["answered"] == 5
 
@@ -399,6 +402,15 @@ def test_an_answer_that_is_corrected_is_no_double(client: FlaskClient) -> None:
         client.post("/api/v1/accuracy/gate/answers", json={"unit": 0, "counts": {"car": cars}})
     result = client.get("/api/v1/accuracy/gate").get_json()["result"]
     assert (result["answered"], result["agreement"]["pairs"]) == (1, 0)
+
+
+def test_before_three_rounds_there_is_no_interval_and_no_comparison(client: FlaskClient) -> None:
+    start(client, labels=["car"], wanted_width=1)
+    (car,) = client.get("/api/v1/accuracy/gate").get_json()["result"]["labels"]
+    assert car["units_needed"] == 30
+    refused = client.get("/api/v1/accuracy/gate?against=m")
+    assert refused.status_code == 400
+    assert "Answer 30 units before you compare models" in refused.get_json()["detail"]
 
 
 @pytest.mark.thorough

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -558,10 +559,23 @@ def test_hours_whose_level_sits_apart_are_unusual_and_the_course_of_the_day_is_n
 
 def test_units_before_a_check_are_those_of_the_textbook() -> None:
     # Errors of variance 0.3 in units of 1: 1.96^2 x 0.3 / 0.1^2 = 115.2 out of infinitely many.
-    assert units_before(1, 10**9, 0.1) == 116
-    assert units_before(1, 100, 0.1) == math.ceil(115.24 / (1 + 1.1524))
-    assert units_before(4, 10**9, 0.1) == 29
-    assert units_before(0, 50, 0.1) == 50
+    fixed = partial(units_before, at_will=False)
+    assert fixed(1, 10**9, 0.1) == 116
+    assert fixed(1, 100, 0.1) == math.ceil(115.24 / (1 + 1.1524))
+    assert fixed(4, 10**9, 0.1) == 29
+    assert fixed(0, 50, 0.1) == 50
+    assert fixed(1, 10**9, 1) == 25, "people have to see 25 objects"
+    assert fixed(100, 10**9, 0.1, least=30) == 30
+    assert fixed(100, 20, 0.1, least=30) == 20
+
+
+@pytest.mark.parametrize("rounds", [10, 30, 70])
+def test_units_before_a_check_allow_for_stopping_at_will(rounds: int) -> None:
+    footage = Footage(mean=1, units=20_000)
+    found = footage.check(rounds)
+    reach = (found.at_will.high - found.at_will.low) / (found.fixed.high - found.fixed.low)
+    longer = units_before(1, 10**9, 0.1, at_will=True) / units_before(1, 10**9, 0.1, at_will=False)
+    assert longer == pytest.approx(reach**2, rel=0.25)
 
 
 def test_units_for_a_width_give_that_width() -> None:

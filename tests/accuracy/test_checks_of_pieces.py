@@ -412,7 +412,8 @@ def test_a_bar_has_an_interval_of_whole_pieces_alone(bar: tuple[int, int], piece
         {
             **dict.fromkeys(("id", "name", "model", "seed", "population_sha256"), ""),
             **dict.fromkeys(("sources", "labels", "params", "zones", "zone_units"), ()),
-            **dict.fromkeys(("from_ms", "to_ms", "wanted_width"), 0),
+            **dict.fromkeys(("from_ms", "to_ms"), 0),
+            "wanted_width": 0.1,
             "totals": {},
             "units": 7,
             "footage": [("gate", 0, 60_000), ("gate", 90_000, 135_000), ("yard", 0, 60_000)],

@@ -18,6 +18,7 @@ from tests.web.counted_footage import START_MS, make_lines, publish_lines
 
 from frametally.opening import open_object_store
 from frametally_accounts.audit.book import AuditBook
+from frametally_accuracy.certificates import read_certificate
 
 playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 expect = playwright.expect
@@ -213,6 +214,39 @@ def test_a_check_goes_on_after_a_kill_of_server_and_browser(
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("status", "words", "kept"), [(404, "kept in this browser", 2), (400, "You will see its frame again", 1)]
+)
+def test_an_answer_that_the_server_refuses_waits_or_its_frame_comes_again(
+    filmed: Place,
+    visit: Callable[..., Visit],
+    right: dict[int, dict[str, int]],
+    status: int,
+    words: str,
+    kept: int,
+) -> None:
+    window = visit(filmed)
+    check = start(window)
+    page, url = window.page, "**/api/v1/accuracy/*/answers"
+    by_key = Keyboard(page, certificate_of(window, check), right)
+    page.route(url, lambda route: route.fulfill(status=status, json={"detail": "No.", "remedy": ""}))
+    by_key.check()
+    expect(page.locator("#notice")).to_contain_text(words)
+    page.unroute(url)
+    by_key.check()
+    is_all_sent(page)
+    assert len(certificate_of(window, check)["answers"]) == kept
+    window.complaints.clear()  # the browser's own, of the refusal
+
+
+@pytest.mark.thorough
+def test_where_nothing_is_counted_the_page_says_what_to_do(place: Place, visit: Callable[..., Visit]) -> None:
+    page = visit(place).open("accuracy", READY)
+    expect(page.locator("#no-start")).to_contain_text("There is no counted footage yet")
+    expect(page.locator("#start-card")).to_be_hidden()
+
+
+@pytest.mark.thorough
 def test_two_people_share_a_sample_and_who_may_only_look_sees_it(
     filmed: Place, visit: Callable[..., Visit], right: dict[int, dict[str, int]], serving: Callable[..., str]
 ) -> None:
@@ -232,7 +266,7 @@ def test_two_people_share_a_sample_and_who_may_only_look_sees_it(
     page = lukas.open("accuracy", READY)
     expect(page.locator("#checks-table")).to_contain_text("gate")
     expect(page.locator("#start-card")).to_be_hidden()
-    expect(page.locator("#look-only")).to_be_visible()
+    expect(page.locator("#no-start")).to_be_visible()
     page = lukas.open(f"accuracy?check={check}&view=result", READY)
     expect(page.locator("#labels")).to_contain_text("car")
     page = lukas.open(f"accuracy?check={check}&view=desk", "#accuracy-page[data-state=failed]")
@@ -278,7 +312,13 @@ def test_a_result_and_its_certificate_say_what_they_rest_on_and_stale_ones_say_s
     assert page.evaluate("rules => axe.run({runOnly: rules})", RULES)["violations"] == []
     with page.expect_download() as download:
         page.locator("#download").click()
-    assert json.loads(download.value.path().read_text())["check"]["id"] == check
+    assert download.value.suggested_filename == f"accuracy-{check}.json"
+    signed = download.value.path().read_bytes()
+    signature = read_certificate(signed).signature
+    assert json.loads(signed)["check"]["id"] == check
+    expect(page.locator(".certificate")).to_contain_text(signature[:16])
+    german = visit(filmed, url=window.url, locale="de-DE").open(f"accuracy?check={check}&view=result", READY)
+    expect(german.locator("#result-view")).to_contain_text("Gezählt sind Erkennungen des Modells")
     publish_lines(filmed, make_lines("gate", frames=FRAMES))
     publish_lines(filmed, make_lines("gate", frames=FRAMES + 20))
     page = window.open(f"accuracy?check={later}&view=result", READY)

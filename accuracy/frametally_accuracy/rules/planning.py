@@ -7,24 +7,29 @@ import math
 import numpy as np
 
 from frametally_accuracy.rules.drawing import Numbers
-from frametally_accuracy.rules.estimation import NORMAL, Estimate
+from frametally_accuracy.rules.estimation import LEAST_OBJECTS, NORMAL, Estimate
 
 USUAL_ERROR = 0.3
 """Before anything is checked: errors of a unit, as a part of what the model counts in it."""
+_AT_WILL = 3.1
+"""So many standard errors an interval for stopping at will reaches, 0.1 less or more from 30 to 700 units."""
 
 
-def units_before(mean: float, units: int, width: float, *, error: float = USUAL_ERROR) -> int:
+def units_before(mean: float, units: int, width: float, *, at_will: bool, least: int = 0) -> int:
     """Return how many units a half-width takes that is a part of the total, before a check begins.
 
     Args:
         mean: What the model counts in a unit.
         units: How many there are.
         width: Such as 0.1.
-        error: Variance of a unit's error, as a part of `mean`.
+        at_will: Whether the interval is to hold whenever people stop.
+        least: With fewer units there is no interval.
     """
     if mean <= 0:
         return units
-    return _corrected(NORMAL**2 * error / mean / width**2, units)
+    quantile = _AT_WILL if at_will else NORMAL
+    objects = max(quantile**2 * USUAL_ERROR / width**2, LEAST_OBJECTS)
+    return max(_corrected(objects / mean, units), min(least, units))
 
 
 def units_for(estimate: Estimate, answered: int, units: int, width: float, *, at_will: bool) -> int:

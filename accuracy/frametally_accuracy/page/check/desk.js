@@ -4,7 +4,7 @@ import { Player } from "./player.js";
 import { Stage } from "./stage.js";
 import { addressOf } from "./list.js";
 import { labelWords, methodWords, unitName, unitNames, unitWord, wide } from "./words.js";
-import { Answers } from "./sending.js";
+import { Answers, isRefused } from "./sending.js";
 import { ApiError, getFrom } from "frametally/js/shared/api.js";
 import { byId, control, el, swatch } from "frametally/js/shared/dom.js";
 import { moment, number } from "frametally/js/shared/format.js";
@@ -272,9 +272,12 @@ class Desk {
 
   /** @param {unknown} error */
   say(error) {
+    const values = { error: wordsOf(error), unit: unitName(this.unit) };
     showFault(
       t("accuracy.not_kept_yet"),
-      t("accuracy.your_answers_wait_in_this_browser", { error: wordsOf(error) }),
+      isRefused(error)
+        ? t("accuracy.this_answer_is_not_kept_its_unit", values)
+        : t("accuracy.your_answers_wait_in_this_browser", values),
     );
   }
 }

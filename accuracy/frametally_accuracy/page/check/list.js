@@ -1,6 +1,6 @@
 // All checks, and the form that starts one.
 
-import { countUnits, labelWords, unitNames, unitWord, wide } from "./words.js";
+import { countedWords, countUnits, labelWords, unitNames, unitWord, wide } from "./words.js";
 import { get, getFrom, send } from "frametally/js/shared/api.js";
 import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
 import { fromInput, number, toTheMinute } from "frametally/js/shared/format.js";
@@ -32,11 +32,14 @@ export async function showChecks() {
         )
       : el("p.muted", t("accuracy.there_are_no_checks_yet")),
   );
-  byId("start-card").hidden = !mayCorrect || !catalogue.sources.length;
-  byId("look-only").hidden = mayCorrect;
-  byId("look-only").textContent = mayCorrect
-    ? ""
-    : t("accuracy.you_can_see_checks_and_not", { remedy: remedy ?? "" });
+  const why = !mayCorrect
+    ? t("accuracy.you_can_see_checks_and_not", { remedy: remedy ?? "" })
+    : catalogue.sources.length
+      ? ""
+      : t("accuracy.there_is_nothing_to_check_yet");
+  byId("start-card").hidden = why !== "";
+  byId("no-start").hidden = why === "";
+  byId("no-start").textContent = why;
   fillTicks(
     "start-sources",
     catalogue.sources.map(({ source, name }) => [source, name]),
@@ -77,7 +80,7 @@ const table = (checks, mayCorrect) =>
         el(
           "tr",
           el("th", { scope: "row" }, el("a", { href: addressOf(one.id, "result") }, one.name)),
-          el("td", one.place ? t("accuracy.crossings_of", { name: one.place.name }) : one.metric),
+          el("td", countedWords(one)),
           el("td", one.labels.map((label) => labelWords(label, one.place)).join(", ")),
           el(
             "td",

@@ -2,7 +2,7 @@
 
 import { byId, el, svg } from "frametally/js/shared/dom.js";
 import { labelWords } from "./words.js";
-import { t } from "frametally/js/shared/texts.js";
+import { LOCALE, t } from "frametally/js/shared/texts.js";
 
 const SPEEDS = [1, 2, 4];
 const STEP_MS = 1000;
@@ -333,5 +333,7 @@ function sideOf(points, way, name, height) {
   return svg("text", { x, y, class: "piece-side", "font-size": height / 26, text: name });
 }
 
+const tenths = new Intl.NumberFormat(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+
 /** @param {number} ms */
-const seconds = (ms) => `${Math.max(ms / 1000, 0).toFixed(1)} s`;
+const seconds = (ms) => `${tenths.format(Math.max(ms / 1000, 0))} s`;

@@ -3,6 +3,7 @@
 import { addressOf } from "./list.js";
 import {
   between,
+  countedWords,
   countUnits,
   labelWords,
   methodWords,
@@ -11,9 +12,9 @@ import {
   unitWord,
   wide,
 } from "./words.js";
-import { BASE, getFrom } from "frametally/js/shared/api.js";
+import { getFrom, getText } from "frametally/js/shared/api.js";
 import { byId, el } from "frametally/js/shared/dom.js";
-import { moment, number, percent, span, toTheMinute } from "frametally/js/shared/format.js";
+import { mean, moment, number, percent, span, toTheMinute } from "frametally/js/shared/format.js";
 import { has } from "frametally/js/shell/navigation.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -102,8 +103,9 @@ export async function showResult(name) {
 
 /** @param {string} name */
 export async function showCertificate(name) {
-  const route = `accuracy/${encodeURIComponent(name)}/certificate`;
-  const certificate = await getFrom(route);
+  // Each one is signed anew: the file is the one whose signature the page and its paper show.
+  const text = await getText(`accuracy/${encodeURIComponent(name)}/certificate`);
+  const certificate = JSON.parse(text);
   const { check, result } = certificate;
   const area = byId("result-view");
   area.hidden = false;
@@ -118,10 +120,7 @@ export async function showCertificate(name) {
       el("p", t("accuracy.the_truth_is_in_it_with", { method: methodWords(result.method) })),
       el("p", agreementWords(check, result.agreement)),
       facts([
-        [
-          t("accuracy.what_was_checked"),
-          check.place ? t("accuracy.crossings_of", { name: check.place.name }) : check.metric,
-        ],
+        [t("accuracy.what_was_checked"), countedWords(check)],
         [unitsTitle(check), t("accuracy.of_3", { units: number(result.units), sources: few(check.sources) })],
         [
           t("accuracy.range"),
@@ -146,7 +145,11 @@ export async function showCertificate(name) {
         "div.acts.no-print",
         el(
           "a.button.primary",
-          { id: "download", href: `${BASE}/${route}`, download: "" },
+          {
+            id: "download",
+            href: URL.createObjectURL(new Blob([text], { type: "application/json" })),
+            download: `accuracy-${check.id}.json`,
+          },
           t("accuracy.signed_file_json"),
         ),
         el("button.button", { id: "print", onclick: () => print() }, t("accuracy.print_or_save_as_pdf")),
@@ -175,13 +178,12 @@ function restsOn(
 ) {
   const who = persons.length ? t("web.by", { persons: few(persons) }) : "";
   const when = first === null || last === null ? "" : `, ${span(first, last)}`;
-  const what = place ? t("accuracy.crossings_of_the_line", { name: place.name }) : metric;
   return t("accuracy.of_checked_counts_are_of_the", {
     answered: number(answered),
     drawn: countUnits(drawn, unitWord(metric)),
     who,
     when,
-    what,
+    what: countedWords({ metric, place }),
     model,
   });
 }
@@ -248,7 +250,7 @@ const agreementWords = ({ metric }, { pairs, equal, low, high, mean_difference: 
         equal2: percent(equal / pairs),
         low: percent(low),
         high: percent(high),
-        apart: apart.toFixed(2),
+        apart: mean(apart),
         metric: unitName(unitWord(metric)),
       })
     : t("accuracy.no_was_checked_twice_yet_every", { metric: unitName(unitWord(metric)) });

@@ -8,6 +8,9 @@ const RETRY_MS = 2000;
 /** @typedef {{boxes?: object[], counts?: Record<string, number>, taps?: object[]}} Answer */
 /** @typedef {{unit: number, turn: number, took_ms: number} & Answer} Sent */
 
+/** Whether an answer itself is wrong, and not who sends it, or when. @param {unknown} error */
+export const isRefused = (error) => error instanceof ApiError && error.status === 400;
+
 export class Answers {
   /** @param {string} check @param {(error: unknown) => void} say */
   constructor(check, say) {
@@ -35,7 +38,7 @@ export class Answers {
     this.keep([...this.waiting, { unit, turn, took_ms: took, ...answer }]);
   }
 
-  /** Sends what waits, in its order; one that the server refuses for good is named and left out. */
+  /** Sends what waits, in its order; one that the server refuses is named and left out: its unit comes again. */
   sendAll() {
     this.sending ??= this.#send().finally(() => (this.sending = null));
     return this.sending;
@@ -48,11 +51,10 @@ export class Answers {
         byId("notice").hidden = true;
       } catch (error) {
         this.say(error);
-        if (!(error instanceof ApiError) || error.passes) {
-          setTimeout(() => this.sendAll(), RETRY_MS);
+        if (!isRefused(error)) {
+          if (!(error instanceof ApiError) || error.passes) setTimeout(() => this.sendAll(), RETRY_MS);
           return;
         }
-        if (error.status === 401 || error.status === 403) return;
       }
       this.keep(this.waiting.slice(1));
     }

@@ -22,6 +22,14 @@ export const unitNames = (unit) => (unit === "frame" ? t("accuracy.frames") : t(
 export const countUnits = (count, unit) =>
   unit === "frame" ? t("web.count_frames", { count }) : t("accuracy.count_pieces", { count });
 
+/** What is counted, within a sentence. @param {Pick<Api.CheckSummary, "metric"|"place">} check */
+export const countedWords = ({ metric, place }) =>
+  place
+    ? t("accuracy.crossings_of_the_line", { name: place.name })
+    : metric === "visits"
+      ? t("accuracy.visits")
+      : t("web.detections");
+
 /**
  * A label as people read it: of crossings, with the name of the direction.
  * @param {string} label

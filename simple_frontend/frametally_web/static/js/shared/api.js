@@ -95,6 +95,10 @@ export async function get(route, query = new URLSearchParams(), signal = undefin
  */
 export const getFrom = (route, query, signal) => get(/** @type {Api.Route} */ (route), query, signal);
 
+/** The text that a route answers, unread: a signature is of its bytes. @param {string} route @returns {Promise<string>} */
+export const getText = async (route) =>
+  (await ask(`${BASE}/${route}`, undefined, {}, (response) => response.text())).body;
+
 /**
  * Sends JSON to a route, and returns what it answers; null where it has nothing to say (204). Throws as `get` does.
  * @param {"PUT"|"POST"|"PATCH"|"DELETE"} method
@@ -121,8 +125,9 @@ const SIGNED = isSigned ? { "Frametally-Chart": address.slice(1) } : {};
  * @param {string} url
  * @param {AbortSignal} [signal]
  * @param {RequestInit} [sent]
+ * @param {(response: Response) => Promise<any>} [read]
  */
-async function ask(url, signal, { headers, ...sent } = {}) {
+async function ask(url, signal, { headers, ...sent } = {}, read = (response) => response.json()) {
   let response;
   try {
     response = await fetch(url, {
@@ -136,7 +141,7 @@ async function ask(url, signal, { headers, ...sent } = {}) {
   }
   if (!response.ok) throw await problemOf(response);
   try {
-    const body = response.status === 204 ? null : await response.json();
+    const body = response.status === 204 ? null : await read(response);
     return { body, version: versionOf(response) };
   } catch (error) {
     if (isAbort(error)) throw error;
