@@ -85,15 +85,17 @@ FIGURES = (
 _FRONT_INTRO = """\
 # Performance
 
-See how fast frametally is. Each row compares two figures of the same run on the same machine, and names the command that measures
-both. Read the ratios: an absolute number says as much about the machine (two cores) as about frametally.
+See how fast frametally is. Each row compares two figures of the same run on the same machine, and names
+the command that measures both. Read the ratios: an absolute number says as much about the machine (two
+cores) as about frametally.
 
 ```sh
 python benchmarks/detectors.py      # each command writes its result to benchmarks/results/
 ```
 
-[All results](../benchmarks/results/performance-results.md) shows how each figure was measured, with which options, and which goals
-were missed. `python benchmarks/performance_page.py` writes both pages from the results, and a test compares them.
+[All results](../benchmarks/results/performance-results.md) shows how each figure was measured, with
+which options, and which goals were missed. `python benchmarks/performance_page.py` writes both pages
+from the results, and a test compares them.
 """
 
 _INTRO = """\

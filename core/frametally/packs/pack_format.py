@@ -77,7 +77,7 @@ def index_bytes(key: str, beginning: bytes) -> int:
     """Return how many bytes of a part its header and index take. Raises `PackDamaged`."""
     header = _HEADER.fullmatch(beginning[:HEADER_BYTES])
     if header is None:
-        raise PackDamaged(key, "it does not begin as a pack does")
+        raise PackDamaged(key, "it does not begin with the header of a pack")
     return HEADER_BYTES + int(header[1])
 
 
@@ -94,7 +94,7 @@ def check_frame(key: str, frame: PackedFrame, data: bytes) -> bytes:
     if len(data) < frame.bytes:
         raise PackDamaged(key, "it was cut short")
     if hashlib.sha256(data).hexdigest() != frame.sha256:
-        raise PackDamaged(key, "a frame has another sha256 than its index says")
+        raise PackDamaged(key, "the sha256 of a frame differs from the index")
     return data
 
 

@@ -237,7 +237,7 @@ class PackedStore:
     def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
         """Return a URL of the object; see `ObjectStore.address`. Raises `ObjectMissing`: it is in a pack."""
         if self._find(key, within_s=_ABSENCE_S) is not None:
-            raise ObjectMissing(f"{key} is in a pack, which no link can name a part of")
+            raise ObjectMissing(f"{key} is in a pack, and a link cannot name a part of an object")
         return self.plain.address(key, ttl_s=ttl_s)
 
     def resumable(self, key: str, part_key: str) -> ResumableWrite:

@@ -126,7 +126,7 @@ class LetterRoutes(ChangeHandlers):
         if checked.skipped:
             lines.append(f"{plural(len(checked.skipped), 'frame')} still cannot be read and will stay here.")
         if ready or more:
-            lines.append("The consumer will detect them next; then the counts will follow.")
+            lines.append("The consumer will analyse these frames next, and then the counts will change.")
         return ChangePlan(frames=ready + more, lines=lines, left_alone=left_alone(checked.skipped))
 
     @CHANGES.route(
@@ -189,7 +189,7 @@ class LetterRoutes(ChangeHandlers):
         )
         lines = [
             f"{plural(len(result.announced), 'frame')} announced again.",
-            *(["The consumer will detect them next."] if result.announced else []),
+            *(["The consumer will analyse them next."] if result.announced else []),
             *([f"{plural(len(result.skipped), 'frame')} still cannot be read."] if result.skipped else []),
         ]
         return ChangeOutcome(lines, result.skipped)

@@ -235,7 +235,7 @@ def forget_segments(connection: Connection, chains: Chains, segment_keys: Iterab
         )
     objects = tables.objects.c
     for key_batch in _by(_IN, sorted(read_again)):
-        problem = "segment " + objects.key + " is to be read again: run the command again"
+        problem = "segment " + objects.key + " must be read again: run the command again"
         is_whole = objects.key.in_(key_batch), objects.problem.is_(None)
         connection.execute(update(tables.objects).where(*is_whole).values(problem=problem))
     return read_again
