@@ -101,9 +101,9 @@ from the results, and a test compares them.
 _INTRO = """\
 # Performance: all results
 
-[Performance](../../docs/performance.md) shows ten of these results in one table. A benchmark compares speeds within one run, in
-rounds that take turns, and reports medians. Read the ratios: an absolute number says as much about the machine, and what else it
-was doing, as about frametally.
+[Performance](../../docs/performance.md) shows ten of these results in one table. A benchmark compares
+speeds within one run, in rounds that take turns, and reports medians. Read the ratios: an absolute number
+says as much about the machine, and what else it was doing, as about frametally.
 """
 
 
