@@ -1,4 +1,4 @@
-"""Certificates: signed JSON that anybody can check again against the store, without trusting its server."""
+"""Certificates: signed JSON that anyone can check against the store, without trusting its server."""
 
 from __future__ import annotations
 

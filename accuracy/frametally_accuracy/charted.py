@@ -1,4 +1,4 @@
-"""What checks say of the counts of charts, tables and files: an interval for each that a check covers.
+"""Adds intervals to the counts of charts, tables and files that a check covers.
 
 A check covers counts of its own footage, model, labels and settings. Whether the index still has the counts
 that the check is of is seen from their sums.

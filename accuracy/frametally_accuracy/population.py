@@ -1,4 +1,4 @@
-"""All units that a check is about, as they are counted now, and the sample that a seed draws of them."""
+"""All units of a check, as counted now, and the sample that a seed draws from them."""
 
 from __future__ import annotations
 

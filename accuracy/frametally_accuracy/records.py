@@ -1,4 +1,4 @@
-"""Records of accuracy checks: what is checked, its units, and what people answered."""
+"""Records of accuracy checks: their footage, their units, and people's answers."""
 
 from __future__ import annotations
 

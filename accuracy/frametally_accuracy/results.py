@@ -1,4 +1,4 @@
-"""What a check says: for each label an estimate with its interval, or that there is too little to say."""
+"""The result of a check: for each label an estimate with its interval, or a reason why there is none."""
 
 from __future__ import annotations
 

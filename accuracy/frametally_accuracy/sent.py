@@ -1,4 +1,4 @@
-"""What is sent to start a check, and to answer a unit."""
+"""The requests that start a check and answer a unit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which counts a check covers now, and why it covers none: compares the index with what the check recorded.
+"""Finds the counts that a check covers: compares the index with the check's records, and explains.
 
 No frame is read. A check records what the model counts in its frames, bar by bar, for each stored interval.
 While the index has the same sums, it has the counts that the check is of.

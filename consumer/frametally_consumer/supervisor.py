@@ -1,4 +1,4 @@
-"""`frametally consume --workers N`: N worker processes in one group, and one that looks after them."""
+"""`frametally consume --workers N`: N worker processes in one group, and a process that watches them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where every object lies in the store: the only place that builds or reads keys."""
+"""The keys of all objects in the store: the only place that builds or reads keys."""
 
 from __future__ import annotations
 

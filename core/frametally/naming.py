@@ -1,4 +1,4 @@
-"""The existing names: sources, labels, models, lines and zones; one rule for all who get some."""
+"""The existing names: sources, labels, models, lines and zones; one rule for all uses of a name."""
 
 from __future__ import annotations
 

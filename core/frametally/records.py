@@ -1,4 +1,4 @@
-"""Everything that crosses a process or is stored, as frozen records with JSON on the wire.
+"""All data that crosses a process or is stored, as frozen records with JSON on the wire.
 
 Every record carries its version `v`; unknown fields are ignored, missing ones are rejected by name. What is
 an object of its own in the store is sealed: see `rules.seals`.

@@ -1,4 +1,4 @@
-"""Records of what a person mended: tombstones, changes that are under way, settled dead letters."""
+"""Records of corrections: tombstones, changes under way, settled dead letters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`frametally index`: part files in the object store to the count index, run by run."""
+"""`frametally index`: loads part files from the object store into the count index, run by run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`frametally aggregate`: counts the event days that new segments touch, and publishes them."""
+"""`frametally aggregate`: counts the days that new segments affect, and publishes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`frametally aggregate --dry-run`: what an aggregation would do, from what it would read first."""
+"""`frametally aggregate --dry-run`: shows what an aggregation would do."""
 
 from __future__ import annotations
 

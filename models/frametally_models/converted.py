@@ -1,4 +1,4 @@
-"""Converted networks, kept beside the weights that they were made of.
+"""Stores converted networks beside the weights that they were made from.
 
 Each is one or two files of the network and a card, all under a name that carries the weights' sha256, 8 hex
 of the cfg's, the input's size and the converter's version. The card is written last and has the sha256 of the

@@ -1,4 +1,4 @@
-"""Detectors of Darknet networks: the reference on OpenCV, and what all back-ends have in common."""
+"""Detectors of Darknet networks: the reference on OpenCV, and the shared part of all back-ends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A self-test at start, a few milliseconds long: no network detects nonsense without a word.
+"""Tests a network at start, in a few milliseconds, so that a broken one cannot detect nonsense silently.
 
 The picture is drawn here, and YOLOv4-tiny finds its stop sign with a confidence of 0.99. When a network is
 converted, what the reference makes of the picture is kept beside it: the rows with the highest scores. At

@@ -1,4 +1,4 @@
-"""The dry run: what there is to produce, and how long that will take, with nothing written."""
+"""The dry run: what the producer would store and how long it would take, without writing anything."""
 
 from __future__ import annotations
 

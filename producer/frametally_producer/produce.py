@@ -1,4 +1,4 @@
-"""The producer: pictures and videos in; stored frames, announced on the log, out."""
+"""The producer: reads pictures and videos, stores their frames and announces them on the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Flask application, put together from its own parts and those of the plug-ins."""
+"""The Flask application, assembled from its own parts and those of plug-ins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files that browsers get: which there are, by what a page calls them, and the route that serves them.
+"""The files for browsers: their list, their names in pages, and the route that serves them.
 
 `fetch_assets.py` makes them into `static/built/`. Their names change with their content, so that a browser
 keeps them for good and never asks again.

@@ -1,4 +1,4 @@
-"""What a client may do with its connection: ask, and take its answer, without letting the server wait long.
+"""Limits of a client's connection: it may ask and receive, without blocking the server.
 
 uvicorn leaves that to a proxy in front; here there need not be one.
 """

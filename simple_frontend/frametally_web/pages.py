@@ -1,4 +1,4 @@
-"""The page, and the route by which others see that the dashboard lives."""
+"""The routes of the pages, and the route that shows that the dashboard is alive."""
 
 from __future__ import annotations
 

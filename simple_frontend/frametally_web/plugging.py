@@ -1,4 +1,4 @@
-"""What the dashboard gives a plug-in, and what a plug-in adds to the dashboard."""
+"""The interface between the dashboard and a plug-in, in both directions."""
 
 from __future__ import annotations
 

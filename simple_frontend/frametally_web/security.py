@@ -1,4 +1,4 @@
-"""What holds on every route, errors included: response headers, and which names the dashboard goes by."""
+"""Security of every route, errors included: response headers, and the dashboard's allowed host names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serving the dashboard by uvicorn, until a signal ends it."""
+"""Serves the dashboard with uvicorn until a signal stops it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// The audit log: the page is made by the server; the strip tells how the books stand.
+// The audit log: the server makes the page; the strip shows the state of the books.
 
 import { askForStrip } from "frametally/js/status/live.js";
 

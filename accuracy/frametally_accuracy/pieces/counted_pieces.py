@@ -1,4 +1,4 @@
-"""The pieces that a check is about, with what is counted in each; and the frames that play."""
+"""The pieces of a check, with the counts in each, and the frames that play."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be checked beside detections, and the line that a check of crossings is about."""
+"""The counts beside detections that can be checked, and the line of a check of crossings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interval of each bar that a check covers, and what the bar would be without the errors of the model.
+"""The interval of each bar that a check covers, and the bar without the errors of the model.
 
 A bar is a small area of the checked footage (Fay and Herriot, 1979): it errs as the whole check does, and it
 has an error of its own. Its own units show that one; of few units the estimate goes part of the way, and

@@ -1,4 +1,4 @@
-"""Which units a check draws, in which order: by a recorded seed, so that anybody can draw them again.
+"""Draws the units of a check in order, by a recorded seed, so that anyone can draw them again.
 
 The units lie in zones: runs of source, hour and time of equal total weight. Every round draws one unit of
 each zone that has one left, without putting it back, with a probability that is its weight over the weight

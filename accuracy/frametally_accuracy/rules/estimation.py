@@ -1,4 +1,4 @@
-"""What the answers for a sample say of all units: a total, and intervals around it.
+"""Estimates the total of all units from the answers for a sample, with intervals.
 
 Every estimator here is one sum with another `slope`: slope x (the model's total) + an unbiased estimate of
 the total of (truth - slope x model). Slope 0 ignores the model, 1 is the difference estimator, the ratio of

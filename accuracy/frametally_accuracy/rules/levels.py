@@ -1,4 +1,4 @@
-"""The steady part of the model's counts, and where their level is unusual: both without anybody's answers.
+"""The steady part of the model's counts, and unusual levels: both without people's answers.
 
 The estimate of a total has a slope of its own for the steady part, and a bar whose level is unusual has a
 wider interval.

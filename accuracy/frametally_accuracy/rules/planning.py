@@ -1,4 +1,4 @@
-"""How many units a wanted width takes, and where to check next."""
+"""The number of units for a chosen width, and where to check next."""
 
 from __future__ import annotations
 

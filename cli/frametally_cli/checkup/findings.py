@@ -1,4 +1,4 @@
-"""What a check-up found of one thing, and what plug-ins tell of what they keep.
+"""The findings of a check-up, from frametally and from plug-ins.
 
 A check gives findings and raises nothing: what is broken has its remedy.
 """

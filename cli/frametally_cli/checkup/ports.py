@@ -1,4 +1,4 @@
-"""Store, log and databases, and what plug-ins open: every right tried that the stages need."""
+"""Checks store, log and databases, and those of plug-ins: tries every right that the stages need."""
 
 from __future__ import annotations
 

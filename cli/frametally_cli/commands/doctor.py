@@ -1,4 +1,4 @@
-"""`frametally doctor`: one table of all that can be wrong with an installation."""
+"""`frametally doctor`: one table of all problems of an installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stages, a command each: open the ports, call the stage, turn its report into an exit code."""
+"""The stages, one command each: opens the ports, calls the stage, and gives its exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`frametally status`: the books of a deployment, printed once or again and again."""
+"""`frametally status`: prints the books of a deployment, once or repeatedly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the command line prints: progress bars, tables, one-line errors."""
+"""Prints progress bars, tables and one-line errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Standard output and error: lines of a log, and streams that are closed, on a full disk or a broken pipe."""
+"""Standard output and error: lines of a log, and closed streams on a full disk or a broken pipe."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The names that a command gets, beside those that exist here."""
+"""Compares the names in a command with the existing names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every command of the command line shares: options, settings, open ports."""
+"""The shared parts of every command: options, settings, open ports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `frametally aggregate` does with its options, and what it prints."""
+"""The work of `frametally aggregate`: its options and its output."""
 
 from __future__ import annotations
 

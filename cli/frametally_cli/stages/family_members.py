@@ -1,4 +1,4 @@
-"""The commands that work beside a dashboard, run as one family."""
+"""The commands that run beside a dashboard as one family."""
 
 from __future__ import annotations
 

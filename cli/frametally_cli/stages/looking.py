@@ -1,4 +1,4 @@
-"""What looks and never makes: the ports of a data folder in which some or all may not be there yet."""
+"""Opens the ports of a data folder without creating anything, even if some are missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `frametally produce` does: call the producer, show how the files stand, tell what became of them."""
+"""The work of `frametally produce`: calls the producer, and shows progress and results."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a back-end does: run a network on pictures; and how a picture becomes a network's input."""
+"""The interface of a back-end: runs a network on pictures, and turns a picture into its input."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a YOLO network's rows to boxes in pixels: plain arrays in, plain arrays out, for every back-end.
+"""Turns a YOLO network's rows into boxes in pixels: plain arrays in and out, for every back-end.
 
 Coordinates are (left, top, right, bottom) or (left, top, width, height) in pixels of the image, x to the
 right and y down, with the origin at the image's top left corner.

@@ -1,4 +1,4 @@
-"""A micro-batch's messages of one partition, detected in a task of Spark by the consumer's own loop.
+"""Detects a micro-batch of one partition in a task of Spark, with the consumer's own loop.
 
 To that loop they are a log that ends with them: so the chain of segments, dead letters, results and what
 becomes of a crash are those of `worker.loop`, byte for byte.

@@ -1,4 +1,4 @@
-"""The consumer's group on Spark: which partitions a query reads, from where, and what is committed after.
+"""The consumer's group on Spark: the partitions of a query, its first offsets, and its commits.
 
 Spark's own checkpoint says nothing here: where a query begins is where the chains of segments end, as it is
 for any other consumer. It is a member of the group itself: other consumers share the partitions with it.

@@ -1,4 +1,4 @@
-"""A partition from its assignment to its revocation: what was read, what is held, where its chain ends."""
+"""A partition while it is assigned: its read and waiting messages, and the end of its chain."""
 
 from __future__ import annotations
 

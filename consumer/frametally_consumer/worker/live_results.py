@@ -1,4 +1,4 @@
-"""What is found in a frame of a camera or a stream, told at once to those who watch.
+"""Sends the results in a frame of a camera or a stream to viewers at once.
 
 Each result is on the log as soon as it is there, before its segment: the bytes are those of the segment's
 line. Those who watch want the newest, and the segments have them all: so a log that is away costs results,

@@ -1,4 +1,4 @@
-"""The consumer's loop: take messages, have them detected, have segments written, commit."""
+"""The consumer's loop: reads messages, has them detected and written as segments, and commits."""
 
 from __future__ import annotations
 

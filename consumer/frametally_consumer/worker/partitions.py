@@ -1,4 +1,4 @@
-"""The partitions that a worker holds: where their chains end, which batch is due, what became of it."""
+"""A worker's partitions: where their chains end, which batch is due, and the result of each batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The threads behind a worker's main thread: two load, one feeds the detector, one collects, one writes.
+"""The threads behind a worker's main thread: two load, one detects, one collects, one writes.
 
 Several batches are on their way at once: while one is being written, the next is detected and the one after
 it is loaded. The detector gets a chunk's first picture while it is still at the last ones of the one before.

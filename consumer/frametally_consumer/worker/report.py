@@ -1,4 +1,4 @@
-"""What a worker tells when it is done."""
+"""The report of a worker at its end."""
 
 from __future__ import annotations
 

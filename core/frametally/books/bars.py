@@ -1,4 +1,4 @@
-"""Explaining a bar: what the count index says, and the frames that it was counted from."""
+"""Explains a bar: its number in the count index, and the frames behind it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""With which settings a number was counted, as its run says: what explains it goes by them."""
+"""The settings with which a number was counted, as its run records them; its proof uses the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events that are counted one by one, each at its moment, such as crossings: what plug-ins count."""
+"""Events that plug-ins count one by one, each at its moment, such as crossings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `/metrics` shows of the books, as they were read last: a scrape reads nothing itself.
+"""The figures of the books in `/metrics`, as last read: a scrape does not read the store.
 
 Its counters only grow, whatever is restarted, forgotten or put back: what is added to the books is added,
 what is taken out of them (`frametally forget`) is not. The sums lie in a file of the data folder, which all

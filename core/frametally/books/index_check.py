@@ -1,4 +1,4 @@
-"""The count index beside the store that it was made from: which of its days say anything else."""
+"""Compares the count index with the store that it was built from, and lists the days that differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the index is not what the store has: days to index, days to count again, runs of elsewhere."""
+"""Where the index differs from the store: days to index, days to count again, unknown runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the log and the chains of segments say: how far it is drained, what is missing, how fast it goes."""
+"""The progress of the log and the chains of segments: read offsets, missing offsets, and speed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs: what the counting job published, and how anyone reads it.
+"""Runs: published by the counting job, read by everyone else.
 
 A run is the result of one model, base interval and UTC day: part files, `_SUCCESS`, then the run pointer
 `_runs/<sequence>.json`; `rules.current_run` says which is the day's current one.

@@ -1,4 +1,4 @@
-"""Removes what superseded runs left in the store: each round of counting publishes its days again.
+"""Removes the files of superseded runs from the store: each round of counting publishes its days again.
 
 A run is removed only when nobody can need it any more:
 

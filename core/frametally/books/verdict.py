@@ -1,4 +1,4 @@
-"""Who is behind and who is broken: the equation of the books, judged, and the exit code that says so."""
+"""Judges the equation of the books: which stage is behind or broken, and the exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables as CSV, in which no cell is what a spreadsheet takes for a formula."""
+"""Tables as CSV, in which no cell is a formula to a spreadsheet."""
 
 from __future__ import annotations
 

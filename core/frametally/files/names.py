@@ -1,4 +1,4 @@
-"""Names of files as text: they need not be UTF-8, and what is stored has to be."""
+"""File names as text: a name need not be UTF-8, but stored text must be."""
 
 from __future__ import annotations
 

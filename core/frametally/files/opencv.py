@@ -1,4 +1,4 @@
-"""OpenCV, with a bound on what it will decode: import `cv2` from here and nowhere else."""
+"""OpenCV with a limit on what it decodes: import `cv2` only from here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opens SQLite files, and says what their failures mean, for the log, the index, the ledger and caches.
+"""Opens SQLite files, and explains their failures, for the log, the index, the ledger and caches.
 
 WAL, so that readers never wait; a busy time-out, so that writers wait for their turn; no network file system,
 because SQLite's locks do not hold there.

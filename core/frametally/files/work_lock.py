@@ -1,4 +1,4 @@
-"""One at a time on one machine: locks that a crash releases.
+"""Locks that allow one process at a time on one machine; a crash releases them.
 
 They are the kernel's (`flock`, by filelock), on an open file or folder, and go with the process that holds
 them, however that ends. `work_lock` saves work, no more: what must be true with several machines on one store

@@ -1,4 +1,4 @@
-"""Putting a medium right: another event time, or another source. No media file is needed.
+"""Corrects a medium's event time or source. The media file is not necessary.
 
 The stored pictures are put under the keys that they would have had, and announced again as of the medium's
 next revision; the revision before is forgotten. So the counts end as if it had been right from the start.

@@ -1,4 +1,4 @@
-"""What the store says of its media: manifests, and the tombstones of what counts no longer."""
+"""The store's records of media: manifests, and tombstones of footage that no longer counts."""
 
 from __future__ import annotations
 

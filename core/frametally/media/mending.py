@@ -1,4 +1,4 @@
-"""Mending footage as commands and pages do it: forget it, correct its time, rename its source.
+"""Corrects footage, for commands and pages: forgets it, corrects its time, renames its source.
 
 A change is planned, which changes nothing; then it is noted, made medium by medium, and its note deleted.
 Killed anywhere, `carry_out` with the same note finishes it: what is done has another revision, or none.

@@ -1,4 +1,4 @@
-"""Where media of one source overlap, told from their manifests, and all that counts no longer."""
+"""Where media of one source overlap, by their manifests, and all footage that no longer counts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The time zone of each source, by whose clocks its times are shown.
+"""The time zone of each source, in which pages and reports show its times.
 
 It decides no number: event times are UTC, and nothing is counted again when a zone changes. So one small
 object of the store has the zones of all sources, beside their footage.

@@ -1,4 +1,4 @@
-"""Adding frames to packs and removing them: each change replaces a part of a pack in one step.
+"""Adds frames to packs and removes them; each change replaces a part of a pack in one step.
 
 `ObjectStore.change` lets no other change of a part come in between, so producers, the packing command and
 those who delete pictures may work on one minute at the same time.

@@ -1,4 +1,4 @@
-"""The bytes of a part of a pack: a header line, an index in JSON, and the frames one behind the other.
+"""The bytes of a part of a pack: a header line, an index in JSON, and the frames one after the other.
 
 The header, `frametally-pack 1 <bytes of the index> <sha256 of the index>`, has one length, so one read of the
 beginning gives the index. Each frame has its sha256 there: a part that was cut short or changed is noticed.

@@ -1,4 +1,4 @@
-"""An object store whose frames may be in packs: you read a frame by its key, wherever it is."""
+"""An object store with frames in packs: you read a frame by its key, wherever it is."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moving stored pictures into packs: `frametally pack`."""
+"""`frametally pack`: moves stored pictures into packs."""
 
 from __future__ import annotations
 

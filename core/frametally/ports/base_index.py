@@ -1,4 +1,4 @@
-"""What every kind of count index does alike: the checks, the catalogue, the pieces of a range, the answer.
+"""The shared part of every count index: checks, catalogue, pieces of a range, answers.
 
 An adapter gives one moment of itself, and what it has in one piece of a range, read by one stored step.
 """

@@ -1,4 +1,4 @@
-"""What every count index refuses to be asked, and which of its intervals are up to date.
+"""The queries that every count index refuses, and its intervals that are up to date.
 
 The page and its users get the same bounds and the same words, whichever index answers.
 """

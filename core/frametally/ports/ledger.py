@@ -1,4 +1,4 @@
-"""The ledger port: what the object store holds, cached, so that the books cost what is new.
+"""The ledger port: the contents of the object store, cached, so that only new objects take time.
 
 Nothing in it is of its own: `refresh` reads what is new in the store, and a ledger that is lost or deleted is
 filled again from the store alone. All figures are distinct frames, by the rules of `once` and `tombstones`.

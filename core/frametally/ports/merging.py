@@ -1,4 +1,4 @@
-"""What parts of a bar add up to: counts are summed, the peak is the largest, unknown objects stay unknown."""
+"""Adds up parts of a bar: sums counts, keeps the largest peak, and leaves unknown objects unknown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A family: commands that run as one, each in a process of its own, looked after and ended together."""
+"""A family of commands that runs as one: each has a process, is watched, and ends with the others."""
 
 from __future__ import annotations
 

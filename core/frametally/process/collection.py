@@ -1,4 +1,4 @@
-"""Python's search for garbage, which many new objects at once would make most of the work."""
+"""Pauses Python's garbage collection, which takes most of the time when a process makes many objects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bounds of what this process may take: a fault within them befalls it alone."""
+"""Limits on the resources of this process, so that a fault in it does not affect others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stages tell people: progress while they work, and what they skipped."""
+"""Reports of stages for people: progress, and skipped inputs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trying again what the outside world refuses for now: growing pauses with jitter, a word once a minute."""
+"""Retries after temporary refusals: growing pauses with jitter, and one message a minute."""
 
 from __future__ import annotations
 

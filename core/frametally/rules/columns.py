@@ -1,4 +1,4 @@
-"""Whole numbers as columns in one file, which numpy takes as they are: the form of paths and of flows.
+"""Whole numbers as columns in one file, which numpy reads without a copy: the form of paths and flows.
 
 The first line is JSON: what the file is of, and name, type and length of each column in their order. Then
 come the columns, little-endian whole numbers of the smallest type that holds all of them. Types are those of

@@ -1,4 +1,4 @@
-"""Where two sides differ: bar by bar, in what both have seen, those first that are most apart."""
+"""Where two sides differ: bar by bar, over what both have seen, largest differences first."""
 
 from __future__ import annotations
 

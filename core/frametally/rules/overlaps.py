@@ -1,4 +1,4 @@
-"""Each moment of a source counts once: the one rule for media of a source whose times overlap.
+"""Counts each moment of a source once: the one rule for media of a source that overlap in time.
 
 A video covers the time of its runs: from the first to the last of frames that are no more than a minute
 apart. So one with a hole of hours, or whose clock jumps by a century, covers what it has filmed and no more.

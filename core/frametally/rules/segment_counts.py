@@ -1,4 +1,4 @@
-"""What the counting job would make of one segment, which its header carries: the job need not read its lines.
+"""The counts of one segment in its header, so that the counting job need not read its lines.
 
 A cell is `[interval_start_ms, frames, repeats, folder, labels]`: the distinct frames, the lines that repeated
 one, the folder of the pictures, and by label the boxes and the `[boxes, file name]` of the frames that show

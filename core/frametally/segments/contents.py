@@ -1,4 +1,4 @@
-"""Segments: what a consumer writes for a run of messages, and how anyone reads one.
+"""Segments: written by consumers for a run of messages, and read by everyone else.
 
 A segment is JSON Lines: its header, the frame lines, the dead letters (see `records.SegmentHeader`). It is
 written whole, once, and never changed; `chain.py` has the order in which a partition's segments are put.

@@ -1,4 +1,4 @@
-"""Dead letters: what consumers set aside, which ones are settled, and how to fix them.
+"""Dead letters: frames that consumers set aside, the settled ones, and how to fix the others.
 
 A segment holds a dead letter for good. It is settled when its frame was detected later, or when a
 person dropped it (an object under `dead-letters/dropped/`). Announcing its message again is all that mending

@@ -1,4 +1,4 @@
-"""Results of a frame, sent at once: how they are written to the log for those who watch.
+"""Results of a frame for viewers, written to the log at once.
 
 The bytes are those of the frame's line in its segment, whichever process sends them: the consumer that has
 just detected the frame, or a stream that shows what was detected before.

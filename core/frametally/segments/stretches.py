@@ -1,4 +1,4 @@
-"""Which segments a reader knows, in few words: the stretches in which one begins where another ends.
+"""The segments that a reader knows, as a few stretches of segments that follow each other.
 
 A partition's segments are one chain, so that a stretch tells of a million of them by the keys of its first
 and its last. A segment in no stretch is new: it is before the first, after the last, or fills a gap.

@@ -1,4 +1,4 @@
-"""Settings of the counting job: what counts, tracking, and the engines that run it."""
+"""Settings of the counting job: the boxes that count, tracking, and the engines."""
 
 from __future__ import annotations
 

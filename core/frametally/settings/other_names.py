@@ -1,4 +1,4 @@
-"""Names of others for what has names of our own: a mail server, and who gets mail."""
+"""Settings under names that other tools use: a mail server, and the recipients of mail."""
 
 from __future__ import annotations
 

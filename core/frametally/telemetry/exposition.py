@@ -1,4 +1,4 @@
-"""Figures as Prometheus reads them, by prometheus-client."""
+"""Figures in the format of Prometheus, by prometheus-client."""
 
 from __future__ import annotations
 

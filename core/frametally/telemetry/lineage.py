@@ -1,4 +1,4 @@
-"""OpenLineage: each run of counting and of indexing, with what it read and what it made.
+"""OpenLineage events: each run of counting and of indexing, with its inputs and outputs.
 
 Events are as the OpenLineage specification 2-0-2 has them (https://openlineage.io/spec/2-0-2/OpenLineage.json).
 """

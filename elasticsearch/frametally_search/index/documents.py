@@ -1,4 +1,4 @@
-"""A run's records as documents: a row each of the base interval, what each day shows, and the packed steps.
+"""A run's records as documents: rows of the base interval, evidence of each day, and packed steps.
 
 A document's `_id` begins with the run that it belongs to and is the same however often it is made, so that
 what is sent again adds nothing, and a reader names the documents of a run that it needs.

@@ -1,4 +1,4 @@
-"""How Elasticsearch is reached, what its refusals mean, and the index there: names, mapping, rights.
+"""Connects to Elasticsearch and explains its refusals; names, mapping and rights of the index.
 
 What a person must mend (a name, a right, an index that is missing) is `Misconfigured`; what passes (a server
 that is away, too busy, out of disk) is `Retryable`; a document that it will never take is `Poison`.

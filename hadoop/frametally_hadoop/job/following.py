@@ -1,4 +1,4 @@
-"""Which box continues which track: by overlap, the largest first. Standard library only.
+"""Finds the box that continues a track: by overlap, the largest first. Standard library only.
 
 Exact by construction: + - * / on Python's numbers give the same bits on every machine. (`sum` over floats
 does not: Python 3.12 changed it. Nor does `**`, which is the C library's.)

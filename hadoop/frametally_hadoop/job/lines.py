@@ -1,4 +1,4 @@
-"""Frame lines, decoded and checked as far as counting needs it.
+"""Decodes and checks frame lines, as far as counting needs it.
 
 With msgspec where it is installed, with the standard library where it is not: both accept and refuse the
 same lines and give the same values, so that a cluster without msgspec counts the same.

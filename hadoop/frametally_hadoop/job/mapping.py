@@ -1,4 +1,4 @@
-"""The map side of the counting job: segments in, raw frame lines grouped by interval out.
+"""The map side of the counting job: reads segments, and groups raw frame lines by interval.
 
 Standard library only. A task's input is manifest lines. Each is a split: one segment, or several with an
 `ENTRY_SEPARATOR` between them. A segment is its URL, then, each after a TAB and each optional, the days to

@@ -1,4 +1,4 @@
-"""The settings that change counts, as they travel to the job's tasks. Standard library only."""
+"""The settings that change counts, in the form for the job's tasks. Standard library only."""
 
 from __future__ import annotations
 

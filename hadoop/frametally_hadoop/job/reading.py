@@ -1,4 +1,4 @@
-"""Compares a segment's lines with their checksums while they come. Standard library only."""
+"""Compares a segment's lines with their checksums as it reads them. Standard library only."""
 
 from __future__ import annotations
 

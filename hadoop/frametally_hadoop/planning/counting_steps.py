@@ -1,4 +1,4 @@
-"""Which days an aggregation may count, and what plug-ins count beside whole pictures."""
+"""The days that an aggregation may count, and what plug-ins count beside whole pictures."""
 
 from __future__ import annotations
 

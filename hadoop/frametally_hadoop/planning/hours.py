@@ -1,4 +1,4 @@
-"""Which hours of a day are counted again: those that segments, settings or corrections have changed.
+"""Finds the hours of a day to count again: those that segments, settings or corrections have changed.
 
 The unit is one source's UTC hour, as tracks are followed by it. Its identity is what its lines depend on: the
 settings, each segment with frames of it or of its margin with the checksum of the source's lines, and what

@@ -1,4 +1,4 @@
-"""Keeps the notes of a store's segments by day, so that planning reads new segments and stale days alone.
+"""Stores notes of segments by day, so that planning reads only new segments and stale days.
 
 They are in `<data_dir>/segments-<8 hex of the store's address>.sqlite`. Without it, or where it is damaged,
 frametally reads the headers of all segments once more.

@@ -1,4 +1,4 @@
-"""The SQLite file of notes: one state, and by day the notes in pieces, as they came.
+"""The SQLite file of notes: one state, and the notes of each day in pieces, as they were added.
 
 The state has its own checksum, and names the days with a digest of their pieces; both change in one
 transaction. No result depends on the file: where it is missing, damaged, or of a program that notes other

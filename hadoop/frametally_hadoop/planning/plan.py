@@ -1,4 +1,4 @@
-"""Which days have to be counted again, and from which segments."""
+"""Finds the days to count again, and their segments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run is compared with when it is audited: manifests, dead letters, segments that are of no use."""
+"""The data that an audit compares a run with: manifests, dead letters, unusable segments."""
 
 from __future__ import annotations
 

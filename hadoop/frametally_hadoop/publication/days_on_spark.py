@@ -1,4 +1,4 @@
-"""The counting job on Spark: its tasks read the store, count and publish; only what came of it comes back.
+"""The counting job on Spark: tasks read the store, count and publish, and return only outcomes.
 
 One task per split of segments groups their lines, one per source and UTC day counts them, and one per day
 publishes it. No link travels in the job: each task opens the store by the settings of its own environment.

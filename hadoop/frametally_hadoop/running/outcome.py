@@ -1,4 +1,4 @@
-"""Runs the job over a plan and takes its output apart, day by day."""
+"""Runs the job over a plan, and splits its output by day."""
 
 from __future__ import annotations
 

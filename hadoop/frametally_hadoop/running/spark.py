@@ -1,4 +1,4 @@
-"""Runs tasks on Spark, each with the store that it opens by the settings of its own environment."""
+"""Runs tasks on Spark; each opens the store with the settings of its own environment."""
 
 from __future__ import annotations
 

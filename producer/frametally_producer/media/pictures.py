@@ -1,4 +1,4 @@
-"""Producing pictures: each is a frame, and those of one source and UTC day share a manifest."""
+"""Produces pictures: each is a frame, and those of one source and UTC day share a manifest."""
 
 from __future__ import annotations
 

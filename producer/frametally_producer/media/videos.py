@@ -1,4 +1,4 @@
-"""Producing a video: what it is, whether it is known, and when it began; its frames are `video_work`'s."""
+"""Produces a video: what it is, whether it is known, and when it began; see `video_work` for frames."""
 
 from __future__ import annotations
 

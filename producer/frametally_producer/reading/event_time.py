@@ -1,4 +1,4 @@
-"""When a medium was recorded: the ladder of time sources, and the rules for times without a zone.
+"""The time at which a medium was recorded: the ladder of sources, and times without a zone.
 
 The first rung that has an answer gives the time: what the user said, what the medium says of itself, its
 file's name, its file's modification date.

@@ -1,4 +1,4 @@
-"""Which media the given paths hold, and their files: nothing but a regular file's own bytes is ever read."""
+"""Finds the media and files at the given paths; reads only the bytes of regular files."""
 
 from __future__ import annotations
 

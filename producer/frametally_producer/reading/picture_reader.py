@@ -1,4 +1,4 @@
-"""Reading pictures in a process of its own, which may take a bounded time and memory.
+"""Reads pictures in a separate process with limits on time and memory.
 
 Whatever a picture does to what decodes it, a bomb or a crash, befalls that process and becomes one line.
 """

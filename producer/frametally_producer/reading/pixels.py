@@ -1,4 +1,4 @@
-"""Turning and shrinking pictures. Orientations are EXIF's, 1 to 8 (CIPA DC-008, 4.6.4, tag 0x0112)."""
+"""Turns and shrinks pictures. Orientations are EXIF's, 1 to 8 (CIPA DC-008, 4.6.4, tag 0x0112)."""
 
 from __future__ import annotations
 

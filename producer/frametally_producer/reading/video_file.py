@@ -1,4 +1,4 @@
-"""Reading a video: its frames in the order of their presentation, each with its time, upright."""
+"""Reads a video: its frames in order of presentation, each with its time, upright."""
 
 from __future__ import annotations
 

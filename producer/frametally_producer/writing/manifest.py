@@ -1,4 +1,4 @@
-"""A medium's manifest while its frames are announced: what is known already, and noting what is new."""
+"""A medium's manifest while its frames are announced: reads known frames and notes new ones."""
 
 from __future__ import annotations
 

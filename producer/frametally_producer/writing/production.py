@@ -1,4 +1,4 @@
-"""What one call of the producer works with, and what it has done so far."""
+"""The inputs and the progress of one call of the producer."""
 
 from __future__ import annotations
 

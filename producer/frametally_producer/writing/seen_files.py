@@ -1,4 +1,4 @@
-"""What a producer remembers of files, so that the same call later need not read them again.
+"""The files that a producer has read, so that a later call need not read them again.
 
 A cache in the data folder, `seen-files.sqlite`: losing it costs time and changes nothing. What it says of a
 file holds only while the file's stamp (device, inode, size, modification and status change times) is the

@@ -1,4 +1,4 @@
-"""An answer as its reader takes it: names of settings for who may set them, text packed by Brotli or gzip."""
+"""Adapts an answer to its reader: hides names of settings, and compresses text by Brotli or gzip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The right that each route needs. A route that has none here is refused to everybody.
+"""The right that each route needs. frametally refuses a route without a right.
 
 A route of the API declares its right at its handler, a plug-in names those of its pages and sockets; this
 module has those of all else. Routes are written by method and path, with `{}` for each part that is any; what

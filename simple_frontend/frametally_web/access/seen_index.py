@@ -1,4 +1,4 @@
-"""What the dashboard reads, and the count index as who asks may see it: of their sources alone."""
+"""The dashboard's ports, and the count index limited to the sources that a visitor may see."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who asks: found out once for each request, and known to all that answers it."""
+"""The visitor of a request: identified once, and known to every part that answers it."""
 
 from __future__ import annotations
 

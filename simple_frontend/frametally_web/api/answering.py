@@ -1,4 +1,4 @@
-"""How Flask answers the API's routes: checked, within a time limit, as JSON that a browser keeps."""
+"""Answers the API's routes with Flask: checked, within a time limit, as JSON that browsers cache."""
 
 from __future__ import annotations
 

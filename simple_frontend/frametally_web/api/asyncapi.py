@@ -1,4 +1,4 @@
-"""What `/api/events` and the WebSockets tell, in AsyncAPI 3, made from the records of what they say."""
+"""The AsyncAPI 3 description of `/api/events` and the WebSockets, made from their message records."""
 
 from __future__ import annotations
 

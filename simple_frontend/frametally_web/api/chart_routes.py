@@ -1,4 +1,4 @@
-"""The routes of charts: what can be asked for, how many of what, and what is beside it."""
+"""The routes of charts: their filters, their limits, and comparisons."""
 
 from __future__ import annotations
 

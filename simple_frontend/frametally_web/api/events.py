@@ -1,4 +1,4 @@
-"""`/api/events`: server-sent events, so that a page grows with the work and does not ask in vain.
+"""`/api/events`: server-sent events, so that a page updates without polling.
 
 One thread watches for all streams, which wait without one, so there may be hundreds; each ends after a while,
 and browsers connect again. An event carries the whole state: a missed message loses nothing.

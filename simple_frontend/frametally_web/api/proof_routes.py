@@ -1,4 +1,4 @@
-"""The routes of the proof: the frames, boxes and objects that numbers were counted from."""
+"""The routes of the proof: the frames, boxes and objects behind numbers."""
 
 from __future__ import annotations
 

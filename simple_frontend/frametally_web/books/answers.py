@@ -1,4 +1,4 @@
-"""The answers about the work itself: runs, and the books."""
+"""Answers about the work itself: runs, and the books."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the handlers of routes are over."""
+"""The handlers' shared state: the ports, and data read in the background."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the store and the log say, read in the background: requests take what was read last.
+"""Reads the store and the log in the background; requests use the last result.
 
 One thread reads, only while a client asks, and never more than a fifth of the time: a listing of a large
 store, or the tallies of a large ledger, take longer than a page may wait. It also looks for what events tell

@@ -1,4 +1,4 @@
-"""The routes of the books: whether every frame is accounted for, and what runs."""
+"""The routes of the books: whether every frame is accounted for, and the latest runs."""
 
 from __future__ import annotations
 

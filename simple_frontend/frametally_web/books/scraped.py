@@ -1,4 +1,4 @@
-"""`/metrics`: what this dashboard and what it starts have done, and the books as they were read last."""
+"""`/metrics`: figures of this dashboard and of the processes it starts, and the last-read books."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answers about changes of footage: what a change would do, and how far the one at work is."""
+"""Answers about changes of footage: what a change would do, and the progress of the current one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The routes by which the footage of a source is forgotten, put to another time, or renamed."""
+"""The routes that forget, retime or rename the footage of a source."""
 
 from __future__ import annotations
 

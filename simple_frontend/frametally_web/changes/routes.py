@@ -1,4 +1,4 @@
-"""The routes by which pages change footage; each change is planned first, then begun."""
+"""The routes by which pages change footage; each change is planned first, then started."""
 
 from __future__ import annotations
 

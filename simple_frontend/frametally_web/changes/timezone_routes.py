@@ -1,4 +1,4 @@
-"""The routes by which the time zone of a source is set: what that would change first, then the change."""
+"""The routes that set the time zone of a source: first a preview, then the change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answers that charts are drawn from."""
+"""Answers with the data of charts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answer about an accuracy check beside counts."""
+"""The answer about an accuracy check next to counts."""
 
 from __future__ import annotations
 

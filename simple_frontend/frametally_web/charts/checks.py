@@ -1,4 +1,4 @@
-"""How far counts are from the truth, where people have checked them: what plug-ins say of it."""
+"""The errors of counts that people have checked, from plug-ins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The seconds of a stored interval, counted from its frames, and whether they add up to it."""
+"""Counts the seconds of a stored interval from its frames, and compares their sum with the interval."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answer of `/api/counts`: how long its bars are, what they show, and where objects are not known."""
+"""The answer of `/api/counts`: the length of bars, their values, and where objects are unknown."""
 
 from __future__ import annotations
 

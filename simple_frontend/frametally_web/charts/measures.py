@@ -1,4 +1,4 @@
-"""What a chart shows, read from the index span by span and put together by bars of local time."""
+"""The values of a chart: reads the index span by span, and adds up bars of local time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What media say of sources: names, times by a file's date, overlaps, and what was filmed and not counted."""
+"""Facts of media for charts: names, times by a file's date, overlaps, uncounted footage."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts of a part of the pictures, such as a zone: what plug-ins narrow charts to."""
+"""Charts of a part of the picture, such as a zone, from plug-ins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which model, range and stored interval a query reads, what it leaves open, and which names there are."""
+"""The scope of a query: model, range and stored interval, defaults, and existing names."""
 
 from __future__ import annotations
 

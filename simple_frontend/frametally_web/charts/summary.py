@@ -1,4 +1,4 @@
-"""The answer of `/api/summary`: how much, when most, of how much footage, and against the weeks before."""
+"""The answer of `/api/summary`: totals, the busiest time, the footage, and earlier weeks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole question of a chart, as its address carries it: all readers see the same numbers."""
+"""The whole question of a chart in its address, so that all readers see the same numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answer of `/api/differences`: how far two sides are apart, by label, and in which bars most."""
+"""The answer of `/api/differences`: how far two sides differ, by label, and the bars with most."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rows of an export: one for each interval, source and label, with what was filmed in it."""
+"""The rows of an export: one for each interval, source and label, with its footage."""
 
 from __future__ import annotations
 

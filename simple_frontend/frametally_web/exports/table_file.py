@@ -1,4 +1,4 @@
-"""A chart's numbers as a file: a row for each interval and label, with what was filmed in it."""
+"""A chart's numbers as a file: a row for each interval and label, with its footage."""
 
 from __future__ import annotations
 

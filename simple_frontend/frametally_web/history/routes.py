@@ -1,4 +1,4 @@
-"""The route of a number's history, which tells what runs changed it and why."""
+"""The route of a number's history: the runs that changed it, and why."""
 
 from __future__ import annotations
 

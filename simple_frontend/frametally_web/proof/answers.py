@@ -1,4 +1,4 @@
-"""The answers that show what was counted: frames, boxes, tracks."""
+"""Answers with the proof of counts: frames, boxes, tracks."""
 
 from __future__ import annotations
 

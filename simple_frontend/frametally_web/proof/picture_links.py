@@ -1,4 +1,4 @@
-"""Where a browser gets frames: by links to the store or from here, and smaller ones."""
+"""The addresses of frames for browsers: links to the store or to the dashboard, and smaller sizes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The bar that a proof belongs to, and the few intervals of it in which there is something to show.
+"""The bar of a proof, and the few intervals of it that have something to show.
 
 The index says which intervals of a bar have boxes; only those are looked up in the segments. A bar of a year
 with one car in it costs a few sums and one interval's lines.

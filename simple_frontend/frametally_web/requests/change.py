@@ -1,4 +1,4 @@
-"""One request that changes something, from its beginning to its answer, as the audit log has it."""
+"""One request that changes something, from its beginning to its answer, for the audit log."""
 
 from __future__ import annotations
 

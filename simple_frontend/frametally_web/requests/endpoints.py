@@ -1,4 +1,4 @@
-"""How a route of the API is declared: once, at the method that answers it."""
+"""Declares a route of the API once, at the method that answers it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a native route is: one that is answered by Starlette, without a thread of its own."""
+"""Native routes: Starlette answers them without a separate thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors as people and programs get them: RFC 9457 problem documents, a small page for lost browsers.
+"""Errors for people and programs: RFC 9457 problem documents, and a small page for lost browsers.
 
 Nothing of an exception reaches the answer but what was written for it: frametally's own line where
 a person has to mend something. The rest goes to the log.

@@ -1,4 +1,4 @@
-"""What a chart is asked by: its parameters, and how they are read together."""
+"""The query of a chart: its parameters, and how they are read together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all WebSockets have in common: allowed messages, how many, and how they are closed."""
+"""The shared part of all WebSockets: allowed messages, their number, and closing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an index of days has at one version: its runs by series and day, and their sources."""
+"""The catalogue of an index of days at one version: runs by series and day, and their sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run's counts and coverage of one step as arrays, and how they are put together.
+"""A run's counts and coverage for one step, as arrays, and their sums.
 
 Arrays, as a database reads them, and numpy adds them up, ten times as fast as rows.
 """

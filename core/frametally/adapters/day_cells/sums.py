@@ -1,4 +1,4 @@
-"""Answers from the cells of runs, as far as a query and a piece of its range have them."""
+"""Answers a query from the cells of runs, piece by piece of its range."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a folder's objects are listed, and what dead processes have left in it."""
+"""Lists a folder's objects, and removes what dead processes left there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where Kafka is and how to log in there: from the URL, the settings, and a `client.properties` file."""
+"""The address of Kafka and its sign-in: from the URL, the settings and a `client.properties` file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an S3 store's refusals mean: one line each, with the remedy, as the error that decides what to do.
+"""The refusals of an S3 store: one line each, with the remedy, as the error that decides what to do.
 
 obstore gives the answer of the store, or what the connection failed of, only as text.
 """

@@ -1,4 +1,4 @@
-"""The S3 service by boto3: what obstore has no call for (buckets, retention, removal of one version)."""
+"""The S3 service by boto3, for calls that obstore lacks: buckets, retention, removal of one version."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Brings the tables of a database to the layout that this frametally knows.
+"""Upgrades the tables of a database to the layout of this version of frametally.
 
 `schema_version` in the database is the number of its layout. A new database is made from the book's
 `tables.py`. Alembic's revisions in `migrations/<book>/`, beside the book, upgrade one of an earlier release.

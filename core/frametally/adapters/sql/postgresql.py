@@ -1,4 +1,4 @@
-"""How a PostgreSQL database is reached, and what its refusals mean.
+"""Connects to a PostgreSQL database, and explains its refusals.
 
 What a person must mend (a name, a password, a database that is missing) differs from what passes (a server
 that is away, starts or stops): the first is `Misconfigured`, the second `Retryable`.

@@ -1,4 +1,4 @@
-"""Consumer groups on the embedded log: who reads which partition, and whose commits count.
+"""Consumer groups on the embedded log: which member reads a partition, and which commits count.
 
 Every member keeps a lease by polling. A partition belongs to a member under a generation, a number that grows
 each time the partition changes hands; a commit is taken only from the current owner under the current

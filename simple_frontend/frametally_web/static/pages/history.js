@@ -1,4 +1,4 @@
-// The history of a number: the page is made by the server; the strip tells how the books stand.
+// The history of a number: the server makes the page; the strip shows the state of the books.
 
 import { askForStrip } from "../js/status/live.js";
 

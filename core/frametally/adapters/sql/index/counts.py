@@ -1,4 +1,4 @@
-"""The count index in a SQL database: SQLite here, PostgreSQL by the same statements.
+"""The count index in a SQL database: SQLite, or PostgreSQL with the same statements.
 
 A query is one transaction, so that what it reads from several tables belongs together.
 """

@@ -1,4 +1,4 @@
-"""The ledger in a SQL database: SQLite here, PostgreSQL by the same statements."""
+"""The ledger in a SQL database: SQLite, or PostgreSQL with the same statements."""
 
 from __future__ import annotations
 

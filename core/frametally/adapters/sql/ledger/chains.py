@@ -1,4 +1,4 @@
-"""The chains of segments in the ledger's tables, by their stretches: no question reads every segment."""
+"""The chains of segments in the ledger's tables, as stretches, so no query reads every segment."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-// The books as words, tables and pictures: the equation of all sources and of each, the stages, dead letters with their
-// reasons, runs with their reports.
+// The books as words, tables and pictures: the equation of all sources and of each, the stages, dead letters
+// with their reasons, runs with their reports.
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { el, withCode } from "../shared/dom.js";
