@@ -78,7 +78,7 @@ def sign(certificate: Certificate, key: Ed25519PrivateKey) -> bytes:
 
 
 def read_certificate(text: bytes) -> Certificate:
-    """Return a certificate whose signature is that of what it says.
+    """Return a certificate with the signature of its contents.
 
     Raises:
         Misconfigured: It is not a certificate, or someone changed it.

@@ -78,7 +78,7 @@ class ChartedCheck:
         return bool(self._answers)
 
     def reference(self, stale: Iterable[str]) -> CountCheck:
-        """Return what an answer says of the check."""
+        """Return the check's part of an answer."""
         return CountCheck(
             id=self.check.id,
             name=self.check.name,
@@ -109,7 +109,7 @@ class ChartedCheck:
         )
 
     def covered(self, index: CountIndex, question: CountQuestion) -> Covered:
-        """Return what it covers now."""
+        """Return the counts that it covers now."""
         if question.model != self.check.model:
             words = f"The counts are from model {question.model}; the check is for {self.check.model}."
             return Covered(stale=(words,))

@@ -34,12 +34,12 @@ class Tap(msgspec.Struct, frozen=True):
 
 
 class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """A check: what it is about, and all that its sample is drawn from.
+    """A check: its footage, and all data that its sample is drawn from.
 
     Attributes:
         id: Names it.
         name: As people call it.
-        metric: What is counted.
+        metric: The counted metric.
         place: Of crossings, the line as it was drawn when the check began.
         model: Whose counts.
         sources: Slugs, in order.
@@ -59,7 +59,7 @@ class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
         sums_sha256: Of what the model counts bar by bar, by stored interval (`60`, s); see `staleness`.
         zones: By zone, source and event time of its first and of its last unit.
         zone_units: By zone, how many units it has.
-        started_by: Account; empty: there are none.
+        started_by: Account; empty if there are no accounts.
         started_at_ms: By the database's clock.
     """
 
@@ -90,7 +90,7 @@ class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def unit_name(self) -> str:
-        """What its units are called."""
+        """The name of its units."""
         return "frames" if self.metric == "detections" else "clips"
 
 
@@ -139,7 +139,7 @@ class CheckUnit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person says of a unit.
+    """A person's answer for a unit.
 
     Attributes:
         unit: Number of the unit.

@@ -37,7 +37,7 @@ class CheckWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         name: Its name; empty: one is made.
-        metric: What is checked: `detections` in frames, `visits` or `crossings` in pieces of footage.
+        metric: The checked count: `detections` in frames, `visits` or `crossings` in pieces of footage.
         line: Of crossings, the name of the line.
         direction: Of crossings, one direction of the line; empty: both.
         sources: Names or slugs; none: all.

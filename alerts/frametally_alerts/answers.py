@@ -76,7 +76,7 @@ class WouldBeAlert(Answer, frozen=True, kw_only=True):
 
 
 class RuleTrial(Answer, frozen=True, kw_only=True):
-    """What a rule would have sent in the last seven counted days; nothing of it is stored.
+    """The alerts that a rule would have sent in the last seven counted days; it stores nothing.
 
     Attributes:
         from_ms: Start of these days; null: there are no counts yet, or the rule does not read counts.

@@ -83,7 +83,7 @@ class MuteWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ChannelWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A channel that is to be added.
+    """A channel to add.
 
     Attributes:
         name: Its name, as rules and reports use it.

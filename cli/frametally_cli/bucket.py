@@ -30,7 +30,7 @@ _REFUSED = ("SignatureDoesNotMatch", "InvalidAccessKeyId", "RequestTimeTooSkewed
 
 
 class StageRights(NamedTuple):
-    """What a stage does with the store, by folder; every stage lists.
+    """The rights that a stage needs in the store, by folder; every stage lists.
 
     Attributes:
         reads: Folders of objects that it reads; `EVERYTHING` is all of them.

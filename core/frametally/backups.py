@@ -107,7 +107,7 @@ class Backup(NamedTuple):
 def encode_backup(
     rows: Iterable[KeptRow], layouts: Mapping[str, int], *, made_at_ms: int, key: str = ""
 ) -> bytes:
-    """Return the bytes of a backup; `key` is the secret that encrypts it, empty: nobody's."""
+    """Return the bytes of a backup; `key` is the secret that encrypts it, empty: not encrypted."""
     archive = io.BytesIO()
     with gzip.GzipFile(fileobj=archive, mode="wb", mtime=0) as lines:
         for row in rows:

@@ -16,7 +16,7 @@ from frametally_hadoop.planning.segment_notes import estimate_s, read_pace
 
 
 class DryRun(NamedTuple):
-    """What would be done.
+    """The planned work.
 
     Attributes:
         days: Days that would be counted, sorted, those of plug-ins' steps behind the others, as things are

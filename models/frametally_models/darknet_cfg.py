@@ -99,7 +99,7 @@ class HeadConvolution(NamedTuple):
 
 
 class NetworkFacts(NamedTuple):
-    """What a network's other files must agree with.
+    """The values that a network's other files must match.
 
     Attributes:
         classes: How many classes it tells apart.

@@ -29,7 +29,7 @@ _OCTAGON = [
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
-    """What the network should make of the picture.
+    """The expected result of the network for the picture.
 
     Attributes:
         picture_version: `PICTURE_VERSION` of the picture.
@@ -45,7 +45,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tolerance(NamedTuple):
-    """How far a back-end may be from what is expected.
+    """The tolerance of a back-end's results.
 
     Attributes:
         score: Of any objectness and any class's score.

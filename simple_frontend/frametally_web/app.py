@@ -55,7 +55,7 @@ TEMPLATES = "page"
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What an application has beside its short answers.
+    """The parts of an application besides its short answers.
 
     Attributes:
         native: All that is not Flask's; `asgi.Application` answers them.
@@ -200,7 +200,7 @@ def parts_of(app: Flask) -> Parts:
 
 
 def close_app(app: Flask) -> None:
-    """End what the application does beside its requests, and the streams that are open."""
+    """End the background work of the application, and its open streams."""
     parts_of(app).desk.close()
     parts_of(app).books.close()
     for part in parts_of(app).plugins.values():

@@ -33,7 +33,7 @@ class _Manifest(msgspec.Struct, frozen=True):
 
 
 def load_assets(built: Path = BUILT) -> dict[str, Asset] | None:
-    """Return the files of all pages by what they are called in `static/`; None if they have not been made."""
+    """Return the files of all pages by their names in `static/`; None if they have not been made."""
     try:
         return msgspec.json.decode((built / "manifest.json").read_bytes(), type=_Manifest).files
     except FileNotFoundError:

@@ -58,7 +58,7 @@ def t(key: str, **values: object) -> Markup:
 
 
 def names() -> dict[str, str]:
-    """Return what each language calls itself."""
+    """Return the name of each language in that language."""
     return {code: own["web.language"] for code, own in sorted(texts().items())}
 
 

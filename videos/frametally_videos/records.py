@@ -89,7 +89,7 @@ class VideoFacts(msgspec.Struct, frozen=True, kw_only=True):
         why_not: Why they do not, as one sentence; None if they do.
         started_at_ms: Event time of its first frame; None: it is unknown, and a person must set it.
         time_source: Where that is from; None with `started_at_ms`.
-        damage: What is wrong with its file, a sentence each.
+        damage: Problems of its file, a sentence each.
     """
 
     container: str
@@ -109,7 +109,7 @@ class VideoFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MovedCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What an upload took from where the same bytes were counted before.
+    """The counts that an upload took over from an earlier place of the same bytes.
 
     Attributes:
         source: Slug of the source that had them.

@@ -20,7 +20,7 @@ def counters() -> dict[str, CountedEvents]:
 
 
 def metrics() -> list[CheckedMetric]:
-    """Return what can be checked here."""
+    """Return the counts that can be checked here."""
     here = counters()
     return [one for one in CHECKED_METRICS if one in ("detections", "visits") or one in here]
 

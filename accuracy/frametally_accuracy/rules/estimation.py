@@ -50,7 +50,7 @@ class Interval(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What a sample says of a total.
+    """The estimate of a total from a sample.
 
     Attributes:
         total: The estimate.

@@ -100,7 +100,7 @@ _FIGURES = {
 
 
 def print_status(status: Status) -> None:
-    """Print the books as a table, then the pace, what was lost, and what is behind or broken, a line each."""
+    """Print the books as a table, then a line each for the pace, lost frames, and stages behind or broken."""
     table = Table(
         title=f"Distinct frames per source, model {status.model or '(none yet)'}",
         title_justify="left",

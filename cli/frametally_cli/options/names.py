@@ -63,5 +63,5 @@ def check_names(
 
 
 def note(line: str) -> None:
-    """Say on a line what was taken all the same."""
+    """Print one line about inputs that were accepted nevertheless."""
     console.err.print(console.plain(f"note: {line}"), markup=False, soft_wrap=True)

@@ -67,7 +67,7 @@ def open_to_look(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
 
 
 class WhatAnswers:
-    """The ports and the ledger, to be read again and again; empty ones stand for a log or index that is away.
+    """The ports and the ledger for repeated reads; empty ones replace a log or index that is unavailable.
 
     A part that answers stays open; one that does not is opened again at the next look.
     """

@@ -33,14 +33,14 @@ class Network(Protocol):
 
 
 def read_now(read: Callable[[Outputs], T], outputs: Outputs) -> Future[T]:
-    """Return a complete future with what `read` makes of `outputs`, or with what it raises."""
+    """Return a complete future with the result of `read` for `outputs`, or with its exception."""
     future: Future[T] = Future()
     complete(future, read, outputs)
     return future
 
 
 def complete(future: Future[T], read: Callable[[Outputs], T], outputs: Outputs) -> None:
-    """Complete `future` with what `read` makes of `outputs`, or with what it raises."""
+    """Complete `future` with the result of `read` for `outputs`, or with its exception."""
     try:
         future.set_result(read(outputs))
     except Exception as error:

@@ -160,7 +160,7 @@ _COLOUR_LEAD = 64
 
 
 class PixelDetector:
-    """Boxes around bright patches; what it finds comes from the pixels alone.
+    """Boxes around bright patches, from the pixels only.
 
     The confidence is the part of the box that the patch fills. Patches under 3 pixels wide or high are left
     out. A patch of one strong channel is `blue`, `green` or `red`, any other `white`.

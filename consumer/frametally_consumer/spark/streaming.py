@@ -52,7 +52,7 @@ def consume_on_spark(
     until_caught_up: bool,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> ConsumeReport:
-    """Detect what is announced on Kafka by tasks of Spark; arguments as of `worker.loop.consume`.
+    """Detect frames announced on Kafka in tasks of Spark; arguments as of `worker.loop.consume`.
 
     Each task loads the prepared `model` (None for the detector `pixels`), and opens a store of its own. The
     next start detects again what tasks have in hand at a stop. Raises `Misconfigured` if the log is not

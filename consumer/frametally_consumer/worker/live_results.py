@@ -27,7 +27,7 @@ _MOST_WAITING = 500
 
 @contextmanager
 def open_results(settings: Settings) -> Iterator[FrameLog | None]:
-    """Yield the log that results are sent on, open until the end; None where nobody watches them.
+    """Yield the log for results, open until the end; None if nobody watches them.
 
     Raises `Misconfigured`: a log that cannot be; `Retryable`.
     """
@@ -58,7 +58,7 @@ class Results:
         self._thread.start()
 
     def tell(self, frame: FrameDetections) -> None:
-        """Have the result told; this never waits."""
+        """Queue the result for viewers; never waits."""
         self._waiting.append(frame)
         self._asked.set()
 

@@ -15,7 +15,7 @@ _MOST_LISTED = 1000
 
 @dataclass
 class ConsumeReport:
-    """What one call of `consume` did.
+    """The result of one call of `consume`.
 
     Attributes:
         frames: Messages that became detections, in segments that this worker wrote.

@@ -10,7 +10,7 @@ from frametally.ports.count_questions import up_to_date
 
 
 class NoSuchBar(FrametallyError):
-    """There is no bar to explain; the message says what there is instead."""
+    """There is no bar to explain; the message names the existing bars."""
 
 
 class NothingCounted(NoSuchBar):

@@ -26,7 +26,7 @@ from frametally.rules.times import DAY_MS, in_range, is_day_in_range
 
 
 class Side(NamedTuple):
-    """What one model says of one source, label and interval; fields as in `IntervalCount` and `Coverage`."""
+    """One model's result for one source, label and interval; fields as in `IntervalCount` and `Coverage`."""
 
     frames: int
     detections: int

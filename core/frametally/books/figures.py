@@ -155,7 +155,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Sums(msgspec.Struct):
-    """What was added so far.
+    """The sums so far.
 
     Attributes:
         as_of_ms: The reading that was added last.
@@ -180,7 +180,7 @@ class GrowingSums:
         self._said = False
 
     def advance(self, status: Status, as_of_ms: int) -> Sums:
-        """Add what a reading of the books has more than the one before; return all sums.
+        """Add the increase since the previous reading of the books; return all sums.
 
         One that another process has overtaken adds nothing. In a folder that cannot be written sums are
         those of this process.

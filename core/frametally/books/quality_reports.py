@@ -43,7 +43,7 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QualityReport(SealedRecord, frozen=True, kw_only=True):
-    """What was checked of one run (`_quality.json` in its folder); the first five fields are as in `Run`.
+    """The checks of one run (`_quality.json` in its folder); the first five fields are as in `Run`.
 
     Attributes:
         detections: Boxes counted.

@@ -34,7 +34,7 @@ class Removed(NamedTuple):
 
 
 def remove_superseded(store: ObjectStore, indexed: Iterable[Run]) -> Removed:
-    """Remove the runs that nobody needs: part files, tracks, quality reports and pointers.
+    """Remove superseded runs: part files, tracks, quality reports and pointers.
 
     What was left by publications that never got a pointer goes with them. `indexed` are the runs that the
     count index has now.

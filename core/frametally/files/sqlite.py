@@ -208,5 +208,5 @@ def file_system(folder: Path, mounts: str | None = None) -> str:
 
 
 def not_utf8(error: UnicodeDecodeError) -> sqlite3.DatabaseError:
-    """Return what it means: SQLite's line about damage repeats the file's bytes, which Python cannot read."""
+    """Return the explanation: SQLite's line about damage has the file's bytes, which Python cannot read."""
     return sqlite3.DatabaseError(f"text in it is not UTF-8: {error.reason}")

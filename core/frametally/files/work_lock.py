@@ -24,7 +24,7 @@ def work_lock(
     wait: bool = True,
     on_wait: Callable[[str], None] = lambda _: None,
 ) -> Iterator[None]:
-    """Hold the lock of what is done one at a time in a deployment's `data_dir`, such as `aggregate`.
+    """Hold the lock of an exclusive task in a deployment's `data_dir`, such as `aggregate`.
 
     Unless `wait` is False, another process is waited for, which `on_wait` reports once, in one line.
 

@@ -28,7 +28,7 @@ Forgotten = tuple[MediaManifest, int | None, int | None]
 
 
 def images_of(store: ObjectStore, forgotten: Iterable[Forgotten]) -> list[str]:
-    """Return the keys of the pictures of what is forgotten, of any revision; none of another medium's.
+    """Return the keys of the pictures of forgotten footage, of any revision; none of another medium's.
 
     The media's manifests have to be there still.
 

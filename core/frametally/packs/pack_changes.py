@@ -17,7 +17,7 @@ from frametally.ports.object_store import ObjectStore
 
 
 class Addition(NamedTuple):
-    """What became of frames that were added to a pack.
+    """The result of adding frames to a pack.
 
     Attributes:
         stored: By name, the bytes that the pack has now; a frame that was there already stays as it is.

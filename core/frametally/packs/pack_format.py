@@ -50,7 +50,7 @@ class PackedFrame(msgspec.Struct, frozen=True):
 
 
 class PackIndex(msgspec.Struct, frozen=True):
-    """What is in a part of a pack.
+    """The contents of a part of a pack.
 
     Attributes:
         frames: By name.

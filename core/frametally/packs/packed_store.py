@@ -182,7 +182,7 @@ class PackedStore:
         return self.get(key)[first_byte:next_byte]
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Return what is known of the object or the frame; None if there is none."""
+        """Return the size, version and time of the object or frame; None if it does not exist."""
         info = self.plain.head(key)
         if info is None:
             with suppress(PackDamaged):

@@ -55,7 +55,7 @@ def check_names(query: CountQuery) -> None:
 
 
 def outdated(days: Iterable[CountedDay]) -> set[CountedDay]:
-    """Return those of a model's days whose footage is not what it was when the day was counted last.
+    """Return those of a model's days whose footage has changed since the last count.
 
     Nobody reads them: after `frametally retime`, say, they have as many frames as before at other times.
     """

@@ -63,7 +63,7 @@ class AddressRefused(Poison):
 
 
 class CameraAddress(NamedTuple):
-    """What an address says.
+    """The parts of an address.
 
     Attributes:
         scheme: One of `PORTS`; empty: a device of this machine.

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Standing(NamedTuple):
-    """How things stand, in files and in the bytes of those files.
+    """The progress, in files and in the bytes of those files.
 
     Attributes:
         files_total: Files to go through.

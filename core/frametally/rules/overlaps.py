@@ -129,7 +129,7 @@ class _OwnedTime:
         self._owned: list[tuple[int, int, str]] = []
 
     def take(self, medium: MediumTime, from_ms: int, to_ms: int) -> list[Overlap]:
-        """Give `[from_ms, to_ms)` to a medium, except what others have: that is returned."""
+        """Give `[from_ms, to_ms)` to a medium, except the ranges of other media, which it returns."""
         index = bisect_right(self._begins, from_ms)
         if index and self._owned[index - 1][1] > from_ms:
             index -= 1

@@ -27,7 +27,7 @@ Hit = tuple[int, int, str]
 
 
 class BoxedFrame(Protocol):
-    """What is counted of a frame."""
+    """The counts of a frame."""
 
     @property
     def image_path(self) -> str: ...  # noqa: D102
@@ -47,7 +47,7 @@ class SegmentCounting(NamedTuple):
     min_side: int
 
     def header_fields(self, sources: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a header says, with `sources` as `count_source` gives them."""
+        """Return the contents of a header, with `sources` as `count_source` gives them."""
         return {"counting_version": COUNTING_VERSION, **self._asdict(), "sources": sources}
 
 

@@ -46,7 +46,7 @@ def merged(ranges: Iterable[Range]) -> list[Range]:
 
 
 def without(span: tuple[int, int], ranges: Iterable[Range]) -> list[tuple[int, int]]:
-    """Return what is left of `[from_ms, to_ms)` without some ranges, in order."""
+    """Return the rest of `[from_ms, to_ms)` without some ranges, in order."""
     from_ms, to_ms = span
     left = []
     for gone_from, gone_to in merged(ranges):

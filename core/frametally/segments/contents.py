@@ -30,7 +30,7 @@ class CutShort(Retryable):
 
 
 class RangeReader(Protocol):
-    """What of an object store it takes to read lines of a segment."""
+    """The methods of an object store that are necessary to read lines of a segment."""
 
     def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
         """Return bytes `first_byte` to before `next_byte` of an object."""

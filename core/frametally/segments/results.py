@@ -16,7 +16,7 @@ RESULTS_KEEP_S = 60.0
 
 
 def make_results_topic(log: FrameLog, settings: Settings) -> None:
-    """Make the topic of results, if it is not there; this `log` removes what is old on it.
+    """Create the topic of results if it is missing; this `log` removes old results from it.
 
     Raises:
         Misconfigured: No right to do it.

@@ -29,7 +29,7 @@ def hard_to_guess(secret: SecretStr) -> SecretStr:
 
 
 class TrustSettings(SettingsPart):
-    """Whose certificates are trusted, where a URL alone says that TLS is spoken."""
+    """The trusted certificates, if the URL alone chooses TLS."""
 
     ca_file: Path | None = Field(
         None,

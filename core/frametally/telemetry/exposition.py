@@ -26,7 +26,7 @@ __all__ = ["Exposed", "Scraped", "counters", "gauge"]
 
 
 class Exposed(NamedTuple):
-    """An answer to who asks for metrics."""
+    """An answer with metrics."""
 
     body: bytes
     content_type: str

@@ -29,14 +29,14 @@ CURRENT = "current"
 
 
 class Document(NamedTuple):
-    """What is indexed, and by which `_id`."""
+    """A document and its `_id`."""
 
     id: str
     source: dict[str, Any]
 
 
 def run_key(run: Run) -> str:
-    """Return what a run's documents carry: all that tells it from others, as its folder in the store."""
+    """Return the beginning of the `_id`s of a run's documents: it identifies the run, like its folder."""
     folder = keys.run_folder(run.model, run.params, run.interval_s, run.day, run.run_id)
     return folder.removeprefix(f"{keys.OUTPUT}/")
 
@@ -73,7 +73,7 @@ def current_run(document: Mapping[str, Any]) -> Run:
 
 
 def cells_id(run: str, step_s: int) -> str:
-    """Return the `_id` of what is packed of a run by a step."""
+    """Return the `_id` of the packed cells of a run and step."""
     return _id(run, "cells", step_s)
 
 
@@ -115,7 +115,7 @@ def documents(run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Cove
 
 
 def packed_in(document: Mapping[str, Any] | None) -> bytes | None:
-    """Return what a document of packed cells has; None where it is not as it was written."""
+    """Return the contents of a document of packed cells; None if they do not match their checksum."""
     with suppress(KeyError, TypeError, ValueError, zlib.error):
         return zlib.decompress(base64.b64decode((document or {})["packed"], validate=True))
     return None

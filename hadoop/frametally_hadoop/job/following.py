@@ -126,7 +126,7 @@ class Motion:
         self.p_velocity = velocity + _CHANGE_PER_S * seconds
 
     def correct(self, left: float, top: float, width: float, height: float) -> None:
-        """Take in what was measured now."""
+        """Update it with a measurement."""
         position, cross = self.p_position, self.p_cross
         innovation = position + _MEASURED
         gain, velocity_gain = position / innovation, cross / innovation

@@ -32,7 +32,7 @@ class BadLine(ValueError):
 
 
 class Frame(BoxedFrame, Protocol):
-    """What counting needs of a frame line."""
+    """The fields of a frame line that counting needs."""
 
     @property
     def width_px(self) -> int: ...  # noqa: D102

@@ -17,7 +17,7 @@ from types import ModuleType
 
 
 def loose_version(text: str) -> list[int | str]:
-    """Split a version such as `3.3.6` into what it is compared by."""
+    """Split a version such as `3.3.6` into comparable numbers."""
     return [int(part) if part.isdigit() else part for part in re.findall(r"\d+|[a-z]+", text)]
 
 

@@ -131,7 +131,7 @@ def _place(sighting: TrackedBox) -> tuple[int, int, int, int]:
 
 
 class TrackEdges(NamedTuple):
-    """What tells whether a track ended, or the footage did."""
+    """The data that decides whether a track ended, or the footage did."""
 
     stretches: Sequence[tuple[int, int]]
     gap_ms: int

@@ -91,7 +91,7 @@ class SourceSpan(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SegmentNote(msgspec.Struct, frozen=True, array_like=True):
-    """What planning needs of one segment.
+    """The parts of one segment that planning needs.
 
     Attributes:
         spans: Of its sources, sorted.

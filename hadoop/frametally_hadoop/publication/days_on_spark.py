@@ -38,7 +38,7 @@ def count_on_spark(
     publish: Publish,
     look_around: Callable[[ObjectStore], Surroundings],
 ) -> list[DayOutcome]:
-    """Count the stale days of `plan`, and publish each in a task by `publish`; return what came of them.
+    """Count the stale days of `plan`, and publish each in a task by `publish`; return the outcomes.
 
     Raises what a task raised (`Retryable`, `Poison`, `Misconfigured`) with its own line; `Misconfigured` if
     Spark cannot be started.

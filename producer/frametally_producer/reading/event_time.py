@@ -42,7 +42,7 @@ class EventTime(NamedTuple):
 
 
 class TimeClues(NamedTuple):
-    """What a medium tells about its time.
+    """The sources of a medium's time.
 
     Attributes:
         path: The file; the stem of its name is matched against the time pattern.

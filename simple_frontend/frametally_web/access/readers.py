@@ -37,7 +37,7 @@ def for_reader(text: str) -> str:
 
 
 def chosen_encoding() -> Encoding | None:
-    """Return how the one who asks wants an answer packed, the smaller one of two; None as it is."""
+    """Return the encoding that the client accepts, the smaller one of two; None: uncompressed."""
     qualities = request.accept_encodings
     by_br, by_gzip = qualities["br"], qualities["gzip"]
     if by_br and by_br >= by_gzip:

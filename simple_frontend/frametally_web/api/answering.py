@@ -133,7 +133,7 @@ class AnswerCache:
         self._bytes = 0
 
     def get(self, state: Hashable, question: Hashable, make: Callable[[], bytes]) -> bytes:
-        """Return the answer to `question`, made if it is not kept since `state` was what it is now."""
+        """Return the answer to `question`, made again unless one is cached for the current `state`."""
         with self._lock:
             if state != self._state:
                 self._cached_answer.clear()

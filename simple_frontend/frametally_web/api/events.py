@@ -70,7 +70,7 @@ class Streams:
         return _Stream(self)
 
     async def events(self) -> AsyncIterator[bytes]:
-        """Yield what one stream tells, until its time is over or the server goes down."""
+        """Yield the events of one stream, until its time is over or the server stops."""
         ends_s = time.monotonic() + self.longest_s
         last_seen = Seen(None, None)
         yield f"retry: {_RECONNECT_MS}\n\n".encode()

@@ -130,7 +130,7 @@ class ProblemDocument(Answer, frozen=True, kw_only=True):
         type: What kind of error it is: an address of the page of the API, where it is explained.
         title: The same in two words.
         status: The HTTP status.
-        detail: What is wrong with what.
+        detail: The problem, and the thing that has it.
         remedy: What to do about it.
         parameter: The query parameter at fault; absent where it is not one.
         value: Which of the parameter's values is at fault, where it may have several.

@@ -87,7 +87,7 @@ class LogBooks(Answer, frozen=True, kw_only=True):
 
 
 class DeadLetters(Answer, frozen=True, kw_only=True):
-    """Open dead letters of one cause: what it means, and the command that lists them.
+    """Open dead letters of one cause: its meaning, and the command that lists them.
 
     Attributes:
         since_ms: When the oldest segment that has one was stored; null while the store is unavailable.
@@ -176,8 +176,8 @@ class Books(Answer, frozen=True, kw_only=True):
         eta_s: Seconds that the waiting messages of the log take at that pace; null likewise.
         lost_messages: Messages that the log had removed before they were read.
         dead_letters: By cause.
-        behind: What has still to be done, one line each.
-        broken: What can never come right by itself, one line each.
+        behind: The remaining work, one line each.
+        broken: Problems that need a person, one line each.
     """
 
     as_of_ms: int

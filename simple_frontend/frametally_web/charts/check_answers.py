@@ -14,9 +14,9 @@ class CountCheck(Answer, frozen=True, kw_only=True):
     Attributes:
         id: Names it.
         name: As people call it.
-        metric: What was checked: `detections` in frames, `visits` or `crossings` in pieces of footage.
+        metric: The checked count: `detections` in frames, `visits` or `crossings` in pieces of footage.
         model: Whose counts.
-        persons: Accounts of those who answered; none where there are no accounts.
+        persons: Accounts of the people who answered; empty if there are no accounts.
         last_answer_ms: When the last answer was given.
         units: Units that were answered: frames or pieces.
         confidence: Of its intervals, such as 0.95.

@@ -249,7 +249,7 @@ def add_measured(
     by_source: bool,
     apart: Sequence[str] | None,
 ) -> Measured:
-    """Read once more what was measured, where some of a chart, read by the same arguments, is `missing`."""
+    """Read the measured values again, if some of a chart, read by the same arguments, are `missing`."""
     if not missing:
         return Measured(chart, totals, None)
     filmed = len(reader.filmed())

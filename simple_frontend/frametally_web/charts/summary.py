@@ -25,7 +25,7 @@ _MOST_COMPARED = 20_000
 
 
 def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery) -> answers.Summary:
-    """Return what a chart says, all labels and sources together.
+    """Return the totals of a chart, all labels and sources together.
 
     Raises:
         Problem: 400, if the model, a name or the interval cannot be.

@@ -121,7 +121,7 @@ class _Side:
                 self.counts[bar, label] = self._of_label[label][bar] = bucket
 
     def measured(self, bar: _Bar, label: str) -> _Value:
-        """Return what was found of a label in a bar that was seen."""
+        """Return the count of a label in a bar that was seen."""
         bucket = self.counts.get((bar, label))
         if bucket is not None:
             return _Value(metric_of(bucket, self._metric))

@@ -165,7 +165,7 @@ def export(
 
 
 def chunks_of(file: BinaryIO) -> Iterator[bytes]:
-    """Yield what is in a file, piece by piece, and close it."""
+    """Yield the contents of a file, piece by piece, and close it."""
     with file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk

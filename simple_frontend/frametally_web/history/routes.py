@@ -36,7 +36,7 @@ _FRAMES = page_limit(6, MOST_FRAMES, "Maximum number of added frames, and of rem
 
 
 class HistoryRoutes(Handlers):
-    """The handlers, over the ports and what is read in the background."""
+    """The handlers, over the ports and the data read in the background."""
 
     @HISTORY.route(
         "GET history",

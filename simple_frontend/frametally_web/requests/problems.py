@@ -66,7 +66,7 @@ def problem_type(status: int) -> str:
 
 
 class Problem(Exception):
-    """A request that gets an error answer: an HTTP status, what is wrong with which thing, and the remedy."""
+    """A request that gets an error answer: an HTTP status, the problem with a named thing, and the remedy."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ def ended(clause: str) -> str:
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return the message of `error`: of ours what was written for it, of all others nothing."""
+    """Return the message of `error`: for our errors their own text, for all others none."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, Retryable):
@@ -131,7 +131,7 @@ def problem_of(error: Exception) -> Problem:
 
 
 def answer_errors(app: Flask, routes: Sequence[str]) -> None:
-    """Give every error of `app` an answer of its own; `routes` are what a lost program is shown."""
+    """Give every error of `app` its own answer; `routes` are shown to a program at a wrong address."""
 
     @app.errorhandler(Problem)
     def on_problem(problem: Problem) -> Response:

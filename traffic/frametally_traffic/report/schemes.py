@@ -57,7 +57,7 @@ class Scheme(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A column of a report: what is counted as one, from the detector's `labels`.
+    """A column of a report: the detector's `labels` that it counts.
 
     Attributes:
         name: Short, of one report no two have the same.

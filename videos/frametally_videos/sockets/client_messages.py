@@ -44,7 +44,7 @@ class VideoTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="video"
     Attributes:
         video_id: UUID of the video.
         file_id: The same.
-        name: What people call it.
+        name: Its display name.
         state: How far it is; `removed` once it is gone.
         reason: Why it is in this state; null if there is nothing to say.
         progress: Of a running job, 0 to 1; null if none runs, or it is unknown.

@@ -116,7 +116,7 @@ class GrowingFile:
         return True
 
     def abort(self) -> None:
-        """Remove what was taken in; the object, if there is one, stays."""
+        """Remove the received bytes; an existing object stays."""
         with self._told_plainly():
             self._growing.unlink(missing_ok=True)
         self._over = True

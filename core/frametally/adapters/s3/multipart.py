@@ -131,7 +131,7 @@ class MultipartWrite:
         return is_stored
 
     def abort(self) -> None:
-        """Remove what was taken in; the object, if there is one, stays."""
+        """Remove the received bytes; an existing object stays."""
         self._over = True
         upload = self._upload
         if upload is not None:

@@ -29,14 +29,14 @@ _LONGEST_PAUSE_S = 0.02
 
 
 class Owner(NamedTuple):
-    """Who holds a partition; a member that is not live holds nothing."""
+    """The holder of a partition; a member that is not live does not hold one."""
 
     member: str | None
     generation: int
 
 
 class Shares(NamedTuple):
-    """What one member has to do, as sorted partitions."""
+    """The tasks of one member, as sorted partitions."""
 
     lost: list[int]
     surplus: list[int]
@@ -68,7 +68,7 @@ def divide(
 
 
 class LeasedConsumer(ABC):
-    """What members of a group share that is led by nobody: what they hold, and how they learn of changes.
+    """The shared state of a group without a leader: its partitions, and how members learn of changes.
 
     An adapter renews the lease in `_take_part`, which calls `_tell`.
     """

@@ -77,7 +77,7 @@ class SqlIndex(DayIndex[Connection]):
             publication.remove(connection, run)
 
     def remove_damaged(self) -> list[str]:
-        """Take out entries that are not as they were written; see `CountIndex.remove_damaged`."""
+        """Remove damaged entries; see `CountIndex.remove_damaged`."""
         with self._database.writing() as connection:
             return publication.remove_damaged(connection)
 

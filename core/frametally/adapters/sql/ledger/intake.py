@@ -99,13 +99,13 @@ def remove_objects(connection: Connection, object_keys: Iterable[str]) -> None:
 
 
 def put_object(connection: Connection, stored_object: TakenObject, kind: str) -> None:
-    """Take in a manifest, a tombstone or a dropped dead letter, instead of what was there."""
+    """Record a manifest, a tombstone or a dropped dead letter, and replace the earlier one."""
     remove_objects(connection, [stored_object.info.key])
     _insert_object(connection, stored_object.info, kind, None, stored_object.record, stored_object.problem)
 
 
 def put_run(connection: Connection, stored_run: TakenRun) -> None:
-    """Take in a current run, instead of what was there."""
+    """Record a current run, and replace the earlier one."""
     remove_objects(connection, [stored_run.info.key])
     _insert_object(
         connection, stored_run.info, "run", stored_run.model, stored_run.record, stored_run.problem
