@@ -1,4 +1,4 @@
-"""Write what the cloud stack needs before its first start: `.env`, users, log-ins, room for certificates.
+"""Write the files that the stack needs before its first start: `.env`, users, credentials, certificates.
 
 What is there is kept, and checked: running it again makes what is missing and changes nothing else. To change
 a secret, remove it (a line of `.env`, a file) and run it again.
