@@ -49,7 +49,7 @@ _COMMON = {
     "command": "The command to run.",
     "committed": "How far consumers have read.",
     "count": "The number.",
-    "counted": "What is counted: frames, or the medium that counts at that time.",
+    "counted": "Counted frames, or the medium that counts at that time.",
     "counted_until_ms": "Event time up to which footage is counted; null before the first count.",
     "covered_s": "Seconds with footage, summed over sources; null if not recorded.",
     "day": "UTC day.",

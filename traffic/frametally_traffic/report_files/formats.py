@@ -257,7 +257,7 @@ def _peak(report: TrafficReport, half: Hour) -> PeakHour:
     if not hours:
         raise ReportRefused(
             "hour" if half else "format",
-            "UTDF needs the volumes of a whole hour, but that range has no hour without gaps.",
+            "UTDF needs the volumes of a whole hour, but every hour in that range has gaps.",
             "Choose a longer range, or use xlsx or csv.",
         )
     return max(hours, key=lambda hour: hour.vehicles)
