@@ -17,7 +17,7 @@ class CheckSummary(Answer, frozen=True, kw_only=True):
         name: As people call it.
         metric: The counted metric.
         place: Of crossings, the line as it was drawn when the check began; null of others.
-        model: Whose counts.
+        model: The model of the counts.
         sources: Slugs.
         labels: Classes that are checked; of crossings, each in each direction, such as `car/to_right`.
         from_ms: Where its range begins; of all footage this is long before.

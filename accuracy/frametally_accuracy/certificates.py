@@ -24,10 +24,10 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         form: Of this file.
-        check: What was checked.
+        check: The check.
         units: All that were drawn.
         answers: All that were given, the last of each unit and turn.
-        result: What they say.
+        result: The result of the answers.
         made_at_ms: When the certificate was made.
         public_key: Of the book that signed it, in hexadecimal (Ed25519).
         signature: Of all other fields as JSON without white space, in the order of their names.

@@ -66,7 +66,7 @@ class CheckScope(NamedTuple):
     Attributes:
         metric: The counted metric.
         place: Of crossings, the line.
-        model: Whose counts.
+        model: The model of the counts.
         sources: Slugs.
         labels: Classes; none: all that occur.
         from_ms: Event time of its beginning.

@@ -20,7 +20,7 @@ class UnitAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         turn: As the desk said; 1: it came again.
         counts: Objects by label; a label that is left out has none.
         boxes: All boxes of the frame, corrected.
-        taps: What happened in the piece, each with its time.
+        taps: The events in the piece, each with its time.
         took_ms: How long it took.
     """
 
@@ -44,7 +44,7 @@ class CheckWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         labels: None: all that the frames have.
         from_ms: Event time at which it begins; null: with the first frame.
         to_ms: At which it ends; null: behind the last frame.
-        model: Whose counts; empty: those published last.
+        model: The model of the counts; empty: the one published last.
         wanted_width: Half-width that is enough, as a part of the total.
         planned_units: Number of units that is fixed now; 0: stop at will.
     """

@@ -71,7 +71,7 @@ class Backup(NamedTuple):
     """A backup that was verified.
 
     Attributes:
-        name: What messages call it.
+        name: Its name in messages.
         lines: Its rows, as gzipped JSON lines.
     """
 
@@ -131,7 +131,7 @@ def decode_backup(data: bytes, *, key: str, name: str) -> Backup:
     Args:
         data: Its bytes.
         key: The secret that it was made with; empty: none is known.
-        name: What messages call it.
+        name: Its name in messages.
 
     Raises:
         Poison: It is not a backup, or damaged.

@@ -60,7 +60,7 @@ class Parts:
     Attributes:
         native: All that is not Flask's; `asgi.Application` answers them.
         sockets: WebSockets by path; `""` has all paths that no other has.
-        plugins: What each plug-in added, by its name.
+        plugins: The additions of each plug-in, by its name.
         resume: Goes on with changes of footage that were interrupted, once the server listens.
     """
 

@@ -23,7 +23,7 @@ class VideoFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Fields of an upload; all are optional.
 
     Attributes:
-        name: What people call it; None: its file's name.
+        name: Its display name; None: its file's name.
         source: Its camera's name as the user wrote it; None: the stem of its file's name.
         start_time: ISO 8601 moment of its first frame; without an offset it is in `timezone`.
         timezone: IANA name of the zone that times without an offset are in; None: the deployment's.
@@ -141,7 +141,7 @@ class VideoRecord(SealedRecord, frozen=True, kw_only=True):
         state: `deleting` from the request for removal until everything is gone.
         revision: How often its name, source or time was changed.
         owner: Account that uploaded it; empty: no sign-in was required.
-        moved_from: What its upload moved from another source or time; None: nothing.
+        moved_from: Counts that its upload moved from another source or time; None: none.
     """
 
     id: str

@@ -65,7 +65,7 @@ def unit_weights(counts: Numbers, doubts: Numbers) -> Numbers:
     """Return the weight of each unit; the mean is 1, and none is below one half.
 
     Args:
-        counts: What the model counts, a row for each unit, a column for each label.
+        counts: The model's counts, a row for each unit, a column for each label.
         doubts: Likewise, how many boxes are near the threshold, on either side.
     """
     means = np.maximum(counts.mean(axis=0), _RARE)

@@ -112,7 +112,7 @@ def estimate(
     Args:
         draws: The complete rounds that are answered, two at least.
         truth: What a person counts, in the places of `draws.units`.
-        model: What the model counts there.
+        model: The model's counts there.
         model_total: What it counts in all units.
         steady: How much of `model` stays from unit to unit; None: nothing.
         steady_total: How much of `model_total` does.

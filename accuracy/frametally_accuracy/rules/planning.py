@@ -17,7 +17,7 @@ def units_before(mean: float, units: int, width: float, *, error: float = USUAL_
     """Return how many units a half-width takes that is a part of the total, before a check begins.
 
     Args:
-        mean: What the model counts in a unit.
+        mean: The model's mean count in a unit.
         units: How many there are.
         width: Such as 0.1.
         error: Variance of a unit's error, as a part of `mean`.

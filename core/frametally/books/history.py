@@ -57,7 +57,7 @@ class HistoryChange(NamedTuple):
         added: The first frames that arrived.
         removed: The first frames that count no longer.
         has_parts: Whether the run's part files are still in the store.
-        settings: What it was counted with, in words; None: only the hash is known.
+        settings: Its settings, in words; None: only the hash is known.
     """
 
     day: str
@@ -93,7 +93,7 @@ class RunChanges(NamedTuple):
     Attributes:
         from_ms: Start of the first hour, or stored interval, of the number.
         to_ms: End of the last.
-        detections: What it is now.
+        detections: Its current value.
         other_runs: Runs that changed nothing of it.
         unknown_days: Days whose runs have no history: an earlier version counted them, or it is damaged.
         other_models: Detections of the same question by each other model that has counted it.

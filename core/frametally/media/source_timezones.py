@@ -48,7 +48,7 @@ class TimezoneChange(NamedTuple):
         source: Slug of the source.
         name: The source as its owner wrote it.
         timezone: IANA name of its new zone; empty: it has none any more.
-        lines: What would change, a sentence each; none: nothing.
+        lines: The changes, a sentence each; empty: none.
     """
 
     source: str

@@ -84,7 +84,7 @@ class ChangeState(Answer, frozen=True, kw_only=True):
         state: `running`, `done` or `failed`.
         done: Steps that are done.
         total: Steps in all; null where it is not known.
-        lines: What it did or why it failed, a sentence each; empty while it runs.
+        lines: Its result, or why it failed, a sentence each; empty while it runs.
         left_alone: The media that it did not change, the first 20.
         changed: The counts that it changes, for their history; null: none, or of several sources.
     """

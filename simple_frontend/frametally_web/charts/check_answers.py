@@ -15,7 +15,7 @@ class CountCheck(Answer, frozen=True, kw_only=True):
         id: Names it.
         name: As people call it.
         metric: The checked count: `detections` in frames, `visits` or `crossings` in pieces of footage.
-        model: Whose counts.
+        model: The model of the counts.
         persons: Accounts of the people who answered; empty if there are no accounts.
         last_answer_ms: When the last answer was given.
         units: Units that were answered: frames or pieces.

@@ -103,7 +103,7 @@ class Frames(Answer, frozen=True, kw_only=True):
     """`/api/frames`: a page of the frames behind a bar, by event time.
 
     Attributes:
-        model: Whose detections; null before there is any data.
+        model: The model of the detections; null before there is any data.
         base_interval_s: The stored interval that the bar was made from; null likewise.
         from_ms: Start of the range; null likewise.
         to_ms: Its end, exclusive; null likewise.
@@ -141,7 +141,7 @@ class FootageGap(Answer, frozen=True, kw_only=True):
     """`/api/gap`: a range in which nothing of a source is counted.
 
     Attributes:
-        model: Whose counts; null before there is any data.
+        model: The model of the counts; null before there is any data.
         source: Slug.
         from_ms: End of the last counted interval before it; null where there is none.
         to_ms: Start of the first counted interval after it; null where there is none.

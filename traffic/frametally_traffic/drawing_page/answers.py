@@ -16,7 +16,7 @@ class SourceDrawing(Answer, frozen=True, kw_only=True):
     Attributes:
         source: Slug of the source.
         source_name: The source as its owner wrote it.
-        revision: What `If-Match` takes, in quotes; 0 where nothing was ever drawn.
+        revision: The value for `If-Match`, in quotes; 0 if nothing was ever drawn.
         width_px: Width of the source's newest stored picture; null if none is stored.
         height_px: Its height; null likewise.
         lines: Lines and legs.

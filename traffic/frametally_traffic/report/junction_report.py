@@ -97,7 +97,7 @@ class TrafficReport(NamedTuple):
         legs: The drawn legs, see `legs_between`.
         revision: Revision of the drawing.
         frame: Key of a frame of that time that shows the junction; None if there is none.
-        footage: What it is counted from; None of a table that was made otherwise.
+        footage: Its inputs; None for a table that was made otherwise.
     """
 
     query: ReportQuery

@@ -61,7 +61,7 @@ class Group(NamedTuple):
 
     Attributes:
         name: Short, of one report no two have the same.
-        title: What it is, with the names of all classes that it covers.
+        title: Its title, with the names of all classes that it covers.
         codes: The scheme's classes that it covers; if there are several, they are counted together.
     """
 

@@ -145,7 +145,7 @@ class Traffic(Answer, frozen=True, kw_only=True):
     """`/api/traffic`: the movements over a junction, by quarter-hour, movement and class.
 
     Attributes:
-        model: Whose detections.
+        model: The model of the detections.
         source: Slug.
         name: The source as its owner wrote it.
         from_ms: Start of the first quarter.

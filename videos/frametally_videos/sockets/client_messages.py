@@ -19,7 +19,7 @@ class JobTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="job"):
         video_id: UUID of the video.
         file_id: The same.
         job_id: Names the job.
-        kind: What it does.
+        kind: The kind of job.
         state: State of the job.
         progress: 0 to 1; null if unknown.
         attempt: How often it was begun.
@@ -66,7 +66,7 @@ class Hello(Answer, frozen=True, kw_only=True, tag_field="type", tag="hello"):
     Attributes:
         client_id: As it asked.
         videos: Its videos, the newest first.
-        jobs: What is done to them, the newest first.
+        jobs: Their jobs, the newest first.
     """
 
     client_id: str
