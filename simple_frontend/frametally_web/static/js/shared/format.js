@@ -203,6 +203,13 @@ export const timeAmong = (ms, withDay) =>
  */
 export const day = (ms) => dates(DAY).format(ms);
 
+/**
+ * The day of a date such as 2024-05-01, as `day` writes it.
+ * @param {string} date
+ */
+export const dayOf = (date) =>
+  new Intl.DateTimeFormat(LOCALE, { ...DAY, timeZone: "UTC" }).format(Date.parse(date));
+
 /** @param {number} ms */
 export const isMidnight = (ms) => startOf(ms, "day") === startOf(ms, "second");
 
