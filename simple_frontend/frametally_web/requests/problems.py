@@ -137,9 +137,11 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
     def on_problem(problem: Problem) -> Response:
         if request.method != "GET" or not _is_for_people():
             return _response_of(problem)
-        answer = Response(
-            render_template("problem.html", problem=problem), problem.status, mimetype="text/html"
-        )
+        try:
+            page = render_template("problem.html", problem=problem)
+        except FrametallyError:  # the frame of a page needs servers, too
+            return _response_of(problem)
+        answer = Response(page, problem.status, mimetype="text/html")
         answer.headers["Cache-Control"] = "no-store"
         answer.headers.update(problem.headers)
         return answer
@@ -148,7 +150,7 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
     def on_http_error(error: HTTPException) -> Response:
         status = error.code or 500
         if status >= 500:  # Flask makes one of any exception that nobody handles, and logs it
-            answer = _response_of(problem_of(error))
+            answer = on_problem(problem_of(error))
         elif status == 404:
             answer = _not_found(routes)
         elif isinstance(error, MethodNotAllowed):
@@ -165,21 +167,18 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
     @app.errorhandler(TookTooLong)
     def on_too_long(error: TookTooLong) -> Response:
         app.logger.warning("%s: %s", request.path, error)
-        return _document(
-            503,
-            "The query took longer than the server waits.",
-            "Choose a shorter range or fewer labels.",
-        )
+        detail = "The query took longer than the server waits."
+        return on_problem(Problem(503, detail, remedy="Choose a shorter range or fewer labels."))
 
     @app.errorhandler(Retryable)
     def on_retryable(error: Retryable) -> Response:
         app.logger.warning("%s: %s", request.path, error)
-        return _response_of(problem_of(error))
+        return on_problem(problem_of(error))
 
     @app.errorhandler(FrametallyError)
     def on_frametally_error(error: FrametallyError) -> Response:
         app.logger.error("%s: %s", request.path, error)
-        return _response_of(problem_of(error))
+        return on_problem(problem_of(error))
 
 
 def _is_for_people() -> bool:
