@@ -91,12 +91,17 @@ FLEET = (
 _FRONT_INTRO = """\
 # Performance
 
-Ten figures, each beside another of the same run on the same machine. Behind them stand
-[all results](../benchmarks/results/performance-results.md): how each was measured, with which options,
-what else was, and which goals were missed. Both pages are written by
-`python benchmarks/performance_page.py` from the files in `benchmarks/results/`; a test holds
-them to these. An absolute number says as much about the machine
-(two cores) as about frametally: read the ratios.
+See how fast frametally is. Each row compares two figures of the same run on the same machine, and names
+the command that measures both. Read the ratios: an absolute number says as much about the machine (two
+cores) as about frametally.
+
+```sh
+python benchmarks/detectors.py      # each command writes its result to benchmarks/results/
+```
+
+[All results](../benchmarks/results/performance-results.md) shows how each figure was measured, with
+which options, and which goals were missed. `python benchmarks/performance_page.py` writes both pages
+from the results, and a test compares them.
 """
 
 _FLEET_INTRO = """\
@@ -110,9 +115,9 @@ _GOAL_COLUMNS = ["goal", "to reach", "measured", "reached"]
 _INTRO = """\
 # Performance: all results
 
-[Performance](../../docs/performance.md) has ten of these in one table. Speeds are compared within one
-run, in rounds that take turns; the numbers are medians. An absolute number says as much about the machine and
-what else it was doing as about frametally: read the ratios.
+[Performance](../../docs/performance.md) shows ten of these results in one table. A benchmark compares
+speeds within one run, in rounds that take turns, and reports medians. Read the ratios: an absolute number
+says as much about the machine, and what else it was doing, as about frametally.
 """
 
 

@@ -114,7 +114,7 @@ class AuditChain(NamedTuple):
 
 
 class AuditBreak(NamedTuple):
-    """The first record that is not as it was written, and the fault, in one line."""
+    """The first record that differs from its digest, and the fault, in one line."""
 
     number: int
     why: str
@@ -128,7 +128,7 @@ class Held(NamedTuple):
 
 
 def first_break(chain: AuditChain, known_record: Held | None = None) -> AuditBreak | None:
-    """Return the first record that is not as it was written; None: all are.
+    """Return the first record that differs from its digest; None: all are intact.
 
     Anyone who can write to the whole database can forge a whole chain. Only a record that you keep
     elsewhere (`known_record`) reveals that.

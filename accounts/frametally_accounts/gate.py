@@ -204,7 +204,7 @@ class Gate:
         return _COOKIES[0 if is_secure else 1], sign(token, self.signing_key()), is_secure
 
     def administrators(self) -> list[str]:
-        """Return the names of those who may do everything; none where the accounts cannot be read."""
+        """Return the names of those who may do everything; empty if the accounts cannot be read."""
         try:
             accounts = self.book.accounts() if self.book is not None else []
         except FrametallyError:

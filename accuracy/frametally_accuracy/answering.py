@@ -1,4 +1,4 @@
-"""What a person may answer of a unit, and which unit comes next."""
+"""The valid answers for a unit, and the unit that comes next."""
 
 from __future__ import annotations
 

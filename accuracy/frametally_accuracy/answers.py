@@ -15,9 +15,9 @@ class CheckSummary(Answer, frozen=True, kw_only=True):
     Attributes:
         id: Names it in paths.
         name: As people call it.
-        metric: What is counted.
+        metric: The counted metric.
         place: Of crossings, the line as it was drawn when the check began; null of others.
-        model: Whose counts.
+        model: The model of the counts.
         sources: Slugs.
         labels: Classes that are checked; of crossings, each in each direction, such as `car/to_right`.
         from_ms: Where its range begins; of all footage this is long before.
@@ -31,7 +31,7 @@ class CheckSummary(Answer, frozen=True, kw_only=True):
         drawn: Units that can be answered.
         answered: Units that are answered.
         is_reached: Whether the wanted width is reached.
-        started_by: Account; empty: there are none.
+        started_by: Account; empty if there are no accounts.
         started_at_ms: When it was started.
     """
 
@@ -62,7 +62,7 @@ class Checks(Answer, frozen=True, kw_only=True):
 
     Attributes:
         checks: The checks.
-        metrics: What can be checked here.
+        metrics: The metrics that can be checked here.
         lines: Lines whose crossings can be checked, by source and name.
         changes_allowed: Whether you can start checks and answer units here.
         remedy: What to do where you cannot; null where you can.
@@ -79,7 +79,7 @@ class PlayedFrame(Answer, frozen=True, kw_only=True):
     """A frame of a piece that plays.
 
     Attributes:
-        captured_at_ms: Event time; before the piece begins, it is there to see who is there already.
+        captured_at_ms: Event time; frames before the piece show the objects that are already there.
         image_url: Where this server has the JPEG.
     """
 
@@ -88,7 +88,7 @@ class PlayedFrame(Answer, frozen=True, kw_only=True):
 
 
 class UnitToAnswer(Answer, frozen=True, kw_only=True):
-    """A frame of the desk, or a piece; nothing here says what the model counts in all units.
+    """A frame of the desk, or a piece; it never contains the model's counts of all units.
 
     Attributes:
         unit: Its number, for the answer.
@@ -101,7 +101,7 @@ class UnitToAnswer(Answer, frozen=True, kw_only=True):
         image_url: Where this server has the JPEG.
         width_px: Of the frame.
         height_px: Of the frame.
-        boxes: Those that the model counts in a frame, of the check's labels; of a piece none is shown.
+        boxes: The model's counted boxes in a frame, of the check's labels; empty for a piece.
     """
 
     unit: int
@@ -124,7 +124,7 @@ class NextUnits(Answer, frozen=True, kw_only=True):
         units: None: all are answered, or others have the rest.
         answered: Units that are answered.
         drawn: Units of the sample.
-        metric: What is counted.
+        metric: The counted metric.
         place: Of crossings, the line as it was drawn when the check began; null of others.
         labels: Classes that are checked, as in `CheckSummary`.
         wanted_width: Half-width that is enough, as a part of the total.
@@ -162,12 +162,12 @@ class UnitAnswered(Answer, frozen=True, kw_only=True):
 
 
 class CheckAnswers(Answer, frozen=True, kw_only=True):
-    """`/api/accuracy/{check}`: a check, and what it says now.
+    """`/api/accuracy/{check}`: a check and its current result.
 
     Attributes:
         check: The check.
-        result: What it says.
-        history: What it said with fewer answers, up to now; of labels with enough answers.
+        result: Its current result.
+        history: Its earlier results with fewer answers; of labels with enough answers.
         stale: Why it no longer says anything of the counts, a sentence each; none: it does.
         compared: Of the model that was asked for; null where none was.
     """

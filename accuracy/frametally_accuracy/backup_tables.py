@@ -1,4 +1,4 @@
-"""What backups have of accuracy checks."""
+"""The tables of accuracy checks in backups."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The book of accuracy checks in a SQL database: checks with their units, and every answer that was given."""
+"""The book of accuracy checks in a SQL database: checks with their units, and every answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Certificates: signed JSON that anybody can check again against the store, without trusting its server."""
+"""Certificates: signed JSON that anyone can check against the store, without trusting its server."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         form: Of this file.
-        check: What was checked.
+        check: The check.
         units: All that were drawn.
         answers: All that were given, the last of each unit and turn.
-        result: What they say.
+        result: The result of the answers.
         made_at_ms: When the certificate was made.
         public_key: Of the book that signed it, in hexadecimal (Ed25519).
         signature: Of all other fields as JSON without white space, in the order of their names.
@@ -78,7 +78,7 @@ def sign(certificate: Certificate, key: Ed25519PrivateKey) -> bytes:
 
 
 def read_certificate(text: bytes) -> Certificate:
-    """Return a certificate whose signature is that of what it says.
+    """Return a certificate with the signature of its contents.
 
     Raises:
         Misconfigured: It is not a certificate, or someone changed it.

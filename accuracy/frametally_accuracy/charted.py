@@ -1,4 +1,4 @@
-"""What checks say of the counts of charts, tables and files: an interval for each that a check covers.
+"""Adds intervals to the counts of charts, tables and files that a check covers.
 
 A check covers counts of its own footage, model, labels and settings. Whether the index still has the counts
 that the check is of is seen from their sums.
@@ -74,7 +74,7 @@ class ChartedCheck:
         return sample_of(self.check, self._units, self._answers)
 
     def reference(self, stale: Iterable[str]) -> CountCheck:
-        """Return what an answer says of the check."""
+        """Return the check's part of an answer."""
         return CountCheck(
             id=self.check.id,
             name=self.check.name,
@@ -105,7 +105,7 @@ class ChartedCheck:
         )
 
     def covered(self, index: CountIndex, question: CountQuestion) -> Covered:
-        """Return what it covers now."""
+        """Return the counts that it covers now."""
         if question.model != self.check.model:
             words = f"The counts are from model {question.model}; the check is for {self.check.model}."
             return Covered(stale=(words,))

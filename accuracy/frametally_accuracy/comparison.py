@@ -1,4 +1,4 @@
-"""Two models on the same checked sample: which one is better here."""
+"""Compares two models on the same checked sample: which one is better here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All units that a check is about, as they are counted now, and the sample that a seed draws of them."""
+"""All units of a check, as counted now, and the sample that a seed draws from them."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ class CheckFootage(NamedTuple):
 
 
 class CheckScope(NamedTuple):
-    """What a check is about.
+    """The footage and counts of a check.
 
     Attributes:
-        metric: What is counted.
+        metric: The counted metric.
         place: Of crossings, the line.
-        model: Whose counts.
+        model: The model of the counts.
         sources: Slugs.
         labels: Classes; none: all that occur.
         from_ms: Event time of its beginning.
@@ -126,7 +126,7 @@ class Population(NamedTuple):
     by_second: Mapping[tuple[str, int, str], int] = {}
 
     def sha256(self) -> str:
-        """Return what changes when any unit, count or weight does, or what is drawn."""
+        """Return a text that changes with any unit, count or weight, and with the place."""
         place = self.place
         drawn = () if place is None else (place.name, sorted(place.directions), place.shapes)
         digest = hashlib.sha256(msgspec.json.encode((self.labels, drawn) if drawn else self.labels))
@@ -137,7 +137,7 @@ class Population(NamedTuple):
         return digest.hexdigest()
 
     def facts(self) -> dict[str, Any]:
-        """Return what a check records of it, by the names of `AccuracyCheck`."""
+        """Return the values that a check records of it, by the names of `AccuracyCheck`."""
         ends = (np.flatnonzero(self.zones == zone)[[0, -1]] for zone in range(int(self.zones.max()) + 1))
         is_of_pieces = self.members[0].to_ms is not None
         return {
@@ -162,7 +162,7 @@ class Population(NamedTuple):
         return {label: int(number) for label, number in zip(self.labels, numbers, strict=True)}
 
     def sums(self, grid: BarGrid) -> BarSums:
-        """Return what is counted in each bar of a grid."""
+        """Return the counts in each bar of a grid."""
         sums: Counter[tuple[str, int, str]] = Counter()
         for (source, second, label), number in self.by_second.items():
             start_ms = grid.start_ms(second * 1000)

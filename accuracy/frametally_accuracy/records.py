@@ -1,4 +1,4 @@
-"""Records of accuracy checks: what is checked, its units, and what people answered."""
+"""Records of accuracy checks: their footage, their units, and people's answers."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ class Tap(msgspec.Struct, frozen=True):
 
 
 class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """A check: what it is about, and all that its sample is drawn from.
+    """A check: its footage, and all data that its sample is drawn from.
 
     Attributes:
         id: Names it.
         name: As people call it.
-        metric: What is counted.
+        metric: The counted metric.
         place: Of crossings, the line as it was drawn when the check began.
-        model: Whose counts.
+        model: The model of the counts.
         sources: Slugs, in order.
         labels: Classes that are checked; of crossings, each in each direction, as `directed_label` has it.
         from_ms: Event time of its first frame, or from which on there are some.
@@ -56,13 +56,13 @@ class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
         units: How many units there are: frames, or pieces of footage.
         frames: How many frames the pieces have; 0 where units are frames.
         footage: Where the pieces are: source, and the range of event time that they fill without a hole.
-        totals: What the model counts in them, by label.
+        totals: The model's counts in them, by label.
         steady_totals: How much of that stays from unit to unit, by label; earlier checks have none.
         population_sha256: Of all units with their counts and weights; see `population`.
         sums_sha256: Of what the model counts bar by bar, by stored interval (`60`, s); see `staleness`.
         zones: By zone, source and event time of its first and of its last unit.
         zone_units: By zone, how many units it has.
-        started_by: Account; empty: there are none.
+        started_by: Account; empty if there are no accounts.
         started_at_ms: By the database's clock.
     """
 
@@ -93,7 +93,7 @@ class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def unit_name(self) -> str:
-        """What its units are called."""
+        """The name of its units."""
         return "frames" if self.metric == "detections" else "clips"
 
 
@@ -103,7 +103,7 @@ class CheckUnit(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         number: Its place among the draws, from 0.
         round: Which round draws it.
-        zone: Of which zone.
+        zone: The zone.
         weight: Its weight.
         rest: What its zone had left before.
         source: Slug.
@@ -114,7 +114,7 @@ class CheckUnit(msgspec.Struct, frozen=True, kw_only=True):
         width_px: Of the frame.
         height_px: Of the frame.
         boxes: Those of the check's labels that were counted in a frame when it was drawn.
-        counts: What the model counted in a piece then, by label.
+        counts: The model's counts in a piece at that time, by label.
         steady: How much of its counts stays from unit to unit, by label; see `steady_counts`.
         unusual: Labels of which it counts unusually much or little there; see `unusual_counts`.
     """
@@ -142,7 +142,7 @@ class CheckUnit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person says of a unit.
+    """A person's answer for a unit.
 
     Attributes:
         unit: Number of the unit.
@@ -151,7 +151,7 @@ class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
         answered_at_ms: By the database's clock.
         counts: Objects by label; of every label of the check.
         boxes: The boxes, where they were drawn.
-        taps: What was tapped while a piece played, by time.
+        taps: The taps while a piece played, by time.
         took_ms: How long it took.
     """
 

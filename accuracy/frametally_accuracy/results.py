@@ -1,4 +1,4 @@
-"""What a check says: for each label an estimate with its interval, or that there is too little to say."""
+"""The result of a check: for each label an estimate with its interval, or a reason why there is none."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _MOST_PAST = 8
 
 
 class LabelAccuracy(Answer, frozen=True, kw_only=True):
-    """What a check says of one label; totals are of all units of the check.
+    """The result of a check for one label; totals are of all units of the check.
 
     Attributes:
         label: Class name.
-        model_total: What the model counts.
+        model_total: The model's count.
         state: `shown`; `too_few`: there is too little to say, and no interval.
         total: The estimate; null where there is too little to say, as are those that follow.
         low: Where its interval begins.
@@ -33,7 +33,7 @@ class LabelAccuracy(Answer, frozen=True, kw_only=True):
         ratio: Of the estimate to the model's count.
         has_steady_error: Whether the model's count is outside of the interval.
         is_reached: Whether the wanted width is reached.
-        units_needed: How many units in all the wanted width takes, as far as is known now.
+        units_needed: Estimated number of units, in all, for the wanted width.
     """
 
     label: str
@@ -50,7 +50,7 @@ class LabelAccuracy(Answer, frozen=True, kw_only=True):
 
 
 class PastEstimate(Answer, frozen=True, kw_only=True):
-    """What a check said of one label when fewer units were answered.
+    """An earlier result of a check for one label, with fewer answered units.
 
     Attributes:
         label: Class name.
@@ -110,7 +110,7 @@ class ZoneToCheck(Answer, frozen=True, kw_only=True):
 
 
 class CheckResult(Answer, frozen=True, kw_only=True):
-    """What a check says now.
+    """The current result of a check.
 
     Attributes:
         method: `fixed`: the interval of a sample whose size was fixed before; `at_will`: the one that holds
@@ -123,7 +123,7 @@ class CheckResult(Answer, frozen=True, kw_only=True):
         is_reached: Whether every label has the wanted width, or too little to say.
         agreement: Of units that were answered twice.
         zones: Where to check next, the best first.
-        persons: Accounts of those who answered.
+        persons: Accounts of the people who answered.
         first_answer_ms: When the first answer was given; null where there is none.
         last_answer_ms: When the last one was.
     """
@@ -154,7 +154,7 @@ class Sample(NamedTuple):
 
 
 def sample_of(check: AccuracyCheck, units: Sequence[CheckUnit], answers: Sequence[CheckAnswer]) -> Sample:
-    """Return what is answered of a check, as far as its rounds are complete; of a planned one no more."""
+    """Return the answers of a check, as far as its rounds are complete; of a planned one no more."""
     counts = {answer.unit: answer.counts for answer in answers if answer.turn == 0}
     by_round: dict[int, list[CheckUnit]] = {}
     for unit in units:
@@ -207,7 +207,7 @@ def interval_of(estimate: Estimate, method: Method) -> Interval:
 def result_of(
     check: AccuracyCheck, units: Sequence[CheckUnit], answers: Sequence[CheckAnswer]
 ) -> CheckResult:
-    """Return what a check says."""
+    """Return the result of a check."""
     sample = sample_of(check, units, answers)
     method = method_of(check, sample)
     estimates = {label: estimate_of(check, sample, label) for label in check.labels}

@@ -1,4 +1,4 @@
-"""The handlers of accuracy checks: start, answer unit by unit, see what they say, get a certificate."""
+"""The handlers of accuracy checks: start, answer unit by unit, show results, get a certificate."""
 
 from __future__ import annotations
 

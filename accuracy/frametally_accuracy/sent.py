@@ -1,4 +1,4 @@
-"""What is sent to start a check, and to answer a unit."""
+"""The requests that start a check and answer a unit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class UnitAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         turn: As the desk said; 1: it came again.
         counts: Objects by label; a label that is left out has none.
         boxes: All boxes of the frame, corrected.
-        taps: What happened in the piece, each with its time.
+        taps: The events in the piece, each with its time.
         took_ms: How long it took.
     """
 
@@ -37,14 +37,14 @@ class CheckWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         name: Its name; empty: one is made.
-        metric: What is checked: `detections` in frames, `visits` or `crossings` in pieces of footage.
+        metric: The checked count: `detections` in frames, `visits` or `crossings` in pieces of footage.
         line: Of crossings, the name of the line.
         direction: Of crossings, one direction of the line; empty: both.
         sources: Names or slugs; none: all.
         labels: None: all that the frames have.
         from_ms: Event time at which it begins; null: with the first frame.
         to_ms: At which it ends; null: behind the last frame.
-        model: Whose counts; empty: those published last.
+        model: The model of the counts; empty: the one published last.
         wanted_width: Half-width that is enough, as a part of the total.
         planned_units: Number of units that is fixed now; 0: stop at will.
     """

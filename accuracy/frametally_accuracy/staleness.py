@@ -1,4 +1,4 @@
-"""Which counts a check covers now, and why it covers none: compares the index with what the check recorded.
+"""Finds the counts that a check covers: compares the index with the check's records, and explains.
 
 No frame is read. A check records what the model counts in its frames, bar by bar, for each stored interval.
 While the index has the same sums, it has the counts that the check is of.
@@ -90,14 +90,14 @@ def sums_sha256(sums: BarSums) -> str:
 
 
 class KnownCoverage:
-    """What checks cover; reads it again once a day of the check's range is published again."""
+    """The counts that checks cover; reads them again once a day of the check's range is published again."""
 
     def __init__(self) -> None:
         """Know nothing yet."""
         self._known: dict[tuple[str, int], tuple[object, Covered]] = {}
 
     def covered(self, check: AccuracyCheck, index: CountIndex, base_s: int) -> Covered:
-        """Return what a check covers of the counts with the stored interval `base_s`.
+        """Return the counts with the stored interval `base_s` that a check covers.
 
         Raises:
             Retryable: The index is away.

@@ -1,4 +1,4 @@
-"""Starts a check: reads the units, draws the sample by a seed, and keeps both."""
+"""Starts a check: reads the units, draws the sample by a seed, and stores both."""
 
 from __future__ import annotations
 

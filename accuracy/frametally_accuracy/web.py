@@ -1,4 +1,4 @@
-"""What accuracy checks add to the dashboard: their routes."""
+"""Adds the routes of accuracy checks to the dashboard."""
 
 from __future__ import annotations
 

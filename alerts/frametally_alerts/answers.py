@@ -30,7 +30,7 @@ class ToldRule(Answer, frozen=True, kw_only=True):
         line: Of crossings.
         direction: Of crossings.
         zone: Of occupancy.
-        model: Whose counts; empty: those published last.
+        model: The model of the counts; empty: the one published last.
         since_ms: It sends nothing about event times before this.
         muted_until_ms: It sends nothing until then; the year 10000: until someone unmutes it; 0: not muted.
         silent: Why it may stay silent at present, a line for each reason; none: no reason is known.
@@ -76,7 +76,7 @@ class WouldBeAlert(Answer, frozen=True, kw_only=True):
 
 
 class RuleTrial(Answer, frozen=True, kw_only=True):
-    """What a rule would have sent in the last seven counted days; nothing of it is stored.
+    """The alerts that a rule would have sent in the last seven counted days; it stores nothing.
 
     Attributes:
         from_ms: Start of these days; null: there are no counts yet, or the rule does not read counts.
@@ -121,7 +121,7 @@ class ToldReport(Answer, frozen=True, kw_only=True):
         labels: None: all.
         by_source: Whether each source has rows of its own.
         interval_s: Length of a row; null: frametally chooses.
-        model: Whose counts; empty: those published last.
+        model: The model of the counts; empty: the one published last.
         channels: Names of the channels that it is sent by; none: it is only stored.
         last_day: The local day of its latest report; null: none was made yet.
     """

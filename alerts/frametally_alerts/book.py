@@ -112,7 +112,7 @@ class AlertBook(SqlBook):
             return _every(connection, ScheduledReport)
 
     def marks(self, rule: str) -> dict[str, str]:
-        """Return the marks that a rule has set on what it has checked."""
+        """Return the marks that a rule has set on the values it has checked."""
         with self._database.reading() as connection:
             rows = connection.execute(select(_marks.name, _marks.mark).where(_marks.rule == rule))
             return {row.name: row.mark for row in rows}
@@ -130,7 +130,7 @@ class AlertBook(SqlBook):
         scope: Scope | None,
         marks: Mapping[str, str | None],
     ) -> int | AlertBookFull:
-        """Record new and changed alerts, and what was checked, in one transaction.
+        """Record new and changed alerts, and the checked values, in one transaction.
 
         Args:
             rule: The rule of the findings; a rule that has been removed since sends nothing.

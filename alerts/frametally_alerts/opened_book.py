@@ -123,7 +123,7 @@ class OpenedAlerts:
         files_of(self._context.ports.index, self.settings, self._context.books.media_to_keep(), report, turn)
 
     def try_rule(self, rule: AlertRule) -> answers.RuleTrial:
-        """Return what a rule would have sent. Raises as `try_rule` does."""
+        """Return the alerts that a rule would have sent. Raises as `try_rule` does."""
         ports = self._context.ports
         now_ms = round(time.time() * 1000)
         counts = CountPorts(self.settings, ports.store, ports.index, now_ms=now_ms)

@@ -139,7 +139,7 @@ class AlertRoutes:
         only_computes=True,
     )
     def post_trial(self, _: Args) -> answers.RuleTrial:
-        """Return what a rule would have sent; it needs neither a name nor a channel yet."""
+        """Return the alerts that a rule would have sent; it needs neither a name nor a channel yet."""
         rule, _silent = self._rule({"name": "trial", "channels": ["trial"]}, {"trial"})
         return self.opened.try_rule(rule)
 

@@ -51,7 +51,7 @@ class RuleWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         line: Of crossings.
         direction: Of crossings.
         zone: Of occupancy.
-        model: Whose counts; empty: those published last.
+        model: The model of the counts; empty: the one published last.
         since_ms: It sends nothing about event times before this; null: now.
     """
 
@@ -83,7 +83,7 @@ class MuteWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ChannelWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A channel that is to be added.
+    """A channel to add.
 
     Attributes:
         name: Its name, as rules and reports use it.
@@ -116,7 +116,7 @@ class ReportWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         labels: None: all.
         by_source: Whether each source has rows of its own.
         interval_s: Length of a row; null: frametally chooses.
-        model: Whose counts; empty: those published last.
+        model: The model of the counts; empty: the one published last.
         channels: Names of the channels that it is sent by; none: it is only stored.
     """
 

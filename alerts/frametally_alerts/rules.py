@@ -61,7 +61,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
         line: Of `crossings`.
         direction: Likewise.
         zone: Of `occupancy`; empty: the whole picture.
-        model: Whose counts; empty: those that were published last.
+        model: The model of the counts; empty: the one published last.
         since_ms: It sends nothing about event times before this.
         made_at_ms: When it was added, by the clock of the program that added it.
         muted_until_ms: It sends nothing until then; `FOR_GOOD`: until someone unmutes it; 0: not muted.
@@ -260,7 +260,7 @@ class ScheduledReport(msgspec.Struct, frozen=True, kw_only=True):
         channels: Names of the channels that it is sent by; none: it is only stored.
         by_source: Whether each source has rows of its own.
         interval_s: Length of a row; None: frametally chooses.
-        model: Whose counts; empty: those that were published last.
+        model: The model of the counts; empty: the one published last.
         made_at_ms: When it was added: reports that were due earlier are not made.
     """
 

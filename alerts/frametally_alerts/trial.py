@@ -17,7 +17,7 @@ _MOST_SHOWN = 50
 
 
 def try_rule(rule: AlertRule, ports: CountPorts, names: dict[str, str]) -> RuleTrial:
-    """Return what a rule would have sent; `names` has the names of sources by slug.
+    """Return the alerts that a rule would have sent; `names` has the names of sources by slug.
 
     Raises:
         FrametallyError: The rule does not fit the counts, or they cannot be read.

@@ -1,4 +1,4 @@
-"""`frametally setup` for an S3 store: its bucket, how long things are kept there, and who may do what.
+"""`frametally setup` for an S3 store: its bucket, its retention, and the rights of its users.
 
 `STAGES` says what each stage does with the store. The policies of `cloud-services/s3/` are made from it, and
 the check of a key's rights goes through it: what is granted, checked and needed cannot drift apart.
@@ -30,7 +30,7 @@ _REFUSED = ("SignatureDoesNotMatch", "InvalidAccessKeyId", "RequestTimeTooSkewed
 
 
 class StageRights(NamedTuple):
-    """What a stage does with the store, by folder; every stage lists.
+    """The rights that a stage needs in the store, by folder; every stage lists.
 
     Attributes:
         reads: Folders of objects that it reads; `EVERYTHING` is all of them.

@@ -1,4 +1,4 @@
-"""`frametally ...`: every command, and how it ends.
+"""`frametally ...`: every command, and its exit.
 
 Components are imported when a command runs, not before: a machine needs only the extras of the stages that it
 runs.

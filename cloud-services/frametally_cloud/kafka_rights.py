@@ -1,4 +1,4 @@
-"""Give each of the stack's users of Kafka its rights, and take back those that it should not have.
+"""Give each of the stack's users of Kafka its rights, and take back all others.
 
 The broker refuses whatever no line here allows. Of these users a camera's alone can log in from outside
 (`kafka-jaas/`): someone who takes a camera apart can announce frames, and send results to those who

@@ -1,4 +1,4 @@
-"""Write the settings of two servers: whom Alertmanager mails, and who may do what at RabbitMQ."""
+"""Write the settings of two servers: Alertmanager's recipients, and RabbitMQ's users and rights."""
 
 from __future__ import annotations
 

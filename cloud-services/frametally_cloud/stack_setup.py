@@ -1,4 +1,4 @@
-"""Write what the cloud stack needs before its first start: `.env`, users, log-ins, room for certificates.
+"""Write the files that the stack needs before its first start: `.env`, users, credentials, certificates.
 
 What is there is kept, and checked: running it again makes what is missing and changes nothing else. To change
 a secret, remove it (a line of `.env`, a file) and run it again.
@@ -77,7 +77,7 @@ _USER_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What only a person knows; an empty one means: what `.env` says, or what is made up.
+    """Values that only a person knows; an empty one takes the value in `.env`, or a generated one.
 
     Attributes:
         email: Your e-mail address, for Let's Encrypt.
@@ -96,7 +96,7 @@ class Answers:
 
 
 class SetUp(NamedTuple):
-    """What was done."""
+    """The completed steps."""
 
     written: list[str]
     kept: list[str]
@@ -104,7 +104,7 @@ class SetUp(NamedTuple):
 
 
 def set_up(folder: Path, answers: Answers) -> SetUp:
-    """Write what is missing in the stack's folder, `cloud-services` of a checkout.
+    """Write missing files in the stack's folder, `cloud-services` of a checkout.
 
     1. All of `.env`'s values are known and checked before anything is written.
     2. `.env` is written first: the other files are made from it, also after a run that was cut off.
@@ -161,7 +161,7 @@ class _Work:
         self.written.append(name)
 
     def give_to_containers(self) -> list[str]:
-        """Make the container user the owner of what containers read; return a line on what cannot be done."""
+        """Make the container user the owner of files that containers read; return a line about failures."""
         for private in ("traefik/auth", "traefik/acme"):
             (self.folder / private).chmod(0o700)
         theirs = [

@@ -1,4 +1,4 @@
-"""Which back-end runs the networks, chosen once, and the detector of a prepared model on it."""
+"""Chooses the back-end that runs networks, once, and loads the detector of a prepared model on it."""
 
 from __future__ import annotations
 

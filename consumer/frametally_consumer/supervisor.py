@@ -1,4 +1,4 @@
-"""`frametally consume --workers N`: N worker processes in one group, and one that looks after them."""
+"""`frametally consume --workers N`: N worker processes in one group, and a process that watches them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _KILL_AFTER_S = 9.0
 
 
 class WorkersReport(NamedTuple):
-    """What all workers did together.
+    """The joint result of all workers.
 
     Attributes:
         failures: How many could not work at all; each has said why.
@@ -117,7 +117,7 @@ class _Worker:
         self._started_at_s = self._start_at_s = 0.0
 
     def look_after(self) -> None:
-        """Start it if it is time; hear what it says; notice that it ended."""
+        """Start it if it is time; read its messages; notice its end."""
         if self.ended:
             return
         if self._process is None:
@@ -130,7 +130,7 @@ class _Worker:
             self._after_its_end()
 
     def stop(self) -> None:
-        """Tell it to finish what is in hand and end."""
+        """Ask it to finish its current work and end."""
         self._stopping = True
         if self._process is not None and self._process.is_alive():
             self._process.terminate()

@@ -1,4 +1,4 @@
-"""`python -m frametally` is the command `frametally`, wherever the command line is installed."""
+"""Runs the command `frametally` as `python -m frametally`, wherever the command line is installed."""
 
 import sys
 from importlib.metadata import distribution

@@ -71,7 +71,7 @@ class Backup(NamedTuple):
     """A backup that was verified.
 
     Attributes:
-        name: What messages call it.
+        name: Its name in messages.
         lines: Its rows, as gzipped JSON lines.
     """
 
@@ -107,7 +107,7 @@ class Backup(NamedTuple):
 def encode_backup(
     rows: Iterable[KeptRow], layouts: Mapping[str, int], *, made_at_ms: int, key: str = ""
 ) -> bytes:
-    """Return the bytes of a backup; `key` is the secret that encrypts it, empty: nobody's."""
+    """Return the bytes of a backup; `key` is the secret that encrypts it, empty: not encrypted."""
     archive = io.BytesIO()
     with gzip.GzipFile(fileobj=archive, mode="wb", mtime=0) as lines:
         for row in rows:
@@ -131,7 +131,7 @@ def decode_backup(data: bytes, *, key: str, name: str) -> Backup:
     Args:
         data: Its bytes.
         key: The secret that it was made with; empty: none is known.
-        name: What messages call it.
+        name: Its name in messages.
 
     Raises:
         Poison: It is not a backup, or damaged.

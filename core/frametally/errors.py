@@ -1,4 +1,4 @@
-"""Errors that decide policy by their type.
+"""Errors, by what a caller should do: retry, skip or stop.
 
 Every message is one line: what is wrong, with which thing, and what to do about it.
 """

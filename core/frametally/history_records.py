@@ -62,7 +62,7 @@ class HistoryReason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one run changed, or several runs in a row with the same reason.
+    """The change by one run, or by several runs in a row with the same reason.
 
     Attributes:
         sequence: Of the run; of several, of the last.
@@ -116,7 +116,7 @@ def history_key(prefix: str) -> str:
 
 
 class CountedHour(msgspec.Struct, frozen=True, array_like=True):
-    """What one source's UTC hour was counted from.
+    """The inputs of one source's UTC hour.
 
     Attributes:
         inputs: 16 hex of settings, segments with their checksums, and what of them does not count.
@@ -128,7 +128,7 @@ class CountedHour(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RunHours(SealedRecord, frozen=True, kw_only=True):
-    """What each hour of a run was counted from (`hours.json` beside the run's tracks).
+    """The inputs of each hour of a run (`hours.json` beside the run's tracks).
 
     The next run of the day takes the lines of hours that are counted from the same. An hour from a segment
     with a line that was set aside, or without checksums, is not listed.
@@ -152,5 +152,5 @@ class RunHours(SealedRecord, frozen=True, kw_only=True):
 
 
 def hours_key(prefix: str) -> str:
-    """Return the key of what the hours of the run were counted from whose part files are in `prefix`."""
+    """Return the key of the hours' inputs of the run with its part files in `prefix`."""
     return f"{keys.tracks_folder(prefix)}/hours.json"

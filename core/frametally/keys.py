@@ -1,4 +1,4 @@
-"""Where every object lies in the store: the only place that builds or reads keys."""
+"""The keys of all objects in the store: the only place that builds or reads keys."""
 
 from __future__ import annotations
 
@@ -91,12 +91,12 @@ def media_key(sha256: str) -> str:
 
 
 def media_id(sha256: str, revision: int) -> str:
-    """Return what a medium's frames carry: its identity, and from revision 1 on `.` and the revision."""
+    """Return the medium's name in its frames: its identity, and from revision 1 on `.` and the revision."""
     return f"{sha256}.{revision}" if revision else sha256
 
 
 def parse_media_id(media: str) -> tuple[str, int]:
-    """Return the identity and revision of a medium, from what its frames carry."""
+    """Return the identity and revision of a medium, from its name in frames."""
     sha256, _, revision = media.partition(".")
     return sha256, int(revision) if revision.isdecimal() else 0
 
@@ -199,12 +199,12 @@ def preview_key(video_id: str, name: str) -> str:
 
 
 def metadata_key(video_id: str) -> str:
-    """Return the key of what a video's bytes tell of it."""
+    """Return the key of the metadata of a video."""
     return f"{video_folder(video_id)}/metadata.json"
 
 
 def quality_of_video_key(video_id: str) -> str:
-    """Return the key of what a video was checked for."""
+    """Return the key of the checks of a video."""
     return f"{video_folder(video_id)}/quality.json"
 
 
@@ -214,7 +214,7 @@ def derivative_key(video_id: str, kind: str, recipe: str) -> str:
 
 
 def derivative_record_key(video_id: str, kind: str, recipe: str) -> str:
-    """Return the key of what is known of a video that was made of another."""
+    """Return the key of the record of a video that was made from another."""
     return f"{video_folder(video_id)}/{kind}-{recipe}.json"
 
 
@@ -239,7 +239,7 @@ def image_folder(source: str, day: str) -> str:
 
 
 class ImageName(NamedTuple):
-    """What the last part of an image key says."""
+    """The parts of an image key's last element."""
 
     captured_at_ms: int
     medium_hex: str
@@ -263,7 +263,7 @@ def frame_log_key(source: str, captured_at_ms: int) -> bytes:
 
 
 def picture_hex(file_sha256: str) -> str:
-    """Return how a key identifies a picture's file: nobody finds another file of the same 128 bits."""
+    """Return the part of a key that identifies a picture's file: 128 bits, so that no two files collide."""
     return file_sha256[:_PICTURE_HEX]
 
 
@@ -290,7 +290,7 @@ def check_image_key(key: str) -> str:
 
 
 class SegmentKey(NamedTuple):
-    """What a segment's key says."""
+    """The parts of a segment's key."""
 
     folder: str
     topic: str
@@ -299,7 +299,7 @@ class SegmentKey(NamedTuple):
 
     @property
     def model(self) -> str:
-        """Whose it is."""
+        """Its source."""
         return self.folder.split("/")[1].removeprefix("model=")
 
     @property
@@ -352,7 +352,7 @@ def run_pointer_key(model: str, params: str, interval_s: int, day: str, sequence
 
 
 class RunPointerKey(NamedTuple):
-    """What a run pointer's key says."""
+    """The parts of a run pointer's key."""
 
     model: str
     params: str
@@ -372,7 +372,7 @@ def parse_run_pointer_key(key: str) -> RunPointerKey | None:
 
 
 class RunObjectKey(NamedTuple):
-    """What the key of a part file, or of what else lies in a run's folder, says."""
+    """The parts of the key of a part file, or of another object in a run's folder."""
 
     prefix: str
     model: str

@@ -1,4 +1,4 @@
-"""What happened while a camera's minute was captured: part of its manifest; see `records`."""
+"""Records of events while a camera's minute was captured, part of its manifest; see `records`."""
 
 from __future__ import annotations
 

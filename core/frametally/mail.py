@@ -1,4 +1,4 @@
-"""One mail to the mail server, and what its refusals mean."""
+"""Sends one mail to the mail server, and explains its refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The existing names: sources, labels, models, lines and zones; one rule for all who get some."""
+"""The existing names: sources, labels, models, lines and zones; one rule for all uses of a name."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ class NoSuchName(NamedTuple):
 
     @property
     def fault(self) -> str:
-        """What is wrong, as a clause."""
+        """The problem, as a clause."""
         short = f"{self.name[:_LONGEST]}…" if len(self.name) > _LONGEST else self.name
         return f"there is no {self.kind} named {as_text(short)!r}{'' if self.is_certain else ' yet'}"
 

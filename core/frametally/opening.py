@@ -1,4 +1,4 @@
-"""Opens the adapters behind the ports: each is found by its URL's scheme, among the installed entry points.
+"""Opens the adapters behind the ports: finds each by its URL's scheme in the installed entry points.
 
 The groups are `frametally.object_store`, `frametally.frame_log`, `frametally.count_index` and
 `frametally.ledger`, and those of plug-ins, which open them; an entry point's name is the scheme, its object

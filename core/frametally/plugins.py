@@ -61,7 +61,7 @@ class PageEntry(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Plugin:
-    """What a capability adds to frametally; each hook is empty or `package.module:name`.
+    """A capability's additions to frametally; each hook is empty or `package.module:name`.
 
     Attributes:
         needs: The plug-ins that it builds on; without one of them it is left out, too.

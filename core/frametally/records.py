@@ -1,4 +1,4 @@
-"""Everything that crosses a process or is stored, as frozen records with JSON on the wire.
+"""All data that crosses a process or is stored, as frozen records with JSON on the wire.
 
 Every record carries its version `v`; unknown fields are ignored, missing ones are rejected by name. What is
 an object of its own in the store is sealed: see `rules.seals`.
@@ -56,7 +56,7 @@ class SealedRecord(Record, frozen=True, kw_only=True):
 
 
 class MediaManifest(SealedRecord, frozen=True, kw_only=True):
-    """What became of one medium: a video, or one source's pictures of one UTC day (`media/<sha256>.json`).
+    """The manifest of one medium: a video, or one source's pictures of one UTC day (`media/<sha256>.json`).
 
     Attributes:
         sha256: Identity: of a video's bytes, or of the text `pictures/<source>/<YYYY-MM-DD>`, or of what
@@ -133,7 +133,7 @@ class FrameAnnouncement(Record, frozen=True, kw_only=True):
 
 
 class AutoDetector(SealedRecord, frozen=True, kw_only=True):
-    """What `detector = auto` means in this store (`models/auto.json`), put by the first worker."""
+    """The meaning of `detector = auto` in this store (`models/auto.json`), put by the first worker."""
 
     backend: Literal["opencv", "openvino", "onnxruntime"]
 

@@ -27,7 +27,7 @@ class SegmentSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SegmentHeader(SealedRecord, frozen=True, kw_only=True):
-    """Line 1 of a segment: which messages of which log it accounts for, and what follows.
+    """Line 1 of a segment: the messages of a log that it accounts for, and a description of its lines.
 
     The frame lines follow (sorted by source, captured_at_ms, frame_index, image_path), then the dead
     letters by offset: `frames + dead_letters` lines in all. `dead_letters_crc32` is that of the latter's

@@ -1,4 +1,4 @@
-"""Starts Spark for a process of ours; what its tasks log in with is in their environment alone."""
+"""Starts Spark for a process; its tasks read their keys from their own environment only."""
 
 from __future__ import annotations
 

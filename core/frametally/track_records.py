@@ -26,7 +26,7 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TrackHead(Record, frozen=True, kw_only=True):
-    """What tells which object a `Track` is: the beginning of its line.
+    """The identity of the object of a `Track`: the beginning of its line.
 
     Attributes:
         id: `<hour_start_ms>-<number>`, unique among the tracks of a model and source.

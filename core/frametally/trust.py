@@ -1,4 +1,4 @@
-"""Whose certificates are trusted: the system's authorities, and those of `FRAMETALLY_CA_FILE`."""
+"""Trusted certificates: the system's authorities, and those of `FRAMETALLY_CA_FILE`."""
 
 from __future__ import annotations
 

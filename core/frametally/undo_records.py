@@ -1,4 +1,4 @@
-"""Records of what a person mended: tombstones, changes that are under way, settled dead letters."""
+"""Records of corrections: tombstones, changes under way, settled dead letters."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from frametally.records import MediaManifest, SealedRecord, TimeSource
 
 
 class Tombstone(SealedRecord, frozen=True, kw_only=True):
-    """Frames that count no longer, wherever they stand and whenever they are detected.
+    """Frames that no longer count, in whatever segment, and whenever they are detected.
 
     Lies at `tombstones/<sha256>/<revision>.json`; with a range, its bounds are part of the name.
 
@@ -70,7 +70,7 @@ class FootageChange(SealedRecord, frozen=True, kw_only=True):
 
     Attributes:
         id: 12 hex.
-        target: What it is done to, in words.
+        target: The source, footage or dead letters that it changes, in words.
         media: Manifests of the media, in the order in which they are changed; without names of frames.
         from_ms: Event time from which on frames are forgotten; None: from the first.
         to_ms: Event time before which they are; None: to the last.
@@ -99,7 +99,7 @@ class FootageChange(SealedRecord, frozen=True, kw_only=True):
 
 
 class DroppedDeadLetter(SealedRecord, frozen=True, kw_only=True):
-    """A dead letter that a person settled (`dead-letters/dropped/<id>.json`): nobody waits for it."""
+    """A dead letter that a person settled (`dead-letters/dropped/<id>.json`): it needs no further work."""
 
     segment: str
     offset: int

@@ -1,4 +1,4 @@
-"""`frametally index`: part files in the object store to the count index, run by run."""
+"""`frametally index`: loads part files from the object store into the count index, run by run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from frametally.telemetry.lineage import LineageRun, dataset
 
 @dataclass(frozen=True, kw_only=True)
 class IndexReport:
-    """What an indexing did.
+    """The result of an indexing.
 
     Attributes:
         published: Runs that readers of the index see now and did not before.
@@ -90,7 +90,7 @@ def index_runs(
 
 
 def repair_index(*, store: ObjectStore, index: CountIndex, progress: Progress) -> list[str]:
-    """Take out of the index what is damaged, what differs from the store, and what the store does not have.
+    """Remove entries from the index that are damaged, differ from the store, or are not in the store.
 
     `index_runs` then writes again what the store has. A day whose run cannot be read in the store stays.
 

@@ -1,4 +1,4 @@
-"""`frametally aggregate`: counts the event days that new segments touch, and publishes them."""
+"""`frametally aggregate`: counts the days that new segments affect, and publishes them."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _MOST_TRACED_SEGMENTS = 100
 
 @dataclass(frozen=True, kw_only=True)
 class AggregateReport:
-    """What an aggregation did.
+    """The result of an aggregation.
 
     Attributes:
         part_runs: Those of days that were counted within parts of pictures.
@@ -340,7 +340,7 @@ class _Aggregation:
 
 
 def settings_params(settings: Settings) -> CountParams:
-    """Return what the deployment's settings say to count."""
+    """Return the settings that decide about counts."""
     return CountParams(
         settings.interval_s,
         **settings.counted_boxes()._asdict(),

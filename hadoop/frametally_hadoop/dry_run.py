@@ -1,4 +1,4 @@
-"""`frametally aggregate --dry-run`: what an aggregation would do, from what it would read first."""
+"""`frametally aggregate --dry-run`: shows what an aggregation would do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from frametally_hadoop.planning.segment_notes import estimate_s, read_pace
 
 
 class DryRun(NamedTuple):
-    """What would be done.
+    """The planned work.
 
     Attributes:
         days: Days that would be counted, sorted, those of plug-ins' steps behind the others, as things are

@@ -10,7 +10,7 @@ from frametally_web.requests.answers import Answer
 
 
 class StreamOfVideo(Answer, frozen=True, kw_only=True):
-    """A video that is streamed: each frame at its time, with what is found in it.
+    """A streamed video: each frame at its time, with its detections.
 
     Attributes:
         stream_id: ID of the stream.
@@ -82,7 +82,7 @@ class StreamWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class StreamNamed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be stopped, by one of both.
+    """The stream to stop, by one of both.
 
     Attributes:
         video_id: UUID of the video whose stream it is.

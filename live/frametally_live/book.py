@@ -52,7 +52,7 @@ class LiveBook(SqlBook):
     layout = LAYOUT
 
     def version(self) -> str:
-        """Return what changes whenever a feed has changed in what a page shows."""
+        """Return a text that changes whenever the shown state of a feed changes."""
         with self._database.reading() as connection:
             return str(connection.execute(select(tables.about.c.changed)).scalar_one())
 
@@ -193,7 +193,7 @@ class LiveBook(SqlBook):
             return rows.find_one(connection, feed.id)
 
     def renew_feed(self, feed: Feed, report: FeedTold, *, lease_s: float) -> Feed | None:
-        """Keep a claimed feed and tell how it stands; return what is wanted of it by now.
+        """Keep a claimed feed and report its state; return the latest request for it.
 
         A `seek_s` is returned once. None: it is another's by now, or is gone, and must be left.
         """
@@ -255,7 +255,7 @@ class LiveBook(SqlBook):
             return [rows.feed_of(feed, is_left=is_left) for *feed, is_left in feed_table]
 
     def stop_streams(self, video_id: str) -> list[Feed]:
-        """Stop what streams a video; return how that stands then."""
+        """Stop the stream of a video; return its state after that."""
         running = [feed for feed in self.feeds("video", video_id=video_id) if not feed.is_over]
         streams = [self.ask_feed(feed.id, "stop") for feed in running]
         return [feed for feed in streams if feed is not None]

@@ -14,7 +14,7 @@ from frametally_web.requests.answers import Answer
 
 
 class LiveCamera(Answer, frozen=True, kw_only=True):
-    """A camera, and how it stands.
+    """A camera and its state.
 
     Attributes:
         source: Slug of its source; use it in addresses.
@@ -83,10 +83,10 @@ class LiveCameras(Answer, frozen=True, kw_only=True):
 
 
 class CameraPreview(Answer, frozen=True, kw_only=True):
-    """What a camera shows that is not added yet.
+    """The streams of a camera that is not added yet.
 
     Attributes:
-        trial: What it showed when it was tried, or why nothing, as one sentence.
+        trial: What it showed in its trial, or why it showed nothing, as one sentence.
         picture: Its newest frame, a JPEG in base64; null where it showed nothing.
     """
 
@@ -139,7 +139,7 @@ class OfferedCamera(Answer, frozen=True, kw_only=True):
 
 
 class CameraSearch(Answer, frozen=True, kw_only=True):
-    """What a search of the local network found.
+    """The result of a search of the local network.
 
     Attributes:
         cameras: Usable devices first, by name.
@@ -165,7 +165,7 @@ class CameraWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 def camera_of(feed: Feed, shown_lag_ms: int | None) -> LiveCamera:
-    """Return a camera as it is answered, with how late what is found in it is; see `LiveCamera`."""
+    """Return a camera's answer, with the delay of its detections; see `LiveCamera`."""
     path = feed.told.image_path
     return answer_of(
         LiveCamera,

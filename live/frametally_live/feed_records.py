@@ -74,7 +74,7 @@ class FeedTold(NamedTuple):
 
     @property
     def leaves_out(self) -> bool:
-        """Whether a camera's frames are left out that the sampling asks for, beyond what a rate errs by."""
+        """Whether the camera's frames are below the sampling rate, by more than the error of a rate."""
         taken_per_s, offered = self.taken_per_s, self.offered_per_s
         return taken_per_s is not None and offered is not None and taken_per_s < offered * _NEARLY_ALL
 
@@ -124,7 +124,7 @@ class Feed(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """Why it stands as it does, as one sentence for people; empty: nothing to say."""
+        """The reason for its state, as one sentence for people; may be empty."""
         return self.told.reason or (NOBODY_RUNS_IT if self.told.state == "requested" else "")
 
 

@@ -50,7 +50,7 @@ def forget_all_but_the_last(connection: Connection, video_id: str) -> None:
 
 
 def begun_anew(report: FeedTold) -> FeedTold:
-    """Return how what was over stands once it is wanted again: what is counted since it was made goes on.
+    """Return the new state of an ended feed that is requested again: its sums continue.
 
     A stopped camera misses nothing after its stop; a failed one does, and reports since when.
     """
@@ -114,7 +114,7 @@ def find_one(connection: Connection, feed_id: str) -> Feed | None:
 
 
 def find(connection: Connection, *conditions: ColumnElement[bool]) -> list[Feed]:
-    """Return the feeds of which all that is true, in the order in which they came."""
+    """Return the feeds that meet all these conditions, oldest first."""
     return [
         feed_of(row)
         for row in connection.execute(select_feeds().where(*conditions).order_by(_columns.number))
@@ -139,7 +139,7 @@ def is_free(time_ms: int) -> ColumnElement[bool]:
 
 
 def sought(report: FeedTold, seek_s: float | None) -> FeedTold:
-    """Return how a feed stands that is to go on at another place; None: where it is."""
+    """Return the state of a feed that should go on elsewhere; None: it stays where it is."""
     return report if seek_s is None else report._replace(position_s=seek_s, due_at_ms=None)
 
 
@@ -171,5 +171,5 @@ def feed_of(row: Sequence[Any], *, is_left: bool = False) -> Feed:
 
 
 def as_json(report: FeedTold) -> str:
-    """Return how a feed stands as it is stored."""
+    """Return the stored state of a feed."""
     return msgspec.json.encode(report).decode()

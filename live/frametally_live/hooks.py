@@ -45,7 +45,7 @@ def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[st
 
 
 def members(settings: Settings, options: MemberOptions) -> MembersPart:
-    """Return who runs feeds, and who detects and counts; `serve` starts none where it starts no worker."""
+    """Return the commands that run feeds, detect and count; `serve` starts none if it starts no worker."""
     return MembersPart(
         [
             command("consume", settings, "--live")._replace(name="consume --live"),

@@ -10,7 +10,7 @@ from frametally.settings.plugin_settings import PluginSettings
 
 
 class LiveSettings(PluginSettings):
-    """The part of `Settings` about what is live."""
+    """The part of `Settings` about live footage."""
 
     airflow_url: str = Field(
         "",

@@ -1,1 +1,1 @@
-"""Makes a model ready to run: fetches it, converts it to ONNX or INT8, and proves what it was made into."""
+"""Makes a model ready to run: downloads it, converts it to ONNX or INT8, and tests the result."""

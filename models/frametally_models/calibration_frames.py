@@ -1,4 +1,4 @@
-"""Frames to calibrate an INT8 network on: a folder of pictures, the store's own, or the demo clip's."""
+"""Frames to calibrate an INT8 network: from a folder, the store, or the demo clip."""
 
 from __future__ import annotations
 

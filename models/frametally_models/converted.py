@@ -1,4 +1,4 @@
-"""Converted networks, kept beside the weights that they were made of.
+"""Stores converted networks beside the weights that they were made from.
 
 Each is one or two files of the network and a card, all under a name that carries the weights' sha256, 8 hex
 of the cfg's, the input's size and the converter's version. The card is written last and has the sha256 of the
@@ -32,7 +32,7 @@ CARD_VERSION = 1
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """What an INT8 network was calibrated on, and how well it does there.
+    """The calibration of an INT8 network: its pictures, and its results on them.
 
     Attributes:
         sha256: Over their pixels, the way they were used and the version of what used them.
@@ -45,7 +45,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a converted network.
+    """The record of a converted network.
 
     Attributes:
         files: sha256 of each of its files, by the file's name.
@@ -182,7 +182,7 @@ def read_card(path: Path, progress: Progress) -> Card | None:
 
 
 def keep(files: Mapping[Path, bytes], card_path: Path, card: Card) -> None:
-    """Write `files`, then their card, each in one step; what was there before is not valid meanwhile.
+    """Write `files`, then their card, each in one step; the earlier files are invalid until the end.
 
     Raises `OSError`.
     """

@@ -1,4 +1,4 @@
-"""Detectors of Darknet networks: the reference on OpenCV, and what all back-ends have in common."""
+"""Detectors of Darknet networks: the reference on OpenCV, and the shared part of all back-ends."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def network_model(
     precision: str = "f32",
     ingredients: Mapping[str, object] | None = None,
 ) -> NetworkModel:
-    """Return what the consumer needs of the Darknet model `model`, as `network` on `backend`.
+    """Return the consumer's parts of the Darknet model `model`, as `network` on `backend`.
 
     Of the settings count input size, resize rule, thresholds and devices; `precision` and `ingredients`,
     beside the model's own files, are as for `identified`.

@@ -1,4 +1,4 @@
-"""What a Darknet network file says: how many classes and weights go with it, and what OpenCV should read.
+"""Reads a Darknet network file: its classes and weights, and the text that OpenCV should read.
 
 OpenCV reads a weights file that is too short, or made for another network, without a word; what is detected
 then is nonsense. So the size is computed here and compared.
@@ -99,7 +99,7 @@ class HeadConvolution(NamedTuple):
 
 
 class NetworkFacts(NamedTuple):
-    """What a network's other files must agree with.
+    """The values that a network's other files must match.
 
     Attributes:
         classes: How many classes it tells apart.

@@ -1,4 +1,4 @@
-"""Our own converter: a Darknet network and its weights become an ONNX network with the same raw outputs.
+"""Converts a Darknet network and its weights to an ONNX network with the same raw outputs.
 
 The layers are Darknet's (`parser.c` and the `*_layer.c` files of AlexeyAB/darknet say what each does). Batch
 normalisation is folded into the convolution before it. Of a `[yolo]` layer and the convolution before it

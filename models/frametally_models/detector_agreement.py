@@ -1,4 +1,4 @@
-"""How much of what one detector finds another one finds, too."""
+"""Measures how much of one detector's results another detector also finds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The three files of a Darknet model: the default one's, fetched, or a user's own, checked."""
+"""The three files of a Darknet model: the default one's, downloaded, or a user's own, checked."""
 
 from __future__ import annotations
 

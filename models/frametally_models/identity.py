@@ -1,4 +1,4 @@
-"""What a model is called: its id has a digest of everything that changes a detection."""
+"""The id of a model: it has a digest of all that changes a detection."""
 
 from __future__ import annotations
 

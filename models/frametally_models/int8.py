@@ -1,4 +1,4 @@
-"""Makes a model's INT8 network with NNCF, once, on a machine that has it; OpenVINO alone runs the result."""
+"""Makes a model's INT8 network with NNCF, once, on a machine that has it; only OpenVINO runs the result."""
 
 from __future__ import annotations
 

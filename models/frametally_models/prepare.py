@@ -1,4 +1,4 @@
-"""From the settings to a detector that has been proven, before the consumer starts."""
+"""Turns the settings into a tested detector before the consumer starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A self-test at start, a few milliseconds long: no network detects nonsense without a word.
+"""Tests a network at start, in a few milliseconds, so that a broken one cannot detect nonsense silently.
 
 The picture is drawn here, and YOLOv4-tiny finds its stop sign with a confidence of 0.99. When a network is
 converted, what the reference makes of the picture is kept beside it: the rows with the highest scores. At
@@ -29,7 +29,7 @@ _OCTAGON = [
 
 
 class Expected(msgspec.Struct, frozen=True, kw_only=True):
-    """What the network should make of the picture.
+    """The expected result of the network for the picture.
 
     Attributes:
         picture_version: `PICTURE_VERSION` of the picture.
@@ -45,7 +45,7 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tolerance(NamedTuple):
-    """How far a back-end may be from what is expected.
+    """The tolerance of a back-end's results.
 
     Attributes:
         score: Of any objectness and any class's score.

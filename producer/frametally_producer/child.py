@@ -1,4 +1,4 @@
-"""A process of ours that decodes what strangers have made: how it is started, and bounded."""
+"""Starts a process with limits that decodes media from strangers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The dry run: what there is to produce, and how long that will take, with nothing written."""
+"""The dry run: what the producer would store and how long it would take, without writing anything."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _HASHED_BYTES = 64 << 20
 
 
 class Speed(NamedTuple):
-    """What it costs to produce footage.
+    """The estimated cost of producing footage.
 
     Attributes:
         s_per_pixel: Seconds for each pixel to decode, with the storing of the frames that are taken.
@@ -126,7 +126,7 @@ class Gap(NamedTuple):
 
 
 class PlannedSource(NamedTuple):
-    """What is to be produced of one source.
+    """The footage to produce of one source.
 
     Attributes:
         files_known: Of them, those that an earlier call finished, by the notes in the data folder.
@@ -149,7 +149,7 @@ class PlannedSource(NamedTuple):
 
 
 class ProducePlan(NamedTuple):
-    """What a call of the producer would do.
+    """The estimated work of a call of the producer.
 
     Attributes:
         seconds: How long it will take, about; None if nothing could be measured.

@@ -1,4 +1,4 @@
-"""The producer: pictures and videos in; stored frames, announced on the log, out."""
+"""The producer: reads pictures and videos, stores their frames and announces them on the log."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from frametally_producer.writing.seen_files import SeenFiles
 
 
 class ProduceReport(NamedTuple):
-    """What a call of the producer did.
+    """The result of a call of the producer.
 
     Attributes:
         frames_known: Frames asked for that an earlier call had announced.
@@ -88,7 +88,7 @@ def begin(
     progress: Progress,
     on_standing: Callable[[Standing], None] = lambda standing: None,
 ) -> Iterator[Production]:
-    """Begin one call of the producer, with nothing done yet; what it needs is closed at the end."""
+    """Start a call of the producer, and close its files and ports at the end."""
     failpoints.arm()
     settings = call.settings
     check_time_pattern(settings.time_pattern)
@@ -156,7 +156,7 @@ def _produce_video(video: VideoToProduce, production: Production, start: datetim
 
 
 def report_of(production: Production, *, stopped: bool) -> ProduceReport:
-    """Report what has been done."""
+    """Return the report of the work so far."""
     return ProduceReport(
         media=list(production.media.values()),
         frames_announced=production.tally.frames_announced,
@@ -221,7 +221,7 @@ def watch(
 
 
 class Rounds:
-    """What was seen in the rounds so far."""
+    """The footage seen in the rounds so far."""
 
     def __init__(self, production: Production) -> None:
         """Begin with no file seen."""
@@ -245,7 +245,7 @@ class Rounds:
         return media
 
     def name_bad_ones(self) -> None:
-        """Say what was set aside since the last time."""
+        """Report the inputs that were set aside since the last report."""
         skipped = self._production.skipped
         for item in skipped[self._named :]:
             self._production.progress.say(f"skipped {item.name}: {item.reason}")

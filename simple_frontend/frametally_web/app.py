@@ -1,4 +1,4 @@
-"""The Flask application, put together from its own parts and those of the plug-ins."""
+"""The Flask application, assembled from its own parts and those of plug-ins."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ TEMPLATES = "page"
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """What an application has beside its short answers.
+    """The parts of an application besides its short answers.
 
     Attributes:
         native: All that is not Flask's; `asgi.Application` answers them.
         sockets: WebSockets by path; `""` has all paths that no other has.
-        plugins: What each plug-in added, by its name.
+        plugins: The additions of each plug-in, by its name.
         resume: Goes on with changes of footage that were interrupted, once the server listens.
     """
 
@@ -200,7 +200,7 @@ def parts_of(app: Flask) -> Parts:
 
 
 def close_app(app: Flask) -> None:
-    """End what the application does beside its requests, and the streams that are open."""
+    """End the background work of the application, and its open streams."""
     parts_of(app).desk.close()
     parts_of(app).books.close()
     for part in parts_of(app).plugins.values():

@@ -1,4 +1,4 @@
-"""The dashboard as a server runs it: Flask's short answers in threads, and what lasts without one.
+"""The dashboard under a server: Flask's short answers run in threads, and long-lived ones run without.
 
 Flask's answers come by a2wsgi, which reads an answer to its end, however slowly it is taken: of a long one,
 such as an export, it gets the beginning, and the rest is sent from here, piece by piece as the client takes

@@ -1,4 +1,4 @@
-"""The files that browsers get: which there are, by what a page calls them, and the route that serves them.
+"""The files for browsers: their list, their names in pages, and the route that serves them.
 
 `fetch_assets.py` makes them into `static/built/`. Their names change with their content, so that a browser
 keeps them for good and never asks again.
@@ -33,7 +33,7 @@ class _Manifest(msgspec.Struct, frozen=True):
 
 
 def load_assets(built: Path = BUILT) -> dict[str, Asset] | None:
-    """Return the files of all pages by what they are called in `static/`; None if they have not been made."""
+    """Return the files of all pages by their names in `static/`; None if they have not been made."""
     try:
         return msgspec.json.decode((built / "manifest.json").read_bytes(), type=_Manifest).files
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What a client may do with its connection: ask, and take its answer, without letting the server wait long.
+"""Limits of a client's connection: it may ask and receive, without blocking the server.
 
 uvicorn leaves that to a proxy in front; here there need not be one.
 """
@@ -175,7 +175,7 @@ class Connection(HttpToolsProtocol):
         self._wait_for_request()
 
     def pause_writing(self) -> None:
-        """Wait for the client to take what it has asked for."""
+        """Wait for the client to read its answer."""
         super().pause_writing()
         self._look_whether_it_reads(self.transport.get_write_buffer_size())
 
@@ -187,7 +187,7 @@ class Connection(HttpToolsProtocol):
             self._reading_due = None
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is not a request."""
+        """Answer an invalid request."""
         self._refuse(400)
 
     def _is_large(self) -> bool:

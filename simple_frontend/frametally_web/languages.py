@@ -1,4 +1,4 @@
-"""The language of a page: which there are, which one the viewer reads, and its texts for templates.
+"""The language of a page: the available ones, the viewer's choice, and texts for templates.
 
 A text has a key and is in `languages/en.json` of the dashboard or a capability; another language is a file
 beside it. Scripts have theirs from `fetch_assets.py`.
@@ -58,7 +58,7 @@ def t(key: str, **values: object) -> Markup:
 
 
 def names() -> dict[str, str]:
-    """Return what each language calls itself."""
+    """Return the name of each language in that language."""
     return {code: own["web.language"] for code, own in sorted(texts().items())}
 
 

@@ -1,4 +1,4 @@
-"""The page, and the route by which others see that the dashboard lives."""
+"""The routes of the pages, and the route that shows that the dashboard is alive."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _UNDER_BOOKS = sorted((entry for entry in PLUGIN_PAGES if entry.under_books), ke
 
 
 def menu(may: Callable[[str], bool]) -> list[tuple[str, str]]:
-    """Return path and key of the name of each page that the menu leads to, for what a visitor `may` open."""
+    """Return path and name key of each page in the menu that a visitor `may` open."""
     allowed = {label: path for path, label, _ in reversed(_MENU) if may(f"GET {path}")}
     return [(path, label) for path, label, _ in _MENU if allowed.get(label) == path]
 

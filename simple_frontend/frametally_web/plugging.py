@@ -1,4 +1,4 @@
-"""What the dashboard gives a plug-in, and what a plug-in adds to the dashboard."""
+"""The interface between the dashboard and a plug-in, in both directions."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class WebPart:
-    """What a plug-in adds to one application.
+    """A plug-in's additions to one application.
 
     Attributes:
         routes: Those of its API, as `Routes.of` returns them for its handlers.

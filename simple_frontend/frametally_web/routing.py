@@ -1,4 +1,4 @@
-"""How native routes are found and answered: with the headers and problems that all routes have."""
+"""Finds and answers native routes, with the headers and problems that all routes have."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds on every route, errors included: response headers, and which names the dashboard goes by."""
+"""Security of every route, errors included: response headers, and the dashboard's allowed host names."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _OF_VIDEOS = tuple(
 
 
 class Guard:
-    """What is the same for every answer, whichever part of the server gives it."""
+    """Headers and checks that are the same for every answer, whichever part of the server gives it."""
 
     def __init__(self, settings: Settings, *, picture_origin: str = "") -> None:
         """Pictures may come from `picture_origin`, too (`https://s3.example.org`)."""

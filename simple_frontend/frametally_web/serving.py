@@ -1,4 +1,4 @@
-"""Serving the dashboard by uvicorn, until a signal ends it."""
+"""Serves the dashboard with uvicorn until a signal stops it."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ _NEW_OBJECTS = 50_000
 
 
 def look_for_garbage_seldom() -> None:
-    """Make the process look for garbage seldom, and never through what is loaded by now."""
+    """Make the process collect garbage rarely, and never among the objects loaded so far."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS, *gc.get_threshold()[1:])

@@ -326,8 +326,8 @@ def flipped(data: bytes, place: int) -> bytes:
 DAMAGE: dict[str, tuple[Callable[[bytes], bytes], int, str]] = {
     "cut in the last frame": (lambda part: part[:-1], 2, "it was cut short"),
     "cut in the index": (lambda part: part[: HEADER_BYTES + 9], 0, "its index was cut short or changed"),
-    "empty": (lambda part: b"", 0, "it does not begin as a pack does"),
-    "a bit of a frame": (lambda part: flipped(part, -2 % len(part)), 2, "a frame has another sha256"),
+    "empty": (lambda part: b"", 0, "it does not begin with the header of a pack"),
+    "a bit of a frame": (lambda part: flipped(part, -2 % len(part)), 2, "the sha256 of a frame differs"),
     "a bit of the index": (
         lambda part: flipped(part, index_bytes("", part) - 9),
         0,

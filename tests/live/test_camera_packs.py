@@ -230,7 +230,8 @@ def test_a_camera_pack_that_was_cut_short_stops_the_camera_with_one_message_and_
     with closing(open_object_store(settings.store_url)) as store:
         plain_of(store).put(key, b"frametally-pack 1 00")
     failure = send(settings, packs=True).failure
-    assert f"pack {key} is damaged: it does not begin as a pack does; restore it from a copy" in str(failure)
+    damaged = f"pack {key} is damaged: it does not begin with the header of a pack; restore it from a copy"
+    assert damaged in str(failure)
     waiting = list((settings.data_dir / "live/gate-1").rglob("*.jpg"))
     assert len(waiting) >= FRAMES - CAMERA_PACK_MS // STEP_MS
     with closing(open_object_store(settings.store_url)) as store:

@@ -213,7 +213,7 @@ def test_forgotten_footage_leaves_chart_and_books_and_comes_back_when_it_is_prod
     everything = mended.chart()
     mended("forget", footage / "cam.mp4", code=2)  # it asks, and nobody says yes
     said = mended("forget", footage / "cam.mp4", "--yes", "--delete-images")
-    assert "20 frames announced, of what is meant 20 analysed, on 2 days" in said
+    assert "20 frames announced; affected: 20 analysed frames on 2 days" in said
     mended("forget", "--source", "Gate", "--from", "2026-03-01T12:00:02Z", "--yes")
     behind = mended.status(code=4)
     assert any("22 frames that no longer count are still counted" in line for line in behind["behind"])

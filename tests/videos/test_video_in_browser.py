@@ -256,7 +256,7 @@ def test_the_account_adds_up_or_says_where_it_does_not(open_video: Callable[...,
     expect(account.locator("li")).to_have_text(
         [
             re.compile(text)
-            for text in ("^ ?100expected", "^= 100announced", "^= 100detected", "^= 100counted")
+            for text in ("^ ?100Expected", "^= 100Announced", "^= 100Analysed", "^= 100Counted")
         ]
     )
     words = page.locator(".account-words")
@@ -267,7 +267,7 @@ def test_the_account_adds_up_or_says_where_it_does_not(open_video: Callable[...,
     expect(words).to_have_text("Every frame is accounted for: 98 frames analysed, 2 dead letters.")
     cinema.video["frames"].update(detected=97, counted=97)
     expect(words).to_have_attribute("data-verdict", "odd")
-    expect(account.locator("li").nth(2)).to_have_text("≠ 97detectedand 2 dead letters")
+    expect(account.locator("li").nth(2)).to_have_text("≠ 97Analysedand 2 dead letters")
     expect(words).to_have_text("Announced: 100; analysed or dead letters: 99.")
     cinema.video.update(state="detecting")
     expect(words).to_have_attribute("data-verdict", "open")

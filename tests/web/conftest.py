@@ -387,6 +387,7 @@ class Visit:
 
     def chart_area(self) -> dict[str, float]:
         """Where the chart's bars can be, in pixels from the canvas's corner: left, right, top, bottom."""
+        self.page.wait_for_function(f"{_CHART}?.layout")  # a busy browser draws later
         return self.page.evaluate(f"{_CHART}.layout.area")
 
     def chart_spans(self) -> list[list[int]]:

@@ -200,6 +200,18 @@ def test_an_unknown_api_address_is_a_404_in_json_and_a_page_one_a_page(place: Pl
     assert "There is no page here" in page.text
 
 
+def test_a_server_that_is_away_is_a_page_for_people_and_a_document_for_programs(place: Place) -> None:
+    place.film({"car": 3})
+    place.index.error = Retryable("the count index cannot be reached")
+    address = "/history?from=2024-05-01&to=2024-05-02"
+    page = place.app().test_client().get(address, headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (page.status_code, page.mimetype) == (503, "text/html")
+    assert "is not responding at the moment" in page.text
+    assert "Open the dashboard" in page.text
+    document = place.app().test_client().get(address)
+    assert (document.status_code, document.mimetype) == (503, "application/problem+json")
+
+
 @pytest.mark.thorough
 def test_the_api_only_reads(place: Place) -> None:
     client = place.app().test_client()

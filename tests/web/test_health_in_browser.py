@@ -63,7 +63,7 @@ def test_the_strip_on_top_says_whether_every_frame_is_accounted_for_and_leads_to
     expect(row.locator("td").nth(2)).to_have_text("60")
     expect(page.locator("#stages tbody th")).to_have_text(["produce", "consume", "aggregate", "index"])
     expect(page.locator("#runs tbody tr")).to_have_count(1)
-    expect(page.locator("#runs tbody tr")).to_contain_text("2024-05-01")
+    expect(page.locator("#runs tbody tr")).to_contain_text("1 May 2024")
     expect(page.locator("#runs caption")).to_contain_text("Latest runs")
 
 

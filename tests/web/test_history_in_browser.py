@@ -61,3 +61,15 @@ def test_a_question_of_some_hours_has_no_history(place: Place, visit: Callable[.
     window.click_bar(0, of=1)
     expect(page.locator("#bar-close")).to_be_visible()
     expect(page.get_by_role("link", name="History of this number")).to_have_count(0)
+
+
+def test_a_german_browser_reads_the_times_of_a_history_in_german(
+    place: Place, visit: Callable[..., Visit]
+) -> None:
+    three_changes(place)
+    window = visit(place, locale="de-DE")
+    page = window.open(
+        "history?from=2026-01-01&to=2026-01-02&timezone=Europe/Berlin", wait_for="#history-changes"
+    )
+    expect(page.locator("#history-page p time").first).to_have_text("1. Jan. 2026, 13:00:00")
+    expect(page.locator("#history-changes time").nth(1)).to_have_text("1. Jan. 2026")

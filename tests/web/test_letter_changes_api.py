@@ -80,7 +80,7 @@ def test_what_would_be_tried_again_is_said_first_and_changes_nothing(
     assert plan["lines"] == [
         "1 frame can be read now and will be announced again.",
         "1 frame still cannot be read and will stay here.",
-        "The consumer will detect them next; then the counts will follow.",
+        "The consumer will analyse these frames next, and then the counts will change.",
     ]
     assert len(plan["left_alone"]) == 1
     assert announced(place) == 0

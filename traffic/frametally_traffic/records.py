@@ -95,7 +95,7 @@ class KnownRectangle(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DrawnCalibration(Drawn, frozen=True, kw_only=True):
-    """What is known of the ground: `points` and `metres`, or `rectangles`, or two points and `distance_m`.
+    """The known ground: `points` and `metres`, or `rectangles`, or two points and `distance_m`.
 
     Its other fields are those of `Drawn`.
 

@@ -89,7 +89,7 @@ def why_not_within(store: ObjectStore, name: str, source: str, at_ms: int) -> st
 
 
 class ZoneIndex(PartIndex):
-    """A `CountIndex` of what was counted within the zones of one name; all else is the index's own."""
+    """A `CountIndex` of the counts within the zones of one name; all else comes from the index itself."""
 
     def __init__(self, index: CountIndex, zone: str) -> None:
         """Look through `index`, which the caller closes."""

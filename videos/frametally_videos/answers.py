@@ -101,7 +101,7 @@ class VideoJobs(Answer, frozen=True, kw_only=True):
     """`/api/videos/{video_id}/jobs`.
 
     Attributes:
-        jobs: All that was and is to be done to the video, the newest of each kind last.
+        jobs: All jobs of the video, the newest of each kind last.
     """
 
     jobs: list[VideoJob]
@@ -113,7 +113,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
     Attributes:
         id: UUID of the video.
         file_id: The same, as `/processed_videos/{file_id}` takes it.
-        name: What people call it.
+        name: Its display name.
         file_name: The original's name, for its download.
         source: Slug of its source.
         source_name: The source as its owner wrote it.
@@ -127,7 +127,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         ended_at_ms: Event time of its last frame; null before it is known.
         time_source: Where that time is from; null with it.
         time_is_guess: Whether that is only the file's date, or when it was uploaded; `PATCH` corrects it.
-        moved_from: What its upload moved from where the same bytes were counted before; null: nothing.
+        moved_from: Counts that its upload took over from an earlier place of the same bytes; null: none.
         duration_s: Its length in seconds; null if it states none.
         width_px: Width of the upright picture.
         height_px: Height of the upright picture.
@@ -140,7 +140,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         has_sound: Whether it has a sound track.
         plays_in_browsers: Whether today's browsers play it as it is.
         why_not: Why they do not; null if they do.
-        damage: What is wrong with its file, a sentence each.
+        damage: Problems of its file, a sentence each.
         frames: Its account.
         labels: Detections by label of its source in its range, once counted.
         detections_counted: Their sum; null before they are counted. One car in ten frames is ten detections.
@@ -149,7 +149,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         calibration: Points with their metres, as uploaded; null if there are none.
         revision: How often its name, source or time was changed; `If-Match` takes it, in quotes.
         links: Where what belongs to it is.
-        jobs: What was done to it; empty in a list of videos.
+        jobs: Its jobs; empty in a list of videos.
     """
 
     id: str
@@ -217,7 +217,7 @@ class VideoEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """A change of a video; omitted fields stay as they are.
 
     Attributes:
-        name: What people call it.
+        name: Its display name.
         source: Its camera's name; its counts move to that source.
         start_time: ISO 8601 moment of its first frame; its counts move to that time.
         timezone: IANA name of the zone that a `start_time` without an offset is in.
@@ -252,7 +252,7 @@ class AcceptedVideo(Answer, frozen=True, kw_only=True):
         id: UUID of the video.
         file_id: The same.
         status: `received`.
-        name: What people call it.
+        name: Its display name.
         source: Slug of its source.
         state: How far it is.
         known: Whether these bytes were there before: then it is the video that they came as first.
@@ -316,7 +316,7 @@ class UploadProgress(Answer, frozen=True, kw_only=True):
 
 
 class BoxesAt(Answer, frozen=True, kw_only=True):
-    """What was detected in one frame.
+    """The detections in one frame.
 
     Attributes:
         position_s: Its presentation time in seconds after the first frame's.
@@ -333,7 +333,7 @@ class VideoDetections(Answer, frozen=True, kw_only=True):
     """`/api/videos/{video_id}/detections`: boxes of a minute at most, to draw over the picture.
 
     Attributes:
-        model: Whose they are; null before there are any.
+        model: The model that detected them; null before there are any.
         width_px: Width of the picture that boxes are in.
         height_px: Its height.
         frames: By position.

@@ -43,7 +43,7 @@ class JobList(Answer, frozen=True, kw_only=True):
     Attributes:
         jobs: Those of this page.
         next: `cursor` of the next page; null at the end.
-        states: How many jobs there are in each state that has some.
+        states: Number of jobs by state; states without jobs are left out.
         kinds: The same of each kind that has some.
         failures: The failed jobs of each kind that were not started again.
         uploads_allowed: Whether you can request, retry and cancel jobs here.
@@ -60,7 +60,7 @@ class JobList(Answer, frozen=True, kw_only=True):
 
 
 class JobWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is to be done to a video.
+    """The job to do on a video.
 
     Attributes:
         kind: `enhance`, `playable`, `previews`, `metadata` or `checks`.

@@ -245,7 +245,7 @@ class JobRoutes:
         statuses=(404,),
     )
     def video_quality(self, args: Args) -> VideoQuality:
-        """Answer with what a video was checked for."""
+        """Answer with the checks of a video."""
         row = row_of(self._catalogue, VIDEO.read(args))
         return self._read_record(keys.quality_of_video_key(row.record.id), VideoQuality, row, "checks")
 

@@ -52,7 +52,7 @@ class PictureStream(msgspec.Struct, frozen=True, kw_only=True):
         height_px: As stored, before rotation.
         sample_aspect_ratio: Width to height of a pixel, such as `1:1`.
         display_aspect_ratio: Width to height of the picture, such as `16:9`.
-        rotation_degrees: By how much it is turned clockwise to stand upright: 0, 90, 180 or 270.
+        rotation_degrees: Clockwise turn that makes it upright: 0, 90, 180 or 270.
         frames_stated: How many it states.
         frames_counted: How many packets of it decode to a frame, by counting them.
         average_fps: Frames a second: all frames by all seconds.
@@ -195,14 +195,14 @@ class VideoMetadata(SealedRecord, frozen=True, kw_only=True):
 
 
 class VideoCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What one check of a video found.
+    """The result of one check of a video.
 
     Attributes:
         name: Which check.
         passed: Whether the video is well in this; a check that fails never stops counting.
         sentence: What was found, for people, such as `12.4 of 60.0 s are black.`
         measured: The compared number; None if it could not be measured.
-        limit: What it was compared with.
+        limit: The limit of the check.
         unit: Of both, such as `s`, `1` (a part of all), `fps`, `px`.
         spans_s: Where, from and to, seconds after the first frame; the longest hundred, in their order.
     """
@@ -217,7 +217,7 @@ class VideoCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VideoQuality(SealedRecord, frozen=True, kw_only=True):
-    """What a video was checked for (`videos/<id>/quality.json`).
+    """The checks of a video (`videos/<id>/quality.json`).
 
     Attributes:
         video_id: UUID4.

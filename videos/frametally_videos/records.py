@@ -23,7 +23,7 @@ class VideoFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """Fields of an upload; all are optional.
 
     Attributes:
-        name: What people call it; None: its file's name.
+        name: Its display name; None: its file's name.
         source: Its camera's name as the user wrote it; None: the stem of its file's name.
         start_time: ISO 8601 moment of its first frame; without an offset it is in `timezone`.
         timezone: IANA name of the zone that times without an offset are in; None: the deployment's.
@@ -89,7 +89,7 @@ class VideoFacts(msgspec.Struct, frozen=True, kw_only=True):
         why_not: Why they do not, as one sentence; None if they do.
         started_at_ms: Event time of its first frame; None: it is unknown, and a person must set it.
         time_source: Where that is from; None with `started_at_ms`.
-        damage: What is wrong with its file, a sentence each.
+        damage: Problems of its file, a sentence each.
     """
 
     container: str
@@ -109,7 +109,7 @@ class VideoFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MovedCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What an upload took from where the same bytes were counted before.
+    """The counts that an upload took over from an earlier place of the same bytes.
 
     Attributes:
         source: Slug of the source that had them.
@@ -141,7 +141,7 @@ class VideoRecord(SealedRecord, frozen=True, kw_only=True):
         state: `deleting` from the request for removal until everything is gone.
         revision: How often its name, source or time was changed.
         owner: Account that uploaded it; empty: no sign-in was required.
-        moved_from: What its upload moved from another source or time; None: nothing.
+        moved_from: Counts that its upload moved from another source or time; None: none.
     """
 
     id: str

@@ -178,7 +178,7 @@ class VideoRoutes:
         right="correct",
     )
     def patch_video(self, args: Args) -> answers.LibraryVideo:
-        """Change what people say of a video."""
+        """Change the name, source, time or region of a video."""
         check_uploads(self._uploads_remedy)
         video_id = VIDEO.read(args)
         made_of = _revision_in(request.headers.get(_REVISION.name))

@@ -16,7 +16,7 @@ class ToldChange(Answer, frozen=True, kw_only=True):
         at_ms: Time of the request, by the database's clock.
         who: Name of an account; `(open)`, `(nobody)` or `(command) <user of the system>`.
         what: The route or the command.
-        target: What was changed; empty if its name is unknown or secret.
+        target: The changed object; empty if its name is unknown or secret.
         origin: Address of the client, or `command line`.
         status: HTTP status of the answer, or exit code of the command; null: its end was not recorded.
     """

@@ -1,4 +1,4 @@
-// Accounts: people and tokens are listed, added, changed and removed; a secret is shown once.
+// Accounts: lists, adds, changes and removes people and tokens; shows a secret once.
 
 import { ApiError, getFrom, send } from "frametally/js/shared/api.js";
 import { byId, control, copyText, el, fillSelect, refill } from "frametally/js/shared/dom.js";

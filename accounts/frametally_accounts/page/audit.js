@@ -1,5 +1,9 @@
-// The audit log: the page is made by the server; the strip tells how the books stand.
+// The audit log: the server makes the page; the strip shows the state of the books.
 
+import { writeTimes } from "frametally/js/shared/format.js";
+import { useZone } from "frametally/js/shared/time.js";
 import { askForStrip } from "frametally/js/status/live.js";
 
+useZone("UTC");
+writeTimes();
 askForStrip();

@@ -86,7 +86,7 @@ class NewToken(Answer, frozen=True, kw_only=True):
     Attributes:
         account: The account that it acts for.
         name: Lower-case letters, digits and `. _ @ + -`.
-        secret: What the program sends.
+        secret: The secret that the program sends.
         notes: Possible mistakes, such as a source that does not exist yet.
     """
 

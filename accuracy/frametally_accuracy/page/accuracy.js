@@ -1,4 +1,4 @@
-// Accuracy checks: the list and the form, the desk where frames are corrected, and what a check says.
+// Accuracy checks: the list and the form, the desk where people correct frames, and the results.
 
 import { showChecks } from "./check/list.js";
 import { openDesk } from "./check/desk.js";

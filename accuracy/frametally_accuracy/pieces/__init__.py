@@ -1,1 +1,1 @@
-"""Pieces of footage as units: of checks of visits and of crossings."""
+"""Pieces of footage as units, for checks of visits and of crossings."""

@@ -1,4 +1,4 @@
-"""The pieces that a check is about, with what is counted in each; and the frames that play."""
+"""The pieces of a check, with the counts in each, and the frames that play."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class _Piece:
 
 
 def read_pieces(footage: CheckFootage, scope: CheckScope) -> Population:
-    """Return the pieces in which objects were followed, with what is counted in each.
+    """Return the pieces in which objects were followed, with the counts in each.
 
     Raises:
         Misconfigured: There is too little footage, or nothing was followed in it.
@@ -126,7 +126,7 @@ class PieceFrame(NamedTuple):
 
 
 def frames_of_piece(footage: CheckFootage, check: AccuracyCheck, unit: CheckUnit) -> list[PieceFrame]:
-    """Return the frames of a piece, and of what the desk plays before it, by time; none of what is gone.
+    """Return the stored frames of a piece, and of the desk's lead-in before it, by time.
 
     Raises:
         Retryable: A port is away.

@@ -1,4 +1,4 @@
-"""What can be checked beside detections, and the line that a check of crossings is about."""
+"""The counts beside detections that can be checked, and the line of a check of crossings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def counters() -> dict[str, CountedEvents]:
 
 
 def metrics() -> list[CheckedMetric]:
-    """Return what can be checked here."""
+    """Return the counts that can be checked here."""
     here = counters()
     return [one for one in CHECKED_METRICS if one in ("detections", "visits") or one in here]
 

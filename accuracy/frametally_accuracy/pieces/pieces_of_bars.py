@@ -1,4 +1,4 @@
-"""How many pieces of a check each bar of a chart has."""
+"""Counts the pieces of a check in each bar of a chart."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The rules of an accuracy check: which units are drawn, and what their answers say of all of them."""
+"""The rules of an accuracy check: drawing units, and estimating the whole from their answers."""

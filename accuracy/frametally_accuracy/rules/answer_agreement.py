@@ -1,4 +1,4 @@
-"""How far two answers for the same unit agree."""
+"""Measures how far two answers for the same unit agree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interval of each bar that a check covers, and what the bar would be without the errors of the model.
+"""The interval of each bar that a check covers, and the bar without the errors of the model.
 
 A bar is a small area of the checked footage (Fay and Herriot, 1979): it errs as the whole check does, and it
 has an error of its own. Its own units show that one; of few units the estimate goes part of the way, and
@@ -33,8 +33,8 @@ class AnsweredUnits(NamedTuple):
 
     Attributes:
         at: Where a unit is among all: its event time, or any number that rises with it.
-        truth: What a person counts.
-        model: What the model counts.
+        truth: A person's counts.
+        model: The model's counts.
         weights: With which they were drawn.
         unusual: Whether the model counts unusually much or little there.
     """
@@ -114,7 +114,7 @@ def bar_intervals(
         sample: The answered units of the bars' sources, by `at`.
         starts: Where the bars begin, in the measure of `sample.at`.
         ends: Where they end, exclusive.
-        counts: What the model counts in each bar.
+        counts: The model's counts in each bar.
         frames: How many of the check's units are in each bar.
         units: How many the check is about.
         is_at_will: Whether the interval is to hold whenever people stop.

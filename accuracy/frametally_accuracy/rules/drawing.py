@@ -1,4 +1,4 @@
-"""Which units a check draws, in which order: by a recorded seed, so that anybody can draw them again.
+"""Draws the units of a check in order, by a recorded seed, so that anyone can draw them again.
 
 The units lie in zones: runs of source, hour and time of equal total weight. Every round draws one unit of
 each zone that has one left, without putting it back, with a probability that is its weight over the weight
@@ -65,7 +65,7 @@ def unit_weights(counts: Numbers, doubts: Numbers) -> Numbers:
     """Return the weight of each unit; the mean is 1, and none is below one half.
 
     Args:
-        counts: What the model counts, a row for each unit, a column for each label.
+        counts: The model's counts, a row for each unit, a column for each label.
         doubts: Likewise, how many boxes are near the threshold, on either side.
     """
     means = np.maximum(counts.mean(axis=0), _RARE)

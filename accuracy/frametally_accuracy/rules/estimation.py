@@ -1,4 +1,4 @@
-"""What the answers for a sample say of all units: a total, and intervals around it.
+"""Estimates the total of all units from the answers for a sample, with intervals.
 
 Every estimator here is one sum with another `slope`: slope x (the model's total) + an unbiased estimate of
 the total of (truth - slope x model). Slope 0 ignores the model, 1 is the difference estimator, the ratio of
@@ -50,7 +50,7 @@ class Interval(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """What a sample says of a total.
+    """The estimate of a total from a sample.
 
     Attributes:
         total: The estimate.
@@ -112,7 +112,7 @@ def estimate(
     Args:
         draws: The complete rounds that are answered, two at least.
         truth: What a person counts, in the places of `draws.units`.
-        model: What the model counts there.
+        model: The model's counts there.
         model_total: What it counts in all units.
         steady: How much of `model` stays from unit to unit; None: nothing.
         steady_total: How much of `model_total` does.

@@ -1,4 +1,4 @@
-"""The steady part of the model's counts, and where their level is unusual: both without anybody's answers.
+"""The steady part of the model's counts, and unusual levels: both without people's answers.
 
 The estimate of a total has a slope of its own for the steady part, and a bar whose level is unusual has a
 wider interval.
@@ -33,7 +33,7 @@ def steady_counts(counts: Numbers, sources: Sequence[str]) -> Numbers:
     It is at most the running median (Tukey, Exploratory Data Analysis, 1977), rounded down.
 
     Args:
-        counts: What the model counts, a row for each unit, a column for each label.
+        counts: The model's counts, a row for each unit, a column for each label.
         sources: By unit, its source; the units are in the order of source and time.
     """
     steady = np.zeros_like(counts)
@@ -52,7 +52,7 @@ def unusual_counts(counts: Numbers, sources: Sequence[str], hours: Numbers) -> N
     of the source's stretches (Hampel, Journal of the American Statistical Association 69, 1974).
 
     Args:
-        counts: What the model counts, a row for each unit, a column for each label.
+        counts: The model's counts, a row for each unit, a column for each label.
         sources: By unit, its source; the units are in the order of source and time.
         hours: By unit, its event time in hours.
     """

@@ -1,4 +1,4 @@
-"""How many units a wanted width takes, and where to check next."""
+"""The number of units for a chosen width, and where to check next."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def units_before(mean: float, units: int, width: float, *, at_will: bool, least:
     """Return how many units a half-width takes that is a part of the total, before a check begins.
 
     Args:
-        mean: What the model counts in a unit.
+        mean: The model's mean count in a unit.
         units: How many there are.
         width: Such as 0.1.
         at_will: Whether the interval is to hold whenever people stop.

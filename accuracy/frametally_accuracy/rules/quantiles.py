@@ -1,4 +1,4 @@
-"""Quantiles of Student's t and of the beta distribution, of the standard library alone."""
+"""Quantiles of Student's t and the beta distribution, with only the standard library."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two models on the same checked sample: which one is nearer to the truth here."""
+"""Compares two models on the same checked sample: which one is nearer to the truth here."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def all_channels(settings: Settings, book: AlertBook) -> AllChannels:
 
 
 def seal_channel(settings: Settings, name: str, url: str) -> tuple[AlertChannel, str]:
-    """Return a channel that is to be added, and what is stored of it.
+    """Return a channel to add, and its stored form.
 
     Raises:
         NoChannelKey: There is no secret to encrypt it by.

@@ -3,13 +3,13 @@
 import { startChannels } from "./channels.js";
 import { startForms } from "./forms.js";
 import { byId } from "frametally/js/shared/dom.js";
-import { moment } from "frametally/js/shared/format.js";
+import { writeTimes } from "frametally/js/shared/format.js";
 import { parseState } from "frametally/js/shared/state.js";
 import { useZone, zoneInUse, zoneOf } from "frametally/js/shared/time.js";
 import { askForStrip } from "frametally/js/status/live.js";
 
 useZone(zoneOf(parseState(location.search)));
-for (const time of document.querySelectorAll("time")) time.textContent = moment(Date.parse(time.dateTime));
+writeTimes();
 byId("zone").textContent = zoneInUse();
 askForStrip();
 startForms();

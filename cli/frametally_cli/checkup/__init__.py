@@ -1,1 +1,1 @@
-"""What `frametally doctor` looks at: settings, ports, models, this machine."""
+"""Checks of `frametally doctor`: settings, ports, models, this machine."""

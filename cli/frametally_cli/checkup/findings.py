@@ -1,4 +1,4 @@
-"""What a check-up found of one thing, and what plug-ins tell of what they keep.
+"""The findings of a check-up, from frametally and from plug-ins.
 
 A check gives findings and raises nothing: what is broken has its remedy.
 """
@@ -56,7 +56,7 @@ class Leftover(NamedTuple):
 
 
 class Leftovers(NamedTuple):
-    """What a plug-in has of that."""
+    """A plug-in's part of that."""
 
     objects: list[ObjectInfo]
     objects_are: str
@@ -77,7 +77,7 @@ class RecordFolder(NamedTuple):
 
 
 class StatusPart(NamedTuple):
-    """What the hook `status` returns."""
+    """The result of the hook `status`."""
 
     lines: Sequence[str]
     figures: Mapping[str, Any]

@@ -1,4 +1,4 @@
-"""This machine: its settings, software, disk and clock, the model's files; and the mail server."""
+"""Checks this machine: settings, software, disk, clock and model files; and the mail server."""
 
 from __future__ import annotations
 

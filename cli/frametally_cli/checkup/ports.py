@@ -1,4 +1,4 @@
-"""Store, log and databases, and what plug-ins open: every right tried that the stages need."""
+"""Checks store, log and databases, and those of plug-ins: tries every right that the stages need."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def port_rows(settings: Settings, stage: str = "") -> Iterator[Finding]:
 def area_rows(
     settings: Settings, stage: str, area: str, url: str, check: Callable[[Settings, str], Iterator[Finding]]
 ) -> Iterator[Finding]:
-    """Check what a URL names, unless the stage does not need it, or it is not there yet."""
+    """Check the server of a URL, unless the stage does not need it, or it does not exist yet."""
     if not is_needed(area, stage):
         return
     address = shown("url", url)

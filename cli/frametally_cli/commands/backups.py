@@ -83,7 +83,7 @@ def backing_up(settings: Settings, say: Callable[[str], None]) -> Iterator[None]
 @click.option("--list", "only_list", is_flag=True, help="List the backups in the store; create none.")
 @data_dir_option
 def backup(folder: Path | None, only_list: bool, **overrides: Any) -> int:
-    """Save what the store cannot restore: accounts, tokens, the audit log, rules and reports.
+    """Save the data that the store cannot restore: accounts, tokens, the audit log, rules and reports.
 
     You do not need to stop anything. Set FRAMETALLY_BACKUP_KEY to encrypt the backup.
     """
@@ -173,7 +173,7 @@ def _store(settings: Settings) -> Iterator[ObjectStore]:
 
 
 def tell_store(settings: Settings, tell: Callable[[ObjectStore], None], otherwise: str) -> None:
-    """Have the store note what was done; it is done, also where the store is away."""
+    """Have the store note the work; the work counts as done even if the store is unavailable."""
     try:
         with closing(open_object_store(settings.store_url, settings.store_access)) as store:
             tell(store)

@@ -1,4 +1,4 @@
-"""`frametally doctor`: one table of all that can be wrong with an installation."""
+"""`frametally doctor`: one table of all problems of an installation."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ _LEDGER_REMEDY = "run `frametally ledger rebuild`"
 
 
 def check_ledger(ports: Ports, progress: Progress) -> Iterator[Finding]:
-    """Compare what the ledger says with what the store does: its numbers carry no checksums."""
+    """Compare the ledger with the store: the ledger's numbers have no checksums."""
     settings, store = ports.settings, ports.store
     address = shown("url", settings.ledger_url)
     with (
@@ -232,7 +232,7 @@ def check_packs(ports: Ports, progress: Progress) -> Iterator[Finding]:
 
 
 def check_images(ports: Ports, progress: Progress) -> Iterator[Finding]:
-    """Look for them; a row for each source that has any, and for what plug-ins have of what is gone."""
+    """Look for them; return a row for each source that has any, and for plug-ins' data of deleted footage."""
     unnamed = sizes_by_source(unnamed_images(ports.store, progress))
     for source, (pictures, size_bytes) in unnamed.items():
         what = f"{pictures} pictures that belong to no medium, {size_bytes / 1e6:.1f} MB"

@@ -1,4 +1,4 @@
-"""`frametally export`: what the dashboard's chart shows, as a file; the same bytes as `/api/export`."""
+"""`frametally export`: the dashboard's chart as a file; the same bytes as `/api/export`."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ def _say_target(target: forgetting.Target) -> None:
     still = "; its producer is still running: stop it first" if manifest.state == "producing" else ""
     line = (
         f"{manifest.name} (source {manifest.source_name}), {what}: {manifest.frames_announced} frames "
-        f"announced, of what is meant {target.extent.frames} analysed, on {target.extent.days} days{still}"
+        f"announced; affected: {target.extent.frames} analysed frames on {target.extent.days} days{still}"
     )
     click.echo(console.plain(line))
 

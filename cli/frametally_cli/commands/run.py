@@ -141,7 +141,7 @@ def _run(
     default=COUNT_EVERY,
     show_default=True,
 )
-@click.option("--packs", is_flag=True, help="Store cameras' frames in packs, not as an object each.")
+@click.option("--packs", is_flag=True, help="Store cameras' frames in packs, not one object per frame.")
 @data_dir_option
 def up(port: int | None, workers: int | None, every: str, packs: bool, **overrides: Any) -> int:
     """Run every part on this machine until Ctrl-C: dashboard, consumers, counting.

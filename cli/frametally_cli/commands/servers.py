@@ -82,7 +82,7 @@ class _Closes(Protocol):
 
 
 def index_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
-    """Set up the count index: what it must have, and the rights of the user that is set.
+    """Set up the count index: its tables or mapping, and the rights of the configured user.
 
     Raises `Misconfigured`: a right is missing, or the index is another program's; `Retryable`.
     """
@@ -174,7 +174,7 @@ PARTS: tuple[Part, ...] = (store_part, log_part, index_part, ledger_part)
 )
 @data_dir_option
 def setup(stages: tuple[str, ...], check_only: bool, **overrides: Any) -> int:
-    """Create what the servers need, such as the bucket, and check permissions; safe to repeat."""
+    """Create all that the servers need, such as the bucket, and check permissions; safe to repeat."""
     settings = read_settings(None, overrides, must_be_there=False)
     for part in (*PARTS, *hooks("setup")):
         for line in part(settings, stages or ("admin",), check_only):
@@ -217,7 +217,7 @@ def named_servers(settings: Settings) -> Iterator[Server]:
 
 
 def why_unreachable(server: Server) -> str:
-    """Return a line of what is wrong and what to do; empty if a connection is accepted."""
+    """Return a line with the problem and its remedy; empty if a connection is accepted."""
     try:
         with socket.create_connection((server.host, server.port), timeout=_TIMEOUT_S):
             return ""

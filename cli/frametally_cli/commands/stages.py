@@ -1,4 +1,4 @@
-"""The stages, a command each: open the ports, call the stage, turn its report into an exit code."""
+"""The stages, one command each: opens the ports, calls the stage, and gives its exit code."""
 
 from __future__ import annotations
 
@@ -212,7 +212,7 @@ def index(every: str | None, repair: bool, **overrides: Any) -> int:
 @click.option("--alone", is_flag=True, help="Do not start workers.")
 @data_dir_option
 def serve(port: int | None, alone: bool, **overrides: Any) -> int:
-    """Serve the dashboard until Ctrl-C, and run what its pages start."""
+    """Serve the dashboard until Ctrl-C, and run the commands that its pages start."""
     from frametally_cli.stages.looking import open_to_look
 
     settings = read_settings("web", {**overrides, "web_port": port})
@@ -315,12 +315,12 @@ def _print_consumed(report: ConsumeReport) -> int:
 
 
 def show(ports: Ports) -> int:
-    """Bring what was counted to where people look: the index, and what plug-ins make of that."""
+    """Publish counts to the index, and to the tables of plug-ins."""
     return worst(index_new_runs(ports), *(after(ports) for after in hooks("indexed")))
 
 
 def index_new_runs(ports: Ports) -> int:
-    """Publish what is not in the index yet; return the exit code."""
+    """Publish the runs that are not in the index yet; return the exit code."""
     from frametally_search.indexer import index_runs
 
     settings = ports.settings

@@ -1,4 +1,4 @@
-"""`frametally status`: the books of a deployment, printed once or again and again."""
+"""`frametally status`: prints the books of a deployment, once or repeatedly."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ _FIGURES = {
 
 
 def print_status(status: Status) -> None:
-    """Print the books as a table, then the pace, what was lost, and what is behind or broken, a line each."""
+    """Print the books as a table, then a line each for the pace, lost frames, and stages behind or broken."""
     table = Table(
         title=f"Distinct frames per source, model {status.model or '(none yet)'}",
         title_justify="left",

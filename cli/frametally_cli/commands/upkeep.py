@@ -1,4 +1,4 @@
-"""Commands that look after models, dead letters, the ledger and the embedded log."""
+"""Commands that maintain models, dead letters, packs, the ledger and the embedded log."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the command line prints: bars, tables, one-line errors."""
+"""Output of the command line: bars, tables, one-line errors."""

@@ -1,4 +1,4 @@
-"""What the command line prints: progress bars, tables, one-line errors."""
+"""Prints progress bars, tables and one-line errors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def plain(text: str) -> str:
-    """`text` on one line, with what a terminal would obey instead of show escaped: file names may hold it."""
+    """`text` on one line, with terminal control characters escaped: file names may contain them."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in as_text(text))
 
 
@@ -43,7 +43,7 @@ def say_error(line: str) -> None:
 
 
 def say_round(line: str, *, is_news: bool) -> None:
-    """Print what a round did, which a line tells as `stage: ...`; see `streams.is_worth_a_line`."""
+    """Print the result of a round as a line `stage: ...`; see `streams.is_worth_a_line`."""
     if streams.is_worth_a_line(line.partition(":")[0], is_news=is_news):
         click.echo(line)
 
@@ -91,12 +91,12 @@ def _progress() -> Progress:
 
 
 def stage_bar(title: str) -> AbstractContextManager[StageBar]:
-    """Show a bar for one stage, on standard error, so that what is printed can be piped; in a file, none."""
+    """Show a bar for one stage on standard error, so that you can pipe the output; in a file, show none."""
     return closing(StageBar(title))
 
 
 def print_skipped(skipped: Sequence[Skipped]) -> None:
-    """Print what was set aside, each with its reason, and how many."""
+    """Print the skipped inputs, each with its reason, and their number."""
     if not skipped:
         return
     for item in skipped:

@@ -1,4 +1,4 @@
-"""Standard output and error: lines of a log, and streams that are closed, on a full disk or a broken pipe."""
+"""Standard output and error: lines of a log, and closed streams on a full disk or a broken pipe."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def log_lines() -> None:
 
 
 def is_worth_a_line(stage: str, *, is_news: bool) -> bool:
-    """Return whether to print what a round of a stage did: in a log the first, and what did something."""
+    """Return whether to print the result of a round: in a log only the first, and those that did work."""
     if not isinstance(sys.stdout, _LogLines):
         return True
     is_first = stage not in sys.stdout.stages

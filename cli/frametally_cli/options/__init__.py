@@ -1,1 +1,1 @@
-"""Options and times that several commands share, and the ports that they open."""
+"""Options, times and ports that several commands share."""

@@ -1,4 +1,4 @@
-"""The names that a command gets, beside those that exist here."""
+"""Compares the names in a command with the existing names."""
 
 from __future__ import annotations
 
@@ -63,5 +63,5 @@ def check_names(
 
 
 def note(line: str) -> None:
-    """Say on a line what was taken all the same."""
+    """Print one line about inputs that were accepted nevertheless."""
     console.err.print(console.plain(f"note: {line}"), markup=False, soft_wrap=True)

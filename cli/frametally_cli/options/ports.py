@@ -1,4 +1,4 @@
-"""What every command of the command line shares: options, settings, open ports."""
+"""The shared parts of every command: options, settings, open ports."""
 
 from __future__ import annotations
 
@@ -329,7 +329,7 @@ def _ended_unless(heard: threading.Event, signals: Collection[int]) -> Iterator[
 
 @contextmanager
 def ending_on(number: signal.Signals) -> Iterator[None]:
-    """Let this signal end the process as an exit does: what is open is closed and removed."""
+    """Let this signal end the process as an exit does: open files are closed and removed."""
 
     def end(signal_number: int, stack_frame: object) -> None:
         raise SystemExit(128 + signal_number)

@@ -1,1 +1,1 @@
-"""What the commands of a stage do; imports the component when a command runs."""
+"""The work behind the commands of a stage; imports the component when a command runs."""

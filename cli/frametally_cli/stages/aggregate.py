@@ -1,4 +1,4 @@
-"""What `frametally aggregate` does with its options, and what it prints."""
+"""The work of `frametally aggregate`: its options and its output."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def count_every(
     afterwards: Callable[[], object],
     should_stop: Callable[[], bool],
 ) -> int:
-    """Aggregate at a fixed pace, each time followed by `afterwards`; return the exit code, told to stop.
+    """Aggregate at a fixed pace, followed by `afterwards` each time; return the exit code when asked to stop.
 
     What is away is waited for by `opened` and `afterwards`: without the index, counting goes on.
 

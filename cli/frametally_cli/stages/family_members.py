@@ -1,4 +1,4 @@
-"""The commands that work beside a dashboard, run as one family."""
+"""The commands that run beside a dashboard as one family."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class MemberOptions(NamedTuple):
 
 
 class MembersPart(NamedTuple):
-    """What a plug-in has run beside a dashboard: its commands, and those of the mission that they need.
+    """The commands that a plug-in runs beside a dashboard, and those of the mission that they need.
 
     `waiting` opens what tells, as often as it is called, whether something waits for them; None: `up` alone
     starts them.
@@ -76,7 +76,7 @@ def distinct(members: Iterable[Member]) -> list[Member]:
 
 
 def say(line: str) -> None:
-    """Print a family's line, with its time; what has none is the family's own, of a member that ended."""
+    """Print a family's line with its time; a line without one is the family's own, about an ended member."""
     click.echo(stamped(console.plain(line), "WARNING"))
 
 

@@ -1,4 +1,4 @@
-"""What looks and never makes: the ports of a data folder in which some or all may not be there yet."""
+"""Opens the ports of a data folder without creating anything, even if some are missing."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def open_to_look(settings: Settings) -> Iterator[tuple[Ports, Ledger]]:
 
 
 class WhatAnswers:
-    """The ports and the ledger, to be read again and again; empty ones stand for a log or index that is away.
+    """The ports and the ledger for repeated reads; empty ones replace a log or index that is unavailable.
 
     A part that answers stays open; one that does not is opened again at the next look.
     """

@@ -1,4 +1,4 @@
-"""What `frametally produce` does: call the producer, show how the files stand, tell what became of them."""
+"""The work of `frametally produce`: calls the producer, and shows progress and results."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def size(byte_count: float) -> str:
 
 
 class BackfillPace:
-    """From how files stand: how fast it goes, and how long it will take."""
+    """The speed and the remaining time, from the progress of files."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Wait for the first file: the time begins to run with it."""
@@ -62,7 +62,7 @@ class BackfillPace:
         self.standing = _NO_FILES
 
     def note(self, standing: Standing) -> None:
-        """Things stand so now."""
+        """Report the current progress."""
         if self._began_s is None:
             self._began_s = self._clock()
         self.standing = standing
@@ -92,7 +92,7 @@ class BackfillPace:
         return max(0.0, left * self.elapsed_s / now.bytes_worked)
 
     def line(self) -> str:
-        """How things stand, as a line."""
+        """Return the progress as a line."""
         now = self.standing
         left = "" if self.left_s is None else f", about {duration(self.left_s)} left"
         activity = f"; {now.doing}: {now.at_hand}" if now.doing else ""
@@ -104,7 +104,7 @@ class BackfillPace:
 
 
 class BackfillDisplay:
-    """Shows how files stand; implements `reports.Progress` for the file at hand."""
+    """Shows the progress of files; implements `reports.Progress` for the current file."""
 
     def __init__(
         self, console: Console, bars: Progress | None, *, clock: Callable[[], float] = time.monotonic
@@ -128,7 +128,7 @@ class BackfillDisplay:
         self._console.print(Text(plain(line)))
 
     def stand(self, standing: Standing) -> None:
-        """Files stand so now."""
+        """Report the current progress of files."""
         self._pace.note(standing)
         if self._bars is None:
             if self._clock() - self._told_at_s >= _LINE_EVERY_S:
@@ -159,7 +159,7 @@ class BackfillDisplay:
 
 @contextmanager
 def backfill_display(console: Console) -> Iterator[BackfillDisplay]:
-    """Show on `console` how files stand, for as long as they are produced."""
+    """Show the progress of files on `console` while they are produced."""
     bars = None
     if console.is_terminal:
         bars = Progress(
@@ -177,7 +177,7 @@ def backfill_display(console: Console) -> Iterator[BackfillDisplay]:
 
 
 def print_skipped_files(console: Console, skipped: Sequence[Skipped]) -> None:
-    """Print what was set aside, each with its reason: a table on a terminal, else a line each."""
+    """Print the skipped inputs, each with its reason: a table on a terminal, else a line each."""
     if not skipped:
         return
     if console.is_terminal:

@@ -1,1 +1,1 @@
-"""What runs a network: OpenCV, OpenVINO, ONNX Runtime."""
+"""Runs a network: OpenCV, OpenVINO, ONNX Runtime."""

@@ -1,4 +1,4 @@
-"""What a back-end does: run a network on pictures; and how a picture becomes a network's input."""
+"""The interface of a back-end: runs a network on pictures, and turns a picture into its input."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class Network(Protocol):
 
 
 def read_now(read: Callable[[Outputs], T], outputs: Outputs) -> Future[T]:
-    """Return a complete future with what `read` makes of `outputs`, or with what it raises."""
+    """Return a complete future with the result of `read` for `outputs`, or with its exception."""
     future: Future[T] = Future()
     complete(future, read, outputs)
     return future
 
 
 def complete(future: Future[T], read: Callable[[Outputs], T], outputs: Outputs) -> None:
-    """Complete `future` with what `read` makes of `outputs`, or with what it raises."""
+    """Complete `future` with the result of `read` for `outputs`, or with its exception."""
     try:
         future.set_result(read(outputs))
     except Exception as error:

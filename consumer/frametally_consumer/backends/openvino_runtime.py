@@ -1,4 +1,4 @@
-"""OpenVINO without its telemetry: import `ov` from here and nowhere else.
+"""OpenVINO without its telemetry: import `ov` only from here.
 
 At its import OpenVINO's converter would send a statistics event over the network and leave an identity in the
 user's home folder. It takes a telemetry package that cannot be imported for a no.

@@ -1,1 +1,1 @@
-"""From pictures to boxes, with one of the back-ends."""
+"""Turns pictures into boxes, with one of the back-ends."""

@@ -1,4 +1,4 @@
-"""From a YOLO network's rows to boxes in pixels: plain arrays in, plain arrays out, for every back-end.
+"""Turns a YOLO network's rows into boxes in pixels: plain arrays in and out, for every back-end.
 
 Coordinates are (left, top, right, bottom) or (left, top, width, height) in pixels of the image, x to the
 right and y down, with the origin at the image's top left corner.
@@ -160,7 +160,7 @@ _COLOUR_LEAD = 64
 
 
 class PixelDetector:
-    """Boxes around bright patches; what it finds comes from the pixels alone.
+    """Boxes around bright patches, from the pixels only.
 
     The confidence is the part of the box that the patch fills. Patches under 3 pixels wide or high are left
     out. A patch of one strong channel is `blue`, `green` or `red`, any other `white`.

@@ -1,4 +1,4 @@
-"""What a network's raw outputs mean: from each kind of YOLO head to the rows that `boxes.py` takes.
+"""Turns a network's raw outputs into the rows that `boxes.py` takes, for each kind of YOLO head.
 
 A row is one box: centre x, centre y, width and height as parts of the network's input, objectness, then a
 score for each class, as `boxes.boxes_from_rows` states. Only rows that can reach the least confidence are

@@ -1,4 +1,4 @@
-"""What every detector does, and how a model is named."""
+"""The interface of every detector, and the name of a model."""
 
 from __future__ import annotations
 

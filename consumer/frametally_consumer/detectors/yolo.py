@@ -1,4 +1,4 @@
-"""The detector of YOLO networks: one pre-processing and one post-processing around any back-end."""
+"""The detector of YOLO networks: one pre-processing and post-processing around any back-end."""
 
 from __future__ import annotations
 

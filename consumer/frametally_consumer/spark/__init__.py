@@ -1,1 +1,1 @@
-"""What is live, detected on Spark: Structured Streaming reads its topic, tasks detect and write segments."""
+"""Live detection on Spark: Structured Streaming reads the topic, and tasks detect and write segments."""

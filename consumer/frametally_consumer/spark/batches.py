@@ -1,4 +1,4 @@
-"""A micro-batch's messages of one partition, detected in a task of Spark by the consumer's own loop.
+"""Detects a micro-batch of one partition in a task of Spark, with the consumer's own loop.
 
 To that loop they are a log that ends with them: so the chain of segments, dead letters, results and what
 becomes of a crash are those of `worker.loop`, byte for byte.
@@ -32,7 +32,7 @@ _POLL_S = 0.02
 
 @dataclass(frozen=True)
 class BatchWork:
-    """What a task has to know besides its messages; the settings come by its environment.
+    """The input of a task besides its messages; the settings come from its environment.
 
     Attributes:
         begins: Offset of each partition's oldest message, when the query was started.
@@ -48,7 +48,7 @@ class BatchWork:
 
 
 class BatchDone(NamedTuple):
-    """What became of a micro-batch's messages of one partition.
+    """The outcome of a micro-batch's messages of one partition.
 
     Attributes:
         next_offset: Offset to commit: all messages below are in segments; None if there is nothing to commit.
@@ -149,7 +149,7 @@ class BatchLog:
         return self._work.log_id
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
-        """Return what was the partition's oldest message when the query was started."""
+        """Return the partition's oldest message at the start of the query."""
         return {self._partition: self._work.begins[self._partition]}
 
     def end_offsets(self, topic: str) -> dict[int, int]:
@@ -157,7 +157,7 @@ class BatchLog:
         return {self._partition: self._end_offset}
 
     def committed(self, topic: str, group: str) -> dict[int, int]:
-        """Return what was committed before, or of these messages."""
+        """Return the earlier commit, or that of these messages."""
         return {} if self.committed_offset is None else {self._partition: self.committed_offset}
 
     def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> LogConsumer:
@@ -181,7 +181,7 @@ class BatchLog:
         self._at = bisect.bisect_left(self._records, offset, key=lambda record: record.offset)
 
     def commit(self, partition: int, offset: int) -> None:
-        """Note it: who runs the query commits it for all."""
+        """Note it: the process that runs the query commits it for all."""
         self.committed_offset = offset
 
     def assignment(self) -> set[int]:

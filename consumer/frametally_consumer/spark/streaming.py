@@ -1,4 +1,4 @@
-"""The consumer's group on Spark: which partitions a query reads, from where, and what is committed after.
+"""The consumer's group on Spark: the partitions of a query, its first offsets, and its commits.
 
 Spark's own checkpoint says nothing here: where a query begins is where the chains of segments end, as it is
 for any other consumer. It is a member of the group itself: other consumers share the partitions with it.
@@ -52,7 +52,7 @@ def consume_on_spark(
     until_caught_up: bool,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> ConsumeReport:
-    """Detect what is announced on Kafka by tasks of Spark; arguments as of `worker.loop.consume`.
+    """Detect frames announced on Kafka in tasks of Spark; arguments as of `worker.loop.consume`.
 
     Each task loads the prepared `model` (None for the detector `pixels`), and opens a store of its own. The
     next start detects again what tasks have in hand at a stop. Raises `Misconfigured` if the log is not

@@ -1,4 +1,4 @@
-"""A partition from its assignment to its revocation: what was read, what is held, where its chain ends."""
+"""A partition while it is assigned: its read and waiting messages, and the end of its chain."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _weight_bytes(outcome: Outcome) -> int:
 
 
 class Batch(NamedTuple):
-    """What one segment is made of: every message of `[first_offset, next_offset)` that the log still had."""
+    """The content of one segment: every message of `[first_offset, next_offset)` that the log still had."""
 
     first_offset: int
     next_offset: int
@@ -99,7 +99,7 @@ class AssignedPartition:
         return lost
 
     def wants(self, offset: int) -> bool:
-        """Return whether a message at this offset, just polled, is to be taken."""
+        """Return whether to take a message at this offset that was just polled."""
         if self.place is None or self.seek_to is not None or offset < self.read_to:
             return False  # where the log goes on is not where this partition does
         limit = self.place.limit
@@ -112,7 +112,7 @@ class AssignedPartition:
         return False
 
     def add(self, offset: int, outcome: Outcome) -> None:
-        """Hold what became of a message; they come in order. One that a segment covers by now is left out."""
+        """Hold the result of a message; results come in order. Messages in a stored segment are left out."""
         if offset >= self.arrived_to:
             self._held[offset] = outcome
             self._held_bytes += _weight_bytes(outcome)
@@ -163,7 +163,7 @@ class AssignedPartition:
         return self.writing
 
     def advance(self, next_offset: int) -> None:
-        """Drop what the chain covers now that it ends at `next_offset`; messages above it stay held."""
+        """Drop the messages that the chain covers now that it ends at `next_offset`; later ones stay held."""
         if self.place is None:
             raise ValueError("not started")
         self.place = self.place._replace(next_offset=next_offset)

@@ -1,4 +1,4 @@
-"""What is found in a frame of a camera or a stream, told at once to those who watch.
+"""Sends the results in a frame of a camera or a stream to viewers at once.
 
 Each result is on the log as soon as it is there, before its segment: the bytes are those of the segment's
 line. Those who watch want the newest, and the segments have them all: so a log that is away costs results,
@@ -27,7 +27,7 @@ _MOST_WAITING = 500
 
 @contextmanager
 def open_results(settings: Settings) -> Iterator[FrameLog | None]:
-    """Yield the log that results are sent on, open until the end; None where nobody watches them.
+    """Yield the log for results, open until the end; None if nobody watches them.
 
     Raises `Misconfigured`: a log that cannot be; `Retryable`.
     """
@@ -58,7 +58,7 @@ class Results:
         self._thread.start()
 
     def tell(self, frame: FrameDetections) -> None:
-        """Have the result told; this never waits."""
+        """Queue the result for viewers; never waits."""
         self._waiting.append(frame)
         self._asked.set()
 

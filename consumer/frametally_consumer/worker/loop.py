@@ -1,4 +1,4 @@
-"""The consumer's loop: take messages, have them detected, have segments written, commit."""
+"""The consumer's loop: reads messages, has them detected and written as segments, and commits."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def consume(
     should_stop: Callable[[], bool] = lambda: False,
     results: FrameLog | None = None,
 ) -> ConsumeReport:
-    """Detect what is announced until told to stop, or until the group has committed all there is.
+    """Detect announced frames until asked to stop, or until the group has committed all of them.
 
     While the store or the log is away, this waits and says so once a minute. The topic is made if it is not
     there yet: a consumer may be started before any producer. Other threads call `progress` and `should_stop`,

@@ -1,4 +1,4 @@
-"""The partitions that a worker holds: where their chains end, which batch is due, what became of it."""
+"""A worker's partitions: where their chains end, which batch is due, and the result of each batch."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Partitions:
 
     @property
     def full(self) -> bool:
-        """Whether no more is to be taken for now: a chain's end is not known yet, or two batches wait."""
+        """Whether to take no more for now: a chain's end is not known yet, or two batches wait."""
         return any(
             assigned.place is None or assigned.is_full(self.settings.batch_frames) for assigned in self
         )

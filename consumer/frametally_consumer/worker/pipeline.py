@@ -1,4 +1,4 @@
-"""The threads behind a worker's main thread: two load, one feeds the detector, one collects, one writes.
+"""The threads behind a worker's main thread: two load, one detects, one collects, one writes.
 
 Several batches are on their way at once: while one is being written, the next is detected and the one after
 it is loaded. The detector gets a chunk's first picture while it is still at the last ones of the one before.
@@ -80,7 +80,7 @@ def collect(
     chunk: Sequence[Started | DeadLetter | None],
     tell: Callable[[FrameDetections], None] | None = None,
 ) -> list[Outcome | None]:
-    """Return what became of each message of a chunk, once all are done; None for one wanted no more.
+    """Return the result of each message of a chunk, once all are done; None for a message no longer wanted.
 
     What was found in a frame goes to `tell` as soon as it is known.
     """
@@ -348,7 +348,7 @@ class Pipeline:
             return
 
     def close(self, *, within_s: float) -> bool:
-        """End the threads; what they were at is forgotten. Return whether they have ended `within_s`.
+        """End the threads and forget their work. Return whether they have ended `within_s`.
 
         One that is in the detector or in a call of the store ends only after that.
         """

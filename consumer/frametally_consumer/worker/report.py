@@ -1,4 +1,4 @@
-"""What a worker tells when it is done."""
+"""The report of a worker at its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_LISTED = 1000
 
 @dataclass
 class ConsumeReport:
-    """What one call of `consume` did.
+    """The result of one call of `consume`.
 
     Attributes:
         frames: Messages that became detections, in segments that this worker wrote.

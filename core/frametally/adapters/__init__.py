@@ -1,1 +1,1 @@
-"""One module per adapter; the ports' `open_*` functions import the one that a URL names."""
+"""One module per adapter; the `open_*` functions of the ports import the one for a URL."""

@@ -1,1 +1,1 @@
-"""The books: what was announced, detected, counted and indexed, and the proof of a number."""
+"""The books: announced, detected, counted and indexed frames, and the proof of a number."""

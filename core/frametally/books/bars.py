@@ -1,4 +1,4 @@
-"""Explaining a bar: what the count index says, and the frames that it was counted from."""
+"""Explains a bar: its number in the count index, and the frames behind it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from frametally.ports.count_questions import up_to_date
 
 
 class NoSuchBar(FrametallyError):
-    """There is no bar to explain; the message says what there is instead."""
+    """There is no bar to explain; the message names the existing bars."""
 
 
 class NothingCounted(NoSuchBar):

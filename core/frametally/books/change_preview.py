@@ -1,4 +1,4 @@
-"""What a change of footage would do to each day's counts: stored detections, counted with and without it."""
+"""Previews how a change of footage would change each day: counts stored detections with and without it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where two models differ over the same footage: per source, label and interval, with the frames of both.
+"""Where two models differ over the same footage: by source, label and interval, with both models' frames.
 
 Read from the current runs in the store. Intervals in which one of the two has no footage are gaps, and no
 difference: a model that came later has not seen everything.
@@ -26,7 +26,7 @@ from frametally.rules.times import DAY_MS, in_range, is_day_in_range
 
 
 class Side(NamedTuple):
-    """What one model says of one source, label and interval; fields as in `IntervalCount` and `Coverage`."""
+    """One model's result for one source, label and interval; fields as in `IntervalCount` and `Coverage`."""
 
     frames: int
     detections: int

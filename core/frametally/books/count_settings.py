@@ -1,4 +1,4 @@
-"""With which settings a number was counted, as its run says: what explains it goes by them."""
+"""The settings with which a number was counted, as its run records them; its proof uses the same."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from frametally.rules.times import is_day_in_range
 
 
 class CountedWith(NamedTuple):
-    """Settings that days were counted with: their hash, and what they are, None where no run recorded it."""
+    """Settings that days were counted with: their hash, and their values, None if no run recorded them."""
 
     params: str
     settings: dict[str, Any] | None
@@ -38,7 +38,7 @@ class CountedWith(NamedTuple):
 
 
 class SettingsByDay:
-    """What the days of a model and a stored interval were counted with."""
+    """The settings that the days of a model and a stored interval were counted with."""
 
     def __init__(self, index: CountIndex, model: str, base_interval_s: int) -> None:
         """Read it from the index."""

@@ -1,4 +1,4 @@
-"""Events that are counted one by one, each at its moment, such as crossings: what plug-ins count."""
+"""Events that plug-ins count one by one, each at its moment, such as crossings."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class EventPlace(msgspec.Struct, frozen=True, kw_only=True):
         source: Slug.
         name: Its name, such as that of a line.
         directions: Names of the directions that are counted, by `to_right` and `to_left`.
-        shapes: What is drawn, of all times.
+        shapes: The drawn shapes, of all times.
     """
 
     source: str
@@ -78,7 +78,7 @@ class EventPlace(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventFootage(NamedTuple):
-    """What events are read from.
+    """The data that events are read from.
 
     Attributes:
         store: Holds what runs counted.

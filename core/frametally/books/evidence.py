@@ -1,4 +1,4 @@
-"""The frames behind a bar, read from the segments as they were counted: same lines, same rules."""
+"""The frames behind a bar, read from the segments by the rules of counting."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `/metrics` shows of the books, as they were read last: a scrape reads nothing itself.
+"""The figures of the books in `/metrics`, as last read: a scrape does not read the store.
 
 Its counters only grow, whatever is restarted, forgotten or put back: what is added to the books is added,
 what is taken out of them (`frametally forget`) is not. The sums lie in a file of the data folder, which all
@@ -155,7 +155,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class Sums(msgspec.Struct):
-    """What was added so far.
+    """The sums so far.
 
     Attributes:
         as_of_ms: The reading that was added last.
@@ -180,7 +180,7 @@ class GrowingSums:
         self._said = False
 
     def advance(self, status: Status, as_of_ms: int) -> Sums:
-        """Add what a reading of the books has more than the one before; return all sums.
+        """Add the increase since the previous reading of the books; return all sums.
 
         One that another process has overtaken adds nothing. In a folder that cannot be written sums are
         those of this process.

@@ -1,4 +1,4 @@
-"""Why nothing of a source is counted in a range of event time: what the books say of a hole."""
+"""Explains why nothing is counted for a source in a range of event time, from the books."""
 
 from __future__ import annotations
 

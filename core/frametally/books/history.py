@@ -42,7 +42,7 @@ class HistoryQuery(NamedTuple):
 
 
 class HistoryChange(NamedTuple):
-    """What a run of a day changed of the number.
+    """The change of the number by one run of a day.
 
     Attributes:
         day: UTC day that was counted.
@@ -57,7 +57,7 @@ class HistoryChange(NamedTuple):
         added: The first frames that arrived.
         removed: The first frames that count no longer.
         has_parts: Whether the run's part files are still in the store.
-        settings: What it was counted with, in words; None: only the hash is known.
+        settings: Its settings, in words; None: only the hash is known.
     """
 
     day: str
@@ -88,12 +88,12 @@ class HistoryChange(NamedTuple):
 
 
 class RunChanges(NamedTuple):
-    """The changes of a number, the first one first; they add up to what it is now.
+    """The changes of a number, the first one first; they add up to its current value.
 
     Attributes:
         from_ms: Start of the first hour, or stored interval, of the number.
         to_ms: End of the last.
-        detections: What it is now.
+        detections: Its current value.
         other_runs: Runs that changed nothing of it.
         unknown_days: Days whose runs have no history: an earlier version counted them, or it is damaged.
         other_models: Detections of the same question by each other model that has counted it.
@@ -116,7 +116,7 @@ class _Dated(NamedTuple):
 
     @property
     def settings(self) -> str | None:
-        """What it was counted with, as far as the current run was, too."""
+        """Its settings, as far as the current run has the same ones."""
         is_known = self.entry.params == self.run.params and self.run.settings
         return counted_with(self.run.params, self.run.settings).words if is_known else None
 

@@ -1,4 +1,4 @@
-"""Why a number changed, in words, for the command line, the API and the page alike."""
+"""Explains in words why a number changed, for the command line, the API and the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The count index beside the store that it was made from: which of its days say anything else."""
+"""Compares the count index with the store that it was built from, and lists the days that differ."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class DifferingDay(NamedTuple):
 
 
 class IndexCheck(NamedTuple):
-    """What a comparison has found.
+    """The result of a comparison.
 
     Attributes:
         days: Days that were compared bar by bar.
@@ -83,5 +83,5 @@ def not_in_store(indexed: Iterable[Run], stored_runs: Mapping[DayKey, Run | None
 
 
 def day_of(run: Run) -> DayKey:
-    """Return what the run is one of."""
+    """Return the day, model and interval of the run."""
     return DayKey(run.model, run.interval_s, run.day)

@@ -1,4 +1,4 @@
-"""Where the index is not what the store has: days to index, days to count again, runs of elsewhere."""
+"""Where the index differs from the store: days to index, days to count again, unknown runs."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def runs_to_count(
 
 
 def mark_of(stone: Tombstone) -> int:
-    """Return what a run notes of a tombstone, see `Run.tombstones_crc32`."""
+    """Return a run's note of a tombstone, see `Run.tombstones_crc32`."""
     return zlib.crc32(keys.tombstone_key(stone.media, stone.from_ms, stone.to_ms).encode())
 
 
@@ -76,7 +76,7 @@ def runs_before_undo(runs: Iterable[CountedRun], stones: Iterable[Tombstone]) ->
 
 
 def count_lines(runs: Iterable[Run]) -> list[str]:
-    """Return a line for each interval of runs that are to be counted again, with the commands."""
+    """Return a line for each interval with runs to count again, with the commands."""
     days: defaultdict[int, list[str]] = defaultdict(list)
     for run in runs:
         days[run.interval_s].append(run.day)
@@ -116,7 +116,7 @@ def earlier_version_lines(runs: Iterable[Run]) -> list[str]:
 
 
 def beyond_lines(indexed: Iterable[Run], stored_runs: Iterable[Run]) -> list[str]:
-    """Return a line where the index has what the store does not, as after an older backup."""
+    """Return a line if the index differs from the store, for example after an older backup was restored."""
     beyond = not_in_store(indexed, {day_of(run): run for run in stored_runs})
     if not beyond:
         return []
@@ -138,7 +138,7 @@ class PlaceSeries(Protocol):
         """Return whether the rules have changed since a run of the series was counted."""
 
     def read_files(self, store: ObjectStore, run: Run) -> Iterator[object]:
-        """Yield what the files of a run's `paths` hold. Raises `Poison`: one is missing or damaged."""
+        """Yield the contents of the files at a run's `paths`. Raises `Poison`: one is missing or damaged."""
 
 
 def place_series_of(run: Run) -> PlaceSeries | None:

@@ -1,4 +1,4 @@
-"""From the store's objects to what a ledger keeps of them. Reads the store; knows no database."""
+"""Turns the store's objects into a ledger's rows. Reads the store; does not know a database."""
 
 from __future__ import annotations
 

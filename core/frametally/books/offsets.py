@@ -1,4 +1,4 @@
-"""What the log and the chains of segments say: how far it is drained, what is missing, how fast it goes."""
+"""The progress of the log and the chains of segments: read offsets, missing offsets, and speed."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def lost_messages(chain: Sequence[ChainLink], logs: Sequence[LogPosition]) -> li
 
 
 def pace_of(puts: Sequence[tuple[int, int]], messages_waiting: int) -> SegmentPace:
-    """Return how fast segments have come: by what came after the first of `puts`, the last minute's."""
+    """Return the rate of new segments: those after the first of `puts`, of the last minute."""
     if not puts:
         return SegmentPace(None, None, None)
     first_ms, newest_ms = puts[0][0], puts[-1][0]

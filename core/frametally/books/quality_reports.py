@@ -1,4 +1,4 @@
-"""Quality reports: what was checked when a run was published, as data beside its part files.
+"""Quality reports: the checks of a published run, as data beside its part files.
 
 `_quality.json` in a run's folder says of each check whether it passed. It is put before the run pointer, and
 is not part of the run: what it is compared with (manifests above all) may change while its counts do
@@ -43,7 +43,7 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QualityReport(SealedRecord, frozen=True, kw_only=True):
-    """What was checked of one run (`_quality.json` in its folder); the first five fields are as in `Run`.
+    """The checks of one run (`_quality.json` in its folder); the first five fields are as in `Run`.
 
     Attributes:
         detections: Boxes counted.

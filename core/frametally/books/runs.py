@@ -1,4 +1,4 @@
-"""Runs: what the counting job published, and how anyone reads it.
+"""Runs: published by the counting job, read by everyone else.
 
 A run is the result of one model, base interval and UTC day: part files, `_SUCCESS`, then the run pointer
 `_runs/<sequence>.json`; `rules.current_run` says which is the day's current one.
@@ -62,7 +62,7 @@ def current_days(store: ObjectStore) -> dict[DayKey, CurrentDay]:
 
 
 def newest_last(item: tuple[DayKey, CurrentDay]) -> tuple[int, str, str, int]:
-    """Order days as they were counted: the last one says what its day holds, whenever they are read."""
+    """Sort days by the order of counting: the last one decides about its day, whenever they are read."""
     key, day = item
     return day.put_at_ms, key.model, key.day, day.run.frames if day.run else 0
 
@@ -87,7 +87,7 @@ def current_runs(store: ObjectStore) -> list[Run]:
 
 
 def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Coverage]]:
-    """Read what a run counted, and check it against what its pointer says.
+    """Read a run's counts, and check them against its pointer.
 
     Raises:
         Poison: A part file is missing, a line does not parse, or lines are missing; the message names it.
@@ -167,7 +167,7 @@ def read_track_parts(store: ObjectStore, run: Run) -> Iterator[tuple[str, bytes]
 
 
 def read_hours(store: ObjectStore, run: Run) -> RunHours | None:
-    """Return what the hours of a run were counted from, None where it does not say.
+    """Return the inputs of the hours of a run, None if it does not record them.
 
     Raises:
         Poison: It cannot be read; the message names it.

@@ -65,7 +65,7 @@ class Status(NamedTuple):
         dead_letters: Open ones by cause.
         dead_letters_since_ms: By cause, when the oldest segment with one was stored, by the store's clock.
         unidentified_dead_letters: Those among them that do not tell which frame they meant.
-        behind: What has still to be done, one line each.
+        behind: The remaining work, one line each.
         damaged: What of the store cannot be read, or does not fit together, one line each.
         broken: What can never come right by itself, one line each; what is damaged first.
         away: Parts that do not answer (`log`, `index`), each with its error's line. Figures that need them

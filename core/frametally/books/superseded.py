@@ -1,4 +1,4 @@
-"""Removes what superseded runs left in the store: each round of counting publishes its days again.
+"""Removes the files of superseded runs from the store: each round of counting publishes its days again.
 
 A run is removed only when nobody can need it any more:
 
@@ -34,7 +34,7 @@ class Removed(NamedTuple):
 
 
 def remove_superseded(store: ObjectStore, indexed: Iterable[Run]) -> Removed:
-    """Remove the runs that nobody needs: part files, tracks, quality reports and pointers.
+    """Remove superseded runs: part files, tracks, quality reports and pointers.
 
     What was left by publications that never got a pointer goes with them. `indexed` are the runs that the
     count index has now.

@@ -1,4 +1,4 @@
-"""Footage that was filmed and is not in the counts: not detected or counted yet, or dead letters.
+"""Footage that was filmed but is not in the counts: not detected or counted yet, or dead letters.
 
 Told from the manifests, the ledger and the index alone; it reads no picture and no message of a log. Of a
 video that is not finished the time of its runs is returned (`rules.overlaps`), so that meanwhile a hole of up

@@ -1,4 +1,4 @@
-"""Who is behind and who is broken: the equation of the books, judged, and the exit code that says so."""
+"""Judges the equation of the books: which stage is behind or broken, and the exit code."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def exit_code(*, behind: Sequence[str], broken: Sequence[str]) -> int:
 
 
 class SourceLine(NamedTuple):
-    """One source's line of the books, in distinct frames, and what its event time rests on.
+    """One source's line of the books, in distinct frames, and the origin of its event time.
 
     Attributes:
         expected: Frames that the media's samplings select.
@@ -93,7 +93,7 @@ def judge(
     detect: str = "frametally consume",
     again: str = "run `frametally consume`",
 ) -> tuple[list[str], list[str]]:
-    """Return what has still to be done, and what can never come right by itself, one line each.
+    """Return the remaining work, and the problems that need a person, one line each.
 
     Args:
         sources: The books.

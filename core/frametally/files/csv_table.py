@@ -1,4 +1,4 @@
-"""Tables as CSV, in which no cell is what a spreadsheet takes for a formula."""
+"""Tables as CSV, in which no cell is a formula to a spreadsheet."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(file: TextIO, names: Sequence[str], rows: Iterable[Iterable[Any]]) -> None:
-    """Write a head of column names and the rows below it; None is an empty cell."""
+    """Write a header of column names and the rows below it; None is an empty cell."""
     writer = csv.writer(file)
     writer.writerow(names)
     writer.writerows([_cell(value) for value in row] for row in rows)

@@ -1,4 +1,4 @@
-"""Files that are fetched instead of committed (model weights, the demo clip), each known by its sha256."""
+"""Downloads files that are not committed (model weights, the demo clip), and checks their sha256."""
 
 from __future__ import annotations
 

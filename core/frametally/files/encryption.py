@@ -1,4 +1,4 @@
-"""Encrypts texts by a secret of the environment, such as `FRAMETALLY_ALERT_KEY`, with Fernet.
+"""Encrypts texts with a secret from the environment, such as `FRAMETALLY_ALERT_KEY`, by Fernet.
 
 The secret may be one that a person chose, so the key is derived by scrypt, with a salt beside each text.
 """

@@ -1,4 +1,4 @@
-"""What a JPEG's markers say: without OpenCV, which not every stage has, and without decoding."""
+"""Reads a JPEG's markers without decoding and without OpenCV, which not every stage has."""
 
 from __future__ import annotations
 

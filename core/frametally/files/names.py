@@ -1,4 +1,4 @@
-"""Names of files as text: they need not be UTF-8, and what is stored has to be."""
+"""File names as text: a name need not be UTF-8, but stored text must be."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def as_text(name: str | Path) -> str:
 
 
 def one_line(text: str, most: int | None = _MOST_CHARACTERS) -> str:
-    """Return a name or a sentence on one line, without what is obeyed in place of being shown.
+    """Return a name or a sentence on one line, without control characters.
 
     Line breaks, marks of writing direction and the like are left out: names are what others call things.
     """

@@ -1,4 +1,4 @@
-"""OpenCV, with a bound on what it will decode: import `cv2` from here and nowhere else."""
+"""OpenCV with a limit on what it decodes: import `cv2` only from here."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def reduction_for(width_px: int, height_px: int, least_px: tuple[int, int] | Non
 
 
 def reduced_px(side_px: int, reduction: Reduction) -> int:
-    """Return what a side of a JPEG becomes: rounded up, as the JPEG library does."""
+    """Return the reduced side of a JPEG: rounded up, as the JPEG library does."""
     return -(-side_px // reduction)
 
 

@@ -1,4 +1,4 @@
-"""Writes a file beside its place and then renames it: it is whole or as it was before, on a full disk too."""
+"""Writes a file beside its place, then renames it: it is new or old, never partial, even on a full disk."""
 
 from __future__ import annotations
 

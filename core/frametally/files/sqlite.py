@@ -1,4 +1,4 @@
-"""Opens SQLite files, and says what their failures mean, for the log, the index, the ledger and caches.
+"""Opens SQLite files, and explains their failures, for the log, the index, the ledger and caches.
 
 WAL, so that readers never wait; a busy time-out, so that writers wait for their turn; no network file system,
 because SQLite's locks do not hold there.
@@ -208,5 +208,5 @@ def file_system(folder: Path, mounts: str | None = None) -> str:
 
 
 def not_utf8(error: UnicodeDecodeError) -> sqlite3.DatabaseError:
-    """Return what it means: SQLite's line about damage repeats the file's bytes, which Python cannot read."""
+    """Return the explanation: SQLite's line about damage has the file's bytes, which Python cannot read."""
     return sqlite3.DatabaseError(f"text in it is not UTF-8: {error.reason}")

@@ -1,4 +1,4 @@
-"""One at a time on one machine: locks that a crash releases.
+"""Locks that allow one process at a time on one machine; a crash releases them.
 
 They are the kernel's (`flock`, by filelock), on an open file or folder, and go with the process that holds
 them, however that ends. `work_lock` saves work, no more: what must be true with several machines on one store
@@ -24,7 +24,7 @@ def work_lock(
     wait: bool = True,
     on_wait: Callable[[str], None] = lambda _: None,
 ) -> Iterator[None]:
-    """Hold the lock of what is done one at a time in a deployment's `data_dir`, such as `aggregate`.
+    """Hold the lock of an exclusive task in a deployment's `data_dir`, such as `aggregate`.
 
     Unless `wait` is False, another process is waited for, which `on_wait` reports once, in one line.
 

@@ -1,1 +1,1 @@
-"""Media and their manifests, and what is forgotten, retimed or renamed."""
+"""Media and their manifests, and how footage is forgotten, retimed or renamed."""

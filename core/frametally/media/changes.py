@@ -1,4 +1,4 @@
-"""What plug-ins learn, by their hook `changed`, about corrected footage."""
+"""Tells plug-ins, through their hook `changed`, about corrected footage."""
 
 from __future__ import annotations
 

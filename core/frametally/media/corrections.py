@@ -1,4 +1,4 @@
-"""Putting a medium right: another event time, or another source. No media file is needed.
+"""Corrects a medium's event time or source. The media file is not necessary.
 
 The stored pictures are put under the keys that they would have had, and announced again as of the medium's
 next revision; the revision before is forgotten. So the counts end as if it had been right from the start.
@@ -46,7 +46,7 @@ _ANNOUNCE_FRAMES = 100
 
 
 class Corrected(NamedTuple):
-    """What a correction did: pictures that were announced again, and those that the store lacks."""
+    """The result of a correction: pictures that were announced again, and those that the store lacks."""
 
     correction: Correction
     frames: int
@@ -135,7 +135,7 @@ def pending(store: ObjectStore) -> list[Correction]:
 def finish(
     store: ObjectStore, log: FrameLog, settings: Settings, correction: Correction, progress: Progress
 ) -> Corrected:
-    """Do what a correction's note says. Killed anywhere, the same call finishes it.
+    """Make the correction in a note. Killed anywhere, the same call finishes it.
 
     The order of effects; the note was put before, and each step done twice is as done once:
 
@@ -204,7 +204,7 @@ class _Targets:
         return pictures_identity(self._correction.source, keys.utc_day(captured_at_ms))
 
     def media_at(self, captured_at_ms: int) -> str:
-        """Return what a frame of that new event time carries."""
+        """Return the medium's name in a frame with that new event time."""
         sha256 = self.identity_at(captured_at_ms)
         return keys.media_id(sha256, self.revision_of(sha256))
 

@@ -1,4 +1,4 @@
-"""Deleting stored pictures: those of what is forgotten, and those that no medium names any more.
+"""Deletes stored pictures: those of forgotten footage, and those that belong to no medium.
 
 `retime` and `rename-source` leave the pictures under their old keys. Their names say whose they are
 (the last part of a key holds a video's identity, or a picture's), and where they can be by the tombstones of
@@ -28,7 +28,7 @@ Forgotten = tuple[MediaManifest, int | None, int | None]
 
 
 def images_of(store: ObjectStore, forgotten: Iterable[Forgotten]) -> list[str]:
-    """Return the keys of the pictures of what is forgotten, of any revision; none of another medium's.
+    """Return the keys of the pictures of forgotten footage, of any revision; none of another medium's.
 
     The media's manifests have to be there still.
 

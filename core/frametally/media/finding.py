@@ -1,4 +1,4 @@
-"""Which media a path, the beginning of a sha256 or a source's name means."""
+"""Finds the media for a path, the beginning of a sha256, or a source's name."""
 
 from __future__ import annotations
 

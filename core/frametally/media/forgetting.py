@@ -22,7 +22,7 @@ from frametally.undo_records import Tombstone
 
 
 class Target(NamedTuple):
-    """What is to be forgotten of one medium: event times `[from_ms, to_ms)`, both None for all of it.
+    """The part of one medium to forget: event times `[from_ms, to_ms)`, both None for all of it.
 
     `extent` is how much of that was detected.
     """

@@ -1,4 +1,4 @@
-"""What the store says of its media: manifests, and the tombstones of what counts no longer."""
+"""The store's records of media: manifests, and tombstones of footage that no longer counts."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class _ManifestNote(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ManifestReader:
-    """Reads a store's manifests again and again, without what can be long: what has not changed once.
+    """Reads a store's manifests repeatedly, without their long fields, and unchanged ones only once.
 
     They are noted in `<data_dir>/manifests-<8 hex of the store's address>.jsonl`, a line each. A note belongs
     to the object as it was listed (size, version, date), so one that was put again is read again. The file is
@@ -140,7 +140,7 @@ def find_manifest(store: ObjectStore, sha256: str) -> MediaManifest | None:
 
 
 def media_of(manifest: MediaManifest) -> str:
-    """Return what the frames of this medium carry."""
+    """Return the medium's name in its frames."""
     return keys.media_id(manifest.sha256, manifest.revision)
 
 
@@ -160,7 +160,7 @@ def sources_timed_by_file(manifests: Iterable[MediaManifest]) -> set[str]:
 
 
 def weaker(first: TimeSource, second: TimeSource) -> TimeSource:
-    """Return that of two sources of time which is to be trusted less."""
+    """Return the less reliable one of two sources of time."""
     return max(first, second, key=_TIME_SOURCES.index)
 
 
@@ -215,7 +215,7 @@ def _sorted(manifests: Iterable[MediaManifest]) -> list[MediaManifest]:
 
 
 def list_records(store: ObjectStore, folder: str) -> Iterator[ObjectInfo]:
-    """List the records in a folder; what else lies there, such as what a file manager leaves, is nobody's."""
+    """List the records in a folder; other files, such as a file manager's, are ignored."""
     infos = list_unless(store, folder, KeyRanges())
     return (info for info in infos if keys.is_record_key(info.key))
 
@@ -242,7 +242,7 @@ def read_records(
 def change_manifest(
     store: ObjectStore, sha256: str, change: Callable[[MediaManifest | None], MediaManifest | None]
 ) -> MediaManifest | None:
-    """Write what `change` makes of a medium's manifest; nobody else's change comes in between.
+    """Write the result of `change` for a medium's manifest; no other change comes in between.
 
     Args:
         store: Where it lies.

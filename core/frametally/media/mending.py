@@ -1,4 +1,4 @@
-"""Mending footage as commands and pages do it: forget it, correct its time, rename its source.
+"""Corrects footage, for commands and pages: forgets it, corrects its time, renames its source.
 
 A change is planned, which changes nothing; then it is noted, made medium by medium, and its note deleted.
 Killed anywhere, `carry_out` with the same note finishes it: what is done has another revision, or none.
@@ -40,7 +40,7 @@ NEXT = "run `frametally aggregate` and `frametally index` to see it in the count
 
 
 class MendingPorts(Protocol):
-    """What a change of footage needs."""
+    """The inputs of a change of footage."""
 
     @property
     def settings(self) -> Settings:
@@ -56,7 +56,7 @@ class MendingPorts(Protocol):
 
 
 class Mended(NamedTuple):
-    """What a change did: media that were corrected, and lines for the person who asked for it."""
+    """The result of a change: corrected media, and lines for the person who asked for it."""
 
     corrected: list[Corrected]
     lines: list[str]
@@ -140,7 +140,7 @@ def unfinished(store: ObjectStore) -> list[FootageChange]:
 
 
 def unfinished_words(store: ObjectStore) -> list[str]:
-    """Return what was begun and not finished, such as "retime of gate.mp4". Raises as `unfinished`."""
+    """Return the unfinished change, such as "retime of gate.mp4". Raises as `unfinished`."""
     begun = [f"{correction.why} of {correction.manifest.name}" for correction in corrections.pending(store)]
     return [*begun, *(f"{change.what} of {change.target}" for change in unfinished(store))]
 

@@ -1,4 +1,4 @@
-"""Where media of one source overlap, told from their manifests, and all that counts no longer."""
+"""Where media of one source overlap, by their manifests, and all footage that no longer counts."""
 
 from __future__ import annotations
 
@@ -87,14 +87,14 @@ def reports_by_source(skipped_by_source: Mapping[str, Sequence[Skipped]]) -> lis
 
 
 def named_medium(manifest: MediaManifest | None, media: str) -> str:
-    """Return a medium's name, and enough of its sha256 to tell it apart; `media` is what its frames carry."""
+    """Return a medium's name, and enough of its sha256 to identify it; `media` is its name in frames."""
     return f"{manifest.name if manifest else 'a medium'} ({media[:12]})"
 
 
 def not_counted(
     manifests: Iterable[MediaManifest], tombstones: Iterable[Tombstone], wins: OverlapWinner
 ) -> dict[str, list[Range]]:
-    """Return what is forgotten and what is lost to others, as ranges that do not touch."""
+    """Return the ranges that are forgotten or lost to other media; they do not touch."""
     stones = list(tombstones)
     table = forgotten_by(stones)
     for media, ranges in lost_ranges(overlaps_of(manifests, stones, wins)).items():
@@ -103,7 +103,7 @@ def not_counted(
 
 
 class NotCounted:
-    """What does not count of what a ledger has last seen, by which of overlapping media does."""
+    """The footage that does not count in the last refresh of a ledger, and which overlapping media count."""
 
     def __init__(self, ledger: Ledger) -> None:
         """Read what the ledger has seen of media and tombstones, now."""

@@ -1,4 +1,4 @@
-"""The time zone of each source, by whose clocks its times are shown.
+"""The time zone of each source, in which pages and reports show its times.
 
 It decides no number: event times are UTC, and nothing is counted again when a zone changes. So one small
 object of the store has the zones of all sources, beside their footage.
@@ -48,7 +48,7 @@ class TimezoneChange(NamedTuple):
         source: Slug of the source.
         name: The source as its owner wrote it.
         timezone: IANA name of its new zone; empty: it has none any more.
-        lines: What would change, a sentence each; none: nothing.
+        lines: The changes, a sentence each; empty: none.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""Which source a written name means, and how a source is written.
+"""Finds the source for a written name, and gives its display name.
 
 A slug identifies a source. Slugs of earlier versions lost letters ("北門1" and "南門1" were both "1"):
 what was produced under such a slug stays there and goes on there, as its manifests say the name.

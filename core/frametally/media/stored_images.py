@@ -1,4 +1,4 @@
-"""Which stored pictures are a medium's frames, told from their keys."""
+"""Finds the stored pictures that are a medium's frames, by their keys."""
 
 from __future__ import annotations
 

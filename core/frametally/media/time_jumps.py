@@ -1,4 +1,4 @@
-"""Where a video's times jump by more than a day: a clock that was set, or a damaged file."""
+"""Where a video's times jump by more than a day: someone set the clock, or the file is damaged."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Frames in packs: one object holds the frames of one source and minute behind an index."""
+"""Frames in packs: one object has an index and the frames of one source and minute."""

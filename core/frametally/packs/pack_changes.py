@@ -1,4 +1,4 @@
-"""Adding frames to packs and removing them: each change replaces a part of a pack in one step.
+"""Adds frames to packs and removes them; each change replaces a part of a pack in one step.
 
 `ObjectStore.change` lets no other change of a part come in between, so producers, the packing command and
 those who delete pictures may work on one minute at the same time.
@@ -17,7 +17,7 @@ from frametally.ports.object_store import ObjectStore
 
 
 class Addition(NamedTuple):
-    """What became of frames that were added to a pack.
+    """The result of adding frames to a pack.
 
     Attributes:
         stored: By name, the bytes that the pack has now; a frame that was there already stays as it is.

@@ -1,4 +1,4 @@
-"""The bytes of a part of a pack: a header line, an index in JSON, and the frames one behind the other.
+"""The bytes of a part of a pack: a header line, an index in JSON, and the frames one after the other.
 
 The header, `frametally-pack 1 <bytes of the index> <sha256 of the index>`, has one length, so one read of the
 beginning gives the index. Each frame has its sha256 there: a part that was cut short or changed is noticed.
@@ -50,7 +50,7 @@ class PackedFrame(msgspec.Struct, frozen=True):
 
 
 class PackIndex(msgspec.Struct, frozen=True):
-    """What is in a part of a pack.
+    """The contents of a part of a pack.
 
     Attributes:
         frames: By name.
@@ -77,7 +77,7 @@ def index_bytes(key: str, beginning: bytes) -> int:
     """Return how many bytes of a part its header and index take. Raises `PackDamaged`."""
     header = _HEADER.fullmatch(beginning[:HEADER_BYTES])
     if header is None:
-        raise PackDamaged(key, "it does not begin as a pack does")
+        raise PackDamaged(key, "it does not begin with the header of a pack")
     return HEADER_BYTES + int(header[1])
 
 
@@ -94,7 +94,7 @@ def check_frame(key: str, frame: PackedFrame, data: bytes) -> bytes:
     if len(data) < frame.bytes:
         raise PackDamaged(key, "it was cut short")
     if hashlib.sha256(data).hexdigest() != frame.sha256:
-        raise PackDamaged(key, "a frame has another sha256 than its index says")
+        raise PackDamaged(key, "the sha256 of a frame differs from the index")
     return data
 
 

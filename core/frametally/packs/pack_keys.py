@@ -1,4 +1,4 @@
-"""Where a frame's pack lies: beside the pictures of its source and day, named by its event time.
+"""The keys of packs: beside the pictures of a source and day, by event time.
 
 A pack is of a minute, or of two seconds: a camera writes those, so that its frames are soon announced. The
 first pack of a minute is both.

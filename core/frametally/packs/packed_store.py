@@ -1,4 +1,4 @@
-"""An object store whose frames may be in packs: you read a frame by its key, wherever it is."""
+"""An object store with frames in packs: you read a frame by its key, wherever it is."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ class PackedStore:
         return self.get(key)[first_byte:next_byte]
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Return what is known of the object or the frame; None if there is none."""
+        """Return the size, version and time of the object or frame; None if it does not exist."""
         info = self.plain.head(key)
         if info is None:
             with suppress(PackDamaged):
@@ -255,7 +255,7 @@ class PackedStore:
     def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
         """Return a URL of the object; see `ObjectStore.address`. Raises `ObjectMissing`: it is in a pack."""
         if self._find(key, within_s=_ABSENCE_S) is not None:
-            raise ObjectMissing(f"{key} is in a pack, which no link can name a part of")
+            raise ObjectMissing(f"{key} is in a pack, and a link cannot name a part of an object")
         return self.plain.address(key, ttl_s=ttl_s)
 
     def resumable(self, key: str, part_key: str) -> ResumableWrite:

@@ -1,4 +1,4 @@
-"""Moving stored pictures into packs: `frametally pack`."""
+"""`frametally pack`: moves stored pictures into packs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _END_OF_JPEG = b"\xff\xd9"
 
 
 class PackingReport(NamedTuple):
-    """What a packing moved.
+    """The result of a packing.
 
     Attributes:
         pictures: Pictures that are in a pack now, and no objects of their own any more.

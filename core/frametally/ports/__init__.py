@@ -1,1 +1,1 @@
-"""What an adapter must do, and the records that it takes and gives."""
+"""The ports: what an adapter must do, and its records."""

@@ -1,4 +1,4 @@
-"""What every kind of count index does alike: the checks, the catalogue, the pieces of a range, the answer.
+"""The shared part of every count index: checks, catalogue, pieces of a range, answers.
 
 An adapter gives one moment of itself, and what it has in one piece of a range, read by one stored step.
 """
@@ -93,13 +93,13 @@ def _of_one_moment(
 
 
 class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
-    """A count index that answers from one moment of what an adapter reads."""
+    """A count index that answers from one snapshot of an adapter's data."""
 
     _last_catalogue: CatalogueT | None = None
 
     @contextmanager
     def one_moment(self) -> Iterator[None]:
-        """Answer what is asked in the block from one moment; see `CountIndex.one_moment`."""
+        """Answer all queries in the block from one snapshot; see `CountIndex.one_moment`."""
         if self._current_reading() is not None:
             yield
             return
@@ -126,7 +126,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
 
     @_of_one_moment
     def series(self) -> list[Series]:
-        """Return what can be asked for; see `CountIndex.series`."""
+        """Return the existing series; see `CountIndex.series`."""
         with self._now() as now:
             return [*self._catalogue(now).of_pictures]
 
@@ -350,7 +350,7 @@ RunT = TypeVar("RunT")
 
 
 class BaseCatalogue(Generic[RunT]):
-    """What there is at one version; of that it notes what has been asked for.
+    """The contents at one version; it remembers those that were read.
 
     Attributes:
         version: As `CountIndex.version`.
@@ -377,7 +377,7 @@ class BaseCatalogue(Generic[RunT]):
 
 
 def counted_day(run: Run, published: int) -> CountedDay:
-    """Return what tells whether a run is up to date, and what it was counted with; see `CountedDay`."""
+    """Return the inputs for judging whether a run is up to date, and its settings; see `CountedDay`."""
     settings = msgspec.json.encode(run.settings).decode() if run.settings else ""
     return CountedDay(
         base_interval_s=run.interval_s,
@@ -391,7 +391,7 @@ def counted_day(run: Run, published: int) -> CountedDay:
 
 
 def outdated_numbers(runs: Iterable[tuple[int, Run]]) -> set[int]:
-    """Return the numbers of runs that no query reads, see `outdated`; each run stands behind its number."""
+    """Return the numbers of runs that no query reads, see `outdated`; each run has its number as key."""
     of_model: defaultdict[str, list[CountedDay]] = defaultdict(list)
     for published, run in runs:
         of_model[run.model].append(counted_day(run, published))

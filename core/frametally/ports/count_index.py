@@ -25,7 +25,7 @@ REPAIR = "frametally index --repair"
 
 
 class IndexDamaged(FrametallyError):
-    """What the index holds is not what was written to it: it is not answered from."""
+    """The contents of the index differ from its checksums: it does not answer from them."""
 
     def __init__(self, damage: str) -> None:
         """Name the day, and the sources where they are known."""
@@ -134,7 +134,7 @@ class CountedDay(NamedTuple):
 
 
 class CountQuery(NamedTuple):
-    """What is asked of a count index: one model, one stored base interval, a range, sources and labels.
+    """A query of a count index: one model, one stored base interval, a range, sources and labels.
 
     Attributes:
         base_interval_s: Which stored interval is read.
@@ -169,7 +169,7 @@ class CountQuery(NamedTuple):
 
     @property
     def series(self) -> Series:
-        """What is read."""
+        """The data to read."""
         return Series(self.model, self.base_interval_s)
 
     @property
@@ -179,7 +179,7 @@ class CountQuery(NamedTuple):
 
 
 class SourceSummary(NamedTuple):
-    """What is indexed of one source: distinct frames and event time of its first and last interval."""
+    """The indexed extent of one source: distinct frames and event time of its first and last interval."""
 
     source: str
     frames: int
@@ -188,7 +188,7 @@ class SourceSummary(NamedTuple):
 
 
 class IndexedEvidence(NamedTuple):
-    """An evidence frame and what it is evidence of."""
+    """An evidence frame, and its label and bar."""
 
     source: str
     label: str
@@ -197,7 +197,7 @@ class IndexedEvidence(NamedTuple):
 
 
 class CountIndex(Protocol):
-    """What every index adapter does. All methods may raise `Retryable` (the index is away for now).
+    """The interface of every index adapter. All methods may raise `Retryable` (the index is unavailable).
 
     What reads, and finds that what it has read is not as it was written, raises `IndexDamaged`.
     Under a `time_limit` a query that takes longer is ended with `TookTooLong`.
@@ -224,7 +224,7 @@ class CountIndex(Protocol):
         """
 
     def remove_damaged(self) -> list[str]:
-        """Take out the entries of runs that are not as they were written, and what no entry names.
+        """Remove damaged entries of runs, and entries that belong to no run.
 
         Returns:
             What was taken out, a line each.
@@ -236,7 +236,7 @@ class CountIndex(Protocol):
     def differing_sources(
         self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
     ) -> list[str]:
-        """Return the sources of which `run`, a current one, has not what `publish` would write, sorted."""
+        """Return the sources whose data of `run`, a current one, differs from that of `publish`, sorted."""
 
     def current_runs(self) -> list[Run]:
         """Return the runs that queries read, by model, interval and day."""
@@ -252,10 +252,10 @@ class CountIndex(Protocol):
         """Answer all that is asked in the block from one state of the index, by one transaction."""
 
     def version(self) -> str:
-        """Return text that every publication changes: what was read under the same one still holds."""
+        """Return a text that every publication changes: data read under the same text is still valid."""
 
     def series(self) -> list[Series]:
-        """Return what can be asked for: the newest published model first, in it the coarsest interval.
+        """Return the existing series: the newest published model first, in it the coarsest interval.
 
         Series of places (`rules.places`) are not models and not among them. A caller that knows
         them passes their names: `counted_days` says which base intervals they have.

@@ -1,4 +1,4 @@
-"""What every count index refuses to be asked, and which of its intervals are up to date.
+"""The queries that every count index refuses, and its intervals that are up to date.
 
 The page and its users get the same bounds and the same words, whichever index answers.
 """
@@ -55,7 +55,7 @@ def check_names(query: CountQuery) -> None:
 
 
 def outdated(days: Iterable[CountedDay]) -> set[CountedDay]:
-    """Return those of a model's days whose footage is not what it was when the day was counted last.
+    """Return those of a model's days whose footage has changed since the last count.
 
     Nobody reads them: after `frametally retime`, say, they have as many frames as before at other times.
     """

@@ -39,7 +39,7 @@ class LeaseLost(FrametallyError):
 
 
 class GroupCallbacks(TypedDict):
-    """What a consumer calls inside `poll` when its partitions change; both may call `seek` and `commit`.
+    """The callbacks of a consumer in `poll` for changed partitions; both may call `seek` and `commit`.
 
     `on_revoked` also runs for partitions that were already lost to another member.
     """
@@ -121,7 +121,7 @@ class ConsumedLog(Protocol):
 
 
 class FrameLog(ConsumedLog, Protocol):
-    """What every log adapter does.
+    """The interface of every log adapter.
 
     All methods may raise `Retryable` (the log is away for now), those that name a topic `NoSuchTopic`.
     """

@@ -1,4 +1,4 @@
-"""The ledger port: what the object store holds, cached, so that the books cost what is new.
+"""The ledger port: the contents of the object store, cached, so that only new objects take time.
 
 Nothing in it is of its own: `refresh` reads what is new in the store, and a ledger that is lost or deleted is
 filled again from the store alone. All figures are distinct frames, by the rules of `once` and `tombstones`.
@@ -15,14 +15,14 @@ from frametally.undo_records import Tombstone
 
 
 class Refreshed(NamedTuple):
-    """What a refresh found: objects taken in because they are new or changed, and those that are gone."""
+    """The result of a refresh: new, changed and removed objects."""
 
     taken: int
     gone: int
 
 
 class FrameTally(NamedTuple):
-    """Distinct frames of one source and one medium (what its frames carry) in one model's segments.
+    """Distinct frames of one source and one medium (its name in frames) in one model's segments.
 
     Attributes:
         source: Slug of the source.
@@ -38,7 +38,7 @@ class FrameTally(NamedTuple):
 
 
 class ChainLink(NamedTuple):
-    """What segments say of their partition: one, or some that follow each other without a loss.
+    """The place of segments in their partition: one, or several that follow each other without a gap.
 
     `key` is the first's.
     """
@@ -99,12 +99,12 @@ class Extent(NamedTuple):
 
 
 class Ledger(Protocol):
-    """What every ledger adapter does. All methods may raise `Retryable` (the ledger is away for now)."""
+    """The interface of every ledger adapter. All methods may raise `Retryable` (it is unavailable)."""
 
     url: str
 
     def refresh(self, store: ObjectStore, progress: Progress) -> Refreshed:
-        """Take in what is new or changed in the store, and forget what is gone.
+        """Read new and changed objects of the store, and forget removed ones.
 
         Doing so again changes nothing; two processes may do so at once.
 

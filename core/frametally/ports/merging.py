@@ -1,4 +1,4 @@
-"""What parts of a bar add up to: counts are summed, the peak is the largest, unknown objects stay unknown."""
+"""Adds up parts of a bar: sums counts, keeps the largest peak, and leaves unknown objects unknown."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _both_bars(first: Bucket, second: Bucket) -> Bucket:
 
 
 def add_coverage(first: CoverageBucket, second: CoverageBucket) -> CoverageBucket:
-    """Add up what was filmed in two parts; the start and the source are those of the first."""
+    """Add up the coverage of two parts; the start and the source are those of the first."""
     return first._replace(
         frames=first.frames + second.frames,
         slowest_fps=slowest_or_unknown(first.slowest_fps, second.slowest_fps),

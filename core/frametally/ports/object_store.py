@@ -20,7 +20,7 @@ PIECE_BYTES = 8 * 2**20
 
 
 class NoRoom(Misconfigured):
-    """The disk, or the quota, is full: what was taken in before stays, and can be gone on with."""
+    """The disk, or the quota, is full: the bytes received before stay, and the write can be resumed."""
 
 
 class ResumableWrite(Protocol):
@@ -65,7 +65,7 @@ class ResumableWrite(Protocol):
         """
 
     def abort(self) -> None:
-        """Remove what was taken in, if there is any; the object under `key`, if there is one, stays."""
+        """Remove the received bytes, if there are any; an existing object under `key` stays."""
 
 
 class ObjectMissing(FrametallyError):
@@ -90,7 +90,7 @@ class ObjectInfo(NamedTuple):
 
 
 class ObjectStore(Protocol):
-    """What every store adapter does. All methods may raise `Retryable` (the store is away for now)."""
+    """The interface of every store adapter. All methods may raise `Retryable` (the store is unavailable)."""
 
     url: str
 
@@ -115,7 +115,7 @@ class ObjectStore(Protocol):
         """Return bytes `first_byte` to `next_byte` (exclusive, cut at the end). Raises `ObjectMissing`."""
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Return what is known of the object; None if there is none."""
+        """Return the object's size, version and time; None if it does not exist."""
 
     def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         """Yield every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
@@ -162,7 +162,7 @@ class ObjectStore(Protocol):
 
 
 def change_alone(store: ObjectStore, key: str, make: Change) -> bytes | None:
-    """Do what `ObjectStore.change` does, where nobody else changes the object meanwhile."""
+    """Do the work of `ObjectStore.change`, if nobody else changes the object at the same time."""
     try:
         before = store.get(key)
     except ObjectMissing:

@@ -1,4 +1,4 @@
-"""Pre-rolled steps: a range of event time, read by as few and as long stored steps as it allows.
+"""Pre-aggregated steps: reads a range of event time with as few and as long stored steps as possible.
 
 A count index may keep sums of longer steps beside its base intervals. A step serves a query if it divides the
 bars and their offset; the ends of the range, where a step would reach beyond it, are read by shorter ones.

@@ -1,4 +1,4 @@
-"""What a process needs to live through faults: patience, time limits, periods, reports.
+"""Helps a process survive faults: patience, time limits, periods, reports.
 
 Standard library only: the job's zip carries this folder.
 """

@@ -1,6 +1,4 @@
-"""Where cameras, and what alerts are sent to, may be: one rule for what is typed, what a name means now, and
-where answers redirect to.
-"""  # noqa: D205 - one sentence
+"""The allowed addresses of cameras and alert channels: one rule for typed, resolved and redirected ones."""
 
 from __future__ import annotations
 
@@ -65,7 +63,7 @@ class AddressRefused(Poison):
 
 
 class CameraAddress(NamedTuple):
-    """What an address says.
+    """The parts of an address.
 
     Attributes:
         scheme: One of `PORTS`; empty: a device of this machine.

@@ -1,4 +1,4 @@
-"""How an archive's files stand while they are produced: told by the producer, shown by the command line."""
+"""The progress of an archive's files while they are produced, for the command line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Standing(NamedTuple):
-    """How things stand, in files and in the bytes of those files.
+    """The progress, in files and in the bytes of those files.
 
     Attributes:
         files_total: Files to go through.

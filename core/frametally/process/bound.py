@@ -1,4 +1,4 @@
-"""Becomes the program that it is given, and has the kernel end that once the thread that started it is gone.
+"""Becomes the given program, and has the kernel end it when the thread that started it ends.
 
 It is run as a file, before anything of ours is imported: it must cost next to nothing.
 """

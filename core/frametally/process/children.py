@@ -1,4 +1,4 @@
-"""A family: commands that run as one, each in a process of its own, looked after and ended together."""
+"""A family of commands that runs as one: each has a process, is watched, and ends with the others."""
 
 from __future__ import annotations
 
@@ -143,12 +143,12 @@ class _Child:
         self._tell(self._member.name, f"{_how_it_ended(code)}: frametally starts it again in {pause_s:.1f} s")
 
     def stop(self) -> None:
-        """Tell it to finish what is in hand and end."""
+        """Ask it to finish its current work and end."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
 
     def has_stopped(self) -> bool:
-        """Tell whether it has ended, told to; that alone does not count as a failure."""
+        """Return whether it has ended on request; that alone does not count as a failure."""
         if self._process is None:
             return True
         code = self._process.poll()

@@ -1,4 +1,4 @@
-"""Python's search for garbage, which many new objects at once would make most of the work."""
+"""Pauses Python's garbage collection, which takes most of the time when a process makes many objects."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MANY_OBJECTS = 100_000
 
 @contextmanager
 def rare_collection() -> Iterator[None]:
-    """Search for garbage only where so many more objects live: what is read and counted has no cycles."""
+    """Collect garbage less often: the objects of reading and counting have no cycles."""
     before = gc.get_threshold()
     gc.set_threshold(_MANY_OBJECTS, *before[1:])
     try:

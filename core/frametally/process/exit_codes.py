@@ -1,4 +1,4 @@
-"""The exit codes that every command shares; README.md lists them.
+"""The exit codes of every command; docs/commands.md lists them.
 
 Python ends with 1 on an uncaught error. No command means anything else by 1, so a scheduler never takes
 a crash for finished work.

@@ -1,4 +1,4 @@
-"""Bounds of what this process may take: a fault within them befalls it alone."""
+"""Limits on the resources of this process, so that a fault in it does not affect others."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def allow(resource_id: int, least: int) -> None:
 
 
 def address_space_bytes() -> int | None:
-    """Return what this process has taken; None where the system does not tell."""
+    """Return the memory of this process; None if the system does not report it."""
     try:
         return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     except OSError:

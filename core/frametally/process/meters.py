@@ -1,4 +1,4 @@
-"""What a process has done and how long it took: sums that only grow, shown by `frametally.telemetry`.
+"""What a process has done and how long it took, as growing sums; `frametally.telemetry` shows them.
 
 A child process writes its sums into the folder that its parent names in its environment, so that one place
 shows those of a whole family. Measuring costs a lock and some additions; it never fails and never waits.

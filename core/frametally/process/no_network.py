@@ -1,4 +1,4 @@
-"""Takes the network from this process for good: what decodes hostile bytes has nobody to talk to.
+"""Takes the network from this process permanently, because it decodes hostile bytes.
 
 A filter of the kernel (seccomp) answers EACCES to `socket` for every family but that of sockets within the
 machine's own files. It needs no right and no namespace, so that it holds in a container, too.

@@ -1,4 +1,4 @@
-"""Work that is done again and again: how often, and until when. Rounds never overlap."""
+"""Repeats work: how often, and until when. Rounds never overlap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stages tell people: progress while they work, and what they skipped."""
+"""Reports of stages for people: progress, and skipped inputs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Progress(Protocol):
     """Where a stage reports to while it works; the command line draws bars from it."""
 
     def update(self, done: int, total: int | None, note: str = "") -> None:
-        """Show that `done` of `total` (None: not known) units are done; `note` names what is at hand."""
+        """Show that `done` of `total` (None: not known) units are done; `note` names the current one."""
 
     def say(self, line: str) -> None:
         """Show one line that a person should read, now."""

@@ -1,4 +1,4 @@
-"""Trying again what the outside world refuses for now: growing pauses with jitter, a word once a minute."""
+"""Retries after temporary refusals: growing pauses with jitter, and one message a minute."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def a_few_times(action: Callable[[], T], *, tries: int = 8) -> T:
 
 
 class Patience:
-    """Waits for what is away, for ever, until it is asked to stop; the threads of a process may share it."""
+    """Waits for unavailable servers, without end, until asked to stop; threads may share it."""
 
     def __init__(self, say: Callable[[str], None], should_stop: Callable[[], bool]) -> None:
         """Lines go to `say`; once `should_stop()`, nothing is waited for any more."""

@@ -1,4 +1,4 @@
-"""How long the caller is ready to wait: set around a query, kept by the adapters that run it."""
+"""The time that a caller is ready to wait, set around a query; adapters keep it."""
 
 from __future__ import annotations
 

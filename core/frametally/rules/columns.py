@@ -1,4 +1,4 @@
-"""Whole numbers as columns in one file, which numpy takes as they are: the form of paths and of flows.
+"""Whole numbers as columns in one file, which numpy reads without a copy: the form of paths and flows.
 
 The first line is JSON: what the file is of, and name, type and length of each column in their order. Then
 come the columns, little-endian whole numbers of the smallest type that holds all of them. Types are those of
@@ -23,7 +23,7 @@ _IS_SWAPPED = sys.byteorder == "big"
 
 
 def encode_columns(about: Mapping[str, Any], columns: Mapping[str, Sequence[int]]) -> bytes:
-    """Return a file's bytes: what it is about, as JSON, and its columns in their order.
+    """Return a file's bytes: its subject, as JSON, and its columns in their order.
 
     Raises:
         ValueError: No type holds all values of a column.
@@ -42,7 +42,7 @@ def encode_columns(about: Mapping[str, Any], columns: Mapping[str, Sequence[int]
 
 
 def decode_columns(data: bytes, kind: str) -> tuple[dict[str, Any], dict[str, array[int]]]:
-    """Read such a file: what it is about, and its columns by name.
+    """Read such a file: its subject, and its columns by name.
 
     Args:
         data: The file's bytes.

@@ -1,4 +1,4 @@
-"""Which boxes count: the one rule of the counting job, of its tracks, and of the proof of a bar."""
+"""The boxes that count: one rule for the counting job, its tracks, and the proof of a bar."""
 
 from __future__ import annotations
 

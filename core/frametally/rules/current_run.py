@@ -1,4 +1,4 @@
-"""Which of a day's runs is current: readers and publishers of runs ask here."""
+"""Finds the current run of a day, for readers and publishers."""
 
 from __future__ import annotations
 

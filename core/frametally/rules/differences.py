@@ -1,4 +1,4 @@
-"""Where two sides differ: bar by bar, in what both have seen, those first that are most apart."""
+"""Where two sides differ: bar by bar, over what both have seen, largest differences first."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class ComparedSide(Protocol[BarT, _MeasuredT_co]):
 
     @property
     def counts(self) -> Collection[tuple[BarT, str]]:
-        """Bars and labels; of a label without one there was nothing in what was seen."""
+        """Bars and labels; a missing label has a count of zero in the bars that were seen."""
 
     def measured(self, bar: BarT, label: str) -> _MeasuredT_co:
-        """Return what was found of a label in a bar that was seen, if it is nothing."""
+        """Return the count of a label in a bar that was seen, if it is zero."""
 
 
 class Pair(NamedTuple, Generic[BarT, MeasuredT]):
@@ -38,7 +38,7 @@ class Pair(NamedTuple, Generic[BarT, MeasuredT]):
 
 
 def pairs(a: ComparedSide[BarT, MeasuredT], b: ComparedSide[BarT, MeasuredT]) -> list[Pair[BarT, MeasuredT]]:
-    """Return what a side has found, in bars that both have seen: others are gaps, and no differences."""
+    """Return one side's counts in bars that both sides have seen: others are gaps, not differences."""
     common_bars = {*a.coverage} & {*b.coverage}
     return [
         Pair(bar, label, a.measured(bar, label), b.measured(bar, label))

@@ -1,4 +1,4 @@
-"""Which frames stand as evidence beside a count."""
+"""Chooses the frames that are evidence of a count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When there was footage, as far as frames tell: the one rule for the job and for charts by the second.
+"""When there was footage, by its frames: one rule for the job and for charts by the second.
 
 Standard library only.
 """

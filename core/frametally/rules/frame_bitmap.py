@@ -1,4 +1,4 @@
-"""The set of a video's frames that were announced, as a manifest holds it."""
+"""The set of a video's announced frames, as stored in its manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When unique objects are known: the one rule for the job, charts, totals, exports and comparisons.
+"""When unique objects are known: one rule for the job, charts, totals, exports and comparisons.
 
 Objects are null, never 0, where they could not be measured: what is too slow to follow is not absent, and
 neither is what is seen too weakly. Standard library only.

@@ -1,4 +1,4 @@
-"""A frame is counted once: the one rule for lines that speak of the same frame.
+"""Counts a frame once: the one rule for several lines about the same frame.
 
 Segments make duplicates rare (a producer that dies between announcing and noting it announces again); this
 rule makes them harmless. The counting job, the status, the evidence and whatever else reads segments all

@@ -1,4 +1,4 @@
-"""Each moment of a source counts once: the one rule for media of a source whose times overlap.
+"""Counts each moment of a source once: the one rule for media of a source that overlap in time.
 
 A video covers the time of its runs: from the first to the last of frames that are no more than a minute
 apart. So one with a hole of hours, or whose clock jumps by a century, covers what it has filmed and no more.
@@ -129,7 +129,7 @@ class _OwnedTime:
         self._owned: list[tuple[int, int, str]] = []
 
     def take(self, medium: MediumTime, from_ms: int, to_ms: int) -> list[Overlap]:
-        """Give `[from_ms, to_ms)` to a medium, except what others have: that is returned."""
+        """Give `[from_ms, to_ms)` to a medium, except the ranges of other media, which it returns."""
         index = bisect_right(self._begins, from_ms)
         if index and self._owned[index - 1][1] > from_ms:
             index -= 1

@@ -1,4 +1,4 @@
-"""The paths of one day's tracks of one source, as columns: a file that a line is counted over in a moment.
+"""The paths of a day's tracks of one source, as columns, so that a line can be counted in an instant.
 
 `rules.columns` has the file's form.
 

@@ -1,4 +1,4 @@
-"""Places: where in a source's picture something is counted. In their series they stand where sources do.
+"""Places in a source's picture where objects are counted. In their series, they take the role of sources.
 
 The series `<model>~flows` (crossings, movements, zones' comings and goings, from tracks) has these places:
 

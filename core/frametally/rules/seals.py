@@ -1,4 +1,4 @@
-"""Checksums at rest: a bit that flips in what is stored is noticed by the reader, and never counted.
+"""Checksums of stored data: a reader notices a flipped bit and does not count it.
 
 A sealed JSON object has as its last field `seal`: the CRC-32, as 8 hex digits, of all bytes before its comma.
 """

@@ -1,4 +1,4 @@
-"""What the counting job would make of one segment, which its header carries: the job need not read its lines.
+"""The counts of one segment in its header, so that the counting job need not read its lines.
 
 A cell is `[interval_start_ms, frames, repeats, folder, labels]`: the distinct frames, the lines that repeated
 one, the folder of the pictures, and by label the boxes and the `[boxes, file name]` of the frames that show
@@ -27,7 +27,7 @@ Hit = tuple[int, int, str]
 
 
 class BoxedFrame(Protocol):
-    """What is counted of a frame."""
+    """The counts of a frame."""
 
     @property
     def image_path(self) -> str: ...  # noqa: D102
@@ -47,7 +47,7 @@ class SegmentCounting(NamedTuple):
     min_side: int
 
     def header_fields(self, sources: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what a header says, with `sources` as `count_source` gives them."""
+        """Return the contents of a header, with `sources` as `count_source` gives them."""
         return {"counting_version": COUNTING_VERSION, **self._asdict(), "sources": sources}
 
 

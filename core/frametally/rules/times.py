@@ -40,7 +40,7 @@ def iso_moment_ms(text: str, zone: datetime.tzinfo) -> int:
 
 
 def event_bound_ms(time_ms: int) -> int:
-    """Return the end of a range as what it leaves of the event times: moved into `[FIRST_MS, NEXT_MS]`.
+    """Return the end of a range, moved into `[FIRST_MS, NEXT_MS]`.
 
     Raises:
         ValueError: It lies outside the years 1 to 9999, as seconds or microseconds would.

@@ -1,4 +1,4 @@
-"""What is forgotten: the one rule by which a frame's line counts no longer.
+"""Forgotten footage: the one rule that stops a frame's line from counting.
 
 A tombstone names one revision of one medium, with or without a range of event time. Frames carry the medium
 that they came from, so what is forgotten stays forgotten, also where it is detected later from the log; a
@@ -46,7 +46,7 @@ def merged(ranges: Iterable[Range]) -> list[Range]:
 
 
 def without(span: tuple[int, int], ranges: Iterable[Range]) -> list[tuple[int, int]]:
-    """Return what is left of `[from_ms, to_ms)` without some ranges, in order."""
+    """Return the rest of `[from_ms, to_ms)` without some ranges, in order."""
     from_ms, to_ms = span
     left = []
     for gone_from, gone_to in merged(ranges):

@@ -1,4 +1,4 @@
-"""Parts of the week: some hours of some weekdays, and nothing of the others.
+"""Parts of the week: chosen hours of chosen weekdays.
 
 They are `(from_ms, to_ms)` since Monday 00:00, in order, apart from each other and within one week. None at
 all stands for the whole week. An index is asked by the week of UTC: local time is moved there.

@@ -1,1 +1,1 @@
-"""Segments of detections, and the rules by which a partition's segments are one chain."""
+"""Segments of detections, and the rules that make a partition's segments one chain."""

@@ -1,4 +1,4 @@
-"""The chain of a partition's segments: from 0 on, without gap or overlap, whichever process writes or dies.
+"""The chain of a partition's segments: from 0 on, without gaps or overlaps, whichever process writes or dies.
 
 Each worker keeps to these rules for every partition that it is assigned:
 

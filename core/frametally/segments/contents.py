@@ -1,4 +1,4 @@
-"""Segments: what a consumer writes for a run of messages, and how anyone reads one.
+"""Segments: written by consumers for a run of messages, and read by everyone else.
 
 A segment is JSON Lines: its header, the frame lines, the dead letters (see `records.SegmentHeader`). It is
 written whole, once, and never changed; `chain.py` has the order in which a partition's segments are put.
@@ -30,7 +30,7 @@ class CutShort(Retryable):
 
 
 class RangeReader(Protocol):
-    """What of an object store it takes to read lines of a segment."""
+    """The methods of an object store that are necessary to read lines of a segment."""
 
     def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
         """Return bytes `first_byte` to before `next_byte` of an object."""

@@ -1,4 +1,4 @@
-"""Dead letters: what consumers set aside, which ones are settled, and how to fix them.
+"""Dead letters: frames that consumers set aside, the settled ones, and how to fix the others.
 
 A segment holds a dead letter for good. It is settled when its frame was detected later, or when a
 person dropped it (an object under `dead-letters/dropped/`). Announcing its message again is all that mending
@@ -58,7 +58,7 @@ _CAUSE_OF_STAGE: dict[Stage, Cause] = {
 
 
 class Entry(NamedTuple):
-    """A dead letter, the key and the header of the segment that holds it, and how things stand with it.
+    """A dead letter, the key and the header of its segment, and its state.
 
     Attributes:
         id: 12 hex, the same for ever.
@@ -78,7 +78,7 @@ class Entry(NamedTuple):
 
 
 class Replayed(NamedTuple):
-    """What a replay did: dead letters whose messages were announced again, and those that still cannot be."""
+    """The result of a replay: dead letters whose messages were announced again, and the others."""
 
     announced: list[Entry]
     skipped: list[Skipped]
@@ -87,7 +87,7 @@ class Replayed(NamedTuple):
 def as_dead_letter(
     *, offset: int, message: bytes, frame: FrameAnnouncement | None, error: BadFrame
 ) -> DeadLetter:
-    """Make the dead letter that a message becomes; `frame` is what it announced, if anything."""
+    """Make the dead letter of a message; `frame` is the announced frame, if any."""
     return DeadLetter(
         offset=offset,
         message=message,

@@ -1,4 +1,4 @@
-"""Announce stored frames again, for one model, on a topic of its own.
+"""Announces stored frames again for one model, on a separate topic.
 
 Each model has a consumer group of its own, so it sees every frame that the log still holds. Frames whose
 messages are gone from the log are still in the store: they are announced here, and a consumer of that model

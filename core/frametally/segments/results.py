@@ -1,4 +1,4 @@
-"""Results of a frame, sent at once: how they are written to the log for those who watch.
+"""Results of a frame for viewers, written to the log at once.
 
 The bytes are those of the frame's line in its segment, whichever process sends them: the consumer that has
 just detected the frame, or a stream that shows what was detected before.
@@ -16,7 +16,7 @@ RESULTS_KEEP_S = 60.0
 
 
 def make_results_topic(log: FrameLog, settings: Settings) -> None:
-    """Make the topic of results, if it is not there; this `log` removes what is old on it.
+    """Create the topic of results if it is missing; this `log` removes old results from it.
 
     Raises:
         Misconfigured: No right to do it.

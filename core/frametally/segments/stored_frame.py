@@ -1,4 +1,4 @@
-"""From an announcement to its picture, checked at every step; what fails is set aside as a dead letter.
+"""Loads the picture of an announcement, and checks every step; a failure makes a dead letter.
 
 The consumer reads frames through this, and so does the check whether a dead letter's cause is mended.
 """

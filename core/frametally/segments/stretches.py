@@ -1,4 +1,4 @@
-"""Which segments a reader knows, in few words: the stretches in which one begins where another ends.
+"""The segments that a reader knows, as a few stretches of segments that follow each other.
 
 A partition's segments are one chain, so that a stretch tells of a million of them by the keys of its first
 and its last. A segment in no stretch is new: it is before the first, after the last, or fills a gap.
@@ -38,7 +38,7 @@ class SegmentStretch(NamedTuple):
 
 
 class Stretches:
-    """The stretches of partitions; a partition is what a segment's key says before its offset."""
+    """The stretches of partitions; a partition is the part of a segment's key before its offset."""
 
     def __init__(self, stretches: Iterable[SegmentStretch] = ()) -> None:
         """Take stretches that do not touch, in any order."""
@@ -97,14 +97,14 @@ class Stretches:
         return True
 
     def replace(self, partition: str, segments: Iterable[SegmentStretch]) -> None:
-        """Take these segments instead of what there is of a partition."""
+        """Replace the segments of a partition with these."""
         self._stretches.pop(partition, None)
         for segment in sorted(segments):
             self.add(segment)
 
 
 def partition_of(key: str) -> str:
-    """Return what the keys of a partition's segments have in common."""
+    """Return the common part of the keys of a partition's segments."""
     return key.rpartition("-")[0]
 
 
@@ -114,7 +114,7 @@ def first_offset_of(key: str) -> int:
 
 
 def lists_all(segments: int, listed_at_ms: int, now_ms: int) -> bool:
-    """Return whether all segments are to be listed, not new ones alone, given when that was done last.
+    """Return whether to list all segments, not only new ones, given the time of the last full list.
 
     Of many that is done once a day: it finds those that a person, or the store's retention, has removed or
     put again.

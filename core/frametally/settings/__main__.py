@@ -1,4 +1,4 @@
-"""`python -m frametally.settings` prints every setting as the table of `docs/settings.md`."""
+"""Prints every setting as the table of `docs/settings.md`: `python -m frametally.settings`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a port's URL must not carry: who we are there, by which secret, and whose certificates we trust.
+"""Keeps secrets out of the URLs of ports: settings have the secret and the trusted certificates.
 
 A URL is printed, logged and listed with the processes; a secret comes from the environment alone and is shown
 as asterisks wherever it is printed by mistake.
@@ -29,7 +29,7 @@ def hard_to_guess(secret: SecretStr) -> SecretStr:
 
 
 class TrustSettings(SettingsPart):
-    """Whose certificates are trusted, where a URL alone says that TLS is spoken."""
+    """The trusted certificates, if the URL alone chooses TLS."""
 
     ca_file: Path | None = Field(
         None,

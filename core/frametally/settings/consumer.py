@@ -1,4 +1,4 @@
-"""Settings of the consumer: the model, its input, what is a box, how large a segment grows."""
+"""Settings of the consumer: the model, its input, the boxes, and the size of a segment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings of the counting job: what counts, tracking, and the engines that run it."""
+"""Settings of the counting job: the boxes that count, tracking, and the engines."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class CountingSettings(SettingsPart):
     )
 
     def segment_counting(self) -> SegmentCounting:
-        """Return how the consumer counts what it writes, for the counting job."""
+        """Return the settings by which the consumer counts for the counting job."""
         boxes = self.counted_boxes()
         return SegmentCounting(self.interval_s, boxes.min_confidence, boxes.min_side)
 

@@ -1,4 +1,4 @@
-"""The folder that the embedded store, log and index lie in: which it is, and the demo's beside it."""
+"""The folder of the embedded store, log and index, and the demo's folder beside it."""
 
 from __future__ import annotations
 

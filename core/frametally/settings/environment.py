@@ -1,4 +1,4 @@
-"""Settings as environment variables, for a process of ours that is to have those of this one."""
+"""Settings as environment variables, for child processes with the same settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings as classes of fields: what a value from the environment is, and why one is refused."""
+"""Settings as classes of fields: parses a value from the environment, or explains its refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All settings of a process, and how they are loaded; the modules beside it have those of each stage.
+"""Loads all settings of a process; the modules beside it have those of each stage.
 
 A setting is read from the environment (`FRAMETALLY_<NAME>`), then from the component folder's `.env`, then
 from the current folder's; some have names of others beside (`other_names`). What names a program is not taken

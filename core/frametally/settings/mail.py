@@ -1,4 +1,4 @@
-"""Settings of mail: by which server, and to whom."""
+"""Settings of mail: its server and its recipients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of others for what has names of our own: a mail server, and who gets mail."""
+"""Settings under names that other tools use: a mail server, and the recipients of mail."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class OtherName(NamedTuple):
 
 
 def by_other_names(variables: Mapping[str, str], prefix: str) -> dict[str, OtherName]:
-    """Return the settings that only others' names set, by our name; what is set by ours wins.
+    """Return the settings that only other tools' names set, by our name; our names win.
 
     A server's address, name and password are one: a password is never sent to another server than it was
     set for.

@@ -1,4 +1,4 @@
-"""What the settings of plug-ins have in common."""
+"""The shared part of the settings of plug-ins."""
 
 from __future__ import annotations
 

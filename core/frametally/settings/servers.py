@@ -1,4 +1,4 @@
-"""Settings of the servers that a URL may name: who we are there, and what we trust."""
+"""Settings of the servers in URLs: users, passwords and trusted certificates."""
 
 from __future__ import annotations
 

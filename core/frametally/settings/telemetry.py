@@ -13,7 +13,7 @@ def _address_and_port(address: str) -> str:
 
 
 class TelemetrySettings(SettingsPart):
-    """The part of `Settings` about what a process tells of itself."""
+    """The part of `Settings` about metrics, lineage and traces."""
 
     metrics_address: str = Field(
         "",

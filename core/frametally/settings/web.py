@@ -85,7 +85,7 @@ class WebSettings(SettingsPart):
 
     @property
     def listens_to_itself(self) -> bool:
-        """Whether nobody but this machine can ask the dashboard anything."""
+        """Whether only this machine can ask the dashboard."""
         bound = self.web_host.strip("[]").lower()
         try:
             return bound == "localhost" or ipaddress.ip_address(bound).is_loopback
@@ -94,6 +94,6 @@ class WebSettings(SettingsPart):
 
     @property
     def roles_by_proxy(self) -> dict[str, str]:
-        """What those may do whom the proxy names, by name; `*`: all others."""
+        """The rights of people whom the proxy names, by name; `*`: all others."""
         pairs = (pair.strip().partition("=") for pair in self.proxy_roles.split(",") if pair.strip())
         return {name.lower(): role for name, _, role in pairs}

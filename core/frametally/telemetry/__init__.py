@@ -1,1 +1,1 @@
-"""What people and programs watch a process by: its metrics, and who asks for them."""
+"""Metrics of a process, and the programs that read them."""

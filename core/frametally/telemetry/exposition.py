@@ -1,4 +1,4 @@
-"""Figures as Prometheus reads them, by prometheus-client."""
+"""Figures in the format of Prometheus, by prometheus-client."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["Exposed", "Scraped", "counters", "gauge"]
 
 
 class Exposed(NamedTuple):
-    """An answer to who asks for metrics."""
+    """An answer with metrics."""
 
     body: bytes
     content_type: str

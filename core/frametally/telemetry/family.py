@@ -1,4 +1,4 @@
-"""The figures of a family of processes, added up: each has a file in one folder, and the dead are kept.
+"""The summed figures of a family of processes: each has a file in one folder, also after its end.
 
 The first process that shows figures makes the folder, and named to its children in the environment.
 """

@@ -1,4 +1,4 @@
-"""OpenLineage: each run of counting and of indexing, with what it read and what it made.
+"""OpenLineage events: each run of counting and of indexing, with its inputs and outputs.
 
 Events are as the OpenLineage specification 2-0-2 has them (https://openlineage.io/spec/2-0-2/OpenLineage.json).
 """
@@ -29,7 +29,7 @@ EventType = Literal["START", "COMPLETE", "FAIL"]
 
 
 class Dataset(NamedTuple):
-    """What a run reads or makes, as OpenLineage names it: where it is, and which there."""
+    """An input or output of a run, as OpenLineage names it: its namespace and its name."""
 
     namespace: str
     name: str
@@ -93,7 +93,7 @@ class LineageRun:
 
 @contextmanager
 def lineage_run(job: str, url: str, token: str = "") -> Iterator[LineageRun]:
-    """Tell of one run at `url`; where that is empty, nobody.
+    """Send events of one run to `url`; if it is empty, send nothing.
 
     Raises:
         Misconfigured: `url` is not an address.

@@ -1,4 +1,4 @@
-"""Sends what a process tells of itself to a receiver elsewhere: bounded, and never in the way."""
+"""Sends a process's events to a receiver elsewhere, with limits, and without delaying its work."""
 
 from __future__ import annotations
 

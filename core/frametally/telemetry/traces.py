@@ -33,7 +33,7 @@ class _Provider(Protocol):
     """What makes spans."""
 
     def span(self, ids: _Ids, name: str, began_ns: int, key: str, *, is_root: bool) -> None:
-        """Tell of a span that ends now."""
+        """Send a span that ends now."""
 
     def flush(self, within_s: float) -> None:
         """Send the waiting spans, but not for longer than that."""
@@ -49,7 +49,7 @@ class Traces:
         self._lock = threading.Lock()
 
     def begin(self, url: str) -> None:
-        """Tell of some frames at `url`, by OTLP over HTTP; empty: nowhere.
+        """Send traces of some frames to `url`, by OTLP over HTTP; empty: do not send any.
 
         `OTEL_TRACES_SAMPLER_ARG`, OpenTelemetry's own variable, is the share of frames, by default 0.01.
 
@@ -75,7 +75,7 @@ class Traces:
 
     @contextmanager
     def timed(self, key: str, name: str) -> Iterator[None]:
-        """Tell of what is done in this block, if it ends well."""
+        """Send a span for this block, if it ends without an exception."""
         began_ns = time.time_ns()
         yield
         self.tell(key, name, began_ns)

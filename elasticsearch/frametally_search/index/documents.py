@@ -1,4 +1,4 @@
-"""A run's records as documents: a row each of the base interval, what each day shows, and the packed steps.
+"""A run's records as documents: rows of the base interval, evidence of each day, and packed steps.
 
 A document's `_id` begins with the mark of the run that wrote it and is the same however often it is made, so
 that what is sent again adds nothing, and a reader names the documents of a run that it needs. With other kept
@@ -34,7 +34,7 @@ CURRENT = "current"
 
 
 class Document(NamedTuple):
-    """What is indexed, and by which `_id`."""
+    """A document and its `_id`."""
 
     id: str
     source: dict[str, Any]
@@ -88,7 +88,7 @@ def current_run(document: Mapping[str, Any]) -> Run:
 
 
 def cells_id(run: str, step_s: int) -> str:
-    """Return the `_id` of what is packed of a run by a step."""
+    """Return the `_id` of the packed cells of a run and step."""
     return _id(run, "cells", step_s)
 
 
@@ -143,7 +143,7 @@ def documents(
 
 
 def packed_in(document: Mapping[str, Any] | None) -> bytes | None:
-    """Return what a document of packed cells has; None where it is not as it was written."""
+    """Return the contents of a document of packed cells; None if they do not match their checksum."""
     with suppress(KeyError, TypeError, ValueError, zlib.error):
         return zlib.decompress(base64.b64decode((document or {})["packed"], validate=True))
     return None

@@ -61,7 +61,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 def publish(
     cluster: ElasticsearchCluster, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
 ) -> bool:
-    """Make `run` the current one, as `CountIndex.publish` says; if it raises, readers see what they saw."""
+    """Make `run` the current one, as in `CountIndex.publish`; if it raises, readers see the earlier run."""
     index = index_name(cluster.alias)
     current = _current(cluster, index, run)
     if not is_newer(run, current.run):

@@ -1,4 +1,4 @@
-"""What is asked of Elasticsearch: one moment of the index, its current runs, documents by their `_id`s."""
+"""Queries of Elasticsearch: a point in time, the current runs, and documents by their `_id`s."""
 
 from __future__ import annotations
 

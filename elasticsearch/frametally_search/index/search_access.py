@@ -1,4 +1,4 @@
-"""How Elasticsearch is reached, what its refusals mean, and the index there: names, mapping, rights.
+"""Connects to Elasticsearch and explains its refusals; names, mapping and rights of the index.
 
 What a person must mend (a name, a right, an index that is missing) is `Misconfigured`; what passes (a server
 that is away, too busy, out of disk) is `Retryable`; a document that it will never take is `Poison`.
@@ -83,7 +83,7 @@ class ElasticsearchCluster:
 
     @contextmanager
     def asked(self) -> Iterator[Elasticsearch]:
-        """Give the client, within the caller's time limit; what it raises is translated.
+        """Yield the client, within the caller's time limit; translates its exceptions.
 
         Raises:
             Misconfigured: The name, the password, a right or the index is wrong or missing.
@@ -107,7 +107,7 @@ class ElasticsearchCluster:
         self._client.close()
 
     def failure_of(self, status: int, reason: str) -> FrametallyError | None:
-        """Return what a refusal means by its status and reason; None if the document itself is wrong."""
+        """Return the explanation of a refusal by its status and reason; None if the document is wrong."""
         message = f"{self.name}: {reason}"
         if status == 401:
             return Misconfigured(f"{message}; correct FRAMETALLY_INDEX_USER and FRAMETALLY_INDEX_PASSWORD")
@@ -363,7 +363,7 @@ def _fields(client: Elasticsearch, cluster: ElasticsearchCluster) -> set[str] | 
 
 
 class IndexRights(NamedTuple):
-    """What a stage needs: Elasticsearch's privileges, on the cluster and on the index."""
+    """The needs of a stage: Elasticsearch's privileges, on the cluster and on the index."""
 
     on_cluster: tuple[str, ...] = ()
     on_index: tuple[str, ...] = ()
@@ -378,7 +378,7 @@ STAGES = {
 
 
 def missing_rights(cluster: ElasticsearchCluster, stage: str) -> list[str]:
-    """Return privileges that the stage needs and the user who is logged in lacks, in the order of `STAGES`.
+    """Return privileges that the stage needs and its user lacks, in the order of `STAGES`.
 
     Raises `Misconfigured`: the name or the password is refused; `Retryable`.
     """

@@ -64,7 +64,7 @@ class ElasticsearchIndex(DayIndex[Moment]):
         elasticsearch_publication.remove(self._cluster, run.model, run.interval_s, run.day)
 
     def remove_damaged(self) -> list[str]:
-        """Take out entries that are not as they were written; see `CountIndex.remove_damaged`."""
+        """Remove damaged entries; see `CountIndex.remove_damaged`."""
         return elasticsearch_publication.remove_damaged(self._cluster)
 
     def differing_sources(

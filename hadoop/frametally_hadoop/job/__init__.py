@@ -1,1 +1,1 @@
-"""The MapReduce job. Standard library and mrjob only: the job's zip carries this folder."""
+"""The MapReduce job. Standard library and mrjob only: the job's zip contains this folder."""

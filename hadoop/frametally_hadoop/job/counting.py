@@ -1,4 +1,4 @@
-"""The reduce side of the counting job: one group of frame lines in, counts and coverage out.
+"""The reduce side of the counting job: turns a group of frame lines into counts and coverage.
 
 Standard library only; integers only. Pairs that come out, keys as JSON arrays, values as JSON:
 

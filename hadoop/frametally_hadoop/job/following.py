@@ -1,4 +1,4 @@
-"""Which box continues which track: by overlap, the largest first. Standard library only.
+"""Finds the box that continues a track: by overlap, the largest first. Standard library only.
 
 Exact by construction: + - * / on Python's numbers give the same bits on every machine. (`sum` over floats
 does not: Python 3.12 changed it. Nor does `**`, which is the C library's.)
@@ -126,7 +126,7 @@ class Motion:
         self.p_velocity = velocity + _CHANGE_PER_S * seconds
 
     def correct(self, left: float, top: float, width: float, height: float) -> None:
-        """Take in what was measured now."""
+        """Update it with a measurement."""
         position, cross = self.p_position, self.p_cross
         innovation = position + _MEASURED
         gain, velocity_gain = position / innovation, cross / innovation

@@ -1,4 +1,4 @@
-"""Frame lines, decoded and checked as far as counting needs it.
+"""Decodes and checks frame lines, as far as counting needs it.
 
 With msgspec where it is installed, with the standard library where it is not: both accept and refuse the
 same lines and give the same values, so that a cluster without msgspec counts the same.
@@ -32,7 +32,7 @@ class BadLine(ValueError):
 
 
 class Frame(BoxedFrame, Protocol):
-    """What counting needs of a frame line."""
+    """The fields of a frame line that counting needs."""
 
     @property
     def width_px(self) -> int: ...  # noqa: D102

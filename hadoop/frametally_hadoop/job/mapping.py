@@ -1,4 +1,4 @@
-"""The map side of the counting job: segments in, raw frame lines grouped by interval out.
+"""The map side of the counting job: reads segments, and groups raw frame lines by interval.
 
 Standard library only. A task's input is manifest lines. Each is a split: one segment, or several with an
 `ENTRY_SEPARATOR` between them. A segment is its URL, then, each after a TAB and each optional, the days to
@@ -60,7 +60,7 @@ class FramesOfPart(NamedTuple):
 
 
 class PartWork(Protocol):
-    """What a task counts within parts, of the segment that a manifest's entry names."""
+    """The counts within parts for a task, of the segment in a manifest's entry."""
 
     @property
     def days(self) -> AbstractSet[int]:
@@ -75,10 +75,10 @@ class PartRules(Protocol):
 
     @property
     def series(self) -> str:
-        """What is counted within parts is this series of a model."""
+        """The counts within parts are this series of a model."""
 
     def parse_work(self, text: str) -> PartWork:
-        """Read what a manifest says of one segment."""
+        """Read a manifest's entry of one segment."""
 
     def count_at(self, parts: Any, time_ms: int) -> int:
         """Return how many of the parts of one source hold at an event time."""
@@ -86,7 +86,7 @@ class PartRules(Protocol):
     def narrowed(
         self, source: str, parts: Any, frames: Sequence[Frame], repeats: Sequence[Frame]
     ) -> Iterator[FramesOfPart]:
-        """Yield what each part has of a source's distinct frames, and of the lines that repeated one.
+        """Yield for each part the distinct frames of a source, and the lines that repeated one.
 
         `parts` are those of a key as JSON has them.
         """

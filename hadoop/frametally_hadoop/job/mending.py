@@ -1,4 +1,4 @@
-"""Tracks that broke are joined again; things that never move are recognised. Standard library only."""
+"""Joins broken tracks, and recognises objects that never move. Standard library only."""
 
 from __future__ import annotations
 

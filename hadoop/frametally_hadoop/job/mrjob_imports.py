@@ -1,4 +1,4 @@
-"""What mrjob's last release still asks of Python, while it is imported. Standard library only.
+"""Modules that mrjob's last release needs from Python during its import. Standard library only.
 
 mrjob 0.7.4 takes three small things from `distutils` and `pipes`, which Python has dropped. setuptools, where
 it is installed, replaces the first in every Python, and takes longer to import than all else that a task
@@ -17,7 +17,7 @@ from types import ModuleType
 
 
 def loose_version(text: str) -> list[int | str]:
-    """Split a version such as `3.3.6` into what it is compared by."""
+    """Split a version such as `3.3.6` into comparable numbers."""
     return [int(part) if part.isdigit() else part for part in re.findall(r"\d+|[a-z]+", text)]
 
 

@@ -1,4 +1,4 @@
-"""The settings that change counts, as they travel to the job's tasks. Standard library only."""
+"""The settings that change counts, in the form for the job's tasks. Standard library only."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class TrackParams(NamedTuple):
 
 
 def from_fields(fields: dict[str, Any]) -> TrackParams:
-    """Read a JSON object with the params' names; what it leaves out is as by default.
+    """Read a JSON object with the params' names; missing ones get their defaults.
 
     Raises `TypeError` for an unknown name, or a value of another type; `Misconfigured`: as `checked`.
     """
@@ -150,7 +150,7 @@ def label_thresholds(text: str) -> dict[str, int]:
 
 
 class CountParams(NamedTuple):
-    """What and how to count.
+    """The counts to make, and how to make them.
 
     Attributes:
         min_confidence: As `min_side` and `labels`, see `CountedBoxes`.

@@ -1,4 +1,4 @@
-"""Where an object stood while it was there, and how its track began and ended. Standard library only.
+"""The path of an object, and how its track began and ended. Standard library only.
 
 A path leaves out points between: along a straight line from point to point, in time and space, no foot
 point that is left out is further off than a part of its box's height. So whatever is asked of the path later
@@ -131,7 +131,7 @@ def _place(sighting: TrackedBox) -> tuple[int, int, int, int]:
 
 
 class TrackEdges(NamedTuple):
-    """What tells whether a track ended, or the footage did."""
+    """The data that decides whether a track ended, or the footage did."""
 
     stretches: Sequence[tuple[int, int]]
     gap_ms: int

@@ -1,4 +1,4 @@
-"""Compares a segment's lines with their checksums while they come. Standard library only."""
+"""Compares a segment's lines with their checksums as it reads them. Standard library only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CheckedPart(NamedTuple):
 
 
 class LineChecksums:
-    """The parts of one segment, of which the last reaches to its end."""
+    """The parts of one segment; the last part reaches to its end."""
 
     def __init__(self, name: str, parts: Iterable[CheckedPart]) -> None:
         """Expect these parts; errors call the segment `name`."""
@@ -49,7 +49,7 @@ class LineChecksums:
                 self._compare()
 
     def end(self) -> None:
-        """See to it that what is left is as it was stored. Raises `Poison`."""
+        """Check that the rest is as stored. Raises `Poison`."""
         while self._parts:
             self._compare()
 
@@ -72,7 +72,7 @@ _FIELDS_WITHOUT_SEAL = {
 
 
 class Header(NamedTuple):
-    """What counting needs of a segment's header: `times` are first and last captured_at_ms by source.
+    """The parts of a segment's header for counting: `times` are first and last captured_at_ms by source.
 
     `parts` are its sources' lines, then its dead letters, with their checksums; `lines_of` says how many
     lines each source has, in their order; `counts` are as `rules.segment_counts` has them.

@@ -1,4 +1,4 @@
-"""The same job by plain Hadoop Streaming: lines on standard input, lines on standard output, no mrjob.
+"""The same job as plain Hadoop Streaming, without mrjob: lines on standard input and output.
 
 Standard library only. Failures are one line on standard error and exit code 1, so that Hadoop retries.
 """

@@ -1,4 +1,4 @@
-"""The reduce side of tracking: the frames of one hour in, unique objects per interval and tracks out.
+"""The reduce side of tracking: turns an hour of frames into unique objects per interval and tracks.
 
 Standard library only. A unique object is a *visit*: who leaves and comes back is a new one. It is counted
 once, in the interval of its first counted box; if that lies before the hour, it belongs to an earlier hour.

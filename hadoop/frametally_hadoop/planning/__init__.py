@@ -1,1 +1,1 @@
-"""Which days need counting, and what it will take."""
+"""Finds the days to count, and estimates the time."""

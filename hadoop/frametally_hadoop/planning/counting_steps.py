@@ -1,4 +1,4 @@
-"""Which days an aggregation may count, and what plug-ins count beside whole pictures."""
+"""The days that an aggregation may count, and what plug-ins count beside whole pictures."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class DayToCount(NamedTuple):
 
 
 class PartDay(NamedTuple):
-    """What a day is counted from within parts of pictures; without any it is to show none.
+    """The inputs of a day within parts of pictures; without any, the day shows no counts.
 
     Attributes:
         notes: Of segments with footage of sources that have parts then.
@@ -81,7 +81,7 @@ class PartDay(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class StepReport:
-    """What a step counted."""
+    """The result of a step."""
 
     name: str
     runs: list[Run] = field(default_factory=list)
@@ -106,7 +106,7 @@ class PictureParts(Protocol):
         """Return the days that have parts, and those that had some, by the key of their series."""
 
     def work(self, days: Mapping[str, AbstractSet[int]], notes: Iterable[SegmentNote]) -> dict[str, str]:
-        """Return by segment key what its tasks read as `PartWork`; `days` are its stale days within parts."""
+        """Return the `PartWork` of a step's tasks by segment key; `days` are its stale days within parts."""
 
 
 class CountingStep(Protocol):
@@ -118,7 +118,7 @@ class CountingStep(Protocol):
     def days_to_count(
         self, *, store: ObjectStore, interval_s: int, manifests: ManifestReader, selection: DaySelection
     ) -> tuple[list[DayToCount], list[Skipped]]:
-        """Return the days that `count` would count as things are now, and what cannot be used."""
+        """Return the days that `count` would count now, and the data that cannot be used."""
 
     def count(
         self,
@@ -130,7 +130,7 @@ class CountingStep(Protocol):
         selection: DaySelection,
         manifests: ManifestReader,
     ) -> StepReport:
-        """Count from the tracks of runs that stand now. Raises as `driver.aggregate`."""
+        """Count from the tracks of current runs. Raises as `driver.aggregate`."""
 
 
 def counting_steps() -> tuple[CountingStep, ...]:

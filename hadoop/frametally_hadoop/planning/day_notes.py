@@ -1,4 +1,4 @@
-"""The notes of the segments that one day is counted from, which planning reads only where it has to."""
+"""The notes of the segments of one day; planning reads them only when it needs them."""
 
 from __future__ import annotations
 

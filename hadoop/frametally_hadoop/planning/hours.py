@@ -1,4 +1,4 @@
-"""Which hours of a day are counted again: those that segments, settings or corrections have changed.
+"""Finds the hours of a day to count again: those that segments, settings or corrections have changed.
 
 The unit is one source's UTC hour, as tracks are followed by it. Its identity is what its lines depend on: the
 settings, each segment with frames of it or of its margin with the checksum of the source's lines, and what
@@ -33,7 +33,7 @@ SourceHour = tuple[str, int]
 
 
 class HourInputs(NamedTuple):
-    """What the hours of one day are counted from; `zones` are those of a day within parts of pictures."""
+    """The inputs of the hours of one day; `zones` are those of a day within parts of pictures."""
 
     key: DayKey
     params: CountParams
@@ -61,7 +61,7 @@ class HourInputs(NamedTuple):
         return 0 if self.params.tracking is None else MARGIN_MS
 
     def identities(self, but_of: Collection[str] = ()) -> dict[SourceHour, str]:
-        """Return 16 hex of what each hour is counted from, of hours that have checksums.
+        """Return 16 hex digits of the inputs of each hour, for hours that have checksums.
 
         Hours of segments in `but_of`, of which lines were set aside, have none; nor has any hour where
         intervals reach over its end.
@@ -127,7 +127,7 @@ def unchanged_hours(
 
 
 class HoursToRead(NamedTuple):
-    """What is read of one segment, as a manifest says it.
+    """The parts of one segment to read, from its entry in a manifest.
 
     Attributes:
         days: Days of whole pictures, as whole days since 1970.
@@ -146,7 +146,7 @@ class HoursToRead(NamedTuple):
 def hours_to_read(
     days: Iterable[tuple[HourInputs, Collection[SourceHour]]],
 ) -> dict[str, HoursToRead]:
-    """Return by segment key what is read of it, for days and their hours that are kept; sorted.
+    """Return the parts to read by segment key, for days with kept hours; sorted.
 
     A segment of which all is kept is not read.
     """

@@ -1,4 +1,4 @@
-"""Keeps the notes of a store's segments by day, so that planning reads new segments and stale days alone.
+"""Stores notes of segments by day, so that planning reads only new segments and stale days.
 
 They are in `<data_dir>/segments-<8 hex of the store's address>.sqlite`. Without it, or where it is damaged,
 frametally reads the headers of all segments once more.
@@ -66,7 +66,7 @@ class MissingSegments(NamedTuple):
 
 
 class SegmentNotes:
-    """The notes of one store's segments, on one machine. What it returns of days is read as it is used."""
+    """The notes of one store's segments, on one machine. It reads the notes of a day when they are used."""
 
     def __init__(self, data_dir: Path, store_url: str) -> None:
         """Read nothing yet. What is noted of a store in memory is gone with its process, as the store is."""
@@ -82,11 +82,11 @@ class SegmentNotes:
         self.warnings: list[str] = []
 
     def list_all(self) -> None:
-        """Have the next refresh list all segments, as some are not what the notes say."""
+        """Have the next refresh list all segments, because some differ from the notes."""
         self._all_next = True
 
     def refresh(self, store: ObjectStore, unusable: Collection[str], progress: Progress) -> MissingSegments:
-        """Note what is new in the store but segments with `unusable` keys.
+        """Note the new segments of the store, except those with `unusable` keys.
 
         Of many segments only new ones are listed, and once a day all (`lists_all`).
         """
@@ -140,7 +140,7 @@ class SegmentNotes:
         return {model: chain_breaks(links) for model, links in chains.items()}
 
     def inputs(self, made_from: str, make: Callable[[], str]) -> str:
-        """Return the identity of a day that is made from this: as it was made before, or by `make`."""
+        """Return the identity of a day with these inputs: the earlier one, or a new one by `make`."""
         if made_from not in self._state.inputs:
             self._state.inputs[made_from] = make()
         return self._state.inputs[made_from]

@@ -1,4 +1,4 @@
-"""The SQLite file of notes: one state, and by day the notes in pieces, as they came.
+"""The SQLite file of notes: one state, and the notes of each day in pieces, as they were added.
 
 The state has its own checksum, and names the days with a digest of their pieces; both change in one
 transaction. No result depends on the file: where it is missing, damaged, or of a program that notes other
@@ -30,11 +30,11 @@ _PATIENCE_S = 60.0
 
 
 class Damaged(Poison):
-    """The file is not what was written."""
+    """The contents of the file do not match their checksum."""
 
 
 class NotedDay(msgspec.Struct):
-    """What the state says of one model's day.
+    """The state of one model's day.
 
     Attributes:
         place: Which pieces are its own.
@@ -50,7 +50,7 @@ class NotedDay(msgspec.Struct):
 
 
 class State(msgspec.Struct):
-    """What is noted.
+    """The noted state.
 
     Attributes:
         segments: Their number.
@@ -77,7 +77,7 @@ _LAYOUT_CRC32 = zlib.crc32(
 
 
 class NotesFile:
-    """The file, or without a path what one process keeps in memory. All methods may raise `sqlite3.Error`."""
+    """The file, or without a path the memory of one process. All methods may raise `sqlite3.Error`."""
 
     def __init__(self, path: Path | None) -> None:
         """Open nothing yet."""

@@ -1,4 +1,4 @@
-"""Which days have to be counted again, and from which segments."""
+"""Finds the days to count again, and their segments."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _MOST_DAYS = 366
 
 
 class DayFootage(NamedTuple):
-    """What frames come from: segments, and the tombstones and overlaps that take some of them away."""
+    """The inputs of frames: segments, and the tombstones and overlaps that remove some of them."""
 
     segments: tuple[str, ...] = ()
     tombstones: tuple[Tombstone, ...] = ()
@@ -112,7 +112,7 @@ class DayPlan(NamedTuple):
 
     @property
     def hours(self) -> HourInputs:
-        """What each hour of a source is counted from."""
+        """The inputs of each hour of a source."""
         return HourInputs(self.key, self.params, self.notes, self.tombstones, self.overlaps, self.zones)
 
     @property
@@ -121,7 +121,7 @@ class DayPlan(NamedTuple):
         return self.current.inputs_sha256 if self.current else None
 
     def inputs_sha256(self, corrupt_lines: Mapping[str, Collection[int]] | None = None) -> str:
-        """Return the identity of what the day is counted from: settings, day, segments, what does not count.
+        """Return the identity of a day's inputs: settings, day, segments, and footage that does not count.
 
         Args:
             corrupt_lines: By segment key, numbers of lines that were set aside. As they are part of the
@@ -160,7 +160,7 @@ class DayPlan(NamedTuple):
 
 
 class CountingPlan(NamedTuple):
-    """What there is to do.
+    """The work to do.
 
     Attributes:
         manifests: Every medium's; None if one cannot be read.
@@ -210,7 +210,7 @@ def make_plan(
     selection: DaySelection = ALL_DAYS,
     whole: Collection[DayKey] = (),
 ) -> CountingPlan:
-    """Compare the segments, but those with `unusable` keys, with the current runs; note what is new of them.
+    """Compare the segments, except those with `unusable` keys, with the current runs; note the new ones.
 
     Of days in `whole`, and where the selection counts again, no hour is kept from the current run.
     `progress` gets the number of headers read.

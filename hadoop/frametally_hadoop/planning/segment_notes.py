@@ -1,4 +1,4 @@
-"""What planning needs of each segment, and how fast earlier aggregations were, noted on this machine.
+"""Notes of each segment for planning, and the speed of earlier aggregations on this machine.
 
 New is what is listed and not noted: an aggregation with nothing new reads no segment at all. The pace is in
 `<data_dir>/aggregations.jsonl`; it is not part of a run: two machines that count the same publish the same.
@@ -91,7 +91,7 @@ class SourceSpan(msgspec.Struct, frozen=True, array_like=True):
 
 
 class SegmentNote(msgspec.Struct, frozen=True, array_like=True):
-    """What planning needs of one segment.
+    """The parts of one segment that planning needs.
 
     Attributes:
         spans: Of its sources, sorted.

@@ -1,4 +1,4 @@
-"""What a run is compared with when it is audited: manifests, dead letters, segments that are of no use."""
+"""The data that an audit compares a run with: manifests, dead letters, unusable segments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_FRAMES, _MOST_DAYS = 500_000, 31
 
 
 class Surroundings(NamedTuple):
-    """What a run is compared with.
+    """The data that a run is compared with.
 
     Attributes:
         manifests: By source, those of its media; None if one cannot be read.
@@ -50,7 +50,7 @@ def look_around(
     with_dead_letters: Collection[str],
     chain_breaks: Mapping[str, Sequence[str]],
 ) -> Surroundings:
-    """Look what there is in the store now; `with_dead_letters` are keys of segments that hold some.
+    """Read the current contents of the store; `with_dead_letters` are keys of segments that have some.
 
     Raises `Retryable`.
     """

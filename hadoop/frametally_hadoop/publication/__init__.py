@@ -1,1 +1,1 @@
-"""Checks and publishes what the job has counted."""
+"""Checks and publishes the results of the job."""

@@ -1,4 +1,4 @@
-"""Writes why a day was counted again: each run carries the history of its day up to itself.
+"""Writes why a day was counted again: each run has the history of its day up to itself.
 
 It is put before the run pointer, so that no run is without it, and retention of older runs takes nothing from
 it. What it costs is the sum of what changed: an entry has no hours and labels in which nothing did.

@@ -1,4 +1,4 @@
-"""The counting job on Spark: its tasks read the store, count and publish; only what came of it comes back.
+"""The counting job on Spark: tasks read the store, count and publish, and return only outcomes.
 
 One task per split of segments groups their lines, one per source and UTC day counts them, and one per day
 publishes it. No link travels in the job: each task opens the store by the settings of its own environment.
@@ -38,7 +38,7 @@ def count_on_spark(
     publish: Publish,
     look_around: Callable[[ObjectStore], Surroundings],
 ) -> list[DayOutcome]:
-    """Count the stale days of `plan`, and publish each in a task by `publish`; return what came of them.
+    """Count the stale days of `plan`, and publish each in a task by `publish`; return the outcomes.
 
     Raises what a task raised (`Retryable`, `Poison`, `Misconfigured`) with its own line; `Misconfigured` if
     Spark cannot be started.

@@ -103,7 +103,7 @@ _TRACKS_PER_PART = 20_000
 
 
 class NotPublished(Poison):
-    """A day was not published, as its figures contradict each other or are short of those that stand."""
+    """A day was not published, because its figures contradict each other or are below the current ones."""
 
 
 class OnlyLoses(NotPublished):
@@ -111,7 +111,7 @@ class OnlyLoses(NotPublished):
 
 
 class DayOutcome(NamedTuple):
-    """What came of a day that was counted.
+    """The outcome of a counted day.
 
     Attributes:
         corrupt: Lines that were set aside, of any day.

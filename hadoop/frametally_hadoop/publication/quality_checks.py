@@ -1,4 +1,4 @@
-"""The quality checks of one run, made from its lines while they are published.
+"""The quality checks of one run, made while its lines are published.
 
 What counts say is compared with what coverage says, both with what the map side passed on, and coverage
 with the manifests. Sums that differ stop the publication of that day: then the software or the machine is at

@@ -1,1 +1,1 @@
-"""Runs the job on an engine, and collects what it gives."""
+"""Runs the job on an engine, and collects its output."""

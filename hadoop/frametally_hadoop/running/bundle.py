@@ -1,4 +1,4 @@
-"""The zip with all that a task needs where frametally is not installed: Python and mrjob are enough there.
+"""The zip for tasks on machines without frametally: Python and mrjob are enough there.
 
 A plug-in names what its tasks need, too (`Plugin.zipped`); for those of lines and zones, nodes need numpy.
 

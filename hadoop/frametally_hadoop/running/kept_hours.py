@@ -1,4 +1,4 @@
-"""Takes the lines of hours that nothing has changed from a day's current run, as the job would give them."""
+"""Takes the lines of unchanged hours from a day's current run, in the form of the job's output."""
 
 from __future__ import annotations
 

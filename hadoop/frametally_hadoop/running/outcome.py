@@ -1,4 +1,4 @@
-"""Runs the job over a plan and takes its output apart, day by day."""
+"""Runs the job over a plan, and splits its output by day."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ _decoder = msgspec.json.Decoder(_OfModel)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What the job said.
+    """The output of the job.
 
     Attributes:
         duplicates: By day, and in it by hour of a source, the lines that repeated a frame.
@@ -180,7 +180,7 @@ class Outcome:
             self.lines.add(day, line)
 
     def keep(self, store: ObjectStore, day: DayPlan) -> None:
-        """Take what the day keeps of its current run. Raises `Poison`: it cannot be read."""
+        """Take the kept hours of the day from its current run. Raises `Poison`: it cannot be read."""
         if day.current is None or not day.unchanged:
             return
         spools = {"lines": self.lines, "tracks": self.tracks, "paths": self.paths}
@@ -254,7 +254,7 @@ def _link(store: ObjectStore, key: str) -> str:
 
 
 def manifest_splits(plan: CountingPlan, address: Callable[[str], str]) -> list[list[str]]:
-    """Return what a manifest says of the segments that are counted, split by split; see `mapping`.
+    """Return a manifest's entries of the segments to count, split by split; see `mapping`.
 
     `address` gives what a task reads a segment by, from its key.
     """

@@ -1,4 +1,4 @@
-"""Runs tasks on Spark, each with the store that it opens by the settings of its own environment."""
+"""Runs tasks on Spark; each opens the store with the settings of its own environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _MOST_RANGE_BYTES = 8 * 2**20
 
 
 def map_on_spark(settings: Settings, url: str, items: Sequence[Any], task: Task) -> list[Any]:
-    """Return what a task gives for some of the items each, with the store at `url`.
+    """Return the results of a task for each group of items, with the store at `url`.
 
     Raises as `spark_context` and `collect`.
     """
@@ -40,7 +40,7 @@ def _open_alone(store: ObjectStore, items: Iterator[None]) -> Iterator[None]:
 
 
 def fetch_from(store: ObjectStore) -> Fetch:
-    """Return a `fetch` of which addresses are keys of the store."""
+    """Return a `fetch` whose addresses are keys of the store."""
 
     def fetch(key: str, name: str, *, block_bytes: int = _MOST_RANGE_BYTES) -> Iterator[bytes]:
         first_byte, range_bytes = 0, block_bytes
@@ -85,7 +85,7 @@ def spark_context(settings: Settings) -> Iterator[Any]:
 
 
 def collect(results: Any) -> list[Any]:
-    """Return what a data set has, once its tasks have run.
+    """Return the rows of a data set, once its tasks have run.
 
     Raises what a task raised (`Retryable`, `Poison`, `Misconfigured`), with the task's own line; `Retryable`
     if Spark itself failed.

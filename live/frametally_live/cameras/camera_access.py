@@ -35,7 +35,7 @@ class CameraAway(FrametallyError):
 
 
 class PlaceRefused(CameraAway):
-    """It leads, for now, to where no camera may be: by a redirect, a playlist or what its name means."""
+    """It leads to a forbidden address at the moment: by a redirect, a playlist or the meaning of its name."""
 
     def __init__(self, reason: str) -> None:
         """Give the reason why nothing connects there."""
@@ -43,7 +43,7 @@ class PlaceRefused(CameraAway):
 
 
 def told_status(status: int, phrase: str, *, has_login: bool, source: str) -> CameraAway:
-    """Return what an answer's status (RTSP and HTTP share them) means for a person."""
+    """Return the meaning of a status for people (RTSP and HTTP share them)."""
     if status == _UNAUTHORIZED and not has_login:
         return CameraAway(
             "requires a user name and password: set "

@@ -33,7 +33,7 @@ class NoCamera(FrametallyError):
 
 
 class CameraTrial(NamedTuple):
-    """What came of trying a camera: what it shows, or why nothing, as a clause; and its picture, if any."""
+    """The result of trying a camera: its stream, or the reason as a clause; and its picture, if any."""
 
     words: str
     shows: bool

@@ -154,7 +154,7 @@ _NAMES = {"h264": "H.264", "hevc": "H.265", "mjpeg": "Motion JPEG", "rawvideo": 
 
 
 class CameraSight(NamedTuple):
-    """What a camera shows: its newest frame's size, its code (such as `H.264`), and its rate.
+    """A camera's stream: its newest frame's size, its code (such as `H.264`), and its rate.
 
     `frames_per_s`: None if only one frame arrived; `jpeg` is the newest frame as a small picture.
     """

@@ -44,7 +44,7 @@ Transport = Literal["tcp", "udp"]
 
 
 class CameraToOpen(NamedTuple):
-    """What is needed to open a camera; `source` is a slug, `transport` that of RTSP.
+    """The data for opening a camera; `source` is a slug, `transport` that of RTSP.
 
     Attributes:
         login: None: it needs none.
@@ -62,7 +62,7 @@ class CameraToOpen(NamedTuple):
 
 
 def camera_to_open(settings: Settings, *, address: str, source: str, transport: Transport) -> CameraToOpen:
-    """Return what is needed to open the camera of a source.
+    """Return the data for opening the camera of a source.
 
     Raises:
         Misconfigured: A setting of cameras cannot be read.
@@ -326,5 +326,5 @@ def _pictures(container: av.container.InputContainer, max_pixels: int) -> av.Vid
 
 
 def reason_of(error: Exception) -> str:
-    """Return why FFmpeg failed; never what it repeats, which may be a log-in."""
+    """Return why FFmpeg failed, but never its own text, which may contain a password."""
     return without_login(str(getattr(error, "strerror", None) or type(error).__name__))

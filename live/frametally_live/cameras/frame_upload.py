@@ -36,7 +36,7 @@ _CHANGED = "was deleted or corrected during capture"
 
 @dataclass
 class Sender:
-    """Sends what is spooled, in order, in a thread of its own; what is away is waited for.
+    """Sends spooled frames in order, in a separate thread; waits for unavailable servers.
 
     A minute's manifest is in the store before its first frame is announced, and a frame leaves the spool
     once that has it: so none is announced and in no book.
@@ -82,7 +82,7 @@ class Sender:
         self._thread.start()
 
     def finish(self) -> None:
-        """Send what is left, and return; what cannot be sent now stays on disk for the next session."""
+        """Send the remaining frames, and return; the others stay on disk for the next session."""
         self._draining.set()
         self._thread.join()
 

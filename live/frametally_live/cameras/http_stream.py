@@ -91,7 +91,7 @@ def _asked_anew(before: Any, ask: Callable[[], Any]) -> Any:
 
 
 class HttpStream(io.RawIOBase):
-    """What a camera answers, as FFmpeg reads a file that cannot be sought.
+    """A camera's answer, as FFmpeg reads a file that cannot seek.
 
     Attributes:
         content_type: As it says, without parameters, in small letters; empty: it names none.
@@ -108,7 +108,7 @@ class HttpStream(io.RawIOBase):
         self._answer = answer
 
     def read(self, size: int = -1) -> bytes:
-        """Return what has come, up to `size` bytes; none at the end, or once the camera is away."""
+        """Return the received bytes, up to `size`; none at the end, or once the camera is unavailable."""
         try:
             return self._answer.read1(size)
         except TimeoutError:
@@ -147,7 +147,7 @@ def _silence() -> CameraAway:
 
 @dataclass
 class HttpVisitor:
-    """Asks a camera by HTTP, and what its answers lead to."""
+    """Asks a camera by HTTP, and follows its answers."""
 
     address: CameraAddress
     allowed: AllowedPlaces
@@ -230,11 +230,11 @@ class HttpVisitor:
         return answer.status, body
 
     def refusal_of(self, status: int, phrase: str = "") -> CameraAway:
-        """Return what an answer's status means; see `told_status`."""
+        """Return the meaning of a status; see `told_status`."""
         return told_status(status, phrase, has_login=self.login is not None, source=self.source)
 
     def open_referred(self, url: str, flags: int, options: dict[str, str]) -> HttpStream:
-        """Open what a playlist refers to, as FFmpeg asks for it; what it may not have is remembered."""
+        """Open an address in a playlist, as FFmpeg asks for it; remembers refused ones."""
         del flags, options
         try:
             return self.open(url)

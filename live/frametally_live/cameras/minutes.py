@@ -53,7 +53,7 @@ class _Minute:
 
 @dataclass
 class Minutes:
-    """Cuts what a camera shows into minutes, takes frames off the sampling grid, and spools them.
+    """Cuts a camera's frames into minutes, drops those off the sampling grid, and spools the others.
 
     Attributes:
         away_since_ms: Event time of the last frame before the camera was away; None while it is there.
@@ -129,7 +129,7 @@ class Minutes:
         return True
 
     def count(self, *, packets_lost: int, pieces_damaged: int, drift_ms: int | None) -> None:
-        """Add to what is lost on the way; it is noted with the next frames."""
+        """Add to the frames lost on the way; the next frames note them."""
         minute = self._minute
         if minute is not None:
             minute.live = msgspec.structs.replace(
@@ -156,7 +156,7 @@ class Minutes:
             self._note(minute, is_over=True)
 
     def tell_losses(self) -> bool:
-        """Tell losses that no other minute has told in one of their own; return whether there are some."""
+        """Record losses in a minute of their own, if no other minute has; return whether there are some."""
         if not self._losses:
             return False
         self.renew_session()

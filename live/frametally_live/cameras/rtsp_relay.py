@@ -174,7 +174,7 @@ class UdpTracks:
         self._by_socket: dict[Any, _Way] = {}
 
     def request(self, head: bytes) -> tuple[bytes, list[socket.socket]]:
-        """Return a request as it goes to the camera, and the sockets that are to be listened to for it."""
+        """Return a request for the camera, and the sockets to listen on for it."""
         transport = _TRANSPORT.search(head)
         ports = _CLIENT_PORTS.search(transport[1]) if transport else None
         if ports is None:

@@ -210,7 +210,7 @@ class Spool:
         self.done([frame])
 
     def sent_and_over(self) -> list[str]:
-        """Return the minutes that are over, and of which no frame waits to be handed out."""
+        """Return the minutes that are over and have no frame waiting."""
         with self._lock:
             unsent = {frame.minute for frame in self._waiting}
             return [sha256 for sha256 in self._minutes if sha256 in self._over - unsent]

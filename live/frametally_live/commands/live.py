@@ -236,7 +236,7 @@ def _within_a_while(is_done: Callable[[], bool]) -> bool:
 
 
 @live_group.command("work")
-@click.option("--packs", is_flag=True, help="Store cameras' frames in packs, not as an object each.")
+@click.option("--packs", is_flag=True, help="Store cameras' frames in packs, not one object per frame.")
 @data_dir_option
 def live_work(packs: bool, **overrides: Any) -> int:
     """Run each camera and stream in its own process until Ctrl-C; other workers then continue them."""

@@ -59,7 +59,7 @@ _ENVELOPE = (
 
 
 class DeviceFacts(NamedTuple):
-    """What a device says of itself; `snapshot` is the address of a picture, or empty."""
+    """A device's description of itself; `snapshot` is the address of a picture, or empty."""
 
     maker: str
     model: str
@@ -103,7 +103,7 @@ class OnvifDevice:
         self._clock_ahead = timedelta()
 
     def read_facts(self) -> DeviceFacts:
-        """Return what the device says of itself.
+        """Return the device's description of itself.
 
         Raises:
             CameraAway: It says nothing, refuses the log-in, or has no stream.

@@ -51,7 +51,7 @@ class NoNetwork(Retryable):
 
 
 class ProbeMatch(NamedTuple):
-    """What a device says of itself in its answer to a probe.
+    """A device's description of itself in its answer to a probe.
 
     Attributes:
         host: IP address that the answer came from.

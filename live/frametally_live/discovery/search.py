@@ -107,7 +107,7 @@ class _Searching:
     def ask(
         self, match: ProbeMatch, *, end_s: float
     ) -> tuple[DeviceFacts, CameraAway | AddressRefused | None]:
-        """Return what a device says of itself, or why it does not; without asking after `end_s`."""
+        """Return a device's description of itself, or why there is none; does not ask after `end_s`."""
         left_s = min(end_s - time.monotonic(), _DEVICE_S)
         is_late = threading.Event()
         try:

@@ -26,7 +26,7 @@ def read_xml(data: bytes) -> Element:
 
 
 def plain_text(text: str | None) -> str:
-    """Return what people may be shown of a device's words: one line without control characters."""
+    """Return a device's text in a form safe for people: one line without control characters."""
     words = " ".join((text or "").split())
     return "".join(character for character in words if character.isprintable())[:_MOST_CHARS].strip()
 

@@ -74,14 +74,14 @@ def note_newest(newest: dict[str, int], records: Iterable[LogRecord]) -> None:
 
 
 def shown_lag_ms(report: FeedTold, newest_ms: int | None) -> int | None:
-    """Return by how much what is found in a camera's frames comes after their event time; None: not known."""
+    """Return the delay of a camera's detections after their event time; None: not known."""
     if report.state != "running" or report.captured_at_ms is None or newest_ms is None:
         return None
     return (report.lag_ms or 0) + max(0, report.captured_at_ms - newest_ms)
 
 
 def is_late(report: FeedTold, shown_ms: int | None) -> bool:
-    """Return whether a camera that runs is late: its frames' announcement, or what is found in them."""
+    """Return whether a running camera is late: the announcement of its frames, or their detections."""
     return report.state == "running" and max(report.lag_ms or 0, shown_ms or 0) > LATE_MS
 
 

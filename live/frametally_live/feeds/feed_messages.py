@@ -30,7 +30,7 @@ LAST_WORDS: tuple[FeedState, ...] = (*OVER, "requested")
 
 
 class FeedWish(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is wanted of a feed by now; said at least once a second for as long as its lease is kept."""
+    """The latest request for a feed; sent at least once a second while its lease is kept."""
 
     wanted: FeedWanted
     seek_s: float | None = None
@@ -47,7 +47,7 @@ def is_news(before: FeedTold, report: FeedTold) -> bool:
 
 @dataclass(eq=False)
 class Teller:
-    """How a feed stands, written for its worker: urgent news at once, all else twice a second.
+    """The state of a feed, written for its worker: urgent news at once, all else twice a second.
 
     Threads may share it.
     """
@@ -93,7 +93,7 @@ class Teller:
 
 
 class TellingPatience(Patience):
-    """Waits for what is away, and tells that the feed does."""
+    """Waits for unavailable servers, and reports that the feed is waiting."""
 
     def __init__(self, teller: Teller, say: Callable[[str], None], should_stop: Callable[[], bool]) -> None:
         """Tell it by `teller`; else as `Patience`."""
@@ -107,7 +107,7 @@ class TellingPatience(Patience):
 
 
 class FeedRun(NamedTuple):
-    """What the process of a feed works with; its opener closes store and log.
+    """The ports of a feed's process; its opener closes store and log.
 
     `packs`: whether a camera's frames are stored in packs.
     """
@@ -125,7 +125,7 @@ _wishes = msgspec.json.Decoder(FeedWish)
 
 
 class Wishes:
-    """What is wanted; a thread of its own listens, and all may ask."""
+    """The latest request; a separate thread listens, and all threads may read it."""
 
     def __init__(self, feed: Feed, *, lease_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         """Follow the request of `feed`; a process that hears nothing for `lease_s` has lost it."""
@@ -138,11 +138,11 @@ class Wishes:
         self._news = threading.Condition()
 
     def listen(self, stdin: IO[bytes]) -> None:
-        """Hear what the worker says, in a thread, until it is gone."""
+        """Read the worker's messages in a thread, until it ends."""
         threading.Thread(target=self._listen, args=(stdin,), name="hearing-wishes", daemon=True).start()
 
     def hear(self, wish: FeedWish) -> None:
-        """Take in what is wanted."""
+        """Take the latest request."""
         with self._news:
             is_new = wish.wanted != self._wanted or wish.seek_s is not None
             self._wanted, self._heard_at_s = wish.wanted, self._clock()
@@ -157,7 +157,7 @@ class Wishes:
 
     @property
     def wanted(self) -> FeedWanted:
-        """What a person asked for last."""
+        """The last request of a person."""
         return self._wanted
 
     @property

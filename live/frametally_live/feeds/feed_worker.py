@@ -246,7 +246,7 @@ def work(
     should_stop: Callable[[], bool],
     packs: bool = False,
 ) -> None:
-    """Run what is wanted until `should_stop`; what runs then is left to another worker.
+    """Run the requested feeds until `should_stop`; leaves running feeds to another worker.
 
     The worker waits for a catalogue, a store or a log that is away. `book`: its feeds; threads share it.
     `say`: gets what it waits for, and what failed. `packs`: whether the frames of cameras

@@ -55,7 +55,7 @@ class StoredResults:
         return sum(tallies) >= manifest.frames_announced
 
     def since(self, manifest: MediaManifest, from_ms: int) -> Iterator[FrameDetections]:
-        """Yield the results of a medium's frames from an event time on; what is away is awaited."""
+        """Yield the results of a medium's frames from an event time on; waits for unavailable servers."""
         last_ms = manifest.last_captured_at_ms or 0
         while from_ms <= last_ms:
             to_ms = min(from_ms + _WINDOW_MS, last_ms + 1)

@@ -44,7 +44,7 @@ Came = Callable[[CameFrame], None]
 
 
 class DueFrame(NamedTuple):
-    """A frame that is to be shown when its time has come: `show` does it."""
+    """A frame to show at its time, by `show`."""
 
     position_s: float
     show: Callable[[], None]
@@ -149,7 +149,7 @@ class DecodedFrames:
             yield DueFrame(float(self._last.position_s), partial(self._show, self._last))
 
     def flush(self) -> None:
-        """Announce now what was shown. Raises `GivenUp`."""
+        """Announce the shown frames now. Raises `GivenUp`."""
         self._writer.flush()
 
     def finish(self) -> None:

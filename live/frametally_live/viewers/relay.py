@@ -93,7 +93,7 @@ class Channel:
         return self.newest is None or self.newest.result.captured_at_ms < report.captured_at_ms
 
     def look(self, now_s: float) -> None:
-        """Note how far it is, and how far what is shown is behind that."""
+        """Note its position, and the delay of the shown frame behind that."""
         told_ms = self.feed.told.captured_at_ms
         if told_ms is None:
             return
@@ -107,7 +107,7 @@ class Channel:
         self.behind_ms = round(1000 * (now_s - self._looks[0][0]))
 
     def told(self) -> StreamTold:
-        """Return how it stands."""
+        """Return its state."""
         report = self.feed.told
         state = "running" if self.awaits_results else report.state
         waits = self.waits_for if state == "running" else ""
@@ -144,7 +144,7 @@ class Channel:
         return None if started_ms is None else (captured_at_ms - started_ms) / 1000
 
     def due_at_ms(self, captured_at_ms: int) -> int | None:
-        """Return when a moment is to be seen, by the clock of who runs it; None where that is not known."""
+        """Return the time to show a moment, by the clock of the feed's process; None if not known."""
         if self.feed.kind == "camera":
             return captured_at_ms
         report, position_s = self.feed.told, self.position_s(captured_at_ms)

@@ -31,7 +31,7 @@ _AWAY = "The store is not responding."
 
 
 class FeedName(NamedTuple):
-    """What is watched: a video that is streamed, or a camera's source; the other is empty."""
+    """The watched feed: a streamed video, or a camera's source; the other is empty."""
 
     video_id: str = ""
     source: str = ""
@@ -81,7 +81,7 @@ class Pictures:
             self._feeds = {name: self._feeds.get(name) or _Feed() for name in names}
 
     def take(self, name: FeedName, result: FrameDetections) -> None:
-        """Take in the newest result of a feed; what is older than one of the last second is left out.
+        """Record the newest result of a feed; leaves out results older than one of the last second.
 
         Results of one feed come by several partitions: what waited in one of them is over by then. But after
         a jump back in a video, earlier ones are the newest; see `stand`.
@@ -98,7 +98,7 @@ class Pictures:
                 self._take(name, feed, result)
 
     def begin(self, name: FeedName, find: Callable[[], FrameDetections | None]) -> None:
-        """Take in where a feed stands, as `find` says in a thread, unless anything came of it by then."""
+        """Record the position of a feed, as `find` returns it in a thread, unless a result came first."""
         with self._lock:
             feed = self._feeds.get(name)
             if feed is None or feed.came or feed.is_sought or self._ended.is_set():
@@ -178,7 +178,7 @@ class Pictures:
 
 
 def find_shown(ports: DashboardPorts, feed: Feed) -> FrameDetections | None:
-    """Return the result of the frame at which a feed stands, out of its segment; None: it is in none yet.
+    """Return the result of a feed's current frame from its segment; None: no segment has it yet.
 
     The process that streams it brings the ledger up to the store.
 

@@ -122,7 +122,7 @@ class Detected:
         self._first_asked: dict[str, int] = {}
 
     def lags_ms(self, cameras: Sequence[Feed]) -> dict[str, int | None]:
-        """Return by how much what is found in each camera's frames comes after their event time, by source.
+        """Return the delay of each camera's detections after their event time, by source.
 
         Return None for a feed that does not run, or is not known yet. Without a detector the delay grows.
         """

@@ -55,7 +55,7 @@ class FrameShown(Answer, frozen=True, kw_only=True, tag_field="type", tag="frame
 
 
 class StreamTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="state"):
-    """How what is watched stands: at once, at every change, and every 5 s.
+    """The state of the watched feed: sent at once, at every change, and every 5 s.
 
     Attributes:
         state: `requested`, `starting`, `running`, `waiting` (its frames or detections are missing for now),

@@ -149,7 +149,7 @@ class _Viewer:
         self._before = 0 if newest is None else newest.n  # what came before this viewer was not left out
 
     def take(self, message: Ack | Pause | Resume) -> Judgement:
-        """Take in what it says; it is wrong to acknowledge what was never sent."""
+        """Read its message; it must not acknowledge frames that were never sent."""
         judgement: Judgement = "more"
         if isinstance(message, Ack):
             if self._sent is None or not 0 < message.n <= self._sent:

@@ -1,1 +1,1 @@
-"""A medium from its file to its frames in the store: pictures, videos."""
+"""Turns a medium's file into stored frames: pictures, videos."""

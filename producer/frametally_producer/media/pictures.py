@@ -1,4 +1,4 @@
-"""Producing pictures: each is a frame, and those of one source and UTC day share a manifest."""
+"""Produces pictures: each is a frame, and those of one source and UTC day share a manifest."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _KEEPS_ITS_TIME = (
 
 
 def produce_pictures(pictures: PicturesToProduce, production: Production) -> None:
-    """Store and announce what is new of `pictures`; bad ones are set aside.
+    """Store and announce the new ones of `pictures`; sets bad ones aside.
 
     Raises `Poison` if they were forgotten, or put right, meanwhile, else as `produce_video`.
     """
@@ -167,7 +167,7 @@ class _Days:
                 day.keeper.write_if_due(expected=day.expected)
 
     def write(self) -> None:
-        """Note now what has been announced; there is more to come."""
+        """Note the frames announced so far; more follow."""
         for day in self._days.values():
             if day.new:
                 day.keeper.write(expected=day.expected)

@@ -1,4 +1,4 @@
-"""Producing a video: what it is, whether it is known, and when it began; its frames are `video_work`'s."""
+"""Produces a video: what it is, whether it is known, and when it began; see `video_work` for frames."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ class VideoWork:
 
 
 def produce_video(video: VideoToProduce, production: Production, start_time: datetime | None) -> Outcome:
-    """Store and announce what is new of `video`; return what became of it.
+    """Store and announce the new frames of `video`; return the outcome.
 
     A file that the same call has finished before is not even opened; one whose bytes are known is not read
     for its identity again; of one that was cut short only what is missing is encoded and announced.

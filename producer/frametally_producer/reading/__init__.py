@@ -1,1 +1,1 @@
-"""What media files hold: pixels and event times."""
+"""Reads media files: pixels and event times."""

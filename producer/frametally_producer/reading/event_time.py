@@ -1,4 +1,4 @@
-"""When a medium was recorded: the ladder of time sources, and the rules for times without a zone.
+"""The time at which a medium was recorded: the ladder of sources, and times without a zone.
 
 The first rung that has an answer gives the time: what the user said, what the medium says of itself, its
 file's name, its file's modification date.
@@ -42,7 +42,7 @@ class EventTime(NamedTuple):
 
 
 class TimeClues(NamedTuple):
-    """What a medium tells about its time.
+    """The sources of a medium's time.
 
     Attributes:
         path: The file; the stem of its name is matched against the time pattern.

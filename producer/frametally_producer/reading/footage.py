@@ -1,4 +1,4 @@
-"""Which media the given paths hold, and their files: nothing but a regular file's own bytes is ever read."""
+"""Finds the media and files at the given paths; reads only the bytes of regular files."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ HOLDS_NOTHING = "has no pictures or videos; put some there"
 
 
 class VideoToProduce(NamedTuple):
-    """A video file, and the source's name as it is to be shown."""
+    """A video file, and the display name of its source."""
 
     path: Path
     source_name: str
@@ -109,7 +109,7 @@ class VideoToProduce(NamedTuple):
 
 
 class PicturesToProduce(NamedTuple):
-    """Picture files of one given path, sorted, and the source's name as it is to be shown."""
+    """Picture files of one given path, sorted, and the display name of their source."""
 
     name: str
     paths: tuple[Path, ...]
@@ -117,7 +117,7 @@ class PicturesToProduce(NamedTuple):
 
 
 class Footage(NamedTuple):
-    """What the paths hold, in the order given, and what of it cannot be produced."""
+    """The media at the paths, in the order given, and the inputs that cannot be produced."""
 
     media: list[VideoToProduce | PicturesToProduce]
     skipped: list[Skipped]

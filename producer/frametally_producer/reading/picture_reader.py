@@ -1,4 +1,4 @@
-"""Reading pictures in a process of its own, which may take a bounded time and memory.
+"""Reads pictures in a separate process with limits on time and memory.
 
 Whatever a picture does to what decodes it, a bomb or a crash, befalls that process and becomes one line.
 """
@@ -42,7 +42,7 @@ _DATE_TIME_ORIGINAL, _OFFSET_TIME_ORIGINAL, _SUB_SEC_TIME_ORIGINAL = 0x9003, 0x9
 
 
 class PictureHeader(NamedTuple):
-    """What a picture's header says.
+    """The fields of a picture's header.
 
     Attributes:
         width_px: Width as stored, before the picture is turned upright.
@@ -198,7 +198,7 @@ class PictureReader:
         return pixels
 
     def close(self) -> None:
-        """End its process; what it was at is forgotten."""
+        """End its process and forget its current work."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None

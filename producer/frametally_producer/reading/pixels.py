@@ -1,4 +1,4 @@
-"""Turning and shrinking pictures. Orientations are EXIF's, 1 to 8 (CIPA DC-008, 4.6.4, tag 0x0112)."""
+"""Turns and shrinks pictures. Orientations are EXIF's, 1 to 8 (CIPA DC-008, 4.6.4, tag 0x0112)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _STEPS: dict[int, tuple[bool, bool, bool]] = {
 
 
 def upright(image: Pixels, orientation: int) -> Pixels:
-    """Turn `image`, (height, width, 3) uint8, as it is to be shown; an unknown orientation is 1.
+    """Turn `image`, (height, width, 3) uint8, upright; an unknown orientation is 1.
 
     Returns shape (height, width, 3), or (width, height, 3) for orientations 5 to 8; of an upright one itself.
     """

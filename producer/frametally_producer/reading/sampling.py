@@ -1,4 +1,4 @@
-"""When the frames of a video are shown, and which of them are taken: in exact arithmetic."""
+"""Chooses the frames of a video by their presentation times, in exact arithmetic."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading a video: its frames in the order of their presentation, each with its time, upright."""
+"""Reads a video: its frames in order of presentation, each with its time, upright."""
 
 from __future__ import annotations
 
@@ -272,7 +272,7 @@ class Video:
         return upright(np.asarray(bgr, np.uint8), orientation_of(frame))
 
     def hear(self, on_sound: OnSound) -> None:
-        """Hand over from now on what is met of `sound` on the way to the pictures."""
+        """From now on, pass on the packets of `sound` that are read on the way to the pictures."""
         self._on_sound = on_sound
 
     def frames(self) -> Iterator[TimedFrame]:
@@ -364,7 +364,7 @@ def creation_time(metadata: Mapping[str, str]) -> datetime.datetime | None:
 
 
 def turned_degrees(frame: av.VideoFrame) -> int:
-    """Return by how much the frame is turned clockwise to stand upright: 0, 90, 180 or 270."""
+    """Return the clockwise turn that makes the frame upright: 0, 90, 180 or 270."""
     return _CLOCKWISE_DEGREES[orientation_of(frame)]
 
 

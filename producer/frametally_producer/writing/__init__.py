@@ -1,1 +1,1 @@
-"""Frames and manifests into the store and onto the log."""
+"""Writes frames and manifests into the store, and announces frames on the log."""

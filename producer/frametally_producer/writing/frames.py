@@ -1,4 +1,4 @@
-"""From pixels to an announced frame: encode, put, announce."""
+"""Turns pixels into an announced frame: encode, store, announce."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A medium's manifest while its frames are announced: what is known already, and noting what is new."""
+"""A medium's manifest while its frames are announced: reads known frames and notes new ones."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def new_manifest(store: ObjectStore, patience: Patience, *, sha256: str, **field
 
 
 class ManifestKeeper:
-    """Notes in a medium's manifest what has been announced, every few seconds.
+    """Notes announced frames in a medium's manifest, every few seconds.
 
     Several producers may keep one medium's manifest: each adds to what the others noted, so nothing that was
     announced is forgotten. Each also learns what the others have announced.
@@ -105,7 +105,7 @@ class ManifestKeeper:
         self._widen((a.captured_at_ms, a.captured_at_ms) for a in announcements)
 
     def write(self, *, expected: int | None = None) -> None:
-        """Add what is known here to the manifest, now.
+        """Add the known frames to the manifest, now.
 
         `expected` says about how many frames the medium will have; None once all of it has been announced.
         Raises `Forgotten`: the medium was forgotten, or put right, since it was loaded; `Misconfigured` if

@@ -1,4 +1,4 @@
-"""What one call of the producer works with, and what it has done so far."""
+"""The inputs and the progress of one call of the producer."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Room:
         self._patience = patience
 
     def short(self) -> str:
-        """Return what is short of room, with the remedy; empty if there is room."""
+        """Return the place that is short of room, with the remedy; empty if there is room."""
         for folder in self._folders:
             try:
                 free = shutil.disk_usage(folder).free
@@ -81,7 +81,7 @@ Outcome = Literal["finished", "known", "skipped"]
 
 
 class Tally:
-    """How a call's files stand, told to `show` whenever something changes."""
+    """The progress of a call's files, sent to `show` whenever it changes."""
 
     def __init__(self, show: Callable[[Standing], None]) -> None:
         """Begin with no files."""
@@ -100,7 +100,7 @@ class Tally:
         self._standing = self._standing._replace(frames_announced=self.frames_announced + frames)
 
     def expect(self, paths: Iterable[Path]) -> None:
-        """Add files that are to be gone through."""
+        """Add files to go through."""
         sizes = [_size(path) for path in paths]
         self._tell(
             files_total=self._standing.files_total + len(sizes),
@@ -113,7 +113,7 @@ class Tally:
         self._tell(at_hand=str(path), doing="reading it", bytes_worked=self._worked)
 
     def doing(self, what: str, part: float = 0.0) -> None:
-        """Note what is being done with the file at hand, and how much of the file is done, 0 to 1."""
+        """Note the current step of the current file, and its progress, 0 to 1."""
         self._tell(doing=what, bytes_worked=self._worked + min(max(part, 0.0), 1.0) * self._size)
 
     def end(self, outcome: Outcome) -> None:
@@ -188,7 +188,7 @@ class SourcesOfCall:
 
 @dataclass(kw_only=True)
 class ProduceCall:
-    """What a call of the producer is given.
+    """The inputs of a call of the producer.
 
     Attributes:
         paths: Video files, picture files, and folders of both (searched all through).
@@ -273,7 +273,7 @@ class Production:
         self.skipped.append(Skipped(name, reason))
 
     def notice(self, line: str) -> None:
-        """Say what a person should know, and note it for the report."""
+        """Print a message for people, and note it for the report."""
         self.notices.append(line)
         self.progress.say(line)
 
@@ -290,7 +290,7 @@ class Production:
         *,
         is_new: bool = False,
     ) -> Iterator[FrameWriter]:
-        """Open a writer of frames, which calls `note` with what has been announced.
+        """Open a writer of frames, which calls `note` with the announced frames.
 
         `is_new` says that no frame of the medium can be in the store. When a stop is requested, the work in
         hand is announced and noted, and `write` is called.
@@ -313,7 +313,7 @@ class Production:
                 raise
 
     def make_room(self, writer: FrameWriter, write: Callable[[], None], part: float = 0.0) -> None:
-        """Wait for room on the disk, if it is short; what is in hand is announced and noted before.
+        """Wait for room on the disk, if it is short; announces and notes the current frames before.
 
         Raises `GivenUp` if there is none, and a stop was asked for.
         """
@@ -325,7 +325,7 @@ class Production:
 
 
 def asked_of(settings: Settings, source_name: str, start_time: datetime | None = None) -> str:
-    """Return all that decides what a file becomes, besides its bytes and its name, as one text."""
+    """Return all settings that decide how a file is produced, besides its bytes and its name, as one text."""
     parts = (
         settings.sample_fps,
         source_name,

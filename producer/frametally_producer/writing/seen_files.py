@@ -1,4 +1,4 @@
-"""What a producer remembers of files, so that the same call later need not read them again.
+"""The files that a producer has read, so that a later call need not read them again.
 
 A cache in the data folder, `seen-files.sqlite`: losing it costs time and changes nothing. What it says of a
 file holds only while the file's stamp (device, inode, size, modification and status change times) is the
@@ -35,7 +35,7 @@ PRAGMA user_version = {_VERSION};
 
 
 class SeenFile(NamedTuple):
-    """What is remembered of a file.
+    """The record of a file.
 
     Attributes:
         sha256: Of its bytes, hex.
@@ -80,7 +80,7 @@ class SeenFiles:
         self._connection = _open_to_write(path) if writing else _open_to_read(path)
 
     def find(self, path: Path, stamp: str) -> SeenFile | None:
-        """Return what is known of the file at `path`, if it still has that stamp."""
+        """Return the record of the file at `path`, if it still has that stamp."""
         rows = self._read("SELECT stamp, sha256, asked, picture FROM file WHERE path = ?", (_name(path),))
         if not rows or rows[0][0] != _checked(stamp, rows[0][1:]):
             return None
@@ -105,7 +105,7 @@ class SeenFiles:
                 self.flush()
 
     def flush(self) -> None:
-        """Write what was noted of files: a second's worth in one go, for a write waits for the disk."""
+        """Write the records of files: a second's worth in one go, because a write waits for the disk."""
         pending, self._pending = self._pending, []
         self._flushed_at_s = time.monotonic()
         with self._harmless():

@@ -1,1 +1,1 @@
-"""Rights: the table of rights, who asks, and how people sign in."""
+"""Rights: the table of rights, the visitor, and sign-in."""

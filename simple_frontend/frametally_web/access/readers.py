@@ -1,4 +1,4 @@
-"""An answer as its reader takes it: names of settings for who may set them, text packed by Brotli or gzip."""
+"""Adapts an answer to its reader: hides names of settings, and compresses text by Brotli or gzip."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def for_reader(text: str) -> str:
 
 
 def chosen_encoding() -> Encoding | None:
-    """Return how the one who asks wants an answer packed, the smaller one of two; None as it is."""
+    """Return the encoding that the client accepts, the smaller one of two; None: uncompressed."""
     qualities = request.accept_encodings
     by_br, by_gzip = qualities["br"], qualities["gzip"]
     if by_br and by_br >= by_gzip:

@@ -1,4 +1,4 @@
-"""The right that each route needs. A route that has none here is refused to everybody.
+"""The right that each route needs. frametally refuses a route without a right.
 
 A route of the API declares its right at its handler, a plug-in names those of its pages and sockets; this
 module has those of all else. Routes are written by method and path, with `{}` for each part that is any; what
@@ -76,7 +76,7 @@ class Rights:
         self._computing = frozenset(route for route, endpoint in declared.items() if endpoint.only_computes)
 
     def is_for(self, visitor: Visitor, route: str) -> bool:
-        """Return whether there is a route of the table, such as `GET /videos`, for who asks."""
+        """Return whether the table has a route, such as `GET /videos`, for this visitor."""
         right = self.by_route.get(route)
         if right is None:
             return False
@@ -88,6 +88,6 @@ class Rights:
         return not reads and route_of(method, path) not in self._computing
 
     def right_of(self, method: str, path: str) -> Right | None:
-        """Return the right that a route needs (see `route_of`); None: nobody has said, so nobody has it."""
+        """Return the right that a route needs (see `route_of`); None: it has no right, so it is refused."""
         right = self.by_route.get(route_of(method, path))
         return self.by_route.get(route_of("GET", path)) if right is None and method == "HEAD" else right

@@ -1,4 +1,4 @@
-"""What the dashboard reads, and the count index as who asks may see it: of their sources alone."""
+"""The dashboard's ports, and the count index limited to the sources that a visitor may see."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from frametally_web.access.visitors import visitor
 
 @dataclass(frozen=True, kw_only=True)
 class DashboardPorts:
-    """What the dashboard reads; their opener closes them."""
+    """The dashboard's ports; their opener closes them."""
 
     store: ObjectStore
     index: CountIndex
@@ -34,7 +34,7 @@ class DashboardPorts:
 
 
 class SeenIndex:
-    """A `CountIndex` for everybody: a visitor who sees all sources reads the index's own answers."""
+    """A `CountIndex` for every visitor: one who sees all sources reads the index's own answers."""
 
     def __init__(self, index: CountIndex) -> None:
         """Look through `index`, which the caller closes."""
@@ -45,7 +45,7 @@ class SeenIndex:
         return getattr(self._index, name)
 
     def labels(self, model: str) -> list[tuple[str, int]]:
-        """Return labels of the model with their detections in what is seen, most first, then by name."""
+        """Return labels of the model with their detections in visible sources, most first, then by name."""
         if not visitor().sources:
             return self._index.labels(model)
         most: Counter[str] = Counter()
@@ -57,7 +57,7 @@ class SeenIndex:
         return sorted(most.items(), key=lambda item: (-item[1], item[0]))
 
     def series(self) -> list[Series]:
-        """Return what can be asked for, of models that have counted what is seen; see `CountIndex.series`."""
+        """Return the existing series of models that have counted visible sources; see `CountIndex.series`."""
         every = self._index.series()
         if not visitor().sources:
             return every

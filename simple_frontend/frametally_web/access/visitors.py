@@ -1,4 +1,4 @@
-"""Who asks: found out once for each request, and known to all that answers it."""
+"""The visitor of a request: identified once, and known to every part that answers it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_ADMINISTRATORS = 3
 
 
 class Visitor(NamedTuple):
-    """Who asks, and what there is for them.
+    """A visitor and their rights.
 
     Attributes:
         name: Of their account; empty: they have none.
@@ -36,7 +36,7 @@ class Visitor(NamedTuple):
 
     @property
     def rights(self) -> str:
-        """What pages know of their rights: the roles' names, and `all` who sees all sources."""
+        """Return the rights of a visitor for pages: the roles' names, and `all` if they see all sources."""
         return " ".join([*filter(self.may, ROLES), *([] if self.sources or self.role is None else ["all"])])
 
     def sees(self, source: str) -> bool:
@@ -53,12 +53,12 @@ _now: ContextVar[Visitor] = ContextVar("visitor", default=ANYBODY)
 
 
 def visitor() -> Visitor:
-    """Return who asks what is being answered; what the server does by itself is nobody's and sees all."""
+    """Return the visitor of the current request; the server's own work has no visitor and sees all."""
     return _now.get()
 
 
 def remedy_for(right: Role, remedy: str | None) -> str | None:
-    """Return what who asks has to do first to do what takes `right`; None: nothing.
+    """Return the step that this visitor needs before an action with `right`; None: none.
 
     `remedy` is what has to be set up before; None: nothing.
     """
@@ -68,12 +68,12 @@ def remedy_for(right: Role, remedy: str | None) -> str | None:
 
 
 def set_administrators(names: Callable[[], Sequence[str]]) -> None:
-    """Have `names` say who administers this server, until what is being answered is answered."""
+    """Have `names` return the administrators of this server, until the current request is answered."""
     _administrators.set(names)
 
 
 def whom_to_ask() -> str:
-    """Return whom a visitor asks for what they may not do: by name only for those who have signed in."""
+    """Return whom a visitor should ask for a forbidden action: by name only for those who have signed in."""
     names = _administrators.get()() if visitor().name else ()
     names_text = ", ".join(names[:_MOST_ADMINISTRATORS])
     return f"an administrator ({names_text})" if names_text else "an administrator"

@@ -1,4 +1,4 @@
-"""How Flask answers the API's routes: checked, within a time limit, as JSON that a browser keeps."""
+"""Answers the API's routes with Flask: checked, within a time limit, as JSON that browsers cache."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class AnswerCache:
         self._bytes = 0
 
     def get(self, state: Hashable, question: Hashable, make: Callable[[], bytes]) -> bytes:
-        """Return the answer to `question`, made if it is not kept since `state` was what it is now."""
+        """Return the answer to `question`, made again unless one is cached for the current `state`."""
         with self._lock:
             if state != self._state:
                 self._cached_answer.clear()

@@ -1,4 +1,4 @@
-"""What `/api/events` and the WebSockets tell, in AsyncAPI 3, made from the records of what they say."""
+"""The AsyncAPI 3 description of `/api/events` and the WebSockets, made from their message records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _WEBSOCKET = {"ws": {"method": "GET", "bindingVersion": "0.1.0"}}
 
 
 class NewCounts(Answer, frozen=True, kw_only=True):
-    """The counts have changed: what was asked of them is to be asked again.
+    """The counts have changed: ask for them again.
 
     Attributes:
         version: Another one than before; answers of counts carry theirs as `Frametally-Counts-Version`.
@@ -38,7 +38,7 @@ class Message(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """A message on a channel: its name, who sends it (the server can `send` or `receive`), what it is."""
+    """A message on a channel: its name, its sender (the server can `send` or `receive`), and its meaning."""
 
     name: str
     action: Literal["send", "receive"]
@@ -47,7 +47,7 @@ class Operation(NamedTuple):
 
 
 class AsyncChannel(NamedTuple):
-    """A channel: its name, its address and the address's parameters, what it is for, and its messages."""
+    """A channel: its name, its address and the address's parameters, its purpose, and its messages."""
 
     name: str
     address: str
@@ -70,7 +70,7 @@ class AsyncChannel(NamedTuple):
 
 
 class AsyncChannels(NamedTuple):
-    """What a plug-in's hook `channels` names: its WebSockets, and what it has `/api/events` tell."""
+    """The result of a plug-in's hook `channels`: its WebSockets, and its news for `/api/events`."""
 
     channels: Sequence[AsyncChannel]
     events: Sequence[Message] = ()
@@ -138,7 +138,7 @@ def describe_messages() -> dict[str, Any]:
 
 
 def codes(because: Mapping[int, str]) -> str:
-    """Return what a WebSocket is closed by, in a sentence."""
+    """Return the reason for closing a WebSocket, as a sentence."""
     return f"Closed with code: {'; '.join(f'{code}: {why}' for code, why in because.items())}."
 
 

@@ -1,4 +1,4 @@
-"""The routes of charts: what can be asked for, how many of what, and what is beside it."""
+"""The routes of charts: their filters, their limits, and comparisons."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ _MOST_DIFFERENT = page_limit(10, 100, "Maximum number in `most`")
 
 
 class ChartRoutes(Handlers):
-    """The handlers, over the ports and what is read in the background."""
+    """The handlers, over the ports and the data read in the background."""
 
     @CATALOGUE.route("GET models", "List the models with their stored intervals.", tells_version=True)
     def models(self, _: Args) -> answers.Models:
-        """List what can be asked for."""
+        """List the existing models, sources, labels and ranges."""
         return answers.Models(
             models=[
                 answers.ModelChoice(model=model, base_intervals_s=intervals_s)
@@ -119,7 +119,7 @@ class ChartRoutes(Handlers):
         is_kept=True,
     )
     def summary(self, args: Args) -> chart_answers.Summary:
-        """Answer with what the chart says."""
+        """Answer with the values of the chart."""
         return summary.summarise(*self._read(args))
 
     @COUNTS.route(

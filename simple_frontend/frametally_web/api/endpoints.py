@@ -1,4 +1,4 @@
-"""All routes of the API, in the order in which they are described; each is declared at its handler."""
+"""All routes of the API in the order of the description; each is declared at its handler."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/api/events`: server-sent events, so that a page grows with the work and does not ask in vain.
+"""`/api/events`: server-sent events, so that a page updates without polling.
 
 One thread watches for all streams, which wait without one, so there may be hundreds; each ends after a while,
 and browsers connect again. An event carries the whole state: a missed message loses nothing.
@@ -70,7 +70,7 @@ class Streams:
         return _Stream(self)
 
     async def events(self) -> AsyncIterator[bytes]:
-        """Yield what one stream tells, until its time is over or the server goes down."""
+        """Yield the events of one stream, until its time is over or the server stops."""
         ends_s = time.monotonic() + self.longest_s
         last_seen = Seen(None, None)
         yield f"retry: {_RECONNECT_MS}\n\n".encode()

@@ -18,7 +18,7 @@ _FORMAT = choice("format", "`csv` (default), `xlsx`, `json` or `parquet`.", tupl
 
 
 class ExportRoutes(Handlers):
-    """The handler, over the ports and what is read in the background."""
+    """The handler, over the ports and the data read in the background."""
 
     @EXPORT.route(
         "GET export",

@@ -49,7 +49,7 @@ _COMMON = {
     "command": "The command to run.",
     "committed": "How far consumers have read.",
     "count": "The number.",
-    "counted": "What is counted: frames, or the medium that counts at that time.",
+    "counted": "Counted frames, or the medium that counts at that time.",
     "counted_until_ms": "Event time up to which footage is counted; null before the first count.",
     "covered_s": "Seconds with footage, summed over sources; null if not recorded.",
     "day": "UTC day.",
@@ -130,7 +130,7 @@ class ProblemDocument(Answer, frozen=True, kw_only=True):
         type: What kind of error it is: an address of the page of the API, where it is explained.
         title: The same in two words.
         status: The HTTP status.
-        detail: What is wrong with what.
+        detail: The problem, and the thing that has it.
         remedy: What to do about it.
         parameter: The query parameter at fault; absent where it is not one.
         value: Which of the parameter's values is at fault, where it may have several.

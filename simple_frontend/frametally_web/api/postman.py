@@ -1,4 +1,4 @@
-"""The API as a Postman collection (v2.1), made from its endpoints: requests, and what they must answer."""
+"""The API as a Postman collection (v2.1), made from its endpoints: requests and expected answers."""
 
 from __future__ import annotations
 

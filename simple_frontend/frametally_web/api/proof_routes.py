@@ -1,4 +1,4 @@
-"""The routes of the proof: the frames, boxes and objects that numbers were counted from."""
+"""The routes of the proof: the frames, boxes and objects behind numbers."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _EMPTY = choice("empty", "`1`: include analysed frames without a counted box.", 
 
 
 class ProofRoutes(Handlers):
-    """The handlers, over the ports and what is read in the background."""
+    """The handlers, over the ports and the data read in the background."""
 
     @PROOF.route("GET evidence", "Show the busiest frame per label.", *SELECTION, tells_version=True)
     def evidence(self, args: Args) -> answers.EvidenceFrames:
@@ -125,7 +125,7 @@ class ProofRoutes(Handlers):
         *PARTS,
     )
     def gap(self, args: Args) -> answers.FootageGap:
-        """Tell what a hole is."""
+        """Explain a gap."""
         ports = self._ports_of(args)
         model = scope.choose_model(ports.index, MODEL.read(args))
         query = read_gap(args, self.settings)

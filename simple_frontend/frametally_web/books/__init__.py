@@ -1,1 +1,1 @@
-"""Status, runs and events: the books as the page shows them."""
+"""The books on the page: status, runs and events."""

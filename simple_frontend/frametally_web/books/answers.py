@@ -1,4 +1,4 @@
-"""The answers about the work itself: runs, and the books."""
+"""Answers about the work itself: runs, and the books."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class LogBooks(Answer, frozen=True, kw_only=True):
 
 
 class DeadLetters(Answer, frozen=True, kw_only=True):
-    """Open dead letters of one cause: what it means, and the command that lists them.
+    """Open dead letters of one cause: its meaning, and the command that lists them.
 
     Attributes:
         since_ms: When the oldest segment that has one was stored; null while the store is unavailable.
@@ -107,8 +107,8 @@ class DeadLetterFrame(Answer, frozen=True, kw_only=True):
         id: Its name in `frametally dead-letters`.
         cause: Why, as a word.
         reason: Why, as a sentence.
-        remedy: What mends it.
-        command: What settles it, once it is mended.
+        remedy: The remedy.
+        command: The command that settles it after that.
         source: Slug; null where its message does not tell.
         captured_at_ms: Event time; null likewise.
         image_path: Key of the frame; null likewise.
@@ -133,7 +133,7 @@ class DeadLetterCause(Answer, frozen=True, kw_only=True):
         cause: Why, as a word.
         frames: How many open dead letters have it.
         reason: Why, as a sentence.
-        remedy: What mends it.
+        remedy: The remedy.
     """
 
     cause: str
@@ -146,7 +146,7 @@ class DeadLetterFrames(Answer, frozen=True, kw_only=True):
     """`/api/dead-letters`: open dead letters of the books' model.
 
     Attributes:
-        model: Whose books; null before there is any.
+        model: The model of the books; null before there is one.
         causes: Every cause, also in an answer about one cause.
         dead_letters: The newest frame first, those without a time last.
         dead_letters_left_out: How many more there are.
@@ -163,7 +163,7 @@ class Books(Answer, frozen=True, kw_only=True):
 
     Attributes:
         as_of_ms: When they were read, by the server's clock.
-        model: Whose; null before there is any.
+        model: The model; null before there is one.
         state: `settled`, `behind` (work is left, or under way) or `broken`.
         newest_captured_at_ms: Event time of the newest frame detected; null if there is none.
         footage_until_ms: Event time of the newest frame announced; null likewise.
@@ -176,8 +176,8 @@ class Books(Answer, frozen=True, kw_only=True):
         eta_s: Seconds that the waiting messages of the log take at that pace; null likewise.
         lost_messages: Messages that the log had removed before they were read.
         dead_letters: By cause.
-        behind: What has still to be done, one line each.
-        broken: What can never come right by itself, one line each.
+        behind: The remaining work, one line each.
+        broken: Problems that need a person, one line each.
     """
 
     as_of_ms: int

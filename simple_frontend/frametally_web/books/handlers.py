@@ -1,4 +1,4 @@
-"""What the handlers of routes are over."""
+"""The handlers' shared state: the ports, and data read in the background."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from frametally_web.books.reader import BooksReader
 
 @dataclass(frozen=True)
 class Handlers:
-    """The handlers of one application, over its ports and what is read in the background."""
+    """The handlers of one application, over its ports and the data read in the background."""
 
     settings: Settings
     ports: DashboardPorts

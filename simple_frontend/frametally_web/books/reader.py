@@ -1,4 +1,4 @@
-"""What the store and the log say, read in the background: requests take what was read last.
+"""Reads the store and the log in the background; requests use the last result.
 
 One thread reads, only while a client asks, and never more than a fifth of the time: a listing of a large
 store, or the tallies of a large ledger, take longer than a page may wait. It also looks for what events tell
@@ -41,12 +41,12 @@ _IDLE_S = 10.0
 
 
 def version_text(index_version: str | None, generation: int) -> str:
-    """Return what tells one state of the counts, and of what the media say, from any other."""
+    """Return a text that identifies the current counts and media."""
     return f"{index_version}.{generation}"
 
 
 class Seen(NamedTuple):
-    """What a stream of events has told: versions of what is kept and of what plug-ins have, which books."""
+    """The news of a stream of events: versions of data and of plug-ins' data, and which books."""
 
     version: str | None
     reading: LastReading | None
@@ -92,7 +92,7 @@ class BooksReader:
         self.generation = 0
 
     def add_version(self, kind: str, version: Callable[[], str]) -> None:
-        """Have streams of events tell of a kind of thing whenever `version` returns another text."""
+        """Have streams of events report a kind of news whenever `version` returns another text."""
         self._watched.setdefault(kind, []).append(version)
 
     def look_at_checks(self) -> None:
@@ -105,7 +105,7 @@ class BooksReader:
                 self._changed.notify_all()
 
     def media(self) -> MediaTimes:
-        """Return what the store said of its media at the ledger's last refresh, and have it refreshed."""
+        """Return the media at the ledger's last refresh, and start another refresh."""
         with self._changed:
             if time.monotonic() >= self._media_due_s:
                 self._media_wanted = True
@@ -115,7 +115,7 @@ class BooksReader:
             return self._media
 
     def media_to_keep(self) -> MediaTimes:
-        """Return the media for what is not asked for again when they have been read: a file, or a refusal.
+        """Return the media without another refresh once they have been read: a file, or a refusal.
 
         Raises:
             Problem: 503, if they are still read for the first time when the request has no more time.
@@ -184,7 +184,7 @@ class BooksReader:
             self._wake()
 
     def watch(self, last_seen: Seen, timeout_s: float) -> Seen:
-        """Return what is new after `last_seen`: at once if it has changed, else after `timeout_s`."""
+        """Return the news after `last_seen`: at once if there is some, else after `timeout_s`."""
         with self._changed:
             self._watchers += 1
             self._wake()

@@ -1,4 +1,4 @@
-"""The routes of the books: whether every frame is accounted for, and what runs."""
+"""The routes of the books: whether every frame is accounted for, and the latest runs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _CAUSE = choice("cause", "Only those with this cause; default: all.", ("", *get_
 
 
 class BookRoutes(Handlers):
-    """The handlers, over the ports and what is read in the background."""
+    """The handlers, over the ports and the data read in the background."""
 
     @BOOKS.route("GET runs", "List the latest runs with their quality reports.", MODEL, _RUNS)
     def runs(self, args: Args) -> answers.Runs:

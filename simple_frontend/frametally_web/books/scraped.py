@@ -1,4 +1,4 @@
-"""`/metrics`: what this dashboard and what it starts have done, and the books as they were read last."""
+"""`/metrics`: figures of this dashboard and of the processes it starts, and the last-read books."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PATH = "/metrics"
 
 
 class MetricsRoute:
-    """Answers who asks for metrics; one at a time, for each has the same answer."""
+    """Answers requests for metrics; one at a time, because each has the same answer."""
 
     def __init__(self, books: BooksReader, settings: Settings) -> None:
         """Show what `books` has read; a question makes it read on, and waits for it the first time alone."""

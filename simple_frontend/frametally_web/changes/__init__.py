@@ -1,1 +1,1 @@
-"""Changes of footage that the pages make: what each would do first, then in a thread of its own."""
+"""Changes of footage from pages: previewed first, then made in a separate thread."""

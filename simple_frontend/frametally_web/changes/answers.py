@@ -1,4 +1,4 @@
-"""The answers about changes of footage: what a change would do, and how far the one at work is."""
+"""Answers about changes of footage: what a change would do, and the progress of the current one."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ class ChangedDay(Answer, frozen=True, kw_only=True):
 
 
 class ChangePlan(Answer, frozen=True, kw_only=True):
-    """What a change would do; nothing is changed yet.
+    """The effect of a change; nothing is changed yet.
 
     Attributes:
         frames: How many frames it would change; 0: it would do nothing.
-        lines: What it would do, a sentence each.
-        left_alone: What it would leave as it is, the first 20.
+        lines: Its effects, a sentence each.
+        left_alone: The media that it would not change, the first 20.
         days: The days whose counts it changes, the first 31; null: too much footage to count it first.
         days_left_out: How many days more.
     """
@@ -80,12 +80,12 @@ class ChangeState(Answer, frozen=True, kw_only=True):
 
     Attributes:
         what: What it does: `replay`, `drop`, `forget`, `retime`, `rename`, `timezone` or `finish`.
-        target: What it is done to, in words.
+        target: The source, footage or dead letters that it changes, in words.
         state: `running`, `done` or `failed`.
         done: Steps that are done.
         total: Steps in all; null where it is not known.
-        lines: What it did or why it failed, a sentence each; empty while it runs.
-        left_alone: What it left as it is, the first 20.
+        lines: Its result, or why it failed, a sentence each; empty while it runs.
+        left_alone: The media that it did not change, the first 20.
         changed: The counts that it changes, for their history; null: none, or of several sources.
     """
 
@@ -104,7 +104,7 @@ class ChangesNow(Answer, frozen=True, kw_only=True):
 
     Attributes:
         last: The one at work, or the last since the server started; null: there was none.
-        unfinished: What was interrupted, in words; `POST changes/finish` finishes it.
+        unfinished: The interrupted change, in words; `POST changes/finish` finishes it.
     """
 
     last: ChangeState | None
@@ -139,7 +139,7 @@ class SourceFootage(Answer, frozen=True, kw_only=True):
         from_ms: Event time of the first frame; null before there is one.
         to_ms: Event time of the last frame; null likewise.
         recordings: The oldest first, 200 at most.
-        recordings_left_out: How many there are beyond these.
+        recordings_left_out: Number of further recordings.
         timezone: IANA name of the source's time zone; null where it has none.
     """
 

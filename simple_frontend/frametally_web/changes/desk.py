@@ -23,7 +23,7 @@ _CLOSE_S = 5
 
 
 class ChangeOutcome(NamedTuple):
-    """What a change did, a sentence each, what it left alone, and whose counts it changes."""
+    """The result of a change, a sentence each: its effects, the media left alone, and the changed sources."""
 
     lines: list[str]
     skipped: Iterable[Skipped] = ()
@@ -47,7 +47,7 @@ class ChangeSteps:
         self._desk.note(done, total)
 
     def say(self, line: str) -> None:
-        """Keep what a person should read."""
+        """Keep a line for people."""
         self.said.append(line)
 
 
@@ -55,7 +55,7 @@ Work = Callable[[ChangeSteps], ChangeOutcome]
 
 
 def left_alone(skipped: Iterable[Skipped]) -> list[LeftAlone]:
-    """Return the first of what a change leaves as it is, as answers have it."""
+    """Return the first media that a change leaves alone, in the form of answers."""
     first_skipped = list(skipped)[:_MOST_LEFT_ALONE]
     return [
         LeftAlone(name=item.name, why=without_folders(as_sentence(item.reason))) for item in first_skipped

@@ -1,4 +1,4 @@
-"""The routes by which the footage of a source is forgotten, put to another time, or renamed."""
+"""The routes that forget, retime or rename the footage of a source."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Source = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 
 class FootageWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the footage of a source is to be changed.
+    """The change of the footage of a source.
 
     Attributes:
         what: `forget` takes it out of the counts, `retime` corrects when it was filmed, `rename` its source.
@@ -124,7 +124,7 @@ class FootageRoutes(ChangeHandlers):
         only_computes=True,
     )
     def plan_footage(self, _: Args) -> ChangePlan:
-        """Say what a change would do."""
+        """Show the effect of a change."""
         check_changes(self.remedy)
         requested = _FOOTAGE.read()
         zone = read_zone(MultiDict({"timezone": requested.timezone or ""}), self.settings).tzinfo
@@ -208,7 +208,7 @@ class FootageRoutes(ChangeHandlers):
         return self._finish()
 
     def resume(self) -> None:
-        """Go on with what this dashboard was at when it ended; a server that is away has it wait."""
+        """Resume the change that this dashboard was making when it ended; waits for an unavailable server."""
         if self.remedy is not None:
             return
         try:

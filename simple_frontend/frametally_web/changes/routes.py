@@ -1,4 +1,4 @@
-"""The routes by which pages change footage; each change is planned first, then begun."""
+"""The routes by which pages change footage; each change is planned first, then started."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Id = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{12}$")]
 
 
 class LettersWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which dead letters are to be settled, and how.
+    """The dead letters to settle, and how.
 
     Attributes:
         what: `replay` announces their frames again; `drop` gives their frames up.
@@ -57,7 +57,7 @@ def plural(number: int, noun: str) -> str:
 
 
 def check_changes(remedy: str | None) -> None:
-    """Raise `Problem` (403) where this dashboard changes nothing, or not for who asks."""
+    """Raise `Problem` (403) if this dashboard changes nothing, or not for this visitor."""
     needed_remedy = remedy_for("run", remedy)
     if needed_remedy is not None:
         raise Problem(403, "You cannot change footage here.", remedy=needed_remedy)
@@ -84,7 +84,7 @@ class ChangeHandlers(Handlers):
 
 
 class StateRoutes(ChangeHandlers):
-    """The handler that says what is at work."""
+    """The handler that shows the current change."""
 
     @CHANGES.route("GET changes", "Show the running change of footage, and interrupted changes.")
     def changes(self, _: Args) -> ChangesNow:
@@ -105,7 +105,7 @@ class LetterRoutes(ChangeHandlers):
         only_computes=True,
     )
     def plan_letters(self, _: Args) -> ChangePlan:
-        """Say what a change would do."""
+        """Show the effect of a change."""
         check_changes(self.remedy)
         form = _LETTERS.read()
         entries = self._chosen(form)
@@ -126,7 +126,7 @@ class LetterRoutes(ChangeHandlers):
         if checked.skipped:
             lines.append(f"{plural(len(checked.skipped), 'frame')} still cannot be read and will stay here.")
         if ready or more:
-            lines.append("The consumer will detect them next; then the counts will follow.")
+            lines.append("The consumer will analyse these frames next, and then the counts will change.")
         return ChangePlan(frames=ready + more, lines=lines, left_alone=left_alone(checked.skipped))
 
     @CHANGES.route(
@@ -189,7 +189,7 @@ class LetterRoutes(ChangeHandlers):
         )
         lines = [
             f"{plural(len(result.announced), 'frame')} announced again.",
-            *(["The consumer will detect them next."] if result.announced else []),
+            *(["The consumer will analyse them next."] if result.announced else []),
             *([f"{plural(len(result.skipped), 'frame')} still cannot be read."] if result.skipped else []),
         ]
         return ChangeOutcome(lines, result.skipped)

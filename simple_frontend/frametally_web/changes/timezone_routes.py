@@ -1,4 +1,4 @@
-"""The routes by which the time zone of a source is set: what that would change first, then the change."""
+"""The routes that set the time zone of a source: first a preview, then the change."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class TimezoneRoutes(ChangeHandlers):
         only_computes=True,
     )
     def plan_timezones(self, _: Args) -> ChangePlan:
-        """Say what a change would do."""
+        """Show the effect of a change."""
         change, frames = self._plan()
         if not change.lines:
             return ChangePlan(frames=0, lines=["Already done: nothing would change."], left_alone=[])

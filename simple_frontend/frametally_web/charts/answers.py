@@ -1,4 +1,4 @@
-"""The answers that charts are drawn from."""
+"""Answers with the data of charts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=Tr
         objects_missing: Why not; null where they are known.
         tracked_detections: Those of `detections` that lie in tracks; null where that was not noted. Of a
             second that was counted from frames, its share of the stored interval's.
-        followed_objects: Of what is `too_weak`, the objects that were followed: they count in sums.
+        followed_objects: The followed objects among `too_weak`: they count in sums.
         measured_objects: Where footage was not measured everywhere, the objects of that part of it that was.
         estimate: How many `objects`, where that is the metric of the answer, else how many `detections` there
             would be without the errors of the model, by an accuracy check.
@@ -61,7 +61,7 @@ class FramesAnalysed(Answer, frozen=True, gc=False):
         source: Slug where the request splits by source, else null.
         frames: Frames analysed.
         slowest_fps: Slowest rate at which any of it was analysed; null where objects were not tracked.
-        objects_missing: Why objects of a label without a bucket are not known; null where there are 0.
+        objects_missing: Why objects of a label without a bucket are not known; null if there are 0.
         covered_s: Seconds with footage, summed over sources; null where that was not noted.
     """
 
@@ -158,7 +158,7 @@ class OtherPeriod(Answer, frozen=True, kw_only=True):
         name: It in words.
         from_ms: Its start.
         to_ms: Its end, exclusive.
-        shifts: Which of its moments lies beside which of the answer, in order of time.
+        shifts: Pairs of its moments and those of the answer, in order of time.
     """
 
     compare: Literal["previous", "day", "week"]
@@ -180,7 +180,7 @@ class Counts(Answer, frozen=True, kw_only=True):
         hours: The hours of each day that are counted; null: all day.
         weekdays: The days of the week that are counted, 1 is Monday; none: every day.
         asked: What of the range these are, in order; null: all of it. A bar with nothing of it is left out.
-        metric: By what labels are ordered; of `auto`, what it became.
+        metric: The metric that orders the labels; for `auto`, the chosen one.
         interval_choices_s: Sensible lengths for this range and these labels.
         from_ms: First event time asked for, or the first there is.
         to_ms: Last event time asked for, exclusive, or the last there is.
@@ -194,13 +194,13 @@ class Counts(Answer, frozen=True, kw_only=True):
         totals: In the order of `labels`, then what `top` has together.
         file_times: Where time is only a file's date; null where the store does not say for now.
         overlaps: Where media overlap, by source and time; null where the store does not say for now.
-        overlaps_left_out: How many more there are.
+        overlaps_left_out: Number of further overlaps.
         objects_note: A sentence on where unique objects are not known; null if they are everywhere.
         objects_measured_in: Where not all footage was measured, of how many sources it was; else null.
         counted_with: The settings of the days in the range, each once.
         comparisons: The periods that the range can be compared with.
         zone: Name of the zone of the picture that all is counted within; null: the whole picture.
-        checks: The accuracy checks of this footage; absent where there are none.
+        checks: The accuracy checks of this footage; absent if there are none.
     """
 
     model: str | None
@@ -292,17 +292,17 @@ class FramesPerBar(Answer, frozen=True, kw_only=True):
 
 
 class Summary(Answer, frozen=True, kw_only=True):
-    """`/api/summary`: what a chart says, labels and sources together.
+    """`/api/summary`: the totals of a chart, labels and sources together.
 
     Attributes:
         model: The one model counted; null before there is any data.
         base_interval_s: The one stored interval that was read; null without data.
         interval_s: Length of a bar in seconds.
         timezone: IANA name of the zone of the bars.
-        metric: What `value` is of; of `auto`, what it became.
+        metric: The metric of `value`; for `auto`, the chosen one.
         from_ms: First event time asked for, or the first there is.
         to_ms: Last event time asked for, exclusive, or the last there is.
-        asked_s: Seconds from the first to the last that lie in the hours and weekdays asked for.
+        asked_s: Seconds in the chosen hours and weekdays, from the first to the last.
         frames: Frames analysed.
         filmed_s: Seconds with footage, summed over sources; null where that was not noted.
         filmed_in: Of how many sources there is film, which covers time; of the others single pictures.

@@ -1,4 +1,4 @@
-"""Bars of local time: how long they are, and where they begin and end, also where the clocks change.
+"""Bars of local time: their length, beginning and end, also where the clocks change.
 
 A range is split into spans of one offset from UTC. Each is a query of its own to the index, without a time
 zone. A bar of up to an hour is elapsed time. A longer one is wall-clock time: it goes

@@ -1,4 +1,4 @@
-"""What a chart can be compared with: which range the other side is, and which moment of it lies beside which.
+"""The other side of a comparison: its range, and the pairs of moments of both sides.
 
 Of another period the same clock times lie beside each other, also where clocks change in between.
 """

@@ -1,4 +1,4 @@
-"""The answer about an accuracy check beside counts."""
+"""The answer about an accuracy check next to counts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class CountCheck(Answer, frozen=True, kw_only=True):
     Attributes:
         id: Names it.
         name: As people call it.
-        metric: What was checked: `detections` in frames, `visits` or `crossings` in pieces of footage.
-        model: Whose counts.
-        persons: Accounts of those who answered; none where there are no accounts.
+        metric: The checked count: `detections` in frames, `visits` or `crossings` in pieces of footage.
+        model: The model of the counts.
+        persons: Accounts of the people who answered; empty if there are no accounts.
         last_answer_ms: When the last answer was given.
         units: Units that were answered: frames or pieces.
         confidence: Of its intervals, such as 0.95.

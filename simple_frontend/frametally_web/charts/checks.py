@@ -1,4 +1,4 @@
-"""How far counts are from the truth, where people have checked them: what plug-ins say of it."""
+"""The errors of counts that people have checked, from plug-ins."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class CountQuestion(NamedTuple):
     """Counts of one chart.
 
     Attributes:
-        metric: What is counted.
+        metric: The counted metric.
         place: Of crossings, the line as it is drawn now.
         model: By which model.
         base_interval_s: The stored interval that was read.
@@ -67,7 +67,7 @@ class CountQuestion(NamedTuple):
 
 
 class CountInterval(NamedTuple):
-    """Where the truth of a count is, what it would be without the model's errors, and by which check."""
+    """The interval of a count, its corrected estimate, and its check."""
 
     low: float
     high: float
@@ -89,7 +89,7 @@ class CountChecks(Protocol):
         """Return another text whenever the checks say something else; empty while there are none."""
 
     def answer(self, settings: Settings, index: CountIndex, question: CountQuestion) -> CheckedAnswer | None:
-        """Return what the checks say of counts; None where there are none."""
+        """Return the checks of counts; None if there are none."""
 
 
 def checks_version(settings: Settings) -> str:
@@ -99,7 +99,7 @@ def checks_version(settings: Settings) -> str:
 
 
 def ask_checks(settings: Settings, index: CountIndex, question: CountQuestion) -> CheckedAnswer | None:
-    """Return what the first plug-in that has checks of this footage says of the counts."""
+    """Return the intervals from the first plug-in that has checks of this footage."""
     index = index.stored if isinstance(index, SecondsIndex) else index
     if isinstance(index, PartIndex):  # a check is of whole pictures
         return None
@@ -214,7 +214,7 @@ def check_words(check: CountCheck, zone: datetime.tzinfo) -> str:
 
 
 def unit_name(metric: CheckedMetric) -> str:
-    """Return what the units of a check are called."""
+    """Return the name of a check's units."""
     return "frames" if metric == "detections" else "clips of footage"
 
 

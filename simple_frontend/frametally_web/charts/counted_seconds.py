@@ -1,4 +1,4 @@
-"""The seconds of a stored interval, counted from its frames, and whether they add up to it."""
+"""Counts the seconds of a stored interval from its frames, and compares their sum with the interval."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _share_tracked(stored: Bucket, detections: int) -> int | None:
 
 
 def adds_up(counted: CountedSeconds, interval: CoverageBucket, counts: Sequence[Bucket]) -> bool:
-    """Return whether the seconds of a stored interval come to what is stored of it."""
+    """Return whether the seconds of a stored interval add up to its stored counts."""
     totals: dict[str, list[Bucket]] = defaultdict(list)
     for bucket in counted.buckets:
         totals[bucket.label].append(bucket)

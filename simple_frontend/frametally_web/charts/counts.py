@@ -1,4 +1,4 @@
-"""The answer of `/api/counts`: how long its bars are, what they show, and where objects are not known."""
+"""The answer of `/api/counts`: the length of bars, their values, and where objects are unknown."""
 
 from __future__ import annotations
 
@@ -249,7 +249,7 @@ def add_measured(
     by_source: bool,
     apart: Sequence[str] | None,
 ) -> Measured:
-    """Read once more what was measured, where some of a chart, read by the same arguments, is `missing`."""
+    """Read the measured values again, if some of a chart, read by the same arguments, are `missing`."""
     if not missing:
         return Measured(chart, totals, None)
     filmed = len(reader.filmed())

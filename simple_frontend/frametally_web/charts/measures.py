@@ -1,4 +1,4 @@
-"""What a chart shows, read from the index span by span and put together by bars of local time."""
+"""The values of a chart: reads the index span by span, and adds up bars of local time."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Chart(NamedTuple):
 
 @dataclass(frozen=True)
 class Reader:
-    """What reads the bars of one query.
+    """The reader of the bars of one query.
 
     Attributes:
         index: Where they are read.
@@ -178,7 +178,7 @@ def _chart(
 
 
 def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> Totals:
-    """Return what each label adds up to (by source, where sources are apart): `labels`, and those found."""
+    """Return the total of each label (by source, if these are separate): `labels`, and those in the chart."""
     coverage: dict[str | None, list[answers.FramesAnalysed]] = defaultdict(list)
     for part in chart.coverage:
         coverage[part.source].append(part)
@@ -205,7 +205,7 @@ def all_together(chart: Chart) -> answers.Total:
 
 
 def sum_of(totals: Totals, labels: Iterable[str], chart: Chart) -> answers.Total:
-    """Return what some labels of a chart add up to together, from the one total of each."""
+    """Return the joint total of some labels of a chart, from their separate totals."""
     of_labels = [totals[label][0] for label in labels]
     return _totals([_Part(None, None, of_labels, _filmed(chart.coverage))])[0]
 

@@ -1,4 +1,4 @@
-"""What media say of sources: names, times by a file's date, overlaps, and what was filmed and not counted."""
+"""Facts of media for charts: names, times by a file's date, overlaps, uncounted footage."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class MediaTimes:
         return self._names.get(source, source)
 
     def sources(self) -> Collection[str]:
-        """Return the sources of which there are media, as far as the store says."""
+        """Return the sources with media, as far as the store knows."""
         return [source for source in self._names if visitor().sees(source)]
 
     def timezone(self, source: str) -> str | None:
@@ -108,7 +108,7 @@ class MediaTimes:
         to_ms: int,
         chosen: Ranges | None,
     ) -> dict[str, list[tuple[int, int]]] | None:
-        """Return when some sources were filmed in `[from_ms, to_ms)` and not counted; None: nobody knows.
+        """Return when some sources were filmed in `[from_ms, to_ms)` and not counted; None: not known.
 
         Only what is `chosen` is shown, see `chosen_ranges`.
         """
@@ -121,7 +121,7 @@ class MediaTimes:
         }
 
     def models(self) -> list[str]:
-        """Return the models that have footage of what is seen that is not in the counts, by name."""
+        """Return the models with visible footage that is not in the counts, by name."""
         return [model for model in sorted(self._unanalysed or {}) if self.unanalysed_ranges(model)]
 
     def unanalysed_ranges(self, model: str) -> dict[str, tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Charts of a part of the pictures, such as a zone: what plug-ins narrow charts to."""
+"""Charts of a part of the picture, such as a zone, from plug-ins."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def narrowed(index: CountIndex, store: ObjectStore, args: MultiDict[str, str]) -
 
 
 def zones_by_source(index: CountIndex, model: str) -> Mapping[str, list[str]]:
-    """Return what the counts of each source can be narrowed to."""
+    """Return the places to which the counts of each source can be narrowed."""
     narrowings: tuple[Narrowing, ...] = hooks("narrowing")
     return {
         source: names for narrowing in narrowings for source, names in narrowing.zones(index, model).items()

@@ -1,4 +1,4 @@
-"""Which model, range and stored interval a query reads, what it leaves open, and which names there are."""
+"""The scope of a query: model, range and stored interval, defaults, and existing names."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Choice(NamedTuple):
 
 
 class ResolvedQuery(NamedTuple):
-    """A query with nothing left open: what was not asked for is what there is.
+    """A query without open values: those that were not chosen have their defaults.
 
     `spans` are the parts of `[from_ms, to_ms)` that can have data, each of one offset from UTC. `chosen`
     are the chosen hours and weekdays in it; None: all of it. `footage` goes from the first second with

@@ -1,4 +1,4 @@
-"""Counts by the second of a short range: from the frames behind the stored intervals, by the rules of these.
+"""Counts by the second of a short range, from the frames behind the stored intervals, by their rules.
 
 They are answered where they add up alone: the frames, detections, peaks and objects of each stored interval
 are those of its seconds. So a bar of a second never contradicts the bar of a minute that it is part of.

@@ -1,4 +1,4 @@
-"""The answer of `/api/summary`: how much, when most, of how much footage, and against the weeks before."""
+"""The answer of `/api/summary`: totals, the busiest time, the footage, and earlier weeks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _MOST_COMPARED = 20_000
 
 
 def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery) -> answers.Summary:
-    """Return what a chart says, all labels and sources together.
+    """Return the totals of a chart, all labels and sources together.
 
     Raises:
         Problem: 400, if the model, a name or the interval cannot be.

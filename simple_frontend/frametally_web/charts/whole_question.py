@@ -1,4 +1,4 @@
-"""The whole question of a chart, as its address carries it: all readers see the same numbers."""
+"""The whole question of a chart in its address, so that all readers see the same numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ALL_DAY, _DAYS = "00:00-24:00", 7
 def whole_question(
     parameters: Iterable[tuple[str, str]], counts: Counts, *, with_range: bool = False
 ) -> list[tuple[str, str]]:
-    """Return a chart's question with what it leaves to the data or the reader written out, name by name.
+    """Return a chart's complete question by name, including the defaults from the data or the reader.
 
     Names are those of `/api/counts` and of the pages; others are kept. Where nothing is counted yet, the
     interval, the metric and the model stay as they were sent.

@@ -1,1 +1,1 @@
-"""Two sides of a comparison: how far they are apart, and where most."""
+"""Two sides of a comparison: how far they differ, and where most."""

@@ -49,14 +49,14 @@ class BarDifference(Answer, frozen=True, kw_only=True):
 
 
 class Differences(Answer, frozen=True, kw_only=True):
-    """`/api/differences`: two sides, in intervals that both have seen; what one alone has seen is a gap.
+    """`/api/differences`: two sides, in intervals that both have seen; intervals of one side only are gaps.
 
     Attributes:
         model: The one model counted here; null before there is any data.
         base_interval_s: The one stored interval that was read; null without data.
         interval_s: Length of a bar in seconds.
         timezone: IANA name of the zone of the bars.
-        metric: What the values are of; of `auto`, what it became.
+        metric: The metric of the values; for `auto`, the chosen one.
         from_ms: First event time asked for, or the first there is.
         to_ms: Last event time asked for, exclusive, or the last there is.
         other_name: The other side in words.
@@ -72,7 +72,7 @@ class Differences(Answer, frozen=True, kw_only=True):
         other_frames: Frames analysed there.
         total: All labels together.
         labels: Those that either side has found, those most apart first.
-        compared: Labels in intervals, of which at least one side has found some.
+        compared: Labels in intervals that at least one side has counted.
         differing: How many of them differ.
         most: Those most apart first; of equal ones the earlier first.
     """

@@ -1,4 +1,4 @@
-"""The answer of `/api/differences`: how far two sides are apart, by label, and in which bars most."""
+"""The answer of `/api/differences`: how far two sides differ, by label, and the bars with most."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ class _Side:
                 self.counts[bar, label] = self._of_label[label][bar] = bucket
 
     def measured(self, bar: _Bar, label: str) -> _Value:
-        """Return what was found of a label in a bar that was seen."""
+        """Return the count of a label in a bar that was seen."""
         bucket = self.counts.get((bar, label))
         if bucket is not None:
             return _Value(metric_of(bucket, self._metric))

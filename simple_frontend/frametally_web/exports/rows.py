@@ -1,4 +1,4 @@
-"""The rows of an export: one for each interval, source and label, with what was filmed in it."""
+"""The rows of an export: one for each interval, source and label, with its footage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Kind = Literal["instant", "local", "text", "whole", "real"]
 
 
 class Column(NamedTuple):
-    """One column; null stands where nothing was filmed, or where the thing was not measured."""
+    """One column; null if nothing was filmed, or if the value was not measured."""
 
     name: str
     kind: Kind
@@ -103,7 +103,7 @@ _DIFFERENCES_AT = [_NAMES[_MEASURED_AT].index(name) for name in DIFFERENCES]
 
 
 class Measures:
-    """What an answer has of an interval, a source (None: all together) and a label."""
+    """The answer for an interval, a source (None: all together) and a label."""
 
     def __init__(self, counts: answers.Counts) -> None:
         """Take the answer whole."""
@@ -147,7 +147,7 @@ def make_rows(counts: answers.Counts, query: ChartQuery, media: MediaTimes) -> I
 def make_places(
     counts: answers.Counts, query: ChartQuery, media: MediaTimes
 ) -> Iterator[tuple[Row, tuple[int, str | None, str | None]]]:
-    """Yield each row, and of which start, source and label it is."""
+    """Yield each row, with its start, source and label."""
     zone = query.selection.zone.tzinfo
     measures = Measures(counts)
     sources: list[str | None] = [*counts.sources] if query.by_source else [None]

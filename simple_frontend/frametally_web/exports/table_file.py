@@ -1,4 +1,4 @@
-"""A chart's numbers as a file: a row for each interval and label, with what was filmed in it."""
+"""A chart's numbers as a file: a row for each interval and label, with its footage."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def export(
 
 
 def chunks_of(file: BinaryIO) -> Iterator[bytes]:
-    """Yield what is in a file, piece by piece, and close it."""
+    """Yield the contents of a file, piece by piece, and close it."""
     with file:
         while chunk := file.read(_CHUNK_BYTES):
             yield chunk

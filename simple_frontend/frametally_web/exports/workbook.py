@@ -1,4 +1,4 @@
-"""Rows as a workbook for Excel and LibreOffice: real dates and numbers, and a sheet of what they mean."""
+"""Rows as a workbook for Excel and LibreOffice: real dates and numbers, and a sheet that explains them."""
 
 from __future__ import annotations
 

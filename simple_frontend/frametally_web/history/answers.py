@@ -42,7 +42,7 @@ class ChangedFrame(Answer, frozen=True, kw_only=True):
 
 
 class NumberChange(Answer, frozen=True, kw_only=True):
-    """A run, and what it changed of the number.
+    """A run, and its change of the number.
 
     Attributes:
         day: UTC day that it counted.
@@ -108,7 +108,7 @@ class NumberHistory(Answer, frozen=True, kw_only=True):
         changes: The runs that changed it.
         other_runs: How many runs of these days changed nothing of it.
         unknown_days: UTC days without a history: an earlier frametally counted them.
-        other_models: What other models counted; a chart without `model` shows the one published last.
+        other_models: The counts of other models; a chart without `model` shows the one published last.
     """
 
     model: str | None

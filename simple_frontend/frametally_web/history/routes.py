@@ -1,4 +1,4 @@
-"""The route of a number's history, which tells what runs changed it and why."""
+"""The route of a number's history: the runs that changed it, and why."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _FRAMES = page_limit(6, MOST_FRAMES, "Maximum number of added frames, and of rem
 
 
 class HistoryRoutes(Handlers):
-    """The handlers, over the ports and what is read in the background."""
+    """The handlers, over the ports and the data read in the background."""
 
     @HISTORY.route(
         "GET history",

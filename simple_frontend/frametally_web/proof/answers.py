@@ -1,4 +1,4 @@
-"""The answers that show what was counted: frames, boxes, tracks."""
+"""Answers with the proof of counts: frames, boxes, tracks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class EvidenceFrame(Answer, frozen=True, kw_only=True):
     """The busiest frame of a label.
 
     Attributes:
-        label: What it is evidence of.
+        label: The label that it is evidence of.
         count: Boxes of the label that were counted in it.
         source: Slug.
         captured_at_ms: Event time.
@@ -30,7 +30,7 @@ class EvidenceFrame(Answer, frozen=True, kw_only=True):
         width_px: Width of the frame that the boxes refer to; null likewise.
         height_px: Height of it; null likewise.
         boxes: Boxes of the label that were counted.
-        note: Null, or one sentence on what is wrong with the boxes.
+        note: Null, or one sentence about a problem with the boxes.
     """
 
     label: str
@@ -103,14 +103,14 @@ class Frames(Answer, frozen=True, kw_only=True):
     """`/api/frames`: a page of the frames behind a bar, by event time.
 
     Attributes:
-        model: Whose detections; null before there is any data.
+        model: The model of the detections; null before there is any data.
         base_interval_s: The stored interval that the bar was made from; null likewise.
         from_ms: Start of the range; null likewise.
         to_ms: Its end, exclusive; null likewise.
-        detections: What the bar shows.
+        detections: The number that the bar shows.
         frames_analysed: Frames analysed in it, with or without the labels.
         frames: Those of this page.
-        position: How many frames there are on earlier pages; null where `start=peak` did not count them.
+        position: Number of frames on earlier pages; null if `start=peak` did not count them.
         previous: Cursor of the page before; null on the first one.
         next: Cursor of the next page; null on the last one.
         note: On the first and on the last page, a sentence if the sum is not the bar's; else null.
@@ -141,13 +141,13 @@ class FootageGap(Answer, frozen=True, kw_only=True):
     """`/api/gap`: a range in which nothing of a source is counted.
 
     Attributes:
-        model: Whose counts; null before there is any data.
+        model: The model of the counts; null before there is any data.
         source: Slug.
         from_ms: End of the last counted interval before it; null where there is none.
         to_ms: Start of the first counted interval after it; null where there is none.
         before: The last frame before it; null where there is none, or the store has it no more.
         after: The first frame after it; null likewise.
-        reasons: What the books say of it, at least one.
+        reasons: The reasons in the books, at least one.
     """
 
     model: str | None
@@ -176,7 +176,7 @@ class CountedObject(Answer, frozen=True, kw_only=True):
         source: Slug.
         label: Class name.
         first_seen_ms: Event time of its first box of its label.
-        last_seen_ms: Event time of its last box, as far as the hour of the first knows.
+        last_seen_ms: Event time of its last box in the hour of the first one.
         boxes: Its boxes, of whatever label.
         running_total: Objects up to this one, on earlier pages too.
         first: Its first box of its label.
@@ -202,7 +202,7 @@ class Objects(Answer, frozen=True, kw_only=True):
         base_interval_s: As in `Frames`.
         from_ms: As in `Frames`.
         to_ms: As in `Frames`.
-        objects: What the bar shows; null where it is not measured.
+        objects: The number that the bar shows; null if it was not measured.
         objects_missing: Why not.
         tracks: Those of this page.
         next: Cursor of the next page; null on the last one.

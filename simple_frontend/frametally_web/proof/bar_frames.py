@@ -1,4 +1,4 @@
-"""A bar's frames in order of event time, read from the segments as they were counted, in both directions."""
+"""A bar's frames by event time, read from the segments by the rules of counting, in both directions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first look behind a number: the busiest frame per label, with the boxes that were counted in it."""
+"""The first evidence of a number: the busiest frame per label, with its counted boxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answer of `/api/gap`: a hole in a source's footage, the frames at its ends, and what the books say."""
+"""The answer of `/api/gap`: a gap in a source's footage, the frames at its ends, and its reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The answer of `/api/objects`: the unique objects behind a bar, by when each was first seen."""
+"""The answer of `/api/objects`: the unique objects behind a bar, by the time of their first box."""
 
 from __future__ import annotations
 

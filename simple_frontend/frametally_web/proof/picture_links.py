@@ -1,4 +1,4 @@
-"""Where a browser gets frames: by links to the store or from here, and smaller ones."""
+"""The addresses of frames for browsers: links to the store or to the dashboard, and smaller sizes."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def picture_origin(store: ObjectStore, settings: Settings) -> str:
 
 
 def no_such_frame() -> Problem:
-    """Return the problem that a frame is not there, or not for who asks."""
+    """Return the problem that a frame does not exist, or not for this visitor."""
     return Problem(
         404,
         "The store does not have this frame.",

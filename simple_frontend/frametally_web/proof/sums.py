@@ -1,4 +1,4 @@
-"""The bar that a proof belongs to, and the few intervals of it in which there is something to show.
+"""The bar of a proof, and the few intervals of it that have something to show.
 
 The index says which intervals of a bar have boxes; only those are looked up in the segments. A bar of a year
 with one car in it costs a few sums and one interval's lines.
@@ -25,7 +25,7 @@ from frametally_web.requests.query import ChosenTimes, Selection
 
 
 class Bar(NamedTuple):
-    """What the index says of a bar `[from_ms, to_ms)`: sources and labels (none: all of them) together.
+    """The index's counts of a bar `[from_ms, to_ms)`: sources and labels (none: all of them) together.
 
     `base_interval_s` is the stored interval that was read; `objects` is None where not measured. Of `spans`,
     each of one offset from UTC, `times` are counted: the ranges `chosen`; None: all of it. It is of the whole
@@ -130,7 +130,7 @@ def days_with_boxes(index: CountIndex, bar: Bar, from_ms: int) -> Iterator[tuple
 
 
 def sources_in(index: CountIndex, bar: Bar, from_ms: int, to_ms: int, *, empty: bool) -> list[str]:
-    """Return the bar's sources of which the index has boxes in a range (`empty`: frames), by slug."""
+    """Return the bar's sources with boxes in a range (`empty`: with frames), by slug."""
     histogram = _histogram(index, bar, AGES_S, from_ms, to_ms, by_source=True)
     if empty:
         return sorted(

@@ -1,1 +1,1 @@
-"""What every request shares: its query, its answer, its problems."""
+"""The shared parts of every request: its query, its answer, its problems."""

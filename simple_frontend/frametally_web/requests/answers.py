@@ -65,7 +65,7 @@ class TimeRange(Answer, frozen=True, kw_only=True):
 
 
 class SourceRange(Answer, frozen=True, kw_only=True):
-    """What is indexed of one source.
+    """The indexed extent of one source.
 
     Attributes:
         source: Slug, as in queries.
@@ -75,7 +75,7 @@ class SourceRange(Answer, frozen=True, kw_only=True):
         next_interval_ms: End of its last interval, exclusive.
         timed_by_file: Whether some of its times are only files' modification dates; None where the store does
             not say for now.
-        file_times: The ranges of which that is so; None likewise.
+        file_times: The ranges with such times; None likewise.
         footage_until_ms: Event time of the newest frame announced; None where the store does not say for now.
         counted_until_ms: Event time up to which it is counted.
         zones: Names of zones of its picture within which something is counted, as in queries.

@@ -1,4 +1,4 @@
-"""What is sent to a route as JSON."""
+"""The JSON body of a request."""
 
 from __future__ import annotations
 

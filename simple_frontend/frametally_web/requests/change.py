@@ -1,4 +1,4 @@
-"""One request that changes something, from its beginning to its answer, as the audit log has it."""
+"""One request that changes something, from its beginning to its answer, for the audit log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_CHARS = 120
 
 
 class AskedChange:
-    """A request for a change; its handler may name what it changes."""
+    """A request for a change; its handler may name the changed object."""
 
     def __init__(self, action: str, origin: str, target: Mapping[str, object]) -> None:
         """Begin with the route, where it comes from, and the parts of its path that are not secret."""
@@ -28,11 +28,11 @@ class AskedChange:
         self.add(target)
 
     def add(self, target: Mapping[str, object]) -> None:
-        """Have it be done to this, too; what is empty says nothing."""
+        """Name another object of the change; an empty name is ignored."""
         self._target.update({name: value for name, value in target.items() if value not in ("", None)})
 
     def entry(self, *, status: int | None = None) -> AuditEntry:
-        """Return what is to be recorded of it now."""
+        """Return its record for the audit log."""
         target = " ".join(f"{name}={_text_of(value)}" for name, value in self._target.items())
         origin = f"{self.origin} (token {self.token})" if self.token else self.origin
         return AuditEntry(self.who, self._action, target, origin, self.number, status)
@@ -42,12 +42,12 @@ _now: ContextVar[AskedChange | None] = ContextVar("change", default=None)
 
 
 def set_change(change: AskedChange | None) -> None:
-    """Have `change` be what is being answered; None: nothing that changes anything."""
+    """Make `change` the current one; None: the request changes nothing."""
     _now.set(change)
 
 
 def note_target(**target: object) -> None:
-    """Say what the change that is being answered is done to; never anything secret."""
+    """Name the object of the current change; never a secret."""
     if (change := _now.get()) is not None:
         change.add(target)
 

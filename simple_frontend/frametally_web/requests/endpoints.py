@@ -1,4 +1,4 @@
-"""How a route of the API is declared: once, at the method that answers it."""
+"""Declares a route of the API once, at the method that answers it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Endpoint:
         name: Of its handler, unless it says another.
         method: How it is asked.
         path: Behind `/api/v1/`, or `/` of what is `at_root`; `{name}` for a part.
-        summary: What it answers.
+        summary: Its answer, in words.
         parameters: In query, path and headers; a route that is not `native` is asked by no others.
         handler: The function that answers it.
         answer: The record that it answers with; None where that is not JSON of ours.

@@ -1,4 +1,4 @@
-"""What a native route is: one that is answered by Starlette, without a thread of its own."""
+"""Native routes: Starlette answers them without a separate thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SEND_FILE = "frametally.send_file"
 
 
 class NativeRoute(NamedTuple):
-    """What lasts, streams, or takes in a body of any length; all else is Flask's.
+    """Long-lived requests, streams, and bodies of any length; Flask answers the others.
 
     Attributes:
         path: As Starlette writes it, with `{name}` for a part: `/api/v1/videos/{video_id}/original`; the
@@ -45,6 +45,6 @@ def native_route(route: Route) -> NativeRoute:
 
 
 async def disconnected(receive: Receive) -> None:
-    """Return once nobody listens any more; only for a request whose body was read, or that has none."""
+    """Return once the client has gone; only for a request whose body was read, or that has none."""
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,4 +1,4 @@
-"""Whose page has a browser ask."""
+"""The origin of a browser's request: the page that sent it."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ UUID = {"type": "string", "format": "uuid"}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Parameter(Generic[ValueT]):
-    """A parameter: the JSON Schema of one value, and whether it may stand several times (`many`).
+    """A parameter: the JSON Schema of one value, and whether it may appear several times (`many`).
 
     `place` is where requests have it; one in the path is written `{name}` in the path of the endpoint.
     """
@@ -68,7 +68,7 @@ def text(
 
 
 def texts(name: str, description: str, example: str = "", *, most: int = MAX_VALUES) -> Parameter[list[str]]:
-    """Return a parameter that stands as often as there are texts, `most` times at most."""
+    """Return a parameter that may appear `most` times, with one of these texts."""
 
     def parse(args: Args, name: str) -> list[str]:
         return read_many(args, name, limit=most)
@@ -232,7 +232,7 @@ def check_known(args: Iterable[str], known_names: Collection[str]) -> None:
 
 
 def read_one(args: Args, name: str) -> str | None:
-    """Return the value of a parameter that stands once; None where it is absent or empty.
+    """Return the value of a parameter that may appear once; None if it is absent or empty.
 
     Raises:
         Problem: 400, if it stands more than once, is too long or holds a NUL.
@@ -242,7 +242,7 @@ def read_one(args: Args, name: str) -> str | None:
 
 
 def read_many(args: Args, name: str, *, limit: int) -> list[str]:
-    """Return the distinct values of a parameter that may stand several times, empty ones left out.
+    """Return the distinct values of a parameter that may appear several times, without empty ones.
 
     Raises:
         Problem: 400, if there are more than `limit`, or one is too long or holds a NUL.
@@ -283,7 +283,7 @@ def read_choice(args: Args, name: str, choices: Sequence[str]) -> Any:
 
 
 def shown(value: str) -> str:
-    """Return what a client sent, or as much of it as a line bears."""
+    """Return a client's text, shortened to one line."""
     return value if len(value) <= 80 else value[:80] + "…"
 
 

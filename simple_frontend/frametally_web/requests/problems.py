@@ -1,4 +1,4 @@
-"""Errors as people and programs get them: RFC 9457 problem documents, a small page for lost browsers.
+"""Errors for people and programs: RFC 9457 problem documents, and a small page for lost browsers.
 
 Nothing of an exception reaches the answer but what was written for it: frametally's own line where
 a person has to mend something. The rest goes to the log.
@@ -66,7 +66,7 @@ def problem_type(status: int) -> str:
 
 
 class Problem(Exception):
-    """A request that gets an error answer: an HTTP status, what is wrong with which thing, and the remedy."""
+    """A request that gets an error answer: an HTTP status, the problem with a named thing, and the remedy."""
 
     def __init__(
         self,
@@ -115,7 +115,7 @@ def ended(clause: str) -> str:
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return the message of `error`: of ours what was written for it, of all others nothing."""
+    """Return the message of `error`: for our errors their own text, for all others none."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, Retryable):
@@ -131,15 +131,17 @@ def problem_of(error: Exception) -> Problem:
 
 
 def answer_errors(app: Flask, routes: Sequence[str]) -> None:
-    """Give every error of `app` an answer of its own; `routes` are what a lost program is shown."""
+    """Give every error of `app` its own answer; `routes` are shown to a program at a wrong address."""
 
     @app.errorhandler(Problem)
     def on_problem(problem: Problem) -> Response:
         if request.method != "GET" or not _is_for_people():
             return _response_of(problem)
-        answer = Response(
-            render_template("problem.html", problem=problem), problem.status, mimetype="text/html"
-        )
+        try:
+            page = render_template("problem.html", problem=problem)
+        except FrametallyError:  # the frame of a page needs servers, too
+            return _response_of(problem)
+        answer = Response(page, problem.status, mimetype="text/html")
         answer.headers["Cache-Control"] = "no-store"
         answer.headers.update(problem.headers)
         return answer
@@ -148,7 +150,7 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
     def on_http_error(error: HTTPException) -> Response:
         status = error.code or 500
         if status >= 500:  # Flask makes one of any exception that nobody handles, and logs it
-            answer = _response_of(problem_of(error))
+            answer = on_problem(problem_of(error))
         elif status == 404:
             answer = _not_found(routes)
         elif isinstance(error, MethodNotAllowed):
@@ -165,21 +167,18 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
     @app.errorhandler(TookTooLong)
     def on_too_long(error: TookTooLong) -> Response:
         app.logger.warning("%s: %s", request.path, error)
-        return _document(
-            503,
-            "The query took longer than the server waits.",
-            "Choose a shorter range or fewer labels.",
-        )
+        detail = "The query took longer than the server waits."
+        return on_problem(Problem(503, detail, remedy="Choose a shorter range or fewer labels."))
 
     @app.errorhandler(Retryable)
     def on_retryable(error: Retryable) -> Response:
         app.logger.warning("%s: %s", request.path, error)
-        return _response_of(problem_of(error))
+        return on_problem(problem_of(error))
 
     @app.errorhandler(FrametallyError)
     def on_frametally_error(error: FrametallyError) -> Response:
         app.logger.error("%s: %s", request.path, error)
-        return _response_of(problem_of(error))
+        return on_problem(problem_of(error))
 
 
 def _is_for_people() -> bool:

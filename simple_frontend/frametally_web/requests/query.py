@@ -1,4 +1,4 @@
-"""What a chart is asked by: its parameters, and how they are read together."""
+"""The query of a chart: its parameters, and how they are read together."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ class Zone(NamedTuple):
 
 
 class Selection(NamedTuple):
-    """What a query selects.
+    """The selection of a query.
 
     Attributes:
         model: Model asked for; None for the newest.
@@ -258,7 +258,7 @@ class Selection(NamedTuple):
 
 
 class ChartQuery(NamedTuple):
-    """What a chart shows: bars of `interval_s` seconds (None: to be chosen), labels ordered by `metric`.
+    """The form of a chart: bars of `interval_s` seconds (None: automatic), labels ordered by `metric`.
 
     `top` is how many labels have bars of their own, the others together; None: all have.
     """
@@ -271,7 +271,7 @@ class ChartQuery(NamedTuple):
 
 
 class GapQuery(NamedTuple):
-    """Of which hole is asked: that of the one source of `selection` at `at_ms`."""
+    """The gap in question: that of the one source of `selection` at `at_ms`."""
 
     selection: Selection
     at_ms: int
@@ -305,7 +305,7 @@ def read_selection(args: Args, settings: Settings) -> Selection:
 
 
 def read_chart(args: Args, settings: Settings) -> ChartQuery:
-    """Read what a chart shows. Raises as `read_selection` does."""
+    """Read the form of a chart. Raises as `read_selection` does."""
     return ChartQuery(
         read_selection(args, settings),
         INTERVAL.read(args),
@@ -316,7 +316,7 @@ def read_chart(args: Args, settings: Settings) -> ChartQuery:
 
 
 def read_compare(args: Args) -> str | None:
-    """Read what a chart is compared with; None where it is not.
+    """Read the comparison of a chart; None if it has none.
 
     Raises:
         Problem: 400, if nothing is called so.
@@ -332,7 +332,7 @@ def read_compare(args: Args) -> str | None:
 
 
 def read_gap(args: Args, settings: Settings) -> GapQuery:
-    """Read of which source, and at which moment, the question about a hole is.
+    """Read the source and the moment of a question about a gap.
 
     Raises:
         Problem: 400, by the rules of the other readers, or if one of the two is absent.

@@ -1,1 +1,1 @@
-"""WebSockets: messages to those who uploaded videos, as it happens."""
+"""WebSockets: messages to people who uploaded videos, as things happen."""

@@ -1,4 +1,4 @@
-"""A WebSocket's connection: what a client says is taken in at once, where that is possible."""
+"""A WebSocket's connection: reads the client's messages at once where possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all WebSockets have in common: allowed messages, how many, and how they are closed."""
+"""The shared part of all WebSockets: allowed messages, their number, and closing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def talk(
 
 
 async def send(socket: WebSocket, message: str | bytes) -> None:
-    """Send a text, or bytes. Raises `WebSocketDisconnect` where there is nobody any more to send to."""
+    """Send a text, or bytes. Raises `WebSocketDisconnect` if the client has gone."""
     try:
         await (socket.send_text(message) if isinstance(message, str) else socket.send_bytes(message))
     except RuntimeError as error:  # the server has given up a client that answers no ping
@@ -58,7 +58,7 @@ async def close(socket: WebSocket, code: int) -> None:
 async def hear(
     socket: WebSocket, messages: msgspec.json.Decoder[SaidT], take: Callable[[SaidT], Judgement]
 ) -> int | None:
-    """Have `take` what a client says, until it goes (None) or says what it may not (the code to close by).
+    """Pass each client message to `take`, until the client goes (None) or `take` returns a closing code.
 
     Answers are as many as what was sent, however fast that was; of all else only so much is taken in.
 

@@ -88,7 +88,7 @@ class GroundCalibration(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def ground(self) -> Ground:
-        """What the rules take of it."""
+        """The form of it that the rules take."""
         return Ground(self.matrix, self.reach_px, self.scale_error)
 
     @property

@@ -22,7 +22,7 @@ from frametally_traffic.records import Drawing, DrawnLine
 
 
 def lines_of(drawing: Drawing) -> list[EventPlace]:
-    """Return the lines of a source by name, each with what was drawn under its name at any time."""
+    """Return the lines of a source by name, each with all that was ever drawn under its name."""
     by_name: defaultdict[str, list[DrawnLine]] = defaultdict(list)
     for line in drawing.lines:
         by_name[line.name].append(line)

@@ -24,7 +24,7 @@ from frametally_traffic.flows.shapes import FlowInputs, Shapes
 
 
 class FlowDay(NamedTuple):
-    """One day's flows: what the run to publish is of.
+    """One day's flows: the subject of the run to publish.
 
     Attributes:
         base: The run with the tracks and coverage from which they are counted.
@@ -60,7 +60,7 @@ class FlowDay(NamedTuple):
         return self._sha256(self.base.inputs_sha256)
 
     def footage_sha256(self) -> str:
-        """Return what changes with the day's footage, and with what is drawn: alike for every interval."""
+        """Return a text that changes with the day's footage and drawings: the same for every interval."""
         return self._sha256(self.base.footage_sha256)
 
     def state_sha256(self) -> str:

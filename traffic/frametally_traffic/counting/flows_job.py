@@ -22,7 +22,7 @@ class CountFlows(MRJob):  # type: ignore[misc]  # mrjob has no types
     JOBCONF = {"mapreduce.task.timeout": "1800000"}  # noqa: RUF012
 
     def mapper(self, _: None, line: bytes) -> Iterator[tuple[bytes, bytes]]:
-        """Count what a manifest line asks for."""
+        """Count the work of a manifest line."""
         return count_entry(line.decode())
 
 

@@ -44,7 +44,7 @@ class PlaceCount(NamedTuple):
 
 
 def places_of(flows: FlowColumns) -> list[str]:
-    """Return every place of what was drawn on that day, with or without counts, sorted."""
+    """Return every place that was drawn on that day, with or without counts, sorted."""
     places = [Place(flows.source, "line", way) for way in product(flows.lines, WAYS)]
     places += [Place(flows.source, "movement", way) for way in product(flows.legs, flows.legs)]
     places += [Place(flows.source, "visits", (outcome,)) for outcome in NO_MOVEMENTS if flows.legs]

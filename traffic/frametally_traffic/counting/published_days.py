@@ -39,7 +39,7 @@ _CRC32_BYTES = 9
 
 
 class KeptFlows:
-    """Flows that were counted on demand, in a folder of this machine; what cannot be read is not there."""
+    """Flows that were counted on demand, in a folder of this machine; unreadable ones count as missing."""
 
     def __init__(self, folder: Path | None, most_bytes: int = MOST_KEPT_BYTES) -> None:
         """Take the folder; None: nothing is kept."""

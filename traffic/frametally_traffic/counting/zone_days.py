@@ -78,7 +78,7 @@ class DrawnZones(NamedTuple):
         return part_days
 
     def work(self, days: Mapping[str, AbstractSet[int]], notes: Iterable[SegmentNote]) -> dict[str, str]:
-        """Return by segment key what is counted of it within zones.
+        """Return the segments to count within zones, by key.
 
         It has all zones of its sources, of any time: so tasks that read other segments make the same groups.
         """

@@ -16,12 +16,12 @@ class SourceDrawing(Answer, frozen=True, kw_only=True):
     Attributes:
         source: Slug of the source.
         source_name: The source as its owner wrote it.
-        revision: What `If-Match` takes, in quotes; 0 where nothing was ever drawn.
-        width_px: Width of the source's newest stored picture; null where none is stored.
+        revision: The value for `If-Match`, in quotes; 0 if nothing was ever drawn.
+        width_px: Width of the source's newest stored picture; null if none is stored.
         height_px: Its height; null likewise.
         lines: Lines and legs.
         zones: Zones.
-        calibrations: What is known of the ground.
+        calibrations: The calibrations of the ground.
     """
 
     source: str
@@ -35,7 +35,7 @@ class SourceDrawing(Answer, frozen=True, kw_only=True):
 
 
 class CalibrationTry(Answer, frozen=True, kw_only=True):
-    """`/api/calibrations/try`: what a calibration would be.
+    """`/api/calibrations/try`: the result of a calibration.
 
     Attributes:
         verdict: `good`; `unchecked`: there are no more points than a matrix needs, so their errors say

@@ -36,7 +36,7 @@ class DrawnSource(NamedTuple):
     media: Sequence[MediaManifest]
 
     def size_px(self, store: ObjectStore) -> tuple[int, int] | None:
-        """Return width and height of its newest stored picture; None where none is stored."""
+        """Return width and height of its newest stored picture; None if none is stored."""
         return next(iter(stored_sizes(store, self.media, None, None)), None)
 
 
@@ -155,7 +155,7 @@ def etag_of(drawing: SourceDrawing) -> str:
 
 
 def refusal(error: DrawingRefused) -> Problem:
-    """Return the 400 of what cannot be drawn."""
+    """Return the 400 for a drawing that is not valid."""
     return Problem(400, f"{error}.", remedy="Nothing was changed. Correct it, and send all of it again.")
 
 

@@ -99,7 +99,7 @@ class DrawingRoutes:
         only_computes=True,
     )
     def post_calibrations_try(self, _: Args) -> answers.CalibrationTry:
-        """Tell what a calibration would be."""
+        """Show the result of a calibration."""
         return drawing_changes.try_calibration(read_json())
 
     @DRAWINGS.route(

@@ -126,7 +126,7 @@ def calibration_of(calibration: DrawnCalibration) -> GroundCalibration | None:
 
 
 def check_calibration(points: Sequence[Sequence[float]], metres: Sequence[Sequence[float]]) -> None:
-    """Refuse points of which, with their metres, no calibration can be made.
+    """Refuse points with metres that do not make a calibration.
 
     Raises:
         Misconfigured: The line says why.
@@ -155,7 +155,7 @@ class DrawingRefused(FrametallyError):
 
 
 def kind_of(shape: Drawn) -> str:
-    """Return what a drawn thing is, as a word."""
+    """Return the kind of a drawn thing, as a word."""
     return _KINDS[type(shape)]
 
 

@@ -162,7 +162,7 @@ def _grounds(drawing: Drawing, frame_size: Size) -> Iterator[Ground]:
 
 
 def flow_inputs(runs: Mapping[str, Run], day: str, source: str, shapes: Shapes) -> FlowInputs:
-    """Return what the flows of a source and UTC day are counted from.
+    """Return the inputs of the flows of a source and UTC day.
 
     `runs`: the current runs of one model and base interval, by day; that day's is among them.
     """

@@ -48,7 +48,7 @@ class DrawingFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Missing(NamedTuple):
-    """What the forms of others do not say, as the person says who imports them.
+    """Values that other formats do not have, from the person who imports the file.
 
     Attributes:
         size_px: Width and height of the picture under the drawing; None if unknown.
@@ -63,7 +63,7 @@ class Missing(NamedTuple):
 
 
 class FileContent(NamedTuple):
-    """What a file has: its shapes, and the source that they are of, if it says so."""
+    """The contents of a file: its shapes, and its source if it names one."""
 
     source: str | None
     shapes: list[Drawn]
@@ -144,7 +144,7 @@ def _content_of(document: dict[str, Any], name: str, missing: Missing) -> FileCo
 
 
 def decode_own_form(data: bytes, name: str) -> FileContent:
-    """Read our own form alone, which may draw nothing; what it draws is not checked yet.
+    """Read only our own format, which may be empty; the drawing is not checked yet.
 
     Raises:
         DrawingRefused: It is of no or another form.

@@ -103,7 +103,7 @@ NO_CALIBRATION = 1 + len(SPEEDS_MISSING)
 
 
 class FlowColumns(NamedTuple):
-    """What one day's objects of one source did.
+    """The flows of one source's objects on one day.
 
     Attributes:
         labels: Labels that occur, sorted.

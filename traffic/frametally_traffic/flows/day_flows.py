@@ -53,7 +53,7 @@ def flows_of_day(
     day_start_ms: int,
     speeds: FlowColumns | None = None,
 ) -> FlowColumns:
-    """Return what a source's objects did on a UTC day.
+    """Return the flows of a source's objects on a UTC day.
 
     `files`: paths of that source, of the day before, the day and the day after, as far as there are any; in
     any order. `shapes`: all drawings of the source. `speeds`: flows of the same files and

@@ -80,7 +80,7 @@ def is_far(border: Border, visits: VisitArrays) -> Flags:
 
 
 def is_within(zone: Border, x: Whole | Real, y: Whole | Real) -> Flags:
-    """Return which places lie within a zone; of one on its rim that is not told."""
+    """Return which places are within a zone; for a place on its rim, the result is undefined."""
     inside = np.zeros(len(x), bool)
     for ax, ay, ux, uy in zone.pieces:
         turn = ux * (y - ay) - uy * (x - ax)

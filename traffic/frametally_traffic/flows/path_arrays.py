@@ -78,7 +78,7 @@ class VisitArrays(NamedTuple):
         return FootPath(*(tuple(column.tolist()) for column in columns))
 
     def followed(self, visit: int) -> FollowedPath:
-        """Return a visit as the rule takes it; its ids are not told."""
+        """Return a visit in the form for the rule, without its ids."""
         own = visit - (len(self.points) - len(self.of_hours))
         if own >= 0:
             return self.of_hours[own]

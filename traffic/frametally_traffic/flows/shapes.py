@@ -128,7 +128,7 @@ Row = tuple[int, ...]
 
 
 class FirstTrack(NamedTuple):
-    """What a visit's first track says of it; `seen_ms` is the event time of its first counted box.
+    """The parts of a visit from its first track; `seen_ms` is the event time of its first counted box.
 
     `is_counted`: the visit begins with it, as no hour before has it.
     """
@@ -178,7 +178,7 @@ class Ways(NamedTuple):
 
 
 def first_tracks(paths: PathColumns, tracks: Iterable[int] | None = None) -> Iterator[FirstTrack]:
-    """Yield of each track what it says of a visit that begins with it, as `pieces_of` yields their paths."""
+    """Yield for each track the parts of a visit that begins with it, in the order of `pieces_of`."""
     columns = paths.columns
     for track in range(len(columns["hour"])) if tracks is None else tracks:
         seen_ms = paths.day_start_ms + columns["hour"][track] * HOUR_MS + columns["first_seen"][track]

@@ -78,7 +78,7 @@ class _Feet(NamedTuple):
 
 
 def speed_rows(visits: VisitArrays, index: Whole, ground: Ground) -> Whole:
-    """Return speed, error and what is missing of visits, as the last three of `VISIT_COLUMNS`, a row each."""
+    """Return speed, error and missing data of visits, as the last three of `VISIT_COLUMNS`, a row each."""
     table = np.zeros((len(index), 3), np.int64)
     own = np.where(np.arange(len(visits.x)) == visits.first[visits.of_point], 1, np.maximum(visits.boxes, 1))
     boxes = np.add.reduceat(own, visits.first)[index] if len(index) else index

@@ -15,7 +15,7 @@ Matrix: TypeAlias = tuple[float, float, float, float, float, float, float, float
 
 
 class Ground(NamedTuple):
-    """What a calibration says of the ground that a camera sees; made by `frametally_traffic.calibration`.
+    """A calibration's ground, as a camera sees it; made by `frametally_traffic.calibration`.
 
     Attributes:
         matrix: Homography from picture to ground. `matrix @ (x, y, 1)` in pixels is `(x_m * w, y_m * w, w)`;

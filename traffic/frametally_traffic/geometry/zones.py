@@ -34,7 +34,7 @@ class Stay(NamedTuple):
 
 
 class ZoneCounts(NamedTuple):
-    """What happened in a zone in an interval.
+    """The events in a zone in an interval.
 
     `at_start + entered + appeared + from_start - left - vanished - to_end` is what is there at its end: the
     `at_start` of the next interval. Between are how many stays began in it, by `Came`, and ended in it, by

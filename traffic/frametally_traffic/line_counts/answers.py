@@ -112,7 +112,7 @@ class CrossingBucket(Answer, frozen=True, kw_only=True, gc=False):
         label: Class name.
         to_right: Crossings in that direction.
         to_left: Likewise.
-        not_measured: Crossings of which too little was seen to count them.
+        not_measured: Crossings with too few frames to count them.
     """
 
     start_ms: int
@@ -181,7 +181,7 @@ class LineCrossings(OfOneSource, frozen=True, kw_only=True):
         crossings: By start, line, label. A bar without an entry has zero.
         totals: By line, then label.
         intervals: Of bars, and of the range by label, where an accuracy check covers them; absent: nowhere.
-        checks: The accuracy checks of these lines and this footage; absent where there are none.
+        checks: The accuracy checks of these lines and this footage; absent if there are none.
     """
 
     lines: list[CountedLine]
@@ -212,7 +212,7 @@ class CountedZone(Answer, frozen=True, kw_only=True):
 
 
 class ZoneBucket(Answer, frozen=True, kw_only=True, gc=False):
-    """What one label did in one zone in one interval.
+    """The events of one label in one zone in one interval.
 
     `at_start + entered + appeared + from_start - left - vanished - to_end = at_end`, the `at_start` of the
     next interval.
@@ -279,7 +279,7 @@ class MovementBucket(Answer, frozen=True, kw_only=True, gc=False):
 
 
 class VisitBooks(Answer, frozen=True, kw_only=True):
-    """What became of the visits: `assigned + unassigned + never_at_a_leg = visits`.
+    """The books of the visits: `assigned + unassigned + never_at_a_leg = visits`.
 
     Attributes:
         visits: All visits, on days that have legs.
@@ -300,7 +300,7 @@ class JunctionMovements(OfOneSource, frozen=True, kw_only=True):
     Attributes:
         legs: Lines that are legs and hold in some of the range, by name.
         movements: By start, then leg.
-        books: What became of all visits.
+        books: The books of all visits.
     """
 
     legs: list[CountedLine]

@@ -40,7 +40,7 @@ class DaysAsked(NamedTuple):
 
 
 class TakenDays(NamedTuple):
-    """What is counted by now: flows by day, and how many days are done; `note`: why some could not.
+    """The counts so far: flows by day, and the number of finished days; `note`: why some are missing.
 
     Done are also those of which nothing could be counted.
     """
@@ -61,7 +61,7 @@ class FlowDays:
         self._tasks: OrderedDict[DaysAsked, _Task] = OrderedDict()
 
     def take(self, question: DaysAsked) -> TakenDays:
-        """Return what is counted of the days, once all are, or when as much time is gone as may be."""
+        """Return the counts of the days, once all are finished, or when the time is over."""
         with self._lock:
             task = self._tasks.get(question)
             if task is None or task.error is not None:  # this request may succeed
@@ -77,7 +77,7 @@ class FlowDays:
         return task.taken()
 
     def close(self) -> None:
-        """End what is being counted."""
+        """End the current counting."""
         with self._lock:
             tasks = [*self._tasks.values()]
             self._tasks.clear()
@@ -99,7 +99,7 @@ class _Task(threading.Thread):
         self.is_given_up = False
 
     def taken(self) -> TakenDays:
-        """Return what there is. Raises what ended the counting."""
+        """Return the counts so far. Raises the exception that ended the counting."""
         if self.error is not None:
             raise self.error
         return TakenDays([*self._flows], self._days_done, self._notes[0] if self._notes else None)

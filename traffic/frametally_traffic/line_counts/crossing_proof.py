@@ -42,7 +42,7 @@ class PlaceCursor(NamedTuple):
 
 
 class Behind(NamedTuple):
-    """What is shown of single objects: their paths, what measures these, and the frames they are seen in."""
+    """The proof of single objects: their paths, their measurements, and their frames."""
 
     paths: WholePaths
     drawn: DrawnShapes

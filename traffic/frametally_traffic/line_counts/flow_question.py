@@ -51,7 +51,7 @@ class PlacesAsked(NamedTuple):
 
 
 def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery) -> PlacesAsked | None:
-    """Return what a query asks of its one source; None if there is nothing of it.
+    """Return a query's question about its one source; None if it has no data.
 
     Raises:
         Problem: 400, if it names no source or several, or the model, a name or the interval cannot be.
@@ -163,7 +163,7 @@ def check_place(parameter: str, names: list[str], shapes: tuple[Drawn, ...]) -> 
 
 
 class Answerable(NamedTuple):
-    """A question with all that its answer is made of: what is drawn, and the flows of its days."""
+    """A question with all data for its answer: the drawings, and the flows of its days."""
 
     asked: PlacesAsked
     drawing: Drawing

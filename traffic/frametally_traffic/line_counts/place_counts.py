@@ -43,7 +43,7 @@ from frametally_traffic.line_counts.flow_question import Answerable, check_place
 def count_crossings(
     head: dict[str, Any], answerable: Answerable | None, lines: Sequence[str]
 ) -> answers.LineCrossings:
-    """Return the crossings of `lines`; of all where none is named.
+    """Return the crossings of `lines`; of all if none is named.
 
     Raises:
             Problem: 400, if the source has no such line.
@@ -226,7 +226,7 @@ def _histogram(visits: Iterable[tuple[int, int]]) -> list[answers.SpeedBin]:
 def count_zones(
     head: dict[str, Any], answerable: Answerable | None, zones: Sequence[str]
 ) -> answers.ZoneStays:
-    """Return what happened in `zones`; in all where none is named.
+    """Return the events in `zones`; in all if none is named.
 
     Raises:
             Problem: 400, if the source has no such zone.

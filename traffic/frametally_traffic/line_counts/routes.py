@@ -55,7 +55,7 @@ _TO_LEG = texts("to_leg", "Legs on which it left; default: any.", "south")
 
 @dataclass(frozen=True)
 class LineRoutes:
-    """The handlers of one application; `days` counts what is not counted yet."""
+    """The handlers of one application; `days` counts days that are not counted yet."""
 
     context: WebContext
     days: FlowDays

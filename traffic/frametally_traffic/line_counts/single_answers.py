@@ -33,7 +33,7 @@ class ProvedCrossing(Answer, frozen=True, kw_only=True):
     """An object that crossed a line.
 
     Attributes:
-        number: How many there are up to this one, on earlier pages too.
+        number: Running number, across all pages.
         time_ms: When, between two frames.
         line: Name of the line.
         label: Class name.
@@ -77,7 +77,7 @@ class ShownVisit(Answer, frozen=True, kw_only=True):
     """A visit with its path.
 
     Attributes:
-        number: How many there are up to this one, on earlier pages too.
+        number: Running number, across all pages.
         time_ms: When it came over its leg; without a movement, when it was first seen.
         label: Class name.
         outcome: Whether it has a movement.

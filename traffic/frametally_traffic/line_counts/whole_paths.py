@@ -33,7 +33,7 @@ _KEPT = 6
 
 
 class WholePaths:
-    """The paths of one source as a model's runs of one interval have them; keeps what it read last."""
+    """The paths of one source in a model's runs of one interval; caches the last ones."""
 
     def __init__(self, store: ObjectStore, index: CountIndex, question: PlacesAsked) -> None:
         """Read nothing but which runs there are."""
@@ -46,7 +46,7 @@ class WholePaths:
         self._days: dict[str, list[PathColumns]] = {}
 
     def of_tracks(self, ids: Iterable[str]) -> dict[str, FollowedPath]:
-        """Return by id of the first track the whole path of each; what is no longer in the store is left out.
+        """Return the whole path of each by the id of its first track; leaves out paths missing in the store.
 
         Paths go on over hours and days: they are looked for from the day before to the day after.
         """

@@ -74,7 +74,7 @@ class ReportQuery(NamedTuple):
 
 
 class ReportFootage(NamedTuple):
-    """What a report is counted from.
+    """The inputs of a report.
 
     Attributes:
         drawing: All shapes of the source.
@@ -90,14 +90,14 @@ class ReportFootage(NamedTuple):
 
 
 class TrafficReport(NamedTuple):
-    """What went over a junction from the start of its first quarter to the end of its last one.
+    """The movements over a junction from the start of its first quarter-hour to the end of its last one.
 
     Attributes:
         source_name: Name of the source.
         legs: The drawn legs, see `legs_between`.
         revision: Revision of the drawing.
         frame: Key of a frame of that time that shows the junction; None if there is none.
-        footage: What it is counted from; None of a table that was made otherwise.
+        footage: Its inputs; None for a table that was made otherwise.
     """
 
     query: ReportQuery
@@ -136,7 +136,7 @@ def read_report(
     not_analysed: Mapping[str, Spans] | None = None,
     source_name: str | None = None,
 ) -> TrafficReport:
-    """Read what a report is made of, and make it.
+    """Read the inputs of a report, and make it.
 
     `read_flows`: see `FlowsReader`. `not_analysed`: when the source was filmed and not counted, by model, see
     `find_unanalysed`. `source_name`: the source as its owner wrote it; default: its slug.
@@ -301,7 +301,7 @@ TURN_WORDS = {
 
 
 def state_of(quarter: Quarter) -> str:
-    """Return what is known of a quarter, in words; empty where all of it was seen."""
+    """Return the gaps of a quarter-hour, in words; empty if all of it was seen."""
     if quarter.missing is not None:
         return MISSING[quarter.missing]
     return "" if quarter.is_whole else f"seen {quarter.seen_share:.0%}"

@@ -26,7 +26,7 @@ WHOLE = 0.99
 
 
 class SeenPart(NamedTuple):
-    """What was filmed and analysed in some part of a quarter.
+    """The coverage of some part of a quarter-hour, filmed and analysed.
 
     `covered_ms` of footage are 0 where that is not known; `is_measured`: objects were followed in it.
     """
@@ -157,7 +157,7 @@ def _turn(way: int, ways: Iterable[int]) -> Turn:
 
 
 class TrafficTable(NamedTuple):
-    """What went over a junction.
+    """A movement over a junction.
 
     Attributes:
         quarters: In order, none left out.
@@ -165,7 +165,7 @@ class TrafficTable(NamedTuple):
         movements: Of start of the quarter, leg come over, leg gone over and name of the group; a movement is
             in the quarter in which it came into the junction. None of a quarter of which nothing is known.
         without: Visits without a movement, of start of the quarter, reason and name of the group.
-        left_out: Visits in quarters of which nothing is known.
+        left_out: Visits in quarter-hours without data.
     """
 
     quarters: tuple[Quarter, ...]

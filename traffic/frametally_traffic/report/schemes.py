@@ -57,11 +57,11 @@ class Scheme(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A column of a report: what is counted as one, from the detector's `labels`.
+    """A column of a report: the detector's `labels` that it counts.
 
     Attributes:
         name: Short, of one report no two have the same.
-        title: What it is, with the names of all classes that it covers.
+        title: Its title, with the names of all classes that it covers.
         codes: The scheme's classes that it covers; if there are several, they are counted together.
     """
 

@@ -49,7 +49,7 @@ class TrafficClass(Answer, frozen=True, kw_only=True):
         title: Full name, with the names of all classes of the scheme that it covers.
         kind: Its kind among those that detectors can distinguish.
         labels: The detector's labels from which it is counted.
-        codes: Classes of the scheme that it covers; if there are several, they are counted together.
+        codes: Classes of the scheme that it covers; several are counted together.
         is_motor: Whether it is a class of motor vehicles, which are summed up.
         is_heavy: Whether it is a heavy class.
         movements: Number of its movements.
@@ -129,10 +129,10 @@ class TrafficTotals(Answer, frozen=True, kw_only=True):
     """The books: each visit has a movement, or the reason why it has none.
 
     Attributes:
-        visits: All of them, in quarters of which something is known.
+        visits: All visits, in quarter-hours with data.
         assigned: Those with a movement.
         reasons: Those without, by reason.
-        left_out: Visits in quarters of which nothing is known.
+        left_out: Visits in quarter-hours without data.
     """
 
     visits: int
@@ -145,21 +145,21 @@ class Traffic(Answer, frozen=True, kw_only=True):
     """`/api/traffic`: the movements over a junction, by quarter-hour, movement and class.
 
     Attributes:
-        model: Whose detections.
+        model: The model of the detections.
         source: Slug.
         name: The source as its owner wrote it.
         from_ms: Start of the first quarter.
         to_ms: End of the last one.
         timezone: IANA time zone of days and halves of days.
         classes: The scheme of classes.
-        revision: Of what is drawn.
+        revision: Revision of the drawing.
         legs: Clockwise from north; those whose side is not known last, by name.
         columns: Classes: motor vehicles, then the others.
         movements: In the order of each quarter's counts.
         quarters: In order, none left out.
         peaks: Two for each day.
         totals: The books.
-        notes: What the model cannot tell apart.
+        notes: Classes that the model cannot distinguish.
         image_url: A frame of that time, for the picture of the junction; None if there is none.
     """
 

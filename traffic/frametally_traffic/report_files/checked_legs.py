@@ -56,7 +56,7 @@ class CheckedLeg(NamedTuple):
 
 
 class CheckedLegs(NamedTuple):
-    """What accuracy checks say of a report.
+    """The intervals of a report from accuracy checks.
 
     Attributes:
         rows: By leg, way and time: quarter-hours, peak hours, and the whole report.
@@ -75,7 +75,7 @@ NOT_CHECKED = CheckedLegs([], [])
 
 
 def checked_legs(settings: Settings, index: CountIndex, report: TrafficReport) -> CheckedLegs:
-    """Return what checks say of the crossings of a report's legs; without checks, that is nothing.
+    """Return the intervals of a report's legs; empty without checks.
 
     Raises:
         Retryable: The index is away.

@@ -36,7 +36,7 @@ class Columns(NamedTuple):
 
 
 class Formats(NamedTuple):
-    """Formats of cells, by what they are for."""
+    """Formats of cells, by their purpose."""
 
     bold: Any
     date: Any
@@ -50,7 +50,7 @@ class Formats(NamedTuple):
 
 
 class SheetPlan(NamedTuple):
-    """What the sheets of one workbook share; `names` are those of each group's sheet."""
+    """The shared parts of one workbook's sheets; `names` are those of each group's sheet."""
 
     report: TrafficReport
     columns: Columns

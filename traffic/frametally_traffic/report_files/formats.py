@@ -226,7 +226,7 @@ FORMATS = {
 def make_file(
     report: TrafficReport, file_format: str, hour: Hour = "", checked: CheckedLegs = NOT_CHECKED
 ) -> BinaryIO:
-    """Return a report's file, at its beginning, with what accuracy checks say of it.
+    """Return a report's file, open at its beginning, with intervals from accuracy checks.
 
     Raises:
         ReportRefused: It cannot be written in that format; it says why.
@@ -243,7 +243,7 @@ def make_file(
 
 
 def file_name(report: TrafficReport, file_format: str) -> str:
-    """Return what its file is called."""
+    """Return the name of its file."""
     return f"traffic-{report.query.source}.{'utdf.csv' if file_format == 'utdf' else file_format}"
 
 
@@ -257,7 +257,7 @@ def _peak(report: TrafficReport, half: Hour) -> PeakHour:
     if not hours:
         raise ReportRefused(
             "hour" if half else "format",
-            "UTDF needs the volumes of a whole hour, but that range has no hour without gaps.",
+            "UTDF needs the volumes of a whole hour, but every hour in that range has gaps.",
             "Choose a longer range, or use xlsx or csv.",
         )
     return max(hours, key=lambda hour: hour.vehicles)

@@ -54,7 +54,7 @@ _LEAST_LEFT_S = 3.0
 
 @dataclass(frozen=True)
 class TrafficRoutes:
-    """The handlers of one application; `days` counts what is not counted yet."""
+    """The handlers of one application; `days` counts days that are not counted yet."""
 
     context: WebContext
     days: FlowDays

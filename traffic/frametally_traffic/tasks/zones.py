@@ -68,7 +68,7 @@ Zones = tuple[ZoneShape, ...]
 
 
 class ZoneWork(NamedTuple):
-    """What a task counts within zones (by source) of a segment; days are whole ones since 1970."""
+    """The zones to count for a task (by source) of a segment; days are whole ones since 1970."""
 
     days: frozenset[int]
     zones: Mapping[str, Zones]
@@ -121,7 +121,7 @@ class ZoneRules:
         frames: Sequence[Frame],
         repeats: Sequence[Frame],
     ) -> Iterator[FramesOfPart]:
-        """Yield what each zone of a source has of its distinct frames, and of the lines that repeated one."""
+        """Yield for each zone of a source its distinct frames, and the lines that repeated one."""
         for name, zone in zones_by_name(_parse(parts)).items():
             yield FramesOfPart(
                 str(Place(source, "zone", (name,))),

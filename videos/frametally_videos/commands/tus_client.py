@@ -28,7 +28,7 @@ _REFUSED = {400, 413, 415, 422, 460}
 
 
 class DashboardAnswer(NamedTuple):
-    """What came back."""
+    """The answer of the server."""
 
     status: int
     headers: Mapping[str, str]
@@ -36,7 +36,7 @@ class DashboardAnswer(NamedTuple):
 
     @property
     def problem(self) -> str:
-        """What is wrong, and what to do about it, in the server's words."""
+        """The server's own explanation and remedy."""
         said = self.document
         return " ".join(str(said[part]) for part in ("detail", "remedy") if said.get(part))
 

@@ -58,7 +58,7 @@ class Unconfirmed(Poison):
 
 
 class Uploaded(NamedTuple):
-    """What a file became.
+    """The outcome of a file.
 
     Attributes:
         needs_time: Whether its time is unknown.
@@ -137,7 +137,7 @@ class UploadNotes:
         self._folder = data_dir / _FOLDER
 
     def get(self, mark: str) -> str | None:
-        """Return what was noted of an upload; None if nothing was."""
+        """Return the note of an upload; None if there is none."""
         try:
             return (self._folder / mark).read_text(encoding="utf-8").strip() or None
         except FileNotFoundError:

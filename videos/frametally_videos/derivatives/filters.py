@@ -106,7 +106,7 @@ class PictureFilter:
         self._local_contrast = _LocalContrast(strength) if strength else None
 
     def feed(self, frame: av.VideoFrame, *, ticks: int, duration_ticks: int) -> Iterator[av.VideoFrame]:
-        """Yield what is ready once `frame` is there, of BT.709, 4:2:0, 8 bits; times are of `TIME_BASE`.
+        """Yield the pictures that are ready after `frame`, BT.709, 4:2:0, 8 bits; times are of `TIME_BASE`.
 
         Frames may change their size and format on the way.
         """

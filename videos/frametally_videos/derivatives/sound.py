@@ -62,7 +62,7 @@ class SoundTrack:
                 self._copy(packet, origin_s)
 
     def end(self) -> None:
-        """Write what the encoder holds."""
+        """Write the rest of the encoder's output."""
         if self._encoder is not None:
             self._file.put(self._encoder.finish())
 

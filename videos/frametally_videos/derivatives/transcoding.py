@@ -28,7 +28,7 @@ _LOOK_EVERY_PIECES = 50
 
 
 class MakingLimits(NamedTuple):
-    """What bounds the making of a file."""
+    """The limits for making a file."""
 
     most_bytes: int
     progress: Progress
@@ -59,7 +59,7 @@ class Look(NamedTuple):
 
 
 class Made(NamedTuple):
-    """What a file became; see `Derivative`."""
+    """The outcome of a file; see `Derivative`."""
 
     method: Literal["remux", "encode"]
     video_encoder: str | None

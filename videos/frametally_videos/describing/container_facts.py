@@ -60,7 +60,7 @@ _MOST_BOXES, _MOST_BRANDS = 1000, 64
 
 
 class OutermostBoxes(NamedTuple):
-    """What the outermost boxes say.
+    """The contents of the outermost boxes.
 
     Attributes:
         brands: The major brand, then the compatible ones, each once; empty in old MOV files.

@@ -125,7 +125,7 @@ class _Count:
 def count_packets(
     container: av.container.InputContainer, streams: list[VideoStream]
 ) -> dict[int, PacketCounts]:
-    """Read all packets of some streams; return what each stream's tell, by the stream's index.
+    """Read all packets of some streams; return each stream's facts, by the stream's index.
 
     It ends at the first unreadable packet. Of each stream, packets are decoded until there is
     one frame.
@@ -203,7 +203,7 @@ def gaps(ticks: Ticks, tick_s: Fraction) -> Gaps:
 def clock_fault(
     started_at_ms: int | None, time_source: TimeSource | None, duration_s: float, uploaded_at_ms: int
 ) -> tuple[float | None, str | None]:
-    """Return by how many seconds a video ends after its upload, and what is wrong with its event time.
+    """Return by how many seconds a video ends after its upload, and the problem with its event time.
 
     Both may be None. A person's time, or a file name's, is believed, except in the future.
     """
@@ -237,14 +237,14 @@ class FoundTimes(NamedTuple):
 
 
 def found_times(video: Video) -> FoundTimes:
-    """Read an open video's packets; return what the checks of times compare."""
+    """Read an open video's packets; return the values that the checks of times compare."""
     stream = video.stream
     counts = count_packets(video.container, [stream])[stream.index]
     return times_of(counts, stream.time_base, video.duration_s)
 
 
 def times_of(counts: PacketCounts, tick_s: Fraction | None, stated_s: Fraction | None) -> FoundTimes:
-    """Return what the checks of times compare."""
+    """Return the values that the checks of times compare."""
     stated = None if stated_s is None else float(stated_s)
     if counts.timing is None or tick_s is None:
         return FoundTimes(stated, stated, counts.frames / stated if stated else None, counts.frames, None)

@@ -87,7 +87,7 @@ _MEASURED_EVERY_S = 0.5
 
 
 class PictureLook(NamedTuple):
-    """What one picture measures.
+    """The measurements of one picture.
 
     Attributes:
         follows: Whether it is the very next frame after the look before.

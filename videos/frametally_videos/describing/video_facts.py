@@ -46,7 +46,7 @@ _TYPES = {
 
 
 def facts_of(file: BufferedReader, fields: VideoFields, file_name: str, settings: Settings) -> VideoFacts:
-    """Return what the video in `file` is; of its pictures, as many are decoded as it takes to get one.
+    """Return the facts of the video in `file`; decodes as few pictures as possible to get one.
 
     Raises:
             Refused: It is not a video (415), or not a usable one (422).

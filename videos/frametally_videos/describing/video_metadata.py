@@ -183,7 +183,7 @@ def describe(video: Video, record: VideoRecord, *, sampling: str) -> VideoMetada
 
     Args:
         video: The original; bytes that were read here are not read again by `Video.frames`.
-        record: Whose original it is.
+        record: The video's record.
         sampling: Frames a second as text, or `all`: how many are taken of it so is counted.
     """
     container, facts = video.container, record.facts

@@ -29,7 +29,7 @@ from frametally_videos.uploads.content_claims import give_up_claim, holder_of
 
 
 class MediumPorts(NamedTuple):
-    """What a change of a medium needs; see `MendingPorts`."""
+    """The inputs of a change of a medium; see `MendingPorts`."""
 
     settings: Settings
     store: ObjectStore

@@ -173,7 +173,7 @@ _answers = msgspec.msgpack.Decoder(StoreAnswer)
 
 
 class HandedStore:
-    """What another process hands of its store; see `ObjectStore`. Threads may share it.
+    """The part of a store that another process hands over; see `ObjectStore`. Threads may share it.
 
     Whatever is not handed is refused as `Misconfigured`; a worker that is gone is `Retryable`.
     """

@@ -23,7 +23,7 @@ KINDS: tuple[DerivativeKind, ...] = get_args(DerivativeKind)
 
 
 def find_derivatives(store: ObjectStore, row: VideoRow) -> list[Derivative]:
-    """Return what the store knows of all that was made of a video, in the order in which it was made.
+    """Return the store's records of all versions of a video, in the order in which they were made.
 
     Raises:
         Poison: A record is damaged.
@@ -74,7 +74,7 @@ class JobRefused(FrametallyError):
 
 
 class Asked(NamedTuple):
-    """A job, and whether it is to be done because of this question."""
+    """A job, and whether this request queued it."""
 
     job: Job
     is_begun: bool

@@ -36,7 +36,7 @@ def take_in(
     kind: JobKind,
     artifacts: Sequence[Artifact],
 ) -> None:
-    """Bring the catalogue up to what a job of a video has made in the store; again changes nothing."""
+    """Update the catalogue with the results of a video's job in the store; doing so again changes nothing."""
     if kind == "removal":
         catalogue.remove_video(video_id)
     elif kind != "frames":

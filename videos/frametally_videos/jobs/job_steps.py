@@ -42,7 +42,7 @@ STORE_VARIABLE = "FRAMETALLY_JOB_STORE"
 
 
 class JobOrder(msgspec.Struct, frozen=True):
-    """What is to be done, and to which video; see `Job`."""
+    """The kind of work, and its video; see `Job`."""
 
     video_id: str
     kind: JobKind
@@ -64,7 +64,7 @@ class JobWord(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class JobCall(NamedTuple):
-    """What a job is to be done to, and with.
+    """The input of a job.
 
     Attributes:
         record: The video's, as it is in the store; it is being removed only if the job is its removal.

@@ -63,7 +63,7 @@ def open_original(
 
 
 def note_damage(store: ObjectStore, video_id: str, damage: list[str]) -> None:
-    """Add to a video's record what its frames showed to be wrong with its file. Raises `Retryable`."""
+    """Add to a video's record the problems of its file that its frames showed. Raises `Retryable`."""
     key = keys.video_key(video_id)
 
     def add(data: bytes | None) -> bytes | None:

@@ -61,7 +61,7 @@ def enhancement_options(enhancement: Enhancement) -> str:
 
 
 def enhancement_of(options: str) -> Enhancement:
-    """Return what a job's options ask for.
+    """Return the enhancement in a job's options.
 
     Raises:
             FieldRefused: They are not an object, or a field is not valid.

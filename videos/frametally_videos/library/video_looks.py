@@ -59,7 +59,7 @@ LookQuestion = FactsQuestion | FrameQuestion
 
 
 class LookAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What the process says, in MessagePack on its standard output.
+    """The output of the process, in MessagePack on its standard output.
 
     Attributes:
         status: With a refusal, the HTTP status that tells its kind.
@@ -81,7 +81,7 @@ _answers = msgspec.msgpack.Decoder(LookAnswer)
 
 
 def inspect(settings: Settings, key: str, fields: VideoFields, file_name: str) -> VideoFacts:
-    """Return what the bytes under `key` are: what they hold, when they were filmed, whether browsers play it.
+    """Return the facts of the video under `key`: its streams, its time, and whether browsers play it.
 
     Raises:
             Refused: It is not a video (415), or not a usable one (422).
@@ -122,7 +122,7 @@ def sentence(words: str) -> str:
 
 
 def about_it(words: str) -> str:
-    """Return what the producer says of a file behind its name as a sentence about "it"."""
+    """Return the producer's message about a file, without the file's name, as a sentence about "it"."""
     return sentence(f"It {words}")
 
 

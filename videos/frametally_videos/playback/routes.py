@@ -95,7 +95,7 @@ class PlaybackRoutes:
         success=_PLAYED,
     )
     async def playable(self, request: Request) -> Response:
-        """Answer with what a browser plays."""
+        """Answer with a version that browsers play."""
         row = await self._row(request)
         artifact = playable_of(row)
         if artifact is None:

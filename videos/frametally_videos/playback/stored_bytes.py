@@ -42,7 +42,7 @@ class BytePart(NamedTuple):
 
 
 class NoBytes(NamedTuple):
-    """None of it: 304, the client has it; 412, it is not what the client means; 416, it ends before."""
+    """None of it: 304, the client has it; 412, it differs from the client's; 416, it ends before."""
 
     status: Literal[304, 412, 416]
 
@@ -51,7 +51,7 @@ WantedBytes = WholeObject | BytePart | NoBytes
 
 
 def select_bytes(method: str, headers: Headers, *, etag: str, size_bytes: int) -> WantedBytes:
-    """Return what a request is for; `etag` is the object's own, strong and in its quotes.
+    """Return the requested part; `etag` is the object's own, strong and in its quotes.
 
     Ignores headers that it cannot read, and all dates: the object has none.
     """

@@ -19,7 +19,7 @@ class JobTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="job"):
         video_id: UUID of the video.
         file_id: The same.
         job_id: Names the job.
-        kind: What it does.
+        kind: The kind of job.
         state: State of the job.
         progress: 0 to 1; null if unknown.
         attempt: How often it was begun.
@@ -44,7 +44,7 @@ class VideoTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="video"
     Attributes:
         video_id: UUID of the video.
         file_id: The same.
-        name: What people call it.
+        name: Its display name.
         state: How far it is; `removed` once it is gone.
         reason: Why it is in this state; null if there is nothing to say.
         progress: Of a running job, 0 to 1; null if none runs, or it is unknown.
@@ -66,7 +66,7 @@ class Hello(Answer, frozen=True, kw_only=True, tag_field="type", tag="hello"):
     Attributes:
         client_id: As it asked.
         videos: Its videos, the newest first.
-        jobs: What is done to them, the newest first.
+        jobs: Their jobs, the newest first.
     """
 
     client_id: str

@@ -82,7 +82,7 @@ class FormReader:
         return b"".join(parts)
 
     def end(self) -> FilePart:
-        """Return what a form has said of its file. Raises `Problem`: 400, it was cut, or has no file."""
+        """Return the form's fields about its file. Raises `Problem`: 400, it was cut, or has no file."""
         if not self._is_whole:
             raise Problem(400, "The form is incomplete.", remedy="Send it again.")
         if self.file is None:

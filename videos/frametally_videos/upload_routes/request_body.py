@@ -16,7 +16,7 @@ _PATIENCE_S = 20.0
 
 
 class Turn:
-    """Of one upload: who is at it, and whether others want to be."""
+    """The place at one upload: its current request, and whether others wait."""
 
     def __init__(self) -> None:
         """Nobody is at it."""
@@ -31,7 +31,7 @@ class Turn:
         return self.waiting > 0
 
     def ask_to_leave(self) -> None:
-        """End the waiting for bytes of the one who is at it."""
+        """End the current request's wait for bytes."""
         if self.reading is not None and not self.reading.expired():
             self.reading.reschedule(asyncio.get_running_loop().time())
 
@@ -49,7 +49,7 @@ class Turns:
 
     @asynccontextmanager
     async def take(self, upload_id: str) -> AsyncIterator[Turn]:
-        """Be the one at an upload, as soon as who is at it has left.
+        """Take the place at an upload, as soon as the current request has left.
 
         Raises:
             Problem: 423, it does not leave.

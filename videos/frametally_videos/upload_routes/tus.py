@@ -65,7 +65,7 @@ class TusRoutes:
         success={204: "`Tus-Version`, `Tus-Extension`, `Tus-Max-Size` and `Tus-Checksum-Algorithm`."},
     )
     async def options(self, _: Request) -> Response:
-        """Tell what this server can do."""
+        """Show what this server supports."""
         return Response(
             status_code=204,
             headers={
@@ -270,7 +270,7 @@ class TusRoutes:
     @UPLOADS.route("POST uploads/{upload_id}", "Stands for PATCH, DELETE and HEAD.", _UPLOAD, hidden=True)
     @tus_headers.of_protocol
     async def override(self, request: Request) -> Response:
-        """Do what a client that knows no PATCH and no DELETE means by POST."""
+        """Treat a POST as PATCH or DELETE, for clients that lack them."""
         handlers = {"PATCH": self.patch, "DELETE": self.terminate, "HEAD": self.head}
         method = request.headers.get("X-HTTP-Method-Override", "").upper()
         if method not in handlers:

@@ -46,7 +46,7 @@ class Announced(NamedTuple):
 
 
 class Checksum(NamedTuple):
-    """What the bytes of a request hash to."""
+    """The hash of a request's bytes."""
 
     algorithm: str
     digest: bytes

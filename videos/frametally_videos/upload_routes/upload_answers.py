@@ -42,7 +42,7 @@ def tell_under_way(upload: UploadRecord, offset: int, *, is_whole: bool) -> Uplo
 
 
 def tell_video(accepted: Accepted) -> AcceptedVideo:
-    """Return what a form's file became."""
+    """Return the outcome of a form's file."""
     video = accepted.video
     return AcceptedVideo(
         id=video.id,
@@ -58,7 +58,7 @@ def tell_video(accepted: Accepted) -> AcceptedVideo:
 
 
 def tell_file(accepted: Accepted, client_id: str | None) -> AcceptedFile:
-    """Return what a form's file became, as the simpler route has it."""
+    """Return the outcome of a form's file, in the form of the simpler route."""
     return AcceptedFile(
         file_id=accepted.video.id,
         client_id=client_id,

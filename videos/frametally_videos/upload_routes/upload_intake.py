@@ -102,7 +102,7 @@ class Intake:
 
 
 async def take_in(body: AsyncIterator[bytes], intake: Intake, executor: Executor) -> None:
-    """Take in a body while it comes: some of it waits while what came before is written.
+    """Receive a body: some of it waits while earlier bytes are written.
 
     What was read when the body ends early is taken in, too, and then what ended it is raised. Raises as
     `read_body` and `Intake.append`.

@@ -59,7 +59,7 @@ class Accepting:
         return acceptance
 
     async def until_done(self, upload: UploadRecord, sha256: str | None = None) -> Accepted:
-        """Return what an upload becomes.
+        """Return the video of an upload.
 
         Raises:
             Problem: It was refused; or it cannot be done now, and will be done later.
@@ -121,12 +121,12 @@ class UploadPlace:
         self._is_closed = threading.Event()
 
     def start(self) -> None:
-        """Do again what a kill left, now and from time to time."""
+        """Finish the work of killed processes, now and from time to time."""
         self._settling = threading.Thread(target=self._settle, name="uploads left over", daemon=True)
         self._settling.start()
 
     def close(self) -> None:
-        """End the work that goes on beside requests; their threads end when nobody holds this any more."""
+        """End the background work; its threads end when nothing holds this any more."""
         self._is_closed.set()
         if self._settling is not None:
             self._settling.join(_LAST_SETTLING_S)

@@ -59,7 +59,7 @@ _OWNER_PATIENCE_S = 60.0
 
 
 class Accepted(NamedTuple):
-    """What an upload became.
+    """The outcome of an upload.
 
     Attributes:
         known: Whether another upload had brought these bytes before.
@@ -267,7 +267,7 @@ def _clear_ended(store: ObjectStore, upload: UploadRecord, row: UploadRow) -> No
 
 @dataclass
 class UploadSettler:
-    """Does again what a kill left of uploads; a process that does so for long keeps one.
+    """Finishes uploads after a kill; a long-running process keeps one.
 
     What another process is just at is left to it: an upload is taken up where its bytes are all there for a
     minute and no video came of it.

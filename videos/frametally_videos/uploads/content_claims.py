@@ -132,7 +132,7 @@ def _counts_of(manifest: MediaManifest) -> MovedCounts:
 
 
 def moved_remark(video: VideoRecord, settings: Settings) -> str:
-    """Return a sentence about what the upload of a video moved; empty: nothing."""
+    """Return a sentence about counts that the upload of a video moved; empty: none."""
     if video.moved_from is None:
         return ""
     words = video.moved_from.in_words(settings.tzinfo())

@@ -1,4 +1,4 @@
-// The desk: one frame or piece at a time, answered by key and click. The next ones are loaded before.
+// The desk: one frame or piece at a time, answered by key and click. The next ones load in advance.
 
 import { Player } from "./player.js";
 import { Stage } from "./stage.js";

@@ -1,4 +1,4 @@
-// A piece of footage: it plays at its own times, and what happens in it is tapped by key.
+// A piece of footage: it plays at its own speed, and you tap events with keys.
 
 import { byId, el, svg } from "frametally/js/shared/dom.js";
 import { labelWords } from "./words.js";

@@ -1,4 +1,5 @@
-// What a check says: the estimate beside the raw count, what it rests on, where to check next; and its certificate.
+// The result of a check: the estimate beside the raw count, its sample, where to check next; and its
+// certificate.
 
 import { addressOf } from "./list.js";
 import {

@@ -1,4 +1,4 @@
-// Answers on their way to the server: each waits in this browser until the server has it.
+// Sends answers to the server: each waits in this browser until the server has it.
 
 import { ApiError, send } from "frametally/js/shared/api.js";
 import { byId } from "frametally/js/shared/dom.js";

@@ -1,4 +1,4 @@
-// A frame with its boxes, which can be chosen, drawn, named and removed.
+// A frame with its boxes: you choose, draw, name and remove them.
 
 import { byId, el, svg } from "frametally/js/shared/dom.js";
 import { t } from "frametally/js/shared/texts.js";

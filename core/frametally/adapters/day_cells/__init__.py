@@ -1,1 +1,1 @@
-"""A day's counts as a few arrays, and how every count index answers from them."""
+"""A day's counts as a few arrays, from which every count index answers."""

@@ -1,4 +1,4 @@
-"""What an index of days has at one version: its runs by series and day, and their sources."""
+"""The catalogue of an index of days at one version: runs by series and day, and their sources."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CurrentRun(NamedTuple):
 
 
 class DayCatalogue(BaseCatalogue[CurrentRun]):
-    """What there is at one version; the runs of each series by day."""
+    """The contents at one version; the runs of each series by day."""
 
     def runs(self, series: Series, from_ms: int | None, to_ms: int | None) -> Sequence[CurrentRun]:
         """Return the runs of a series whose days have something of `[from_ms, to_ms)`, by day."""
@@ -53,7 +53,7 @@ ReadPacked = Callable[[Sequence[CurrentRun], int], Iterable[tuple[CurrentRun, Pa
 
 
 def read_sources(read_packed: ReadPacked, catalogue: DayCatalogue, series: Series) -> Iterator[SourceSummary]:
-    """Read what there is of each source of a series: how many frames, and from when to when."""
+    """Read the extent of each source of a series: its number of frames, and its first and last time."""
     runs = catalogue.runs(series, None, None)
     longest_s = [series.base_interval_s, *rolled_steps(series.base_interval_s)][-1]
     frames: Counter[str] = Counter()

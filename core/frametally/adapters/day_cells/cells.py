@@ -1,4 +1,4 @@
-"""A run's counts and coverage of one step as arrays, and how they are put together.
+"""A run's counts and coverage for one step, as arrays, and their sums.
 
 Arrays, as a database reads them, and numpy adds them up, ten times as fast as rows.
 """
@@ -55,7 +55,7 @@ class RunCells(NamedTuple):
 
 
 class CountedTwice(Exception):
-    """Two records say what is in the same bar."""
+    """Two records are about the same bar."""
 
 
 class CellPacker:
@@ -86,7 +86,7 @@ class CellPacker:
             self._coverage.extend((*self._place(record, 0), *measures, _or_unknown(record.covered_ms)))
 
     def pack(self, parts: Parts) -> Iterator[tuple[int, bytes]]:
-        """Give each step, the base interval first, and what is stored of it: with that one, the parts.
+        """Yield each step, the base interval first (with the parts), with its stored bytes.
 
         Raises:
             CountedTwice: A bar is.
@@ -134,7 +134,7 @@ class CellPacker:
 def unpack(
     packed: Packed, first_slot: int, labels: dict[str, int], sources: dict[str, int], *, is_long: bool
 ) -> RunCells:
-    """Return what is packed of a run, by the numbers of `labels` and `sources`; new names are given one.
+    """Return the packed cells of a run, by the numbers of `labels` and `sources`; gives new names a number.
 
     `first_slot` is that of the run's day; `is_long` tells whether long ranges are read by the step.
     """
@@ -167,7 +167,7 @@ def unpack(
 
 
 def differing_sources(parts: Sequence[Packed]) -> set[str]:
-    """Return the sources of which two packed steps differ; of one alone, all that it has."""
+    """Return the sources whose packed steps differ; of a single step, all of its sources."""
     names = {name for part in parts for name in part.sources}
     if len(parts) < 2:
         return names or {"all sources"}

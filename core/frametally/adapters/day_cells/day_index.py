@@ -1,4 +1,4 @@
-"""What every index of days answers alike: from the cells of its runs, and the frames behind a few bars."""
+"""The shared part of every index of days: answers from the cells of runs, and evidence of a few bars."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cells of a run and step as they are stored, whichever the index: a row or a document of bytes."""
+"""The stored form of the cells of a run and step: one row or document of bytes in every index."""
 
 from __future__ import annotations
 

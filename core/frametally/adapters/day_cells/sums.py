@@ -1,4 +1,4 @@
-"""Answers from the cells of runs, as far as a query and a piece of its range have them."""
+"""Answers a query from the cells of runs, piece by piece of its range."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Batch = Sequence[tuple[CurrentRun, RunCells]]
 
 
 def bars_of(batch: Batch, kept_cells: KeptCells, query: CountQuery, piece: Piece) -> list[Bucket]:
-    """Return bars by start, label and source, no more than one over what an answer holds."""
+    """Return bars by start, label and source, at most one more than an answer may have."""
     of_each = query.by_source or query.sources or query.measured_only
     parts = [(run, cells.counts if of_each else cells.together) for run, cells in batch]
     cells = _put_together(_selected(parts, kept_cells, query, piece), kept_cells, query, piece)
@@ -52,7 +52,7 @@ def bars_of(batch: Batch, kept_cells: KeptCells, query: CountQuery, piece: Piece
 
 
 def coverage_of(batch: Batch, kept_cells: KeptCells, query: CountQuery, piece: Piece) -> list[CoverageBucket]:
-    """Return what was filmed by start and source, no more than one over what an answer holds."""
+    """Return the coverage by start and source, at most one more than an answer may have."""
     parts = [(run, cells.coverage) for run, cells in batch]
     query = query._replace(labels=(), apart=None)
     cells = _put_together(_selected(parts, kept_cells, query, piece), kept_cells, query, piece)

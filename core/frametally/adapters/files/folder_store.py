@@ -166,7 +166,7 @@ class FileStore:
         return b""
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Return what is known of the object; None if there is none."""
+        """Return the object's size, version and time; None if it does not exist."""
         check_key(key)
         try:
             return info_of(self._store.head(key))
@@ -184,7 +184,7 @@ class FileStore:
         return self._walk(folder, after)
 
     def list_unless(self, prefix: str, known_keys: KeyRanges) -> Iterator[ObjectInfo]:
-        """Yield what `list` does but the known, each of which costs its name alone: no look at the file."""
+        """Yield the result of `list` without the known keys, whose files are not opened."""
         check_key(prefix)
         return unknown_objects(
             self._root, prefix, known_keys, lambda error: self._failure(error, "listed", prefix)
@@ -318,7 +318,7 @@ class FileStore:
 
 
 def check_key(key: str) -> None:
-    """Refuse what cannot be a key: paths that leave the folder, control characters, staging names.
+    """Refuse invalid keys: paths that leave the folder, control characters, staging names.
 
     Raises:
         Poison: `key` is such.

@@ -1,4 +1,4 @@
-"""A write to a folder that can be gone on with: a file that grows, and is given its key once it is whole.
+"""A write to a folder that can be resumed: a file grows, and gets its key once it is whole.
 
 How far the write is, is the file's size: no note of it can be wrong. The file's lock is held while bytes are
 added and while it gets its name, so of two processes that go on with one write, one finds that its bytes do
@@ -116,7 +116,7 @@ class GrowingFile:
         return True
 
     def abort(self) -> None:
-        """Remove what was taken in; the object, if there is one, stays."""
+        """Remove the received bytes; an existing object stays."""
         with self._told_plainly():
             self._growing.unlink(missing_ok=True)
         self._over = True

@@ -1,4 +1,4 @@
-"""How a folder's objects are listed, and what dead processes have left in it."""
+"""Lists a folder's objects, and removes what dead processes left there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STAGING_NAME = re.compile(r"[^#]*#[0-9]+")
 
 
 def info_of(meta: ObjectMeta) -> ObjectInfo:
-    """Return what obstore says of an object as the port says it."""
+    """Return obstore's metadata of an object as the port's record."""
     modified_at_ms = int(meta["last_modified"].timestamp() * 1000)
     return ObjectInfo(meta["path"], meta["size"], meta["e_tag"] or "", modified_at_ms)
 

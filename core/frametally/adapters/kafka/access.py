@@ -1,4 +1,4 @@
-"""Where Kafka is and how to log in there: from the URL, the settings, and a `client.properties` file."""
+"""The address of Kafka and its sign-in: from the URL, the settings and a `client.properties` file."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class KafkaAccess:
 
 
 def read_kafka_access(url: str, access: LogAccess | None = None) -> KafkaAccess:
-    """Put together what the URL, the settings and the `client.properties` file say; settings win.
+    """Combine the URL, the settings and the `client.properties` file; settings win.
 
     The URL is `kafka://host:port,host:port`, or `kafka://` where the file names the servers.
 

@@ -1,4 +1,4 @@
-"""Consumer groups on Kafka: one member, told of its partitions in the thread that polls.
+"""Consumer groups on Kafka: one member, which learns of its partitions in the polling thread.
 
 Kafka's client tells its listener of a change in a thread of its own, where nothing that waits may be called.
 So the listener only interrupts the poll under way, by an exception that the client passes on once its own

@@ -1,4 +1,4 @@
-"""Why Kafka cannot be reached: the one cause that its client, which waits for all alike, does not tell.
+"""Finds out why Kafka cannot be reached, because its client waits and does not give the cause.
 
 The client library tries again until its time is over, whatever is wrong. This asks once, step by step: is the
 host known, does something listen, is it encrypted as we think, whose certificate is it, does it take our

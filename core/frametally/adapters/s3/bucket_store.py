@@ -92,7 +92,7 @@ class S3Store:
             ) from error
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
-        """Store `data` under `key`; see `ObjectStore.put`. What an S3 store has taken is durable."""
+        """Store `data` under `key`; see `ObjectStore.put`. Data that an S3 store has accepted is durable."""
         del durable
         _check(key)
         in_doubt = False
@@ -157,7 +157,7 @@ class S3Store:
         return self._call("read", key, once)
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Return what is known of the object; None if there is none."""
+        """Return the object's size, version and time; None if it does not exist."""
         _check(key)
         try:
             return self._call("read", key, lambda: info_of(obstore.head(self._store, key)))

@@ -1,4 +1,4 @@
-"""The S3 key that we sign with: the settings' own, or what AWS's own variables, files and roles say."""
+"""The S3 key for signing: from the settings, or from AWS's own variables, files and roles."""
 
 from __future__ import annotations
 

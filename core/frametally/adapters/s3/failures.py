@@ -1,4 +1,4 @@
-"""What an S3 store's refusals mean: one line each, with the remedy, as the error that decides what to do.
+"""The refusals of an S3 store: one line each, with the remedy, as the error that decides what to do.
 
 obstore gives the answer of the store, or what the connection failed of, only as text.
 """
@@ -55,7 +55,7 @@ PASSING = {408, 409, 412, 425, 429}
 
 
 def code_of(error: Exception) -> str:
-    """Return the store's own word for what is wrong, such as `NoSuchKey`; empty where it gave none."""
+    """Return the store's own error code, such as `NoSuchKey`; empty if it did not give one."""
     match = _CODE.search(str(error))
     return (match[1] or match[2]) if match else ""
 

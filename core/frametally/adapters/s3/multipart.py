@@ -1,4 +1,4 @@
-"""A write to a bucket that can be gone on with: S3's upload in parts, with a note beside it.
+"""A write to a bucket that can be resumed: S3's upload in parts, with a note beside it.
 
 Each piece of `PIECE_BYTES` is a part, and the parts that the service lists tell how far the write is. A piece
 that is not whole is in the note, under a key of its own: S3 takes no part below 5 MiB but the last. The note
@@ -131,7 +131,7 @@ class MultipartWrite:
         return is_stored
 
     def abort(self) -> None:
-        """Remove what was taken in; the object, if there is one, stays."""
+        """Remove the received bytes; an existing object stays."""
         self._over = True
         upload = self._upload
         if upload is not None:

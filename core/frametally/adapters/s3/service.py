@@ -1,4 +1,4 @@
-"""The S3 service by boto3: what obstore has no call for (buckets, retention, removal of one version)."""
+"""The S3 service by boto3, for calls that obstore lacks: buckets, retention, removal of one version."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def remove_version(access: StoreAccess, *, bucket: str, key: str, version: str) 
 
 
 def error_code(error: Exception) -> str:
-    """Return the service's own word for what is wrong; empty where it gave none."""
+    """Return the service's own error code; empty if it did not give one."""
     return str(_response(error).get("Error", {}).get("Code", ""))
 
 

@@ -1,4 +1,4 @@
-"""The database's own clock, by which leases are compared, and the numbers that it gives out."""
+"""The database's own clock, which decides about leases, and the numbers that it assigns."""
 
 from __future__ import annotations
 

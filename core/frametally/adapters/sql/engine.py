@@ -1,4 +1,4 @@
-"""How the database of an index or a ledger is opened, locked and recognised, and what its failures mean.
+"""Opens, locks and recognises the database of an index or a ledger, and explains its failures.
 
 SQLite: WAL, so that readers never wait; BEGIN IMMEDIATE, so that a writer waits for its turn at the start;
 synchronous=NORMAL, as all that they hold can be read again from the object store.

@@ -79,7 +79,7 @@ class KeptBooks:
         return {book.book: book.layout.schema_version for book in self._books}
 
     def row_counts(self) -> dict[str, int]:
-        """Return how many rows the books hold, by what people call them; without what there is none of."""
+        """Return the number of rows in the books, by their display names; empty books are left out."""
         if self._database is None:
             return {}
         with self._database.reading() as connection:
@@ -91,7 +91,7 @@ class KeptBooks:
 
     @contextmanager
     def rows(self) -> Iterator[Iterator[KeptRow]]:
-        """Hold all rows as they are at one moment; nobody waits for it."""
+        """Hold a snapshot of all rows, without blocking writers."""
         if self._database is None:
             yield iter(())
             return
@@ -125,7 +125,7 @@ class KeptBooks:
                     note_change(connection, book.layout.about)
 
     def backup(self, *, made_at_ms: int, key: str) -> bytes | None:
-        """Return a backup of the books as they stand now; None: they hold nothing.
+        """Return a backup of the current books; None: they are empty.
 
         `key` is the secret that encrypts it; empty: nobody's.
         """

@@ -1,4 +1,4 @@
-"""Brings the tables of a database to the layout that this frametally knows.
+"""Upgrades the tables of a database to the layout of this version of frametally.
 
 `schema_version` in the database is the number of its layout. A new database is made from the book's
 `tables.py`. Alembic's revisions in `migrations/<book>/`, beside the book, upgrade one of an earlier release.
@@ -31,7 +31,7 @@ _one_at_a_time = threading.Lock()  # Alembic's `op` is one for all threads
 
 
 class Layout(NamedTuple):
-    """What a database is for, and its tables.
+    """The purpose of a database, and its tables.
 
     Attributes:
         refill: How it is filled again after it was lost.
@@ -74,7 +74,7 @@ def layout_of(connection: Connection, about: Table) -> int | None:
 
 
 def bring_up(connection: Connection, layout: Layout) -> None:
-    """Make the tables, or upgrade them in place, in a transaction that nobody else is in at the same time.
+    """Make the tables, or upgrade them in place, in a transaction that excludes all others.
 
     Raises:
         UnknownLayout: The database is beyond `layout`, or older than the first release.

@@ -1,4 +1,4 @@
-"""How a PostgreSQL database is reached, and what its refusals mean.
+"""Connects to a PostgreSQL database, and explains its refusals.
 
 What a person must mend (a name, a password, a database that is missing) differs from what passes (a server
 that is away, starts or stops): the first is `Misconfigured`, the second `Retryable`.
@@ -57,7 +57,7 @@ _NO_RIGHT = ("42501", "25006")
 
 
 class SqlServer:
-    """The server side of one database: how to open it, what its failures mean."""
+    """The server side of one database: how to open it, and how to explain its failures."""
 
     def __init__(self, url: str, access: ServerAccess | None, *, part: str, setting: str) -> None:
         """Read the URL that the setting `setting` names; nothing is opened yet.
@@ -113,7 +113,7 @@ class SqlServer:
         connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_S}s'"))
 
     def failure(self, error: DBAPIError) -> FrametallyError | None:
-        """Return what a failure means; None if it is none of the server's."""
+        """Return the explanation of a failure; None if it is not the server's."""
         message = " ".join(str(error.orig).split())
         code = str(getattr(error.orig, "sqlstate", None) or "")
         name = f"{self._part} {self.name}"

@@ -1,4 +1,4 @@
-"""What every book in a SQL database does alike: open its tables, try them, and close."""
+"""The shared part of every book in a SQL database: opens its tables, tests them, and closes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Consumer groups on the embedded log: who reads which partition, and whose commits count.
+"""Consumer groups on the embedded log: which member reads a partition, and which commits count.
 
 Every member keeps a lease by polling. A partition belongs to a member under a generation, a number that grows
 each time the partition changes hands; a commit is taken only from the current owner under the current
@@ -29,14 +29,14 @@ _LONGEST_PAUSE_S = 0.02
 
 
 class Owner(NamedTuple):
-    """Who holds a partition; a member that is not live holds nothing."""
+    """The holder of a partition; a member that is not live does not hold one."""
 
     member: str | None
     generation: int
 
 
 class Shares(NamedTuple):
-    """What one member has to do, as sorted partitions."""
+    """The tasks of one member, as sorted partitions."""
 
     lost: list[int]
     surplus: list[int]
@@ -68,7 +68,7 @@ def divide(
 
 
 class LeasedConsumer(ABC):
-    """What members of a group share that is led by nobody: what they hold, and how they learn of changes.
+    """The shared state of a group without a leader: its partitions, and how members learn of changes.
 
     An adapter renews the lease in `_take_part`, which calls `_tell`.
     """

@@ -1,4 +1,4 @@
-"""The file under the embedded log: how it is opened, locked, laid out, and what its failures mean.
+"""Opens, locks and lays out the file of the embedded log, and explains its failures.
 
 Several processes write to it at once: WAL, so that readers never wait; BEGIN IMMEDIATE, so that a writer
 waits for its turn at the start and never fails half-way; synchronous=FULL, so that what was committed

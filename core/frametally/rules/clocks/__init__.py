@@ -1,1 +1,1 @@
-"""Local clocks: when what is done every so often is due by them."""
+"""Local clocks: when scheduled work is due."""

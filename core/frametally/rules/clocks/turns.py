@@ -1,4 +1,4 @@
-"""Turns of what is done every so often by local clocks: each day once, whatever the clocks do."""
+"""Turns of scheduled work by local clocks: each day once, whatever the clocks do."""
 
 from __future__ import annotations
 

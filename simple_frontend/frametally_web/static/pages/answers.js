@@ -1,4 +1,4 @@
-// The dashboard: what the viewer chooses goes into the address, the API is asked, the answers are shown.
+// The dashboard: the viewer's choices go into the address, the page asks the API, and shows the answers.
 
 import { ContextBar } from "../js/context/bar.js";
 import { remediesOf } from "../js/context/remedies.js";

@@ -1,4 +1,4 @@
-// Books: whether every frame is accounted for, by stage and by source; what was set aside; the runs.
+// Books: whether every frame is accounted for, by stage and by source; dead letters; runs.
 
 import { ApiError, get } from "../js/shared/api.js";
 import { byId } from "../js/shared/dom.js";

@@ -1,4 +1,4 @@
-// Data & API: the code on it can be copied, and who may has the chart signed for pages of other sites.
+// Data & API: copies the code, and signs the chart for pages of other sites if the account may.
 
 import { ApiError, send } from "../js/shared/api.js";
 import { byId, control, copyText, el } from "../js/shared/dom.js";

@@ -1,4 +1,4 @@
-// Dead letters: frames that could not be read, by reason, each to be tried again or dropped.
+// Dead letters: frames that could not be read, by reason; you can retry or drop each.
 
 import { askFirst } from "../js/changes/dialog.js";
 import { get } from "../js/shared/api.js";

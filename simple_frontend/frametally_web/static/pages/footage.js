@@ -1,4 +1,4 @@
-// Footage: the recordings of a source, and the changes of them: when they were filmed, whose they are, or none at all.
+// Footage: the recordings of a source, and their changes: their time, their source, or their removal.
 
 import { askFirst, follow } from "../js/changes/dialog.js";
 import { forgetForm, renameForm, retimeForm, timezoneForm } from "../js/changes/forms.js";

@@ -4,7 +4,7 @@ import { TimeChart } from "frametally/js/chart/plot.js";
 import { get } from "frametally/js/shared/api.js";
 import { checkLines, rangeWords } from "frametally/js/shared/checked.js";
 import { byId, control, el, refill, swatch } from "frametally/js/shared/dom.js";
-import { moment, number, span } from "frametally/js/shared/format.js";
+import { difference, moment, number, span } from "frametally/js/shared/format.js";
 import { METRICS } from "frametally/js/shared/metrics.js";
 import { themeColor } from "frametally/js/shared/palette.js";
 import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
@@ -132,7 +132,7 @@ export class CrossingsCard {
         cell("to_right", this.#wayName(one.line, "to_right")),
         cell("to_left", this.#wayName(one.line, "to_left")),
         numberCell(number(one.gross)),
-        numberCell(number(one.net)),
+        numberCell(difference(one.net)),
         unmeasured,
       );
     });

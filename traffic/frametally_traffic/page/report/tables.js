@@ -151,14 +151,18 @@ export function peaksTable({ peaks }) {
   const rows = peaks.map((peak) => {
     const half = el("td", peak.half.toUpperCase());
     if (peak.start_ms === null || peak.vehicles === null) {
-      return rowOf(peak.day, half, el("td.gap", { colspan: 5 }, t("traffic.no_hour_was_seen_as_a")));
+      return rowOf(
+        format.dayOf(peak.day),
+        half,
+        el("td.gap", { colspan: 5 }, t("traffic.no_hour_was_seen_as_a")),
+      );
     }
     const busiest = t("traffic.from_2", {
       busiest: format.number(peak.busiest ?? 0),
       busiest_ms: minute(peak.busiest_ms ?? 0),
     });
     return rowOf(
-      peak.day,
+      format.dayOf(peak.day),
       half,
       el("td", `${minute(peak.start_ms)} – ${minute(peak.start_ms + 4 * QUARTER_MS)}`),
       numberCell(format.number(peak.vehicles)),

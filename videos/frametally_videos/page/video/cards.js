@@ -27,24 +27,29 @@ export function accountOf({ frames, state }) {
   const done = doneOf(frames);
   const steps = [
     {
-      name: "expected",
+      name: t("web.expected"),
       sign: "",
       frames: expected,
       detail: t("videos.that_the_file_holds_as_often"),
     },
     {
-      name: "announced",
+      name: t("web.announced"),
       sign: signOf(announced, expected),
       frames: announced,
       detail: t("videos.taken_stored_and_put_on_the"),
     },
     {
-      name: "detected",
+      name: t("web.detected"),
       sign: signOf(done, announced),
       frames: detected,
       detail: dead ? t("videos.and", { dead: t("web.count_dead_letters", { count: dead }) }) : "",
     },
-    { name: "counted", sign: signOf(counted, detected), frames: counted, detail: t("videos.in_the_chart") },
+    {
+      name: t("web.counted"),
+      sign: signOf(counted, detected),
+      frames: counted,
+      detail: t("videos.in_the_chart"),
+    },
   ];
   if (announced === null && !expected)
     return { steps, verdict: "none", words: t("videos.no_frames_are_taken_yet") };

@@ -1,4 +1,4 @@
-"""The count index in a SQL database: SQLite here, PostgreSQL by the same statements.
+"""The count index in a SQL database: SQLite, or PostgreSQL with the same statements.
 
 A query is one transaction, so that what it reads from several tables belongs together.
 """
@@ -77,7 +77,7 @@ class SqlIndex(DayIndex[Connection]):
             publication.remove(connection, run)
 
     def remove_damaged(self) -> list[str]:
-        """Take out entries that are not as they were written; see `CountIndex.remove_damaged`."""
+        """Remove damaged entries; see `CountIndex.remove_damaged`."""
         with self._database.writing() as connection:
             return publication.remove_damaged(connection)
 

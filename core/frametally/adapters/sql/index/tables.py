@@ -80,12 +80,12 @@ DOCUMENTS = (evidence, rolled_evidence, cells)
 
 
 def is_intact(table: Table, row: Row[Any] | None) -> bool:
-    """Return whether a row that was read is there, and is as it was written."""
+    """Return whether a row exists and matches its checksum."""
     return row is not None and checksum(table, row._mapping) == row.crc32
 
 
 def checksum(table: Table, row: Mapping[str, Any] | RowMapping) -> int:
-    """Return the crc32 of a row: of all its other columns, so of what it says and of what it says it of."""
+    """Return the crc32 of a row's other columns, both its key and its values."""
     *key, body = [row[name] for name in _NAMES[table]]
     crc32 = zlib.crc32("".join([f"{value}\0" for value in key]).encode())
     return zlib.crc32(b"\0", zlib.crc32(body.encode() if isinstance(body, str) else body, crc32))

@@ -1,4 +1,4 @@
-"""The ledger in a SQL database: SQLite here, PostgreSQL by the same statements."""
+"""The ledger in a SQL database: SQLite, or PostgreSQL with the same statements."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class SqlLedger(SqlBook):
     layout = _LAYOUT
 
     def refresh(self, store: ObjectStore, progress: Progress) -> Refreshed:
-        """Take in what is new or changed in the store, and forget what is gone; see `Ledger.refresh`.
+        """Read new and changed objects of the store, and forget removed ones; see `Ledger.refresh`.
 
         What is made from other things is listed before them: runs, then segments, then manifests. So no run
         is met whose segments are not, while the stages work.
@@ -74,7 +74,7 @@ class SqlLedger(SqlBook):
                 connection.execute(delete(table))
 
     def manifests(self) -> list[MediaManifest]:
-        """Return every medium's manifest, without what can be long; see `Ledger.manifests`."""
+        """Return every medium's manifest without its long fields; see `Ledger.manifests`."""
         manifests = self._records("manifest", MediaManifest)
         return sorted(manifests, key=lambda m: (m.source, m.first_captured_at_ms or 0, m.sha256))
 

@@ -1,4 +1,4 @@
-"""The chains of segments in the ledger's tables, by their stretches: no question reads every segment."""
+"""The chains of segments in the ledger's tables, as stretches, so no query reads every segment."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Chains:
             self.order(key)
 
     def save(self, number_of: Callable[[str], int]) -> None:
-        """Write what has changed; `number_of` says the number of a model."""
+        """Write the changes; `number_of` returns the number of a model."""
         for partition in sorted(self._disordered):
             self._stretches.replace(partition, _segments_of(self._connection, partition))
         table, before, now = tables.stretches, set(self._before), set(self._stretches)

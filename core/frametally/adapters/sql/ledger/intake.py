@@ -99,13 +99,13 @@ def remove_objects(connection: Connection, object_keys: Iterable[str]) -> None:
 
 
 def put_object(connection: Connection, stored_object: TakenObject, kind: str) -> None:
-    """Take in a manifest, a tombstone or a dropped dead letter, instead of what was there."""
+    """Record a manifest, a tombstone or a dropped dead letter, and replace the earlier one."""
     remove_objects(connection, [stored_object.info.key])
     _insert_object(connection, stored_object.info, kind, None, stored_object.record, stored_object.problem)
 
 
 def put_run(connection: Connection, stored_run: TakenRun) -> None:
-    """Take in a current run, instead of what was there."""
+    """Record a current run, and replace the earlier one."""
     remove_objects(connection, [stored_run.info.key])
     _insert_object(
         connection, stored_run.info, "run", stored_run.model, stored_run.record, stored_run.problem
@@ -235,7 +235,7 @@ def forget_segments(connection: Connection, chains: Chains, segment_keys: Iterab
         )
     objects = tables.objects.c
     for key_batch in _by(_IN, sorted(read_again)):
-        problem = "segment " + objects.key + " is to be read again: run the command again"
+        problem = "segment " + objects.key + " must be read again: run the command again"
         is_whole = objects.key.in_(key_batch), objects.problem.is_(None)
         connection.execute(update(tables.objects).where(*is_whole).values(problem=problem))
     return read_again

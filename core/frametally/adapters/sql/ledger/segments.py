@@ -1,4 +1,4 @@
-"""Brings a ledger's segments up to the store: of many, only the new ones are listed and read."""
+"""Updates a ledger's segments from the store; with many, it lists and reads only new ones."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 import { get, send } from "../shared/api.js";
 import { el } from "../shared/dom.js";
-import { number } from "../shared/format.js";
+import { dayOf, number } from "../shared/format.js";
 import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
 import { zoneInUse } from "../shared/time.js";
 import { press } from "../status/notices.js";
@@ -150,7 +150,7 @@ function daysTable(days) {
     numberCell(before === after ? number(after) : `${number(before)} → ${number(after)}`);
   const rows = days.map((one) =>
     rowOf(
-      areSeveral ? `${one.day}, ${one.name}` : one.day,
+      areSeveral ? `${dayOf(one.day)}, ${one.name}` : dayOf(one.day),
       both(one.frames_before, one.frames_after),
       both(one.detections_before, one.detections_after),
     ),

@@ -1,4 +1,4 @@
-// The forms of changes of footage: which recordings, and what is to become of them. Each reads what is to be sent.
+// The forms of changes of footage: which recordings, and which change. Each reads its own request.
 
 import { field } from "../context/popover.js";
 import { el } from "../shared/dom.js";

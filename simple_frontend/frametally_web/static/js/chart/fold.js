@@ -1,4 +1,4 @@
-// The axis of time, without what was not asked for: the hours and weekdays that are left out take no room.
+// The axis of time without the hours and weekdays that were not chosen: they take no room.
 
 /**
  * @typedef {Object} Fold

@@ -1,4 +1,4 @@
-// The chart under hand: click a bar, drag to zoom, and all bars by the keyboard. No gesture shares another's click.
+// Gestures on the chart: click a bar, drag to zoom, and move through bars with the keyboard.
 
 import { byId, el } from "../shared/dom.js";
 import { span } from "../shared/format.js";

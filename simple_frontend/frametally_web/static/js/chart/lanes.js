@@ -1,5 +1,5 @@
-// The lanes of footage under the chart, one a source, and the panel that says why there is no bar: a hole's ends, the frames
-// beside it, and what the books say.
+// The lanes of footage under the chart, one for each source, and the panel that explains a gap: the frames at
+// its ends, and its reason in the books.
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { ApiError, get } from "../shared/api.js";

@@ -1,4 +1,4 @@
-// The chart as a picture for a slide: with its title, what it shows, its legend and what it rests on.
+// The chart as a picture for a slide: with its title, its question, its legend and its footage.
 
 import { byId, control } from "../shared/dom.js";
 import { duration, number, span, zoneName } from "../shared/format.js";

@@ -1,4 +1,4 @@
-// The time chart in the page: its canvas, the legend above it, and what happens there.
+// The time chart in the page: its canvas, the legend above it, and its events.
 
 import { afterFrame, el, swatch } from "../shared/dom.js";
 import { onMoment } from "../shared/moment.js";

@@ -1,4 +1,4 @@
-// The small chart: bars without axes, and where there is no footage.
+// The small chart: bars without axes, and marks without footage.
 
 import { svg } from "../shared/dom.js";
 import { gapsOf, totalIn } from "../shared/series.js";

@@ -1,4 +1,4 @@
-// What the chart says in words: of a bar, of a hole, and in the box beside the pointer.
+// The chart in words: a bar, a gap, and the box beside the pointer.
 
 import { el, swatch } from "../shared/dom.js";
 import { duration, roughly, span } from "../shared/format.js";

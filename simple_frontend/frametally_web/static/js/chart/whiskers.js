@@ -1,4 +1,4 @@
-// The whiskers of bars and lines: where the true number is.
+// The whiskers of bars and lines: the interval that contains the true number.
 
 import { themeColor } from "../shared/palette.js";
 

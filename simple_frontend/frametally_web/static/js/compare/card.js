@@ -1,4 +1,4 @@
-// The card of a comparison: what both sides counted of each label, and the bars that differ most.
+// The card of a comparison: both sides' counts of each label, and the bars that differ most.
 
 import { el, swatch } from "../shared/dom.js";
 import { change, difference, isOneDay, number, shortSpan, span, weekdaySpan } from "../shared/format.js";

@@ -1,4 +1,4 @@
-// Both pictures of a difference beside each other, with their boxes: of two models the same frame.
+// Both pictures of a difference side by side, with their boxes; with two models, of the same frame.
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { allowSteps, closeDialog, openDialog } from "../frames/dialog.js";

@@ -1,4 +1,4 @@
-// The context bar: what the page shows, as chips. Each opens a panel in which it is chosen.
+// The context bar: the current question, as chips. Each opens a panel to change it.
 
 import { get } from "../shared/api.js";
 import { byId, el, iconButton } from "../shared/dom.js";

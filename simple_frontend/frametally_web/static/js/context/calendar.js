@@ -1,4 +1,4 @@
-// A month of days to choose from, with those marked that have footage. Arrow keys go from day to day.
+// A month of days to choose from; days with footage are marked. Arrow keys move from day to day.
 
 import { ApiError, get, selectionQuery } from "../shared/api.js";
 import { el, iconButton } from "../shared/dom.js";

@@ -1,5 +1,5 @@
-// Choosing several of many, in a list that is searched by typing. Nothing ticked means all. What is ticked is taken when
-// the list closes, so that three ticks are one choice.
+// Chooses several of many from a list that you search by typing. Nothing ticked means all. The choice is
+// taken when the list closes, so that three ticks are one choice.
 
 import { el, swatch } from "../shared/dom.js";
 import { Panel } from "./popover.js";

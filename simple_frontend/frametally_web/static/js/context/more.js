@@ -1,4 +1,5 @@
-// What is chosen less often: the metric, the length of bars, what to compare with, the zone of the picture, the model.
+// The less common choices: the metric, the length of bars, the comparison, the zone of the picture, the
+// model.
 
 import { comparisonsFor } from "../shared/compare.js";
 import { el, fillSelect } from "../shared/dom.js";

@@ -1,6 +1,6 @@
-// The parts of the context bar: a chip that says what is chosen, the panel that it opens, and a control with its name above it.
-// A panel lies below its chip, or at the bottom of a small screen; Escape and a click beside it close it, and the focus goes
-// back to the chip: the browser does that for popovers.
+// The parts of the context bar: a chip with the current choice, the panel that it opens, and a control with
+// its name above it. A panel is below its chip, or at the bottom of a small screen. Escape and a click beside
+// it close it and return the focus to the chip: browsers do that for popovers.
 
 import { el } from "../shared/dom.js";
 import { t } from "../shared/texts.js";

@@ -1,5 +1,5 @@
-// Choosing the time: ranges with a name, a calendar of what was filmed, exact moments, hours and weekdays, the zone.
-// Taken when the panel closes, so that a day, its hours and its weekdays are one choice.
+// Chooses the time: named ranges, a calendar of footage, exact times, hours, weekdays and the time zone. The
+// choice is taken when the panel closes, so that a day, its hours and its weekdays are one choice.
 
 import { el } from "../shared/dom.js";
 import { fromInput, toInput } from "../shared/format.js";

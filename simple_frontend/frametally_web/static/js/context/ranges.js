@@ -1,4 +1,4 @@
-// Ranges of time: those that have a name, the one before and after. By the calendar of the zone.
+// Ranges of time: the named ones, and the previous and next one. By the calendar of the zone.
 
 import { partsOf, plus, startOf } from "../shared/time.js";
 import { t } from "../shared/texts.js";

@@ -1,4 +1,4 @@
-// What would mend a choice that cannot be answered: each remedy is one click, and keeps all that is not at fault.
+// Remedies for a question without an answer: each is one click, and keeps the rest of the question.
 
 import { duration } from "../shared/format.js";
 import { t } from "../shared/texts.js";

@@ -1,4 +1,5 @@
-// A frame with its boxes: the picture, and over it one drawing whose units are the frame's pixels. The names of the boxes are part of that drawing, so that at no size and in no proportions can they part from their boxes.
+// A frame with its boxes: the picture, and over it one drawing whose units are the frame's pixels. The names
+// of the boxes are part of that drawing, so that they stay at their boxes at any size.
 
 import { el, svg } from "../shared/dom.js";
 import { percent } from "../shared/format.js";

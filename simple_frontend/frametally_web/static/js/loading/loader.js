@@ -1,4 +1,4 @@
-// When the page asks the API: after a choice, when the counts have changed, from time to time, and again after a fault.
+// Asks the API: after a choice, when the counts have changed, from time to time, and again after an error.
 
 import { ApiError, CountsVersion, forgetAnswers, get, selectionQuery } from "../shared/api.js";
 import { comparisonOf } from "../shared/compare.js";

@@ -1,4 +1,4 @@
-// The card below the chart: the busiest frame per label, or all that stands behind the bar that was chosen.
+// The card below the chart: the busiest frame per label, or all frames behind the chosen bar.
 
 import { ApiError, get, selectionQuery } from "../shared/api.js";
 import { byId, control } from "../shared/dom.js";

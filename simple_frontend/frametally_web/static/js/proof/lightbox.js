@@ -1,5 +1,5 @@
-// One frame as large as the window, with its boxes and their names: nearer by wheel, pinch, double tap or + and -, on
-// to the next by arrows or a stroke.
+// One frame as large as the window, with its boxes and their names. Zoom with the wheel, a pinch, a double
+// tap or + and -; go on with the arrow keys or a swipe.
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { allowSteps, closeDialog, openDialog } from "../frames/dialog.js";

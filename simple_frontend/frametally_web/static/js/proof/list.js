@@ -1,4 +1,4 @@
-// The frames of a proof as a list: what each adds, and the running sum.
+// The frames of a proof as a list: the number that each adds, and the running sum.
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { el, swatch } from "../shared/dom.js";

@@ -1,4 +1,4 @@
-// The frame of a proof in view: its picture, its place in the sum, and the way to the next ones.
+// The frame of a proof in view: its picture, its place in the sum, and the way to the next frames.
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { el, iconButton } from "../shared/dom.js";

@@ -1,4 +1,4 @@
-// Everything that an answer of /api/counts becomes, and the words around it.
+// Shows an answer of /api/counts, with the words around it.
 
 import { GapPanel, makeRoomForLanes } from "../chart/lanes.js";
 import { showLegend, TimeChart } from "../chart/plot.js";

@@ -1,4 +1,4 @@
-// Taking what is on screen along: the numbers as files, the chart as a picture, the view as a link.
+// Exports the view: the numbers as files, the chart as a picture, the view as a link.
 
 import { chartPicture } from "../chart/picture.js";
 import { BASE, selectionQuery } from "../shared/api.js";

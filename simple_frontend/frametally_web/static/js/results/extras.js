@@ -1,5 +1,5 @@
-// The rest of the page, which may come a moment later: the week by hours, and the sources one by one. What fails of it
-// says so in its own place; the chart stands.
+// The rest of the page, which may arrive later: the week by hours, and each source. A part that fails shows
+// its own error; the chart remains.
 
 import { lanesOf, showLanes } from "../chart/lanes.js";
 import { showComparison } from "../compare/card.js";

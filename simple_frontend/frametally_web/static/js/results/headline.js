@@ -1,4 +1,4 @@
-// The answer above the chart: one sentence, what it rests on, and a tab for each metric. A number stands once.
+// The answer above the chart: one sentence, its footage, and a tab for each metric. Each number appears once.
 
 import { ApiError } from "../shared/api.js";
 import { estimateWords, intervalOf, rangeWords } from "../shared/checked.js";

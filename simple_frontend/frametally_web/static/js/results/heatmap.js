@@ -1,4 +1,4 @@
-// When most is counted: the busiest hours, and the hours of the week.
+// The busiest times: the busiest hours, and the hours of the week.
 
 import { byId, el, refill } from "../shared/dom.js";
 import { duration, number, percent, span, spanAmong, weekdaySpan } from "../shared/format.js";

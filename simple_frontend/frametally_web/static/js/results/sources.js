@@ -1,4 +1,4 @@
-// What was counted of each label and of each source.
+// The counts of each label and of each source.
 
 import { sparkline } from "../chart/sparkline.js";
 import { intervalOf } from "../shared/checked.js";

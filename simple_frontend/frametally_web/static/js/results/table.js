@@ -1,4 +1,4 @@
-// The chart's numbers as a table: a row per interval with footage, which opens its frames, one per stretch without.
+// The chart's numbers as a table: a row per interval with footage, which opens its frames, and one per gap.
 
 import { hasIntervals, intervalIn, intervalOf, intervalOfAll } from "../shared/checked.js";
 import { filmedPart, measuredPart } from "../chart/tooltip.js";

@@ -1,4 +1,4 @@
-// Where a person has checked counts: the interval of each, in words too, and what it rests on.
+// Checked counts: the interval of each, also in words, and its sample.
 
 import { day } from "./format.js";
 import { t } from "./texts.js";

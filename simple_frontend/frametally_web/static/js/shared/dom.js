@@ -1,4 +1,4 @@
-// Building elements. All text goes in as text: names from the data can never become markup.
+// Builds elements. All text is added as text: names from the data can never become markup.
 
 import { t } from "./texts.js";
 

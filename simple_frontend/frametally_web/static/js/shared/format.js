@@ -203,6 +203,19 @@ export const timeAmong = (ms, withDay) =>
  */
 export const day = (ms) => dates(DAY).format(ms);
 
+/**
+ * The day of a date such as 2024-05-01, as `day` writes it.
+ * @param {string} date
+ */
+export const dayOf = (date) =>
+  new Intl.DateTimeFormat(LOCALE, { ...DAY, timeZone: "UTC" }).format(Date.parse(date));
+
+/** Write the times and days of a page that the server has made in the page's language. */
+export function writeTimes() {
+  for (const time of document.querySelectorAll("time"))
+    time.textContent = time.dateTime.length > 10 ? moment(Date.parse(time.dateTime)) : dayOf(time.dateTime);
+}
+
 /** @param {number} ms */
 export const isMidnight = (ms) => startOf(ms, "day") === startOf(ms, "second");
 

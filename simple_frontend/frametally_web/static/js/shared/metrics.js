@@ -1,4 +1,4 @@
-// What can be counted, and how labels are put together: sums for most, the maximum for the peak.
+// The metrics, and how labels add up: sums for most, the maximum for the peak.
 
 import { bigNumber, mean, number } from "./format.js";
 import { t } from "./texts.js";

@@ -1,4 +1,5 @@
-// The page's one time cursor: the moment in view. The part with the frames sets it, and all others show it.
+// The page's one time cursor: the moment in view. The part with the frames sets it, and all other parts show
+// it.
 
 /** @type {number|null} */
 let now = null;

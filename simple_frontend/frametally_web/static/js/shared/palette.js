@@ -1,4 +1,4 @@
-// Which label has which colour. Okabe and Ito's colours (2008), which keep apart for colour-blind eyes; the
+// The colour of each label. Okabe and Ito's colours (2008), which colour-blind people can distinguish; the
 // style sheet has their values for light and dark.
 
 const COLORS = 6;

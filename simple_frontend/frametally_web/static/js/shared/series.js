@@ -1,4 +1,4 @@
-// From the API's answer to what the chart, the table and the tiles show: a row per interval with footage.
+// Turns the API's answer into rows for the chart, the table and the tiles: one per interval with footage.
 
 import { intervalOf } from "./checked.js";
 import { joined, METRICS } from "./metrics.js";

@@ -1,4 +1,4 @@
-// What the viewer has chosen, and its form in the page's address: a link reproduces the view.
+// The viewer's choices, and their form in the page's address: a link reproduces the view.
 
 import { METRICS } from "./metrics.js";
 import { isZone, usualZoneOf, zoneOf } from "./time.js";

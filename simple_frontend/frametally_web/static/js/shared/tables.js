@@ -1,4 +1,4 @@
-// Tables, as all of the page's are built; most can be sorted by each column, and copied as text.
+// The tables of all pages; you can sort most of them by each column, and copy them as text.
 
 import { rangeWords } from "./checked.js";
 import { copyText, el } from "./dom.js";

@@ -1,4 +1,4 @@
-// Time zones and local time: what a moment is called by the clocks of a zone, and which moment a name means.
+// Time zones and local time: the name of a moment in a zone, and the moment for a name.
 
 import { LOCALE } from "./texts.js";
 

@@ -1,4 +1,4 @@
-// Going through the pages: the links between them, what the account may do there, and the arrow keys among many buttons.
+// Navigation: the links between pages, the account's rights on them, and the arrow keys among many buttons.
 
 import { afterFrame, byId } from "../shared/dom.js";
 import { answeredOf, DEFAULT, formatWhole } from "../shared/state.js";

@@ -1,9 +1,9 @@
-// The books as words, tables and pictures: the equation of all sources and of each, the stages, dead letters with their
-// reasons, runs with their reports.
+// The books as words, tables and pictures: the equation of all sources and of each, the stages, dead letters
+// with their reasons, runs with their reports.
 
 import { framePicture } from "../frames/boxed_picture.js";
 import { el, withCode } from "../shared/dom.js";
-import { moment, number, roughly, toTheMinute } from "../shared/format.js";
+import { dayOf, moment, number, roughly, toTheMinute } from "../shared/format.js";
 import { numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
 import { has, isHere } from "../shell/navigation.js";
 import { t } from "../shared/texts.js";
@@ -212,7 +212,7 @@ export function deadLettersTable({ dead_letters: letters }) {
 export function runsTable({ runs, runs_left_out: left }) {
   const rows = runs.map((run) =>
     rowOf(
-      run.day,
+      dayOf(run.day),
       numberCell(number(run.frames)),
       numberCell(run.quality ? number(run.quality.detections) : "–"),
       numberCell(number(run.duplicates_dropped)),

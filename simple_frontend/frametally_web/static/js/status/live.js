@@ -1,5 +1,5 @@
-// What the server tells by itself: new counts, the books, and whether the index answers at all; with the strip on top of
-// every page, which says whether every frame is accounted for.
+// Live news from the server: new counts, the books, and whether the index answers; with the strip on top of
+// every page, which shows whether every frame is accounted for.
 
 import { ApiError, BASE, get } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";

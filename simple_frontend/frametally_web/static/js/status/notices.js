@@ -1,4 +1,4 @@
-// What the page says, and speaks: of what was done or could not be, when something is wrong, how fresh its numbers are.
+// Notices on the page, also spoken: finished and failed actions, problems, and the age of the numbers.
 
 import { ApiError } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";

@@ -1,4 +1,4 @@
-"""Counts frames by day, adds stretches of segments, which the next refresh fills, and indexes for status."""
+"""Adds counts of frames by day, stretches of segments, and indexes for status; a refresh fills them."""
 
 import sqlalchemy as sa
 from alembic import op
