@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import csv
 import io
+import re
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -253,6 +254,10 @@ def test_files_have_columns_where_a_check_applies(client: FlaskClient, checked: 
             bucket[name] for name in ("low", "high", "estimate")
         ]
         assert row["check"] == "gate"
+        assert re.fullmatch(
+            r"gate: 95% intervals, checked by anna on 20\d\d-\d\d-\d\d, \d+ frames, model m",
+            row["check_details"],
+        )
     table = parquet.read_table(io.BytesIO(client.get(f"/api/v1/export?{QUESTION}&format=parquet").data))
     assert table.column("high").to_pylist() == [bucket["high"] for bucket in answered["buckets"]]
     book = load_workbook(io.BytesIO(client.get(f"/api/v1/export?{QUESTION}&format=xlsx").data))

@@ -13,6 +13,7 @@ from frametally.rules.times import local_time, utc
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, touches
 from frametally_web.charts.beside import OtherSide, bar_at
+from frametally_web.charts.checks import check_words
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.requests.query import ChartQuery
 
@@ -64,6 +65,7 @@ CHECK_COLUMNS = (
     Column("high", "real", "upper end of that interval"),
     Column("estimate", "real", "the number without the model's errors, as estimated by the check"),
     Column("check", "text", "name of the accuracy check"),
+    Column("check_details", "text", "confidence, people, day, number of units and model of that check"),
 )
 """What counts have, too, where an accuracy check covers some of them."""
 
@@ -217,19 +219,17 @@ def make_compared_rows(
 
 def with_checks(rows: Iterator[Row], counts: answers.Counts, query: ChartQuery) -> Iterator[Row]:
     """Yield the same rows with `CHECK_COLUMNS`: null where no check covers them."""
-    names = {check.id: check.name for check in counts.checks or ()}
-    checked = {
-        (bucket.start_ms, bucket.source, bucket.label): bucket
-        for bucket in counts.buckets
-        if bucket.check is not None
+    zone = query.selection.zone.tzinfo
+    checks = {check.id: (check.name, check_words(check, zone)) for check in counts.checks or ()}
+    checked: dict[tuple[int, str | None, str | None], Row] = {
+        (bar.start_ms, bar.source, bar.label): (bar.low, bar.high, bar.estimate, *checks[bar.check])
+        for bar in counts.buckets
+        if bar.check is not None
     }
     for row in rows:
         start, _, slug, label, *_ = row
-        bucket = checked.get((round(start.timestamp() * 1000), slug if query.by_source else None, label))
-        if bucket is None or bucket.check is None:
-            yield (*row, None, None, None, None)
-        else:
-            yield (*row, bucket.low, bucket.high, bucket.estimate, names[bucket.check])
+        place = round(start.timestamp() * 1000), slug if query.by_source else None, label
+        yield (*row, *checked.get(place, [None] * len(CHECK_COLUMNS)))
 
 
 def warnings_of(counts: answers.Counts, media: MediaTimes) -> list[str]:
