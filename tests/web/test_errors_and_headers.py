@@ -212,6 +212,20 @@ def test_a_server_that_is_away_is_a_page_for_people_and_a_document_for_programs(
     assert (document.status_code, document.mimetype) == (503, "application/problem+json")
 
 
+def test_where_the_page_of_an_error_fails_as_well_people_get_its_document(place: Place) -> None:
+    app = place.app()
+
+    @app.context_processor
+    def fail() -> dict[str, str]:
+        raise OSError("no such file")
+
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    answer = app.test_client().get("/", headers={"Accept": "text/html"})
+    assert (answer.status_code, answer.mimetype) == (500, "application/problem+json")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "no such file" not in answer.text
+
+
 @pytest.mark.thorough
 def test_the_api_only_reads(place: Place) -> None:
     client = place.app().test_client()

@@ -139,7 +139,7 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
             return _response_of(problem)
         try:
             page = render_template("problem.html", problem=problem)
-        except FrametallyError:  # the frame of a page needs servers, too
+        except Exception:  # the frame of a page can fail as the page did
             return _response_of(problem)
         answer = Response(page, problem.status, mimetype="text/html")
         answer.headers["Cache-Control"] = "no-store"
