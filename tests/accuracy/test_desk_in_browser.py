@@ -230,12 +230,14 @@ def test_an_answer_that_the_server_refuses_waits_or_its_frame_comes_again(
     page, url = window.page, "**/api/v1/accuracy/*/answers"
     by_key = Keyboard(page, certificate_of(window, check), right)
     page.route(url, lambda route: route.fulfill(status=status, json={"detail": "No.", "remedy": ""}))
-    by_key.check()
+    refused = by_key.check()
     expect(page.locator("#notice")).to_contain_text(words)
     page.unroute(url)
     by_key.check()
     is_all_sent(page)
     assert len(certificate_of(window, check)["answers"]) == kept
+    if status == 400:
+        assert refused in [by_key.check() for _ in range(8)]
     window.complaints.clear()  # the browser's own, of the refusal
 
 

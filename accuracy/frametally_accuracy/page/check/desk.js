@@ -49,7 +49,7 @@ class Desk {
   /** @param {string} check */
   constructor(check) {
     this.check = check;
-    this.answers = new Answers(check, (error) => this.say(error));
+    this.answers = new Answers(check, (error, sent) => this.say(error, sent));
     /** @type {Work[]} */
     this.before = [];
     /** @type {Work|null} */
@@ -270,8 +270,10 @@ class Desk {
       : "";
   }
 
-  /** @param {unknown} error */
-  say(error) {
+  /** @param {unknown} error @param {{unit: number, turn: number}} sent */
+  say(error, sent) {
+    if (isRefused(error))
+      this.before = this.before.filter(({ unit }) => unit.unit !== sent.unit || unit.turn !== sent.turn);
     const values = { error: wordsOf(error), unit: unitName(this.unit) };
     showFault(
       t("accuracy.not_kept_yet"),

@@ -12,7 +12,7 @@ const RETRY_MS = 2000;
 export const isRefused = (error) => error instanceof ApiError && error.status === 400;
 
 export class Answers {
-  /** @param {string} check @param {(error: unknown) => void} say */
+  /** @param {string} check @param {(error: unknown, answer: Sent) => void} say */
   constructor(check, say) {
     this.route = `accuracy/${encodeURIComponent(check)}/answers`;
     this.place = `frametally-answers-${check}`;
@@ -45,16 +45,18 @@ export class Answers {
   }
 
   async #send() {
+    let isOneRefused = false;
     for (let [first] = this.waiting; first; [first] = this.waiting) {
       try {
         await send("POST", this.route, first);
-        byId("notice").hidden = true;
+        if (!isOneRefused) byId("notice").hidden = true;
       } catch (error) {
-        this.say(error);
+        this.say(error, first);
         if (!isRefused(error)) {
           if (!(error instanceof ApiError) || error.passes) setTimeout(() => this.sendAll(), RETRY_MS);
           return;
         }
+        isOneRefused = true;
       }
       this.keep(this.waiting.slice(1));
     }
