@@ -565,6 +565,7 @@ def test_units_before_a_check_are_those_of_the_textbook() -> None:
     assert fixed(4, 10**9, 0.1) == 29
     assert fixed(0, 50, 0.1) == 50
     assert fixed(1, 10**9, 1) == 25, "people have to see 25 objects"
+    assert fixed(0.5, 100, 0.5) == 50, "also where the sample is half of all"
     assert fixed(100, 10**9, 0.1, least=30) == 30
     assert fixed(100, 20, 0.1, least=30) == 20
 

@@ -28,8 +28,8 @@ def units_before(mean: float, units: int, width: float, *, at_will: bool, least:
     if mean <= 0:
         return units
     quantile = _AT_WILL if at_will else NORMAL
-    objects = max(quantile**2 * USUAL_ERROR / width**2, LEAST_OBJECTS)
-    return max(_corrected(objects / mean, units), min(least, units))
+    least = max(least, math.ceil(LEAST_OBJECTS / mean))
+    return max(_corrected(quantile**2 * USUAL_ERROR / width**2 / mean, units), min(least, units))
 
 
 def units_for(estimate: Estimate, answered: int, units: int, width: float, *, at_will: bool) -> int:
