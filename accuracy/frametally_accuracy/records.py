@@ -8,6 +8,7 @@ import msgspec
 
 from frametally.books.counted_events import CheckedMetric, EventPlace
 from frametally.records import EventTimeMs
+from frametally.rules.times import FIRST_MS, NEXT_MS
 
 
 class CheckedBox(msgspec.Struct, frozen=True):
@@ -74,7 +75,7 @@ class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
     sources: tuple[str, ...]
     labels: tuple[str, ...]
     from_ms: EventTimeMs
-    to_ms: EventTimeMs
+    to_ms: Annotated[int, msgspec.Meta(ge=FIRST_MS, le=NEXT_MS)]  # exclusive
     seed: str
     wanted_width: Annotated[float, msgspec.Meta(ge=0.005, le=1)]
     planned_units: int = 0

@@ -350,6 +350,15 @@ def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str],
     assert [one["image_path"] for one in json.loads(out)["units"]] == [one["image_path"] for one in units]
 
 
+def test_a_check_up_to_the_end_of_all_times_can_be_read_again(
+    capsys: pytest.CaptureFixture[str], counted: Place
+) -> None:
+    code, _ = command(capsys, counted, "start", "all", "--source", "gate", "--to", "9999-12-31")
+    assert code == 0
+    code, out = command(capsys, counted, "list")
+    assert code == 0 and "all" in out
+
+
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [

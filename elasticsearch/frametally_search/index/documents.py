@@ -78,7 +78,7 @@ def gone_document(model: str, interval_s: int, day: str) -> dict[str, Any]:
 
 def current_run(document: Mapping[str, Any]) -> Run:
     """Return the run that a document makes current. Raises `IndexDamaged`."""
-    with suppress(Poison):
+    with suppress(Poison, KeyError):
         run = decode(document["record"].encode(), Run)
         # A release that knows more fields of a run writes the record of the same run with other bytes.
         expected = {**current_document(run, document["run"]), "record": document["record"]}
