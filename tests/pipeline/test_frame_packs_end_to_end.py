@@ -147,7 +147,7 @@ def test_a_pack_that_was_cut_short_is_named_once_by_the_command_and_the_rest_is_
         store.put("images/gate/2026-03-01/1772366400000-0.pack", b"frametally-pack 1 00")
     age(tmp_path)
     lines = run("pack", code=6).splitlines()
-    assert [line for line in lines if "1772366400000-0.pack is damaged: it does not begin as" in line]
+    assert [line for line in lines if "1772366400000-0.pack is damaged: it does not begin with" in line]
     assert len([line for line in lines if "damaged" in line]) == 1
     assert "packed: 2 pictures; objects: 1" in lines
     assert len(objects(tmp_path)) == 4

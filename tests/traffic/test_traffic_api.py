@@ -188,7 +188,7 @@ def test_what_cannot_be_asked_is_a_400_that_names_it(
 def test_utdf_of_a_half_day_without_a_whole_hour_says_so(filmed: Place) -> None:
     problem = file_of(filmed, "format=utdf&hour=pm", 400)
     assert problem["parameter"] == "hour"
-    assert "no hour" in problem["detail"]
+    assert "every hour in that range has gaps" in problem["detail"]
 
 
 @pytest.mark.thorough
