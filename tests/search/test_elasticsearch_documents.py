@@ -23,11 +23,12 @@ from frametally.adapters.day_cells.cells import OBJECTS, differing_sources, unpa
 from frametally.adapters.day_cells.storage import DETECTIONS, Packed, decode_packed
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index
+from frametally.ports.count_index import IndexDamaged
 from frametally.ports.steps import rolled_steps
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.settings.access import ServerAccess
-from frametally_search.index.documents import documents, packed_in, run_mark
+from frametally_search.index.documents import current_document, current_run, documents, packed_in, run_mark
 from frametally_search.index.search_access import DEFAULT_ALIAS, MAPPINGS, STAGES, ElasticsearchCluster
 
 DAY_MS = keys.day_start_ms("2026-01-01")
@@ -179,6 +180,15 @@ def test_a_server_that_says_nothing_is_waited_for_no_longer_than_asked() -> None
         cluster = ElasticsearchCluster(f"elasticsearch+http://127.0.0.1:{silent.getsockname()[1]}", None)
         with closing(cluster), pytest.raises(TookTooLong), time_limit(0.3), cluster.asked() as client:
             client.count(index="x")
+
+
+@pytest.mark.parametrize("lost", ["run", "record", "params"])
+def test_an_entry_that_lost_a_field_is_damaged(lost: str) -> None:
+    entry = current_document(run(60), run_mark(run(60), {}))
+    assert current_run(entry) == run(60)
+    del entry[lost]
+    with pytest.raises(IndexDamaged, match=r"its entry for 2026-01-01 \(m, 60 s\)"):
+        current_run(entry)
 
 
 ALIAS = "counts"
