@@ -272,8 +272,7 @@ class Desk {
 
   /** @param {unknown} error @param {{unit: number, turn: number}} sent */
   say(error, sent) {
-    if (isRefused(error))
-      this.before = this.before.filter(({ unit }) => unit.unit !== sent.unit || unit.turn !== sent.turn);
+    if (isRefused(error)) this.before = this.before.filter((work) => keyOf(work) !== keyOf({ unit: sent }));
     const values = { error: wordsOf(error), unit: unitName(this.unit) };
     showFault(
       t("accuracy.not_kept_yet"),
@@ -292,7 +291,7 @@ const wordsOf = (error) =>
       ? error.message
       : String(error);
 
-/** @param {Pick<Work, "unit"> | {unit: Api.UnitToAnswer}} work */
+/** @param {{unit: {unit: number, turn: number}}} work */
 const keyOf = ({ unit }) => `${unit.unit}/${unit.turn}`;
 
 /** What this tab of the browser is called, so that two tabs get different frames. */
