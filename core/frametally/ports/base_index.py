@@ -76,16 +76,21 @@ _READING: ContextVar[_Reading | None] = ContextVar("held", default=None)
 def _of_one_moment(
     ask: Callable[Concatenate[_IndexT, _P], _AnswerT],
 ) -> Callable[Concatenate[_IndexT, _P], _AnswerT]:
-    """Ask once more, of another moment, where the first one went."""
+    """Ask once more, of another moment, where the first one went; in a block, only of the same version."""
 
     @wraps(ask)
     def ask_again(index: _IndexT, /, *args: _P.args, **options: _P.kwargs) -> _AnswerT:
         try:
             return ask(index, *args, **options)
         except MomentGone:
+            reading = index._current_reading()
+            version = reading and index._version(reading.moment)
             token = _READING.set(None)
             try:
-                return ask(index, *args, **options)
+                with index.one_moment(), index._now() as later:
+                    if version not in (None, index._version(later)):
+                        raise
+                    return ask(index, *args, **options)
             finally:
                 _READING.reset(token)
 

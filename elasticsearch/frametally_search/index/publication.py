@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from typing import Any, NamedTuple
 
 from elasticsearch.exceptions import ConflictError, NotFoundError
@@ -47,7 +47,7 @@ from frametally_search.index.documents import (
     rows_of_parts,
     run_mark,
 )
-from frametally_search.index.queries import Moment, moment
+from frametally_search.index.queries import Moment, open_moment
 from frametally_search.index.search_access import ElasticsearchCluster, index_name, reason_of
 
 _ACTIONS_PER_REQUEST = 2_000
@@ -92,7 +92,7 @@ def _replace(
     mark = run_mark(run, unchanged)
     parts = day_parts.parts_of_run(digests, unchanged, mark)
     try:
-        sent = _index_documents(cluster, index, mark, documents(run, mark, counts, coverage, parts))
+        sent = _index_documents(cluster, index, documents(run, mark, counts, coverage, parts))
         _check_all_are_there(cluster, index, mark, sent)
     except Poison:
         if is_newer(run, _current(cluster, index, run).run):  # so no current run keeps parts of it
@@ -126,7 +126,7 @@ def remove(cluster: ElasticsearchCluster, model: str, interval_s: int, day: str)
 def remove_damaged(cluster: ElasticsearchCluster) -> list[str]:
     """Take out damaged entries, as `CountIndex.remove_damaged` says."""
     removed = []
-    with moment(cluster) as now:
+    with closing(open_moment(cluster)) as now:
         for hit in now.runs({"match_all": {}}):
             try:
                 current_run(hit["_source"])
@@ -169,16 +169,12 @@ def _parts(cluster: ElasticsearchCluster, index: str, run: Run, mark: str) -> Pa
     return parts_in_cells(cells.get("_source"))
 
 
-def _index_documents(
-    cluster: ElasticsearchCluster, index: str, mark: str, made: Iterable[Document]
-) -> set[str]:
-    """Index the documents with the mark, account for every action, and return the `_id`s."""
+def _index_documents(cluster: ElasticsearchCluster, index: str, of_run: Iterable[Document]) -> set[str]:
+    """Index the documents, account for every action, and return the `_id`s."""
     sent: set[str] = set()
 
     def actions() -> Iterator[dict[str, Any]]:
-        for document in made:
-            if document.source["run"] != mark:
-                continue
+        for document in of_run:
             sent.add(document.id)
             yield {"_index": index, "_id": document.id, "_source": document.source}
 
@@ -255,7 +251,7 @@ def _flip(cluster: ElasticsearchCluster, index: str, run: Run, mark: str, condit
 
 def _delete_superseded(cluster: ElasticsearchCluster, index: str, run: Run) -> None:
     """Delete what the current run of the day does not name of itself and of older runs."""
-    with moment(cluster) as now:
+    with closing(open_moment(cluster)) as now:
         # Looked at after the moment began: whatever it shows of older runs, they are current no more.
         current = _current(cluster, index, run)
         parts = _parts(cluster, index, run, current.mark)
@@ -318,7 +314,8 @@ def _delete(
 ) -> None:
     """Delete what is found now, or in a moment, except some `_id`s, by a search and bulk deletes."""
     query = {"bool": {"filter": [query], "must_not": [{"terms": {"kind": ["run", "gone"]}}]}}
-    with cluster.asked() as client, moment(cluster) if now is None else nullcontext(now) as searched:
+    searching = closing(open_moment(cluster)) if now is None else nullcontext(now)
+    with cluster.asked() as client, searching as searched:
         ids = (hit["_id"] for hit in searched.hits(query, source=False))
         actions = ({"_op_type": "delete", "_index": index, "_id": id} for id in ids if id not in but)
         _bulk(cluster, client, actions)
