@@ -438,8 +438,8 @@ def test_a_run_published_just_before_another_is_flipped_harms_neither(
         counts = [count(model, number, detections=sequence) for number in range(50)]
         return shared.publish(run(model, sequence), counts, [coverage(model)])
 
-    def then_the_other(cluster: Any, index: str, mark: str, sent: set[str]) -> None:
-        check(cluster, index, mark, sent)
+    def then_the_other(cluster: Any, mark: str, sent: set[str]) -> None:
+        check(cluster, mark, sent)
         if f"run={first:06d}-" in mark and not flipped:
             flipped.append(mark)
             assert publish(between)

@@ -14,7 +14,7 @@ from elasticsearch import NotFoundError
 from frametally.errors import FrametallyError, Retryable
 from frametally.ports.base_index import MomentGone
 from frametally.process.time_limit import TookTooLong, seconds_left
-from frametally_search.index.search_access import PART, ElasticsearchCluster, index_name
+from frametally_search.index.search_access import PART, ElasticsearchCluster
 
 _KEPT_ALIVE_S = 120  # what matches may be deleted before the next search, with pauses
 _HITS_AT_ONCE = 5_000
@@ -53,7 +53,7 @@ class Moment:
         if self._id:
             options["pit"] = {"id": self._id, "keep_alive": f"{_KEPT_ALIVE_S}s"}
         else:
-            options["index"] = index_name(self._cluster.alias)
+            options["index"] = self._cluster.index
         with self._cluster.asked() as client:
             try:
                 answer = client.search(
@@ -77,9 +77,9 @@ class Moment:
         body: dict[str, Any] = answer
         return body
 
-    def runs(self, query: dict[str, Any], **options: Any) -> Iterator[dict[str, Any]]:
-        """Give the hits of the documents of current runs, all of them, in no order."""
-        return self.hits({"bool": {"filter": [{"term": {"kind": "run"}}, query]}}, **options)
+    def runs(self) -> Iterator[dict[str, Any]]:
+        """Give the hits of the documents of current runs, each with the number of its change, in no order."""
+        return self.hits({"term": {"kind": "run"}}, seq_no_primary_term=True)
 
     def hits(self, query: dict[str, Any], **options: Any) -> Iterator[dict[str, Any]]:
         """Give the hits of a search, all of them, in no order."""
@@ -118,7 +118,7 @@ def open_moment(cluster: ElasticsearchCluster) -> Moment:
     Raises `Misconfigured` if this user may not read it, or it is not there; `Retryable`.
     """
     with cluster.asked() as client:
-        point = client.open_point_in_time(index=index_name(cluster.alias), keep_alive=f"{_KEPT_ALIVE_S}s")
+        point = client.open_point_in_time(index=cluster.index, keep_alive=f"{_KEPT_ALIVE_S}s")
     return Moment(cluster, point["id"])
 
 

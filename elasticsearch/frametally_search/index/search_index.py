@@ -113,10 +113,7 @@ class ElasticsearchIndex(DayIndex[Moment]):
         """Read what there is at `version`, which is that of the moment."""
         runs: dict[Series, list[CurrentRun]] = {}
         newest: dict[str, int] = {}
-        entries = {
-            int(hit["_seq_no"]): hit["_source"]
-            for hit in now.runs({"match_all": {}}, seq_no_primary_term=True)
-        }
+        entries = {int(hit["_seq_no"]): hit["_source"] for hit in now.runs()}
         current = {number: current_run(entry) for number, entry in entries.items()}
         unread = outdated_numbers(current.items())
         for number, run in current.items():
@@ -147,7 +144,7 @@ class ElasticsearchIndex(DayIndex[Moment]):
         for run, document_id in zip(runs, ids, strict=True):
             packed = packed_in(sources.get(document_id))
             if packed is None:
-                raise self._lacking(now, run, document_id, "its counts")
+                raise self._lacking(now, run, "its counts")
             yield run, decode_packed(packed)
 
     def _read_frames(
@@ -160,22 +157,16 @@ class ElasticsearchIndex(DayIndex[Moment]):
         sources = now.sources(ids, "evidence")
         for bar, document_id in zip(bars, ids, strict=True):
             if document_id not in sources:
-                raise self._lacking(now, bar.run, document_id, f"its evidence of {bar.source}")
+                raise self._lacking(now, bar.run, f"its evidence of {bar.source}")
             yield bar, msgspec.convert(sources[document_id]["evidence"], list[Evidence])
 
-    def _lacking(
-        self, now: Moment, run: CurrentRun, document_id: str, subject: str
-    ) -> MomentGone | IndexDamaged:
+    def _lacking(self, now: Moment, run: CurrentRun, subject: str) -> MomentGone | IndexDamaged:
         """Return what it means that a moment has no such document of a run, or a damaged one.
 
         Shards open their moments one after the other: a run may be published or deleted between two.
         """
         now.until_s = 0.0
-        with closing(open_moment(self._cluster)) as later:
-            is_current = any(True for _ in later.runs({"term": {"run": run.mark}}))
-            document = later.sources([document_id], "*").get(document_id, {})
-        is_whole = packed_in(document) is not None if document.get("kind") == "cells" else bool(document)
-        if is_current and not is_whole:
+        if Moment(self._cluster).version == now.version:
             return IndexDamaged(f"{subject} on {keys.utc_day(run.day_ms)}")
         return MomentGone("a day was published while the count index was read; try again")
 
