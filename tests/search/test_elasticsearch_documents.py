@@ -20,6 +20,7 @@ from tests.fakes.records import make_coverage, make_run
 
 from frametally import keys
 from frametally.adapters.day_cells.cells import OBJECTS, differing_sources, unpack
+from frametally.adapters.day_cells.parts import WrittenPart, part_at
 from frametally.adapters.day_cells.storage import DETECTIONS, Packed, decode_packed
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index
@@ -114,6 +115,23 @@ def test_the_same_run_has_the_same_documents_in_any_order(
         assert differing_sources([packed, cells_of(again)[step_s]]) == set()
     assert all(again[id] == fields for id, fields in first.items() if fields["kind"] != "cells")
     assert all(id.startswith("model=m/params=00000000/") and len(id.encode()) <= 512 for id in first)
+
+
+def test_rows_of_kept_parts_are_made_for_a_comparison_alone() -> None:
+    day = run(60)
+    of = run_mark(day, {}), [], [make_coverage(DAY_MS, source=name) for name in ("a", "b")]
+    kept = {part_at("a", DAY_MS): WrittenPart("older", 1)}
+
+    def rows(**options: bool) -> list[tuple[str, str]]:
+        made = documents(day, *of, kept, **options)
+        return [
+            (document.source["run"], document.source["source"])
+            for document in made
+            if document.source["kind"] == "coverage"
+        ]
+
+    assert rows() == [(run_mark(day, {}), "b")]
+    assert rows(with_kept=True) == [("older", "a"), *rows()]
 
 
 def test_packed_cells_that_are_changed_or_gone_are_nothing() -> None:

@@ -553,8 +553,9 @@ def given_up(shared: SharedMoment) -> None:
 
 
 def test_a_point_in_time_that_the_server_has_given_up_is_opened_anew(
-    place: tuple[str, ServerAccess], model: str
+    place: tuple[str, ServerAccess], model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("frametally_search.index.queries._LOOKUPS_AT_ONCE", 0)
     with closing(open_count_index(*place)) as index:
         index.publish(run(model), [count(model)], [coverage(model)])
         assert total(index, model) == 1

@@ -73,9 +73,10 @@ class ElasticsearchIndex(DayIndex[Moment]):
     ) -> list[str]:
         """Return the sources that are not as `publish` would write them; see `CountIndex`."""
         with closing(open_moment(self._cluster)) as now:
-            current = now.source(current_id(run.model, run.interval_s, run.day), "run")
-            mark = current.get("run", run_mark(run, {}))
-            parts = parts_in_cells(now.source(cells_id(mark, run.interval_s), "packed")) or {}
+            of_day = {"ids": {"values": [current_id(run.model, run.interval_s, run.day)]}}
+            mark = next((hit["_source"].get("run") for hit in now.hits(of_day)), None) or run_mark(run, {})
+            cells = cells_id(mark, run.interval_s)
+            parts = parts_in_cells(now.sources([cells], "packed").get(cells)) or {}
             older = {part: written for part, written in parts.items() if written.writer != mark}
             queries = [documents_of_run(mark), *rows_of_parts(older)]
             stored = {hit["_id"]: _content(hit["_source"]) for query in queries for hit in now.hits(query)}
