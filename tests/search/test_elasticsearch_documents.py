@@ -118,20 +118,15 @@ def test_the_same_run_has_the_same_documents_in_any_order(
 
 
 def test_rows_of_kept_parts_are_made_for_a_comparison_alone() -> None:
-    day = run(60)
-    of = run_mark(day, {}), [], [make_coverage(DAY_MS, source=name) for name in ("a", "b")]
+    def rows(*, with_kept: bool) -> list[tuple[str, str]]:
+        filmed = [make_coverage(DAY_MS, source=name) for name in ("a", "b")]
+        made = documents(run(60), "mine", [], filmed, kept, with_kept=with_kept)
+        fields = [document.source for document in made]
+        return [(row["run"], row["source"]) for row in fields if row["kind"] == "coverage"]
+
     kept = {part_at("a", DAY_MS): WrittenPart("older", 1)}
-
-    def rows(**options: bool) -> list[tuple[str, str]]:
-        made = documents(day, *of, kept, **options)
-        return [
-            (document.source["run"], document.source["source"])
-            for document in made
-            if document.source["kind"] == "coverage"
-        ]
-
-    assert rows() == [(run_mark(day, {}), "b")]
-    assert rows(with_kept=True) == [("older", "a"), *rows()]
+    assert rows(with_kept=False) == [("mine", "b")]
+    assert rows(with_kept=True) == [("older", "a"), ("mine", "b")]
 
 
 def test_packed_cells_that_are_changed_or_gone_are_nothing() -> None:

@@ -27,6 +27,7 @@ from frametally.rules.evidence import busiest
 from frametally.rules.times import HOUR_MS
 
 _FASTEST = 1
+_MEASURES = ("label", "detections", "peak", "objects", "tracked_detections")
 ROWS = {"terms": {"kind": ["count", "coverage"]}}
 """Selects the documents that belong to parts."""
 CURRENT = "current"
@@ -182,28 +183,16 @@ def _of_run(run: Run, mark: str) -> dict[str, Any]:
 
 
 def _count_fields(count: IntervalCount) -> dict[str, Any]:
-    return {
-        "label": count.label,
-        "source": count.source,
-        "interval_start_ms": count.interval_start_ms,
-        "frames": count.frames,
-        "detections": count.detections,
-        "peak": count.peak,
-        "evidence": _frame_fields(count.evidence),
-        "objects": count.objects,
-        "tracked_detections": count.tracked_detections,
-    }
+    return {**_fields(count, *_MEASURES), "evidence": _frame_fields(count.evidence)}
 
 
 def _coverage_fields(record: Coverage) -> dict[str, Any]:
-    return {
-        "source": record.source,
-        "interval_start_ms": record.interval_start_ms,
-        "frames": record.frames,
-        "objects": (record.objects or 0) if record.is_measured else None,
-        "analysed_fps": record.analysed_fps,
-        "covered_ms": record.covered_ms,
-    }
+    objects = (record.objects or 0) if record.is_measured else None
+    return {**_fields(record, "analysed_fps", "covered_ms"), "objects": objects}
+
+
+def _fields(record: IntervalCount | Coverage, *names: str) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in ("source", "interval_start_ms", "frames", *names)}
 
 
 def _frame_fields(frames: Iterable[Evidence]) -> list[dict[str, Any]]:

@@ -36,13 +36,10 @@ class CurrentRun(NamedTuple):
 
 
 class DayCatalogue(BaseCatalogue[CurrentRun]):
-    """The contents at one version; the runs of each series by day.
-
-    Attributes:
-        records: All current runs by number, of an index that keeps them.
-    """
+    """The contents at one version; the runs of each series by day."""
 
     records: Mapping[int, Run] = {}
+    """All current runs by number, of an index that keeps them."""
 
     def runs(self, series: Series, from_ms: int | None, to_ms: int | None) -> Sequence[CurrentRun]:
         """Return the runs of a series whose days have something of `[from_ms, to_ms)`, by day."""
