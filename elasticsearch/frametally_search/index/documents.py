@@ -30,6 +30,7 @@ _FASTEST = 1
 _MEASURES = ("label", "detections", "peak", "objects", "tracked_detections")
 ROWS = {"terms": {"kind": ["count", "coverage"]}}
 """Selects the documents that belong to parts."""
+CURRENT_RUNS = {"term": {"kind": "run"}}
 CURRENT = "current"
 """The routing of the documents that name current runs: they lie in one shard, whichever it is."""
 

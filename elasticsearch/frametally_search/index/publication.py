@@ -34,6 +34,7 @@ from frametally.records import Coverage, IntervalCount, Run
 from frametally.rules.current_run import is_newer
 from frametally_search.index.documents import (
     CURRENT,
+    CURRENT_RUNS,
     ROWS,
     Document,
     cells_id,
@@ -53,6 +54,7 @@ from frametally_search.index.search_access import ElasticsearchCluster, reason_o
 _ACTIONS_PER_REQUEST = 2_000
 _PARTS_AT_ONCE = 10_000
 _BYTES_PER_REQUEST = 10_000_000
+_TO_CURRENT: dict[str, Any] = {"routing": CURRENT, "refresh": True}
 _RETRIES = 7
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 """Refused for now, an action is tried again for about a minute and a half in all."""
@@ -109,22 +111,18 @@ def remove(cluster: ElasticsearchCluster, model: str, interval_s: int, day: str)
     """Have no run of that model, interval and day, as `CountIndex.remove` says."""
     with cluster.asked() as client:
         # Not deleted: the number of this change tells readers that what they have read holds no longer.
-        document = gone_document(model, interval_s, day)
+        of_day = model, interval_s, day
         client.index(
-            index=cluster.index,
-            id=current_id(model, interval_s, day),
-            document=document,
-            routing=CURRENT,
-            refresh=True,
+            index=cluster.index, id=current_id(*of_day), document=gone_document(*of_day), **_TO_CURRENT
         )
-    _delete(cluster, _of_day(model, interval_s, day))
+    _delete(cluster, _of_day(*of_day))
 
 
 def remove_damaged(cluster: ElasticsearchCluster) -> list[str]:
     """Take out damaged entries, as `CountIndex.remove_damaged` says."""
     removed = []
     with closing(open_moment(cluster)) as now:
-        for hit in now.runs():
+        for hit in now.hits(CURRENT_RUNS):
             try:
                 current_run(hit["_source"])
             except IndexDamaged as error:
@@ -231,8 +229,7 @@ def _flip(cluster: ElasticsearchCluster, run: Run, mark: str, condition: dict[st
                 index=cluster.index,
                 id=current_id(run.model, run.interval_s, run.day),
                 document=current_document(run, mark),
-                routing=CURRENT,
-                refresh=True,
+                **_TO_CURRENT,
                 **condition,
             )
         except ConflictError:

@@ -1,4 +1,4 @@
-"""Queries of Elasticsearch: a point in time that readers share, current runs, and documents by `_id`s."""
+"""Queries of Elasticsearch: a point in time that readers share, searches in it, and documents by `_id`s."""
 
 from __future__ import annotations
 
@@ -77,10 +77,6 @@ class Moment:
         self._id = answer.get("pit_id", self._id)
         body: dict[str, Any] = answer
         return body
-
-    def runs(self) -> Iterator[dict[str, Any]]:
-        """Give the hits of the documents of current runs, each with the number of its change, in no order."""
-        return self.hits({"term": {"kind": "run"}}, seq_no_primary_term=True)
 
     def hits(self, query: dict[str, Any], **options: Any) -> Iterator[dict[str, Any]]:
         """Give the hits of a search, all of them, in no order."""

@@ -22,6 +22,7 @@ from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.settings.access import ServerAccess
 from frametally_search.index import publication as elasticsearch_publication
 from frametally_search.index.documents import (
+    CURRENT_RUNS,
     cells_id,
     current_id,
     current_run,
@@ -114,7 +115,8 @@ class ElasticsearchIndex(DayIndex[Moment]):
         """Read what there is at `version`, which is that of the moment."""
         runs: dict[Series, list[CurrentRun]] = {}
         newest: dict[str, int] = {}
-        entries = {int(hit["_seq_no"]): hit["_source"] for hit in now.runs()}
+        hits = now.hits(CURRENT_RUNS, seq_no_primary_term=True)
+        entries = {int(hit["_seq_no"]): hit["_source"] for hit in hits}
         current = {number: current_run(entry) for number, entry in entries.items()}
         unread = outdated_numbers(current.items())
         for number, run in current.items():
