@@ -37,6 +37,7 @@ from frametally.books.index_check import check_index
 from frametally.ports.count_index import CountIndex, CountQuery, IndexDamaged
 from frametally.process.reports import NoProgress
 from frametally.records import Coverage, Evidence, IntervalCount, Run
+from frametally_search.index.queries import open_moment
 from frametally_search.indexer import index_runs, repair_index
 
 DAY_MS = 1_767_225_600_000
@@ -236,7 +237,7 @@ def damage_cells(index: Any) -> None:
             connection.execute(update(tables.cells).where(tables.cells.c.step_s == 60).values(crc32=0))
         return
     refresh(index)
-    with index._moment() as now:
+    with closing(open_moment(index._cluster)) as now:
         hits = [*now.hits({"term": {"step_s": 60}})]
     for hit in hits:
         packed = base64.b64encode(zlib.compress(b"?")[:-1]).decode()
@@ -254,7 +255,7 @@ def drop_row(index: Any, row: IndexRow) -> None:
         return
     refresh(index)
     fields = {"source": row.source, "interval_start_ms": row.start_ms, "label": row.label}
-    with index._moment() as now:
+    with closing(open_moment(index._cluster)) as now:
         [hit] = now.hits({"bool": {"filter": [{"term": {name: value}} for name, value in fields.items()]}})
     with index._cluster.asked() as client:
         client.delete(index=hit["_index"], id=hit["_id"], refresh=True)

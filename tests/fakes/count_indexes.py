@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from typing import Any, NamedTuple
 
 import pytest
@@ -16,6 +16,7 @@ from frametally.adapters.sql.index.counts import SqlIndex
 from frametally.opening import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.records import Coverage, IntervalCount
+from frametally_search.index.queries import open_moment
 
 Opener = Callable[[], CountIndex]
 
@@ -108,7 +109,7 @@ def rows_by_writer(index: Any) -> dict[str, list[IndexRow]]:
                 found.setdefault(str(row.run), []).append(of_row)
     else:
         refresh(index)
-        with index._moment() as now:
+        with closing(open_moment(index._cluster)) as now:
             for hit in now.hits({"terms": {"kind": ["count", "coverage"]}}):
                 fields = hit["_source"]
                 of_row = IndexRow(fields["source"], fields["interval_start_ms"], fields.get("label"))

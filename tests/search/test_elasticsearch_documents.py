@@ -20,6 +20,7 @@ from tests.fakes.records import make_coverage, make_run
 
 from frametally import keys
 from frametally.adapters.day_cells.cells import OBJECTS, differing_sources, unpack
+from frametally.adapters.day_cells.parts import WrittenPart, part_at
 from frametally.adapters.day_cells.storage import DETECTIONS, Packed, decode_packed
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index
@@ -116,6 +117,18 @@ def test_the_same_run_has_the_same_documents_in_any_order(
     assert all(id.startswith("model=m/params=00000000/") and len(id.encode()) <= 512 for id in first)
 
 
+def test_rows_of_kept_parts_are_made_for_a_comparison_alone() -> None:
+    def rows(*, with_kept: bool) -> list[tuple[str, str]]:
+        filmed = [make_coverage(DAY_MS, source=name) for name in ("a", "b")]
+        made = documents(run(60), "mine", [], filmed, kept, with_kept=with_kept)
+        fields = [document.source for document in made]
+        return [(row["run"], row["source"]) for row in fields if row["kind"] == "coverage"]
+
+    kept = {part_at("a", DAY_MS): WrittenPart("older", 1)}
+    assert rows(with_kept=False) == [("mine", "b")]
+    assert rows(with_kept=True) == [("older", "a"), ("mine", "b")]
+
+
 def test_packed_cells_that_are_changed_or_gone_are_nothing() -> None:
     [fields] = fields_by_id(86_400, [], []).values()
     assert packed_in(fields)
@@ -197,11 +210,15 @@ NO_INDEX = {"type": "index_not_found_exception", "reason": "no such index [count
 
 
 class Server(ThreadingHTTPServer):
-    """An empty Elasticsearch whose searches are refused so many times with 404, as a real one words it."""
+    """An empty Elasticsearch that refuses so many searches with 404, as a real one words it.
+
+    Of `EXPIRED` those in points in time.
+    """
 
     def __init__(self, refusals: int, error: dict[str, Any], *, older: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), Answering)
-        self.refusals, self.error, self.opened, self.older = refusals, error, 0, older
+        self.refusals, self.error, self.older = refusals, error, older
+        self.opened, self.closed, self.searched = 0, 0, 0
 
     def answer(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
         if method == "HEAD":
@@ -214,10 +231,13 @@ class Server(ThreadingHTTPServer):
             self.opened += 1
             return 200, {"id": f"moment {self.opened}"}
         if method == "DELETE":
+            self.closed += 1
             return 200, {"succeeded": True}
-        self.refusals -= 1
-        if self.refusals >= 0:
-            return 404, {"error": self.error, "status": 404}
+        self.searched += 1
+        if path.startswith("/_search") or self.error is NO_INDEX:
+            self.refusals -= 1
+            if self.refusals >= 0:
+                return 404, {"error": self.error, "status": 404}
         return 200, {"_shards": {"failed": 0}, "hits": {"hits": []}}
 
 
@@ -270,6 +290,32 @@ def test_a_point_in_time_that_has_expired_is_opened_anew(server: Server) -> None
     assert server.opened == 2
 
 
+@pytest.mark.parametrize("server", [(0, EXPIRED)], indirect=True)
+def test_readers_share_a_point_in_time_which_is_closed_with_the_index(server: Server) -> None:
+    with closing(open_count_index(url(server))) as index:
+        assert index.series() == index.current_runs() == []
+        before = server.searched
+        with index.one_moment():
+            assert index.version() == "0"
+            assert index.series() == []
+        assert (server.searched, server.opened, server.closed) == (before + 1, 1, 0)
+    assert server.closed == 1
+
+
+@pytest.mark.parametrize("server", [(0, EXPIRED)], indirect=True)
+def test_a_point_in_time_that_the_server_may_give_up_soon_is_replaced_and_closed(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("frametally_search.index.queries._KEPT_ALIVE_S", 0)
+    with closing(open_count_index(url(server))) as index:
+        index.version()
+        with index.one_moment():
+            index.version()
+            assert (server.opened, server.closed) == (2, 1)
+        index.version()
+    assert (server.opened, server.closed) == (3, 3)
+
+
 @pytest.mark.parametrize("server", [(99, EXPIRED)], indirect=True)
 def test_points_in_time_that_expire_at_once_may_be_tried_again_later(server: Server) -> None:
     with closing(open_count_index(url(server))) as index, pytest.raises(Retryable, match="point in time"):
@@ -281,7 +327,7 @@ def test_points_in_time_that_expire_at_once_may_be_tried_again_later(server: Ser
 def test_an_index_that_is_gone_needs_a_person(server: Server) -> None:
     with closing(open_count_index(url(server))) as index, pytest.raises(Misconfigured, match="setup"):
         index.series()
-    assert server.opened == 1
+    assert server.opened == 0
 
 
 def test_an_index_of_an_older_layout_is_refused_with_the_remedy() -> None:

@@ -28,6 +28,7 @@ from elasticsearch import BadRequestError, Elasticsearch
 from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index
+from frametally.ports.base_index import MomentGone
 from frametally.ports.count_index import CountIndex, CountQuery, IndexDamaged
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import TookTooLong, time_limit
@@ -38,7 +39,7 @@ from frametally_cli.main import main
 from frametally_search.index import publication as elasticsearch_publication
 from frametally_search.index import search_access
 from frametally_search.index.documents import documents
-from frametally_search.index.queries import Moment
+from frametally_search.index.queries import Moment, SharedMoment
 from frametally_search.indexer import index_runs
 
 pytestmark = pytest.mark.services
@@ -437,8 +438,8 @@ def test_a_run_published_just_before_another_is_flipped_harms_neither(
         counts = [count(model, number, detections=sequence) for number in range(50)]
         return shared.publish(run(model, sequence), counts, [coverage(model)])
 
-    def then_the_other(cluster: Any, index: str, mark: str, sent: set[str]) -> None:
-        check(cluster, index, mark, sent)
+    def then_the_other(cluster: Any, mark: str, sent: set[str]) -> None:
+        check(cluster, mark, sent)
         if f"run={first:06d}-" in mark and not flipped:
             flipped.append(mark)
             assert publish(between)
@@ -545,23 +546,74 @@ def test_a_server_that_is_killed_in_mid_bulk_and_comes_back_has_lost_nothing(
             assert total(index, "m") == 10_000
 
 
+def given_up(shared: SharedMoment) -> None:
+    """Have the server give up the point in time that readers share, as if it had expired."""
+    assert shared._moment is not None
+    shared._moment.close()
+
+
 def test_a_point_in_time_that_the_server_has_given_up_is_opened_anew(
     place: tuple[str, ServerAccess], model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    searched: list[Moment] = []
-    search = Moment.search
-
-    def search_in_the_first_too_late(self: Moment, *args: Any, **options: Any) -> dict[str, Any]:
-        if not searched:
-            self._client.close_point_in_time(id=self._id)  # as when it has expired
-        searched.append(self)
-        return search(self, *args, **options)
-
+    monkeypatch.setattr("frametally_search.index.queries._LOOKUPS_AT_ONCE", 0)
     with closing(open_count_index(*place)) as index:
         index.publish(run(model), [count(model)], [coverage(model)])
-        monkeypatch.setattr(Moment, "search", search_in_the_first_too_late)
-        assert [one.model for one in index.current_runs() if one.model == model] == [model]
-    assert len(set(searched)) == 2
+        assert total(index, model) == 1
+        given_up(index._shared)  # type: ignore[attr-defined]
+        seen = index.histogram(CountQuery(model=model, base_interval_s=60))
+        assert [bar.detections for bar in seen.buckets] == [1]
+        with index.one_moment():
+            version = index.version()
+            given_up(index._shared)  # type: ignore[attr-defined]
+            assert index.evidence(CountQuery(model=model, base_interval_s=60)) == []
+            assert index.version() == version
+
+
+def test_where_a_point_in_time_is_given_up_and_a_run_published_no_answer_is_of_both(
+    place: tuple[str, ServerAccess], model: str
+) -> None:
+    asked = CountQuery(model=model, base_interval_s=60)
+    with closing(open_count_index(*place)) as index:
+        index.publish(run(model), [count(model)], [coverage(model)])
+        with index.one_moment():
+            assert total(index, model) == 1
+            given_up(index._shared)  # type: ignore[attr-defined]
+            index.publish(run(model, 2), [count(model, detections=2)], [coverage(model)])
+            with pytest.raises(MomentGone, match="try again"):
+                index.histogram(asked)
+        assert [bar.detections for bar in index.histogram(asked).buckets] == [2]
+
+
+def test_readers_in_many_threads_see_one_state_each_and_leave_no_point_in_time_open(
+    admin: Elasticsearch,
+) -> None:
+    def points() -> int:
+        of_all = admin.indices.stats(index=index_of(url), metric="search")["_all"]["total"]
+        return of_all["search"]["open_contexts"]
+
+    def read() -> None:
+        while not is_over.is_set():
+            with index.one_moment():
+                boxes, seen = total(index, "m"), index.histogram(CountQuery("m", 60, 86_400))
+                states.add((boxes, seen.buckets[0].detections, seen.coverage[0].frames))
+
+    states: set[tuple[int, int, int]] = set()
+    is_over = threading.Event()
+    with fresh_alias() as (url, access):
+        with closing(open_count_index(url, access)) as index:
+            index.publish(run("m"), [count("m")], [coverage("m")])
+            threads = [threading.Thread(target=read) for _ in range(4)]
+            for thread in threads:
+                thread.start()
+            for number in range(2, 8):
+                index.publish(run("m", number), [count("m", detections=number)], [coverage("m", number)])
+            is_over.set()
+            for thread in threads:
+                thread.join()
+            assert points() == 1
+        assert points() == 0
+    assert states <= {(number,) * 3 for number in range(1, 8)}
+    assert len(states) > 1
 
 
 def test_an_index_of_the_older_layout_is_refused_with_the_remedy_which_moves_the_alias(

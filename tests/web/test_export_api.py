@@ -24,6 +24,7 @@ from tests.web.counted_footage import (
 
 from frametally import keys
 from frametally.opening import open_count_index, open_object_store
+from frametally.ports.count_index import CountQuery, Histogram
 from frametally.records import Coverage, IntervalCount
 from frametally.rules.times import utc
 from frametally_cli.main import main
@@ -95,6 +96,21 @@ def test_a_csv_has_the_charts_numbers_with_zeros_and_gaps(filmed: Place) -> None
         assert max(int(row["peak"]) for row in of_label) == total["peak"]
     assert any(row["detections"] == "0" and row["coverage"] == "footage" for row in rows)
     assert {row["source"] for row in rows} == {"gate; yard"}
+
+
+def test_a_file_is_of_one_state_of_the_counts_whatever_is_published_meanwhile(
+    filmed: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def publish_before(query: CountQuery) -> Histogram:
+        publish_lines(filmed, make_lines("gate", frames=12))
+        return filmed.index.__getattr__("histogram")(query)
+
+    client = filmed.app().test_client()
+    before = client.get("/api/v1/export?interval=60").data
+    monkeypatch.setattr(filmed.index, "histogram", publish_before, raising=False)
+    assert client.get("/api/v1/export?interval=60").data == before
+    monkeypatch.undo()
+    assert client.get("/api/v1/export?interval=60").data != before
 
 
 def test_each_source_has_rows_of_its_own_where_they_are_asked_for(filmed: Place) -> None:

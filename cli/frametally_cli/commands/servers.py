@@ -127,8 +127,7 @@ def _elasticsearch(settings: Settings, stages: Sequence[str], check_only: bool) 
         if not check_only:
             search_access.set_up(cluster)
         search_access.check(cluster)
-        name = search_access.index_name(cluster.alias)
-        yield f"index: {cluster.name} has its template, its index {name} and its alias"
+        yield f"index: {cluster.name} has its template, its index {cluster.index} and its alias"
 
 
 Part = Callable[[Settings, Sequence[str], bool], Iterator[str]]

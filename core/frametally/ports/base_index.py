@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import wraps
@@ -76,18 +76,19 @@ _READING: ContextVar[_Reading | None] = ContextVar("held", default=None)
 def _of_one_moment(
     ask: Callable[Concatenate[_IndexT, _P], _AnswerT],
 ) -> Callable[Concatenate[_IndexT, _P], _AnswerT]:
-    """Ask once more, of another moment, where the first one went."""
+    """Ask once more, of another moment, where the first one went; in a block, only of the same version."""
 
     @wraps(ask)
     def ask_again(index: _IndexT, /, *args: _P.args, **options: _P.kwargs) -> _AnswerT:
         try:
             return ask(index, *args, **options)
         except MomentGone:
-            token = _READING.set(None)
-            try:
+            reading = index._current_reading()
+            version = reading and index._version(reading.moment)
+            with index._reading() as later:
+                if version not in (None, index._version(later)):
+                    raise
                 return ask(index, *args, **options)
-            finally:
-                _READING.reset(token)
 
     return ask_again
 
@@ -97,18 +98,9 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
 
     _last_catalogue: CatalogueT | None = None
 
-    @contextmanager
-    def one_moment(self) -> Iterator[None]:
+    def one_moment(self) -> AbstractContextManager[Any]:
         """Answer all queries in the block from one snapshot; see `CountIndex.one_moment`."""
-        if self._current_reading() is not None:
-            yield
-            return
-        with self._moment() as now:
-            token = _READING.set(_Reading(self, now))
-            try:
-                yield
-            finally:
-                _READING.reset(token)
+        return nullcontext() if self._current_reading() else self._reading()
 
     @_of_one_moment
     def version(self) -> str:
@@ -291,13 +283,19 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         return reading if reading is not None and reading.index is self else None
 
     @contextmanager
-    def _now(self) -> Iterator[MomentT]:
-        """Give the moment that is held, or open one."""
-        if (reading := self._current_reading()) is not None:
-            yield reading.moment
-            return
+    def _reading(self) -> Iterator[MomentT]:
+        """Open a moment for all that is asked in the block."""
         with self._moment() as now:
-            yield now
+            token = _READING.set(_Reading(self, now))
+            try:
+                yield now
+            finally:
+                _READING.reset(token)
+
+    def _now(self) -> AbstractContextManager[MomentT]:
+        """Give the moment that is held, or open one."""
+        reading = self._current_reading()
+        return nullcontext(reading.moment) if reading else self._moment()
 
     def _version(self, now: MomentT) -> str:
         reading = self._current_reading()

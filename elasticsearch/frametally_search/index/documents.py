@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -27,10 +27,15 @@ from frametally.rules.evidence import busiest
 from frametally.rules.times import HOUR_MS
 
 _FASTEST = 1
+_MEASURES = ("label", "detections", "peak", "objects", "tracked_detections")
 ROWS = {"terms": {"kind": ["count", "coverage"]}}
 """Selects the documents that belong to parts."""
+CURRENT_RUNS = {"term": {"kind": "run"}}
 CURRENT = "current"
 """The routing of the documents that name current runs: they lie in one shard, whichever it is."""
+
+
+Fields = Callable[[Any], dict[str, Any]]
 
 
 class Document(NamedTuple):
@@ -98,19 +103,26 @@ def frames_id(run: str, label: str, source: str, start_ms: int | None) -> str:
 
 
 def documents(
-    run: Run, mark: str, counts: Iterable[IntervalCount], coverage: Iterable[Coverage], parts: Parts
+    run: Run,
+    mark: str,
+    counts: Iterable[IntervalCount],
+    coverage: Iterable[Coverage],
+    parts: Parts,
+    *,
+    with_kept: bool = False,
 ) -> Iterator[Document]:
-    """Give all documents of a run but the one that makes it current, those that it keeps among them.
+    """Give all documents of a run but the one that makes it current, and those that it keeps only if asked.
 
     Raises:
         Poison: A record of another model, interval or day, or one that comes twice.
     """
     from frametally.adapters.day_cells.cells import CellPacker, CountedTwice  # numpy takes long
 
-    def row(kind: str, record: IntervalCount | Coverage, fields: dict[str, Any], *place: str) -> Document:
+    def row(kind: str, record: Any, fields_of: Fields, *place: str) -> Iterator[Document]:
         writer = str(writer_at(parts, record.source, record.interval_start_ms, mark))
-        document_id = _id(writer, kind, *place, record.interval_start_ms)
-        return Document(document_id, {**of_run, "run": writer, "kind": kind, **fields})
+        if writer == mark or with_kept:
+            document_id = _id(writer, kind, *place, record.interval_start_ms)
+            yield Document(document_id, {**of_run, "run": writer, "kind": kind, **fields_of(record)})
 
     of_run = _of_run(run, mark)
     packer = CellPacker(keys.day_start_ms(run.day), run.interval_s)
@@ -120,11 +132,11 @@ def documents(
         packer.add_counts([count])
         place = count.label, count.source
         of_day[place] = busiest([*of_day.get(place, ()), *count.evidence])
-        yield row("count", count, _count_fields(count), *place)
+        yield from row("count", count, _count_fields, *place)
     for record in coverage:
         check_record(record, run)
         packer.add_coverage([record])
-        yield row("coverage", record, _coverage_fields(record), record.source)
+        yield from row("coverage", record, _coverage_fields, record.source)
     for (label, source), frames in of_day.items():
         fields: dict[str, Any] = {
             "kind": "day",
@@ -172,28 +184,16 @@ def _of_run(run: Run, mark: str) -> dict[str, Any]:
 
 
 def _count_fields(count: IntervalCount) -> dict[str, Any]:
-    return {
-        "label": count.label,
-        "source": count.source,
-        "interval_start_ms": count.interval_start_ms,
-        "frames": count.frames,
-        "detections": count.detections,
-        "peak": count.peak,
-        "evidence": _frame_fields(count.evidence),
-        "objects": count.objects,
-        "tracked_detections": count.tracked_detections,
-    }
+    return {**_fields(count, *_MEASURES), "evidence": _frame_fields(count.evidence)}
 
 
 def _coverage_fields(record: Coverage) -> dict[str, Any]:
-    return {
-        "source": record.source,
-        "interval_start_ms": record.interval_start_ms,
-        "frames": record.frames,
-        "objects": (record.objects or 0) if record.is_measured else None,
-        "analysed_fps": record.analysed_fps,
-        "covered_ms": record.covered_ms,
-    }
+    objects = (record.objects or 0) if record.is_measured else None
+    return {**_fields(record, "analysed_fps", "covered_ms"), "objects": objects}
+
+
+def _fields(record: IntervalCount | Coverage, *names: str) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in ("source", "interval_start_ms", "frames", *names)}
 
 
 def _frame_fields(frames: Iterable[Evidence]) -> list[dict[str, Any]]:

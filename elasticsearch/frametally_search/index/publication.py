@@ -20,12 +20,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Container, Iterable, Iterator, Mapping
-from contextlib import nullcontext, suppress
+from contextlib import closing, nullcontext, suppress
 from typing import Any, NamedTuple
 
 from elasticsearch.exceptions import ConflictError, NotFoundError
 
-from elasticsearch import Elasticsearch, helpers
+from elasticsearch import helpers
 from frametally.adapters.day_cells import parts as day_parts
 from frametally.adapters.day_cells.parts import DayPart, Parts, WrittenPart
 from frametally.errors import Misconfigured, Poison, Retryable
@@ -34,6 +34,7 @@ from frametally.records import Coverage, IntervalCount, Run
 from frametally.rules.current_run import is_newer
 from frametally_search.index.documents import (
     CURRENT,
+    CURRENT_RUNS,
     ROWS,
     Document,
     cells_id,
@@ -47,12 +48,13 @@ from frametally_search.index.documents import (
     rows_of_parts,
     run_mark,
 )
-from frametally_search.index.queries import Moment, moment
-from frametally_search.index.search_access import ElasticsearchCluster, index_name, reason_of
+from frametally_search.index.queries import Moment, open_moment
+from frametally_search.index.search_access import ElasticsearchCluster, reason_of
 
 _ACTIONS_PER_REQUEST = 2_000
 _PARTS_AT_ONCE = 10_000
 _BYTES_PER_REQUEST = 10_000_000
+_TO_CURRENT: dict[str, Any] = {"routing": CURRENT, "refresh": True}
 _RETRIES = 7
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 """Refused for now, an action is tried again for about a minute and a half in all."""
@@ -62,19 +64,18 @@ def publish(
     cluster: ElasticsearchCluster, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
 ) -> bool:
     """Make `run` the current one, as in `CountIndex.publish`; if it raises, readers see the earlier run."""
-    index = index_name(cluster.alias)
-    current = _current(cluster, index, run)
+    current = _current(cluster, run)
     if not is_newer(run, current.run):
         return False
     counts, coverage = [*counts], [*coverage]
     digests = day_parts.part_digests(counts, coverage)
     while not (is_published := _replace(cluster, run, current, counts, coverage, digests)):
-        current = _current(cluster, index, run)
+        current = _current(cluster, run)
         if not is_newer(run, current.run):
             break
     # What is left behind no query reads, and it goes with the day's next run.
     with suppress(Retryable):
-        _delete_superseded(cluster, index, run)
+        _delete_superseded(cluster, run)
     return is_published
 
 
@@ -87,47 +88,41 @@ def _replace(
     digests: Mapping[DayPart, int],
 ) -> bool:
     """Write what a run does not keep of the current one, and replace it: False if it is current no more."""
-    index = index_name(cluster.alias)
-    unchanged = day_parts.kept_parts(digests, _parts(cluster, index, run, current.mark) or {})
+    unchanged = day_parts.kept_parts(digests, _parts(cluster, run, current.mark) or {})
     mark = run_mark(run, unchanged)
     parts = day_parts.parts_of_run(digests, unchanged, mark)
     try:
-        sent = _index_documents(cluster, index, mark, documents(run, mark, counts, coverage, parts))
-        _check_all_are_there(cluster, index, mark, sent)
+        sent = _index_documents(cluster, documents(run, mark, counts, coverage, parts))
+        _check_all_are_there(cluster, mark, sent)
     except Poison:
-        if is_newer(run, _current(cluster, index, run).run):  # so no current run keeps parts of it
+        if is_newer(run, _current(cluster, run).run):  # so no current run keeps parts of it
             with cluster.asked() as client:
-                client.indices.refresh(index=index)
-            _delete(cluster, index, documents_of_run(mark))
+                client.indices.refresh(index=cluster.index)
+            _delete(cluster, documents_of_run(mark))
         raise
     except Retryable:
-        if _current(cluster, index, run) == current:
+        if _current(cluster, run) == current:
             raise
         return False  # who published meanwhile may have deleted what was sent
-    return _flip(cluster, index, run, mark, current.condition)
+    return _flip(cluster, run, mark, current.condition)
 
 
 def remove(cluster: ElasticsearchCluster, model: str, interval_s: int, day: str) -> None:
     """Have no run of that model, interval and day, as `CountIndex.remove` says."""
-    index = index_name(cluster.alias)
     with cluster.asked() as client:
         # Not deleted: the number of this change tells readers that what they have read holds no longer.
-        document = gone_document(model, interval_s, day)
+        of_day = model, interval_s, day
         client.index(
-            index=index,
-            id=current_id(model, interval_s, day),
-            document=document,
-            routing=CURRENT,
-            refresh=True,
+            index=cluster.index, id=current_id(*of_day), document=gone_document(*of_day), **_TO_CURRENT
         )
-    _delete(cluster, index, _of_day(model, interval_s, day))
+    _delete(cluster, _of_day(*of_day))
 
 
 def remove_damaged(cluster: ElasticsearchCluster) -> list[str]:
     """Take out damaged entries, as `CountIndex.remove_damaged` says."""
     removed = []
-    with moment(cluster) as now:
-        for hit in now.runs({"match_all": {}}):
+    with closing(open_moment(cluster)) as now:
+        for hit in now.hits(CURRENT_RUNS):
             try:
                 current_run(hit["_source"])
             except IndexDamaged as error:
@@ -145,11 +140,11 @@ class _Current(NamedTuple):
     condition: dict[str, Any]
 
 
-def _current(cluster: ElasticsearchCluster, index: str, run: Run) -> _Current:
+def _current(cluster: ElasticsearchCluster, run: Run) -> _Current:
     with cluster.asked() as client:
         try:
             current = client.get(
-                index=index, id=current_id(run.model, run.interval_s, run.day), routing=CURRENT
+                index=cluster.index, id=current_id(run.model, run.interval_s, run.day), routing=CURRENT
             )
         except NotFoundError as error:
             if error.body.get("found") is not False:
@@ -162,90 +157,79 @@ def _current(cluster: ElasticsearchCluster, index: str, run: Run) -> _Current:
     return _Current(current_run(document), document["run"], condition)
 
 
-def _parts(cluster: ElasticsearchCluster, index: str, run: Run, mark: str) -> Parts | None:
+def _parts(cluster: ElasticsearchCluster, run: Run, mark: str) -> Parts | None:
     """Read the parts of the day's run with that mark; None where its cells are not there as written."""
     with cluster.asked() as client:
-        [cells] = client.mget(index=index, ids=[cells_id(mark, run.interval_s)])["docs"]
+        [cells] = client.mget(index=cluster.index, ids=[cells_id(mark, run.interval_s)])["docs"]
     return parts_in_cells(cells.get("_source"))
 
 
-def _index_documents(
-    cluster: ElasticsearchCluster, index: str, mark: str, made: Iterable[Document]
-) -> set[str]:
-    """Index the documents with the mark, account for every action, and return the `_id`s."""
+def _index_documents(cluster: ElasticsearchCluster, of_run: Iterable[Document]) -> set[str]:
+    """Index the documents, and return their `_id`s."""
     sent: set[str] = set()
 
     def actions() -> Iterator[dict[str, Any]]:
-        for document in made:
-            if document.source["run"] != mark:
-                continue
+        for document in of_run:
             sent.add(document.id)
-            yield {"_index": index, "_id": document.id, "_source": document.source}
+            yield {"_index": cluster.index, "_id": document.id, "_source": document.source}
 
-    with cluster.asked() as client:
-        done = _bulk(cluster, client, actions())
-    if done != len(sent):
-        raise Retryable(
-            f"{cluster.name}: frametally sent {len(sent)} documents, but {done} were acknowledged; index "
-            "again"
-        )
+    _bulk(cluster, actions())
     return sent
 
 
-def _bulk(cluster: ElasticsearchCluster, client: Elasticsearch, actions: Iterable[dict[str, Any]]) -> int:
-    """Do the actions, and return how many; those that fail do not keep others from being done."""
+def _bulk(cluster: ElasticsearchCluster, actions: Iterable[dict[str, Any]]) -> None:
+    """Do the actions, each of which is accounted for; those that fail do not keep others from being done."""
     done, bad = 0, []
-    for good, item in helpers.streaming_bulk(
-        client,
-        actions,
-        chunk_size=_ACTIONS_PER_REQUEST,
-        max_chunk_bytes=_BYTES_PER_REQUEST,
-        raise_on_error=False,
-        max_retries=_RETRIES,
-        # Jitter keeps processes that failed together from coming back together.
-        initial_backoff=_FIRST_PAUSE_S * random.uniform(0.5, 1.0),  # noqa: S311 - no secret
-        max_backoff=_LONGEST_PAUSE_S,
-        retry_on_status=(429, 503),
-    ):
-        [(action, answer)] = item.items()
-        if good or (action == "delete" and answer.get("status") == 404):
-            done += 1
-            continue
-        reason = reason_of(answer)
-        failure = cluster.failure_of(int(answer.get("status", 500)), reason)
-        if isinstance(failure, Retryable | Misconfigured):
-            raise failure
-        bad.append(f"{answer.get('_id')}: {reason}")
+    with cluster.asked() as client:
+        for good, item in helpers.streaming_bulk(
+            client,
+            actions,
+            chunk_size=_ACTIONS_PER_REQUEST,
+            max_chunk_bytes=_BYTES_PER_REQUEST,
+            raise_on_error=False,
+            max_retries=_RETRIES,
+            # Jitter keeps processes that failed together from coming back together.
+            initial_backoff=_FIRST_PAUSE_S * random.uniform(0.5, 1.0),  # noqa: S311 - no secret
+            max_backoff=_LONGEST_PAUSE_S,
+            retry_on_status=(429, 503),
+        ):
+            [(action, answer)] = item.items()
+            if good or (action == "delete" and answer.get("status") == 404):
+                done += 1
+                continue
+            reason = reason_of(answer)
+            failure = cluster.failure_of(int(answer.get("status", 500)), reason)
+            if isinstance(failure, Retryable | Misconfigured):
+                raise failure
+            bad.append(f"{answer.get('_id')}: {reason}")
     if bad:
         raise Poison(f"{cluster.name} refuses {len(bad)} of {done + len(bad)} documents, such as {bad[0]}")
-    return done
 
 
-def _check_all_are_there(cluster: ElasticsearchCluster, index: str, mark: str, sent: set[str]) -> None:
+def _check_all_are_there(cluster: ElasticsearchCluster, mark: str, sent: set[str]) -> None:
     of_run = documents_of_run(mark)
     with cluster.asked() as client:
-        client.indices.refresh(index=index)
-        count = client.count(index=index, query=of_run)["count"]
+        client.indices.refresh(index=cluster.index)
+        count = client.count(index=cluster.index, query=of_run)["count"]
         if count > len(sent):
             # One mark has the same documents whoever sends them; what was not sent now was damaged before.
-            _delete(cluster, index, of_run, but=sent)
-            client.indices.refresh(index=index)
-            count = client.count(index=index, query=of_run)["count"]
+            _delete(cluster, of_run, but=sent)
+            client.indices.refresh(index=cluster.index)
+            count = client.count(index=cluster.index, query=of_run)["count"]
     if count != len(sent):
         raise Retryable(
             f"{cluster.name}: frametally sent {len(sent)} documents, but {count} are there; index again"
         )
 
 
-def _flip(cluster: ElasticsearchCluster, index: str, run: Run, mark: str, condition: dict[str, Any]) -> bool:
+def _flip(cluster: ElasticsearchCluster, run: Run, mark: str, condition: dict[str, Any]) -> bool:
     with cluster.asked() as client:
         try:
             client.index(
-                index=index,
+                index=cluster.index,
                 id=current_id(run.model, run.interval_s, run.day),
                 document=current_document(run, mark),
-                routing=CURRENT,
-                refresh=True,
+                **_TO_CURRENT,
                 **condition,
             )
         except ConflictError:
@@ -253,19 +237,19 @@ def _flip(cluster: ElasticsearchCluster, index: str, run: Run, mark: str, condit
     return True
 
 
-def _delete_superseded(cluster: ElasticsearchCluster, index: str, run: Run) -> None:
+def _delete_superseded(cluster: ElasticsearchCluster, run: Run) -> None:
     """Delete what the current run of the day does not name of itself and of older runs."""
-    with moment(cluster) as now:
+    with closing(open_moment(cluster)) as now:
         # Looked at after the moment began: whatever it shows of older runs, they are current no more.
-        current = _current(cluster, index, run)
-        parts = _parts(cluster, index, run, current.mark)
+        current = _current(cluster, run)
+        parts = _parts(cluster, run, current.mark)
         if current.run is None or parts is None:
             return
         of_day = _of_day(run.model, run.interval_s, run.day)
         older = {"bool": {"filter": [of_day, _older(current.run, current.mark)]}}
         writers = sorted({str(written.writer) for written in parts.values()} - {current.mark})
         of_writers = {"bool": {"filter": [ROWS, {"terms": {"run": writers}}]}}
-        _delete(cluster, index, {"bool": {"filter": [older], "must_not": [of_writers]}}, now=now)
+        _delete(cluster, {"bool": {"filter": [older], "must_not": [of_writers]}}, now=now)
         for writer in writers:
             replaced = {
                 part: WrittenPart(writer, 0)
@@ -273,7 +257,7 @@ def _delete_superseded(cluster: ElasticsearchCluster, index: str, run: Run) -> N
                 if part not in parts or parts[part].writer != writer
             }
             for of_parts in rows_of_parts(replaced):
-                _delete(cluster, index, of_parts, now=now)
+                _delete(cluster, of_parts, now=now)
 
 
 def _parts_there(now: Moment, mark: str) -> Iterator[DayPart]:
@@ -293,14 +277,13 @@ def _parts_there(now: Moment, mark: str) -> Iterator[DayPart]:
 
 def _older(run: Run, mark: str) -> dict[str, Any]:
     """Select the documents of older runs, and those of the same one with another mark."""
-    same_params = {"filter": [{"term": {"params": run.params}}], "must_not": [{"term": {"run": mark}}]}
-    older_params = _any_of([{"range": {"params": {"lt": run.params}}}, {"bool": same_params}])
-    same_sequence = {"filter": [{"term": {"sequence": run.sequence}}, older_params]}
-    return _any_of([{"range": {"sequence": {"lt": run.sequence}}}, {"bool": same_sequence}])
-
-
-def _any_of(queries: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"bool": {"should": queries, "minimum_should_match": 1}}
+    same_sequence, same_params = {"term": {"sequence": run.sequence}}, {"term": {"params": run.params}}
+    cases = (
+        {"filter": [{"range": {"sequence": {"lt": run.sequence}}}]},
+        {"filter": [same_sequence, {"range": {"params": {"lt": run.params}}}]},
+        {"filter": [same_sequence, same_params], "must_not": [{"term": {"run": mark}}]},
+    )
+    return {"bool": {"should": [{"bool": case} for case in cases], "minimum_should_match": 1}}
 
 
 def _of_day(model: str, interval_s: int, day: str) -> dict[str, Any]:
@@ -310,7 +293,6 @@ def _of_day(model: str, interval_s: int, day: str) -> dict[str, Any]:
 
 def _delete(
     cluster: ElasticsearchCluster,
-    index: str,
     query: dict[str, Any],
     *,
     but: Container[str] = (),
@@ -318,7 +300,7 @@ def _delete(
 ) -> None:
     """Delete what is found now, or in a moment, except some `_id`s, by a search and bulk deletes."""
     query = {"bool": {"filter": [query], "must_not": [{"terms": {"kind": ["run", "gone"]}}]}}
-    with cluster.asked() as client, moment(cluster) if now is None else nullcontext(now) as searched:
+    with closing(open_moment(cluster)) if now is None else nullcontext(now) as searched:
         ids = (hit["_id"] for hit in searched.hits(query, source=False))
-        actions = ({"_op_type": "delete", "_index": index, "_id": id} for id in ids if id not in but)
-        _bulk(cluster, client, actions)
+        actions = ({"_op_type": "delete", "_index": cluster.index, "_id": id} for id in ids if id not in but)
+        _bulk(cluster, actions)

@@ -1,65 +1,82 @@
-"""Queries of Elasticsearch: a point in time, the current runs, and documents by their `_id`s."""
+"""Queries of Elasticsearch: a point in time that readers share, searches in it, and documents by `_id`s."""
 
 from __future__ import annotations
 
+import threading
+import time
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from typing import Any
 
-from elastic_transport import TransportError
-
-from elasticsearch import ApiError, Elasticsearch, NotFoundError
-from frametally.errors import Retryable
+from elasticsearch import NotFoundError
+from frametally.errors import FrametallyError, Retryable
 from frametally.ports.base_index import MomentGone
 from frametally.process.time_limit import TookTooLong, seconds_left
-from frametally_search.index.search_access import PART, ElasticsearchCluster, index_name
+from frametally_search.index.search_access import PART, ElasticsearchCluster
 
-_KEPT_ALIVE = "2m"  # what is found may be deleted before the next search, with pauses
+_KEPT_ALIVE_S = 120  # what matches may be deleted before the next search, with pauses
 _HITS_AT_ONCE = 5_000
+_LOOKUPS_AT_ONCE = 50
 
 
 class Moment:
-    """The index as it is at one moment, whatever is published or deleted while it is read."""
+    """The index as it is at one moment, whatever is published or deleted while it is read.
 
-    def __init__(self, client: Elasticsearch, moment_id: str) -> None:
-        """Search by `client` in the point in time that `moment` has opened."""
-        self._client = client
+    Attributes:
+        users: How many read in it, and one more while others may join.
+        until_s: When, by `time.monotonic`, others may join no more: the server could soon give it up.
+    """
+
+    def __init__(self, cluster: ElasticsearchCluster, moment_id: str = "") -> None:
+        """Search in a point in time; without one, in the index as each search finds it."""
+        self._cluster = cluster
         self._id = moment_id
+        self.users = 1
+        self.until_s = 0.0
+
+    @cached_property
+    def version(self) -> str:
+        """The number of the last change of a current run, and which; also of one that is gone."""
+        current = {"terms": {"kind": ["run", "gone"]}}
+        hits = self.search(current, size=1, sort=[{"_seq_no": "desc"}], source=["run"])["hits"]["hits"]
+        if not hits:
+            return "0"
+        run = hits[0]["_source"].get("run", "")
+        return f"{hits[0]['sort'][0]}-{zlib.crc32(run.encode()):08x}"
 
     def search(self, query: dict[str, Any], **options: Any) -> dict[str, Any]:
-        """Search once. Raises `TookTooLong`, `Retryable`, `MomentGone`."""
+        """Search once. Raises `TookTooLong`, `Retryable`, `MomentGone`; `Misconfigured`: no index."""
         left_s = seconds_left()
-        client = self._client
         if left_s is not None:
             options["timeout"] = f"{max(1, int(left_s * 1000))}ms"
-            client = client.options(request_timeout=left_s)
-        try:
-            answer = client.search(
-                pit={"id": self._id, "keep_alive": _KEPT_ALIVE},
-                query=query,
-                track_total_hits=False,
-                allow_partial_search_results=False,
-                **options,
-            ).body
-        except NotFoundError as error:
-            if error.error == "index_not_found_exception":
-                raise
-            raise MomentGone(
-                "reading the count index took longer than the server keeps a point in time; try again"
-            ) from error
+        if self._id:
+            options["pit"] = {"id": self._id, "keep_alive": f"{_KEPT_ALIVE_S}s"}
+        else:
+            options["index"] = self._cluster.index
+        with self._cluster.asked() as client:
+            try:
+                answer = client.search(
+                    query=query, track_total_hits=False, allow_partial_search_results=False, **options
+                ).body
+            except NotFoundError as error:
+                if not self._id:
+                    raise
+                self.until_s = 0.0
+                raise MomentGone(
+                    "reading the count index took longer than the server keeps a point in time; try again"
+                ) from error
         if answer.get("timed_out"):
             raise TookTooLong("the count index took longer than the query's time limit")
         if answer["_shards"]["failed"]:
             raise Retryable(
                 "parts of the count index are not responding; check the server and try again", part=PART
             )
+        self.until_s = time.monotonic() + _KEPT_ALIVE_S / 2
         self._id = answer.get("pit_id", self._id)
         body: dict[str, Any] = answer
         return body
-
-    def runs(self, query: dict[str, Any], **options: Any) -> Iterator[dict[str, Any]]:
-        """Give the hits of the documents of current runs, all of them, in no order."""
-        return self.hits({"bool": {"filter": [{"term": {"kind": "run"}}, query]}}, **options)
 
     def hits(self, query: dict[str, Any], **options: Any) -> Iterator[dict[str, Any]]:
         """Give the hits of a search, all of them, in no order."""
@@ -74,34 +91,92 @@ class Moment:
             after = page[-1]["sort"]
 
     def sources(self, ids: Sequence[str], field: str) -> dict[str, dict[str, Any]]:
-        """Read one field of the documents with these `_id`s, of those that are there, by `_id`."""
+        """Read one field at least of the documents with these `_id`s, of those that are there, by `_id`.
+
+        What a run has written never changes. So of a few the index itself is asked, in half the time of a
+        search; what is there no more, is looked for in the moment.
+        """
         documents: dict[str, dict[str, Any]] = {}
-        for first in range(0, len(ids), _HITS_AT_ONCE):
-            batch = list(ids[first : first + _HITS_AT_ONCE])
+        if 0 < len(ids) <= _LOOKUPS_AT_ONCE:
+            with self._cluster.asked() as client:
+                lookups = client.mget(index=self._cluster.index, ids=list(ids))["docs"]
+            documents = {lookup["_id"]: lookup["_source"] for lookup in lookups if lookup.get("found")}
+        missing = [id for id in ids if id not in documents]
+        for first in range(0, len(missing), _HITS_AT_ONCE):
+            batch = missing[first : first + _HITS_AT_ONCE]
             answer = self.search({"ids": {"values": batch}}, size=len(batch), source=[field])
             documents |= {hit["_id"]: hit["_source"] for hit in answer["hits"]["hits"]}
         return documents
 
-    def source(self, id: str, field: str) -> dict[str, Any]:
-        """Read one field of the document with this `_id`; nothing, if it is not there."""
-        return self.sources([id], field).get(id, {})
+    def close(self) -> None:
+        """Have the server give it up. Without an answer it does so two minutes after the last search."""
+        with suppress(FrametallyError), self._cluster.asked() as client:
+            client.close_point_in_time(id=self._id)
 
 
-@contextmanager
-def moment(cluster: ElasticsearchCluster) -> Iterator[Moment]:
-    """Open the index as it is now, for all searches in the block.
+def open_moment(cluster: ElasticsearchCluster) -> Moment:
+    """Open the index as it is now, for the caller to close.
 
     Raises `Misconfigured` if this user may not read it, or it is not there; `Retryable`.
     """
     with cluster.asked() as client:
-        opened = client.open_point_in_time(index=index_name(cluster.alias), keep_alive=_KEPT_ALIVE)["id"]
+        point = client.open_point_in_time(index=cluster.index, keep_alive=f"{_KEPT_ALIVE_S}s")
+    return Moment(cluster, point["id"])
+
+
+class SharedMoment:
+    """The moment in which readers search until a current run changes. Threads may share it.
+
+    So the server has one point in time open, beside those of earlier versions that still have readers.
+    """
+
+    def __init__(self, cluster: ElasticsearchCluster) -> None:
+        """Open none yet."""
+        self._cluster = cluster
+        self._lock = threading.Lock()
+        self._moment: Moment | None = None
+
+    @contextmanager
+    def reading(self) -> Iterator[Moment]:
+        """Give the index as it is now."""
+        moment = self._joined(Moment(self._cluster).version) or self._opened()
         try:
-            yield Moment(client, opened)
+            yield moment
         finally:
-            _forget(client, opened)
+            self._leave(moment)
 
+    def close(self) -> None:
+        """Close it once nobody reads in it."""
+        self._share(None)
 
-def _forget(client: Elasticsearch, opened: str) -> None:
-    # It ends by itself, too; and what failed before is what matters.
-    with suppress(ApiError, TransportError):
-        client.close_point_in_time(id=opened)
+    def _joined(self, version: str) -> Moment | None:
+        with self._lock:
+            moment = self._moment
+            if moment is None or moment.version != version or moment.until_s <= time.monotonic():
+                return None
+            moment.users += 1
+            return moment
+
+    def _opened(self) -> Moment:
+        moment = open_moment(self._cluster)
+        try:
+            moment.version  # noqa: B018 - known before others may ask for it
+        except BaseException:
+            moment.close()
+            raise
+        moment.users += 1
+        self._share(moment)
+        return moment
+
+    def _share(self, moment: Moment | None) -> None:
+        with self._lock:
+            before, self._moment = self._moment, moment
+        if before is not None:
+            self._leave(before)
+
+    def _leave(self, moment: Moment) -> None:
+        with self._lock:
+            moment.users -= 1
+            is_last = not moment.users
+        if is_last:
+            moment.close()

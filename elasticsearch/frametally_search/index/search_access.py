@@ -49,6 +49,7 @@ class ElasticsearchCluster:
     Attributes:
         name: What it is called in a message: its address and the alias.
         alias: The alias; the indices' names begin with it.
+        index: The index that is meant.
         shards: Of an index that is made.
     """
 
@@ -57,6 +58,7 @@ class ElasticsearchCluster:
         access = access or ServerAccess()
         address, self.alias, self.shards = _parsed(url)
         self.name = f"count index {address}/{self.alias}"
+        self.index = index_name(self.alias)
         for library in ("elastic_transport", "elasticsearch"):
             # What they would say there of an answer that did not come is raised, too.
             logging.getLogger(library).addHandler(logging.NullHandler())
@@ -120,7 +122,7 @@ class ElasticsearchCluster:
         if status == 503 and ("search_phase_execution" in reason or "no_shard_available" in reason):
             return Retryable(
                 f"{message}; parts of the count index are missing, and frametally shows no counts without "
-                f"them: start the servers that have them, or delete the index {index_name(self.alias)} and "
+                f"them: start the servers that have them, or delete the index {self.index} and "
                 "run `frametally setup`, then `frametally index`",
                 part=PART,
             )
@@ -255,17 +257,17 @@ def index_name(alias: str, layout: int = LAYOUT_VERSION) -> str:
     return f"{alias}-v{layout}"
 
 
-def template(alias: str, shards: int) -> dict[str, Any]:
+def template(cluster: ElasticsearchCluster) -> dict[str, Any]:
     """Return the body of the index template: an index made by any client is made like this."""
     # Who looks by the alias sees each box once: runs, days and cells are the adapter's own.
     rows = {"terms": {"kind": ["count", "coverage"]}}
     return {
-        "index_patterns": [index_name(alias)],
+        "index_patterns": [cluster.index],
         "priority": 500,
         "template": {
-            "settings": {"number_of_shards": shards, "auto_expand_replicas": "0-1"},
+            "settings": {"number_of_shards": cluster.shards, "auto_expand_replicas": "0-1"},
             "mappings": MAPPINGS,
-            "aliases": {alias: {"filter": rows}},
+            "aliases": {cluster.alias: {"filter": rows}},
         },
         "meta": {"made_by": "frametally", "layout": LAYOUT_VERSION},
     }
@@ -279,26 +281,20 @@ def ensure(cluster: ElasticsearchCluster) -> None:
     Raises `Misconfigured` if it is missing and this user may not make it, is another's, or there is only one
     of an older layout, which stays as it is; `Retryable`.
     """
-    with cluster.asked() as client:
-        fields = _fields(client, cluster)
-        if fields is None:
-            _refuse_older(client, cluster)
-    if fields is None:
+    lacking = _lacking_fields(cluster)
+    if lacking is None:
         set_up(cluster)
-    elif not _PROPERTIES.keys() <= fields:
+    elif lacking:
         with suppress(Misconfigured):
             set_up(cluster)
 
 
 def check(cluster: ElasticsearchCluster) -> None:
     """Look whether the index is there and made like this. Raises `Misconfigured`, `Retryable`."""
-    with cluster.asked() as client:
-        fields = _fields(client, cluster)
-        if fields is None:
-            _refuse_older(client, cluster)
-    if fields is None:
+    lacking = _lacking_fields(cluster)
+    if lacking is None:
         raise Misconfigured(f"{cluster.name} does not exist: run `frametally setup`, then `frametally index`")
-    if lacking := sorted(_PROPERTIES.keys() - fields):
+    if lacking:
         raise Misconfigured(
             f"{cluster.name} was created by an older version of frametally, without {', '.join(lacking)}: "
             "run `frametally setup`"
@@ -312,20 +308,18 @@ def set_up(cluster: ElasticsearchCluster) -> None:
 
     Raises `Misconfigured` if this user may not; `Retryable`.
     """
-    name = index_name(cluster.alias)
     with cluster.asked() as client:
-        body = template(cluster.alias, cluster.shards)
+        body = template(cluster)
         client.indices.put_index_template(name=cluster.alias, **body)
         try:
-            client.indices.create(index=name)
+            client.indices.create(index=cluster.index)
         except BadRequestError as error:
             if error.error != "resource_already_exists_exception":
                 raise
-            if not _PROPERTIES.keys() <= (_fields(client, cluster) or set()):
-                client.indices.put_mapping(index=name, properties=_PROPERTIES)
-        moves = [
-            {"add": {"index": name, "alias": cluster.alias, **body["template"]["aliases"][cluster.alias]}}
-        ]
+            if _lacking_fields(cluster):
+                client.indices.put_mapping(index=cluster.index, properties=_PROPERTIES)
+        of_alias = {"alias": cluster.alias, **body["template"]["aliases"][cluster.alias]}
+        moves = [{"add": {"index": cluster.index, **of_alias}}]
         moves += [{"remove": {"index": old, "alias": cluster.alias}} for old in _older(client, cluster)]
         client.indices.update_aliases(actions=moves)
 
@@ -336,30 +330,27 @@ def _older(client: Elasticsearch, cluster: ElasticsearchCluster) -> list[str]:
     return [name for name in names if client.indices.exists(index=name)]
 
 
-def _refuse_older(client: Elasticsearch, cluster: ElasticsearchCluster) -> None:
-    if older := _older(client, cluster):
-        raise Misconfigured(
-            f"{cluster.name} has the layout of an older version of frametally ({older[-1]}): run `frametally "
-            f"setup`, then `frametally index`, which fill {index_name(cluster.alias)} from the store; then "
-            f"delete {older[-1]}"
-        )
-
-
-def _fields(client: Elasticsearch, cluster: ElasticsearchCluster) -> set[str] | None:
-    """Return the fields of the index; None if it is missing."""
-    name = index_name(cluster.alias)
-    try:
-        mapping = client.indices.get_mapping(index=name)
-    except NotFoundError:
-        return None
-    properties = mapping.get(name, {}).get("mappings", {})
+def _lacking_fields(cluster: ElasticsearchCluster) -> list[str] | None:
+    """Return the fields that the index lacks, sorted; None if it is missing; refuses an older one."""
+    with cluster.asked() as client:
+        try:
+            mapping = client.indices.get_mapping(index=cluster.index)
+        except NotFoundError:
+            if older := _older(client, cluster):
+                raise Misconfigured(
+                    f"{cluster.name} has the layout of an older version of frametally ({older[-1]}): run "
+                    f"`frametally setup`, then `frametally index`, which fill {cluster.index} from the "
+                    f"store; then delete {older[-1]}"
+                ) from None
+            return None
+    properties = mapping.get(cluster.index, {}).get("mappings", {})
     layout, dynamic = properties.get("_meta", {}).get("layout"), properties.get("dynamic")
     if layout != LAYOUT_VERSION or dynamic != "strict":
         raise Misconfigured(
-            f"{cluster.name}: {name} is another program's index; set another alias in {SETTING}, or delete "
-            "the index and run `frametally setup`, then `frametally index`"
+            f"{cluster.name}: {cluster.index} is another program's index; set another alias in {SETTING}, or "
+            "delete the index and run `frametally setup`, then `frametally index`"
         )
-    return {*properties.get("properties", {})}
+    return sorted(_PROPERTIES.keys() - properties.get("properties", {}))
 
 
 class IndexRights(NamedTuple):
@@ -383,7 +374,7 @@ def missing_rights(cluster: ElasticsearchCluster, stage: str) -> list[str]:
     Raises `Misconfigured`: the name or the password is refused; `Retryable`.
     """
     needed = STAGES[stage]
-    name = index_name(cluster.alias)
+    name = cluster.index
     with cluster.asked() as client:
         privileges = client.security.has_privileges(
             cluster=list(needed.on_cluster),

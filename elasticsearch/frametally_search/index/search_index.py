@@ -1,13 +1,13 @@
 """The count index in Elasticsearch.
 
 A query is answered from one point in time, so that what it reads belongs together, and by current runs only.
+Queries share it until one of these changes.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing
 from typing import Any
 
 import msgspec
@@ -22,6 +22,7 @@ from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.settings.access import ServerAccess
 from frametally_search.index import publication as elasticsearch_publication
 from frametally_search.index.documents import (
+    CURRENT_RUNS,
     cells_id,
     current_id,
     current_run,
@@ -33,7 +34,7 @@ from frametally_search.index.documents import (
     rows_of_parts,
     run_mark,
 )
-from frametally_search.index.queries import Moment, moment
+from frametally_search.index.queries import Moment, SharedMoment, open_moment
 from frametally_search.index.search_access import ElasticsearchCluster, check, ensure
 
 
@@ -54,6 +55,7 @@ class ElasticsearchIndex(DayIndex[Moment]):
         except BaseException:
             self._cluster.close()
             raise
+        self._shared = SharedMoment(self._cluster)
 
     def publish(self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> bool:
         """Make `run` the current one of its model, interval and day; see `CountIndex.publish`."""
@@ -71,14 +73,15 @@ class ElasticsearchIndex(DayIndex[Moment]):
         self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
     ) -> list[str]:
         """Return the sources that are not as `publish` would write them; see `CountIndex`."""
-        with self._moment() as now:
-            current = now.source(current_id(run.model, run.interval_s, run.day), "run")
-            mark = current.get("run", run_mark(run, {}))
-            parts = parts_in_cells(now.source(cells_id(mark, run.interval_s), "packed")) or {}
+        with closing(open_moment(self._cluster)) as now:
+            of_day = {"ids": {"values": [current_id(run.model, run.interval_s, run.day)]}}
+            mark = next((hit["_source"].get("run") for hit in now.hits(of_day)), None) or run_mark(run, {})
+            cells = cells_id(mark, run.interval_s)
+            parts = parts_in_cells(now.sources([cells], "packed").get(cells)) or {}
             older = {part: written for part, written in parts.items() if written.writer != mark}
             queries = [documents_of_run(mark), *rows_of_parts(older)]
             stored = {hit["_id"]: _content(hit["_source"]) for query in queries for hit in now.hits(query)}
-        of_records = documents(run, mark, counts, coverage, parts)
+        of_records = documents(run, mark, counts, coverage, parts, with_kept=True)
         wanted = {document.id: _content(document.source) for document in of_records}
         differing: set[str] = set()
         for id in wanted.keys() | stored.keys():
@@ -99,28 +102,21 @@ class ElasticsearchIndex(DayIndex[Moment]):
 
     def close(self) -> None:
         """Release connections."""
+        self._shared.close()
         self._cluster.close()
 
     def _moment(self) -> AbstractContextManager[Moment]:
-        return moment(self._cluster)
+        return self._shared.reading()
 
     def _read_version(self, now: Moment) -> str:
-        """Return the number of the last change of a current run, and which; also of one that is gone."""
-        current = {"terms": {"kind": ["run", "gone"]}}
-        hits = now.search(current, size=1, sort=[{"_seq_no": "desc"}], source=["run"])["hits"]["hits"]
-        if not hits:
-            return "0"
-        run = hits[0]["_source"].get("run", "")
-        return f"{hits[0]['sort'][0]}-{zlib.crc32(run.encode()):08x}"
+        return now.version
 
     def _read_catalogue(self, now: Moment, version: str) -> DayCatalogue:
         """Read what there is at `version`, which is that of the moment."""
         runs: dict[Series, list[CurrentRun]] = {}
         newest: dict[str, int] = {}
-        entries = {
-            int(hit["_seq_no"]): hit["_source"]
-            for hit in now.runs({"match_all": {}}, seq_no_primary_term=True)
-        }
+        hits = now.hits(CURRENT_RUNS, seq_no_primary_term=True)
+        entries = {int(hit["_seq_no"]): hit["_source"] for hit in hits}
         current = {number: current_run(entry) for number, entry in entries.items()}
         unread = outdated_numbers(current.items())
         for number, run in current.items():
@@ -131,6 +127,7 @@ class ElasticsearchIndex(DayIndex[Moment]):
         for of_series in runs.values():
             of_series.sort(key=day_order)
         catalogue = DayCatalogue(version, runs, newest)
+        catalogue.records = current
         self._kept_cells.keep_only(catalogue.all_runs())
         return catalogue
 
@@ -139,9 +136,8 @@ class ElasticsearchIndex(DayIndex[Moment]):
 
         That number rises with every change, as all these documents lie in one shard.
         """
-        query = {"match_all": {}} if model is None else {"term": {"model": model}}
-        for hit in now.runs(query, seq_no_primary_term=True):
-            yield int(hit["_seq_no"]), current_run(hit["_source"])
+        records = self._catalogue(now).records.items()
+        return ((number, run) for number, run in records if model in (None, run.model))
 
     def _read_packed(
         self, now: Moment, runs: Sequence[CurrentRun], step_s: int
@@ -151,7 +147,7 @@ class ElasticsearchIndex(DayIndex[Moment]):
         for run, document_id in zip(runs, ids, strict=True):
             packed = packed_in(sources.get(document_id))
             if packed is None:
-                raise self._lacking(run, document_id, "its counts")
+                raise self._lacking(now, run, "its counts")
             yield run, decode_packed(packed)
 
     def _read_frames(
@@ -164,19 +160,16 @@ class ElasticsearchIndex(DayIndex[Moment]):
         sources = now.sources(ids, "evidence")
         for bar, document_id in zip(bars, ids, strict=True):
             if document_id not in sources:
-                raise self._lacking(bar.run, document_id, f"its evidence of {bar.source}")
+                raise self._lacking(now, bar.run, f"its evidence of {bar.source}")
             yield bar, msgspec.convert(sources[document_id]["evidence"], list[Evidence])
 
-    def _lacking(self, run: CurrentRun, document_id: str, subject: str) -> MomentGone | IndexDamaged:
+    def _lacking(self, now: Moment, run: CurrentRun, subject: str) -> MomentGone | IndexDamaged:
         """Return what it means that a moment has no such document of a run, or a damaged one.
 
         Shards open their moments one after the other: a run may be published or deleted between two.
         """
-        with self._moment() as later:
-            is_current = any(True for _ in later.runs({"term": {"run": run.mark}}))
-            document = later.sources([document_id], "*").get(document_id, {})
-        is_whole = packed_in(document) is not None if document.get("kind") == "cells" else bool(document)
-        if is_current and not is_whole:
+        now.until_s = 0.0
+        if Moment(self._cluster).version == now.version:
             return IndexDamaged(f"{subject} on {keys.utc_day(run.day_ms)}")
         return MomentGone("a day was published while the count index was read; try again")
 

@@ -34,8 +34,9 @@ class ExportRoutes(Handlers):
         """Answer with a chart's numbers as a file."""
         chosen, query, compare = _FORMAT.read(args), read_chart(args, self.settings), read_compare(args)
         media = self.books.media_to_keep()
-        index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
-        file = export(index, self.settings, media, query, chosen, compare)
+        with self.ports.index.one_moment():
+            index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
+            file = export(index, self.settings, media, query, chosen, compare)
         answer = Response(chunks_of(file), mimetype=FORMATS[chosen])
         answer.call_on_close(file.close)  # also where the browser goes before it has begun
         answer.content_length = file.seek(0, os.SEEK_END)

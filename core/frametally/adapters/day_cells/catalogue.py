@@ -6,7 +6,7 @@ import sys
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from frametally.adapters.day_cells.storage import DETECTIONS, SLOT, SOURCE, STOR
 from frametally.ports.base_index import BaseCatalogue
 from frametally.ports.count_index import Series, SourceSummary
 from frametally.ports.steps import rolled_steps
+from frametally.records import Run
 from frametally.rules.times import DAY_MS
 
 _RUNS_AT_ONCE = 50
@@ -36,6 +37,9 @@ class CurrentRun(NamedTuple):
 
 class DayCatalogue(BaseCatalogue[CurrentRun]):
     """The contents at one version; the runs of each series by day."""
+
+    records: Mapping[int, Run] = {}
+    """All current runs by number, of an index that keeps them."""
 
     def runs(self, series: Series, from_ms: int | None, to_ms: int | None) -> Sequence[CurrentRun]:
         """Return the runs of a series whose days have something of `[from_ms, to_ms)`, by day."""
