@@ -28,6 +28,7 @@ from frametally_accuracy.staleness import KnownCoverage
 from frametally_accuracy.starting import start_check
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import remedy_for, visitor
+from frametally_web.requests.answers import answer_of
 from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes, answer_with
@@ -176,17 +177,13 @@ class AccuracyRoutes:
             self._must_have_picture(turn.unit)
         result = result_of(check, units, unit_answers)
         widths = {label.label: label.half_width for label in result.labels if label.half_width is not None}
-        return answers.NextUnits(
+        return answer_of(
+            answers.NextUnits,
+            (result, check),
             units=[self._unit(check, turn) for turn in turns],
-            answered=result.answered,
             drawn=len(units),
-            metric=check.metric,
-            place=check.place,
             labels=[*check.labels],
-            wanted_width=check.wanted_width,
-            method=result.method,
             half_widths=widths,
-            is_reached=result.is_reached,
         )
 
     @ACCURACY.route(
@@ -219,12 +216,7 @@ class AccuracyRoutes:
                 turn=sent_answer.turn,
             )
         summary = self._summary(check, [*units.values()], self._book.answers(check.id))
-        return answers.UnitAnswered(
-            unit=stored_answer.unit,
-            turn=stored_answer.turn,
-            answered=summary.answered,
-            is_reached=summary.is_reached,
-        )
+        return answer_of(answers.UnitAnswered, (stored_answer, summary))
 
     @ACCURACY.route(
         "GET accuracy/{check}/certificate",
@@ -300,22 +292,18 @@ class AccuracyRoutes:
                 f"Clip {unit.number} of this check had {unit.frames} frames, but only {in_piece} are left.",
                 remedy=_START_NEW,
             )
-        return answers.UnitToAnswer(
+        return answer_of(
+            answers.UnitToAnswer,
+            (unit,),
             unit=unit.number,
             turn=turn.turn,
-            source=unit.source,
-            captured_at_ms=unit.captured_at_ms,
-            to_ms=unit.to_ms,
             frames=[
                 answers.PlayedFrame(
                     captured_at_ms=one.captured_at_ms, image_url=self._image_url(one.image_path)
                 )
                 for one in frames
             ],
-            image_path=unit.image_path,
             image_url=self._image_url(unit.image_path),
-            width_px=unit.width_px,
-            height_px=unit.height_px,
             boxes=[*unit.boxes],
         )
 

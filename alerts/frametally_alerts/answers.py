@@ -10,7 +10,7 @@ from frametally.rules.clocks.turns import Every
 from frametally_alerts.channels.channel_kinds import AlertChannel
 from frametally_alerts.channels.wording import subject_of
 from frametally_alerts.rules import AlertMessage, AlertRule, Direction, Measure, ScheduledReport, What
-from frametally_web.requests.answers import Answer
+from frametally_web.requests.answers import Answer, answer_of
 
 
 class ToldRule(Answer, frozen=True, kw_only=True):
@@ -210,13 +210,7 @@ def rule_of(rule: AlertRule, silent: list[str]) -> ToldRule:
 
 def channel_of(channel: AlertChannel, waiting: int) -> ToldChannel:
     """Return a channel as the API answers it, without secrets."""
-    return ToldChannel(
-        name=channel.name,
-        kind=channel.kind,
-        place=channel.place,
-        waiting=waiting,
-        from_settings=channel.from_settings,
-    )
+    return answer_of(ToldChannel, (channel,), waiting=waiting)
 
 
 def unreadable_channel(name: str, waiting: int) -> ToldChannel:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from frametally_live.feed_records import Feed, FeedState, FeedWanted
-from frametally_videos.library_answers import answer_of
-from frametally_web.requests.answers import Answer
+from frametally_web.requests.answers import Answer, answer_of
 
 
 class StreamOfVideo(Answer, frozen=True, kw_only=True):

@@ -9,8 +9,7 @@ import msgspec
 
 from frametally_live.feed_records import Feed, FeedState, FeedWanted
 from frametally_live.feeds.detection_lag import is_late
-from frametally_videos.library_answers import answer_of
-from frametally_web.requests.answers import Answer
+from frametally_web.requests.answers import Answer, answer_of
 
 
 class LiveCamera(Answer, frozen=True, kw_only=True):

@@ -23,6 +23,7 @@ from frametally_web.books import answers
 from frametally_web.books.handlers import Handlers
 from frametally_web.charts import scope
 from frametally_web.proof.picture_links import image_url
+from frametally_web.requests.answers import answer_of
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import Args, choice, page_limit
 from frametally_web.requests.problems import without_folders
@@ -52,15 +53,7 @@ class BookRoutes(Handlers):
         return answers.Runs(
             model=chosen.model,
             runs=[
-                answers.RunReport(
-                    run_id=run.run_id,
-                    day=run.day,
-                    interval_s=run.interval_s,
-                    params=run.params,
-                    frames=run.frames,
-                    duplicates_dropped=run.duplicates_dropped,
-                    quality=_quality(self.ports.store, run),
-                )
+                answer_of(answers.RunReport, (run,), quality=_quality(self.ports.store, run))
                 for run in runs[:limit]
             ],
             runs_left_out=max(0, len(runs) - limit),
@@ -114,41 +107,18 @@ def answer_books(reading: LastReading) -> answers.Books:
     status = reading.status
     newest = [line.newest_captured_at_ms for line in status.sources if line.newest_captured_at_ms is not None]
     until = [line.footage_until_ms for line in status.sources if line.footage_until_ms is not None]
-    return answers.Books(
-        as_of_ms=reading.as_of_ms,
-        model=status.model,
+    return answer_of(
+        answers.Books,
+        (reading, status, status.pace),
         state=WORDS[status.exit_code],
         newest_captured_at_ms=max(newest, default=None),
         footage_until_ms=max(until, default=None),
-        counted_at_ms=status.counted_at_ms,
-        newest_segment_at_ms=status.pace.newest_segment_at_ms,
         sources=[
-            answers.SourceBooks(
-                source=line.source,
-                name=line.source_name,
-                expected=line.expected,
-                announced=line.announced,
-                detected=line.detected,
-                dead_lettered=line.dead_lettered,
-                forgotten=line.forgotten,
-                overlapped=line.overlapped,
-                counted=line.counted,
-                indexed=line.indexed,
-                producing=line.producing,
-                timed_by_file=line.file_time,
-                newest_captured_at_ms=line.newest_captured_at_ms,
-                footage_until_ms=line.footage_until_ms,
-                counted_until_ms=line.counted_until_ms,
-            )
+            answer_of(answers.SourceBooks, (line,), name=line.source_name, timed_by_file=line.file_time)
             for line in status.sources
         ],
-        stages=[
-            answers.StageBooks(stage=stage.stage, frames_behind=stage.frames_behind, command=stage.command)
-            for stage in status.stages
-        ],
+        stages=[answer_of(answers.StageBooks, (stage,)) for stage in status.stages],
         log=answers.LogBooks(messages=status.log_messages, committed=status.log_committed),
-        frames_per_s=status.pace.frames_per_s,
-        eta_s=status.pace.eta_s,
         lost_messages=sum(loss.messages for loss in status.lost),
         dead_letters=[
             answers.DeadLetters(
@@ -160,8 +130,6 @@ def answer_books(reading: LastReading) -> answers.Books:
             )
             for cause, frames in status.dead_letters.items()
         ],
-        behind=status.behind,
-        broken=status.broken,
     )
 
 
@@ -173,14 +141,11 @@ def _quality(store: ObjectStore, run: Run) -> answers.Quality | None:
         return None
     if report is None:
         return None
-    return answers.Quality(
+    return answer_of(
+        answers.Quality,
+        (report,),
         passed=not report.failed,
-        detections=report.detections,
-        lines_dead=report.lines_dead,
-        checks=[
-            answers.Check(name=check.name, passed=check.passed, count=check.count, details=check.details)
-            for check in report.checks
-        ],
+        checks=[answer_of(answers.Check, (check,)) for check in report.checks],
     )
 
 
@@ -200,14 +165,14 @@ def _letters_in(store: ObjectStore, segment: str) -> dict[int, DeadLetter]:
 def _frame(dead: DeadFrame, letter: DeadLetter | None) -> answers.DeadLetterFrame:
     letter_id = keys.dead_letter_id(dead.segment, dead.offset)
     path = letter.image_path if letter else None
-    return answers.DeadLetterFrame(
+    return answer_of(
+        answers.DeadLetterFrame,
+        (dead,),
         id=letter_id,
-        cause=dead.cause,
         reason=_reason(letter, dead.cause),
         remedy=REMEDIES.get(dead.cause, ""),
         command=mending_command(letter_id, dead.cause),
         source=dead.source or None,
-        captured_at_ms=dead.captured_at_ms,
         image_path=path,
         image_url=image_url(path) if path else None,
     )
