@@ -80,7 +80,6 @@ class PlayedFrame(Answer, frozen=True, kw_only=True):
 
     Attributes:
         captured_at_ms: Event time; frames before the piece show the objects that are already there.
-        image_url: Where this server has the JPEG.
     """
 
     captured_at_ms: int
@@ -93,12 +92,10 @@ class UnitToAnswer(Answer, frozen=True, kw_only=True):
     Attributes:
         unit: Its number, for the answer.
         turn: Likewise; 1: it comes again.
-        source: Slug.
         captured_at_ms: Event time; of a piece, of its first frame.
         to_ms: Of a piece, the event time behind its last frame; null of a frame.
         frames: Of a piece, what plays, by time; none of a frame, or where the footage is gone.
         image_path: Key of the frame; of a piece, of its first one.
-        image_url: Where this server has the JPEG.
         width_px: Of the frame.
         height_px: Of the frame.
         boxes: The model's counted boxes in a frame, of the check's labels; empty for a piece.

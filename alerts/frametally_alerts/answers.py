@@ -14,23 +14,15 @@ from frametally_web.requests.answers import Answer, answer_of
 
 
 class ToldRule(Answer, frozen=True, kw_only=True):
-    """A rule.
+    """A rule; its other fields are those of `RuleWanted`.
 
     Attributes:
         name: Its name, which no other rule has.
         what: The condition that it checks.
-        channels: Names of the channels that it notifies.
         threshold: It sends an alert where a value is this or more; null where the rule has none.
-        below: It sends an alert where a value is less than `threshold`.
-        measure: Of counts.
         interval_s: Length of the intervals.
         duration_s: How long the condition must last; 0: one interval.
         sources: Slugs; none: all, each on its own.
-        labels: None: all together.
-        line: Of crossings.
-        direction: Of crossings.
-        zone: Of occupancy.
-        model: The model of the counts; empty: the one published last.
         since_ms: It sends nothing about event times before this.
         muted_until_ms: It sends nothing until then; the year 10000: until someone unmutes it; 0: not muted.
         silent: Why it may stay silent at present, a line for each reason; none: no reason is known.
@@ -59,7 +51,6 @@ class WouldBeAlert(Answer, frozen=True, kw_only=True):
     """An alert that a rule would have sent.
 
     Attributes:
-        source: Slug.
         source_name: The source's name.
         label: Empty: all together.
         start_ms: Start of the interval, event time.
@@ -110,7 +101,7 @@ class ToldChannel(Answer, frozen=True, kw_only=True):
 
 
 class ToldReport(Answer, frozen=True, kw_only=True):
-    """A scheduled report.
+    """A scheduled report; its other fields are those of `ReportWanted`.
 
     Attributes:
         name: Its name, which no other report has.
@@ -118,11 +109,6 @@ class ToldReport(Answer, frozen=True, kw_only=True):
         at: The local time of these days.
         zone: The time zone of `at`.
         sources: Slugs; none: all.
-        labels: None: all.
-        by_source: Whether each source has rows of its own.
-        interval_s: Length of a row; null: frametally chooses.
-        model: The model of the counts; empty: the one published last.
-        channels: Names of the channels that it is sent by; none: it is only stored.
         last_day: The local day of its latest report; null: none was made yet.
     """
 

@@ -38,7 +38,6 @@ class RuleWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A rule to add.
 
     Attributes:
-        name: Its name.
         what: The condition to check.
         channels: Names of the channels that it notifies.
         threshold: It sends an alert where a value is this or more.

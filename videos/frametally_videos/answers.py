@@ -20,9 +20,7 @@ class FramesOfVideo(Answer, frozen=True, kw_only=True):
 
     Attributes:
         expected: Frames that the sampling takes from it.
-        announced: Frames announced on the log.
         detected: Analysed frames.
-        dead_lettered: Frames that could not be analysed.
         counted: Frames in the chart.
     """
 
@@ -115,7 +113,6 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         file_id: The same, as `/processed_videos/{file_id}` takes it.
         name: Its display name.
         file_name: The original's name, for its download.
-        source: Slug of its source.
         source_name: The source as its owner wrote it.
         state: How far it is; `ready`: in the chart; `needs_time`: a person must say when it was filmed.
         reason: Why it is in this state, as a sentence; null if there is nothing to say.
@@ -253,7 +250,6 @@ class AcceptedVideo(Answer, frozen=True, kw_only=True):
         file_id: The same.
         status: `received`.
         name: Its display name.
-        source: Slug of its source.
         state: How far it is.
         known: Whether these bytes were there before: then it is the video that they came as first.
         time_is_guess: Whether its time is only a guess, from the file's date or the upload.
@@ -320,7 +316,6 @@ class BoxesAt(Answer, frozen=True, kw_only=True):
 
     Attributes:
         position_s: Its presentation time in seconds after the first frame's.
-        captured_at_ms: Event time of the frame.
         boxes: Label, confidence, left, top, width and height in pixels of the upright picture.
     """
 

@@ -53,7 +53,6 @@ class FootageWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         what: `forget` takes it out of the counts, `retime` corrects when it was filmed, `rename` its source.
-        source: Slug of the source.
         medium: Only this recording, by its `id`; null: all footage of the source.
         from_ms: Event time from which on frames are forgotten; null: from the first.
         to_ms: Event time before which they are; null: to the last.

@@ -13,9 +13,6 @@ class PathFrame(Answer, frozen=True, kw_only=True):
     """A frame on a path, with the box of the one whose path it is.
 
     Attributes:
-        captured_at_ms: Event time of the frame.
-        image_path: Key of the frame.
-        image_url: Where this server has the JPEG.
         width_px: Width of the stored frame.
         height_px: Height of it.
         box: Its box; null if it no longer counts.
@@ -36,7 +33,6 @@ class ProvedCrossing(Answer, frozen=True, kw_only=True):
         number: Running number, across all pages.
         time_ms: When, between two frames.
         line: Name of the line.
-        label: Class name.
         direction: To which side.
         missing: Why it is not measured; null: it is.
         track: Id of the first track of its path.
@@ -79,7 +75,6 @@ class ShownVisit(Answer, frozen=True, kw_only=True):
     Attributes:
         number: Running number, across all pages.
         time_ms: When it came over its leg; without a movement, when it was first seen.
-        label: Class name.
         outcome: Whether it has a movement.
         from_leg: Name of the line that it came over; null without a movement.
         to_leg: Name of the line that it went over; null likewise.

@@ -146,7 +146,6 @@ class Traffic(Answer, frozen=True, kw_only=True):
 
     Attributes:
         model: The model of the detections.
-        source: Slug.
         name: The source as its owner wrote it.
         from_ms: Start of the first quarter.
         to_ms: End of the last one.
