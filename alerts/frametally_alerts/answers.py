@@ -42,6 +42,7 @@ class ToldRule(Answer, frozen=True, kw_only=True):
     direction: Direction
     zone: str
     model: str
+    note: str
     since_ms: int
     muted_until_ms: int
     silent: list[str]

@@ -20,7 +20,7 @@ MOST_RULES = 500
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?")
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _MOST_NAMES, _LONGEST = 100, 200
-_AS_GIVEN = ("name", "what", "threshold", "below", "measure", "line", "direction", "zone", "model")
+_AS_GIVEN = ("name", "what", "threshold", "below", "measure", "line", "direction", "zone", "model", "note")
 """Fields of `RuleWanted` that an `AlertRule` has as they are."""
 
 
@@ -51,6 +51,7 @@ class RuleWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         direction: Of crossings.
         zone: Of occupancy.
         model: The model of the counts; empty: the one published last.
+        note: What the receiver should do, which each alert contains; one line, may be empty.
         since_ms: It sends nothing about event times before this; null: now.
     """
 
@@ -68,6 +69,7 @@ class RuleWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     direction: Direction = "both"
     zone: str = ""
     model: str = ""
+    note: str = ""
     since_ms: int | None = None
 
 
@@ -224,7 +226,7 @@ def _check(rule: AlertRule, known_channels: Container[str]) -> None:
     _check_channels(rule.channels, known_channels)
     for field in ("sources", "labels"):
         _check_names(field, getattr(rule, field), _is_text)
-    for field in ("line", "zone", "model"):
+    for field in ("line", "zone", "model", "note"):
         value = getattr(rule, field)
         if value and not _is_text(value):
             raise RuleRefused(field, f"use one line of up to {_LONGEST} characters")

@@ -60,6 +60,7 @@ def alerts_group() -> None:
 )
 @click.option("--zone", default="", help="Zone of occupancy; default: the whole picture.")
 @click.option("--model", default="", help="Model of the counts; default: the newest published model.")
+@click.option("--note", default="", help="Text to send with each alert, such as what to do.")
 @click.option(
     "--since", help="Send nothing about event times before this ISO 8601 time; default: now.", metavar="TIME"
 )
