@@ -32,8 +32,8 @@ from frametally_web.requests.answers import answer_of
 from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes, answer_with
-from frametally_web.requests.parameters import Args, Parameter, in_path, read_one, shown, text
-from frametally_web.requests.problems import Problem, as_sentence, bad_parameter
+from frametally_web.requests.parameters import Args, in_path, text, whole_number
+from frametally_web.requests.problems import Problem, as_sentence
 
 ACCURACY = Routes("Accuracy")
 
@@ -47,21 +47,12 @@ _AGAINST = text("against", "Another model, to compare on the same sample.", "")
 _DESK = text("desk", "Any text that identifies this browser tab: two tabs get different units.", "")
 
 
-def _read_number(args: Args, name: str) -> int:
-    text = read_one(args, name) or "2"
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST_AT_ONCE:
-        raise bad_parameter(
-            name, f"{shown(text)} is not a number from 1 to {_MOST_AT_ONCE}.", remedy="Leave it out for 2."
-        )
-    return int(text)
-
-
-_NUMBER = Parameter(
-    name="number",
-    description="Number of units to return, so that you can load their pictures early.",
-    schema={"type": "integer", "minimum": 1, "maximum": _MOST_AT_ONCE},
-    parse=_read_number,
-    example="2",
+_NUMBER = whole_number(
+    "number",
+    "Number of units to return, so that you can load their pictures early.",
+    "2",
+    remedy="Leave it out for 2.",
+    most=_MOST_AT_ONCE,
 )
 
 
@@ -172,7 +163,8 @@ class AccuracyRoutes:
         units, unit_answers = self._rows(check)
         person = visitor().name
         desk = f"{person}/{_DESK.read(args) or ''}"
-        turns = self._desk.next(check, units, unit_answers, person=person, desk=desk, most=_NUMBER.read(args))
+        most = _NUMBER.read(args) or 2
+        turns = self._desk.next(check, units, unit_answers, person=person, desk=desk, most=most)
         for turn in turns:
             self._must_have_picture(turn.unit)
         result = result_of(check, units, unit_answers)
