@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import re
 from collections import Counter
@@ -25,8 +26,8 @@ from frametally_web.charts import scope
 from frametally_web.proof.picture_links import image_url
 from frametally_web.requests.answers import answer_of
 from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import Args, choice, page_limit
-from frametally_web.requests.problems import without_folders
+from frametally_web.requests.parameters import Args, Parameter, choice, page_limit, read_one, shown
+from frametally_web.requests.problems import bad_parameter, without_folders
 from frametally_web.requests.query import MAX_PAGE_FRAMES, MODEL
 
 _log = logging.getLogger(__name__)
@@ -38,17 +39,41 @@ _LETTERS = page_limit(24, MAX_PAGE_FRAMES, "Maximum number in the answer")
 _CAUSE = choice("cause", "Only those with this cause; default: all.", ("", *get_args(Cause)), "checksum")
 
 
+def _read_day(args: Args, name: str) -> str | None:
+    day = read_one(args, name)
+    try:
+        if day is None or datetime.date.fromisoformat(day).isoformat() == day:
+            return day
+    except ValueError:
+        pass
+    raise bad_parameter(name, f"{shown(day)!r} is not a day.", remedy=f"Give a UTC day, such as {_A_DAY}.")
+
+
+_A_DAY = "2024-05-01"
+_DAY = Parameter(
+    name="day",
+    description="Only runs of this UTC day; default: all.",
+    schema={"type": "string", "format": "date"},
+    parse=_read_day,
+    example=_A_DAY,
+)
+
+
 class BookRoutes(Handlers):
     """The handlers, over the ports and the data read in the background."""
 
-    @BOOKS.route("GET runs", "List the latest runs with their quality reports.", MODEL, _RUNS)
+    @BOOKS.route("GET runs", "List the latest runs with their quality reports.", MODEL, _DAY, _RUNS)
     def runs(self, args: Args) -> answers.Runs:
         """List the runs of a model that queries read, the newest day first."""
-        limit = _RUNS.read(args)
+        limit, day = _RUNS.read(args), _DAY.read(args)
         chosen = scope.choose_model(self.ports.index, MODEL.read(args))
         if chosen is None:
             return answers.Runs(model=None, runs=[], runs_left_out=0)
-        runs = [run for run in self.ports.index.current_runs() if run.model == chosen.model]
+        runs = [
+            run
+            for run in self.ports.index.current_runs()
+            if run.model == chosen.model and day in (None, run.day)
+        ]
         runs.sort(key=lambda run: (run.day, run.interval_s), reverse=True)
         return answers.Runs(
             model=chosen.model,
