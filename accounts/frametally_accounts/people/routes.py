@@ -17,7 +17,7 @@ from frametally_accounts.password_links import make_link
 from frametally_accounts.people import answers, changes
 from frametally_accounts.people.changes import AccessRefused
 from frametally_accounts.rights import MOST_NAME_CHARS, Role
-from frametally_web.plugging import WebContext
+from frametally_web.plugging import WebContext, WebPart
 from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes, answer_with
@@ -261,3 +261,11 @@ def _plain_refusals() -> Iterator[None]:
     except Misconfigured as error:  # a name that is not valid
         detail, _, remedy = str(error).partition(": ")
         raise Problem(400, as_sentence(detail), remedy=as_sentence(remedy), parameter="name") from error
+
+
+ENDPOINTS = ACCOUNTS.endpoints
+
+
+def web_part(context: WebContext) -> WebPart:
+    """Return the routes of one application."""
+    return WebPart(routes=ACCOUNTS.bind(AccountRoutes(context)))

@@ -7,6 +7,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import get_args
 
 from frametally import keys
@@ -21,7 +22,7 @@ from frametally.records import Cause, DeadLetter, Run
 from frametally.segments.contents import read_segment
 from frametally.segments.dead_letters import REASONS, REMEDIES, mending_command
 from frametally_web.books import answers
-from frametally_web.books.handlers import Handlers
+from frametally_web.books.reader import Handlers
 from frametally_web.charts import scope
 from frametally_web.proof.picture_links import image_url
 from frametally_web.requests.answers import answer_of
@@ -41,11 +42,11 @@ _CAUSE = choice("cause", "Only those with this cause; default: all.", ("", *get_
 
 def _read_day(args: Args, name: str) -> str | None:
     day = read_one(args, name)
-    try:
-        if day is None or datetime.date.fromisoformat(day).isoformat() == day:
+    if day is None:
+        return None
+    with suppress(ValueError):
+        if datetime.date.fromisoformat(day).isoformat() == day:
             return day
-    except ValueError:
-        pass
     raise bad_parameter(name, f"{shown(day)!r} is not a day.", remedy=f"Give a UTC day, such as {_A_DAY}.")
 
 

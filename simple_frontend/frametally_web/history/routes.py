@@ -11,7 +11,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections
 from frametally.rules.times import DAY_MS
 from frametally_web.access.visitors import visitor
-from frametally_web.books.handlers import Handlers
+from frametally_web.books.reader import Handlers
 from frametally_web.charts import scope
 from frametally_web.charts.scope import check_names
 from frametally_web.history import answers
