@@ -127,13 +127,11 @@ class ToldReport(Answer, frozen=True, kw_only=True):
 
 
 class ToldMessage(Answer, frozen=True, kw_only=True):
-    """An alert on its way through one channel.
+    """An alert on its way through one channel; its other fields are those of `Alert`.
 
     Attributes:
         id: Its identifier.
         key: Key of the alert: the same in every correction.
-        revision: 1, and one more with each correction.
-        rule: Name of its rule.
         channel: Name of its channel.
         text: Its text.
         source: Slug; empty: no source.

@@ -106,7 +106,7 @@ class VideoJobs(Answer, frozen=True, kw_only=True):
 
 
 class LibraryVideo(Answer, frozen=True, kw_only=True):
-    """`/api/videos/{video_id}`: one video.
+    """`/api/videos/{video_id}`: one video; its other fields are those of `VideoFacts`.
 
     Attributes:
         id: UUID of the video.
@@ -135,9 +135,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         codec: Of its moving pictures, such as `h264`.
         content_type: MIME type that it is sent as.
         has_sound: Whether it has a sound track.
-        plays_in_browsers: Whether today's browsers play it as it is.
         why_not: Why they do not; null if they do.
-        damage: Problems of its file, a sentence each.
         frames: Its account.
         labels: Detections by label of its source in its range, once counted.
         detections_counted: Their sum; null before they are counted. One car in ten frames is ten detections.
@@ -243,13 +241,11 @@ class VideoRemoval(Answer, frozen=True, kw_only=True):
 
 
 class AcceptedVideo(Answer, frozen=True, kw_only=True):
-    """`/api/videos/upload`: the result of an upload.
+    """`/api/videos/upload`: the result of an upload; its other fields are those of `LibraryVideo`.
 
     Attributes:
-        id: UUID of the video.
         file_id: The same.
         status: `received`.
-        name: Its display name.
         state: How far it is.
         known: Whether these bytes were there before: then it is the video that they came as first.
         time_is_guess: Whether its time is only a guess, from the file's date or the upload.

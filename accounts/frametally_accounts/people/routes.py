@@ -50,11 +50,9 @@ class AccountWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The change of an account; null leaves a field as it is.
+    """The change of an account; null leaves a field as it is; its other fields are those of `AccountWanted`.
 
     Attributes:
-        role: What it can do: `look`, `correct` or `run`.
-        sources: Names of the sources that it can see; none: all.
         codes: Whether sign-in requires codes of an authenticator; true makes a new secret.
     """
 
@@ -64,11 +62,9 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class TokenWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A token to add to an account.
+    """A token to add to an account; its other fields are those of `ListedToken`.
 
     Attributes:
-        account: The account that it acts for.
-        name: Lower-case letters, digits and `. _ @ + -`.
         role: What it can do; null: what the account can do.
         sources: Names of the sources that it can see; none: all that the account sees.
         days: Number of days until it expires.

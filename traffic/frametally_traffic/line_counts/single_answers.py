@@ -70,15 +70,13 @@ class CrossingObjects(OfOneSource, frozen=True, kw_only=True):
 
 
 class ShownVisit(Answer, frozen=True, kw_only=True):
-    """A visit with its path.
+    """A visit with its path; its other fields are those of `ProvedCrossing`.
 
     Attributes:
-        number: Running number, across all pages.
         time_ms: When it came over its leg; without a movement, when it was first seen.
         outcome: Whether it has a movement.
         from_leg: Name of the line that it came over; null without a movement.
         to_leg: Name of the line that it went over; null likewise.
-        track: Id of the first track of its path.
         began: How its path began; null where the path is no longer in the store.
         ended: How it ended; null likewise.
         speed_km_h: How fast it was; null where that is not known.
@@ -88,7 +86,6 @@ class ShownVisit(Answer, frozen=True, kw_only=True):
         length_error_m: The standard error; null likewise.
         length_missing: Why not; null where it is known.
         frame: The frame of its path that is nearest to `time_ms`; null where it is no longer in the store.
-        path: Its whole path, by time: event time, then its foot point in pixels of the stored frame.
     """
 
     number: int
