@@ -62,7 +62,7 @@ class MediumRenamed(NamedTuple):
 
 
 Change = MediumForgotten | MediumRetimed | MediumRenamed
-"""What plug-ins are told, through their hook `changed`."""
+"""What plug-ins get through their hook `changed`."""
 
 
 class MendingPorts(Protocol):
