@@ -139,9 +139,7 @@ class SettingsPart:
         raise AttributeError(f"{name}: settings do not change")
 
 
-@cache
-def _types(owner: type) -> dict[str, Any]:
-    return get_type_hints(owner)
+_types = cache(get_type_hints)
 
 
 def _converted(kind: Any, value: object) -> object:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from frametally_videos.answers import AcceptedFile, AcceptedVideo, UploadProgress
 from frametally_videos.catalogue.catalogue_rows import UploadRow
 from frametally_videos.library.edits import is_guess
 from frametally_videos.records import UploadRecord
 from frametally_videos.upload_fields import calibration_remark
 from frametally_videos.uploads.acceptance import NO_TIME, Accepted
-from frametally_web.requests.answers import Answer, answer_of
+from frametally_web.requests.answers import answer_of
 
 
 def tell_ended(row: UploadRow) -> UploadProgress:
@@ -62,11 +60,6 @@ def tell_file(accepted: Accepted, client_id: str | None) -> AcceptedFile:
         id=accepted.video.id,
         known=accepted.known,
     )
-
-
-def as_json(answer: Answer) -> bytes:
-    """Return an answer as it is sent."""
-    return msgspec.json.encode(answer)
 
 
 def _message(accepted: Accepted) -> str:
