@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zoneinfo
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from frametally.errors import FrametallyError
 from frametally.process.period import parse_period_s
 from frametally.rules.clocks.turns import EVERY, Every
 from frametally.rules.times import DAY_S, FIRST_MS, NEXT_MS
+from frametally.settings.producer import known_timezone
 from frametally_alerts.rules import BY_BARS, AlertRule, Direction, Measure, ScheduledReport, What
 
 MOST_RULES = 500
@@ -180,8 +180,8 @@ def make_report(*, known_channels: Container[str], now_ms: int, **fields: Any) -
         raise RuleRefused("at", f"{form.at[:60]!r} is not a time of day, such as 07:00")
     zone = form.zone or ""
     try:
-        zoneinfo.ZoneInfo(zone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        known_timezone(zone)
+    except ValueError:
         raise RuleRefused("zone", f"{zone[:60]!r} is not a time zone, such as Europe/Berlin") from None
     report = ScheduledReport(
         name=form.name,
