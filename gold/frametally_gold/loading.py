@@ -110,8 +110,8 @@ def read_by_queries(days: Mapping[DayKey, CurrentDay]) -> dict[GoldDay, Run]:
     runs = [day.run for _, day in sorted(days.items(), key=newest_last) if day.run is not None]
     unread = outdated_numbers(enumerate(runs))
     runs_of_days = {gold_day(run): run for number, run in enumerate(runs) if number not in unread}
-    days = sorted(runs_of_days, key=attrgetter("day", "model", "interval_s"))
-    return {day: runs_of_days[day] for day in days}
+    by_day = attrgetter("day", "model", "interval_s")
+    return {day: runs_of_days[day] for day in sorted(runs_of_days, key=by_day)}
 
 
 def gold_day(run: Run) -> GoldDay:
