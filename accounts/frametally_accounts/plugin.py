@@ -34,12 +34,12 @@ PLUGIN = Plugin(
     restored="frametally_accounts.hooks:restored",
     of_source="frametally_accounts.hooks:of_source",
     kept_since="frametally_accounts.hooks:kept_since",
-    endpoints="frametally_accounts.people.web:ENDPOINTS",
+    endpoints="frametally_accounts.people.routes:ENDPOINTS",
     pages=(
         PageEntry("/audit", "run", order=30, under_books="accounts.audit_log"),
         PageEntry("/accounts", "run", "accounts.html", order=40, under_books="accounts.accounts"),
     ),
-    web="frametally_accounts.people.web:web_part",
+    web="frametally_accounts.people.routes:web_part",
     tags={
         "Accounts": "Accounts and tokens, and their rights.",
     },

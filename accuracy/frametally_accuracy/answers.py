@@ -10,28 +10,23 @@ from frametally_web.requests.answers import Answer
 
 
 class CheckSummary(Answer, frozen=True, kw_only=True):
-    """A check.
+    """A check; its other fields are those of `AccuracyCheck`.
 
     Attributes:
         id: Names it in paths.
-        name: As people call it.
-        metric: The counted metric.
         place: Of crossings, the line as it was drawn when the check began; null of others.
-        model: The model of the counts.
         sources: Slugs.
         labels: Classes that are checked; of crossings, each in each direction, such as `car/to_right`.
         from_ms: Where its range begins; of all footage this is long before.
         to_ms: Where it ends, exclusive.
         first_ms: Event time of its first unit.
         last_ms: Of its last unit.
-        seed: Of the draws.
         wanted_width: Half-width that is enough, as a part of the total.
         planned_units: Number of units that was fixed before; 0: stop at will.
         units: Frames or pieces that it is about.
         drawn: Units that can be answered.
         answered: Units that are answered.
         is_reached: Whether the wanted width is reached.
-        started_by: Account; empty if there are no accounts.
         started_at_ms: When it was started.
     """
 
@@ -80,7 +75,6 @@ class PlayedFrame(Answer, frozen=True, kw_only=True):
 
     Attributes:
         captured_at_ms: Event time; frames before the piece show the objects that are already there.
-        image_url: Where this server has the JPEG.
     """
 
     captured_at_ms: int
@@ -93,12 +87,10 @@ class UnitToAnswer(Answer, frozen=True, kw_only=True):
     Attributes:
         unit: Its number, for the answer.
         turn: Likewise; 1: it comes again.
-        source: Slug.
         captured_at_ms: Event time; of a piece, of its first frame.
         to_ms: Of a piece, the event time behind its last frame; null of a frame.
         frames: Of a piece, what plays, by time; none of a frame, or where the footage is gone.
         image_path: Key of the frame; of a piece, of its first one.
-        image_url: Where this server has the JPEG.
         width_px: Of the frame.
         height_px: Of the frame.
         boxes: The model's counted boxes in a frame, of the check's labels; empty for a piece.

@@ -15,7 +15,6 @@ class CheckedBox(msgspec.Struct, frozen=True):
     """A box.
 
     Attributes:
-        label: Class name.
         box: `[left, top, width, height]` in pixels of the frame.
         confidence: Of the model; null where a person drew it.
     """

@@ -23,7 +23,6 @@ class LabelAccuracy(Answer, frozen=True, kw_only=True):
     """The result of a check for one label; totals are of all units of the check.
 
     Attributes:
-        label: Class name.
         model_total: The model's count.
         state: `shown`; `too_few`: there is too little to say, and no interval.
         total: The estimate; null where there is too little to say, as are those that follow.
@@ -53,7 +52,6 @@ class PastEstimate(Answer, frozen=True, kw_only=True):
     """An earlier result of a check for one label, with fewer answered units.
 
     Attributes:
-        label: Class name.
         units: Units that the estimate used.
         answered_at_ms: When the last one of them was answered.
         total: The estimate.

@@ -28,11 +28,12 @@ from frametally_accuracy.staleness import KnownCoverage
 from frametally_accuracy.starting import start_check
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import remedy_for, visitor
+from frametally_web.requests.answers import answer_of
 from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes, answer_with
-from frametally_web.requests.parameters import Args, Parameter, in_path, read_one, shown, text
-from frametally_web.requests.problems import Problem, as_sentence, bad_parameter
+from frametally_web.requests.parameters import Args, in_path, text, whole_number
+from frametally_web.requests.problems import Problem, as_sentence
 
 ACCURACY = Routes("Accuracy")
 
@@ -46,21 +47,12 @@ _AGAINST = text("against", "Another model, to compare on the same sample.", "")
 _DESK = text("desk", "Any text that identifies this browser tab: two tabs get different units.", "")
 
 
-def _read_number(args: Args, name: str) -> int:
-    text = read_one(args, name) or "2"
-    if not text.isdecimal() or not 1 <= int(text) <= _MOST_AT_ONCE:
-        raise bad_parameter(
-            name, f"{shown(text)} is not a number from 1 to {_MOST_AT_ONCE}.", remedy="Leave it out for 2."
-        )
-    return int(text)
-
-
-_NUMBER = Parameter(
-    name="number",
-    description="Number of units to return, so that you can load their pictures early.",
-    schema={"type": "integer", "minimum": 1, "maximum": _MOST_AT_ONCE},
-    parse=_read_number,
-    example="2",
+_NUMBER = whole_number(
+    "number",
+    "Number of units to return, so that you can load their pictures early.",
+    "2",
+    remedy="Leave it out for 2.",
+    most=_MOST_AT_ONCE,
 )
 
 
@@ -171,22 +163,19 @@ class AccuracyRoutes:
         units, unit_answers = self._rows(check)
         person = visitor().name
         desk = f"{person}/{_DESK.read(args) or ''}"
-        turns = self._desk.next(check, units, unit_answers, person=person, desk=desk, most=_NUMBER.read(args))
+        most = _NUMBER.read(args) or 2
+        turns = self._desk.next(check, units, unit_answers, person=person, desk=desk, most=most)
         for turn in turns:
             self._must_have_picture(turn.unit)
         result = result_of(check, units, unit_answers)
         widths = {label.label: label.half_width for label in result.labels if label.half_width is not None}
-        return answers.NextUnits(
+        return answer_of(
+            answers.NextUnits,
+            (result, check),
             units=[self._unit(check, turn) for turn in turns],
-            answered=result.answered,
             drawn=len(units),
-            metric=check.metric,
-            place=check.place,
             labels=[*check.labels],
-            wanted_width=check.wanted_width,
-            method=result.method,
             half_widths=widths,
-            is_reached=result.is_reached,
         )
 
     @ACCURACY.route(
@@ -219,12 +208,7 @@ class AccuracyRoutes:
                 turn=sent_answer.turn,
             )
         summary = self._summary(check, [*units.values()], self._book.answers(check.id))
-        return answers.UnitAnswered(
-            unit=stored_answer.unit,
-            turn=stored_answer.turn,
-            answered=summary.answered,
-            is_reached=summary.is_reached,
-        )
+        return answer_of(answers.UnitAnswered, (stored_answer, summary))
 
     @ACCURACY.route(
         "GET accuracy/{check}/certificate",
@@ -300,22 +284,18 @@ class AccuracyRoutes:
                 f"Clip {unit.number} of this check had {unit.frames} frames, but only {in_piece} are left.",
                 remedy=_START_NEW,
             )
-        return answers.UnitToAnswer(
+        return answer_of(
+            answers.UnitToAnswer,
+            (unit,),
             unit=unit.number,
             turn=turn.turn,
-            source=unit.source,
-            captured_at_ms=unit.captured_at_ms,
-            to_ms=unit.to_ms,
             frames=[
                 answers.PlayedFrame(
                     captured_at_ms=one.captured_at_ms, image_url=self._image_url(one.image_path)
                 )
                 for one in frames
             ],
-            image_path=unit.image_path,
             image_url=self._image_url(unit.image_path),
-            width_px=unit.width_px,
-            height_px=unit.height_px,
             boxes=[*unit.boxes],
         )
 

@@ -10,27 +10,19 @@ from frametally.rules.clocks.turns import Every
 from frametally_alerts.channels.channel_kinds import AlertChannel
 from frametally_alerts.channels.wording import subject_of
 from frametally_alerts.rules import AlertMessage, AlertRule, Direction, Measure, ScheduledReport, What
-from frametally_web.requests.answers import Answer
+from frametally_web.requests.answers import Answer, answer_of
 
 
 class ToldRule(Answer, frozen=True, kw_only=True):
-    """A rule.
+    """A rule; its other fields are those of `RuleWanted`.
 
     Attributes:
         name: Its name, which no other rule has.
         what: The condition that it checks.
-        channels: Names of the channels that it notifies.
         threshold: It sends an alert where a value is this or more; null where the rule has none.
-        below: It sends an alert where a value is less than `threshold`.
-        measure: Of counts.
         interval_s: Length of the intervals.
         duration_s: How long the condition must last; 0: one interval.
         sources: Slugs; none: all, each on its own.
-        labels: None: all together.
-        line: Of crossings.
-        direction: Of crossings.
-        zone: Of occupancy.
-        model: The model of the counts; empty: the one published last.
         since_ms: It sends nothing about event times before this.
         muted_until_ms: It sends nothing until then; the year 10000: until someone unmutes it; 0: not muted.
         silent: Why it may stay silent at present, a line for each reason; none: no reason is known.
@@ -50,6 +42,7 @@ class ToldRule(Answer, frozen=True, kw_only=True):
     direction: Direction
     zone: str
     model: str
+    note: str
     since_ms: int
     muted_until_ms: int
     silent: list[str]
@@ -59,7 +52,6 @@ class WouldBeAlert(Answer, frozen=True, kw_only=True):
     """An alert that a rule would have sent.
 
     Attributes:
-        source: Slug.
         source_name: The source's name.
         label: Empty: all together.
         start_ms: Start of the interval, event time.
@@ -110,7 +102,7 @@ class ToldChannel(Answer, frozen=True, kw_only=True):
 
 
 class ToldReport(Answer, frozen=True, kw_only=True):
-    """A scheduled report.
+    """A scheduled report; its other fields are those of `ReportWanted`.
 
     Attributes:
         name: Its name, which no other report has.
@@ -118,11 +110,6 @@ class ToldReport(Answer, frozen=True, kw_only=True):
         at: The local time of these days.
         zone: The time zone of `at`.
         sources: Slugs; none: all.
-        labels: None: all.
-        by_source: Whether each source has rows of its own.
-        interval_s: Length of a row; null: frametally chooses.
-        model: The model of the counts; empty: the one published last.
-        channels: Names of the channels that it is sent by; none: it is only stored.
         last_day: The local day of its latest report; null: none was made yet.
     """
 
@@ -140,13 +127,11 @@ class ToldReport(Answer, frozen=True, kw_only=True):
 
 
 class ToldMessage(Answer, frozen=True, kw_only=True):
-    """An alert on its way through one channel.
+    """An alert on its way through one channel; its other fields are those of `Alert`.
 
     Attributes:
         id: Its identifier.
         key: Key of the alert: the same in every correction.
-        revision: 1, and one more with each correction.
-        rule: Name of its rule.
         channel: Name of its channel.
         text: Its text.
         source: Slug; empty: no source.
@@ -210,13 +195,7 @@ def rule_of(rule: AlertRule, silent: list[str]) -> ToldRule:
 
 def channel_of(channel: AlertChannel, waiting: int) -> ToldChannel:
     """Return a channel as the API answers it, without secrets."""
-    return ToldChannel(
-        name=channel.name,
-        kind=channel.kind,
-        place=channel.place,
-        waiting=waiting,
-        from_settings=channel.from_settings,
-    )
+    return answer_of(ToldChannel, (channel,), waiting=waiting)
 
 
 def unreadable_channel(name: str, waiting: int) -> ToldChannel:

@@ -71,7 +71,7 @@ class OpenedAlerts:
         """Return whether the server's settings have a channel of that name. Raises `Misconfigured`."""
         return channel in channels_of(self.settings)
 
-    def answer(self, *, states: Sequence[str] = (), before: int = 0, limit: int = PAGE) -> answers.Alerts:
+    def answer(self, *, state: str = "", before: int = 0, limit: int = PAGE) -> answers.Alerts:
         """Return rules, channels, reports and messages.
 
         Raises:
@@ -83,7 +83,7 @@ class OpenedAlerts:
         slugs = {source for rule in rules for source in rule.sources}
         slugs |= {source for report in reports for source in report.sources}
         channels, unreadable = all_channels(self.settings, book)
-        messages, following = book.messages(limit, states=states, before=before)
+        messages, following = book.messages(limit, states=[state] if state else (), before=before)
         return answers.Alerts(
             rules=rules,
             source_names={source: source_names[source] for source in sorted(slugs) if source in source_names},

@@ -29,12 +29,11 @@ from frametally_alerts.rule_form import (
 from frametally_alerts.rules import FOR_GOOD, AlertRule, ScheduledReport
 from frametally_web.requests.body import Sent
 from frametally_web.requests.endpoints import Routes, answer_with
-from frametally_web.requests.parameters import BEFORE, Args, Parameter, in_path, read_one, shown
+from frametally_web.requests.parameters import BEFORE, Args, choice, in_path
 from frametally_web.requests.problems import Problem, bad_parameter, ended
 
 ALERTS = Routes("Alerts")
 
-_STATES = ("queued", "sent", "failed")
 _RULE = Sent(RuleWanted, "rule")
 _REPORT = Sent(ReportWanted, "report")
 _MUTE = Sent(MuteWanted, "time to mute until")
@@ -47,24 +46,7 @@ _SENT_AS = {"source": "sources", "label": "labels", "interval": "interval_s", "t
 """A report's fields, by the names of its chart's parameters."""
 
 
-def _read_states(args: Args, name: str) -> tuple[str, ...]:
-    state = read_one(args, name)
-    if state is None:
-        return ()
-    if state not in _STATES:
-        raise bad_parameter(
-            name, f"{shown(state)} is not a message state.", remedy=f"Use {', '.join(_STATES)}."
-        )
-    return (state,)
-
-
-STATE = Parameter(
-    name="state",
-    description="Only messages in this state.",
-    schema={"type": "string", "enum": [*_STATES]},
-    parse=_read_states,
-    example="failed",
-)
+STATE = choice("state", "Only messages in this state.", ("", "queued", "sent", "failed"), "failed")
 
 
 @dataclass(frozen=True)
@@ -76,7 +58,7 @@ class AlertRoutes:
     @ALERTS.route("GET alerts", "List rules, channels, and sent alerts, newest first.", STATE, BEFORE)
     def alerts(self, args: Args) -> answers.Alerts:
         """Return rules, channels, and a page of messages."""
-        return self.opened.answer(states=STATE.read(args), before=BEFORE.read(args))
+        return self.opened.answer(state=STATE.read(args), before=BEFORE.read(args))
 
     @ALERTS.route(
         "POST alerts/rules",

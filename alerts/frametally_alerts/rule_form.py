@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zoneinfo
 from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Any
 
@@ -14,13 +13,14 @@ from frametally.errors import FrametallyError
 from frametally.process.period import parse_period_s
 from frametally.rules.clocks.turns import EVERY, Every
 from frametally.rules.times import DAY_S, FIRST_MS, NEXT_MS
+from frametally.settings.producer import known_timezone
 from frametally_alerts.rules import BY_BARS, AlertRule, Direction, Measure, ScheduledReport, What
 
 MOST_RULES = 500
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?")
 _CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _MOST_NAMES, _LONGEST = 100, 200
-_AS_GIVEN = ("name", "what", "threshold", "below", "measure", "line", "direction", "zone", "model")
+_AS_GIVEN = ("name", "what", "threshold", "below", "measure", "line", "direction", "zone", "model", "note")
 """Fields of `RuleWanted` that an `AlertRule` has as they are."""
 
 
@@ -38,7 +38,6 @@ class RuleWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """A rule to add.
 
     Attributes:
-        name: Its name.
         what: The condition to check.
         channels: Names of the channels that it notifies.
         threshold: It sends an alert where a value is this or more.
@@ -52,6 +51,7 @@ class RuleWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         direction: Of crossings.
         zone: Of occupancy.
         model: The model of the counts; empty: the one published last.
+        note: What the receiver should do, which each alert contains; one line, may be empty.
         since_ms: It sends nothing about event times before this; null: now.
     """
 
@@ -69,6 +69,7 @@ class RuleWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     direction: Direction = "both"
     zone: str = ""
     model: str = ""
+    note: str = ""
     since_ms: int | None = None
 
 
@@ -179,8 +180,8 @@ def make_report(*, known_channels: Container[str], now_ms: int, **fields: Any) -
         raise RuleRefused("at", f"{form.at[:60]!r} is not a time of day, such as 07:00")
     zone = form.zone or ""
     try:
-        zoneinfo.ZoneInfo(zone)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        known_timezone(zone)
+    except ValueError:
         raise RuleRefused("zone", f"{zone[:60]!r} is not a time zone, such as Europe/Berlin") from None
     report = ScheduledReport(
         name=form.name,
@@ -225,7 +226,7 @@ def _check(rule: AlertRule, known_channels: Container[str]) -> None:
     _check_channels(rule.channels, known_channels)
     for field in ("sources", "labels"):
         _check_names(field, getattr(rule, field), _is_text)
-    for field in ("line", "zone", "model"):
+    for field in ("line", "zone", "model", "note"):
         value = getattr(rule, field)
         if value and not _is_text(value):
             raise RuleRefused(field, f"use one line of up to {_LONGEST} characters")

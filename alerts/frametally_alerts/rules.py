@@ -62,6 +62,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
         direction: Likewise.
         zone: Of `occupancy`; empty: the whole picture.
         model: The model of the counts; empty: the one published last.
+        note: What the receiver should do, which each alert contains; one line, may be empty.
         since_ms: It sends nothing about event times before this.
         made_at_ms: When it was added, by the clock of the program that added it.
         muted_until_ms: It sends nothing until then; `FOR_GOOD`: until someone unmutes it; 0: not muted.
@@ -81,6 +82,7 @@ class AlertRule(msgspec.Struct, frozen=True, kw_only=True):
     direction: Direction = "both"
     zone: str = ""
     model: str = ""
+    note: str = ""
     since_ms: int = 0
     made_at_ms: int = 0
     muted_until_ms: int = 0
@@ -126,6 +128,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
         is_test: Whether a person sent it to test a channel.
         files: Of a report, the keys of its files in the store.
         timezone: As in `AlertFinding`.
+        note: As in `AlertRule`.
     """
 
     key: str
@@ -147,6 +150,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[str, ...] = ()
     source_name: str = ""
     timezone: str = ""
+    note: str = ""
 
 
 class AlertMessage(NamedTuple):
@@ -224,6 +228,7 @@ def alert_of(rule: AlertRule, finding: AlertFinding, earlier: Alert | None) -> A
         what=rule.what,
         threshold=rule.threshold,
         below=rule.below,
+        note=rule.note,
         earlier_value=None if earlier is None else earlier.value,
         earlier_end_ms=None if earlier is None else earlier.end_ms,
         **fields,

@@ -11,6 +11,7 @@ from frametally_alerts.answers import RuleTrial, WouldBeAlert
 from frametally_alerts.conditions import footage_rules, interval_values
 from frametally_alerts.conditions.round_input import CountPorts, counted_for, sources_of
 from frametally_alerts.rules import BY_BARS, AlertRule
+from frametally_web.requests.answers import answer_of
 
 TRIED_DAYS = 7
 _MOST_SHOWN = 50
@@ -46,14 +47,7 @@ def try_rule(rule: AlertRule, ports: CountPorts, names: dict[str, str]) -> RuleT
         to_ms=to_ms,
         total=len(by_time),
         alerts=[
-            WouldBeAlert(
-                source=finding.source,
-                source_name=names.get(finding.source, finding.source),
-                label=finding.label,
-                start_ms=finding.start_ms,
-                end_ms=finding.end_ms,
-                value=finding.value,
-            )
+            answer_of(WouldBeAlert, (finding,), source_name=names.get(finding.source, finding.source))
             for finding in newest
         ],
     )

@@ -35,17 +35,17 @@ def _pages(context: WebContext, alerts: OpenedAlerts) -> Blueprint:
 
     @pages.get("/alerts")
     def alerts_page() -> Response:
-        states = STATE.read(request.args)
+        state = STATE.read(request.args)
         before = BEFORE.read(request.args)
         try:
             with time_limit(context.settings.web_query_timeout_s):
-                answer = alerts.answer(states=states, before=before)
+                answer = alerts.answer(state=state, before=before)
         except FrametallyError as error:
             current_app.logger.error("%s: %s", request.path, error)
             response = page("alerts.html", told=None, problem=problem_of(error), state="")
             response.status_code = 503
             return response
         now_ms = round(time.time() * 1000)
-        return page("alerts.html", told=answer, state="".join(states), now_ms=now_ms, for_good=FOR_GOOD)
+        return page("alerts.html", told=answer, state=state, now_ms=now_ms, for_good=FOR_GOOD)
 
     return pages

@@ -109,7 +109,7 @@ class Gold(SqlBook):
                 "rows": inserted,
                 "loaded_at": datetime.datetime.now(datetime.UTC),
                 "made_of": day.made_of,
-                "checksums": _encoded(_day_checksums(connection, key)),
+                "checksums": json.dumps(_day_checksums(connection, key)),
             }
             connection.execute(insert(tables.loads), [load])
         return inserted
@@ -185,7 +185,7 @@ class Gold(SqlBook):
             _delete_video(connection, video.record.id)
             for rows in rows_of_video(video):
                 _insert(connection, *rows)
-            checksums = _encoded(_video_checksums(connection, video.record.id))
+            checksums = json.dumps(_video_checksums(connection, video.record.id))
             row = tables.videos.update().where(tables.videos.c.video_id == video.record.id)
             connection.execute(row.values(checksums=checksums))
 
@@ -266,10 +266,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, datetime.datetime) and value.tzinfo is not None:
         return value.astimezone(datetime.UTC).replace(tzinfo=None)
     return value
-
-
-def _encoded(checksums: Checksums) -> str:
-    return json.dumps(checksums)
 
 
 def _unequal(noted: str | None, sums: Checksums) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from frametally import keys
@@ -109,7 +110,8 @@ def read_by_queries(days: Mapping[DayKey, CurrentDay]) -> dict[GoldDay, Run]:
     runs = [day.run for _, day in sorted(days.items(), key=newest_last) if day.run is not None]
     unread = outdated_numbers(enumerate(runs))
     runs_of_days = {gold_day(run): run for number, run in enumerate(runs) if number not in unread}
-    return {day: runs_of_days[day] for day in sorted(runs_of_days, key=_by_day)}
+    by_day = attrgetter("day", "model", "interval_s")
+    return {day: runs_of_days[day] for day in sorted(runs_of_days, key=by_day)}
 
 
 def gold_day(run: Run) -> GoldDay:
@@ -142,7 +144,3 @@ def read_day(store: ObjectStore, run: Run) -> PublishedDay:
         flows = [*read_flows(store, run)] if series_of(run.model) == FLOWS else []
         return PublishedDay(run, mark_of(run), counts, coverage, flows=flows)
     return PublishedDay(run, mark_of(run), counts, coverage, tracks=[*read_tracks(store, run)])
-
-
-def _by_day(day: GoldDay) -> tuple[str, str, int]:
-    return day.day, day.model, day.interval_s

@@ -5,8 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from frametally_live.feed_records import Feed, FeedState, FeedWanted
-from frametally_videos.library_answers import answer_of
-from frametally_web.requests.answers import Answer
+from frametally_web.requests.answers import Answer, answer_of
 
 
 class StreamOfVideo(Answer, frozen=True, kw_only=True):
@@ -16,7 +15,6 @@ class StreamOfVideo(Answer, frozen=True, kw_only=True):
         stream_id: ID of the stream.
         video_id: UUID of the video.
         name: Name of the video's source.
-        source: Slug of the source.
         state: `requested`, `starting`, `running`, `waiting`, `paused`, `stopping`, `ended` or `failed`.
         reason: Reason for the state, as one sentence; null if there is nothing to say.
         wanted: The last request: `run`, `pause` or `stop`.

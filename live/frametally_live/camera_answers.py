@@ -9,21 +9,17 @@ import msgspec
 
 from frametally_live.feed_records import Feed, FeedState, FeedWanted
 from frametally_live.feeds.detection_lag import is_late
-from frametally_videos.library_answers import answer_of
-from frametally_web.requests.answers import Answer
+from frametally_web.requests.answers import Answer, answer_of
 
 
 class LiveCamera(Answer, frozen=True, kw_only=True):
-    """A camera and its state.
+    """A camera and its state; its other fields are those of `StreamOfVideo`.
 
     Attributes:
         source: Slug of its source; use it in addresses.
         name: Name of the source.
         address: Its address, without user and password.
         wanted: The last request: `run` or `stop`.
-        state: `requested`, `starting`, `running`, `waiting`, `paused`, `stopping`, `ended` or `failed`.
-        reason: Reason for the state, as one sentence; null if there is nothing to say.
-        frames_per_s: Recent rate of announced frames; null until it is known.
         taken_per_s: Recent rate of stored frames; null until it is known.
         offered_per_s: Recent rate of frames that the camera sends, or the sampling rate if that is lower;
             null until it is known.
@@ -33,13 +29,11 @@ class LiveCamera(Answer, frozen=True, kw_only=True):
             see; null until it is known.
         late: Whether it runs, and either delay is more than 5 s.
         drift_ms: How far its clock is ahead of the server's; null if it sends no time.
-        captured_at_ms: Event time of its newest frame; null before the first frame.
         frame_url: Address of that frame on this server; null before the first frame.
         away_since_ms: Last contact with the camera; null while it is connected.
         frames_announced: Frames announced since it was added.
         frames_lost: Frames that the camera sent and frametally could not store.
         packets_lost: Packets that the network lost.
-        websocket: Address at which you can watch it.
         trial: For a camera that you have just added: what it showed in its trial, or why it showed nothing,
             as one sentence; else null.
     """

@@ -282,16 +282,12 @@ def _yolo(graph: _Graph, section: Section) -> _Value:
     return before
 
 
-def _dropout(graph: _Graph, section: Section) -> _Value:
-    return graph.last  # it acts in training alone
-
-
 _LAYERS: dict[str, Callable[[_Graph, Section], _Value]] = {
     "convolutional": _convolution,
     "maxpool": _maxpool,
     "route": _route,
     "shortcut": _shortcut,
     "upsample": _upsample,
-    "dropout": _dropout,
+    "dropout": lambda graph, _: graph.last,  # it acts in training alone
     "yolo": _yolo,
 }

@@ -15,8 +15,7 @@ from frametally.media.overlapping import overlap_reports, overlaps_of, reports_b
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
-from frametally.process.backfill import Standing
-from frametally.process.reports import Progress, Skipped
+from frametally.process.reports import Progress, Skipped, Standing
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import MediaManifest
 from frametally_producer.media.pictures import produce_pictures

@@ -70,6 +70,7 @@ def test_a_rule_is_added_from_the_charts_question_muted_changed_and_deleted(
     page.locator("#rule-form").get_by_role("button", name="Save").click()
     expect(page.locator("#rule-form .problem")).to_contain_text("channels: ")
     page.locator("#rule-form").get_by_label("people").check()
+    page.locator("#rule-note").fill("Call the gate office.")
     page.locator("#rule-form").get_by_role("button", name="Save").click()
     row = page.locator("#rules tbody tr").first
     expect(row).to_contain_text("at least 4 in 1 min")
@@ -77,6 +78,7 @@ def test_a_rule_is_added_from_the_charts_question_muted_changed_and_deleted(
     expect(row.locator(".remark")).to_have_text("muted")
     row.get_by_role("button", name="Edit car at gate").click()
     expect(page.locator("#rule-interval")).to_have_value("1m")
+    expect(page.locator("#rule-note")).to_have_value("Call the gate office.")
     page.locator("#rule-threshold").fill("2")
     page.locator("#rule-form").get_by_role("button", name="Save").click()
     expect(row).to_contain_text("at least 2 in 1 min")

@@ -12,6 +12,7 @@ from tests.fakes.records import make_coverage, make_run
 from tests.videos.video_records import make_video
 
 from frametally_alerts import rules
+from frametally_alerts.channels.wording import text_of
 from frametally_alerts.rule_form import RuleRefused
 
 HOUR_MS = 60 * MINUTE_MS
@@ -51,6 +52,19 @@ def test_a_muted_rule_sends_nothing_and_later_none_of_that(place: AlertPlace) ->
     place.count({1: 12, 3: 15, 5: 11, 7: 13})
     place.look()
     assert [alert[0] for alert in place.told()] == [5, 7]
+
+
+def test_the_note_of_a_rule_is_in_each_of_its_alerts(place: AlertPlace) -> None:
+    place.rule(threshold=10, note="Call the gate office.")
+    place.count({1: 12})
+    place.look()
+    place.count({1: 15})
+    place.look()
+    place.count({1: 3})
+    place.look()
+    alerts = [message.alert for message in place.book.messages(10)[0]]
+    assert [(alert.state, alert.revision) for alert in alerts] == [("withdrawn", 3), ("told", 2), ("told", 1)]
+    assert all("Call the gate office." in text_of(alert).splitlines() for alert in alerts)
 
 
 def test_it_has_to_last_as_long_as_the_rule_says(place: AlertPlace) -> None:
@@ -328,6 +342,7 @@ def test_where_hours_are_counted_missing_footage_is_told_too(place: AlertPlace) 
         ("line", {"what": "crossings", "threshold": 1}),
         ("line", {"threshold": 1, "line": "x"}),
         ("zone", {"threshold": 1, "zone": "x"}),
+        ("note", {"threshold": 1, "note": "two\nlines"}),
         ("since", {"threshold": 1, "since_ms": 10**18}),
     ],
 )

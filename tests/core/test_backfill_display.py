@@ -8,8 +8,7 @@ import pytest
 from rich.console import Console
 from tests.fakes.memory import ManualClock
 
-from frametally.process.backfill import Standing
-from frametally.process.reports import Skipped
+from frametally.process.reports import Skipped, Standing
 from frametally_cli.stages import produce as display
 
 HALF = Standing(

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from tests.fakes.memory import MemoryLog, MemoryStore
 
-from frametally.process.backfill import Standing
+from frametally.process.reports import Standing
 from frametally.records import FrameAnnouncement, MediaManifest, decode
 from frametally.settings.loading import Settings, load_settings
 from frametally_producer.produce import ProduceReport, produce

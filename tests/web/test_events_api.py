@@ -278,6 +278,14 @@ def test_runs_come_newest_first_with_what_was_checked(place: Place) -> None:
     assert damaged is not None
     assert [run["quality"] for run in damaged["runs"]] == [None, None]
     assert [run["day"] for run in damaged["runs"]] == [newest.day, oldest.day]
+    of_day = client.get(f"/api/v1/runs?day={oldest.day}").json
+    assert of_day is not None
+    assert [run["run_id"] for run in of_day["runs"]] == [oldest.run_id]
+    for day in ("20240501", "2024-13-01", "today"):
+        refused = client.get(f"/api/v1/runs?day={day}")
+        assert refused.status_code == 400
+        assert refused.json is not None
+        assert refused.json["parameter"] == "day"
 
 
 class Hanging:

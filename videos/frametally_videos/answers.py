@@ -20,9 +20,7 @@ class FramesOfVideo(Answer, frozen=True, kw_only=True):
 
     Attributes:
         expected: Frames that the sampling takes from it.
-        announced: Frames announced on the log.
         detected: Analysed frames.
-        dead_lettered: Frames that could not be analysed.
         counted: Frames in the chart.
     """
 
@@ -108,14 +106,13 @@ class VideoJobs(Answer, frozen=True, kw_only=True):
 
 
 class LibraryVideo(Answer, frozen=True, kw_only=True):
-    """`/api/videos/{video_id}`: one video.
+    """`/api/videos/{video_id}`: one video; its other fields are those of `VideoFacts`.
 
     Attributes:
         id: UUID of the video.
         file_id: The same, as `/processed_videos/{file_id}` takes it.
         name: Its display name.
         file_name: The original's name, for its download.
-        source: Slug of its source.
         source_name: The source as its owner wrote it.
         state: How far it is; `ready`: in the chart; `needs_time`: a person must say when it was filmed.
         reason: Why it is in this state, as a sentence; null if there is nothing to say.
@@ -138,9 +135,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         codec: Of its moving pictures, such as `h264`.
         content_type: MIME type that it is sent as.
         has_sound: Whether it has a sound track.
-        plays_in_browsers: Whether today's browsers play it as it is.
         why_not: Why they do not; null if they do.
-        damage: Problems of its file, a sentence each.
         frames: Its account.
         labels: Detections by label of its source in its range, once counted.
         detections_counted: Their sum; null before they are counted. One car in ten frames is ten detections.
@@ -246,14 +241,11 @@ class VideoRemoval(Answer, frozen=True, kw_only=True):
 
 
 class AcceptedVideo(Answer, frozen=True, kw_only=True):
-    """`/api/videos/upload`: the result of an upload.
+    """`/api/videos/upload`: the result of an upload; its other fields are those of `LibraryVideo`.
 
     Attributes:
-        id: UUID of the video.
         file_id: The same.
         status: `received`.
-        name: Its display name.
-        source: Slug of its source.
         state: How far it is.
         known: Whether these bytes were there before: then it is the video that they came as first.
         time_is_guess: Whether its time is only a guess, from the file's date or the upload.
@@ -320,7 +312,6 @@ class BoxesAt(Answer, frozen=True, kw_only=True):
 
     Attributes:
         position_s: Its presentation time in seconds after the first frame's.
-        captured_at_ms: Event time of the frame.
         boxes: Label, confidence, left, top, width and height in pixels of the upright picture.
     """
 

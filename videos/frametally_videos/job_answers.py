@@ -72,23 +72,11 @@ class JobWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class VideoDerivative(Answer, frozen=True, kw_only=True):
-    """A video that was made of another, and how.
+    """A video that was made of another, and how; its other fields are those of `Derivative`.
 
     Attributes:
-        video_id: UUID of the original.
-        kind: `playable`: what browsers play; `enhanced`: better to look at.
-        recipe: Eight hex digits over the original's bytes, the options, and the maker.
         enhancement: Options of an enhanced one; null of a playable one.
-        method: `remux`: the pictures are the original's, bit by bit; `encode`: they were encoded again.
         video_encoder: FFmpeg's name of it, such as `libx264`; null of a remux.
-        sound: Whether its sound was copied, encoded (AAC), or is missing.
-        tried: Encoders that could not be used, one sentence each.
-        made_by: Version of its maker, and of the FFmpeg in it.
-        content_type: MIME type.
-        size_bytes: Its own.
-        width_px: Of the upright picture.
-        height_px: Of the upright picture.
-        duration_s: Its length.
         url: Where this server has it.
     """
 

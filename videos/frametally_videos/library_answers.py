@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from frametally import keys
@@ -14,9 +13,8 @@ from frametally_videos.job_answers import JobOfVideo, VideoDerivative
 from frametally_videos.library.edits import is_guess
 from frametally_videos.library.enhancements import enhancement_of
 from frametally_videos.media_records import Derivative, Enhancement
-from frametally_web.requests.answers import Answer
+from frametally_web.requests.answers import answer_of
 
-A = TypeVar("A", bound=Answer)
 _MINUTE_MS = 60_000
 _REMEDIES = {
     "needs_time": "Set its start time.",
@@ -46,16 +44,6 @@ def video_of(row: VideoRow, timezone: str, jobs: Sequence[Job] = ()) -> answers.
         links=_links_of(row, timezone),
         jobs=[job_of(job) for job in jobs],
     )
-
-
-def answer_of(kind: type[A], sources: Sequence[object], **own: Any) -> A:
-    """Return an answer of `own` fields, and of fields of the same names from the first of `sources`."""
-    values = {
-        name: next(getattr(source, name) for source in sources if hasattr(source, name))
-        for name in kind.__struct_fields__
-        if name not in own
-    }
-    return kind(**values, **own)
 
 
 def job_of(job: Job) -> answers.VideoJob:

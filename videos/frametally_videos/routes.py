@@ -33,10 +33,10 @@ from frametally_web.requests.parameters import (
     CURSOR,
     UUID,
     Args,
-    Parameter,
     choice,
     choices,
     header,
+    in_path,
     page_limit,
     read_one,
     shown,
@@ -98,14 +98,8 @@ async def find_video(catalogue: VideoCatalogue, video_id: str) -> VideoRow:
     return row
 
 
-VIDEO = Parameter(
-    name="video_id",
-    description="`id` of the video.",
-    schema=UUID,
-    parse=lambda args, name: id_of(read_one(args, name) or ""),
-    example=SOME_VIDEO,
-    required=True,
-    place="path",
+VIDEO = in_path("video_id", "`id` of the video.", SOME_VIDEO, UUID).but(
+    parse=lambda args, name: id_of(read_one(args, name) or "")
 )
 FILE = VIDEO.but(name="file_id", description="`file_id` of the video.")
 

@@ -6,7 +6,6 @@ import datetime
 import math
 import re
 import unicodedata
-import zoneinfo
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +15,7 @@ from frametally.errors import Misconfigured
 from frametally.files.names import as_text
 from frametally.plugins import hooks
 from frametally.rules.times import FIRST_MS, NEXT_MS
+from frametally.settings.producer import known_timezone
 from frametally_videos.records import VideoFields
 from frametally_videos.upload_refusals import FieldRefused
 
@@ -185,8 +185,8 @@ def _check_start_time(text: str) -> None:
 
 def _check_timezone(name: str) -> None:
     try:
-        zoneinfo.ZoneInfo(name)
-    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError) as error:
+        known_timezone(name)
+    except ValueError as error:
         raise FieldRefused(
             "timezone", f"{name[:80]!r} is not a time zone.", "Give an IANA name, such as Europe/Berlin."
         ) from error

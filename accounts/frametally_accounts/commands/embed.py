@@ -17,6 +17,7 @@ from frametally.opening import open_count_index, open_object_store
 from frametally.plugins import plugins
 from frametally.rules.times import DAY_S
 from frametally.settings.loading import Settings
+from frametally.settings.producer import known_timezone
 from frametally_accounts.commands.users import note_address, open_book
 from frametally_accounts.embeds.signed_selection import (
     MOST_CHARS,
@@ -109,11 +110,9 @@ def embed(
 
 def _zone_of(name: str) -> datetime.tzinfo:
     try:
-        return datetime.UTC if name == "UTC" else zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise Misconfigured(
-            f"--timezone {name[:80]!r} is not an IANA time zone, such as Europe/Berlin"
-        ) from error
+        return datetime.UTC if name == "UTC" else zoneinfo.ZoneInfo(known_timezone(name))
+    except ValueError as error:
+        raise Misconfigured(f"--timezone {error}") from error
 
 
 def _check_length(selection: list[tuple[str, str]], sites: tuple[str, ...]) -> None:

@@ -56,7 +56,6 @@ class SignedEmbed(Answer, frozen=True, kw_only=True):
     Attributes:
         code: HTML that shows it in a page: an `<iframe>` with its address.
         from_ms: First event time that it shows.
-        to_ms: Its end, exclusive.
         ends_at_ms: When it expires.
     """
 

@@ -81,11 +81,9 @@ class ChangedAccount(Answer, frozen=True, kw_only=True):
 
 
 class NewToken(Answer, frozen=True, kw_only=True):
-    """A new token with its secret; only this answer has it.
+    """A new token with its secret; only this answer has it; its other fields are those of `ListedToken`.
 
     Attributes:
-        account: The account that it acts for.
-        name: Lower-case letters, digits and `. _ @ + -`.
         secret: The secret that the program sends.
         notes: Possible mistakes, such as a source that does not exist yet.
     """

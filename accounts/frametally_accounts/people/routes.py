@@ -17,7 +17,7 @@ from frametally_accounts.password_links import make_link
 from frametally_accounts.people import answers, changes
 from frametally_accounts.people.changes import AccessRefused
 from frametally_accounts.rights import MOST_NAME_CHARS, Role
-from frametally_web.plugging import WebContext
+from frametally_web.plugging import WebContext, WebPart
 from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes, answer_with
@@ -50,11 +50,9 @@ class AccountWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The change of an account; null leaves a field as it is.
+    """The change of an account; null leaves a field as it is; its other fields are those of `AccountWanted`.
 
     Attributes:
-        role: What it can do: `look`, `correct` or `run`.
-        sources: Names of the sources that it can see; none: all.
         codes: Whether sign-in requires codes of an authenticator; true makes a new secret.
     """
 
@@ -64,11 +62,9 @@ class AccountChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class TokenWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A token to add to an account.
+    """A token to add to an account; its other fields are those of `ListedToken`.
 
     Attributes:
-        account: The account that it acts for.
-        name: Lower-case letters, digits and `. _ @ + -`.
         role: What it can do; null: what the account can do.
         sources: Names of the sources that it can see; none: all that the account sees.
         days: Number of days until it expires.
@@ -261,3 +257,11 @@ def _plain_refusals() -> Iterator[None]:
     except Misconfigured as error:  # a name that is not valid
         detail, _, remedy = str(error).partition(": ")
         raise Problem(400, as_sentence(detail), remedy=as_sentence(remedy), parameter="name") from error
+
+
+ENDPOINTS = ACCOUNTS.endpoints
+
+
+def web_part(context: WebContext) -> WebPart:
+    """Return the routes of one application."""
+    return WebPart(routes=ACCOUNTS.bind(AccountRoutes(context)))

@@ -52,6 +52,8 @@ def text_of(alert: Alert, web_url: str = "") -> str:
         lines.append(f"From {_clock(alert, alert.start_ms)}{end}")
     if alert.detail and alert.what != "report":
         lines.append(alert.detail)
+    if alert.note:
+        lines.append(one_line(alert.note, None))
     if alert.state == "withdrawn":
         lines.append("This alert no longer applies: the footage or its counts have changed.")
     elif alert.revision > 1:

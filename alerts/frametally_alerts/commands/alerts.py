@@ -19,7 +19,7 @@ from frametally_alerts.channels.wording import subject_of
 from frametally_alerts.commands.reports import in_options, open_book
 from frametally_alerts.commands.run_rounds import run
 from frametally_alerts.rule_form import MOST_RULES, RuleRefused, make_rule
-from frametally_alerts.rules import FOR_GOOD, WHATS, AlertMessage, AlertRule
+from frametally_alerts.rules import FOR_GOOD, WHATS, AlertRule
 from frametally_alerts.why_never_fires import why_silent
 from frametally_cli.console import output as console
 from frametally_cli.options.names import note, open_names
@@ -60,6 +60,7 @@ def alerts_group() -> None:
 )
 @click.option("--zone", default="", help="Zone of occupancy; default: the whole picture.")
 @click.option("--model", default="", help="Model of the counts; default: the newest published model.")
+@click.option("--note", default="", help="Text to send with each alert, such as what to do.")
 @click.option(
     "--since", help="Send nothing about event times before this ISO 8601 time; default: now.", metavar="TIME"
 )
@@ -235,7 +236,8 @@ def log(state: str | None, limit: int, as_json: bool, **overrides: Any) -> int:
     with open_book(overrides) as (_, book):
         messages, _ = book.messages(limit, states=() if state is None else (state,))
     if as_json:
-        click.echo(json.dumps([_fields(message) for message in messages], indent=2))
+        rows = [{**message._asdict(), "alert": msgspec.to_builtins(message.alert)} for message in messages]
+        click.echo(json.dumps(rows, indent=2))
         return 0
     for message in messages:
         reason = f" ({message.reason})" if message.reason else ""
@@ -244,10 +246,6 @@ def log(state: str | None, limit: int, as_json: bool, **overrides: Any) -> int:
     if not messages:
         click.echo("there are no messages")
     return 0
-
-
-def _fields(message: AlertMessage) -> dict[str, Any]:
-    return {**message._asdict(), "alert": msgspec.to_builtins(message.alert)}
 
 
 alerts_group.add_command(run)

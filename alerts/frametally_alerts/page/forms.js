@@ -202,6 +202,7 @@ function read(form) {
     line: what === "crossings" ? text("line") : "",
     direction: text("direction"),
     zone: what === "occupancy" ? text("zone") : "",
+    note: text("note"),
   };
 }
 

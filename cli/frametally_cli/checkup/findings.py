@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 from frametally.ports.object_store import ObjectInfo
 from frametally.process.reports import Progress
 from frametally.records import SealedRecord
-from frametally.settings.fields import SecretStr
+from frametally.settings.fields import SecretStr, without_passwords
 
 _SECRET_NAME = re.compile(r"password|secret|token|credential|access_key", re.IGNORECASE)
-_PASSWORD_IN_URL = re.compile(r"(://[^/@:]*:)[^/@]*@")
 
 
 class Finding(NamedTuple):
@@ -44,7 +43,7 @@ def shown(name: str, value: object) -> str:
     """Return a setting's value as it may be shown: whether a secret is set, and URLs without passwords."""
     if isinstance(value, SecretStr) or _SECRET_NAME.search(name):
         return "(set)" if str(value or "") else ""
-    return _PASSWORD_IN_URL.sub(r"\1***@", "" if value is None else str(value))
+    return without_passwords("" if value is None else str(value))
 
 
 class Leftover(NamedTuple):

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import click
@@ -77,10 +77,6 @@ def _set_up_topic(
         yield f"log: topic {topic!r} keeps messages for {retention[1]}"
 
 
-class _Closes(Protocol):
-    def close(self) -> None: ...
-
-
 def index_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Iterator[str]:
     """Set up the count index: its tables or mapping, and the rights of the configured user.
 
@@ -97,7 +93,7 @@ def ledger_part(settings: Settings, stages: Sequence[str], check_only: bool) -> 
     yield tables_line("ledger", settings.ledger_url, settings.ledger_access, open_ledger)
 
 
-def tables_line(what: str, url: str, access: ServerAccess, open_at: Callable[..., _Closes]) -> str:
+def tables_line(what: str, url: str, access: ServerAccess, open_at: Callable[..., Any]) -> str:
     """Have a database's tables made, or upgraded, by opening it; SQLite's are made at the first write."""
     if url.startswith("sqlite:"):
         return f"{what}: {url} needs no setup"

@@ -16,8 +16,7 @@ from rich.text import Text
 
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
-from frametally.process.backfill import Standing
-from frametally.process.reports import Skipped, exit_code
+from frametally.process.reports import Skipped, Standing, exit_code
 from frametally.settings.loading import Settings, component_folder
 from frametally_cli.console import output as console
 from frametally_cli.console.output import plain

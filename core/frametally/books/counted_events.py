@@ -57,7 +57,6 @@ class EventPlace(msgspec.Struct, frozen=True, kw_only=True):
     """Where in a source's picture events are counted.
 
     Attributes:
-        source: Slug.
         name: Its name, such as that of a line.
         directions: Names of the directions that are counted, by `to_right` and `to_left`.
         shapes: The drawn shapes, of all times.

@@ -71,7 +71,7 @@ def _frames(change: HistoryChange, name_of: Callable[[str], str]) -> str:
     count = sum(change.frames_came.values())
     if not count:
         return ""
-    return f": {count:,} {_plural(count, 'frame')} of {_listed(map(name_of, change.frames_came))}"
+    return f": {count:,} {'frame' if count == 1 else 'frames'} of {_listed(map(name_of, change.frames_came))}"
 
 
 def _when(change: HistoryChange, zone: datetime.tzinfo) -> str:
@@ -83,10 +83,6 @@ def _when(change: HistoryChange, zone: datetime.tzinfo) -> str:
 def _listed(names: Iterable[str]) -> str:
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
-
-
-def _plural(count: int, noun: str) -> str:
-    return noun if count == 1 else f"{noun}s"
 
 
 def _moment(time_ms: int, zone: datetime.tzinfo) -> str:

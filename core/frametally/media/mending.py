@@ -14,7 +14,6 @@ from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text
 from frametally.media import corrections, finding, forgetting
-from frametally.media.changes import Change, MediumForgotten, MediumRenamed, MediumRetimed
 from frametally.media.corrections import Corrected
 from frametally.media.manifests import (
     ManifestReader,
@@ -37,6 +36,33 @@ from frametally.settings.loading import Settings
 from frametally.undo_records import FootageChange
 
 NEXT = "run `frametally aggregate` and `frametally index` to see it in the counts"
+
+
+class MediumForgotten(NamedTuple):
+    """A medium was forgotten, `whole` or in part; with `deletes`, all that it was made of shall go, too."""
+
+    manifest: MediaManifest
+    whole: bool
+    deletes: bool
+
+
+class MediumRetimed(NamedTuple):
+    """A medium has another event time, `start_ms` for its first frame."""
+
+    manifest: MediaManifest
+    start_ms: int
+
+
+class MediumRenamed(NamedTuple):
+    """A medium is of another source, and how that is written."""
+
+    manifest: MediaManifest
+    source: str
+    source_name: str
+
+
+Change = MediumForgotten | MediumRetimed | MediumRenamed
+"""What plug-ins get through their hook `changed`."""
 
 
 class MendingPorts(Protocol):

@@ -48,6 +48,11 @@ class SecretStr:
         return f"SecretStr('{self}')"
 
 
+def without_passwords(text: str) -> str:
+    """Return a text with `***` in place of the passwords in its URLs."""
+    return re.sub(r"(://[^/@:]*:)[^/@]*@", r"\1***@", text)
+
+
 class _Field:
     def __init__(
         self, default: Any, description: str, check: Callable[[Any], Any] | None, bounds: dict[str, Any]
@@ -139,9 +144,7 @@ class SettingsPart:
         raise AttributeError(f"{name}: settings do not change")
 
 
-@cache
-def _types(owner: type) -> dict[str, Any]:
-    return get_type_hints(owner)
+_types = cache(get_type_hints)
 
 
 def _converted(kind: Any, value: object) -> object:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -20,7 +19,7 @@ from frametally.keys import USUAL_TOPIC
 from frametally.plugins import hooks
 from frametally.settings.consumer import ConsumerSettings
 from frametally.settings.counting import CountingSettings
-from frametally.settings.fields import Field, SecretStr, SettingRefused
+from frametally.settings.fields import Field, SecretStr, SettingRefused, without_passwords
 from frametally.settings.mail import MailSettings
 from frametally.settings.other_names import by_other_names
 from frametally.settings.plugin_settings import PluginSettings
@@ -33,7 +32,6 @@ ENV_PREFIX = "FRAMETALLY_"
 _DATA_DIR = f"{ENV_PREFIX}DATA_DIR"
 EMPTY_SAYS_NONE = (f"{ENV_PREFIX}LIVE_ALLOW",)
 """Variables of which an empty one is a value of its own; of the others it is as if it were not set."""
-_PASSWORD_IN_URL = re.compile(r"(://[^/@:]*:)[^/@]*@")
 
 GONE = (
     *("WEB_MAX_VALUES", "WEB_MAX_EVIDENCE_FRAMES", "WEB_MAX_PAGE_FRAMES", "WEB_MAX_SPAN_DAYS"),
@@ -260,7 +258,7 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
         by_other = name in other_names and overrides.get(name) is None
         variable = other_names[name].variable if by_other else f"{ENV_PREFIX}{name.upper()}"
         is_secret = Settings.model_fields[name].annotation is SecretStr
-        value = "***" if is_secret else _PASSWORD_IN_URL.sub(r"\1***@", str(error.value))
+        value = "***" if is_secret else without_passwords(str(error.value))
         raise Misconfigured(f"{variable}={value}: {error.message}") from error
     if settings.topic == settings.results_topic:
         raise Misconfigured(

@@ -13,7 +13,7 @@ def known_timezone(name: str) -> str:
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name!r} is not an IANA time zone; write it like Europe/Berlin") from error
+        raise ValueError(f"{name[:80]!r} is not an IANA time zone; write it like Europe/Berlin") from error
     return name
 
 

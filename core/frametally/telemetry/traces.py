@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from frametally.errors import Misconfigured
 from frametally.telemetry.sending import Poster
@@ -29,22 +29,12 @@ class _Ids(NamedTuple):
     root: int
 
 
-class _Provider(Protocol):
-    """What makes spans."""
-
-    def span(self, ids: _Ids, name: str, began_ns: int, key: str, *, is_root: bool) -> None:
-        """Send a span that ends now."""
-
-    def flush(self, within_s: float) -> None:
-        """Send the waiting spans, but not for longer than that."""
-
-
 class Traces:
     """Those of this process; its threads share them."""
 
     def __init__(self) -> None:
         """Trace nothing."""
-        self._provider: _Provider | None = None
+        self._provider: Any = None
         self._asked: tuple[str, float] = ("", 0.0)
         self._lock = threading.Lock()
 
@@ -108,7 +98,7 @@ def _ratio() -> float:
     return ratio
 
 
-def _open(url: str) -> _Provider:
+def _open(url: str) -> Any:
     sender = Poster(url, {"Content-Type": "application/x-protobuf"})
     try:
         from opentelemetry import trace

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from operator import attrgetter, itemgetter
 from typing import NamedTuple
 
 from frametally_hadoop.job.following import Track, TrackedBox, by_strength
@@ -16,6 +17,7 @@ _BORDER_PART = 0.02
 _VELOCITY_SIGHTINGS = 10
 _MOVED_HEIGHTS = 0.5
 _LEAST_FOR_FIXED_MS = 2000
+_time_of, _frame_time = attrgetter("time_ms"), itemgetter(0)
 
 
 def stitch(tracks: Sequence[Track], gap_ms: int) -> list[Track]:
@@ -288,11 +290,3 @@ def _off2(box: TrackedBox, x: float, y: float, height: int) -> float:
     """Return how far a box's centre is off a place, both twice as large, in heights squared."""
     off_x, off_y = 2 * box.left + box.width - x, 2 * box.top + box.height - y
     return (off_x * off_x + off_y * off_y) / (4 * height * height)
-
-
-def _time_of(box: TrackedBox) -> int:
-    return box.time_ms
-
-
-def _frame_time(frame: tuple[int, list[TrackedBox]]) -> int:
-    return frame[0]

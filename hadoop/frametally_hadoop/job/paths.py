@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from math import inf
+from operator import itemgetter
 from typing import Literal, NamedTuple
 
 from frametally.rules.path_columns import UNSEEN_MS, Began, Ended, foot_point
@@ -138,14 +139,14 @@ class TrackEdges(NamedTuple):
 
     def began(self, first: TrackedBox) -> Began:
         """Return how a track began whose first box this is."""
-        index = bisect_right(self.stretches, first.time_ms, key=_start_of) - 1
+        index = bisect_right(self.stretches, first.time_ms, key=itemgetter(0)) - 1
         start_ms = self.stretches[index][0]
         is_gap = index > 0 and start_ms - self.stretches[index - 1][1] <= MARGIN_MS
         return self._edge(first, first.time_ms - start_ms, is_gap=is_gap) or "found"
 
     def ended(self, last: TrackedBox) -> Ended:
         """Return how a track ended whose last box this is."""
-        index = bisect_right(self.stretches, last.time_ms, key=_start_of) - 1
+        index = bisect_right(self.stretches, last.time_ms, key=itemgetter(0)) - 1
         end_ms = self.stretches[index][1]
         is_gap = index + 1 < len(self.stretches) and self.stretches[index + 1][0] - end_ms <= MARGIN_MS
         return self._edge(last, end_ms - last.time_ms, is_gap=is_gap) or "lost"
@@ -159,7 +160,3 @@ class TrackEdges(NamedTuple):
         if off_ms <= self.gap_ms:
             return "gap" if is_gap else "footage"
         return None
-
-
-def _start_of(stretch: tuple[int, int]) -> int:
-    return stretch[0]

@@ -16,8 +16,7 @@ import msgspec
 
 from frametally import keys
 from frametally.books.quality_reports import QualityCheck, QualityReport, SetAside
-from frametally.media.overlapping import overlap_reports
-from frametally.media.time_jumps import time_jumps, told_time_jumps
+from frametally.media.overlapping import overlap_reports, time_jumps, told_time_jumps
 from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally_hadoop.planning.plan import DayPlan

@@ -29,6 +29,7 @@ from frametally_live.discovery.onvif_device import NO_FACTS, DeviceFacts, OnvifD
 from frametally_live.discovery.probe import ProbeMatch, probe
 from frametally_live.feed_records import Feed
 from frametally_live.settings import LiveSettings
+from frametally_web.requests.answers import answer_of
 
 _LOG = logging.getLogger("frametally_web")
 _ASK_S = 12.0
@@ -68,14 +69,12 @@ def search_cameras(
         name = match.name or facts.model or match.model or match.host
         source = name if keys.slug(name) not in slugs else f"{name} {match.host}"
         slugs.add(keys.slug(source))
-        offer = OfferedCamera(
-            host=match.host,
+        offer = answer_of(
+            OfferedCamera,
+            (match, facts),
             name=name,
             source=source,
-            maker=facts.maker,
             model=facts.model or match.model,
-            streams=facts.streams,
-            snapshot=facts.snapshot,
             cameras=[camera.name for camera in by_host.get(match.host, [])],
             problem=_problem(match.host, failure, with_settings) if failure is not None else None,
         )

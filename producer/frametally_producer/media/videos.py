@@ -18,7 +18,7 @@ from frametally import keys
 from frametally.errors import Poison
 from frametally.files.names import as_text
 from frametally.media.manifests import media_of, weaker
-from frametally.media.time_jumps import time_jumps, told_time_jumps
+from frametally.media.overlapping import time_jumps, told_time_jumps
 from frametally.ports.object_store import ObjectStore
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, MediaManifest

@@ -19,8 +19,7 @@ from frametally.media.sources import KnownSources, composed
 from frametally.packs.pack_keys import MINUTE_MS
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
-from frametally.process.backfill import Standing
-from frametally.process.reports import Progress, Skipped
+from frametally.process.reports import Progress, Skipped, Standing
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import FrameAnnouncement, MediaManifest
 from frametally.settings.data_folder import store_folder

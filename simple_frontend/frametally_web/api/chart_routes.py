@@ -10,7 +10,7 @@ from frametally.ports.merging import add_week_hours
 from frametally.rules.objects import why_unknown
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
-from frametally_web.books.handlers import Handlers
+from frametally_web.books.reader import Handlers
 from frametally_web.charts import answers as chart_answers
 from frametally_web.charts import counts, scope, summary
 from frametally_web.charts.measures import mean, of_span, seconds

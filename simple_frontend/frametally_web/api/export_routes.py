@@ -6,7 +6,7 @@ import os
 
 from flask import Response
 
-from frametally_web.books.handlers import Handlers
+from frametally_web.books.reader import Handlers
 from frametally_web.charts.seconds import index_by_second
 from frametally_web.exports.table_file import FORMATS, chunks_of, export
 from frametally_web.requests.endpoints import Routes

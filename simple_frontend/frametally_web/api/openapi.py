@@ -29,6 +29,7 @@ _REFERENCE = "#/components/schemas/{name}"
 _WITHOUT_CONTENT = {204, 304}
 _EXAMPLES = Path(__file__).parent / "examples.json"
 _FIELDS_OF = re.compile(r"(?:other )?fields are those of `(\w+)`|see `(\w+)`")
+_NAMES_RECORD = re.compile(r"; its other fields are those of `\w+`")
 
 TAGS = (
     ("Catalogue", "The available models, labels and sources."),
@@ -223,7 +224,7 @@ def _describe_fields(
         text = inspect.cleandoc(schema.get("description", ""))
         for record in _FIELDS_OF.findall(text):
             meanings[name] = {**meanings.get(record[0] or record[1], {}), **meanings[name]}
-        schema["description"] = text.partition("\n\nAttributes:")[0]
+        schema["description"] = _NAMES_RECORD.sub("", text.partition("\n\nAttributes:")[0])
         for field, of_field in schema.get("properties", {}).items():
             words = meanings[name].get(field) or _COMMON.get(field)
             if words:

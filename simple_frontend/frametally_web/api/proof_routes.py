@@ -13,7 +13,7 @@ from frametally.keys import check_image_key
 from frametally.ports.object_store import ObjectMissing
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import visitor
-from frametally_web.books.handlers import Handlers
+from frametally_web.books.reader import Handlers
 from frametally_web.charts import scope
 from frametally_web.charts.narrowing import narrowed
 from frametally_web.charts.scope import check_names

@@ -101,13 +101,10 @@ class DeadLetters(Answer, frozen=True, kw_only=True):
 
 
 class DeadLetterFrame(Answer, frozen=True, kw_only=True):
-    """A frame that could not be analysed.
+    """A frame that could not be analysed; its other fields are those of `DeadLetterCause`.
 
     Attributes:
         id: Its name in `frametally dead-letters`.
-        cause: Why, as a word.
-        reason: Why, as a sentence.
-        remedy: The remedy.
         command: The command that settles it after that.
         source: Slug; null where its message does not tell.
         captured_at_ms: Event time; null likewise.

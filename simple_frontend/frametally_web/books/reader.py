@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 from frametally.books.figures import LastReading
@@ -359,3 +360,12 @@ def _caught(read: Callable[[], _ReadT]) -> tuple[_ReadT, None] | tuple[None, Fra
 
 def _still_read(detail: str) -> Problem:
     return Problem(503, detail, remedy="Try again in a few seconds.")
+
+
+@dataclass(frozen=True)
+class Handlers:
+    """The handlers of one application, over its ports and the data read in the background."""
+
+    settings: Settings
+    ports: DashboardPorts
+    books: BooksReader

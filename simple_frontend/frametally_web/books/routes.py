@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
 import re
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import get_args
 
 from frametally import keys
@@ -20,12 +22,13 @@ from frametally.records import Cause, DeadLetter, Run
 from frametally.segments.contents import read_segment
 from frametally.segments.dead_letters import REASONS, REMEDIES, mending_command
 from frametally_web.books import answers
-from frametally_web.books.handlers import Handlers
+from frametally_web.books.reader import Handlers
 from frametally_web.charts import scope
 from frametally_web.proof.picture_links import image_url
+from frametally_web.requests.answers import answer_of
 from frametally_web.requests.endpoints import Routes
-from frametally_web.requests.parameters import Args, choice, page_limit
-from frametally_web.requests.problems import without_folders
+from frametally_web.requests.parameters import Args, Parameter, choice, page_limit, read_one, shown
+from frametally_web.requests.problems import bad_parameter, without_folders
 from frametally_web.requests.query import MAX_PAGE_FRAMES, MODEL
 
 _log = logging.getLogger(__name__)
@@ -37,30 +40,46 @@ _LETTERS = page_limit(24, MAX_PAGE_FRAMES, "Maximum number in the answer")
 _CAUSE = choice("cause", "Only those with this cause; default: all.", ("", *get_args(Cause)), "checksum")
 
 
+def _read_day(args: Args, name: str) -> str | None:
+    day = read_one(args, name)
+    if day is None:
+        return None
+    with suppress(ValueError):
+        if datetime.date.fromisoformat(day).isoformat() == day:
+            return day
+    raise bad_parameter(name, f"{shown(day)!r} is not a day.", remedy=f"Give a UTC day, such as {_A_DAY}.")
+
+
+_A_DAY = "2024-05-01"
+_DAY = Parameter(
+    name="day",
+    description="Only runs of this UTC day; default: all.",
+    schema={"type": "string", "format": "date"},
+    parse=_read_day,
+    example=_A_DAY,
+)
+
+
 class BookRoutes(Handlers):
     """The handlers, over the ports and the data read in the background."""
 
-    @BOOKS.route("GET runs", "List the latest runs with their quality reports.", MODEL, _RUNS)
+    @BOOKS.route("GET runs", "List the latest runs with their quality reports.", MODEL, _DAY, _RUNS)
     def runs(self, args: Args) -> answers.Runs:
         """List the runs of a model that queries read, the newest day first."""
-        limit = _RUNS.read(args)
+        limit, day = _RUNS.read(args), _DAY.read(args)
         chosen = scope.choose_model(self.ports.index, MODEL.read(args))
         if chosen is None:
             return answers.Runs(model=None, runs=[], runs_left_out=0)
-        runs = [run for run in self.ports.index.current_runs() if run.model == chosen.model]
+        runs = [
+            run
+            for run in self.ports.index.current_runs()
+            if run.model == chosen.model and day in (None, run.day)
+        ]
         runs.sort(key=lambda run: (run.day, run.interval_s), reverse=True)
         return answers.Runs(
             model=chosen.model,
             runs=[
-                answers.RunReport(
-                    run_id=run.run_id,
-                    day=run.day,
-                    interval_s=run.interval_s,
-                    params=run.params,
-                    frames=run.frames,
-                    duplicates_dropped=run.duplicates_dropped,
-                    quality=_quality(self.ports.store, run),
-                )
+                answer_of(answers.RunReport, (run,), quality=_quality(self.ports.store, run))
                 for run in runs[:limit]
             ],
             runs_left_out=max(0, len(runs) - limit),
@@ -114,41 +133,18 @@ def answer_books(reading: LastReading) -> answers.Books:
     status = reading.status
     newest = [line.newest_captured_at_ms for line in status.sources if line.newest_captured_at_ms is not None]
     until = [line.footage_until_ms for line in status.sources if line.footage_until_ms is not None]
-    return answers.Books(
-        as_of_ms=reading.as_of_ms,
-        model=status.model,
+    return answer_of(
+        answers.Books,
+        (reading, status, status.pace),
         state=WORDS[status.exit_code],
         newest_captured_at_ms=max(newest, default=None),
         footage_until_ms=max(until, default=None),
-        counted_at_ms=status.counted_at_ms,
-        newest_segment_at_ms=status.pace.newest_segment_at_ms,
         sources=[
-            answers.SourceBooks(
-                source=line.source,
-                name=line.source_name,
-                expected=line.expected,
-                announced=line.announced,
-                detected=line.detected,
-                dead_lettered=line.dead_lettered,
-                forgotten=line.forgotten,
-                overlapped=line.overlapped,
-                counted=line.counted,
-                indexed=line.indexed,
-                producing=line.producing,
-                timed_by_file=line.file_time,
-                newest_captured_at_ms=line.newest_captured_at_ms,
-                footage_until_ms=line.footage_until_ms,
-                counted_until_ms=line.counted_until_ms,
-            )
+            answer_of(answers.SourceBooks, (line,), name=line.source_name, timed_by_file=line.file_time)
             for line in status.sources
         ],
-        stages=[
-            answers.StageBooks(stage=stage.stage, frames_behind=stage.frames_behind, command=stage.command)
-            for stage in status.stages
-        ],
+        stages=[answer_of(answers.StageBooks, (stage,)) for stage in status.stages],
         log=answers.LogBooks(messages=status.log_messages, committed=status.log_committed),
-        frames_per_s=status.pace.frames_per_s,
-        eta_s=status.pace.eta_s,
         lost_messages=sum(loss.messages for loss in status.lost),
         dead_letters=[
             answers.DeadLetters(
@@ -160,8 +156,6 @@ def answer_books(reading: LastReading) -> answers.Books:
             )
             for cause, frames in status.dead_letters.items()
         ],
-        behind=status.behind,
-        broken=status.broken,
     )
 
 
@@ -173,14 +167,11 @@ def _quality(store: ObjectStore, run: Run) -> answers.Quality | None:
         return None
     if report is None:
         return None
-    return answers.Quality(
+    return answer_of(
+        answers.Quality,
+        (report,),
         passed=not report.failed,
-        detections=report.detections,
-        lines_dead=report.lines_dead,
-        checks=[
-            answers.Check(name=check.name, passed=check.passed, count=check.count, details=check.details)
-            for check in report.checks
-        ],
+        checks=[answer_of(answers.Check, (check,)) for check in report.checks],
     )
 
 
@@ -200,14 +191,14 @@ def _letters_in(store: ObjectStore, segment: str) -> dict[int, DeadLetter]:
 def _frame(dead: DeadFrame, letter: DeadLetter | None) -> answers.DeadLetterFrame:
     letter_id = keys.dead_letter_id(dead.segment, dead.offset)
     path = letter.image_path if letter else None
-    return answers.DeadLetterFrame(
+    return answer_of(
+        answers.DeadLetterFrame,
+        (dead,),
         id=letter_id,
-        cause=dead.cause,
         reason=_reason(letter, dead.cause),
         remedy=REMEDIES.get(dead.cause, ""),
         command=mending_command(letter_id, dead.cause),
         source=dead.source or None,
-        captured_at_ms=dead.captured_at_ms,
         image_path=path,
         image_url=image_url(path) if path else None,
     )

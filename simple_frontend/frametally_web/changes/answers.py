@@ -25,7 +25,6 @@ class ChangedDay(Answer, frozen=True, kw_only=True):
     """A source's frames and detections on a local day, before a change and after it.
 
     Attributes:
-        source: Slug of the source.
         name: How it is written.
         day: The local day, `YYYY-MM-DD`.
         frames_before: Frames that count now.
@@ -65,7 +64,6 @@ class ChangedCounts(Answer, frozen=True, kw_only=True):
     """The counts that a change of footage changes.
 
     Attributes:
-        source: Slug of the source.
         from_ms: Event time at which they begin.
         to_ms: Event time before which they end.
     """
@@ -133,7 +131,6 @@ class SourceFootage(Answer, frozen=True, kw_only=True):
     """`/api/footage`: the footage of a source.
 
     Attributes:
-        source: Slug of the source.
         name: How it is written.
         frames: Frames announced, of all recordings.
         from_ms: Event time of the first frame; null before there is one.

@@ -31,6 +31,7 @@ from frametally_web.changes.answers import (
 )
 from frametally_web.changes.desk import ChangeOutcome, ChangeSteps
 from frametally_web.changes.routes import ChangeHandlers, check_changes, plural, refusals
+from frametally_web.requests.answers import answer_of
 from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes, answer_with
@@ -52,7 +53,6 @@ class FootageWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         what: `forget` takes it out of the counts, `retime` corrects when it was filmed, `rename` its source.
-        source: Slug of the source.
         medium: Only this recording, by its `id`; null: all footage of the source.
         from_ms: Event time from which on frames are forgotten; null: from the first.
         to_ms: Event time before which they are; null: to the last.
@@ -145,14 +145,11 @@ class FootageRoutes(ChangeHandlers):
         ]
         name_of = self.books.media().name
         rows = [
-            ChangedDay(
-                source=preview.source,
+            answer_of(
+                ChangedDay,
+                (preview,),
                 name=change.source_name if preview.source == change.source else name_of(preview.source),
                 day=preview.day.isoformat(),
-                frames_before=preview.frames_before,
-                frames_after=preview.frames_after,
-                detections_before=preview.detections_before,
-                detections_after=preview.detections_after,
             )
             for preview in days or ()
         ]

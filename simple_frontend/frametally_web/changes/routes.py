@@ -18,7 +18,7 @@ from frametally.process.reports import NoProgress
 from frametally.records import Cause
 from frametally.segments.dead_letters import Entry, check_mended, drop, read_entries, replay
 from frametally_web.access.visitors import remedy_for
-from frametally_web.books.handlers import Handlers
+from frametally_web.books.reader import Handlers
 from frametally_web.changes.answers import ChangePlan, ChangesNow, ChangeState
 from frametally_web.changes.desk import ChangeDesk, ChangeOutcome, ChangeSteps, left_alone
 from frametally_web.requests.body import Sent

@@ -24,7 +24,6 @@ class TimezoneWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The time zone that a source is to have.
 
     Attributes:
-        source: Slug of the source.
         timezone: IANA name of the zone, such as `Europe/Berlin`; empty: the source has none any more.
     """
 

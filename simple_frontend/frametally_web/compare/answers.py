@@ -25,9 +25,6 @@ class BarDifference(Answer, frozen=True, kw_only=True):
 
     Attributes:
         source: Slug; null where the sources of a side are compared together.
-        label: Class name.
-        start_ms: Start of the interval.
-        end_ms: Its end, exclusive.
         value: Of the metric.
         frames: Frames analysed.
         other_start_ms: Start of the interval beside it.

@@ -17,6 +17,7 @@ from frametally_web.charts.measures import Chart, all_together, metric_of
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.charts.scope import choose_model
 from frametally_web.compare import answers
+from frametally_web.requests.answers import answer_of
 from frametally_web.requests.query import ChartQuery, Metric
 
 _Bar = tuple[str | None, int]
@@ -68,14 +69,10 @@ def find_differences(
     labels = [
         _label(label, a, b, common_bars) for label in sorted({label for _, label in (*a.counts, *b.counts)})
     ]
-    return answers.Differences(
-        model=counts.model,
+    return answer_of(
+        answers.Differences,
+        (counts,),
         base_interval_s=own_chart.base_interval_s or None,
-        interval_s=counts.interval_s,
-        timezone=counts.timezone,
-        metric=counts.metric,
-        from_ms=counts.from_ms,
-        to_ms=counts.to_ms,
         other_name=side.name,
         other_model=side.query.selection.model,
         other_base_interval_s=other_chart.base_interval_s or None,

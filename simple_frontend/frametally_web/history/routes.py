@@ -11,12 +11,12 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections
 from frametally.rules.times import DAY_MS
 from frametally_web.access.visitors import visitor
-from frametally_web.books.handlers import Handlers
+from frametally_web.books.reader import Handlers
 from frametally_web.charts import scope
 from frametally_web.charts.scope import check_names
 from frametally_web.history import answers
 from frametally_web.proof.picture_links import image_url
-from frametally_web.requests.answers import nothing
+from frametally_web.requests.answers import answer_of, nothing
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import Args, page_limit
 from frametally_web.requests.problems import Problem
@@ -87,39 +87,27 @@ class HistoryRoutes(Handlers):
         def change(entry_change: HistoryChange) -> answers.NumberChange:
             entry = entry_change.entry
             texts = reason_words(entry_change, name_of, selection.zone.tzinfo)
-            return answers.NumberChange(
-                day=entry_change.day,
-                run_id=entry.run_id,
-                runs=entry.runs,
-                counted_at_ms=entry_change.counted_at_ms,
+            return answer_of(
+                answers.NumberChange,
+                (entry_change, entry),
                 version=entry.version or None,
-                params=entry.params,
-                settings=entry_change.settings,
                 reasons=[_reason(*pair) for pair in zip(entry_change.reasons, texts, strict=True)],
                 detections_before=entry_change.before,
                 detections_after=entry_change.after,
-                frames_before=entry_change.frames_before,
-                frames_after=entry_change.frames_after,
                 frames_came=sum(entry_change.frames_came.values()),
                 frames_gone=sum(entry_change.frames_gone.values()),
-                from_ms=entry_change.from_ms,
-                to_ms=entry_change.to_ms,
                 came=[_frame(ports.store, frame, image_url) for frame in entry_change.added],
                 gone=[_frame(ports.store, frame, image_url) for frame in entry_change.removed],
                 note=None if entry_change.has_parts else NO_PARTS,
             )
 
-        return answers.NumberHistory(
+        return answer_of(
+            answers.NumberHistory,
+            (history,),
             model=choice.model,
             base_interval_s=base_s,
             timezone=selection.zone.name,
-            from_ms=history.from_ms,
-            to_ms=history.to_ms,
-            detections=history.detections,
-            frames=history.frames,
             changes=[change(entry_change) for entry_change in history.changes],
-            other_runs=history.other_runs,
-            unknown_days=history.unknown_days,
             other_models=[
                 answers.OtherModel(model=model, detections=detections)
                 for model, detections in history.other_models.items()
@@ -128,13 +116,12 @@ class HistoryRoutes(Handlers):
 
 
 def _reason(reason: HistoryReason, text: str) -> answers.ChangeReason:
-    return answers.ChangeReason(
-        kind=reason.kind,
+    return answer_of(
+        answers.ChangeReason,
+        (reason,),
         text=text,
         source=reason.source or None,
         name=reason.name or None,
-        from_ms=reason.from_ms,
-        to_ms=reason.to_ms,
         setting=reason.setting or None,
         before=reason.before or None,
         after=reason.after or None,
@@ -145,9 +132,6 @@ def _frame(
     store: ObjectStore, frame: FrameDetections, image_url: Callable[[str], str]
 ) -> answers.ChangedFrame:
     is_there = store.head(frame.image_path) is not None
-    return answers.ChangedFrame(
-        source=frame.source,
-        captured_at_ms=frame.captured_at_ms,
-        image_path=frame.image_path,
-        image_url=image_url(frame.image_path) if is_there else None,
+    return answer_of(
+        answers.ChangedFrame, (frame,), image_url=image_url(frame.image_path) if is_there else None
     )

@@ -22,10 +22,6 @@ class EvidenceFrame(Answer, frozen=True, kw_only=True):
     Attributes:
         label: The label that it is evidence of.
         count: Boxes of the label that were counted in it.
-        source: Slug.
-        captured_at_ms: Event time.
-        image_path: Key of the frame.
-        image_url: Where this server has the JPEG.
         time_source: Where its event time came from; null where `note` says that the boxes are missing.
         width_px: Width of the frame that the boxes refer to; null likewise.
         height_px: Height of it; null likewise.
@@ -61,10 +57,6 @@ class FrameBoxes(Answer, frozen=True, kw_only=True):
     """A frame with the boxes that were counted in it.
 
     Attributes:
-        source: Slug.
-        captured_at_ms: Event time.
-        image_path: Key of the frame.
-        image_url: Where this server has the JPEG.
         time_source: Where its event time came from.
         width_px: Width of the frame that the boxes refer to.
         height_px: Height of it.
@@ -142,7 +134,6 @@ class FootageGap(Answer, frozen=True, kw_only=True):
 
     Attributes:
         model: The model of the counts; null before there is any data.
-        source: Slug.
         from_ms: End of the last counted interval before it; null where there is none.
         to_ms: Start of the first counted interval after it; null where there is none.
         before: The last frame before it; null where there is none, or the store has it no more.
@@ -173,8 +164,6 @@ class CountedObject(Answer, frozen=True, kw_only=True):
 
     Attributes:
         id: Of its track.
-        source: Slug.
-        label: Class name.
         first_seen_ms: Event time of its first box of its label.
         last_seen_ms: Event time of its last box in the hour of the first one.
         boxes: Its boxes, of whatever label.

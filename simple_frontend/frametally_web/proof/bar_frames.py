@@ -94,7 +94,7 @@ class BarFrames:
 
     def behind(self, after: Place | None) -> Iterator[tuple[Place, ProvedFrame | None]]:
         """Yield the frames behind a place (None: all), by time, then path; None: enough for one page."""
-        start_ms = self._interval_of(after[0]) if after else self._bar.from_ms
+        start_ms = after[0] - after[0] % (self._bar.base_interval_s * 1000) if after else self._bar.from_ms
         for number, (from_ms, to_ms) in enumerate(self._intervals(start_ms, self._bar.to_ms)):
             if self._is_enough(number):
                 yield (from_ms, ""), None  # before any path
@@ -160,9 +160,6 @@ class BarFrames:
             yield from ((_place(frame), frame) for frame in heapq.merge(*of_sources, key=_place))
         except ObjectMissing as error:
             raise Retryable(f"{error}; the ledger is being updated from the store") from error
-
-    def _interval_of(self, at_ms: int) -> int:
-        return at_ms - at_ms % (self._bar.base_interval_s * 1000)
 
     def _is_enough(self, number: int) -> bool:
         """Return whether a page ends with what has been found: half of the request's time is gone."""

@@ -17,7 +17,7 @@ from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import BarFrames, Place, take
 from frametally_web.proof.evidence_frames import frame_boxes
 from frametally_web.proof.sums import Bar, find_bar, peak_of, sum_before
-from frametally_web.requests.answers import nothing
+from frametally_web.requests.answers import answer_of, nothing
 from frametally_web.requests.parameters import write_cursor
 from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import Selection
@@ -76,13 +76,9 @@ def find_frames(
     if cursor is None and start == "peak":
         cursor = _before_peak(ports, bar, bar_frames, empty=empty)
     page = _read_page(bar, bar_frames, limit, cursor)
-    return answers.Frames(
-        model=bar.model,
-        base_interval_s=bar.base_interval_s,
-        from_ms=bar.from_ms,
-        to_ms=bar.to_ms,
-        detections=bar.detections,
-        frames_analysed=bar.frames_analysed,
+    return answer_of(
+        answers.Frames,
+        (bar,),
         frames=_counted_frames(page),
         position=page.first.position,
         previous=write_cursor(page.first._replace(backward=True)) if page.has_previous else None,

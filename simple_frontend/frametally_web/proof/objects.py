@@ -17,7 +17,7 @@ from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import Place, take
 from frametally_web.proof.picture_links import image_url
 from frametally_web.proof.sums import Bar, days_with_boxes, find_bar
-from frametally_web.requests.answers import nothing
+from frametally_web.requests.answers import answer_of, nothing
 from frametally_web.requests.parameters import write_cursor
 from frametally_web.requests.query import Selection
 
@@ -54,13 +54,9 @@ def find_objects(
     part = take(_tracks(ports, bar, cursor[:-1] if cursor else None), limit)
     before = cursor.running_total if cursor else 0
     total = before + len(part.entries)
-    return answers.Objects(
-        model=bar.model,
-        base_interval_s=bar.base_interval_s,
-        from_ms=bar.from_ms,
-        to_ms=bar.to_ms,
-        objects=bar.objects,
-        objects_missing=bar.objects_missing,
+    return answer_of(
+        answers.Objects,
+        (bar,),
         tracks=[_object(track, number) for number, (_, track) in enumerate(part.entries, before + 1)],
         next=write_cursor((*part.stopped_at, total)) if part.stopped_at else None,
         note=None if part.stopped_at or bar.objects in (total, None) else _differs(total, bar),
@@ -122,13 +118,10 @@ def _object(track: Track, running_total: int) -> answers.CountedObject:
             box=answers.Box(label=track.label, confidence=sighted.confidence, box=sighted.box),
         )
 
-    return answers.CountedObject(
-        id=track.id,
+    return answer_of(
+        answers.CountedObject,
+        (track,),
         source=source_of(track.source),
-        label=track.label,
-        first_seen_ms=track.first_seen_ms,
-        last_seen_ms=track.last_seen_ms,
-        boxes=track.boxes,
         running_total=running_total,
         first=sighting(track.first),
         best=sighting(track.best),

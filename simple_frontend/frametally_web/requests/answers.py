@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from types import NoneType
 from typing import Any, TypeVar, get_origin
@@ -19,6 +20,16 @@ AnswerT = TypeVar("AnswerT", bound=Answer)
 def nothing(form: type[AnswerT], **fields: Any) -> AnswerT:
     """Return an answer about nothing: beside `fields`, lists are empty, whole numbers 0, all else null."""
     return form(**{name: make() for name, make in _makers(form)} | fields)
+
+
+def answer_of(kind: type[AnswerT], sources: Sequence[object], /, **own: Any) -> AnswerT:
+    """Return an answer of `own` fields, and of fields of the same names from the first of `sources`."""
+    values = {
+        name: next(getattr(source, name) for source in sources if hasattr(source, name))
+        for name in kind.__struct_fields__
+        if name not in own
+    }
+    return kind(**values, **own)
 
 
 @cache  # each chart begins with such an answer, and msgspec evaluates the annotations at each call

@@ -203,19 +203,6 @@ def write_cursor(cursor: tuple[object, ...]) -> str:
     return base64.urlsafe_b64encode(msgspec.json.encode(cursor)).decode()
 
 
-def _read_before(args: Args, name: str) -> int:
-    value = read_one(args, name)
-    if value is None:
-        return 0
-    if not (value.isascii() and value.isdecimal() and 0 < len(value) <= 18):
-        raise bad_parameter(
-            name,
-            f"{shown(value)} is not the position of a page.",
-            remedy="Use `next` from the previous page.",
-        )
-    return int(value)
-
-
 def check_known(args: Iterable[str], known_names: Collection[str]) -> None:
     """Refuse parameters that the route does not have: a misspelt filter must not widen the answer.
 
@@ -290,11 +277,17 @@ def shown(value: str) -> str:
 CURSOR = text(
     "cursor", "`next` from the previous page; default: the first page.", "", text_schema(MAX_CURSOR_CHARS)
 )
-BEFORE = Parameter(
-    name="before",
-    description="`next` from the previous page.",
-    schema={"type": "integer", "minimum": 1},
-    parse=_read_before,
-    example="51",
+_BEFORE = whole_number(
+    "before",
+    "`next` from the previous page.",
+    "51",
+    remedy="Use `next` from the previous page.",
+    least=0,
+    most=10**18,
+    most_digits=18,
+)
+BEFORE = cast(
+    Parameter[int],
+    _BEFORE.but(schema={"type": "integer", "minimum": 1}, parse=lambda args, _: _BEFORE.read(args) or 0),
 )
 """The number at which a page begins, newest first; 0: the newest."""

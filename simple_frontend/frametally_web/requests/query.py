@@ -12,6 +12,7 @@ from frametally.plugins import plugins
 from frametally.rules.times import DAY_S, event_bound_ms, iso_moment_ms
 from frametally.rules.week_parts import WeekParts, parts_of_week, shift
 from frametally.settings.loading import Settings
+from frametally.settings.producer import known_timezone
 from frametally_web.requests.parameters import (
     MAX_VALUES,
     MOMENT,
@@ -357,8 +358,8 @@ def read_zone(args: Args, settings: Settings) -> Zone:
     if name == "UTC":
         return Zone(name, datetime.UTC)
     try:
-        return Zone(name, zoneinfo.ZoneInfo(name))
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        return Zone(name, zoneinfo.ZoneInfo(known_timezone(name)))
+    except ValueError as error:
         raise bad_parameter(
             "timezone",
             f"timezone={shown(name)!r} is not an IANA time zone.",

@@ -14,7 +14,6 @@ class SourceDrawing(Answer, frozen=True, kw_only=True):
     """`/api/sources/{source}/drawing`: the drawing of a source, for all times.
 
     Attributes:
-        source: Slug of the source.
         source_name: The source as its owner wrote it.
         revision: The value for `If-Match`, in quotes; 0 if nothing was ever drawn.
         width_px: Width of the source's newest stored picture; null if none is stored.
@@ -65,7 +64,6 @@ class ShownPath(Answer, frozen=True, kw_only=True):
 
     Attributes:
         id: Of its first track.
-        label: Class name.
         began: How it began: `border` of the picture, `found` within it, `gap` or `footage` where the footage
             begins, `hour`: it goes on from before this range.
         ended: How it ended: `border`, `lost` within the picture, `gap` or `footage`, `hour`: it goes on.

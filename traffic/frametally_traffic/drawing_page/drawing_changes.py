@@ -22,6 +22,7 @@ from frametally_traffic.drawings.revisions import change_drawing, drawn_sources,
 from frametally_traffic.records import FEWEST_REFERENCES, Drawing, DrawnCalibration
 from frametally_web.access.visitors import visitor
 from frametally_web.charts.media_times import MediaTimes
+from frametally_web.requests.answers import answer_of
 from frametally_web.requests.problems import Problem, as_sentence
 
 _MOST_LOOKS = 10
@@ -178,15 +179,13 @@ def _revision_in(if_match: str | None) -> int:
 
 def _drawing_answer(store: ObjectStore, source: DrawnSource, drawing: Drawing) -> SourceDrawing:
     width_px, height_px = source.size_px(store) or (None, None)
-    return SourceDrawing(
+    return answer_of(
+        SourceDrawing,
+        (drawing,),
         source=source.slug,
         source_name=source.name,
-        revision=drawing.revision,
         width_px=width_px,
         height_px=height_px,
-        lines=drawing.lines,
-        zones=drawing.zones,
-        calibrations=drawing.calibrations,
     )
 
 

@@ -25,8 +25,6 @@ class FlowBar(Answer, frozen=True, kw_only=True, gc=False):
     """An interval with footage. Intervals without footage are not listed.
 
     Attributes:
-        start_ms: Start of the interval.
-        end_ms: Its end, exclusive.
         frames: Frames analysed.
         covered_ms: Milliseconds with footage; null where that was not noted.
         is_measured: Whether objects were followed in all of it; where not, they are not counted.
@@ -79,7 +77,6 @@ class CountedLine(Answer, frozen=True, kw_only=True):
     """A line that holds in some of the range.
 
     Attributes:
-        name: Its name.
         to_right: Name of a crossing from the left hand to the right hand of a person who walks along it.
         to_left: Name of a crossing the other way.
         inward: Of a leg, the direction into the junction; null: not a leg.
@@ -107,9 +104,7 @@ class CrossingBucket(Answer, frozen=True, kw_only=True, gc=False):
     """Crossings of one line by one label in one interval.
 
     Attributes:
-        start_ms: Start of the interval.
         line: Name of the line.
-        label: Class name.
         to_right: Crossings in that direction.
         to_left: Likewise.
         not_measured: Crossings with too few frames to count them.
@@ -218,9 +213,7 @@ class ZoneBucket(Answer, frozen=True, kw_only=True, gc=False):
     next interval.
 
     Attributes:
-        start_ms: Start of the interval.
         zone: Name of the zone.
-        label: Class name.
         at_start: How many were there just before it.
         entered: Came over the rim, or from the picture's border.
         appeared: Were first seen within the zone.
@@ -264,10 +257,8 @@ class MovementBucket(Answer, frozen=True, kw_only=True, gc=False):
     """Visits of one label that came over one leg and went over another, in the interval in which they came.
 
     Attributes:
-        start_ms: Start of the interval.
         from_leg: Name of the line that they came over.
         to_leg: Name of the line that they went over.
-        label: Class name.
         visits: How many.
     """
 

@@ -38,6 +38,7 @@ from frametally_traffic.geometry.speed import BINS_PER_KM_H, SpeedDistribution, 
 from frametally_traffic.geometry.zones import ZoneCounts
 from frametally_traffic.line_counts import answers
 from frametally_traffic.line_counts.flow_question import Answerable, check_place, counted_lines, holding
+from frametally_web.requests.answers import answer_of
 
 
 def count_crossings(
@@ -203,12 +204,10 @@ def _speeds_of(
         (reason, sum(without[label_number, code] for label_number in labels))
         for code, reason in MISSING.items()
     )
-    return answers.LabelSpeeds(
+    return answer_of(
+        answers.LabelSpeeds,
+        (distribution,),
         label=label,
-        measured=distribution.measured,
-        median_km_h=distribution.median_km_h,
-        p85_km_h=distribution.p85_km_h,
-        error_km_h=distribution.error_km_h,
         not_measured=[
             answers.SpeedReason(reason=reason, count=number) for reason, number in counts_by_reason if number
         ],

@@ -13,9 +13,6 @@ class PathFrame(Answer, frozen=True, kw_only=True):
     """A frame on a path, with the box of the one whose path it is.
 
     Attributes:
-        captured_at_ms: Event time of the frame.
-        image_path: Key of the frame.
-        image_url: Where this server has the JPEG.
         width_px: Width of the stored frame.
         height_px: Height of it.
         box: Its box; null if it no longer counts.
@@ -36,7 +33,6 @@ class ProvedCrossing(Answer, frozen=True, kw_only=True):
         number: Running number, across all pages.
         time_ms: When, between two frames.
         line: Name of the line.
-        label: Class name.
         direction: To which side.
         missing: Why it is not measured; null: it is.
         track: Id of the first track of its path.
@@ -74,16 +70,13 @@ class CrossingObjects(OfOneSource, frozen=True, kw_only=True):
 
 
 class ShownVisit(Answer, frozen=True, kw_only=True):
-    """A visit with its path.
+    """A visit with its path; its other fields are those of `ProvedCrossing`.
 
     Attributes:
-        number: Running number, across all pages.
         time_ms: When it came over its leg; without a movement, when it was first seen.
-        label: Class name.
         outcome: Whether it has a movement.
         from_leg: Name of the line that it came over; null without a movement.
         to_leg: Name of the line that it went over; null likewise.
-        track: Id of the first track of its path.
         began: How its path began; null where the path is no longer in the store.
         ended: How it ended; null likewise.
         speed_km_h: How fast it was; null where that is not known.
@@ -93,7 +86,6 @@ class ShownVisit(Answer, frozen=True, kw_only=True):
         length_error_m: The standard error; null likewise.
         length_missing: Why not; null where it is known.
         frame: The frame of its path that is nearest to `time_ms`; null where it is no longer in the store.
-        path: Its whole path, by time: event time, then its foot point in pixels of the stored frame.
     """
 
     number: int

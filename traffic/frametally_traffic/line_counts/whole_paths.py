@@ -28,6 +28,7 @@ from frametally_traffic.line_counts.flow_question import PlacesAsked
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.proof.bar_frames import RecentRanges
 from frametally_web.proof.evidence_frames import box
+from frametally_web.requests.answers import answer_of
 
 _KEPT = 6
 
@@ -167,12 +168,10 @@ class SeenFrames:
 
     def _frame_answer(self, proved: ProvedFrame, detection: Detection | None) -> answers.PathFrame:
         frame = proved.frame
-        return answers.PathFrame(
-            captured_at_ms=frame.captured_at_ms,
-            image_path=frame.image_path,
+        return answer_of(
+            answers.PathFrame,
+            (frame,),
             image_url=self._image_url(frame.image_path),
-            width_px=frame.width_px,
-            height_px=frame.height_px,
             box=None if detection is None else box(detection),
         )
 

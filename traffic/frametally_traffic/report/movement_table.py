@@ -245,7 +245,8 @@ def make_table(
             Misconfigured: The scheme does not exist.
     """
     days = list(flows)
-    groups = groups_of({*labels, *(label for day in days for label in _labels_of_visits(day))}, scheme)
+    of_visits = (day.labels[label] for day in days for label in set(day.columns["visit_label"]))
+    groups = groups_of({*labels, *of_visits}, scheme)
     name_of = {label: group.name for group in groups for label in group.labels}
     has_data = {quarter.start_ms: quarter.missing is None for quarter in quarters}
     movements: Counter[tuple[int, str, str, str]] = Counter()
@@ -272,10 +273,6 @@ def make_table(
                 movements[start_ms, day.lines[from_leg], day.lines[to_leg], group] += 1
     legs = dict.fromkeys([*legs, *sorted({leg for day in days for leg in day.legs})])
     return TrafficTable(tuple(quarters), tuple(legs), groups, movements, without, left_out)
-
-
-def _labels_of_visits(day: FlowColumns) -> set[str]:
-    return {day.labels[label] for label in day.columns["visit_label"]}
 
 
 _NOON = 12

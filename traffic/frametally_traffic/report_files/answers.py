@@ -12,7 +12,7 @@ from frametally_traffic.records import Side
 from frametally_traffic.report.junction_report import TrafficReport
 from frametally_traffic.report.movement_table import Missing, PeakHour, Turn
 from frametally_traffic.report.schemes import HEAVY, MOTOR, Kind, not_told_apart
-from frametally_web.requests.answers import Answer
+from frametally_web.requests.answers import Answer, answer_of
 
 Half = Literal["am", "pm"]
 
@@ -146,7 +146,6 @@ class Traffic(Answer, frozen=True, kw_only=True):
 
     Attributes:
         model: The model of the detections.
-        source: Slug.
         name: The source as its owner wrote it.
         from_ms: Start of the first quarter.
         to_ms: End of the last one.
@@ -203,15 +202,12 @@ def shown_report(report: TrafficReport, image_url: str | None) -> Traffic:
         for group in table.groups
     ]
     assigned = table.total()
-    return Traffic(
-        model=report.model,
-        source=report.query.source,
+    return answer_of(
+        Traffic,
+        (report, report.query),
         name=report.source_name,
-        from_ms=report.from_ms,
-        to_ms=report.to_ms,
         timezone=report.query.zone_name,
         classes=report.query.scheme,
-        revision=report.revision,
         legs=list(_legs(report)),
         columns=columns,
         movements=[
@@ -241,13 +237,10 @@ def shown_report(report: TrafficReport, image_url: str | None) -> Traffic:
 def _legs(report: TrafficReport) -> Iterator[JunctionLeg]:
     motor = {group.name for group in report.table.motor}
     for leg in report.legs:
-        yield JunctionLeg(
-            name=leg.name,
-            side=leg.side,
-            inward=leg.inward,
+        yield answer_of(
+            JunctionLeg,
+            (leg,),
             points=[*leg.points],
-            width_px=leg.width_px,
-            height_px=leg.height_px,
             came_over=report.table.total(from_leg=leg.name, groups=motor),
             went_over=report.table.total(to_leg=leg.name, groups=motor),
         )
@@ -262,13 +255,7 @@ def _quarters(report: TrafficReport) -> Iterator[TrafficQuarter]:
                 [table.movements.get((quarter.start_ms, *pair, group.name), 0) for group in table.groups]
                 for pair in table.pairs
             ]
-        yield TrafficQuarter(
-            start_ms=quarter.start_ms,
-            seen_ms=quarter.seen_ms,
-            is_whole=quarter.is_whole,
-            missing=quarter.missing,
-            counts=counts,
-        )
+        yield answer_of(TrafficQuarter, (quarter,), counts=counts)
 
 
 def _peak(day: str, half: Half, hour: PeakHour | None) -> TrafficPeak:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC
 from functools import partial
 
-from frametally.media.changes import Change, MediumForgotten, MediumRenamed, MediumRetimed
-from frametally.media.mending import MendingPorts
+from frametally.media.mending import Change, MediumForgotten, MediumRenamed, MediumRetimed, MendingPorts
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import MediaManifest

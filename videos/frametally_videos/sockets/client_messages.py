@@ -7,9 +7,9 @@ from typing import Literal
 import msgspec
 
 from frametally_videos.catalogue.catalogue_rows import Job, JobKind, JobState, VideoRow
-from frametally_videos.library_answers import answer_of, playable_of
+from frametally_videos.library_answers import playable_of
 from frametally_web.api.asyncapi import AsyncChannel, AsyncChannels, Message, Operation, codes
-from frametally_web.requests.answers import Answer
+from frametally_web.requests.answers import Answer, answer_of
 
 
 class JobTold(Answer, frozen=True, kw_only=True, tag_field="type", tag="job"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -127,7 +128,7 @@ class FormRoutes:
         note_target(upload_id=upload.id, name=upload.file_name)
         accepted = await self._place.accepting.until_done(upload, sha256)
         note_target(video_id=accepted.video.id, moved=accepted.remark if upload.fields.move_counts else None)
-        body = upload_answers.as_json(tell(accepted, upload.fields))
+        body = msgspec.json.encode(tell(accepted, upload.fields))
         return Response(
             body,
             200 if accepted.known else 201,

@@ -5,6 +5,7 @@ The store keeps an upload's position, so it continues after an interruption, a r
 
 from __future__ import annotations
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -393,5 +394,5 @@ def _unknown() -> Problem:
 
 def _json(answer: UploadProgress) -> Response:
     return Response(
-        upload_answers.as_json(answer), headers={"Cache-Control": "no-store"}, media_type="application/json"
+        msgspec.json.encode(answer), headers={"Cache-Control": "no-store"}, media_type="application/json"
     )

@@ -142,11 +142,6 @@ def read_checksum(headers: Headers) -> Checksum | None:
     return Checksum(algorithm, digest)
 
 
-def expires_of(upload: UploadRecord) -> str:
-    """Return when an upload expires, as a header has it."""
-    return formatdate(upload.expires_at_ms / 1000, usegmt=True)
-
-
 def metadata_of(upload: UploadRecord) -> str:
     """Return the metadata of an upload's creation, as a header has them."""
     metadata: dict[str, object] = {"filename": upload.file_name, "sha256": upload.sha256}
@@ -195,7 +190,7 @@ def state_of(upload: UploadRecord, offset: int) -> dict[str, str]:
         **NO_STORE,
         "Upload-Offset": str(offset),
         "Upload-Length": str(upload.length_bytes),
-        "Upload-Expires": expires_of(upload),
+        "Upload-Expires": formatdate(upload.expires_at_ms / 1000, usegmt=True),
     }
 
 

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from frametally_videos.answers import AcceptedFile, AcceptedVideo, UploadProgress
 from frametally_videos.catalogue.catalogue_rows import UploadRow
 from frametally_videos.library.edits import is_guess
 from frametally_videos.records import UploadRecord
 from frametally_videos.upload_fields import calibration_remark
 from frametally_videos.uploads.acceptance import NO_TIME, Accepted
-from frametally_web.requests.answers import Answer
+from frametally_web.requests.answers import answer_of
 
 
 def tell_ended(row: UploadRow) -> UploadProgress:
     """Return how an upload ended."""
-    return UploadProgress(
-        id=row.id,
-        state=row.state,
+    return answer_of(
+        UploadProgress,
+        (row,),
         offset=(row.length_bytes or 0) if row.state == "accepted" else 0,
         length=row.length_bytes,
         video_id=row.video_id if row.state == "accepted" else None,
-        known=row.known,
-        status=row.status,
-        reason=row.reason,
     )
 
 
@@ -44,14 +39,12 @@ def tell_under_way(upload: UploadRecord, offset: int, *, is_whole: bool) -> Uplo
 def tell_video(accepted: Accepted) -> AcceptedVideo:
     """Return the outcome of a form's file."""
     video = accepted.video
-    return AcceptedVideo(
-        id=video.id,
+    return answer_of(
+        AcceptedVideo,
+        (video, accepted),
         file_id=video.id,
         status="received",
-        name=video.name,
-        source=video.source,
         state="needs_time" if video.facts.started_at_ms is None else "received",
-        known=accepted.known,
         time_is_guess=video.facts.started_at_ms is not None and is_guess(video.facts),
         message=_message(accepted),
     )
@@ -67,11 +60,6 @@ def tell_file(accepted: Accepted, client_id: str | None) -> AcceptedFile:
         id=accepted.video.id,
         known=accepted.known,
     )
-
-
-def as_json(answer: Answer) -> bytes:
-    """Return an answer as it is sent."""
-    return msgspec.json.encode(answer)
 
 
 def _message(accepted: Accepted) -> str:
