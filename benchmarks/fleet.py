@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from end_to_end_stages import END_TO_END_STAGES, stage_costs
-from fleet_servers import count_listings, count_requests, measure_log, measure_store
+from fleet_servers import count_camera_calls, count_requests, measure_history, measure_log, measure_store
 from fleet_units import (
     FPS,
     MINUTES,
@@ -28,7 +28,6 @@ from fleet_units import (
     Point,
     line_of,
     measure_counting,
-    measure_history,
     measure_index,
 )
 from fleet_year import CORE_HOUR_USD, DISK_GB_MONTH_USD, GB_MONTH_USD, PICTURE_DAYS, SPARE, Measured, Year
@@ -40,9 +39,10 @@ from frametally_consumer import load as backends
 
 CAMERAS = (8, 32, 96)
 DAYS = (1, 3, 9)
-SEGMENTS = (1_000, 4_000, 12_000)
-LISTED = (1_000, 2_000, 4_000)
-MESSAGES, OBJECTS = (5_000, 10_000, 20_000), (100, 200, 400)
+SEGMENTS, OF_DAY = (22_500, 35_000, 60_000), 2_500
+"""More than are listed each time (`stretches.MOST_LISTED`): a fleet has them within hours."""
+OF_ONE_DAY = (21_000, 28_000, 42_000)
+MESSAGES, OBJECTS = (20_000, 40_000, 80_000), (500, 1_000, 2_000)
 SAMPLINGS = ("2", "5", "all")
 
 
@@ -75,16 +75,17 @@ def measure(folder: Path, precision: str, scale: float) -> Measured:
             again[name] = index.again / (index.publish / days)
             costs_of_index = {"publish": index.publish, "year": index.year, "day": index.day}
             note(index.rows, {f"{what}, {name}, wall": cost for what, cost in costs_of_index.items()})
-    for segments in SEGMENTS:
-        note(segments, measure_history(folder / f"history-{segments}", round(segments * scale)))
+    for segments, history in measure_history(folder / "history", SEGMENTS, OF_DAY).items():
+        note(segments // OF_DAY, {f"{name}, by days": cost for name, cost in history.items()})
+        note(segments, {name: cost for name, cost in history.items() if "all listed" in name})
+    for segments, history in measure_history(folder / "day", OF_ONE_DAY, OF_ONE_DAY[-1]).items():
+        note(segments, {name: cost for name, cost in history.items() if "nothing new" in name})
     for messages in MESSAGES:
         note(messages, by_log := measure_log(messages))
     for objects in OBJECTS:
         note(objects, measure_store(objects))
     requests = [count_requests(folder / f"requests-{fps}", fps) for fps in SAMPLINGS]
     print(requests)
-    listings = count_listings(folder / "listings", LISTED)
-    print(listings)
     assert last is not None  # noqa: S101 - for the type checker
     return Measured(
         {cost.stage: cost.own_ms for cost in costs},
@@ -93,11 +94,11 @@ def measure(folder: Path, precision: str, scale: float) -> Measured:
             name: line_of([Point(each.frames, each.calls[name]) for each in requests])
             for name in requests[-1].calls
         },
-        line_of(listings),
         again,
         last,
         by_log["bytes"] / MESSAGES[-1],
         requests[-1],
+        count_camera_calls(folder / "camera"),
     )
 
 
@@ -106,22 +107,21 @@ def tables_of(year: Year) -> tuple[list[Table], float]:
     busy = year.busy()
     cores = [[what, ms, exponent, cores, math.ceil(cores / SPARE)] for what, ms, cores, exponent in busy]
     sizes = year.gigabytes()
-    calls = year.calls()
+    single, packs = year.calls(packs=False), year.calls(packs=True)
     index = "PostgreSQL" if "PostgreSQL" in year.indexes else "SQLite"
     chosen = [row for row in busy if not row[0].startswith("index: ") or row[0] == f"index: {index}"]
     used = sum(row[2] for row in chosen) / SPARE
-    bill: list[list[Cell]] = [
-        [f"{used:,.0f} cores", used * CORE_HOUR_USD * 8760],
-        ["S3: GB", sum(row[2] for row in sizes if row[3] == "S3") * GB_MONTH_USD * 12],
-        ["disks: GB", sum(row[2] for row in sizes if row[3] == "disk") * DISK_GB_MONTH_USD * 12],
-        ["S3: requests", sum(row[2] for row in calls)],
+    same: list[tuple[str, float]] = [
+        (f"{used:,.0f} cores", used * CORE_HOUR_USD * 8760),
+        ("S3: GB", sum(row[2] for row in sizes if row[3] == "S3") * GB_MONTH_USD * 12),
+        ("disks: GB", sum(row[2] for row in sizes if row[3] == "disk") * DISK_GB_MONTH_USD * 12),
     ]
-    total = sum(float(row[1] or 0) for row in bill)
-    bill += [
-        ["all", total],
-        ["per camera", total / year.cameras],
-        ["per million frames", total / year.frames * 1e6],
-    ]
+    bill = [(what, usd, usd) for what, usd in same]
+    bill.append(("S3: requests", sum(row[2] for row in single), sum(row[2] for row in packs)))
+    total, total_of_packs = sum(row[1] for row in bill), sum(row[2] for row in bill)
+    million = year.frames / 1e6
+    for what, share in (("all", 1.0), ("per camera", year.cameras), ("per million frames", million)):
+        bill.append((what, total / share, total_of_packs / share))
     return [
         Table(
             title="Cores",
@@ -144,7 +144,12 @@ def tables_of(year: Year) -> tuple[list[Table], float]:
         Table(
             title="Requests to S3",
             columns=["what", "a year", "$ a year"],
-            rows=[[what, round(number), round(usd)] for what, number, usd in calls],
+            rows=[[what, round(number), round(usd)] for what, number, usd in single],
+        ),
+        Table(
+            title="Requests to S3, cameras in packs of two seconds",
+            columns=["what", "a year", "$ a year"],
+            rows=[[what, round(number), round(usd)] for what, number, usd in packs],
         ),
         Table(
             title="What breaks first",
@@ -158,8 +163,8 @@ def tables_of(year: Year) -> tuple[list[Table], float]:
         ),
         Table(
             title="List prices",
-            columns=["what", "$ a year"],
-            rows=[[what, round(float(usd or 0), 2)] for what, usd in bill],
+            columns=["what", "$ a year", "$ a year, in packs"],
+            rows=[[what, round(usd, 2), round(usd_of_packs, 2)] for what, usd, usd_of_packs in bill],
             note=f"Index on {index}; pictures for {PICTURE_DAYS} days.",
         ),
     ], total
@@ -176,9 +181,10 @@ def points_table(measured: Measured) -> Table:
         title="Unit costs of this run",
         columns=["what", "largest size", "s", "s at the start", "µs a unit", "exponent"],
         rows=[list(row) for row in rows],
-        note="Units: frames for job and ledger, rows for indexes, segments for rounds with nothing "
-        "new, messages for publish and poll, objects of 60 kB for put and get. Seconds of CPU, or where it "
-        "says so, of the wall. Exponents of times below a second are mostly noise.",
+        note="Units: frames for job and ledger, rows for indexes, segments for rounds with nothing new (all "
+        "in the day of the round) and for those that list all, days for `by days`, messages for publish and "
+        "poll, objects of 60 kB for put and get. Seconds of CPU, or where it says so, of the wall. "
+        "Exponents of times below a second are mostly noise.",
     )
 
 

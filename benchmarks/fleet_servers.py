@@ -8,18 +8,26 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import patch
 
-from fleet_units import DAY_MS, Point, cost_of, frame_of, put_segment
+from fleet_units import DAY_MS, cost_of, frame_of, put_segment
+from frame_packs import Bucket, capture_video, make_video, read_all
 from results import ROOT
 from services import running_servers
 
 from frametally import keys
+from frametally.adapters.sql.ledger import segments as ledger_listing
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.opening import open_frame_log, open_ledger, open_object_store
 from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, encode
 from frametally.settings.access import LogAccess, StoreAccess
@@ -28,11 +36,13 @@ from frametally.settings.loading import load_settings
 from frametally_cli.bucket import set_up_store
 from frametally_cli.main import main as run_command
 from frametally_hadoop.driver import aggregate
+from frametally_hadoop.planning import kept_notes
 
 sys.path.append(str(ROOT / "tests" / "servers"))
 from s3_fault_proxy import FaultProxy
 
 FRAME_BYTES, A_BATCH = 60_000, 500
+PARTITIONS = 32
 
 
 def measure_log(messages: int) -> dict[str, float]:
@@ -165,31 +175,70 @@ def count_requests(folder: Path, sample_fps: str) -> Requests:
     return Requests(len(sizes), sum(sizes), calls)
 
 
-def count_listings(folder: Path, sizes: Sequence[int]) -> list[Point]:
-    """Return how many LIST requests a round with nothing new makes beside so many segments on S3."""
-    points = []
-    written = 0
-    with _counted_bucket() as (url, access, proxy), closing(open_object_store(url, access)) as store:
-        settings = load_settings("hadoop", data_dir=folder, count_objects=False)
-        for size in sizes:
-            while written < size:
-                put_segment(
-                    store, 0, written, [frame_of(f"camera-{written % 10}", DAY_MS + written * 100, 0)]
-                )
-                written += 1
-            through = StoreAccess(
-                endpoint=proxy.url, access_key=access.access_key, secret_key=access.secret_key
-            )
+def measure_history(folder: Path, sizes: Sequence[int], of_day: int) -> dict[int, dict[str, float]]:
+    """Return what a round with nothing new costs beside so many segments on S3, and its LIST requests.
+
+    Each day has `of_day` of them. Once a day a round lists all, not only those that are new (`all listed`).
+    """
+    costs: dict[int, dict[str, float]] = {}
+    settings = load_settings("hadoop", data_dir=folder, count_objects=False)
+    with (
+        _counted_bucket() as (url, access, proxy),
+        closing(open_object_store(url, access)) as store,
+        closing(open_object_store(url, replace(access, endpoint=proxy.url))) as counted,
+        closing(open_ledger(settings.ledger_url)) as ledger,
+    ):
+        works: dict[str, Callable[[ObjectStore], object]] = {
+            "planning": lambda place: aggregate(settings=settings, store=place, progress=NoProgress()),
+            "ledger": lambda place: ledger.refresh(place, NoProgress()),
+        }
+        for before, size in pairwise((0, *sizes)):
+            with ThreadPoolExecutor(8) as writers:
+                list(writers.map(partial(_put_segment, store, of_day=of_day), range(before, size)))
+            of_size = costs[size] = {}
+            for name, work in works.items():
+                again = partial(work, store)
+                again()
+                of_size[f"{name}, nothing new"] = min(cost_of(again) for _ in range(3))
+                with _all_listed():
+                    of_size[f"{name}, all listed"] = min(cost_of(again) for _ in range(2))
             proxy.calls.clear()
-            with (
-                closing(open_object_store(url, through)) as counted,
-                closing(open_ledger(settings.ledger_url)) as ledger,
-            ):
-                for place in (store, counted):  # the first reads what is new, at its full speed
-                    aggregate(settings=settings, store=place, progress=NoProgress())
-                    ledger.refresh(place, NoProgress())
-            points.append(Point(size, sum(_kind(*call) == "LIST" for call in proxy.calls)))
-    return points
+            for work in works.values():
+                work(counted)
+            of_size["LIST"] = sum(_kind(*call) == "LIST" for call in proxy.calls)
+    return costs
+
+
+def _put_segment(store: ObjectStore, number: int, *, of_day: int) -> None:
+    """Write a segment with one frame of one of ten cameras; the partitions take turns."""
+    day, turn = divmod(number, of_day)
+    frame = frame_of(f"camera-{turn % 10}", DAY_MS + day * 86_400_000 + turn // 10 * 1000, 0)
+    put_segment(store, number % PARTITIONS, number // PARTITIONS, [frame])
+
+
+@contextmanager
+def _all_listed() -> Iterator[None]:
+    """Have rounds list all segments, as the first of each day does."""
+    with ExitStack() as stack:
+        for module in (kept_notes, ledger_listing):
+            stack.enter_context(patch.object(module, "lists_all", return_value=True))
+        yield
+
+
+def count_camera_calls(folder: Path) -> Requests:
+    """Send a minute of a camera in packs to a real S3, get each frame, and count what S3 had to answer."""
+    folder.mkdir()
+    video = make_video(folder, 1)
+    with _counted_bucket() as (url, access, proxy):
+        through = Bucket(url, replace(access, endpoint=proxy.url))
+        capture_video(video, folder, through, packs=True)
+        calls = Counter(f"capture {_kind(*call)}" for call in proxy.calls if f"/{keys.IMAGES}/" in call[1])
+        proxy.calls.clear()
+        with closing(open_object_store(url, access)) as store:
+            sizes = [info.size_bytes for info in store.list(keys.IMAGES)]
+        read_all(through)
+        calls.update(f"consume {_kind(*call)}" for call in proxy.calls)
+    return Requests(len(sizes), sum(sizes), calls)
 
 
 @contextmanager

@@ -311,33 +311,10 @@ def day_of_rows(day: int, *, sequence: int) -> tuple[Run, list[IntervalCount], l
 
 
 def _chart_s(index: CountIndex, query: CountQuery) -> float:
-    """Return how long a chart takes: the fastest of five, so caches are warm."""
-    return min(cost_of(lambda: index.histogram(query), time.perf_counter) for _ in range(5))
+    """Return how long a chart takes: the fastest of thirty, so caches are warm."""
+    return min(cost_of(lambda: index.histogram(query), time.perf_counter) for _ in range(30))
 
 
 def _bytes(path: Path) -> int:
     files = path.rglob("*") if path.is_dir() else [path]
     return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def measure_history(folder: Path, segments: int) -> dict[str, float]:
-    """Return what a round with nothing new costs beside so many segments of earlier ones."""
-    settings = load_settings("hadoop", data_dir=folder, count_objects=False)
-    with closing(open_object_store(settings.store_url)) as store:
-        for number in range(segments):
-            frame = frame_of(f"camera-{number % 10}", DAY_MS + number // 10 * 1000, 0)
-            put_segment(store, 0, number, [frame])
-
-        def plan() -> None:
-            aggregate(settings=settings, store=store, progress=NoProgress())
-
-        plan()
-        costs = {"planning, nothing new": min(cost_of(plan) for _ in range(2))}
-        with closing(open_ledger(settings.ledger_url)) as ledger:
-
-            def refresh() -> None:
-                ledger.refresh(store, NoProgress())
-
-            refresh()
-            costs["ledger, nothing new"] = min(cost_of(refresh) for _ in range(2))
-    return costs

@@ -13,6 +13,7 @@ year. List prices, all of AWS in us-east-1, without taxes, discounts and traffic
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from fleet_servers import Requests
 from fleet_units import FPS, SEGMENT_FRAMES, Counted, Line
@@ -26,6 +27,7 @@ ROUND_S, SPARE = 900, 0.8
 HOUR_RECOUNTED = 2.5
 """How often a frame is counted: of four rounds in its hour, the first counts a quarter, the last all."""
 PLANNING_S, CHART_S = 60.0, 0.1
+ROUND_PARTS = ("planning", "ledger")
 PARTITIONS, BATCH_S = 32, 5.0
 SOME_CALLS = 0.05
 """Calls a frame from which on they are taken for calls of frames: below, they are of media and segments."""
@@ -39,24 +41,24 @@ class Measured:
     Attributes:
         stages: CPU milliseconds of a frame by stage.
         lines: By the name of a cost, how it grows with frames (`job`, `ledger`), rows of an index, segments
-            (`nothing new`), messages or objects.
+            (`all listed`; `nothing new`, those of the day itself), days (`by days`), messages or objects.
         calls: By stage and kind, how calls to S3 grow with frames.
-        listings: How LIST requests of a round with nothing new grow with segments.
         again: By index, what a day costs that is published again with one hour of each camera changed, to one
             that is new.
         last: The largest size of counting.
         log_bytes: What a message takes on Kafka's disk.
         requests: The largest number of frames through all stages.
+        packs: A minute of a camera whose frames are in packs, to the store and from it.
     """
 
     stages: dict[str, float]
     lines: dict[str, Line]
     calls: dict[str, Line]
-    listings: Line
     again: dict[str, float]
     last: Counted
     log_bytes: float
     requests: Requests
+    packs: Requests
 
     def stage_s(self, *, of_producer: bool) -> float:
         """Return the CPU seconds of a frame, before the log or after it."""
@@ -106,17 +108,21 @@ class Year:
             (what, seconds * 1000, seconds * self.frames / YEAR_S, exponent)
             for what, seconds, exponent in per_frame
         ]
-        planning = self.line("planning, nothing new")
-        seconds = planning.at(self.segments / 2) + self.line("ledger, nothing new").at(self.segments / 2)
+        seconds = sum(self.round_s(part, days=365 / 2) for part in ROUND_PARTS)
         rows.append(
             (
-                "planning and ledger, over half a year of segments",
+                "planning and ledger of all rounds",
                 seconds * self.rounds / self.frames * 1000,
                 seconds / ROUND_S,
-                planning.exponent,
+                self.line("planning, nothing new").exponent,
             )
         )
         return rows
+
+    def round_s(self, part: str, *, days: float) -> float:
+        """Return the CPU seconds of a round with nothing new, after so many days, at the end of a day."""
+        of_day = self.line(f"{part}, nothing new").per_unit * self.segments / 365
+        return self.line(f"{part}, nothing new, by days").at(days) + of_day
 
     @property
     def indexes(self) -> list[str]:
@@ -155,14 +161,16 @@ class Year:
 
     # Requests.
 
-    def calls(self) -> list[tuple[str, float, float]]:
-        """Return by stage and kind: calls of a year, and what they cost."""
-        rows = [
-            (f"{name}, with each frame", line.per_unit * self.frames)
-            for name, line in sorted(self.measured.calls.items())
-            if line.per_unit >= SOME_CALLS
-        ]
-        listings = self.measured.listings.at(self.segments / 2)
+    def calls(self, *, packs: bool) -> list[tuple[str, float, float]]:
+        """Return by stage and kind: calls of a year, and what they cost; with `packs` of cameras in packs."""
+        per_frame = {
+            name: line.per_unit for name, line in self.measured.calls.items() if line.per_unit >= SOME_CALLS
+        }
+        if packs:
+            minute = self.measured.packs
+            per_frame = {name: calls / minute.frames for name, calls in minute.calls.items()}
+        listings = self.line("LIST, by days").at(365 / 2)
+        rows = [(f"{name}, frames", calls * self.frames) for name, calls in sorted(per_frame.items())]
         rows += [
             ("consume PUT, segments", self.segments),
             ("aggregate LIST, planning and ledger each round", listings * self.rounds),
@@ -174,28 +182,35 @@ class Year:
     def limits(self) -> list[tuple[str, str, float, float]]:
         """Return what has a bound: what, the bound, its value, and the cameras at which it is reached."""
         a_year = self.segments / self.cameras
-        picture_puts = self.measured.calls["produce PUT"].per_unit * self.frames * PUT_USD
         kept = self.gigabytes()[0][2] * GB_MONTH_USD * 12
-        planning, ledger = self.line("planning, nothing new"), self.line("ledger, nothing new")
+        packs = self.measured.packs
+        puts_a_frame = {
+            "an object per frame": self.measured.calls["produce PUT"].per_unit,
+            "packs of a camera": packs.calls["capture PUT"] / packs.frames,
+        }
+        bills = {what: puts * self.frames * PUT_USD / kept for what, puts in puts_a_frame.items()}
         rows = [
-            (
-                "the bill of an object per frame, to that of storing what is kept",
-                "1 time",
-                picture_puts / kept,
-                0.0 if picture_puts > kept else float(self.cameras),
-            ),
-            (
-                "planning a round, a year of segments, CPU s",
-                f"{PLANNING_S:g} s",
-                planning.at(self.segments),
-                planning.units_within(PLANNING_S) / a_year,
-            ),
-            (
-                "ledger of a round, a year of segments, CPU s",
-                f"{PLANNING_S:g} s",
-                ledger.at(self.segments),
-                ledger.units_within(PLANNING_S) / a_year,
-            ),
+            (f"the bill of {what}, to that of storing what is kept", "1 time", bill, 0.0 if bill > 1 else inf)
+            for what, bill in bills.items()
+        ]
+        for part in ROUND_PARTS:
+            new, listed = self.line(f"{part}, nothing new"), self.line(f"{part}, all listed")
+            of_days_s = self.line(f"{part}, nothing new, by days").at(365)
+            rows += [
+                (
+                    f"{part}, each round after a year, CPU s",
+                    f"{PLANNING_S:g} s",
+                    self.round_s(part, days=365),
+                    new._replace(at_start=of_days_s).units_within(PLANNING_S) / (a_year / 365),
+                ),
+                (
+                    f"{part}, a day's first round after a year, CPU s",
+                    f"{ROUND_S} s",
+                    listed.at(self.segments),
+                    listed.units_within(ROUND_S) / a_year,
+                ),
+            ]
+        rows += [
             (
                 "counting the last round of an hour, CPU s of one core",
                 f"{ROUND_S} s",
