@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import heapq
 import logging
 import os
 import re
@@ -11,10 +12,11 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,41 +73,63 @@ def workspace(data_dir: Path) -> Iterator[Path]:
             ) from error
 
 
-IN_MEMORY_BYTES = 256_000_000
+IN_MEMORY_BYTES = 160_000_000
+"""Of what is mapped in this process; what is more is sorted in files."""
 _SORT = ("sort", "-S", "256M", "-t", "\t", "-k", "1,1", "-s")
 
 
-def sort_in_files(engine: Any, temporary: Path, *, in_memory_bytes: int) -> None:
-    """Have mrjob's inline or local runner sort by the `sort` command beyond that size, in memory below.
+def _sort(input_paths: list[str], output_path: str, *, temporary: Path) -> None:
+    """Sort the lines of some files by their keys; in memory if there is no `sort` command.
 
-    Both sort by the bytes of the key, and leave lines of one key as they come. Without a `sort` command it is
-    done in memory. mrjob's own way to call `sort` has no bound, and sorts in memory wherever it fails.
+    mrjob's own way to call `sort` has no bound, and sorts in memory wherever it fails.
+
+    Raises `Retryable` if `sort` fails; `OSError` if it has no room.
     """
-    # The local runner takes it to other processes: no closure could go there.
-    engine._sort_input_func = lambda: partial(_sort, temporary=temporary, in_memory_bytes=in_memory_bytes)
+    environment = os.environ | {"LC_ALL": "C", "TMPDIR": str(temporary)}
+    try:
+        with Path(output_path).open("wb") as output:
+            command = [*_SORT, *input_paths]
+            subprocess.run(  # noqa: S603
+                command, stdout=output, stderr=subprocess.PIPE, env=environment, check=True
+            )
+    except FileNotFoundError:
+        from mrjob.sim import _sort_lines_in_memory
+
+        _sort_lines_in_memory(input_paths, output_path)
+    except subprocess.CalledProcessError as error:
+        message = error.stderr.decode(errors="replace").strip()
+        raise no_room(message, temporary) or Retryable(
+            f"the counting job's `sort` failed ({message or error}); run it again"
+        ) from error
 
 
-def _sort(input_paths: list[str], output_path: str, *, temporary: Path, in_memory_bytes: int) -> None:
-    """Sort the lines of some files. Raises `Retryable` if `sort` fails; `OSError` if it has no room."""
-    if sum(Path(path).stat().st_size for path in input_paths) > in_memory_bytes:
-        environment = os.environ | {"LC_ALL": "C", "TMPDIR": str(temporary)}
-        try:
-            with Path(output_path).open("wb") as output:
-                command = [*_SORT, *input_paths]
-                subprocess.run(  # noqa: S603
-                    command, stdout=output, stderr=subprocess.PIPE, env=environment, check=True
-                )
-            return
-        except FileNotFoundError:
-            pass
-        except subprocess.CalledProcessError as error:
-            message = error.stderr.decode(errors="replace").strip()
-            raise no_room(message, temporary) or Retryable(
-                f"the counting job's `sort` failed ({message or error}); run it again"
-            ) from error
-    from mrjob.sim import _sort_lines_in_memory
+def _run_here(job: Any, manifest: Iterable[str], temporary: Path) -> Iterator[bytes]:
+    """Run a job of mrjob's in this process, without the files of its runners; yields its output lines."""
+    job.sandbox()
+    pairs = job.map_pairs((None, line.encode()) for line in manifest)
+    if job.steps()[0].has_explicit_reducer:
+        pairs = job.reduce_pairs(_by_key(pairs, temporary))
+    return (b"%s\t%s\n" % pair for pair in pairs)
 
-    _sort_lines_in_memory(input_paths, output_path)
+
+def _by_key(pairs: Iterable[tuple[bytes, bytes]], temporary: Path) -> Iterator[Sequence[bytes]]:
+    """Yield the pairs sorted by key, by files where there are more than `IN_MEMORY_BYTES`."""
+    held, held_bytes, key_of = [], 0, itemgetter(0)
+    mapped, ordered = temporary / "mapped", temporary / "sorted"
+    for pair in pairs:
+        held.append(pair)
+        held_bytes += len(pair[1])
+        if held_bytes > IN_MEMORY_BYTES:
+            with mapped.open("ab") as file:
+                file.writelines(b"%s\t%s\n" % pair for pair in held)
+            held, held_bytes = [], 0
+    held.sort(key=key_of)
+    if not mapped.exists():
+        yield from held
+        return
+    _sort([str(mapped)], str(ordered), temporary=temporary)
+    with ordered.open("rb") as lines:
+        yield from heapq.merge((line[:-1].split(b"\t", 1) for line in lines), held, key=key_of)
 
 
 _HDFS_FOLDER = "hdfs:///tmp"
@@ -221,26 +245,27 @@ def run_job(
             f"the counting job needs mrjob ({error}): run pip install 'frametally[hadoop]'"
         ) from error
 
-    manifest_path = temporary / "manifest.txt"
-    manifest_path.touch(mode=0o600)  # who has a presigned link has the segment
-    manifest_path.write_text("".join(f"{line}\n" for line in manifest))
     arguments = ["-r", runner, "--no-conf", "--local-tmp-dir", str(temporary)]
     if params is not None:
         arguments += ["--params", params.to_argument()]
-    arguments += _options_of(runner, temporary)
     with ExitStack() as stack, _logged() as log, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
-        manifest_uri = str(manifest_path)
-        if runner == "hadoop":
-            cluster = cluster or HadoopCluster()
-            manifest_uri = stack.enter_context(cluster.private_file(manifest_path))
-            arguments += cluster.job_options(splits=len(manifest))
-        arguments.append(manifest_uri)
         try:
-            with job_type(arguments).make_runner() as engine:
-                if runner in ("inline", "local"):
-                    in_memory_bytes = IN_MEMORY_BYTES if runner == "inline" else 0
-                    sort_in_files(engine, temporary, in_memory_bytes=in_memory_bytes)
+            if runner == "inline":
+                yield from _run_here(job_type(arguments), manifest, temporary)
+                return
+            manifest_path = temporary / "manifest.txt"
+            manifest_path.touch(mode=0o600)  # who has a presigned link has the segment
+            manifest_path.write_text("".join(f"{line}\n" for line in manifest))
+            arguments += _options_of(runner, temporary)
+            manifest_uri = str(manifest_path)
+            if runner == "hadoop":
+                cluster = cluster or HadoopCluster()
+                manifest_uri = stack.enter_context(cluster.private_file(manifest_path))
+                arguments += cluster.job_options(splits=len(manifest))
+            with job_type([*arguments, manifest_uri]).make_runner() as engine:
+                if runner == "local":  # its tasks are other processes: no closure could go there
+                    engine._sort_input_func = lambda: partial(_sort, temporary=temporary)
                 engine.run()
                 yield from to_lines(engine.cat_output())
         except FrametallyError:
@@ -253,8 +278,6 @@ def run_job(
 
 
 def _options_of(runner: str, temporary: Path) -> list[str]:
-    if runner == "inline":
-        return ["--num-cores", "1"]  # tasks run one after the other: more of them only cost
     archive = str(write_bundle(temporary / "frametally_job.zip"))
     if runner == "local":
         # Not by --py-files, and without mrjob's own zip: for those it leaves lock files in /tmp.
