@@ -19,11 +19,9 @@ import pytest
 from tests.capabilities import HERE, needs, of_capabilities
 
 from frametally.errors import Misconfigured, Retryable
-from frametally.records import encode
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.places import ZoneShape
 from frametally.settings.loading import load_settings
-from frametally_hadoop.job import counting
 from frametally_hadoop.job.counting import reduce_group
 from frametally_hadoop.job.mapping import FrameGroups
 from frametally_hadoop.job.params import CountParams, TrackParams, parse_argument
@@ -255,18 +253,6 @@ def test_what_is_held_is_known_to_the_byte_and_nothing_once_it_is_passed_on(foot
     held = groups.held_bytes
     lines = [value for name, value in groups.drain() if json.loads(name)[0] == "frames"]
     assert (held, groups.held_bytes) == (sum(map(len, lines)), 0)
-
-
-@pytest.mark.parametrize("text", [b"one by one", b"together"])
-def test_lines_that_cannot_be_read_together_are_read_one_by_one(
-    footage: Footage, monkeypatch: pytest.MonkeyPatch, text: bytes
-) -> None:
-    lines = [encode(footage.frame(NOON_MS + number, "car")) for number in range(2)]
-    if text == b"one by one":
-        monkeypatch.setattr(counting, "decode_frames", lambda lines: None)
-    else:
-        monkeypatch.setattr(counting, "decode_frame", pytest.fail)
-    assert len(counting._decode_with_boxes(b"\n".join(lines))) == 2
 
 
 @needs("traffic")
