@@ -62,10 +62,10 @@ class DaySpool:
         self._files: dict[Hashable, list[Path]] = defaultdict(list)
         self._files_written = 0
 
-    def add(self, day: Hashable, line: bytes) -> None:
-        """Take one line, with its line end."""
-        self._held[day].append(line)
-        self._held_lines += 1
+    def add(self, day: Hashable, *lines: bytes) -> None:
+        """Take lines, with their line ends."""
+        self._held[day] += lines
+        self._held_lines += len(lines)
         if self._held_lines >= self._limit:
             self._write_held()
 
@@ -184,8 +184,8 @@ class Outcome:
         if day.current is None or not day.unchanged:
             return
         spools = {"lines": self.lines, "tracks": self.tracks, "paths": self.paths}
-        for kind, line, frames in read_kept(store, day.current, day.unchanged):
-            spools[kind].add(day.key, line)
+        for kind, lines, frames in read_kept(store, day.current, day.unchanged):
+            spools[kind].add(day.key, *lines)
             self.lines_passed_on[day.key] += frames
         for hour, counted in day.unchanged.items():
             self.duplicates[day.key][hour] += counted.duplicates_dropped
