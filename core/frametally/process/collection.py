@@ -19,7 +19,7 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-_MANY_OBJECTS = 100_000
+_MANY_OBJECTS = 1_000_000
 
 
 @contextmanager
