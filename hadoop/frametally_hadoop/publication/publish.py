@@ -87,15 +87,11 @@ def renew_report(store: ObjectStore, day: DayPlan, surroundings: Callable[[], Su
             surroundings=surroundings(),
         )
         if audit.is_outdated(report):
-            deque(audit.watch(_lines(store, run)), maxlen=0)
+            lines = (line for _, data in read_parts(store, run) for line in data.splitlines(keepends=True))
+            deque(audit.watch(lines), maxlen=0)
             store.put(keys.quality_key(run.prefix), encode(audit.report(run.run_id)))
     except Poison:
         return  # whoever reads the run says what is damaged
-
-
-def _lines(store: ObjectStore, run: Run) -> Iterator[bytes]:
-    for _, data in read_parts(store, run):
-        yield from data.splitlines(keepends=True)
 
 
 LINES_PER_PART = 1_000_000

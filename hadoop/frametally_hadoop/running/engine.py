@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import heapq
 import logging
 import os
 import re
@@ -16,7 +15,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +23,7 @@ from frametally.plugins import load
 from frametally_hadoop.job.fetching import LinkEnded, hadoop_command
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.running.bundle import write_bundle
+from frametally_hadoop.running.day_spool import DaySpool
 
 if TYPE_CHECKING:
     from frametally.settings.loading import Settings
@@ -74,7 +73,7 @@ def workspace(data_dir: Path) -> Iterator[Path]:
 
 
 IN_MEMORY_BYTES = 160_000_000
-"""Of what is mapped in this process; what is more is sorted in files."""
+"""Of what is mapped in this process; the rest goes to files."""
 _SORT = ("sort", "-S", "256M", "-t", "\t", "-k", "1,1", "-s")
 
 
@@ -112,24 +111,13 @@ def _run_here(job: Any, manifest: Iterable[str], temporary: Path) -> Iterator[by
     return (b"%s\t%s\n" % pair for pair in pairs)
 
 
-def _by_key(pairs: Iterable[tuple[bytes, bytes]], temporary: Path) -> Iterator[Sequence[bytes]]:
-    """Yield the pairs sorted by key, by files where there are more than `IN_MEMORY_BYTES`."""
-    held, held_bytes, key_of = [], 0, itemgetter(0)
-    mapped, ordered = temporary / "mapped", temporary / "sorted"
+def _by_key(pairs: Iterable[tuple[bytes, bytes]], temporary: Path) -> Iterator[tuple[bytes, bytes]]:
+    spool = DaySpool(temporary, held_bytes=IN_MEMORY_BYTES)
     for pair in pairs:
-        held.append(pair)
-        held_bytes += len(pair[1])
-        if held_bytes > IN_MEMORY_BYTES:
-            with mapped.open("ab") as file:
-                file.writelines(b"%s\t%s\n" % pair for pair in held)
-            held, held_bytes = [], 0
-    held.sort(key=key_of)
-    if not mapped.exists():
-        yield from held
-        return
-    _sort([str(mapped)], str(ordered), temporary=temporary)
-    with ordered.open("rb") as lines:
-        yield from heapq.merge((line[:-1].split(b"\t", 1) for line in lines), held, key=key_of)
+        spool.add(None, b"%s\t%s\n" % pair)
+    for line in spool.sorted_lines(None):
+        end = line.index(b"\t")
+        yield line[:end], line[end + 1 : -1]
 
 
 _HDFS_FOLDER = "hdfs:///tmp"

@@ -38,7 +38,7 @@ class KeptLines(NamedTuple):
 def read_kept(store: ObjectStore, run: Run, unchanged: Unchanged) -> Iterator[KeptLines]:
     """Yield the lines of the `unchanged` hours of a run. Raises `Poison`: it is damaged, or lacks a file."""
     decode_frames = msgspec.json.Decoder(_Frames).decode
-    source_in = cache(_source_in)
+    source_in = cache(lambda series: source_of(msgspec.json.decode(series + b"]")[1]))
     for _, data in read_parts(store, run):
         lines, frames = [], 0
         for line in data.splitlines(keepends=True):
@@ -62,11 +62,6 @@ def read_kept(store: ObjectStore, run: Run, unchanged: Unchanged) -> Iterator[Ke
             if _has(unchanged, paths.source, hour_ms):
                 key = to_json(["paths", paths.source, hour_ms])
                 yield KeptLines("paths", [key + b"\t" + to_json({"model": paths.model, **columns}) + b"\n"])
-
-
-def _source_in(series: bytes) -> str:
-    """Return the source of a key without its end, such as `["count","<place>","<label>"`."""
-    return source_of(msgspec.json.decode(series + b"]")[1])
 
 
 def _has(unchanged: Unchanged, place: str, time_ms: int) -> bool:
