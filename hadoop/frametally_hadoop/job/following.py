@@ -194,11 +194,9 @@ Track: TypeAlias = list[TrackedBox]
 
 
 _Placed: TypeAlias = tuple[TrackedBox, Area]
-"""A box with its area."""
-
 _Begun: TypeAlias = tuple[TrackedBox, Area, int, int]
-"""A track of one box, at rest: the box, the area where its second one is looked for, the number of the track,
-and how often the tracker had moved on. Most never get a second box: they need no filter."""
+"""A track of one box, its area at rest, number of the track, moves before it. Most get no second box, and
+need no filter."""
 
 
 class _LiveTrack(Motion):

@@ -19,7 +19,6 @@ class DaySpool:
         self._held: dict[Hashable, list[bytes]] = defaultdict(list)
         self._held_bytes = 0
         self._files: dict[Hashable, list[Path]] = defaultdict(list)
-        self._files_written = 0
 
     def add(self, day: Hashable, *lines: bytes) -> None:
         """Take lines, with their line ends."""
@@ -37,10 +36,9 @@ class DaySpool:
     def _write_held(self) -> None:
         self._folder.mkdir(exist_ok=True)
         for day, lines in self._held.items():
-            path = self._folder / f"{self._files_written:08d}"
+            path = self._folder / f"{sum(map(len, self._files.values())):08d}"
             with path.open("wb") as file:
                 file.writelines(sorted(lines))
             self._files[day].append(path)
-            self._files_written += 1
         self._held.clear()
         self._held_bytes = 0

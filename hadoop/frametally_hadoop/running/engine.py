@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import logging
 import os
 import re
@@ -245,8 +246,13 @@ def run_job(
             manifest_path = temporary / "manifest.txt"
             manifest_path.touch(mode=0o600)  # who has a presigned link has the segment
             manifest_path.write_text("".join(f"{line}\n" for line in manifest))
-            arguments += _options_of(runner, temporary)
             manifest_uri = str(manifest_path)
+            archive = str(write_bundle(temporary / "frametally_job.zip"))
+            if runner == "local":
+                # Not by --py-files, and without mrjob's own zip: for those it leaves lock files in /tmp.
+                arguments += ["--no-bootstrap-mrjob", "--cmdenv", f"PYTHONPATH={archive}"]
+            else:
+                arguments += ["--py-files", archive]
             if runner == "hadoop":
                 cluster = cluster or HadoopCluster()
                 manifest_uri = stack.enter_context(cluster.private_file(manifest_path))
@@ -261,49 +267,32 @@ def run_job(
         except Exception as error:
             # What other runners' tasks say is about a disk that may be anywhere.
             ours = runner in ("inline", "local") or isinstance(error, OSError)
-            full = no_room(f"{log.text}\n{error!r}", temporary) if ours else None
-            raise full or _failure(error, runner, log) from error
-
-
-def _options_of(runner: str, temporary: Path) -> list[str]:
-    archive = str(write_bundle(temporary / "frametally_job.zip"))
-    if runner == "local":
-        # Not by --py-files, and without mrjob's own zip: for those it leaves lock files in /tmp.
-        return ["--no-bootstrap-mrjob", "--cmdenv", f"PYTHONPATH={archive}"]
-    return ["--py-files", archive]
-
-
-class _KeptLog(logging.Handler):
-    """What mrjob logs as an error, for the one line that the user gets."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.text = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.text += record.getMessage() + "\n"
+            full = no_room(f"{log.getvalue()}\n{error!r}", temporary) if ours else None
+            raise full or _failure(error, runner, log.getvalue()) from error
 
 
 @contextmanager
-def _logged() -> Iterator[_KeptLog]:
-    logger = logging.getLogger("mrjob")
-    handler, propagate = _KeptLog(), logger.propagate
+def _logged() -> Iterator[io.StringIO]:
+    """Keep what mrjob logs as errors, for the one line that the user gets."""
+    logger, text = logging.getLogger("mrjob"), io.StringIO()
+    handler, propagate = logging.StreamHandler(text), logger.propagate
+    handler.setLevel(logging.ERROR)
     logger.addHandler(handler)
     logger.propagate = False
     try:
-        yield handler
+        yield text
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagate
 
 
-def _failure(error: Exception, runner: str, log: _KeptLog) -> FrametallyError:
+def _failure(error: Exception, runner: str, log: str) -> FrametallyError:
     if isinstance(error, ImportError | FileNotFoundError | PermissionError):
         return Misconfigured(
             f"the {runner} runner cannot be started ({error}): install what it needs (the `hadoop` "
             "command), or set FRAMETALLY_RUNNER=inline"
         )
-    text = _SIGNATURE.sub("?...", log.text)
+    text = _SIGNATURE.sub("?...", log)
     if (raised := raised_in_task(f"{text}\n{error!r}")) is not None:
         return raised
     traceback = text[max(text.find(_TRACEBACK), 0) :].strip() if _TRACEBACK in text else ""
