@@ -1,4 +1,4 @@
-"""Runs a job on one of mrjob's runners, in a temporary folder, without the user's mrjob.conf."""
+"""Runs a job of mrjob's in this process, or on one of its runners, without the user's mrjob.conf."""
 
 from __future__ import annotations
 
