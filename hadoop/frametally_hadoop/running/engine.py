@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import heapq
 import io
 import logging
 import os
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,13 +114,18 @@ def _run_here(job: Any, manifest: Iterable[str], temporary: Path) -> Iterator[by
     return (b"%s\t%s\n" % pair for pair in pairs)
 
 
-def _by_key(pairs: Iterable[tuple[bytes, bytes]], temporary: Path) -> Iterator[tuple[bytes, bytes]]:
+def _by_key(pairs: Iterable[tuple[bytes, bytes]], temporary: Path) -> Iterator[Sequence[bytes]]:
     spool = DaySpool(temporary, held_bytes=IN_MEMORY_BYTES)
+    held, held_bytes, key_of = [], 0, itemgetter(0)
     for pair in pairs:
-        spool.add(None, b"%s\t%s\n" % pair)
-    for line in spool.sorted_lines(None):
-        end = line.index(b"\t")
-        yield line[:end], line[end + 1 : -1]
+        held.append(pair)
+        held_bytes += len(pair[1])
+        if held_bytes > IN_MEMORY_BYTES:
+            while held:  # one after the other: both forms need no room at once
+                spool.add(None, b"%s\t%s\n" % held.pop())
+            held_bytes = 0
+    in_spool = (line[:-1].split(b"\t", 1) for line in spool.sorted_lines(None))
+    yield from heapq.merge(in_spool, sorted(held, key=key_of), key=key_of)
 
 
 _HDFS_FOLDER = "hdfs:///tmp"
