@@ -484,11 +484,12 @@ def test_a_sort_that_fails_ends_the_job_and_is_not_done_again_in_memory(
 
 
 @pytest.mark.thorough
-def test_without_a_sort_command_it_is_done_in_memory(
-    manifest: list[str], expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_without_a_sort_command_the_local_runner_names_it_and_the_other_runner(
+    manifest: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "_SORT", ("no-such-command",))
-    assert count(manifest, "local", tmp_path / "local") == expected
+    monkeypatch.setattr(engine, "_SORT", ("no-such-sort",))
+    with pytest.raises(Misconfigured, match=r"no-such-sort.*install.*`sort`.*FRAMETALLY_RUNNER=inline"):
+        count(manifest, "local", tmp_path / "local")
 
 
 def hadoop_that(tmp_path: Path, does: str) -> str:

@@ -341,8 +341,6 @@ def _pair(
         return tracks, boxes
     areas = [track.area() for track in tracks]
     pairs, tracks_left, boxes_left = pair_up(areas, [area for _, area in boxes], least_overlap)
-    if not pairs:
-        return tracks, boxes
     for i, j in pairs:
         tracks[i].go_on(boxes[j][0])
     return [tracks[i] for i in tracks_left], [boxes[j] for j in boxes_left]

@@ -81,11 +81,9 @@ _SORT = ("sort", "-S", "256M", "-t", "\t", "-k", "1,1", "-s")
 
 
 def _sort(input_paths: list[str], output_path: str, *, temporary: Path) -> None:
-    """Sort the lines of some files by their keys; in memory if there is no `sort` command.
+    """Sort the lines of some files by their keys; mrjob's own way has no bound of memory.
 
-    mrjob's own way to call `sort` has no bound, and sorts in memory wherever it fails.
-
-    Raises `Retryable` if `sort` fails; `OSError` if it has no room.
+    Raises `Retryable` if `sort` fails; `OSError` if it has no room, or does not exist.
     """
     environment = os.environ | {"LC_ALL": "C", "TMPDIR": str(temporary)}
     try:
@@ -94,10 +92,6 @@ def _sort(input_paths: list[str], output_path: str, *, temporary: Path) -> None:
             subprocess.run(  # noqa: S603
                 command, stdout=output, stderr=subprocess.PIPE, env=environment, check=True
             )
-    except FileNotFoundError:
-        from mrjob.sim import _sort_lines_in_memory
-
-        _sort_lines_in_memory(input_paths, output_path)
     except subprocess.CalledProcessError as error:
         message = error.stderr.decode(errors="replace").strip()
         raise no_room(message, temporary) or Retryable(
@@ -297,7 +291,7 @@ def _failure(error: Exception, runner: str, log: str) -> FrametallyError:
     if isinstance(error, ImportError | FileNotFoundError | PermissionError):
         return Misconfigured(
             f"the {runner} runner cannot be started ({error}): install what it needs (the `hadoop` "
-            "command), or set FRAMETALLY_RUNNER=inline"
+            "or `sort` command), or set FRAMETALLY_RUNNER=inline"
         )
     text = _SIGNATURE.sub("?...", log)
     if (raised := raised_in_task(f"{text}\n{error!r}")) is not None:
