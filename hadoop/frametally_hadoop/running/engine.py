@@ -110,16 +110,16 @@ def _run_here(job: Any, manifest: Iterable[str], temporary: Path) -> Iterator[by
 
 def _by_key(pairs: Iterable[tuple[bytes, bytes]], temporary: Path) -> Iterator[Sequence[bytes]]:
     spool = DaySpool(temporary, held_bytes=IN_MEMORY_BYTES)
-    held, held_bytes, key_of = [], 0, itemgetter(0)
+    in_memory, in_memory_bytes, key_of = [], 0, itemgetter(0)
     for pair in pairs:
-        held.append(pair)
-        held_bytes += len(pair[1])
-        if held_bytes > IN_MEMORY_BYTES:
-            while held:  # one after the other: both forms need no room at once
-                spool.add(None, b"%s\t%s\n" % held.pop())
-            held_bytes = 0
+        in_memory.append(pair)
+        in_memory_bytes += len(pair[1])
+        if in_memory_bytes > IN_MEMORY_BYTES:
+            while in_memory:  # one after the other: both forms need no room at once
+                spool.add(None, b"%s\t%s\n" % in_memory.pop())
+            in_memory_bytes = 0
     in_spool = (line[:-1].split(b"\t", 1) for line in spool.sorted_lines(None))
-    yield from heapq.merge(in_spool, sorted(held, key=key_of), key=key_of)
+    yield from heapq.merge(in_spool, sorted(in_memory, key=key_of), key=key_of)
 
 
 _HDFS_FOLDER = "hdfs:///tmp"
@@ -179,7 +179,7 @@ class HadoopCluster:
 
 def cluster_of(settings: Settings) -> HadoopCluster:
     """Return the cluster that the settings name. Raises `Misconfigured`."""
-    jobconf = _list(settings.hadoop_jobconf)
+    jobconf = tuple(filter(None, map(str.strip, settings.hadoop_jobconf.split(","))))
     for pair in jobconf:
         if not pair.partition("=")[2]:
             raise Misconfigured(
@@ -191,10 +191,6 @@ def cluster_of(settings: Settings) -> HadoopCluster:
         python=settings.hadoop_python,
         jobconf=jobconf,
     )
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 COUNTING_JOB = "frametally_hadoop.running.counting_job:CountObjects"

@@ -30,10 +30,7 @@ class _Frames(msgspec.Struct):
 def read_kept(
     store: ObjectStore, run: Run, unchanged: Unchanged
 ) -> Iterator[tuple[Literal["lines", "tracks", "paths"], Sequence[bytes], int]]:
-    """Yield lines of the job of the `unchanged` hours of a run, with their kind and the frames they cover.
-
-    Raises `Poison`: the run is damaged, or lacks a file.
-    """
+    """Yield kind, lines and frames of the `unchanged` hours. Raises `Poison`: a file is damaged or gone."""
     decode_frames = msgspec.json.Decoder(_Frames).decode
     source_in = cache(lambda series: source_of(msgspec.json.decode(series + b"]")[1]))
     for _, data in read_parts(store, run):

@@ -189,8 +189,9 @@ def count_plan(
         raise NotKept(damaged)
     if not plan.reads:
         return outcome
+    links = partial(store.address, ttl_s=LINK_S)
     for line in run_job(
-        manifest=[ENTRY_SEPARATOR.join(split) for split in manifest_splits(plan, partial(_link, store))],
+        manifest=[ENTRY_SEPARATOR.join(split) for split in manifest_splits(plan, links)],
         params=plan.params,
         runner=runner,
         temporary=job_folder,
@@ -198,10 +199,6 @@ def count_plan(
     ):
         outcome.add(line, plan.params.interval_s)
     return outcome
-
-
-def _link(store: ObjectStore, key: str) -> str:
-    return store.address(key, ttl_s=LINK_S)
 
 
 def manifest_splits(plan: CountingPlan, address: Callable[[str], str]) -> list[list[str]]:
