@@ -106,7 +106,7 @@ class Outcome:
     @classmethod
     def within(cls, folder: Path) -> Self:
         """Begin with nothing; lines that memory does not hold go to folders in `folder`."""
-        return cls(*(DaySpool(folder / name) for name in ("lines", "tracks", "paths")))
+        return cls(DaySpool(folder / "lines"), DaySpool(folder / "tracks"), DaySpool(folder / "paths"))
 
     def add(self, line: bytes, interval_s: int) -> None:
         """Take one line of the job's output, with its line end."""
