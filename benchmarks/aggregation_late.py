@@ -93,6 +93,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--data", type=Path, help="folder to keep the generated segments in")
     options = parser.parse_args()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installation is compiled once
     load = os.getloadavg()[0]
     ways = {name: way for name, way in WAYS.items() if name != OBJECTS or not options.without_objects}
     steps = [(name, step) for name in ways for step in (NOTHING, LATE, WHOLE)]

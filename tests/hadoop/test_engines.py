@@ -19,11 +19,9 @@ import pytest
 from tests.capabilities import HERE, needs, of_capabilities
 
 from frametally.errors import Misconfigured, Retryable
-from frametally.records import encode
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.places import ZoneShape
 from frametally.settings.loading import load_settings
-from frametally_hadoop.job import counting
 from frametally_hadoop.job.counting import reduce_group
 from frametally_hadoop.job.mapping import FrameGroups
 from frametally_hadoop.job.params import CountParams, TrackParams, parse_argument
@@ -257,18 +255,6 @@ def test_what_is_held_is_known_to_the_byte_and_nothing_once_it_is_passed_on(foot
     assert (held, groups.held_bytes) == (sum(map(len, lines)), 0)
 
 
-@pytest.mark.parametrize("text", [b"one by one", b"together"])
-def test_lines_that_cannot_be_read_together_are_read_one_by_one(
-    footage: Footage, monkeypatch: pytest.MonkeyPatch, text: bytes
-) -> None:
-    lines = [encode(footage.frame(NOON_MS + number, "car")) for number in range(2)]
-    if text == b"one by one":
-        monkeypatch.setattr(counting, "decode_frames", lambda lines: None)
-    else:
-        monkeypatch.setattr(counting, "decode_frame", pytest.fail)
-    assert len(counting._decode_with_boxes(b"\n".join(lines))) == 2
-
-
 @needs("traffic")
 def test_a_zone_is_counted_by_tracks_of_the_hour_and_of_a_minute_on_both_sides() -> None:
     asked: list[tuple[int, int]] = []
@@ -453,13 +439,18 @@ def noted_sorts(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     return calls
 
 
-def test_what_is_sorted_in_files_is_the_same_bytes(
-    manifest: list[str], expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("in_memory_bytes", [0, 5000])
+def test_what_memory_does_not_hold_is_the_same_bytes(
+    manifest: list[str],
+    expected: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    in_memory_bytes: int,
 ) -> None:
-    calls = noted_sorts(monkeypatch)
-    monkeypatch.setattr(engine, "IN_MEMORY_BYTES", 0)
+    assert list((tmp_path / "expected").iterdir()) == []
+    monkeypatch.setattr(engine, "IN_MEMORY_BYTES", in_memory_bytes)
     assert count(manifest, "inline", tmp_path / "inline") == expected
-    assert calls == [BOUNDED_SORT]
+    assert len(list((tmp_path / "inline").iterdir())) > 1
 
 
 @pytest.mark.thorough
@@ -472,7 +463,6 @@ def test_the_local_runner_sorts_within_a_bound_of_memory(
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("runner", ["inline", "local"])
 @pytest.mark.parametrize(
     ("said", "kind", "reason"),
     [
@@ -484,23 +474,22 @@ def test_a_sort_that_fails_ends_the_job_and_is_not_done_again_in_memory(
     manifest: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    runner: str,
     said: str,
     kind: Any,
     reason: str,
 ) -> None:
     monkeypatch.setattr(engine, "_SORT", ("sh", "-c", f"echo 'sort: {said}' >&2; exit 2"))
-    monkeypatch.setattr(engine, "IN_MEMORY_BYTES", 0)
     with pytest.raises(kind, match=reason):
-        count(manifest, runner, tmp_path / "job")
+        count(manifest, "local", tmp_path / "job")
 
 
-def test_without_a_sort_command_it_is_done_in_memory(
-    manifest: list[str], expected: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.thorough
+def test_without_a_sort_command_the_local_runner_names_it_and_the_other_runner(
+    manifest: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "_SORT", ("no-such-command",))
-    monkeypatch.setattr(engine, "IN_MEMORY_BYTES", 0)
-    assert count(manifest, "inline", tmp_path / "inline") == expected
+    monkeypatch.setattr(engine, "_SORT", ("no-such-sort",))
+    with pytest.raises(Misconfigured, match=r"no-such-sort.*install.*`sort`.*FRAMETALLY_RUNNER=inline"):
+        count(manifest, "local", tmp_path / "local")
 
 
 def hadoop_that(tmp_path: Path, does: str) -> str:

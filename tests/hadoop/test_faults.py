@@ -25,6 +25,7 @@ from frametally.process.reports import NoProgress
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.job.fetching import LinkEnded
 from frametally_hadoop.publication.quality_checks import LINES_READABLE, SEGMENTS_WHOLE
+from frametally_hadoop.running import engine
 from frametally_hadoop.running.counting_job import CountObjects
 
 if TYPE_CHECKING:
@@ -459,8 +460,13 @@ def much_footage(file_footage: Footage) -> Footage:
 @pytest.mark.thorough
 @pytest.mark.parametrize("runner", ["inline", "local"])
 def test_a_disk_that_fills_up_while_the_job_runs_is_one_line(
-    much_footage: Footage, tiny_disk: Path, watched: Callable[..., ObjectStore], runner: str
+    much_footage: Footage,
+    tiny_disk: Path,
+    watched: Callable[..., ObjectStore],
+    monkeypatch: pytest.MonkeyPatch,
+    runner: str,
 ) -> None:
+    monkeypatch.setattr(engine, "IN_MEMORY_BYTES", 100_000)
     bodies = []
     store = watched(
         much_footage.store,
@@ -486,17 +492,10 @@ def test_whatever_says_that_there_is_no_room_is_told_as_that(
 ) -> None:
     footage.segment([footage.frame(NOON_MS, "car")])
 
-    def full(self: CountObjects) -> None:
+    def full(*_: object) -> None:
         raise OSError(code, os.strerror(code))
 
-    make_runner = CountObjects.make_runner
-
-    def make(job: CountObjects) -> Any:
-        engine = make_runner(job)
-        engine._run = full.__get__(engine)
-        return engine
-
-    monkeypatch.setattr(CountObjects, "make_runner", make)
+    monkeypatch.setattr(CountObjects, "map_pairs", full)
     with pytest.raises(Retryable, match="no space left in"):
         footage.aggregate()
     monkeypatch.undo()

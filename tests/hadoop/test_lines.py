@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from frametally.records import Detection, FrameDetections, encode
 from frametally_hadoop.job.lines import (
     BadLine,
+    decode_accepted,
     decode_frame,
     decode_frames,
     decode_labels,
@@ -196,7 +197,12 @@ def together(lines: list[bytes]) -> Any:
 def test_many_good_lines_are_read_together_to_what_they_are_one_by_one() -> None:
     lines = [LINE, with_detection(label="größer"), with_fields(detections=[]), LINE]
     assert together(lines) == one_by_one(lines) is not None
-    labels = decode_labels(b"\n".join(lines))
+    spaced = [b" " + line + b" " for line in lines]  # none of these is read together with others at first
+    assert together(spaced) is None
+    for accepted in (lines, spaced):
+        frames = decode_accepted(b"\n".join(accepted))
+        assert [decoded(lambda _, frame=frame: frame, b"") for frame in frames] == one_by_one(lines)
+    labels = decode_labels(b"\n".join(spaced))
     assert [[box.label for box in frame.detections] for frame in labels] == [
         [box[0] for box in frame[-1]] for frame in one_by_one(lines)
     ]

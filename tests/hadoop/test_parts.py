@@ -21,7 +21,8 @@ from frametally_hadoop.planning.surroundings import look_around
 from frametally_hadoop.publication import publish as publishing
 from frametally_hadoop.publication.publish import publish_day
 from frametally_hadoop.publication.quality_checks import DayAudit
-from frametally_hadoop.running.outcome import DaySpool, Outcome
+from frametally_hadoop.running.day_spool import DaySpool
+from frametally_hadoop.running.outcome import Outcome
 
 if TYPE_CHECKING:
     from tests.hadoop.conftest import Footage
@@ -30,18 +31,19 @@ NOON_MS = 1_767_268_800_000
 DAY = DayKey("tiny-1", 60, "2026-01-01")
 
 
-@pytest.mark.parametrize("held_lines", [1, 3, 1000])
+@pytest.mark.parametrize("held_bytes", [1, 12, 1000])
 def test_lines_of_many_days_come_back_sorted_day_by_day_whatever_fits_in_memory(
-    tmp_path: Path, held_lines: int
+    tmp_path: Path, held_bytes: int
 ) -> None:
     lines = [(number % 3, b"%d\tx\n" % number) for number in range(50)]
     random.Random(1).shuffle(lines)  # noqa: S311
-    spool = DaySpool(tmp_path, held_lines=held_lines)
+    spool = DaySpool(tmp_path / "files", held_bytes=held_bytes)
     for day, line in lines:
         spool.add(day, line)
     for day in range(3):
         assert list(spool.sorted_lines(day)) == sorted(line for of_day, line in lines if of_day == day)
     assert list(spool.sorted_lines("no such day")) == []
+    assert (tmp_path / "files").exists() == (held_bytes < 1000)
 
 
 def publish(store: ObjectStore, folder: Path, lines: Any) -> Any:

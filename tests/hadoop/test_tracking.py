@@ -367,6 +367,23 @@ def test_pairs_are_one_to_one_overlap_enough_and_the_best_free_one_is_taken(
         )
 
 
+def person(time_ms: int, left: float, width: float = 50.0, height: float = 100.0) -> Seen:
+    """A frame with one box."""
+    return Seen(time_ms, f"images/{time_ms:06d}", [Box("person", 0.9, (left, 300.0, width, height))])
+
+
+def test_of_two_tracks_that_a_box_fits_alike_the_one_that_began_first_goes_on() -> None:
+    """Though the other has had its second box before."""
+    places = [(0, 600), (50, 680), (100, 680), (150, 600), (200, 640)]
+    found = visits_of([person(time_ms, left) for time_ms, left in places])
+    assert [[seen.time_ms for seen in visit.sightings] for visit in found] == [[0, 150, 200], [50, 100]]
+
+
+@pytest.mark.parametrize(("side_px", "number"), [(0.4, 0), (0.8, 1), (1.2, 1)])
+def test_a_second_box_is_looked_for_where_a_box_of_a_pixel_would_be(side_px: float, number: int) -> None:
+    assert len(visits_of([person(0, 600, side_px, side_px), person(200, 600, side_px, side_px)])) == number
+
+
 def stands(x: float = 600, y: float = 300, *, since_s: float = 0, until_s: float = 40) -> Walker:
     """Somebody in the middle of the picture, 90 px tall."""
     return Walker(start=(x, y), since_s=since_s, until_s=until_s)

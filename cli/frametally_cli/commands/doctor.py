@@ -17,11 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from frametally import keys
-from frametally.books.history import read_history
 from frametally.books.index_check import check_index
 from frametally.books.index_lag import place_series_of
 from frametally.books.quality_reports import read_quality
-from frametally.books.runs import current_days, read_hours, read_paths, read_run, read_tracks
+from frametally.books.runs import current_days, read_history, read_hours, read_paths, read_run, read_tracks
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.files.downloads import KnownFile
 from frametally.media.erasing import UNNAMED_REMEDY, sizes_by_source, unnamed_images

@@ -14,9 +14,9 @@ from typing import NamedTuple
 from frametally import keys
 from frametally.books.count_settings import counted_with
 from frametally.books.evidence import frames_in
+from frametally.books.runs import read_history
 from frametally.errors import Misconfigured, Poison
-from frametally.history_records import HistoryEntry, HistoryReason, RunHistory, history_key
-from frametally.media.manifests import find_record
+from frametally.history_records import HistoryEntry, HistoryReason
 from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
@@ -119,15 +119,6 @@ class _Dated(NamedTuple):
         """Its settings, as far as the current run has the same ones."""
         is_known = self.entry.params == self.run.params and self.run.settings
         return counted_with(self.run.params, self.run.settings).words if is_known else None
-
-
-def read_history(store: ObjectStore, run: Run) -> RunHistory | None:
-    """Return the history of a day up to a run, None where an older frametally counted it.
-
-    Raises:
-        Poison: It cannot be read; the message names it.
-    """
-    return find_record(store, history_key(run.prefix), RunHistory)
 
 
 def find_history(

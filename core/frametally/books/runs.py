@@ -19,7 +19,7 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison
-from frametally.history_records import RunHours, hours_key
+from frametally.history_records import RunHistory, RunHours, history_key, hours_key
 from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.records import NOT_JSON, Coverage, IntervalCount, RecordT, Run, decode, decode_at
@@ -173,6 +173,15 @@ def read_hours(store: ObjectStore, run: Run) -> RunHours | None:
         Poison: It cannot be read; the message names it.
     """
     return find_record(store, hours_key(run.prefix), RunHours)
+
+
+def read_history(store: ObjectStore, run: Run) -> RunHistory | None:
+    """Return the history of a day up to a run, None where an older frametally counted it.
+
+    Raises:
+        Poison: It cannot be read; the message names it.
+    """
+    return find_record(store, history_key(run.prefix), RunHistory)
 
 
 def read_tracks(store: ObjectStore, run: Run) -> Iterator[Track]:

@@ -19,14 +19,11 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-_MANY_OBJECTS = 100_000
-
-
 @contextmanager
 def rare_collection() -> Iterator[None]:
     """Collect garbage less often: the objects of reading and counting have no cycles."""
     before = gc.get_threshold()
-    gc.set_threshold(_MANY_OBJECTS, *before[1:])
+    gc.set_threshold(1_000_000, *before[1:])
     try:
         yield
     finally:

@@ -26,7 +26,7 @@ from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.once import one_line_per_frame
 from frametally.rules.segment_counts import best_hits, hits_by_label
 from frametally.rules.times import RECORD_VERSION
-from frametally_hadoop.job.lines import Frame, decode_frame, decode_frames, decode_labels
+from frametally_hadoop.job.lines import Frame, decode_accepted, decode_labels
 from frametally_hadoop.job.mapping import LINE_SEPARATOR, Count, FramesOfPart, part_rules, to_json
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.visits import reduce_hour
@@ -148,7 +148,7 @@ def _texts_and_cells(values: Iterable[bytes]) -> tuple[list[bytes], list[Cell]]:
 
 def _distinct_frames(texts: Sequence[bytes], *, needs_boxes: bool) -> tuple[list[Frame], list[Frame]]:
     """Return a group's frames, each once, in any order, and those of the lines that repeated one."""
-    decode = _decode_with_boxes if needs_boxes else decode_labels
+    decode = decode_accepted if needs_boxes else decode_labels
     frames = [frame for text in texts for frame in decode(text)]
     times_seen = Counter(frame.image_path for frame in frames)
     if len(times_seen) == len(frames):
@@ -164,9 +164,3 @@ def _distinct_frames(texts: Sequence[bytes], *, needs_boxes: bool) -> tuple[list
     unique_lines = one_line_per_frame(repeats).values()
     dropped = Counter(line for _, line in repeats) - Counter(unique_lines)
     return once + [frame_of[line] for line in unique_lines], [frame_of[line] for line in dropped.elements()]
-
-
-def _decode_with_boxes(text: bytes) -> Sequence[Frame]:
-    lines = text.split(b"\n")
-    frames = decode_frames(lines)
-    return [decode_frame(line) for line in lines] if frames is None else frames

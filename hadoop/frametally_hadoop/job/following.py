@@ -7,6 +7,7 @@ does not: Python 3.12 changed it. Nor does `**`, which is the C library's.)
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 from frametally_hadoop.job.lines import Frame
@@ -192,11 +193,20 @@ Track: TypeAlias = list[TrackedBox]
 """The boxes of one object, by time; two at least."""
 
 
-class _LiveTrack(Motion):
-    __slots__ = ("is_lost", "sightings")
+_Placed: TypeAlias = tuple[TrackedBox, Area]
+_Begun: TypeAlias = tuple[TrackedBox, Area, int, int]
+"""A track of one box, its area at rest, number of the track, moves before it. Most get no second box, and
+need no filter."""
 
-    def __init__(self, sighting: TrackedBox) -> None:
+
+class _LiveTrack(Motion):
+    """A track of two boxes or more; `number` sorts tracks by their beginning."""
+
+    __slots__ = ("is_lost", "number", "sightings")
+
+    def __init__(self, number: int, sighting: TrackedBox) -> None:
         super().__init__(*sighting[2:6])
+        self.number = number
         self.sightings = [sighting]
         self.is_lost = False
 
@@ -223,46 +233,83 @@ class Tracker:
         self._strong_of = dict(params.strong_by_label).get
         self._gap_ms = params.gap_ms
         self._live: list[_LiveTrack] = []
+        self._begun: list[_Begun] = []
+        self._tracks = 0
         self._ended: list[Track] = []
         self._now_ms = 0
+        self._moves_s: list[float] = []
         self.left_over: list[tuple[int, list[TrackedBox]]] = []
 
     def step(self, time_ms: int, sightings: Sequence[TrackedBox]) -> None:
         """Take the boxes of the next frame in the order of `by_strength`; there may be none."""
-        if not self._live and not sightings:
-            self.left_over.append((time_ms, []))
-            return
-        self._move_on(time_ms)
-        strong, weak = [], []
-        for sighting in sightings:
-            if sighting.confidence >= self._strong_of(sighting.label, self._strong):
-                strong.append(sighting)
-            elif sighting.confidence >= self._weak:
-                weak.append(sighting)
-        seen_twice = [track for track in self._live if len(track.sightings) > 1]
-        seen_once = [track for track in self._live if len(track.sightings) == 1]
-
-        unseen, strong = _go_on(seen_twice, strong, _STRONG_OVERLAP)
-        if unseen and weak:
-            _, weak = _go_on([track for track in unseen if not track.is_lost], weak, _WEAK_OVERLAP)
-        if seen_once:
-            _, strong = _go_on(seen_once, strong, _SECOND_OVERLAP)
-            for track in seen_once:
-                if len(track.sightings) > 1:
-                    track.sightings[:0] = [*self._before(track.sightings[0])][::-1]
-            self._live = [
-                track
-                for track in self._live
-                if len(track.sightings) > 1 or time_ms - track.sightings[0].time_ms < _SECOND_BOX_MS
-            ]
-        for track in unseen:
-            track.is_lost = track.sightings[-1].time_ms < time_ms
-        for sighting in strong:
-            if self._is_new(sighting):
-                self._live.append(_LiveTrack(sighting))
-            else:
-                weak.append(sighting)
+        weak: list[TrackedBox] = []
+        if sightings or self._live or self._begun:
+            self._moves_s.append((time_ms - self._now_ms) / 1000)
+            self._now_ms = time_ms
+            strong: list[_Placed] = []
+            for sighting in sightings:
+                if sighting.confidence >= self._strong_of(sighting.label, self._strong):
+                    strong.append((sighting, widened(*sighting[2:6])))
+                elif sighting.confidence >= self._weak:
+                    weak.append(sighting)
+            if self._live:
+                strong, weak = self._go_on(strong, weak)
+            if self._begun:
+                strong = self._second_boxes(strong)
+            for sighting, area in strong:
+                least = self._strong_of(sighting.label, self._strong) + NEW_ABOVE_STRONG
+                if sighting.confidence < least and sighting.confidence < 10_000:
+                    weak.append(sighting)
+                    continue
+                if sighting.width < _LEAST_SIDE or sighting.height < _LEAST_SIDE:
+                    at_rest = _LiveTrack(0, sighting)
+                    at_rest.predict(0.0, is_lost=False)
+                    area = at_rest.area()
+                self._tracks += 1
+                self._begun.append((sighting, area, self._tracks, len(self._moves_s)))
         self.left_over.append((time_ms, weak))
+
+    def _go_on(self, strong: list[_Placed], weak: list[TrackedBox]) -> tuple[list[_Placed], list[TrackedBox]]:
+        """Move the tracks on, and give them boxes that fit; returns the boxes that are left."""
+        live = []
+        for track in self._live:
+            if self._now_ms - track.sightings[-1].time_ms <= self._gap_ms:
+                track.predict(self._moves_s[-1], is_lost=track.is_lost)
+                live.append(track)
+            else:
+                self._ended.append(track.sightings)
+        self._live = live
+        unseen, strong = _pair(live, strong, _STRONG_OVERLAP)
+        if unseen and weak:
+            seen_before = [track for track in unseen if not track.is_lost]
+            placed = [(sighting, widened(*sighting[2:6])) for sighting in weak]
+            weak = [sighting for sighting, _ in _pair(seen_before, placed, _WEAK_OVERLAP)[1]]
+        for track in unseen:
+            track.is_lost = track.sightings[-1].time_ms < self._now_ms
+        return strong, weak
+
+    def _second_boxes(self, strong: list[_Placed]) -> list[_Placed]:
+        """Give tracks of one box a second one; returns the boxes that are left."""
+        now_ms = self._now_ms
+        begun = [track for track in self._begun if now_ms - track[0].time_ms <= self._gap_ms]
+        if begun and strong:
+            pairs, tracks_left, boxes_left = pair_up(
+                [area for _, area, _, _ in begun], [area for _, area in strong], _SECOND_OVERLAP
+            )
+            for i, j in sorted(pairs):
+                sighting, _, number, moves = begun[i]
+                track = _LiveTrack(number, sighting)
+                for passed_s in self._moves_s[moves:]:
+                    track.predict(passed_s, is_lost=False)
+                track.go_on(strong[j][0])
+                track.sightings[:0] = [*self._before(sighting)][::-1]
+                self._live.append(track)
+            if pairs:
+                self._live.sort(key=attrgetter("number"))
+                begun = [begun[i] for i in tracks_left]
+                strong = [strong[j] for j in boxes_left]
+        self._begun = [track for track in begun if now_ms - track[0].time_ms < _SECOND_BOX_MS]
+        return strong
 
     def _before(self, first: TrackedBox) -> Iterator[TrackedBox]:
         """Yield, backwards, what was left over of an object before the first box of its track."""
@@ -281,40 +328,19 @@ class Tracker:
 
     def finish(self) -> list[Track]:
         """All tracks, after the last frame."""
-        self._ended += [track.sightings for track in self._live if len(track.sightings) > 1]
+        self._ended += [track.sightings for track in self._live]
         self._live = []
         return self._ended
 
-    def _is_new(self, sighting: TrackedBox) -> bool:
-        strong = self._strong_of(sighting.label, self._strong)
-        return sighting.confidence >= min(strong + NEW_ABOVE_STRONG, 10_000)
 
-    def _move_on(self, time_ms: int) -> None:
-        seconds = (time_ms - self._now_ms) / 1000
-        self._now_ms = time_ms
-        live = []
-        for track in self._live:
-            if time_ms - track.sightings[-1].time_ms <= self._gap_ms:
-                track.predict(seconds, is_lost=track.is_lost)
-                live.append(track)
-            elif len(track.sightings) > 1:
-                self._ended.append(track.sightings)
-        self._live = live
-
-
-def _go_on(
-    tracks: list[_LiveTrack], sightings: list[TrackedBox], least_overlap: float
-) -> tuple[list[_LiveTrack], list[TrackedBox]]:
+def _pair(
+    tracks: list[_LiveTrack], boxes: list[_Placed], least_overlap: float
+) -> tuple[list[_LiveTrack], list[_Placed]]:
     """Give tracks the boxes that fit; returns the tracks and the boxes that are left."""
-    if not tracks or not sightings:
-        return tracks, sightings
-    pairs, tracks_left, sightings_left = pair_up(
-        [track.area() for track in tracks],
-        [widened(*sighting[2:6]) for sighting in sightings],
-        least_overlap,
-    )
-    if not pairs:
-        return tracks, sightings
+    if not tracks or not boxes:
+        return tracks, boxes
+    areas = [track.area() for track in tracks]
+    pairs, tracks_left, boxes_left = pair_up(areas, [area for _, area in boxes], least_overlap)
     for i, j in pairs:
-        tracks[i].go_on(sightings[j])
-    return [tracks[i] for i in tracks_left], [sightings[j] for j in sightings_left]
+        tracks[i].go_on(boxes[j][0])
+    return [tracks[i] for i in tracks_left], [boxes[j] for j in boxes_left]

@@ -139,10 +139,11 @@ def _check_version(version: int) -> None:
 
 
 class _Decoders(NamedTuple):
-    """Of one line; of many, all or none; of lines joined by line breaks, without their boxes perhaps."""
+    """Of one line; of many, all or none; of lines joined by line breaks; of those, without boxes perhaps."""
 
     one: Callable[[bytes], Frame]
     all: Callable[[Sequence[bytes]], Sequence[Frame] | None]
+    accepted: Callable[[bytes], Sequence[Frame]]
     labels: Callable[[bytes], Sequence[Frame]]
 
 
@@ -153,10 +154,10 @@ def _make_standard_decoders() -> _Decoders:
         except BadLine:
             return None
 
-    def decode_labels(text: bytes) -> Sequence[Frame]:
+    def decode_text(text: bytes) -> Sequence[Frame]:
         return [decode_with_standard_library(line) for line in text.split(b"\n")]
 
-    return _Decoders(decode_with_standard_library, decode_all, decode_labels)
+    return _Decoders(decode_with_standard_library, decode_all, decode_text, decode_text)
 
 
 def _make_msgspec_decoders() -> _Decoders:
@@ -225,7 +226,7 @@ def _make_msgspec_decoders() -> _Decoders:
         gc=False,
     )
     decode_labels = msgspec.json.Decoder(labels_only).decode_lines
-    return _Decoders(decode_with_msgspec, decode_all_with_msgspec, decode_labels)  # type: ignore[arg-type]
+    return _Decoders(decode_with_msgspec, decode_all_with_msgspec, decoder.decode_lines, decode_labels)  # type: ignore[arg-type]
 
 
 _DECODERS = _make_standard_decoders() if msgspec is None else _make_msgspec_decoders()
@@ -236,5 +237,8 @@ decode_frame = _DECODERS.one
 decode_frames = _DECODERS.all
 """The frames in lines; None if one of them may be bad: ask `decode_frame` of each."""
 
+decode_accepted = _DECODERS.accepted
+"""The frames of lines, joined by line breaks, that were accepted before."""
+
 decode_labels = _DECODERS.labels
-"""The frames of lines, joined by line breaks, that were accepted before; their boxes may be missing."""
+"""The same, but their boxes may be missing."""

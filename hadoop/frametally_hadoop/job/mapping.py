@@ -252,9 +252,8 @@ class FrameGroups:
     def drain(self) -> Iterator[tuple[bytes, bytes]]:
         """Pass on all that is held."""
         for groups in (self._groups, self._cells):
-            for key, joined in groups.items():
-                yield to_json(key), LINE_SEPARATOR.join(joined)
-            groups.clear()
+            for key in [*groups]:
+                yield to_json(key), LINE_SEPARATOR.join(groups.pop(key))
         for (model, day), lines in self._passed_on.items():
             yield to_json(["lines", model, day * DAY_MS]), b"%d" % lines
         self._passed_on.clear()

@@ -32,13 +32,10 @@ _STAND_INS: dict[str, dict[str, object]] = {
 @contextmanager
 def stand_ins() -> Iterator[None]:
     """Import mrjob in here. Modules that were imported before are left as they are."""
-    put: list[str] = []
-    for name, content in _STAND_INS.items():
-        if name not in sys.modules:
-            module = ModuleType(name)
-            module.__dict__.update(content)
-            sys.modules[name] = module
-            put.append(name)
+    put = [name for name in _STAND_INS if name not in sys.modules]
+    for name in put:
+        sys.modules[name] = ModuleType(name)
+        sys.modules[name].__dict__.update(_STAND_INS[name])
     try:
         yield
     finally:

@@ -234,7 +234,7 @@ def _follow(
             if group not in trackers:
                 trackers[group] = Tracker(tracking)
         for group, tracker in trackers.items():
-            boxes = sightings.get(group, [])
+            boxes = sightings.get(group, ())
             tracker.step(time_ms, one_per_object(boxes) if len(boxes) > 1 else boxes)
     visits = []
     for group in sorted(trackers):

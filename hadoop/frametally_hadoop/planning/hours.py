@@ -47,13 +47,14 @@ class HourInputs(NamedTuple):
         spans: defaultdict[SourceHour, list[tuple[str, SourceSpan]]] = defaultdict(list)
         day_ms, margin_ms = keys.day_start_ms(self.key.day), self._margin_ms
         for note in self.notes:
+            key = note.info.key
             for span in note.spans:
                 if self.zones and span.source not in self.zones:
                     continue
-                first_ms = max(_hour_start(span.first_ms - margin_ms), day_ms)
-                last_ms = min(_hour_start(span.last_ms + margin_ms), day_ms + DAY_MS - HOUR_MS)
-                for hour_ms in range(first_ms, last_ms + 1, HOUR_MS):
-                    spans[span.source, hour_ms].append((note.info.key, span))
+                first = max((span.first_ms - margin_ms) // HOUR_MS, day_ms // HOUR_MS)
+                end_ms = min(span.last_ms + margin_ms + 1, day_ms + DAY_MS)
+                for hour_ms in range(first * HOUR_MS, end_ms, HOUR_MS):
+                    spans[span.source, hour_ms].append((key, span))
         return spans
 
     @property
@@ -99,10 +100,6 @@ class HourInputs(NamedTuple):
             *sorted(exceptions),
         ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
-def _hour_start(time_ms: int) -> int:
-    return time_ms // HOUR_MS * HOUR_MS
 
 
 def unchanged_hours(

@@ -15,9 +15,8 @@ from typing import Any
 import msgspec
 
 from frametally import keys
-from frametally.books.history import read_history
 from frametally.books.index_lag import mark_of
-from frametally.books.runs import read_run
+from frametally.books.runs import read_history, read_run
 from frametally.errors import Poison
 from frametally.history_records import HistoryEntry, HistoryReason, RunHistory
 from frametally.ports.object_store import ObjectStore

@@ -87,15 +87,11 @@ def renew_report(store: ObjectStore, day: DayPlan, surroundings: Callable[[], Su
             surroundings=surroundings(),
         )
         if audit.is_outdated(report):
-            deque(audit.watch(_lines(store, run)), maxlen=0)
+            lines = (line for _, data in read_parts(store, run) for line in data.splitlines(keepends=True))
+            deque(audit.watch(lines), maxlen=0)
             store.put(keys.quality_key(run.prefix), encode(audit.report(run.run_id)))
     except Poison:
         return  # whoever reads the run says what is damaged
-
-
-def _lines(store: ObjectStore, run: Run) -> Iterator[bytes]:
-    for _, data in read_parts(store, run):
-        yield from data.splitlines(keepends=True)
 
 
 LINES_PER_PART = 1_000_000
@@ -183,7 +179,7 @@ def publish_counted(
     return counted._replace(
         run=run,
         labels=frozenset(audit.labels),
-        failed_checks=[check.name for check in audit.report(run.run_id).failed],
+        failed_checks=audit.failed,
         hours_kept=len(day.unchanged),
         hours_counted=len(day.hours.spans_by_hour()) - len(day.unchanged),
     )
@@ -338,10 +334,11 @@ def _check_nothing_lost(
 
 
 def _covered(store: ObjectStore, run: Run) -> Iterator[tuple[tuple[str, int], int]]:
-    for line in _lines(store, run):
-        if line.startswith(b'["coverage"'):
-            record = decode(line.partition(b"\t")[2], Coverage)
-            yield (record.source, record.interval_start_ms), record.frames
+    for _, data in read_parts(store, run):
+        for line in data[data.find(b'["coverage"') :].splitlines():  # they are sorted: counts come first
+            if line.startswith(b'["coverage"'):
+                record = decode(line.partition(b"\t")[2], Coverage)
+                yield (record.source, record.interval_start_ms), record.frames
 
 
 def put_parts(

@@ -75,8 +75,9 @@ class DayAudit:
         ]
         self._coverage: dict[tuple[str, int], tuple[int, int]] = {}
         self._counted: defaultdict[tuple[str, int], int] = defaultdict(int)
-        self._frames_of_counts: dict[tuple[str, int], set[int]] = {}
+        self._frames_of_counts: defaultdict[tuple[str, int], set[int]] = defaultdict(set)
         self.labels: set[str] = set()
+        self.failed: list[str] = []
         self.by_hour: defaultdict[tuple[str, str, int], int] = defaultdict(int)
 
     def watch(self, lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -87,7 +88,7 @@ class DayAudit:
             hour = record.interval_start_ms % DAY_MS // HOUR_MS
             if line.startswith(b'["count"'):
                 self._counted[where] += record.detections
-                self._frames_of_counts.setdefault(where, set()).add(record.frames)
+                self._frames_of_counts[where].add(record.frames)
                 self.labels.add(record.label)
                 self.by_hour[record.source, record.label, hour] += record.detections
             else:
@@ -101,9 +102,9 @@ class DayAudit:
         return not self._set_aside and self.plan.is_whole
 
     def report(self, run_id: str) -> QualityReport:
-        """Make the report, after the last line."""
+        """Make the report, after the last line; `failed` then has the names of the checks that failed."""
         model, interval_s, day = self.plan.key
-        return QualityReport(
+        report = QualityReport(
             run_id=run_id,
             model=model,
             params=self.plan.params.digest(),
@@ -118,6 +119,8 @@ class DayAudit:
             checks=[self._sums_equal(), self._no_count_without_coverage(), *self._checks_of_footage()],
             frames_by_source=self.frames_by_source,
         )
+        self.failed = [check.name for check in report.failed]
+        return report
 
     def _checks_of_footage(self) -> list[QualityCheck]:
         """Return the checks of what was filmed and detected; within parts it is the same, and told once."""

@@ -1,8 +1,10 @@
-"""Runs a job on one of mrjob's runners, in a temporary folder, without the user's mrjob.conf."""
+"""Runs a job of mrjob's in this process, or on one of its runners, without the user's mrjob.conf."""
 
 from __future__ import annotations
 
 import errno
+import heapq
+import io
 import logging
 import os
 import re
@@ -11,10 +13,11 @@ import shutil
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,7 @@ from frametally.plugins import load
 from frametally_hadoop.job.fetching import LinkEnded, hadoop_command
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.running.bundle import write_bundle
+from frametally_hadoop.running.day_spool import DaySpool
 
 if TYPE_CHECKING:
     from frametally.settings.loading import Settings
@@ -71,41 +75,51 @@ def workspace(data_dir: Path) -> Iterator[Path]:
             ) from error
 
 
-IN_MEMORY_BYTES = 256_000_000
+IN_MEMORY_BYTES = 160_000_000
+"""Of what is mapped in this process; the rest goes to files."""
 _SORT = ("sort", "-S", "256M", "-t", "\t", "-k", "1,1", "-s")
 
 
-def sort_in_files(engine: Any, temporary: Path, *, in_memory_bytes: int) -> None:
-    """Have mrjob's inline or local runner sort by the `sort` command beyond that size, in memory below.
+def _sort(input_paths: list[str], output_path: str, *, temporary: Path) -> None:
+    """Sort the lines of some files by their keys; mrjob's own way has no bound of memory.
 
-    Both sort by the bytes of the key, and leave lines of one key as they come. Without a `sort` command it is
-    done in memory. mrjob's own way to call `sort` has no bound, and sorts in memory wherever it fails.
+    Raises `Retryable` if `sort` fails; `OSError` if it has no room, or does not exist.
     """
-    # The local runner takes it to other processes: no closure could go there.
-    engine._sort_input_func = lambda: partial(_sort, temporary=temporary, in_memory_bytes=in_memory_bytes)
+    environment = os.environ | {"LC_ALL": "C", "TMPDIR": str(temporary)}
+    try:
+        with Path(output_path).open("wb") as output:
+            command = [*_SORT, *input_paths]
+            subprocess.run(  # noqa: S603
+                command, stdout=output, stderr=subprocess.PIPE, env=environment, check=True
+            )
+    except subprocess.CalledProcessError as error:
+        message = error.stderr.decode(errors="replace").strip()
+        raise no_room(message, temporary) or Retryable(
+            f"the counting job's `sort` failed ({message or error}); run it again"
+        ) from error
 
 
-def _sort(input_paths: list[str], output_path: str, *, temporary: Path, in_memory_bytes: int) -> None:
-    """Sort the lines of some files. Raises `Retryable` if `sort` fails; `OSError` if it has no room."""
-    if sum(Path(path).stat().st_size for path in input_paths) > in_memory_bytes:
-        environment = os.environ | {"LC_ALL": "C", "TMPDIR": str(temporary)}
-        try:
-            with Path(output_path).open("wb") as output:
-                command = [*_SORT, *input_paths]
-                subprocess.run(  # noqa: S603
-                    command, stdout=output, stderr=subprocess.PIPE, env=environment, check=True
-                )
-            return
-        except FileNotFoundError:
-            pass
-        except subprocess.CalledProcessError as error:
-            message = error.stderr.decode(errors="replace").strip()
-            raise no_room(message, temporary) or Retryable(
-                f"the counting job's `sort` failed ({message or error}); run it again"
-            ) from error
-    from mrjob.sim import _sort_lines_in_memory
+def _run_here(job: Any, manifest: Iterable[str], temporary: Path) -> Iterator[bytes]:
+    """Run a job of mrjob's in this process, without the files of its runners; yields its output lines."""
+    job.sandbox()
+    pairs = job.map_pairs((None, line.encode()) for line in manifest)
+    if job.steps()[0].has_explicit_reducer:
+        pairs = job.reduce_pairs(_by_key(pairs, temporary))
+    return (b"%s\t%s\n" % pair for pair in pairs)
 
-    _sort_lines_in_memory(input_paths, output_path)
+
+def _by_key(pairs: Iterable[tuple[bytes, bytes]], temporary: Path) -> Iterator[Sequence[bytes]]:
+    spool = DaySpool(temporary, held_bytes=IN_MEMORY_BYTES)
+    in_memory, in_memory_bytes, key_of = [], 0, itemgetter(0)
+    for pair in pairs:
+        in_memory.append(pair)
+        in_memory_bytes += len(pair[1])
+        if in_memory_bytes > IN_MEMORY_BYTES:
+            while in_memory:  # one after the other: both forms need no room at once
+                spool.add(None, b"%s\t%s\n" % in_memory.pop())
+            in_memory_bytes = 0
+    in_spool = (line[:-1].split(b"\t", 1) for line in spool.sorted_lines(None))
+    yield from heapq.merge(in_spool, sorted(in_memory, key=key_of), key=key_of)
 
 
 _HDFS_FOLDER = "hdfs:///tmp"
@@ -165,7 +179,7 @@ class HadoopCluster:
 
 def cluster_of(settings: Settings) -> HadoopCluster:
     """Return the cluster that the settings name. Raises `Misconfigured`."""
-    jobconf = _list(settings.hadoop_jobconf)
+    jobconf = tuple(filter(None, map(str.strip, settings.hadoop_jobconf.split(","))))
     for pair in jobconf:
         if not pair.partition("=")[2]:
             raise Misconfigured(
@@ -177,10 +191,6 @@ def cluster_of(settings: Settings) -> HadoopCluster:
         python=settings.hadoop_python,
         jobconf=jobconf,
     )
-
-
-def _list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 COUNTING_JOB = "frametally_hadoop.running.counting_job:CountObjects"
@@ -221,26 +231,32 @@ def run_job(
             f"the counting job needs mrjob ({error}): run pip install 'frametally[hadoop]'"
         ) from error
 
-    manifest_path = temporary / "manifest.txt"
-    manifest_path.touch(mode=0o600)  # who has a presigned link has the segment
-    manifest_path.write_text("".join(f"{line}\n" for line in manifest))
     arguments = ["-r", runner, "--no-conf", "--local-tmp-dir", str(temporary)]
     if params is not None:
         arguments += ["--params", params.to_argument()]
-    arguments += _options_of(runner, temporary)
     with ExitStack() as stack, _logged() as log, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
-        manifest_uri = str(manifest_path)
-        if runner == "hadoop":
-            cluster = cluster or HadoopCluster()
-            manifest_uri = stack.enter_context(cluster.private_file(manifest_path))
-            arguments += cluster.job_options(splits=len(manifest))
-        arguments.append(manifest_uri)
         try:
-            with job_type(arguments).make_runner() as engine:
-                if runner in ("inline", "local"):
-                    in_memory_bytes = IN_MEMORY_BYTES if runner == "inline" else 0
-                    sort_in_files(engine, temporary, in_memory_bytes=in_memory_bytes)
+            if runner == "inline":
+                yield from _run_here(job_type(arguments), manifest, temporary)
+                return
+            manifest_path = temporary / "manifest.txt"
+            manifest_path.touch(mode=0o600)  # who has a presigned link has the segment
+            manifest_path.write_text("".join(f"{line}\n" for line in manifest))
+            manifest_uri = str(manifest_path)
+            archive = str(write_bundle(temporary / "frametally_job.zip"))
+            if runner == "local":
+                # Not by --py-files, and without mrjob's own zip: for those it leaves lock files in /tmp.
+                arguments += ["--no-bootstrap-mrjob", "--cmdenv", f"PYTHONPATH={archive}"]
+            else:
+                arguments += ["--py-files", archive]
+            if runner == "hadoop":
+                cluster = cluster or HadoopCluster()
+                manifest_uri = stack.enter_context(cluster.private_file(manifest_path))
+                arguments += cluster.job_options(splits=len(manifest))
+            with job_type([*arguments, manifest_uri]).make_runner() as engine:
+                if runner == "local":  # its tasks are other processes: no closure could go there
+                    engine._sort_input_func = lambda: partial(_sort, temporary=temporary)
                 engine.run()
                 yield from to_lines(engine.cat_output())
         except FrametallyError:
@@ -248,51 +264,32 @@ def run_job(
         except Exception as error:
             # What other runners' tasks say is about a disk that may be anywhere.
             ours = runner in ("inline", "local") or isinstance(error, OSError)
-            full = no_room(f"{log.text}\n{error!r}", temporary) if ours else None
-            raise full or _failure(error, runner, log) from error
-
-
-def _options_of(runner: str, temporary: Path) -> list[str]:
-    if runner == "inline":
-        return ["--num-cores", "1"]  # tasks run one after the other: more of them only cost
-    archive = str(write_bundle(temporary / "frametally_job.zip"))
-    if runner == "local":
-        # Not by --py-files, and without mrjob's own zip: for those it leaves lock files in /tmp.
-        return ["--no-bootstrap-mrjob", "--cmdenv", f"PYTHONPATH={archive}"]
-    return ["--py-files", archive]
-
-
-class _KeptLog(logging.Handler):
-    """What mrjob logs as an error, for the one line that the user gets."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.text = ""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.text += record.getMessage() + "\n"
+            full = no_room(f"{log.getvalue()}\n{error!r}", temporary) if ours else None
+            raise full or _failure(error, runner, log.getvalue()) from error
 
 
 @contextmanager
-def _logged() -> Iterator[_KeptLog]:
-    logger = logging.getLogger("mrjob")
-    handler, propagate = _KeptLog(), logger.propagate
+def _logged() -> Iterator[io.StringIO]:
+    """Keep what mrjob logs as errors, for the one line that the user gets."""
+    logger, text = logging.getLogger("mrjob"), io.StringIO()
+    handler, propagate = logging.StreamHandler(text), logger.propagate
+    handler.setLevel(logging.ERROR)
     logger.addHandler(handler)
     logger.propagate = False
     try:
-        yield handler
+        yield text
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagate
 
 
-def _failure(error: Exception, runner: str, log: _KeptLog) -> FrametallyError:
+def _failure(error: Exception, runner: str, log: str) -> FrametallyError:
     if isinstance(error, ImportError | FileNotFoundError | PermissionError):
         return Misconfigured(
             f"the {runner} runner cannot be started ({error}): install what it needs (the `hadoop` "
-            "command), or set FRAMETALLY_RUNNER=inline"
+            "or `sort` command), or set FRAMETALLY_RUNNER=inline"
         )
-    text = _SIGNATURE.sub("?...", log.text)
+    text = _SIGNATURE.sub("?...", log)
     if (raised := raised_in_task(f"{text}\n{error!r}")) is not None:
         return raised
     traceback = text[max(text.find(_TRACEBACK), 0) :].strip() if _TRACEBACK in text else ""

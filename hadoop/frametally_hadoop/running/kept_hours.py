@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal
 
 import msgspec
 
@@ -26,24 +27,22 @@ class _Frames(msgspec.Struct):
     frames: int
 
 
-class KeptLines(NamedTuple):
-    """A line of the job: `kind` is `lines`, `tracks` or `paths`, `frames` those that it covers."""
-
-    kind: str
-    line: bytes
-    frames: int = 0
-
-
-def read_kept(store: ObjectStore, run: Run, unchanged: Unchanged) -> Iterator[KeptLines]:
-    """Yield the lines of the `unchanged` hours of a run. Raises `Poison`: it is damaged, or lacks a file."""
+def read_kept(
+    store: ObjectStore, run: Run, unchanged: Unchanged
+) -> Iterator[tuple[Literal["lines", "tracks", "paths"], Sequence[bytes], int]]:
+    """Yield kind, lines and frames of the `unchanged` hours. Raises `Poison`: a file is damaged or gone."""
     decode_frames = msgspec.json.Decoder(_Frames).decode
+    source_in = cache(lambda series: source_of(msgspec.json.decode(series + b"]")[1]))
     for _, data in read_parts(store, run):
+        lines, frames = [], 0
         for line in data.splitlines(keepends=True):
-            key, _, value = line.partition(b"\t")
-            kind, place, *_, start_ms = msgspec.json.decode(key)
-            if _has(unchanged, place, start_ms):
-                frames = decode_frames(value).frames if kind == "coverage" else 0
-                yield KeptLines("lines", line, frames)
+            series, _, start = line[: line.index(b"\t")].rpartition(b",")
+            start_ms = int(start[:-1])
+            if (source_in(series), start_ms - start_ms % HOUR_MS) in unchanged:
+                lines.append(line)
+                if series.startswith(b'["coverage"'):
+                    frames += decode_frames(line.partition(b"\t")[2]).frames
+        yield "lines", lines, frames
     decode_head = msgspec.json.Decoder(TrackHead).decode
     for _, data in read_track_parts(store, run):
         for line in data.splitlines(keepends=True):
@@ -51,12 +50,12 @@ def read_kept(store: ObjectStore, run: Run, unchanged: Unchanged) -> Iterator[Ke
             if _has(unchanged, head.source, head.hour_start_ms):
                 number = int(head.id.rpartition("-")[2])
                 key = to_json(["track", head.source, head.label, number, head.hour_start_ms])
-                yield KeptLines("tracks", key + b"\t" + line)
+                yield "tracks", [key + b"\t" + line], 0
     for paths in read_paths(store, run) if run.paths else ():
         for hour_ms, columns in _by_hour(paths):
             if _has(unchanged, paths.source, hour_ms):
                 key = to_json(["paths", paths.source, hour_ms])
-                yield KeptLines("paths", key + b"\t" + to_json({"model": paths.model, **columns}) + b"\n")
+                yield "paths", [key + b"\t" + to_json({"model": paths.model, **columns}) + b"\n"], 0
 
 
 def _has(unchanged: Unchanged, place: str, time_ms: int) -> bool:

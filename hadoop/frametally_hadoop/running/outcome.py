@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import heapq
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -26,6 +24,7 @@ from frametally.rules.tombstones import Range
 from frametally_hadoop.job.mapping import BY_COUNTS, ENTRY_SEPARATOR, NO_DAYS, to_json
 from frametally_hadoop.planning.hours import SourceHour
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
+from frametally_hadoop.running.day_spool import DaySpool
 from frametally_hadoop.running.engine import HadoopCluster, run_job
 from frametally_hadoop.running.kept_hours import read_kept
 
@@ -45,45 +44,6 @@ def plan_splits(sizes: Iterable[tuple[str, int]], *, split_bytes: int) -> list[l
         splits[-1].append(key)
         held_bytes += size_bytes
     return splits
-
-
-_HELD_LINES = 500_000
-
-
-class DaySpool:
-    """Takes lines of many days in any order, gives back those of one day, sorted bytewise."""
-
-    def __init__(self, folder: Path, *, held_lines: int = _HELD_LINES) -> None:
-        """Hold up to `held_lines` lines in memory, the rest as sorted files in `folder`."""
-        self._folder = folder
-        self._limit = held_lines
-        self._held: dict[Hashable, list[bytes]] = defaultdict(list)
-        self._held_lines = 0
-        self._files: dict[Hashable, list[Path]] = defaultdict(list)
-        self._files_written = 0
-
-    def add(self, day: Hashable, line: bytes) -> None:
-        """Take one line, with its line end."""
-        self._held[day].append(line)
-        self._held_lines += 1
-        if self._held_lines >= self._limit:
-            self._write_held()
-
-    def sorted_lines(self, day: Hashable) -> Iterator[bytes]:
-        """Yield the day's lines, sorted bytewise."""
-        with ExitStack() as stack:
-            files = [stack.enter_context(path.open("rb")) for path in self._files.get(day, [])]
-            yield from heapq.merge(*files, sorted(self._held.get(day, [])))
-
-    def _write_held(self) -> None:
-        for day, lines in self._held.items():
-            path = self._folder / f"{self._files_written:08d}"
-            with path.open("wb") as file:
-                file.writelines(sorted(lines))
-            self._files[day].append(path)
-            self._files_written += 1
-        self._held.clear()
-        self._held_lines = 0
 
 
 def join_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -115,8 +75,6 @@ SPLIT_BYTES = 64_000_000
 """Of segments that one task reads."""
 _HEADER_SHARE = 16
 """A header is at most about so small a part of its segment."""
-_HELD_TRACKS = 20_000  # a track is a kilobyte long
-_HELD_PATHS = 200  # a line has those of an hour
 
 
 class _OfModel(msgspec.Struct):
@@ -147,15 +105,8 @@ class Outcome:
 
     @classmethod
     def within(cls, folder: Path) -> Self:
-        """Begin with nothing; lines that memory does not hold go to folders that this makes in `folder`."""
-        lines, tracks, paths = (folder / name for name in ("lines", "tracks", "paths"))
-        for folder_path in (lines, tracks, paths):
-            folder_path.mkdir()
-        return cls(
-            DaySpool(lines),
-            DaySpool(tracks, held_lines=_HELD_TRACKS),
-            DaySpool(paths, held_lines=_HELD_PATHS),
-        )
+        """Begin with nothing; lines that memory does not hold go to folders in `folder`."""
+        return cls(DaySpool(folder / "lines"), DaySpool(folder / "tracks"), DaySpool(folder / "paths"))
 
     def add(self, line: bytes, interval_s: int) -> None:
         """Take one line of the job's output, with its line end."""
@@ -184,8 +135,8 @@ class Outcome:
         if day.current is None or not day.unchanged:
             return
         spools = {"lines": self.lines, "tracks": self.tracks, "paths": self.paths}
-        for kind, line, frames in read_kept(store, day.current, day.unchanged):
-            spools[kind].add(day.key, line)
+        for kind, lines, frames in read_kept(store, day.current, day.unchanged):
+            spools[kind].add(day.key, *lines)
             self.lines_passed_on[day.key] += frames
         for hour, counted in day.unchanged.items():
             self.duplicates[day.key][hour] += counted.duplicates_dropped

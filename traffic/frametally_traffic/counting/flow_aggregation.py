@@ -25,8 +25,9 @@ from frametally.settings.loading import Settings
 from frametally_hadoop.job.fetching import LinkEnded
 from frametally_hadoop.planning.counting_steps import DaySelection, DayToCount, StepReport
 from frametally_hadoop.publication.publish import LINES_PER_PART, put_parts
+from frametally_hadoop.running.day_spool import DaySpool
 from frametally_hadoop.running.engine import cluster_of, run_job, workspace
-from frametally_hadoop.running.outcome import LINK_S, DaySpool
+from frametally_hadoop.running.outcome import LINK_S
 from frametally_hadoop.running.spark import fetch_from, map_on_spark
 from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, plan_flows
 from frametally_traffic.counting.zone_days import DrawnZones, read_zones
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from frametally_traffic.counting.place_records import PlaceRecords
 
 _JOB = "frametally_traffic.counting.flows_job:CountFlows"
-_HELD_DAYS = 500  # of a source; each some hundred kilobytes
 
 
 class CountedFlows(NamedTuple):
@@ -199,10 +199,9 @@ class _Flows:
         on_spark = self.runner == "spark"
         addresses = {key: key if on_spark else self.store.address(key, ttl_s=LINK_S) for key in sorted(files)}
         manifest = [entry_of(flow_input, addresses) for flow_input in inputs]
-        job_folder, lines_folder = temporary / "job", temporary / "lines"
-        for folder in (job_folder, lines_folder):
-            folder.mkdir()
-        counts = CountedFlows(DaySpool(lines_folder, held_lines=_HELD_DAYS), {})
+        job_folder = temporary / "job"
+        job_folder.mkdir()
+        counts = CountedFlows(DaySpool(temporary / "lines"), {})
         if not manifest:
             return counts
         output: Iterable[bytes]
