@@ -18,9 +18,11 @@ people saw, not on the variance: a choice by variance keeps the samples with the
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from frametally_accuracy.rules.drawing import Draws, Numbers
 from frametally_accuracy.rules.quantiles import far_student_quantile, student_quantile
@@ -154,6 +156,29 @@ def estimate(
         ratio=ratio,
         parts=parts,
     )
+
+
+def estimate_with_missing(
+    estimate_of: Callable[[Numbers], Estimate],
+    truth: Numbers,
+    is_missing: NDArray[np.bool_],
+    likely: Numbers,
+    *extremes: Numbers | float,
+) -> Estimate:
+    """Return an estimate with intervals for whatever is in units that nobody could judge.
+
+    A unit may be missing for what it shows. So the total takes what is likely there, and the intervals reach
+    as far as any of the extremes has them: the bounds of Horowitz and Manski (1998).
+    """
+    if not is_missing.any():
+        return estimate_of(truth)
+    found = [estimate_of(np.where(is_missing, values, truth)) for values in (likely, *extremes)]
+    fixed, at_will = (
+        Interval(min(one.low for one in intervals), max(one.high for one in intervals))
+        for intervals in ([one.fixed for one in found], [one.at_will for one in found])
+    )
+    is_enough = all(one.is_enough for one in found)
+    return found[0]._replace(fixed=fixed, at_will=at_will, is_enough=is_enough)
 
 
 def ratio_slope(draws: Draws, truth: Numbers, model: Numbers) -> float:
