@@ -325,7 +325,7 @@ def test_packing_and_deleting_in_any_turns_leave_no_byte_of_what_is_deleted(is_p
     """One begins, the other goes as far as some call, the first one ends, and so does the other."""
     victims, kept = [EVERY_KEY[1], EVERY_KEY[7]], [EVERY_KEY[0], EVERY_KEY[6]]
     calls = (39, 6) if is_packing_first else (6, 39)  # a call more than each makes
-    for cuts in product(*map(range, calls)):
+    for cuts in product(range(calls[0]), range(calls[1])):
         store = filled_store()
 
         def delete(store: WatchedStore = store) -> None:
