@@ -73,7 +73,7 @@ def must_be_missing(
     """Refuse to leave out a unit that people can judge, or have judged: nobody chooses the sample.
 
     Raises:
-        Misconfigured: Its pictures are in the store, or somebody has answered it.
+        Misconfigured: Its pictures are in the store, or it has an answer.
         Retryable: A port is away.
     """
     if any(answer.unit == unit.number and not answer.is_missing for answer in answers):

@@ -121,9 +121,9 @@ class AccuracyBook(SqlBook):
         person: str,
         counts: dict[str, int],
         turn: int = 0,
-        sent: UnitAnswer | None = None,
+        details: UnitAnswer | None = None,
     ) -> CheckAnswer:
-        """Keep an answer, with what else was sent; nothing that was answered before is lost.
+        """Keep an answer, with its details; nothing that was answered before is lost.
 
         An answer to the turn of another person is one more; a second answer to your own turn corrects it.
 
@@ -136,7 +136,7 @@ class AccuracyBook(SqlBook):
                 raise NoSuchCheck(f"accuracy check {check.name!r} has no unit {unit}")
             turn, revision = _place_of(connection, check.id, unit, person, turn)
             own = {"turn": turn, "person": person, "answered_at_ms": now_ms(connection), "counts": counts}
-            stored_answer = CheckAnswer(**msgspec.structs.asdict(sent or UnitAnswer(unit=unit)) | own)
+            stored_answer = CheckAnswer(**msgspec.structs.asdict(details or UnitAnswer(unit=unit)) | own)
             connection.execute(
                 insert(tables.answers).values(
                     check=check.id,

@@ -198,11 +198,11 @@ def answer(name: str, file: IO[bytes], person: str, **overrides: Any) -> int:
         counts = [counts_of(check, units[unit_answer.unit], unit_answer) for unit_answer in sent_answers]
         if missing := [units[unit_answer.unit] for unit_answer in sent_answers if unit_answer.is_missing]:
             with _footage(settings) as footage:
-                for one in missing:
-                    must_be_missing(footage, check, one, book.answers(check.id))
+                for missing_unit in missing:
+                    must_be_missing(footage, check, missing_unit, book.answers(check.id))
         for unit_answer, numbers in zip(sent_answers, counts, strict=True):
             unit, turn = unit_answer.unit, unit_answer.turn
-            book.answer(check, unit, person=person, counts=numbers, turn=turn, sent=unit_answer)
+            book.answer(check, unit, person=person, counts=numbers, turn=turn, details=unit_answer)
     click.echo(console.plain(f"{check.name}: saved {len(sent_answers)} answers"))
     return 0
 
@@ -345,10 +345,7 @@ def _print_result(check: AccuracyCheck, check_result: CheckResult) -> None:
         f"{check_result.used} used; 95% intervals for {words}"
     )
     if check_result.missing:
-        click.echo(
-            f"{check_result.missing} {check.unit_name} cannot be judged: pictures are missing; the intervals "
-            "allow for any number in them, up to the most in one of the sample"
-        )
+        click.echo(f"{check_result.missing} {check.unit_name} cannot be judged: pictures are missing")
     for label in check_result.labels:
         if label.state == "too_few" or label.total is None:
             interval = f"too few to say; about {label.units_needed:,} units are needed"

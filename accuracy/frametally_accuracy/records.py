@@ -172,6 +172,6 @@ class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
 def first_answers(answers: Iterable[CheckAnswer]) -> dict[int, CheckAnswer]:
     """Return the answer of each unit that counts: the first with counts; else that its picture is missing."""
     first: dict[int, CheckAnswer] = {}
-    for answer in sorted(answers, key=lambda one: (one.is_missing, one.turn)):
+    for answer in sorted(answers, key=lambda answer: (answer.is_missing, answer.turn)):
         first.setdefault(answer.unit, answer)
     return first

@@ -188,10 +188,10 @@ def estimate_of(check: AccuracyCheck, sample: Sample, *labels: str) -> Estimate 
     total, steady_total = (
         float(sum(totals.get(label, 0) for label in labels)) for totals in (check.totals, check.steady_totals)
     )
-    known = {"model_total": total, "steady": steady, "steady_total": steady_total}
+    totals = {"model_total": total, "steady": steady, "steady_total": steady_total}
     # A picture that is gone may have had more objects than the model saw, so the fullest unit is its bound.
     return estimate_with_missing(
-        lambda truth: estimate(sample.draws, truth, model, **known),
+        lambda truth: estimate(sample.draws, truth, model, **totals),
         truth,
         sample.is_missing,
         model,

@@ -176,12 +176,12 @@ class AccuracyRoutes:
         # At the end, units whose pictures someone has restored come again.
         if not (turns := find_turns(answers=unit_answers)):
             footage = self._footage()
-            left = [
-                one
-                for one in unit_answers
-                if not (one.is_missing and has_pictures(footage, check, units[one.unit]))
+            valid_answers = [
+                answer
+                for answer in unit_answers
+                if not (answer.is_missing and has_pictures(footage, check, units[answer.unit]))
             ]
-            turns = find_turns(answers=left)
+            turns = find_turns(answers=valid_answers)
         result = result_of(check, units, unit_answers)
         widths = {label.label: label.half_width for label in result.labels if label.half_width is not None}
         return answers.NextUnits(
@@ -222,7 +222,7 @@ class AccuracyRoutes:
                 must_be_missing(self._footage(), check, unit, self._book.answers(check.id))
             person, turn = visitor().name, sent_answer.turn
             stored_answer = self._book.answer(
-                check, unit.number, person=person, counts=counts, turn=turn, sent=sent_answer
+                check, unit.number, person=person, counts=counts, turn=turn, details=sent_answer
             )
         summary = self._summary(check, [*units.values()], self._book.answers(check.id))
         return answers.UnitAnswered(
@@ -291,7 +291,7 @@ class AccuracyRoutes:
     def _unit(self, check: AccuracyCheck, turn: UnitTurn) -> answers.UnitToAnswer:
         unit = turn.unit
         frames = [] if unit.to_ms is None else frames_of_piece(self._footage(), check, unit)
-        is_whole = sum(one.captured_at_ms >= unit.captured_at_ms for one in frames) >= unit.frames
+        is_whole = sum(frame.captured_at_ms >= unit.captured_at_ms for frame in frames) >= unit.frames
         return answers.UnitToAnswer(
             unit=unit.number,
             turn=turn.turn,

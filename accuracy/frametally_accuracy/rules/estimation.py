@@ -172,13 +172,12 @@ def estimate_with_missing(
     """
     if not is_missing.any():
         return estimate_of(truth)
-    found = [estimate_of(np.where(is_missing, values, truth)) for values in (likely, *extremes)]
+    ends = [estimate_of(np.where(is_missing, values, truth)) for values in (likely, *extremes)]
     fixed, at_will = (
-        Interval(min(one.low for one in intervals), max(one.high for one in intervals))
-        for intervals in ([one.fixed for one in found], [one.at_will for one in found])
+        Interval(min(interval.low for interval in intervals), max(interval.high for interval in intervals))
+        for intervals in ([end.fixed for end in ends], [end.at_will for end in ends])
     )
-    is_enough = all(one.is_enough for one in found)
-    return found[0]._replace(fixed=fixed, at_will=at_will, is_enough=is_enough)
+    return ends[0]._replace(fixed=fixed, at_will=at_will, is_enough=all(end.is_enough for end in ends))
 
 
 def ratio_slope(draws: Draws, truth: Numbers, model: Numbers) -> float:
