@@ -237,7 +237,7 @@ function without(error) {
 
 async function list() {
   const { accounts, tokens } = /** @type {Api.AccountList} */ (await getFrom("accounts").catch(without));
-  const command = el("code", "frametally users add NAME --role run");
+  const command = el("code", t("accounts.frametally_users_add_name_role_run"));
   const nobody = el("li", `${t("accounts.nobody_has_an_account_the_first")} `, command);
   refill(byId("people"), ...(accounts.length ? accounts.map(accountEntry) : [nobody]));
   byId("new-token").hidden = !accounts.length;
