@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from frametally.errors import Misconfigured
-from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
+from frametally_accuracy.pieces.counted_pieces import has_pictures
+from frametally_accuracy.population import CheckFootage
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit, first_answers
 from frametally_accuracy.sent import UnitAnswer
 
 DOUBLE_EVERY = 10
@@ -35,8 +37,10 @@ def counts_of(check: AccuracyCheck, unit: CheckUnit, sent: UnitAnswer) -> dict[s
     """
     counts, boxes, taps = sent.counts, sent.boxes, sent.taps
     own, other, name = (boxes, taps, "boxes") if unit.to_ms is None else (taps, boxes, "taps")
-    if (counts is None) == (own is None) or other is not None:
+    if (counts is not None) + (own is not None) + sent.is_missing != 1 or other is not None:
         raise Misconfigured(f"unit {unit.number}: give either counts or {name}")
+    if sent.is_missing:
+        return {}
     if taps is not None:
         for tap in taps:
             if not unit.captured_at_ms <= tap.at_ms <= (unit.to_ms or 0):
@@ -61,6 +65,21 @@ def counts_of(check: AccuracyCheck, unit: CheckUnit, sent: UnitAnswer) -> dict[s
                 f"unit {unit.number}: a unit can have only 0 to {_MOST_OBJECTS:,} objects of a label"
             )
     return {label: counts_by_label.get(label, 0) for label in check.labels}
+
+
+def must_be_missing(
+    footage: CheckFootage, check: AccuracyCheck, unit: CheckUnit, answers: Sequence[CheckAnswer]
+) -> None:
+    """Refuse to leave out a unit that people can judge, or have judged: nobody chooses the sample.
+
+    Raises:
+        Misconfigured: Its pictures are in the store, or it has an answer.
+        Retryable: A port is away.
+    """
+    if any(answer.unit == unit.number and not answer.is_missing for answer in answers):
+        raise Misconfigured(f"unit {unit.number} already has an answer; you cannot skip it")
+    if has_pictures(footage, check, unit):
+        raise Misconfigured(f"the store has the pictures of unit {unit.number}; answer it")
 
 
 class Desk:
@@ -102,7 +121,7 @@ class Desk:
 
 def _due(units: Sequence[CheckUnit], answers: Sequence[CheckAnswer], person: str) -> list[UnitTurn]:
     """Return what is to be answered: doubles that are due, then what nobody answered."""
-    first = {answer.unit: answer for answer in answers if answer.turn == 0}
+    first = first_answers(answers)
     again = {answer.unit for answer in answers if answer.turn}
     doubles = [
         UnitTurn(unit, 1)
@@ -110,6 +129,7 @@ def _due(units: Sequence[CheckUnit], answers: Sequence[CheckAnswer], person: str
         if (unit.number + 1) % DOUBLE_EVERY == 0
         and unit.number not in again
         and unit.number in first
+        and not first[unit.number].is_missing
         and len(first) >= min(unit.number + 1 + _BEHIND, len(units))
     ]
     # Another person's eyes tell more; whose answer it is does it only when nobody else has by then.

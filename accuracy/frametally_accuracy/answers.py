@@ -94,6 +94,7 @@ class UnitToAnswer(Answer, frozen=True, kw_only=True):
         width_px: Of the frame.
         height_px: Of the frame.
         boxes: The model's counted boxes in a frame, of the check's labels; empty for a piece.
+        is_missing: Whether the store lacks its picture, or a frame of a piece; then answer `is_missing`.
     """
 
     unit: int
@@ -107,6 +108,7 @@ class UnitToAnswer(Answer, frozen=True, kw_only=True):
     width_px: int
     height_px: int
     boxes: list[CheckedBox]
+    is_missing: bool
 
 
 class NextUnits(Answer, frozen=True, kw_only=True):
@@ -115,6 +117,7 @@ class NextUnits(Answer, frozen=True, kw_only=True):
     Attributes:
         units: None: all are answered, or others have the rest.
         answered: Units that are answered.
+        missing: Units that nobody can judge, because a picture is missing.
         drawn: Units of the sample.
         metric: The counted metric.
         place: Of crossings, the line as it was drawn when the check began; null of others.
@@ -127,6 +130,7 @@ class NextUnits(Answer, frozen=True, kw_only=True):
 
     units: list[UnitToAnswer]
     answered: int
+    missing: int
     drawn: int
     metric: CheckedMetric
     place: EventPlace | None

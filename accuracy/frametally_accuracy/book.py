@@ -14,7 +14,8 @@ from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.sql_book import SqlBook
 from frametally.errors import Misconfigured
 from frametally_accuracy import tables
-from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckedBox, CheckUnit, Tap
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
+from frametally_accuracy.sent import UnitAnswer
 
 LAYOUT = Layout(
     part="book of accuracy checks",
@@ -119,12 +120,10 @@ class AccuracyBook(SqlBook):
         *,
         person: str,
         counts: dict[str, int],
-        boxes: tuple[CheckedBox, ...] | None = None,
-        taps: tuple[Tap, ...] | None = None,
-        took_ms: int | None = None,
         turn: int = 0,
+        details: UnitAnswer | None = None,
     ) -> CheckAnswer:
-        """Keep an answer; nothing that was answered before is lost.
+        """Keep an answer, with its details; nothing that was answered before is lost.
 
         An answer to the turn of another person is one more; a second answer to your own turn corrects it.
 
@@ -136,16 +135,8 @@ class AccuracyBook(SqlBook):
             if connection.execute(select(_units.number).where(where)).first() is None:
                 raise NoSuchCheck(f"accuracy check {check.name!r} has no unit {unit}")
             turn, revision = _place_of(connection, check.id, unit, person, turn)
-            stored_answer = CheckAnswer(
-                unit=unit,
-                turn=turn,
-                person=person,
-                answered_at_ms=now_ms(connection),
-                counts=counts,
-                boxes=boxes,
-                taps=taps,
-                took_ms=took_ms,
-            )
+            own = {"turn": turn, "person": person, "answered_at_ms": now_ms(connection), "counts": counts}
+            stored_answer = CheckAnswer(**msgspec.structs.asdict(details or UnitAnswer(unit=unit)) | own)
             connection.execute(
                 insert(tables.answers).values(
                     check=check.id,

@@ -191,10 +191,11 @@ class ChartedCheck:
 
     @cached_property
     def _by_place(self) -> list[CheckUnit]:
-        """The answered units of complete rounds by source and time."""
+        """The answered units of complete rounds by source and time; none whose picture is missing."""
         draws = self._sample.draws
         by_number = {unit.number: unit for unit in self._units}
-        units = [by_number[number] for number in draws.units[draws.is_drawn].tolist()]
+        is_judged = draws.is_drawn & ~self._sample.is_missing
+        units = [by_number[number] for number in draws.units[is_judged].tolist()]
         return sorted(units, key=lambda unit: (unit.source, unit.captured_at_ms))
 
     def _of_labels(self, labels: tuple[str, ...]) -> _OfLabels | None:

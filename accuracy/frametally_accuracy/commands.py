@@ -178,16 +178,17 @@ def answer(name: str, file: IO[bytes], person: str, **overrides: Any) -> int:
     """Add answers to the check NAME from FILE, a JSON list of {"unit": 0, "counts": {"person": 2}}.
 
     Instead of `counts`, an answer can have `boxes`: [{"label": "person", "box": [left, top, width, height]}],
-    or, for a clip, `taps`: [{"label": "person", "at_ms": 1714550400000}].
+    or, for a clip, `taps`: [{"label": "person", "at_ms": 1714550400000}]. `"is_missing": true` skips a unit
+    whose picture is missing or damaged in the store.
     """
-    from frametally_accuracy.answering import counts_of
+    from frametally_accuracy.answering import counts_of, must_be_missing
     from frametally_accuracy.sent import UnitAnswer
 
     try:
         sent_answers = msgspec.json.decode(file.read(), type=list[UnitAnswer])
     except NOT_JSON as error:
         raise Misconfigured(f"this file does not contain answers: {error}") from error
-    with _book(overrides) as (_, book):
+    with _book(overrides) as (settings, book):
         check = book.find_check(name)
         units = {unit.number: unit for unit in book.units(check.id)}
         for unit_answer in sent_answers:
@@ -195,17 +196,13 @@ def answer(name: str, file: IO[bytes], person: str, **overrides: Any) -> int:
                 raise Misconfigured(f"accuracy check {check.name!r} has no unit {unit_answer.unit}")
         # All are looked at before any is kept.
         counts = [counts_of(check, units[unit_answer.unit], unit_answer) for unit_answer in sent_answers]
+        if missing := [units[unit_answer.unit] for unit_answer in sent_answers if unit_answer.is_missing]:
+            with _footage(settings) as footage:
+                for missing_unit in missing:
+                    must_be_missing(footage, check, missing_unit, book.answers(check.id))
         for unit_answer, numbers in zip(sent_answers, counts, strict=True):
-            book.answer(
-                check,
-                unit_answer.unit,
-                person=person,
-                counts=numbers,
-                boxes=unit_answer.boxes,
-                taps=unit_answer.taps,
-                took_ms=unit_answer.took_ms,
-                turn=unit_answer.turn,
-            )
+            unit, turn = unit_answer.unit, unit_answer.turn
+            book.answer(check, unit, person=person, counts=numbers, turn=turn, details=unit_answer)
     click.echo(console.plain(f"{check.name}: saved {len(sent_answers)} answers"))
     return 0
 
@@ -243,7 +240,7 @@ def result(
             compared = compare_models(check, units, answers, footage, against) if against else None
             if certificate is not None:
                 if stale:
-                    raise Misconfigured(f"no certificate was created: {' '.join(stale)}")
+                    raise Misconfigured(f"no certificate was created: {' '.join(stale)} Start a new check.")
                 key, made_at_ms = book.signing_key(), book.now_ms()
                 certificate.write_bytes(
                     certify(check, units, answers, key=key, made_at_ms=made_at_ms, footage=footage)
@@ -275,8 +272,8 @@ def result(
                 None: "too few to say",
             }
             click.echo(console.plain(f"{difference.label}: better here: {words[difference.better]}"))
-        for why in stale:
-            click.echo(console.plain(f"stale: {why}"))
+        if stale:
+            click.echo(console.plain(f"stale: {' '.join(stale)} Start a new check."))
     return DIFFERS if stale else 0
 
 
@@ -347,6 +344,8 @@ def _print_result(check: AccuracyCheck, check_result: CheckResult) -> None:
         f"{check_result.answered} of {check_result.units:,} {check.unit_name} answered, "
         f"{check_result.used} used; 95% intervals for {words}"
     )
+    if check_result.missing:
+        click.echo(f"{check_result.missing} {check.unit_name} cannot be judged: pictures are missing")
     for label in check_result.labels:
         if label.state == "too_few" or label.total is None:
             interval = f"too few to say; about {label.units_needed:,} units are needed"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from frametally.errors import Misconfigured
 from frametally_accuracy.population import CheckFootage
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
 from frametally_accuracy.results import interval_of, method_of, sample_of
-from frametally_accuracy.rules.estimation import LEAST_ROUNDS
+from frametally_accuracy.rules.estimation import LEAST_ROUNDS, estimate_with_missing
 from frametally_accuracy.rules.two_models import error_difference
 from frametally_accuracy.starting import read_again
 from frametally_web.requests.answers import Answer
@@ -63,7 +64,17 @@ def compare_models(
         counts = np.zeros(is_drawn.shape)
         for cell in zip(*np.nonzero(is_drawn), strict=True):
             counts[cell] = rows[units[sample.draws.units[cell]].image_path][place]
-        estimate = error_difference(sample.draws, sample.truth[label], counts, sample.model[label])
+        # Wherever the truth is, two errors are never further apart than the two counts.
+        own = sample.model[label]
+        estimate = estimate_with_missing(
+            partial(error_difference, sample.draws, first=counts, second=own),
+            sample.truth[label],
+            sample.is_missing,
+            (counts + own) / 2,
+            counts,
+            own,
+            0.0,
+        )
         if not estimate.is_enough:
             differences.append(ModelDifference(label=label, better=None))
             continue

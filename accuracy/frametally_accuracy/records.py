@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
@@ -153,6 +154,7 @@ class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
         boxes: The boxes, where they were drawn.
         taps: The taps while a piece played, by time.
         took_ms: How long it took.
+        is_missing: Whether a picture of the unit was missing, so that nobody could judge it: no counts.
     """
 
     unit: int
@@ -163,3 +165,12 @@ class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
     boxes: tuple[CheckedBox, ...] | None = None
     taps: tuple[Tap, ...] | None = None
     took_ms: int | None = None
+    is_missing: bool = False
+
+
+def first_answers(answers: Iterable[CheckAnswer]) -> dict[int, CheckAnswer]:
+    """Return the answer of each unit that counts: the first with counts; else that its picture is missing."""
+    first: dict[int, CheckAnswer] = {}
+    for answer in sorted(answers, key=lambda answer: (answer.is_missing, answer.turn)):
+        first.setdefault(answer.unit, answer)
+    return first

@@ -7,10 +7,16 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
-from frametally_accuracy.rules.answer_agreement import AnswerAgreement, agreement_of
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit, first_answers
+from frametally_accuracy.rules.answer_agreement import DoubleAnswers, agreement_of
 from frametally_accuracy.rules.drawing import Draws
-from frametally_accuracy.rules.estimation import LEAST_ROUNDS, Estimate, Interval, estimate
+from frametally_accuracy.rules.estimation import (
+    LEAST_ROUNDS,
+    Estimate,
+    Interval,
+    estimate,
+    estimate_with_missing,
+)
 from frametally_accuracy.rules.planning import shrink_by_zone, units_before, units_for
 from frametally_web.requests.answers import Answer
 
@@ -67,24 +73,6 @@ class PastEstimate(Answer, frozen=True, kw_only=True):
     high: float
 
 
-class DoubleAnswers(Answer, frozen=True, kw_only=True):
-    """How far two answers for the same unit agree.
-
-    Attributes:
-        pairs: Units that were answered twice.
-        equal: Pairs with the same counts of all labels.
-        low: Lower bound of the share of equal pairs, with 95 % confidence.
-        high: Upper bound of that share.
-        mean_difference: Mean difference between the two counts of a unit, over all labels.
-    """
-
-    pairs: int
-    equal: int
-    low: float
-    high: float
-    mean_difference: float
-
-
 class ZoneToCheck(Answer, frozen=True, kw_only=True):
     """A stretch of footage where one more unit helps.
 
@@ -115,7 +103,9 @@ class CheckResult(Answer, frozen=True, kw_only=True):
             whenever you stop.
         units: Frames or pieces that the check is about.
         answered: Units that are answered.
-        used: Those of complete rounds, which the estimates use.
+        missing: Drawn units that nobody can judge, because a picture is missing: intervals allow for any
+            number in each, from none to the most in one unit of the sample.
+        used: Units of complete rounds, which the estimates use.
         next_at: With how many answers the estimates change next.
         labels: By label.
         is_reached: Whether every label has the wanted width, or too little to say.
@@ -129,6 +119,7 @@ class CheckResult(Answer, frozen=True, kw_only=True):
     method: Method
     units: int
     answered: int
+    missing: int = 0
     used: int
     next_at: int
     labels: list[LabelAccuracy]
@@ -141,9 +132,13 @@ class CheckResult(Answer, frozen=True, kw_only=True):
 
 
 class Sample(NamedTuple):
-    """Complete rounds of a check: draws, and by label the truth, the model's count and its steady part."""
+    """Complete rounds of a check: draws, and by label the truth, the model's count and its steady part.
+
+    Where `is_missing`, nobody could judge the unit; the truth is 0 there.
+    """
 
     draws: Draws
+    is_missing: np.ndarray
     truth: dict[str, np.ndarray]
     model: dict[str, np.ndarray]
     steady: dict[str, np.ndarray]
@@ -153,14 +148,14 @@ class Sample(NamedTuple):
 
 def sample_of(check: AccuracyCheck, units: Sequence[CheckUnit], answers: Sequence[CheckAnswer]) -> Sample:
     """Return the answers of a check, as far as its rounds are complete; of a planned one no more."""
-    counts = {answer.unit: answer.counts for answer in answers if answer.turn == 0}
+    first = first_answers(answers)
     by_round: dict[int, list[CheckUnit]] = {}
     for unit in units:
         by_round.setdefault(unit.round, []).append(unit)
     most = check.planned_units or len(units)
     rounds, used, next_at = 0, 0, len(units)
     for number, row in sorted(by_round.items()):
-        if used >= most or any(unit.number not in counts for unit in row):
+        if used >= most or any(unit.number not in first for unit in row):
             next_at = used + len(row)
             break
         rounds, used = number + 1, used + len(row)
@@ -171,11 +166,13 @@ def sample_of(check: AccuracyCheck, units: Sequence[CheckUnit], answers: Sequenc
         place = unit.round, unit.zone
         unit_numbers[place], weights[place], rest[place] = unit.number, unit.weight, unit.rest
         for label in check.labels:
-            truth[label][place] = counts[unit.number].get(label, 0)
+            truth[label][place] = first[unit.number].counts.get(label, 0)
             model[label][place] = unit.counted(label)
             steady[label][place] = unit.steady.get(label, 0)
     sizes = np.array(check.zone_units, dtype=float)
-    return Sample(Draws(unit_numbers, weights, rest, sizes), truth, model, steady, used, next_at)
+    missing = [number for number, answer in first.items() if answer.is_missing]
+    draws = Draws(unit_numbers, weights, rest, sizes)
+    return Sample(draws, np.isin(unit_numbers, missing), truth, model, steady, used, next_at)
 
 
 def estimate_of(check: AccuracyCheck, sample: Sample, *labels: str) -> Estimate | None:
@@ -189,7 +186,16 @@ def estimate_of(check: AccuracyCheck, sample: Sample, *labels: str) -> Estimate 
     total, steady_total = (
         float(sum(totals.get(label, 0) for label in labels)) for totals in (check.totals, check.steady_totals)
     )
-    return estimate(sample.draws, truth, model, model_total=total, steady=steady, steady_total=steady_total)
+    totals = {"model_total": total, "steady": steady, "steady_total": steady_total}
+    # A picture that is gone may have had more objects than the model saw, so the fullest unit is its bound.
+    return estimate_with_missing(
+        lambda truth: estimate(sample.draws, truth, model, **totals),
+        truth,
+        sample.is_missing,
+        model,
+        0.0,
+        max(truth.max(), model.max()),
+    )
 
 
 def method_of(check: AccuracyCheck, sample: Sample) -> Method:
@@ -207,6 +213,8 @@ def result_of(
 ) -> CheckResult:
     """Return the result of a check."""
     sample = sample_of(check, units, answers)
+    missing = sum(answer.is_missing for answer in first_answers(answers).values())
+    answers = [answer for answer in answers if not answer.is_missing]
     method = method_of(check, sample)
     estimates = {label: estimate_of(check, sample, label) for label in check.labels}
     labels = [_label(check, sample, label, estimate, method) for label, estimate in estimates.items()]
@@ -216,11 +224,12 @@ def result_of(
         method=method,
         units=check.units,
         answered=len({answer.unit for answer in answers}),
+        missing=missing,
         used=sample.used,
         next_at=sample.next_at,
         labels=labels,
         is_reached=bool(shown_labels) and all(label.is_reached for label in shown_labels),
-        agreement=DoubleAnswers(**doubles_of(answers)._asdict()),
+        agreement=doubles_of(answers),
         zones=_zones(check, sample, [estimate for estimate in estimates.values() if estimate is not None]),
         persons=sorted({answer.person for answer in answers} - {""}),
         first_answer_ms=times[0] if times else None,
@@ -234,7 +243,7 @@ def history_of(
     """Return the estimates after some numbers of rounds up to now, each with the interval of then."""
     sample = sample_of(check, units, answers)
     rounds = len(sample.draws.units)
-    times_ms = {one.unit: one.answered_at_ms for one in answers if one.turn == 0}
+    first = first_answers(answers)
     past = []
     looks = np.linspace(LEAST_ROUNDS, rounds, _MOST_PAST) if rounds >= LEAST_ROUNDS else np.zeros(0)
     for number in sorted({int(part) for part in looks}):
@@ -242,6 +251,7 @@ def history_of(
         numbers = draws.units[draws.is_drawn].tolist()
         part = Sample(
             draws,
+            sample.is_missing[:number],
             {label: truth[:number] for label, truth in sample.truth.items()},
             {label: model[:number] for label, model in sample.model.items()},
             {label: steady[:number] for label, steady in sample.steady.items()},
@@ -256,7 +266,7 @@ def history_of(
                     PastEstimate(
                         label=label,
                         units=part.used,
-                        answered_at_ms=max(times_ms[unit] for unit in numbers),
+                        answered_at_ms=max(first[unit].answered_at_ms for unit in numbers),
                         total=then.total,
                         low=low,
                         high=high,
@@ -265,11 +275,15 @@ def history_of(
     return past
 
 
-def doubles_of(answers: Sequence[CheckAnswer]) -> AnswerAgreement:
+def doubles_of(answers: Sequence[CheckAnswer]) -> DoubleAnswers:
     """Return how far answers for the same unit agree: every further one with the first."""
-    first = {answer.unit: answer.counts for answer in answers if answer.turn == 0}
+    first = first_answers(answers)
     return agreement_of(
-        [(first[answer.unit], answer.counts) for answer in answers if answer.turn and answer.unit in first]
+        [
+            (first[answer.unit].counts, answer.counts)
+            for answer in answers
+            if not answer.is_missing and answer is not first[answer.unit]
+        ]
     )
 
 

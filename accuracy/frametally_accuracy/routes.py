@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import msgspec
 from flask import Response
@@ -14,11 +15,11 @@ from frametally.errors import Misconfigured, Poison
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import Settings
 from frametally_accuracy import answers
-from frametally_accuracy.answering import Desk, UnitTurn, counts_of
+from frametally_accuracy.answering import Desk, UnitTurn, counts_of, must_be_missing
 from frametally_accuracy.book import AccuracyBook, NoSuchCheck
 from frametally_accuracy.certificates import certify
 from frametally_accuracy.comparison import compare_models
-from frametally_accuracy.pieces.counted_pieces import frames_of_piece
+from frametally_accuracy.pieces.counted_pieces import frames_of_piece, has_pictures
 from frametally_accuracy.pieces.event_places import metrics, places, why_line_changed
 from frametally_accuracy.population import CheckFootage
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
@@ -163,10 +164,18 @@ class AccuracyRoutes:
         units, unit_answers = self._rows(check)
         person = visitor().name
         desk = f"{person}/{_DESK.read(args) or ''}"
-        most = _NUMBER.read(args) or 2
-        turns = self._desk.next(check, units, unit_answers, person=person, desk=desk, most=most)
-        for turn in turns:
-            self._must_have_picture(turn.unit)
+        find_turns = partial(
+            self._desk.next, check, units, person=person, desk=desk, most=_NUMBER.read(args) or 2
+        )
+        # At the end, units whose pictures someone has restored come again.
+        if not (turns := find_turns(answers=unit_answers)):
+            footage = self._footage()
+            valid_answers = [
+                answer
+                for answer in unit_answers
+                if not (answer.is_missing and has_pictures(footage, check, units[answer.unit]))
+            ]
+            turns = find_turns(answers=valid_answers)
         result = result_of(check, units, unit_answers)
         widths = {label.label: label.half_width for label in result.labels if label.half_width is not None}
         return answer_of(
@@ -196,16 +205,13 @@ class AccuracyRoutes:
         with _as_problems():
             if sent_answer.unit not in units:
                 raise Misconfigured(f"accuracy check {check.name!r} has no unit {sent_answer.unit}")
-            counts = counts_of(check, units[sent_answer.unit], sent_answer)
+            unit = units[sent_answer.unit]
+            counts = counts_of(check, unit, sent_answer)
+            if sent_answer.is_missing:
+                must_be_missing(self._footage(), check, unit, self._book.answers(check.id))
+            person, turn = visitor().name, sent_answer.turn
             stored_answer = self._book.answer(
-                check,
-                sent_answer.unit,
-                person=visitor().name,
-                counts=counts,
-                boxes=sent_answer.boxes,
-                taps=sent_answer.taps,
-                took_ms=sent_answer.took_ms,
-                turn=sent_answer.turn,
+                check, unit.number, person=person, counts=counts, turn=turn, details=sent_answer
             )
         summary = self._summary(check, [*units.values()], self._book.answers(check.id))
         return answer_of(answers.UnitAnswered, (stored_answer, summary))
@@ -258,14 +264,6 @@ class AccuracyRoutes:
         if stale := self._why_stale(check):
             raise Problem(409, " ".join(stale), remedy=_START_NEW)
 
-    def _must_have_picture(self, unit: CheckUnit) -> None:
-        if self._ports.store.head(unit.image_path) is None:
-            raise Problem(
-                409,
-                f"Frame {unit.number} of this check, {unit.image_path}, is no longer in the store.",
-                remedy=_START_NEW,
-            )
-
     def _why_stale(self, check: AccuracyCheck) -> list[str]:
         ports = self._ports
         return [*self._coverage.why_stale(check, ports.index), *why_line_changed(check, ports.store)]
@@ -277,13 +275,7 @@ class AccuracyRoutes:
     def _unit(self, check: AccuracyCheck, turn: UnitTurn) -> answers.UnitToAnswer:
         unit = turn.unit
         frames = [] if unit.to_ms is None else frames_of_piece(self._footage(), check, unit)
-        in_piece = sum(frame.captured_at_ms >= unit.captured_at_ms for frame in frames)
-        if unit.to_ms is not None and in_piece < unit.frames:
-            raise Problem(
-                409,
-                f"Clip {unit.number} of this check had {unit.frames} frames, but only {in_piece} are left.",
-                remedy=_START_NEW,
-            )
+        is_whole = sum(frame.captured_at_ms >= unit.captured_at_ms for frame in frames) >= unit.frames
         return answer_of(
             answers.UnitToAnswer,
             (unit,),
@@ -297,6 +289,8 @@ class AccuracyRoutes:
             ],
             image_url=self._image_url(unit.image_path),
             boxes=[*unit.boxes],
+            is_missing=(unit.to_ms is not None and not is_whole)
+            or self._ports.store.head(unit.image_path) is None,
         )
 
     def _summary(

@@ -13,7 +13,7 @@ from frametally_accuracy.records import CheckedBox, Tap
 
 
 class UnitAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An answer: `counts` by label, the right `boxes` of a frame, or the `taps` of a piece.
+    """An answer: `counts` by label, the right `boxes` of a frame, the `taps` of a piece, or `is_missing`.
 
     Attributes:
         unit: Number of the unit.
@@ -22,6 +22,7 @@ class UnitAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         boxes: All boxes of the frame, corrected.
         taps: The events in the piece, each with its time.
         took_ms: How long it took.
+        is_missing: Whether a picture of the unit is missing from the store, so that nobody can judge it.
     """
 
     unit: int
@@ -30,6 +31,7 @@ class UnitAnswer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     boxes: tuple[CheckedBox, ...] | None = None
     taps: tuple[Tap, ...] | None = None
     took_ms: Annotated[int, Meta(ge=0, lt=2**53)] | None = None
+    is_missing: bool = False
 
 
 class CheckWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -18,7 +18,7 @@ from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
 from frametally.rules.times import is_day_in_range
 from frametally_accuracy.records import AccuracyCheck
 
-LINE_CHANGED = "The line changed since the check began; start a new check."
+LINE_CHANGED = "The line changed since the check began."
 _FOREVER_MS = 2**62
 _MOST_BARS = 2000
 """Bars of a range, so that an answer of the index stays small: a longer range has longer bars."""
@@ -165,9 +165,7 @@ def _read_covered(
     more, less = least[""] - frames, frames - totals[""]
     changed = "boxes changed" if check.metric == "detections" else f"{check.metric} changed"
     words = f"{more} frames added" if more > 0 else f"{less} frames removed" if less > 0 else changed
-    return Covered(
-        stale=(f"The footage or its counts changed since the check began ({words}); start a new check.",)
-    )
+    return Covered(stale=(f"The footage or its counts changed since the check began ({words}).",))
 
 
 def _read_sums(

@@ -12,14 +12,14 @@ from flask import Flask
 from tests.accounts.people import KEPT, Asks, asking_as, give_accounts
 from tests.accounts.test_signing_charts import log_in
 from tests.accounts.test_signing_in_in_browser import faults_of
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Visit
 
 from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.book import AccessBook
 from frametally_accounts.rights import UserAccount
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 ROUTES = (
     ("GET", "accounts"),
@@ -167,6 +167,27 @@ def test_the_first_account_can_do_everything_and_closes_the_dashboard(place: Pla
     assert client.post("/api/v1/accounts", json={"name": "anna", "role": "run"}).status_code == 201
     assert client.get("/api/v1/accounts").status_code == 401
     place.access.close()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("has_book", [True, False])
+def test_without_accounts_the_page_names_the_command_that_adds_the_first(
+    place: Place,
+    visit: Callable[..., Visit],
+    axe: str,
+    picture: Callable[[Page, str], None],
+    has_book: bool,
+) -> None:
+    expect = pytest.importorskip("playwright.sync_api", reason="needs playwright").expect
+    place.access = AccessBook(place.catalogue.url) if has_book else None
+    page = visit(place, bypass_csp=True).open("accounts", "#accounts-page[data-state=ready]")
+    expect(page.locator("#people code")).to_have_text("frametally users add NAME --role run")
+    expect(page.locator("#problem")).to_be_hidden()
+    expect(page.locator("#new-account")).to_be_visible(visible=has_book)
+    assert faults_of(page, axe) == []
+    picture(page, f"no-accounts-{has_book}")
+    if place.access is not None:
+        place.access.close()
 
 
 @pytest.mark.thorough

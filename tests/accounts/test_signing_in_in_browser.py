@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
@@ -11,6 +13,8 @@ from tests.accounts.people import NAMES, PASSWORD, give_accounts
 from tests.web.conftest import Place, Visit
 
 from frametally_accounts import credentials
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -154,6 +158,9 @@ def test_log_ins_elsewhere_are_seen_and_ended_in_the_browser(
     picture(page, f"who-is-logged-in-{width}")
     page.get_by_role("link", name="See where you are signed in").click()
     page.locator("#current").wait_for()
+    at = page.locator("time").first
+    begun = datetime.fromisoformat(str(at.get_attribute("datetime"))).astimezone(ZoneInfo("Europe/Berlin"))
+    playwright.expect(at).to_have_text(f"{begun.day} {begun:%b %Y, %H:%M:%S}")
     assert faults_of(page, axe) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     picture(page, f"sessions-{width}")

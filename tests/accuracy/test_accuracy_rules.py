@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import pytest
 from scipy import linalg, stats
+from tests.examples import first_quick
 
 from frametally_accuracy.rules import quantiles
 from frametally_accuracy.rules.answer_agreement import agreement_of
@@ -20,7 +21,7 @@ from frametally_accuracy.rules.bar_intervals import (
     spread_of,
 )
 from frametally_accuracy.rules.drawing import Draws, draw, random_shares, unit_weights, zones_of
-from frametally_accuracy.rules.estimation import Estimate, estimate, ratio_slope
+from frametally_accuracy.rules.estimation import Estimate, estimate, estimate_with_missing, ratio_slope
 from frametally_accuracy.rules.levels import steady_counts, unusual_counts
 from frametally_accuracy.rules.planning import shrink_by_zone, units_before, units_for
 from frametally_accuracy.rules.two_models import error_difference
@@ -313,6 +314,33 @@ def test_intervals_hold_the_truth_and_the_one_for_stopping_at_will_at_every_look
         assert all(one.at_will.low <= one.fixed.low and one.fixed.high <= one.at_will.high for one in looks)
     assert 0.925 <= fixed / 200 <= 0.98
     assert at_all_looks / 200 >= 0.95
+
+
+@pytest.mark.parametrize("case", first_quick([("missed", -1), ("full", -1), ("empty", 1)]))
+def test_intervals_hold_the_truth_whichever_units_nobody_can_judge(case: tuple[str, int]) -> None:
+    """One in twenty is gone: those in which the model errs most, the fullest, or the emptiest."""
+    footage, (kind, sign) = Footage(mean=2), case
+    by = footage.truth - footage.model if kind == "missed" else footage.truth
+    is_gone = np.argsort(np.argsort(sign * by, kind="stable")) < footage.units // 20
+    hits = {"widest": 0, "as the model counts": 0}
+    for seed in range(100):
+        draws = footage.draws(20, seed)
+        truth, model, is_missing = (
+            footage.truth[draws.units],
+            footage.model[draws.units],
+            is_gone[draws.units],
+        )
+        seen = np.where(is_missing, 0.0, truth)
+        of = partial(estimate, draws, model=model, model_total=footage.model.sum())
+        most = max(seen.max(), model.max())
+        widest = estimate_with_missing(of, seen, is_missing, model, 0.0, most)
+        for name, found in (
+            ("widest", widest),
+            ("as the model counts", of(np.where(is_missing, model, truth))),
+        ):
+            hits[name] += found.fixed.low <= footage.truth.sum() <= found.fixed.high
+    assert hits["widest"] >= 95
+    assert kind == "empty" or hits["as the model counts"] < 90, "else it is no test"
 
 
 def test_a_model_that_is_near_the_truth_saves_labels() -> None:

@@ -242,6 +242,43 @@ def test_an_answer_that_the_server_refuses_waits_or_its_frame_comes_again(
 
 
 @pytest.mark.thorough
+def test_a_frame_whose_picture_is_deleted_is_named_and_skipped_and_no_other_is(
+    filmed: Place,
+    visit: Callable[..., Visit],
+    right: dict[int, dict[str, int]],
+    axe: str,
+    picture: Callable[[Page, str], None],
+) -> None:
+    window = visit(filmed)
+    check = start(window)
+    units = certificate_of(window, check)["units"]
+    filmed.store.delete(units[0]["image_path"])
+    is_away = True
+    window.page.route(
+        re.compile(r"/frames/image\?.*" + re.escape(units[1]["image_path"].rpartition("/")[2])),
+        lambda route: route.abort() if is_away else route.continue_(),
+    )
+    page = window.open(f"accuracy?check={check}&view=desk", READY)
+    expect(page.locator("#stage")).to_contain_text(f"{units[0]['image_path']}: a picture is missing")
+    page.evaluate(axe)
+    assert page.evaluate("rules => axe.run({runOnly: rules})", RULES)["violations"] == []
+    picture(page, "desk-missing")
+    page.keyboard.press("Enter")
+    expect(page.locator("#stage")).to_contain_text(f"{units[1]['image_path']}: a picture is missing")
+    is_away = False
+    page.keyboard.press("Enter")
+    expect(page.locator("#notice")).to_contain_text("has the pictures of unit 1")
+    by_key = Keyboard(page, certificate_of(window, check), right)
+    assert "1/0" in [by_key.check() for _ in range(8)], "nobody skips what can be checked"
+    is_all_sent(page)
+    page = window.open(f"accuracy?check={check}&view=desk", READY)
+    expect(page.locator("#desk-progress")).to_contain_text("1 cannot be checked because a picture is missing")
+    page = window.open(f"accuracy?check={check}&view=result", READY)
+    expect(page.locator("#result-view")).to_contain_text("1 cannot be checked because a picture is missing")
+    window.complaints.clear()  # the browser's own, of the picture
+
+
+@pytest.mark.thorough
 def test_where_nothing_is_counted_the_page_says_what_to_do(place: Place, visit: Callable[..., Visit]) -> None:
     page = visit(place).open("accuracy", READY)
     expect(page.locator("#no-start")).to_contain_text("There is no counted footage yet")

@@ -209,7 +209,7 @@ def test_a_stale_check_is_named_and_not_applied(
     found = counts(client)
     (reference,) = found["checks"]
     assert reference["stale"] == [
-        "The footage or its counts changed since the check began (20 frames added); start a new check."
+        "The footage or its counts changed since the check began (20 frames added)."
     ]
     assert all("low" not in one for one in (*found["buckets"], *found["totals"]))
     assert "low" not in client.get(f"/api/v1/export?{QUESTION}").text.splitlines()[0]

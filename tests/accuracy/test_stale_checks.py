@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import msgspec
+import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from flask.testing import FlaskClient
-from tests.accuracy.test_accuracy_checks import FRAMES, answer_all, command, start
+from tests.accuracy.test_accuracy_checks import FRAMES, answer_all, command, right_counts, start
 from tests.examples import first_quick
 from tests.web.conftest import START_MS, Place
 from tests.web.counted_footage import MODEL, make_lines, publish_lines, put_manifest
@@ -117,6 +119,7 @@ def test_stale_wherever_frames_came_went_or_moved_on_page_chart_desk_and_certifi
     for route in ("next", "certificate"):
         refused = client.get(f"/api/v1/accuracy/gate/{route}")
         assert (refused.status_code, words in refused.get_json()["detail"]) == (409, True)
+        assert refused.text.lower().count("start a new check") == 1, "nobody reads the same twice"
     kept = client.post("/api/v1/accuracy/gate/answers", json={"unit": FRAMES - 1, "counts": {"car": 1}})
     assert kept.status_code == 200, "an answer on its way is not lost"
     erase(counted)
@@ -133,24 +136,49 @@ def erase(place: Place) -> None:
         place.real_index.remove(run)
 
 
-def test_a_unit_whose_picture_was_deleted_is_named_and_what_was_answered_stays(
-    client: FlaskClient, counted: Place
+def test_a_unit_without_its_picture_is_skipped_widens_intervals_and_comes_again_once_restored(
+    client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    def send(**answer: Any) -> tuple[int, str]:
+        kept = client.post("/api/v1/accuracy/gate/answers", json={"unit": gone["unit"], **answer})
+        return kept.status_code, kept.get_json().get("detail", "")
+
+    def asked() -> dict[str, Any]:
+        return client.get("/api/v1/accuracy/gate/next?number=1").get_json()
+
+    def car() -> dict[str, Any]:
+        return client.get("/api/v1/accuracy/gate").get_json()["result"]["labels"][1]
+
     start(client)
     answer_all(client, most=5)
-    unit = client.get("/api/v1/accuracy/gate/next").get_json()["units"][0]
-    counted.store.delete(unit["image_path"])
-    refused = client.get("/api/v1/accuracy/gate/next")
-    assert refused.status_code == 409
-    assert refused.get_json()["detail"] == (
-        f"Frame {unit['unit']} of this check, {unit['image_path']}, is no longer in the store."
+    gone = asked()["units"][0]
+    picture = cv2.imencode(".jpg", np.zeros((gone["height_px"], gone["width_px"], 3), np.uint8))[1].tobytes()
+    counted.store.put(gone["image_path"], picture)
+    refused = send(is_missing=True)
+    assert refused == (400, f"The store has the pictures of unit {gone['unit']}; answer it."), (
+        "nobody chooses"
     )
-    assert "Start a new check" in refused.get_json()["remedy"]
-    assert client.get("/api/v1/accuracy/gate").get_json()["result"]["answered"] == 5
+    counted.store.put(gone["image_path"], picture[:40])
+    assert send(is_missing=True)[0] == 200, "a damaged picture is none"
+    counted.store.delete(gone["image_path"])
+    assert asked()["units"][0]["unit"] != gone["unit"]
+    answer_all(client)
+    assert (asked()["units"], asked()["missing"], asked()["answered"]) == ([], 1, FRAMES - 1)
+    truth = sum(one["car"] for one in right_counts().values())
+    assert car()["low"] < truth < car()["high"], "all else is answered: the interval is what it may have"
+    shown = command(capsys, counted, "result", "gate")[1]
+    assert "1 frames cannot be judged" in shown
+    certificate = client.get("/api/v1/accuracy/gate/certificate")
+    assert (certificate.status_code, certificate.get_json()["result"]["missing"]) == (200, 1)
+    counted.store.put(gone["image_path"], picture)
+    assert [unit["unit"] for unit in asked()["units"]] == [gone["unit"]]
+    assert send(counts=right_counts()[gone["image_path"]])[0] == 200
+    assert (asked()["missing"], car()["low"], car()["high"]) == (0, truth, pytest.approx(truth))
+    assert send(is_missing=True) == (400, f"Unit {gone['unit']} already has an answer; you cannot skip it.")
 
 
 @pytest.mark.thorough
-def test_frames_that_are_forgotten_stop_desk_and_certificate_and_lose_no_answer(
+def test_frames_that_are_forgotten_are_skipped_stop_the_certificate_and_lose_no_answer(
     client: FlaskClient, counted: Place
 ) -> None:
     start(client)
@@ -162,8 +190,10 @@ def test_frames_that_are_forgotten_stop_desk_and_certificate_and_lose_no_answer(
     forget(counted.store, targets, delete_images=False, progress=NoProgress())
     for line in lines[2:]:  # as `frametally forget --delete-images` deletes them
         counted.store.delete(line.image_path)
-    desk = client.get("/api/v1/accuracy/gate/next?number=5")
-    assert (desk.status_code, "is no longer in the store" in desk.get_json()["detail"]) == (409, True)
+    desk = client.get("/api/v1/accuracy/gate/next?number=5").get_json()
+    assert [unit["is_missing"] for unit in desk["units"]] == [
+        unit["captured_at_ms"] >= since_ms for unit in desk["units"]
+    ]
     refused = client.get("/api/v1/accuracy/gate/certificate")
     words = f"{FRAMES - 2} frames are no longer there"
     assert (refused.status_code, words in refused.get_json()["detail"]) == (409, True)

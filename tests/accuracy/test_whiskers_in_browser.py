@@ -147,7 +147,7 @@ def test_a_stale_check_is_shown_as_stale_and_bars_that_it_does_not_cover_have_no
     publish_lines(checked, make_lines("gate", frames=FRAMES + 20))
     page = window.open(f"{QUESTION}&source=gate")
     expect(page.locator("#checks")).to_contain_text("The accuracy check “gate-may” is stale")
-    expect(page.locator("#checks")).to_contain_text("start a new check")
+    expect(page.locator("#checks")).to_contain_text("Start a new check")
     assert set(map(str, intervals(page))) == {"None"}
     page.evaluate(axe)
     assert page.evaluate("rules => axe.run({runOnly: rules})", RULES)["violations"] == []

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterable
-from itertools import count, groupby
+from itertools import count, groupby, product
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.examples import examples
+from tests.examples import examples, first_quick
 from tests.fakes.memory import ManualClock, MemoryStore
 
 from frametally import keys
@@ -316,6 +318,55 @@ def test_a_picture_that_is_deleted_while_it_is_packed_is_gone_and_the_others_are
         packed = PackedStore(store)
         assert packed.head(victim) is None, moment
         assert all(packed.get(key) == picture(key) for key in EVERY_KEY if key != victim), moment
+
+
+@pytest.mark.parametrize("is_packing_first", first_quick([True, False]))
+def test_packing_and_deleting_in_any_turns_leave_no_byte_of_what_is_deleted(is_packing_first: bool) -> None:
+    """One begins, the other goes as far as some call, the first one ends, and so does the other."""
+    victims, kept = [EVERY_KEY[1], EVERY_KEY[7]], [EVERY_KEY[0], EVERY_KEY[6]]
+    calls = (39, 6) if is_packing_first else (6, 39)  # a call more than each makes
+    for cuts in product(range(calls[0]), range(calls[1])):
+        store = filled_store()
+
+        def delete(store: WatchedStore = store) -> None:
+            list(delete_pictures(PackedStore(store), victims))
+
+        def pack(store: WatchedStore = store) -> None:
+            pack_all(store)
+
+        in_turns(store, (pack, delete) if is_packing_first else (delete, pack), cuts)
+        pack_all(store, 2 * LATER_MS)
+        assert not holds_a_picture(store, victims), cuts
+        assert all(PackedStore(store).get(key) == picture(key) for key in kept), cuts
+
+
+def in_turns(
+    store: WatchedStore, acts: tuple[Callable[[], None], Callable[[], None]], cuts: tuple[int, int]
+) -> None:
+    """Run two acts: the second begins at a call of the first, and waits at one of its own until that ends."""
+    cut, may_go_on = threading.Event(), threading.Event()
+    seen: Counter[bool] = Counter()
+
+    def second() -> None:
+        acts[1]()
+        cut.set()
+
+    other = threading.Thread(target=second)
+
+    def turn(_: int) -> None:
+        is_other = threading.current_thread() is other
+        if seen[is_other] == cuts[is_other]:
+            (cut.set if is_other else other.start)()
+            (may_go_on if is_other else cut).wait()
+        seen[is_other] += 1
+
+    store.before_call = turn
+    acts[0]()
+    may_go_on.set()
+    if other.ident is None:  # the first has not so many calls
+        other.start()
+    other.join()
+    store.before_call = lambda number: None
 
 
 def flipped(data: bytes, place: int) -> bytes:

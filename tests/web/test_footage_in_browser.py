@@ -104,6 +104,19 @@ def test_a_source_gets_a_time_zone_and_its_chart_has_these_clocks(
     expect(page.locator("#explanation")).to_contain_text("Europe/Berlin")
 
 
+@pytest.mark.parametrize("name", ["footage", "dead-letters"])
+def test_a_page_that_opens_while_the_server_is_away_loads_once_it_is_back(
+    filmed: Place, visit: Callable[..., Visit], name: str
+) -> None:
+    window, is_away = visit(filmed), True
+    window.page.route("**/api/v1/*", lambda route: route.abort() if is_away else route.continue_())
+    page = window.open(name, wait_for="main[data-state=failed]")
+    expect(page.locator("#problem")).to_contain_text("This page keeps trying.")
+    is_away = False
+    page.locator("main[data-state=ready]").wait_for()
+    expect(page.locator("#problem")).to_be_hidden()
+
+
 def test_a_source_is_renamed_and_the_page_follows_it(filmed: Place, visit: Callable[..., Visit]) -> None:
     page = visit(filmed).open("footage?source=gate", wait_for=READY)
     dialog = dialog_of(page, "Rename")

@@ -269,6 +269,12 @@ def test_a_sum_that_is_not_the_bars_says_so(place: Place, visit: Callable[..., V
     expect(page.locator(".proof-sum")).to_contain_text("the bar shows 999")
     expect(page.locator(".proof-list .time-warning")).to_contain_text("frametally aggregate")
     expect(page.locator(".proof-stage")).to_contain_text("no longer in the store")
+    page.set_viewport_size({"width": 390, "height": 844})
+    thumbnails = page.locator(".filmstrip .picture.missing")
+    expect(thumbnails).not_to_have_count(0)
+    misshapen = """(pictures) => pictures.filter((one) => one.scrollWidth > one.clientWidth
+      || one.scrollHeight > one.clientWidth).length"""
+    assert thumbnails.evaluate_all(misshapen) == 0, "its words do not fit into a thumbnail"
 
 
 def test_an_object_shows_its_first_and_its_best_frame(place: Place, visit: Callable[..., Visit]) -> None:

@@ -4,6 +4,7 @@ import { ApiError, getFrom, send } from "frametally/js/shared/api.js";
 import { byId, control, copyText, el, fillSelect, refill } from "frametally/js/shared/dom.js";
 import { toTheMinute } from "frametally/js/shared/format.js";
 import { askForStrip } from "frametally/js/status/live.js";
+import { showProblem, wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** @typedef {Api.ListedAccount} Account */
@@ -28,13 +29,6 @@ const pathOf = (...parts) => parts.map(encodeURIComponent).join("/");
 
 /** @param {string[]} sources @param {string} otherwise */
 const sourcesOf = (sources, otherwise) => (sources.length ? sources.join(", ") : otherwise);
-
-/** @param {unknown} error */
-function showProblem(error) {
-  byId("problem").textContent =
-    error instanceof ApiError ? `${error.message} ${error.remedy}` : String(error);
-  byId("problem").hidden = false;
-}
 
 /** @param {Secret} secret */
 function showSecret({ title, words, text }) {
@@ -61,10 +55,12 @@ async function change(make, secretOf = () => null) {
     byId("notes").textContent = answer?.notes?.join(" ") ?? "";
     byId("notes").hidden = !byId("notes").textContent;
     // The first account closes the page to everybody else: its link is still to be read here.
-    await list().catch((error) => (secret ? undefined : showProblem(error)));
+    if (secret) list().catch(() => undefined);
+    else await load();
     return true;
   } catch (error) {
-    showProblem(error);
+    byId("problem").textContent = wordsOf(error);
+    byId("problem").hidden = false;
     return false;
   }
 }
@@ -232,10 +228,19 @@ function tokenEntry(token) {
   );
 }
 
+/** A dashboard that no one has to sign in to may keep no accounts. @param {unknown} error @returns {Api.AccountList} */
+function without(error) {
+  if (!(error instanceof ApiError) || error.status !== 404) throw error;
+  byId("new-account").hidden = true;
+  return { accounts: [], tokens: [] };
+}
+
 async function list() {
-  const { accounts, tokens } = /** @type {Api.AccountList} */ (await getFrom("accounts"));
-  const nobody = t("accounts.nobody_has_an_account_the_first");
-  refill(byId("people"), ...(accounts.length ? accounts.map(accountEntry) : [el("li", nobody)]));
+  const { accounts, tokens } = /** @type {Api.AccountList} */ (await getFrom("accounts").catch(without));
+  const command = el("code", t("accounts.frametally_users_add_name_role_run"));
+  const nobody = el("li", `${t("accounts.nobody_has_an_account_the_first")} `, command);
+  refill(byId("people"), ...(accounts.length ? accounts.map(accountEntry) : [nobody]));
+  byId("new-token").hidden = !accounts.length;
   refill(
     byId("tokens"),
     ...(tokens.length ? tokens.map(tokenEntry) : [el("li", t("accounts.there_are_no_tokens"))]),
@@ -248,6 +253,12 @@ async function list() {
   );
   page.dataset.state = "ready";
 }
+
+const load = () =>
+  list().then(
+    () => (byId("problem").hidden = true),
+    (error) => showProblem(page, wordsOf(error), error, load),
+  );
 
 /**
  * Has a form make a change; it is empty again once that is made.
@@ -287,8 +298,5 @@ byId("secret-done").addEventListener("click", () => {
   byId("secret-text").textContent = "";
   byId("secret").hidden = true;
 });
-list().catch((error) => {
-  page.dataset.state = "failed";
-  showProblem(error);
-});
+load();
 askForStrip();

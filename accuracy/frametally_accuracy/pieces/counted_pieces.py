@@ -11,10 +11,12 @@ import numpy as np
 from frametally.books.counted_events import CountedEvent, EventFootage, EventPlace, directed_label
 from frametally.books.evidence import frames_of_bar
 from frametally.books.runs import find_tracks
-from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.files.opencv import decode_pixels
 from frametally.keys import day_start_ms
 from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import CountQuery
+from frametally.ports.object_store import ObjectMissing
 from frametally.records import FrameDetections
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.times import is_day_in_range
@@ -145,6 +147,26 @@ def frames_of_piece(footage: CheckFootage, check: AccuracyCheck, unit: CheckUnit
         empty=True,
     )
     return [PieceFrame(one.frame.captured_at_ms, one.frame.image_path) for one in frames]
+
+
+def has_pictures(footage: CheckFootage, check: AccuracyCheck, unit: CheckUnit) -> bool:
+    """Return whether each picture that people see of a unit is in the store, and whole.
+
+    Raises:
+        Retryable: A port is away.
+    """
+    keys = [unit.image_path]
+    if unit.to_ms is not None:
+        frames = frames_of_piece(footage, check, unit)
+        if sum(frame.captured_at_ms >= unit.captured_at_ms for frame in frames) < unit.frames:
+            return False
+        keys = [frame.image_path for frame in frames]
+    try:
+        for key in keys:
+            decode_pixels(footage.store.get(key), 8)
+    except (ObjectMissing, Poison):
+        return False
+    return True
 
 
 def _pieces(footage: CheckFootage, scope: CheckScope, frames: CountedFrames) -> dict[PieceKey, _Piece]:

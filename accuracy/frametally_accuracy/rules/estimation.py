@@ -18,9 +18,11 @@ people saw, not on the variance: a choice by variance keeps the samples with the
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from frametally_accuracy.rules.drawing import Draws, Numbers
 from frametally_accuracy.rules.quantiles import far_student_quantile, student_quantile
@@ -154,6 +156,28 @@ def estimate(
         ratio=ratio,
         parts=parts,
     )
+
+
+def estimate_with_missing(
+    estimate_of: Callable[[Numbers], Estimate],
+    truth: Numbers,
+    is_missing: NDArray[np.bool_],
+    likely: Numbers,
+    *extremes: Numbers | float,
+) -> Estimate:
+    """Return an estimate with intervals for whatever is in units that nobody could judge.
+
+    A unit may be missing for what it shows. So the total takes what is likely there, and the intervals reach
+    as far as any of the extremes has them: the bounds of Horowitz and Manski (1998).
+    """
+    if not is_missing.any():
+        return estimate_of(truth)
+    ends = [estimate_of(np.where(is_missing, values, truth)) for values in (likely, *extremes)]
+    fixed, at_will = (
+        Interval(min(interval.low for interval in intervals), max(interval.high for interval in intervals))
+        for intervals in ([end.fixed for end in ends], [end.at_will for end in ends])
+    )
+    return ends[0]._replace(fixed=fixed, at_will=at_will, is_enough=all(end.is_enough for end in ends))
 
 
 def ratio_slope(draws: Draws, truth: Numbers, model: Numbers) -> float:

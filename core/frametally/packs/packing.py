@@ -51,7 +51,8 @@ def pack_pictures(store: ObjectStore, folder: str, *, now_ms: int, progress: Pro
        them, from then on those in the pack.
 
     Of two calls at once each deletes only the pictures that it added itself. If a kill leaves pictures single
-    and in a pack, a call deletes the single ones once the pack is an hour old.
+    and in a pack, a call deletes the single ones once the pack is an hour old. A picture that is deleted
+    while a call adds it stays in the pack if that call is killed before the end of step 2.
     """
     plain = plain_of(store)
     report = PackingReport(0, 0, 0, [])

@@ -1,6 +1,6 @@
 // The traffic report: movements over a junction by quarter-hour and class, on the screen, on paper and as files.
 
-import { ApiError, BASE, get } from "frametally/js/shared/api.js";
+import { ApiError, askAgain, BASE, get } from "frametally/js/shared/api.js";
 import { checkLines } from "frametally/js/shared/checked.js";
 import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
 import * as format from "frametally/js/shared/format.js";
@@ -16,7 +16,6 @@ import { t } from "frametally/js/shared/texts.js";
 /** Data of so many days are shown as a whole; of more, the last day. */
 const MOST_DAYS = 7;
 const DAY_MS = 86_400_000;
-const AGAIN_MS = 3000;
 
 const page = byId("traffic-page");
 const fields = {
@@ -69,7 +68,7 @@ async function load() {
 function fail(error, again) {
   showNothing(error);
   page.removeAttribute("aria-busy");
-  if (error instanceof ApiError && error.passes) setTimeout(again, AGAIN_MS);
+  askAgain(error, again);
 }
 
 /** @param {Api.Traffic} report @param {URLSearchParams} wanted */

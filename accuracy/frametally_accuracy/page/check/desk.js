@@ -3,13 +3,13 @@
 import { Player } from "./player.js";
 import { Stage } from "./stage.js";
 import { addressOf } from "./list.js";
-import { labelWords, methodWords, unitName, unitNames, unitWord, wide } from "./words.js";
+import { labelWords, methodWords, missingWords, unitName, unitNames, unitWord, wide } from "./words.js";
 import { Answers, isRefused } from "./sending.js";
-import { ApiError, getFrom } from "frametally/js/shared/api.js";
+import { askAgain, getFrom } from "frametally/js/shared/api.js";
 import { byId, control, el, swatch } from "frametally/js/shared/dom.js";
 import { moment, number } from "frametally/js/shared/format.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
-import { showFault } from "frametally/js/status/notices.js";
+import { showFault, wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
 const AHEAD = 5;
@@ -59,7 +59,7 @@ class Desk {
     this.shownAt = 0;
     /** @type {string[]} */
     this.labels = [];
-    this.drawn = this.answered = 0;
+    this.drawn = this.done = 0;
     this.isAsking = false;
     /** @type {import("./words.js").Unit} */
     this.unit = "frame";
@@ -93,7 +93,7 @@ class Desk {
       stage.labels = next.labels;
       stage.colorOf = colorsOf(next.labels, next.labels);
       this.drawn = next.drawn;
-      this.answered = next.answered;
+      this.done = next.answered + next.missing;
       this.showWidths(next);
       this.showLabels();
     } finally {
@@ -112,15 +112,25 @@ class Desk {
     this.unit = unitWord(metric);
     for (const one of byId("desk-view").querySelectorAll("[data-of]"))
       if (one instanceof HTMLElement) one.hidden = one.dataset.of !== this.unit;
-    const area = byId("stage");
     const changed = () => this.showActs();
-    if (metric === "detections") return new Stage(area, changed);
+    const missed = (/** @type {Api.UnitToAnswer} */ unit) => this.miss(unit);
+    if (metric === "detections") return new Stage(byId("stage"), changed, missed);
     byId("what-counts").textContent =
       metric === "visits"
         ? t("accuracy.tap_when_an_object_is_first")
         : t("accuracy.tap_when_the_foot_of_an", { name: place?.name ?? "" });
-    this.player = new Player(area, place, changed);
+    this.player = new Player(byId("stage"), place, changed, missed);
     return this.player;
+  }
+
+  /** Nobody can judge what a missing picture shows. @param {Api.UnitToAnswer} unit */
+  miss(unit) {
+    unit.is_missing = true;
+    if (this.now?.unit === unit) this.show();
+  }
+
+  get isMissing() {
+    return Boolean(this.now?.unit.is_missing);
   }
 
   show() {
@@ -128,14 +138,17 @@ class Desk {
     byId("desk-title").textContent = this.now
       ? moment(this.now.unit.captured_at_ms)
       : t("accuracy.there_is_nothing_left");
-    byId("stage").toggleAttribute("data-empty", !this.now);
+    byId("stage").toggleAttribute("data-empty", !this.now || this.isMissing);
     if (this.now) {
-      this.stage.show(this.now);
+      const { image_path: path, to_ms: to, source } = this.now.unit;
+      if (this.isMissing)
+        this.stage.clear(t("accuracy.a_picture_is_missing", { name: to === null ? path : source }));
+      else this.stage.show(this.now);
       this.shownAt = performance.now();
       byId("stage").focus({ preventScroll: true });
     } else {
       this.stage.clear(
-        this.answered < this.drawn
+        this.done < this.drawn
           ? t("accuracy.someone_else_has_the_that_are", { unit: unitNames(this.unit) })
           : t("accuracy.every_of_the_sample_is_checked", { unit: unitName(this.unit) }),
       );
@@ -152,18 +165,16 @@ class Desk {
     } catch (error) {
       showFault(t("accuracy.no_next_frame"), wordsOf(error));
       if (!this.now) this.stage.clear(wordsOf(error));
-      if (!(error instanceof ApiError) || error.passes) setTimeout(() => this.goOn(), AGAIN_MS);
+      askAgain(error, () => this.goOn());
     }
   }
 
   next() {
     if (!this.now) return;
-    if (!this.stage.isReady) {
-      this.stage.sayNotYet();
-      return;
-    }
+    if (!this.isMissing && !this.stage.isReady) return this.stage.sayNotYet();
     const work = this.now;
-    this.answers.put(work.unit, Math.round(performance.now() - this.shownAt), this.stage.answerOf(work));
+    const answer = this.isMissing ? { is_missing: true } : this.stage.answerOf(work);
+    this.answers.put(work.unit, Math.round(performance.now() - this.shownAt), answer);
     this.before.push(work);
     this.now = null;
     this.show();
@@ -213,17 +224,17 @@ class Desk {
 
   showActs() {
     const { stage, player } = this;
-    control("act-next", HTMLButtonElement).disabled = !this.now || !stage.isReady;
+    control("act-next", HTMLButtonElement).disabled = !this.now || !(this.isMissing || stage.isReady);
     control("act-remove", HTMLButtonElement).disabled = !this.now || !stage.canRemove;
     control("act-back", HTMLButtonElement).disabled = !this.before.length;
-    byId("act-next").firstChild?.replaceWith(stage.nextWords);
+    byId("act-next").firstChild?.replaceWith(this.isMissing ? t("accuracy.skip_it_next") : stage.nextWords);
     byId("act-remove").firstChild?.replaceWith(stage.removeWords);
     if (player) {
       byId("act-play").firstChild?.replaceWith(player.isPlaying ? t("accuracy.pause") : t("accuracy.play"));
       byId("act-speed").firstChild?.replaceWith(t("accuracy.speed", { speed: player.speed }));
     }
     for (const one of byId("desk-labels").querySelectorAll("output"))
-      one.textContent = this.now ? String(stage.countOf(one.dataset.label ?? "")) : "";
+      one.textContent = this.now && !this.isMissing ? String(stage.countOf(one.dataset.label ?? "")) : "";
   }
 
   showLabels() {
@@ -248,12 +259,15 @@ class Desk {
   }
 
   /** @param {Api.NextUnits} next */
-  showWidths({ half_widths: widths, wanted_width: wanted, method, is_reached: isReached, labels }) {
-    byId("desk-progress").textContent = t("accuracy.of_are_checked_you_can_stop", {
-      answered: number(this.answered),
-      drawn: number(this.drawn),
-      unit: unitNames(this.unit),
-    });
+  showWidths({ half_widths: widths, wanted_width: wanted, method, is_reached: isReached, labels, ...next }) {
+    byId("desk-progress").textContent = [
+      t("accuracy.of_are_checked_you_can_stop", {
+        answered: number(next.answered),
+        drawn: number(next.drawn),
+        unit: unitNames(this.unit),
+      }),
+      missingWords(next.missing),
+    ].join(" ");
     byId("widths").replaceChildren(
       ...labels.map((label) =>
         el(
@@ -282,14 +296,6 @@ class Desk {
     );
   }
 }
-
-/** @param {unknown} error */
-const wordsOf = (error) =>
-  error instanceof ApiError
-    ? `${error.message} ${error.remedy}`.trim()
-    : error instanceof Error
-      ? error.message
-      : String(error);
 
 /** @param {{unit: {unit: number, turn: number}}} work */
 const keyOf = ({ unit }) => `${unit.unit}/${unit.turn}`;

@@ -16,15 +16,18 @@ const MOST_STEP_MS = 250;
  * @property {Tap[]} taps  in the order in which they were made
  * @property {boolean} isSeen  whether it was played to its end
  * @property {HTMLImageElement[]|null} images  of its frames, once they are loaded
- * @property {boolean} isGone  whether a frame of it has no picture any more
  */
 
 export class Player {
-  /** @param {HTMLElement} area @param {Api.EventPlace|null} place @param {() => void} onChange */
-  constructor(area, place, onChange) {
+  /**
+   * @param {HTMLElement} area @param {Api.EventPlace|null} place @param {() => void} onChange
+   * @param {(unit: Api.UnitToAnswer) => void} onMissing
+   */
+  constructor(area, place, onChange, onMissing) {
     this.area = area;
     this.place = place;
     this.onChange = onChange;
+    this.onMissing = onMissing;
     /** @type {PieceWork|null} */
     this.work = null;
     /** @type {string[]} */
@@ -61,7 +64,7 @@ export class Player {
 
   /** @param {Api.UnitToAnswer} unit @returns {PieceWork} */
   prepare(unit) {
-    return { unit, taps: [], isSeen: false, images: null, isGone: false };
+    return { unit, taps: [], isSeen: false, images: null };
   }
 
   /** Loads the frames of a piece once those of the shown one are here. @param {PieceWork} work */
@@ -74,17 +77,9 @@ export class Player {
   #load(work) {
     work.images ??= work.unit.frames.map(({ image_url: src }) => {
       const image = el("img", { alt: "", src });
-      image.addEventListener("error", () => this.#miss(work));
+      image.addEventListener("error", () => this.onMissing(work.unit));
       return image;
     });
-  }
-
-  /** Nobody can count what a missing frame shows. @param {PieceWork} work */
-  #miss(work) {
-    work.isGone = true;
-    if (this.work !== work) return;
-    this.clear(t("accuracy.the_footage_of_this_piece_is"));
-    this.onChange();
   }
 
   /** @param {PieceWork} work */
@@ -95,10 +90,6 @@ export class Player {
     this.area.style.setProperty("--ratio", String(unit.width_px / unit.height_px));
     this.area.dataset.unit = `${unit.unit}/${unit.turn}`;
     this.area.toggleAttribute("data-seen", work.isSeen);
-    if (!unit.frames.length || work.isGone) {
-      this.clear(t("accuracy.the_footage_of_this_piece_is"));
-      return;
-    }
     this.area.replaceChildren(
       el("canvas", { width: unit.width_px, height: unit.height_px }),
       svg(

@@ -8,6 +8,7 @@ import {
   countUnits,
   labelWords,
   methodWords,
+  missingWords,
   unitName,
   unitNames,
   unitWord,
@@ -175,11 +176,11 @@ const facts = (rows) => el("dl.facts", ...rows.flatMap(([name, value]) => [el("d
 /** @param {Pick<Api.CheckSummary, "model"|"drawn"|"metric"|"place">} check @param {Api.CheckResult} result */
 function restsOn(
   { model, drawn, metric, place },
-  { answered, persons, first_answer_ms: first, last_answer_ms: last },
+  { answered, missing, persons, first_answer_ms: first, last_answer_ms: last },
 ) {
   const who = persons.length ? t("web.by", { persons: few(persons) }) : "";
   const when = first === null || last === null ? "" : `, ${span(first, last)}`;
-  return t("accuracy.of_checked_counts_are_of_the", {
+  const words = t("accuracy.of_checked_counts_are_of_the", {
     answered: number(answered),
     drawn: countUnits(drawn, unitWord(metric)),
     who,
@@ -187,6 +188,7 @@ function restsOn(
     what: countedWords({ metric, place }),
     model,
   });
+  return `${words} ${missingWords(missing)}`.trim();
 }
 
 /** @typedef {Pick<Api.CheckSummary, "metric"|"place">} About  what was checked */

@@ -5,7 +5,7 @@ import { byId } from "frametally/js/shared/dom.js";
 
 const RETRY_MS = 2000;
 
-/** @typedef {{boxes?: object[], counts?: Record<string, number>, taps?: object[]}} Answer */
+/** @typedef {{boxes?: object[], counts?: Record<string, number>, taps?: object[], is_missing?: boolean}} Answer */
 /** @typedef {{unit: number, turn: number, took_ms: number} & Answer} Sent */
 
 /** Whether an answer itself is wrong, and not who sends it, or when. @param {unknown} error */

@@ -15,10 +15,11 @@ const LEAST_PX = 4;
  */
 
 export class Stage {
-  /** @param {HTMLElement} area @param {() => void} onChange */
-  constructor(area, onChange) {
+  /** @param {HTMLElement} area @param {() => void} onChange @param {(unit: Api.UnitToAnswer) => void} onMissing */
+  constructor(area, onChange, onMissing) {
     this.area = area;
     this.onChange = onChange;
+    this.onMissing = onMissing;
     /** @type {Work|null} */
     this.work = null;
     this.chosen = -1;
@@ -59,8 +60,8 @@ export class Stage {
    * @returns {Work}
    */
   prepare(unit) {
-    const image = el("img", { alt: "", draggable: "false", src: unit.image_url });
-    image.decode().catch(() => image.setAttribute("alt", t("web.this_frame_is_no_longer_in")));
+    const image = el("img", { alt: "", draggable: "false", src: unit.is_missing ? null : unit.image_url });
+    image.decode().catch(() => this.onMissing(unit));
     return { unit, boxes: /** @type {Box[]} */ ([...unit.boxes]), added: new Map(), image };
   }
 

@@ -12,6 +12,9 @@ export const unitWord = (metric) => (metric === "detections" ? "frame" : "piece"
 
 /** @typedef {ReturnType<typeof unitWord>} Unit */
 
+/** What skipped units mean for the intervals; empty without any. @param {number} count */
+export const missingWords = (count) => (count ? t("accuracy.count_missing", { count }) : "");
+
 /** "frame", within a sentence. @param {Unit} unit */
 export const unitName = (unit) => (unit === "frame" ? t("accuracy.frame") : t("accuracy.piece"));
 

@@ -1,6 +1,6 @@
 // Books: whether every frame is accounted for, by stage and by source; dead letters; runs.
 
-import { ApiError, get } from "../js/shared/api.js";
+import { get } from "../js/shared/api.js";
 import { byId } from "../js/shared/dom.js";
 import { parseState } from "../js/shared/state.js";
 import { useZone, zoneOf } from "../js/shared/time.js";
@@ -14,7 +14,7 @@ import {
   todo,
 } from "../js/status/books.js";
 import { footage, listen, showStrip, verdict } from "../js/status/live.js";
-import { showFresh, showOutage } from "../js/status/notices.js";
+import { showFresh, showOutage, wordsOf } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
 
 /** @type {number|null} */
@@ -60,7 +60,7 @@ async function showRuns(model) {
   try {
     put("runs", await get("runs", new URLSearchParams(model ? { model } : {})), runsTable);
   } catch (error) {
-    put("runs", String(error), () => t("web.the_runs_cannot_be_shown", { error: reasonOf(error) }));
+    put("runs", String(error), () => t("web.the_runs_cannot_be_shown", { error: wordsOf(error) }));
   }
 }
 
@@ -69,12 +69,9 @@ async function load() {
     show(await get("status"));
   } catch (error) {
     if (since === null)
-      byId("verdict").textContent = t("web.the_books_cannot_be_shown", { error: reasonOf(error) });
+      byId("verdict").textContent = t("web.the_books_cannot_be_shown", { error: wordsOf(error) });
   }
 }
-
-/** @param {unknown} error */
-const reasonOf = (error) => (error instanceof ApiError ? `${error.message} ${error.remedy}` : String(error));
 
 useZone(zoneOf(parseState(location.search)));
 load();

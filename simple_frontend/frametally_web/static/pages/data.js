@@ -1,11 +1,12 @@
 // Data & API: copies the code, and signs the chart for pages of other sites if the account may.
 
-import { ApiError, send } from "../js/shared/api.js";
+import { send } from "../js/shared/api.js";
 import { byId, control, copyText, el } from "../js/shared/dom.js";
 import { parseState } from "../js/shared/state.js";
 import { moment, toTheMinute } from "../js/shared/format.js";
 import { useZone, zoneOf } from "../js/shared/time.js";
 import { askForStrip } from "../js/status/live.js";
+import { wordsOf } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
 
 for (const button of document.querySelectorAll("[data-copies]")) {
@@ -32,8 +33,7 @@ async function sign(form) {
     });
     byId("signed").hidden = false;
   } catch (error) {
-    const words = error instanceof ApiError ? `${error.message} ${error.remedy}` : String(error);
-    byId("signing-problem").textContent = words;
+    byId("signing-problem").textContent = wordsOf(error);
   }
 }
 

@@ -9,7 +9,7 @@ import { useZone, zoneOf } from "../js/shared/time.js";
 import { has } from "../js/shell/navigation.js";
 import { deadLetterCard, withPages } from "../js/status/books.js";
 import { askForStrip } from "../js/status/live.js";
-import { wordsOf } from "../js/status/notices.js";
+import { showProblem, wordsOf } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
 
 const page = byId("letters-page");
@@ -71,9 +71,7 @@ async function load() {
     byId("problem").hidden = true;
     page.dataset.state = "ready";
   } catch (error) {
-    byId("problem").textContent = t("web.dead_letters_cannot_be_shown", { error: wordsOf(error) });
-    byId("problem").hidden = false;
-    page.dataset.state = "failed";
+    showProblem(page, t("web.dead_letters_cannot_be_shown", { error: wordsOf(error) }), error, load);
   }
 }
 

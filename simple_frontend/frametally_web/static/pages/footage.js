@@ -2,7 +2,7 @@
 
 import { askFirst, follow } from "../js/changes/dialog.js";
 import { forgetForm, renameForm, retimeForm, timezoneForm } from "../js/changes/forms.js";
-import { get, send } from "../js/shared/api.js";
+import { askAgain, get, send } from "../js/shared/api.js";
 import { byId, el } from "../js/shared/dom.js";
 import { moment, number, toTheMinute } from "../js/shared/format.js";
 import { parseState } from "../js/shared/state.js";
@@ -10,7 +10,7 @@ import { numberCell, rowOf, scrollable, sortableTable } from "../js/shared/table
 import { setSourceZone, useZone, zoneInUse, zoneOf } from "../js/shared/time.js";
 import { has } from "../js/shell/navigation.js";
 import { askForStrip } from "../js/status/live.js";
-import { press, wordsOf } from "../js/status/notices.js";
+import { press, showProblem, wordsOf } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
 
 /** @typedef {import("../js/changes/forms.js").Form} Form */
@@ -156,13 +156,12 @@ async function load() {
     page.dataset.state = "ready";
   } catch (error) {
     byId("footage").replaceChildren();
-    byId("problem").textContent = t("web.footage_cannot_be_shown", { error: wordsOf(error) });
-    byId("problem").hidden = false;
-    page.dataset.state = "failed";
+    showProblem(page, t("web.footage_cannot_be_shown", { error: wordsOf(error) }), error, load);
   }
 }
 
 useZone(zoneOf(parseState(location.search)));
 byId("may-not").hidden = has("run");
 askForStrip();
-load().then(showInterrupted);
+const interrupted = () => showInterrupted().catch((error) => askAgain(error, interrupted));
+load().then(interrupted);

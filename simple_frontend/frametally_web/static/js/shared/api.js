@@ -28,6 +28,13 @@ export class ApiError extends Error {
   }
 }
 
+const AGAIN_MS = 3000;
+
+/** Asks again soon, where an error may pass: the server was away. @param {unknown} error @param {() => void} load */
+export function askAgain(error, load) {
+  if (error instanceof ApiError && error.passes) setTimeout(load, AGAIN_MS);
+}
+
 /**
  * The selection as the API's query parameters.
  * @param {Page.State} state

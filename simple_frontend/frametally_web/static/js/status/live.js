@@ -1,7 +1,7 @@
 // Live news from the server: new counts, the books, and whether the index answers; with the strip on top of
 // every page, which shows whether every frame is accounted for.
 
-import { ApiError, BASE, get } from "../shared/api.js";
+import { ApiError, askAgain, BASE, get } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";
 import { minuteOfYear, number, roughly, toTheMinute } from "../shared/format.js";
 import "../shell/language.js"; // it is in the header of every page, beside the strip
@@ -9,7 +9,6 @@ import { has } from "../shell/navigation.js";
 import { t } from "../shared/texts.js";
 
 const AGAIN_MS = 10_000;
-const ASK_AGAIN_MS = 3000;
 
 /** @type {Api.Books|null} */
 let shown = null;
@@ -27,7 +26,7 @@ export async function askForStrip() {
   try {
     showStrip(await get("status"));
   } catch (error) {
-    if (error instanceof ApiError && error.passes) setTimeout(askForStrip, ASK_AGAIN_MS);
+    askAgain(error, askForStrip);
   }
 }
 

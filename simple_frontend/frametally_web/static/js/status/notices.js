@@ -1,6 +1,6 @@
 // Notices on the page, also spoken: finished and failed actions, problems, and the age of the numbers.
 
-import { ApiError } from "../shared/api.js";
+import { ApiError, askAgain } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";
 import { span, timeOfDay, timeSince } from "../shared/format.js";
 import { totalIn } from "../shared/series.js";
@@ -21,6 +21,21 @@ export function speak(words) {
 export function wordsOf(error) {
   if (!(error instanceof ApiError)) throw error;
   return `${error.message} ${error.remedy}`.trim();
+}
+
+/**
+ * Says why a page's lists cannot be shown, and loads them again where that may pass.
+ * @param {HTMLElement} page
+ * @param {string} words
+ * @param {unknown} error
+ * @param {() => void} load
+ */
+export function showProblem(page, words, error, load) {
+  const passes = error instanceof ApiError && error.passes;
+  byId("problem").textContent = passes ? t("web.this_page_keeps_trying", { said: words }) : words;
+  byId("problem").hidden = false;
+  page.dataset.state = "failed";
+  askAgain(error, load);
 }
 
 /**
