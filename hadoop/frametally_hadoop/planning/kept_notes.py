@@ -11,19 +11,20 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
+from os.path import commonprefix
 from pathlib import Path
 from typing import NamedTuple
 
 from frametally import keys
 from frametally.books.offsets import chain_breaks
-from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.errors import FrametallyError, Retryable
 from frametally.ports.ledger import ChainLink
-from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
+from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Progress, Skipped
+from frametally.rules.times import DAY_MS
 from frametally.segments.stretches import (
     SegmentStretch,
     Stretches,
@@ -33,12 +34,12 @@ from frametally.segments.stretches import (
     lists_all,
     partition_of,
 )
+from frametally_hadoop.planning import stored_notes
 from frametally_hadoop.planning.day_notes import DayNotes
 from frametally_hadoop.planning.notes_file import Damaged, NotedDay, NotesFile, State
-from frametally_hadoop.planning.segment_notes import SegmentNote, take_note
+from frametally_hadoop.planning.segment_notes import SegmentNote, read_notes
 
 _PENDING_NOTES = 50_000
-_NOTES_AT_ONCE, _READERS = 500, 8
 _DAYS_IN_MEMORY = 2
 _NO_DAY = -(10**9)
 """The day of segments that hold no frame; it is beyond the calendar."""
@@ -79,6 +80,8 @@ class SegmentNotes:
         self._loaded: dict[tuple[str, int], list[SegmentNote]] = {}
         self._inputs_before: dict[str, str] = {}
         self._all_next = False
+        self._grown: set[tuple[str, int]] = set()
+        self._superseded: set[str] = set()
         self.warnings: list[str] = []
 
     def list_all(self) -> None:
@@ -111,7 +114,7 @@ class SegmentNotes:
         out.
         """
         days: dict[tuple[str, int], DayNotes] = {}
-        for model, number, day in self._days():
+        for model, number, day in self._state.list_days():
             load = partial(self._notes_of, model, number, own, unusable)
             if unusable:
                 days[model, number] = DayNotes(load)
@@ -157,6 +160,29 @@ class SegmentNotes:
                 state.inputs = self._state.inputs
                 self._file.write_state(state)
 
+    def share(self, store: ObjectStore) -> None:
+        """Store the notes of days that no longer grow, or have doubled, for machines without them.
+
+        Those of days without segments are deleted. `warnings` say if that is not possible.
+        """
+        if self._state.segments < stored_notes.FEWEST and not self._superseded:
+            return
+        try:
+            with suppress(sqlite3.Error, UnicodeDecodeError, Damaged), self._file.writing():
+                state = self._file.read_state()
+                for model, number, day in state.list_days():
+                    key = _stored_key(model, number)
+                    self._superseded.discard(key)
+                    is_at_rest = (model, number) not in self._grown
+                    if day.notes > day.stored and (is_at_rest or day.notes >= 2 * day.stored):
+                        stored_notes.put_notes(store, key, self._file.read_lines(day))
+                        day.stored = day.notes
+                for key in self._superseded:
+                    store.delete(key)
+                self._file.write_state(state)
+        except FrametallyError as error:
+            self.warnings.append(f"the notes of segments could not be stored for other machines: {error}")
+
     def _refresh(self, store: ObjectStore, unusable: Collection[str], progress: Progress) -> MissingSegments:
         before, self._state = self._file.read_state(), self._file.read_state()
         self._inputs_before = before.inputs
@@ -182,7 +208,8 @@ class SegmentNotes:
         """Read the headers of new segments; return those that have none."""
         unreadable: list[Skipped] = []
         disordered: set[str] = set()
-        for done, (info, note) in enumerate(_read_notes(store, new)):
+        whole: dict[str, int] = {}
+        for done, (info, note) in enumerate(self._read(new, store, whole)):
             progress.update(done, len(new), "headers of new segments")
             if isinstance(note, Skipped):
                 unreadable.append(note)
@@ -199,21 +226,51 @@ class SegmentNotes:
                 self._write_pending()
         self._write_pending()
         progress.update(len(new), len(new), "headers of new segments")
-        for partition in sorted(disordered):
-            notes = self._all_notes(f"{partition}-")
-            of_partition = {_link_of(note) for note in notes if partition_of(note.info.key) == partition}
-            self._stretches.replace(partition, of_partition)
+        for model, number, day in self._state.list_days():
+            day.stored = whole.pop(_stored_key(model, number), 0) or day.stored
+        self._superseded.update(whole)
+        if disordered:
+            self._order(disordered)
         return unreadable
+
+    def _read(
+        self, new: Sequence[ObjectInfo], store: ObjectStore, whole: dict[str, int]
+    ) -> Iterator[tuple[ObjectInfo, SegmentNote | Skipped | None]]:
+        """Yield the notes of new segments: if most are new, those in the store, then those of headers.
+
+        `whole` as in `take_notes`.
+        """
+        wanted = {info.key: info for info in new}
+        if len(new) >= max(stored_notes.FEWEST, self._state.segments):
+            unreadable = yield from stored_notes.take_notes(store, wanted, whole)
+            if unreadable:
+                name, reason = unreadable[0]
+                more = f" and {len(unreadable) - 1} more" if unreadable[1:] else ""
+                self.warnings.append(f"{name}{more}: {reason}; frametally reads headers of segments instead")
+        yield from read_notes(store, list(wanted.values()))
+
+    def _order(self, partitions: Collection[str]) -> None:
+        """Make the stretches of these partitions anew, as their notes came in another order."""
+        offsets: dict[str, set[tuple[int, int]]] = {partition: set() for partition in partitions}
+        of_all = commonprefix([f"{partition}-" for partition in partitions])  # noqa: RUF071
+        for note in self._all_notes(of_all):
+            if (of_partition := offsets.get(partition_of(note.info.key))) is not None:
+                of_partition.add((first_offset_of(note.info.key), note.next_offset))
+        for partition, of_partition in offsets.items():
+            links = (_link(f"{partition}-{first:020d}.jsonl", first, after) for first, after in of_partition)
+            self._stretches.replace(partition, links)
 
     def _write_pending(self) -> None:
         for (model, number), notes in self._pending.items():
             of_model = self._state.days.setdefault(model, {})
             if number not in of_model:
-                of_model[number] = NotedDay(1 + max((day.place for _, _, day in self._days()), default=0))
+                places = [day.place for _, _, day in self._state.list_days()]
+                of_model[number] = NotedDay(1 + max(places, default=0))
             day = of_model[number]
             day.sources = _with_sources(day.sources, notes)
             day.own_sources = _with_sources(day.own_sources, (note for note in notes if number in note.days))
             self._file.add(day, notes)
+            self._grown.add((model, number))
         self._pending.clear()
 
     def _compare(self, store: ObjectStore) -> list[ObjectInfo]:
@@ -231,12 +288,13 @@ class SegmentNotes:
         return new
 
     def _forget(self, removed_keys: Collection[str]) -> None:
-        for model, number, day in self._days():
+        for model, number, day in self._state.list_days():
             notes = self._file.read(day)
             left = [note for note in notes if note.info.key not in removed_keys]
             if len(left) < len(notes):
                 self._earlier.update((note.info.key, note) for note in notes if note.info.key in removed_keys)
                 self._file.remove(self._state.days[model].pop(number))
+                self._superseded.add(_stored_key(model, number))
                 if left:
                     self._pending[model, number] = left
                     self._write_pending()
@@ -244,11 +302,6 @@ class SegmentNotes:
         self._state.segments -= len(removed_keys)
         self._state.with_dead_letters = [
             key for key in self._state.with_dead_letters if key not in removed_keys
-        ]
-
-    def _days(self) -> list[tuple[str, int, NotedDay]]:
-        return [
-            (model, number, day) for model, days in self._state.days.items() for number, day in days.items()
         ]
 
     def _notes_of(self, model: str, number: int, own: bool, unusable: Collection[str]) -> list[SegmentNote]:
@@ -270,7 +323,7 @@ class SegmentNotes:
 
     def _all_notes(self, part_of_key: str = "") -> Iterator[SegmentNote]:
         """Yield every note, some twice; of days without such a key none."""
-        for _, _, day in self._days():
+        for _, _, day in self._state.list_days():
             if not part_of_key or self._file.may_have(day, part_of_key):
                 yield from self._file.read(day)
 
@@ -303,40 +356,16 @@ class SegmentNotes:
         self._loaded.clear()
 
 
-def _read_notes(
-    store: ObjectStore, infos: Sequence[ObjectInfo]
-) -> Iterator[tuple[ObjectInfo, SegmentNote | Skipped | None]]:
-    """Yield the notes of segments, in their order; see `_read_note`. Of many, some are read at once."""
-    if len(infos) <= _NOTES_AT_ONCE:
-        yield from _read_some(store, infos)
-        return
-    parts = [infos[start : start + _NOTES_AT_ONCE] for start in range(0, len(infos), _NOTES_AT_ONCE)]
-    with ThreadPoolExecutor(_READERS) as readers:
-        for start in range(0, len(parts), _READERS):  # what is read ahead is bounded
-            for notes in readers.map(partial(_read_some, store), parts[start : start + _READERS]):
-                yield from notes
-
-
-def _read_some(
-    store: ObjectStore, infos: Sequence[ObjectInfo]
-) -> list[tuple[ObjectInfo, SegmentNote | Skipped | None]]:
-    return [(info, _read_note(store, info)) for info in infos]
-
-
-def _read_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote | Skipped | None:
-    """Read a segment's header; return why there is none, or None: it is removed since it was listed."""
-    try:
-        return take_note(store, info)
-    except (Poison, Misconfigured) as error:
-        return Skipped(info.key, str(error))
-    except ObjectMissing:
-        return None
-
-
 def _link_of(note: SegmentNote) -> SegmentStretch:
-    key, next_offset = note.info.key, note.next_offset
-    first_offset = first_offset_of(key)
+    return _link(note.info.key, first_offset_of(note.info.key), note.next_offset)
+
+
+def _link(key: str, first_offset: int, next_offset: int) -> SegmentStretch:
     return SegmentStretch(key, key, first_offset, next_offset, next_offset - first_offset)
+
+
+def _stored_key(model: str, number: int) -> str:
+    return keys.notes_key(model, "none" if number == _NO_DAY else keys.utc_day(number * DAY_MS))
 
 
 def _ordered(notes: Iterable[SegmentNote]) -> Stretches:

@@ -1,0 +1,86 @@
+"""Notes of segments in the store, from which a machine with an empty data folder plans as others do.
+
+One object per model and day: a line with a checksum, then the lines of the file of notes. No count depends on
+them: a note counts only if the segment is still listed with the same size, version and time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import msgspec
+
+from frametally import keys
+from frametally.errors import Misconfigured, Poison
+from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
+from frametally.process.reports import Skipped
+from frametally.records import NOT_JSON
+from frametally.rules.counted_boxes import COUNTING_VERSION
+from frametally_hadoop.job.params import MARGIN_MS
+from frametally_hadoop.planning.segment_notes import SegmentNote
+
+FEWEST = 2000
+"""Of fewer segments no notes are stored or read: reading their headers takes seconds."""
+_AT_ONCE = 4
+
+NOTES = msgspec.json.Decoder(SegmentNote)
+# What an earlier program did not know to note, or noted by other rules, is read again.
+NOTES_LAYOUT = (msgspec.json.schema(SegmentNote), COUNTING_VERSION, MARGIN_MS)
+_LAYOUT_CRC32 = zlib.crc32(msgspec.json.encode(NOTES_LAYOUT, order="sorted"))
+
+
+def put_notes(store: ObjectStore, key: str, lines: bytes) -> None:
+    """Store a day's notes, given as lines of JSON."""
+    store.put(key, _head(lines) + lines, durable=False)
+
+
+def take_notes(
+    store: ObjectStore, wanted: dict[str, ObjectInfo], whole: dict[str, int]
+) -> Generator[tuple[ObjectInfo, SegmentNote], None, list[Skipped]]:
+    """Yield the stored notes of wanted segments, given by key, and take these from `wanted`.
+
+    `whole` gets by key of an object the number of its notes, 0 if some are not of wanted segments. The
+    unreadable objects are returned.
+    """
+    stored = [info.key for info in store.list(keys.NOTES)]
+    taken: dict[str, ObjectInfo] = {}  # that are in the objects of several days
+    unreadable: list[Skipped] = []
+    with ThreadPoolExecutor(_AT_ONCE) as readers:
+        for start in range(0, len(stored), _AT_ONCE):  # what is read ahead is bounded
+            some = stored[start : start + _AT_ONCE]
+            for key, notes in zip(some, readers.map(partial(_read, store), some), strict=True):
+                valid = 0
+                for note in notes if not isinstance(notes, Skipped) else ():
+                    info = wanted.get(note.info.key) or taken.get(note.info.key)
+                    if info is None or info != note.info:
+                        continue
+                    valid += 1
+                    if wanted.pop(info.key, None) is not None:
+                        if len(note.near_days) > 1:
+                            taken[info.key] = info
+                        yield info, note
+                if isinstance(notes, Skipped):
+                    unreadable.append(notes)
+                whole[key] = valid if valid == len(notes) else 0
+    return unreadable
+
+
+def _read(store: ObjectStore, key: str) -> list[SegmentNote] | Skipped:
+    try:
+        data = store.get(key)
+        lines = data[data.find(b"\n") + 1 :]
+        if not data.startswith(_head(lines)):
+            raise Poison("it is damaged, or another version of frametally wrote it")
+        return NOTES.decode_lines(lines)
+    except ObjectMissing:
+        return []
+    except (Poison, Misconfigured, *NOT_JSON) as error:
+        return Skipped(key, str(error))
+
+
+def _head(lines: bytes) -> bytes:
+    return b"frametally-notes %08x %s\n" % (_LAYOUT_CRC32, hashlib.sha256(lines).hexdigest().encode())
