@@ -358,8 +358,8 @@ def main() -> None:
         title="Planning and status of many segments",
         about=f"{options.few:,} and {options.many:,} segments of {FRAMES} frames in a store of files, their "
         "manifests, and a ledger in SQLite that has taken them in; start-up included. From nothing: no "
-        "segment and no manifest is noted, and no day is counted. From cold: the same, but another machine has "
-        "left its notes of the segments in the store. The system caches the files as far as it has room.",
+        "segment and no manifest is noted, and no day is counted. From cold: the same, but another machine "
+        "has left its notes of the segments in the store. The system caches the files as far as it has room.",
         load_before=load,
         packages=["msgspec", "sqlalchemy"],
         tables=[
@@ -370,7 +370,7 @@ def main() -> None:
                     *(f"{size:,}: {what}" for size in sizes for what in ("wall s", "CPU s", "peak MB")),
                 ],
                 rows=rows,
-                note=f"Medians of {options.rounds} rounds, but of planning from nothing and from cold: one each.",
+                note=f"Medians of {options.rounds} rounds, but of the first two, which are one each.",
             ),
             Table(
                 title="A day is removed",

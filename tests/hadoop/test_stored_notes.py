@@ -61,18 +61,17 @@ def stored(scene: Scene) -> dict[str, bytes]:
 def test_an_empty_machine_plans_without_reading_a_header_that_another_has_noted(
     footage: Footage, watched: Callable[..., WatchedStore], tmp_path: Path
 ) -> None:
-    for hour in (0, 1, DAY_H, 2 * DAY_H):
+    for hour in (0, 12, DAY_H, 2 * DAY_H):  # that at midnight is near two days
         footage.segment([footage.frame(NOON_MS + hour * 3_600_000, "car", index=hour)])
     assert len(footage.aggregate().runs) == 3
-    read: list[str] = []
-    store = watched(
-        footage.store, lambda call, key: read.append(key) if call.startswith("before get") else None
-    )
+    calls: list[tuple[str, str]] = []
+    store = watched(footage.store, lambda call, key: calls.append((call.split()[1], key)))
     (tmp_path / "empty").mkdir()
     footage.settings = footage.settings.model_copy(update={"data_dir": tmp_path / "empty"})
     report = footage.aggregate(store=store)  # type: ignore[arg-type]
     assert (report.runs, report.days_up_to_date, report.warnings) == ([], 3, [])
-    assert [key for key in read if key.startswith("metadata/")] == []
+    assert [key for call, key in calls if "get" in call and key.startswith(keys.METADATA)] == []
+    assert [key for call, key in calls if call == "put"] == []  # the notes are not stored again
 
 
 def cut(data: bytes) -> bytes:
@@ -175,7 +174,11 @@ def test_a_day_that_grows_each_round_is_stored_few_times_and_once_more_when_it_r
     for _ in range(2):
         round_of(scene, "first", store)
     assert [key for key in put if key.startswith(keys.NOTES)] == [*growing, growing[0]]
-    assert len(stored(scene)[growing[0]].splitlines()) == 1 + 47
+    notes = stored(scene)[growing[0]]
+    assert len(notes.splitlines()) == 1 + 47
+    scene.store.delete(growing[0])
+    round_of(scene, "first", store)
+    assert stored(scene)[growing[0]] == notes
 
 
 @pytest.mark.parametrize("machine", ["first", "empty"])

@@ -10,10 +10,9 @@ import hashlib
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
-from os.path import commonprefix
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,7 +31,6 @@ from frametally.segments.stretches import (
     first_offset_of,
     list_new_segments,
     lists_all,
-    partition_of,
 )
 from frametally_hadoop.planning import stored_notes
 from frametally_hadoop.planning.day_notes import DayNotes
@@ -81,7 +79,6 @@ class SegmentNotes:
         self._inputs_before: dict[str, str] = {}
         self._all_next = False
         self._grown: set[tuple[str, int]] = set()
-        self._superseded: set[str] = set()
         self.warnings: list[str] = []
 
     def list_all(self) -> None:
@@ -165,19 +162,21 @@ class SegmentNotes:
 
         Those of days without segments are deleted. `warnings` say if that is not possible.
         """
-        if self._state.segments < stored_notes.FEWEST and not self._superseded:
+        if self._state.segments < stored_notes.FEWEST:
             return
         try:
             with suppress(sqlite3.Error, UnicodeDecodeError, Damaged), self._file.writing():
                 state = self._file.read_state()
+                listed = {info.key for info in store.list(keys.NOTES)}
                 for model, number, day in state.list_days():
                     key = _stored_key(model, number)
-                    self._superseded.discard(key)
+                    stored = day.stored if key in listed else 0
+                    listed.discard(key)
                     is_at_rest = (model, number) not in self._grown
-                    if day.notes > day.stored and (is_at_rest or day.notes >= 2 * day.stored):
+                    if day.notes > stored and (is_at_rest or day.notes >= 2 * stored):
                         stored_notes.put_notes(store, key, self._file.read_lines(day))
                         day.stored = day.notes
-                for key in self._superseded:
+                for key in listed:
                     store.delete(key)
                 self._file.write_state(state)
         except FrametallyError as error:
@@ -192,25 +191,28 @@ class SegmentNotes:
         now_ms = int(time.time() * 1000)
         is_whole = self._all_next or lists_all(before.segments, before.listed_at_ms, now_ms)
         new = self._compare(store) if is_whole else list(list_new_segments(store, self._stretches))
-        unreadable = self._note([info for info in new if info.key not in unusable], store, progress)
+        left_out = {info.key for info in new if info.key in unusable}
+        wanted = {info.key: info for info in new if info.key not in unusable}
+        del new  # `wanted` shrinks as segments are noted
+        unreadable = self._note(wanted, store, progress)
         self._state.stretches = list(self._stretches)
         if is_whole and are_many(self._state.segments):
             self._state.listed_at_ms = now_ms
         if self._state != before:
             self._file.write_state(self._state)
         failpoints.passing("aggregate.noted")
-        left_out = {info.key for info in new if info.key in unusable}
         left_out.update(item.name for item in unreadable)
         left_out.update(key for key in unusable if key not in self._earlier)
         return MissingSegments(unreadable, {day for key in left_out for day in self._days_of(key)})
 
-    def _note(self, new: Sequence[ObjectInfo], store: ObjectStore, progress: Progress) -> list[Skipped]:
-        """Read the headers of new segments; return those that have none."""
+    def _note(self, wanted: dict[str, ObjectInfo], store: ObjectStore, progress: Progress) -> list[Skipped]:
+        """Read the notes of new segments, by key, or their headers; return those that have none."""
+        new = len(wanted)
         unreadable: list[Skipped] = []
-        disordered: set[str] = set()
+        is_disordered = False
         whole: dict[str, int] = {}
-        for done, (info, note) in enumerate(self._read(new, store, whole)):
-            progress.update(done, len(new), "headers of new segments")
+        for done, (info, note) in enumerate(self._read(wanted, store, whole)):
+            progress.update(done, new, "headers of new segments")
             if isinstance(note, Skipped):
                 unreadable.append(note)
             if not isinstance(note, SegmentNote):
@@ -218,47 +220,33 @@ class SegmentNotes:
             self._state.segments += 1
             if note.dead_letters:
                 self._state.with_dead_letters.append(info.key)
-            if not self._stretches.add(_link_of(note)):
-                disordered.add(partition_of(info.key))
+            is_disordered |= not self._stretches.add(_link_of(note))
             for day in note.near_days or (_NO_DAY,):
                 self._pending[note.model, day].append(note)
             if not self._state.segments % _PENDING_NOTES:
                 self._write_pending()
         self._write_pending()
-        progress.update(len(new), len(new), "headers of new segments")
+        progress.update(new, new, "headers of new segments")
         for model, number, day in self._state.list_days():
-            day.stored = whole.pop(_stored_key(model, number), 0) or day.stored
-        self._superseded.update(whole)
-        if disordered:
-            self._order(disordered)
+            day.stored = whole.get(_stored_key(model, number), day.stored)
+        if is_disordered:
+            self._stretches = _ordered(self._all_notes())
         return unreadable
 
     def _read(
-        self, new: Sequence[ObjectInfo], store: ObjectStore, whole: dict[str, int]
+        self, wanted: dict[str, ObjectInfo], store: ObjectStore, whole: dict[str, int]
     ) -> Iterator[tuple[ObjectInfo, SegmentNote | Skipped | None]]:
-        """Yield the notes of new segments: if most are new, those in the store, then those of headers.
+        """Yield the notes of segments: if most are new, those in the store, then those of headers.
 
-        `whole` as in `take_notes`.
+        `wanted` and `whole` as in `take_notes`.
         """
-        wanted = {info.key: info for info in new}
-        if len(new) >= max(stored_notes.FEWEST, self._state.segments):
+        if len(wanted) >= max(stored_notes.FEWEST, self._state.segments):
             unreadable = yield from stored_notes.take_notes(store, wanted, whole)
             if unreadable:
                 name, reason = unreadable[0]
                 more = f" and {len(unreadable) - 1} more" if unreadable[1:] else ""
                 self.warnings.append(f"{name}{more}: {reason}; frametally reads headers of segments instead")
         yield from read_notes(store, list(wanted.values()))
-
-    def _order(self, partitions: Collection[str]) -> None:
-        """Make the stretches of these partitions anew, as their notes came in another order."""
-        offsets: dict[str, set[tuple[int, int]]] = {partition: set() for partition in partitions}
-        of_all = commonprefix([f"{partition}-" for partition in partitions])  # noqa: RUF071
-        for note in self._all_notes(of_all):
-            if (of_partition := offsets.get(partition_of(note.info.key))) is not None:
-                of_partition.add((first_offset_of(note.info.key), note.next_offset))
-        for partition, of_partition in offsets.items():
-            links = (_link(f"{partition}-{first:020d}.jsonl", first, after) for first, after in of_partition)
-            self._stretches.replace(partition, links)
 
     def _write_pending(self) -> None:
         for (model, number), notes in self._pending.items():
@@ -294,7 +282,6 @@ class SegmentNotes:
             if len(left) < len(notes):
                 self._earlier.update((note.info.key, note) for note in notes if note.info.key in removed_keys)
                 self._file.remove(self._state.days[model].pop(number))
-                self._superseded.add(_stored_key(model, number))
                 if left:
                     self._pending[model, number] = left
                     self._write_pending()
@@ -357,10 +344,8 @@ class SegmentNotes:
 
 
 def _link_of(note: SegmentNote) -> SegmentStretch:
-    return _link(note.info.key, first_offset_of(note.info.key), note.next_offset)
-
-
-def _link(key: str, first_offset: int, next_offset: int) -> SegmentStretch:
+    key, next_offset = note.info.key, note.next_offset
+    first_offset = first_offset_of(key)
     return SegmentStretch(key, key, first_offset, next_offset, next_offset - first_offset)
 
 

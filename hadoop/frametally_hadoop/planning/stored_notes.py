@@ -25,7 +25,7 @@ from frametally_hadoop.planning.segment_notes import SegmentNote
 
 FEWEST = 2000
 """Of fewer segments no notes are stored or read: reading their headers takes seconds."""
-_AT_ONCE = 4
+_AT_ONCE = 2
 
 NOTES = msgspec.json.Decoder(SegmentNote)
 # What an earlier program did not know to note, or noted by other rules, is read again.
@@ -43,7 +43,7 @@ def take_notes(
 ) -> Generator[tuple[ObjectInfo, SegmentNote], None, list[Skipped]]:
     """Yield the stored notes of wanted segments, given by key, and take these from `wanted`.
 
-    `whole` gets by key of an object the number of its notes, 0 if some are not of wanted segments. The
+    `whole` gets the number of notes of each object, by key, whose notes are all of wanted segments. The
     unreadable objects are returned.
     """
     stored = [info.key for info in store.list(keys.NOTES)]
@@ -53,8 +53,11 @@ def take_notes(
         for start in range(0, len(stored), _AT_ONCE):  # what is read ahead is bounded
             some = stored[start : start + _AT_ONCE]
             for key, notes in zip(some, readers.map(partial(_read, store), some), strict=True):
+                if isinstance(notes, Skipped):
+                    unreadable.append(notes)
+                    continue
                 valid = 0
-                for note in notes if not isinstance(notes, Skipped) else ():
+                for note in notes:
                     info = wanted.get(note.info.key) or taken.get(note.info.key)
                     if info is None or info != note.info:
                         continue
@@ -63,9 +66,8 @@ def take_notes(
                         if len(note.near_days) > 1:
                             taken[info.key] = info
                         yield info, note
-                if isinstance(notes, Skipped):
-                    unreadable.append(notes)
-                whole[key] = valid if valid == len(notes) else 0
+                if valid == len(notes):
+                    whole[key] = valid
     return unreadable
 
 
