@@ -38,7 +38,8 @@ from frametally.process.reports import NoProgress
 from frametally.records import Coverage, FrameDetections, MediaManifest, Run, encode
 from frametally.rules.times import DAY_MS
 from frametally.segment_records import SegmentHeader, SegmentSource
-from frametally.segments.contents import encode_segment, list_segment_infos
+from frametally.segments.contents import encode_segment
+from frametally.segments.stretches import Stretches, list_new_segments
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import settings_params
 from frametally_hadoop.planning.kept_notes import SegmentNotes
@@ -174,7 +175,7 @@ def fill_ledger(folder: Path, segments: int) -> None:
         names = [MODEL, *(f"gate-{source}" for source in range(SOURCES)), *sorted(media)]
         numbers = {name: number for number, name in enumerate(names, start=1)}
         insert(ledger, "names", numbers.items())
-        info_of = {info.key: info for info in list_segment_infos(store)}
+        info_of = {info.key: info for info in list_new_segments(store, Stretches())}
         insert(ledger, "objects", map(object_row, info_of.values()))
         size_of = {key: info.size_bytes for key, info in info_of.items()}
         info_of.clear()
