@@ -13,8 +13,7 @@ from frametally.files.names import as_text
 from frametally.rules.times import DAY_MS, EPOCH
 
 MEDIA = "media"
-IMAGES, METADATA = "images", "metadata"
-NOTES = "segment-notes"
+IMAGES, METADATA, NOTES = "images", "metadata", "segment-notes"
 OUTPUT = "mapreduce-output"
 TRACKS = "tracks"
 TOMBSTONES = "tombstones"
@@ -317,11 +316,6 @@ def segment_folder(model: str, log_id: str) -> str:
 def segment_key(model: str, log_id: str, topic: str, partition: int, first_offset: int) -> str:
     """Return the key of a segment; within a partition, keys sort as offsets do."""
     return f"{segment_folder(model, log_id)}/{topic}-{partition}-{first_offset:020d}.jsonl"
-
-
-def notes_key(model: str, day: str) -> str:
-    """Return the key of a planner's notes of the segments of one day."""
-    return f"{NOTES}/model={model}/day={day}.jsonl"
 
 
 def parse_segment_key(key: str) -> SegmentKey | None:

@@ -23,7 +23,6 @@ from frametally.ports.ledger import ChainLink
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Progress, Skipped
-from frametally.rules.times import DAY_MS
 from frametally.segments.stretches import (
     SegmentStretch,
     Stretches,
@@ -39,8 +38,6 @@ from frametally_hadoop.planning.segment_notes import SegmentNote, read_notes
 
 _PENDING_NOTES = 50_000
 _DAYS_IN_MEMORY = 2
-_NO_DAY = -(10**9)
-"""The day of segments that hold no frame; it is beyond the calendar."""
 _UNAVAILABLE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
@@ -169,7 +166,7 @@ class SegmentNotes:
                 state = self._file.read_state()
                 listed = {info.key for info in store.list(keys.NOTES)}
                 for model, number, day in state.list_days():
-                    key = _stored_key(model, number)
+                    key = stored_notes.notes_key(model, number)
                     stored = day.stored if key in listed else 0
                     listed.discard(key)
                     is_at_rest = (model, number) not in self._grown
@@ -192,9 +189,9 @@ class SegmentNotes:
         is_whole = self._all_next or lists_all(before.segments, before.listed_at_ms, now_ms)
         new = self._compare(store) if is_whole else list(list_new_segments(store, self._stretches))
         left_out = {info.key for info in new if info.key in unusable}
-        wanted = {info.key: info for info in new if info.key not in unusable}
-        del new  # `wanted` shrinks as segments are noted
-        unreadable = self._note(wanted, store, progress)
+        infos = {info.key: info for info in new if info.key not in unusable}
+        del new  # `infos` shrinks as segments are noted
+        unreadable = self._note(infos, store, progress)
         self._state.stretches = list(self._stretches)
         if is_whole and are_many(self._state.segments):
             self._state.listed_at_ms = now_ms
@@ -205,13 +202,13 @@ class SegmentNotes:
         left_out.update(key for key in unusable if key not in self._earlier)
         return MissingSegments(unreadable, {day for key in left_out for day in self._days_of(key)})
 
-    def _note(self, wanted: dict[str, ObjectInfo], store: ObjectStore, progress: Progress) -> list[Skipped]:
+    def _note(self, infos: dict[str, ObjectInfo], store: ObjectStore, progress: Progress) -> list[Skipped]:
         """Read the notes of new segments, by key, or their headers; return those that have none."""
-        new = len(wanted)
+        new = len(infos)
         unreadable: list[Skipped] = []
         is_disordered = False
         whole: dict[str, int] = {}
-        for done, (info, note) in enumerate(self._read(wanted, store, whole)):
+        for done, (info, note) in enumerate(self._read(infos, store, whole)):
             progress.update(done, new, "headers of new segments")
             if isinstance(note, Skipped):
                 unreadable.append(note)
@@ -221,32 +218,32 @@ class SegmentNotes:
             if note.dead_letters:
                 self._state.with_dead_letters.append(info.key)
             is_disordered |= not self._stretches.add(_link_of(note))
-            for day in note.near_days or (_NO_DAY,):
+            for day in note.near_days or (stored_notes.NO_DAY,):
                 self._pending[note.model, day].append(note)
             if not self._state.segments % _PENDING_NOTES:
                 self._write_pending()
         self._write_pending()
         progress.update(new, new, "headers of new segments")
         for model, number, day in self._state.list_days():
-            day.stored = whole.get(_stored_key(model, number), day.stored)
+            day.stored = whole.get(stored_notes.notes_key(model, number), day.stored)
         if is_disordered:
             self._stretches = _ordered(self._all_notes())
         return unreadable
 
     def _read(
-        self, wanted: dict[str, ObjectInfo], store: ObjectStore, whole: dict[str, int]
+        self, infos: dict[str, ObjectInfo], store: ObjectStore, whole: dict[str, int]
     ) -> Iterator[tuple[ObjectInfo, SegmentNote | Skipped | None]]:
         """Yield the notes of segments: if most are new, those in the store, then those of headers.
 
-        `wanted` and `whole` as in `take_notes`.
+        `infos` and `whole` as in `take_notes`.
         """
-        if len(wanted) >= max(stored_notes.FEWEST, self._state.segments):
-            unreadable = yield from stored_notes.take_notes(store, wanted, whole)
+        if len(infos) >= max(stored_notes.FEWEST, self._state.segments):
+            unreadable = yield from stored_notes.take_notes(store, infos, whole)
             if unreadable:
                 name, reason = unreadable[0]
                 more = f" and {len(unreadable) - 1} more" if unreadable[1:] else ""
                 self.warnings.append(f"{name}{more}: {reason}; frametally reads headers of segments instead")
-        yield from read_notes(store, list(wanted.values()))
+        yield from read_notes(store, list(infos.values()))
 
     def _write_pending(self) -> None:
         for (model, number), notes in self._pending.items():
@@ -347,10 +344,6 @@ def _link_of(note: SegmentNote) -> SegmentStretch:
     key, next_offset = note.info.key, note.next_offset
     first_offset = first_offset_of(key)
     return SegmentStretch(key, key, first_offset, next_offset, next_offset - first_offset)
-
-
-def _stored_key(model: str, number: int) -> str:
-    return keys.notes_key(model, "none" if number == _NO_DAY else keys.utc_day(number * DAY_MS))
 
 
 def _ordered(notes: Iterable[SegmentNote]) -> Stretches:

@@ -157,9 +157,6 @@ def read_notes(
     store: ObjectStore, infos: Sequence[ObjectInfo]
 ) -> Iterator[tuple[ObjectInfo, SegmentNote | Skipped | None]]:
     """Yield the notes of segments, in their order; see `_read_note`. Of many, some are read at once."""
-    if len(infos) <= _NOTES_AT_ONCE:
-        yield from _read_some(store, infos)
-        return
     parts = [infos[start : start + _NOTES_AT_ONCE] for start in range(0, len(infos), _NOTES_AT_ONCE)]
     with ThreadPoolExecutor(_READERS) as readers:
         for start in range(0, len(parts), _READERS):  # what is read ahead is bounded

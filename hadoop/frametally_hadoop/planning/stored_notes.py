@@ -20,17 +20,26 @@ from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import Skipped
 from frametally.records import NOT_JSON
 from frametally.rules.counted_boxes import COUNTING_VERSION
+from frametally.rules.times import DAY_MS
 from frametally_hadoop.job.params import MARGIN_MS
 from frametally_hadoop.planning.segment_notes import SegmentNote
 
 FEWEST = 2000
 """Of fewer segments no notes are stored or read: reading their headers takes seconds."""
 _AT_ONCE = 2
+NO_DAY = -(10**9)
+"""The day of segments that hold no frame; it is beyond the calendar."""
 
 NOTES = msgspec.json.Decoder(SegmentNote)
 # What an earlier program did not know to note, or noted by other rules, is read again.
 NOTES_LAYOUT = (msgspec.json.schema(SegmentNote), COUNTING_VERSION, MARGIN_MS)
 _LAYOUT_CRC32 = zlib.crc32(msgspec.json.encode(NOTES_LAYOUT, order="sorted"))
+
+
+def notes_key(model: str, number: int) -> str:
+    """Return the key of the notes of a day, given as whole days since 1970, or of `NO_DAY`."""
+    day = "none" if number == NO_DAY else keys.utc_day(number * DAY_MS)
+    return f"{keys.NOTES}/model={model}/day={day}.jsonl"
 
 
 def put_notes(store: ObjectStore, key: str, lines: bytes) -> None:
@@ -39,32 +48,32 @@ def put_notes(store: ObjectStore, key: str, lines: bytes) -> None:
 
 
 def take_notes(
-    store: ObjectStore, wanted: dict[str, ObjectInfo], whole: dict[str, int]
+    store: ObjectStore, infos: dict[str, ObjectInfo], whole: dict[str, int]
 ) -> Generator[tuple[ObjectInfo, SegmentNote], None, list[Skipped]]:
-    """Yield the stored notes of wanted segments, given by key, and take these from `wanted`.
+    """Yield the stored notes of these segments, given by key, and take these from `infos`.
 
-    `whole` gets the number of notes of each object, by key, whose notes are all of wanted segments. The
+    `whole` gets the number of notes of each object, by key, whose notes are all of these segments. The
     unreadable objects are returned.
     """
     stored = [info.key for info in store.list(keys.NOTES)]
-    taken: dict[str, ObjectInfo] = {}  # that are in the objects of several days
+    infos_of_days: dict[str, ObjectInfo] = {}  # of notes in the objects of several days
     unreadable: list[Skipped] = []
     with ThreadPoolExecutor(_AT_ONCE) as readers:
         for start in range(0, len(stored), _AT_ONCE):  # what is read ahead is bounded
-            some = stored[start : start + _AT_ONCE]
-            for key, notes in zip(some, readers.map(partial(_read, store), some), strict=True):
+            batch = stored[start : start + _AT_ONCE]
+            for key, notes in zip(batch, readers.map(partial(_read, store), batch), strict=True):
                 if isinstance(notes, Skipped):
                     unreadable.append(notes)
                     continue
                 valid = 0
                 for note in notes:
-                    info = wanted.get(note.info.key) or taken.get(note.info.key)
+                    info = infos.get(note.info.key) or infos_of_days.get(note.info.key)
                     if info is None or info != note.info:
                         continue
                     valid += 1
-                    if wanted.pop(info.key, None) is not None:
+                    if infos.pop(info.key, None) is not None:
                         if len(note.near_days) > 1:
-                            taken[info.key] = info
+                            infos_of_days[info.key] = info
                         yield info, note
                 if valid == len(notes):
                     whole[key] = valid
