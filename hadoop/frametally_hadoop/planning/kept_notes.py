@@ -218,8 +218,8 @@ class SegmentNotes:
             if note.dead_letters:
                 self._state.with_dead_letters.append(info.key)
             is_disordered |= not self._stretches.add(_link_of(note))
-            for day in note.near_days or (stored_notes.NO_DAY,):
-                self._pending[note.model, day].append(note)
+            for number in note.near_days or (stored_notes.NO_DAY,):
+                self._pending[note.model, number].append(note)
             if not self._state.segments % _PENDING_NOTES:
                 self._write_pending()
         self._write_pending()
