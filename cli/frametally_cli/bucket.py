@@ -54,9 +54,10 @@ STAGES: dict[str, StageRights] = {
         # Of images it reads how large they are, where something is drawn over their source.
         reads=(
             *(keys.MEDIA, keys.IMAGES, keys.METADATA, keys.TOMBSTONES, keys.DRAWINGS),
-            *(keys.OUTPUT, keys.TRACKS),
+            *(keys.OUTPUT, keys.TRACKS, keys.NOTES),
         ),
-        writes=(keys.OUTPUT, keys.TRACKS),
+        writes=(keys.OUTPUT, keys.TRACKS, keys.NOTES),
+        removes=(keys.NOTES,),
     ),
     "search": StageRights(reads=(keys.OUTPUT,), removes=(keys.OUTPUT, keys.TRACKS)),
     # It forgets, retimes and renames footage, sets time zones, and drops dead letters.

@@ -13,7 +13,7 @@ from frametally.files.names import as_text
 from frametally.rules.times import DAY_MS, EPOCH
 
 MEDIA = "media"
-IMAGES, METADATA = "images", "metadata"
+IMAGES, METADATA, NOTES = "images", "metadata", "segment-notes"
 OUTPUT = "mapreduce-output"
 TRACKS = "tracks"
 TOMBSTONES = "tombstones"

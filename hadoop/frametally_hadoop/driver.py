@@ -145,6 +145,8 @@ class _Aggregation:
             except NotesDamaged:
                 continue
             self._note_pace(started_s)
+            self._notes.share(self.store)
+            self._warnings += [line for line in self._notes.warnings if line not in self._warnings]
             report = replace(self._report(), steps=self._run_steps())
             if report.runs:
                 METERS.took("count", time.monotonic() - started_s, frames=report.frames)

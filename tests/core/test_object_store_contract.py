@@ -26,7 +26,7 @@ from frametally.adapters.s3 import bucket_store
 from frametally.errors import Misconfigured, Poison
 from frametally.opening import open_object_store
 from frametally.packs.packed_store import plain_of
-from frametally.ports.object_store import KeyRanges, ObjectMissing, ObjectStore, list_unless
+from frametally.ports.object_store import KeyRanges, ObjectMissing, ObjectStore
 from frametally.settings.access import StoreAccess
 from frametally.settings.fields import SecretStr
 from frametally_cli.bucket import set_up_store
@@ -209,7 +209,7 @@ def test_a_listing_leaves_out_what_is_known(
             store.put(key, b"x", durable=False)
         folder = prefix or "f"
         expected = [info for info in store.list(folder) if info.key not in known]
-        assert list(list_unless(store, folder, KeyRanges((key, key) for key in sorted(known)))) == expected
+        assert list(store.list_unless(folder, KeyRanges((key, key) for key in sorted(known)))) == expected
 
 
 def test_a_listing_of_what_is_unknown_has_every_name_that_an_object_may_have(tmp_path: Path) -> None:

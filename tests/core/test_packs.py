@@ -25,7 +25,7 @@ from frametally.packs.pack_format import HEADER_BYTES, PackDamaged, index_bytes
 from frametally.packs.pack_keys import CAMERA_PACK_MS, MINUTE_MS, is_part_key, pack_of, part_key
 from frametally.packs.packed_store import PackedStore, delete_pictures
 from frametally.packs.packing import SETTLED_MS, pack_pictures
-from frametally.ports.object_store import Change, KeyRanges, ObjectInfo, ObjectMissing, list_unless
+from frametally.ports.object_store import Change, KeyRanges, ObjectInfo, ObjectMissing
 from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement
 from frametally.segments.stored_frame import BadFrame, read_frame
@@ -136,14 +136,14 @@ def test_a_store_that_is_opened_lists_what_is_new_without_a_look_at_what_is_know
     for key in (known, new):
         store.put(key, b"")
     monkeypatch.delattr(FileStore, "list")
-    assert [info.key for info in list_unless(store, "metadata", KeyRanges([(known, known)]))] == [new]
+    assert [info.key for info in store.list_unless("metadata", KeyRanges([(known, known)]))] == [new]
 
 
 def test_frames_in_packs_that_are_known_are_left_out_of_what_is_new() -> None:
     store = filled_store()
     pack_all(store)
     known = EVERY_KEY[1]
-    new = [info.key for info in list_unless(PackedStore(store), "images", KeyRanges([(known, known)]))]
+    new = [info.key for info in PackedStore(store).list_unless("images", KeyRanges([(known, known)]))]
     assert new == sorted({*EVERY_KEY, OLD_KEY} - {known})
 
 

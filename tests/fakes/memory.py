@@ -16,7 +16,14 @@ from frametally.adapters.files.folder_store import check_key
 from frametally.adapters.sqlite.consumer_group import LeasedConsumer, Owner, divide
 from frametally.errors import Misconfigured, Poison
 from frametally.ports.frame_log import GroupCallbacks, LeaseLost, LogRecord, NoSuchTopic
-from frametally.ports.object_store import PIECE_BYTES, Change, ObjectInfo, ObjectMissing, change_alone
+from frametally.ports.object_store import (
+    PIECE_BYTES,
+    Change,
+    KeyRanges,
+    ObjectInfo,
+    ObjectMissing,
+    change_alone,
+)
 from frametally.rules.times import DAY_S
 
 
@@ -91,6 +98,10 @@ class MemoryStore:
                 if (not folder or key.startswith(f"{folder}/")) and (after is None or key > after)
             ]
         return iter(sorted(infos))
+
+    def list_unless(self, prefix: str, known_keys: KeyRanges) -> Iterator[ObjectInfo]:
+        """Yield the result of `list` without the known keys."""
+        return known_keys.leave_out(self.list(prefix))
 
     def _info(self, key: str) -> ObjectInfo:
         version = str(self._versions[key])

@@ -49,6 +49,13 @@ def few_are_few() -> Iterator[None]:
     yield
 
 
+@contextmanager
+def few_are_stored() -> Iterator[None]:
+    """The notes of however few segments are stored."""
+    with mock.patch("frametally_hadoop.planning.stored_notes.FEWEST", 0):
+        yield
+
+
 def plan_of(store: ObjectStore, notes: SegmentNotes, params: CountParams = PARAMS) -> CountingPlan:
     return make_plan(
         store=store,
@@ -110,14 +117,18 @@ class Scene:
         self.store.put(keys.segment_key(MODEL, "log", "frames", 0, offset), data)
 
     def check(self, *, lists_all: bool = False, params: CountParams = PARAMS) -> None:
-        """Plan from what is kept, and from nothing."""
+        """Plan from what is kept, from what was stored at the last check, and from nothing."""
         kept = SegmentNotes(self.folder, self.store.url)
         if lists_all:
             kept.list_all()
-        with tempfile.TemporaryDirectory() as nothing:
+        with tempfile.TemporaryDirectory() as nothing, tempfile.TemporaryDirectory() as empty:
             expected = said(plan_of(self.store, SegmentNotes(Path(nothing), self.store.url), params))
-            assert said(plan_of(self.store, kept, params)) == expected
-        assert kept.warnings == []
+            cold = SegmentNotes(Path(empty), self.store.url)
+            with few_are_stored():
+                assert said(plan_of(self.store, cold, params)) == expected
+                assert said(plan_of(self.store, kept, params)) == expected
+                (cold if lists_all else kept).share(self.store)
+        assert kept.warnings == cold.warnings == []
         assert [path.suffix for path in self.folder.iterdir()] == [".sqlite"]
 
 

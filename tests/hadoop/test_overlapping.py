@@ -15,7 +15,7 @@ from frametally import keys
 from frametally.books.quality_reports import read_quality
 from frametally.media.forgetting import put_tombstone
 from frametally.media.manifests import ManifestReader
-from frametally.ports.object_store import ObjectInfo, ObjectStore
+from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections, MediaManifest, encode
 from frametally.rules.overlaps import joined_runs
@@ -197,6 +197,9 @@ class WithoutVersions:
     def list(self, *arguments: str, **options: str) -> Iterator[ObjectInfo]:
         for info in self._store.list(*arguments, **options):
             yield ObjectInfo(info.key, info.size_bytes)
+
+    def list_unless(self, prefix: str, known_keys: KeyRanges) -> Iterator[ObjectInfo]:
+        return known_keys.leave_out(self.list(prefix))
 
 
 def manifest_notes(footage: Footage) -> Path:

@@ -16,7 +16,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.files.replacing import replace_file
-from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectMissing, ObjectStore, list_unless
+from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.collection import no_collection
 from frametally.process.reports import Skipped
 from frametally.records import NOT_JSON, MediaManifest, SealedRecordT, TimeSource, decode_at, encode
@@ -216,7 +216,7 @@ def _sorted(manifests: Iterable[MediaManifest]) -> list[MediaManifest]:
 
 def list_records(store: ObjectStore, folder: str) -> Iterator[ObjectInfo]:
     """List the records in a folder; other files, such as a file manager's, are ignored."""
-    infos = list_unless(store, folder, KeyRanges())
+    infos = store.list_unless(folder, KeyRanges())
     return (info for info in infos if keys.is_record_key(info.key))
 
 

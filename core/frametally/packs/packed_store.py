@@ -31,7 +31,6 @@ from frametally.ports.object_store import (
     ObjectMissing,
     ObjectStore,
     ResumableWrite,
-    list_unless,
 )
 from frametally.rules.times import DAY_S
 
@@ -211,8 +210,8 @@ class PackedStore:
     def list_unless(self, prefix: str, known_keys: KeyRanges) -> Iterator[ObjectInfo]:
         """Yield what `list` does but the known; where there are no packs, they cost as much as in `plain`."""
         if not _has_packs(prefix):
-            return list_unless(self.plain, prefix, known_keys)
-        return (info for info in self.list(prefix) if known_keys.end_of(info.key) is None)
+            return self.plain.list_unless(prefix, known_keys)
+        return known_keys.leave_out(self.list(prefix))
 
     def _unpacked(self, infos: Iterator[ObjectInfo], after: str | None) -> Iterator[ObjectInfo]:
         waiting: list[ObjectInfo] = []

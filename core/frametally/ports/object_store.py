@@ -120,6 +120,9 @@ class ObjectStore(Protocol):
     def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
         """Yield every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
 
+    def list_unless(self, prefix: str, known_keys: KeyRanges) -> Iterator[ObjectInfo]:
+        """Yield the result of `list` without the known keys, which may cost less than the others."""
+
     def delete(self, key: str) -> None:
         """Remove the object; removing a missing one does nothing."""
 
@@ -193,14 +196,6 @@ class KeyRanges:
         names = (bound[len(start) :] for bound in self.bounds if bound.startswith(start))
         return [name for name in names if "/" not in name]
 
-
-def list_unless(store: ObjectStore, prefix: str, known_keys: KeyRanges) -> Iterator[ObjectInfo]:
-    """List as `ObjectStore.list` does, but the objects whose keys are not known.
-
-    A store may have a `list_unless` of its own, in which a known object costs less than another.
-    """
-    of_type = getattr(type(store), "list_unless", None)  # not that of a store within another
-    if of_type is not None:
-        listed: Iterator[ObjectInfo] = of_type(store, prefix, known_keys)
-        return listed
-    return (info for info in store.list(prefix) if known_keys.end_of(info.key) is None)
+    def leave_out(self, infos: Iterable[ObjectInfo]) -> Iterator[ObjectInfo]:
+        """Yield the objects whose keys are in no range."""
+        return (info for info in infos if self.end_of(info.key) is None)

@@ -15,7 +15,7 @@ from msgspec import UNSET
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
-from frametally.ports.object_store import ObjectInfo, ObjectStore
+from frametally.ports.object_store import ObjectStore
 from frametally.records import DeadLetter, FrameDetections, decode, encode
 from frametally.rules.seals import check_crc32
 from frametally.rules.segment_counts import SegmentCounting, count_source
@@ -196,14 +196,9 @@ def read_header(store: ObjectStore, key: str) -> tuple[SegmentHeader, int]:
         size *= 8
 
 
-def list_segment_infos(store: ObjectStore) -> Iterator[ObjectInfo]:
-    """List all segments of all models and logs, sorted by key."""
-    return (info for info in store.list(keys.METADATA) if keys.parse_segment_key(info.key) is not None)
-
-
 def list_segments(store: ObjectStore) -> Iterator[str]:
-    """List the keys of all segments, sorted."""
-    return (info.key for info in list_segment_infos(store))
+    """List the keys of all segments of all models and logs, sorted."""
+    return (info.key for info in store.list(keys.METADATA) if keys.parse_segment_key(info.key) is not None)
 
 
 def check_belongs(header: SegmentHeader, key: str) -> None:

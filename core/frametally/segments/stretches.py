@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectStore, list_unless
+from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectStore
 from frametally.rules.times import DAY_MS
 
 _SUFFIX = len(".jsonl")
@@ -129,5 +129,5 @@ def are_many(segments: int) -> bool:
 
 def list_new_segments(store: ObjectStore, stretches: Stretches) -> Iterator[ObjectInfo]:
     """List the segments that are in no stretch, sorted by key."""
-    infos = list_unless(store, keys.METADATA, stretches.keys())
+    infos = store.list_unless(keys.METADATA, stretches.keys())
     return (info for info in infos if keys.parse_segment_key(info.key) is not None)

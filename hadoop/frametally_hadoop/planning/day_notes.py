@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import overload
 
 from frametally_hadoop.planning.segment_notes import SegmentNote
 
 
-class DayNotes(Sequence[SegmentNote]):
+class DayNotes(Collection[SegmentNote]):
     """The notes of the segments that one day is counted from, by key, which are read when they are needed.
 
     `identity` tells which they are; None: it is not known without reading them.
@@ -29,12 +28,8 @@ class DayNotes(Sequence[SegmentNote]):
     def __len__(self) -> int:  # noqa: D105
         return len(self._load())
 
-    @overload
-    def __getitem__(self, index: int) -> SegmentNote: ...
-    @overload
-    def __getitem__(self, index: slice) -> Sequence[SegmentNote]: ...
-    def __getitem__(self, index: int | slice) -> SegmentNote | Sequence[SegmentNote]:  # noqa: D105
-        return self._load()[index]
+    def __contains__(self, note: object) -> bool:  # noqa: D105
+        return note in self._load()
 
     def __iter__(self) -> Iterator[SegmentNote]:  # noqa: D105
         return iter(self._load())

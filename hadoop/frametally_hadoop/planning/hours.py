@@ -37,7 +37,7 @@ class HourInputs(NamedTuple):
 
     key: DayKey
     params: CountParams
-    notes: Sequence[SegmentNote]
+    notes: Collection[SegmentNote]
     tombstones: Sequence[Tombstone]
     overlaps: Sequence[Overlap]
     zones: Mapping[str, Sequence[ZoneShape]]

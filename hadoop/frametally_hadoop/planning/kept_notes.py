@@ -10,8 +10,7 @@ import hashlib
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -19,9 +18,9 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.books.offsets import chain_breaks
-from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.errors import FrametallyError, Retryable
 from frametally.ports.ledger import ChainLink
-from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
+from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Progress, Skipped
 from frametally.segments.stretches import (
@@ -31,17 +30,14 @@ from frametally.segments.stretches import (
     first_offset_of,
     list_new_segments,
     lists_all,
-    partition_of,
 )
+from frametally_hadoop.planning import stored_notes
 from frametally_hadoop.planning.day_notes import DayNotes
 from frametally_hadoop.planning.notes_file import Damaged, NotedDay, NotesFile, State
-from frametally_hadoop.planning.segment_notes import SegmentNote, take_note
+from frametally_hadoop.planning.segment_notes import SegmentNote, read_notes
 
 _PENDING_NOTES = 50_000
-_NOTES_AT_ONCE, _READERS = 500, 8
 _DAYS_IN_MEMORY = 2
-_NO_DAY = -(10**9)
-"""The day of segments that hold no frame; it is beyond the calendar."""
 _UNAVAILABLE = {
     sqlite3.SQLITE_BUSY,
     sqlite3.SQLITE_CANTOPEN,
@@ -79,6 +75,7 @@ class SegmentNotes:
         self._loaded: dict[tuple[str, int], list[SegmentNote]] = {}
         self._inputs_before: dict[str, str] = {}
         self._all_next = False
+        self._grown: set[tuple[str, int]] = set()
         self.warnings: list[str] = []
 
     def list_all(self) -> None:
@@ -111,7 +108,7 @@ class SegmentNotes:
         out.
         """
         days: dict[tuple[str, int], DayNotes] = {}
-        for model, number, day in self._days():
+        for model, number, day in self._state.list_days():
             load = partial(self._notes_of, model, number, own, unusable)
             if unusable:
                 days[model, number] = DayNotes(load)
@@ -157,6 +154,31 @@ class SegmentNotes:
                 state.inputs = self._state.inputs
                 self._file.write_state(state)
 
+    def share(self, store: ObjectStore) -> None:
+        """Store the notes of days that no longer grow, or have doubled, for machines without them.
+
+        Those of days without segments are deleted. `warnings` say if that is not possible.
+        """
+        if self._state.segments < stored_notes.FEWEST:
+            return
+        try:
+            with suppress(sqlite3.Error, UnicodeDecodeError, Damaged), self._file.writing():
+                state = self._file.read_state()
+                listed = {info.key for info in store.list(keys.NOTES)}
+                for model, number, day in state.list_days():
+                    key = stored_notes.notes_key(model, number)
+                    stored = day.stored if key in listed else 0
+                    listed.discard(key)
+                    is_at_rest = (model, number) not in self._grown
+                    if day.notes > stored and (is_at_rest or day.notes >= 2 * stored):
+                        stored_notes.put_notes(store, key, self._file.read_lines(day))
+                        day.stored = day.notes
+                for key in listed:
+                    store.delete(key)
+                self._file.write_state(state)
+        except FrametallyError as error:
+            self.warnings.append(f"the notes of segments could not be stored for other machines: {error}")
+
     def _refresh(self, store: ObjectStore, unusable: Collection[str], progress: Progress) -> MissingSegments:
         before, self._state = self._file.read_state(), self._file.read_state()
         self._inputs_before = before.inputs
@@ -166,24 +188,28 @@ class SegmentNotes:
         now_ms = int(time.time() * 1000)
         is_whole = self._all_next or lists_all(before.segments, before.listed_at_ms, now_ms)
         new = self._compare(store) if is_whole else list(list_new_segments(store, self._stretches))
-        unreadable = self._note([info for info in new if info.key not in unusable], store, progress)
+        left_out = {info.key for info in new if info.key in unusable}
+        infos = {info.key: info for info in new if info.key not in unusable}
+        del new  # `infos` shrinks as segments are noted
+        unreadable = self._note(infos, store, progress)
         self._state.stretches = list(self._stretches)
         if is_whole and are_many(self._state.segments):
             self._state.listed_at_ms = now_ms
         if self._state != before:
             self._file.write_state(self._state)
         failpoints.passing("aggregate.noted")
-        left_out = {info.key for info in new if info.key in unusable}
         left_out.update(item.name for item in unreadable)
         left_out.update(key for key in unusable if key not in self._earlier)
         return MissingSegments(unreadable, {day for key in left_out for day in self._days_of(key)})
 
-    def _note(self, new: Sequence[ObjectInfo], store: ObjectStore, progress: Progress) -> list[Skipped]:
-        """Read the headers of new segments; return those that have none."""
+    def _note(self, infos: dict[str, ObjectInfo], store: ObjectStore, progress: Progress) -> list[Skipped]:
+        """Read the notes of new segments, by key, or their headers; return those that have none."""
+        new = len(infos)
         unreadable: list[Skipped] = []
-        disordered: set[str] = set()
-        for done, (info, note) in enumerate(_read_notes(store, new)):
-            progress.update(done, len(new), "headers of new segments")
+        is_disordered = False
+        whole: dict[str, int] = {}
+        for done, (info, note) in enumerate(self._read(infos, store, whole)):
+            progress.update(done, new, "headers of new segments")
             if isinstance(note, Skipped):
                 unreadable.append(note)
             if not isinstance(note, SegmentNote):
@@ -191,29 +217,45 @@ class SegmentNotes:
             self._state.segments += 1
             if note.dead_letters:
                 self._state.with_dead_letters.append(info.key)
-            if not self._stretches.add(_link_of(note)):
-                disordered.add(partition_of(info.key))
-            for day in note.near_days or (_NO_DAY,):
-                self._pending[note.model, day].append(note)
+            is_disordered |= not self._stretches.add(_link_of(note))
+            for number in note.near_days or (stored_notes.NO_DAY,):
+                self._pending[note.model, number].append(note)
             if not self._state.segments % _PENDING_NOTES:
                 self._write_pending()
         self._write_pending()
-        progress.update(len(new), len(new), "headers of new segments")
-        for partition in sorted(disordered):
-            notes = self._all_notes(f"{partition}-")
-            of_partition = {_link_of(note) for note in notes if partition_of(note.info.key) == partition}
-            self._stretches.replace(partition, of_partition)
+        progress.update(new, new, "headers of new segments")
+        for model, number, day in self._state.list_days():
+            day.stored = whole.get(stored_notes.notes_key(model, number), day.stored)
+        if is_disordered:
+            self._stretches = _ordered(self._all_notes())
         return unreadable
+
+    def _read(
+        self, infos: dict[str, ObjectInfo], store: ObjectStore, whole: dict[str, int]
+    ) -> Iterator[tuple[ObjectInfo, SegmentNote | Skipped | None]]:
+        """Yield the notes of segments: if most are new, those in the store, then those of headers.
+
+        `infos` and `whole` as in `take_notes`.
+        """
+        if len(infos) >= max(stored_notes.FEWEST, self._state.segments):
+            unreadable = yield from stored_notes.take_notes(store, infos, whole)
+            if unreadable:
+                name, reason = unreadable[0]
+                more = f" and {len(unreadable) - 1} more" if unreadable[1:] else ""
+                self.warnings.append(f"{name}{more}: {reason}; frametally reads headers of segments instead")
+        yield from read_notes(store, list(infos.values()))
 
     def _write_pending(self) -> None:
         for (model, number), notes in self._pending.items():
             of_model = self._state.days.setdefault(model, {})
             if number not in of_model:
-                of_model[number] = NotedDay(1 + max((day.place for _, _, day in self._days()), default=0))
+                places = [day.place for _, _, day in self._state.list_days()]
+                of_model[number] = NotedDay(1 + max(places, default=0))
             day = of_model[number]
             day.sources = _with_sources(day.sources, notes)
             day.own_sources = _with_sources(day.own_sources, (note for note in notes if number in note.days))
             self._file.add(day, notes)
+            self._grown.add((model, number))
         self._pending.clear()
 
     def _compare(self, store: ObjectStore) -> list[ObjectInfo]:
@@ -231,7 +273,7 @@ class SegmentNotes:
         return new
 
     def _forget(self, removed_keys: Collection[str]) -> None:
-        for model, number, day in self._days():
+        for model, number, day in self._state.list_days():
             notes = self._file.read(day)
             left = [note for note in notes if note.info.key not in removed_keys]
             if len(left) < len(notes):
@@ -244,11 +286,6 @@ class SegmentNotes:
         self._state.segments -= len(removed_keys)
         self._state.with_dead_letters = [
             key for key in self._state.with_dead_letters if key not in removed_keys
-        ]
-
-    def _days(self) -> list[tuple[str, int, NotedDay]]:
-        return [
-            (model, number, day) for model, days in self._state.days.items() for number, day in days.items()
         ]
 
     def _notes_of(self, model: str, number: int, own: bool, unusable: Collection[str]) -> list[SegmentNote]:
@@ -270,7 +307,7 @@ class SegmentNotes:
 
     def _all_notes(self, part_of_key: str = "") -> Iterator[SegmentNote]:
         """Yield every note, some twice; of days without such a key none."""
-        for _, _, day in self._days():
+        for _, _, day in self._state.list_days():
             if not part_of_key or self._file.may_have(day, part_of_key):
                 yield from self._file.read(day)
 
@@ -301,36 +338,6 @@ class SegmentNotes:
         self._state, self._stretches = State(), Stretches()
         self._pending.clear()
         self._loaded.clear()
-
-
-def _read_notes(
-    store: ObjectStore, infos: Sequence[ObjectInfo]
-) -> Iterator[tuple[ObjectInfo, SegmentNote | Skipped | None]]:
-    """Yield the notes of segments, in their order; see `_read_note`. Of many, some are read at once."""
-    if len(infos) <= _NOTES_AT_ONCE:
-        yield from _read_some(store, infos)
-        return
-    parts = [infos[start : start + _NOTES_AT_ONCE] for start in range(0, len(infos), _NOTES_AT_ONCE)]
-    with ThreadPoolExecutor(_READERS) as readers:
-        for start in range(0, len(parts), _READERS):  # what is read ahead is bounded
-            for notes in readers.map(partial(_read_some, store), parts[start : start + _READERS]):
-                yield from notes
-
-
-def _read_some(
-    store: ObjectStore, infos: Sequence[ObjectInfo]
-) -> list[tuple[ObjectInfo, SegmentNote | Skipped | None]]:
-    return [(info, _read_note(store, info)) for info in infos]
-
-
-def _read_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote | Skipped | None:
-    """Read a segment's header; return why there is none, or None: it is removed since it was listed."""
-    try:
-        return take_note(store, info)
-    except (Poison, Misconfigured) as error:
-        return Skipped(info.key, str(error))
-    except ObjectMissing:
-        return None
 
 
 def _link_of(note: SegmentNote) -> SegmentStretch:

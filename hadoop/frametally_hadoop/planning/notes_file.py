@@ -20,6 +20,7 @@ from frametally.errors import Poison
 from frametally.records import NOT_JSON
 from frametally.segments.stretches import SegmentStretch
 from frametally_hadoop.planning.segment_notes import SegmentNote
+from frametally_hadoop.planning.stored_notes import NOTES, NOTES_LAYOUT
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS state (content BLOB NOT NULL);
@@ -41,12 +42,16 @@ class NotedDay(msgspec.Struct):
         sources: Of all its notes, sorted.
         own_sources: Of those with frames of the day itself, sorted.
         digest: Of its pieces.
+        notes: Their number.
+        stored: As many of them are in the store.
     """
 
     place: int
     sources: list[str] = []
     own_sources: list[str] = []
     digest: str = ""
+    notes: int = 0
+    stored: int = 0
 
 
 class State(msgspec.Struct):
@@ -66,14 +71,15 @@ class State(msgspec.Struct):
     days: dict[str, dict[int, NotedDay]] = {}
     inputs: dict[str, str] = {}
 
+    def list_days(self) -> list[tuple[str, int, NotedDay]]:
+        """Return each day with its model and number."""
+        return [(model, number, day) for model, days in self.days.items() for number, day in days.items()]
+
 
 _ENCODER = msgspec.json.Encoder()
 _STATE = msgspec.json.Decoder(State)
-_NOTES = msgspec.json.Decoder(SegmentNote)
 # What an earlier program did not know to note is read again.
-_LAYOUT_CRC32 = zlib.crc32(
-    msgspec.json.encode([msgspec.json.schema(kind) for kind in (SegmentNote, State)], order="sorted")
-)
+_LAYOUT_CRC32 = zlib.crc32(msgspec.json.encode([NOTES_LAYOUT, msgspec.json.schema(State)], order="sorted"))
 
 
 class NotesFile:
@@ -121,6 +127,7 @@ class NotesFile:
         """Add a piece to a day, within `writing`."""
         piece = _ENCODER.encode_lines(notes)
         day.digest = _digest(day.digest, piece)
+        day.notes += len(notes)
         self._open().execute("INSERT INTO pieces VALUES (?, ?)", [day.place, piece])
 
     def remove(self, day: NotedDay) -> None:
@@ -129,17 +136,24 @@ class NotesFile:
 
     def read(self, day: NotedDay) -> list[SegmentNote]:
         """Return a day's notes, as they came. Raises `Damaged`."""
+        try:
+            return NOTES.decode_lines(self.read_lines(day))
+        except NOT_JSON as error:
+            raise Damaged(str(error)) from error
+
+    def read_lines(self, day: NotedDay) -> bytes:
+        """Return a day's notes as lines of JSON. Raises `Damaged`."""
         query = "SELECT content FROM pieces WHERE place = ? ORDER BY rowid"
-        digest, notes = "", []
+        digest, pieces = "", []
         try:
             for (piece,) in self._open().execute(query, [day.place]):
                 digest = _digest(digest, piece)
-                notes += _NOTES.decode_lines(piece)
-        except (TypeError, *NOT_JSON) as error:
+                pieces.append(piece)
+        except TypeError as error:
             raise Damaged(str(error)) from error
         if digest != day.digest:
             raise Damaged("its checksum does not match its bytes")
-        return notes
+        return b"".join(pieces)
 
     def may_have(self, day: NotedDay, text: str) -> bool:
         """Return whether the text is in a piece of the day."""

@@ -87,7 +87,7 @@ class DayPlan(NamedTuple):
     key: DayKey
     params: CountParams
     sequence: int
-    notes: Sequence[SegmentNote]
+    notes: Collection[SegmentNote]
     current: Run | None
     tombstones: tuple[Tombstone, ...] = ()
     overlaps: tuple[Overlap, ...] = ()

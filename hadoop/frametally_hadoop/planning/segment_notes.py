@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import contextlib
 import statistics
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
 from pathlib import Path
 
 import msgspec
 
 from frametally import keys
-from frametally.errors import Poison
-from frametally.ports.object_store import ObjectInfo, ObjectStore
+from frametally.errors import Misconfigured, Poison
+from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
+from frametally.process.reports import Skipped
 from frametally.records import NOT_JSON
 from frametally.rules.segment_counts import SegmentCounting, counting_of
 from frametally.rules.times import DAY_MS
@@ -25,6 +27,7 @@ from frametally.segments.contents import check_belongs, read_header, read_source
 from frametally_hadoop.job.params import MARGIN_MS
 
 _FILE = "aggregations.jsonl"
+_NOTES_AT_ONCE, _READERS = 500, 8
 _LOOK_BACK = 5
 _MOST_LINES = 1000
 
@@ -148,6 +151,33 @@ def take_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote:
         next_offset=header.next_offset,
         counting=counting,
     )
+
+
+def read_notes(
+    store: ObjectStore, infos: Sequence[ObjectInfo]
+) -> Iterator[tuple[ObjectInfo, SegmentNote | Skipped | None]]:
+    """Yield the notes of segments, in their order; see `_read_note`. Of many, some are read at once."""
+    parts = [infos[start : start + _NOTES_AT_ONCE] for start in range(0, len(infos), _NOTES_AT_ONCE)]
+    with ThreadPoolExecutor(_READERS) as readers:
+        for start in range(0, len(parts), _READERS):  # what is read ahead is bounded
+            for notes in readers.map(partial(_read_some, store), parts[start : start + _READERS]):
+                yield from notes
+
+
+def _read_some(
+    store: ObjectStore, infos: Sequence[ObjectInfo]
+) -> list[tuple[ObjectInfo, SegmentNote | Skipped | None]]:
+    return [(info, _read_note(store, info)) for info in infos]
+
+
+def _read_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote | Skipped | None:
+    """Read a segment's header; return why there is none, or None: it is removed since it was listed."""
+    try:
+        return take_note(store, info)
+    except (Poison, Misconfigured) as error:
+        return Skipped(info.key, str(error))
+    except ObjectMissing:
+        return None
 
 
 def _stretches_of(header: SegmentHeader, source: str) -> tuple[tuple[int, int], ...]:

@@ -13,6 +13,7 @@ import msgspec
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.ports.object_store import (
     Change,
+    KeyRanges,
     NoRoom,
     ObjectInfo,
     ObjectMissing,
@@ -205,6 +206,10 @@ class HandedStore:
         """Yield every object in a folder; see `ObjectStore.list`."""
         for info in self._ask("list", prefix, after):
             yield ObjectInfo(*info)
+
+    def list_unless(self, prefix: str, known_keys: KeyRanges) -> Iterator[ObjectInfo]:
+        """Yield the result of `list` without the known keys."""
+        return known_keys.leave_out(self.list(prefix))
 
     def delete(self, key: str) -> None:
         """Remove the object; a missing object is not an error."""

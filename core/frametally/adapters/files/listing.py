@@ -77,6 +77,7 @@ def unknown_objects(
                     unknown_keys.append(f"{folder}/{name}" + "/" * entry.is_dir())
         if len(unknown_keys) < len(unknown):
             remove_leftovers(root / folder, brief=False)
+        unknown.clear()  # a million entries take more memory than their keys
         unknown_keys.sort()
         for key in unknown_keys:
             if key.endswith("/"):

@@ -197,7 +197,7 @@ class S3Store:
         last = None
         while True:
             page = self._call("listed", prefix, partial(self._page, prefix, last))
-            infos += [info for info in page if known_keys.end_of(info.key) is None]
+            infos += known_keys.leave_out(page)
             if len(page) < _PAGE_KEYS:
                 break
             last = known_keys.end_of(page[-1].key) or page[-1].key
