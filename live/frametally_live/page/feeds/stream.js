@@ -20,7 +20,7 @@ import { t } from "frametally/js/shared/texts.js";
 const TELL_EVERY_MS = 500;
 
 export class VideoStream {
-  /** @param {Page.Video} video */
+  /** @param {Api.LibraryVideo} video */
   constructor(video) {
     this.video = video;
     /** @type {Api.StreamOfVideo|null} */

@@ -41,9 +41,9 @@ export class Comparing {
   }
 
   /**
-   * @param {Page.Video} video
+   * @param {Api.LibraryVideo} video
    * @param {number} positionS
-   * @param {Page.Enhancement} options
+   * @param {Partial<Api.Enhancement>} options
    */
   show({ id, width_px: width, height_px: height }, positionS, options) {
     this.stage.style.setProperty("--ratio", String(width / height));

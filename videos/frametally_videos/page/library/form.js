@@ -50,7 +50,7 @@ export function startAsked(questionNow, onChange) {
 
 /**
  * @param {Question} question
- * @param {Page.Videos["states"]} states
+ * @param {Api.LibraryPage["states"]} states
  * @param {Map<string, string>} sources  their names by slug
  */
 export function showAsked({ text, sources: asked, state, order }, states, sources) {
@@ -71,11 +71,11 @@ export function showAsked({ text, sources: asked, state, order }, states, source
 
 /**
  * The states that there are, with how many videos are in each.
- * @param {Page.Videos["states"]} states
+ * @param {Api.LibraryPage["states"]} states
  * @param {string} asked
  */
 function stateOptions(states, asked) {
-  const count = (/** @type {Page.VideoState[]} */ group) =>
+  const count = (/** @type {Api.LibraryVideo["state"][]} */ group) =>
     group.reduce((sum, state) => sum + (states[state] ?? 0), 0);
   return [
     ["", t("videos.all_states")],
@@ -94,7 +94,7 @@ export function hideNothing() {
 
 /**
  * There are no videos at all.
- * @param {Page.Videos} answer
+ * @param {Api.LibraryPage} answer
  */
 export function showNoVideos({ uploads_allowed: allowed, remedy }) {
   if (allowed) {
@@ -153,7 +153,7 @@ export function cursorsNow() {
 export const keepCursors = (cursors) => ({ ...history.state, cursors });
 
 /**
- * @param {Page.Videos} answer
+ * @param {Api.LibraryPage} answer
  * @param {(cursors: string[]) => void} onStep
  */
 export function showSteps({ next, total, videos }, onStep) {

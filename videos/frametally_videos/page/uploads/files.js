@@ -80,7 +80,7 @@ async function filesOf(entry) {
 
 /**
  * @typedef {Object} LeftOver
- * @property {import("tus-js-client").Stored} stored
+ * @property {import("tus-js-client").PreviousUpload} stored
  * @property {number} offset  bytes that are there
  */
 
@@ -94,7 +94,7 @@ export async function findLeftOver() {
   return found;
 }
 
-/** @param {import("tus-js-client").Stored} stored @returns {Promise<number|null>} null: it is over */
+/** @param {import("tus-js-client").PreviousUpload} stored @returns {Promise<number|null>} null: it is over */
 async function offsetOf({ uploadUrl, urlStorageKey }) {
   const id = uploadUrl?.split("/").at(-1) ?? "";
   try {

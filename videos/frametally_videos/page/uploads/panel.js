@@ -49,7 +49,7 @@ let sourceNames = () => [];
 
 /**
  * @param {() => Iterable<string>} namesOfSources
- * @returns {{allow: (answer: Page.Videos) => void}}
+ * @returns {{allow: (answer: Api.LibraryPage) => void}}
  */
 export function startUploads(namesOfSources) {
   sourceNames = namesOfSources;
@@ -86,7 +86,7 @@ export function startUploads(namesOfSources) {
 
 /**
  * Whether uploads are on here, as the server says.
- * @param {Page.Videos} answer
+ * @param {Api.LibraryPage} answer
  */
 function allow({ uploads_allowed: allowed, remedy, states }) {
   const wasAllowed = isAllowed;
@@ -107,7 +107,7 @@ async function showLeftOver() {
   if (fresh.length) show(true);
 }
 
-/** Whether it goes on here already. @param {import("tus-js-client").Stored} stored */
+/** Whether it goes on here already. @param {import("tus-js-client").PreviousUpload} stored */
 const isListed = ({ uploadUrl, urlStorageKey }) =>
   rows.some(
     ({ sending: { upload, stored } }) => upload?.url === uploadUrl || stored?.urlStorageKey === urlStorageKey,

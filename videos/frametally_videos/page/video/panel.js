@@ -60,7 +60,7 @@ export function startPanel(place) {
   onJob((job) => view?.tell(job));
 }
 
-/** @param {Page.Videos} answer  of the list */
+/** @param {Api.LibraryPage} answer  of the list */
 export function allowChanges({ uploads_allowed: isAllowed, remedy }) {
   leave = { isAllowed, remedy: remedy ?? "" };
   view?.allow(leave);
@@ -102,7 +102,7 @@ async function load(place, id) {
   isNew = false;
 }
 
-/** @param {HTMLElement} place @param {Page.Video} video */
+/** @param {HTMLElement} place @param {Api.LibraryVideo} video */
 function show(place, video) {
   if (!view) {
     // It comes while the rest is made.
