@@ -161,11 +161,7 @@ export class VideoStream {
     this.pause.textContent = this.isPaused ? t("live.resume_stream") : t("live.pause_stream");
   }
 
-  /**
-   * @param {string} text
-   * @param {() => Promise<Api.StreamOfVideo>} what
-   * @param {string} [kind]
-   */
+  /** @param {string} text @param {() => Promise<Api.StreamOfVideo>} what @param {string} [kind] */
   #button(text, what, kind = "") {
     return el("button", { class: `button ${kind}`.trim(), onclick: () => this.#do(what) }, text);
   }

@@ -8,10 +8,7 @@ import { bytes, playTime, visible } from "../library/words.js";
 import { sendDerivativeRemoval } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/**
- * What one is called.
- * @param {Api.VideoDerivative} made
- */
+/** What one is called. @param {Api.VideoDerivative} made */
 export const nameOf = ({ kind, enhancement, recipe }) =>
   kind === "playable"
     ? t("videos.for_browsers")

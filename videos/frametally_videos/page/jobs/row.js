@@ -105,11 +105,7 @@ function makeRow(namesVideo) {
 const workerWords = ({ state, worker }) =>
   worker && state === "running" ? [t("videos.by_2", { worker: visible(worker) })] : [];
 
-/**
- * Rows that stay while jobs change their places.
- * @param {HTMLElement} list
- * @param {boolean} namesVideo
- */
+/** Rows that stay while jobs change their places. @param {HTMLElement} list @param {boolean} namesVideo */
 export function keepRows(list, namesVideo) {
   /** @type {Map<string, Row>} */
   const rows = new Map();

@@ -41,10 +41,7 @@ export function overview({ kinds, failures }) {
   );
 }
 
-/**
- * Who is at what.
- * @param {Api.JobOfVideo[]} running
- */
+/** Who is at what. @param {Api.JobOfVideo[]} running */
 export const workers = (running) =>
   running.length
     ? el(
@@ -95,11 +92,7 @@ export class Section {
     this.showRows = keepRows(this.list, true);
   }
 
-  /**
-   * Asks for as many pages of it as are open.
-   * @param {string} kind
-   * @param {AbortSignal} signal
-   */
+  /** Asks for as many pages of it as are open. @param {string} kind @param {AbortSignal} signal */
   async ask(kind, signal) {
     /** @type {Api.JobOfVideo[]} */
     const jobs = [];

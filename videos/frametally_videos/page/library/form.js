@@ -20,10 +20,7 @@ const fields = {
 
 /** @typedef {import("./question.js").Question} Question */
 
-/**
- * @param {() => Question} questionNow
- * @param {(change: Partial<Question>) => void} onChange
- */
+/** @param {() => Question} questionNow @param {(change: Partial<Question>) => void} onChange */
 export function startAsked(questionNow, onChange) {
   /** @type {number|undefined} */
   let typing;
@@ -92,10 +89,7 @@ export function hideNothing() {
   emptyPlace.hidden = true;
 }
 
-/**
- * There are no videos at all.
- * @param {Api.LibraryPage} answer
- */
+/** There are no videos at all. @param {Api.LibraryPage} answer */
 export function showNoVideos({ uploads_allowed: allowed, remedy }) {
   if (allowed) {
     const opener = byId("upload-open");
@@ -131,11 +125,7 @@ export const showFailed = (reason, remedy, onRetry) =>
     el("button.button", { onclick: onRetry }, t("web.try_again")),
   );
 
-/**
- * @param {string} title
- * @param {string} text
- * @param {HTMLElement} [button]
- */
+/** @param {string} title @param {string} text @param {HTMLElement} [button] */
 function put(title, text, button) {
   if (!emptyPlace.hidden && emptyPlace.dataset.text === title + text) return; // a button that has the keyboard keeps it
   emptyPlace.dataset.text = title + text;
@@ -152,10 +142,7 @@ export function cursorsNow() {
 /** @param {string[]} cursors */
 export const keepCursors = (cursors) => ({ ...history.state, cursors });
 
-/**
- * @param {Api.LibraryPage} answer
- * @param {(cursors: string[]) => void} onStep
- */
+/** @param {Api.LibraryPage} answer @param {(cursors: string[]) => void} onStep */
 export function showSteps({ next, total, videos }, onStep) {
   const cursors = cursorsNow();
   const place = byId("videos-steps");

@@ -74,10 +74,7 @@ function flaws({ frames, damage }) {
   ];
 }
 
-/**
- * When it was filmed, to the second; null where nothing tells.
- * @param {Api.LibraryVideo} video
- */
+/** When it was filmed, to the second; null where nothing tells. @param {Api.LibraryVideo} video */
 export function filmed({ started_at_ms: from, ended_at_ms: until, duration_s: length }) {
   if (from === null) return null;
   const begun = Math.floor(from / 1000) * 1000;
@@ -142,9 +139,5 @@ export const visible = (name) =>
     return `[U+${code.toString(16).toUpperCase().padStart(4, "0")}]`;
   });
 
-/**
- * Where a poster is, so many pixels wide.
- * @param {string} url
- * @param {320|640} width
- */
+/** Where a poster is, so many pixels wide. @param {string} url @param {320|640} width */
 export const smallerPoster = (url, width) => `${url}&w=${width}`;

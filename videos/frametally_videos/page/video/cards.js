@@ -18,10 +18,7 @@ const IN_WORK = ["received", "producing", "detecting", "counting"];
  * @property {string} words
  */
 
-/**
- * @param {Api.LibraryVideo} video
- * @returns {Account}
- */
+/** @param {Api.LibraryVideo} video @returns {Account} */
 export function accountOf({ frames, state }) {
   const { expected, announced, detected, dead_lettered: dead, counted } = frames;
   const done = doneOf(frames);
@@ -94,10 +91,7 @@ function difference(frames) {
 /** @param {number|null} frames */
 const told = (frames) => (frames === null ? t("videos.not_known_how_many_are") : number(frames));
 
-/**
- * @param {string} title
- * @param {...(Node|null)} children
- */
+/** @param {string} title @param {...(Node|null)} children */
 export const card = (title, ...children) => el("section.card", el("h3", title), ...children);
 
 /**

@@ -10,20 +10,14 @@ import { bytes } from "../library/words.js";
 import { askVideo, sendChange, sendRemoval } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/**
- * For an `<input type="datetime-local" step="0.001">`.
- * @param {number|null} ms
- */
+/** For an `<input type="datetime-local" step="0.001">`. @param {number|null} ms */
 export function toField(ms) {
   if (ms === null) return "";
   const rest = ((ms % 1000) + 1000) % 1000;
   return toInput(ms) + (rest ? `.${String(rest).padStart(3, "0")}` : "");
 }
 
-/**
- * From such a field; null if it holds no moment.
- * @param {string} text
- */
+/** From such a field; null if it holds no moment. @param {string} text */
 export function fromField(text) {
   const whole = fromInput(text.replace(/\.\d*$/, ""));
   const [, rest = ""] = text.match(/\.(\d{1,3})/) ?? [];
@@ -51,9 +45,7 @@ const timeInput = () => el("input", { type: "datetime-local", step: "0.001", aut
 /** @param {number|null} ms */
 const zoneWords = (ms) => t("videos.by_the_clocks_of", { part: ms === null ? zoneInUse() : zoneName(ms) });
 
-/**
- * @param {(video: Api.LibraryVideo) => void} onSaved
- */
+/** @param {(video: Api.LibraryVideo) => void} onSaved */
 export function makeEditing(onSaved) {
   /** @type {Api.LibraryVideo|null} */
   let shown = null;
@@ -228,10 +220,7 @@ async function saveChange(video, change, button, said, onOthers) {
 /** @param {unknown} error */
 const isOutrun = (error) => error instanceof ApiError && error.status === 412;
 
-/**
- * @param {string} id
- * @param {(theirs: Api.LibraryVideo) => void} onOthers
- */
+/** @param {string} id @param {(theirs: Api.LibraryVideo) => void} onOthers */
 async function othersWords(id, onOthers) {
   try {
     onOthers(await askVideo(id));
@@ -298,10 +287,7 @@ export function makeForgetting() {
   };
 }
 
-/**
- * What is gone afterwards.
- * @param {Api.LibraryVideo} video
- */
+/** What is gone afterwards. @param {Api.LibraryVideo} video */
 function meaningOf({ size_bytes: size, frames, detections_counted: counted }) {
   const taken = frames.announced
     ? [

@@ -15,24 +15,14 @@ const SECOND_MS = 1000;
 /** @type {Counted} */
 export const UNCOUNTED = { rows: [], series: [], colorOf: colorsOf([], []), labels: [] };
 
-/**
- * Whether a video has a stretch of time that may be counted.
- * @param {Api.LibraryVideo} video
- */
+/** Whether a video has a stretch of time that may be counted. @param {Api.LibraryVideo} video */
 const isTimed = ({ started_at_ms: from, ended_at_ms: until }) => from !== null && until !== null;
 
-/**
- * What its counts hang on: while it stays the same, they do.
- * @param {Api.LibraryVideo} video
- */
+/** What its counts hang on: while it stays the same, they do. @param {Api.LibraryVideo} video */
 export const countsKey = ({ id, source, started_at_ms, ended_at_ms, state, frames, labels }) =>
   JSON.stringify([id, source, started_at_ms, ended_at_ms, state, frames.counted, labels]);
 
-/**
- * @param {Api.LibraryVideo} video
- * @param {AbortSignal} signal
- * @returns {Promise<Counted>}
- */
+/** @param {Api.LibraryVideo} video @param {AbortSignal} signal @returns {Promise<Counted>} */
 export async function askCounted(video, signal) {
   if (!isTimed(video) || !video.frames.counted) return UNCOUNTED;
   forgetAnswers(); // of when fewer frames were counted

@@ -30,10 +30,7 @@ let isNew = false;
 let soon;
 const usualTitle = document.title;
 
-/**
- * Shows the video that is open.
- * @param {HTMLElement} place
- */
+/** Shows the video that is open. @param {HTMLElement} place */
 export function startPanel(place) {
   place.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !document.fullscreenElement) close();
@@ -79,10 +76,7 @@ function loadSoon(place, afterMs) {
   );
 }
 
-/**
- * @param {HTMLElement} place
- * @param {string} id
- */
+/** @param {HTMLElement} place @param {string} id */
 async function load(place, id) {
   asking?.abort();
   const mine = new AbortController();
