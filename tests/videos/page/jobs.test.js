@@ -9,7 +9,7 @@ const { parseQuestion, addressOf, queryOf } =
 const { KINDS, QUEUES, enhancementWords, jobWords } =
   await import("../../../videos/frametally_videos/page/jobs/words.js");
 const { versionsOf } = await import("../../../videos/frametally_videos/page/enhance/versions.js");
-const { backoff } = await import("../../../videos/frametally_videos/page/library/news.js");
+const { backoff } = await import("../../../simple_frontend/frametally_web/static/js/shared/socket.js");
 
 test("a question about jobs comes back from its address, and what is not its own stays there", () => {
   const question = { state: "failed", kind: "enhance" };

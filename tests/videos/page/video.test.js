@@ -11,7 +11,7 @@ import { frameLength, placeOf } from "../../../videos/frametally_videos/page/vid
 
 const FRAME_S = 1 / 25;
 
-/** @param {Partial<Page.Video["frames"]>} frames @param {string} [state] */
+/** @param {Partial<Api.LibraryVideo["frames"]>} frames @param {string} [state] */
 const account = (frames, state = "ready") =>
   accountOf(
     /** @type {any} */ ({
@@ -23,7 +23,7 @@ const account = (frames, state = "ready") =>
 test("an account adds up, or names the first step that does not", () => {
   assert.equal(account({}).verdict, "even");
   assert.equal(account({ detected: 7, dead_lettered: 2, counted: 7 }).verdict, "even");
-  for (const [frames, said] of /** @type {[Partial<Page.Video["frames"]>, RegExp][]} */ ([
+  for (const [frames, said] of /** @type {[Partial<Api.LibraryVideo["frames"]>, RegExp][]} */ ([
     [{ expected: 10 }, /^Expected: 10; announced: 9/],
     [{ expected: null }, /^Expected: unknown/],
     [{ detected: 8 }, /^Announced: 9; analysed or dead letters: 8/],

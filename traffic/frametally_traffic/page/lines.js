@@ -129,11 +129,7 @@ async function show(signal) {
   byId("lines-page").dataset.state = crossed.days_counted < crossed.days ? "counting" : "ready";
 }
 
-/**
- * @param {string} kind
- * @param {string} title
- * @param {string} words
- */
+/** @param {string} kind @param {string} title @param {string} words */
 function say(kind, title, words) {
   byId("lines-content").hidden = byId("counting").hidden = byId("lines-note").hidden = true;
   byId("nothing").hidden = false;
@@ -173,10 +169,7 @@ function showNotes({ bars, note }) {
   byId("lines-note").textContent = words.join(" ");
 }
 
-/**
- * The fullest frame of the source, that everything is drawn over.
- * @param {AbortSignal} signal
- */
+/** The fullest frame of the source, that everything is drawn over. @param {AbortSignal} signal */
 const askFrame = (signal) =>
   get("frames", queryOf({ ...state, labels: [], interval: null }, { limit: 1, start: "peak" }), signal).then(
     ({ frames: [frame] }) => {

@@ -20,7 +20,7 @@ import { t } from "frametally/js/shared/texts.js";
 const TELL_EVERY_MS = 500;
 
 export class VideoStream {
-  /** @param {Page.Video} video */
+  /** @param {Api.LibraryVideo} video */
   constructor(video) {
     this.video = video;
     /** @type {Api.StreamOfVideo|null} */
@@ -161,11 +161,7 @@ export class VideoStream {
     this.pause.textContent = this.isPaused ? t("live.resume_stream") : t("live.pause_stream");
   }
 
-  /**
-   * @param {string} text
-   * @param {() => Promise<Api.StreamOfVideo>} what
-   * @param {string} [kind]
-   */
+  /** @param {string} text @param {() => Promise<Api.StreamOfVideo>} what @param {string} [kind] */
   #button(text, what, kind = "") {
     return el("button", { class: `button ${kind}`.trim(), onclick: () => this.#do(what) }, text);
   }

@@ -168,10 +168,7 @@ async function show(answers) {
   await render();
 }
 
-/**
- * @param {Page.Answers & {shownFor?: string}} one
- * @param {Page.Answers} other
- */
+/** @param {Page.Answers & {shownFor?: string}} one @param {Page.Answers} other */
 function sameAnswers(one, other) {
   const text = (/** @type {Page.Answers} */ answers) =>
     JSON.stringify([
@@ -257,10 +254,7 @@ function showBar(bar, { goThere = false, image = null } = {}) {
 
 // What goes wrong.
 
-/**
- * Whether bars cannot be made in the usual zone, which nobody asked for.
- * @param {unknown} error
- */
+/** Whether bars cannot be made in the usual zone, which nobody asked for. @param {unknown} error */
 function isAboutUsualZone(error) {
   return (
     error instanceof ApiError &&
@@ -270,10 +264,7 @@ function isAboutUsualZone(error) {
   );
 }
 
-/**
- * @param {unknown} error
- * @returns {"again"|"later"|"never"} when to try again
- */
+/** @param {unknown} error @returns {"again"|"later"|"never"} when to try again */
 function fail(error) {
   if (isAboutUsualZone(error)) {
     giveUpZone(zoneOf(state));

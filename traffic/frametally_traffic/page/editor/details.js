@@ -172,11 +172,7 @@ function lineFields(field, text, change) {
   ];
 }
 
-/**
- * @param {MakeField} field
- * @param {() => Page.Shape} shapeNow
- * @param {Hands} hands
- */
+/** @param {MakeField} field @param {() => Page.Shape} shapeNow @param {Hands} hands */
 function calibrationFields(field, shapeNow, hands) {
   const { points, sides_m: sides } = shapeNow();
   const input = () => el("input", { type: "number", step: "any", min: 0 });

@@ -87,10 +87,7 @@ export function layerOf(paths, size, unit, colorOf) {
   return svg("g", { class: "paths", "aria-hidden": "true" }, ...parts);
 }
 
-/**
- * What of them is shown, in words.
- * @param {Api.Paths} paths
- */
+/** What of them is shown, in words. @param {Api.Paths} paths */
 export function pathsWords({ paths, paths_left_out: left, note, model }) {
   if (note) return note;
   if (model === null) return t("traffic.nothing_is_counted_yet_there_are");

@@ -145,10 +145,7 @@ const textOf = (shape) => (shape ? `${shape.kind} ${JSON.stringify(bodyOf(shape)
  * @property {(id: number) => void} choose
  */
 
-/**
- * @param {string} source
- * @param {Desk} desk
- */
+/** @param {string} source @param {Desk} desk */
 export async function save(source, desk) {
   const shapes = desk.shapes();
   for (const one of shapes) {

@@ -91,11 +91,7 @@ export const newShape = (kind, name, points, { width_px, height_px }) => ({
   distance_m: null,
 });
 
-/**
- * The shapes of an answer.
- * @param {Api.SourceDrawing} drawing
- * @returns {Page.Shape[]}
- */
+/** The shapes of an answer. @param {Api.SourceDrawing} drawing @returns {Page.Shape[]} */
 export function shapesOf({ lines, zones, calibrations }) {
   /** @param {Page.ShapeKind} kind @param {any} one */
   const made = (kind, one) => ({ ...newShape(kind, one.name, [], one), ...one, kind });
@@ -110,20 +106,14 @@ export function shapesOf({ lines, zones, calibrations }) {
   ];
 }
 
-/**
- * The drawing as the API takes it.
- * @param {Page.Shape[]} shapes
- */
+/** The drawing as the API takes it. @param {Page.Shape[]} shapes */
 export function drawingOf(shapes) {
   /** @param {Page.ShapeKind} kind */
   const of = (kind) => shapes.filter((one) => one.kind === kind).map(bodyOf);
   return { lines: of("line"), zones: of("zone"), calibrations: of("calibration") };
 }
 
-/**
- * One shape as the API takes it.
- * @param {Page.Shape} shape
- */
+/** One shape as the API takes it. @param {Page.Shape} shape */
 export function bodyOf({ kind, name, from_ms, to_ms, width_px, height_px, points, ...rest }) {
   const common = { name, from_ms, to_ms, width_px, height_px };
   const { to_right, to_left, inward, side, metres, sides_m, distance_m } = rest;
@@ -137,10 +127,7 @@ export function bodyOf({ kind, name, from_ms, to_ms, width_px, height_px, points
   return { ...common, rectangles };
 }
 
-/**
- * What is not filled in yet, as a sentence; empty where nothing is.
- * @param {Page.Shape} shape
- */
+/** What is not filled in yet, as a sentence; empty where nothing is. @param {Page.Shape} shape */
 export function lackOf({ kind, name, metres, sides_m }) {
   if (!name.trim()) return t("traffic.a_has_no_name_give_it", { kind: KIND_NAMES[kind] });
   const empty = [...metres, ...sides_m].findIndex((pair) => pair.some((value) => value === null));
@@ -151,11 +138,7 @@ export function lackOf({ kind, name, metres, sides_m }) {
   return t("traffic.lacks_the_fill_them_in_or", { kind: KIND_NAMES[kind], name, what });
 }
 
-/**
- * The first name of a kind that is free.
- * @param {Page.ShapeKind} kind
- * @param {Page.Shape[]} shapes
- */
+/** The first name of a kind that is free. @param {Page.ShapeKind} kind @param {Page.Shape[]} shapes */
 export function freeName(kind, shapes) {
   const names = new Set(shapes.map(({ name }) => name));
   for (let number = 1; ; number += 1) if (!names.has(`${kind} ${number}`)) return `${kind} ${number}`;

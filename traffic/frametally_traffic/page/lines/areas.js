@@ -68,10 +68,7 @@ export class ZonesCard {
     refill(byId("zones-table"), tableOfStays(own, answer));
   }
 
-  /**
-   * @param {Api.ZoneStays} answer
-   * @param {Api.ZoneBucket[]} own
-   */
+  /** @param {Api.ZoneStays} answer @param {Api.ZoneBucket[]} own */
   #showChart(answer, own) {
     if (!answer.bars.length) return;
     const labels = [...new Set(own.map(({ label }) => label))].sort();

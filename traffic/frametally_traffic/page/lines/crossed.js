@@ -44,10 +44,7 @@ export class CrossingsCard {
     });
   }
 
-  /**
-   * @param {Page.State} state
-   * @param {Api.LineCrossings} answer
-   */
+  /** @param {Page.State} state @param {Api.LineCrossings} answer */
   show(state, answer) {
     this.shown = { state, answer };
     const names = [...new Set(answer.lines.map(({ name }) => name))];
@@ -158,12 +155,7 @@ export class CrossingsCard {
     );
   }
 
-  /**
-   * @param {string} line
-   * @param {Way} way
-   * @param {string|null} label
-   * @param {number} value
-   */
+  /** @param {string} line @param {Way} way @param {string|null} label @param {number} value */
   #numberButton(line, way, label, value) {
     if (!value) return el("span.zero", "0");
     return el(
@@ -261,11 +253,7 @@ function sightingOf(one, lines) {
 /** @param {Api.CrossingReason} reason */
 const reasonWords = ({ reason, count }) => `${number(count)}: ${WHY_NOT_CROSSED[reason]}`;
 
-/**
- * @param {Api.LineCrossings} answer
- * @param {string} line
- * @param {Way} way
- */
+/** @param {Api.LineCrossings} answer @param {string} line @param {Way} way */
 function sums({ crossings }, line, way) {
   /** @type {Map<number, number>} */
   const values = new Map();

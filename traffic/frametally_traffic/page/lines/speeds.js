@@ -20,10 +20,7 @@ const SIZE = { width: 640, height: 120, foot: 18 };
 const tenths = (value) =>
   value === null ? "–" : value.toLocaleString(LOCALE, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
-/**
- * ", 28.6 ± 0.2 km/h over 62.5 ± 0.3 m", or why its speed is not known.
- * @param {Api.ShownVisit} one
- */
+/** ", 28.6 ± 0.2 km/h over 62.5 ± 0.3 m", or why its speed is not known. @param {Api.ShownVisit} one */
 export function speedWords(one) {
   const way = one.length_m === null ? "" : `${tenths(one.length_m)} ± ${tenths(one.length_error_m)} m`;
   const { speed_missing: missing } = one;

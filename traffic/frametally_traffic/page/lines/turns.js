@@ -40,10 +40,7 @@ export class MovementsCard {
     this.shown = null;
   }
 
-  /**
-   * @param {Page.State} state
-   * @param {Api.JunctionMovements} answer
-   */
+  /** @param {Page.State} state @param {Api.JunctionMovements} answer */
   show(state, answer) {
     this.shown = { state, answer };
     byId("movements-card").hidden = !answer.legs.length;
@@ -101,11 +98,7 @@ export class MovementsCard {
     );
   }
 
-  /**
-   * @param {number} value
-   * @param {string} words
-   * @param {Wanted} wanted
-   */
+  /** @param {number} value @param {string} words @param {Wanted} wanted */
   #button(value, words, wanted) {
     const text = [number(value), words].filter(Boolean).join(" ");
     if (!value) return el("span.zero", text);
@@ -121,10 +114,7 @@ export class MovementsCard {
     );
   }
 
-  /**
-   * @param {Wanted} wanted
-   * @param {string} title
-   */
+  /** @param {Wanted} wanted @param {string} title */
   #open(wanted, title) {
     if (!this.shown) return;
     const { state, answer } = this.shown;

@@ -83,11 +83,7 @@ function notHolding(shapes, from, to) {
   return gapsOf(held, [], from, to);
 }
 
-/**
- * @param {Api.FlowBar} bar
- * @param {Column[]} columns
- * @returns {Page.Row}
- */
+/** @param {Api.FlowBar} bar @param {Column[]} columns @returns {Page.Row} */
 function rowOf(bar, columns) {
   const { start_ms: start, end_ms: end, frames, covered_ms: covered } = bar;
   /** @type {Page.Row["byLabel"]} */
@@ -181,10 +177,7 @@ export class AskedForm {
     }
   }
 
-  /**
-   * @param {Page.State} state
-   * @param {Api.Catalogue} catalogue
-   */
+  /** @param {Page.State} state @param {Api.Catalogue} catalogue */
   show(state, { sources, labels }) {
     fillSelect(
       this.source,

@@ -88,10 +88,7 @@ function placeOfName({ x, y, dx, dy, top, width }) {
 export const knowsNorth = ({ legs }) =>
   legs.every(({ side }) => side) && new Set(legs.map(({ side }) => side)).size === legs.length;
 
-/**
- * Motor vehicles by movement, as wide as they are many.
- * @param {Report} report
- */
+/** Motor vehicles by movement, as wide as they are many. @param {Report} report */
 export function junctionDiagram(report) {
   const { legs, movements } = report;
   const isNorthUp = knowsNorth(report);

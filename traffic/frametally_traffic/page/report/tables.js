@@ -45,11 +45,7 @@ export const columnsOf = ({ columns }, shown) =>
 export const countsOf = ({ counts }, columns) =>
   counts && counts.map((byClass) => columns.reduce((sum, column) => sum + byClass[column], 0));
 
-/**
- * Movements of the whole report, in their order.
- * @param {Report} report
- * @param {number[]} columns
- */
+/** Movements of the whole report, in their order. @param {Report} report @param {number[]} columns */
 export function totalsOf({ quarters, movements }, columns) {
   const totals = movements.map(() => 0);
   for (const quarter of quarters) countsOf(quarter, columns)?.forEach((count, at) => (totals[at] += count));
@@ -65,10 +61,7 @@ export function lackOf({ missing, is_whole: isWhole, seen_ms: seen }) {
   return isWhole ? null : t("traffic.seen", { seen: percent(seen / 900_000) });
 }
 
-/**
- * The legs that movements come over, each with the positions of its movements.
- * @param {Report} report
- */
+/** The legs that movements come over, each with the positions of its movements. @param {Report} report */
 function approachesOf({ legs, movements }) {
   return legs.map(({ name }) => ({
     name,

@@ -9,8 +9,8 @@ import { t } from "frametally/js/shared/texts.js";
 
 /**
  * Why what a worker finds out about a video is not there.
- * @param {Page.VideoJob[]} jobs  of the video
- * @param {Page.VideoJob["kind"]} kind
+ * @param {Api.VideoJob[]} jobs  of the video
+ * @param {Api.VideoJob["kind"]} kind
  * @param {{coming: string, failed: string, missing: string}} words
  */
 export function whyMissing(jobs, kind, { coming, failed, missing }) {
@@ -137,12 +137,12 @@ export class About {
     this.found = el("div.fact-groups.stack");
     this.element = el("div.card", this.usual, this.found);
     this.kept = new Kept(askMetadata, (metadata) => this.#showFound(metadata));
-    /** @type {Page.Video|null} */
+    /** @type {Api.LibraryVideo|null} */
     this.video = null;
     this.isShown = false;
   }
 
-  /** @param {Page.Video} video */
+  /** @param {Api.LibraryVideo} video */
   show(video) {
     this.video = video;
     this.usual.replaceChildren(...usualParts(video));
@@ -161,9 +161,9 @@ export class About {
     this.kept.end();
   }
 
-  /** @param {Page.VideoMetadata|null} metadata */
+  /** @param {Api.VideoMetadata|null} metadata */
   #showFound(metadata) {
-    const { links, jobs } = /** @type {Page.Video} */ (this.video);
+    const { links, jobs } = /** @type {Api.LibraryVideo} */ (this.video);
     if (metadata && links.metadata) {
       this.found.replaceChildren(
         ...partsOf(metadata).filter((part) => part !== null),
@@ -184,7 +184,7 @@ export class About {
 const download = (href) =>
   el("a.button", { href, download: "metadata.json" }, t("videos.download_the_metadata_json"));
 
-/** @param {Page.Video} video */
+/** @param {Api.LibraryVideo} video */
 function usualParts(video) {
   const when = filmed(video);
   const from = video.time_source;
@@ -219,7 +219,7 @@ function usualParts(video) {
   ];
 }
 
-/** @param {Page.VideoMetadata} found */
+/** @param {Api.VideoMetadata} found */
 function partsOf(found) {
   const { moov, created_at_ms: created, sampled_frames: sampled, chapters, others, tags } = found;
   return [
@@ -277,7 +277,7 @@ function partsOf(found) {
 /** @param {string} noun @param {{index: number}[]} streams */
 const namesOf = (noun, streams) => streams.map(({ index }) => `${noun} ${index}`);
 
-/** @param {Page.PictureStream} one @returns {Fact[]} */
+/** @param {Api.PictureStream} one @returns {Fact[]} */
 const pictureFacts = (one) => [
   [t("videos.codec"), one.codec],
   [t("videos.profile"), one.profile],
@@ -315,7 +315,7 @@ const pictureFacts = (one) => [
   [t("videos.length"), seconds(one.duration_s)],
 ];
 
-/** @param {Page.SoundStream} one @returns {Fact[]} */
+/** @param {Api.SoundStream} one @returns {Fact[]} */
 const soundFacts = (one) => [
   [t("videos.codec"), one.codec],
   [t("videos.profile"), one.profile],
@@ -327,7 +327,7 @@ const soundFacts = (one) => [
   [t("videos.length"), seconds(one.duration_s)],
 ];
 
-/** @param {Page.PictureStream} stream */
+/** @param {Api.PictureStream} stream */
 function rateWords({ is_variable_rate: varies, shortest_step_s: shortest, longest_step_s: longest }) {
   if (!varies) return t("videos.the_same_all_along");
   if (shortest === null || longest === null) return t("videos.varies");

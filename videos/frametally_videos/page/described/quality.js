@@ -35,11 +35,11 @@ export class Quality {
     this.onFound = onFound;
     this.element = el("div.card");
     this.kept = new Kept(askQuality, (quality) => this.#show(quality));
-    /** @type {Page.Video|null} */
+    /** @type {Api.LibraryVideo|null} */
     this.video = null;
   }
 
-  /** @param {Page.Video} video */
+  /** @param {Api.LibraryVideo} video */
   show(video) {
     this.video = video;
     this.kept.show(video.id, video.links.quality ?? null);
@@ -50,7 +50,7 @@ export class Quality {
     this.kept.end();
   }
 
-  /** @param {Page.VideoQuality|null} quality */
+  /** @param {Api.VideoQuality|null} quality */
   #show(quality) {
     const failed = quality?.checks.filter(({ passed }) => !passed) ?? [];
     this.onFound(failed.length);
@@ -80,7 +80,7 @@ export class Quality {
     );
   }
 
-  /** @param {Page.VideoCheck} check */
+  /** @param {Api.VideoCheck} check */
   #check({ name, passed, sentence, measured, limit, unit, spans_s: spans = [] }) {
     const shown = spans.slice(0, MOST_SPANS);
     const places = shown.map(([from, to]) =>

@@ -13,14 +13,14 @@ import { t } from "frametally/js/shared/texts.js";
 export class VideoTabs {
   /**
    * @param {HTMLElement} counts  what the first tab shows
-   * @param {{choose: (recipe: string) => void, showMade: (made: Page.Derivative[]) => void,
+   * @param {{choose: (recipe: string) => void, showMade: (made: Api.VideoDerivative[]) => void,
    *   onMove: (positionS: number) => void, screen: {seek: (positionS: number) => void}}} player
    */
   constructor(counts, player) {
-    /** @type {Page.Video|null} */
+    /** @type {Api.LibraryVideo|null} */
     this.video = null;
     this.leave = false;
-    /** @type {Page.Derivative[]} */
+    /** @type {Api.VideoDerivative[]} */
     this.made = [];
     this.player = player;
     this.about = new About();
@@ -61,7 +61,7 @@ export class VideoTabs {
   }
 
   /**
-   * @param {Page.Video} video
+   * @param {Api.LibraryVideo} video
    * @param {boolean} leave  whether it may be changed
    */
   show(video, leave) {
@@ -92,7 +92,7 @@ export class VideoTabs {
     for (const one of [this.about, this.enhance, this.quality, this.derivatives]) one.end();
   }
 
-  /** @param {Page.Derivative[]} made */
+  /** @param {Api.VideoDerivative[]} made */
   #showMade(made) {
     this.made = made;
     this.player.showMade(made);

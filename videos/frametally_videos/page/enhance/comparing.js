@@ -40,11 +40,7 @@ export class Comparing {
     this.#showSplit();
   }
 
-  /**
-   * @param {Page.Video} video
-   * @param {number} positionS
-   * @param {Page.Enhancement} options
-   */
+  /** @param {Api.LibraryVideo} video @param {number} positionS @param {Partial<Api.Enhancement>} options */
   show({ id, width_px: width, height_px: height }, positionS, options) {
     this.stage.style.setProperty("--ratio", String(width / height));
     const still = { ...options };

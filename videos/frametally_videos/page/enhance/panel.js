@@ -20,7 +20,7 @@ export class EnhancePanel {
   /** @param {{play: (recipe: string) => void, removed: () => void}} on  what is done with a video that was made */
   constructor(on) {
     this.on = on;
-    /** @type {Page.Video|null} */
+    /** @type {Api.LibraryVideo|null} */
     this.video = null;
     this.leave = true;
     this.isShown = false;
@@ -63,8 +63,8 @@ export class EnhancePanel {
   }
 
   /**
-   * @param {Page.Video} video
-   * @param {Page.Derivative[]} made
+   * @param {Api.LibraryVideo} video
+   * @param {Api.VideoDerivative[]} made
    * @param {boolean} leave  whether anything may be made here
    */
   show(video, made, leave) {

@@ -66,7 +66,7 @@ export class Settings {
 
   /** What differs from the video as it is; null: a number cannot be. */
   read() {
-    /** @type {Page.Enhancement} */
+    /** @type {Partial<Api.Enhancement>} */
     const options = {};
     for (const { scale, number } of this.scales) {
       if (!number.checkValidity() || number.value === "") return null;
@@ -80,7 +80,7 @@ export class Settings {
     return options;
   }
 
-  /** @param {Page.Enhancement} options */
+  /** @param {Partial<Api.Enhancement>} options */
   fill(options) {
     for (const { scale, slider, number } of this.scales) {
       slider.value = number.value = String(options[scale.name] ?? scale.usual);

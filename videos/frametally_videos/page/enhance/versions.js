@@ -8,10 +8,7 @@ import { bytes, playTime, visible } from "../library/words.js";
 import { sendDerivativeRemoval } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/**
- * What one is called.
- * @param {Page.Derivative} made
- */
+/** What one is called. @param {Api.VideoDerivative} made */
 export const nameOf = ({ kind, enhancement, recipe }) =>
   kind === "playable"
     ? t("videos.for_browsers")
@@ -19,7 +16,7 @@ export const nameOf = ({ kind, enhancement, recipe }) =>
         enhancement: enhancementWords(enhancement) || t("videos.as_it_was", { recipe }),
       });
 
-/** @param {Page.Derivative} made */
+/** @param {Api.VideoDerivative} made */
 function wordsOfMade({ width_px: width, height_px: height, size_bytes: size, duration_s: length, ...made }) {
   const { method, video_encoder: encoder, sound } = made;
   return [
@@ -36,7 +33,7 @@ function wordsOfMade({ width_px: width, height_px: height, size_bytes: size, dur
 }
 
 /**
- * @param {Page.Derivative} made
+ * @param {Api.VideoDerivative} made
  * @param {boolean} leave  whether it may be removed
  * @param {{play: (recipe: string) => void, removed: () => void}} on
  */
@@ -101,8 +98,8 @@ export function madeRow(made, leave, on) {
 
 /**
  * Those that browsers play, the usual one first.
- * @param {Page.Video} video
- * @param {Page.Derivative[]} made
+ * @param {Api.LibraryVideo} video
+ * @param {Api.VideoDerivative[]} made
  * @returns {Version[]}
  */
 export function versionsOf({ plays_in_browsers: plays, links: { playable }, fps }, made) {

@@ -18,7 +18,7 @@ const fields = {
 const againAll = el("button.button", t("videos.try_all_of_them_again"));
 const sections = SECTIONS.map(([name, title, states]) => new Section(name, title, states, () => list.now()));
 
-/** Those that failed and are shown. @type {Page.Job[]} */
+/** Those that failed and are shown. @type {Api.JobOfVideo[]} */
 let failed = [];
 
 /** @type {Refreshing<{asked: Section[], answers: Awaited<ReturnType<Section["ask"]>>[]}>} */
@@ -65,7 +65,7 @@ function ask(wanted) {
 function show({ asked, answers }) {
   const { kind } = question();
   const [{ answer: now }] = answers;
-  const count = (/** @type {Page.JobState[]} */ states) => countOf(now.kinds, kind, states);
+  const count = (/** @type {Api.VideoJob["state"][]} */ states) => countOf(now.kinds, kind, states);
   for (const section of sections) if (!asked.includes(section)) section.hide();
   asked.forEach((section, at) => {
     const { jobs, hasMore } = answers[at];
@@ -85,21 +85,21 @@ function show({ asked, answers }) {
   showNothing(found ? null : all ? NO_MATCH : NO_JOBS);
 }
 
-/** @param {Page.Jobs["kinds"]} kinds @param {string} kind @param {Page.JobState[]} states */
+/** @param {Api.JobList["kinds"]} kinds @param {string} kind @param {Api.VideoJob["state"][]} states */
 const countOf = (kinds, kind, states) =>
   Object.entries(kinds)
     .filter(([name]) => !kind || name === kind)
     .flatMap(([, of]) => states.map((state) => of[state] ?? 0))
     .reduce((sum, one) => sum + one, 0);
 
-/** @param {Page.Jobs} now @param {Page.Job[]|undefined} running  where they are asked for */
+/** @param {Api.JobList} now @param {Api.JobOfVideo[]|undefined} running  where they are asked for */
 function showOverview(now, running) {
   byId("jobs-overview").replaceChildren(overview(now));
   byId("jobs-working").hidden = !running;
   if (running) byId("jobs-workers").replaceChildren(workers(running));
 }
 
-/** "2 running · 12 waiting · 1 failed · 240 ended" @param {Page.Jobs["states"]} states */
+/** "2 running · 12 waiting · 1 failed · 240 ended" @param {Api.JobList["states"]} states */
 function headline({ running = 0, queued = 0, failed: lost = 0, done = 0, cancelled = 0 }) {
   return [
     t("videos.running", { running: number(running) }),
@@ -109,7 +109,7 @@ function headline({ running = 0, queued = 0, failed: lost = 0, done = 0, cancell
   ].join(" · ");
 }
 
-/** @param {Page.Jobs["kinds"]} kinds */
+/** @param {Api.JobList["kinds"]} kinds */
 function showAsked(kinds) {
   const { state, kind } = question();
   const states = SECTIONS.map(([name, title, of]) => [

@@ -13,7 +13,7 @@ import { t } from "frametally/js/shared/texts.js";
  * @param {HTMLButtonElement} button
  * @param {HTMLElement} said
  * @param {() => string|undefined} idNow  of the job that is shown
- * @param {(id: string) => Promise<Page.Job>} request
+ * @param {(id: string) => Promise<Api.JobOfVideo>} request
  * @param {string} done  what is spoken then
  */
 export function sendOnPress(button, said, idNow, request, done) {
@@ -28,7 +28,7 @@ export function sendOnPress(button, said, idNow, request, done) {
   });
 }
 
-/** @typedef {{element: HTMLLIElement, show: (job: Page.VideoJob, leave: boolean) => void}} Row */
+/** @typedef {{element: HTMLLIElement, show: (job: Api.VideoJob, leave: boolean) => void}} Row */
 
 /**
  * A row that stays the same element while what it says changes: the keyboard stays where it is.
@@ -55,14 +55,14 @@ function makeRow(namesVideo) {
     times,
     said,
   );
-  /** @type {Page.VideoJob|null} */
+  /** @type {Api.VideoJob|null} */
   let shown = null;
   let text = "";
 
   sendOnPress(again, said, () => shown?.id, sendAgain, t("videos.it_is_tried_again"));
   sendOnPress(cancel, said, () => shown?.id, sendCancel, t("videos.it_is_cancelled"));
 
-  /** @param {Page.VideoJob} job @param {boolean} leave  whether it may be changed */
+  /** @param {Api.VideoJob} job @param {boolean} leave  whether it may be changed */
   function show(job, leave) {
     const now = JSON.stringify([job, leave]);
     if (now === text) return;
@@ -73,7 +73,7 @@ function makeRow(namesVideo) {
     element.dataset.state = job.state;
     kind.textContent = KINDS[job.kind] ?? job.kind;
     options.textContent = enhancementWords(job.options);
-    if (namesVideo) showVideo(/** @type {Page.Job} */ (job));
+    if (namesVideo) showVideo(/** @type {Api.JobOfVideo} */ (job));
     words.textContent = jobWords(job);
     bar.hidden = job.state !== "running";
     if (job.progress !== null) bar.value = job.progress;
@@ -91,7 +91,7 @@ function makeRow(namesVideo) {
     }
   }
 
-  /** @param {Page.Job} job */
+  /** @param {Api.JobOfVideo} job */
   function showVideo(job) {
     video.textContent = visible(job.video_name);
     video.title = video.textContent;
@@ -101,19 +101,15 @@ function makeRow(namesVideo) {
   return { element, show };
 }
 
-/** Who is at it, where the server says so. @param {Page.VideoJob & {worker?: string}} job */
+/** Who is at it, where the server says so. @param {Api.VideoJob & {worker?: string}} job */
 const workerWords = ({ state, worker }) =>
   worker && state === "running" ? [t("videos.by_2", { worker: visible(worker) })] : [];
 
-/**
- * Rows that stay while jobs change their places.
- * @param {HTMLElement} list
- * @param {boolean} namesVideo
- */
+/** Rows that stay while jobs change their places. @param {HTMLElement} list @param {boolean} namesVideo */
 export function keepRows(list, namesVideo) {
   /** @type {Map<string, Row>} */
   const rows = new Map();
-  /** @param {Page.VideoJob[]} jobs @param {boolean} leave */
+  /** @param {Api.VideoJob[]} jobs @param {boolean} leave */
   return (jobs, leave) => {
     const wanted = jobs.map((job) => {
       const row = rows.get(job.id) ?? makeRow(namesVideo);

@@ -13,11 +13,11 @@ const MOST_WORKERS = 8;
 
 /**
  * A table: a row for each queue, with how many of its jobs run, wait, and failed with no newer one, and since when.
- * @param {Pick<Page.Jobs, "kinds"|"failures">} jobs
+ * @param {Pick<Api.JobList, "kinds"|"failures">} jobs
  */
 export function overview({ kinds, failures }) {
   const rows = QUEUES.map(([name, of]) => {
-    const count = (/** @type {Page.JobState} */ state) =>
+    const count = (/** @type {Api.VideoJob["state"]} */ state) =>
       of.reduce((sum, kind) => sum + (kinds[kind]?.[state] ?? 0), 0);
     const failed = of.reduce((sum, kind) => sum + (failures[kind]?.jobs ?? 0), 0);
     const begins = of.flatMap((kind) => failures[kind]?.since_ms ?? []);
@@ -41,10 +41,7 @@ export function overview({ kinds, failures }) {
   );
 }
 
-/**
- * Who is at what.
- * @param {Page.Job[]} running
- */
+/** Who is at what. @param {Api.JobOfVideo[]} running */
 export const workers = (running) =>
   running.length
     ? el(
@@ -70,7 +67,7 @@ export class Section {
   /**
    * @param {string} name
    * @param {string} title
-   * @param {Page.JobState[]} states
+   * @param {Api.VideoJob["state"][]} states
    * @param {() => void} onMore  another page of it is wanted
    */
   constructor(name, title, states, onMore) {
@@ -95,26 +92,22 @@ export class Section {
     this.showRows = keepRows(this.list, true);
   }
 
-  /**
-   * Asks for as many pages of it as are open.
-   * @param {string} kind
-   * @param {AbortSignal} signal
-   */
+  /** Asks for as many pages of it as are open. @param {string} kind @param {AbortSignal} signal */
   async ask(kind, signal) {
-    /** @type {Page.Job[]} */
+    /** @type {Api.JobOfVideo[]} */
     const jobs = [];
-    /** @type {Page.Jobs|null} */
+    /** @type {Api.JobList|null} */
     let answer = null;
     for (let page = 0; page < this.pages; page += 1) {
       answer = await askJobs(queryOf(kind, this.states, answer?.next ?? ""), signal);
       jobs.push(...answer.jobs);
       if (!answer.next) break;
     }
-    return { jobs, hasMore: Boolean(answer?.next), answer: /** @type {Page.Jobs} */ (answer) };
+    return { jobs, hasMore: Boolean(answer?.next), answer: /** @type {Api.JobList} */ (answer) };
   }
 
   /**
-   * @param {Page.Job[]} jobs
+   * @param {Api.JobOfVideo[]} jobs
    * @param {boolean} hasMore
    * @param {number} all  in these states, of this kind
    * @param {boolean} leave  whether they may be changed

@@ -3,7 +3,7 @@
 import { moment, number, percent, roughly } from "frametally/js/shared/format.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/** @type {Record<Page.JobKind, string>} */
+/** @type {Record<Api.VideoJob["kind"], string>} */
 export const KINDS = {
   frames: t("web.frames"),
   previews: t("videos.poster_and_preview"),
@@ -15,7 +15,7 @@ export const KINDS = {
   removal: t("videos.removal"),
 };
 
-/** @type {Record<Page.JobState, string>} */
+/** @type {Record<Api.VideoJob["state"], string>} */
 export const STATES = {
   queued: t("videos.state_waits"),
   running: t("videos.state_runs"),
@@ -24,7 +24,7 @@ export const STATES = {
   cancelled: t("videos.state_cancelled"),
 };
 
-/** Which workers take which kinds. @type {[name: string, kinds: Page.JobKind[]][]} */
+/** Which workers take which kinds. @type {[name: string, kinds: Api.VideoJob["kind"][]][]} */
 export const QUEUES = [
   [t("web.frames"), ["frames"]],
   [t("videos.metadata_and_checks"), ["metadata", "checks"]],
@@ -32,7 +32,7 @@ export const QUEUES = [
   [t("videos.pictures_gold_removal"), ["previews", "gold", "removal"]],
 ];
 
-/** @param {Pick<Page.VideoJob, "state">} job */
+/** @param {Pick<Api.VideoJob, "state">} job */
 export const isOpen = ({ state }) => state === "queued" || state === "running";
 
 /** @type {[name: "brightness"|"contrast"|"gamma"|"saturation"|"denoise"|"sharpen"|"local_contrast", words: string][]} */
@@ -48,7 +48,7 @@ const CHANGES = [
 
 /**
  * "brightness 0.2, contrast 1.3, 10 frames a second"; empty: nothing is changed.
- * @param {Page.Enhancement|null|undefined} options
+ * @param {Api.Enhancement|null|undefined} options
  */
 export function enhancementWords(options) {
   if (!options) return "";
@@ -64,7 +64,7 @@ export function enhancementWords(options) {
 
 /**
  * "failed · 3 tries · 1 May 2024, 10:00:09", "runs · 31%"
- * @param {Page.VideoJob} job
+ * @param {Api.VideoJob} job
  */
 export function jobWords({ state, progress, attempts, ended_at_ms: ended }) {
   const share = state === "running" && progress !== null ? [percent(progress)] : [];
@@ -75,7 +75,7 @@ export function jobWords({ state, progress, attempts, ended_at_ms: ended }) {
 
 /**
  * "queued 1 May 2024, 10:00:00, begun 10:00:01, took 8 sec"
- * @param {Page.VideoJob} job
+ * @param {Api.VideoJob} job
  */
 export function timesWords({ created_at_ms: created, started_at_ms: started, ended_at_ms: ended }) {
   const waited = started === null ? null : started - created;
@@ -100,7 +100,7 @@ const toTheSecond = (ms) => Math.floor(ms / 1000) * 1000;
  * @property {string} kind  empty: all
  */
 
-/** What stands together, in this order. @type {[name: string, title: string, states: Page.JobState[]][]} */
+/** What stands together, in this order. @type {[name: string, title: string, states: Api.VideoJob["state"][]][]} */
 export const SECTIONS = [
   ["running", t("videos.running_2"), ["running"]],
   ["failed", t("videos.failed_5"), ["failed"]],
@@ -139,7 +139,7 @@ export function addressOf({ state, kind }, search) {
 /**
  * The same as the API's query.
  * @param {string} kind
- * @param {Page.JobState[]} states
+ * @param {Api.VideoJob["state"][]} states
  * @param {string} cursor  empty: the first page
  */
 export function queryOf(kind, states, cursor) {

@@ -54,7 +54,7 @@ function tilesAt(url) {
  * Plays over a poster, as long as `area` is pointed at or has the keyboard; not for whom motion is too much.
  * @param {HTMLElement} area
  * @param {HTMLCanvasElement} canvas
- * @param {() => Page.Video["links"]} linksNow
+ * @param {() => Api.LibraryVideo["links"]} linksNow
  */
 function playSprite(area, canvas, linksNow) {
   /** @type {number|undefined} */
@@ -107,13 +107,13 @@ function playSprite(area, canvas, linksNow) {
   return end;
 }
 
-/** @typedef {{element: HTMLLIElement, link: HTMLAnchorElement, show: (video: Page.Video) => void,
+/** @typedef {{element: HTMLLIElement, link: HTMLAnchorElement, show: (video: Api.LibraryVideo) => void,
  *   move: (progress: number|null) => void}} Card  move: what is under way is so far now */
 
 /**
  * A card that stays the same element while what it says changes: the keyboard stays where it is, and no picture is
  * asked for twice.
- * @param {Page.Video} video
+ * @param {Api.LibraryVideo} video
  * @returns {Card}
  */
 export function makeCard(video) {
@@ -146,7 +146,7 @@ export function makeCard(video) {
   });
   playSprite(element, sprite, () => links);
 
-  /** @param {Page.Video} now */
+  /** @param {Api.LibraryVideo} now */
   function show(now) {
     const address = addressOf(now.id);
     if (link.getAttribute("href") !== address) link.setAttribute("href", address);
@@ -174,7 +174,7 @@ export function makeCard(video) {
     showBar(now);
   }
 
-  /** @param {Page.Video} now */
+  /** @param {Api.LibraryVideo} now */
   function showPoster({ links: { poster }, state: its }) {
     none.textContent = isInWork({ state: its }) ? t("videos.no_picture_yet") : t("videos.no_picture");
     none.hidden = poster !== null;
@@ -184,7 +184,7 @@ export function makeCard(video) {
     picture.hidden = poster === null;
   }
 
-  /** @param {Page.Video} now */
+  /** @param {Api.LibraryVideo} now */
   function showBar(now) {
     const share = shareDone(now);
     bar.hidden = !isInWork(now);
@@ -201,7 +201,7 @@ export function makeCard(video) {
   return { element, link, show, move };
 }
 
-/** @param {Page.Video} video */
+/** @param {Api.LibraryVideo} video */
 function timeWords(video) {
   const { time_source: from } = video;
   const when = filmed(video);

@@ -21,10 +21,7 @@ export function addressOf(id) {
   return `?${query}`;
 }
 
-/**
- * Opens a video, or closes the one that is open.
- * @param {string|null} id
- */
+/** Opens a video, or closes the one that is open. @param {string|null} id */
 export function choose(id) {
   if (id === chosen()) return;
   history.pushState(history.state, "", addressOf(id));

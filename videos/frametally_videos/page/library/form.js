@@ -20,10 +20,7 @@ const fields = {
 
 /** @typedef {import("./question.js").Question} Question */
 
-/**
- * @param {() => Question} questionNow
- * @param {(change: Partial<Question>) => void} onChange
- */
+/** @param {() => Question} questionNow @param {(change: Partial<Question>) => void} onChange */
 export function startAsked(questionNow, onChange) {
   /** @type {number|undefined} */
   let typing;
@@ -50,7 +47,7 @@ export function startAsked(questionNow, onChange) {
 
 /**
  * @param {Question} question
- * @param {Page.Videos["states"]} states
+ * @param {Api.LibraryPage["states"]} states
  * @param {Map<string, string>} sources  their names by slug
  */
 export function showAsked({ text, sources: asked, state, order }, states, sources) {
@@ -71,11 +68,11 @@ export function showAsked({ text, sources: asked, state, order }, states, source
 
 /**
  * The states that there are, with how many videos are in each.
- * @param {Page.Videos["states"]} states
+ * @param {Api.LibraryPage["states"]} states
  * @param {string} asked
  */
 function stateOptions(states, asked) {
-  const count = (/** @type {Page.VideoState[]} */ group) =>
+  const count = (/** @type {Api.LibraryVideo["state"][]} */ group) =>
     group.reduce((sum, state) => sum + (states[state] ?? 0), 0);
   return [
     ["", t("videos.all_states")],
@@ -92,10 +89,7 @@ export function hideNothing() {
   emptyPlace.hidden = true;
 }
 
-/**
- * There are no videos at all.
- * @param {Page.Videos} answer
- */
+/** There are no videos at all. @param {Api.LibraryPage} answer */
 export function showNoVideos({ uploads_allowed: allowed, remedy }) {
   if (allowed) {
     const opener = byId("upload-open");
@@ -131,11 +125,7 @@ export const showFailed = (reason, remedy, onRetry) =>
     el("button.button", { onclick: onRetry }, t("web.try_again")),
   );
 
-/**
- * @param {string} title
- * @param {string} text
- * @param {HTMLElement} [button]
- */
+/** @param {string} title @param {string} text @param {HTMLElement} [button] */
 function put(title, text, button) {
   if (!emptyPlace.hidden && emptyPlace.dataset.text === title + text) return; // a button that has the keyboard keeps it
   emptyPlace.dataset.text = title + text;
@@ -152,10 +142,7 @@ export function cursorsNow() {
 /** @param {string[]} cursors */
 export const keepCursors = (cursors) => ({ ...history.state, cursors });
 
-/**
- * @param {Page.Videos} answer
- * @param {(cursors: string[]) => void} onStep
- */
+/** @param {Api.LibraryPage} answer @param {(cursors: string[]) => void} onStep */
 export function showSteps({ next, total, videos }, onStep) {
   const cursors = cursorsNow();
   const place = byId("videos-steps");

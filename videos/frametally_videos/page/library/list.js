@@ -32,7 +32,7 @@ const cards = new Map();
 /** Names of sources by slug, as far as they are known. @type {Map<string, string>} */
 const sources = new Map();
 
-/** @type {Refreshing<Page.Videos>} */
+/** @type {Refreshing<Api.LibraryPage>} */
 const list = new Refreshing(
   page,
   t("videos.the_videos"),
@@ -46,7 +46,7 @@ const list = new Refreshing(
   },
   15_000,
 );
-/** @type {(answer: Page.Videos) => void} */
+/** @type {(answer: Api.LibraryPage) => void} */
 let onAnswer = () => {};
 
 /** The names of the sources that the page knows of. */
@@ -54,7 +54,7 @@ export const sourcesSeen = () => sources.values();
 
 const question = () => parseQuestion(location.search);
 
-/** @param {(answer: Page.Videos) => void} then  is told of every answer */
+/** @param {(answer: Api.LibraryPage) => void} then  is told of every answer */
 export function startList(then) {
   onAnswer = then;
   showAsked(question(), {}, sources);
@@ -78,7 +78,7 @@ function ask(wanted) {
   list.now();
 }
 
-/** @param {AbortSignal} signal @returns {Promise<Page.Videos>} */
+/** @param {AbortSignal} signal @returns {Promise<Api.LibraryPage>} */
 async function askPage(signal) {
   try {
     return await askVideos(queryOf(question(), cursorsNow().at(-1) ?? ""), signal);
@@ -90,7 +90,7 @@ async function askPage(signal) {
   }
 }
 
-/** @param {Page.Videos} answer */
+/** @param {Api.LibraryPage} answer */
 function show(answer) {
   const { videos, total, states } = answer;
   const asked = question();
@@ -116,7 +116,7 @@ function show(answer) {
  * "1,234 videos · 3 need a time · 1 failed"
  * @param {number} total  that match
  * @param {number} all
- * @param {Page.Videos["states"]} states
+ * @param {Api.LibraryPage["states"]} states
  */
 function headline(total, all, { needs_time: timeless = 0, failed = 0 }) {
   return [
@@ -128,7 +128,7 @@ function headline(total, all, { needs_time: timeless = 0, failed = 0 }) {
   ].join(" · ");
 }
 
-/** @param {Page.Video[]} videos */
+/** @param {Api.LibraryVideo[]} videos */
 function showCards(videos) {
   const wanted = videos.map((video) => {
     const card = cards.get(video.id) ?? makeCard(video);

@@ -1,6 +1,7 @@
 // What is new of the videos: told by the server's stream, by a socket of this browser's own uploads, or asked for again.
 
 import { ApiError } from "frametally/js/shared/api.js";
+import { HeldSocket } from "frametally/js/shared/socket.js";
 import { parseState } from "frametally/js/shared/state.js";
 import { carrySelection } from "frametally/js/shell/navigation.js";
 import { showFault, showFresh, showOutage } from "frametally/js/status/notices.js";
@@ -9,10 +10,7 @@ import { t } from "frametally/js/shared/texts.js";
 /** @type {Set<() => void>} */
 const listeners = new Set();
 
-/**
- * @param {() => void} listener
- * @returns {() => void} ends it
- */
+/** @param {() => void} listener @returns {() => void} ends it */
 export function onNews(listener) {
   listeners.add(listener);
   return () => {
@@ -42,88 +40,22 @@ function tellJob(job) {
   if (job.state !== "running") tellNews();
 }
 
-const SHORTEST_MS = 1000;
-const LONGEST_MS = 30_000;
-/** Whoever is silent for so long is gone: the server speaks every 20 s. */
+/** The server speaks every 20 s. */
 const SILENCE_MS = 45_000;
 /** The server takes no socket of this browser. */
 const REFUSED = 1008;
 
-/**
- * How long to wait before the next try.
- * @param {number} failures  tries in a row that came to nothing
- */
-export const backoff = (failures) => Math.min(SHORTEST_MS * 2 ** Math.max(failures - 1, 0), LONGEST_MS);
-
-/**
- * Holds a socket while the page is seen.
- * @param {string} clientId
- */
+/** Holds a socket while the page is seen. @param {string} clientId */
 export function holdSocket(clientId) {
-  /** @type {WebSocket|null} */
-  let socket = null;
-  /** @type {ReturnType<typeof setTimeout>|undefined} */
-  let timer;
-  let failures = 0;
-  let isRefused = false;
-
-  function open() {
-    clearTimeout(timer);
-    if (socket || document.hidden || isRefused) return;
-    const address = new URL(`/ws/${encodeURIComponent(clientId)}`, location.href);
-    address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
-    const mine = new WebSocket(address);
-    socket = mine;
-    listenForSilence(mine);
-    mine.addEventListener("message", ({ data }) => {
-      listenForSilence(mine);
-      if (typeof data === "string" && take(JSON.parse(data))) failures = 0;
-    });
-    mine.addEventListener("close", ({ code }) => {
-      if (socket === mine) end(code === REFUSED);
-    });
-  }
-
-  /** @param {boolean} refused */
-  function end(refused) {
-    socket = null;
-    isRefused = refused;
-    failures += 1;
-    clearTimeout(timer);
-    timer = setTimeout(open, backoff(failures));
-  }
-
-  /** @param {WebSocket} mine */
-  function listenForSilence(mine) {
-    clearTimeout(timer);
-    timer = setTimeout(() => {
-      mine.close();
-      if (socket === mine) end(false);
-    }, SILENCE_MS);
-  }
-
-  document.addEventListener("visibilitychange", () => {
-    if (!document.hidden) return open();
-    clearTimeout(timer);
-    const old = socket;
-    socket = null;
-    old?.close();
-  });
-  addEventListener("online", () => {
-    failures = 0;
-    open();
-  });
-  open();
+  const path = `/ws/${encodeURIComponent(clientId)}`;
+  const message = (/** @type {any} */ data) => typeof data === "string" && take(JSON.parse(data));
+  new HeldSocket(path, { silenceMs: SILENCE_MS, final: [REFUSED] }, { message });
 }
 
-/**
- * Takes a message in; whether it is the first of a connection.
- * @param {{type: string} & Partial<Page.ToldJob>} message
- */
+/** @param {{type: string} & Partial<Page.ToldJob>} message */
 function take(message) {
   if (message.type === "job") tellJob(/** @type {Page.ToldJob} */ (/** @type {unknown} */ (message)));
   if (message.type === "hello" || message.type === "video") tellNews();
-  return message.type === "hello";
 }
 
 /** News may come with every frame that is detected, and every step of a job. */

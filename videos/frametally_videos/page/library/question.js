@@ -14,7 +14,7 @@ export const PAGE_SIZE = 48;
  * @property {string} order  one of ORDERS
  */
 
-/** @type {Record<string, Page.VideoState[]>} */
+/** @type {Record<string, Api.LibraryVideo["state"][]>} */
 export const STATE_GROUPS = {
   work: IN_WORK,
   ready: ["ready"],

@@ -6,24 +6,24 @@ import { BASE, getFrom, send } from "frametally/js/shared/api.js";
  * @template Answer
  * @typedef {(id: string, signal?: AbortSignal) => Promise<Answer>} AskOfVideo
  */
-/** @typedef {(id: string) => Promise<Page.Job>} SendJob */
+/** @typedef {(id: string) => Promise<Api.JobOfVideo>} SendJob */
 
 /** @param {string} id */
 const routeOf = (id) => `videos/${encodeURIComponent(id)}`;
 
-/** @type {(query: URLSearchParams, signal?: AbortSignal) => Promise<Page.Videos>} */
+/** @type {(query: URLSearchParams, signal?: AbortSignal) => Promise<Api.LibraryPage>} */
 export const askVideos = (query, signal) => getFrom("videos", query, signal);
 
-/** One video with all that is known of it, its jobs included. @type {AskOfVideo<Page.Video>} */
+/** One video with all that is known of it, its jobs included. @type {AskOfVideo<Api.LibraryVideo>} */
 export const askVideo = (id, signal) => getFrom(routeOf(id), undefined, signal);
 
-/** @type {AskOfVideo<Page.VideoMetadata>} */
+/** @type {AskOfVideo<Api.VideoMetadata>} */
 export const askMetadata = (id, signal) => getFrom(`${routeOf(id)}/metadata`, undefined, signal);
 
-/** @type {AskOfVideo<Page.VideoQuality>} */
+/** @type {AskOfVideo<Api.VideoQuality>} */
 export const askQuality = (id, signal) => getFrom(`${routeOf(id)}/quality`, undefined, signal);
 
-/** @type {AskOfVideo<Page.Derivatives>} */
+/** @type {AskOfVideo<Api.VideoDerivatives>} */
 export const askDerivatives = (id, signal) => getFrom(`${routeOf(id)}/derivatives`, undefined, signal);
 
 /** Most seconds of detections that one answer has. */
@@ -35,7 +35,7 @@ export const MOST_S = 60;
  * @param {number} fromS
  * @param {number} toS
  * @param {AbortSignal} [signal]
- * @returns {Promise<Page.Detections>}
+ * @returns {Promise<Api.VideoDetections>}
  */
 export function askDetections(id, fromS, toS, signal) {
   const query = new URLSearchParams({ from_s: String(fromS), to_s: String(toS) });
@@ -46,7 +46,7 @@ export function askDetections(id, fromS, toS, signal) {
  * Where the server has one frame as a picture.
  * @param {string} id
  * @param {number} positionS
- * @param {Page.Enhancement} options  empty: as it is
+ * @param {Partial<Api.Enhancement>} options  empty: as it is
  */
 export function frameUrl(id, positionS, options) {
   const query = new URLSearchParams({ position_s: String(Math.round(positionS * 1000) / 1000) });
@@ -55,9 +55,9 @@ export function frameUrl(id, positionS, options) {
 }
 
 /**
- * @param {Page.Video} video  as it was shown when the change was made
- * @param {Page.VideoChange} change
- * @returns {Promise<Page.Video>}
+ * @param {Api.LibraryVideo} video  as it was shown when the change was made
+ * @param {Api.VideoEdit} change
+ * @returns {Promise<Api.LibraryVideo>}
  */
 export const sendChange = ({ id, revision }, change) =>
   send("PATCH", routeOf(id), change, { "If-Match": `"${revision}"` });
@@ -65,12 +65,12 @@ export const sendChange = ({ id, revision }, change) =>
 /** Has a video and all of its frames and counts removed. @param {string} id */
 export const sendRemoval = (id) => send("DELETE", routeOf(id), undefined);
 
-/** Has done again what failed. @type {AskOfVideo<Page.Video>} */
+/** Has done again what failed. @type {AskOfVideo<Api.LibraryVideo>} */
 export const sendRetry = (id) => send("POST", `${routeOf(id)}/retry`, {});
 
 /**
  * Has a better version made; the job says whether it was made already.
- * @type {(id: string, options: Page.Enhancement) => Promise<Page.VideoJob>}
+ * @type {(id: string, options: Partial<Api.Enhancement>) => Promise<Api.VideoJob>}
  */
 export const sendEnhance = (id, options) => send("POST", `${routeOf(id)}/jobs`, { kind: "enhance", options });
 
@@ -78,7 +78,7 @@ export const sendEnhance = (id, options) => send("POST", `${routeOf(id)}/jobs`, 
 export const sendDerivativeRemoval = (id, recipe) =>
   send("DELETE", `${routeOf(id)}/derivatives/${encodeURIComponent(recipe)}`, undefined);
 
-/** @type {(query: URLSearchParams, signal?: AbortSignal) => Promise<Page.Jobs>} */
+/** @type {(query: URLSearchParams, signal?: AbortSignal) => Promise<Api.JobList>} */
 export const askJobs = (query, signal) => getFrom("jobs", query, signal);
 
 /** Has a failed or cancelled job done again. @type {SendJob} */

@@ -3,7 +3,7 @@
 import { number, percent, span } from "frametally/js/shared/format.js";
 import { LOCALE, t } from "frametally/js/shared/texts.js";
 
-/** @type {Record<Page.VideoState, string>} */
+/** @type {Record<Api.LibraryVideo["state"], string>} */
 export const STATES = {
   received: t("videos.waiting_2"),
   producing: t("videos.taking_frames"),
@@ -15,13 +15,13 @@ export const STATES = {
   deleting: t("videos.being_removed"),
 };
 
-/** States in which something is under way, in their order. @type {Page.VideoState[]} */
+/** States in which something is under way, in their order. @type {Api.LibraryVideo["state"][]} */
 export const IN_WORK = ["received", "producing", "detecting", "counting"];
 
-/** @param {Pick<Page.Video, "state">} video */
+/** @param {Pick<Api.LibraryVideo, "state">} video */
 export const isInWork = ({ state }) => IN_WORK.includes(state);
 
-/** Where a time is from, and whether it may be wrong. @type {Record<NonNullable<Page.Video["time_source"]>, string>} */
+/** Where a time is from, and whether it may be wrong. @type {Record<NonNullable<Api.LibraryVideo["time_source"]>, string>} */
 export const TIME_SOURCES = {
   start_time: t("videos.time_as_it_was_given"),
   exif: t("videos.time_from_the_camera"),
@@ -34,23 +34,23 @@ export const TIME_SOURCES = {
 
 /**
  * How much of what is under way is done, 0 to 1; null where it cannot be told.
- * @param {Page.Video} video
+ * @param {Api.LibraryVideo} video
  */
 export function shareDone({ state, progress, frames }) {
   if (progress !== null) return Math.min(Math.max(progress, 0), 1);
-  /** @type {Partial<Record<Page.VideoState, number|null>>} */
+  /** @type {Partial<Record<Api.LibraryVideo["state"], number|null>>} */
   const known = { producing: frames.announced, detecting: detectedOf(frames), counting: frames.counted };
   const done = known[state];
   const all = state === "producing" ? frames.expected : (frames.announced ?? frames.expected);
   return done === undefined || done === null || !all ? null : Math.min(done / all, 1);
 }
 
-/** Frames that the detector is done with. @param {Page.Video["frames"]} frames */
+/** Frames that the detector is done with. @param {Api.LibraryVideo["frames"]} frames */
 const detectedOf = ({ detected, dead_lettered: dead }) => (detected === null ? null : detected + (dead ?? 0));
 
 /**
  * "Detecting: 141 of 398 frames", "Counted", "Failed: it holds no frames".
- * @param {Page.Video} video
+ * @param {Api.LibraryVideo} video
  */
 export function stateWords(video) {
   const { state, frames, reason } = video;
@@ -65,7 +65,7 @@ export function stateWords(video) {
   return reason && (state === "failed" || state === "needs_time") ? `${word}: ${visible(reason)}` : word;
 }
 
-/** What is not as it should be in a video that is done with. @param {Page.Video} video */
+/** What is not as it should be in a video that is done with. @param {Api.LibraryVideo} video */
 function flaws({ frames, damage }) {
   const dead = frames.dead_lettered ?? 0;
   return [
@@ -74,10 +74,7 @@ function flaws({ frames, damage }) {
   ];
 }
 
-/**
- * When it was filmed, to the second; null where nothing tells.
- * @param {Page.Video} video
- */
+/** When it was filmed, to the second; null where nothing tells. @param {Api.LibraryVideo} video */
 export function filmed({ started_at_ms: from, ended_at_ms: until, duration_s: length }) {
   if (from === null) return null;
   const begun = Math.floor(from / 1000) * 1000;
@@ -117,7 +114,7 @@ export function bytes(count) {
 
 /**
  * "1,234 detections: car 900, person 300, …"; null before anything is counted.
- * @param {Page.Video} video
+ * @param {Api.LibraryVideo} video
  */
 export function countedWords({ detections_counted: all, labels }) {
   if (all === null) return null;
@@ -142,9 +139,5 @@ export const visible = (name) =>
     return `[U+${code.toString(16).toUpperCase().padStart(4, "0")}]`;
   });
 
-/**
- * Where a poster is, so many pixels wide.
- * @param {string} url
- * @param {320|640} width
- */
+/** Where a poster is, so many pixels wide. @param {string} url @param {320|640} width */
 export const smallerPoster = (url, width) => `${url}&w=${width}`;

@@ -188,10 +188,7 @@ function checkNumber(value, place, least) {
 
 const FIRST_BYTES = 1024 * 1024;
 
-/**
- * Of its name, its size, when it was changed last, and its first MiB.
- * @param {File} file
- */
+/** Of its name, its size, when it was changed last, and its first MiB. @param {File} file */
 export async function fingerprint(file) {
   const first = new Uint8Array(await file.slice(0, FIRST_BYTES).arrayBuffer());
   return ["frametally", file.name, file.size, file.lastModified, hash(first)].join("-");

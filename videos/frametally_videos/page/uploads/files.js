@@ -8,10 +8,7 @@ import { bytes, visible } from "../library/words.js";
 import { storage } from "./sending.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/**
- * @param {() => boolean} isAllowed
- * @param {(files: File[]) => void} onFiles
- */
+/** @param {() => boolean} isAllowed @param {(files: File[]) => void} onFiles */
 export function takeFiles(isAllowed, onFiles) {
   const veil = byId("drop-veil");
   let inside = 0; // every element that is entered and left says so
@@ -80,7 +77,7 @@ async function filesOf(entry) {
 
 /**
  * @typedef {Object} LeftOver
- * @property {import("tus-js-client").Stored} stored
+ * @property {import("tus-js-client").PreviousUpload} stored
  * @property {number} offset  bytes that are there
  */
 
@@ -94,7 +91,7 @@ export async function findLeftOver() {
   return found;
 }
 
-/** @param {import("tus-js-client").Stored} stored @returns {Promise<number|null>} null: it is over */
+/** @param {import("tus-js-client").PreviousUpload} stored @returns {Promise<number|null>} null: it is over */
 async function offsetOf({ uploadUrl, urlStorageKey }) {
   const id = uploadUrl?.split("/").at(-1) ?? "";
   try {
@@ -107,10 +104,7 @@ async function offsetOf({ uploadUrl, urlStorageKey }) {
   return null;
 }
 
-/**
- * @param {LeftOver} left
- * @param {() => void} onChoose
- */
+/** @param {LeftOver} left @param {() => void} onChoose */
 export function leftOverRow({ stored, offset }, onChoose) {
   const name = visible(stored.metadata.filename ?? t("videos.a_file"));
   const size = stored.size ?? 0;

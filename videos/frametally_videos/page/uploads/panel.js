@@ -47,10 +47,7 @@ let isAllowed = false;
 /** @type {() => Iterable<string>} */
 let sourceNames = () => [];
 
-/**
- * @param {() => Iterable<string>} namesOfSources
- * @returns {{allow: (answer: Page.Videos) => void}}
- */
+/** @param {() => Iterable<string>} namesOfSources @returns {{allow: (answer: Api.LibraryPage) => void}} */
 export function startUploads(namesOfSources) {
   sourceNames = namesOfSources;
   panel.append(
@@ -84,10 +81,7 @@ export function startUploads(namesOfSources) {
   return { allow };
 }
 
-/**
- * Whether uploads are on here, as the server says.
- * @param {Page.Videos} answer
- */
+/** Whether uploads are on here, as the server says. @param {Api.LibraryPage} answer */
 function allow({ uploads_allowed: allowed, remedy, states }) {
   const wasAllowed = isAllowed;
   isAllowed = allowed;
@@ -107,7 +101,7 @@ async function showLeftOver() {
   if (fresh.length) show(true);
 }
 
-/** Whether it goes on here already. @param {import("tus-js-client").Stored} stored */
+/** Whether it goes on here already. @param {import("tus-js-client").PreviousUpload} stored */
 const isListed = ({ uploadUrl, urlStorageKey }) =>
   rows.some(
     ({ sending: { upload, stored } }) => upload?.url === uploadUrl || stored?.urlStorageKey === urlStorageKey,

@@ -112,10 +112,7 @@ function openHere(event) {
   choose(link.dataset.id ?? null);
 }
 
-/**
- * How it stands, as one line.
- * @param {Sending} sending
- */
+/** How it stands, as one line. @param {Sending} sending */
 export function wordsOf({ state, sent, file, speed, reason, remedy, known, remark }) {
   const share = percent(file.size ? Math.floor((sent / file.size) * 100) / 100 : 0);
   switch (state) {

@@ -47,7 +47,7 @@ export class Sending {
     this.timer = undefined;
     this.failures = 0;
     this.beginnings = 0;
-    /** @type {import("tus-js-client").Stored|null} */
+    /** @type {import("tus-js-client").PreviousUpload|null} */
     this.stored = null;
     /** @type {Record<string, string>} */
     this.metadata = {};
@@ -188,7 +188,7 @@ export class Sending {
     this.#set(sent < total ? "sending" : "checking");
   }
 
-  /** @param {import("tus-js-client").Answer} answer */
+  /** @param {import("tus-js-client").HttpResponse} answer */
   #end(answer) {
     const id = answer.getHeader("Frametally-Video");
     const isRemarked = answer.getHeader("Frametally-Remark") === "true";
@@ -314,7 +314,7 @@ async function forget(print) {
 
 /**
  * What a problem document says.
- * @param {import("tus-js-client").Answer|null} answer
+ * @param {import("tus-js-client").HttpResponse|null} answer
  * @returns {{detail?: string, remedy?: string, parameter?: string}}
  */
 function problemIn(answer) {

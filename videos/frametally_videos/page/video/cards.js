@@ -18,10 +18,7 @@ const IN_WORK = ["received", "producing", "detecting", "counting"];
  * @property {string} words
  */
 
-/**
- * @param {Page.Video} video
- * @returns {Account}
- */
+/** @param {Api.LibraryVideo} video @returns {Account} */
 export function accountOf({ frames, state }) {
   const { expected, announced, detected, dead_lettered: dead, counted } = frames;
   const done = doneOf(frames);
@@ -60,7 +57,7 @@ export function accountOf({ frames, state }) {
   return { steps, verdict: "odd", words: gone };
 }
 
-/** Frames that the detector is done with. @param {Page.Video["frames"]} frames */
+/** Frames that the detector is done with. @param {Api.LibraryVideo["frames"]} frames */
 const doneOf = ({ detected, dead_lettered: dead }) => (detected === null ? null : detected + (dead ?? 0));
 
 /** @param {number|null} frames @param {number|null} before */
@@ -77,7 +74,7 @@ const evenWords = (detected, dead) =>
 
 /**
  * The first step that has fewer or more frames than the one before; null: none.
- * @param {Page.Video["frames"]} frames
+ * @param {Api.LibraryVideo["frames"]} frames
  */
 function difference(frames) {
   const { expected, announced, detected, counted } = frames;
@@ -94,15 +91,12 @@ function difference(frames) {
 /** @param {number|null} frames */
 const told = (frames) => (frames === null ? t("videos.not_known_how_many_are") : number(frames));
 
-/**
- * @param {string} title
- * @param {...(Node|null)} children
- */
+/** @param {string} title @param {...(Node|null)} children */
 export const card = (title, ...children) => el("section.card", el("h3", title), ...children);
 
 /**
  * What was found, by label; the whole leads to all charts.
- * @param {Page.Video} video
+ * @param {Api.LibraryVideo} video
  * @param {Page.ColorOf} colorOf
  */
 export function countsCard(video, colorOf) {
@@ -147,7 +141,7 @@ function wholeOf(link) {
   return `/?${formatWhole(state, { timezone: zoneInUse() })}`;
 }
 
-/** @param {Page.Video} video */
+/** @param {Api.LibraryVideo} video */
 export function accountCard(video) {
   const { steps, verdict, words } = accountOf(video);
   return card(

@@ -83,22 +83,14 @@ export function makeControls(on) {
   return { element, show };
 }
 
-/**
- * @param {string} name
- * @param {keyof typeof SIGNS} sign
- * @param {() => void} onclick
- */
+/** @param {string} name @param {keyof typeof SIGNS} sign @param {() => void} onclick */
 function signButton(name, sign, onclick) {
   const button = el("button.button.icon", { onclick });
   setSign(button, name, sign);
   return button;
 }
 
-/**
- * @param {HTMLElement} button
- * @param {string} name
- * @param {keyof typeof SIGNS} sign
- */
+/** @param {HTMLElement} button @param {string} name @param {keyof typeof SIGNS} sign */
 function setSign(button, name, sign) {
   if (button.title === name) return;
   button.ariaLabel = button.title = name;
@@ -127,11 +119,7 @@ export function takeKey(event, on, { speed, isPlayers }) {
   act();
 }
 
-/**
- * @param {KeyboardEvent} event
- * @param {Actions} on
- * @param {number} speed
- */
+/** @param {KeyboardEvent} event @param {Actions} on @param {number} speed */
 function actionOf({ key, shiftKey, target }, on, speed) {
   const isButton = target instanceof HTMLElement && target.matches("button, a, summary, [type=checkbox]");
   if (key === " " && isButton) return undefined;

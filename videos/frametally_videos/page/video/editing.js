@@ -10,20 +10,14 @@ import { bytes } from "../library/words.js";
 import { askVideo, sendChange, sendRemoval } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
 
-/**
- * For an `<input type="datetime-local" step="0.001">`.
- * @param {number|null} ms
- */
+/** For an `<input type="datetime-local" step="0.001">`. @param {number|null} ms */
 export function toField(ms) {
   if (ms === null) return "";
   const rest = ((ms % 1000) + 1000) % 1000;
   return toInput(ms) + (rest ? `.${String(rest).padStart(3, "0")}` : "");
 }
 
-/**
- * From such a field; null if it holds no moment.
- * @param {string} text
- */
+/** From such a field; null if it holds no moment. @param {string} text */
 export function fromField(text) {
   const whole = fromInput(text.replace(/\.\d*$/, ""));
   const [, rest = ""] = text.match(/\.(\d{1,3})/) ?? [];
@@ -51,11 +45,9 @@ const timeInput = () => el("input", { type: "datetime-local", step: "0.001", aut
 /** @param {number|null} ms */
 const zoneWords = (ms) => t("videos.by_the_clocks_of", { part: ms === null ? zoneInUse() : zoneName(ms) });
 
-/**
- * @param {(video: Page.Video) => void} onSaved
- */
+/** @param {(video: Api.LibraryVideo) => void} onSaved */
 export function makeEditing(onSaved) {
-  /** @type {Page.Video|null} */
+  /** @type {Api.LibraryVideo|null} */
   let shown = null;
   const name = el("input", { type: "text", maxlength: "255", autocomplete: "off", required: true });
   const source = el("input", { type: "text", maxlength: "255", autocomplete: "off", required: true });
@@ -84,7 +76,7 @@ export function makeEditing(onSaved) {
     element.querySelector("summary")?.focus();
   }
 
-  /** @param {Page.Video} video */
+  /** @param {Api.LibraryVideo} video */
   function fill(video) {
     name.value = video.name;
     source.value = video.source_name;
@@ -112,7 +104,7 @@ export function makeEditing(onSaved) {
     onSaved(saved);
   }
 
-  /** Somebody else was faster: what is not changed here is theirs. @param {Page.Video} theirs */
+  /** Somebody else was faster: what is not changed here is theirs. @param {Api.LibraryVideo} theirs */
   function takeTheirs(theirs) {
     const change = shown && changeOf(shown, { name: name.value, source: source.value, time: time.value });
     if (change?.name === undefined) name.value = theirs.name;
@@ -123,7 +115,7 @@ export function makeEditing(onSaved) {
 
   return {
     element,
-    /** @param {Page.Video} video */
+    /** @param {Api.LibraryVideo} video */
     show(video) {
       const isOther = shown?.id !== video.id;
       // What a form was filled from stays what its change is of, whoever else changed it meanwhile.
@@ -135,11 +127,11 @@ export function makeEditing(onSaved) {
 
 /**
  * What of a form differs from the video.
- * @param {Page.Video} video
+ * @param {Api.LibraryVideo} video
  * @param {{name: string, source: string, time: string}} typed
  */
 export function changeOf(video, { name, source, time }) {
-  /** @type {Page.VideoChange} */
+  /** @type {Api.VideoEdit} */
   const change = {};
   if (name !== video.name) change.name = name;
   if (source !== video.source_name) change.source = source;
@@ -153,10 +145,10 @@ export function changeOf(video, { name, source, time }) {
 
 /**
  * For a video of which nothing says when it was filmed: nothing of it can be counted before.
- * @param {(video: Page.Video) => void} onSaved
+ * @param {(video: Api.LibraryVideo) => void} onSaved
  */
 export function makeTimeForm(onSaved) {
-  /** @type {Page.Video|null} */
+  /** @type {Api.LibraryVideo|null} */
   let shown = null;
   const time = timeInput();
   const save = el("button.button.primary", { type: "submit" }, t("videos.set_the_time"));
@@ -189,7 +181,7 @@ export function makeTimeForm(onSaved) {
 
   return {
     element,
-    /** @param {Page.Video} video */
+    /** @param {Api.LibraryVideo} video */
     show(video) {
       if (shown?.id !== video.id) {
         time.value = "";
@@ -201,12 +193,12 @@ export function makeTimeForm(onSaved) {
 }
 
 /**
- * @param {Page.Video} video
- * @param {Page.VideoChange} change
+ * @param {Api.LibraryVideo} video
+ * @param {Api.VideoEdit} change
  * @param {HTMLButtonElement} button
  * @param {HTMLElement} said
- * @param {(theirs: Page.Video) => void} onOthers  somebody else has changed it meanwhile, to this
- * @returns {Promise<Page.Video|null>} null: it is not saved, and the page says why
+ * @param {(theirs: Api.LibraryVideo) => void} onOthers  somebody else has changed it meanwhile, to this
+ * @returns {Promise<Api.LibraryVideo|null>} null: it is not saved, and the page says why
  */
 async function saveChange(video, change, button, said, onOthers) {
   said.hidden = true;
@@ -228,10 +220,7 @@ async function saveChange(video, change, button, said, onOthers) {
 /** @param {unknown} error */
 const isOutrun = (error) => error instanceof ApiError && error.status === 412;
 
-/**
- * @param {string} id
- * @param {(theirs: Page.Video) => void} onOthers
- */
+/** @param {string} id @param {(theirs: Api.LibraryVideo) => void} onOthers */
 async function othersWords(id, onOthers) {
   try {
     onOthers(await askVideo(id));
@@ -242,7 +231,7 @@ async function othersWords(id, onOthers) {
 }
 
 export function makeForgetting() {
-  /** @type {Page.Video|null} */
+  /** @type {Api.LibraryVideo|null} */
   let shown = null;
   const ask = el("button.button", { onclick: () => turn(true) }, t("videos.forget_this_video"));
   const meaning = el("ul.meaning");
@@ -286,7 +275,7 @@ export function makeForgetting() {
 
   return {
     element,
-    /** @param {Page.Video} video */
+    /** @param {Api.LibraryVideo} video */
     show(video) {
       if (shown?.id !== video.id) {
         ask.hidden = false;
@@ -298,10 +287,7 @@ export function makeForgetting() {
   };
 }
 
-/**
- * What is gone afterwards.
- * @param {Page.Video} video
- */
+/** What is gone afterwards. @param {Api.LibraryVideo} video */
 function meaningOf({ size_bytes: size, frames, detections_counted: counted }) {
   const taken = frames.announced
     ? [

@@ -15,24 +15,14 @@ const SECOND_MS = 1000;
 /** @type {Counted} */
 export const UNCOUNTED = { rows: [], series: [], colorOf: colorsOf([], []), labels: [] };
 
-/**
- * Whether a video has a stretch of time that may be counted.
- * @param {Page.Video} video
- */
+/** Whether a video has a stretch of time that may be counted. @param {Api.LibraryVideo} video */
 const isTimed = ({ started_at_ms: from, ended_at_ms: until }) => from !== null && until !== null;
 
-/**
- * What its counts hang on: while it stays the same, they do.
- * @param {Page.Video} video
- */
+/** What its counts hang on: while it stays the same, they do. @param {Api.LibraryVideo} video */
 export const countsKey = ({ id, source, started_at_ms, ended_at_ms, state, frames, labels }) =>
   JSON.stringify([id, source, started_at_ms, ended_at_ms, state, frames.counted, labels]);
 
-/**
- * @param {Page.Video} video
- * @param {AbortSignal} signal
- * @returns {Promise<Counted>}
- */
+/** @param {Api.LibraryVideo} video @param {AbortSignal} signal @returns {Promise<Counted>} */
 export async function askCounted(video, signal) {
   if (!isTimed(video) || !video.frames.counted) return UNCOUNTED;
   forgetAnswers(); // of when fewer frames were counted
@@ -56,7 +46,7 @@ export async function askCounted(video, signal) {
 /**
  * The bars of a video, and those beside it up to a round time: what was counted before a range begins is not in it,
  * though its bar reaches into it.
- * @param {Page.Video} video
+ * @param {Api.LibraryVideo} video
  * @param {number} roundMs
  */
 const countsQuery = ({ source, started_at_ms: from, ended_at_ms: until }, roundMs) =>
@@ -77,8 +67,8 @@ const HOLD_S = 1;
 /** Who could not be asked is asked again after so long. */
 const AGAIN_MS = 5_000;
 
-/** @typedef {{frame: Page.AnalysedFrame, isExact: boolean}} Seen  isExact: of the very frame that is shown */
-/** @typedef {{frames: Page.AnalysedFrame[], askedAt: number, isHere: boolean}} Piece */
+/** @typedef {{frame: Api.BoxesAt, isExact: boolean}} Seen  isExact: of the very frame that is shown */
+/** @typedef {{frames: Api.BoxesAt[], askedAt: number, isHere: boolean}} Piece */
 
 export class Found {
   /**
@@ -138,7 +128,7 @@ export class Found {
     /** @type {number|null} */
     let from = piece * PIECE_S;
     while (from !== null && from < until) {
-      /** @type {Page.Detections} */
+      /** @type {Api.VideoDetections} */
       const {
         frames,
         width_px: width,
@@ -158,7 +148,7 @@ export class Found {
 
 /**
  * The boxes that belong to a place of a video.
- * @param {Page.AnalysedFrame[]} frames  in their order
+ * @param {Api.BoxesAt[]} frames  in their order
  * @param {number} positionS
  * @param {number} frameS  how long a frame of the video is shown
  * @returns {Seen|null} null: nothing near it was analysed

@@ -67,7 +67,7 @@ export class FullestMoment {
     this.element.hidden = this.mark.hidden = true;
   }
 
-  /** @param {Page.Video} video @param {Page.Row[]} rows @param {number} lengthS */
+  /** @param {Api.LibraryVideo} video @param {Page.Row[]} rows @param {number} lengthS */
   async show({ id, started_at_ms: startedAtMs }, rows, lengthS) {
     if (rows === this.rows) return;
     this.hide();

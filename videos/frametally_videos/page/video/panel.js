@@ -30,10 +30,7 @@ let isNew = false;
 let soon;
 const usualTitle = document.title;
 
-/**
- * Shows the video that is open.
- * @param {HTMLElement} place
- */
+/** Shows the video that is open. @param {HTMLElement} place */
 export function startPanel(place) {
   place.addEventListener("keydown", (event) => {
     if (event.key === "Escape" && !document.fullscreenElement) close();
@@ -60,7 +57,7 @@ export function startPanel(place) {
   onJob((job) => view?.tell(job));
 }
 
-/** @param {Page.Videos} answer  of the list */
+/** @param {Api.LibraryPage} answer  of the list */
 export function allowChanges({ uploads_allowed: isAllowed, remedy }) {
   leave = { isAllowed, remedy: remedy ?? "" };
   view?.allow(leave);
@@ -79,10 +76,7 @@ function loadSoon(place, afterMs) {
   );
 }
 
-/**
- * @param {HTMLElement} place
- * @param {string} id
- */
+/** @param {HTMLElement} place @param {string} id */
 async function load(place, id) {
   asking?.abort();
   const mine = new AbortController();
@@ -102,7 +96,7 @@ async function load(place, id) {
   isNew = false;
 }
 
-/** @param {HTMLElement} place @param {Page.Video} video */
+/** @param {HTMLElement} place @param {Api.LibraryVideo} video */
 function show(place, video) {
   if (!view) {
     // It comes while the rest is made.

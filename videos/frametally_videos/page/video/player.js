@@ -18,7 +18,7 @@ import { t } from "frametally/js/shared/texts.js";
 
 export class Player {
   constructor() {
-    /** @type {Page.Video|null} */
+    /** @type {Api.LibraryVideo|null} */
     this.video = null;
     this.counted = UNCOUNTED;
     this.positionS = 0;
@@ -29,7 +29,7 @@ export class Player {
     this.drawn = "";
     /** Why it does not play, as it is said; empty: it plays. */
     this.told = "";
-    /** @type {Page.Derivative[]} */
+    /** @type {Api.VideoDerivative[]} */
     this.made = [];
     /** Is told where it stands. @type {(positionS: number) => void} */
     this.onMove = () => {};
@@ -78,7 +78,7 @@ export class Player {
     return this.versions.now !== null;
   }
 
-  /** What was made of the video, to be played as well. @param {Page.Derivative[]} made */
+  /** What was made of the video, to be played as well. @param {Api.VideoDerivative[]} made */
   showMade(made) {
     this.made = made;
     if (this.video) this.show(this.video);
@@ -91,7 +91,7 @@ export class Player {
     this.stage.scrollIntoView({ block: "nearest" });
   }
 
-  /** @param {Page.Video} video */
+  /** @param {Api.LibraryVideo} video */
   show(video) {
     const before = this.video;
     this.video = video;
@@ -145,7 +145,7 @@ export class Player {
     setMoment(null);
   }
 
-  /** @param {Page.Video} video */
+  /** @param {Api.LibraryVideo} video */
   #begin(video) {
     this.found?.end();
     this.found = new Found(video.id, () => this.#draw());
@@ -236,7 +236,7 @@ export class Player {
     this.words.textContent = this.canPlay ? t("videos.keys", { chart, KEYS }) : chart;
   }
 
-  /** What the seek bar shows. @param {Page.Video} video @param {Page.Row[]} rows */
+  /** What the seek bar shows. @param {Api.LibraryVideo} video @param {Page.Row[]} rows */
   #chartWords({ frames, detections_counted: counted }, rows) {
     if (frames.counted && counted === 0) return t("videos.nothing_was_detected_in_this_video");
     if (!rows.length) return t("videos.this_video_is_not_counted_yet");
@@ -279,7 +279,7 @@ export class Player {
     return this.counted.labels.length ? this.counted.colorOf : colorsOf([...labels], [...labels]);
   }
 
-  /** @param {Page.Video} video */
+  /** @param {Api.LibraryVideo} video */
   #cannotPlay({ why_not: why, links, jobs, size_bytes: size }) {
     if (links.poster && this.poster.getAttribute("src") !== links.poster) this.poster.src = links.poster;
     this.stamp.hidden = true;
@@ -304,7 +304,7 @@ export class Player {
     this.message.insertBefore(bar, download);
   }
 
-  /** @param {string} reason @param {Page.VideoJob|undefined} failed @param {HTMLElement} download */
+  /** @param {string} reason @param {Api.VideoJob|undefined} failed @param {HTMLElement} download */
   #cannotBePlayed(reason, failed, download) {
     const more = failed
       ? t("videos.what_they_play_could_not_be", { reason: visible(failed.reason ?? "") })
@@ -313,7 +313,7 @@ export class Player {
     if (failed) this.message.insertBefore(this.#again(failed), download);
   }
 
-  /** @param {Page.VideoJob} job  one that failed */
+  /** @param {Api.VideoJob} job  one that failed */
   #again({ id }) {
     const said = el("p.form-said", { role: "alert", hidden: true });
     const button = el("button.button", t("web.try_again"));

@@ -109,10 +109,7 @@ export class Screen {
     this.element.currentTime = first + Math.min(Math.max(positionS, 0), this.lengthS || Infinity);
   }
 
-  /**
-   * Shows the next frame, or the one before.
-   * @param {-1|1} by
-   */
+  /** Shows the next frame, or the one before. @param {-1|1} by */
   async step(by) {
     this.element.pause();
     await this.#load();
@@ -214,10 +211,7 @@ function faultOf(error) {
     : t("videos.this_browser_cannot_play_it_or");
 }
 
-/**
- * How long a frame is shown, in seconds.
- * @param {number|null} fps
- */
+/** How long a frame is shown, in seconds. @param {number|null} fps */
 export const frameLength = (fps) => 1 / (fps && fps > 0 ? fps : USUAL_FPS);
 
 /**

@@ -17,7 +17,7 @@ export class VideoView {
   /** @param {() => void} onChange  something was changed here */
   constructor(onChange) {
     this.onChange = onChange;
-    /** @type {Page.Video|null} */
+    /** @type {Api.LibraryVideo|null} */
     this.video = null;
     this.counted = UNCOUNTED;
     this.countsOf = "";
@@ -31,7 +31,7 @@ export class VideoView {
     this.where = el("p.video-where.muted.small");
     this.standing = el("div.video-standing", { role: "status" });
     this.outage = el("p.video-outage.remark-line", { role: "status", hidden: true });
-    const saved = (/** @type {Page.Video} */ video) => this.show(video);
+    const saved = (/** @type {Api.LibraryVideo} */ video) => this.show(video);
     this.editing = makeEditing(saved);
     this.timing = makeTimeForm(saved);
     this.forgetting = makeForgetting();
@@ -76,7 +76,7 @@ export class VideoView {
     this.outage.hidden = false;
   }
 
-  /** @param {Page.Video} video */
+  /** @param {Api.LibraryVideo} video */
   show(video) {
     this.outage.hidden = true;
     this.video = video;
@@ -108,7 +108,7 @@ export class VideoView {
     this.show({ ...video, jobs });
   }
 
-  /** What has no time cannot be streamed. @param {Page.Video} video */
+  /** What has no time cannot be streamed. @param {Api.LibraryVideo} video */
   #showStream(video) {
     if (this.stream || video.started_at_ms === null || video.state === "deleting") return;
     // Scripts of other capabilities put what they have of a video there.
@@ -125,13 +125,13 @@ export class VideoView {
     if (this.video) this.tabs.show(this.video, mayChange);
   }
 
-  /** @param {Page.Video} video */
+  /** @param {Api.LibraryVideo} video */
   #showCards(video) {
     const { colorOf } = this.counted;
     refill(this.cards, countsCard(video, colorOf), accountCard(video));
   }
 
-  /** How far it has come, and what a person can do about it. @param {Page.Video} video */
+  /** How far it has come, and what a person can do about it. @param {Api.LibraryVideo} video */
   #showStanding(video) {
     const share = shareDone(video);
     const bar = el("progress", { max: "1", "aria-label": t("web.progress") });
@@ -145,7 +145,7 @@ export class VideoView {
     );
   }
 
-  /** @param {Page.Video} video */
+  /** @param {Api.LibraryVideo} video */
   #retry({ id }) {
     const said = el("p.form-said", { role: "alert", hidden: true });
     const again = async () => {
@@ -157,7 +157,7 @@ export class VideoView {
     return el("div", button, said);
   }
 
-  /** @param {Page.Video} video */
+  /** @param {Api.LibraryVideo} video */
   async #askCounts(video) {
     const key = countsKey(video);
     if (key === this.countsOf) return;
@@ -175,7 +175,7 @@ export class VideoView {
   }
 }
 
-/** @param {Page.Video} video */
+/** @param {Api.LibraryVideo} video */
 function whereWords(video) {
   const when = filmed(video);
   const from = video.time_source;

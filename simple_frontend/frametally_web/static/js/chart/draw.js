@@ -15,11 +15,7 @@ const ABOVE_PX = 7;
 
 /** @typedef {import("./layout.js").Layout} Layout */
 
-/**
- * @param {CanvasRenderingContext2D} ctx
- * @param {Page.View} view
- * @param {Layout} layout
- */
+/** @param {CanvasRenderingContext2D} ctx @param {Page.View} view @param {Layout} layout */
 function drawBackdrop(ctx, view, layout) {
   const pen = new Pen(ctx, layout);
   for (const span of view.outside) pen.fill(span, "outside");
@@ -51,10 +47,7 @@ function drawCuts(ctx, { cut, range: [from, to] }, layout) {
 }
 
 class Pen {
-  /**
-   * @param {CanvasRenderingContext2D} ctx
-   * @param {Layout} layout
-   */
+  /** @param {CanvasRenderingContext2D} ctx @param {Layout} layout */
   constructor(ctx, { area, x }) {
     this.ctx = ctx;
     this.area = area;
@@ -62,10 +55,7 @@ class Pen {
     this.height = area.bottom - area.top;
   }
 
-  /**
-   * @param {Page.Span} span
-   * @returns {[left: number, width: number]}
-   */
+  /** @param {Page.Span} span @returns {[left: number, width: number]} */
   #across([start, end]) {
     const left = Math.max(this.x(start), this.area.left);
     const right = Math.min(this.x(end), this.area.right);
@@ -92,19 +82,13 @@ class Pen {
     ctx.restore();
   }
 
-  /**
-   * A strip above the bars, in the colour of the other side's line.
-   * @param {Page.Span} span
-   */
+  /** A strip above the bars, in the colour of the other side's line. @param {Page.Span} span */
   above(span) {
     if (this.x(span[1]) <= this.area.left || this.x(span[0]) >= this.area.right) return;
     this.hatch(span, "surface", "ink", "", ABOVE_PX - 1, this.area.top - ABOVE_PX);
   }
 
-  /**
-   * @param {Page.Span} span
-   * @param {string} color
-   */
+  /** @param {Page.Span} span @param {string} color */
   fill(span, color) {
     const [left, width] = this.#across(span);
     this.ctx.fillStyle = themeColor(color);
@@ -139,11 +123,7 @@ class Pen {
     ctx.restore();
   }
 
-  /**
-   * A band along the axis, or along the top.
-   * @param {Page.Span} span
-   * @param {"bottom" | "top"} edge
-   */
+  /** A band along the axis, or along the top. @param {Page.Span} span @param {"bottom" | "top"} edge */
   mark(span, edge) {
     if (this.x(span[1]) < this.area.left) return;
     if (this.x(span[0]) > this.area.right) return;
@@ -154,11 +134,7 @@ class Pen {
     this.ctx.restore();
   }
 
-  /**
-   * @param {string} text
-   * @param {number} x
-   * @param {number} y
-   */
+  /** @param {string} text @param {number} x @param {number} y */
   #write(text, x, y) {
     const { ctx } = this;
     ctx.font = "12px system-ui, sans-serif";
@@ -174,10 +150,7 @@ class Pen {
   }
 }
 
-/**
- * @param {CanvasRenderingContext2D} ctx
- * @param {string} color
- */
+/** @param {CanvasRenderingContext2D} ctx @param {string} color */
 function hatching(ctx, color) {
   const tile = document.createElement("canvas");
   tile.width = tile.height = 8;
@@ -204,10 +177,7 @@ const WIDEST_PX = 240;
  *   values: (number|null)[], intervals: (Page.Interval|null)[]}} Drawn
  */
 
-/**
- * @param {Page.View} view
- * @returns {Drawn[]} null: not known
- */
+/** @param {Page.View} view @returns {Drawn[]} null: not known */
 export function drawnOf({ rows, series, metric, other }) {
   const own = series.map((one) => ({
     name: one.name,
@@ -245,10 +215,7 @@ export function draw(pen, view, layout) {
   pen.restore();
 }
 
-/**
- * @param {CanvasRenderingContext2D} pen
- * @param {Layout} layout
- */
+/** @param {CanvasRenderingContext2D} pen @param {Layout} layout */
 function drawAxes(pen, { area, xTicks, yTicks, xTitle, yTitle, width, height }) {
   pen.font = FONT;
   pen.fillStyle = themeColor("muted");

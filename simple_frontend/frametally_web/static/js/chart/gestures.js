@@ -61,11 +61,7 @@ export class Zooms {
   }
 }
 
-/**
- * @param {Page.Span} shown
- * @param {Page.Span} all
- * @returns {Range}
- */
+/** @param {Page.Span} shown @param {Page.Span} all @returns {Range} */
 function widened([from, to], [first, last]) {
   const more = WIDER * (to - from);
   const isAll = from - more <= first && to + more >= last;
@@ -78,10 +74,7 @@ const DRAG_PX = 6;
 const FINGER_PX = 24;
 
 export class ChartGestures {
-  /**
-   * @param {import("./plot.js").TimeChart} chart
-   * @param {import("./plot.js").ChartEvents} on
-   */
+  /** @param {import("./plot.js").TimeChart} chart @param {import("./plot.js").ChartEvents} on */
   constructor(chart, on) {
     this.chart = chart;
     this.on = on;
@@ -149,10 +142,7 @@ export class ChartGestures {
     this.selection.hidden = false;
   }
 
-  /**
-   * Says what lies under the pointer.
-   * @param {number} x
-   */
+  /** Says what lies under the pointer. @param {number} x */
   #tell(x) {
     const { canvas, tooltip } = this.chart;
     const row = this.chart.rowAt(x);
@@ -276,10 +266,7 @@ export class ChartGestures {
     this.selection.hidden = true;
   }
 
-  /**
-   * Shows the tooltip of a bar or of a hole, and says it.
-   * @param {number|null} start
-   */
+  /** Shows the tooltip of a bar or of a hole, and says it. @param {number|null} start */
   #point(start) {
     const { layout, view, tooltip } = this.chart;
     if (!layout || !view) return;

@@ -69,10 +69,7 @@ export class GapPanel {
     );
   }
 
-  /**
-   * Closes when something else is shown than when it opened.
-   * @param {string} view
-   */
+  /** Closes when something else is shown than when it opened. @param {string} view */
   closeUnless(view) {
     if (view !== this.view) this.close();
     this.view = view;
@@ -135,11 +132,7 @@ function sourceElement({ name }, answer, hole, colorOf) {
   );
 }
 
-/**
- * @param {string} what
- * @param {Api.FrameBoxes|null} frame
- * @param {Page.ColorOf} colorOf
- */
+/** @param {string} what @param {Api.FrameBoxes|null} frame @param {Page.ColorOf} colorOf */
 function frameElement(what, frame, colorOf) {
   const words = frame ? `${what}: ${moment(frame.captured_at_ms)}` : t("web.none", { what });
   const caption = el("figcaption.muted.small", words);
@@ -215,10 +208,7 @@ export function lanesOf(apart, state, [from, to]) {
 /** @param {number[]} values */
 const sum = (values) => values.reduce((total, value) => total + value, 0);
 
-/**
- * Keeps the lanes' place: they come after the chart.
- * @param {number} sources  0: there are no lanes
- */
+/** Keeps the lanes' place: they come after the chart. @param {number} sources  0: there are no lanes */
 export function makeRoomForLanes(sources) {
   const area = byId("lanes");
   area.hidden = !sources;

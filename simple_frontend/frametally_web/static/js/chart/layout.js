@@ -189,10 +189,7 @@ function unfolded({ values, unit }, fold, x) {
   return { unit, values: here.filter((ms, position) => !(x(here[position + 1]) - x(ms) < 1)) };
 }
 
-/**
- * The highest value that is drawn.
- * @param {Page.View} view
- */
+/** The highest value that is drawn. @param {Page.View} view */
 function mostIn({ rows, series, metric, kind, other }) {
   const isStack = kind === "bars" && metric.stacks;
   const inRow = (/** @type {Page.Row} */ row) => {

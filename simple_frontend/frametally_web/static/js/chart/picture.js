@@ -10,11 +10,7 @@ import { t } from "../shared/texts.js";
 const MARGIN = 24;
 const LINE = 22;
 
-/**
- * @param {Page.View} view
- * @param {Api.Counts} counts
- * @returns {Promise<Blob>} a PNG
- */
+/** @param {Page.View} view @param {Api.Counts} counts @returns {Promise<Blob>} a PNG */
 export function chartPicture(view, counts) {
   const chart = control("chart", HTMLCanvasElement);
   const scale = chart.width / chart.clientWidth;

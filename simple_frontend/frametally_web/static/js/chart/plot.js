@@ -46,11 +46,7 @@ export function showLegend(area, view, chosen, onLabels) {
       ...content,
     );
   });
-  /**
-   * @param {string} kind
-   * @param {string} name
-   * @param {string} title
-   */
+  /** @param {string} kind @param {string} name @param {string} title */
   const mark = (kind, name, title) =>
     el(
       "span.key",
@@ -87,10 +83,7 @@ const PAPER = { width: 720, height: 320, ratio: 3 };
  */
 
 export class TimeChart {
-  /**
-   * @param {HTMLCanvasElement} canvas
-   * @param {ChartEvents} on
-   */
+  /** @param {HTMLCanvasElement} canvas @param {ChartEvents} on */
   constructor(canvas, on) {
     this.canvas = canvas;
     this.pen = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));

@@ -15,11 +15,7 @@ import { t } from "../shared/texts.js";
 export const axisWords = (metric, interval) =>
   metric.perInterval ? t("web.per", { axis: metric.axis, interval: duration(interval) }) : metric.axis;
 
-/**
- * What a series comes to in all.
- * @param {Page.Metric} metric
- * @param {Page.Series} series
- */
+/** What a series comes to in all. @param {Page.Metric} metric @param {Page.Series} series */
 export const totalWords = (metric, { total, measured, interval }) =>
   total === null && measured !== null
     ? t("web.in_part", { measured: metric.format(measured) })
@@ -30,11 +26,7 @@ export const totalWords = (metric, { total, measured, interval }) =>
  * @typedef {{span: Page.Span, at: number, kind: string}} Hole
  */
 
-/**
- * The stretches without bars of a view, by time.
- * @param {Page.View} view
- * @returns {Hole[]}
- */
+/** The stretches without bars of a view, by time. @param {Page.View} view @returns {Hole[]} */
 export function holesOf({ gaps, notAnalysed }) {
   const holes = (/** @type {Page.Span[]} */ spans, /** @type {Hole["kind"]} */ kind) =>
     spans.map((one) => ({ span: one, at: one[0], kind }));
@@ -43,10 +35,7 @@ export function holesOf({ gaps, notAnalysed }) {
   );
 }
 
-/**
- * What a screen reader says in place of the picture; the table has the numbers.
- * @param {Page.View} view
- */
+/** What a screen reader says in place of the picture; the table has the numbers. @param {Page.View} view */
 export function summary({ series, metric, interval, gaps, notAnalysed, from, to }) {
   const named =
     series.map((one) => `${one.name} ${totalWords(metric, one)}`).join(", ") || t("web.nothing_found");
@@ -63,11 +52,7 @@ export function summary({ series, metric, interval, gaps, notAnalysed, from, to 
   });
 }
 
-/**
- * One bar in words.
- * @param {Page.View} view
- * @param {Page.Row} row
- */
+/** One bar in words. @param {Page.View} view @param {Page.Row} row */
 export function describe(view, row) {
   const { series, metric, other } = view;
   const parts = series
@@ -88,17 +73,10 @@ export function describe(view, row) {
     .join("; ");
 }
 
-/**
- * A stretch without bars in words.
- * @param {Pick<Hole, "span"|"kind">} hole
- */
+/** A stretch without bars in words. @param {Pick<Hole, "span"|"kind">} hole */
 export const describeHole = ({ span: [from, to], kind }) => `${span(from, to)}: ${kind}`;
 
-/**
- * The other side's value beside a row.
- * @param {Page.View} view
- * @param {Page.Row} row
- */
+/** The other side's value beside a row. @param {Page.View} view @param {Page.Row} row */
 function besideIn({ rows, metric, other }, row) {
   const value = other?.values[rows.indexOf(row)];
   return value === undefined ? t("web.no_footage") : metric.format(value);
@@ -145,18 +123,13 @@ function cutPart({ cut, range: [from, to] }, { start, end }) {
 export const partsOf = (view, row) =>
   [filmedPart(view, row), cutPart(view, row), measuredPart(view, row)].filter(Boolean);
 
-/**
- * @param {Page.View} view
- * @param {Page.Row} row
- */
+/** @param {Page.View} view @param {Page.Row} row */
 export const measuredPart = ({ metric }, row) =>
   isMeasuredInPart(row, metric) && row.missing
     ? t("web.measured_in_part_of_the_footage", { WHY_NOT: WHY_NOT[row.missing] })
     : "";
 
-/**
- * What hands can do with the chart, on this device.
- */
+/** What hands can do with the chart, on this device. */
 export const handWords = () =>
   matchMedia("(hover: hover)").matches
     ? t("web.click_a_bar_for_its_frames")
@@ -196,10 +169,7 @@ export class Tooltip {
     if (view) this.#place(x, span(row.start, row.end), this.#lines(view, row), footer(view, row));
   }
 
-  /**
-   * @param {Hole} hole
-   * @param {number} x
-   */
+  /** @param {Hole} hole @param {number} x */
   showHole({ span: [from, to], kind, at }, x) {
     const { view } = this.chart;
     const sources = view?.sources ?? [];
@@ -218,10 +188,7 @@ export class Tooltip {
     this.#place(x, span(from, to), lines, t("web.click_for_the_reason_2"));
   }
 
-  /**
-   * @param {Page.View} view
-   * @param {Page.Row} row
-   */
+  /** @param {Page.View} view @param {Page.Row} row */
   #lines(view, row) {
     const position = view.rows.indexOf(row);
     return this.chart
@@ -239,12 +206,7 @@ export class Tooltip {
       .reverse();
   }
 
-  /**
-   * @param {number} x
-   * @param {string} title
-   * @param {HTMLElement[]} lines
-   * @param {string} foot
-   */
+  /** @param {number} x @param {string} title @param {HTMLElement[]} lines @param {string} foot */
   #place(x, title, lines, foot) {
     const { box, chart } = this;
     box.replaceChildren(el("p.strong", title), ...lines, el("p.tip-foot", foot));
@@ -256,10 +218,7 @@ export class Tooltip {
   }
 }
 
-/**
- * @param {Page.View} view
- * @param {Page.Row} row
- */
+/** @param {Page.View} view @param {Page.Row} row */
 function footer(view, row) {
   const { metric, series } = view;
   const total = series.length > 1 ? t("web.together_2", { row: metric.format(totalIn(row, metric)) }) : "";

@@ -82,10 +82,7 @@ function inWords(lines, all, metric, name) {
   return t("web.than", { named: named.join(", "), more, together, name });
 }
 
-/**
- * @param {Omit<Line, "label">} line
- * @param {Page.Metric} metric
- */
+/** @param {Omit<Line, "label">} line @param {Page.Metric} metric */
 function moreOf(line, metric) {
   const by = apart(line) ?? 0;
   if (!by) return t("web.no_more_and_no_fewer");
@@ -204,11 +201,7 @@ const valuesApart = ({ value, other_value: other }) => value - other;
  * @property {(start: number) => void} onBar
  */
 
-/**
- * @param {HTMLElement} area
- * @param {Api.Differences} found
- * @param {Context} context
- */
+/** @param {HTMLElement} area @param {Api.Differences} found @param {Context} context */
 export function showComparison(area, found, context) {
   const metric = METRICS[found.metric];
   const name = context.sides[1].name;
@@ -232,10 +225,7 @@ function rangesOf({ from_ms: from, to_ms: to, other_from_ms: otherFrom, other_to
   return here === there ? here : t("web.beside", { here, there });
 }
 
-/**
- * What is compared, and the holes of both sides.
- * @param {Api.Differences} found
- */
+/** What is compared, and the holes of both sides. @param {Api.Differences} found */
 function seenWords({ seen_by_both: both, only_here: here, only_there: there, frames, other_frames: others }) {
   const holes = [
     here && t("web.only_here", { here: number(here) }),

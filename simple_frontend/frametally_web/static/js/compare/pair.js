@@ -174,10 +174,7 @@ class PairView {
     this.stage.setAttribute("aria-busy", "false");
   }
 
-  /**
-   * @param {(Api.FrameBoxes|null)[]} frames
-   * @param {Api.BarDifference} entry
-   */
+  /** @param {(Api.FrameBoxes|null)[]} frames @param {Api.BarDifference} entry */
   #showFrames(frames, entry) {
     const { sides, nameOf, colorOf } = this.context;
     const large = frames.map((frame, side) =>
@@ -212,10 +209,7 @@ class PairView {
     openPair(this.entries, this.position, this.metric, this.context, this.opener);
   }
 
-  /**
-   * @param {import("../proof/lightbox.js").LargeFrame} frame
-   * @param {() => void} open
-   */
+  /** @param {import("../proof/lightbox.js").LargeFrame} frame @param {() => void} open */
   #figure(frame, open) {
     const alt = t("web.frame", { title: frame.title, caption: frame.caption });
     return el(

@@ -106,11 +106,7 @@ export class ContextBar {
     this.#words();
   }
 
-  /**
-   * @param {Page.State} state
-   * @param {Known} known
-   * @param {Page.ColorOf} colorOf
-   */
+  /** @param {Page.State} state @param {Known} known @param {Page.ColorOf} colorOf */
   show(state, known, colorOf) {
     this.state = state;
     const { labels, sources, counts } = known;
@@ -191,10 +187,7 @@ export class ContextBar {
     chips.pictureZone.show(state.zone ?? t("web.whole_picture"), state.zone !== null);
   }
 
-  /**
-   * Chips that are there only while something is chosen.
-   * @param {Known} [known]
-   */
+  /** Chips that are there only while something is chosen. @param {Known} [known] */
   #showOptional(known) {
     const { chips, state } = this;
     const comparisons = known?.counts ? comparisonsFor(state, { ...known, counts: known.counts }) : [];

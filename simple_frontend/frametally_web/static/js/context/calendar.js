@@ -125,10 +125,7 @@ export class Calendar {
     if (hadFocus) /** @type {HTMLElement|null} */ (this.days.querySelector("[tabindex='0']"))?.focus();
   }
 
-  /**
-   * @param {number} day
-   * @param {number} month
-   */
+  /** @param {number} day @param {number} month */
   #cell(day, month) {
     if (startOf(day, "month") !== month) return el("td");
     const { range, filmed } = this;

@@ -75,10 +75,7 @@ export class Chooser {
     this.panel.body.append(this.search, this.list, this.none, this.keys);
   }
 
-  /**
-   * @param {Option[]} options
-   * @param {string[]} chosen
-   */
+  /** @param {Option[]} options @param {string[]} chosen */
   show(options, chosen) {
     // A name from a link that the data does not have (any more) can still be unticked.
     const strangers = chosen.filter((value) => !options.some((option) => option.value === value));
@@ -134,10 +131,7 @@ export class Chooser {
     at?.scrollIntoView({ block: "nearest" });
   }
 
-  /**
-   * @param {Option} option
-   * @param {number} position
-   */
+  /** @param {Option} option @param {number} position */
   #item({ value, name, detail, color, remark }, position) {
     const isTicked = value ? this.ticked.includes(value) : !this.ticked.length;
     const only = el("span.only.small", { "aria-hidden": "true" }, t("web.only"));

@@ -83,10 +83,7 @@ class IntervalField {
     if (Number.isSafeInteger(seconds) && seconds > 0) this.onChange(seconds);
   }
 
-  /**
-   * @param {Page.State} state
-   * @param {Api.Counts|null} counts
-   */
+  /** @param {Page.State} state @param {Api.Counts|null} counts */
   show({ interval }, counts) {
     const offered = [...(counts?.interval_choices_s ?? [])];
     if (interval !== null && !offered.includes(interval)) offered.push(interval);
@@ -134,10 +131,7 @@ export class More {
     );
   }
 
-  /**
-   * @param {Page.State} state
-   * @param {import("./bar.js").Known} known
-   */
+  /** @param {Page.State} state @param {import("./bar.js").Known} known */
   show(state, { models, sources, counts }) {
     const metric = counts && inSentence(METRICS[counts.metric].name);
     fillSelect(
@@ -164,10 +158,7 @@ export class More {
     ); // prettier-ignore
   }
 
-  /**
-   * @param {Page.State} state
-   * @param {Api.SourceRange[]} sources
-   */
+  /** @param {Page.State} state @param {Api.SourceRange[]} sources */
   #showZones(state, sources) {
     const zones = zonesOf(state, sources);
     this.zoneField.hidden = !zones.length;

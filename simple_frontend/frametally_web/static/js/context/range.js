@@ -12,10 +12,7 @@ import { t } from "../shared/texts.js";
 
 /** @typedef {Pick<Page.State, "hours"|"weekdays">} Hours */
 
-/**
- * "08:00–09:00, Mon–Fri"; "" for all of them.
- * @param {Hours} chosen
- */
+/** "08:00–09:00, Mon–Fri"; "" for all of them. @param {Hours} chosen */
 export function hoursText({ hours, weekdays }) {
   return [hours?.replace("-", "–"), weekdaysText(weekdays)].filter(Boolean).join(", ");
 }
@@ -277,10 +274,7 @@ export class RangePanel {
     return { from: draft.from ?? data?.from ?? -Infinity, to: draft.to ?? data?.to ?? Infinity };
   }
 
-  /**
-   * @param {string} name
-   * @param {Limits} range
-   */
+  /** @param {string} name @param {Limits} range */
   #button(name, range) {
     const isChosen = ENDS.every((end) => range[end] === this.draft[end]);
     return el(

@@ -27,11 +27,7 @@ const calendar =
     return { from: by(-before), to: by(1 - before) };
   };
 
-/**
- * Whole days up to the one in which the footage ends.
- * @param {number} count
- * @returns {NamedRange["of"]}
- */
+/** Whole days up to the one in which the footage ends. @param {number} count @returns {NamedRange["of"]} */
 const lastDays = (count) => (_now, last) => {
   const to = plus(startOf(last - 1, "day"), { days: 1 });
   return { from: plus(to, { days: -count }), to };
@@ -78,10 +74,7 @@ export function nameOf({ from, to }, now) {
   return found?.name ?? "";
 }
 
-/**
- * @param {Range} one
- * @param {Range} other
- */
+/** @param {Range} one @param {Range} other */
 export const overlaps = (one, other) => one.from < other.to && one.to > other.from;
 
 /**

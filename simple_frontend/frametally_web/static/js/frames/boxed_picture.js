@@ -90,11 +90,7 @@ function clamp(value, least, most) {
   return Math.max(least, Math.min(value, most));
 }
 
-/**
- * The area that two rectangles share.
- * @param {Rect} one
- * @param {Rect} other
- */
+/** The area that two rectangles share. @param {Rect} one @param {Rect} other */
 function overlap([x, y, wide, high], [left, top, width, height]) {
   const across = Math.min(x + wide, left + width) - Math.max(x, left);
   const down = Math.min(y + high, top + height) - Math.max(y, top);
@@ -136,10 +132,7 @@ export function framePicture(frame, colorOf, { alt, named = false, lazy = false,
     width: frame.width_px,
     height: frame.height_px,
   });
-  /**
-   * @param {number} width
-   * @param {number} height
-   */
+  /** @param {number} width @param {number} height */
   const draw = (width, height) => {
     picture.style.setProperty("--ratio", String(width / height));
     if (frame.over) picture.append(frame.over({ width, height }));
@@ -253,10 +246,7 @@ function plate(text, [x, y, width, height], scale, color) {
 /** @type {CanvasRenderingContext2D|null} */
 let ruler = null;
 
-/**
- * How wide a name is on the screen, in pixels.
- * @param {string} text
- */
+/** How wide a name is on the screen, in pixels. @param {string} text */
 function widthOf(text) {
   if (!ruler) {
     ruler = document.createElement("canvas").getContext("2d");

@@ -13,10 +13,7 @@ import { byId } from "../shared/dom.js";
 
 export const closeDialog = () => dialogOf().close();
 
-/**
- * Opens the dialog, or puts something else into it.
- * @param {Content} content
- */
+/** Opens the dialog, or puts something else into it. @param {Content} content */
 export function openDialog(content) {
   const dialog = dialogOf();
   const opener = document.activeElement;

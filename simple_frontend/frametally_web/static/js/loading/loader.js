@@ -64,10 +64,7 @@ export async function askSigned(state, signal) {
   return { labels: counts.labels.map((label) => ({ label })), counts, other: null };
 }
 
-/**
- * The other side's line has all labels together.
- * @param {Page.Comparison} comparison
- */
+/** The other side's line has all labels together. @param {Page.Comparison} comparison */
 function besideQuery({ state }) {
   const query = selectionQuery(state, { bars: true });
   query.set("top", "0");
@@ -132,10 +129,7 @@ export class Loader {
     if (!this.#follow() && againInS) this.#refreshIn(againInS * 1000, isPart);
   }
 
-  /**
-   * @param {unknown} error
-   * @returns {number|null} seconds until the next attempt; null: there is none
-   */
+  /** @param {unknown} error @returns {number|null} seconds until the next attempt; null: there is none */
   #afterFault(error) {
     const when = this.on.fail(error);
     if (when !== "later") return when === "again" ? 0 : null;
@@ -154,10 +148,7 @@ export class Loader {
     this.load({ quietly });
   }
 
-  /**
-   * The counts have this version now: soon, and not too often, the page follows.
-   * @param {string} version
-   */
+  /** The counts have this version now: soon, and not too often, the page follows. @param {string} version */
   tell(version) {
     this.counts.named = version;
     this.#follow();

@@ -58,10 +58,7 @@ const NEAR = 4;
  */
 
 export class Proof {
-  /**
-   * @param {HTMLElement} area
-   * @param {Listener} on
-   */
+  /** @param {HTMLElement} area @param {Listener} on */
   constructor(area, on) {
     this.area = area;
     this.on = on;
@@ -77,10 +74,7 @@ export class Proof {
     this.shown = "";
   }
 
-  /**
-   * Shows what stands behind a bar, unless that is there already.
-   * @param {Bar} bar
-   */
+  /** Shows what stands behind a bar, unless that is there already. @param {Bar} bar */
   async show(bar) {
     const wanted = JSON.stringify([String(bar.query), bar.metric.id, bar.empty, bar.version]);
     if (wanted === this.shown) return;
@@ -218,10 +212,7 @@ class ProofOfBar {
     this.area.setAttribute("aria-busy", "false");
   }
 
-  /**
-   * @param {-1|1} by
-   * @param {boolean} fullest
-   */
+  /** @param {-1|1} by @param {boolean} fullest */
   async #loadPage(by, fullest) {
     const before = this.items.length;
     try {
@@ -238,10 +229,7 @@ class ProofOfBar {
     }
   }
 
-  /**
-   * @param {-1|1} by
-   * @param {boolean} fullest
-   */
+  /** @param {-1|1} by @param {boolean} fullest */
   #ask(by, fullest) {
     const query = new URLSearchParams(this.bar.query);
     const cursor = by > 0 ? this.last?.next : this.first?.previous;
@@ -251,10 +239,7 @@ class ProofOfBar {
     return this.kind.page(query, this.abort.signal, this.bar);
   }
 
-  /**
-   * @param {Page} page
-   * @param {-1|1} by
-   */
+  /** @param {Page} page @param {-1|1} by */
   #add(page, by) {
     if (by > 0) {
       this.items.push(...page.items);
@@ -301,10 +286,7 @@ class ProofOfBar {
     this.on.frame(item.key);
   }
 
-  /**
-   * @param {number} position
-   * @param {boolean} [scroll]
-   */
+  /** @param {number} position @param {boolean} [scroll] */
   #choose(position, scroll = true) {
     const item = this.items[position];
     if (!item) return;

@@ -95,10 +95,7 @@ export class FramesCard {
     zoom.onclick = () => this.on.change({ from: bar[0], to: bar[1], interval: null });
   }
 
-  /**
-   * @param {string} id
-   * @param {number|null} start
-   */
+  /** @param {string} id @param {number|null} start */
   #step(id, start) {
     const button = control(id, HTMLButtonElement);
     button.disabled = start === null;
@@ -129,10 +126,7 @@ export class FramesCard {
     this.proof.focus();
   }
 
-  /**
-   * @param {Asked} asked
-   * @param {Page.Span} bar
-   */
+  /** @param {Asked} asked @param {Page.Span} bar */
   async #prove({ state, counts, names, colorOf, nameOf }, [from, to]) {
     this.shown = "";
     const { model, buckets, coverage, base_interval_s: base } = counts;
@@ -148,10 +142,7 @@ export class FramesCard {
     await this.proof.show({ query, metric, version, frame, empty, colorOf, nameOf });
   }
 
-  /**
-   * @param {Asked} asked
-   * @param {AbortSignal} signal
-   */
+  /** @param {Asked} asked @param {AbortSignal} signal */
   async #showEvidence({ state, counts, names, colorOf, nameOf }, signal) {
     this.proof.close();
     if (!counts.coverage.length) {

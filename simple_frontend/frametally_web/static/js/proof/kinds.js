@@ -98,11 +98,7 @@ export const objectsProof = {
 export const severalDays = ({ from_ms: from, to_ms: to }) =>
   from === null || to === null || !isOneDay(from, to);
 
-/**
- * @param {Api.Sighting} seen
- * @param {string} title
- * @param {string} source
- */
+/** @param {Api.Sighting} seen @param {string} title @param {string} source */
 function sighting(seen, title, source) {
   return {
     image_url: seen.image_url,
@@ -115,10 +111,7 @@ function sighting(seen, title, source) {
   };
 }
 
-/**
- * 2 of car, 1 of bus: the most first.
- * @param {Api.Box[]} boxes
- */
+/** 2 of car, 1 of bus: the most first. @param {Api.Box[]} boxes */
 function countsOf(boxes) {
   /** @type {Map<string, number>} */
   const counts = new Map();

@@ -84,10 +84,7 @@ export class Zoom {
     return { clientX: left + width / 2, clientY: top + height / 2 };
   }
 
-  /**
-   * @param {number} times
-   * @param {{clientX: number, clientY: number}} [at]
-   */
+  /** @param {number} times @param {{clientX: number, clientY: number}} [at] */
   #set(times, at = this.#middle()) {
     const picture = this.stage.firstElementChild;
     const before = picture?.getBoundingClientRect();
@@ -175,11 +172,7 @@ export function framesFrom(frames, position) {
   };
 }
 
-/**
- * Opens the dialog on the frame that is looked at.
- * @param {Frames} frames
- * @param {Page.ColorOf} colorOf
- */
+/** Opens the dialog on the frame that is looked at. @param {Frames} frames @param {Page.ColorOf} colorOf */
 export function openLightbox(frames, colorOf) {
   const view = new LargeView(frames, colorOf);
   openDialog({
@@ -192,10 +185,7 @@ export function openLightbox(frames, colorOf) {
 }
 
 class LargeView {
-  /**
-   * @param {Frames} frames
-   * @param {Page.ColorOf} colorOf
-   */
+  /** @param {Frames} frames @param {Page.ColorOf} colorOf */
   constructor(frames, colorOf) {
     this.frames = frames;
     this.colorOf = colorOf;
@@ -233,10 +223,7 @@ class LargeView {
     allowSteps(this, (by) => this.frames.has(by));
   }
 
-  /**
-   * To the next frame, seen as near as this one.
-   * @param {number} by
-   */
+  /** To the next frame, seen as near as this one. @param {number} by */
   async step(by) {
     if (!this.frames.has(by)) return;
     await this.frames.step(by);

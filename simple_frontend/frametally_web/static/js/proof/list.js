@@ -237,10 +237,7 @@ export class ProofList {
     return entry;
   }
 
-  /**
-   * @param {number} position
-   * @param {boolean} scroll
-   */
+  /** @param {number} position @param {boolean} scroll */
   choose(position, scroll) {
     this.entries.forEach((entry, index) => {
       const chosen = index === position;

@@ -9,10 +9,7 @@ import { t } from "../shared/texts.js";
 const EACH_SIDE = 3;
 
 class Filmstrip {
-  /**
-   * @param {Page.ColorOf} colorOf
-   * @param {(item: import("./bar.js").Item) => void} choose
-   */
+  /** @param {Page.ColorOf} colorOf @param {(item: import("./bar.js").Item) => void} choose */
   constructor(colorOf, choose) {
     this.colorOf = colorOf;
     this.choose = choose;
@@ -22,10 +19,7 @@ class Filmstrip {
     this.element = el("div.filmstrip", { "aria-hidden": "true" });
   }
 
-  /**
-   * @param {import("./bar.js").Item[]} items
-   * @param {number} position
-   */
+  /** @param {import("./bar.js").Item[]} items @param {number} position */
   show(items, position) {
     const first = Math.max(0, Math.min(position - EACH_SIDE, items.length - 2 * EACH_SIDE - 1));
     const near = items.slice(first, first + 2 * EACH_SIDE + 1);
@@ -172,11 +166,7 @@ export class ProofViewer {
     this.element.classList.toggle("playing", isPlaying);
   }
 
-  /**
-   * @param {import("./bar.js").Item[]} items
-   * @param {number} position
-   * @param {Place} place
-   */
+  /** @param {import("./bar.js").Item[]} items @param {number} position @param {Place} place */
   show(items, position, place) {
     const item = items[position];
     const shown = this.#picturesOf(item);

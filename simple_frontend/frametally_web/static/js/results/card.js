@@ -59,10 +59,7 @@ export class Results {
     this.gap.show(hole, named, state, base, colorOf);
   }
 
-  /**
-   * Opens the bar of a moment.
-   * @param {number} ms
-   */
+  /** Opens the bar of a moment. @param {number} ms */
   openAt(ms) {
     const row = this.view?.rows.find(({ start, end }) => start <= ms && ms < end);
     if (row) this.on.bar(row.start);
@@ -123,11 +120,7 @@ export class Results {
     showFramesWarning(byId("frames-warning"), summary, this.on.change);
   }
 
-  /**
-   * @param {Page.State} state
-   * @param {Api.Counts} counts
-   * @param {Page.Metric} metric
-   */
+  /** @param {Page.State} state @param {Api.Counts} counts @param {Page.Metric} metric */
   #showTitle(state, counts, metric) {
     const { view } = this;
     byId("chart-title").textContent = metric.title;
@@ -149,10 +142,7 @@ export class Results {
     else byId("legend").replaceChildren();
   }
 
-  /**
-   * @param {Page.State} state
-   * @param {Api.Counts} counts
-   */
+  /** @param {Page.State} state @param {Api.Counts} counts */
   #showChartOrTable(state, counts) {
     const { view } = this;
     const asTable = state.view === "table" && view !== null;
@@ -199,11 +189,7 @@ export class Results {
     }
   }
 
-  /**
-   * Says what is shown to those who hear it.
-   * @param {Api.Counts} counts
-   * @param {boolean} quietly
-   */
+  /** Says what is shown to those who hear it. @param {Api.Counts} counts @param {boolean} quietly */
   announce(counts, quietly) {
     const metric = METRICS[counts.metric];
     const absent = counts.not_analysed?.length
@@ -212,10 +198,7 @@ export class Results {
     announce(this.view, metric.format(allIn(counts, metric)), absent, quietly);
   }
 
-  /**
-   * Starts of the neighbouring intervals with footage; null where there is none.
-   * @param {number} start
-   */
+  /** Starts of the neighbouring intervals with footage; null where there is none. @param {number} start */
   neighboursOf(start) {
     const starts = (this.view?.rows ?? []).map((row) => row.start);
     return {
@@ -225,18 +208,11 @@ export class Results {
   }
 }
 
-/**
- * @param {Page.State} state
- * @param {Api.SourceRange[]} sources
- */
+/** @param {Page.State} state @param {Api.SourceRange[]} sources */
 const selectedOf = (state, sources) =>
   sources.filter(({ source }) => !state.sources.length || state.sources.includes(source));
 
-/**
- * @param {Api.Counts} counts
- * @param {Api.SourceRange[]} sources
- * @param {Page.View|null} view
- */
+/** @param {Api.Counts} counts @param {Api.SourceRange[]} sources @param {Page.View|null} view */
 function showFileTimes(counts, sources, view) {
   const warning = byId("time-warning");
   const marked = (counts.file_times ?? []).filter(
@@ -250,10 +226,7 @@ function showFileTimes(counts, sources, view) {
   warning.textContent = t("web.where_the_axis_is_marked_the", { shown });
 }
 
-/**
- * @param {Api.Counts} counts
- * @param {Page.View|null} view
- */
+/** @param {Api.Counts} counts @param {Page.View|null} view */
 function showOverlaps(counts, view) {
   const shown = (counts.overlaps ?? []).filter(
     (one) => view && one.from_ms < view.to && one.to_ms > view.from,
@@ -273,10 +246,7 @@ function showOverlaps(counts, view) {
     .join("");
 }
 
-/**
- * @param {Api.Counts} counts
- * @param {Page.Metric} metric
- */
+/** @param {Api.Counts} counts @param {Page.Metric} metric */
 function showChecks(counts, metric) {
   const lines = checkLines(counts, metric);
   byId("checks").hidden = !lines.length;
@@ -285,11 +255,7 @@ function showChecks(counts, metric) {
   );
 }
 
-/**
- * @param {Page.Metric} metric
- * @param {Api.Counts} counts
- * @param {Page.State} state
- */
+/** @param {Page.Metric} metric @param {Api.Counts} counts @param {Page.State} state */
 function explain(metric, counts, state) {
   const usual = usualZoneOf(state.sources);
   const why = lacksUsualZone(state) ? t("web.bars_of_cannot_be_made_of", { OWN_ZONE: usual }) : "";

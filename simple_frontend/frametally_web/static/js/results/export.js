@@ -66,11 +66,7 @@ export class Exports {
     closeFromOutside(control("export", HTMLDetailsElement));
   }
 
-  /**
-   * @param {Page.State} state
-   * @param {Api.Counts} counts
-   * @param {Page.View|null} view
-   */
+  /** @param {Page.State} state @param {Api.Counts} counts @param {Page.View|null} view */
   show(state, counts, view) {
     this.state = state;
     this.counts = counts;

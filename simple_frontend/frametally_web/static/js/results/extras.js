@@ -143,10 +143,7 @@ function apartQuery(state, counts, sources) {
   return query;
 }
 
-/**
- * @param {Page.State} state
- * @param {Api.Counts} counts
- */
+/** @param {Page.State} state @param {Api.Counts} counts */
 function differencesQuery(state, counts) {
   const query = selectionQuery(pinned(state, counts), { bars: true });
   query.set("compare", state.compare ?? "");

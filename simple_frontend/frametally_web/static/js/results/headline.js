@@ -192,20 +192,14 @@ function busiestWords({ busiest, metric, from_ms: from, to_ms: to }, { asked }, 
  */
 export const isAdded = (summary) => summary !== null && !(summary instanceof ApiError);
 
-/**
- * What stands where a summary would, in the server's words where it failed.
- * @param {ApiError|null} fault
- */
+/** What stands where a summary would, in the server's words where it failed. @param {ApiError|null} fault */
 export function whyAbsent(fault) {
   if (fault === null) return t("web.still_adding_up_the_totals");
   const said = `${t("web.the_totals_cannot_be_shown")} ${fault.message} ${fault.remedy}`.trim();
   return fault.passes ? t("web.this_page_keeps_trying", { said }) : said;
 }
 
-/**
- * Why a range without counted frames has no number.
- * @param {Api.Counts} counts
- */
+/** Why a range without counted frames has no number. @param {Api.Counts} counts */
 const absentOf = (counts) => (counts.not_analysed?.length ? t("web.not_analysed") : t("web.no_footage"));
 
 /**
@@ -263,11 +257,7 @@ function filmed({ asked_s: asked, filmed_s: seconds, filmed_in: where }) {
   return parts.filter((part) => part !== null).join(", ") || null;
 }
 
-/**
- * Why a list of the busiest intervals is empty.
- * @param {Api.Summary} summary
- * @param {Api.Counts} counts
- */
+/** Why a list of the busiest intervals is empty. @param {Api.Summary} summary @param {Api.Counts} counts */
 export function noneOf({ frames, total, metric }, counts) {
   if (!frames) return absentOf(counts);
   return METRICS[metric].of(total) === null ? t("web.not_measured") : t("web.nothing_was_found");
@@ -302,11 +292,7 @@ function weekWords({ week_before: then, from_ms: from, to_ms: to, metric: id }, 
   ];
 }
 
-/**
- * The fullest frame; its number is in the tab of the peak.
- * @param {Api.Summary} summary
- * @param {Leads} on
- */
+/** The fullest frame; its number is in the tab of the peak. @param {Api.Summary} summary @param {Leads} on */
 function peakWords({ peak, from_ms: from, to_ms: to }, on) {
   if (!peak || from === null || to === null) return [];
   const { start_ms: start, image_path: image, captured_at_ms: at } = peak;

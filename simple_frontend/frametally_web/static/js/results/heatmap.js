@@ -128,10 +128,7 @@ const WEEKDAYS = { short: weekdaysAs("short"), long: weekdaysAs("long") };
 const hours = new Intl.DateTimeFormat(LOCALE, { hour: "numeric", timeZone: "UTC" });
 const HOUR_NAMES = HOURS.map((hour) => hours.format(Date.UTC(2024, 0, 1, hour)));
 
-/**
- * The names of days 1 (Monday) to 7; nothing stands at 0.
- * @param {"short"|"long"} style
- */
+/** The names of days 1 (Monday) to 7; nothing stands at 0. @param {"short"|"long"} style */
 function weekdaysAs(style) {
   const names = new Intl.DateTimeFormat(LOCALE, { weekday: style, timeZone: "UTC" });
   return ["", ...DAYS.map((day) => names.format(Date.UTC(2024, 0, day)))];
@@ -203,10 +200,7 @@ function cellElement(cell, day, hour, metric, most, onHour) {
   return element;
 }
 
-/**
- * Arrow keys go from hour to hour.
- * @param {HTMLElement} table
- */
+/** Arrow keys go from hour to hour. @param {HTMLElement} table */
 function roam(table) {
   const buttons = /** @type {HTMLButtonElement[]} */ ([...table.querySelectorAll(".heat-cell")]);
   if (buttons[0]) buttons[0].tabIndex = 0;

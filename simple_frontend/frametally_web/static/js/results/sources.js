@@ -177,10 +177,7 @@ function sourcesNumbers(sources, metric, isOpen) {
 /** @type {import("../shared/tables.js").Order} */
 const numbersOrder = { by: t("web.interval"), falls: false };
 
-/**
- * @param {SourceRows[]} sources
- * @param {Page.Metric} metric
- */
+/** @param {SourceRows[]} sources @param {Page.Metric} metric */
 function numbersOf(sources, metric) {
   const columns = sources.map(({ name, rows, notAnalysed }) => {
     const byStart = new Map(rows.map((row) => [row.start, row]));

@@ -39,10 +39,7 @@ export function showTable(area, view, counts, onBar) {
   refill(area, tools, table);
 }
 
-/**
- * @param {Page.View} view
- * @returns {import("../shared/tables.js").Column<Line>[]}
- */
+/** @param {Page.View} view @returns {import("../shared/tables.js").Column<Line>[]} */
 function columnsOf({ series, metric, other }) {
   /**
    * @param {string} name
@@ -79,11 +76,7 @@ const begin = (line) => ("gap" in line ? line.gap[0] : line.row.start);
 function linesOf({ rows, gaps, notAnalysed, outside, range, other }) {
   /** @type {Line[]} */
   const lines = rows.map((row, position) => ({ row, position }));
-  /**
-   * @param {Page.Span[]} spans
-   * @param {string} why
-   * @returns {Line[]}
-   */
+  /** @param {Page.Span[]} spans @param {string} why @returns {Line[]} */
   const without = (spans, why) => spans.map((gap) => ({ gap, why }));
   // What lies in a hole of this side alone has a line of its own, as its bar would have.
   const alone = (other?.rows ?? []).filter(({ start }) =>
@@ -100,11 +93,7 @@ function linesOf({ rows, gaps, notAnalysed, outside, range, other }) {
   return lines.sort((a, b) => begin(a) - begin(b));
 }
 
-/**
- * @param {Line} line
- * @param {Page.View} view
- * @param {(start: number) => void} onBar
- */
+/** @param {Line} line @param {Page.View} view @param {(start: number) => void} onBar */
 function lineElement(line, view, onBar) {
   const { series, metric, other, at, fileTimes, overlaps } = view;
   if ("beside" in line) return besideElement(line, view);
@@ -146,10 +135,7 @@ function lineElement(line, view, onBar) {
   );
 }
 
-/**
- * @param {{gap: Page.Span, beside: number|null}} line
- * @param {Page.View} view
- */
+/** @param {{gap: Page.Span, beside: number|null}} line @param {Page.View} view */
 function besideElement({ gap, beside }, { series, metric }) {
   const empty = el("td.gap", { colspan: series.length + 1 }, t("web.no_footage"));
   empty.style.gridColumn = `span ${series.length + 1}`;
@@ -157,17 +143,11 @@ function besideElement({ gap, beside }, { series, metric }) {
   return el("tr", time, empty, valueCell(metric, beside), numberCell("–", "number zero"));
 }
 
-/**
- * @param {Page.Metric} metric
- * @param {number|null|undefined} value
- */
+/** @param {Page.Metric} metric @param {number|null|undefined} value */
 const besideCell = (metric, value) =>
   value === undefined ? valueCell(metric, null, t("web.no_footage")) : valueCell(metric, value);
 
-/**
- * @param {Page.View} view
- * @param {Api.Counts} counts
- */
+/** @param {Page.View} view @param {Api.Counts} counts */
 function totalsElement({ rows, series, metric, other }, counts) {
   const name = {
     detections: t("web.total"),

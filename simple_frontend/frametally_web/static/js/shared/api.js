@@ -251,10 +251,7 @@ class KeptAnswers {
   }
 }
 
-/**
- * @param {AbortSignal} signal
- * @returns {Promise<never>}
- */
+/** @param {AbortSignal} signal @returns {Promise<never>} */
 const aborted = (signal) =>
   new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason), { once: true }));
 

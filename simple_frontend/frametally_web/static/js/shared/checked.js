@@ -34,10 +34,7 @@ export const intervalIn = (row, labels, metric) =>
  */
 export const intervalOfAll = (row, metric) => intervalIn(row, [...row.byLabel.keys()], metric);
 
-/**
- * Whether any bar has an interval.
- * @param {Pick<Page.View, "rows"|"series"|"metric">} view
- */
+/** Whether any bar has an interval. @param {Pick<Page.View, "rows"|"series"|"metric">} view */
 export const hasIntervals = ({ rows, series, metric }) =>
   rows.some((row) => series.some(({ labels }) => intervalIn(row, labels, metric)));
 
@@ -51,11 +48,7 @@ export const rangeWords = (metric, interval) =>
     ? t("web.to_2", { metric: rounded(metric, interval.low), metric2: rounded(metric, interval.high) })
     : "";
 
-/**
- * ", estimate 2,341 (2,190 to 2,480)".
- * @param {Page.Metric} metric
- * @param {Page.Interval|null} interval
- */
+/** ", estimate 2,341 (2,190 to 2,480)". @param {Page.Metric} metric @param {Page.Interval|null} interval */
 export const estimateWords = (metric, interval) =>
   interval
     ? t("web.estimate", { metric: rounded(metric, interval.estimate), metric2: rangeWords(metric, interval) })

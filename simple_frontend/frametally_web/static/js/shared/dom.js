@@ -51,18 +51,11 @@ function setAttribute(element, key, value) {
   else element.setAttribute(key, value === true ? "" : String(value));
 }
 
-/**
- * A text whose commands stand between backticks.
- * @param {string} text
- * @returns {(Node|string)[]}
- */
+/** A text whose commands stand between backticks. @param {string} text @returns {(Node|string)[]} */
 export const withCode = (text) =>
   text.split("`").map((part, position) => (position % 2 ? el("code", part) : part));
 
-/**
- * The element with an id that the page is sure to have.
- * @param {string} id
- */
+/** The element with an id that the page is sure to have. @param {string} id */
 export function byId(id) {
   const element = document.getElementById(id);
   if (!element) throw new Error(`The page has no #${id}.`);
@@ -98,10 +91,7 @@ export function refill(area, ...children) {
 /** @param {Element|null} element */
 const nameOf = (element) => element?.ariaLabel || element?.textContent;
 
-/**
- * A square in a label's colour.
- * @param {string} color
- */
+/** A square in a label's colour. @param {string} color */
 export function swatch(color) {
   const square = el("span.swatch", { "aria-hidden": "true" });
   square.style.background = color;
@@ -135,10 +125,7 @@ export function arrange(area, elements) {
     held.focus({ preventScroll: true });
 }
 
-/**
- * Lets a click beside an open list, or Escape, close it.
- * @param {HTMLDetailsElement} details
- */
+/** Lets a click beside an open list, or Escape, close it. @param {HTMLDetailsElement} details */
 export function closeFromOutside(details) {
   document.addEventListener("click", (event) => {
     if (event.target instanceof Node && !details.contains(event.target)) details.open = false;

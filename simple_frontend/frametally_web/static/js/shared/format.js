@@ -122,10 +122,7 @@ export function duration(seconds) {
   return new Intl.NumberFormat(LOCALE, { style: "unit", unit, unitDisplay }).format(seconds / length);
 }
 
-/**
- * About how long: "45 sec", "12 min", "3 hr", "5 days".
- * @param {number} ms
- */
+/** About how long: "45 sec", "12 min", "3 hr", "5 days". @param {number} ms */
 export function roughly(ms) {
   const seconds = Math.max(Math.round(ms / 1000), 0);
   const [length, unit, unitDisplay] = UNITS.slice(1).find(([size]) => seconds >= size) ?? UNITS[4];
@@ -168,10 +165,7 @@ export const moment = (ms) => dates({ ...DAY, ...SECONDS, ...clock(ms), ...offse
  */
 export const toTheMinute = (ms) => dates({ ...DAY, ...MINUTES, ...offsetOn(ms) }).format(ms);
 
-/**
- * 1 May, 08:00; with the year, unless it is this one.
- * @param {number} ms
- */
+/** 1 May, 08:00; with the year, unless it is this one. @param {number} ms */
 export const minuteOfYear = (ms) =>
   partsOf(ms).year === partsOf(Date.now()).year
     ? dates({ month: "short", day: "numeric", ...MINUTES }).format(ms)
@@ -183,10 +177,7 @@ export const minuteOfYear = (ms) =>
  */
 export const timeOfDay = (ms) => dates(SECONDS).format(ms);
 
-/**
- * Since when something is so: of today the time is enough.
- * @param {number} ms
- */
+/** Since when something is so: of today the time is enough. @param {number} ms */
 export const timeSince = (ms) => (isOneDay(ms, Date.now() + 1) ? timeOfDay(ms) : toTheMinute(ms));
 
 /**
@@ -203,10 +194,7 @@ export const timeAmong = (ms, withDay) =>
  */
 export const day = (ms) => dates(DAY).format(ms);
 
-/**
- * The day of a date such as 2024-05-01, as `day` writes it.
- * @param {string} date
- */
+/** The day of a date such as 2024-05-01, as `day` writes it. @param {string} date */
 export const dayOf = (date) =>
   new Intl.DateTimeFormat(LOCALE, { ...DAY, timeZone: "UTC" }).format(Date.parse(date));
 
@@ -286,10 +274,7 @@ export function spanAmong(fromMs, toMs, firstMs, lastMs) {
  */
 export const isOneDay = (fromMs, toMs) => day(fromMs) === day(toMs - 1);
 
-/**
- * Europe/Berlin (UTC+02:00) at that time.
- * @param {number} ms
- */
+/** Europe/Berlin (UTC+02:00) at that time. @param {number} ms */
 export function zoneName(ms) {
   const zone = zoneInUse();
   if (zone === "UTC") return "UTC";
@@ -308,10 +293,7 @@ export const tickParts = (ms) => ({
   year: dates({ year: "numeric" }).format(ms),
 });
 
-/**
- * For an `<input type="datetime-local">`.
- * @param {number} ms
- */
+/** For an `<input type="datetime-local">`. @param {number} ms */
 export function toInput(ms) {
   const at = partsOf(ms);
   const two = (/** @type {number} */ part) => String(part).padStart(2, "0");
@@ -319,18 +301,12 @@ export function toInput(ms) {
   return `${date}T${[at.hour, at.minute, at.second].map(two).join(":")}`;
 }
 
-/**
- * From such an input; null if it is empty.
- * @param {string} text
- */
+/** From such an input; null if it is empty. @param {string} text */
 export function fromInput(text) {
   const [year, month, date, hour, minute, second] = (text.match(/\d+/g) ?? []).map(Number);
   const ms = msOf({ year, month, day: date, hour, minute, second });
   return Number.isNaN(ms) ? null : ms;
 }
 
-/**
- * Behind a sentence: the zone of the picture that it is about.
- * @param {string|null} zone
- */
+/** Behind a sentence: the zone of the picture that it is about. @param {string|null} zone */
 export const within = (zone) => (zone ? t("web.within_3", { zone }) : "");

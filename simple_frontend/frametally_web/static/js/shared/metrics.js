@@ -92,11 +92,7 @@ function objectsOf(measures) {
   return isNoted && 2 * sum(tracked) < detections ? null : sum(followed);
 }
 
-/**
- * For a tile: short, however large.
- * @param {Page.Metric} metric
- * @param {number|null} value
- */
+/** For a tile: short, however large. @param {Page.Metric} metric @param {number|null} value */
 export function brief(metric, value) {
   return value !== null && metric.id !== "mean_per_frame" ? bigNumber(value) : metric.format(value);
 }

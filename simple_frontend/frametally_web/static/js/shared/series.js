@@ -98,18 +98,10 @@ export function valueIn(row, labels, metric) {
   );
 }
 
-/**
- * The metric of all labels in one row.
- * @param {Page.Row} row
- * @param {Page.Metric} metric
- */
+/** The metric of all labels in one row. @param {Page.Row} row @param {Page.Metric} metric */
 export const totalIn = (row, metric) => valueOf(row, [...row.byLabel.values()], metric);
 
-/**
- * @param {Page.Row} row
- * @param {Api.CountBucket[]} buckets
- * @param {Page.Metric} metric
- */
+/** @param {Page.Row} row @param {Api.CountBucket[]} buckets @param {Page.Metric} metric */
 function valueOf(row, buckets, metric) {
   if (metric.id !== "objects" || !row.missing) return joined(metric, buckets);
   return isMeasuredInPart(row, metric) ? measuredOf(buckets) : null;
@@ -134,10 +126,7 @@ function measuredOf(measures) {
   return known.length < measures.length ? null : METRICS.objects.join(known);
 }
 
-/**
- * Stretches that were filmed and are not in the counts.
- * @param {Pick<Api.Counts, "not_analysed">} counts
- */
+/** Stretches that were filmed and are not in the counts. @param {Pick<Api.Counts, "not_analysed">} counts */
 export const notAnalysedOf = ({ not_analysed: bars }) =>
   together((bars ?? []).map(({ start_ms: start, end_ms: end }) => [start, end]));
 

@@ -17,10 +17,7 @@ import { themeColor } from "./palette.js";
 const NAME_PART = 1 / 44;
 const ARROW_PART = 1 / 22;
 
-/**
- * The colours of lines and zones, by their place in the list.
- * @param {number} position
- */
+/** The colours of lines and zones, by their place in the list. @param {number} position */
 export const shapeColor = (position) =>
   `color-mix(in srgb, ${themeColor(`series-${position % 6}`)}, white 25%)`;
 
@@ -61,11 +58,7 @@ const onFrame = ({ points, width_px, height_px }, { width, height }) =>
 /** @param {number[][]} points */
 const listOf = (points) => points.map((point) => point.map((one) => one.toFixed(1)).join(",")).join(" ");
 
-/**
- * @param {Shape} line
- * @param {string} color
- * @param {Size} size
- */
+/** @param {Shape} line @param {string} color @param {Size} size */
 function lineOf(line, color, size) {
   const points = onFrame(line, size);
   return svg(
@@ -102,11 +95,7 @@ function arrowOf(points, { width }) {
   );
 }
 
-/**
- * @param {Shape} zone
- * @param {string} color
- * @param {Size} size
- */
+/** @param {Shape} zone @param {string} color @param {Size} size */
 function zoneOf(zone, color, size) {
   const points = onFrame(zone, size);
   const shape = svg("polygon", { class: "over", points: listOf(points), stroke: color });
@@ -114,11 +103,7 @@ function zoneOf(zone, color, size) {
   return svg("g", {}, svg("polygon", { class: "under", points: listOf(points) }), shape);
 }
 
-/**
- * @param {string} name
- * @param {[number, number]} at
- * @param {Size} size
- */
+/** @param {string} name @param {[number, number]} at @param {Size} size */
 function nameOf(name, [x, y], { width, height }) {
   const font = width * NAME_PART;
   // At the right edge it ends at its place instead: it would be cut. Letters are 0.65 of their height wide.
@@ -133,10 +118,7 @@ function nameOf(name, [x, y], { width, height }) {
   });
 }
 
-/**
- * @param {Shown} shown
- * @param {Size} size
- */
+/** @param {Shown} shown @param {Size} size */
 function pathOf({ path = [], foot }, { width }) {
   const color = themeColor("series-1");
   const points = listOf(path.map(([, x, y]) => [x, y]));

@@ -60,10 +60,7 @@ function minutesWithout(hours) {
     : [[to, from]];
 }
 
-/**
- * Spans that touch or overlap, as one.
- * @param {Page.Span[]} spans
- */
+/** Spans that touch or overlap, as one. @param {Page.Span[]} spans */
 export function together(spans) {
   /** @type {Page.Span[]} */
   const merged = [];

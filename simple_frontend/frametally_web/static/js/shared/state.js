@@ -60,10 +60,7 @@ export function parseState(search) {
   };
 }
 
-/**
- * The query string of a state, without what is at its default.
- * @param {Page.State} state
- */
+/** The query string of a state, without what is at its default. @param {Page.State} state */
 export function formatState(state) {
   const query = new URLSearchParams();
   if (state.model) query.set("model", state.model);
@@ -135,16 +132,10 @@ export function parseWhole(search, entry) {
   return { ...parseState(search), ...Object.fromEntries(open.map((name) => [name, null])) };
 }
 
-/**
- * What the history's entry of a state keeps, for `parseWhole`.
- * @param {Page.State} state
- */
+/** What the history's entry of a state keeps, for `parseWhole`. @param {Page.State} state */
 export const entryOf = (state) => ({ open: LEFT_OPEN.filter((name) => state[name] === null) });
 
-/**
- * Whether the state asks for everything.
- * @param {Page.State} state
- */
+/** Whether the state asks for everything. @param {Page.State} state */
 export function isUnfiltered(state) {
   return (
     !state.labels.length &&
@@ -175,10 +166,7 @@ function unique(values) {
   return [...new Set(values.filter((value) => value))];
 }
 
-/**
- * "08:00-09:00"; all day long is no choice.
- * @param {string|null} text
- */
+/** "08:00-09:00"; all day long is no choice. @param {string|null} text */
 function parseHours(text) {
   const [from, to] = text?.match(/^(([01]\d|2[0-3]):[0-5]\d)-(([01]\d|2[0-3]):[0-5]\d|24:00)$/)
     ? text.split("-")

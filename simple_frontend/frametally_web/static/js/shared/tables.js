@@ -38,11 +38,7 @@ export const headingsOf = (names, isNumber) =>
 /** @param {string|null} text @param {string} [kind] */
 export const numberCell = (text, kind = "number") => el("td", { class: kind }, text);
 
-/**
- * A row with its heading.
- * @param {Node|string|(Node|null)[]} heading
- * @param {...(Node|null)} cells
- */
+/** A row with its heading. @param {Node|string|(Node|null)[]} heading @param {...(Node|null)} cells */
 export function rowOf(heading, ...cells) {
   const first = Array.isArray(heading) ? heading : [heading];
   return el("tr", el("th", { scope: "row" }, ...first), ...cells);
@@ -80,11 +76,7 @@ export function checkedCell(metric, value, interval) {
 export const onlyButton = (name, onclick, mark = null) =>
   el("button.link.plain", { title: t("web.show_only", { name }), onclick }, mark, el("span.name", name));
 
-/**
- * A table that can be scrolled by the keyboard.
- * @param {string} name
- * @param {HTMLElement} table
- */
+/** A table that can be scrolled by the keyboard. @param {string} name @param {HTMLElement} table */
 export const scrollable = (name, table) =>
   el("div.table-area", { tabindex: 0, role: "region", "aria-label": name }, table);
 

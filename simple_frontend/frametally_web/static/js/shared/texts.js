@@ -21,8 +21,5 @@ export function t(text, values = {}) {
   );
 }
 
-/**
- * A name within a sentence, where English writes it small.
- * @param {string} name
- */
+/** A name within a sentence, where English writes it small. @param {string} name */
 export const inSentence = (name) => (LANGUAGE === "en" ? name.toLowerCase() : name);

@@ -85,10 +85,7 @@ const clocks = new Map();
 const offsets = new Map();
 const MOST_OFFSETS = 10_000;
 
-/**
- * From now on times are of this zone.
- * @param {string} name  IANA
- */
+/** From now on times are of this zone. @param {string} name  IANA */
 export function useZone(name) {
   if (name !== zone) offsets.clear();
   zone = name;
@@ -158,11 +155,7 @@ function momentOf(shown) {
   return bounded(ms) === ms ? ms : NaN;
 }
 
-/**
- * What a moment is called.
- * @param {number} ms
- * @returns {Parts}
- */
+/** What a moment is called. @param {number} ms @returns {Parts} */
 export function partsOf(ms) {
   const shown = new Date(bounded(ms + offsetAt(ms)));
   return {
@@ -184,11 +177,7 @@ export function partsOf(ms) {
 export const msOf = ({ year, month, day, hour, minute, second }) =>
   momentOf(utc([year, month, day, hour ?? 0, minute ?? 0, second ?? 0]));
 
-/**
- * Where the unit that holds a moment begins; weeks begin on Monday.
- * @param {number} ms
- * @param {Unit} unit
- */
+/** Where the unit that holds a moment begins; weeks begin on Monday. @param {number} ms @param {Unit} unit */
 export function startOf(ms, unit) {
   const offset = offsetAt(ms);
   const shown = ms + offset;

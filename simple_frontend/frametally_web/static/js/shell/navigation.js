@@ -27,10 +27,7 @@ export function leadThere() {
 
 const told = globalThis.document?.body.dataset.rights?.split(" ");
 
-/**
- * Whether it has the role, or sees all sources.
- * @param {"look"|"correct"|"run"|"all"} right
- */
+/** Whether it has the role, or sees all sources. @param {"look"|"correct"|"run"|"all"} right */
 export const has = (right) => told?.includes(right) ?? true;
 
 /** Whether a plug-in is here. @param {string} name */

@@ -68,10 +68,7 @@ const COLUMNS = /** @type {const} */ ([
   ["indexed", t("web.indexed")],
 ]);
 
-/**
- * All sources together; the equals sign only where the two sides are equal.
- * @param {Api.Books} books
- */
+/** All sources together; the equals sign only where the two sides are equal. @param {Api.Books} books */
 export function equation({ sources }) {
   const sum = (/** @type {(one: Api.SourceBooks) => number} */ of) =>
     sources.reduce((total, one) => total + of(one), 0);
@@ -271,11 +268,7 @@ function quality({ quality: report }) {
   );
 }
 
-/**
- * @param {string} caption
- * @param {string[]} names
- * @param {HTMLElement[]} rows
- */
+/** @param {string} caption @param {string[]} names @param {HTMLElement[]} rows */
 function table(caption, names, rows) {
   const numbers = new Set([
     ...COLUMNS.map(([, name]) => name),

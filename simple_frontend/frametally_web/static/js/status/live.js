@@ -51,10 +51,7 @@ export function verdict({ state, sources }) {
     : t("web.there_are_no_frames_yet");
 }
 
-/**
- * The verdict with the first that is to be done.
- * @param {Api.Books} books
- */
+/** The verdict with the first that is to be done. @param {Api.Books} books */
 function headline(books) {
   const [first, ...others] = [...books.broken, ...books.behind];
   const more = others.length ? t("web.and_more_2", { length: number(others.length) }) : "";
@@ -128,11 +125,7 @@ function openStream(on) {
   return stream;
 }
 
-/**
- * Asks every second whether the index answers.
- * @param {Listener} on
- * @param {boolean} wasAway
- */
+/** Asks every second whether the index answers. @param {Listener} on @param {boolean} wasAway */
 async function beat(on, wasAway) {
   const error = document.hidden ? null : await whyAway();
   if (error) on.away(error);

@@ -6,18 +6,12 @@ import { span, timeOfDay, timeSince } from "../shared/format.js";
 import { totalIn } from "../shared/series.js";
 import { t } from "../shared/texts.js";
 
-/**
- * For those who do not see it happen.
- * @param {string} words
- */
+/** For those who do not see it happen. @param {string} words */
 export function speak(words) {
   byId("spoken").textContent = words;
 }
 
-/**
- * Why something is not done, and what would help.
- * @param {unknown} error
- */
+/** Why something is not done, and what would help. @param {unknown} error */
 export function wordsOf(error) {
   if (!(error instanceof ApiError)) throw error;
   return `${error.message} ${error.remedy}`.trim();
@@ -138,11 +132,7 @@ export function showMistake(error, remedies, onChange) {
   );
 }
 
-/**
- * Something that trying again does not mend.
- * @param {string} title
- * @param {string} text
- */
+/** Something that trying again does not mend. @param {string} title @param {string} text */
 export function showFault(title, text) {
   showNotice("error", title, text, null);
 }
@@ -153,31 +143,20 @@ export function showOwnFault(error) {
   showFault(t("web.the_page_met_an_error_of"), t("web.load_it_again_if_that_does"));
 }
 
-/**
- * All is well.
- * @param {number} now  ms
- */
+/** All is well. @param {number} now  ms */
 export function showFresh(now) {
   byId("notice").hidden = true;
   byId("notice").replaceChildren();
   showFreshness("ok", t("web.up_to_date", { now: timeOfDay(now) }));
 }
 
-/**
- * @param {string} state
- * @param {string} text
- */
+/** @param {string} state @param {string} text */
 function showFreshness(state, text) {
   byId("freshness").textContent = text;
   byId("freshness").dataset.state = state;
 }
 
-/**
- * @param {string} kind
- * @param {string} title
- * @param {string} text
- * @param {HTMLElement|null} button
- */
+/** @param {string} kind @param {string} title @param {string} text @param {HTMLElement|null} button */
 function showNotice(kind, title, text, button) {
   const notice = byId("notice");
   const wanted = `${kind} ${title} ${text}`;
