@@ -108,9 +108,9 @@ def test_hours_of_the_week_add_up_and_what_is_unknown_of_one_is_unknown() -> Non
     assert add_week_hours(one, other) == WeekHour(8, 30, 11, 5, None, 2.0, 7, 1500)
 
 
-def test_the_week_has_the_hours_that_were_filmed_or_counted_from_any_parts() -> None:
-    bars = [[Bucket(9 * HOUR_MS, "", 4, 2, 1)], [Bucket(9 * HOUR_MS, "", 5, 3, 1)]]
-    covered = [[CoverageBucket(8 * HOUR_MS, 10, None)], [CoverageBucket(9 * HOUR_MS, 20, None)]]
+def test_the_week_has_the_hours_that_were_filmed_or_counted() -> None:
+    bars = [Bucket(9 * HOUR_MS, "", 9, 3, 2)]
+    covered = [CoverageBucket(8 * HOUR_MS, 10, None), CoverageBucket(9 * HOUR_MS, 20, None)]
     week = merge_week(bars, covered)
     assert [(one.hour, one.frames, one.detections, one.peak) for one in week] == [
         (8, 10, 0, 0),

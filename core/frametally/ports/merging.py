@@ -65,13 +65,11 @@ def add_week_hours(first: WeekHour, second: WeekHour) -> WeekHour:
     )
 
 
-def merge_week(bars: Iterable[list[Bucket]], covered: Iterable[list[CoverageBucket]]) -> list[WeekHour]:
-    """Return the hours of the week that were filmed or have counts, by hour, from parts in any order.
+def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> list[WeekHour]:
+    """Return the hours of the week that were filmed or have counts, by hour.
 
-    Each `start_ms` is that of the hour since Monday 00:00.
+    Each `start_ms` is that of the hour since Monday 00:00; no two bars have the same.
     """
-    merged_bars = _added_up(bars, bar_order, _both_bars)
-    filmed = _added_up(covered, coverage_order, add_coverage)
     hours = {
         bucket.start_ms: WeekHour(
             bucket.start_ms // HOUR_MS,
@@ -83,9 +81,9 @@ def merge_week(bars: Iterable[list[Bucket]], covered: Iterable[list[CoverageBuck
             0,
             bucket.covered_ms,
         )
-        for bucket in filmed
+        for bucket in covered
     }
-    for bar in merged_bars:
+    for bar in bars:
         hour = hours.get(bar.start_ms) or WeekHour(bar.start_ms // HOUR_MS, 0, 0, 0, 0)
         hours[bar.start_ms] = hour._replace(
             detections=bar.detections,

@@ -69,21 +69,13 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
     def _read_sources(self, now: MomentT, catalogue: DayCatalogue, series: Series) -> Iterator[SourceSummary]:
         return read_sources(partial(self._read_packed, now), catalogue, series)
 
-    def _read_bars(
-        self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, piece: Piece
-    ) -> Iterator[list[Bucket]]:
+    def _read_counts(
+        self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, parts: Sequence[Piece]
+    ) -> tuple[list[Bucket], list[CoverageBucket]]:
         from frametally.adapters.day_cells import sums  # numpy takes long, and `status` needs none
 
-        for batch in self._batches(now, catalogue, query, piece):
-            yield sums.bars_of(batch, self._kept_cells, query, piece)
-
-    def _read_coverage(
-        self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, piece: Piece
-    ) -> Iterator[list[CoverageBucket]]:
-        from frametally.adapters.day_cells import sums  # numpy takes long, and `status` needs none
-
-        for batch in self._batches(now, catalogue, query, piece):
-            yield sums.coverage_of(batch, self._kept_cells, query, piece)
+        batches = ((piece, batch) for piece in parts for batch in self._batches(now, catalogue, query, piece))
+        return sums.counts_of(batches, self._kept_cells, query)
 
     def _read_evidence(
         self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, piece: Piece, limit: int
@@ -135,17 +127,12 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
                     raise IndexDamaged(f"its evidence of {bar.source} on {keys.utc_day(bar.start_ms)}")
                 yield bar.source, bar.label, frames
 
-    def _steps_s(self, query: CountQuery) -> list[int]:
-        # The ends of a range are of two days at most: each further step is one more piece of them to read.
-        base_s, *longer = super()._steps_s(query)
-        return [base_s, *longer[-1:]]
-
     def _batches(
         self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, piece: Piece
     ) -> Iterator[list[tuple[CurrentRun, RunCells]]]:
         runs = [
             run
             for run in catalogue.runs(query.series, piece.from_ms, piece.to_ms)
-            if any(ranges_of(query.week_parts, run.day_ms, run.day_ms + DAY_MS))
+            if not query.week_parts or any(ranges_of(query.week_parts, run.day_ms, run.day_ms + DAY_MS))
         ]
         return self._kept_cells.read_in_batches(partial(self._read_packed, now), runs, piece.step_s)

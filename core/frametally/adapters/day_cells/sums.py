@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import repeat
 from typing import Any
@@ -24,47 +24,53 @@ from frametally.adapters.day_cells.cells import (
 )
 from frametally.adapters.day_cells.kept_cells import KeptCells
 from frametally.adapters.day_cells.storage import DETECTIONS, SLOT, SOURCE
-from frametally.ports.count_index import Bucket, CountQuery, CoverageBucket
+from frametally.ports.count_index import NO_LABEL, Bucket, CountQuery, CoverageBucket
 from frametally.ports.count_questions import MAX_BUCKETS
 from frametally.ports.steps import Piece
 from frametally.rules.times import DAY_MS, HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
 from frametally.rules.week_parts import WeekParts
 
 Batch = Sequence[tuple[CurrentRun, RunCells]]
+_MOST_CELLS = 1_000_000
+"""Of several pieces of a range, until they are added up."""
 
 
-def bars_of(batch: Batch, kept_cells: KeptCells, query: CountQuery, piece: Piece) -> list[Bucket]:
-    """Return bars by start, label and source, at most one more than an answer may have."""
+def counts_of(
+    batches: Iterable[tuple[Piece, Batch]], kept_cells: KeptCells, query: CountQuery
+) -> tuple[list[Bucket], list[CoverageBucket]]:
+    """Return bars by start, label and source, and the coverage by start and source.
+
+    Of each there is at most one more than an answer may have. Without bars, if the query has `NO_LABEL`.
+    """
     of_each = query.by_source or query.sources or query.measured_only
-    parts = [(run, cells.counts if of_each else cells.together) for run, cells in batch]
-    cells = _put_together(_selected(parts, kept_cells, query, piece), kept_cells, query, piece)
+    bars, covered = _Sums(kept_cells, query), _Sums(kept_cells, query._replace(labels=(), apart=None))
+    for piece, batch in batches:
+        if query.labels != NO_LABEL:
+            bars.add([(run, cells.counts if of_each else cells.together) for run, cells in batch], piece)
+        covered.add([(run, cells.coverage) for run, cells in batch], piece)
     labels, sources = _label_names(kept_cells), [*kept_cells.sources]
+    counted, filmed = bars.ordered(), covered.ordered()
+    counted_sources, filmed_sources = (
+        [sources[number] for number in cells[SOURCE].tolist()] if query.by_source else repeat(None)
+        for cells in (counted, filmed)
+    )
     return _tuples(
         Bucket,
-        cells[SLOT].tolist(),
-        [labels[number] for number in cells[LABEL].tolist()],
-        cells[DETECTIONS].tolist(),
-        cells[PEAK].tolist(),
-        _or_none(cells[OBJECTS]),
-        [sources[number] for number in cells[SOURCE].tolist()] if query.by_source else repeat(None),
-        _or_none(cells[TRACKED]),
-    )
-
-
-def coverage_of(batch: Batch, kept_cells: KeptCells, query: CountQuery, piece: Piece) -> list[CoverageBucket]:
-    """Return the coverage by start and source, at most one more than an answer may have."""
-    parts = [(run, cells.coverage) for run, cells in batch]
-    query = query._replace(labels=(), apart=None)
-    cells = _put_together(_selected(parts, kept_cells, query, piece), kept_cells, query, piece)
-    sources = [*kept_cells.sources]
-    return _tuples(
+        counted[SLOT].tolist(),
+        [labels[number] for number in counted[LABEL].tolist()],
+        counted[DETECTIONS].tolist(),
+        counted[PEAK].tolist(),
+        _or_none(counted[OBJECTS]),
+        counted_sources,
+        _or_none(counted[TRACKED]),
+    ), _tuples(
         CoverageBucket,
-        cells[SLOT].tolist(),
-        cells[DETECTIONS].tolist(),
-        to_rates(cells[PEAK]),
-        [sources[number] for number in cells[SOURCE].tolist()] if query.by_source else repeat(None),
-        _or_none(cells[OBJECTS]),
-        _or_none(cells[COVERED_MS]),
+        filmed[SLOT].tolist(),
+        filmed[DETECTIONS].tolist(),
+        to_rates(filmed[PEAK]),
+        filmed_sources,
+        _or_none(filmed[OBJECTS]),
+        _or_none(filmed[COVERED_MS]),
     )
 
 
@@ -128,26 +134,48 @@ def _is_of_parts(slots: NDArray[Any], parts: WeekParts, step_ms: int) -> NDArray
 _SIDES: tuple[Any, Any] = ("left", "right")
 
 
-def _put_together(cells: Cells, kept_cells: KeptCells, query: CountQuery, piece: Piece) -> NDArray[np.int64]:
-    """Return cells added up by bars, with the start of the bar for the slot; by start, label and source."""
-    if not cells.shape[1]:
-        return np.empty((7, 0), np.int64)
-    # A step divides the bars that it serves, and their offset.
-    step_ms, bar_ms, offset_ms = piece.step_s * 1000, query.bar_s * 1000, query.offset_ms
-    if query.of_week:
-        offset_ms += MONDAY_TO_1970_MS
-    first = int(cells[SLOT].min())  # divided once per slot, not per cell
-    of_slot = (np.arange(first, cells[SLOT].max() + 1) + offset_ms // step_ms) // (bar_ms // step_ms)
-    if query.of_week:
-        of_slot %= WEEK_MS // HOUR_MS
-    bar = of_slot[cells[SLOT] - first]
-    sums = add_up(
-        cells, _apart(cells[LABEL], kept_cells, query), bar, cells[SOURCE] if query.by_source else 0
-    )
-    sums[SLOT] = sums[SLOT] * bar_ms - (0 if query.of_week else offset_ms)
-    of_source = _ranks([*kept_cells.sources])[sums[SOURCE]] if query.by_source else sums[SOURCE]
-    of_label = _ranks(_label_names(kept_cells))[sums[LABEL]]
-    return sums[:, np.lexsort((of_source, of_label, sums[SLOT]))[: MAX_BUCKETS + 1]]
+class _Sums:
+    """The cells of a query, added up by bar, label and source; the number of the bar stands for the slot."""
+
+    def __init__(self, kept_cells: KeptCells, query: CountQuery) -> None:
+        """Begin without any."""
+        self._kept_cells, self._query = kept_cells, query
+        # A step divides the bars that it serves, and their offset.
+        self._offset_ms = query.offset_ms + (MONDAY_TO_1970_MS if query.of_week else 0)
+        self._parts: list[Cells] = []
+
+    def add(self, parts: Sequence[tuple[CurrentRun, Cells]], piece: Piece) -> None:
+        """Add the cells of some runs, as far as the query selects them in a piece."""
+        query, step_ms = self._query, piece.step_s * 1000
+        cells = _selected(parts, self._kept_cells, query, piece)
+        if not cells.shape[1]:
+            return
+        first = int(cells[SLOT].min())  # divided once per slot, not per cell
+        slots = np.arange(first, cells[SLOT].max() + 1) + self._offset_ms // step_ms
+        of_slot = slots // (query.bar_s * 1000 // step_ms)
+        if query.of_week:
+            of_slot %= WEEK_MS // HOUR_MS
+        cells[SLOT] = of_slot[cells[SLOT] - first]
+        cells[LABEL] = _apart(cells[LABEL], self._kept_cells, query)
+        if not query.by_source:
+            cells[SOURCE] = 0
+        self._parts.append(cells)
+        if sum(part.shape[1] for part in self._parts) > _MOST_CELLS:
+            self._parts = [self._added_up()]
+
+    def ordered(self) -> NDArray[np.int64]:
+        """Return the sums by start, label and source, with the start of the bar in ms for the slot."""
+        sums, query = self._added_up(), self._query
+        sums[SLOT] = sums[SLOT] * (query.bar_s * 1000) - (0 if query.of_week else self._offset_ms)
+        of_source = _ranks([*self._kept_cells.sources])[sums[SOURCE]] if query.by_source else sums[SOURCE]
+        of_label = _ranks(_label_names(self._kept_cells))[sums[LABEL]]
+        return sums[:, np.lexsort((of_source, of_label, sums[SLOT]))[: MAX_BUCKETS + 1]]
+
+    def _added_up(self) -> NDArray[np.int64]:
+        if not self._parts:
+            return np.empty((7, 0), np.int64)
+        cells = np.concatenate(self._parts, axis=1)
+        return add_up(cells, cells[LABEL], cells[SLOT], cells[SOURCE])
 
 
 _TOGETHER = -1
