@@ -253,7 +253,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
     @abstractmethod
     def _read_counts(
         self, now: MomentT, catalogue: CatalogueT, query: CountQuery, parts: Sequence[Piece]
-    ) -> tuple[list[Bucket], list[CoverageBucket]]:
+    ) -> tuple[Sequence[Bucket], Sequence[CoverageBucket]]:
         """Read the bars and the coverage of some pieces; no bars where the query has `NO_LABEL`.
 
         Of a query that is `of_week`, `start_ms` is that of the hour since Monday.
@@ -300,7 +300,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
 
     def _counts(
         self, now: MomentT, catalogue: CatalogueT, query: CountQuery
-    ) -> tuple[list[Bucket], list[CoverageBucket]]:
+    ) -> tuple[Sequence[Bucket], Sequence[CoverageBucket]]:
         """Read the range of a query by its base interval and the longest stored step that it allows."""
         steps_s = usable_steps(query.base_interval_s, query.bar_s, query.offset_ms, query.week_parts)
         if query.measured_only:

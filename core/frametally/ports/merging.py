@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from frametally.ports.count_index import Bucket, CoverageBucket, WeekHour
@@ -33,7 +33,7 @@ def coverage_order(covered: CoverageBucket) -> tuple[int, str, str]:
     return covered.start_ms, covered.source or "", ""
 
 
-def merge_bars(parts: Iterable[list[Bucket]]) -> list[Bucket]:
+def merge_bars(parts: Iterable[Sequence[Bucket]]) -> list[Bucket]:
     """Merge bars from parts that are in the order of `bar_order` each, and follow each other in time.
 
     The last start of a part can be the first of the next one, and be cut in two by that: it is made whole.
@@ -41,7 +41,7 @@ def merge_bars(parts: Iterable[list[Bucket]]) -> list[Bucket]:
     return _joined(parts, bar_order, _both_bars)
 
 
-def merge_coverage(parts: Iterable[list[CoverageBucket]]) -> list[CoverageBucket]:
+def merge_coverage(parts: Iterable[Sequence[CoverageBucket]]) -> list[CoverageBucket]:
     """Merge coverage from parts as those of `merge_bars`."""
     return _joined(parts, coverage_order, add_coverage)
 
@@ -95,7 +95,7 @@ def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> lis
 
 
 def _joined(
-    parts: Iterable[list[_PartT]],
+    parts: Iterable[Sequence[_PartT]],
     place: Callable[[_PartT], tuple[int, str, str]],
     combine: Callable[[_PartT, _PartT], _PartT],
 ) -> list[_PartT]:
@@ -110,7 +110,7 @@ def _joined(
 
 def _over_border(
     before: list[_PartT],
-    after: list[_PartT],
+    after: Sequence[_PartT],
     place: Callable[[_PartT], tuple[int, str, str]],
     combine: Callable[[_PartT, _PartT], _PartT],
 ) -> list[_PartT]:
@@ -126,7 +126,7 @@ def _over_border(
 
 
 def _added_up(
-    parts: Iterable[list[_PartT]],
+    parts: Iterable[Sequence[_PartT]],
     place: Callable[[_PartT], tuple[int, str, str]],
     combine: Callable[[_PartT, _PartT], _PartT],
 ) -> list[_PartT]:

@@ -86,9 +86,8 @@ def count(
         elif apart is not None:
             totals = {**{label: totals[label] for label in apart}, None: [sum_of(totals, rest, whole)]}
             labels = apart
-    missing = not_measured(chart)
     chart, totals, measured_in = add_measured(
-        reader, interval_s, chart, totals, missing, by_source=query.by_source, apart=apart
+        reader, interval_s, chart, totals, by_source=query.by_source, apart=apart
     )
     in_order = [total for label in (*labels, None) for total in totals.get(label, ())]
     unanalysed = media.unanalysed(
@@ -124,7 +123,7 @@ def count(
         file_times=_of_chosen(media.file_times(resolved.sources, resolved.from_ms, resolved.to_ms), resolved),
         overlaps=overlaps and overlaps[:_MOST_OVERLAPS],
         overlaps_left_out=max(len(overlaps or ()) - _MOST_OVERLAPS, 0),
-        objects_note=objects_note(missing, chart, in_order, settings),
+        objects_note=objects_note(chart, in_order, settings),
         objects_measured_in=measured_in,
         counted_with=[
             answers.RecordedSettings(params=day.params, settings=day.settings, words=day.words)
@@ -244,13 +243,12 @@ def add_measured(
     interval_s: int,
     chart: Chart,
     totals: Totals,
-    missing: Sequence[answers.FramesAnalysed],
     *,
     by_source: bool,
     apart: Sequence[str] | None,
 ) -> Measured:
-    """Read the measured values again, if some of a chart, read by the same arguments, are `missing`."""
-    if not missing:
+    """Read the measured values again, if some of a chart, read by the same arguments, are missing."""
+    if not chart.unmeasured:
         return Measured(chart, totals, None)
     filmed = len(reader.filmed())
     measured = len(reader.filmed(measured_only=True))
@@ -287,13 +285,9 @@ def add_measured(
     return Measured(chart._replace(buckets=buckets), with_sums, in_sources)
 
 
-def objects_note(
-    missing: Sequence[answers.FramesAnalysed],
-    chart: Chart,
-    totals: Sequence[answers.Total],
-    settings: Settings,
-) -> str | None:
+def objects_note(chart: Chart, totals: Sequence[answers.Total], settings: Settings) -> str | None:
     """Return a sentence on where objects are not known; None if they are everywhere."""
+    missing = chart.unmeasured
     if not missing:
         return _too_weak(totals)
     intervals_of = f"{len(missing)} of {len(chart.coverage)} intervals"
@@ -308,21 +302,6 @@ def objects_note(
     if not min(rates):  # as of single pictures
         analysed = f"in single pictures, but {needed_fps} frames per second are needed"
     return f"Unique objects are unknown in {intervals_of}: footage was analysed {analysed}."
-
-
-def not_measured(chart: Chart) -> list[answers.FramesAnalysed]:
-    """Return the intervals with footage in which objects were not measured."""
-    # In counts of older versions only what was seen says that it was not measured.
-    unmeasured_bars = {
-        (bucket.start_ms, bucket.source)
-        for bucket in chart.buckets
-        if bucket.objects_missing in _NOT_MEASURED
-    }
-    return [
-        coverage
-        for coverage in chart.coverage
-        if coverage.objects_missing or (coverage.start_ms, coverage.source) in unmeasured_bars
-    ]
 
 
 def _too_weak(totals: Sequence[answers.Total]) -> str | None:

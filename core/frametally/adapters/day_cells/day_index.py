@@ -71,7 +71,7 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
 
     def _read_counts(
         self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, parts: Sequence[Piece]
-    ) -> tuple[list[Bucket], list[CoverageBucket]]:
+    ) -> tuple[Sequence[Bucket], Sequence[CoverageBucket]]:
         from frametally.adapters.day_cells import sums  # numpy takes long, and `status` needs none
 
         batches = ((piece, batch) for piece in parts for batch in self._batches(now, catalogue, query, piece))
@@ -130,9 +130,8 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
     def _batches(
         self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, piece: Piece
     ) -> Iterator[list[tuple[CurrentRun, RunCells]]]:
-        runs = [
-            run
-            for run in catalogue.runs(query.series, piece.from_ms, piece.to_ms)
-            if not query.week_parts or any(ranges_of(query.week_parts, run.day_ms, run.day_ms + DAY_MS))
-        ]
+        series = Series(query.model, query.base_interval_s)
+        runs = catalogue.runs(series, piece.from_ms, piece.to_ms)
+        if query.week_parts:
+            runs = [run for run in runs if any(ranges_of(query.week_parts, run.day_ms, run.day_ms + DAY_MS))]
         return self._kept_cells.read_in_batches(partial(self._read_packed, now), runs, piece.step_s)

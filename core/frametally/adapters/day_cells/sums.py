@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
-from itertools import repeat
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frametally.adapters.day_cells.catalogue import CurrentRun
-from frametally.adapters.day_cells.cells import (
-    COVERED_MS,
+from frametally.adapters.day_cells.cells import RunCells
+from frametally.adapters.day_cells.kept_cells import KeptCells
+from frametally.ports.columns import (
     LABEL,
     OBJECTS,
     PEAK,
-    TRACKED,
+    SLOT,
+    SOURCE,
     Cells,
-    RunCells,
+    Columns,
     add_up,
-    to_rates,
+    bar_columns,
+    coverage_columns,
 )
-from frametally.adapters.day_cells.kept_cells import KeptCells
-from frametally.adapters.day_cells.storage import DETECTIONS, SLOT, SOURCE
 from frametally.ports.count_index import NO_LABEL, Bucket, CountQuery, CoverageBucket
 from frametally.ports.count_questions import MAX_BUCKETS
 from frametally.ports.steps import Piece
@@ -37,7 +36,7 @@ _MOST_CELLS = 1_000_000
 
 def counts_of(
     batches: Iterable[tuple[Piece, Batch]], kept_cells: KeptCells, query: CountQuery
-) -> tuple[list[Bucket], list[CoverageBucket]]:
+) -> tuple[Columns[Bucket], Columns[CoverageBucket]]:
     """Return bars by start, label and source, and the coverage by start and source.
 
     Of each there is at most one more than an answer may have. Without bars, if the query has `NO_LABEL`.
@@ -48,29 +47,10 @@ def counts_of(
         if query.labels != NO_LABEL:
             bars.add([(run, cells.counts if of_each else cells.together) for run, cells in batch], piece)
         covered.add([(run, cells.coverage) for run, cells in batch], piece)
-    labels, sources = _label_names(kept_cells), [*kept_cells.sources]
-    counted, filmed = bars.ordered(), covered.ordered()
-    counted_sources, filmed_sources = (
-        [sources[number] for number in cells[SOURCE].tolist()] if query.by_source else repeat(None)
-        for cells in (counted, filmed)
-    )
-    return _tuples(
-        Bucket,
-        counted[SLOT].tolist(),
-        [labels[number] for number in counted[LABEL].tolist()],
-        counted[DETECTIONS].tolist(),
-        counted[PEAK].tolist(),
-        _or_none(counted[OBJECTS]),
-        counted_sources,
-        _or_none(counted[TRACKED]),
-    ), _tuples(
-        CoverageBucket,
-        filmed[SLOT].tolist(),
-        filmed[DETECTIONS].tolist(),
-        to_rates(filmed[PEAK]),
-        filmed_sources,
-        _or_none(filmed[OBJECTS]),
-        _or_none(filmed[COVERED_MS]),
+    sources = [*kept_cells.sources] if query.by_source else [None]
+    return (
+        bar_columns(bars.ordered(), _label_names(kept_cells), sources),
+        coverage_columns(covered.ordered(), sources),
     )
 
 
@@ -105,20 +85,18 @@ def _selected(
             of_labels = [cells[:, first:end] for first, end in zip(firsts, ends, strict=True) if first < end]
         for label_cells in of_labels:
             if piece.from_ms is not None and run.day_ms < piece.from_ms:
-                label_cells = label_cells[:, label_cells[SLOT] >= -(-piece.from_ms // step_ms)]
+                label_cells = label_cells.compress(label_cells[SLOT] >= -(-piece.from_ms // step_ms), axis=1)
             if piece.to_ms is not None and run.day_ms + DAY_MS > piece.to_ms:
-                label_cells = label_cells[:, label_cells[SLOT] < -(-piece.to_ms // step_ms)]
+                label_cells = label_cells.compress(label_cells[SLOT] < -(-piece.to_ms // step_ms), axis=1)
             chosen.append(label_cells)
     cells = np.concatenate(chosen, axis=1) if chosen else np.empty((7, 0), np.int64)
     if query.measured_only:
-        cells = cells[:, cells[OBJECTS] >= 0]
+        cells = cells.compress(cells[OBJECTS] >= 0, axis=1)
     if query.week_parts and cells.shape[1]:
-        cells = cells[:, _is_of_parts(cells[SLOT], query.week_parts, step_ms)]
-    return (
-        cells[:, np.isin(cells[SOURCE], _numbers(kept_cells.sources, query.sources))]
-        if query.sources
-        else cells
-    )
+        cells = cells.compress(_is_of_parts(cells[SLOT], query.week_parts, step_ms), axis=1)
+    if query.sources:
+        cells = cells.compress(np.isin(cells[SOURCE], _numbers(kept_cells.sources, query.sources)), axis=1)
+    return cells
 
 
 def _is_of_parts(slots: NDArray[Any], parts: WeekParts, step_ms: int) -> NDArray[np.bool_]:
@@ -139,7 +117,7 @@ class _Sums:
 
     def __init__(self, kept_cells: KeptCells, query: CountQuery) -> None:
         """Begin without any."""
-        self._kept_cells, self._query = kept_cells, query
+        self._kept_cells, self._query, self._bar_ms = kept_cells, query, query.bar_s * 1000
         # A step divides the bars that it serves, and their offset.
         self._offset_ms = query.offset_ms + (MONDAY_TO_1970_MS if query.of_week else 0)
         self._parts: list[Cells] = []
@@ -152,7 +130,7 @@ class _Sums:
             return
         first = int(cells[SLOT].min())  # divided once per slot, not per cell
         slots = np.arange(first, cells[SLOT].max() + 1) + self._offset_ms // step_ms
-        of_slot = slots // (query.bar_s * 1000 // step_ms)
+        of_slot = slots // (self._bar_ms // step_ms)
         if query.of_week:
             of_slot %= WEEK_MS // HOUR_MS
         cells[SLOT] = of_slot[cells[SLOT] - first]
@@ -166,7 +144,7 @@ class _Sums:
     def ordered(self) -> NDArray[np.int64]:
         """Return the sums by start, label and source, with the start of the bar in ms for the slot."""
         sums, query = self._added_up(), self._query
-        sums[SLOT] = sums[SLOT] * (query.bar_s * 1000) - (0 if query.of_week else self._offset_ms)
+        sums[SLOT] = sums[SLOT] * self._bar_ms - (0 if query.of_week else self._offset_ms)
         of_source = _ranks([*self._kept_cells.sources])[sums[SOURCE]] if query.by_source else sums[SOURCE]
         of_label = _ranks(_label_names(self._kept_cells))[sums[LABEL]]
         return sums[:, np.lexsort((of_source, of_label, sums[SLOT]))[: MAX_BUCKETS + 1]]
@@ -208,15 +186,3 @@ def _ranks(names: Sequence[str]) -> NDArray[np.int64]:
     ranks = np.empty(len(names), np.int64)
     ranks[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
     return ranks
-
-
-def _or_none(numbers: NDArray[np.int64]) -> list[int | None]:
-    values: list[int | None] = numbers.tolist()
-    for place in np.flatnonzero(numbers < 0).tolist():
-        values[place] = None
-    return values
-
-
-def _tuples(kind: type[Any], *columns: Any) -> list[Any]:
-    """Return named tuples of some columns; as many as the first has."""
-    return [*map(partial(tuple.__new__, kind), zip(*columns, strict=False))]
