@@ -31,16 +31,8 @@ from frametally.ports.count_index import (
     SourceSummary,
     WeekHour,
 )
-from frametally.ports.count_questions import (
-    MAX_BUCKETS,
-    check_interval,
-    check_names,
-    check_offset,
-    check_week_parts,
-    outdated,
-)
+from frametally.ports.count_questions import MAX_BUCKETS, Piece, check_query, outdated, pieces, usable_steps
 from frametally.ports.merging import merge_week
-from frametally.ports.steps import Piece, pieces, usable_steps
 from frametally.records import Evidence, Run
 from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.places import is_of_places
@@ -178,10 +170,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
     @_of_one_moment
     def histogram(self, query: CountQuery) -> Histogram:
         """Return counts per interval and label; see `CountIndex.histogram`."""
-        check_interval(query)
-        check_offset(query)
-        check_week_parts(query)
-        check_names(query)
+        check_query(query)
         with self._now() as now:
             bars, covered = self._counts(now, self._catalogue(now), query)
         if max(len(bars), len(covered)) > MAX_BUCKETS:
@@ -199,9 +188,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
                 f"the stored intervals of {query.base_interval_s} s do not divide an hour evenly, so the "
                 "hours of the week are unknown"
             )
-        check_offset(query)
-        check_week_parts(query)
-        check_names(query)
+        check_query(query)
         query = query._replace(interval_s=HOUR_S, by_source=False, of_week=True, apart=())
         with self._now() as now:
             return merge_week(*self._counts(now, self._catalogue(now), query))
@@ -209,8 +196,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
     @_of_one_moment
     def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
         """Return the busiest evidence frames per label, by label, then as `CountIndex.evidence` says."""
-        check_week_parts(query)
-        check_names(query)
+        check_query(query)
         limit = min(limit_per_label, _MAX_EVIDENCE_PER_LABEL)
         if limit < 1:
             return []
@@ -302,7 +288,8 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         self, now: MomentT, catalogue: CatalogueT, query: CountQuery
     ) -> tuple[Sequence[Bucket], Sequence[CoverageBucket]]:
         """Read the range of a query by its base interval and the longest stored step that it allows."""
-        steps_s = usable_steps(query.base_interval_s, query.bar_s, query.offset_ms, query.week_parts)
+        bar_s = query.interval_s or query.base_interval_s
+        steps_s = usable_steps(query.base_interval_s, bar_s, query.offset_ms, query.week_parts)
         if query.measured_only:
             # Objects are measured hour by hour: of a longer step nobody knows what part of it was.
             steps_s = [step_s for step_s in steps_s if step_s <= HOUR_S] or steps_s

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
+from itertools import chain
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -24,39 +25,42 @@ COVERED_MS = TRACKED
 _MOST_GROUPS = 20_000_000
 """Of a grid of bars, labels and sources that is counted through at once."""
 _UNKNOWN_RATE = 1
-RowT = TypeVar("RowT", Bucket, CoverageBucket)
+RowT = TypeVar("RowT", bound=Bucket | CoverageBucket)
 
 
 class Columns(Sequence[RowT]):
     """The bars or the coverage of an answer by columns; rows are made where somebody reads them.
 
     Attributes:
-        values: The columns of the rows, in the order of their fields.
-        cells: The same as numbers, shape (7, n), with the start in milliseconds for the slot.
+        cells: What is counted, shape (7, n), with the start in milliseconds for the slot.
         labels: Labels by their number in `cells`.
         sources: Sources by theirs; None: all together.
+        values: The columns of the rows, in the order of their fields.
     """
 
     def __init__(
-        self,
-        kind: type[RowT],
-        values: Sequence[Any],
-        cells: Cells,
-        labels: Sequence[str],
-        sources: Sequence[str | None],
+        self, kind: type[RowT], cells: Cells, labels: Sequence[str], sources: Sequence[str | None]
     ) -> None:
-        """Take the columns of rows of a `kind`."""
-        self._kind, self.values = kind, values
+        """Take the cells of rows of a `kind`."""
+        self.kind: type[RowT] = kind
         self.cells, self.labels, self.sources = cells, labels, sources
+        start_ms, label, source, detections, peak, _, _ = cells.tolist()
+        objects, tracked = (none_where(numbers < 0, numbers) for numbers in cells[[OBJECTS, TRACKED]])
+        names = [sources[number] for number in source] if len(sources) > 1 else [*sources] * len(source)
+        self.values: tuple[list[Any], ...] = (
+            (start_ms, [labels[number] for number in label], detections, peak, objects, names, tracked)
+            if kind is Bucket
+            else (start_ms, detections, to_rates(cells[PEAK]), names, objects, tracked)
+        )
 
     @cached_property
     def _rows(self) -> list[RowT]:
-        new_row = partial(tuple.__new__, self._kind)
+        new_row: Callable[[Any], RowT] = partial(tuple.__new__, self.kind)
         return [*map(new_row, zip(*self.values, strict=True))]
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return self.cells.shape[1]
+        return len(self.values[0])
 
     @overload
     def __getitem__(self, place: int) -> RowT: ...
@@ -72,7 +76,7 @@ class Columns(Sequence[RowT]):
 
     def __eq__(self, other: object) -> bool:
         """Return whether these are the rows of another sequence."""
-        return isinstance(other, Sequence) and self._rows == [*other]
+        return isinstance(other, Sequence) and self._rows == list(other)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -84,7 +88,7 @@ def columns_of(
     if isinstance(bars, Columns) and isinstance(coverage, Columns):
         return bars, coverage
     labels = {name: number for number, name in enumerate(sorted({bar.label for bar in bars}))}
-    names = dict.fromkeys(part.source for parts in (bars, coverage) for part in parts)
+    names = dict.fromkeys(chain((bar.source for bar in bars), (part.source for part in coverage)))
     sources = {name: number for number, name in enumerate(names)}
     counted = [
         (bar[0], labels[bar.label], sources[bar.source], bar.detections, bar.peak, bar.objects, bar[6])
@@ -94,36 +98,59 @@ def columns_of(
         (part[0], 0, sources[part.source], part.frames, from_rate(part[2]), part.objects, part.covered_ms)
         for part in coverage
     ]
-    return bar_columns(_cells(counted), [*labels], [*sources]), coverage_columns(_cells(filmed), [*sources])
-
-
-def bar_columns(cells: Cells, labels: Sequence[str], sources: Sequence[str | None]) -> Columns[Bucket]:
-    """Return bars by what is counted in them."""
-    start_ms, label, _, detections, peak, _, _ = cells.tolist()
-    values = (
-        *(start_ms, [labels[number] for number in label], detections, peak, _known(cells[OBJECTS])),
-        *(_names(cells, sources), _known(cells[TRACKED])),
+    return (
+        Columns(Bucket, _cells(counted), [*labels], [*sources]),
+        Columns(CoverageBucket, _cells(filmed), [""], [*sources]),
     )
-    return Columns(Bucket, values, cells, labels, sources)
 
 
-def coverage_columns(cells: Cells, sources: Sequence[str | None]) -> Columns[CoverageBucket]:
-    """Return the coverage by what was filmed."""
-    values = (
-        *(cells[SLOT].tolist(), cells[DETECTIONS].tolist(), to_rates(cells[PEAK]), _names(cells, sources)),
-        *(_known(cells[OBJECTS]), _known(cells[COVERED_MS])),
+def join(
+    parts: Sequence[tuple[Sequence[Bucket], Sequence[CoverageBucket]]],
+    starts: Sequence[Mapping[int, int]] | None = None,
+) -> tuple[Columns[Bucket], Columns[CoverageBucket]]:
+    """Return the bars and the coverage of several answers, added up; those in `starts` with other starts."""
+    columns = [columns_of(*part) for part in parts]
+    if len(parts) == 1 and starts == [{}]:
+        return columns[0]
+    starts = starts or [{}] * len(parts)
+    return _joined([bars for bars, _ in columns], starts), _joined([filmed for _, filmed in columns], starts)
+
+
+def _joined(parts: Sequence[Columns[RowT]], starts: Sequence[Mapping[int, int]]) -> Columns[RowT]:
+    labels = [*dict.fromkeys(name for part in parts for name in part.labels)]
+    sources = [*dict.fromkeys(name for part in parts for name in part.sources)]
+    blocks = []
+    for part, moved in zip(parts, starts, strict=True):
+        cells = part.cells.copy()
+        tables: tuple[tuple[int, Sequence[Any], list[Any]], ...] = (
+            (LABEL, part.labels, labels),
+            (SOURCE, part.sources, sources),
+        )
+        for row, names, all_names in tables:
+            if names != all_names:
+                cells[row] = np.array([all_names.index(name) for name in names], np.int64)[cells[row]]
+        for start_ms, new_ms in moved.items():
+            cells[SLOT, part.cells[SLOT] == start_ms] = new_ms
+        blocks.append(cells)
+    every = np.concatenate(blocks, axis=1)
+    sums = add_up(every, every[LABEL], every[SLOT], every[SOURCE])
+    return Columns(parts[0].kind, in_order(sums, labels, sources), labels, sources)
+
+
+def in_order(cells: Cells, labels: Sequence[str], sources: Sequence[str | None]) -> Cells:
+    """Return cells by start, label and source, as names are in order."""
+    of_label, of_source = (
+        _ranks(labels)[cells[LABEL]],
+        _ranks([name or "" for name in sources])[cells[SOURCE]],
     )
-    return Columns(CoverageBucket, values, cells, [""], sources)
+    return cells[:, np.lexsort((of_source, of_label, cells[SLOT]))]
 
 
-def _names(cells: Cells, sources: Sequence[str | None]) -> list[str | None]:
-    if len(sources) == 1:
-        return [*sources] * cells.shape[1]
-    return [sources[number] for number in cells[SOURCE].tolist()]
-
-
-def _known(numbers: Cells) -> list[int | None]:
-    return none_where(numbers < 0, numbers)
+def _ranks(names: Sequence[str]) -> NDArray[np.int64]:
+    """Return by number of a name its place in the order of names."""
+    ranks = np.empty(len(names), np.int64)
+    ranks[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
+    return ranks
 
 
 def _cells(rows: Sequence[tuple[int | None, ...]]) -> Cells:

@@ -56,14 +56,13 @@ def count(
     """
     selection = query.selection
     choice = choose_filmed(index, settings, media, selection)
-    uncounted = nothing_counted((choice and choice.model) or None, query)
     if choice is None:
-        return uncounted
+        return nothing_counted(None, query)
     label_count = len(selection.labels or index.labels(choice.model))
     series = label_count if query.top is None else min(label_count, query.top + 1)
     plan = plan_chart(index, settings, media, choice, query, series=series, most_rows=most_rows)
     if plan is None:
-        return uncounted
+        return nothing_counted(choice.model or None, query)
     resolved, interval_s, reader = plan.resolved, plan.interval_s, plan.reader
     apart: list[str] | None = None
     rest: list[str] = []
@@ -94,12 +93,16 @@ def count(
         choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
     )
     overlaps = _of_chosen(media.overlaps(resolved.sources, resolved.from_ms, resolved.to_ms), resolved)
-    answer = msgspec.structs.replace(
-        uncounted,
+    answer = answers.Counts(
+        model=choice.model or None,
         base_interval_s=chart.base_interval_s,
         interval_s=interval_s,
-        asked=resolved.chosen
-        and [TimeRange(from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in resolved.chosen],
+        timezone=selection.zone.name,
+        hours=selection.times.hours_text,
+        weekdays=[*selection.times.weekdays],
+        asked=None
+        if resolved.chosen is None
+        else [TimeRange(from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in resolved.chosen],
         metric=metric,
         interval_choices_s=plan.interval_choices_s,
         from_ms=resolved.from_ms,
@@ -132,6 +135,7 @@ def count(
             )
         ],
         comparisons=other_periods(resolved.from_ms, resolved.to_ms, interval_s, selection.zone.tzinfo),
+        zone=selection.within,
     )
     return with_intervals(settings, index, answer)
 

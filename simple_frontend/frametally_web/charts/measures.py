@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 from statistics import median_low
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from frametally.ports.columns import (
     Columns,
     add_up,
     columns_of,
+    join,
     none_where,
     to_rates,
 )
@@ -40,7 +41,7 @@ from frametally.ports.count_index import (
     Histogram,
     IndexedEvidence,
 )
-from frametally.ports.merging import merge_bars, merge_coverage, sum_all_or_unknown
+from frametally.ports.merging import sum_all_or_unknown
 from frametally.rules.objects import ObjectsMissing, is_too_weak, why_unknown
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
@@ -51,7 +52,6 @@ Totals = Mapping[str | None, Sequence[answers.Total]]
 """By label (None: of labels together) its totals: one, or one of each source."""
 
 _NOT_MEASURED = ("not_tracked", "too_slow")
-_PartT = TypeVar("_PartT", Bucket, CoverageBucket)
 _LEAST_FRAMES = 3  # two frames are no rhythm
 _MOST_SOURCES = 100
 """Most sources to examine: the ones with fewest frames."""
@@ -99,6 +99,8 @@ class Reader:
 
     def bars(self, interval_s: int, **changes: Any) -> Chart:
         """Read bars of `interval_s`; `changes` are those of the query, such as `by_source`."""
+        if not self.spans:
+            return Chart(self.query.base_interval_s, [], [])
         bars, last = Bars(interval_s, self.zone), len(self.spans) - 1
 
         def moved(starts_ms: Numbers, number: int) -> Mapping[int, tuple[int, int]]:
@@ -165,25 +167,15 @@ class Reader:
         moved: Callable[[Numbers, int], Mapping[int, tuple[int, int]]],
     ) -> Chart:
         """Return the chart of some spans; `moved` gives the bars of starts that are not as the index says."""
-        bars: list[Sequence[Bucket]] = []
-        covered: list[Sequence[CoverageBucket]] = []
+        parts: list[tuple[Columns[Bucket], Columns[CoverageBucket]]] = []
+        starts: list[dict[int, int]] = []
         ends: dict[int, int] = {}
         for number, histogram in enumerate(histograms):
-            counted, filmed = columns_of(histogram.buckets, histogram.coverage)
-            starts_ms = np.concatenate([counted.cells[SLOT], filmed.cells[SLOT]])
-            bars_by_start = moved(starts_ms, number)
-            bars += _shift(counted, bars_by_start)
-            covered += _shift(filmed, bars_by_start)
-            ends.update(bars_by_start.values())
-        return _chart(
-            self.query.base_interval_s,
-            *columns_of(
-                bars[0] if len(bars) == 1 else merge_bars(bars),
-                covered[0] if len(covered) == 1 else merge_coverage(covered),
-            ),
-            ends,
-            length_ms,
-        )
+            parts.append(columns_of(histogram.buckets, histogram.coverage))
+            bars = moved(np.concatenate([part.cells[SLOT] for part in parts[-1]]), number)
+            starts.append({old_ms: start_ms for old_ms, (start_ms, _) in bars.items() if old_ms != start_ms})
+            ends.update(bars.values())
+        return _chart(self.query.base_interval_s, *join(parts, starts), ends, length_ms)
 
 
 def of_span(query: CountQuery, span: Span, times: ChosenTimes) -> CountQuery:
@@ -205,7 +197,7 @@ def _chart(
     """Return a chart; its bars end after `length_ms`, but for those in `ends`."""
     starts_ms, frames, rates, sources, _, _ = filmed.values
     footage, counts = filmed.cells, counted.cells
-    reasons: list[ObjectsMissing | None] = [None] * len(filmed)
+    reasons: list[ObjectsMissing | None] = [None] * filmed.cells.shape[1]
     for place in np.flatnonzero(footage[OBJECTS] < 0).tolist():
         reasons[place] = why_unknown(None, 0, 0, rates[place])
     ends_ms = [ends.get(start_ms, start_ms + length_ms) for start_ms in starts_ms]
@@ -214,8 +206,8 @@ def _chart(
     bars = _with_coverage(counted, filmed)
     is_unknown = (counts[OBJECTS] < 0) | np.append(footage[OBJECTS] < 0, False)[bars]
     is_weak = (counts[TRACKED] >= 0) & is_too_weak(counts[DETECTIONS], counts[TRACKED])
-    missing: list[ObjectsMissing | None] = [None] * len(counted)
-    objects, followed = none_where(is_unknown, counts[OBJECTS]), [None] * len(counted)
+    missing: list[ObjectsMissing | None] = [None] * counted.cells.shape[1]
+    objects, followed = none_where(is_unknown, counts[OBJECTS]), [None] * counted.cells.shape[1]
     starts_ms, labels, detections, peaks, _, sources, tracked = counted.values
     unmeasured: set[tuple[int, str | None]] = set()
     for place in np.flatnonzero(is_unknown | is_weak).tolist():
@@ -250,7 +242,7 @@ def _with_coverage(counted: Columns[Bucket], filmed: Columns[CoverageBucket]) ->
         part.cells[SLOT].astype(np.int64) * number + part.cells[SOURCE] for part in (counted, filmed)
     )
     order = np.argsort(there)
-    places = np.append(order, len(order))[np.searchsorted(there, here, sorter=order)]
+    places: NDArray[np.int64] = np.append(order, len(order))[np.searchsorted(there, here, sorter=order)]
     places[np.append(there, 0)[places] != here] = len(order)
     return places
 
@@ -322,19 +314,6 @@ def mean(detections: int, frames: int) -> float | None:
 def seconds(ms: int | None) -> float | None:
     """Return milliseconds as seconds."""
     return None if ms is None else ms / 1000
-
-
-def _shift(parts: Sequence[_PartT], moved: Mapping[int, tuple[int, int]]) -> list[Sequence[_PartT]]:
-    """Return rows with the starts of their bars, as parts that can be merged."""
-    starts = {old_ms: bar[0] for old_ms, bar in moved.items() if old_ms != bar[0]}
-    if not starts:
-        return [parts]
-    shifted = [
-        part._replace(start_ms=starts[part.start_ms]) if part.start_ms in starts else part for part in parts
-    ]
-    if len({part.start_ms for part in shifted}) == len({part.start_ms for part in parts}):
-        return [shifted]
-    return [[part] for part in shifted]  # clocks were put back by more than a bar: two are one
 
 
 def _all_of(

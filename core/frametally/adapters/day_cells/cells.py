@@ -26,7 +26,7 @@ from frametally.ports.columns import (
     add_up,
     from_rate,
 )
-from frametally.ports.steps import rolled_steps
+from frametally.ports.count_questions import rolled_steps
 from frametally.records import Coverage, IntervalCount
 
 _PART_BYTES = 200

@@ -9,8 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from frametally import keys
-from frametally.adapters.day_cells.catalogue import CurrentRun, DayCatalogue, read_sources
-from frametally.adapters.day_cells.kept_cells import KeptCells
+from frametally.adapters.day_cells.catalogue import CurrentRun, DayCatalogue, KeptCells, read_sources
 from frametally.adapters.day_cells.parts import part_at
 from frametally.adapters.day_cells.storage import Packed
 from frametally.ports.base_index import BaseCountIndex
@@ -22,7 +21,7 @@ from frametally.ports.count_index import (
     Series,
     SourceSummary,
 )
-from frametally.ports.steps import Piece, pieces, usable_steps
+from frametally.ports.count_questions import Piece, pieces, usable_steps
 from frametally.records import Evidence
 from frametally.rules.times import DAY_MS, DAY_S
 from frametally.rules.week_parts import ranges_of

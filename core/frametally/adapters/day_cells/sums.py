@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.adapters.day_cells.catalogue import CurrentRun
+from frametally.adapters.day_cells.catalogue import CurrentRun, KeptCells
 from frametally.adapters.day_cells.cells import RunCells
-from frametally.adapters.day_cells.kept_cells import KeptCells
 from frametally.ports.columns import (
     LABEL,
     OBJECTS,
@@ -19,13 +18,12 @@ from frametally.ports.columns import (
     SOURCE,
     Cells,
     Columns,
+    RowT,
     add_up,
-    bar_columns,
-    coverage_columns,
+    in_order,
 )
 from frametally.ports.count_index import NO_LABEL, Bucket, CountQuery, CoverageBucket
-from frametally.ports.count_questions import MAX_BUCKETS
-from frametally.ports.steps import Piece
+from frametally.ports.count_questions import MAX_BUCKETS, Piece
 from frametally.rules.times import DAY_MS, HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
 from frametally.rules.week_parts import WeekParts
 
@@ -37,10 +35,7 @@ _MOST_CELLS = 1_000_000
 def counts_of(
     batches: Iterable[tuple[Piece, Batch]], kept_cells: KeptCells, query: CountQuery
 ) -> tuple[Columns[Bucket], Columns[CoverageBucket]]:
-    """Return bars by start, label and source, and the coverage by start and source.
-
-    Of each there is at most one more than an answer may have. Without bars, if the query has `NO_LABEL`.
-    """
+    """Return the bars, none if the query has `NO_LABEL`, and the coverage; see `_Sums.columns`."""
     of_each = query.by_source or query.sources or query.measured_only
     bars, covered = _Sums(kept_cells, query), _Sums(kept_cells, query._replace(labels=(), apart=None))
     for piece, batch in batches:
@@ -48,10 +43,8 @@ def counts_of(
             bars.add([(run, cells.counts if of_each else cells.together) for run, cells in batch], piece)
         covered.add([(run, cells.coverage) for run, cells in batch], piece)
     sources = [*kept_cells.sources] if query.by_source else [None]
-    return (
-        bar_columns(bars.ordered(), _label_names(kept_cells), sources),
-        coverage_columns(covered.ordered(), sources),
-    )
+    labels = [*kept_cells.labels, ""]  # the last one is `_TOGETHER`
+    return bars.columns(Bucket, labels, sources), covered.columns(CoverageBucket, [""], sources)
 
 
 def busiest(
@@ -117,7 +110,8 @@ class _Sums:
 
     def __init__(self, kept_cells: KeptCells, query: CountQuery) -> None:
         """Begin without any."""
-        self._kept_cells, self._query, self._bar_ms = kept_cells, query, query.bar_s * 1000
+        self._kept_cells, self._query = kept_cells, query
+        self._bar_ms = (query.interval_s or query.base_interval_s) * 1000
         # A step divides the bars that it serves, and their offset.
         self._offset_ms = query.offset_ms + (MONDAY_TO_1970_MS if query.of_week else 0)
         self._parts: list[Cells] = []
@@ -141,15 +135,13 @@ class _Sums:
         if sum(part.shape[1] for part in self._parts) > _MOST_CELLS:
             self._parts = [self._added_up()]
 
-    def ordered(self) -> NDArray[np.int64]:
-        """Return the sums by start, label and source, with the start of the bar in ms for the slot."""
-        sums, query = self._added_up(), self._query
-        sums[SLOT] = sums[SLOT] * self._bar_ms - (0 if query.of_week else self._offset_ms)
-        of_source = _ranks([*self._kept_cells.sources])[sums[SOURCE]] if query.by_source else sums[SOURCE]
-        of_label = _ranks(_label_names(self._kept_cells))[sums[LABEL]]
-        return sums[:, np.lexsort((of_source, of_label, sums[SLOT]))[: MAX_BUCKETS + 1]]
+    def columns(self, kind: type[RowT], labels: list[str], sources: Sequence[str | None]) -> Columns[RowT]:
+        """Return the sums by start, label and source, at most one more than an answer may have."""
+        sums = self._added_up()
+        sums[SLOT] = sums[SLOT] * self._bar_ms - (0 if self._query.of_week else self._offset_ms)
+        return Columns(kind, in_order(sums, labels, sources)[:, : MAX_BUCKETS + 1], labels, sources)
 
-    def _added_up(self) -> NDArray[np.int64]:
+    def _added_up(self) -> Cells:
         if not self._parts:
             return np.empty((7, 0), np.int64)
         cells = np.concatenate(self._parts, axis=1)
@@ -158,11 +150,6 @@ class _Sums:
 
 _TOGETHER = -1
 """The number of the labels that a query has together."""
-
-
-def _label_names(kept_cells: KeptCells) -> list[str]:
-    """Return labels by their numbers, that of those together among them: it is the last one."""
-    return [*kept_cells.labels, ""]
 
 
 def _apart(labels: NDArray[np.integer[Any]], kept_cells: KeptCells, query: CountQuery) -> Any:
@@ -179,10 +166,3 @@ def _apart(labels: NDArray[np.integer[Any]], kept_cells: KeptCells, query: Count
 def _numbers(numbers: Mapping[str, int], names: Sequence[str]) -> NDArray[np.int32]:
     """Return the numbers of some names, of those that have any."""
     return np.array(sorted({numbers[name] for name in names if name in numbers}), np.int32)
-
-
-def _ranks(names: Sequence[str]) -> NDArray[np.int64]:
-    """Return by number of a name its place in the order of names."""
-    ranks = np.empty(len(names), np.int64)
-    ranks[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
-    return ranks
