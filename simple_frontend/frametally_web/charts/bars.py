@@ -41,7 +41,7 @@ def spans(zone: datetime.tzinfo, from_ms: int, to_ms: int) -> list[Span]:
     start_ms = probe_ms = from_ms
     offset_ms = offset_at(zone, from_ms)
     while probe_ms < to_ms:
-        next_ms = min(probe_ms + DAY_MS, to_ms)
+        next_ms = min(probe_ms - probe_ms % DAY_MS + DAY_MS, to_ms)  # offsets of midnights are cached
         next_offset_ms = offset_at(zone, next_ms)
         while offset_ms != next_offset_ms:
             change_ms = _first(partial(_has_left, zone, offset_ms), probe_ms, next_ms)

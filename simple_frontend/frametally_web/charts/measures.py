@@ -203,6 +203,9 @@ def _chart(
     ends_ms = [ends.get(start_ms, start_ms + length_ms) for start_ms in starts_ms]
     covered_s = none_where(footage[COVERED_MS] < 0, footage[COVERED_MS] / 1000)
     coverage = [*map(answers.FramesAnalysed, starts_ms, ends_ms, sources, frames, rates, reasons, covered_s)]
+    if not counted.values[0]:
+        not_measured = [part for part in coverage if part.objects_missing]
+        return Chart(base_interval_s, [], coverage, not_measured, counted, filmed)
     bars = _with_coverage(counted, filmed)
     is_unknown = (counts[OBJECTS] < 0) | np.append(footage[OBJECTS] < 0, False)[bars]
     is_weak = (counts[TRACKED] >= 0) & is_too_weak(counts[DETECTIONS], counts[TRACKED])

@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from frametally.adapters.day_cells.storage import DETECTIONS, SLOT, SOURCE, STORED_ROWS, Packed
 from frametally.ports.base_index import BaseCatalogue
-from frametally.ports.count_index import Series, SourceSummary
-from frametally.ports.count_questions import rolled_steps
+from frametally.ports.count_index import CountQuery, Series, SourceSummary
+from frametally.ports.count_questions import Piece, rolled_steps
 from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.rules.times import DAY_MS, DAY_S, HOUR_S
+from frametally.rules.week_parts import ranges_of
 
 if TYPE_CHECKING:
     from frametally.adapters.day_cells.cells import RunCells
@@ -131,14 +132,20 @@ class KeptCells:
         self.labels: dict[str, int] = {}
         self.sources: dict[str, int] = {}
 
-    def read_in_batches(
-        self, read_packed: ReadPacked, runs: Sequence[CurrentRun], step_s: int
-    ) -> Iterator[list[tuple[CurrentRun, RunCells]]]:
-        """Read some runs, in their order, a number of slots at a time: a year of hours, a week of minutes."""
-        runs_at_once = max(1, _SLOTS_AT_ONCE * step_s // DAY_S)
-        for first in range(0, len(runs), runs_at_once):
-            batch = runs[first : first + runs_at_once]
-            yield [*zip(batch, self.read(read_packed, batch, step_s), strict=True)]
+    def batches(
+        self, read_packed: ReadPacked, catalogue: DayCatalogue, query: CountQuery, parts: Iterable[Piece]
+    ) -> Iterator[tuple[Piece, list[tuple[CurrentRun, RunCells]]]]:
+        """Read what a query needs, a number of slots at a time: a year of hours, a week of minutes."""
+        series = Series(query.model, query.base_interval_s)
+        for piece in parts:
+            runs = catalogue.runs(series, piece.from_ms, piece.to_ms)
+            if query.week_parts:
+                days = ((run, (run.day_ms, run.day_ms + DAY_MS)) for run in runs)
+                runs = [run for run, day in days if any(ranges_of(query.week_parts, *day))]
+            runs_at_once = max(1, _SLOTS_AT_ONCE * piece.step_s // DAY_S)
+            for first in range(0, len(runs), runs_at_once):
+                batch = runs[first : first + runs_at_once]
+                yield piece, [*zip(batch, self.read(read_packed, batch, piece.step_s), strict=True)]
 
     def read(self, read_packed: ReadPacked, runs: Sequence[CurrentRun], step_s: int) -> list[RunCells]:
         """Read the cells of some runs, in their order, by `read_packed` as far as they are not kept.

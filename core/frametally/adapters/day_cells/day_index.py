@@ -24,7 +24,6 @@ from frametally.ports.count_index import (
 from frametally.ports.count_questions import Piece, pieces, usable_steps
 from frametally.records import Evidence
 from frametally.rules.times import DAY_MS, DAY_S
-from frametally.rules.week_parts import ranges_of
 
 if TYPE_CHECKING:
     from frametally.adapters.day_cells.cells import RunCells
@@ -73,8 +72,7 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
     ) -> tuple[Sequence[Bucket], Sequence[CoverageBucket]]:
         from frametally.adapters.day_cells import sums  # numpy takes long, and `status` needs none
 
-        batches = ((piece, batch) for piece in parts for batch in self._batches(now, catalogue, query, piece))
-        return sums.counts_of(batches, self._kept_cells, query)
+        return sums.counts_of(self._batches(now, catalogue, query, *parts), self._kept_cells, query)
 
     def _read_evidence(
         self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, piece: Piece, limit: int
@@ -104,7 +102,7 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
                 yield part, query.labels
                 continue
             labels_of: defaultdict[int, list[str]] = defaultdict(list)
-            for batch in self._batches(now, catalogue, query, part):
+            for _, batch in self._batches(now, catalogue, query, part):
                 for start_ms, _, label in sums.busiest(batch, self._kept_cells, query, part, limit):
                     labels_of[start_ms].append(label)
             for start_ms, labels in labels_of.items():
@@ -115,7 +113,7 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
     ) -> Iterator[tuple[str, str, list[Evidence]]]:
         from frametally.adapters.day_cells import sums  # numpy takes long, and `status` needs none
 
-        for batch in self._batches(now, catalogue, query, piece):
+        for _, batch in self._batches(now, catalogue, query, piece):
             runs = {run.day_ms: (run, cells.writers) for run, cells in batch}
             bars = []
             for start_ms, source, label in sums.busiest(batch, self._kept_cells, query, piece, limit):
@@ -127,10 +125,6 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
                 yield bar.source, bar.label, frames
 
     def _batches(
-        self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, piece: Piece
-    ) -> Iterator[list[tuple[CurrentRun, RunCells]]]:
-        series = Series(query.model, query.base_interval_s)
-        runs = catalogue.runs(series, piece.from_ms, piece.to_ms)
-        if query.week_parts:
-            runs = [run for run in runs if any(ranges_of(query.week_parts, run.day_ms, run.day_ms + DAY_MS))]
-        return self._kept_cells.read_in_batches(partial(self._read_packed, now), runs, piece.step_s)
+        self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, *parts: Piece
+    ) -> Iterator[tuple[Piece, list[tuple[CurrentRun, RunCells]]]]:
+        return self._kept_cells.batches(partial(self._read_packed, now), catalogue, query, parts)
