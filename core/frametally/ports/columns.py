@@ -44,7 +44,7 @@ class Columns(Sequence[RowT]):
         """Take the cells of rows of a `kind`."""
         self.kind: type[RowT] = kind
         self.cells, self.labels, self.sources = cells, labels, sources
-        start_ms, label, source, detections, peak, _, _ = cells.tolist()
+        start_ms, label, source, detections, peak = cells[:OBJECTS].tolist()
         objects, tracked = (none_where(numbers < 0, numbers) for numbers in cells[[OBJECTS, TRACKED]])
         names = [sources[number] for number in source] if len(sources) > 1 else [*sources] * len(source)
         self.values: tuple[list[Any], ...] = (
@@ -139,11 +139,8 @@ def _joined(parts: Sequence[Columns[RowT]], starts: Sequence[Mapping[int, int]])
 
 def in_order(cells: Cells, labels: Sequence[str], sources: Sequence[str | None]) -> Cells:
     """Return cells by start, label and source, as names are in order."""
-    of_label, of_source = (
-        _ranks(labels)[cells[LABEL]],
-        _ranks([name or "" for name in sources])[cells[SOURCE]],
-    )
-    return cells[:, np.lexsort((of_source, of_label, cells[SLOT]))]
+    by_source = _ranks([name or "" for name in sources])[cells[SOURCE]]
+    return cells[:, np.lexsort((by_source, _ranks(labels)[cells[LABEL]], cells[SLOT]))]
 
 
 def _ranks(names: Sequence[str]) -> NDArray[np.int64]:

@@ -51,6 +51,7 @@ Numbers = NDArray[np.integer[Any]]
 Totals = Mapping[str | None, Sequence[answers.Total]]
 """By label (None: of labels together) its totals: one, or one of each source."""
 
+_NOTHING = columns_of([], [])
 _NOT_MEASURED = ("not_tracked", "too_slow")
 _LEAST_FRAMES = 3  # two frames are no rhythm
 _MOST_SOURCES = 100
@@ -62,7 +63,7 @@ class Chart(NamedTuple):
 
     Attributes:
         unmeasured: The intervals with footage in which objects were not measured.
-        counted: The bars as they were read; None of a chart of nothing.
+        counted: The bars as they were read.
         filmed: The coverage, alike.
     """
 
@@ -70,8 +71,8 @@ class Chart(NamedTuple):
     buckets: list[answers.CountBucket]
     coverage: list[answers.FramesAnalysed]
     unmeasured: Sequence[answers.FramesAnalysed] = ()
-    counted: Columns[Bucket] | None = None
-    filmed: Columns[CoverageBucket] | None = None
+    counted: Columns[Bucket] = _NOTHING[0]
+    filmed: Columns[CoverageBucket] = _NOTHING[1]
 
     @property
     def frames(self) -> int:
@@ -252,10 +253,7 @@ def _with_coverage(counted: Columns[Bucket], filmed: Columns[CoverageBucket]) ->
 
 def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> Totals:
     """Return the total of each label (by source, if these are separate): `labels`, and those in the chart."""
-    if chart.counted is None or chart.filmed is None:
-        counted, filmed = columns_of([], [])
-    else:
-        counted, filmed = chart.counted, chart.filmed
+    counted, filmed = chart.counted, chart.filmed
     covered = add_up(filmed.cells, 0, 0, filmed.cells[SOURCE])
     footage = {
         filmed.sources[source]: (frames, rate, objects >= 0)

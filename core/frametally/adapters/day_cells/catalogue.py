@@ -153,19 +153,20 @@ class KeptCells:
         Raises:
             TookTooLong: At the time limit of the caller; what has been read is kept for the next one.
         """
-        cells = self._kept_of(runs, step_s)
+        keys = [(run.number, run.mark, step_s) for run in runs]
+        cells = self._kept_of(keys)
         if len(cells) < len(runs):
             # One loads while the others wait: they mostly want the same. Who has all waits for nobody.
             with _locked(self._loading[step_s]):
-                cells |= self._kept_of(runs, step_s)
-                missing = [run for run in runs if _key(run, step_s) not in cells]
+                cells |= self._kept_of(keys)
+                missing = [run for key, run in zip(keys, runs, strict=True) if key not in cells]
                 for first in range(0, len(missing), _RUNS_AT_ONCE):
                     for key, of_run in self._load(
                         read_packed, missing[first : first + _RUNS_AT_ONCE], step_s
                     ):
                         cells[key] = of_run
                         self._keep(key, of_run)
-        return [cells[_key(run, step_s)] for run in runs]
+        return [cells[key] for key in keys]
 
     def keep_only(self, runs: Iterable[CurrentRun]) -> None:
         """Give up all others."""
@@ -174,12 +175,12 @@ class KeptCells:
             for key in [key for key in self._cells if key[:2] not in current]:
                 self._bytes -= self._cells.pop(key).bytes
 
-    def _kept_of(self, runs: Iterable[CurrentRun], step_s: int) -> dict[_Key, RunCells]:
+    def _kept_of(self, keys: Iterable[_Key]) -> dict[_Key, RunCells]:
         with self._lock:
-            keys = [key for run in runs if (key := _key(run, step_s)) in self._cells]
-            for key in keys:
+            kept = {key: self._cells[key] for key in keys if key in self._cells}
+            for key in kept:
                 self._cells.move_to_end(key)
-            return {key: self._cells[key] for key in keys}
+            return kept
 
     def _keep(self, key: _Key, cells: RunCells) -> None:
         with self._lock:
@@ -198,11 +199,7 @@ class KeptCells:
             first_slot = run.day_ms // (step_s * 1000)
             is_long = step_s >= HOUR_S
             cells = unpack(packed, first_slot, self.labels, self.sources, is_long=is_long)
-            yield _key(run, step_s), cells
-
-
-def _key(run: CurrentRun, step_s: int) -> _Key:
-    return run.number, run.mark, step_s
+            yield (run.number, run.mark, step_s), cells
 
 
 @contextmanager
