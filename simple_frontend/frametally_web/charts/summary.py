@@ -103,7 +103,9 @@ def _asked_ms(plan: Plan, first_ms: int, end_ms: int) -> int:
 def _filmed_part(bar: answers.FramesAnalysed, plan: Plan, sources: int) -> float | None:
     length_ms = _asked_ms(plan, bar.start_ms, bar.end_ms)
     # Single pictures cover no time, and are no part of it.
-    return min(bar.covered_s * 1000 / (length_ms * sources), 1.0) if bar.covered_s and length_ms else None
+    if not (bar.covered_s and length_ms and sources):
+        return None
+    return min(bar.covered_s * 1000 / (length_ms * sources), 1.0)
 
 
 def _peak(reader: Reader, chart: Chart) -> answers.PeakFrame | None:
