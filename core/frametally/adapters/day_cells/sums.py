@@ -28,7 +28,7 @@ from frametally.rules.times import DAY_MS, HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
 from frametally.rules.week_parts import WeekParts
 
 Batch = Sequence[tuple[CurrentRun, RunCells]]
-_MOST_CELLS = 1_000_000
+_MOST_CELLS = 300_000
 """Of several pieces of a range, until they are added up."""
 
 
