@@ -29,7 +29,7 @@ RowT = TypeVar("RowT", bound=Bucket | CoverageBucket)
 
 
 class Columns(Sequence[RowT]):
-    """The bars or the coverage of an answer by columns; rows are made where somebody reads them.
+    """The bars or the coverage of an answer by columns; rows are made for a caller that reads them.
 
     Attributes:
         cells: What is counted, shape (7, n), with the start in milliseconds for the slot.
@@ -132,8 +132,8 @@ def _joined(parts: Sequence[Columns[RowT]], starts: Sequence[Mapping[int, int]])
         for start_ms, new_ms in moved.items():
             cells[SLOT, part.cells[SLOT] == start_ms] = new_ms
         blocks.append(cells)
-    every = np.concatenate(blocks, axis=1)
-    sums = add_up(every, every[LABEL], every[SLOT], every[SOURCE])
+    all_cells = np.concatenate(blocks, axis=1)
+    sums = add_up(all_cells, all_cells[LABEL], all_cells[SLOT], all_cells[SOURCE])
     return Columns(parts[0].kind, in_order(sums, labels, sources), labels, sources)
 
 
@@ -151,8 +151,8 @@ def _ranks(names: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _cells(rows: Sequence[tuple[int | None, ...]]) -> Cells:
-    known = [[-1 if number is None else number for number in row] for row in rows]
-    return np.array(known, np.int64).reshape(-1, 7).T
+    numbers = [[-1 if number is None else number for number in row] for row in rows]
+    return np.array(numbers, np.int64).reshape(-1, 7).T
 
 
 def add_up(cells: Cells, label: Any, slot: Any, source: Any) -> NDArray[np.int64]:

@@ -195,7 +195,7 @@ def _chart(
     ends: Mapping[int, int],
     length_ms: int,
 ) -> Chart:
-    """Return a chart; its bars end after `length_ms`, but for those in `ends`."""
+    """Return a chart; its bars end after `length_ms`, except those in `ends`."""
     starts_ms, frames, rates, sources, _, _ = filmed.values
     footage, counts = filmed.cells, counted.cells
     reasons: list[ObjectsMissing | None] = [None] * filmed.cells.shape[1]
@@ -242,12 +242,14 @@ def _chart(
 def _with_coverage(counted: Columns[Bucket], filmed: Columns[CoverageBucket]) -> NDArray[np.int64]:
     """Return for each bar the place of its interval in the coverage; of one without, the place after all."""
     number = len(counted.sources)
-    here, there = (
+    bar_keys, interval_keys = (
         part.cells[SLOT].astype(np.int64) * number + part.cells[SOURCE] for part in (counted, filmed)
     )
-    order = np.argsort(there)
-    places: NDArray[np.int64] = np.append(order, len(order))[np.searchsorted(there, here, sorter=order)]
-    places[np.append(there, 0)[places] != here] = len(order)
+    order = np.argsort(interval_keys)
+    places: NDArray[np.int64] = np.append(order, len(order))[
+        np.searchsorted(interval_keys, bar_keys, sorter=order)
+    ]
+    places[np.append(interval_keys, 0)[places] != bar_keys] = len(order)
     return places
 
 

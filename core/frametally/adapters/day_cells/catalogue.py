@@ -177,10 +177,10 @@ class KeptCells:
 
     def _kept_of(self, keys: Iterable[_Key]) -> dict[_Key, RunCells]:
         with self._lock:
-            kept = {key: self._cells[key] for key in keys if key in self._cells}
-            for key in kept:
+            cells = {key: self._cells[key] for key in keys if key in self._cells}
+            for key in cells:
                 self._cells.move_to_end(key)
-            return kept
+            return cells
 
     def _keep(self, key: _Key, cells: RunCells) -> None:
         with self._lock:
