@@ -28,7 +28,7 @@ _UNKNOWN_RATE = 1
 RowT = TypeVar("RowT", bound=Bucket | CoverageBucket)
 
 
-class Columns(Sequence[RowT]):
+class CountColumns(Sequence[RowT]):
     """The bars or the coverage of an answer by columns; rows are made for a caller that reads them.
 
     Attributes:
@@ -83,9 +83,9 @@ class Columns(Sequence[RowT]):
 
 def columns_of(
     bars: Sequence[Bucket], coverage: Sequence[CoverageBucket]
-) -> tuple[Columns[Bucket], Columns[CoverageBucket]]:
+) -> tuple[CountColumns[Bucket], CountColumns[CoverageBucket]]:
     """Return the bars and the coverage of one answer as columns, with the same numbers of sources."""
-    if isinstance(bars, Columns) and isinstance(coverage, Columns):
+    if isinstance(bars, CountColumns) and isinstance(coverage, CountColumns):
         return bars, coverage
     labels = {name: number for number, name in enumerate(sorted({bar.label for bar in bars}))}
     names = dict.fromkeys(chain((bar.source for bar in bars), (part.source for part in coverage)))
@@ -99,15 +99,15 @@ def columns_of(
         for part in coverage
     ]
     return (
-        Columns(Bucket, _cells(counted), [*labels], [*sources]),
-        Columns(CoverageBucket, _cells(filmed), [""], [*sources]),
+        CountColumns(Bucket, _cells(counted), [*labels], [*sources]),
+        CountColumns(CoverageBucket, _cells(filmed), [""], [*sources]),
     )
 
 
 def join(
     parts: Sequence[tuple[Sequence[Bucket], Sequence[CoverageBucket]]],
     starts: Sequence[Mapping[int, int]] | None = None,
-) -> tuple[Columns[Bucket], Columns[CoverageBucket]]:
+) -> tuple[CountColumns[Bucket], CountColumns[CoverageBucket]]:
     """Return the bars and the coverage of several answers, added up; those in `starts` with other starts."""
     columns = [columns_of(*part) for part in parts]
     if len(parts) == 1 and starts == [{}]:
@@ -116,7 +116,7 @@ def join(
     return _joined([bars for bars, _ in columns], starts), _joined([filmed for _, filmed in columns], starts)
 
 
-def _joined(parts: Sequence[Columns[RowT]], starts: Sequence[Mapping[int, int]]) -> Columns[RowT]:
+def _joined(parts: Sequence[CountColumns[RowT]], starts: Sequence[Mapping[int, int]]) -> CountColumns[RowT]:
     labels = [*dict.fromkeys(name for part in parts for name in part.labels)]
     sources = [*dict.fromkeys(name for part in parts for name in part.sources)]
     blocks = []
@@ -134,7 +134,7 @@ def _joined(parts: Sequence[Columns[RowT]], starts: Sequence[Mapping[int, int]])
         blocks.append(cells)
     all_cells = np.concatenate(blocks, axis=1)
     sums = add_up(all_cells, all_cells[LABEL], all_cells[SLOT], all_cells[SOURCE])
-    return Columns(parts[0].kind, in_order(sums, labels, sources), labels, sources)
+    return CountColumns(parts[0].kind, in_order(sums, labels, sources), labels, sources)
 
 
 def in_order(cells: Cells, labels: Sequence[str], sources: Sequence[str | None]) -> Cells:

@@ -24,7 +24,7 @@ from frametally.ports.columns import (
     SLOT,
     SOURCE,
     TRACKED,
-    Columns,
+    CountColumns,
     add_up,
     columns_of,
     join,
@@ -71,8 +71,8 @@ class Chart(NamedTuple):
     buckets: list[answers.CountBucket]
     coverage: list[answers.FramesAnalysed]
     unmeasured: Sequence[answers.FramesAnalysed] = ()
-    counted: Columns[Bucket] = _NOTHING[0]
-    filmed: Columns[CoverageBucket] = _NOTHING[1]
+    counted: CountColumns[Bucket] = _NOTHING[0]
+    filmed: CountColumns[CoverageBucket] = _NOTHING[1]
 
     @property
     def frames(self) -> int:
@@ -168,7 +168,7 @@ class Reader:
         moved: Callable[[Numbers, int], Mapping[int, tuple[int, int]]],
     ) -> Chart:
         """Return the chart of some spans; `moved` gives the bars of starts that are not as the index says."""
-        parts: list[tuple[Columns[Bucket], Columns[CoverageBucket]]] = []
+        parts: list[tuple[CountColumns[Bucket], CountColumns[CoverageBucket]]] = []
         starts: list[dict[int, int]] = []
         ends: dict[int, int] = {}
         for number, histogram in enumerate(histograms):
@@ -190,8 +190,8 @@ def of_span(query: CountQuery, span: Span, times: ChosenTimes) -> CountQuery:
 
 def _chart(
     base_interval_s: int,
-    counted: Columns[Bucket],
-    filmed: Columns[CoverageBucket],
+    counted: CountColumns[Bucket],
+    filmed: CountColumns[CoverageBucket],
     ends: Mapping[int, int],
     length_ms: int,
 ) -> Chart:
@@ -239,7 +239,7 @@ def _chart(
     return Chart(base_interval_s, buckets, coverage, not_measured, counted, filmed)
 
 
-def _with_coverage(counted: Columns[Bucket], filmed: Columns[CoverageBucket]) -> NDArray[np.int64]:
+def _with_coverage(counted: CountColumns[Bucket], filmed: CountColumns[CoverageBucket]) -> NDArray[np.int64]:
     """Return for each bar the place of its interval in the coverage; of one without, the place after all."""
     number = len(counted.sources)
     bar_keys, interval_keys = (

@@ -17,7 +17,7 @@ from frametally.ports.columns import (
     SLOT,
     SOURCE,
     Cells,
-    Columns,
+    CountColumns,
     RowT,
     add_up,
     in_order,
@@ -34,7 +34,7 @@ _MOST_CELLS = 300_000
 
 def counts_of(
     batches: Iterable[tuple[Piece, Batch]], kept_cells: KeptCells, query: CountQuery
-) -> tuple[Columns[Bucket], Columns[CoverageBucket]]:
+) -> tuple[CountColumns[Bucket], CountColumns[CoverageBucket]]:
     """Return the bars, none if the query has `NO_LABEL`, and the coverage; see `_Sums.columns`."""
     of_each = query.by_source or query.sources or query.measured_only
     bars, covered = _Sums(kept_cells, query), _Sums(kept_cells, query._replace(labels=(), apart=None))
@@ -135,11 +135,13 @@ class _Sums:
         if sum(part.shape[1] for part in self._parts) > _MOST_CELLS:
             self._parts = [self._added_up()]
 
-    def columns(self, kind: type[RowT], labels: list[str], sources: Sequence[str | None]) -> Columns[RowT]:
+    def columns(
+        self, kind: type[RowT], labels: list[str], sources: Sequence[str | None]
+    ) -> CountColumns[RowT]:
         """Return the sums by start, label and source, at most one more than an answer may have."""
         sums = self._added_up()
         sums[SLOT] = sums[SLOT] * self._bar_ms - (0 if self._query.of_week else self._offset_ms)
-        return Columns(kind, in_order(sums, labels, sources)[:, : MAX_BUCKETS + 1], labels, sources)
+        return CountColumns(kind, in_order(sums, labels, sources)[:, : MAX_BUCKETS + 1], labels, sources)
 
     def _added_up(self) -> Cells:
         if not self._parts:
