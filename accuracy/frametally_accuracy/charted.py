@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -323,12 +323,18 @@ def _has_changed(cache: _Cache, url: str) -> tuple[bool, object]:
     """Return whether the book may have changed, and what shows that of a file."""
     if not url.startswith("sqlite:"):
         return time.monotonic() >= cache.due_s, None
-    path = sqlite_path(url, LAYOUT.setting)
-    signature = tuple(_state_of(Path(f"{path}{suffix}")) for suffix in ("", "-wal"))
+    signature = tuple([_state_of(path) for path in _files_of(url)])
     if signature[0] is None:
         return False, None
     newest_ns = max(state[0] for state in signature if state)
     return signature != cache.signature, signature if time.time_ns() - newest_ns > _SETTLED_NS else None
+
+
+@cache
+def _files_of(url: str) -> tuple[Path, Path]:
+    """Return the paths of a book in SQLite, and of what is beside it."""
+    path = sqlite_path(url, LAYOUT.setting)
+    return path, Path(f"{path}-wal")
 
 
 def _state_of(path: Path) -> tuple[int, int, int] | None:

@@ -7,17 +7,9 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frametally.ports.columns import join
 from frametally.ports.count_index import Bucket, CoverageBucket, WeekHour
-from frametally.ports.merging import (
-    add_week_hours,
-    bar_order,
-    coverage_order,
-    merge_bars,
-    merge_coverage,
-    merge_week,
-    sum_all_or_unknown,
-    sum_or_unknown,
-)
+from frametally.ports.merging import add_week_hours, merge_week, sum_all_or_unknown, sum_or_unknown
 from frametally.rules.times import HOUR_MS
 
 moments = st.lists(
@@ -36,6 +28,16 @@ cuts = st.lists(st.integers(0, 31), max_size=5).map(sorted)
 def parts_of(number: int, cut: Sequence[int]) -> int:
     """In which part a moment lies."""
     return sum(number >= border for border in cut)
+
+
+def bar_order(bar: Bucket) -> tuple[int, str, str]:
+    """Bars by start, label and source."""
+    return bar.start_ms, bar.label, bar.source or ""
+
+
+def coverage_order(covered: CoverageBucket) -> tuple[int, str, str]:
+    """Coverage by start and source."""
+    return covered.start_ms, covered.source or "", ""
 
 
 def added_up(found: Sequence[Bucket]) -> list[Bucket]:
@@ -79,7 +81,7 @@ def test_bars_are_the_same_wherever_their_range_is_cut(
     ]
     parts = [added_up([bar for at, bar in bars if parts_of(at, cut) == part]) for part in range(len(cut) + 1)]
     before = [list(part) for part in parts]
-    assert merge_bars(parts) == added_up([bar for _, bar in bars])
+    assert join([(part, []) for part in parts])[0] == added_up([bar for _, bar in bars])
     assert parts == before
 
 
@@ -94,7 +96,7 @@ def test_coverage_is_the_same_wherever_its_range_is_cut(
     parts = [
         covered_up([one for at, one in covered if parts_of(at, cut) == part]) for part in range(len(cut) + 1)
     ]
-    assert merge_coverage(parts) == covered_up([one for _, one in covered])
+    assert join([([], part) for part in parts])[1] == covered_up([one for _, one in covered])
 
 
 def test_a_sum_is_of_all_or_of_nothing() -> None:
@@ -108,9 +110,9 @@ def test_hours_of_the_week_add_up_and_what_is_unknown_of_one_is_unknown() -> Non
     assert add_week_hours(one, other) == WeekHour(8, 30, 11, 5, None, 2.0, 7, 1500)
 
 
-def test_the_week_has_the_hours_that_were_filmed_or_counted_from_any_parts() -> None:
-    bars = [[Bucket(9 * HOUR_MS, "", 4, 2, 1)], [Bucket(9 * HOUR_MS, "", 5, 3, 1)]]
-    covered = [[CoverageBucket(8 * HOUR_MS, 10, None)], [CoverageBucket(9 * HOUR_MS, 20, None)]]
+def test_the_week_has_the_hours_that_were_filmed_or_counted() -> None:
+    bars = [Bucket(9 * HOUR_MS, "", 9, 3, 2)]
+    covered = [CoverageBucket(8 * HOUR_MS, 10, None), CoverageBucket(9 * HOUR_MS, 20, None)]
     week = merge_week(bars, covered)
     assert [(one.hour, one.frames, one.detections, one.peak) for one in week] == [
         (8, 10, 0, 0),

@@ -25,7 +25,7 @@ from frametally.adapters.day_cells.storage import DETECTIONS, Packed, decode_pac
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index
 from frametally.ports.count_index import IndexDamaged
-from frametally.ports.steps import rolled_steps
+from frametally.ports.count_questions import rolled_steps
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.settings.access import ServerAccess

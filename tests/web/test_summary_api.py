@@ -23,8 +23,13 @@ def get(place: Place, query: str, route: str = "summary") -> Any:
     return answer.json
 
 
-def fill(place: Place, bars: dict[int, int], *, source: str = "gate", frames: int = 10) -> None:
-    """Cars by the start of their minute, a fifth as many objects; the busiest frame has half of them."""
+def fill(
+    place: Place, bars: dict[int, int], *, source: str = "gate", frames: int = 10, noted_until_ms: int = 2**62
+) -> None:
+    """Cars by the start of their minute, a fifth as many objects; the busiest frame has half of them.
+
+    How long there was footage is noted until `noted_until_ms`, as by a run of an older version after it.
+    """
     counts, coverage = [], []
     for start_ms, cars in bars.items():
         at: dict[str, Any] = {
@@ -48,7 +53,8 @@ def fill(place: Place, bars: dict[int, int], *, source: str = "gate", frames: in
                     evidence=shown,
                 )
             )
-        coverage.append(Coverage(**at, objects=cars // 5, analysed_fps=5.0, covered_ms=30_000))
+        covered_ms = 30_000 if start_ms < noted_until_ms else None
+        coverage.append(Coverage(**at, objects=cars // 5, analysed_fps=5.0, covered_ms=covered_ms))
     place.publish(counts, coverage, interval_s=60, model=MODEL)
 
 
@@ -167,6 +173,13 @@ def test_single_pictures_tell_no_part_that_was_filmed(place: Place) -> None:
     answer = get(place, "")
     assert answer["filmed_s"] is None
     assert {one["filmed_part"] for one in answer["busiest"]} == {None}
+
+
+def test_of_footage_whose_length_was_noted_in_part_no_part_is_told(place: Place) -> None:
+    fill(place, {START_MS: 40, START_MS + HOUR_MS: 20}, noted_until_ms=START_MS + HOUR_MS)
+    answer = get(place, "interval=3600")
+    assert [(one["value"], one["filmed_part"]) for one in answer["busiest"]] == [(40, None), (20, None)]
+    assert answer["filmed_s"] is None
 
 
 def test_a_misspelt_label_is_refused_here_too(place: Place) -> None:

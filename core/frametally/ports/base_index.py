@@ -21,7 +21,6 @@ from frametally import keys
 from frametally.errors import Misconfigured, Retryable
 from frametally.ports.count_index import (
     AGES_S,
-    NO_LABEL,
     Bucket,
     CountedDay,
     CountQuery,
@@ -32,16 +31,8 @@ from frametally.ports.count_index import (
     SourceSummary,
     WeekHour,
 )
-from frametally.ports.count_questions import (
-    MAX_BUCKETS,
-    check_interval,
-    check_names,
-    check_offset,
-    check_week_parts,
-    outdated,
-)
-from frametally.ports.merging import merge_bars, merge_coverage, merge_week
-from frametally.ports.steps import Piece, pieces, usable_steps
+from frametally.ports.count_questions import MAX_BUCKETS, Piece, check_query, outdated, pieces, usable_steps
+from frametally.ports.merging import merge_week
 from frametally.records import Evidence, Run
 from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.places import is_of_places
@@ -51,7 +42,6 @@ _MAX_EVIDENCE_PER_LABEL = 100
 
 MomentT = TypeVar("MomentT")
 CatalogueT = TypeVar("CatalogueT", bound="BaseCatalogue[Any]")
-_PartT = TypeVar("_PartT")
 _IndexT = TypeVar("_IndexT", bound="BaseCountIndex[Any, Any]")
 _AnswerT = TypeVar("_AnswerT")
 _P = ParamSpec("_P")
@@ -146,7 +136,7 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
                 for series in catalogue.of_model(model):
                     query = CountQuery(*series, interval_s=AGES_S)
                     totals: dict[str, int] = {}
-                    for bar in merge_bars(self._in_pieces(now, catalogue, query, self._read_bars)):
+                    for bar in self._counts(now, catalogue, query)[0]:
                         totals[bar.label] = totals.get(bar.label, 0) + bar.detections
                     for label, total in totals.items():
                         most[label] = max(total, most.get(label, 0))
@@ -172,16 +162,9 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
     @_of_one_moment
     def histogram(self, query: CountQuery) -> Histogram:
         """Return counts per interval and label; see `CountIndex.histogram`."""
-        check_interval(query)
-        check_offset(query)
-        check_week_parts(query)
-        check_names(query)
+        check_query(query)
         with self._now() as now:
-            catalogue = self._catalogue(now)
-            bars: list[Bucket] = []
-            if query.labels != NO_LABEL:
-                bars = merge_bars(self._in_pieces(now, catalogue, query, self._read_bars))
-            covered = merge_coverage(self._in_pieces(now, catalogue, query, self._read_coverage))
+            bars, covered = self._counts(now, self._catalogue(now), query)
         if max(len(bars), len(covered)) > MAX_BUCKETS:
             raise Misconfigured(
                 f"interval {query.bar_s} s gives more than {MAX_BUCKETS} bars; choose a longer interval or "
@@ -197,22 +180,15 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
                 f"the stored intervals of {query.base_interval_s} s do not divide an hour evenly, so the "
                 "hours of the week are unknown"
             )
-        check_offset(query)
-        check_week_parts(query)
-        check_names(query)
+        check_query(query)
         query = query._replace(interval_s=HOUR_S, by_source=False, of_week=True, apart=())
         with self._now() as now:
-            catalogue = self._catalogue(now)
-            return merge_week(
-                self._in_pieces(now, catalogue, query, self._read_bars),
-                self._in_pieces(now, catalogue, query, self._read_coverage),
-            )
+            return merge_week(*self._counts(now, self._catalogue(now), query))
 
     @_of_one_moment
     def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
         """Return the busiest evidence frames per label, by label, then as `CountIndex.evidence` says."""
-        check_week_parts(query)
-        check_names(query)
+        check_query(query)
         limit = min(limit_per_label, _MAX_EVIDENCE_PER_LABEL)
         if limit < 1:
             return []
@@ -253,19 +229,13 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
         """Read what there is of each source of a series, in no order."""
 
     @abstractmethod
-    def _read_bars(
-        self, now: MomentT, catalogue: CatalogueT, query: CountQuery, piece: Piece
-    ) -> Iterable[list[Bucket]]:
-        """Read bars of a piece, in parts as `merge_bars` takes them.
+    def _read_counts(
+        self, now: MomentT, catalogue: CatalogueT, query: CountQuery, parts: Sequence[Piece]
+    ) -> tuple[Sequence[Bucket], Sequence[CoverageBucket]]:
+        """Read the bars and the coverage of some pieces; no bars where the query has `NO_LABEL`.
 
         Of a query that is `of_week`, `start_ms` is that of the hour since Monday.
         """
-
-    @abstractmethod
-    def _read_coverage(
-        self, now: MomentT, catalogue: CatalogueT, query: CountQuery, piece: Piece
-    ) -> Iterable[list[CoverageBucket]]:
-        """Read what was filmed in a piece, in parts as those of `_read_bars`."""
 
     @abstractmethod
     def _read_evidence(
@@ -312,24 +282,18 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
             self._last_catalogue = catalogue = self._read_catalogue(now, version)
         return catalogue
 
-    def _in_pieces(
-        self,
-        now: MomentT,
-        catalogue: CatalogueT,
-        query: CountQuery,
-        read: Callable[[MomentT, CatalogueT, CountQuery, Piece], Iterable[list[_PartT]]],
-    ) -> Iterator[list[_PartT]]:
-        """Read the range of a query by as few and as long stored steps as it allows, in order."""
-        for piece in pieces(self._steps_s(query), *_range(query)):
-            yield from read(now, catalogue, query, piece)
-
-    def _steps_s(self, query: CountQuery) -> list[int]:
-        """Return the stored steps that a query is read by, shortest first."""
-        steps_s = usable_steps(query.base_interval_s, query.bar_s, query.offset_ms, query.week_parts)
-        # Objects are measured hour by hour: of a longer step nobody knows what part of it was.
-        return (
-            [step_s for step_s in steps_s if step_s <= HOUR_S] or steps_s if query.measured_only else steps_s
-        )
+    def _counts(
+        self, now: MomentT, catalogue: CatalogueT, query: CountQuery
+    ) -> tuple[Sequence[Bucket], Sequence[CoverageBucket]]:
+        """Read the range of a query by its base interval and the longest stored step that it allows."""
+        bar_s = query.interval_s or query.base_interval_s
+        steps_s = usable_steps(query.base_interval_s, bar_s, query.offset_ms, query.week_parts)
+        if query.measured_only:
+            # Objects are measured hour by hour: of a longer step nobody knows what part of it was.
+            steps_s = [step_s for step_s in steps_s if step_s <= HOUR_S] or steps_s
+        # The ends of a range are of two days at most: each further step is one more piece of them to read.
+        base_s, *longer = steps_s
+        return self._read_counts(now, catalogue, query, pieces([base_s, *longer[-1:]], *_range(query)))
 
 
 def _range(query: CountQuery) -> tuple[int | None, int | None]:

@@ -103,8 +103,8 @@ class Histogram(NamedTuple):
 
     model: str
     base_interval_s: int
-    buckets: list[Bucket]
-    coverage: list[CoverageBucket]
+    buckets: Sequence[Bucket]
+    coverage: Sequence[CoverageBucket]
 
 
 class Series(NamedTuple):
@@ -166,11 +166,6 @@ class CountQuery(NamedTuple):
     of_week: bool = False
     apart: Sequence[str] | None = None
     measured_only: bool = False
-
-    @property
-    def series(self) -> Series:
-        """The data to read."""
-        return Series(self.model, self.base_interval_s)
 
     @property
     def bar_s(self) -> int:

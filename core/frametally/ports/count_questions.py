@@ -1,51 +1,43 @@
-"""The queries that every count index refuses, and its intervals that are up to date.
+"""What of an index a query reads: the queries that are refused, the intervals up to date, the stored steps.
 
-The page and its users get the same bounds and the same words, whichever index answers.
+The page and its users get the same bounds and the same words, whichever index answers. An index may keep sums
+of longer steps beside its base intervals. A step serves a query if it divides the bars and their offset; the
+ends of the range, where a step would reach beyond it, are read by shorter ones.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import CountedDay, CountIndex, CountQuery
-from frametally.rules.times import is_day_in_range
+from frametally.rules.times import DAY_S, HOUR_S, is_day_in_range
+from frametally.rules.week_parts import WeekParts
 
 MAX_BUCKETS = 200_000
 _MAX_NAMES = 1_000
 
 
-def check_interval(query: CountQuery) -> None:
-    """Raise `Misconfigured` if the bars are not a multiple of the stored interval."""
+def check_query(query: CountQuery) -> None:
+    """Raise `Misconfigured` if bars or times are not whole stored intervals, or there are too many names."""
     base_s = query.base_interval_s
-    if query.bar_s < 1 or base_s < 1 or query.bar_s % base_s:
+    bar_s = base_s if query.interval_s is None else query.interval_s
+    if bar_s < 1 or base_s < 1 or bar_s % base_s:
         raise Misconfigured(
-            f"interval {query.bar_s} s is not a multiple of the stored {base_s} s; use "
+            f"interval {bar_s} s is not a multiple of the stored {base_s} s; use "
             f"{base_s}, {2 * base_s}, {3 * base_s} or another multiple of it"
         )
-
-
-def check_offset(query: CountQuery) -> None:
-    """Raise `Misconfigured` if the offset is not a multiple of the stored interval."""
-    if query.offset_ms % (query.base_interval_s * 1000):
-        raise Misconfigured(
-            f"an offset of {query.offset_ms} ms is not a multiple of the stored {query.base_interval_s} s"
-        )
-
-
-def check_week_parts(query: CountQuery) -> None:
-    """Raise `Misconfigured` if the parts of the week are not whole stored intervals."""
-    for border_ms in (border_ms for part in query.week_parts for border_ms in part):
-        if border_ms % (query.base_interval_s * 1000):
-            raise Misconfigured(
-                f"a part of the week that begins or ends {border_ms} ms after Monday is not a multiple of "
-                f"the stored {query.base_interval_s} s"
-            )
-
-
-def check_names(query: CountQuery) -> None:
-    """Raise `Misconfigured` if one query names too many."""
+    if query.offset_ms % (base_s * 1000):
+        raise Misconfigured(f"an offset of {query.offset_ms} ms is not a multiple of the stored {base_s} s")
+    for part in query.week_parts:
+        for border_ms in part:
+            if border_ms % (base_s * 1000):
+                raise Misconfigured(
+                    f"a part of the week that begins or ends {border_ms} ms after Monday is not a multiple "
+                    f"of the stored {base_s} s"
+                )
     names_of = {"sources": query.sources, "labels": query.labels, "labels apart": query.apart or ()}
     for kind, names in names_of.items():
         if len(names) > _MAX_NAMES:
@@ -93,3 +85,54 @@ def up_to_date(
                 lacking.add(base_s)
     usable_s = [base_s for base_s in base_intervals_s if base_s not in lacking]
     return usable_s or [max(base_intervals_s, key=lambda base_s: (frames[base_s], base_s))]
+
+
+ROLLED_STEPS_S = (900, HOUR_S, DAY_S)
+"""Quarters of an hour (every zone's offset is a multiple of one), hours and days; the longest is a run's."""
+
+
+class Piece(NamedTuple):
+    """A part of a range and the step that it is read by; None leaves that end open."""
+
+    step_s: int
+    from_ms: int | None
+    to_ms: int | None
+
+
+def rolled_steps(base_interval_s: int) -> list[int]:
+    """Return the steps that are kept beside a base interval, shortest first, in seconds."""
+    return [step for step in ROLLED_STEPS_S if step > base_interval_s and step % base_interval_s == 0]
+
+
+def usable_steps(
+    base_interval_s: int, interval_s: int, offset_ms: int = 0, week_parts: WeekParts = ()
+) -> list[int]:
+    """Return the base interval and its steps that divide bars, their offset and the parts of the week."""
+    rolled = [
+        step
+        for step in rolled_steps(base_interval_s)
+        if interval_s % step == 0
+        and offset_ms % (step * 1000) == 0
+        and all(border_ms % (step * 1000) == 0 for part in week_parts for border_ms in part)
+    ]
+    return [base_interval_s, *rolled]
+
+
+def pieces(steps_s: Sequence[int], from_ms: int | None, to_ms: int | None) -> list[Piece]:
+    """Cut `[from_ms, to_ms)` into pieces, in order, together the whole of it and nothing twice.
+
+    The steps are given shortest first, each a multiple of the one before; the first reads any range.
+    """
+    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+        return []
+    *shorter, step_s = steps_s
+    if not shorter:
+        return [Piece(step_s, from_ms, to_ms)]
+    step_ms = step_s * 1000
+    first_ms = None if from_ms is None else -(-from_ms // step_ms) * step_ms
+    next_ms = None if to_ms is None else to_ms // step_ms * step_ms
+    if first_ms is not None and next_ms is not None and first_ms >= next_ms:
+        return pieces(shorter, from_ms, to_ms)
+    before = [] if first_ms == from_ms else pieces(shorter, from_ms, first_ms)
+    after = [] if next_ms == to_ms else pieces(shorter, next_ms, to_ms)
+    return [*before, Piece(step_s, first_ms, next_ms), *after]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Iterable
 
 from frametally.ports.count_index import Bucket, CoverageBucket, WeekHour
 from frametally.rules.times import HOUR_MS
-
-_PartT = TypeVar("_PartT", bound=Bucket | CoverageBucket)
 
 
 def sum_or_unknown(first: int | None, second: int | None) -> int | None:
@@ -21,29 +18,6 @@ def sum_all_or_unknown(numbers: Iterable[int | None]) -> int | None:
     every = [*numbers]
     known_numbers = [number for number in every if number is not None]
     return sum(known_numbers) if len(known_numbers) == len(every) else None
-
-
-def bar_order(bar: Bucket) -> tuple[int, str, str]:
-    """Order bars by start, label and source."""
-    return bar.start_ms, bar.label, bar.source or ""
-
-
-def coverage_order(covered: CoverageBucket) -> tuple[int, str, str]:
-    """Order coverage by start and source."""
-    return covered.start_ms, covered.source or "", ""
-
-
-def merge_bars(parts: Iterable[list[Bucket]]) -> list[Bucket]:
-    """Merge bars from parts that are in the order of `bar_order` each, and follow each other in time.
-
-    The last start of a part can be the first of the next one, and be cut in two by that: it is made whole.
-    """
-    return _joined(parts, bar_order, _both_bars)
-
-
-def merge_coverage(parts: Iterable[list[CoverageBucket]]) -> list[CoverageBucket]:
-    """Merge coverage from parts as those of `merge_bars`."""
-    return _joined(parts, coverage_order, add_coverage)
 
 
 def slowest_or_unknown(first: float | None, second: float | None) -> float | None:
@@ -65,13 +39,11 @@ def add_week_hours(first: WeekHour, second: WeekHour) -> WeekHour:
     )
 
 
-def merge_week(bars: Iterable[list[Bucket]], covered: Iterable[list[CoverageBucket]]) -> list[WeekHour]:
-    """Return the hours of the week that were filmed or have counts, by hour, from parts in any order.
+def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> list[WeekHour]:
+    """Return the hours of the week that were filmed or have counts, by hour.
 
-    Each `start_ms` is that of the hour since Monday 00:00.
+    Each `start_ms` is that of the hour since Monday 00:00; no two bars have the same.
     """
-    merged_bars = _added_up(bars, bar_order, _both_bars)
-    filmed = _added_up(covered, coverage_order, add_coverage)
     hours = {
         bucket.start_ms: WeekHour(
             bucket.start_ms // HOUR_MS,
@@ -83,9 +55,9 @@ def merge_week(bars: Iterable[list[Bucket]], covered: Iterable[list[CoverageBuck
             0,
             bucket.covered_ms,
         )
-        for bucket in filmed
+        for bucket in covered
     }
-    for bar in merged_bars:
+    for bar in bars:
         hour = hours.get(bar.start_ms) or WeekHour(bar.start_ms // HOUR_MS, 0, 0, 0, 0)
         hours[bar.start_ms] = hour._replace(
             detections=bar.detections,
@@ -94,59 +66,6 @@ def merge_week(bars: Iterable[list[Bucket]], covered: Iterable[list[CoverageBuck
             tracked_detections=bar.tracked_detections,
         )
     return [hours[start_ms] for start_ms in sorted(hours)]
-
-
-def _joined(
-    parts: Iterable[list[_PartT]],
-    place: Callable[[_PartT], tuple[int, str, str]],
-    combine: Callable[[_PartT, _PartT], _PartT],
-) -> list[_PartT]:
-    combined: list[_PartT] = []
-    for part in parts:
-        if combined and part and combined[-1].start_ms >= part[0].start_ms:
-            combined += _over_border(combined, part, place, combine)
-        else:
-            combined += part
-    return combined
-
-
-def _over_border(
-    before: list[_PartT],
-    after: list[_PartT],
-    place: Callable[[_PartT], tuple[int, str, str]],
-    combine: Callable[[_PartT, _PartT], _PartT],
-) -> list[_PartT]:
-    """Return what follows `before` with `after`; what of `before` reaches over the border is taken out."""
-    first, end, last_ms = len(before), 0, before[-1].start_ms
-    while first and before[first - 1].start_ms >= after[0].start_ms:
-        first -= 1
-    while end < len(after) and after[end].start_ms <= last_ms:
-        end += 1
-    border = _added_up([before[first:], after[:end]], place, combine)
-    del before[first:]
-    return [*border, *after[end:]]
-
-
-def _added_up(
-    parts: Iterable[list[_PartT]],
-    place: Callable[[_PartT], tuple[int, str, str]],
-    combine: Callable[[_PartT, _PartT], _PartT],
-) -> list[_PartT]:
-    merged: dict[tuple[int, str, str], _PartT] = {}
-    for part in parts:
-        for bar in part:
-            key = place(bar)
-            merged[key] = combine(merged[key], bar) if key in merged else bar
-    return [merged[key] for key in sorted(merged)]
-
-
-def _both_bars(first: Bucket, second: Bucket) -> Bucket:
-    return first._replace(
-        detections=first.detections + second.detections,
-        peak=max(first.peak, second.peak),
-        objects=sum_or_unknown(first.objects, second.objects),
-        tracked_detections=sum_or_unknown(first.tracked_detections, second.tracked_detections),
-    )
 
 
 def add_coverage(first: CoverageBucket, second: CoverageBucket) -> CoverageBucket:

@@ -6,7 +6,7 @@ neither is what is seen too weakly. Standard library only.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 ObjectsMissing = Literal["not_tracked", "too_slow", "too_weak"]
 """Why unique objects are not known: tracking was off (or nobody noted whether it was on); too few frames a
@@ -23,6 +23,11 @@ def is_fast_enough(fps: int, least_fps: int) -> bool:
     A tenth below the setting will do. A rate of 0 is that of single pictures, which are never tracked.
     """
     return fps > 0 and least_fps * 9 <= fps * 10
+
+
+def is_too_weak(detections: Any, tracked_detections: Any) -> Any:
+    """Return whether fewer than half of some boxes lie in tracks: of a number each, or of arrays."""
+    return 2 * tracked_detections < detections
 
 
 def why_unknown(
@@ -42,6 +47,6 @@ def why_unknown(
     """
     if followed is None:
         return "not_tracked" if slowest_fps is None else "too_slow"
-    if tracked_detections is not None and 2 * tracked_detections < detections:
+    if tracked_detections is not None and is_too_weak(detections, tracked_detections):
         return "too_weak"
     return None

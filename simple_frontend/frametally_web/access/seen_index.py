@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from frametally.ports.count_index import (
     AGES_S,
@@ -43,6 +43,10 @@ class SeenIndex:
     def __getattr__(self, name: str) -> Any:
         """Return what is the index's own."""
         return getattr(self._index, name)
+
+    def for_visitor(self) -> CountIndex:
+        """Return the index for the visitor of this request: itself, or the whole one for who sees all."""
+        return cast(CountIndex, self) if visitor().sources else self._index
 
     def labels(self, model: str) -> list[tuple[str, int]]:
         """Return labels of the model with their detections in visible sources, most first, then by name."""

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import datetime
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import lru_cache, partial
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from frametally.rules.times import DAY_MS, DAY_S, HOUR_S, MONDAY_TO_1970_MS, WEEK_S, local_time
 from frametally.rules.week_parts import joined, ranges_of
@@ -38,7 +41,7 @@ def spans(zone: datetime.tzinfo, from_ms: int, to_ms: int) -> list[Span]:
     start_ms = probe_ms = from_ms
     offset_ms = offset_at(zone, from_ms)
     while probe_ms < to_ms:
-        next_ms = min(probe_ms + DAY_MS, to_ms)
+        next_ms = min(probe_ms - probe_ms % DAY_MS + DAY_MS, to_ms)  # offsets of midnights are cached
         next_offset_ms = offset_at(zone, next_ms)
         while offset_ms != next_offset_ms:
             change_ms = _first(partial(_has_left, zone, offset_ms), probe_ms, next_ms)
@@ -137,19 +140,18 @@ class Bars:
             start += self._interval_ms
         return self._instant(start), self._instant(start + self._interval_ms)
 
-    def bars_of(
-        self, starts_ms: Iterable[int], span: Span, *, is_first: bool, is_last: bool
+    def moved(
+        self, starts_ms: NDArray[np.integer[Any]], span: Span, *, is_first: bool, is_last: bool
     ) -> dict[int, tuple[int, int]]:
-        """Return `bar_of` for each of some starts that the index has made with the offset of `span`."""
+        """Return `bar_of` for those of some starts of the index that are not its bars; `span` is theirs."""
         length_ms = self._interval_ms
         # With no change of clocks within a day before it, a bar is where the index has it.
         first_ms, last_ms = span.from_ms + DAY_MS, span.to_ms - length_ms
-        return {
-            start_ms: (start_ms, start_ms + length_ms)
-            if first_ms < start_ms < last_ms
-            else self.bar_of(start_ms, span, is_first=is_first, is_last=is_last)
-            for start_ms in starts_ms
+        near = np.unique(starts_ms[(starts_ms <= first_ms) | (starts_ms >= last_ms)]).tolist()
+        bars = {
+            start_ms: self.bar_of(start_ms, span, is_first=is_first, is_last=is_last) for start_ms in near
         }
+        return {start_ms: bar for start_ms, bar in bars.items() if bar != (start_ms, start_ms + length_ms)}
 
     def over(self, from_ms: int, to_ms: int) -> Iterator[tuple[int, int]]:
         """Yield start and end of every bar of `[from_ms, to_ms)`, in order."""

@@ -56,14 +56,13 @@ def count(
     """
     selection = query.selection
     choice = choose_filmed(index, settings, media, selection)
-    uncounted = nothing_counted((choice and choice.model) or None, query)
     if choice is None:
-        return uncounted
+        return nothing_counted(None, query)
     label_count = len(selection.labels or index.labels(choice.model))
     series = label_count if query.top is None else min(label_count, query.top + 1)
     plan = plan_chart(index, settings, media, choice, query, series=series, most_rows=most_rows)
     if plan is None:
-        return uncounted
+        return nothing_counted(choice.model or None, query)
     resolved, interval_s, reader = plan.resolved, plan.interval_s, plan.reader
     apart: list[str] | None = None
     rest: list[str] = []
@@ -86,21 +85,24 @@ def count(
         elif apart is not None:
             totals = {**{label: totals[label] for label in apart}, None: [sum_of(totals, rest, whole)]}
             labels = apart
-    missing = not_measured(chart)
     chart, totals, measured_in = add_measured(
-        reader, interval_s, chart, totals, missing, by_source=query.by_source, apart=apart
+        reader, interval_s, chart, totals, by_source=query.by_source, apart=apart
     )
     in_order = [total for label in (*labels, None) for total in totals.get(label, ())]
     unanalysed = media.unanalysed(
         choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
     )
     overlaps = _of_chosen(media.overlaps(resolved.sources, resolved.from_ms, resolved.to_ms), resolved)
-    answer = msgspec.structs.replace(
-        uncounted,
+    answer = answers.Counts(
+        model=choice.model or None,
         base_interval_s=chart.base_interval_s,
         interval_s=interval_s,
-        asked=resolved.chosen
-        and [TimeRange(from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in resolved.chosen],
+        timezone=selection.zone.name,
+        hours=selection.times.hours_text,
+        weekdays=[*selection.times.weekdays],
+        asked=None
+        if resolved.chosen is None
+        else [TimeRange(from_ms=from_ms, to_ms=to_ms) for from_ms, to_ms in resolved.chosen],
         metric=metric,
         interval_choices_s=plan.interval_choices_s,
         from_ms=resolved.from_ms,
@@ -124,7 +126,7 @@ def count(
         file_times=_of_chosen(media.file_times(resolved.sources, resolved.from_ms, resolved.to_ms), resolved),
         overlaps=overlaps and overlaps[:_MOST_OVERLAPS],
         overlaps_left_out=max(len(overlaps or ()) - _MOST_OVERLAPS, 0),
-        objects_note=objects_note(missing, chart, in_order, settings),
+        objects_note=objects_note(chart, in_order, settings),
         objects_measured_in=measured_in,
         counted_with=[
             answers.RecordedSettings(params=day.params, settings=day.settings, words=day.words)
@@ -133,6 +135,7 @@ def count(
             )
         ],
         comparisons=other_periods(resolved.from_ms, resolved.to_ms, interval_s, selection.zone.tzinfo),
+        zone=selection.within,
     )
     return with_intervals(settings, index, answer)
 
@@ -244,13 +247,12 @@ def add_measured(
     interval_s: int,
     chart: Chart,
     totals: Totals,
-    missing: Sequence[answers.FramesAnalysed],
     *,
     by_source: bool,
     apart: Sequence[str] | None,
 ) -> Measured:
-    """Read the measured values again, if some of a chart, read by the same arguments, are `missing`."""
-    if not missing:
+    """Read the measured values again, if some of a chart, read by the same arguments, are missing."""
+    if not chart.unmeasured:
         return Measured(chart, totals, None)
     filmed = len(reader.filmed())
     measured = len(reader.filmed(measured_only=True))
@@ -287,13 +289,9 @@ def add_measured(
     return Measured(chart._replace(buckets=buckets), with_sums, in_sources)
 
 
-def objects_note(
-    missing: Sequence[answers.FramesAnalysed],
-    chart: Chart,
-    totals: Sequence[answers.Total],
-    settings: Settings,
-) -> str | None:
+def objects_note(chart: Chart, totals: Sequence[answers.Total], settings: Settings) -> str | None:
     """Return a sentence on where objects are not known; None if they are everywhere."""
+    missing = chart.unmeasured
     if not missing:
         return _too_weak(totals)
     intervals_of = f"{len(missing)} of {len(chart.coverage)} intervals"
@@ -308,21 +306,6 @@ def objects_note(
     if not min(rates):  # as of single pictures
         analysed = f"in single pictures, but {needed_fps} frames per second are needed"
     return f"Unique objects are unknown in {intervals_of}: footage was analysed {analysed}."
-
-
-def not_measured(chart: Chart) -> list[answers.FramesAnalysed]:
-    """Return the intervals with footage in which objects were not measured."""
-    # In counts of older versions only what was seen says that it was not measured.
-    unmeasured_bars = {
-        (bucket.start_ms, bucket.source)
-        for bucket in chart.buckets
-        if bucket.objects_missing in _NOT_MEASURED
-    }
-    return [
-        coverage
-        for coverage in chart.coverage
-        if coverage.objects_missing or (coverage.start_ms, coverage.source) in unmeasured_bars
-    ]
 
 
 def _too_weak(totals: Sequence[answers.Total]) -> str | None:

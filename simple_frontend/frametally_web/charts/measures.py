@@ -6,12 +6,31 @@ import datetime
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import islice, product
 from statistics import median_low
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from frametally.ports.columns import (
+    COVERED_MS,
+    DETECTIONS,
+    LABEL,
+    OBJECTS,
+    PEAK,
+    SLOT,
+    SOURCE,
+    TRACKED,
+    CountColumns,
+    add_up,
+    columns_of,
+    join,
+    none_where,
+    to_rates,
+)
 from frametally.ports.count_index import (
     AGES_S,
     NO_LABEL,
@@ -22,27 +41,38 @@ from frametally.ports.count_index import (
     Histogram,
     IndexedEvidence,
 )
-from frametally.ports.merging import merge_bars, merge_coverage, sum_all_or_unknown
-from frametally.rules.objects import why_unknown
+from frametally.ports.merging import sum_all_or_unknown
+from frametally.rules.objects import ObjectsMissing, is_too_weak, why_unknown
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
 from frametally_web.requests.query import AskedMetric, ChosenTimes, Metric
 
+Numbers = NDArray[np.integer[Any]]
 Totals = Mapping[str | None, Sequence[answers.Total]]
 """By label (None: of labels together) its totals: one, or one of each source."""
 
-_PartT = TypeVar("_PartT", Bucket, CoverageBucket)
+_NOTHING = columns_of([], [])
+_NOT_MEASURED = ("not_tracked", "too_slow")
 _LEAST_FRAMES = 3  # two frames are no rhythm
 _MOST_SOURCES = 100
 """Most sources to examine: the ones with fewest frames."""
 
 
 class Chart(NamedTuple):
-    """Bars and coverage, as they are answered."""
+    """Bars and coverage, as they are answered.
+
+    Attributes:
+        unmeasured: The intervals with footage in which objects were not measured.
+        counted: The bars as they were read.
+        filmed: The coverage, alike.
+    """
 
     base_interval_s: int
     buckets: list[answers.CountBucket]
     coverage: list[answers.FramesAnalysed]
+    unmeasured: Sequence[answers.FramesAnalysed] = ()
+    counted: CountColumns[Bucket] = _NOTHING[0]
+    filmed: CountColumns[CoverageBucket] = _NOTHING[1]
 
     @property
     def frames(self) -> int:
@@ -70,36 +100,25 @@ class Reader:
 
     def bars(self, interval_s: int, **changes: Any) -> Chart:
         """Read bars of `interval_s`; `changes` are those of the query, such as `by_source`."""
-        bars = Bars(interval_s, self.zone)
-        bucket_lists: list[list[Bucket]] = []
-        covered: list[list[CoverageBucket]] = []
-        ends: dict[int, int] = {}
-        for number, span in enumerate(self.spans):
-            histogram = self._read(span, interval_s, bars.offset_ms(span), changes)
-            starts_ms = {bucket.start_ms for bucket in histogram.buckets} | {
-                bucket.start_ms for bucket in histogram.coverage
-            }
-            of_start = bars.bars_of(
-                starts_ms, span, is_first=number == 0, is_last=number == len(self.spans) - 1
-            )
-            bucket_lists += _shift(histogram.buckets, of_start)
-            covered += _shift(histogram.coverage, of_start)
-            ends.update(of_start.values())
-        return _chart(self.query.base_interval_s, merge_bars(bucket_lists), merge_coverage(covered), ends)
+        if not self.spans:
+            return Chart(self.query.base_interval_s, [], [])
+        bars, last = Bars(interval_s, self.zone), len(self.spans) - 1
+
+        def moved(starts_ms: Numbers, number: int) -> Mapping[int, tuple[int, int]]:
+            return bars.moved(starts_ms, self.spans[number], is_first=number == 0, is_last=number == last)
+
+        histograms = [self._read(span, interval_s, bars.offset_ms(span), changes) for span in self.spans]
+        return self._together(histograms, interval_s * 1000, moved)
 
     def whole(self, **changes: Any) -> Chart:
         """Read the whole range as one bar."""
         if not self.spans:
             return Chart(self.query.base_interval_s, [], [])
-        from_ms, to_ms = self.spans[0].from_ms, self.spans[-1].to_ms
+        whole = self.spans[0].from_ms, self.spans[-1].to_ms
         # Only hours and weekdays are of another part of UTC's week in each span.
-        over = self.spans if self.times.week_parts(0) else [Span(from_ms, to_ms, 0)]
+        over = self.spans if self.times.week_parts(0) else [Span(*whole, 0)]
         histograms = [self._read(span, AGES_S, 0, changes) for span in over]
-        bucket_lists = [part for read in histograms for part in _together(read.buckets, from_ms)]
-        covered = [part for read in histograms for part in _together(read.coverage, from_ms)]
-        return _chart(
-            self.query.base_interval_s, merge_bars(bucket_lists), merge_coverage(covered), {from_ms: to_ms}
-        )
+        return self._together(histograms, 0, lambda starts_ms, _: dict.fromkeys(starts_ms.tolist(), whole))
 
     def filmed(self, interval_s: int | None = None, **changes: Any) -> list[answers.FramesAnalysed]:
         """Read the coverage of each source alone, of bars of `interval_s` or of the whole range."""
@@ -142,6 +161,23 @@ class Reader:
         query = of_span(self.query, span, self.times)
         return self.index.histogram(query._replace(interval_s=interval_s, offset_ms=offset_ms, **changes))
 
+    def _together(
+        self,
+        histograms: Iterable[Histogram],
+        length_ms: int,
+        moved: Callable[[Numbers, int], Mapping[int, tuple[int, int]]],
+    ) -> Chart:
+        """Return the chart of some spans; `moved` gives the bars of starts that are not as the index says."""
+        parts: list[tuple[CountColumns[Bucket], CountColumns[CoverageBucket]]] = []
+        starts: list[dict[int, int]] = []
+        ends: dict[int, int] = {}
+        for number, histogram in enumerate(histograms):
+            parts.append(columns_of(histogram.buckets, histogram.coverage))
+            bars = moved(np.concatenate([part.cells[SLOT] for part in parts[-1]]), number)
+            starts.append({old_ms: start_ms for old_ms, (start_ms, _) in bars.items() if old_ms != start_ms})
+            ends.update(bars.values())
+        return _chart(self.query.base_interval_s, *join(parts, starts), ends, length_ms)
+
 
 def of_span(query: CountQuery, span: Span, times: ChosenTimes) -> CountQuery:
     """Return what `query` asks of one span: its part of the range and, of chosen `times`, of UTC's week."""
@@ -154,60 +190,108 @@ def of_span(query: CountQuery, span: Span, times: ChosenTimes) -> CountQuery:
 
 def _chart(
     base_interval_s: int,
-    bars: Sequence[Bucket],
-    coverage: Sequence[CoverageBucket],
+    counted: CountColumns[Bucket],
+    filmed: CountColumns[CoverageBucket],
     ends: Mapping[int, int],
+    length_ms: int,
 ) -> Chart:
-    new_interval = answers.FramesAnalysed
-    return Chart(
-        base_interval_s,
-        _buckets(bars, coverage),
-        [
-            new_interval(
-                bucket.start_ms,
-                ends[bucket.start_ms],
-                bucket.source,
-                bucket.frames,
-                bucket.slowest_fps,
-                why_unknown(None, 0, 0, bucket.slowest_fps) if bucket.objects is None else None,
-                seconds(bucket.covered_ms),
-            )
-            for bucket in coverage
-        ],
+    """Return a chart; its bars end after `length_ms`, except those in `ends`."""
+    starts_ms, frames, rates, sources, _, _ = filmed.values
+    footage, counts = filmed.cells, counted.cells
+    reasons: list[ObjectsMissing | None] = [None] * filmed.cells.shape[1]
+    for place in np.flatnonzero(footage[OBJECTS] < 0).tolist():
+        reasons[place] = why_unknown(None, 0, 0, rates[place])
+    ends_ms = [ends.get(start_ms, start_ms + length_ms) for start_ms in starts_ms]
+    covered_s = none_where(footage[COVERED_MS] < 0, footage[COVERED_MS] / 1000)
+    coverage = [*map(answers.FramesAnalysed, starts_ms, ends_ms, sources, frames, rates, reasons, covered_s)]
+    if not counted.values[0]:
+        not_measured = [part for part in coverage if part.objects_missing]
+        return Chart(base_interval_s, [], coverage, not_measured, counted, filmed)
+    bars = _with_coverage(counted, filmed)
+    is_unknown = (counts[OBJECTS] < 0) | np.append(footage[OBJECTS] < 0, False)[bars]
+    is_weak = (counts[TRACKED] >= 0) & is_too_weak(counts[DETECTIONS], counts[TRACKED])
+    missing: list[ObjectsMissing | None] = [None] * counted.cells.shape[1]
+    objects, followed = none_where(is_unknown, counts[OBJECTS]), [None] * counted.cells.shape[1]
+    starts_ms, labels, detections, peaks, _, sources, tracked = counted.values
+    unmeasured: set[tuple[int, str | None]] = set()
+    for place in np.flatnonzero(is_unknown | is_weak).tolist():
+        rate = rates[bars[place]] if bars[place] < len(rates) else None
+        why = missing[place] = why_unknown(objects[place], detections[place], tracked[place], rate)
+        objects[place], followed[place] = None, objects[place]
+        if why in _NOT_MEASURED:
+            unmeasured.add((starts_ms[place], counted.sources[counts[SOURCE, place]]))
+    frames_there = np.append(footage[DETECTIONS], 0)[bars]
+    means = none_where(frames_there == 0, counts[DETECTIONS] / np.maximum(frames_there, 1))
+    names = [label or None for label in labels]
+    buckets = [
+        *map(
+            answers.CountBucket,
+            *(starts_ms, names, sources, detections, peaks, means),
+            *(objects, missing, tracked, followed),
+        )
+    ]
+    # In counts of older versions only what was seen says that it was not measured.
+    not_measured = [
+        part
+        for part, reason in zip(coverage, reasons, strict=True)
+        if reason or (unmeasured and (part.start_ms, part.source) in unmeasured)
+    ]
+    return Chart(base_interval_s, buckets, coverage, not_measured, counted, filmed)
+
+
+def _with_coverage(counted: CountColumns[Bucket], filmed: CountColumns[CoverageBucket]) -> NDArray[np.int64]:
+    """Return for each bar the place of its interval in the coverage; of one without, the place after all."""
+    number = len(counted.sources)
+    bar_keys, interval_keys = (
+        part.cells[SLOT].astype(np.int64) * number + part.cells[SOURCE] for part in (counted, filmed)
     )
+    order = np.argsort(interval_keys)
+    places: NDArray[np.int64] = np.append(order, len(order))[
+        np.searchsorted(interval_keys, bar_keys, sorter=order)
+    ]
+    places[np.append(interval_keys, 0)[places] != bar_keys] = len(order)
+    return places
 
 
 def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> Totals:
     """Return the total of each label (by source, if these are separate): `labels`, and those in the chart."""
-    coverage: dict[str | None, list[answers.FramesAnalysed]] = defaultdict(list)
-    for part in chart.coverage:
-        coverage[part.source].append(part)
-    filmed = {source: _filmed(parts) for source, parts in coverage.items()}
-    buckets: dict[tuple[str | None, str | None], list[answers.CountBucket]] = defaultdict(list)
-    for bucket in chart.buckets:
-        buckets[bucket.label, bucket.source].append(bucket)
+    counted, filmed = chart.counted, chart.filmed
+    covered = add_up(filmed.cells, 0, 0, filmed.cells[SOURCE])
+    footage = {
+        filmed.sources[source]: (frames, rate, objects >= 0)
+        for source, frames, objects, rate in zip(
+            *covered[[SOURCE, DETECTIONS, OBJECTS]].tolist(), to_rates(covered[PEAK]), strict=True
+        )
+    }
+    sums = {
+        (counted.labels[label] or None, counted.sources[source]): values
+        for _, label, source, *values in add_up(
+            counted.cells, counted.cells[LABEL], 0, counted.cells[SOURCE]
+        ).T.tolist()
+    }
     sources: list[str | None] = [None]
     if by_source:
-        sources = [*sorted(name for name in {*coverage, *(source for _, source in buckets)} if name)]
-    names = dict.fromkeys([*labels, *(label for label, _ in buckets)])
-    parts = [
-        _Part(label, source, buckets.get((label, source), ()), filmed.get(source, _Filmed()))
-        for label in names
-        for source in sources
-    ]
+        sources = [*sorted(name for name in {*footage, *(source for _, source in sums)} if name)]
+    names = dict.fromkeys([*labels, *(label for label, _ in sums)])
+    parts = []
+    for label, source in product(names, sources):
+        detections, peak, *numbers = sums.get((label, source), (0, 0, 0, 0))
+        frames, rate, is_measured = footage.get(source, (0, math.inf, True))
+        objects, tracked = [None if number < 0 else number for number in numbers]
+        followed = objects if is_measured else None
+        parts.append(_Part(label, source, detections, peak, followed, tracked, frames, rate))
     totals = iter(_totals(parts))
     return {label: [*islice(totals, len(sources))] for label in names}
 
 
 def all_together(chart: Chart) -> answers.Total:
     """Return what all labels and sources of a chart add up to."""
-    return _totals([_Part(None, None, chart.buckets, _filmed(chart.coverage))])[0]
+    return _all_of(chart.buckets, chart.coverage)
 
 
 def sum_of(totals: Totals, labels: Iterable[str], chart: Chart) -> answers.Total:
     """Return the joint total of some labels of a chart, from their separate totals."""
-    of_labels = [totals[label][0] for label in labels]
-    return _totals([_Part(None, None, of_labels, _filmed(chart.coverage))])[0]
+    return _all_of([totals[label][0] for label in labels], chart.coverage)
 
 
 def by_metric(totals: Totals, metric: Metric, frames: int) -> list[str]:
@@ -235,116 +319,55 @@ def seconds(ms: int | None) -> float | None:
     return None if ms is None else ms / 1000
 
 
-class _Filmed(NamedTuple):
-    """What the coverage of a whole answer comes to; None as in `CoverageBucket`."""
-
-    frames: int = 0
-    is_measured: bool = True
-    slowest_fps: float | None = math.inf
-
-
-def _filmed(parts: Sequence[answers.FramesAnalysed]) -> _Filmed:
-    if not parts:
-        return _Filmed()
-    rates = [part.slowest_fps for part in parts]
-    return _Filmed(
-        sum([part.frames for part in parts]),
-        not any(part.objects_missing for part in parts),
-        None if None in rates else min([rate for rate in rates if rate is not None]),
+def _all_of(
+    parts: Sequence[answers.CountBucket | answers.Total], coverage: Sequence[answers.FramesAnalysed]
+) -> answers.Total:
+    """Return what some bars or totals add up to."""
+    followed: list[int | None] = [None]
+    if not any(part.objects_missing for part in coverage):
+        followed = [part.objects if part.objects_missing is None else part.followed_objects for part in parts]
+    rates = [part.slowest_fps for part in coverage]
+    whole = _Part(
+        None,
+        None,
+        sum([part.detections for part in parts]),
+        max([part.peak for part in parts], default=0),
+        sum_all_or_unknown(followed),
+        sum_all_or_unknown([part.tracked_detections for part in parts]),
+        sum([part.frames for part in coverage]),
+        None if None in rates else min([rate for rate in rates if rate is not None], default=math.inf),
     )
-
-
-def _together(parts: list[_PartT], start_ms: int) -> list[list[_PartT]]:
-    """Return rows of one answer as parts of the bar that begins at `start_ms`."""
-    starts = {part.start_ms for part in parts}
-    shifted_parts = [part._replace(start_ms=start_ms) for part in parts]
-    return [shifted_parts] if len(starts) == 1 else [[part] for part in shifted_parts]
-
-
-def _shift(parts: list[_PartT], of_start: Mapping[int, tuple[int, int]]) -> list[list[_PartT]]:
-    """Return rows with the starts of their bars, as parts that can be merged."""
-    starts = {old_ms: bar[0] for old_ms, bar in of_start.items() if old_ms != bar[0]}
-    if not starts:
-        return [parts]
-    shifted_parts = [
-        part._replace(start_ms=starts[part.start_ms]) if part.start_ms in starts else part for part in parts
-    ]
-    if len({bar[0] for bar in of_start.values()}) == len(of_start):
-        return [shifted_parts]
-    return [[part] for part in shifted_parts]  # clocks were put back by more than a bar: two are one
-
-
-def _buckets(bars: Sequence[Bucket], coverage: Sequence[CoverageBucket]) -> list[answers.CountBucket]:
-    filmed = {(bucket.start_ms, bucket.source): bucket for bucket in coverage}
-    nothing = CoverageBucket(0, 0, objects=0)
-    new_bucket = answers.CountBucket
-    last_ms, last_source = None, None
-    buckets = []
-    for start_ms, label, detections, peak, objects, source, tracked in bars:
-        if start_ms != last_ms or source != last_source:
-            last_ms, last_source = start_ms, source
-            _, frames, slowest_fps, _, filmed_objects, _ = filmed.get((start_ms, source), nothing)
-        followed = None if filmed_objects is None else objects
-        missing = why_unknown(followed, detections, tracked, slowest_fps)
-        # By position, which is a third faster: a chart of all labels has some ten thousand.
-        buckets.append(
-            new_bucket(
-                start_ms,
-                label or None,
-                source,
-                detections,
-                peak,
-                detections / frames if frames else None,
-                None if missing else followed,
-                missing,
-                tracked,
-                followed if missing else None,
-            )
-        )
-    return buckets
+    return _totals([whole])[0]
 
 
 class _Part(NamedTuple):
-    """What one total is of."""
+    """What a total is made of; `followed` objects are those in tracks."""
 
     label: str | None
     source: str | None
-    buckets: Sequence[answers.CountBucket | answers.Total]
-    filmed: _Filmed
+    detections: int
+    peak: int
+    followed: int | None
+    tracked: int | None
+    frames: int
+    slowest_fps: float | None
 
 
 def _totals(parts: Sequence[_Part]) -> list[answers.Total]:
-    detections = [sum([bucket.detections for bucket in part.buckets]) for part in parts]
-    tracked = [[bucket.tracked_detections for bucket in part.buckets] for part in parts]
-    followed = [
-        [
-            bucket.objects if bucket.objects_missing is None else bucket.followed_objects
-            for bucket in part.buckets
-        ]
-        if part.filmed.is_measured
-        else [None]
-        for part in parts
-    ]
-    sums = [
-        *zip(detections, map(sum_all_or_unknown, tracked), map(sum_all_or_unknown, followed), strict=True)
-    ]
-    reasons = [
-        why_unknown(objects, boxes, in_tracks, part.filmed.slowest_fps)
-        for part, (boxes, in_tracks, objects) in zip(parts, sums, strict=True)
-    ]
+    reasons = [why_unknown(part.followed, part.detections, part.tracked, part.slowest_fps) for part in parts]
     return [
         answers.Total(
             label=part.label,
             source=part.source,
-            detections=boxes,
-            peak=max([bucket.peak for bucket in part.buckets], default=0),
-            mean_per_frame=mean(boxes, part.filmed.frames),
-            objects=None if missing else objects,
+            detections=part.detections,
+            peak=part.peak,
+            mean_per_frame=mean(part.detections, part.frames),
+            objects=None if missing else part.followed,
             objects_missing=missing,
-            tracked_detections=in_tracks,
-            followed_objects=objects if missing else None,
+            tracked_detections=part.tracked,
+            followed_objects=part.followed if missing else None,
         )
-        for part, (boxes, in_tracks, objects), missing in zip(parts, sums, reasons, strict=True)
+        for part, missing in zip(parts, reasons, strict=True)
     ]
 
 

@@ -68,7 +68,7 @@ class MediaTimes:
 
     def shared_timezone(self, sources: Collection[str]) -> str | None:
         """Return the time zone that some sources (slugs; none: all) share; None where they share none."""
-        return shared_timezone(self._timezones, sources or self.sources())
+        return shared_timezone(self._timezones, sources or self.sources()) if self._timezones else None
 
     def manifests_of(self, source: str) -> list[MediaManifest]:
         """Return the media of a source, by first event time; none where the store does not say."""

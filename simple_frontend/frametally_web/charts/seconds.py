@@ -19,6 +19,7 @@ from frametally.books.runs import find_tracks
 from frametally.errors import FrametallyError, Retryable
 from frametally.media.overlapping import NotCounted
 from frametally.ports.base_index import evidence_order
+from frametally.ports.columns import join
 from frametally.ports.count_index import (
     Bucket,
     CountedDay,
@@ -29,7 +30,6 @@ from frametally.ports.count_index import (
     IndexedEvidence,
 )
 from frametally.ports.ledger import Ledger
-from frametally.ports.merging import merge_bars, merge_coverage
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import time_limit
 from frametally.records import Run
@@ -39,7 +39,7 @@ from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.rules.week_parts import holds
 from frametally.settings.loading import Settings
 from frametally.track_records import TrackHead
-from frametally_web.access.seen_index import DashboardPorts
+from frametally_web.access.seen_index import DashboardPorts, SeenIndex
 from frametally_web.charts.counted_seconds import CountedSeconds, adds_up, count_seconds
 from frametally_web.charts.narrowing import BoxFilters, box_filters, narrowed
 from frametally_web.requests.parameters import Args
@@ -156,14 +156,7 @@ class SecondsIndex:
             for counted in counted_here
             for interval in counted.coverage
         ]
-        return Histogram(
-            query.model,
-            query.base_interval_s,
-            merge_bars([bucket] for bucket in sorted(buckets, key=lambda bucket: bucket.start_ms)),
-            merge_coverage(
-                [interval] for interval in sorted(coverage, key=lambda interval: interval.start_ms)
-            ),
-        )
+        return Histogram(query.model, query.base_interval_s, *join([(buckets, coverage)]))
 
     def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
         """Return the busiest evidence frames per label; see `CountIndex.evidence`."""
@@ -333,8 +326,9 @@ def index_by_second(
     ports: DashboardPorts, settings: Settings, args: Args, ensure_ledger: Callable[[], None]
 ) -> CountIndex:
     """Return the index that a query reads, with the seconds of short ranges. Raises as `narrowed`."""
+    stored = ports.index.for_visitor() if isinstance(ports.index, SeenIndex) else ports.index
     index = SecondsIndex(
-        narrowed(ports.index, ports.store, args),
+        narrowed(stored, ports.store, args),
         ports.store,
         ports.ledger,
         settings,

@@ -11,7 +11,7 @@ from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, WEEK_MS, WEEK_S
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
 from frametally_web.charts.checks import total_with_interval
-from frametally_web.charts.counts import Plan, add_measured, not_measured, plan_chart
+from frametally_web.charts.counts import Plan, add_measured, plan_chart
 from frametally_web.charts.measures import Chart, Reader, all_together, known_metric, metric_of, sum_up
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.charts.scope import Choice, choose_filmed
@@ -44,7 +44,6 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
         interval_s,
         chart,
         sum_up(chart, [None], by_source=False),
-        not_measured(chart),
         by_source=False,
         apart=(),
     )
@@ -104,7 +103,9 @@ def _asked_ms(plan: Plan, first_ms: int, end_ms: int) -> int:
 def _filmed_part(bar: answers.FramesAnalysed, plan: Plan, sources: int) -> float | None:
     length_ms = _asked_ms(plan, bar.start_ms, bar.end_ms)
     # Single pictures cover no time, and are no part of it.
-    return min(bar.covered_s * 1000 / (length_ms * sources), 1.0) if bar.covered_s and length_ms else None
+    if not (bar.covered_s and length_ms and sources):
+        return None
+    return min(bar.covered_s * 1000 / (length_ms * sources), 1.0)
 
 
 def _peak(reader: Reader, chart: Chart) -> answers.PeakFrame | None:

@@ -10,9 +10,8 @@ from frametally.books.gap import Reason, find_reasons
 from frametally.errors import Retryable
 from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import CountIndex, CountQuery
-from frametally.ports.count_questions import up_to_date
+from frametally.ports.count_questions import rolled_steps, up_to_date
 from frametally.ports.object_store import ObjectMissing
-from frametally.ports.steps import rolled_steps
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts

@@ -12,9 +12,10 @@ from functools import reduce
 from typing import NamedTuple
 
 from frametally.ports.base_index import evidence_order
+from frametally.ports.columns import join
 from frametally.ports.count_index import AGES_S, CountIndex, CountQuery, CoverageBucket, Histogram
-from frametally.ports.merging import add_coverage, merge_bars, merge_coverage, sum_all_or_unknown
-from frametally.ports.steps import rolled_steps
+from frametally.ports.count_questions import rolled_steps
+from frametally.ports.merging import add_coverage, sum_all_or_unknown
 from frametally.records import Evidence
 from frametally.rules.objects import ObjectsMissing, why_unknown
 from frametally.rules.times import DAY_S
@@ -180,6 +181,5 @@ def _histogram(
     return Histogram(
         bar.model,
         bar.base_interval_s,
-        merge_bars(histogram.buckets for histogram in histograms),
-        merge_coverage(histogram.coverage for histogram in histograms),
+        *join([(histogram.buckets, histogram.coverage) for histogram in histograms]),
     )

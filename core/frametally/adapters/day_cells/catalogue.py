@@ -1,21 +1,32 @@
-"""The catalogue of an index of days at one version: runs by series and day, and their sources."""
+"""The runs of an index of days at one version, their sources, and the cells of runs that are kept in memory.
+
+A query of a year sums up some hundred thousand cells; to read and unpack them takes longer than to add them
+up. A run's cells never change: so they are kept, up to a size, the least lately asked for given up first.
+"""
 
 from __future__ import annotations
 
 import sys
+import threading
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import Counter
+from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from operator import attrgetter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from frametally.adapters.day_cells.storage import DETECTIONS, SLOT, SOURCE, STORED_ROWS, Packed
 from frametally.ports.base_index import BaseCatalogue
-from frametally.ports.count_index import Series, SourceSummary
-from frametally.ports.steps import rolled_steps
+from frametally.ports.count_index import CountQuery, Series, SourceSummary
+from frametally.ports.count_questions import Piece, rolled_steps
+from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.records import Run
-from frametally.rules.times import DAY_MS
+from frametally.rules.times import DAY_MS, DAY_S, HOUR_S
+from frametally.rules.week_parts import ranges_of
+
+if TYPE_CHECKING:
+    from frametally.adapters.day_cells.cells import RunCells
 
 _RUNS_AT_ONCE = 50
 day_order = attrgetter("day_ms")
@@ -97,3 +108,110 @@ def _coverage(packed: Packed, row: int) -> array[int]:
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers
+
+
+MOST_BYTES = 256_000_000
+"""Of arrays that are kept: some years of three busy sources."""
+
+_SLOTS_AT_ONCE = 10_000
+_Key = tuple[int, int | str, int]
+
+
+class KeptCells:
+    """The cells of the runs of one index. Threads may share it.
+
+    Attributes:
+        labels: Numbers of labels: of those that have been read, at least.
+        sources: Numbers of sources, alike.
+    """
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        """Keep nothing yet."""
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()  # held for moments
+        self._loading: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)  # by step
+        self._cells: OrderedDict[_Key, RunCells] = OrderedDict()
+        self._bytes = 0
+        # They only grow: what has a number keeps it, with many readers.
+        self.labels: dict[str, int] = {}
+        self.sources: dict[str, int] = {}
+
+    def batches(
+        self, read_packed: ReadPacked, catalogue: DayCatalogue, query: CountQuery, parts: Iterable[Piece]
+    ) -> Iterator[tuple[Piece, list[tuple[CurrentRun, RunCells]]]]:
+        """Read what a query needs, a number of slots at a time: a year of hours, a week of minutes."""
+        series = Series(query.model, query.base_interval_s)
+        for piece in parts:
+            runs = catalogue.runs(series, piece.from_ms, piece.to_ms)
+            if query.week_parts:
+                days = ((run, (run.day_ms, run.day_ms + DAY_MS)) for run in runs)
+                runs = [run for run, day in days if any(ranges_of(query.week_parts, *day))]
+            runs_at_once = max(1, _SLOTS_AT_ONCE * piece.step_s // DAY_S)
+            for first in range(0, len(runs), runs_at_once):
+                batch = runs[first : first + runs_at_once]
+                yield piece, [*zip(batch, self.read(read_packed, batch, piece.step_s), strict=True)]
+
+    def read(self, read_packed: ReadPacked, runs: Sequence[CurrentRun], step_s: int) -> list[RunCells]:
+        """Read the cells of some runs, in their order, by `read_packed` as far as they are not kept.
+
+        Raises:
+            TookTooLong: At the time limit of the caller; what has been read is kept for the next one.
+        """
+        keys = [(run.number, run.mark, step_s) for run in runs]
+        cells = self._kept_of(keys)
+        if len(cells) < len(runs):
+            # One loads while the others wait: they mostly want the same. Who has all waits for nobody.
+            with _locked(self._loading[step_s]):
+                cells |= self._kept_of(keys)
+                missing = [run for key, run in zip(keys, runs, strict=True) if key not in cells]
+                for first in range(0, len(missing), _RUNS_AT_ONCE):
+                    for key, of_run in self._load(
+                        read_packed, missing[first : first + _RUNS_AT_ONCE], step_s
+                    ):
+                        cells[key] = of_run
+                        self._keep(key, of_run)
+        return [cells[key] for key in keys]
+
+    def keep_only(self, runs: Iterable[CurrentRun]) -> None:
+        """Give up all others."""
+        current = {(run.number, run.mark) for run in runs}
+        with self._lock:
+            for key in [key for key in self._cells if key[:2] not in current]:
+                self._bytes -= self._cells.pop(key).bytes
+
+    def _kept_of(self, keys: Iterable[_Key]) -> dict[_Key, RunCells]:
+        with self._lock:
+            cells = {key: self._cells[key] for key in keys if key in self._cells}
+            for key in cells:
+                self._cells.move_to_end(key)
+            return cells
+
+    def _keep(self, key: _Key, cells: RunCells) -> None:
+        with self._lock:
+            self._cells[key] = cells
+            self._bytes += cells.bytes
+            while self._bytes > self._most_bytes:
+                self._bytes -= self._cells.popitem(last=False)[1].bytes
+
+    def _load(
+        self, read_packed: ReadPacked, runs: Sequence[CurrentRun], step_s: int
+    ) -> Iterator[tuple[_Key, RunCells]]:
+        # Imported here: numpy takes long, and a look at the books needs none.
+        from frametally.adapters.day_cells.cells import unpack
+
+        for run, packed in read_packed(runs, step_s):
+            first_slot = run.day_ms // (step_s * 1000)
+            is_long = step_s >= HOUR_S
+            cells = unpack(packed, first_slot, self.labels, self.sources, is_long=is_long)
+            yield (run.number, run.mark, step_s), cells
+
+
+@contextmanager
+def _locked(lock: threading.Lock) -> Iterator[None]:
+    left_s = seconds_left()
+    if not lock.acquire(timeout=-1 if left_s is None else left_s):
+        raise TookTooLong("the count index took longer than the query's time limit")
+    try:
+        yield
+    finally:
+        lock.release()

@@ -7,30 +7,28 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from frametally.adapters.day_cells.parts import DayPart, Parts, parts_in
-from frametally.adapters.day_cells.storage import DETECTIONS, SLOT, SOURCE, STORED_ROWS, Packed
-from frametally.ports.steps import rolled_steps
+from frametally.adapters.day_cells.storage import STORED_ROWS, Packed
+from frametally.ports.columns import (
+    COVERED_MS,
+    LABEL,
+    OBJECTS,
+    PEAK,
+    SLOT,
+    SOURCE,
+    TRACKED,
+    Cells,
+    add_up,
+    from_rate,
+)
+from frametally.ports.count_questions import rolled_steps
 from frametally.records import Coverage, IntervalCount
 
-Cells = NDArray[np.integer[Any]]
-"""Shape (7, n): slot (start over step), label, source, detections, peak, objects, tracked detections.
-
-Label and source are numbers of names; the last two are -1 where unknown. Coverage has the same shape, so
-that the same sums serve it: label 0, frames for detections, covered milliseconds for tracked detections, and
-for the peak the rate of analysis as `from_rate` says it: the slowest counts, an unknown one hides all others.
-"""
-LABEL, PEAK, OBJECTS, TRACKED = 1, 4, 5, 6
-COVERED_MS = TRACKED
-
-_MOST_GROUPS = 20_000_000
-"""Of a grid of bars, labels and sources that is counted through at once."""
-_UNKNOWN_RATE = 1
 _PART_BYTES = 200
 """Of a part in memory."""
 
@@ -187,56 +185,5 @@ def _of_source(cells: Cells, number: int) -> Cells:
     return of_source[:, np.lexsort(of_source)]
 
 
-def add_up(cells: Cells, label: Any, slot: Any, source: Any) -> NDArray[np.int64]:
-    """Return cells of the same label, slot and source added up, by these three.
-
-    These are given of each cell, or one for all; the cells' own are not looked at.
-    """
-    if not cells.shape[1]:
-        return np.empty((7, 0), np.int64)
-    group: Any = 0
-    lows, sizes = [], []
-    for number in (label, slot, source):
-        low = int(np.min(number))
-        lows.append(low)
-        sizes.append(int(np.max(number)) - low + 1)
-        if sizes[-1] > 1:
-            group = group * sizes[-1] + (np.asarray(number, np.int64) - low)
-    group = np.broadcast_to(group, cells.shape[1:])
-    if sizes[0] * sizes[1] * sizes[2] > _MOST_GROUPS:  # many short bars of many names
-        groups, index = np.unique(group, return_inverse=True)
-    else:
-        groups = np.flatnonzero(np.bincount(group))
-        index = np.empty(int(groups[-1]) + 1, np.int64)
-        index[groups] = np.arange(len(groups))
-        index = index[group]
-    peak = np.full(len(groups), np.iinfo(np.int64).min)
-    np.maximum.at(peak, index, cells[PEAK].astype(np.int64))
-    known_sums = []
-    for row in (OBJECTS, TRACKED):
-        of_group = np.bincount(index, cells[row])
-        of_group[index[cells[row] < 0]] = -1
-        known_sums.append(of_group.astype(np.int64))
-    rest, source = np.divmod(groups, sizes[2])
-    label, slot = np.divmod(rest, sizes[1])
-    # Sums as floats are exact up to 2**53.
-    sums = (np.bincount(index, cells[DETECTIONS]).astype(np.int64), peak, *known_sums)
-    return np.stack([slot + lows[1], label + lows[0], source + lows[2], *sums])
-
-
 def _or_unknown(number: int | None) -> int:
     return -1 if number is None else number
-
-
-def from_rate(fps: float | None) -> int:
-    """Return a number that is the greater the slower the rate is, and the greatest for None."""
-    # The bits of floating-point numbers that are not negative are in the order of the numbers.
-    return _UNKNOWN_RATE if fps is None else -int(np.float64(fps).view(np.int64))
-
-
-def to_rates(numbers: NDArray[np.int64]) -> list[float | None]:
-    """Return the rates that `from_rate` made numbers of."""
-    rates: list[float | None] = (-numbers).view(np.float64).tolist()
-    for place in np.flatnonzero(numbers == _UNKNOWN_RATE).tolist():
-        rates[place] = None
-    return rates

@@ -9,8 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from frametally import keys
-from frametally.adapters.day_cells.catalogue import CurrentRun, DayCatalogue, read_sources
-from frametally.adapters.day_cells.kept_cells import KeptCells
+from frametally.adapters.day_cells.catalogue import CurrentRun, DayCatalogue, KeptCells, read_sources
 from frametally.adapters.day_cells.parts import part_at
 from frametally.adapters.day_cells.storage import Packed
 from frametally.ports.base_index import BaseCountIndex
@@ -22,10 +21,9 @@ from frametally.ports.count_index import (
     Series,
     SourceSummary,
 )
-from frametally.ports.steps import Piece, pieces, usable_steps
+from frametally.ports.count_questions import Piece, pieces, usable_steps
 from frametally.records import Evidence
 from frametally.rules.times import DAY_MS, DAY_S
-from frametally.rules.week_parts import ranges_of
 
 if TYPE_CHECKING:
     from frametally.adapters.day_cells.cells import RunCells
@@ -69,21 +67,12 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
     def _read_sources(self, now: MomentT, catalogue: DayCatalogue, series: Series) -> Iterator[SourceSummary]:
         return read_sources(partial(self._read_packed, now), catalogue, series)
 
-    def _read_bars(
-        self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, piece: Piece
-    ) -> Iterator[list[Bucket]]:
+    def _read_counts(
+        self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, parts: Sequence[Piece]
+    ) -> tuple[Sequence[Bucket], Sequence[CoverageBucket]]:
         from frametally.adapters.day_cells import sums  # numpy takes long, and `status` needs none
 
-        for batch in self._batches(now, catalogue, query, piece):
-            yield sums.bars_of(batch, self._kept_cells, query, piece)
-
-    def _read_coverage(
-        self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, piece: Piece
-    ) -> Iterator[list[CoverageBucket]]:
-        from frametally.adapters.day_cells import sums  # numpy takes long, and `status` needs none
-
-        for batch in self._batches(now, catalogue, query, piece):
-            yield sums.coverage_of(batch, self._kept_cells, query, piece)
+        return sums.counts_of(self._batches(now, catalogue, query, *parts), self._kept_cells, query)
 
     def _read_evidence(
         self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, piece: Piece, limit: int
@@ -113,7 +102,7 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
                 yield part, query.labels
                 continue
             labels_of: defaultdict[int, list[str]] = defaultdict(list)
-            for batch in self._batches(now, catalogue, query, part):
+            for _, batch in self._batches(now, catalogue, query, part):
                 for start_ms, _, label in sums.busiest(batch, self._kept_cells, query, part, limit):
                     labels_of[start_ms].append(label)
             for start_ms, labels in labels_of.items():
@@ -124,7 +113,7 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
     ) -> Iterator[tuple[str, str, list[Evidence]]]:
         from frametally.adapters.day_cells import sums  # numpy takes long, and `status` needs none
 
-        for batch in self._batches(now, catalogue, query, piece):
+        for _, batch in self._batches(now, catalogue, query, piece):
             runs = {run.day_ms: (run, cells.writers) for run, cells in batch}
             bars = []
             for start_ms, source, label in sums.busiest(batch, self._kept_cells, query, piece, limit):
@@ -135,17 +124,7 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
                     raise IndexDamaged(f"its evidence of {bar.source} on {keys.utc_day(bar.start_ms)}")
                 yield bar.source, bar.label, frames
 
-    def _steps_s(self, query: CountQuery) -> list[int]:
-        # The ends of a range are of two days at most: each further step is one more piece of them to read.
-        base_s, *longer = super()._steps_s(query)
-        return [base_s, *longer[-1:]]
-
     def _batches(
-        self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, piece: Piece
-    ) -> Iterator[list[tuple[CurrentRun, RunCells]]]:
-        runs = [
-            run
-            for run in catalogue.runs(query.series, piece.from_ms, piece.to_ms)
-            if any(ranges_of(query.week_parts, run.day_ms, run.day_ms + DAY_MS))
-        ]
-        return self._kept_cells.read_in_batches(partial(self._read_packed, now), runs, piece.step_s)
+        self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, *parts: Piece
+    ) -> Iterator[tuple[Piece, list[tuple[CurrentRun, RunCells]]]]:
+        return self._kept_cells.batches(partial(self._read_packed, now), catalogue, query, parts)

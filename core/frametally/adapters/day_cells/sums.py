@@ -2,70 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
-from itertools import repeat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.adapters.day_cells.catalogue import CurrentRun
-from frametally.adapters.day_cells.cells import (
-    COVERED_MS,
+from frametally.adapters.day_cells.catalogue import CurrentRun, KeptCells
+from frametally.adapters.day_cells.cells import RunCells
+from frametally.ports.columns import (
     LABEL,
     OBJECTS,
     PEAK,
-    TRACKED,
+    SLOT,
+    SOURCE,
     Cells,
-    RunCells,
+    CountColumns,
+    RowT,
     add_up,
-    to_rates,
+    in_order,
 )
-from frametally.adapters.day_cells.kept_cells import KeptCells
-from frametally.adapters.day_cells.storage import DETECTIONS, SLOT, SOURCE
-from frametally.ports.count_index import Bucket, CountQuery, CoverageBucket
-from frametally.ports.count_questions import MAX_BUCKETS
-from frametally.ports.steps import Piece
+from frametally.ports.count_index import NO_LABEL, Bucket, CountQuery, CoverageBucket
+from frametally.ports.count_questions import MAX_BUCKETS, Piece
 from frametally.rules.times import DAY_MS, HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
 from frametally.rules.week_parts import WeekParts
 
 Batch = Sequence[tuple[CurrentRun, RunCells]]
+_MOST_CELLS = 300_000
+"""Of several pieces of a range, until they are added up."""
 
 
-def bars_of(batch: Batch, kept_cells: KeptCells, query: CountQuery, piece: Piece) -> list[Bucket]:
-    """Return bars by start, label and source, at most one more than an answer may have."""
+def counts_of(
+    batches: Iterable[tuple[Piece, Batch]], kept_cells: KeptCells, query: CountQuery
+) -> tuple[CountColumns[Bucket], CountColumns[CoverageBucket]]:
+    """Return the bars, none if the query has `NO_LABEL`, and the coverage; see `_Sums.columns`."""
     of_each = query.by_source or query.sources or query.measured_only
-    parts = [(run, cells.counts if of_each else cells.together) for run, cells in batch]
-    cells = _put_together(_selected(parts, kept_cells, query, piece), kept_cells, query, piece)
-    labels, sources = _label_names(kept_cells), [*kept_cells.sources]
-    return _tuples(
-        Bucket,
-        cells[SLOT].tolist(),
-        [labels[number] for number in cells[LABEL].tolist()],
-        cells[DETECTIONS].tolist(),
-        cells[PEAK].tolist(),
-        _or_none(cells[OBJECTS]),
-        [sources[number] for number in cells[SOURCE].tolist()] if query.by_source else repeat(None),
-        _or_none(cells[TRACKED]),
-    )
-
-
-def coverage_of(batch: Batch, kept_cells: KeptCells, query: CountQuery, piece: Piece) -> list[CoverageBucket]:
-    """Return the coverage by start and source, at most one more than an answer may have."""
-    parts = [(run, cells.coverage) for run, cells in batch]
-    query = query._replace(labels=(), apart=None)
-    cells = _put_together(_selected(parts, kept_cells, query, piece), kept_cells, query, piece)
-    sources = [*kept_cells.sources]
-    return _tuples(
-        CoverageBucket,
-        cells[SLOT].tolist(),
-        cells[DETECTIONS].tolist(),
-        to_rates(cells[PEAK]),
-        [sources[number] for number in cells[SOURCE].tolist()] if query.by_source else repeat(None),
-        _or_none(cells[OBJECTS]),
-        _or_none(cells[COVERED_MS]),
-    )
+    bars, covered = _Sums(kept_cells, query), _Sums(kept_cells, query._replace(labels=(), apart=None))
+    for piece, batch in batches:
+        if query.labels != NO_LABEL:
+            bars.add([(run, cells.counts if of_each else cells.together) for run, cells in batch], piece)
+        covered.add([(run, cells.coverage) for run, cells in batch], piece)
+    sources = [*kept_cells.sources] if query.by_source else [None]
+    labels = [*kept_cells.labels, ""]  # the last one is `_TOGETHER`
+    return bars.columns(Bucket, labels, sources), covered.columns(CoverageBucket, [""], sources)
 
 
 def busiest(
@@ -99,20 +78,18 @@ def _selected(
             of_labels = [cells[:, first:end] for first, end in zip(firsts, ends, strict=True) if first < end]
         for label_cells in of_labels:
             if piece.from_ms is not None and run.day_ms < piece.from_ms:
-                label_cells = label_cells[:, label_cells[SLOT] >= -(-piece.from_ms // step_ms)]
+                label_cells = label_cells.compress(label_cells[SLOT] >= -(-piece.from_ms // step_ms), axis=1)
             if piece.to_ms is not None and run.day_ms + DAY_MS > piece.to_ms:
-                label_cells = label_cells[:, label_cells[SLOT] < -(-piece.to_ms // step_ms)]
+                label_cells = label_cells.compress(label_cells[SLOT] < -(-piece.to_ms // step_ms), axis=1)
             chosen.append(label_cells)
     cells = np.concatenate(chosen, axis=1) if chosen else np.empty((7, 0), np.int64)
     if query.measured_only:
-        cells = cells[:, cells[OBJECTS] >= 0]
+        cells = cells.compress(cells[OBJECTS] >= 0, axis=1)
     if query.week_parts and cells.shape[1]:
-        cells = cells[:, _is_of_parts(cells[SLOT], query.week_parts, step_ms)]
-    return (
-        cells[:, np.isin(cells[SOURCE], _numbers(kept_cells.sources, query.sources))]
-        if query.sources
-        else cells
-    )
+        cells = cells.compress(_is_of_parts(cells[SLOT], query.week_parts, step_ms), axis=1)
+    if query.sources:
+        cells = cells.compress(np.isin(cells[SOURCE], _numbers(kept_cells.sources, query.sources)), axis=1)
+    return cells
 
 
 def _is_of_parts(slots: NDArray[Any], parts: WeekParts, step_ms: int) -> NDArray[np.bool_]:
@@ -128,35 +105,53 @@ def _is_of_parts(slots: NDArray[Any], parts: WeekParts, step_ms: int) -> NDArray
 _SIDES: tuple[Any, Any] = ("left", "right")
 
 
-def _put_together(cells: Cells, kept_cells: KeptCells, query: CountQuery, piece: Piece) -> NDArray[np.int64]:
-    """Return cells added up by bars, with the start of the bar for the slot; by start, label and source."""
-    if not cells.shape[1]:
-        return np.empty((7, 0), np.int64)
-    # A step divides the bars that it serves, and their offset.
-    step_ms, bar_ms, offset_ms = piece.step_s * 1000, query.bar_s * 1000, query.offset_ms
-    if query.of_week:
-        offset_ms += MONDAY_TO_1970_MS
-    first = int(cells[SLOT].min())  # divided once per slot, not per cell
-    of_slot = (np.arange(first, cells[SLOT].max() + 1) + offset_ms // step_ms) // (bar_ms // step_ms)
-    if query.of_week:
-        of_slot %= WEEK_MS // HOUR_MS
-    bar = of_slot[cells[SLOT] - first]
-    sums = add_up(
-        cells, _apart(cells[LABEL], kept_cells, query), bar, cells[SOURCE] if query.by_source else 0
-    )
-    sums[SLOT] = sums[SLOT] * bar_ms - (0 if query.of_week else offset_ms)
-    of_source = _ranks([*kept_cells.sources])[sums[SOURCE]] if query.by_source else sums[SOURCE]
-    of_label = _ranks(_label_names(kept_cells))[sums[LABEL]]
-    return sums[:, np.lexsort((of_source, of_label, sums[SLOT]))[: MAX_BUCKETS + 1]]
+class _Sums:
+    """The cells of a query, added up by bar, label and source; the number of the bar stands for the slot."""
+
+    def __init__(self, kept_cells: KeptCells, query: CountQuery) -> None:
+        """Begin without any."""
+        self._kept_cells, self._query = kept_cells, query
+        self._bar_ms = (query.interval_s or query.base_interval_s) * 1000
+        # A step divides the bars that it serves, and their offset.
+        self._offset_ms = query.offset_ms + (MONDAY_TO_1970_MS if query.of_week else 0)
+        self._parts: list[Cells] = []
+
+    def add(self, parts: Sequence[tuple[CurrentRun, Cells]], piece: Piece) -> None:
+        """Add the cells of some runs, as far as the query selects them in a piece."""
+        query, step_ms = self._query, piece.step_s * 1000
+        cells = _selected(parts, self._kept_cells, query, piece)
+        if not cells.shape[1]:
+            return
+        first = int(cells[SLOT].min())  # divided once per slot, not per cell
+        slots = np.arange(first, cells[SLOT].max() + 1) + self._offset_ms // step_ms
+        of_slot = slots // (self._bar_ms // step_ms)
+        if query.of_week:
+            of_slot %= WEEK_MS // HOUR_MS
+        cells[SLOT] = of_slot[cells[SLOT] - first]
+        cells[LABEL] = _apart(cells[LABEL], self._kept_cells, query)
+        if not query.by_source:
+            cells[SOURCE] = 0
+        self._parts.append(cells)
+        if sum(part.shape[1] for part in self._parts) > _MOST_CELLS:
+            self._parts = [self._added_up()]
+
+    def columns(
+        self, kind: type[RowT], labels: list[str], sources: Sequence[str | None]
+    ) -> CountColumns[RowT]:
+        """Return the sums by start, label and source, at most one more than an answer may have."""
+        sums = self._added_up()
+        sums[SLOT] = sums[SLOT] * self._bar_ms - (0 if self._query.of_week else self._offset_ms)
+        return CountColumns(kind, in_order(sums, labels, sources)[:, : MAX_BUCKETS + 1], labels, sources)
+
+    def _added_up(self) -> Cells:
+        if not self._parts:
+            return np.empty((7, 0), np.int64)
+        cells = np.concatenate(self._parts, axis=1)
+        return add_up(cells, cells[LABEL], cells[SLOT], cells[SOURCE])
 
 
 _TOGETHER = -1
 """The number of the labels that a query has together."""
-
-
-def _label_names(kept_cells: KeptCells) -> list[str]:
-    """Return labels by their numbers, that of those together among them: it is the last one."""
-    return [*kept_cells.labels, ""]
 
 
 def _apart(labels: NDArray[np.integer[Any]], kept_cells: KeptCells, query: CountQuery) -> Any:
@@ -173,22 +168,3 @@ def _apart(labels: NDArray[np.integer[Any]], kept_cells: KeptCells, query: Count
 def _numbers(numbers: Mapping[str, int], names: Sequence[str]) -> NDArray[np.int32]:
     """Return the numbers of some names, of those that have any."""
     return np.array(sorted({numbers[name] for name in names if name in numbers}), np.int32)
-
-
-def _ranks(names: Sequence[str]) -> NDArray[np.int64]:
-    """Return by number of a name its place in the order of names."""
-    ranks = np.empty(len(names), np.int64)
-    ranks[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
-    return ranks
-
-
-def _or_none(numbers: NDArray[np.int64]) -> list[int | None]:
-    values: list[int | None] = numbers.tolist()
-    for place in np.flatnonzero(numbers < 0).tolist():
-        values[place] = None
-    return values
-
-
-def _tuples(kind: type[Any], *columns: Any) -> list[Any]:
-    """Return named tuples of some columns; as many as the first has."""
-    return [*map(partial(tuple.__new__, kind), zip(*columns, strict=False))]

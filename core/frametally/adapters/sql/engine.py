@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, select
@@ -159,7 +160,7 @@ class SqlDatabase:
         if self._file is None:
             return None
         try:
-            status = self._file.beside(suffix).stat()
+            status = Path(f"{self._name}{suffix}").stat()
         except FileNotFoundError:
             return None
         except OSError as error:
