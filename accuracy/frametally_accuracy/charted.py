@@ -63,7 +63,6 @@ class ChartedCheck:
         answers: Sequence[CheckAnswer],
         coverage: KnownCoverage,
     ) -> None:
-        """Compute nothing yet."""
         self.check, self._units, self._answers = check, units, answers
         self.is_answered = bool(answers)
         self._by_labels: dict[tuple[str, ...], _OfLabels | None] = {}
@@ -245,7 +244,6 @@ class ChartedChecks:
     """The hook `count_checks`: reads the book when it changed; threads may share it."""
 
     def __init__(self) -> None:
-        """Read nothing yet."""
         self._lock = threading.Lock()
         self._caches: dict[str, _Cache] = defaultdict(_Cache)
 

@@ -93,7 +93,6 @@ class KnownCoverage:
     """The counts that checks cover; reads them again once a day of the check's range is published again."""
 
     def __init__(self) -> None:
-        """Know nothing yet."""
         self._known: dict[tuple[str, int], tuple[object, Covered]] = {}
 
     def covered(self, check: AccuracyCheck, index: CountIndex, base_s: int) -> Covered:

@@ -31,7 +31,6 @@ class OpenedAlerts:
     """Rules, channels and messages; threads may share it."""
 
     def __init__(self, context: WebContext) -> None:
-        """Open nothing yet."""
         self._context = context
         self.settings = context.settings
         self.remedy = context.remedy

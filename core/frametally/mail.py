@@ -23,7 +23,6 @@ class MailServer:
     """The server of a URL, as `FRAMETALLY_SMTP_URL` has it."""
 
     def __init__(self, url: str, access: ServerAccess) -> None:
-        """Connect to nothing yet."""
         parts = urlsplit(url)
         self._by_tls = parts.scheme == "smtps"
         self._host = parts.hostname or ""

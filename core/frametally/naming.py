@@ -174,7 +174,6 @@ class NoSuchName(NamedTuple):
         return f"there is no {self.kind} named {as_text(short)!r}{'' if self.is_certain else ' yet'}"
 
     def __str__(self) -> str:
-        """Return it as one line."""
         return f"{self.fault}; {self.remedy}" if self.is_certain else f"{self.fault}, and there are no others"
 
 

@@ -51,7 +51,6 @@ class StoreFile(InputFile, OutputFile):
         self._key = key_of(store, location)
 
     def __len__(self) -> int:
-        """Return its size in bytes."""
         info = self._store.head(self._key)
         return info.size_bytes if info else 0
 

@@ -59,7 +59,6 @@ class CameraRoutes:
     search_cameras: SearchCameras
 
     def __post_init__(self) -> None:
-        """Try no camera yet."""
         self._trial = Lock()
         self._search = Lock()
 

@@ -223,7 +223,6 @@ class Rounds:
     """The footage seen in the rounds so far."""
 
     def __init__(self, production: Production) -> None:
-        """Begin with no file seen."""
         self._production = production
         self._sights: dict[Path, _Sight] = {}
         self._skipped: set[Skipped] = set()

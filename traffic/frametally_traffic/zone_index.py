@@ -97,7 +97,6 @@ class ZoneIndex(PartIndex):
         self._zone = zone
 
     def __getattr__(self, name: str) -> Any:
-        """Return what is the index's own."""
         return getattr(self.whole, name)
 
     def box_filters(self, model: str, base_interval_s: int) -> BoxFilters:

@@ -52,7 +52,6 @@ class OpenedAudit:
     """The book in which changes are recorded; threads may share it."""
 
     def __init__(self, url: str, settings: Settings) -> None:
-        """Open nothing yet."""
         self._url = url
         self._access = settings.catalogue_access
         self._lock = threading.Lock()

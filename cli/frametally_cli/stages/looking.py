@@ -73,7 +73,6 @@ class WhatAnswers:
     """
 
     def __init__(self, settings: Settings) -> None:
-        """Open nothing yet."""
         self._settings = settings
         self._ask: dict[str, Callable[[Any], object]] = {
             "store": lambda store: store.head(keys.AUTO_DETECTOR),

@@ -34,7 +34,6 @@ class Partitions:
     model: str
 
     def __post_init__(self) -> None:
-        """Hold no partition yet."""
         self.stopped: dict[int, Skipped] = {}
         self.report = ConsumeReport(self.model)
         batch_s = self.settings.batch_s

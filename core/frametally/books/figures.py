@@ -174,7 +174,6 @@ class GrowingSums:
     """The sums of one data folder."""
 
     def __init__(self, data_dir: Path) -> None:
-        """Read nothing yet."""
         self._file = data_dir / FILE
         self._sums = Sums()
         self._said = False

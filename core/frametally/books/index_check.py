@@ -21,7 +21,6 @@ class DifferingDay(NamedTuple):
     difference: str
 
     def __str__(self) -> str:
-        """Say it on one line."""
         return f"index, {self.run.day} ({self.run.model}, {self.run.interval_s} s): {self.difference}"
 
 

@@ -143,7 +143,6 @@ class PackedStore:
     """
 
     def __init__(self, plain: ObjectStore) -> None:
-        """Read nothing yet."""
         self.plain = plain
         self.url = plain.url
         self._parts: OrderedDict[str, tuple[float, _Part | None]] = OrderedDict()

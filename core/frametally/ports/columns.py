@@ -59,7 +59,6 @@ class CountColumns(Sequence[RowT]):
         return [*map(new_row, zip(*self.values, strict=True))]
 
     def __len__(self) -> int:
-        """Return the number of rows."""
         return len(self.values[0])
 
     @overload
@@ -67,11 +66,9 @@ class CountColumns(Sequence[RowT]):
     @overload
     def __getitem__(self, place: slice) -> list[RowT]: ...
     def __getitem__(self, place: int | slice) -> RowT | list[RowT]:
-        """Return a row or some."""
         return self._rows[place]
 
     def __iter__(self) -> Iterator[RowT]:
-        """Give the rows."""
         return iter(self._rows)
 
     def __eq__(self, other: object) -> bool:

@@ -53,7 +53,6 @@ class Place(NamedTuple):
     names: tuple[str, ...]
 
     def __str__(self) -> str:
-        """Return it as keys have it."""
         return "/".join((self.source, self.kind, *(quote(name, safe="") for name in self.names)))
 
 

@@ -47,7 +47,6 @@ class Stretches:
             self._stretches[partition_of(stretch.first_key)].append(stretch)
 
     def __iter__(self) -> Iterator[SegmentStretch]:
-        """Yield all of them, by key."""
         return (stretch for partition in sorted(self._stretches) for stretch in self._stretches[partition])
 
     def keys(self) -> KeyRanges:

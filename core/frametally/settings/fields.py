@@ -40,11 +40,9 @@ class SecretStr:
         return self._secret
 
     def __str__(self) -> str:
-        """Return asterisks."""
         return "**********" if self._secret else ""
 
     def __repr__(self) -> str:
-        """Return asterisks."""
         return f"SecretStr('{self}')"
 
 
@@ -109,7 +107,6 @@ class SettingsPart:
     """The names that were given a value."""
 
     def __init_subclass__(cls) -> None:
-        """Collect the fields."""
         cls.model_fields = {
             name: field
             for base in reversed(cls.__mro__)
@@ -140,7 +137,6 @@ class SettingsPart:
         return {name: self.__dict__[name] for name in self.model_fields}
 
     def __setattr__(self, name: str, value: object) -> None:
-        """Refuse it."""
         raise AttributeError(f"{name}: settings do not change")
 
 

@@ -33,7 +33,6 @@ class Traces:
     """Those of this process; its threads share them."""
 
     def __init__(self) -> None:
-        """Trace nothing."""
         self._provider: Any = None
         self._asked: tuple[str, float] = ("", 0.0)
         self._lock = threading.Lock()

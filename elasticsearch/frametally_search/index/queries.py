@@ -131,7 +131,6 @@ class SharedMoment:
     """
 
     def __init__(self, cluster: ElasticsearchCluster) -> None:
-        """Open none yet."""
         self._cluster = cluster
         self._lock = threading.Lock()
         self._moment: Moment | None = None

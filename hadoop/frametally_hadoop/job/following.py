@@ -228,7 +228,6 @@ class Tracker:
     """
 
     def __init__(self, params: TrackParams) -> None:
-        """Start with no track."""
         self._strong, self._weak = params.strong, params.weak
         self._strong_of = dict(params.strong_by_label).get
         self._gap_ms = params.gap_ms

@@ -25,13 +25,13 @@ class DayNotes(Collection[SegmentNote]):
         self.identity = identity
         self._sources, self._own_sources = sources, own_sources
 
-    def __len__(self) -> int:  # noqa: D105
+    def __len__(self) -> int:
         return len(self._load())
 
-    def __contains__(self, note: object) -> bool:  # noqa: D105
+    def __contains__(self, note: object) -> bool:
         return note in self._load()
 
-    def __iter__(self) -> Iterator[SegmentNote]:  # noqa: D105
+    def __iter__(self) -> Iterator[SegmentNote]:
         return iter(self._load())
 
     def sources(self) -> set[str]:

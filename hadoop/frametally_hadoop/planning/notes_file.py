@@ -86,7 +86,6 @@ class NotesFile:
     """The file, or without a path the memory of one process. All methods may raise `sqlite3.Error`."""
 
     def __init__(self, path: Path | None) -> None:
-        """Open nothing yet."""
         self.path = path
         self._connection: sqlite3.Connection | None = None
 

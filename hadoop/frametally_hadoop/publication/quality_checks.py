@@ -67,7 +67,6 @@ class DayAudit:
     surroundings: Surroundings
 
     def __post_init__(self) -> None:
-        """Start with nothing seen."""
         self._set_aside = [
             SetAside(segment=segment, line=line)
             for segment in self.plan.segments

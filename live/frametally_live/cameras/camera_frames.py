@@ -50,7 +50,6 @@ class CameraReader:
     """
 
     def __init__(self, camera: OpenCamera, clock: CaptureClock) -> None:
-        """Read nothing yet."""
         self.pieces_damaged = 0
         self._camera = camera
         self._clock = clock
@@ -166,7 +165,6 @@ class CameraSight(NamedTuple):
     jpeg: bytes
 
     def __str__(self) -> str:
-        """Return it as people read it."""
         rate = "" if self.frames_per_s is None else f", {self.frames_per_s:.1f} frames/s"
         return f"{self.width_px} x {self.height_px} pixels, {self.code}{rate}"
 

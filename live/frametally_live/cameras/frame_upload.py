@@ -63,7 +63,6 @@ class Sender:
     packs: bool = False
 
     def __post_init__(self) -> None:
-        """Send nothing yet."""
         self.failure: FrametallyError | None = None
         self.changed: queue.SimpleQueue[list[NamedLoss]] = queue.SimpleQueue()
         self.back: queue.SimpleQueue[int] = queue.SimpleQueue()

@@ -99,7 +99,6 @@ class HttpStream(io.RawIOBase):
     """
 
     def __init__(self, name: str, answer: http.client.HTTPResponse) -> None:
-        """Read nothing yet."""
         super().__init__()
         self.name = name
         is_named = "Content-Type" in answer.headers

@@ -20,7 +20,6 @@ class RecentRate:
     """How many a second there were of late."""
 
     def __init__(self) -> None:
-        """Have seen none."""
         self._times_s: deque[float] = deque()
 
     def note(self, now_s: float) -> None:
@@ -67,7 +66,6 @@ class CaptureClock:
     """
 
     def __init__(self) -> None:
-        """Have met no frame."""
         self.drift_ms: int | None = None
         self._last_ms: int | None = None
         self._usual_drift_ms: int | None = None

@@ -97,7 +97,6 @@ class OnvifDevice:
     """One device; it is asked by the visitor, at the visitor's address and with its log-in."""
 
     def __init__(self, visitor: HttpVisitor) -> None:
-        """Ask nothing yet."""
         self._visitor = visitor
         self._service = visitor.address.text
         self._clock_ahead = timedelta()

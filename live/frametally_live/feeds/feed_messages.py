@@ -58,7 +58,6 @@ class Teller:
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        """Begin with what is known."""
         self._told_at_s = float("-inf")
         self._shown = RecentRate()
         self._telling = threading.Lock()

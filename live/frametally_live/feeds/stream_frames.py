@@ -161,7 +161,6 @@ class DecodedFrames:
         self._keeper.write(expected=self._expected if expected_count & ~announced else None)
 
     def __enter__(self) -> Self:
-        """Return it."""
         self._writer.__enter__()
         return self
 

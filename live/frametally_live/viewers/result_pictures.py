@@ -68,7 +68,6 @@ class Pictures:
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        """Get nothing yet."""
         self._once_a_minute = OnceAMinute(_LOG.warning)
         self._lock = threading.Lock()
         self._feeds: dict[FeedName, _Feed] = {}

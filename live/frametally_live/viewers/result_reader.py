@@ -41,7 +41,6 @@ class ResultReader:
     back: int = 0
 
     def __post_init__(self) -> None:
-        """Read nothing yet."""
         self._once_a_minute = OnceAMinute(_LOG.warning)
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="live-results", daemon=True)

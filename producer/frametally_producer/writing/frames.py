@@ -146,7 +146,6 @@ class FrameWriter:
             self._announce()
 
     def __enter__(self) -> Self:
-        """Return the writer."""
         return self
 
     def __exit__(

@@ -83,7 +83,6 @@ class Tally:
     """The progress of a call's files, sent to `show` whenever it changes."""
 
     def __init__(self, show: Callable[[Standing], None]) -> None:
-        """Begin with no files."""
         self._show = show
         self._standing = Standing()
         self._size = 0
@@ -253,7 +252,6 @@ class Production:
     sources: SourcesOfCall = field(init=False)
 
     def __post_init__(self) -> None:
-        """Know no source yet."""
         self.manifests = ManifestReader(self.store)
         self.sources = SourcesOfCall(self.manifests, self.patience, self.notice)
 

@@ -41,7 +41,6 @@ class SeenIndex:
         self._index = index
 
     def __getattr__(self, name: str) -> Any:
-        """Return what is the index's own."""
         return getattr(self._index, name)
 
     def for_visitor(self) -> CountIndex:

@@ -34,7 +34,6 @@ class Answering:
     """Answers routes by their handlers, and keeps the answers that change with the counts alone."""
 
     def __init__(self, settings: Settings, index: CountIndex, books: BooksReader) -> None:
-        """Keep nothing yet."""
         self._timeout_s = settings.web_query_timeout_s
         self._index = index
         self._books = books
@@ -125,7 +124,6 @@ class AnswerCache:
     """Keeps bodies of answers, up to a size, the least lately asked for given up first."""
 
     def __init__(self, most_bytes: int) -> None:
-        """Keep nothing yet."""
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._state: Hashable = None

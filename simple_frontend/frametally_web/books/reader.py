@@ -66,7 +66,6 @@ class BooksReader:
     """The background reader. Starts its thread with the first question, and ends it with `close`."""
 
     def __init__(self, ports: DashboardPorts, settings: Settings) -> None:
-        """Read nothing yet."""
         self._ports = ports
         self._settings = settings
         self.rest_s = _REST_S

@@ -85,7 +85,6 @@ class SecondsIndex:
         self._counted: dict[str, dict[_Interval, CountedSeconds]] = defaultdict(dict)
 
     def __getattr__(self, name: str) -> Any:
-        """Return what is the stored index's own."""
         return getattr(self.stored, name)
 
     def footage(

@@ -49,7 +49,6 @@ class RecentRanges:
     """Reads ranges through a small memory, the oldest given up first."""
 
     def __init__(self, store: ObjectStore) -> None:
-        """Remember nothing yet."""
         self._store = store
         self._kept: OrderedDict[tuple[str, int, int], bytes] = OrderedDict()
         self._bytes = 0
@@ -82,7 +81,6 @@ class BarFrames:
     """
 
     def __init__(self, ports: DashboardPorts, settings: Settings, bar: Bar, *, empty: bool) -> None:
-        """Read nothing yet."""
         self._ports = ports
         self._settings = settings
         self._bar = bar

@@ -54,7 +54,6 @@ class FlowDays:
     """Counts days, one question after the other, each in a thread while requests for it keep coming."""
 
     def __init__(self, count: Count, most_bytes: int = _MOST_KEPT_BYTES) -> None:
-        """Count nothing yet."""
         self._count = count
         self._most_bytes = most_bytes
         self._lock = threading.Lock()

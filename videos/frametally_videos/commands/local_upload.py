@@ -41,7 +41,6 @@ class StoreUploader:
     should_stop: Callable[[], bool]
 
     def __post_init__(self) -> None:
-        """Share one acceptance."""
         self._acceptance = Acceptance(self.ports)
 
     def upload(self, clip: Clip, on_move: Moved) -> Uploaded:

@@ -56,7 +56,6 @@ class Attempt:
     say: Callable[[str], None]
 
     def __post_init__(self) -> None:
-        """Start nothing yet."""
         self._of_videos = self.settings.part(VideoSettings)
         self._last_line = ""
         self._renewed_at_s = time.monotonic()

@@ -74,7 +74,6 @@ class JobWorker:
     each_round: Callable[[], object] = lambda: None
 
     def __post_init__(self) -> None:
-        """Begin no job yet."""
         self._patience = Patience(self.say, self.should_stop)
         self._done = 0
         self._failed: list[str] = []

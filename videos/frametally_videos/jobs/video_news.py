@@ -42,7 +42,6 @@ class VideoNews:
     """
 
     def __init__(self, settings: Settings, outbox: Outbox) -> None:
-        """Put nothing yet."""
         self._outbox = outbox
         self._is_told = bool(settings.mail_receivers)
         self._web_url = settings.web_url.rstrip("/")

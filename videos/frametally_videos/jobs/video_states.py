@@ -206,7 +206,6 @@ class StateSettler:
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        """Look at nothing yet."""
         self._news = VideoNews(self.settings, self.catalogue)
         self._due_s = float("-inf")
 

@@ -239,7 +239,6 @@ class SourceNames:
     """Sources by name, as media and videos have them; threads may share it."""
 
     def __init__(self, store: ObjectStore, catalogue: VideoCatalogue) -> None:
-        """Read nothing yet."""
         self._catalogue = catalogue
         self._manifests = ManifestReader(store)
         self._reading = threading.Lock()

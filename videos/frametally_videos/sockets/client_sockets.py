@@ -157,7 +157,6 @@ class ClientSockets:
     ping_every_s: float
 
     def __post_init__(self) -> None:
-        """Watch nothing yet."""
         self._watcher = Watcher(self.catalogue)
         self._open: Counter[str] = Counter()
 

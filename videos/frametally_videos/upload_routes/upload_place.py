@@ -105,7 +105,6 @@ class UploadPlace:
     """The uploads of one dashboard."""
 
     def __init__(self, ports: UploadPorts) -> None:
-        """Begin no thread yet."""
         self.ports = ports
         self.limits = Limits(ports)
         # Others' answers must not wait until an upload's bytes are on the disk.

@@ -77,7 +77,6 @@ class Acceptance:
     ports: UploadPorts
 
     def __post_init__(self) -> None:
-        """Read nothing yet."""
         self._sources = SourceNames(self.ports.store, self.ports.catalogue)
 
     def accept(self, upload: UploadRecord, sha256: str | None = None) -> Accepted:
@@ -280,7 +279,6 @@ class UploadSettler:
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
-        """Read nothing yet."""
         self._ports = self.acceptance.ports
         self._whole_since_s: dict[str, float] = {}
         self._uploads_due_s = self._videos_due_s = float("-inf")

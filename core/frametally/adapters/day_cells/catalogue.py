@@ -126,7 +126,6 @@ class KeptCells:
     """
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        """Keep nothing yet."""
         self._most_bytes = most_bytes
         self._lock = threading.Lock()  # held for moments
         self._loading: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)  # by step

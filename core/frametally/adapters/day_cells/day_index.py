@@ -49,7 +49,6 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
     """A count index that keeps each run's cells by each step, and reads them whole."""
 
     def __init__(self) -> None:
-        """Keep no cells yet."""
         self._kept_cells = KeptCells()
 
     @abstractmethod

@@ -31,7 +31,6 @@ class Numbers:
     """Numbers of names within one transaction."""
 
     def __init__(self, connection: Connection) -> None:
-        """Know nothing yet."""
         self._connection = connection
         self._numbers: dict[str, int] = {}
 
