@@ -7,6 +7,7 @@ import random
 import socket
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -220,6 +221,8 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answering)
         self.refusals, self.error, self.older = refusals, error, older
         self.opened, self.closed, self.searched = 0, 0, 0
+        self.failed_shards = 0
+        self.meeting: threading.Barrier | None = None
 
     def answer(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
         if method == "HEAD":
@@ -239,6 +242,9 @@ class Server(ThreadingHTTPServer):
             self.refusals -= 1
             if self.refusals >= 0:
                 return 404, {"error": self.error, "status": 404}
+            return 200, {"_shards": {"failed": self.failed_shards}, "hits": {"hits": []}}
+        if self.meeting is not None:
+            self.meeting.wait(timeout=10)
         return 200, {"_shards": {"failed": 0}, "hits": {"hits": []}}
 
 
@@ -315,6 +321,25 @@ def test_a_point_in_time_that_the_server_may_give_up_soon_is_replaced_and_closed
             assert (server.opened, server.closed) == (2, 1)
         index.version()
     assert (server.opened, server.closed) == (3, 3)
+
+
+@pytest.mark.parametrize("server", [(0, EXPIRED)], indirect=True)
+def test_no_reader_joins_a_point_in_time_in_which_a_search_failed(server: Server) -> None:
+    with closing(open_count_index(url(server))) as index:
+        index.version()
+        server.failed_shards = 1
+        with pytest.raises(Retryable, match="not responding"):
+            index.series()
+        server.failed_shards = 0
+        assert index.series() == []
+        assert (server.opened, server.closed) == (2, 1)
+
+
+@pytest.mark.parametrize("server", [(0, EXPIRED)], indirect=True)
+def test_a_search_that_takes_long_holds_up_no_other_reader(server: Server) -> None:
+    with closing(open_count_index(url(server))) as index, ThreadPoolExecutor(2) as readers:
+        server.meeting = threading.Barrier(2)  # neither is answered before both have asked
+        assert [*readers.map(lambda _: index.version(), range(2))] == ["0", "0"]
 
 
 @pytest.mark.parametrize("server", [(99, EXPIRED)], indirect=True)

@@ -6,12 +6,11 @@ import threading
 import time
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import cached_property
+from contextlib import contextmanager
 from typing import Any
 
 from elasticsearch import NotFoundError
-from frametally.errors import FrametallyError, Retryable
+from frametally.errors import Retryable
 from frametally.ports.base_index import MomentGone
 from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally_search.index.search_access import PART, ElasticsearchCluster
@@ -33,18 +32,19 @@ class Moment:
         """Search in a point in time; without one, in the index as each search finds it."""
         self._cluster = cluster
         self._id = moment_id
+        self._version: str | None = None
         self.users = 1
         self.until_s = 0.0
 
-    @cached_property
     def version(self) -> str:
-        """The number of the last change of a current run, and which; also of one that is gone."""
-        current = {"terms": {"kind": ["run", "gone"]}}
-        hits = self.search(current, size=1, sort=[{"_seq_no": "desc"}], source=["run"])["hits"]["hits"]
-        if not hits:
-            return "0"
-        run = hits[0]["_source"].get("run", "")
-        return f"{hits[0]['sort'][0]}-{zlib.crc32(run.encode()):08x}"
+        """Return the number of the last change of a current run, and which; also of one that is gone."""
+        # No `cached_property`: before Python 3.12 one search would hold up those of all moments.
+        if self._version is None:
+            current = {"terms": {"kind": ["run", "gone"]}}
+            hits = self.search(current, size=1, sort=[{"_seq_no": "desc"}], source=["run"])["hits"]["hits"]
+            run = hits[0]["_source"].get("run", "") if hits else ""
+            self._version = f"{hits[0]['sort'][0]}-{zlib.crc32(run.encode()):08x}" if hits else "0"
+        return self._version
 
     def search(self, query: dict[str, Any], **options: Any) -> dict[str, Any]:
         """Search once. Raises `TookTooLong`, `Retryable`, `MomentGone`; `Misconfigured`: no index."""
@@ -55,6 +55,7 @@ class Moment:
             options["pit"] = {"id": self._id, "keep_alive": f"{_KEPT_ALIVE_S}s"}
         else:
             options["index"] = self._cluster.index
+        until_s, self.until_s = time.monotonic() + _KEPT_ALIVE_S / 2, 0.0  # nobody joins where a search fails
         with self._cluster.asked() as client:
             try:
                 answer = client.search(
@@ -63,7 +64,6 @@ class Moment:
             except NotFoundError as error:
                 if not self._id:
                     raise
-                self.until_s = 0.0
                 raise MomentGone(
                     "reading the count index took longer than the server keeps a point in time; try again"
                 ) from error
@@ -73,7 +73,7 @@ class Moment:
             raise Retryable(
                 "parts of the count index are not responding; check the server and try again", part=PART
             )
-        self.until_s = time.monotonic() + _KEPT_ALIVE_S / 2
+        self.until_s = until_s
         self._id = answer.get("pit_id", self._id)
         body: dict[str, Any] = answer
         return body
@@ -94,24 +94,29 @@ class Moment:
         """Read one field at least of the documents with these `_id`s, of those that are there, by `_id`.
 
         What a run has written never changes. So of a few the index itself is asked, in half the time of a
-        search; what is there no more, is looked for in the moment.
+        search. What is not there is looked for in the other way: it was deleted since the moment began, or
+        written before it in a shard whose moment began earlier.
         """
+        ways = [self._looked_up, self._searched]
         documents: dict[str, dict[str, Any]] = {}
-        if 0 < len(ids) <= _LOOKUPS_AT_ONCE:
-            with self._cluster.asked() as client:
-                lookups = client.mget(index=self._cluster.index, ids=list(ids))["docs"]
-            documents = {lookup["_id"]: lookup["_source"] for lookup in lookups if lookup.get("found")}
-        missing = [id for id in ids if id not in documents]
-        for first in range(0, len(missing), _HITS_AT_ONCE):
-            batch = missing[first : first + _HITS_AT_ONCE]
-            answer = self.search({"ids": {"values": batch}}, size=len(batch), source=[field])
-            documents |= {hit["_id"]: hit["_source"] for hit in answer["hits"]["hits"]}
+        for way in ways if len(ids) <= _LOOKUPS_AT_ONCE else reversed(ways):
+            missing = [id for id in ids if id not in documents]
+            for first in range(0, len(missing), _HITS_AT_ONCE):
+                documents |= way(missing[first : first + _HITS_AT_ONCE], field)
         return documents
+
+    def _looked_up(self, ids: list[str], field: str) -> dict[str, dict[str, Any]]:
+        with self._cluster.asked() as client:
+            lookups = client.mget(index=self._cluster.index, ids=ids, source_includes=[field])["docs"]
+        return {lookup["_id"]: lookup["_source"] for lookup in lookups if lookup.get("found")}
+
+    def _searched(self, ids: list[str], field: str) -> dict[str, dict[str, Any]]:
+        answer = self.search({"ids": {"values": ids}}, size=len(ids), source=[field])
+        return {hit["_id"]: hit["_source"] for hit in answer["hits"]["hits"]}
 
     def close(self) -> None:
         """Have the server give it up. Without an answer it does so two minutes after the last search."""
-        with suppress(FrametallyError), self._cluster.asked() as client:
-            client.close_point_in_time(id=self._id)
+        self._cluster.close_point(self._id)
 
 
 def open_moment(cluster: ElasticsearchCluster) -> Moment:
@@ -138,7 +143,7 @@ class SharedMoment:
     @contextmanager
     def reading(self) -> Iterator[Moment]:
         """Give the index as it is now."""
-        moment = self._joined(Moment(self._cluster).version) or self._opened()
+        moment = self._joined(Moment(self._cluster).version()) or self._opened()
         try:
             yield moment
         finally:
@@ -151,7 +156,7 @@ class SharedMoment:
     def _joined(self, version: str) -> Moment | None:
         with self._lock:
             moment = self._moment
-            if moment is None or moment.version != version or moment.until_s <= time.monotonic():
+            if moment is None or moment.version() != version or moment.until_s <= time.monotonic():
                 return None
             moment.users += 1
             return moment
@@ -159,7 +164,7 @@ class SharedMoment:
     def _opened(self) -> Moment:
         moment = open_moment(self._cluster)
         try:
-            moment.version  # noqa: B018 - known before others may ask for it
+            moment.version()  # known before others may ask for it
         except BaseException:
             moment.close()
             raise

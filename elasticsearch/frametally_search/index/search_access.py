@@ -34,7 +34,7 @@ SETTING = "FRAMETALLY_INDEX_URL"
 PART = "count index"
 DEFAULT_ALIAS = "hadoop-object-counts"
 _DEFAULT_PORT = 9200
-_REQUEST_TIMEOUT_S = 60.0
+_REQUEST_TIMEOUT_S, _CLOSING_S = 60.0, 5.0
 _ALIAS = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 _SHARDS = re.compile("(?:shards=([1-9][0-9]{0,2}))?")
 _USE = (
@@ -103,6 +103,11 @@ class ElasticsearchCluster:
             ) from error
         except (ApiError, TransportError) as error:
             raise self._failure(error) from error
+
+    def close_point(self, point: str) -> None:
+        """Have the server give up a point in time, beyond any time limit; in the end it does so by itself."""
+        with suppress(ApiError, TransportError):
+            self._client.options(request_timeout=_CLOSING_S, max_retries=0).close_point_in_time(id=point)
 
     def close(self) -> None:
         """Release connections."""

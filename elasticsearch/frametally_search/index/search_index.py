@@ -109,7 +109,7 @@ class ElasticsearchIndex(DayIndex[Moment]):
         return self._shared.reading()
 
     def _read_version(self, now: Moment) -> str:
-        return now.version
+        return now.version()
 
     def _read_catalogue(self, now: Moment, version: str) -> DayCatalogue:
         """Read what there is at `version`, which is that of the moment."""
@@ -169,7 +169,7 @@ class ElasticsearchIndex(DayIndex[Moment]):
         Shards open their moments one after the other: a run may be published or deleted between two.
         """
         now.until_s = 0.0
-        if Moment(self._cluster).version == now.version:
+        if Moment(self._cluster).version() == now.version():
             return IndexDamaged(f"{subject} on {keys.utc_day(run.day_ms)}")
         return MomentGone("a day was published while the count index was read; try again")
 
