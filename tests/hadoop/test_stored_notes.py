@@ -190,11 +190,12 @@ def test_the_notes_of_a_day_go_from_the_store_when_its_last_segment_does(scene: 
     assert [*stored(scene)] == before[1:]
 
 
+@pytest.mark.parametrize(("prefix", "call"), [(keys.NOTES, "list"), (f"{keys.NOTES}/", "get")])
 def test_a_key_without_rights_on_stored_notes_plans_by_headers_and_names_the_right(
-    scene: Scene, watched: Callable[..., WatchedStore]
+    scene: Scene, watched: Callable[..., WatchedStore], prefix: str, call: str
 ) -> None:
     def refuse(call: str, key: str) -> None:
-        if key.startswith(f"{keys.NOTES}/"):
+        if key.startswith(prefix):
             raise Misconfigured(f"{key} {call}: give this key the right")
 
     scene.put(0, 12, hour=1)
@@ -202,9 +203,17 @@ def test_a_key_without_rights_on_stored_notes_plans_by_headers_and_names_the_rig
     plan, warnings = round_of(scene, "second", watched(scene.store, refuse))
     assert (plan, stored(scene)) == (plan_by_headers(scene), before)
     read, written = warnings
-    assert "before get: give this key the right" in read
+    assert f"before {call}: give this key the right" in read
     assert written.startswith("the notes of segments could not be stored for other machines")
-    assert "before put: give this key the right" in written
+    assert f"before {'put' if call == 'get' else call}: give this key the right" in written
+
+
+def test_the_notes_of_removed_segments_go_even_if_few_segments_are_left(scene: Scene) -> None:
+    for offset in (0, 2):
+        scene.store.delete(keys.segment_key(MODEL, "log", "frames", 0, offset))
+    with mock.patch("frametally_hadoop.planning.stored_notes.FEWEST", 5):
+        round_of(scene, "first")
+    assert len(stored(scene)) == 2
 
 
 def test_of_few_segments_no_notes_are_stored(footage: Footage) -> None:

@@ -159,12 +159,12 @@ class SegmentNotes:
 
         Those of days without segments are deleted. `warnings` say if that is not possible.
         """
-        if self._state.segments < stored_notes.FEWEST:
-            return
         try:
+            listed = {info.key for info in store.list(keys.NOTES)}
+            if self._state.segments < stored_notes.FEWEST and not listed:
+                return
             with suppress(sqlite3.Error, UnicodeDecodeError, Damaged), self._file.writing():
-                state = self._file.read_state()
-                listed = {info.key for info in store.list(keys.NOTES)}
+                state, before = self._file.read_state(), self._file.read_state()
                 for model, number, day in state.list_days():
                     key = stored_notes.notes_key(model, number)
                     stored = day.stored if key in listed else 0
@@ -175,7 +175,8 @@ class SegmentNotes:
                         day.stored = day.notes
                 for key in listed:
                     store.delete(key)
-                self._file.write_state(state)
+                if state != before:
+                    self._file.write_state(state)
         except FrametallyError as error:
             self.warnings.append(f"the notes of segments could not be stored for other machines: {error}")
 

@@ -1,7 +1,7 @@
 """Notes of segments in the store, from which a machine with an empty data folder plans as others do.
 
-One object per model and day: a line with a checksum, then the lines of the file of notes. No count depends on
-them: a note counts only if the segment is still listed with the same size, version and time.
+One object per model and day: a line with a checksum, then the lines of the file of notes. A note counts only
+if its segment is still listed with the same size, version and time; what it says of that is believed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,10 @@ def take_notes(
     `whole` gets the number of notes of each object, by key, whose notes are all of these segments. The
     unreadable objects are returned.
     """
-    stored = [info.key for info in store.list(keys.NOTES)]
+    try:
+        stored = [info.key for info in store.list(keys.NOTES)]
+    except Misconfigured as error:
+        return [Skipped(keys.NOTES, str(error))]
     infos_of_days: dict[str, ObjectInfo] = {}  # of notes in the objects of several days
     unreadable: list[Skipped] = []
     with ThreadPoolExecutor(_AT_ONCE) as readers:
