@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from sys import getsizeof
 
 
 class DaySpool:
@@ -23,7 +24,7 @@ class DaySpool:
     def add(self, day: Hashable, *lines: bytes) -> None:
         """Take lines, with their line ends."""
         self._held[day] += lines
-        self._held_bytes += sum(map(len, lines))
+        self._held_bytes += sum(map(getsizeof, lines))
         if self._held_bytes >= self._limit:
             self._write_held()
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
+from sys import getsizeof
 from typing import TYPE_CHECKING, Any
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
@@ -113,7 +114,7 @@ def _by_key(pairs: Iterable[tuple[bytes, bytes]], temporary: Path) -> Iterator[S
     in_memory, in_memory_bytes, key_of = [], 0, itemgetter(0)
     for pair in pairs:
         in_memory.append(pair)
-        in_memory_bytes += len(pair[1])
+        in_memory_bytes += sum(map(getsizeof, (pair, *pair)))
         if in_memory_bytes > IN_MEMORY_BYTES:
             while in_memory:  # one after the other: both forms need no room at once
                 spool.add(None, b"%s\t%s\n" % in_memory.pop())
