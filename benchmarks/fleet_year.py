@@ -28,7 +28,7 @@ HOUR_RECOUNTED = 2.5
 """How often a frame is counted: of four rounds in its hour, the first counts a quarter, the last all."""
 PLANNING_S, CHART_S = 60.0, 0.1
 ROUND_PARTS = ("planning", "ledger")
-PARTITIONS, BATCH_S = 32, 5.0
+PARTITIONS, BATCH_S, LISTED_AT_ONCE = 32, 5.0, 1000
 SOME_CALLS = 0.05
 """Calls a frame from which on they are taken for calls of frames: below, they are of media and segments."""
 PRODUCER = {"decode the video", "convert to BGR", "encode JPEG", "put the frame", "announce, in hundreds"}
@@ -108,7 +108,11 @@ class Year:
             (what, seconds * 1000, seconds * self.frames / YEAR_S, exponent)
             for what, seconds, exponent in per_frame
         ]
-        seconds = sum(self.round_s(part, days=365 / 2) for part in ROUND_PARTS)
+        seconds = sum(
+            self.round_s(part, days=365 / 2)
+            + self.line(f"{part}, all listed").at(self.segments / 2) * ROUND_S / DAY_S
+            for part in ROUND_PARTS
+        )
         rows.append(
             (
                 "planning and ledger of all rounds",
@@ -169,11 +173,13 @@ class Year:
         if packs:
             minute = self.measured.packs
             per_frame = {name: calls / minute.frames for name, calls in minute.calls.items()}
-        listings = self.line("LIST, by days").at(365 / 2)
+        # A day's first round lists all segments, once for planning and once for the ledger.
+        listings = self.line("LIST, by days").at(365 / 2) * self.rounds
+        listings += 365 * len(ROUND_PARTS) * self.segments / 2 / LISTED_AT_ONCE
         rows = [(f"{name}, frames", calls * self.frames) for name, calls in sorted(per_frame.items())]
         rows += [
             ("consume PUT, segments", self.segments),
-            ("aggregate LIST, planning and ledger each round", listings * self.rounds),
+            ("aggregate LIST, planning and ledger", listings),
         ]
         return [(what, calls, calls * price_of(what)) for what, calls in rows]
 
