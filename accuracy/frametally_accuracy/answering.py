@@ -68,15 +68,17 @@ def counts_of(check: AccuracyCheck, unit: CheckUnit, sent: UnitAnswer) -> dict[s
 
 
 def must_be_missing(
-    footage: CheckFootage, check: AccuracyCheck, unit: CheckUnit, answers: Sequence[CheckAnswer]
+    footage: CheckFootage, check: AccuracyCheck, unit: CheckUnit, answers: Sequence[CheckAnswer], *, turn: int
 ) -> None:
-    """Refuse to leave out a unit that people can judge, or have judged: nobody chooses the sample.
+    """Refuse to leave out a unit that people can judge or have judged, this turn: nobody chooses the sample.
 
     Raises:
-        Misconfigured: Its pictures are in the store, or it has an answer.
+        Misconfigured: Its pictures are in the store, or it has an answer of this turn.
         Retryable: A port is away.
     """
-    if any(answer.unit == unit.number and not answer.is_missing for answer in answers):
+    if any(
+        answer.unit == unit.number and answer.turn >= turn and not answer.is_missing for answer in answers
+    ):
         raise Misconfigured(f"unit {unit.number} already has an answer; you cannot skip it")
     if has_pictures(footage, check, unit):
         raise Misconfigured(f"the store has the pictures of unit {unit.number}; answer it")

@@ -74,14 +74,15 @@ class ChartedCheck:
 
     def reference(self, stale: Iterable[str]) -> CountCheck:
         """Return the check's part of an answer."""
+        judged = [answer for answer in self._answers if not answer.is_missing] or self._answers
         return CountCheck(
             id=self.check.id,
             name=self.check.name,
             metric=self.check.metric,
             model=self.check.model,
-            persons=sorted({answer.person for answer in self._answers} - {""}),
-            last_answer_ms=max(answer.answered_at_ms for answer in self._answers),
-            units=self._sample.used,
+            persons=sorted({answer.person for answer in judged} - {""}),
+            last_answer_ms=max(answer.answered_at_ms for answer in judged),
+            units=self._sample.used - int(self._sample.is_missing.sum()),
             confidence=CONFIDENCE,
             method=method_of(self.check, self._sample),
             stale=[*stale],

@@ -196,10 +196,10 @@ def answer(name: str, file: IO[bytes], person: str, **overrides: Any) -> int:
                 raise Misconfigured(f"accuracy check {check.name!r} has no unit {unit_answer.unit}")
         # All are looked at before any is kept.
         counts = [counts_of(check, units[unit_answer.unit], unit_answer) for unit_answer in sent_answers]
-        if missing := [units[unit_answer.unit] for unit_answer in sent_answers if unit_answer.is_missing]:
+        if missing := [unit_answer for unit_answer in sent_answers if unit_answer.is_missing]:
             with _footage(settings) as footage:
-                for missing_unit in missing:
-                    must_be_missing(footage, check, missing_unit, book.answers(check.id))
+                for skip in missing:
+                    must_be_missing(footage, check, units[skip.unit], book.answers(check.id), turn=skip.turn)
         for unit_answer, numbers in zip(sent_answers, counts, strict=True):
             unit, turn = unit_answer.unit, unit_answer.turn
             book.answer(check, unit, person=person, counts=numbers, turn=turn, details=unit_answer)

@@ -103,8 +103,8 @@ class CheckResult(Answer, frozen=True, kw_only=True):
             whenever you stop.
         units: Frames or pieces that the check is about.
         answered: Units that are answered.
-        missing: Drawn units that nobody can judge, because a picture is missing: intervals allow for any
-            number in each, from none to the most in one unit of the sample.
+        missing: Drawn units that nobody can judge, because a picture is missing: intervals allow for no
+            object in them, and for as many as the fullest unit of the sample has.
         used: Units of complete rounds, which the estimates use.
         next_at: With how many answers the estimates change next.
         labels: By label.
@@ -317,6 +317,7 @@ def _label(
 
 def _zones(check: AccuracyCheck, sample: Sample, estimates: Sequence[Estimate]) -> list[ZoneToCheck]:
     drawn_by_zone = sample.draws.is_drawn.sum(axis=0)
+    judged_by_zone = drawn_by_zone - sample.is_missing.sum(axis=0)
     if not estimates:
         return []
     shrink = np.max([shrink_by_zone(estimate, drawn_by_zone.astype(float)) for estimate in estimates], axis=0)
@@ -331,7 +332,7 @@ def _zones(check: AccuracyCheck, sample: Sample, estimates: Sequence[Estimate]) 
             shrink=float(less),
         )
         for zone, size, answered, less in zip(
-            check.zones, check.zone_units, drawn_by_zone, shrink, strict=True
+            check.zones, check.zone_units, judged_by_zone, shrink, strict=True
         )
     ]
     return sorted(zones, key=lambda zone: -zone.shrink)

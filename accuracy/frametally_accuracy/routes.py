@@ -22,7 +22,7 @@ from frametally_accuracy.comparison import compare_models
 from frametally_accuracy.pieces.counted_pieces import frames_of_piece, has_pictures
 from frametally_accuracy.pieces.event_places import metrics, places, why_line_changed
 from frametally_accuracy.population import CheckFootage
-from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit, first_answers
 from frametally_accuracy.results import history_of, result_of
 from frametally_accuracy.sent import CheckWanted, UnitAnswer
 from frametally_accuracy.staleness import KnownCoverage
@@ -167,15 +167,16 @@ class AccuracyRoutes:
         find_turns = partial(
             self._desk.next, check, units, person=person, desk=desk, most=_NUMBER.read(args) or 2
         )
-        # At the end, units whose pictures someone has restored come again.
         if not (turns := find_turns(answers=unit_answers)):
+            # At the end, a unit whose pictures someone has restored comes again.
             footage = self._footage()
-            valid_answers = [
-                answer
-                for answer in unit_answers
-                if not (answer.is_missing and has_pictures(footage, check, units[answer.unit]))
-            ]
-            turns = find_turns(answers=valid_answers)
+            restored = (
+                number
+                for number, answer in first_answers(unit_answers).items()
+                if answer.is_missing and has_pictures(footage, check, units[number])
+            )
+            number = next(restored, None)
+            turns = find_turns(answers=[answer for answer in unit_answers if answer.unit != number])
         result = result_of(check, units, unit_answers)
         widths = {label.label: label.half_width for label in result.labels if label.half_width is not None}
         return answer_of(
@@ -208,7 +209,9 @@ class AccuracyRoutes:
             unit = units[sent_answer.unit]
             counts = counts_of(check, unit, sent_answer)
             if sent_answer.is_missing:
-                must_be_missing(self._footage(), check, unit, self._book.answers(check.id))
+                must_be_missing(
+                    self._footage(), check, unit, self._book.answers(check.id), turn=sent_answer.turn
+                )
             person, turn = visitor().name, sent_answer.turn
             stored_answer = self._book.answer(
                 check, unit.number, person=person, counts=counts, turn=turn, details=sent_answer

@@ -164,6 +164,10 @@ def test_a_unit_without_its_picture_is_skipped_widens_intervals_and_comes_again_
     assert asked()["units"][0]["unit"] != gone["unit"]
     answer_all(client)
     assert (asked()["units"], asked()["missing"], asked()["answered"]) == ([], 1, FRAMES - 1)
+    result = client.get("/api/v1/accuracy/gate").get_json()["result"]
+    assert sum(zone["answered"] for zone in result["zones"]) == FRAMES - 1
+    chart = client.get("/api/v1/counts?interval=60&label=car&metric=detections").get_json()
+    assert chart["checks"][0]["units"] == FRAMES - 1
     truth = sum(one["car"] for one in right_counts().values())
     assert car()["low"] < truth < car()["high"], "all else is answered: the interval is what it may have"
     shown = command(capsys, counted, "result", "gate")[1]
@@ -175,6 +179,25 @@ def test_a_unit_without_its_picture_is_skipped_widens_intervals_and_comes_again_
     assert send(counts=right_counts()[gone["image_path"]])[0] == 200
     assert (asked()["missing"], car()["low"], car()["high"]) == (0, truth, pytest.approx(truth))
     assert send(is_missing=True) == (400, f"Unit {gone['unit']} already has an answer; you cannot skip it.")
+
+
+def test_a_unit_whose_picture_goes_before_its_second_turn_keeps_its_answer_and_blocks_no_desk(
+    client: FlaskClient, counted: Place
+) -> None:
+    def send(turn: int) -> int:
+        skip = {"unit": double["unit"], "turn": turn, "is_missing": True}
+        return client.post("/api/v1/accuracy/gate/answers", json=skip).status_code
+
+    start(client)
+    double: dict[str, Any] = {"turn": 0}
+    while not double["turn"]:
+        answer_all(client, most=1)
+        double = client.get("/api/v1/accuracy/gate/next?number=1").get_json()["units"][0]
+    counted.store.delete(double["image_path"])
+    assert (send(0), send(1)) == (400, 200)
+    answer_all(client)
+    left = client.get("/api/v1/accuracy/gate/next").get_json()
+    assert (left["units"], left["missing"], left["answered"]) == ([], 0, FRAMES)
 
 
 @pytest.mark.thorough

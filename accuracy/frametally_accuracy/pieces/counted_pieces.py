@@ -161,6 +161,8 @@ def has_pictures(footage: CheckFootage, check: AccuracyCheck, unit: CheckUnit) -
         if sum(frame.captured_at_ms >= unit.captured_at_ms for frame in frames) < unit.frames:
             return False
         keys = [frame.image_path for frame in frames]
+    if any(footage.store.head(key) is None for key in keys):  # before any is decoded, which takes long
+        return False
     try:
         for key in keys:
             decode_pixels(footage.store.get(key), 8)

@@ -120,7 +120,8 @@ def bar_intervals(
         is_at_will: Whether the interval is to hold whenever people stop.
     """
     interval = estimate.at_will if is_at_will else estimate.fixed
-    quantile = (interval.high - estimate.total) / estimate.standard_error
+    # Missing pictures may move one end alone.
+    quantile = max(interval.high - estimate.total, estimate.total - interval.low) / estimate.standard_error
     first, behind = np.searchsorted(sample.at, starts), np.searchsorted(sample.at, ends)
     answered = behind - first
     share, left = frames / units, np.maximum(1 - answered / np.maximum(frames, 1), 0)

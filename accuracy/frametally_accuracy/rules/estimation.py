@@ -165,10 +165,10 @@ def estimate_with_missing(
     likely: Numbers,
     *extremes: Numbers | float,
 ) -> Estimate:
-    """Return an estimate with intervals for whatever is in units that nobody could judge.
+    """Return an estimate with intervals that allow for units that nobody could judge.
 
     A unit may be missing for what it shows. So the total takes what is likely there, and the intervals reach
-    as far as any of the extremes has them: the bounds of Horowitz and Manski (1998).
+    as far as any of the extremes, in all of these units, has them: the bounds of Horowitz and Manski (1998).
     """
     if not is_missing.any():
         return estimate_of(truth)

@@ -14,6 +14,7 @@ import { t } from "frametally/js/shared/texts.js";
 
 const AHEAD = 5;
 const AGAIN_MS = 5000;
+const RESTORED_MS = 60_000;
 
 /** @typedef {{unit: Api.UnitToAnswer}} Work  and what became of it, as the stage has it */
 /**
@@ -61,6 +62,8 @@ class Desk {
     this.labels = [];
     this.drawn = this.done = 0;
     this.isAsking = false;
+    /** @type {ReturnType<typeof setTimeout>|undefined} */
+    this.timer = undefined;
     /** @type {import("./words.js").Unit} */
     this.unit = "frame";
     /** @type {Api.EventPlace|null} */
@@ -84,7 +87,8 @@ class Desk {
       const query = new URLSearchParams({ number: String(AHEAD), desk: tabName() });
       /** @type {Api.NextUnits} */
       const next = await getFrom(`accuracy/${encodeURIComponent(this.check)}/next`, query);
-      const here = new Set([...this.before, ...this.queue, ...(this.now ? [this.now] : [])].map(keyOf));
+      const judged = this.before.filter(({ unit }) => !unit.is_missing); // a restored picture comes again
+      const here = new Set([...judged, ...this.queue, ...(this.now ? [this.now] : [])].map(keyOf));
       const fresh = next.units.filter((one) => !here.has(keyOf({ unit: one })));
       this.shown ??= this.#open(next);
       const { stage } = this;
@@ -152,7 +156,8 @@ class Desk {
           ? t("accuracy.someone_else_has_the_that_are", { unit: unitNames(this.unit) })
           : t("accuracy.every_of_the_sample_is_checked", { unit: unitName(this.unit) }),
       );
-      setTimeout(() => this.now ?? this.goOn(), AGAIN_MS);
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.now ?? this.goOn(), this.done < this.drawn ? AGAIN_MS : RESTORED_MS);
     }
     if (this.queue[0]) this.stage.preload(this.queue[0]);
     this.showActs();

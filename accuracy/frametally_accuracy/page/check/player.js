@@ -77,15 +77,26 @@ export class Player {
   #load(work) {
     work.images ??= work.unit.frames.map(({ image_url: src }) => {
       const image = el("img", { alt: "", src });
-      image.addEventListener("error", () => this.onMissing(work.unit));
+      image.addEventListener("error", () => {
+        if (this.work !== work) return;
+        if (image.dataset.again) this.onMissing(work.unit);
+        else this.#loadAgain(image);
+      });
       return image;
     });
+  }
+
+  /** Once more, when it is shown: the server may have been away for a moment. @param {HTMLImageElement} image */
+  #loadAgain(image) {
+    image.dataset.again = "yes";
+    image.src = image.src; // eslint-disable-line no-self-assign -- it loads anew
   }
 
   /** @param {PieceWork} work */
   show(work) {
     this.work = work;
     this.#load(work);
+    for (const image of work.images ?? []) if (image.complete && !image.naturalWidth) this.#loadAgain(image);
     const { unit } = work;
     this.area.style.setProperty("--ratio", String(unit.width_px / unit.height_px));
     this.area.dataset.unit = `${unit.unit}/${unit.turn}`;

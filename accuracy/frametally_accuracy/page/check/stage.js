@@ -61,8 +61,17 @@ export class Stage {
    */
   prepare(unit) {
     const image = el("img", { alt: "", draggable: "false", src: unit.is_missing ? null : unit.image_url });
-    image.decode().catch(() => this.onMissing(unit));
-    return { unit, boxes: /** @type {Box[]} */ ([...unit.boxes]), added: new Map(), image };
+    const work = { unit, boxes: /** @type {Box[]} */ ([...unit.boxes]), added: new Map(), image };
+    image.decode().catch(() => this.work === work && this.#loadAgain(work));
+    return work;
+  }
+
+  /** Once more, when it is shown: the server may have been away for a moment. @param {Work} work */
+  #loadAgain(work) {
+    const image = el("img", { alt: "", draggable: "false", src: work.unit.image_url });
+    work.image.replaceWith(image);
+    work.image = image;
+    image.decode().catch(() => this.onMissing(work.unit));
   }
 
   /** The picture is on its way since it was prepared. */
@@ -78,6 +87,7 @@ export class Stage {
     this.area.style.setProperty("--ratio", String(work.unit.width_px / work.unit.height_px));
     this.area.dataset.unit = `${work.unit.unit}/${work.unit.turn}`;
     this.area.replaceChildren(work.image, svg("svg", { class: "desk-boxes", "aria-hidden": "true" }));
+    if (work.image.complete && !work.image.naturalWidth) this.#loadAgain(work);
     this.#draw();
     this.#say(t("accuracy.frame_of", { source: work.unit.source, all: this.#all() }));
   }
