@@ -52,12 +52,13 @@ def text_of(alert: Alert, web_url: str = "") -> str:
         lines.append(f"From {_clock(alert, alert.start_ms)}{end}")
     if alert.detail and alert.what != "report":
         lines.append(alert.detail)
-    if alert.note:
-        lines.append(one_line(alert.note, None))
     if alert.state == "withdrawn":
         lines.append("This alert no longer applies: the footage or its counts have changed.")
-    elif alert.revision > 1:
-        lines.append(f"Reported before:{_value_text(alert.earlier_value)}{_until(alert)}")
+    else:
+        if alert.note:
+            lines.append(one_line(alert.note, None))
+        if alert.revision > 1:
+            lines.append(f"Reported before:{_value_text(alert.earlier_value)}{_until(alert)}")
     lines += ["", f"Alert: {alert.key}, revision {alert.revision}"]
     if web_url and not alert.is_test:
         lines.append(f"{web_url.rstrip('/')}/alerts")
