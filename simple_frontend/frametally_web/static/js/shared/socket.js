@@ -48,8 +48,8 @@ export class HeldSocket {
   }
 
   #open() {
-    clearTimeout(this.timer);
     if (this.socket || document.hidden || this.ended.signal.aborted) return;
+    clearTimeout(this.timer);
     const mine = new WebSocket(this.address);
     mine.binaryType = "arraybuffer";
     this.socket = mine;

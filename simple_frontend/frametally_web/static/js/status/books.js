@@ -29,7 +29,7 @@ export function deadLetterCard(
           lazy: true,
           missing: t("web.no_picture_can_be_shown"),
         })
-      : el("span.picture.missing", t("web.its_message_names_no_picture")),
+      : el("span.picture.missing", el("span", t("web.its_message_names_no_picture"))),
     el("div.dead-letter-words", el("p.muted.small", title), el("p", `${reason}.`), buttons),
   );
 }

@@ -13,7 +13,7 @@ export function speak(words) {
 
 /** Why something is not done, and what would help. @param {unknown} error */
 export function wordsOf(error) {
-  if (!(error instanceof ApiError)) throw error;
+  if (!(error instanceof ApiError)) return String(error);
   return `${error.message} ${error.remedy}`.trim();
 }
 
