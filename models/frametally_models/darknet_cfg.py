@@ -31,7 +31,6 @@ class Section:
     """One `[kind]` of the file with its `key=value` options."""
 
     def __init__(self, cfg: Path, kind: str, line: int) -> None:
-        """Begin the section in `line` of `cfg`, without options."""
         self.cfg, self.kind, self.line = cfg, kind, line
         self.options: dict[str, str] = {}
 

@@ -41,7 +41,6 @@ class SettingsByDay:
     """The settings that the days of a model and a stored interval were counted with."""
 
     def __init__(self, index: CountIndex, model: str, base_interval_s: int) -> None:
-        """Read it from the index."""
         self._days = [day for day in index.counted_days(model) if day.base_interval_s == base_interval_s]
 
     def between(self, from_ms: int | None, to_ms: int | None) -> list[CountedWith]:

@@ -25,7 +25,6 @@ class PackDamaged(ObjectMissing):
     """A part of a pack was cut short or changed, so a frame cannot be read."""
 
     def __init__(self, key: str, reason: str) -> None:
-        """Name the part and what is wrong with it."""
         super().__init__(
             f"pack {key} is damaged: {reason}; restore it from a copy, or delete it, forget its footage and "
             "produce it again"

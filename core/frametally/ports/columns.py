@@ -41,7 +41,6 @@ class CountColumns(Sequence[RowT]):
     def __init__(
         self, kind: type[RowT], cells: Cells, labels: Sequence[str], sources: Sequence[str | None]
     ) -> None:
-        """Take the cells of rows of a `kind`."""
         self.kind: type[RowT] = kind
         self.cells, self.labels, self.sources = cells, labels, sources
         start_ms, label, source, detections, peak = cells[:OBJECTS].tolist()

@@ -28,7 +28,6 @@ class IndexDamaged(FrametallyError):
     """The contents of the index differ from its checksums: it does not answer from them."""
 
     def __init__(self, damage: str) -> None:
-        """Name the day, and the sources where they are known."""
         super().__init__(f"the count index is damaged: {damage}; run `{REPAIR}`")
 
 

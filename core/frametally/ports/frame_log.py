@@ -21,7 +21,6 @@ class NoSuchTopic(Misconfigured):
     """The log has no topic of that name."""
 
     def __init__(self, url: str, topic: str) -> None:
-        """Name the log and the topic in the message."""
         super().__init__(
             f"{url} has no topic {topic!r}: run `frametally produce` first, or set FRAMETALLY_TOPIC"
         )
@@ -31,7 +30,6 @@ class LeaseLost(FrametallyError):
     """The partition is no longer this consumer's: its late commit was refused."""
 
     def __init__(self, partition: int, group: str) -> None:
-        """Name the partition and the consumer's group in the message."""
         super().__init__(
             f"partition {partition} no longer belongs to this consumer in group {group!r}: drop its "
             "unfinished work and poll again"

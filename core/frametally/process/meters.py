@@ -42,7 +42,6 @@ class Figures:
     """
 
     def __init__(self) -> None:
-        """All is 0."""
         self.seconds: dict[str, list[float]] = {}
         self.frames: dict[str, float] = {}
         self.dead: dict[str, float] = {}

@@ -7,7 +7,6 @@ class FrameBitmap:
     """A set of decode indices as `MediaManifest.announced_frames` holds it: bit `i % 8` of byte `i // 8`."""
 
     def __init__(self, bitmap: bytes) -> None:
-        """Hold the set of `bitmap`."""
         self._bitmap = bytearray(bitmap)
         self._count = int.from_bytes(bitmap).bit_count()
 

@@ -24,7 +24,6 @@ class BadFrame(Poison):
     """A message that can become no detections: at which step, why as a word, and why as a sentence."""
 
     def __init__(self, stage: Stage, cause: Cause, reason: str) -> None:
-        """Name step and cause; `reason` is the sentence."""
         super().__init__(reason)
         self.stage: Stage = stage
         self.cause: Cause = cause

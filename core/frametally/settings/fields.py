@@ -24,7 +24,6 @@ class SettingRefused(ValueError):
     """A setting has a value that it cannot have."""
 
     def __init__(self, name: str, value: object, message: str) -> None:
-        """Keep the setting's name, the value, and what is allowed."""
         super().__init__(f"{name}: {message}")
         self.name, self.value, self.message = name, value, message
 

@@ -159,7 +159,6 @@ class NotKept(Poison):
     """
 
     def __init__(self, days: dict[DayKey, str]) -> None:
-        """Take the reason of each day."""
         super().__init__("; ".join(days.values()))
         self.days = days
 

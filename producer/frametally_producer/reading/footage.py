@@ -26,7 +26,6 @@ class WithoutPackedHeaders:
     """A file for FFmpeg, which would unpack a compressed header to whatever size that states, in memory."""
 
     def __init__(self, file: BufferedReader) -> None:
-        """Read it from where it stands."""
         self.seek, self.tell = file.seek, file.tell
         self._file = file
         self._last, self._next_at = b"", 0

@@ -38,7 +38,6 @@ class Streams:
     """Gives out streams: at most `most` at once, each for `longest_s` at most."""
 
     def __init__(self, books: BooksReader) -> None:
-        """None is open yet."""
         self._books = books
         self.most, self.longest_s = _MOST_STREAMS, _LONGEST_S
         self._seen = Seen(None, None)

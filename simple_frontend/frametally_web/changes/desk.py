@@ -38,7 +38,6 @@ class ChangeSteps:
     """The progress of the change at work."""
 
     def __init__(self, desk: ChangeDesk) -> None:
-        """Note steps at the desk."""
         self._desk = desk
         self.said: list[str] = []
 

@@ -108,7 +108,6 @@ class Measures:
     """The answer for an interval, a source (None: all together) and a label."""
 
     def __init__(self, counts: answers.Counts) -> None:
-        """Take the answer whole."""
         self._buckets = {(bucket.start_ms, bucket.source, bucket.label): bucket for bucket in counts.buckets}
         self._covered = {(coverage.start_ms, coverage.source): coverage for coverage in counts.coverage}
         self._without = {(bar.start_ms, bar.source) for bar in counts.not_analysed or ()}

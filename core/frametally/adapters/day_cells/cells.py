@@ -60,7 +60,6 @@ class CellPacker:
     """Takes in the counts and the coverage of a run, and packs them by each step."""
 
     def __init__(self, day_ms: int, base_interval_s: int) -> None:
-        """Begin a run of a UTC day without any."""
         self._day_ms = day_ms
         self._base_s = base_interval_s
         self._labels: dict[str, int] = {}

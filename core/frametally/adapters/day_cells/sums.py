@@ -109,7 +109,6 @@ class _Sums:
     """The cells of a query, added up by bar, label and source; the number of the bar stands for the slot."""
 
     def __init__(self, kept_cells: KeptCells, query: CountQuery) -> None:
-        """Begin without any."""
         self._kept_cells, self._query = kept_cells, query
         self._bar_ms = (query.interval_s or query.base_interval_s) * 1000
         # A step divides the bars that it serves, and their offset.

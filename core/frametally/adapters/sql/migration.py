@@ -59,7 +59,6 @@ class UnknownLayout(FrametallyError):
     """The database was made by a newer frametally, or by one from before the first release."""
 
     def __init__(self, number: int) -> None:
-        """Keep the number of its layout."""
         super().__init__(f"this version does not know layout {number}")
         self.number = number
 

@@ -16,7 +16,6 @@ class Chains:
     """The stretches within one transaction of a writer, which `save` writes."""
 
     def __init__(self, connection: Connection) -> None:
-        """Read the existing ones."""
         self._connection = connection
         self._before = read_stretches(connection)
         self._stretches = Stretches(self._before)
