@@ -265,11 +265,8 @@ def write_whole(store: Path, place: Place) -> None:
     write_manifest(store, [place])
 
 
-def plan(folder: Path, *, publish: bool, share: bool) -> None:
-    """Plan as `frametally aggregate` does; then publish runs of the stale days as if they were counted.
-
-    With `share`, the notes of the segments are left in the store.
-    """
+def plan(folder: Path, *, publish: bool) -> None:
+    """Plan as `frametally aggregate` does; then publish runs of the stale days as if they were counted."""
     settings = Settings(data_dir=folder).resolved()
     with closing(open_object_store((folder / "store").as_uri())) as store:
         notes = SegmentNotes(folder, store.url)
@@ -284,8 +281,7 @@ def plan(folder: Path, *, publish: bool, share: bool) -> None:
         print(len(counting_plan.stale), "days to count,", len(counting_plan.up_to_date), "up to date")
         for day in counting_plan.stale if publish else ():
             publish_run(folder / "store", day)
-        if share:
-            notes.share(store)
+        notes.share(store)
 
 
 def publish_run(store: Path, day: DayPlan) -> None:
@@ -338,10 +334,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="folder to keep the generated books in")
     parser.add_argument("--plan", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--publish", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--share", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.plan:
-        plan(options.plan, publish=options.publish, share=options.share)
+        plan(options.plan, publish=options.publish)
         return
     load = os.getloadavg()[0]
     sizes = options.few, options.many
@@ -449,7 +444,6 @@ def measure(folder: Path, segments: int, rounds: int) -> tuple[dict[str, Measure
     status = ["/bin/sh", "-c", f"{' '.join(frametally)} status || [ $? -eq 4 ]"]
     measured = {name: Measured() for name in STEPS}
     measured[NOTHING].run(planning)
-    Measured().run([*planning, "--share"])
     empty(place)
     measured[COLD].run(planning)
     Measured().run([*planning, "--publish"])
