@@ -54,7 +54,7 @@ def test_a_muted_rule_sends_nothing_and_later_none_of_that(place: AlertPlace) ->
     assert [alert[0] for alert in place.told()] == [5, 7]
 
 
-def test_the_note_of_a_rule_is_in_each_of_its_alerts(place: AlertPlace) -> None:
+def test_the_note_of_a_rule_is_in_each_of_its_alerts_that_apply(place: AlertPlace) -> None:
     place.rule(threshold=10, note="Call the gate office.")
     place.count({1: 12})
     place.look()
@@ -64,7 +64,8 @@ def test_the_note_of_a_rule_is_in_each_of_its_alerts(place: AlertPlace) -> None:
     place.look()
     alerts = [message.alert for message in place.book.messages(10)[0]]
     assert [(alert.state, alert.revision) for alert in alerts] == [("withdrawn", 3), ("told", 2), ("told", 1)]
-    assert all("Call the gate office." in text_of(alert).splitlines() for alert in alerts)
+    has_note = ["Call the gate office." in text_of(alert).splitlines() for alert in alerts]
+    assert has_note == [False, True, True]
 
 
 def test_it_has_to_last_as_long_as_the_rule_says(place: AlertPlace) -> None:
