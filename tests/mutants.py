@@ -123,10 +123,6 @@ EQUIVALENT = {
         'first, source, begin_ms, end_ms = 1, "", 0, 0',
     ): "the first frame sets it",
     (
-        "frametally.ports.merging._over_border",
-        "first, end, last_ms = len(before), 1, before[-1].start_ms",
-    ): "it is called where the first of `after` reaches over the border",
-    (
         "frametally.adapters.sql.ledger.intake.Numbers.new",
         "self._connection.execute(update(tables.about).values(next_number=number + 2))",
     ): "any number does that nothing has",
