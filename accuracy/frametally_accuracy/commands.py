@@ -197,12 +197,12 @@ def answer(name: str, file: IO[bytes], person: str, **overrides: Any) -> int:
         # All are looked at before any is kept.
         counts = [counts_of(check, units[unit_answer.unit], unit_answer) for unit_answer in sent_answers]
         if missing := [unit_answer for unit_answer in sent_answers if unit_answer.is_missing]:
+            stored_answers = book.answers(check.id)
             with _footage(settings) as footage:
                 for skip in missing:
-                    must_be_missing(footage, check, units[skip.unit], book.answers(check.id), turn=skip.turn)
-        for unit_answer, numbers in zip(sent_answers, counts, strict=True):
-            unit, turn = unit_answer.unit, unit_answer.turn
-            book.answer(check, unit, person=person, counts=numbers, turn=turn, details=unit_answer)
+                    must_be_missing(footage, check, units[skip.unit], stored_answers, turn=skip.turn)
+        for sent, numbers in zip(sent_answers, counts, strict=True):
+            book.answer(check, sent.unit, person=person, counts=numbers, turn=sent.turn, details=sent)
     click.echo(console.plain(f"{check.name}: saved {len(sent_answers)} answers"))
     return 0
 
