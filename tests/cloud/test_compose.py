@@ -195,6 +195,21 @@ def test_the_memory_limits_fit_into_the_memory_that_the_readme_asks_for() -> Non
     assert sum(always.values()) + more_mib <= int(asked[2]) * 1024 - system_mib
 
 
+def test_a_disk_with_gigabytes_free_takes_new_counts_and_tasks_however_large_it_is() -> None:
+    settings = SERVICES["elasticsearch"]["environment"]
+    prefix = "cluster.routing.allocation.disk.watermark"
+    low_gb, high_gb, flood_gb = (
+        int(settings[f"{prefix}.{mark}"].removesuffix("gb")) for mark in ("low", "high", "flood_stage")
+    )
+    assert 5 >= low_gb > high_gb > flood_gb >= 1
+    site = (STACK / "hadoop/conf/yarn-site.xml").read_text(encoding="utf-8")
+    checks = dict(re.findall(r"disk-health-checker\.([a-z-]+)</name><value>(\d+)<", site))
+    assert checks == {
+        "max-disk-utilization-per-disk-percentage": "100",
+        "min-free-space-per-disk-mb": "1024",
+    }
+
+
 def test_yarn_has_room_for_its_tasks_beside_the_node_manager() -> None:
     site = (STACK / "hadoop/conf/yarn-site.xml").read_text(encoding="utf-8")
     tasks = re.search(r"resource\.memory-mb</name><value>(\d+)<", site)

@@ -127,8 +127,8 @@ class ElasticsearchCluster:
         if status == 503 and ("search_phase_execution" in reason or "no_shard_available" in reason):
             return Retryable(
                 f"{message}; parts of the count index are missing, and frametally shows no counts without "
-                f"them: start the servers that have them, or delete the index {self.index} and "
-                "run `frametally setup`, then `frametally index`",
+                "them: start the servers that have them and free disk space, or delete the index "
+                f"{self.index} and run `frametally setup`, then `frametally index`",
                 part=PART,
             )
         if status == 403:
