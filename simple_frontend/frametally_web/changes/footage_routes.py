@@ -95,7 +95,6 @@ class FootageRoutes(ChangeHandlers):
         "GET footage", "List the recordings from a source.", _SOURCE, right="look", statuses=(404,)
     )
     def footage(self, args: Args) -> SourceFootage:
-        """List them."""
         source = _SOURCE.read(args) or ""
         with refusals(404):
             media = finding.media_of_source(self.ports.store, source)
@@ -124,7 +123,6 @@ class FootageRoutes(ChangeHandlers):
         only_computes=True,
     )
     def plan_footage(self, _: Args) -> ChangePlan:
-        """Show the effect of a change."""
         check_changes(self.remedy)
         requested = _FOOTAGE.read()
         zone = read_zone(MultiDict({"timezone": requested.timezone or ""}), self.settings).tzinfo
@@ -169,7 +167,6 @@ class FootageRoutes(ChangeHandlers):
         success={202: "The change has started."},
     )
     def change_footage(self, _: Args) -> ChangeState:
-        """Begin a change."""
         check_changes(self.remedy)
         requested = _FOOTAGE.read()
         change = self._plan(requested)
