@@ -30,7 +30,6 @@ _LAYOUT = Layout(
     part="count index",
     setting="FRAMETALLY_INDEX_URL",
     refill="frametally index",
-    tables=tables.ALL,
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations=MIGRATIONS / "index",

@@ -38,7 +38,6 @@ _LAYOUT = Layout(
     part="ledger",
     setting="FRAMETALLY_LEDGER_URL",
     refill="frametally ledger rebuild",
-    tables=tables.ALL,
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations=MIGRATIONS / "ledger",
