@@ -29,23 +29,13 @@ from frametally_accounts.access_rows import (
 )
 from frametally_accounts.rights import Credentials, OwnSession, Session, UserAccount
 
-LAYOUT = Layout(
-    part="access book",
-    setting="FRAMETALLY_CATALOGUE_URL",
-    refill="frametally users add",
-    tables=tables.ALL,
-    about=tables.about,
-    schema_version=tables.SCHEMA_VERSION,
-    migrations=Path(__file__).with_name("migrations") / "access",
+LAYOUT = Layout.in_catalogue(
+    "access book",
+    "frametally users add",
+    tables.about,
+    tables.SCHEMA_VERSION,
+    Path(__file__).with_name("migrations") / "access",
     first_version=2,
-    beside=(
-        "frametally_catalogue",
-        "frametally_alerts",
-        "frametally_accuracy",
-        "frametally_audit",
-        "frametally_live",
-    ),
-    has_secrets=True,
 )
 CheckAccounts = Callable[[Sequence[UserAccount]], None]
 """Raises if a change of these accounts may not be made."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text
 
+from frametally.adapters.sql.migration import about_table
+
 SCHEMA_VERSION = 2
 
 ALL = MetaData()
 
-about = Table(
+about = about_table(
     "frametally_access",
     ALL,
-    Column("schema_version", Integer, primary_key=True, autoincrement=False),
-    Column("next_number", BigInteger, nullable=False),
     Column("signing_key", Text, nullable=False, server_default=""),  # as hex digits
 )
 

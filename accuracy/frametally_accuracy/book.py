@@ -17,22 +17,12 @@ from frametally_accuracy import tables
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
 from frametally_accuracy.sent import UnitAnswer
 
-LAYOUT = Layout(
-    part="book of accuracy checks",
-    setting="FRAMETALLY_CATALOGUE_URL",
-    refill="frametally restore",
-    tables=tables.ALL,
-    about=tables.about,
-    schema_version=tables.SCHEMA_VERSION,
-    migrations=Path(__file__).with_name("migrations") / "accuracy",
-    beside=(
-        "frametally_catalogue",
-        "frametally_access",
-        "frametally_audit",
-        "frametally_live",
-        "frametally_alerts",
-    ),
-    has_secrets=True,
+LAYOUT = Layout.in_catalogue(
+    "book of accuracy checks",
+    "frametally restore",
+    tables.about,
+    tables.SCHEMA_VERSION,
+    Path(__file__).with_name("migrations") / "accuracy",
 )
 _checks, _units, _answers = tables.checks.c, tables.units.c, tables.answers.c
 

@@ -94,7 +94,6 @@ class AccuracyRoutes:
 
     @ACCURACY.route("GET accuracy", "List all accuracy checks, newest first.")
     def accuracy(self, _: Args) -> answers.Checks:
-        """Return all checks."""
         remedy = remedy_for("correct", self._remedy)
         checks = [self._summary(check, *self._rows(check)) for check in self._book.checks()]
         lines: list[EventPlace] = []
@@ -113,7 +112,6 @@ class AccuracyRoutes:
         right="correct",
     )
     def post_accuracy(self, _: Args) -> answers.CheckSummary:
-        """Start a check."""
         self._must_change()
         form = _NEW_CHECK.read()
         note_target(metric=form.metric, sources=",".join(form.sources), labels=",".join(form.labels))
@@ -132,7 +130,6 @@ class AccuracyRoutes:
         statuses=(404,),
     )
     def accuracy_check(self, args: Args) -> answers.CheckAnswers:
-        """Return a check with its result."""
         check = self._check(args)
         rows = self._rows(check)
         other_model = _AGAINST.read(args)
@@ -157,7 +154,6 @@ class AccuracyRoutes:
         right="correct",
     )
     def accuracy_next(self, args: Args) -> answers.NextUnits:
-        """Return the next units."""
         self._must_change()
         check = self._check(args)
         self._must_hold(check)
@@ -197,7 +193,6 @@ class AccuracyRoutes:
         right="correct",
     )
     def post_accuracy_answer(self, args: Args) -> answers.UnitAnswered:
-        """Keep an answer."""
         self._must_change()
         sent_answer = _ANSWER.read()
         check = self._check(args)
@@ -227,7 +222,6 @@ class AccuracyRoutes:
         statuses=(404, 409),
     )
     def accuracy_certificate(self, args: Args) -> Response:
-        """Return a certificate as a file."""
         check = self._check(args)
         self._must_hold(check)
         try:

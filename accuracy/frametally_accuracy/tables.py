@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Integer, MetaData, Table, Text
 
+from frametally.adapters.sql.migration import about_table
+
 SCHEMA_VERSION = 1
 
 ALL = MetaData()
 
-about = Table(
-    "frametally_accuracy",
-    ALL,
-    Column("schema_version", Integer, primary_key=True, autoincrement=False),
-    Column("next_number", BigInteger, nullable=False),
-)
+about = about_table("frametally_accuracy", ALL)
 
 checks = Table(
     "frametally_accuracy_checks",

@@ -30,17 +30,13 @@ from frametally_alerts.rules import (
     withdrawn,
 )
 
-LAYOUT = Layout(
-    part="alert book",
-    setting="FRAMETALLY_CATALOGUE_URL",
-    refill="frametally alerts add",
-    tables=tables.ALL,
-    about=tables.about,
-    schema_version=tables.SCHEMA_VERSION,
-    migrations=Path(__file__).with_name("migrations") / "alerts",
+LAYOUT = Layout.in_catalogue(
+    "alert book",
+    "frametally alerts add",
+    tables.about,
+    tables.SCHEMA_VERSION,
+    Path(__file__).with_name("migrations") / "alerts",
     first_version=2,
-    beside=tuple(f"frametally_{book}" for book in ("catalogue", "access", "accuracy", "audit", "live")),
-    has_secrets=True,
 )
 _FURTHEST_MS = 2 * HOUR_MS
 """No message waits longer: a message that is due later was put off before the clock was set back."""

@@ -38,7 +38,6 @@ class ChannelRoutes:
         right="run",
     )
     def post_channel(self, _: Args) -> answers.ToldChannel:
-        """Add a channel."""
         self._check()
         wanted = _CHANNEL.read()
         channel, sealed = self._seal(wanted.name, wanted.url)
@@ -65,7 +64,6 @@ class ChannelRoutes:
         right="run",
     )
     def put_channel(self, args: Args) -> answers.ToldChannel:
-        """Put another address in the place of a channel's."""
         self._check()
         name = _NAME.read(args)
         self._check_own(name)

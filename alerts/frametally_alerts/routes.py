@@ -57,7 +57,6 @@ class AlertRoutes:
 
     @ALERTS.route("GET alerts", "List rules, channels, and sent alerts, newest first.", STATE, BEFORE)
     def alerts(self, args: Args) -> answers.Alerts:
-        """Return rules, channels, and a page of messages."""
         return self.opened.answer(state=STATE.read(args), before=BEFORE.read(args))
 
     @ALERTS.route(
@@ -69,7 +68,6 @@ class AlertRoutes:
         right="run",
     )
     def post_alert_rule(self, _: Args) -> answers.ToldRule:
-        """Add a rule."""
         self._check()
         rule, silent = self._rule()
         self._add(rule, len(self.opened.book.rules()), MOST_RULES)
@@ -84,7 +82,6 @@ class AlertRoutes:
         right="run",
     )
     def put_alert_rule(self, args: Args) -> answers.ToldRule:
-        """Replace a rule by another."""
         self._check()
         rule, silent = self._rule()
         self._replace(_RULE_NAME.read(args), rule)
@@ -99,7 +96,6 @@ class AlertRoutes:
         right="run",
     )
     def put_mute(self, args: Args) -> answers.ToldRule:
-        """Mute or unmute a rule."""
         self._check()
         until_ms = _MUTE.read().until_ms
         until_ms = FOR_GOOD if until_ms is None else until_ms
@@ -134,7 +130,6 @@ class AlertRoutes:
         right="run",
     )
     def delete_alert_rule(self, args: Args) -> Response:
-        """Remove a rule with its waiting messages."""
         return self._remove(AlertRule, _RULE_NAME.read(args))
 
     @ALERTS.route(
@@ -146,7 +141,6 @@ class AlertRoutes:
         right="run",
     )
     def post_report(self, _: Args) -> answers.ToldReport:
-        """Try a report, and add it."""
         self._check()
         report = self._report()
         self._add(report, len(self.opened.book.reports()), MOST_REPORTS)
@@ -161,7 +155,6 @@ class AlertRoutes:
         right="run",
     )
     def put_report(self, args: Args) -> answers.ToldReport:
-        """Replace a report by another."""
         self._check()
         report = self._report()
         self._replace(_REPORT_NAME.read(args), report)
@@ -176,7 +169,6 @@ class AlertRoutes:
         right="run",
     )
     def delete_report(self, args: Args) -> Response:
-        """Remove a report with its waiting messages."""
         return self._remove(ScheduledReport, _REPORT_NAME.read(args))
 
     def _add(self, entry: BookEntry, already: int, most: int) -> None:

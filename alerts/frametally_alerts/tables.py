@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, Text
 
+from frametally.adapters.sql.migration import about_table
+
 SCHEMA_VERSION = 3
 
 ALL = MetaData()
 
-about = Table(
-    "frametally_alerts",
-    ALL,
-    Column("schema_version", Integer, primary_key=True, autoincrement=False),
-    Column("next_number", BigInteger, nullable=False),
-)
+about = about_table("frametally_alerts", ALL)
 
 rules = Table(
     "frametally_alert_rules",

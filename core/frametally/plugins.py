@@ -92,7 +92,7 @@ class Plugin:
         servers: Returns the URLs of its servers by name, for `Settings`; empty ones are its embedded parts.
         topics: Returns the topics of the log that it announces on, for `Settings`.
         queues: The names of its queues at a message broker.
-        changed: Called for `MendingPorts`, a `Change` of footage and `Progress`, after it was made.
+        changed: Called for `StagePorts`, a `Change` of footage and `Progress`, after it was made.
         leftovers: Returns for `Ports` the `Leftovers` in the store that nothing names any more.
         restored: Called for `Settings` after a backup was brought back, with its rows' numbers in words.
         kept_since: Returns since when (ms) it has what a person made and backups are for, for `Settings`.

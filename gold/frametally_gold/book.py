@@ -37,7 +37,6 @@ _LAYOUT = Layout(
     part="gold database",
     setting="FRAMETALLY_GOLD_URL",
     refill="frametally gold",
-    tables=tables.ALL,
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations=Path(__file__).with_name("migrations") / "gold",

@@ -11,13 +11,13 @@ import click
 
 from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_ledger
+from frametally.ports.opened import StorePorts
 from frametally.process.period import parse_period_s
 from frametally.process.reports import exit_code
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import (
     Ports,
-    StorePorts,
     data_dir_option,
     open_ports,
     open_store_port,

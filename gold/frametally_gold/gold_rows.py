@@ -55,8 +55,12 @@ def rows_of_day(day: PublishedDay) -> Iterator[tuple[Table, Rows]]:
     yield tables.tracks, _tracks(day)
 
 
+def _fields(record: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in names}
+
+
 def _of_run(day: PublishedDay) -> dict[str, Any]:
-    return {name: getattr(day.run, name) for name in ("model", "interval_s", "params", "run_id")}
+    return _fields(day.run, "model", "interval_s", "params", "run_id")
 
 
 def _series(day: PublishedDay) -> dict[str, Any]:
@@ -68,14 +72,9 @@ def _counts(day: PublishedDay) -> Rows:
     for count in day.counts:
         yield {
             **about,
+            **_fields(count, "source", "label", "detections", "frames", "peak", "tracked_detections"),
             "interval_start": moment(count.interval_start_ms),
-            "source": count.source,
-            "label": count.label,
-            "detections": count.detections,
-            "frames": count.frames,
-            "peak": count.peak,
             "objects": _object_count(count),
-            "tracked_detections": count.tracked_detections,
             "followed_objects": count.objects,
         }
 
@@ -91,12 +90,9 @@ def _coverage(day: PublishedDay) -> Rows:
     for filmed in day.coverage:
         yield {
             **about,
+            **_fields(filmed, "source", "frames", "detections", "analysed_fps"),
             "interval_start": moment(filmed.interval_start_ms),
-            "source": filmed.source,
-            "frames": filmed.frames,
-            "detections": filmed.detections,
             "objects_measured": filmed.is_measured,
-            "analysed_fps": filmed.analysed_fps,
             "covered_s": None if filmed.covered_ms is None else filmed.covered_ms / 1000,
         }
 
@@ -107,14 +103,11 @@ def _tracks(day: PublishedDay) -> Rows:
     for track in day.tracks:
         yield {
             **about,
+            **_fields(track, "source", "label", "is_counted", "boxes"),
             "hour_start": moment(track.hour_start_ms),
-            "source": track.source,
             "track_id": track.id,
-            "label": track.label,
-            "is_counted": track.is_counted,
             "first_seen": moment(track.first_seen_ms),
             "last_seen": moment(track.last_seen_ms),
-            "boxes": track.boxes,
             "best_image_path": track.best.image_path,
         }
 
@@ -126,18 +119,15 @@ def _place_counts(day: PublishedDay) -> Rows:
         name, *ways = place.names
         yield {
             **about,
+            **_fields(count, "label", "frames", "peak", "tracked_detections"),
             "interval_start": moment(count.interval_start_ms),
             "source": place.source,
             "kind": place.kind,
             "name": name,
             "what": ways[0] if ways else "",
-            "label": count.label,
             "value": count.detections,
-            "frames": count.frames,
-            "peak": count.peak,
             "objects": _object_count(count),
             "followed_objects": count.objects,
-            "tracked_detections": count.tracked_detections,
         }
 
 
@@ -220,25 +210,14 @@ def _video(video: GoldVideo) -> dict[str, Any]:
     record, facts = video.record, video.record.facts
     filmed = video.range_ms or (facts.started_at_ms, None)
     return {
+        **_fields(record, "name", "file_name", "source", "sha256", "size_bytes"),
+        **_fields(facts, "time_source", "duration_s", "width_px", "height_px", "fps", "codec"),
+        **_fields(video, "frames_announced", "derivatives", "made_of"),
         "video_id": record.id,
-        "name": record.name,
-        "file_name": record.file_name,
-        "source": record.source,
-        "sha256": record.sha256,
         "filmed_from": None if filmed[0] is None else moment(filmed[0]),
         "filmed_to": None if filmed[1] is None else moment(filmed[1]),
-        "time_source": facts.time_source,
-        "duration_s": facts.duration_s,
-        "width_px": facts.width_px,
-        "height_px": facts.height_px,
-        "fps": facts.fps,
-        "codec": facts.codec,
-        "size_bytes": record.size_bytes,
-        "frames_announced": video.frames_announced,
         "quality_passed": video.quality.passed if video.quality else None,
-        "derivatives": video.derivatives,
         "uploaded_at": moment(record.uploaded_at_ms),
-        "made_of": video.made_of,
         "checksums": None,  # set after the rows are inserted
     }
 
@@ -246,12 +225,10 @@ def _video(video: GoldVideo) -> dict[str, Any]:
 def _quality(video: GoldVideo) -> Rows:
     for check in video.quality.checks if video.quality else ():
         yield {
+            **_fields(check, "passed", "measured", "unit"),
             "video_id": video.record.id,
             "check_name": check.name,
-            "passed": check.passed,
-            "measured": check.measured,
             "allowed": check.limit,
-            "unit": check.unit,
             "spans": len(check.spans_s),
             "detail": check.sentence,
         }

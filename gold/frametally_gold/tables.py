@@ -24,6 +24,7 @@ from sqlalchemy import (
     Text,
 )
 
+from frametally.adapters.sql.migration import about_table
 from frametally.rules.places import FLOWS, ZONES
 
 SCHEMA_VERSION = 3
@@ -43,12 +44,7 @@ def _value(name: str, type_: type[Any] = Text, *, nullable: bool = False) -> Col
     return Column(name, type_, nullable=nullable)
 
 
-about = Table(
-    "frametally_gold",
-    ALL,
-    _key("schema_version", Integer),
-    _value("next_number", BigInteger),
-)
+about = about_table("frametally_gold", ALL)
 
 loads = Table(
     "gold_loads",

@@ -24,22 +24,12 @@ from frametally_live.feed_records import OVER, Feed, FeedKind, FeedTold, FeedWan
 _columns = tables.feeds.c
 
 
-LAYOUT = Layout(
-    part="live book",
-    setting="FRAMETALLY_CATALOGUE_URL",
-    refill="frametally live add",
-    tables=tables.ALL,
-    about=tables.about,
-    schema_version=tables.SCHEMA_VERSION,
-    migrations=Path(__file__).with_name("migrations") / "live",
-    beside=(
-        "frametally_catalogue",
-        "frametally_access",
-        "frametally_accuracy",
-        "frametally_alerts",
-        "frametally_audit",
-    ),
-    has_secrets=True,
+LAYOUT = Layout.in_catalogue(
+    "live book",
+    "frametally live add",
+    tables.about,
+    tables.SCHEMA_VERSION,
+    Path(__file__).with_name("migrations") / "live",
 )
 
 

@@ -71,7 +71,6 @@ class CameraRoutes:
         right="run",
     )
     def post_camera(self, _: Args) -> answers.LiveCamera:
-        """Add a camera, and return the result of its trial."""
         check_live(self.remedy)
         with _refusing():
             feed, trial = add_camera(self.book, self._read(), self._try)
@@ -87,7 +86,6 @@ class CameraRoutes:
         right="run",
     )
     def preview_camera(self, _: Args) -> answers.CameraPreview:
-        """Try a camera without adding it."""
         check_live(self.remedy)
         with _refusing():
             feed = self._read()
@@ -126,7 +124,6 @@ class CameraRoutes:
 
     @CAMERAS.route("GET cameras", "List all cameras with their states.")
     def cameras(self, _: Args) -> answers.LiveCameras:
-        """List all."""
         feeds = sorted(self.book.feeds("camera"), key=lambda feed: (feed.name.casefold(), feed.source))
         lags_ms = self.detected.lags_ms(feeds)
         remedy = remedy_for("run", self.remedy)
@@ -138,7 +135,6 @@ class CameraRoutes:
 
     @CAMERAS.route("POST cameras/{source}/stop", "Stop a camera.", _SOURCE, statuses=(403, 404), right="run")
     def stop_camera(self, args: Args) -> answers.LiveCamera:
-        """Stop one."""
         return self._answer(self._ask(args, "stop"))
 
     @CAMERAS.route(
@@ -149,7 +145,6 @@ class CameraRoutes:
         right="run",
     )
     def start_camera(self, args: Args) -> answers.LiveCamera:
-        """Start one."""
         return self._answer(self._ask(args, "run"))
 
     @CAMERAS.route(

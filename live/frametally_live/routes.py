@@ -118,7 +118,6 @@ class LiveRoutes:
         right="correct",
     )
     def stream_stop(self, _: Args) -> answers.StreamOfVideo:
-        """Stop a stream that is named by its id or its video's."""
         check_live(self._remedy)
         form = _NAMED.read()
         if bool(form.video_id) == bool(form.stream_id):
@@ -139,7 +138,6 @@ class LiveRoutes:
         statuses=(404,),
     )
     def streams(self, args: Args) -> answers.StreamList:
-        """List the streams, or those of one video."""
         video_id = _OF_VIDEO.read(args)
         owner_id = "" if video_id is None else self._video(id_of(video_id)).record.id
         remedy = remedy_for("correct", self._remedy)
@@ -159,12 +157,10 @@ class LiveRoutes:
         right="correct",
     )
     def post_stream(self, args: Args) -> answers.StreamOfVideo:
-        """Stream a video, as `stream_start`."""
         return self.stream_start(args)
 
     @STREAMS.route("GET streams/{stream_id}", "Show one stream.", _STREAM, statuses=(404,))
     def stream(self, args: Args) -> answers.StreamOfVideo:
-        """Answer with one stream."""
         return answers.stream_of(self._stream(_STREAM.read(args)))
 
     @STREAMS.route(
@@ -175,7 +171,6 @@ class LiveRoutes:
         right="correct",
     )
     def pause_stream(self, args: Args) -> answers.StreamOfVideo:
-        """Pause a stream."""
         return answers.stream_of(self._ask(self._running(args), "pause"))
 
     @STREAMS.route(
@@ -186,7 +181,6 @@ class LiveRoutes:
         right="correct",
     )
     def resume_stream(self, args: Args) -> answers.StreamOfVideo:
-        """Resume a stream."""
         return answers.stream_of(self._ask(self._running(args), "run"))
 
     @STREAMS.route(
@@ -198,7 +192,6 @@ class LiveRoutes:
         right="correct",
     )
     def seek_stream(self, args: Args) -> answers.StreamOfVideo:
-        """Move a stream to another position."""
         feed = self._running(args)
         seek = _SEEK.read()
         length_s = self._video(feed.video_id).record.facts.duration_s
@@ -219,7 +212,6 @@ class LiveRoutes:
         right="correct",
     )
     def delete_stream(self, args: Args) -> answers.StreamOfVideo:
-        """Stop a stream."""
         check_live(self._remedy)
         return self._ask_stop(self._stream(_STREAM.read(args)))
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, Table, Text, text
 
+from frametally.adapters.sql.migration import about_table
+
 SCHEMA_VERSION = 1
 
 ALL = MetaData()
 
-about = Table(
+about = about_table(
     "frametally_live",
     ALL,
-    Column("schema_version", Integer, primary_key=True, autoincrement=False),
-    Column("next_number", BigInteger, nullable=False),  # as each book has it; feeds are numbered by their own
     Column("changed", BigInteger, nullable=False, server_default="0"),
 )
 

@@ -19,11 +19,11 @@ from tests.videos import test_work_kills
 from tests.videos.test_work_kills import FRAMES, PATIENCE_S, SEED, Place, children_of, is_running
 
 from frametally.opening import open_frame_log
+from frametally.ports.opened import StagePorts
 from frametally.process import failpoints
 from frametally.process.reports import NoProgress
 from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.feeds.stream_form import FASTEST, start_stream
-from frametally_videos.jobs.announced_medium import MediumPorts
 from frametally_videos.jobs.frames_job import make_frames
 from frametally_videos.library.edits import remove_video
 
@@ -49,7 +49,7 @@ def batch(place: Place) -> None:
     settings = place.settings.model_copy(update={"sample_fps": "all"})
     log = open_frame_log(settings.log_url)
     with closing(log):
-        ports = MediumPorts(settings, place.store, log)
+        ports = StagePorts(settings, place.store, log)
         make_frames(ports, place.video, NoProgress(), lambda: False)
 
 

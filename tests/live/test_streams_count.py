@@ -24,6 +24,7 @@ from tests.videos.test_acceptance import ENV, START, House
 from frametally.media.manifests import find_manifest
 from frametally.opening import open_frame_log
 from frametally.ports.frame_log import FrameLog, NoSuchTopic, consumer_group
+from frametally.ports.opened import StagePorts
 from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, FrameDetections, decode, encode
 from frametally.segments.contents import list_segments, read_segment
@@ -221,7 +222,9 @@ def batch(
     with closing(Deployment(tmp_path_factory.mktemp("batch") / "house")) as quiet:
         quiet.take_in(clips, *NAMES)
         for video in quiet.videos.values():
-            make_frames(quiet, video, NoProgress(), lambda: False)
+            make_frames(
+                StagePorts(quiet.settings, quiet.store, quiet.log), video, NoProgress(), lambda: False
+            )
         yield counted(quiet)
 
 

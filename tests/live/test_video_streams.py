@@ -29,6 +29,7 @@ from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.ports.ledger import Extent
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import StagePorts
 from frametally.process.reports import NoProgress
 from frametally.process.retrying import GivenUp
 from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
@@ -136,7 +137,7 @@ class Place:
         return VideoStream(feed, run, wishes, clock=clock, wall_clock=lambda: WALL_S + clock.now_s).run()
 
     def batch(self) -> None:
-        make_frames(self, self.video, NoProgress(), lambda: False)
+        make_frames(StagePorts(self.settings, self.store, self.log), self.video, NoProgress(), lambda: False)
 
     def announced(self, topic: str | None = None) -> list[bytes]:
         """All messages of a topic, by event time."""

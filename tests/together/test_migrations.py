@@ -153,7 +153,6 @@ def history(tmp_path: Path) -> Layout:
         part="thing",
         setting="FRAMETALLY_THING_URL",
         refill="frametally thing",
-        tables=THINGS,
         about=about,
         schema_version=2,
         migrations=folder,

@@ -147,7 +147,6 @@ class JobRoutes:
         "GET jobs", "List the jobs of videos, newest first.", _STATE, _KIND, _OF_VIDEO, _LIMIT, _CURSOR
     )
     def jobs(self, args: Args) -> job_answers.JobList:
-        """Answer with a page of the jobs of all videos."""
         cursor = _CURSOR.read(args)
         if cursor is not None and not 0 < cursor.before < _MOST_NUMBER:
             raise bad_parameter(
@@ -189,7 +188,6 @@ class JobRoutes:
         right="correct",
     )
     def cancel_job(self, args: Args) -> job_answers.JobOfVideo:
-        """Cancel a job that is not ended."""
         job = self._job(args)
         if job.kind == "removal":
             raise Problem(
@@ -214,7 +212,6 @@ class JobRoutes:
         right="correct",
     )
     def retry_job(self, args: Args) -> job_answers.JobOfVideo:
-        """Begin a job once more that failed or was cancelled."""
         job = self._job(args)
         if job.state not in _ENDED_OTHERWISE:
             raise Problem(
@@ -235,7 +232,6 @@ class JobRoutes:
         statuses=(404,),
     )
     def video_metadata(self, args: Args) -> VideoMetadata:
-        """Answer with all that a video's bytes tell."""
         return self._metadata(row_of(self._catalogue, VIDEO.read(args)))
 
     @JOBS.route(
@@ -245,13 +241,11 @@ class JobRoutes:
         statuses=(404,),
     )
     def video_quality(self, args: Args) -> VideoQuality:
-        """Answer with the checks of a video."""
         row = row_of(self._catalogue, VIDEO.read(args))
         return self._read_record(keys.quality_of_video_key(row.record.id), VideoQuality, row, "checks")
 
     @JOBS.route("GET videos/{video_id}/derivatives", "List the versions of a video.", VIDEO, statuses=(404,))
     def video_derivatives(self, args: Args) -> job_answers.VideoDerivatives:
-        """List the versions made from a video."""
         row = row_of(self._catalogue, VIDEO.read(args))
         return job_answers.VideoDerivatives(
             derivatives=[derivative_of(derivative) for derivative in find_derivatives(self._store, row)]
@@ -267,7 +261,6 @@ class JobRoutes:
         right="correct",
     )
     def delete_derivative(self, args: Args) -> Response:
-        """Remove a version of a video by its recipe."""
         check_uploads(self._uploads_remedy)
         row, recipe = row_of(self._catalogue, VIDEO.read(args)), _NAMED_RECIPE.read(args)
         if not _RECIPE.fullmatch(recipe):
@@ -288,7 +281,6 @@ class JobRoutes:
         at_root=True,
     )
     def enhancement_status(self, args: Args) -> job_answers.ProcessingStatus:
-        """Tell how far a video is that is made better, or playable."""
         row = row_of(self._catalogue, FILE.read(args))
         jobs = self._catalogue.jobs(row.record.id)
         job = _newest(jobs, "enhance") or _newest(jobs, "playable")
@@ -308,7 +300,6 @@ class JobRoutes:
         at_root=True,
     )
     def extraction_status(self, args: Args) -> job_answers.ProcessingStatus:
-        """Answer with the progress of a video's metadata."""
         row = row_of(self._catalogue, FILE.read(args))
         job = _newest(self._catalogue.jobs(row.record.id), "metadata")
         is_there = row.artifact("metadata") is not None

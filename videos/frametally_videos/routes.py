@@ -129,7 +129,6 @@ class VideoRoutes:
         CURSOR,
     )
     def videos(self, args: Args) -> answers.LibraryPage:
-        """Answer with a page of the library."""
         question = VideoQuestion(
             text=_TEXT.read(args) or "",
             sources=tuple(_SOURCE.read(args)),
@@ -159,7 +158,6 @@ class VideoRoutes:
 
     @LIBRARY.route("GET videos/{video_id}", "Show one video.", VIDEO, statuses=(404,))
     def video(self, args: Args) -> answers.LibraryVideo:
-        """Answer with one video."""
         return self._answer(VIDEO.read(args))
 
     @LIBRARY.route(
@@ -172,7 +170,6 @@ class VideoRoutes:
         right="correct",
     )
     def patch_video(self, args: Args) -> answers.LibraryVideo:
-        """Change the name, source, time or region of a video."""
         check_uploads(self._uploads_remedy)
         video_id = VIDEO.read(args)
         made_of = _revision_in(request.headers.get(_REVISION.name))
@@ -207,7 +204,6 @@ class VideoRoutes:
         right="run",
     )
     def delete_video(self, args: Args) -> answers.VideoRemoval:
-        """Have a video removed, with its frames and its counts."""
         check_uploads(self._uploads_remedy)
         video_id = VIDEO.read(args)
         try:
@@ -226,7 +222,6 @@ class VideoRoutes:
         right="correct",
     )
     def retry_video(self, args: Args) -> answers.LibraryVideo:
-        """Queue the failed jobs of a video again."""
         check_uploads(self._uploads_remedy)
         catalogue, row = self._catalogue, row_of(self._catalogue, VIDEO.read(args))
         jobs = catalogue.retry(row.record.id)
@@ -239,7 +234,6 @@ class VideoRoutes:
 
     @LIBRARY.route("GET videos/{video_id}/jobs", "List the jobs of a video.", VIDEO, statuses=(404,))
     def video_jobs(self, args: Args) -> answers.VideoJobs:
-        """List the jobs of a video."""
         row = row_of(self._catalogue, VIDEO.read(args))
         return answers.VideoJobs(jobs=[job_of(job) for job in self._catalogue.jobs(row.record.id)])
 

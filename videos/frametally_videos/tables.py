@@ -24,15 +24,15 @@ from sqlalchemy import (
     text,
 )
 
+from frametally.adapters.sql.migration import about_table
+
 SCHEMA_VERSION = 5
 
 ALL = MetaData()
 
-about = Table(
+about = about_table(
     "frametally_catalogue",
     ALL,
-    Column("schema_version", Integer, primary_key=True, autoincrement=False),
-    Column("next_number", BigInteger, nullable=False),
     Column("changed", BigInteger, nullable=False, server_default="0"),
 )
 

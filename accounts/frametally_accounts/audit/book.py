@@ -25,22 +25,12 @@ from frametally_accounts.audit_records import (
     digest_of,
 )
 
-LAYOUT = Layout(
-    part="audit book",
-    setting="FRAMETALLY_CATALOGUE_URL",
-    refill="frametally audit verify",
-    tables=tables.ALL,
-    about=tables.about,
-    schema_version=tables.SCHEMA_VERSION,
-    migrations=Path(__file__).with_name("migrations") / "audit",
-    beside=(
-        "frametally_catalogue",
-        "frametally_access",
-        "frametally_accuracy",
-        "frametally_alerts",
-        "frametally_live",
-    ),
-    has_secrets=True,
+LAYOUT = Layout.in_catalogue(
+    "audit book",
+    "frametally audit verify",
+    tables.about,
+    tables.SCHEMA_VERSION,
+    Path(__file__).with_name("migrations") / "audit",
 )
 _AT_ONCE = 1000
 _records = tables.records.c

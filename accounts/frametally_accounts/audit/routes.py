@@ -43,7 +43,6 @@ class AuditRoutes:
         statuses=(403,),
     )
     def audit(self, args: Args) -> answers.AuditLog:
-        """Return a page of changes, the newest first."""
         question = AuditQuestion(
             _WHO.read(args) or "",
             _WHAT.read(args) or "",

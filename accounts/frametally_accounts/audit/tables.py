@@ -9,15 +9,15 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table, Text, event
 
+from frametally.adapters.sql.migration import about_table
+
 SCHEMA_VERSION = 1
 
 ALL = MetaData()
 
-about = Table(
+about = about_table(
     "frametally_audit",
     ALL,
-    Column("schema_version", Integer, primary_key=True, autoincrement=False),
-    Column("next_number", BigInteger, nullable=False),
     Column("head", Text, nullable=False, server_default=""),  # digest of the last record
 )
 

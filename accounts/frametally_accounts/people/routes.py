@@ -101,7 +101,6 @@ class AccountRoutes:
         "GET accounts", "List all accounts and all tokens, without their secrets.", statuses=(403, 404)
     )
     def accounts(self, _: Args) -> answers.AccountList:
-        """Return all accounts and tokens."""
         book = self._book
         sessions = book.sessions()
         return answers.AccountList(
@@ -119,7 +118,6 @@ class AccountRoutes:
         success={201: "The account is added."},
     )
     def post_account(self, _: Args) -> answers.ChangedAccount:
-        """Add an account."""
         form = _NEW_ACCOUNT.read()
         book = self._book
         note_target(role=form.role, sources=" ".join(form.sources))
@@ -171,7 +169,6 @@ class AccountRoutes:
         statuses=(403, 404),
     )
     def post_link(self, args: Args) -> answers.ChangedAccount:
-        """Make a link."""
         book = self._book
         with _plain_refusals():
             account = changes.find_account(book, _NAME.read(args))
@@ -200,7 +197,6 @@ class AccountRoutes:
         success={201: "The token is added."},
     )
     def post_token(self, _: Args) -> answers.NewToken:
-        """Add a token."""
         form = _NEW_TOKEN.read()
         book = self._book
         note_target(account=form.account, role=form.role, sources=" ".join(form.sources), days=form.days)
@@ -223,7 +219,6 @@ class AccountRoutes:
         success={204: "The token is deleted."},
     )
     def delete_token(self, args: Args) -> Response:
-        """Remove a token."""
         book = self._book
         with _plain_refusals():
             changes.remove_token(book, _ACCOUNT.read(args), _TOKEN.read(args))

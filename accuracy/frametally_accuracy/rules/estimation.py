@@ -180,15 +180,6 @@ def estimate_with_missing(
     return ends[0]._replace(fixed=fixed, at_will=at_will, is_enough=all(end.is_enough for end in ends))
 
 
-def ratio_slope(draws: Draws, truth: Numbers, model: Numbers) -> float:
-    """Return the slope of the ratio estimator; 1 where the model counts nothing in the sample."""
-    prepared = _prepare(draws)
-    of_truth, of_model = (
-        float(_by_zone(prepared, np.where(draws.is_drawn, values, 0.0)).sum()) for values in (truth, model)
-    )
-    return of_truth / of_model if of_model else 1.0
-
-
 def tuned_slopes(prepared: _Prepared, truth: Numbers, counts: Numbers) -> Numbers:
     """Return the slopes of least variance, one for each array of counts; few answers draw them towards 1.
 

@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from frametally import keys
@@ -332,9 +330,7 @@ def _default_model_files() -> Sequence[KnownFile]:
 
 
 def _print(rows: Sequence[Finding]) -> None:
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("", "area", "what", "found", "from, for, or what to do"):
-        table.add_column(column, overflow="fold")
+    table = console.folded_table("", "area", "what", "found", "from, for, or what to do")
     for row in rows:
         mark = Text("good", style="green") if row.good else Text("bad", style="bold red")
         table.add_row(mark, row.area, Text(row.name), Text(row.value), Text(row.remedy or row.note))

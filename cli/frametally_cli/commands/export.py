@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +9,10 @@ import click
 
 from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.errors import Misconfigured
-from frametally.files.replacing import replace_file
 from frametally.keys import slug
 from frametally.media.source_timezones import readable_timezones
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, open_books, option, read_settings
+from frametally_cli.options.ports import data_dir_option, open_books, option, output_option, read_settings
 
 _FORMATS = ("csv", "xlsx", "json", "parquet")
 
@@ -40,11 +37,7 @@ _FORMATS = ("csv", "xlsx", "json", "parquet")
     type=click.Choice(_FORMATS),
     help="File format; default: by --output, else csv.",
 )
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write; default: standard output.",
-)
+@output_option
 @data_dir_option
 def export(
     sources: tuple[str, ...],
@@ -100,12 +93,5 @@ def export(
         except Problem as problem:
             raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem
     with file:
-        if output is None:
-            sys.stdout.buffer.writelines(chunks_of(file))
-            sys.stdout.buffer.flush()
-        else:
-            length = file.seek(0, os.SEEK_END)
-            file.seek(0)
-            replace_file(output, chunks_of(file))
-            console.err.print(console.plain(f"{output}: {length} bytes"), markup=False)
+        console.write_out(output, chunks_of(file))
     return 0

@@ -17,6 +17,7 @@ from frametally.books.superseded import remove_superseded
 from frametally.errors import Misconfigured
 from frametally.plugins import hooks
 from frametally.ports.ledger import Ledger
+from frametally.ports.opened import StagePorts
 from frametally.process.exit_codes import NOTHING_DONE, worst
 from frametally.process.period import parse_period_s
 from frametally.process.reports import exit_code
@@ -28,7 +29,6 @@ from frametally_cli.console import output as console
 from frametally_cli.console import streams
 from frametally_cli.options.ports import (
     Ports,
-    StagePorts,
     data_dir_option,
     ending_on,
     metrics_of,

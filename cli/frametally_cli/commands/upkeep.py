@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 import click
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from frametally import keys
@@ -180,9 +178,7 @@ def list_command(
         click.echo(json.dumps([_as_dict(entry) for entry in entries], indent=2))
         return 0
     if entries:
-        table = Table(box=box.SIMPLE_HEAD)
-        for column in ("id", "state", "cause", "stage", "source", "message", "reason"):
-            table.add_column(column, overflow="fold")
+        table = console.folded_table("id", "state", "cause", "stage", "source", "message", "reason")
         for entry in entries:
             letter, header = entry.letter, entry.header
             table.add_row(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from frametally.files.names import as_text
+from frametally.files.replacing import replace_file
 from frametally.ports.count_index import CountIndex, CountQuery, Histogram
 from frametally.process.reports import Skipped
 from frametally.rules.times import DAY_S, HOUR_S, utc
@@ -102,6 +104,24 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
     for item in skipped:
         err.print(Text.assemble(("skipped ", "yellow"), plain(f"{item.name}: {item.reason}")))
     err.print(Text(f"{len(skipped)} skipped in all", style="yellow"))
+
+
+def folded_table(*columns: str) -> Table:
+    """Return a table in which long texts take several lines."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def write_out(output: Path | None, chunks: Iterable[bytes]) -> None:
+    """Write what a command has made to a file, in one step, or to standard output."""
+    if output is None:
+        sys.stdout.buffer.writelines(chunks)
+        sys.stdout.buffer.flush()
+        return
+    length = replace_file(output, chunks)
+    err.print(plain(f"{output}: {length} bytes"), markup=False)
 
 
 def print_counts(index: CountIndex, model: str, base_interval_s: int) -> None:

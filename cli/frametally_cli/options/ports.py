@@ -20,9 +20,8 @@ from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.count_index import CountIndex
-from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Ledger
-from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import StagePorts, StorePorts
 from frametally.process.exit_codes import STOPPED
 from frametally.process.period import repeat
 from frametally.process.retrying import GivenUp, Patience
@@ -53,6 +52,11 @@ class _NamedPath(click.Path):
 data_dir_option = option(
     "--data-dir", "Folder of the embedded store, log and index.", type=_NamedPath(path_type=Path)
 )
+output_option = click.option(
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="File to write; default: standard output.",
+)
 
 
 def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any]:
@@ -64,21 +68,6 @@ def with_options(options: Sequence[Callable[[Any], Any]]) -> Callable[[Any], Any
         return command
 
     return decorate
-
-
-@dataclass(frozen=True)
-class StorePorts:
-    """The open store of what needs neither log nor index: counting goes on while those are away."""
-
-    settings: Settings
-    store: ObjectStore
-
-
-@dataclass(frozen=True)
-class StagePorts(StorePorts):
-    """The open ports of a producer or a consumer: what decodes footage needs no way to the counts."""
-
-    log: FrameLog
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from frametally.books.runs import current_days, read_run
 from frametally.errors import Poison
 from frametally.files.work_lock import work_lock
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import StorePorts
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import exit_code
@@ -24,7 +25,6 @@ from frametally.rules.objects import why_unknown
 from frametally.rules.places import FLOWS, in_words, series_of
 from frametally.rules.times import HOUR_S
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import StorePorts
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.dry_run import dry_run

@@ -8,10 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 
 import click
-from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
 from frametally.ports.frame_log import FrameLog
@@ -19,7 +17,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped, Standing, exit_code
 from frametally.settings.loading import Settings, component_folder
 from frametally_cli.console import output as console
-from frametally_cli.console.output import plain
+from frametally_cli.console.output import folded_table, plain
 from frametally_producer.plan import ProducePlan, plan
 from frametally_producer.produce import ProduceReport, produce, watch
 from frametally_producer.reading.event_time import iso
@@ -180,9 +178,7 @@ def print_skipped_files(console: Console, skipped: Sequence[Skipped]) -> None:
     if not skipped:
         return
     if console.is_terminal:
-        table = Table(box=box.SIMPLE_HEAD)
-        table.add_column("skipped", overflow="fold")
-        table.add_column("why, and what to do", overflow="fold")
+        table = folded_table("skipped", "why, and what to do")
         for item in skipped:
             table.add_row(Text(plain(item.name)), Text(plain(item.reason)))
         console.print(table)

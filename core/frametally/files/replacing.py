@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
-def replace_file(path: Path, data: bytes | Iterable[bytes], *, is_private: bool = False) -> None:
-    """Write `data` (or its parts, as they come) as the file, in one step for readers.
+def replace_file(path: Path, data: bytes | Iterable[bytes], *, is_private: bool = False) -> int:
+    """Write `data` (or its parts, as they come) as the file, in one step for readers; return its length.
 
     A pipe or device is written to. With `is_private` nobody but its owner can ever read it.
 
@@ -19,27 +19,26 @@ def replace_file(path: Path, data: bytes | Iterable[bytes], *, is_private: bool 
     """
     try:
         if path.exists() and not path.is_file():
-            _write(path, data)
-        else:
-            _replace(
-                path.resolve(), data, 0o600 if is_private else 0o666
-            )  # the file that a link leads to, not the link
+            return _write(path, data)
+        # The file that a link leads to, not the link.
+        return _replace(path.resolve(), data, 0o600 if is_private else 0o666)
     except OSError as error:
         error.filename = str(path)  # not that of the file beside it; a write that failed names none
         raise
 
 
-def _replace(path: Path, data: bytes | Iterable[bytes], mode: int) -> None:
+def _replace(path: Path, data: bytes | Iterable[bytes], mode: int) -> int:
     staging = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}")
     try:
-        _write(staging, data, mode)
+        length = _write(staging, data, mode)
         if path.exists():
             shutil.copymode(path, staging)
         staging.replace(path)
+        return length
     finally:
         staging.unlink(missing_ok=True)
 
 
-def _write(path: Path, data: bytes | Iterable[bytes], mode: int = 0o666) -> None:
+def _write(path: Path, data: bytes | Iterable[bytes], mode: int = 0o666) -> int:
     with open(path, "wb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
-        file.writelines([data] if isinstance(data, bytes) else data)
+        return sum(map(file.write, [data] if isinstance(data, bytes) else data))

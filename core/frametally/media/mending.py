@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from frametally import keys
 from frametally.errors import Misconfigured
@@ -28,8 +28,8 @@ from frametally.media.overlapping import overlap_reports, overlaps_of, reports_b
 from frametally.media.source_timezones import move_timezone
 from frametally.media.sources import joined
 from frametally.plugins import hooks
-from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import StagePorts
 from frametally.process.reports import Progress, Skipped
 from frametally.records import MediaManifest, encode
 from frametally.settings.loading import Settings
@@ -63,22 +63,6 @@ class MediumRenamed(NamedTuple):
 
 Change = MediumForgotten | MediumRetimed | MediumRenamed
 """What plug-ins get through their hook `changed`."""
-
-
-class MendingPorts(Protocol):
-    """The inputs of a change of footage."""
-
-    @property
-    def settings(self) -> Settings:
-        """Settings of the process."""
-
-    @property
-    def store(self) -> ObjectStore:
-        """Where footage and its records are."""
-
-    @property
-    def log(self) -> FrameLog:
-        """Where frames are announced again."""
 
 
 class Mended(NamedTuple):
@@ -171,7 +155,7 @@ def unfinished_words(store: ObjectStore) -> list[str]:
     return [*begun, *(f"{change.what} of {change.target}" for change in unfinished(store))]
 
 
-def carry_out(ports: MendingPorts, change: FootageChange, progress: Progress) -> Mended:
+def carry_out(ports: StagePorts, change: FootageChange, progress: Progress) -> Mended:
     """Note a change, make it, and delete its note.
 
     Raises:
@@ -186,7 +170,7 @@ def carry_out(ports: MendingPorts, change: FootageChange, progress: Progress) ->
     return done
 
 
-def finish_all(ports: MendingPorts, progress: Progress) -> Mended:
+def finish_all(ports: StagePorts, progress: Progress) -> Mended:
     """Finish all that a command or the dashboard has begun. Raises as `carry_out`."""
     corrected, lines = [], []
     for correction in corrections.pending(ports.store):
@@ -207,7 +191,7 @@ def named_by(settings: Settings, sources: Iterable[str]) -> list[str]:
     ]
 
 
-def left_out(ports: MendingPorts, done: Sequence[Corrected]) -> list[Skipped]:
+def left_out(ports: StagePorts, done: Sequence[Corrected]) -> list[Skipped]:
     """Return what of the corrected footage does not count: pictures that are lost, and overlaps."""
     lost = [
         Skipped(
@@ -228,7 +212,7 @@ def _new_id() -> str:
     return secrets.token_hex(6)
 
 
-def _forget(ports: MendingPorts, change: FootageChange, progress: Progress) -> Mended:
+def _forget(ports: StagePorts, change: FootageChange, progress: Progress) -> Mended:
     targets = forgetting.targets_in(change.media, from_ms=change.from_ms, to_ms=change.to_ms)
     left = [target for target in targets if _is_as_noted(ports.store, target.manifest)]
     forgetting.forget(ports.store, left, delete_images=change.delete_images, progress=progress)
@@ -237,7 +221,7 @@ def _forget(ports: MendingPorts, change: FootageChange, progress: Progress) -> M
     return Mended([], [])
 
 
-def _rename(ports: MendingPorts, change: FootageChange, progress: Progress) -> Mended:
+def _rename(ports: StagePorts, change: FootageChange, progress: Progress) -> Mended:
     moving = {manifest.sha256 for manifest in change.media}
     other_media = [manifest for manifest in list_manifests(ports.store) if manifest.sha256 not in moving]
     is_new = all(manifest.source != change.source for manifest in other_media)
@@ -260,7 +244,7 @@ def _rename(ports: MendingPorts, change: FootageChange, progress: Progress) -> M
     return Mended(done.corrected, lines)
 
 
-def _correct(ports: MendingPorts, change: FootageChange, progress: Progress) -> Mended:
+def _correct(ports: StagePorts, change: FootageChange, progress: Progress) -> Mended:
     """Correct media one at a time: a correction notes all that it will do before it begins."""
     done = []
     frames = [manifest.frames_announced for manifest in change.media]
@@ -303,7 +287,7 @@ def _is_as_noted(store: ObjectStore, planned: MediaManifest) -> bool:
     return manifest is not None and media_of(manifest) == media_of(planned)
 
 
-def _tell(ports: MendingPorts, change: Change, progress: Progress) -> None:
+def _tell(ports: StagePorts, change: Change, progress: Progress) -> None:
     """Have plug-ins follow what was mended."""
     for follow in hooks("changed"):
         follow(ports, change, progress)

@@ -89,18 +89,15 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
     _last_catalogue: CatalogueT | None = None
 
     def one_moment(self) -> AbstractContextManager[Any]:
-        """Answer all queries in the block from one snapshot; see `CountIndex.one_moment`."""
         return nullcontext() if self._current_reading() else self._reading()
 
     @_of_one_moment
     def version(self) -> str:
-        """Return a text that every publication changes; see `CountIndex.version`."""
         with self._now() as now:
             return self._version(now)
 
     @_of_one_moment
     def current_runs(self) -> list[Run]:
-        """Return the runs that queries read, by model, interval and day."""
         with self._now() as now:
             runs = [run for _, run in self._read_runs(now)]
         # The order of texts is Python's, whatever a server's is.
@@ -108,13 +105,11 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
 
     @_of_one_moment
     def series(self) -> list[Series]:
-        """Return the existing series; see `CountIndex.series`."""
         with self._now() as now:
             return [*self._catalogue(now).of_pictures]
 
     @_of_one_moment
     def counted_days(self, model: str) -> list[CountedDay]:
-        """Return the current runs of the model, in no order."""
         with self._now() as now:
             catalogue = self._catalogue(now)
             if model not in catalogue.days:
@@ -145,7 +140,6 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
 
     @_of_one_moment
     def sources(self, model: str, base_interval_s: int | None = None) -> list[SourceSummary]:
-        """Return sources of the model, by name; see `CountIndex.sources`."""
         with self._now() as now:
             catalogue = self._catalogue(now)
             most: dict[str, SourceSummary] = {}
@@ -161,7 +155,6 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
 
     @_of_one_moment
     def histogram(self, query: CountQuery) -> Histogram:
-        """Return counts per interval and label; see `CountIndex.histogram`."""
         check_query(query)
         with self._now() as now:
             bars, covered = self._counts(now, self._catalogue(now), query)
@@ -174,7 +167,6 @@ class BaseCountIndex(ABC, Generic[MomentT, CatalogueT]):
 
     @_of_one_moment
     def week_hours(self, query: CountQuery) -> list[WeekHour]:
-        """Return counts per hour of the week of local time; see `CountIndex.week_hours`."""
         if query.base_interval_s < 1 or HOUR_S % query.base_interval_s:
             raise Misconfigured(
                 f"the stored intervals of {query.base_interval_s} s do not divide an hour evenly, so the "

@@ -62,11 +62,9 @@ class ElasticsearchIndex(DayIndex[Moment]):
         return elasticsearch_publication.publish(self._cluster, run, counts, coverage)
 
     def remove(self, run: Run) -> None:
-        """Have no run of this run's model, interval and day; see `CountIndex.remove`."""
         elasticsearch_publication.remove(self._cluster, run.model, run.interval_s, run.day)
 
     def remove_damaged(self) -> list[str]:
-        """Remove damaged entries; see `CountIndex.remove_damaged`."""
         return elasticsearch_publication.remove_damaged(self._cluster)
 
     def differing_sources(
@@ -101,7 +99,6 @@ class ElasticsearchIndex(DayIndex[Moment]):
         self.version()
 
     def close(self) -> None:
-        """Release connections."""
         self._shared.close()
         self._cluster.close()
 

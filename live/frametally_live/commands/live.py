@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import msgspec
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from frametally.errors import FrametallyError, Misconfigured, Poison
@@ -118,9 +116,7 @@ def discover(as_json: bool, **overrides: Any) -> int:
     if not search.cameras:
         click.echo("no cameras found: switch ONVIF on in their settings, or add one by its address")
         return 0
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("name", "maker and model", "stream", "pictures", "address"):
-        table.add_column(column, overflow="fold")
+    table = console.folded_table("name", "maker and model", "stream", "pictures", "address")
     for camera in search.cameras:
         kind = Text(f"{camera.maker} {camera.model}".strip())
         for stream in camera.streams:

@@ -47,12 +47,12 @@ class CameraCapture:
             Misconfigured: A setting of cameras cannot be read.
             Poison: The feed has no camera's address.
         """
-        settings, store, log, patience, teller, packs = run
+        settings, teller = run.settings, run.teller
         self._camera = camera_to_open(
             settings, address=feed.address, source=feed.source, transport=feed.transport
         )
         self._teller = teller
-        self._patience = patience
+        self._patience = run.patience
         self._told = teller.told
         self._packets_lost = 0
         self._spool = Spool(
@@ -72,11 +72,11 @@ class CameraCapture:
             self._spool,
             source=feed.source,
             settings=settings,
-            store=store,
-            log=log,
-            patience=patience,
+            store=run.store,
+            log=run.log,
+            patience=run.patience,
             on_sent=self._note_announced,
-            packs=packs,
+            packs=run.packs,
         )
         self._clock = CaptureClock()
         self._sampling = settings.sample_fps

@@ -9,15 +9,13 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import msgspec
 
 from frametally.errors import Retryable
-from frametally.ports.frame_log import FrameLog
-from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import StagePorts
 from frametally.process.retrying import Patience
-from frametally.settings.loading import Settings
 from frametally_live.cameras.stream_clock import RecentRate
 from frametally_live.feed_records import OVER, Feed, FeedKind, FeedState, FeedTold, FeedWanted
 from frametally_videos.library.video_looks import sentence
@@ -105,15 +103,13 @@ class TellingPatience(Patience):
         super().tell(topic, error)
 
 
-class FeedRun(NamedTuple):
+@dataclass(frozen=True)
+class FeedRun(StagePorts):
     """The ports of a feed's process; its opener closes store and log.
 
     `packs`: whether a camera's frames are stored in packs.
     """
 
-    settings: Settings
-    store: ObjectStore
-    log: FrameLog
     patience: Patience
     teller: Teller
     packs: bool = False

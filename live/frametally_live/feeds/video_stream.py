@@ -64,7 +64,9 @@ class VideoStream:
 
     def __post_init__(self) -> None:
         """Show nothing yet; both clocks give seconds, that of the wall since the epoch."""
-        self._settings, self._store, self._log, self._patience, self._teller, _ = self.run_with
+        run = self.run_with
+        self._settings, self._store, self._log = run.settings, run.store, run.log
+        self._patience, self._teller = run.patience, run.teller
         self._playing = PlayingClock(self.feed.speed)
         self._late_ms = 0
         self._has_stood = False

@@ -31,7 +31,6 @@ class ExportRoutes(Handlers):
         media_types=tuple(FORMATS.values()),
     )
     def export(self, args: Args) -> Response:
-        """Answer with a chart's numbers as a file."""
         chosen, query, compare = _FORMAT.read(args), read_chart(args, self.settings), read_compare(args)
         media = self.books.media_to_keep()
         with self.ports.index.one_moment():

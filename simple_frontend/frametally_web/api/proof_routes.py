@@ -70,7 +70,6 @@ class ProofRoutes(Handlers):
 
     @PROOF.route("GET evidence", "Show the busiest frame per label.", *SELECTION, tells_version=True)
     def evidence(self, args: Args) -> answers.EvidenceFrames:
-        """Find the busiest frame per label."""
         selection = self._selection(args)
         self.books.ensure_ledger()
         return evidence_frames.find_evidence(self._ports_by_second(args), self.settings, selection)
@@ -85,7 +84,6 @@ class ProofRoutes(Handlers):
         _EMPTY,
     )
     def frames(self, args: Args) -> answers.Frames:
-        """Find every frame behind a bar."""
         selection = self._selection(args)
         limit, cursor = PAGE_LIMIT.read(args), _FRAMES_CURSOR.read(args)
         start, empty = _START.read(args), _EMPTY.read(args) == "1"
@@ -104,7 +102,6 @@ class ProofRoutes(Handlers):
         "GET objects", "List every unique object behind a bar.", *SELECTION, PAGE_LIMIT, _OBJECTS_CURSOR
     )
     def objects(self, args: Args) -> answers.Objects:
-        """Find every unique object behind a bar."""
         limit = PAGE_LIMIT.read(args)
         return objects.find_objects(
             self._ports_by_second(args),
@@ -125,7 +122,6 @@ class ProofRoutes(Handlers):
         *PARTS,
     )
     def gap(self, args: Args) -> answers.FootageGap:
-        """Explain a gap."""
         ports = self._ports_of(args)
         model = scope.choose_model(ports.index, MODEL.read(args))
         query = read_gap(args, self.settings)
@@ -150,7 +146,6 @@ class ProofRoutes(Handlers):
         statuses=(404,),
     )
     def frames_boxes(self, args: Args) -> answers.FrameOfModel:
-        """Find the boxes that a model counted in a frame."""
         selection, key = self._selection(args), _read_path(args)
         self.books.ensure_ledger()
         return find_frame(self.ports, self.settings, selection, key)
@@ -164,7 +159,6 @@ class ProofRoutes(Handlers):
         statuses=(404,),
     )
     def frames_image(self, args: Args) -> Response:
-        """Answer with a frame's JPEG."""
         width, key, store = WIDTH.read(args), _read_path(args), self.ports.store
         # The store has no smaller ones: those come from here, also where browsers get the frames from it.
         if not width and (link := picture_link(store, self.settings, key)):

@@ -87,7 +87,6 @@ class BookRoutes(Handlers):
 
     @BOOKS.route("GET status", "Show the books: what was announced, detected, counted and indexed.")
     def status(self, _: Args) -> answers.Books:
-        """Answer with the books."""
         return answer_books(self.books.reading())
 
     @BOOKS.route(

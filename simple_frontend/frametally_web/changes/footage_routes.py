@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import logging
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Literal
 
 import msgspec
 from werkzeug.datastructures import MultiDict
@@ -14,12 +14,10 @@ from frametally.errors import FrametallyError, Misconfigured
 from frametally.media import corrections, finding, mending
 from frametally.media.forgetting import plan_forgetting
 from frametally.media.source_timezones import readable_timezones
-from frametally.ports.frame_log import FrameLog
-from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import StagePorts
 from frametally.process.reports import NoProgress
 from frametally.records import EventTimeMs, MediaManifest
 from frametally.rules.times import DAY_MS, FIRST_MS, HOUR_MS, NEXT_MS, local_time
-from frametally.settings.loading import Settings
 from frametally.undo_records import FootageChange
 from frametally_web.changes.answers import (
     ChangedCounts,
@@ -76,26 +74,17 @@ class FootageWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 _FOOTAGE = Sent(FootageWanted, "change of footage")
 
 
-class _Ports(NamedTuple):
-    """What a change of footage needs; see `MendingPorts`."""
-
-    settings: Settings
-    store: ObjectStore
-    log: FrameLog
-
-
 class FootageRoutes(ChangeHandlers):
     """The handlers of one application."""
 
     @property
-    def _mending(self) -> _Ports:
-        return _Ports(self.settings, self.ports.store, self.ports.log)
+    def _mending(self) -> StagePorts:
+        return StagePorts(self.settings, self.ports.store, self.ports.log)
 
     @FOOTAGE.route(
         "GET footage", "List the recordings from a source.", _SOURCE, right="look", statuses=(404,)
     )
     def footage(self, args: Args) -> SourceFootage:
-        """List them."""
         source = _SOURCE.read(args) or ""
         with refusals(404):
             media = finding.media_of_source(self.ports.store, source)
@@ -124,7 +113,6 @@ class FootageRoutes(ChangeHandlers):
         only_computes=True,
     )
     def plan_footage(self, _: Args) -> ChangePlan:
-        """Show the effect of a change."""
         check_changes(self.remedy)
         requested = _FOOTAGE.read()
         zone = read_zone(MultiDict({"timezone": requested.timezone or ""}), self.settings).tzinfo
@@ -169,7 +157,6 @@ class FootageRoutes(ChangeHandlers):
         success={202: "The change has started."},
     )
     def change_footage(self, _: Args) -> ChangeState:
-        """Begin a change."""
         check_changes(self.remedy)
         requested = _FOOTAGE.read()
         change = self._plan(requested)

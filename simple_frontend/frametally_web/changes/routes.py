@@ -88,7 +88,6 @@ class StateRoutes(ChangeHandlers):
 
     @CHANGES.route("GET changes", "Show the running change of footage, and interrupted changes.")
     def changes(self, _: Args) -> ChangesNow:
-        """Say how far the change at work is."""
         last = self.desk.last
         running = last is not None and last.state == "running"
         return ChangesNow(last=last, unfinished=[] if running else mending.unfinished_words(self.ports.store))
@@ -105,7 +104,6 @@ class LetterRoutes(ChangeHandlers):
         only_computes=True,
     )
     def plan_letters(self, _: Args) -> ChangePlan:
-        """Show the effect of a change."""
         check_changes(self.remedy)
         form = _LETTERS.read()
         entries = self._chosen(form)
@@ -137,7 +135,6 @@ class LetterRoutes(ChangeHandlers):
         success={202: "The change has started."},
     )
     def change_letters(self, _: Args) -> ChangeState:
-        """Begin a change."""
         check_changes(self.remedy)
         form = _LETTERS.read()
         entries = self._chosen(form)

@@ -45,7 +45,6 @@ class TimezoneRoutes(ChangeHandlers):
         only_computes=True,
     )
     def plan_timezones(self, _: Args) -> ChangePlan:
-        """Show the effect of a change."""
         change, frames = self._plan()
         if not change.lines:
             return ChangePlan(frames=0, lines=["Already done: nothing would change."], left_alone=[])
@@ -59,7 +58,6 @@ class TimezoneRoutes(ChangeHandlers):
         success={202: "The change has started."},
     )
     def change_timezones(self, _: Args) -> ChangeState:
-        """Begin a change."""
         change, _frames = self._plan()
         note_target(source=change.source, timezone=change.timezone or "none")
 

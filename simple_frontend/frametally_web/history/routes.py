@@ -51,7 +51,6 @@ class HistoryRoutes(Handlers):
         _FRAMES,
     )
     def history(self, args: Args) -> answers.NumberHistory:
-        """Return the history of a number."""
         return self.tell(args, image_url)
 
     def tell(self, args: Args, image_url: Callable[[str], str]) -> answers.NumberHistory:

@@ -13,14 +13,12 @@ from typing import Any, NamedTuple
 
 import click
 import msgspec
-from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text
-from frametally.files.replacing import replace_file
 from frametally.media.manifests import ManifestReader, by_source
 from frametally.media.sources import KnownSources
 from frametally.naming import no_such
@@ -31,7 +29,7 @@ from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import RecordFolder
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, option, read_settings
+from frametally_cli.options.ports import data_dir_option, option, output_option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_traffic.drawings.drawing_checks import DrawingRefused, check_shape, kind_of
 from frametally_traffic.drawings.drawn_shapes import check_size, stored_sizes
@@ -154,22 +152,14 @@ def import_command(
 
 @lines.command("export")
 @click.argument("source")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write; default: standard output.",
-)
+@output_option
 @data_dir_option
 @_refusing
 def export_command(source: str, output: Path | None, **overrides: Any) -> int:
     """Write all lines, zones and calibrations of SOURCE as JSON that `import` reads."""
     with _desk(None, overrides) as desk:
         data = encode_file(read_drawing(desk.store, desk.source_of(source)))
-    if output is None:
-        click.echo(data, nl=False)
-    else:
-        replace_file(output, data)
-        console.err.print(console.plain(f"{output}: {len(data)} bytes"), markup=False)
+    console.write_out(output, [data])
     return 0
 
 
@@ -273,9 +263,7 @@ def _say_revision(drawing: Drawing, message: str) -> None:
 
 
 def _table(rows: Sequence[tuple[Drawing, Drawn]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("source", "revision", "kind", "name", "from", "to", "picture", "what"):
-        table.add_column(column, overflow="fold")
+    table = console.folded_table("source", "revision", "kind", "name", "from", "to", "picture", "what")
     for drawing, shape in rows:
         table.add_row(
             drawing.source,

@@ -11,11 +11,10 @@ import click
 
 from frametally.books.unanalysed import find_unanalysed
 from frametally.errors import Misconfigured
-from frametally.files.replacing import replace_file
 from frametally.media.sources import KnownSources, source_names
 from frametally.rules.times import local_time
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import data_dir_option, open_books, option, read_settings
+from frametally_cli.options.ports import data_dir_option, open_books, option, output_option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_traffic.counting.published_days import flows_for
 from frametally_traffic.report.junction_report import ReportQuery, TrafficReport, read_report
@@ -48,11 +47,7 @@ def report() -> None:
     help="File format; default: by --output, else xlsx.",
 )
 @click.option("--hour", type=click.Choice(("am", "pm")), help="Peak hour of UTDF; default: the busier one.")
-@click.option(
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="File to write; default: standard output.",
-)
+@output_option
 @data_dir_option
 def traffic(
     source: str,
@@ -94,12 +89,7 @@ def traffic(
     half_of_day = next((half for half in HOURS if half == hour), HOURS[0])
     with make_file(report, format_name, half_of_day, checked) as file:
         data = file.read()
-    if output is None:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        replace_file(output, data)
-        console.err.print(console.plain(f"{output}: {len(data)} bytes"), markup=False)
+    console.write_out(output, [data])
     for line in _summary(report):
         console.err.print(console.plain(line), markup=False)
     return 0

@@ -56,7 +56,6 @@ class DrawingRoutes:
 
     @DRAWINGS.route("GET sources/{source}/drawing", "Show a source's drawing.", _SOURCE, statuses=(404,))
     def sources_drawing(self, args: Args) -> answers.SourceDrawing:
-        """Answer with a source's drawing."""
         return _with_etag(drawing_changes.show_drawing(self.context.ports.store, self._source(args)))
 
     @DRAWINGS.route(
@@ -69,7 +68,6 @@ class DrawingRoutes:
         right="correct",
     )
     def put_sources_drawing(self, args: Args) -> answers.SourceDrawing:
-        """Replace the drawing."""
         source, data = self._source(args), read_json()
         if_match = request.headers.get(_REVISION.name)
         return _with_etag(drawing_changes.put_drawing(self.context.ports.store, source, data, if_match))
@@ -83,7 +81,6 @@ class DrawingRoutes:
         statuses=(404,),
     )
     def sources_frame(self, args: Args) -> answers.StoredPicture:
-        """Find a picture to draw over."""
         zone = read_zone(args, self.context.settings)
         at_ms = read_moment(args, _AT, zone.tzinfo)
         return drawing_changes.find_picture(
@@ -99,7 +96,6 @@ class DrawingRoutes:
         only_computes=True,
     )
     def post_calibrations_try(self, _: Args) -> answers.CalibrationTry:
-        """Show the result of a calibration."""
         return drawing_changes.try_calibration(read_json())
 
     @DRAWINGS.route(
@@ -118,7 +114,6 @@ class DrawingRoutes:
         by_source=False,
     )
     def paths(self, args: Args) -> answers.Paths:
-        """Find paths to draw over."""
         selection = read_selection(args, self.context.settings)
         if len(selection.sources) != 1:
             raise bad_parameter(

@@ -62,7 +62,6 @@ class LineRoutes:
 
     @LINES.route("GET crossings", "Count crossings of lines, per interval and label.", *_OF_SOURCE, _LINES)
     def crossings(self, args: Args) -> answers.LineCrossings:
-        """Answer with the crossings of lines."""
         head, answerable = self._read(args)
         found = place_counts.count_crossings(head, answerable, _LINES.read(args))
         if answerable is None:
@@ -79,7 +78,6 @@ class LineRoutes:
         _DIRECTION,
     )
     def crossings_objects(self, args: Args) -> CrossingObjects:
-        """Find every object that crossed a line."""
         line = _LINE.read(args)
         if line is None:
             raise bad_parameter("line", "line is missing.", remedy="Give one, such as line=stop line.")
@@ -103,7 +101,6 @@ class LineRoutes:
         _ZONES,
     )
     def zones(self, args: Args) -> answers.ZoneStays:
-        """Answer with what happened in zones."""
         head, answerable = self._read(args)
         return place_counts.count_zones(head, answerable, _ZONES.read(args))
 
@@ -113,7 +110,6 @@ class LineRoutes:
         *_OF_SOURCE,
     )
     def movements(self, args: Args) -> answers.JunctionMovements:
-        """Answer with the movements over a junction."""
         return place_counts.count_movements(*self._read(args))
 
     @LINES.route(
@@ -127,7 +123,6 @@ class LineRoutes:
         _TO_LEG,
     )
     def movements_visits(self, args: Args) -> ShownVisits:
-        """Find every visit behind a number of movements."""
         outcome = _OUTCOME.read(args)
         limit, cursor = _LIMIT.read(args), _CURSOR.read(args)
         head, answerable = self._read(args)
@@ -144,7 +139,6 @@ class LineRoutes:
 
     @LINES.route("GET speeds", "Show the speeds of visits, by label.", *_OF_SOURCE)
     def speeds(self, args: Args) -> answers.VisitSpeeds:
-        """Answer with the speeds of visits."""
         return place_counts.count_speeds(*self._read(args))
 
     def _read(self, args: Args) -> tuple[dict[str, object], Answerable | None]:

@@ -61,7 +61,6 @@ class TrafficRoutes:
 
     @REPORT.route("GET traffic", "Count movements over a junction by quarter-hour and class.", *_OF_REPORT)
     def traffic(self, args: Args) -> answers.Traffic:
-        """Answer with a traffic report."""
         report = self._report(args)
         frame = report.frame
         return answers.shown_report(report, None if frame is None else self.context.image_url(frame))
@@ -75,7 +74,6 @@ class TrafficRoutes:
         media_types=tuple(dict.fromkeys(FORMATS.values())),
     )
     def traffic_file(self, args: Args) -> Response:
-        """Answer with a traffic report as a file."""
         file_format, hour = _FORMAT.read(args), _HOUR.read(args)
         report = self._report(args)
         checked = checked_legs(self.context.settings, self.context.ports.index, report)

@@ -38,23 +38,13 @@ from frametally_videos.catalogue.video_queries import (
 )
 from frametally_videos.records import VideoRecord
 
-LAYOUT = Layout(
-    part="video catalogue",
-    setting="FRAMETALLY_CATALOGUE_URL",
-    refill="frametally catalogue rebuild",
-    tables=tables.ALL,
-    about=tables.about,
-    schema_version=tables.SCHEMA_VERSION,
-    migrations=Path(__file__).with_name("migrations") / "videos",
+LAYOUT = Layout.in_catalogue(
+    "video catalogue",
+    "frametally catalogue rebuild",
+    tables.about,
+    tables.SCHEMA_VERSION,
+    Path(__file__).with_name("migrations") / "videos",
     first_version=5,
-    beside=(
-        "frametally_access",
-        "frametally_alerts",
-        "frametally_accuracy",
-        "frametally_audit",
-        "frametally_live",
-    ),
-    has_secrets=True,
 )
 TABLES = (
     KeptTables(

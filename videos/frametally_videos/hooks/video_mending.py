@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC
 from functools import partial
 
-from frametally.media.mending import Change, MediumForgotten, MediumRenamed, MediumRetimed, MendingPorts
+from frametally.media.mending import Change, MediumForgotten, MediumRenamed, MediumRetimed
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import StagePorts
 from frametally.process.reports import Progress
 from frametally.records import MediaManifest
 from frametally.rules.times import local_time
@@ -29,7 +30,7 @@ def restored(_: Settings, __: Mapping[str, int]) -> None:
     note("`frametally catalogue rebuild` brings uploaded videos back")
 
 
-def changed(ports: MendingPorts, change: Change, progress: Progress) -> None:
+def changed(ports: StagePorts, change: Change, progress: Progress) -> None:
     """Follow a change of a medium that is an uploaded video."""
     match change:
         case MediumForgotten(manifest):
@@ -41,7 +42,7 @@ def changed(ports: MendingPorts, change: Change, progress: Progress) -> None:
 
 
 def _forgotten(
-    ports: MendingPorts, change: MediumForgotten, video: VideoRecord | None, progress: Progress
+    ports: StagePorts, change: MediumForgotten, video: VideoRecord | None, progress: Progress
 ) -> None:
     """Remove the uploaded video of entirely forgotten footage, or settle its state again."""
     settings = ports.settings
@@ -66,7 +67,7 @@ def _video_of(store: ObjectStore, manifest: MediaManifest) -> VideoRecord | None
 
 
 def _edit(
-    ports: MendingPorts, manifest: MediaManifest, changes: Changes, source: tuple[str, str] = ("", "")
+    ports: StagePorts, manifest: MediaManifest, changes: Changes, source: tuple[str, str] = ("", "")
 ) -> None:
     """Correct the record of an uploaded video: otherwise its next job puts the frames back."""
     settings, store = ports.settings, ports.store
@@ -77,7 +78,7 @@ def _edit(
         edit_video(store, catalogue, settings, video.id, changes, name_source=lambda _: source)
 
 
-def _remove(ports: MendingPorts, video: VideoRecord, progress: Progress) -> None:
+def _remove(ports: StagePorts, video: VideoRecord, progress: Progress) -> None:
     settings, store = ports.settings, ports.store
     with catalogue_of(settings) as catalogue:
         # First the mark and the job: cut behind it, `frametally work` removes the rest.

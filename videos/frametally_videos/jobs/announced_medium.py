@@ -7,36 +7,25 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
-from typing import NamedTuple
 
 from frametally import keys
 from frametally.files.names import key_of_part
 from frametally.media import corrections
 from frametally.media.forgetting import Target, forget
 from frametally.media.manifests import find_manifest, find_record
-from frametally.media.mending import MendingPorts
 from frametally.plugins import hooks
-from frametally.ports.frame_log import FrameLog
 from frametally.ports.ledger import Extent
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import StagePorts
 from frametally.process import failpoints
 from frametally.process.reports import Progress
 from frametally.records import MediaManifest
-from frametally.settings.loading import Settings
 from frametally.undo_records import Correction
 from frametally_videos.records import VideoRecord
 from frametally_videos.uploads.content_claims import give_up_claim, holder_of
 
 
-class MediumPorts(NamedTuple):
-    """The inputs of a change of a medium; see `MendingPorts`."""
-
-    settings: Settings
-    store: ObjectStore
-    log: FrameLog
-
-
-def _settled_manifest(ports: MendingPorts, record: VideoRecord, progress: Progress) -> MediaManifest | None:
+def _settled_manifest(ports: StagePorts, record: VideoRecord, progress: Progress) -> MediaManifest | None:
     """Return a medium's manifest, None if it has none, once what was begun of correcting it is finished."""
     while True:
         manifest = find_manifest(ports.store, record.sha256)
@@ -46,7 +35,7 @@ def _settled_manifest(ports: MendingPorts, record: VideoRecord, progress: Progre
         corrections.finish(ports.store, ports.log, ports.settings, correction, progress)
 
 
-def put_right(ports: MendingPorts, record: VideoRecord, progress: Progress) -> MediaManifest | None:
+def put_right(ports: StagePorts, record: VideoRecord, progress: Progress) -> MediaManifest | None:
     """Put a video's medium right where its manifest has another beginning or another source than its record.
 
     Killed anywhere, the same call goes on.
@@ -87,7 +76,7 @@ GONE_WITHIN_S = 3.0
 comes behind a removal."""
 
 
-def remove_video(ports: MendingPorts, record: VideoRecord, progress: Progress) -> None:
+def remove_video(ports: StagePorts, record: VideoRecord, progress: Progress) -> None:
     """Forget a video's medium, and delete all of it from the store. After a kill it continues.
 
     Results of plug-ins go first: once its record is gone, no one would look for the rest. A process that
@@ -112,7 +101,7 @@ def remove_video(ports: MendingPorts, record: VideoRecord, progress: Progress) -
         _remove_stored(ports, record, progress)
 
 
-def _remove_stored(ports: MendingPorts, record: VideoRecord, progress: Progress) -> None:
+def _remove_stored(ports: StagePorts, record: VideoRecord, progress: Progress) -> None:
     store = ports.store
     if holder_of(store, record.sha256) in (None, record.id):
         manifest = _settled_manifest(ports, record, progress)

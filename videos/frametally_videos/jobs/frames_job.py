@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from frametally.errors import Poison
-from frametally.media.mending import MendingPorts
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import StagePorts
 from frametally.process.reports import Progress
 from frametally.process.retrying import Patience
 from frametally.records import MediaManifest, TimeSource
@@ -25,7 +25,7 @@ from frametally_videos.records import VideoRecord
 
 
 def make_frames(
-    ports: MendingPorts, record: VideoRecord, progress: Progress, should_stop: Callable[[], bool]
+    ports: StagePorts, record: VideoRecord, progress: Progress, should_stop: Callable[[], bool]
 ) -> list[str]:
     """Store and announce those of a video's frames that are not announced yet.
 

@@ -17,6 +17,7 @@ from frametally.opening import open_frame_log
 from frametally.plugins import hooks
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.opened import StagePorts
 from frametally.process.reports import Progress
 from frametally.process.retrying import Patience
 from frametally.settings.loading import Settings
@@ -99,12 +100,11 @@ def _step(module: str, name: str) -> Callable[[JobCall], list[Artifact]]:
 
 
 def _frames(call: JobCall) -> list[Artifact]:
-    from frametally_videos.jobs.announced_medium import MediumPorts
     from frametally_videos.jobs.frames_job import make_frames
     from frametally_videos.jobs.originals import note_damage
 
     with _log_of(call.settings) as log:
-        ports = MediumPorts(call.settings, call.store, log)
+        ports = StagePorts(call.settings, call.store, log)
         damage = make_frames(ports, call.record, call.progress, lambda: call.patience.stopping)
     if damage:
         call.until_done(lambda: note_damage(call.store, call.record.id, damage))
@@ -112,10 +112,10 @@ def _frames(call: JobCall) -> list[Artifact]:
 
 
 def _removal(call: JobCall) -> list[Artifact]:
-    from frametally_videos.jobs.announced_medium import MediumPorts, remove_video
+    from frametally_videos.jobs.announced_medium import remove_video
 
     with _log_of(call.settings) as log:
-        remove_video(MediumPorts(call.settings, call.store, log), call.record, call.progress)
+        remove_video(StagePorts(call.settings, call.store, log), call.record, call.progress)
     return []
 
 

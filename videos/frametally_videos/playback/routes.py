@@ -79,7 +79,6 @@ class PlaybackRoutes:
         success=_PLAYED,
     )
     async def original(self, request: Request) -> Response:
-        """Answer with the original bytes, as a file with the video's name."""
         row = await self._row(request)
         headers = {"Content-Disposition": _attachment(row.record.file_name)}
         return await self._send(request, row, original_of(row), headers)
@@ -95,7 +94,6 @@ class PlaybackRoutes:
         success=_PLAYED,
     )
     async def playable(self, request: Request) -> Response:
-        """Answer with a version that browsers play."""
         row = await self._row(request)
         artifact = playable_of(row)
         if artifact is None:
@@ -114,7 +112,6 @@ class PlaybackRoutes:
         success=_PLAYED,
     )
     async def enhanced(self, request: Request) -> Response:
-        """Answer with a video that is better to look at: that of a recipe, or else the newest."""
         row = await self._row(request, "recipe")
         recipe = request.query_params.get("recipe") or None
         artifacts = [artifact for artifact in row.artifacts if artifact.kind == "enhanced"]
@@ -157,7 +154,6 @@ class PlaybackRoutes:
         statuses=(404, 422, 429),
     )
     async def frame(self, request: Request) -> Response:
-        """Answer with the frame at a position, as a JPEG."""
         check_known(request.query_params, ["position_s", *ENHANCEMENT_FIELDS])
         row = await find_video(self._catalogue, request.path_params["video_id"])
         args = MultiDict(request.query_params.multi_items())

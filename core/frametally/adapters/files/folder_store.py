@@ -85,7 +85,6 @@ class FileStore:
         self._folders_on_disk: set[Path] = set()
 
     def put(self, key: str, data: bytes, *, if_absent: bool = False, durable: bool = True) -> bool:
-        """Store `data` under `key`; see `ObjectStore.put`."""
         check_key(key)
         try:
             if durable:
@@ -141,7 +140,6 @@ class FileStore:
         self._folders_on_disk.update(fresh)  # only now: another thread relies on the whole chain
 
     def get(self, key: str) -> bytes:
-        """Return the object's bytes. Raises `ObjectMissing`."""
         check_key(key)
         try:
             return Path(f"{self._root}/{key}").read_bytes()
@@ -149,7 +147,6 @@ class FileStore:
             raise self._failure(error, "read", key) from error
 
     def get_range(self, key: str, first_byte: int, next_byte: int) -> bytes:
-        """Return bytes `first_byte` to `next_byte` (exclusive, cut at the end). Raises `ObjectMissing`."""
         check_key(key)
         if first_byte < next_byte:
             try:
@@ -166,7 +163,6 @@ class FileStore:
         return b""
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Return the object's size, version and time; None if it does not exist."""
         check_key(key)
         try:
             return info_of(self._store.head(key))
@@ -177,7 +173,6 @@ class FileStore:
             raise failure from error
 
     def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
-        """Yield every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
         folder = prefix.removesuffix("/")
         if folder:
             check_key(folder)
@@ -200,7 +195,6 @@ class FileStore:
         yield from in_key_order(listed, after, self._walk)
 
     def delete(self, key: str) -> None:
-        """Remove the object; removing a missing one does nothing."""
         check_key(key)
         try:
             self._store.delete(key)
@@ -213,7 +207,6 @@ class FileStore:
                 (self._root / key).rmdir()
 
     def change(self, key: str, make: Change) -> bytes | None:
-        """Replace an object by what `make` makes of it; see `ObjectStore.change`."""
         check_key(key)
         with self._alone():
             return change_alone(self, key, make)

@@ -56,7 +56,6 @@ class GrowingFile:
         return self.flush()
 
     def append(self, data: bytes, *, at_byte: int) -> None:
-        """Take in `data`, the bytes from `at_byte` on; see `ResumableWrite.append`."""
         if not data:
             return
         with self._told_plainly(), self._alone(make=at_byte == 0) as handle:
@@ -75,7 +74,6 @@ class GrowingFile:
                 self._sync_folders(self._growing.parent)
 
     def flush(self) -> int:
-        """Make durable all that was taken in, and return how much that is."""
         with self._told_plainly():
             try:
                 handle = os.open(self._growing, os.O_RDONLY | os.O_CLOEXEC)

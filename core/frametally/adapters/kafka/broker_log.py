@@ -72,7 +72,6 @@ class KafkaLog:
         self._log_ids: dict[str, str] = {}
 
     def create_topic(self, topic: str, partitions: int, *, keep_s: float | None = None) -> None:
-        """Make the topic if it is not there; see `FrameLog.create_topic`."""
         if partitions < 1:
             raise Misconfigured(f"topic {topic!r} cannot have {partitions} partitions; give it at least 1")
         try:
@@ -91,7 +90,6 @@ class KafkaLog:
             self._wait_for(topic)
 
     def partitions(self, topic: str) -> int:
-        """Return how many partitions the topic has. Raises `NoSuchTopic`."""
         return self._describe(topic).partitions
 
     def log_id(self, topic: str) -> str:
@@ -118,15 +116,12 @@ class KafkaLog:
                     raise
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
-        """Return the offset of each partition's oldest message, or its end offset if it has none."""
         return self._offsets(topic, OffsetSpec.EARLIEST)
 
     def end_offsets(self, topic: str) -> dict[int, int]:
-        """Return the offset that each partition's next message will get."""
         return self._offsets(topic, OffsetSpec.LATEST)
 
     def committed(self, topic: str, group: str) -> dict[int, int]:
-        """Return the group's committed offset of each partition that has one."""
         return self._committed(topic, [group])[group]
 
     def subscribe(self, topic: str, group: str, **callbacks: Unpack[GroupCallbacks]) -> KafkaGroupConsumer:

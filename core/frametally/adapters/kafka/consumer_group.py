@@ -112,7 +112,6 @@ class KafkaGroupConsumer:
             raise self._explained(error) from error
 
     def poll(self, *, timeout_s: float, max_records: int = 500) -> list[LogRecord]:
-        """Return the next messages of the assigned partitions; see `LogConsumer.poll`."""
         began_s = time.monotonic()
         while True:
             self._tell()
@@ -167,7 +166,6 @@ class KafkaGroupConsumer:
             self._late[partition] = offset
 
     def assignment(self) -> set[int]:
-        """Return the partitions assigned at the last poll."""
         return set(self._assigned)
 
     def close(self) -> None:

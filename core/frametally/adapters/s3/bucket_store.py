@@ -157,7 +157,6 @@ class S3Store:
         return self._call("read", key, once)
 
     def head(self, key: str) -> ObjectInfo | None:
-        """Return the object's size, version and time; None if it does not exist."""
         _check(key)
         try:
             return self._call("read", key, lambda: info_of(obstore.head(self._store, key)))
@@ -165,7 +164,6 @@ class S3Store:
             return None
 
     def list(self, prefix: str, after: str | None = None) -> Iterator[ObjectInfo]:
-        """Yield every object in the folder `prefix` and below it, sorted by key, those above `after` only."""
         folder = prefix.removesuffix("/")
         if folder:
             _check(folder)
@@ -220,7 +218,6 @@ class S3Store:
         return [info_of(meta) for meta in next(iter(pages), [])]
 
     def delete(self, key: str) -> None:
-        """Remove the object; removing a missing one does nothing."""
         _check(key)
         try:
             self._call("deleted", key, lambda: obstore.delete(self._store, key))

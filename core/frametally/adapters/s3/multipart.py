@@ -83,7 +83,6 @@ class MultipartWrite:
         return self._whole_bytes + len(self._stored_rest)
 
     def append(self, data: bytes, *, at_byte: int) -> None:
-        """Take in `data`, the bytes from `at_byte` on; see `ResumableWrite.append`."""
         if self._over:
             raise self._is_over()
         left = memoryview(data)
@@ -104,7 +103,6 @@ class MultipartWrite:
             raise
 
     def flush(self) -> int:
-        """Make durable all that was taken in, and return how much that is."""
         if len(self._loose) > len(self._stored_rest):
             try:
                 self._note(self._upload, bytes(self._loose))

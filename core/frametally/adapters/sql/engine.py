@@ -113,7 +113,6 @@ class SqlDatabase:
                 yield connection
 
     def close(self) -> None:
-        """Release connections."""
         self._engine.dispose()
 
     def _open_sqlite(self, url: str, busy_timeout_s: float) -> Engine:

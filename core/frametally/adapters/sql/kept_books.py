@@ -135,7 +135,6 @@ class KeptBooks:
             return encode_backup(rows, self.layouts(), made_at_ms=made_at_ms, key=key)
 
     def close(self) -> None:
-        """Release connections."""
         if self._database is not None:
             self._database.close()
 

@@ -21,13 +21,34 @@ import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, MetaData, Table, insert, inspect, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    insert,
+    inspect,
+    select,
+    update,
+)
 
 from frametally.errors import FrametallyError
 
 MIGRATIONS = Path(__file__).resolve().with_name("migrations")
 """Those of the core's own books."""
 _one_at_a_time = threading.Lock()  # Alembic's `op` is one for all threads
+_IN_CATALOGUE = tuple(
+    f"frametally_{book}" for book in ("catalogue", "access", "accuracy", "alerts", "audit", "live")
+)
+"""The `about` tables of the books that share the video catalogue's database; any of them may be missing."""
+
+
+def about_table(name: str, tables: MetaData, *more: Column[Any]) -> Table:
+    """Return a book's `about`: the number of its layout, the next number that it gives, and what it adds."""
+    version = Column("schema_version", Integer, primary_key=True, autoincrement=False)
+    return Table(name, tables, version, Column("next_number", BigInteger, nullable=False), *more)
 
 
 class Layout(NamedTuple):
@@ -35,8 +56,7 @@ class Layout(NamedTuple):
 
     Attributes:
         refill: How it is filled again after it was lost.
-        tables: All of them, with `about` among them.
-        about: The table of one row, `schema_version` and `next_number`, by which a database is recognised.
+        about: The table of one row, by which a database is recognised; all tables are in its metadata.
         migrations: Folder of the revisions that lead to it; its name is the book's.
         first_version: The layout of the first release; no revision leads to it.
         beside: Names of other layouts' `about` that may lie in the same SQLite file.
@@ -46,13 +66,27 @@ class Layout(NamedTuple):
     part: str
     setting: str
     refill: str
-    tables: MetaData
     about: Table
     schema_version: int
     migrations: Path
     first_version: int = 1
     beside: tuple[str, ...] = ()
     has_secrets: bool = False
+
+    @property
+    def tables(self) -> MetaData:
+        """All its tables."""
+        return self.about.metadata
+
+    @classmethod
+    def in_catalogue(
+        cls, part: str, refill: str, about: Table, version: int, migrations: Path, *, first_version: int = 1
+    ) -> Layout:
+        """Return the layout of a book in the video catalogue's database, beside others or alone."""
+        setting = "FRAMETALLY_CATALOGUE_URL"
+        return cls(
+            part, setting, refill, about, version, migrations, first_version, _IN_CATALOGUE, has_secrets=True
+        )
 
 
 class UnknownLayout(FrametallyError):

@@ -35,5 +35,4 @@ class SqlBook:
                 connection.execute(select(table).limit(1)).first()
 
     def close(self) -> None:
-        """Release connections."""
         self._database.close()

@@ -83,7 +83,6 @@ class LeasedConsumer(ABC):
         self._last_read = -1
 
     def poll(self, *, timeout_s: float, max_records: int = 500) -> list[LogRecord]:
-        """Return the next messages of the assigned partitions; see `LogConsumer.poll`."""
         deadline_s = time.monotonic() + timeout_s
         pause_s = 0.002
         while True:
@@ -110,7 +109,6 @@ class LeasedConsumer(ABC):
         self._positions[partition] = offset
 
     def assignment(self) -> set[int]:
-        """Return the partitions assigned at the last poll."""
         return set(self._generations)
 
     def _tell(self, shares: Shares, new_positions: Mapping[int, tuple[int, int]]) -> None:

@@ -64,7 +64,6 @@ class SqliteLog:
         self._keeping: dict[str, _Keeping] = {}
 
     def create_topic(self, topic: str, partitions: int, *, keep_s: float | None = None) -> None:
-        """Make the topic if it is not there; see `FrameLog.create_topic`."""
         if partitions < 1:
             raise Misconfigured(f"topic {topic!r} cannot have {partitions} partitions; give it at least 1")
         with self._file.write() as connection:
@@ -80,7 +79,6 @@ class SqliteLog:
             self._keeping.setdefault(topic, _Keeping(keep_s))
 
     def partitions(self, topic: str) -> int:
-        """Return how many partitions the topic has. Raises `NoSuchTopic`."""
         return self._topic(topic).partitions
 
     def log_id(self, topic: str) -> str:
@@ -117,15 +115,12 @@ class SqliteLog:
                 )
 
     def begin_offsets(self, topic: str) -> dict[int, int]:
-        """Return the offset of each partition's oldest message, or its end offset if it has none."""
         return {partition: begin for partition, begin, _ in self._spans(topic)}
 
     def end_offsets(self, topic: str) -> dict[int, int]:
-        """Return the offset that each partition's next message will get."""
         return {partition: end for partition, _, end in self._spans(topic)}
 
     def committed(self, topic: str, group: str) -> dict[int, int]:
-        """Return the group's committed offset of each partition that has one."""
         return dict(
             self._file.read(
                 "SELECT partition, offset FROM committed WHERE topic_id = ? AND consumer_group = ?",
@@ -147,7 +142,6 @@ class SqliteLog:
         )
 
     def trim(self, topic: str) -> int:
-        """Remove what every group that ever committed has committed; return how many messages that was."""
         topic_id = self._topic(topic).topic_id
         with self._file.write() as connection:
             # A group that committed elsewhere in the topic, but not in this partition, still needs all of it.

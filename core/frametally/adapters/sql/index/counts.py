@@ -30,7 +30,6 @@ _LAYOUT = Layout(
     part="count index",
     setting="FRAMETALLY_INDEX_URL",
     refill="frametally index",
-    tables=tables.ALL,
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations=MIGRATIONS / "index",
@@ -72,12 +71,10 @@ class SqlIndex(DayIndex[Connection]):
             return publication.publish(connection, run, counts, coverage)
 
     def remove(self, run: Run) -> None:
-        """Have no run of this run's model, interval and day; see `CountIndex.remove`."""
         with self._database.writing() as connection:
             publication.remove(connection, run)
 
     def remove_damaged(self) -> list[str]:
-        """Remove damaged entries; see `CountIndex.remove_damaged`."""
         with self._database.writing() as connection:
             return publication.remove_damaged(connection)
 
@@ -103,7 +100,6 @@ class SqlIndex(DayIndex[Connection]):
                     connection.execute(select(table).order_by(*order).limit(1)).first()
 
     def close(self) -> None:
-        """Release connections."""
         self._database.close()
 
     @contextmanager

@@ -15,6 +15,8 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Row, RowMapping, Table, Text
 
+from frametally.adapters.sql.migration import about_table
+
 SCHEMA_VERSION = 4
 
 ALL = MetaData()
@@ -24,12 +26,7 @@ def _crc32() -> Column[int]:
     return Column("crc32", BigInteger, nullable=False, server_default="0")
 
 
-about = Table(
-    "frametally_index",
-    ALL,
-    Column("schema_version", Integer, primary_key=True, autoincrement=False),
-    Column("next_number", BigInteger, nullable=False),
-)
+about = about_table("frametally_index", ALL)
 
 runs = Table(
     "frametally_runs",

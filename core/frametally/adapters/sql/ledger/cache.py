@@ -38,7 +38,6 @@ _LAYOUT = Layout(
     part="ledger",
     setting="FRAMETALLY_LEDGER_URL",
     refill="frametally ledger rebuild",
-    tables=tables.ALL,
     about=tables.about,
     schema_version=tables.SCHEMA_VERSION,
     migrations=MIGRATIONS / "ledger",
@@ -68,7 +67,6 @@ class SqlLedger(SqlBook):
         return Refreshed(taken_count, removed_count)
 
     def clear(self) -> None:
-        """Forget everything; the next refresh reads the whole store."""
         with self._database.writing() as connection:
             for table in tables.CONTENT:
                 connection.execute(delete(table))
@@ -79,7 +77,6 @@ class SqlLedger(SqlBook):
         return sorted(manifests, key=lambda m: (m.source, m.first_captured_at_ms or 0, m.sha256))
 
     def tombstones(self) -> list[Tombstone]:
-        """Return every tombstone, by key."""
         return self._records("tombstone", Tombstone)
 
     def runs(self) -> list[CountedRun]:
@@ -102,7 +99,6 @@ class SqlLedger(SqlBook):
         )
 
     def models(self) -> list[str]:
-        """Return the models that have segments, that with the newest segment first."""
         objects, names, stretches = tables.objects.c, tables.names.c, tables.stretches.c
         with self._database.reading() as connection:
             of_chains = select(names.name).join(tables.stretches, stretches.model == names.number).distinct()
@@ -133,7 +129,6 @@ class SqlLedger(SqlBook):
     def tally_between(
         self, model: str, source: str, media: str, *, from_ms: int | None, to_ms: int | None
     ) -> tuple[int, int]:
-        """Return a tally's frames `(detected, dead_lettered)` of event times `[from_ms, to_ms)`."""
         table = tables.frames.c
         dead = func.coalesce(func.sum(case((table.dead != 0, 1), else_=0)), 0)
         query = select(func.count(), dead).where(
@@ -146,7 +141,6 @@ class SqlLedger(SqlBook):
         return int(frames) - int(dead_lettered), int(dead_lettered)
 
     def extent(self, media: str, *, from_ms: int | None, to_ms: int | None) -> Extent:
-        """Return how much of a medium was detected in `[from_ms, to_ms)`, whichever the model."""
         table, tallies = tables.frames.c, tables.tallies.c
         time_ms = table.captured_at_ms
         day = time_ms - (time_ms % DAY_MS + DAY_MS) % DAY_MS
@@ -189,7 +183,6 @@ class SqlLedger(SqlBook):
         return sorted((int(at_ms), int(messages)) for at_ms, messages in self._rows(query))
 
     def newest_frames(self, model: str) -> dict[str, int]:
-        """Return the latest captured_at_ms of each source in the model's segments."""
         parts, names = tables.parts.c, tables.names.c
         # The last of each name is found at once; grouped, all parts would be gone through.
         newest = select(func.max(parts.last_ms)).where(
@@ -199,7 +192,6 @@ class SqlLedger(SqlBook):
         return {source: int(last_ms) for source, last_ms in self._rows(query) if last_ms is not None}
 
     def dead_frames(self, model: str) -> list[DeadFrame]:
-        """Return the model's open dead letters."""
         letters, frames = tables.dead_letters.c, tables.frames.c
         source, media = tables.names.alias(), tables.names.alias()
         put_at_ms = tables.objects.c.put_at_ms
@@ -241,7 +233,6 @@ class SqlLedger(SqlBook):
         return list(still_open.values())
 
     def parts(self, model: str, source: str, *, from_ms: int, to_ms: int) -> list[SegmentPart]:
-        """Return where lines of the source of `[from_ms, to_ms)` can be in the segments, by key."""
         parts, segments = tables.parts.c, tables.segments.c
         spans = tables.parts.alias().c
         of_source = and_(spans.model == _number(model), spans.source == _number(source))
@@ -262,7 +253,6 @@ class SqlLedger(SqlBook):
         return sorted(SegmentPart(*row) for row in self._rows(query))
 
     def problems(self, model: str | None) -> list[str]:
-        """Return what of the store cannot be read, a line each; of segments and runs, the model's only."""
         objects = tables.objects.c
         query = select(objects.key, objects.problem).where(
             objects.problem.is_not(None), or_(objects.model.is_(None), objects.model == model)

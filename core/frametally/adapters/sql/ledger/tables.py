@@ -12,16 +12,13 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallInteger, Table, Text, text
 
+from frametally.adapters.sql.migration import about_table
+
 SCHEMA_VERSION = 4
 
 ALL = MetaData()
 
-about = Table(
-    "frametally_ledger",
-    ALL,
-    Column("schema_version", Integer, primary_key=True, autoincrement=False),
-    Column("next_number", BigInteger, nullable=False),
-)
+about = about_table("frametally_ledger", ALL)
 
 names = Table(
     "frametally_ledger_names",
