@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
 from tests.accounts.people import NAMES, PASSWORD, give_accounts
-from tests.web.conftest import Place, Visit
+from tests.web.browser import Browser, Page, Place, Visit, playwright
 
 from frametally_accounts import credentials
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture

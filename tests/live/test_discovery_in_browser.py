@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from flask import Flask
 from tests.live.capturing import Worker, camera_of, here, settled, until
 from tests.live.onvif_camera import Answerer, OnvifCamera, match
 from tests.live.showing import RtspCamera
+from tests.web.browser import Page, Place, Visits, expect
 
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.settings.loading import Settings
@@ -23,13 +24,6 @@ from frametally_live.discovery.search import search_cameras
 from frametally_videos.library.video_looks import inspect
 from frametally_videos.opening import open_video_catalogue
 from frametally_web.app import close_app, create_app
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
 
 GATE = "rtsp://127.0.0.1:8554/gate"
 EMPTY = "#live-page[data-state=empty]"
@@ -44,9 +38,7 @@ def be_quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def open_page(
-    place: Place, visit: Callable[..., Visit], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Page]:
+def open_page(place: Place, visit: Visits, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Page]:
     """Open the page where a device answers searches."""
 
     def opens(answers_at: tuple[str, int], **context: Any) -> Page:
@@ -156,7 +148,7 @@ def app(tmp_path: Path) -> Iterator[tuple[Settings, Flask]]:
 def test_a_camera_is_found_seen_saved_captured_and_in_the_chart_with_the_log_in_of_its_host(
     app: tuple[Settings, Flask],
     serving: Callable[[Flask], str],
-    visit: Callable[..., Visit],
+    visit: Visits,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     picture: Callable[..., None],

@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.accuracy.checked_gate import begin, check_gate, let_go_stale
@@ -24,6 +24,7 @@ from tests.videos.filmed_video import Cinema, failed, timeless, unplayable
 from tests.videos.made_up_videos import Shelf, all_states, make_video
 from tests.videos.made_up_work import Workshop, make_job, many_jobs
 from tests.videos.video_records import make_video as make_record
+from tests.web.browser import Page, Place, Visits, expect
 from tests.web.counted_footage import (
     START_MS,
     make_lines,
@@ -36,13 +37,6 @@ from tests.web.recounted import three_changes
 
 from frametally_live.camera_answers import CameraSearch
 from frametally_live.discovery.probe import NoNetwork
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
 
 DAY_MS = 86_400_000
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -473,7 +467,7 @@ AS_USUAL = {"media": "screen", "color_scheme": "light", "forced_colors": "none"}
 
 @pytest.mark.parametrize("name", some_quick(STATES, QUICK))
 def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
-    place: Place, visit: Callable[..., Visit], axe: str, picture: Callable[[Page, str], None], name: str
+    place: Place, visit: Visits, axe: str, picture: Callable[[Page, str], None], name: str
 ) -> None:
     state = STATES[name]
     state.film(place)
@@ -510,7 +504,7 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
 @pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_can_be_read_while_new_answers_are_awaited(
-    place: Place, visit: Callable[..., Visit], axe: str, scheme: str
+    place: Place, visit: Visits, axe: str, scheme: str
 ) -> None:
     film_two(place)
     window = visit(place, color_scheme=scheme)

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
+from tests.web.browser import Locator, Page, Place, Visits, expect
 from tests.web.counted_footage import make_lines, publish_lines
 
 from frametally import keys
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
-    from tests.web.conftest import Place, Visit
 
 WIDE_JPEG = cv2.imencode(".jpg", np.full((960, 1280, 3), 90, np.uint8))[1].tobytes()
 BAR = "?metric=detections&interval=300&at=2024-05-01T08:00:00Z"
@@ -53,7 +45,7 @@ def width(picture: Locator) -> float:
 
 
 @pytest.mark.thorough
-def test_the_large_view_goes_through_all_frames_of_the_bar(place: Place, visit: Callable[..., Visit]) -> None:
+def test_the_large_view_goes_through_all_frames_of_the_bar(place: Place, visit: Visits) -> None:
     with_boxes = sum(count > 0 for count in film(place))
     page = visit(place).open(BAR)
     page.locator(".proof-picture").click()
@@ -72,7 +64,7 @@ def test_the_large_view_goes_through_all_frames_of_the_bar(place: Place, visit: 
 
 @pytest.mark.thorough
 def test_the_large_view_comes_nearer_and_is_moved_and_names_stay_as_large(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     film(place)
     page = visit(place).open(BAR)
@@ -108,9 +100,7 @@ def test_the_large_view_comes_nearer_and_is_moved_and_names_stay_as_large(
 
 
 @pytest.mark.thorough
-def test_a_bar_of_zero_shows_the_frames_that_were_looked_at(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_bar_of_zero_shows_the_frames_that_were_looked_at(place: Place, visit: Visits) -> None:
     place.labels_to_count = ["car", "bus", "zebra"]
     film(place)
     page = visit(place).open(f"{BAR}&label=zebra")
@@ -124,7 +114,7 @@ def test_a_bar_of_zero_shows_the_frames_that_were_looked_at(
     expect(other.locator(".proof-caption")).to_contain_text("No. 1 of 60")
 
 
-def test_frames_that_cannot_be_had_are_not_called_a_zero(place: Place, visit: Callable[..., Visit]) -> None:
+def test_frames_that_cannot_be_had_are_not_called_a_zero(place: Place, visit: Visits) -> None:
     film(place)
     for info in list(place.store.list(keys.METADATA)):
         place.store.delete(info.key)
@@ -135,7 +125,7 @@ def test_frames_that_cannot_be_had_are_not_called_a_zero(place: Place, visit: Ca
 
 @pytest.mark.thorough
 def test_frames_without_a_box_are_shown_beside_the_others_and_add_nothing(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     counts = film(place)
     page = visit(place).open(BAR)
@@ -160,9 +150,7 @@ def test_frames_without_a_box_are_shown_beside_the_others_and_add_nothing(
 
 
 @pytest.mark.thorough
-def test_a_peak_opens_at_its_peak_and_the_frames_before_it_are_reached(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_peak_opens_at_its_peak_and_the_frames_before_it_are_reached(place: Place, visit: Visits) -> None:
     film(place)
     page = visit(place).open(BAR.replace("detections", "peak"))
     expect(page.locator(".proof-caption")).to_contain_text("car")
@@ -187,9 +175,7 @@ def test_a_peak_opens_at_its_peak_and_the_frames_before_it_are_reached(
 
 
 @pytest.mark.thorough
-def test_a_bar_is_played_to_its_end_and_its_sum_grows_to_its_value(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_bar_is_played_to_its_end_and_its_sum_grows_to_its_value(place: Place, visit: Visits) -> None:
     counts = film(place, step_ms=200, frames=80)
     page = visit(place, reduced_motion="reduce").open(f"{BAR}")
     total = sum(counts)
@@ -213,7 +199,7 @@ def test_a_bar_is_played_to_its_end_and_its_sum_grows_to_its_value(
 
 
 @pytest.mark.thorough
-def test_a_step_by_hand_stops_playing(place: Place, visit: Callable[..., Visit]) -> None:
+def test_a_step_by_hand_stops_playing(place: Place, visit: Visits) -> None:
     film(place)
     page = visit(place).open(BAR)
     page.get_by_role("button", name="Play", exact=True).click()
@@ -242,9 +228,7 @@ def swipe(page: Page, target: Locator, across: int) -> None:
 
 
 @pytest.mark.thorough
-def test_a_stroke_goes_to_the_next_frame_on_a_phone_inline_and_large(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_stroke_goes_to_the_next_frame_on_a_phone_inline_and_large(place: Place, visit: Visits) -> None:
     film(place)
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     page = visit(place, **phone).open(BAR)
@@ -262,9 +246,7 @@ def test_a_stroke_goes_to_the_next_frame_on_a_phone_inline_and_large(
 
 
 @pytest.mark.thorough
-def test_the_neighbours_are_seen_small_and_gone_to_by_a_click(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_the_neighbours_are_seen_small_and_gone_to_by_a_click(place: Place, visit: Visits) -> None:
     film(place)
     page = visit(place).open(BAR)
     expect(page.locator(".filmstrip button")).to_have_count(7)
@@ -274,7 +256,7 @@ def test_the_neighbours_are_seen_small_and_gone_to_by_a_click(
 
 
 @pytest.mark.thorough
-def test_small_pictures_are_small_files(place: Place, visit: Callable[..., Visit]) -> None:
+def test_small_pictures_are_small_files(place: Place, visit: Visits) -> None:
     film(place)
     window = visit(place)
     asked: list[str] = []
@@ -291,9 +273,7 @@ def test_small_pictures_are_small_files(place: Place, visit: Callable[..., Visit
 
 
 @pytest.mark.thorough
-def test_from_1100_pixels_on_the_proof_stands_beside_the_chart(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_from_1100_pixels_on_the_proof_stands_beside_the_chart(place: Place, visit: Visits) -> None:
     film(place)
     for width_px, is_beside in ((1440, True), (1100, True), (1000, False), (390, False)):
         page = visit(place, viewport={"width": width_px, "height": 900}).open(BAR)

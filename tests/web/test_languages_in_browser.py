@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.accounts.people import PASSWORD, give_accounts
+from tests.web.browser import Place, Visits, expect
 from tests.web.test_pages_in_browser import paths_of_pages
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
-
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 
 
-def test_a_german_browser_gets_german_texts_numbers_and_dates(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_german_browser_gets_german_texts_numbers_and_dates(place: Place, visit: Visits) -> None:
     place.film({"car": 400, "person": 2}, source="gate", intervals=4)
     page = visit(place, locale="de-DE", timezone_id="Europe/Berlin").open("?metric=detections")
     expect(page.locator("html")).to_have_attribute("lang", "de")
@@ -32,9 +22,7 @@ def test_a_german_browser_gets_german_texts_numbers_and_dates(
 
 
 @pytest.mark.thorough
-def test_the_header_changes_the_language_and_the_choice_stays(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_the_header_changes_the_language_and_the_choice_stays(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, source="gate", intervals=4)
     window = visit(place)
     page = window.open("")
@@ -49,7 +37,7 @@ def test_the_header_changes_the_language_and_the_choice_stays(
 
 @pytest.mark.thorough
 def test_every_page_has_room_for_german_wide_and_on_a_phone_and_keeps_nobody_out(
-    place: Place, visit: Callable[..., Visit], axe: str
+    place: Place, visit: Visits, axe: str
 ) -> None:
     place.film({"car": 6, "person": 2}, source="gate", intervals=4)
     give_accounts(place)

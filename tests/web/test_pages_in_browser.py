@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-import pytest
 from flask import Flask
 from tests.accounts.people import PASSWORD, give_accounts
+from tests.web.browser import Place, Visits
 
 from frametally.plugins import plugins
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
-
 
 VIEWERS = {"/api/docs", "/docs", "/redoc"}
 """The API's description takes seconds to draw; test_data_in_browser.py opens one."""
@@ -33,9 +24,7 @@ def paths_of_pages(app: Flask) -> list[str]:
     return sorted(path for path in paths - VIEWERS if visitor.get(path).mimetype == "text/html")
 
 
-def test_every_page_opens_without_a_complaint_wide_and_on_a_phone(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_every_page_opens_without_a_complaint_wide_and_on_a_phone(place: Place, visit: Visits) -> None:
     place.film({"car": 6, "person": 2}, source="gate", intervals=4)
     give_accounts(place)
     paths = paths_of_pages(place.app())
