@@ -10,14 +10,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from tests.accounts.people import asking_as, give_accounts
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Visit
 
 from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.audit_records import AuditEntry
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-    from tests.web.conftest import Visit
 
 MARKUP = '<script>alert(1)</script>"><b>\u202e'
 

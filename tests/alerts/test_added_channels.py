@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 from tests.accounts.people import asking_as, give_accounts
 from tests.alerts.hook_server import Hook, hook_server
 from tests.alerts.test_alerts_api import CHANNELS, RULE, fill
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Visit
 
 from frametally.settings.fields import SecretStr
 from frametally_alerts import tables
@@ -22,9 +22,6 @@ from frametally_alerts.book import AlertBook
 from frametally_alerts.channels.delivery import AlertSender
 from frametally_alerts.hooks import TABLES
 from frametally_alerts.rules import AlertRule
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Visit
 
 KEY = SecretStr("k" * 32)
 SECRET = SecretStr("signs the webhooks")

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from flask import Flask
+from tests.web.conftest import Place
 from tests.web.fixtures import unavailable
 from tests.web.test_events_api import events, listen
 
 from frametally_live.viewers import viewer_messages as live
 from frametally_videos.sockets import client_messages as clients
 from frametally_web.api.asyncapi import describe_messages
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 ROOT = Path(__file__).resolve().parents[2]
 

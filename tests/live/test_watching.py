@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 from flask import Flask
@@ -28,19 +28,15 @@ from websockets.exceptions import ConnectionClosed
 
 from frametally import keys
 from frametally.errors import Retryable
-from frametally.records import Detection
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
+from frametally.records import Detection, FrameDetections
 from frametally_live.viewers import relay, viewer_sockets
 from frametally_live.viewers.result_pictures import FeedName, Pictures
-from frametally_live.viewers.viewer_messages import StreamTold, Wake
+from frametally_live.viewers.viewer_messages import PicturedResult, StreamTold, Wake
+from frametally_live.viewers.viewer_sockets import ViewerSockets
 from frametally_web.app import parts_of
 from frametally_web.sockets import talking
-
-if TYPE_CHECKING:
-    from frametally.ports.frame_log import FrameLog
-    from frametally.ports.object_store import ObjectStore
-    from frametally.records import FrameDetections
-    from frametally_live.viewers.viewer_messages import PicturedResult
-    from frametally_live.viewers.viewer_sockets import ViewerSockets
 
 LONG_S = 60.0
 NOBODY = "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11"

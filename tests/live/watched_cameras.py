@@ -13,14 +13,14 @@ import msgspec
 import numpy as np
 from tests.live.watching import START_MS, Scene
 from tests.videos.video_records import make_facts, make_video
+from tests.web.conftest import Place
 
+from frametally.records import FrameDetections
 from frametally_live.camera_answers import CameraSearch, OfferedCamera, OfferedStream
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-    from tests.web.conftest import Place
 
-    from frametally.records import FrameDetections
 
 MINUTE_MS = 60_000
 LOST = "It does not answer: frametally tries again, at last every 30 s."

@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.memory import MemoryStore
+from tests.producer.conftest import Bench
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Retryable
@@ -24,9 +25,6 @@ from frametally.records import FrameAnnouncement, MediaManifest, encode
 from frametally.rules.frame_bitmap import FrameBitmap
 from frametally_producer.reading.sampling import denser
 from frametally_producer.writing.manifest import Forgotten, ManifestKeeper
-
-if TYPE_CHECKING:
-    from tests.producer.conftest import Bench
 
 SHA256 = "ab" * 32
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from tests.web.conftest import FRAME_PX, START_MS
+from flask.testing import FlaskClient
+from tests.web.conftest import FRAME_PX, START_MS, Place
+from werkzeug.test import TestResponse
 
 from frametally.errors import Misconfigured
 from frametally_traffic.drawings.file_forms import encode_file
 from frametally_traffic.drawings.revisions import read_drawing
-
-if TYPE_CHECKING:
-    from flask.testing import FlaskClient
-    from tests.web.conftest import Place
-    from werkzeug.test import TestResponse
 
 SOURCE = "junction-east"
 ADDRESS = f"/api/v1/sources/{SOURCE}/drawing"

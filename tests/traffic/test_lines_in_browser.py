@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
@@ -175,10 +175,6 @@ def test_an_index_that_is_away_is_said_and_the_page_comes_back_by_itself(drawn: 
     drawn.come_back()
     page.locator(READY).wait_for()
     expect(page.locator("#notice")).to_be_hidden()
-
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 @pytest.fixture

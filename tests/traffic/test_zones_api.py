@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.traffic.zoned_footage import LEFT, RIGHT, START_MS, STEP_MS, count, draw, draw_from, drive, put
+from tests.web.conftest import Place
 
 from frametally.ports.count_index import CountQuery, Histogram
 from frametally_traffic.zone_index import ZoneIndex
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 ZONE = "zone=left%20side"
 

@@ -7,13 +7,13 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
 from tests.examples import first_quick
 from tests.videos.uploading import send_form, upload
 from tests.videos.video_records import all_keys, keys_of_video
+from tests.web.conftest import Place
 
 from frametally.opening import open_object_store
 from frametally_videos.uploads.acceptance import read_video
@@ -25,9 +25,6 @@ try:
     from make_corpus import sound, video, wide_frames
 finally:
     sys.path.pop(0)
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 def zipped() -> bytes:

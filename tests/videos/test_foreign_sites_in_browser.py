@@ -15,13 +15,13 @@ from flask import Flask
 from tests.videos.filmed_video import make_file
 from tests.videos.test_playback_api import store_video
 from tests.videos.video_records import all_keys, make_facts
+from tests.web.conftest import Place
 from tests.web.test_other_sites import OtherSite, other_site
 
 pytestmark = pytest.mark.thorough
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-    from tests.web.conftest import Place
 
 __all__ = ["other_site"]
 

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import cv2
@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 from flask import Flask
 from tests.videos.video_records import make_facts, make_video
-from tests.web.conftest import FRAME_PX, MODEL, START_MS
+from tests.web.conftest import FRAME_PX, MODEL, START_MS, Place
 from tests.web.raw_client import Client
 
 from frametally import keys
@@ -33,9 +33,6 @@ from frametally.records import encode
 from frametally_videos.catalogue.catalogue_rows import Artifact
 from frametally_videos.records import VideoFacts, VideoRecord
 from frametally_web.serving import DashboardServer
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 TWO_GIB = 2**31
 

@@ -16,7 +16,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -26,6 +25,7 @@ from tests.fakes.records import make_manifest
 from tests.videos.uploading import eventually
 from tests.videos.video_records import make_facts
 from tests.videos.written_clips import write_pictures
+from tests.web.conftest import Place
 
 from frametally import keys
 from frametally.adapters.files.growing import GrowingFile
@@ -37,9 +37,6 @@ from frametally_videos.commands.tus_client import Dashboard
 from frametally_videos.commands.upload_clip import ClipReader
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 BALLAST_BYTES = 120_000_000
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -49,6 +49,7 @@ from tests.videos.video_records import (
     keys_of_video,
     make_facts,
 )
+from tests.web.conftest import Place
 
 from frametally import keys
 from frametally.errors import Poison, Retryable
@@ -59,9 +60,6 @@ from frametally_videos.records import VideoFacts
 from frametally_videos.upload_routes import request_body, upload_limits
 from frametally_videos.uploads.acceptance import read_video
 from frametally_videos.uploads.receiving import find_upload
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 DATA = fake_video(size_bytes=100_000)
 CLIENT = "client-1234"

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from flask.testing import FlaskClient
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-if TYPE_CHECKING:
-    from flask.testing import FlaskClient
-    from tests.web.conftest import Place
+from tests.web.conftest import Place
 
 ROUTES = [
     *("models", "labels", "sources", "counts", "heatmap", "evidence", "frames", "objects", "runs", "status"),

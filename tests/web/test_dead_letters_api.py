@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
+from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_dead_letters
 
 from frametally import keys
 from frametally.records import encode
 from frametally.undo_records import Tombstone
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 @pytest.fixture

@@ -9,15 +9,17 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 import schemathesis
 import urllib3
+from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
@@ -29,6 +31,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.examples import examples
 from tests.family.footage import SETTINGS, make_video
 from tests.family.running import Running
+from tests.web.conftest import Place
 from tests.web.counted_footage import make_lines, publish_lines
 from werkzeug.datastructures import MultiDict
 
@@ -41,12 +44,6 @@ from frametally_web.api.postman import listed_endpoints
 from frametally_web.app import parts_of
 from frametally_web.asgi import Application
 from frametally_web.requests.problems import MEANINGS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from flask import Flask
-    from tests.web.conftest import Place
 
 UNDESCRIBED = {
     ("GET", "/metrics"),  # for Prometheus: docs/metrics.md

@@ -7,10 +7,11 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.web.conftest import Place
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
@@ -18,11 +19,6 @@ from frametally.settings.access import StoreAccess
 from frametally.settings.fields import SecretStr
 from frametally_web.assets import load_assets
 from frametally_web.requests.problems import problem_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.web.conftest import Place
 
 API_ROUTES = [
     *("models", "labels", "sources", "counts", "heatmap", "evidence", "frames", "objects", "runs", "export"),

@@ -10,10 +10,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from http.client import HTTPResponse
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 from flask import Flask, Response
+from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
 
 from frametally import keys
@@ -25,9 +26,6 @@ from frametally.records import encode
 from frametally_web.app import parts_of
 from frametally_web.assets import load_assets
 from frametally_web.security import HEADERS
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 def listen(url: str, path: str = "/api/v1/events") -> HTTPResponse:

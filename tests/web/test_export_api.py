@@ -7,12 +7,13 @@ import io
 import json
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pyarrow.parquet as parquet
 import pytest
 from openpyxl import load_workbook
+from tests.web.conftest import Place
 from tests.web.counted_footage import (
     MODEL,
     START_MS,
@@ -28,9 +29,6 @@ from frametally.ports.count_index import CountQuery, Histogram
 from frametally.records import Coverage, IntervalCount
 from frametally.rules.times import utc
 from frametally_cli.main import main
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 LOCAL = ["start_local", "end_local", "utc_offset", "source_name"]
 COLUMNS = [

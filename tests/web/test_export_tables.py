@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from openpyxl import load_workbook
 from openpyxl.utils.escape import unescape
+from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
 
 from frametally.records import Coverage, IntervalCount
@@ -19,7 +20,6 @@ from frametally_web.exports.rows import MOST_NAMED
 
 if TYPE_CHECKING:
     from openpyxl.workbook import Workbook
-    from tests.web.conftest import Place
 
 
 def export(place: Place, query: str) -> bytes:

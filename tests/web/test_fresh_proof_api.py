@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.web.conftest import Place
 from tests.web.counted_footage import MINUTE_MS, START_MS, make_lines, publish_lines
 
 from frametally.errors import Retryable
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
-
-    from frametally.ports.ledger import Ledger
+from frametally.ports.ledger import Ledger
 
 
 def test_the_frames_of_what_was_counted_a_moment_ago_are_found(place: Place) -> None:

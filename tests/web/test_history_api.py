@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flask import Flask
 from tests.accounts.people import asking_as, give_accounts
+from tests.web.conftest import Place
 from tests.web.recounted import NOON_MS, Gate, three_changes
 
 from frametally import keys
 from frametally.history_records import history_key
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 HOUR = "from=2026-01-01T12:00Z&to=2026-01-01T13:00Z"
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import msgspec
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from tests.web.conftest import Place
 from tests.web.counted_footage import (
     START_MS,
     announcement_of,
@@ -22,9 +23,6 @@ from tests.web.counted_footage import (
 
 from frametally.records import encode
 from frametally_web.books.reader import BooksReader
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 @pytest.fixture

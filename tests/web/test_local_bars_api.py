@@ -5,19 +5,17 @@ from __future__ import annotations
 import datetime
 import itertools
 import zoneinfo
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.web.conftest import Place
 from tests.web.counted_footage import CLOCKS_CHANGE, ZONES, count_hours
 
 from frametally import keys
 from frametally_web.charts.bars import Bars, spans
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 HOUR_MS = 3_600_000
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")

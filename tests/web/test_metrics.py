@@ -6,18 +6,16 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families as families
+from tests.web.conftest import Place
 from tests.web.counted_footage import make_lines, publish_lines, put_manifest
 
 from frametally.errors import Retryable
 from frametally_web.app import parts_of
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 def scraped(url: str, accept: str = "", host: str = "localhost") -> tuple[str, str]:

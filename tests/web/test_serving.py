@@ -14,18 +14,15 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from http.client import HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask, Response
+from tests.web.conftest import Place
 
 from frametally.errors import Misconfigured
 from frametally_web import connections
 from frametally_web.security import HEADERS
 from frametally_web.serving import THREADS, DashboardServer, serve
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 SERVER = """
 import sys
