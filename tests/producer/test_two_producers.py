@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.at_once import at_once
 from tests.fakes.memory import MemoryStore
 from tests.producer.conftest import Bench
 
@@ -258,12 +258,5 @@ def test_threads_share_the_lock_of_a_store_in_memory() -> None:
         time.sleep(0.0001)
         return new_manifest(frames_expected=found.frames_expected + 1)
 
-    threads = [
-        threading.Thread(target=lambda: [change_manifest(store, SHA256, more) for _ in range(20)])
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*4 * [lambda: [change_manifest(store, SHA256, more) for _ in range(20)]])
     assert find_manifest(store, SHA256).frames_expected == 80

@@ -13,7 +13,6 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 from flask import Flask
+from tests.fakes.at_once import at_once
 from tests.fakes.records import make_manifest
 from tests.videos.uploading import (
     BYTES,
@@ -206,7 +206,6 @@ def test_fields_may_come_before_the_file_and_behind_it(fake: Place, url: str) ->
     )
     answer = ask(url, "POST", "/api/videos/upload", part.encode() + body, {"Content-Type": content_type})
     video = read_video(fake.store, answer.body["id"])
-    assert video is not None
     assert (video.name, video.source_name, video.fields.start_time) == (
         "behind",
         "Gate",
@@ -223,7 +222,6 @@ def test_the_seeds_region_is_kept_and_their_calibration_says_why_it_gives_no_spe
     assert answer.status == 201
     assert "2 of at least 4 points, none with coordinates in metres: no speed" in answer.body["message"]
     video = read_video(fake.store, answer.body["id"])
-    assert video is not None
     assert (video.fields.roi, video.fields.calibration) == (roi, points)
 
 
@@ -250,7 +248,6 @@ def test_a_file_keeps_its_name_whatever_it_is_and_no_key_has_it(
     answer = send_form(url, DATA, file_name=file_name)
     assert answer.status == 201
     video = read_video(fake.store, answer.body["id"])
-    assert video is not None
     assert (video.name, video.file_name) == (kept, kept)
     assert_is_there(fake, video.id)
 
@@ -804,20 +801,17 @@ def test_a_server_that_stops_while_bytes_come_says_nothing_and_an_upload_goes_on
 
 
 def test_of_eight_uploads_of_the_same_bytes_at_once_one_is_the_video(fake: Place, url: str) -> None:
-    start = threading.Barrier(8)
+    def as_form() -> tuple[str, bool]:
+        answer = send_form(url, DATA)
+        assert answer.status in (200, 201)
+        return answer.body["id"], answer.body["known"]
 
-    def send(number: int) -> tuple[str, bool]:
-        start.wait()
-        if number % 2:
-            answer = send_form(url, DATA)
-            assert answer.status in (200, 201)
-            return answer.body["id"], answer.body["known"]
+    def by_tus() -> tuple[str, bool]:
         answer = upload(url, DATA)
         assert answer.status == 204
         return answer.headers["frametally-video"], answer.headers["frametally-known"] == "true"
 
-    with ThreadPoolExecutor(8) as threads:
-        ended = list(threads.map(send, range(8)))
+    ended = at_once(*4 * [as_form, by_tus])
     assert len({video_id for video_id, _ in ended}) == 1
     assert sorted(known for _, known in ended) == [False] + [True] * 7
     assert_is_there(fake, ended[0][0])
