@@ -69,7 +69,6 @@ def put_manifest(
 def only_report(footage: Footage) -> QualityReport:
     [run] = current_runs(footage.store)
     report = read_quality(footage.store, run)
-    assert report is not None
     assert (report.run_id, report.day, report.frames) == (run.run_id, run.day, run.frames)
     assert [check.name for check in report.checks] == NAMES
     return report

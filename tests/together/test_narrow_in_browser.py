@@ -179,7 +179,6 @@ def test_nothing_of_logging_in_is_cut_in_a_narrow_window(visit: Visits, url: str
         page.goto(f"{url}/audit")
         expect(page.locator("main")).to_contain_text(re.compile("Ask .* for this role"))
         box = page.locator("main").bounding_box()
-        assert box is not None
         assert box["x"] >= 12
         assert box["x"] + box["width"] <= NARROW["width"] - 12
         window.complaints.clear()  # that of the status

@@ -29,7 +29,6 @@ def filmed(place: Place) -> Place:
 def spot(page: Page, x: float, y: float) -> tuple[float, float]:
     """Where a pixel of the picture is in the window."""
     box = page.locator("#stage").bounding_box()
-    assert box is not None
     return box["x"] + x * box["width"] / FRAME_PX[0], box["y"] + y * box["height"] / FRAME_PX[1]
 
 

@@ -88,7 +88,6 @@ def test_a_real_video_is_taken_with_what_its_bytes_say(place: Place, url: str) -
     answer = send_form(url, video(30, kind="mp4", codec="libx264"), file_name="Gate.avi", **said)
     assert answer.status == 201, answer
     taken = read_video(place.store, answer.body["id"])
-    assert taken is not None
     assert (taken.facts.container, taken.facts.content_type) == ("mp4", "video/mp4")
     assert (taken.facts.started_at_ms, taken.facts.time_source) == (1_777_615_200_000, "start_time")
     assert all_keys(place.store) == keys_of_video(place.store, taken.id)

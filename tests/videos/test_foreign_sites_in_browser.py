@@ -176,7 +176,6 @@ def test_a_page_of_another_site_changes_nothing_and_shows_no_video(
     with page.expect_navigation() as going:  # a link or a form of its own takes the password along
         page.evaluate("document.forms[0].target = '_top'; document.forms[0].submit()")
     answer = going.value
-    assert answer is not None
     assert (answer.status, "another site" in answer.text()) == (403, True)
     context.close()
     assert told.pop("simple") in ("opaque", "refused")  # its page is told nothing of it either way
@@ -191,7 +190,6 @@ def test_a_page_of_another_site_changes_nothing_and_shows_no_video(
         assert all(status == 403 for method, _, status in keeper.let_in if method == "POST")
     assert sorted(all_keys(place.store)) == before
     row = place.catalogue.video(video.id)
-    assert row is not None
     assert (row.record.state, place.catalogue.open_uploads()) == ("received", 0)
 
 

@@ -46,7 +46,6 @@ class Yard:
 
     def state(self, job: Job) -> str:
         found = self.place.catalogue.job(job.id)
-        assert found is not None
         return found.state
 
 

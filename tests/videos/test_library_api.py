@@ -42,7 +42,6 @@ def stored(place: Place, *records: VideoRecord) -> list[str]:
     for record in records:
         place.store.put(record.key, encode(record))
         info = place.store.head(record.key)
-        assert info is not None
         place.catalogue.put_video(record, info.version)
     return [record.id for record in records]
 
@@ -66,7 +65,6 @@ def record_of(place: Place, video_id: str) -> VideoRecord:
     record = read_video(place.store, video_id)
     assert record is not None
     row = place.catalogue.video(video_id)
-    assert row is not None
     assert row.record == record, "the catalogue has what the store has"
     return record
 

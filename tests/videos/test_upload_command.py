@@ -158,7 +158,6 @@ def test_without_a_dashboard_it_goes_into_the_settings_own_store_and_waits_for_i
     assert is_stored_whole(here, clip)
     with closing(open_video_catalogue(f"sqlite:///{here}/catalogue.sqlite")) as catalogue:
         row = catalogue.video(video.id)
-        assert row is not None
         assert row.record.source == "gate-1"
         # Browsers do not play it as it is.
         kinds = {"frames", "previews", "metadata", "checks", "playable"}

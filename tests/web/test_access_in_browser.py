@@ -73,7 +73,6 @@ def test_what_opens_lies_in_the_window_and_escape_gives_the_keyboard_back(
         expect(panel).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == size["width"], name
         box = panel.bounding_box()
-        assert box is not None
         assert box["x"] >= 0 <= box["y"]
         assert box["x"] + box["width"] <= size["width"]
         assert box["y"] + box["height"] <= size["height"]

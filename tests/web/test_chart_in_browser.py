@@ -190,7 +190,6 @@ def test_a_comparison_with_a_time_without_footage_says_so(place: Place, visit: V
     expect(page.locator("#compare-area")).to_contain_text("Nothing was filmed on the other side.")
     expect(page.locator("#compare-area table")).to_have_count(0)
     area = page.locator("#compare-area").bounding_box()
-    assert area is not None
     assert area["height"] < 150, "no more room than its words need"
     expect(page.locator(".key", has_text="the period before: no footage")).to_be_visible()
 

@@ -215,7 +215,6 @@ def test_times_that_cannot_be_are_named_with_a_remedy(
     answer = quarters.app().test_client().get(f"/api/v1/{route}?{query}")
     assert answer.status_code == 400
     problem = answer.json
-    assert problem is not None
     assert problem["parameter"] == parameter
     assert said in problem["remedy"]
     assert "FRAMETALLY" not in problem["detail"] + problem["remedy"]

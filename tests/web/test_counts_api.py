@@ -250,7 +250,6 @@ def test_a_time_without_an_offset_is_one_of_the_deployments_time_zone(place: Pla
     place.film({"car": 6})
     app = place.app(timezone="Europe/Berlin")
     answer = app.test_client().get("/api/counts?from=2024-05-01T10:00:30").json
-    assert answer is not None
     assert answer["from_ms"] == START_MS + 30_000
 
 

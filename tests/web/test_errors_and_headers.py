@@ -98,7 +98,6 @@ def test_a_store_that_is_away_costs_the_frames_and_not_the_chart(place: Place) -
     client = place.app().test_client()
     assert client.get("/api/counts").status_code == 200
     sources = client.get("/api/sources").json
-    assert sources is not None
     assert sources["sources"][0]["timed_by_file"] is None
     assert sources["sources"][0]["name"] == "junction-east"
     assert client.get("/api/evidence").status_code == 503
@@ -253,7 +252,6 @@ def test_a_hostile_name_travels_through_the_api_unharmed(place: Place, name: str
     assert answer.json["labels"] == [name]
     assert answer.json["totals"][0]["detections"] > 0
     frames = client.get("/api/evidence", query_string={"label": name}).json
-    assert frames is not None
     assert frames["frames"][0]["label"] == name
 
 

@@ -49,7 +49,6 @@ def test_the_books_are_those_of_the_command(place: Place) -> None:
     publish_lines(place, lines)
     put_manifest(place, lines[0], lines[-1], "The gate")
     books = place.app().test_client().get("/api/v1/status").json
-    assert books is not None
     (source,) = books["sources"]
     assert (source["source"], source["name"]) == ("gate", "The gate")
     assert (source["announced"], source["detected"], source["dead_lettered"]) == (1, 60, 0)
@@ -62,7 +61,6 @@ def test_the_books_are_those_of_the_command(place: Place) -> None:
 
 def test_before_there_is_any_data_the_books_are_empty_and_settled(place: Place) -> None:
     books = place.app().test_client().get("/api/v1/status").json
-    assert books is not None
     assert (books["state"], books["sources"], books["model"]) == ("settled", [], None)
     assert books["newest_captured_at_ms"] is None
 
@@ -265,7 +263,6 @@ def test_runs_come_newest_first_with_what_was_checked(place: Place) -> None:
     client = place.app().test_client()
     place.store.put(keys.quality_key(newest.prefix), encode(report))
     answer = client.get("/api/v1/runs?limit=1").json
-    assert answer is not None
     assert answer["runs_left_out"] == 1
     (run,) = answer["runs"]
     assert (run["day"], run["frames"]) == (newest.day, newest.frames)
@@ -273,11 +270,9 @@ def test_runs_come_newest_first_with_what_was_checked(place: Place) -> None:
     assert run["quality"]["checks"] == [{"name": "sums", "passed": False, "count": 2, "details": ["gate: 2"]}]
     place.store.put(keys.quality_key(newest.prefix), b"{")
     damaged = client.get("/api/v1/runs").json
-    assert damaged is not None
     assert [run["quality"] for run in damaged["runs"]] == [None, None]
     assert [run["day"] for run in damaged["runs"]] == [newest.day, oldest.day]
     of_day = client.get(f"/api/v1/runs?day={oldest.day}").json
-    assert of_day is not None
     assert [run["run_id"] for run in of_day["runs"]] == [oldest.run_id]
     for day in ("20240501", "2024-13-01", "today"):
         refused = client.get(f"/api/v1/runs?day={day}")

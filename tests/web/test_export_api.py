@@ -275,7 +275,6 @@ def test_what_was_filmed_and_not_analysed_is_no_gap(filmed: Place) -> None:
         "no footage",
     ]
     chart = filmed.app().test_client().get(f"/api/v1/counts?{query}&timezone=Europe/Berlin").json
-    assert chart is not None
     assert [one["start_ms"] for one in chart["not_analysed"]] == [START_MS + 120_000]
     assert filmed.app().test_client().get("/api/v1/heatmap").json["not_analysed"] == []
 

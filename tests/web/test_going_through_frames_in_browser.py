@@ -30,7 +30,6 @@ def film(place: Place, frames: int = 60, step_ms: int = 5000) -> list[int]:
 def number(page: Page) -> int:
     """Which frame of the bar is looked at, from 1."""
     found = re.search(r"No\. (\d+)", page.locator(".proof-caption").inner_text())
-    assert found is not None
     return int(found[1])
 
 
@@ -40,7 +39,6 @@ def expect_number(page: Page, wanted: int) -> None:
 
 def width(picture: Locator) -> float:
     box = picture.bounding_box()
-    assert box is not None
     return box["width"]
 
 
@@ -81,7 +79,6 @@ def test_the_large_view_comes_nearer_and_is_moved_and_names_stay_as_large(
     page.wait_for_function(f"(px) => ({scaled})(document.querySelector('#lightbox .plate'), px)", arg=name_px)
     before = stage.evaluate("(one) => [one.scrollLeft, one.scrollTop]")
     box = stage.bounding_box()
-    assert box is not None
     page.mouse.move(box["x"] + 300, box["y"] + 200)
     page.mouse.down()
     page.mouse.move(box["x"] + 250, box["y"] + 150, steps=4)
@@ -213,7 +210,6 @@ def test_a_step_by_hand_stops_playing(place: Place, visit: Visits) -> None:
 def swipe(page: Page, target: Locator, across: int) -> None:
     """A finger's stroke over an element; it rests before it is lifted, as what is flung takes no tap."""
     box = target.bounding_box()
-    assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     session = page.context.new_cdp_session(page)
 
@@ -280,8 +276,6 @@ def test_from_1100_pixels_on_the_proof_stands_beside_the_chart(place: Place, vis
         expect(page.locator(".proof-stage .picture.loaded")).to_be_visible()
         chart = page.locator("#chart").bounding_box()
         proof = page.locator("#frames-card").bounding_box()
-        assert chart is not None
-        assert proof is not None
         assert (proof["x"] >= chart["x"] + chart["width"]) is is_beside
         if not is_beside:
             assert proof["y"] >= chart["y"] + chart["height"]

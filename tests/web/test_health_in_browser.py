@@ -72,7 +72,6 @@ def test_each_page_has_the_strip_and_on_a_phone_it_is_a_dot_that_still_leads_the
     page = window.open(path, wait_for="#health-strip")
     expect(page.locator("#health-strip")).to_have_accessible_name(re.compile("do not balance|Work remaining"))
     box = page.locator("#health-strip").bounding_box()
-    assert box is not None
     assert min(box["width"], box["height"]) >= 20
     assert box["x"] + box["width"] <= 390
     page.locator("#health-strip").click()
@@ -86,8 +85,6 @@ def test_however_much_the_strip_says_it_stands_beside_the_pages_and_not_over_the
     place.film({"car": 6}, source="gate-by-the-long-north-road")
     page = visit(place, viewport={"width": width_px, "height": 900}).open("data", wait_for="#health-strip")
     said, pages = page.locator(".health-state").bounding_box(), page.locator("#pages").bounding_box()
-    assert said is not None
-    assert pages is not None
     assert said["x"] >= pages["x"] + pages["width"] + 8
 
 
@@ -224,8 +221,6 @@ def test_however_long_a_sources_name_its_state_is_in_sight(
     state = page.locator("#books tbody tr td").last
     expect(state).to_have_text("✓ settled")
     at, area = state.bounding_box(), page.locator("#books .table-area").first.bounding_box()
-    assert at is not None
-    assert area is not None
     assert at["x"] + at["width"] <= area["x"] + area["width"] + 1
     page.set_viewport_size({"width": 390, "height": 844})
     page.locator("#books .table-area").first.scroll_into_view_if_needed()

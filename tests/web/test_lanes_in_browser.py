@@ -39,7 +39,6 @@ def lane(page: Page, name: str) -> Any:
 def place_in(window: Visit, name: str, share: float) -> dict[str, float]:
     """A place on a source's lane."""
     box = lane(window.page, name).bounding_box()
-    assert box is not None
     return {"x": box["width"] * share, "y": box["height"] - 5}
 
 

@@ -170,7 +170,6 @@ def test_spans_have_one_offset_each_and_bars_end_where_the_next_begins(
 def test_the_heat_map_is_of_local_hours_and_adds_up(hours: Place) -> None:
     client = hours.app().test_client()
     answer = client.get("/api/heatmap?timezone=Europe/Berlin&from=2024-10-26T00:00&to=2024-10-29T00:00").json
-    assert answer is not None
     cells = {(cell["weekday"], cell["hour"]): cell for cell in answer["cells"]}
     assert cells[7, 2]["detections"] == 8  # Sunday's hour that came twice
     assert cells[7, 3]["detections"] == cells[1, 2]["detections"] == 4

@@ -37,7 +37,6 @@ def test_a_printed_page_has_the_whole_chart_its_colours_and_its_question(
     page.set_viewport_size({"width": width, "height": height})
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     box = page.locator("#chart").bounding_box()
-    assert box is not None
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= width
     assert page.evaluate("document.documentElement.scrollWidth") <= width
