@@ -7,14 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import msgspec
 import numpy as np
 import pytest
-from tests.live.watched_cameras import film_wall, forbid_cameras, no_cameras_for_now
+from tests.live.watched_cameras import film_wall
 from tests.live.watching import LEASE_S, START_MS, Scene
 from tests.videos.filmed_video import wait_until
 from tests.videos.test_library_api import stored
@@ -240,25 +239,3 @@ def test_cameras_are_added_seen_large_and_left_by_keys_alone(place: Place, visit
     page.keyboard.press("Enter")
     expect(page.locator("#large")).to_be_hidden()
     assert focused(page) == "Gate-1", "it is where it was opened"
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("state", ["none", "many", "one large", "forbidden", "away"])
-def test_on_a_phone_nothing_is_wider_than_the_page(
-    place: Place, visit: Visits, picture: Callable[..., None], state: str
-) -> None:
-    film: dict[str, Callable[[Place], None]] = {
-        "many": partial(film_wall, more=20),
-        "one large": film_wall,
-        "forbidden": forbid_cameras,
-    }
-    if state in film:
-        film[state](place)
-    window = visit(place, viewport={"width": 320, "height": 800})
-    if state == "away":
-        no_cameras_for_now(window.page)
-    shown = {"none": "empty", "away": "failed"}.get(state, "ready")
-    query = "?camera=gate-1" if state == "one large" else ""
-    page = window.open(f"live{query}", wait_for=f"#live-page[data-state={shown}]")
-    picture(page, f"live-{state.replace(' ', '-')}-320")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320

@@ -85,7 +85,7 @@ def offer_cameras(place: Place) -> None:
     locked = msgspec.structs.replace(
         usable,
         host="10.1.2.4",
-        name="Yard",
+        name="Yard " + "W" * 85,
         streams=[],
         cameras=[],
         problem="10.1.2.4 requires a user name and password",

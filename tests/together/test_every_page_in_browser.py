@@ -111,8 +111,13 @@ def cookies(site: str, browser: Browser) -> dict[str, object]:
 
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("name", EVERY_PAGE)
-def test_the_first_load_of_a_page_is_small(
-    site: str, cookies: dict[str, object], visit: Visits, name: str, screen: str
+def test_the_first_load_of_a_page_is_small_and_it_fits_its_window(
+    site: str,
+    cookies: dict[str, object],
+    visit: Visits,
+    picture: Callable[[Page, str], None],
+    name: str,
+    screen: str,
 ) -> None:
     query, ready = EVERY_PAGE[name]
     state = None if name == "sign-in" else cookies
@@ -127,6 +132,11 @@ def test_the_first_load_of_a_page_is_small(
     told = "\n".join(f"{size:7.1f} kB {address}" for address, size in sizes.items())
     assert sum(sizes.values()) <= MOST_KILOBYTES, told
     assert len(sizes) <= MOST_REQUESTS, told
+    for shown, size in (("tablet", TABLET), (screen, SCREENS[screen])):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.locator(ready).wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], shown
+    picture(page, f"every-{name.replace(' ', '-')}-{screen}")
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY_PAGE if name not in ON_SCREEN_ALONE])
@@ -162,27 +172,3 @@ def test_axe_finds_nothing_on_the_pages_of_accounts(
         found = [(one["id"], node["html"][:160]) for one in violations for node in one["nodes"]]
         assert found == []
         assert page.evaluate("document.documentElement.scrollWidth") <= screen["width"]
-
-
-@pytest.mark.parametrize("name", EVERY_PAGE)
-def test_no_page_is_wider_than_a_wide_window_a_tablet_or_a_phone(
-    site: str,
-    cookies: dict[str, object],
-    visit: Visits,
-    picture: Callable[[Page, str], None],
-    name: str,
-) -> None:
-    query, ready = EVERY_PAGE[name]
-    window = visit(None, url=site, storage_state=None if name == "sign-in" else cookies)
-    page = window.open(query, wait_for=ready)
-    window.complaints.clear()  # of a page that there is not
-    for screen, size, scheme in (
-        ("wide", SCREENS["wide"], "light"),
-        ("phone", SCREENS["phone"], "light"),
-        ("tablet", TABLET, "dark"),
-    ):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page.set_viewport_size(size)  # type: ignore[arg-type]
-        page.locator(ready).wait_for()
-        picture(page, f"every-{name.replace(' ', '-')}-{screen}")
-        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
