@@ -27,11 +27,6 @@ def book(place: Place) -> Iterator[AuditBook]:
         yield opened
 
 
-@pytest.fixture
-def client(place: Place) -> FlaskClient:
-    return place.app().test_client()
-
-
 def fill(book: AuditBook, number: int = 60) -> None:
     for at in range(number):
         book.write(AuditEntry("anna", "DELETE /api/videos/{}", f"video_id=v{at}", "192.0.2.7", status=204))

@@ -89,11 +89,6 @@ def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Ledger]]:
         yield request.param(stack)
 
 
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
 def frame(at: int, *, source: str = "cam", media: str = MEDIUM) -> FrameDetections:
     return make_frame(1_000 * at, at, source=source, media=media, model=MODEL)
 

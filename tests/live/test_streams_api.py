@@ -17,11 +17,6 @@ from frametally_videos.records import VideoRecord
 
 
 @pytest.fixture
-def client(place: Place) -> FlaskClient:
-    return place.app().test_client()
-
-
-@pytest.fixture
 def video_id(place: Place) -> str:
     return stored(place, make_video(1))[0]
 

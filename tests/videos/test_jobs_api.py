@@ -32,11 +32,6 @@ from frametally_videos.playback import routes as playback_routes
 UNPLAYED = make_facts(plays_in_browsers=False, why_not="It is HEVC.", codec="hevc")
 
 
-@pytest.fixture
-def client(place: Place) -> FlaskClient:
-    return place.app().test_client()
-
-
 def want(client: FlaskClient, video_id: str, wanted: Any) -> TestResponse:
     return client.post(f"/api/v1/videos/{video_id}/jobs", json=wanted)
 

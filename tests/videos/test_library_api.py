@@ -46,11 +46,6 @@ def stored(place: Place, *records: VideoRecord) -> list[str]:
     return [record.id for record in records]
 
 
-@pytest.fixture
-def client(place: Place) -> FlaskClient:
-    return place.app().test_client()
-
-
 def listed(client: FlaskClient, asked: str = "") -> list[str]:
     answer = client.get(f"/api/v1/videos{asked}")
     assert answer.status_code == 200, answer.text
