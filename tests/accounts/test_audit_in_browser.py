@@ -7,10 +7,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from tests.accounts.people import asking_as, give_accounts
-from tests.web.conftest import Place, Visit
+from tests.web.conftest import Place, Serving, Visit
 
 from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.audit_records import AuditEntry
@@ -52,7 +51,7 @@ def test_changes_are_answered_in_pages_and_by_who_what_and_when(client: FlaskCli
 
 @pytest.mark.thorough
 def test_the_audit_log_is_for_those_who_run_the_server(
-    place: Place, serving: Callable[[Flask], str], book: AuditBook
+    place: Place, serving: Serving, book: AuditBook
 ) -> None:
     give_accounts(place)
     url = serving(place.app())

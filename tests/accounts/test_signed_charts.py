@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 import pytest
-from flask import Flask
 from tests.accounts.people import give_accounts
-from tests.web.conftest import MODEL, Place
+from tests.web.conftest import MODEL, Place, Serving
 from tests.web.raw_client import Client
 from tests.web.test_other_sites import OtherSite, other_site
 
@@ -43,7 +42,7 @@ def people(place: Place) -> Iterator[Place]:
 
 
 @pytest.fixture
-def url(people: Place, serving: Callable[[Flask], str]) -> str:
+def url(people: Place, serving: Serving) -> str:
     return serving(people.app())
 
 

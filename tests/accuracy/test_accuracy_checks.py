@@ -12,11 +12,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from tests.accounts.people import asking_as, give_accounts
 from tests.fakes.records import make_coverage
-from tests.web.conftest import START_MS, Place
+from tests.web.conftest import START_MS, Place, Serving
 from tests.web.counted_footage import MODEL, make_lines, publish_lines
 
 from frametally import keys
@@ -463,9 +462,7 @@ def put_segment(place: Place, model: str, lines: list[FrameDetections]) -> None:
     )
 
 
-def test_who_may_only_look_sees_checks_and_cannot_answer(
-    counted: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_who_may_only_look_sees_checks_and_cannot_answer(counted: Place, serving: Serving) -> None:
     give_accounts(counted)
     url = serving(counted.app())
     with asking_as(url, "clara") as clara:

@@ -8,13 +8,12 @@ from contextlib import closing
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import create_engine, text
 from tests.accounts.people import asking_as, give_accounts
 from tests.alerts.hook_server import Hook, hook_server
 from tests.alerts.test_alerts_api import CHANNELS, RULE, fill
-from tests.web.conftest import Place, Visit
+from tests.web.conftest import Place, Serving, Visit
 
 from frametally.settings.fields import SecretStr
 from frametally_alerts import tables
@@ -119,9 +118,7 @@ def test_the_secrets_are_in_no_answer_page_database_or_log(
     assert "alert channels" in TABLES[0].tables  # a backup has the row, as it is stored
 
 
-def test_who_may_only_look_adds_replaces_tests_and_deletes_none(
-    place: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_who_may_only_look_adds_replaces_tests_and_deletes_none(place: Place, serving: Serving) -> None:
     give_accounts(place)
     with asking_as(serving(place.app(alert_key=KEY)), "lukas") as looking:
         for method, path in (

@@ -23,7 +23,7 @@ from tests.fakes.records import make_frame
 from tests.live.watching import CAR, JPEG, START_MS, Scene, Shown, Watcher, described, open_socket, wait_until
 from tests.videos.test_library_api import stored
 from tests.videos.video_records import make_facts, make_video
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 from websockets.exceptions import ConnectionClosed
 
 from frametally import keys
@@ -66,7 +66,7 @@ def sockets(app: Flask) -> ViewerSockets:
 
 
 @pytest.fixture
-def watch(app: Flask, serving: Callable[[Flask], str]) -> Iterator[Callable[..., Watcher]]:
+def watch(app: Flask, serving: Serving) -> Iterator[Callable[..., Watcher]]:
     url = serving(app)
     with ExitStack() as stack:
 
@@ -606,7 +606,7 @@ def test_where_frames_are_announced_and_nobody_detects_them_viewers_wait_and_are
 
 
 def test_while_the_log_is_away_viewers_wait_and_then_see_what_comes_next(
-    scene: Scene, gate: Gate, serving: Callable[[Flask], str]
+    scene: Scene, gate: Gate, serving: Serving
 ) -> None:
     class Switched:
         error: Exception | None = None

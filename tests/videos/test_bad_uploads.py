@@ -5,15 +5,13 @@ from __future__ import annotations
 import io
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from flask import Flask
 from tests.examples import first_quick
 from tests.videos.uploading import send_form, upload
 from tests.videos.video_records import all_keys, keys_of_video
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 
 from frametally.opening import open_object_store
 from frametally_videos.uploads.acceptance import read_video
@@ -51,7 +49,7 @@ NO_VIDEOS = {
 
 
 @pytest.fixture
-def url(place: Place, tmp_path: Path, serving: Callable[[Flask], str]) -> str:
+def url(place: Place, tmp_path: Path, serving: Serving) -> str:
     # The look is another process: it reads what is stored in files.
     folder = tmp_path / "store"
     place.store = open_object_store(folder.as_uri())

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from flask import Flask
 from tests.videos.filmed_video import make_file
 from tests.videos.test_playback_api import store_video
 from tests.videos.video_records import all_keys, make_facts
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 from tests.web.test_other_sites import OtherSite, other_site
 
 pytestmark = pytest.mark.thorough
@@ -154,7 +153,7 @@ def keeping() -> Iterator[Callable[[str], Keeper]]:
 @pytest.mark.parametrize("is_kept", [False, True], ids=["open", "behind a password"])
 def test_a_page_of_another_site_changes_nothing_and_shows_no_video(
     place: Place,
-    serving: Callable[[Flask], str],
+    serving: Serving,
     keeping: Callable[[str], Keeper],
     browser: Browser,
     other_site: OtherSite,
@@ -194,7 +193,7 @@ def test_a_page_of_another_site_changes_nothing_and_shows_no_video(
 
 
 def test_a_page_of_an_allowed_site_uploads_and_plays(
-    place: Place, serving: Callable[[Flask], str], browser: Browser, other_site: OtherSite
+    place: Place, serving: Serving, browser: Browser, other_site: OtherSite
 ) -> None:
     origin = other_site.origin.replace("127.0.0.1", "localhost")
     place.look = lambda *_: make_facts(duration_s=2.0)

@@ -13,19 +13,18 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
-from flask import Flask
 from tests.examples import first_quick
 from tests.fakes.records import make_manifest
 from tests.videos.uploading import eventually
 from tests.videos.video_records import make_facts
 from tests.videos.written_clips import write_pictures
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 
 from frametally import keys
 from frametally.adapters.files.growing import GrowingFile
@@ -172,7 +171,7 @@ def test_without_a_dashboard_it_goes_into_the_settings_own_store_and_waits_for_i
 def test_a_confirmed_upload_sends_nothing_again(
     tmp_path: Path,
     here: Path,
-    serving: Callable[[Flask], str],
+    serving: Serving,
     place: Place,
     way: str,
     capsys: pytest.CaptureFixture[str],

@@ -12,7 +12,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-from flask import Flask
 from tests.fakes.at_once import at_once
 from tests.fakes.records import make_manifest
 from tests.videos.uploading import (
@@ -49,7 +48,7 @@ from tests.videos.video_records import (
     keys_of_video,
     make_facts,
 )
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 
 from frametally import keys
 from frametally.errors import Poison, Retryable
@@ -73,7 +72,7 @@ def fake(place: Place) -> Place:
 
 
 @pytest.fixture
-def url(fake: Place, serving: Callable[[Flask], str]) -> str:
+def url(fake: Place, serving: Serving) -> str:
     return serving(fake.app())
 
 
@@ -345,7 +344,7 @@ def test_a_form_whose_client_goes_away_leaves_nothing(fake: Place, url: str) -> 
 
 @pytest.mark.parametrize("status", [413])
 def test_what_is_too_large_is_refused_before_a_byte_is_read(
-    fake: Place, serving: Callable[[Flask], str], status: int
+    fake: Place, serving: Serving, status: int
 ) -> None:
     url = serving(fake.app(upload_max_gb=0.001))
     assert_problem(create(url, 1_000_001, filename="a.mp4"), status, "1 MB")
@@ -359,9 +358,7 @@ def test_what_is_too_large_is_refused_before_a_byte_is_read(
     assert all_keys(fake.store) == []
 
 
-def test_a_form_that_does_not_say_how_long_it_is_ends_at_the_limit(
-    fake: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_a_form_that_does_not_say_how_long_it_is_ends_at_the_limit(fake: Place, serving: Serving) -> None:
     url = serving(fake.app(upload_max_gb=0.003))
     body, content_type = form_of(fake_video(size_bytes=3_500_000))
     chunks = (body[at : at + 100_000] for at in range(0, len(body), 100_000))
@@ -372,7 +369,7 @@ def test_a_form_that_does_not_say_how_long_it_is_ends_at_the_limit(
 
 @pytest.mark.thorough
 def test_without_room_an_upload_is_refused_with_both_numbers(
-    tmp_path: Path, fake: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, fake: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "store"
     fake.store = open_object_store(folder.as_uri())
@@ -430,7 +427,7 @@ def test_what_the_store_says_of_bytes_is_told_and_the_upload_goes_on(
 
 
 def test_of_one_client_and_in_all_only_so_many_come_at_once(
-    fake: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+    fake: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upload_limits, "UPLOADS_PER_CLIENT", 2)
     monkeypatch.setattr(upload_limits, "UPLOADS_IN_ALL", 3)
@@ -447,7 +444,7 @@ def test_of_one_client_and_in_all_only_so_many_come_at_once(
 
 
 def test_a_request_that_stands_still_is_ended_and_its_bytes_stay(
-    fake: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+    fake: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_body, "IDLE_S", 0.3)
     url = serving(fake.app())
@@ -475,9 +472,7 @@ def test_a_request_that_stands_still_is_ended_and_its_bytes_stay(
     assert all_keys(fake.store) == [f"uploads/{path.rsplit('/', 1)[1]}.{kind}" for kind in ("json", "part")]
 
 
-def test_where_uploads_are_off_each_way_in_says_what_to_do(
-    fake: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_where_uploads_are_off_each_way_in_says_what_to_do(fake: Place, serving: Serving) -> None:
     url = serving(fake.app(web_uploads=False))
     assert_problem(create(url, 10, filename="a.mp4"), 403)
     assert_problem(send_form(url, DATA), 403)
@@ -505,7 +500,7 @@ def test_another_sites_page_uploads_nothing(
     assert all_keys(fake.store) == []
 
 
-def test_an_allowed_sites_page_uploads(fake: Place, serving: Callable[[Flask], str]) -> None:
+def test_an_allowed_sites_page_uploads(fake: Place, serving: Serving) -> None:
     site = "https://intranet.example"
     url = serving(fake.app(web_allowed_origins=site))
     asked = {"Origin": site, "Access-Control-Request-Method": "PATCH"}
@@ -748,7 +743,7 @@ def test_a_client_that_was_cut_and_comes_again_does_not_wait_until_the_server_fi
 
 
 def test_an_upload_goes_on_at_another_server_that_hashes_what_it_did_not_see(
-    fake: Place, serving: Callable[[Flask], str]
+    fake: Place, serving: Serving
 ) -> None:
     first, second = serving(fake.app()), serving(fake.app())
     path = begin(first, len(DATA), sha256=hashlib.sha256(DATA).hexdigest())
@@ -818,9 +813,7 @@ def test_of_eight_uploads_of_the_same_bytes_at_once_one_is_the_video(fake: Place
 
 
 @pytest.mark.thorough
-def test_what_cannot_become_a_video_for_now_does_later_by_itself(
-    fake: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_what_cannot_become_a_video_for_now_does_later_by_itself(fake: Place, serving: Serving) -> None:
     looks: list[str] = []
 
     def look(_: object, key: str, fields: Any, file_name: str) -> VideoFacts:
@@ -841,9 +834,7 @@ def test_what_cannot_become_a_video_for_now_does_later_by_itself(
     assert_is_there(fake, tell(url, path)["video_id"])
 
 
-def test_what_a_killed_server_left_goes_on_when_the_next_one_starts(
-    fake: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_what_a_killed_server_left_goes_on_when_the_next_one_starts(fake: Place, serving: Serving) -> None:
     gone = fake.look
     fake.look = lambda *_: (_ for _ in ()).throw(Retryable("killed"))
     path = begin(first := serving(fake.app()), len(DATA))

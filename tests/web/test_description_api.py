@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import closing
 from functools import cache
 from pathlib import Path
@@ -19,7 +18,6 @@ import msgspec
 import pytest
 import schemathesis
 import urllib3
-from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from schemathesis.checks import not_a_server_error
@@ -31,7 +29,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.examples import examples
 from tests.family.footage import SETTINGS, make_video
 from tests.family.running import Running
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 from tests.web.counted_footage import make_lines, publish_lines
 from werkzeug.datastructures import MultiDict
 
@@ -261,9 +259,7 @@ def test_the_postman_collection_is_that_of_the_code() -> None:
     assert collection["item"][-1]["request"]["method"] == "DELETE"
 
 
-def test_a_downloaded_collection_asks_the_server_that_it_came_from(
-    place: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_a_downloaded_collection_asks_the_server_that_it_came_from(place: Place, serving: Serving) -> None:
     url = serving(place.app())
     collection = urllib3.request("GET", f"{url}/api/postman.json").json()
     values = {one["key"]: one["value"] for one in collection["variable"]}

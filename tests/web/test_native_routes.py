@@ -13,7 +13,7 @@ import pytest
 from flask import Flask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 from tests.web.raw_client import Client
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
@@ -67,7 +67,7 @@ def with_routes(app: Flask) -> Flask:
 
 
 @pytest.fixture
-def asking(place: Place, serving: Callable[[Flask], str]) -> Iterator[Callable[..., Client]]:
+def asking(place: Place, serving: Serving) -> Iterator[Callable[..., Client]]:
     """Makes clients of a dashboard of these settings."""
     clients: list[Client] = []
 
