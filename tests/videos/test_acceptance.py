@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,6 @@ import numpy as np
 import pytest
 from tests.commands import run_frametally
 from tests.examples import first_quick
-from tests.fakes.at_once import at_once
 from tests.fakes.memory import ManualClock
 from tests.fakes.records import make_manifest
 from tests.videos.video_records import (
@@ -165,19 +163,6 @@ def test_the_same_bytes_uploaded_as_another_source_leave_the_first_ones_counts(p
     assert all_keys(ports.store) == [COUNTED.key]
 
 
-def test_counts_move_once_an_upload_confirms_it_and_that_is_told(ports: UploadPorts) -> None:
-    ports.store.put(COUNTED.key, encode(COUNTED))
-    ports = ports._replace(look=look_for_times)
-    confirmed = msgspec.structs.replace(ELSEWHERE, move_counts=True)
-    upload = send(ports, DATA, fields=confirmed)
-    for _ in range(2):  # whoever asks again is told the same
-        accepted = Acceptance(ports).accept(upload)
-        assert "60 frames of Traffic on 2026-01-01 will count as Gate" in accepted.remark
-    moved = accepted.video.moved_from
-    assert (moved.source, moved.frames, accepted.video.source) == ("traffic", 60, "gate")
-    assert not accepted.video.fields.move_counts
-
-
 def test_counts_of_an_uploaded_video_move_once_an_upload_of_its_bytes_confirms_it(ports: UploadPorts) -> None:
     ports = ports._replace(look=look_for_times)
     as_counted = VideoFields(source="Traffic", start_time="2026-01-01T00:00:00Z")
@@ -198,7 +183,8 @@ def test_counts_of_an_uploaded_video_move_once_an_upload_of_its_bytes_confirms_i
         moment_ms("2026-02-01T08:00:00Z", None, ports.settings),
     )
     assert video.moved_from is not None
-    assert video.moved_from.source == "traffic"
+    assert (video.moved_from.source, video.moved_from.frames) == ("traffic", 60)
+    assert not video.fields.move_counts
     assert jobs_of(ports, first.id).count("frames") == 1
 
 
@@ -284,13 +270,6 @@ def test_what_is_refused_leaves_nothing_but_the_note_why(
     assert rows_and_jobs(ports.catalogue) == []
 
 
-def test_bytes_that_are_not_those_that_were_announced_are_refused(ports: UploadPorts) -> None:
-    with pytest.raises(Refused) as refused:
-        Acceptance(ports).accept(send(ports, DATA, sha256="0" * 64))
-    assert refused.value.status == 460
-    assert all_keys(ports.store) == []
-
-
 def test_bytes_that_are_not_all_there_become_nothing_and_stay(ports: UploadPorts) -> None:
     upload = begin_upload(
         ports, kind="resumable", length_bytes=len(DATA), file_name="a.mp4", fields=VideoFields()
@@ -303,28 +282,6 @@ def test_bytes_that_are_not_all_there_become_nothing_and_stay(ports: UploadPorts
     assert resume_write(ports.store, upload).durable_bytes == len(DATA) - 1
     assert settle(ports) == []
     assert find_upload(ports.store, upload.id) == upload
-
-
-def test_the_same_bytes_again_are_the_video_that_is_there(ports: UploadPorts) -> None:
-    first = Acceptance(ports).accept(send(ports, DATA)).video
-    upload = send(ports, DATA, file_name="another name.avi")
-    again = Acceptance(ports).accept(upload)
-    assert (again.video, again.known) == (first, True)
-    assert all_keys(ports.store) == keys_of_video(ports.store, first.id)
-    row = ports.catalogue.upload(upload.id)
-    assert (row.state, row.video_id, row.known) == ("accepted", first.id, True)
-    assert len(rows_and_jobs(ports.catalogue)) == 1
-
-
-def test_of_eight_uploads_of_the_same_bytes_at_once_one_becomes_the_video(ports: UploadPorts) -> None:
-    uploads = [send(ports, DATA) for _ in range(8)]
-    acceptance = Acceptance(ports)
-    ended = at_once(*(partial(acceptance.accept, upload) for upload in uploads))
-    [video_id] = {accepted.video.id for accepted in ended}
-    assert sorted(accepted.known for accepted in ended) == [False] + [True] * 7
-    assert all_keys(ports.store) == keys_of_video(ports.store, video_id)
-    assert len(rows_and_jobs(ports.catalogue)) == 1
-    assert jobs_of(ports, video_id) == sorted(usual_jobs(make_video(), "queue"))
 
 
 @pytest.mark.thorough

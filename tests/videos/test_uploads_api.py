@@ -47,6 +47,7 @@ from tests.videos.video_records import (
     fake_video,
     keys_of_video,
     make_facts,
+    rows_and_jobs,
 )
 from tests.web.conftest import Place, Serving
 
@@ -602,7 +603,6 @@ def test_what_is_no_video_is_refused_at_its_end_and_whoever_asks_is_told_why(
     assert all_keys(fake.store) == []
 
 
-@pytest.mark.thorough
 def test_bytes_that_are_not_those_that_were_announced_are_460(fake: Place, url: str) -> None:
     assert_problem(upload(url, DATA, sha256="0" * 64), 460)
     assert upload(url, DATA, sha256=hashlib.sha256(DATA).hexdigest()).status == 204
@@ -810,6 +810,8 @@ def test_of_eight_uploads_of_the_same_bytes_at_once_one_is_the_video(fake: Place
     assert len({video_id for video_id, _ in ended}) == 1
     assert sorted(known for _, known in ended) == [False] + [True] * 7
     assert_is_there(fake, ended[0][0])
+    assert len(rows_and_jobs(fake.catalogue)) == 1
+    assert len(fake.catalogue.jobs(ended[0][0])) == 4, "each once"
 
 
 @pytest.mark.thorough
