@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from contextlib import closing
@@ -22,6 +21,7 @@ from tests.web.counted_footage import (
     put_dead_letters,
     put_manifest,
 )
+from tests.web.test_export_comparison import rows_of
 
 from frametally import keys
 from frametally.opening import open_count_index, open_object_store
@@ -50,10 +50,6 @@ def export(place: Place, query: str) -> Any:
     answer = place.app(web_query_timeout_s=60).test_client().get(f"/api/v1/export?{query}")
     assert answer.status_code == 200, answer.text
     return answer
-
-
-def rows_of(data: bytes) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from tests.web.counted_footage import (
     publish_lines,
     put_dead_letters,
 )
+from tests.web.test_footage_changes_api import ended
 
 from frametally.records import encode
 from frametally_web.books.reader import BooksReader
@@ -51,15 +52,6 @@ def ask(client: FlaskClient, what: str, step: str, **wanted: Any) -> Any:
     answer = client.post(f"/api/v1/dead-letters/{step}", json={"what": what, **wanted})
     assert answer.status_code == (202 if step == "changes" else 200), answer.text
     return answer.json
-
-
-def ended(client: FlaskClient) -> Any:
-    for _ in range(600):
-        last = client.get("/api/v1/changes").json["last"]
-        if last["state"] != "running":
-            return last
-        time.sleep(0.05)
-    raise AssertionError("the change does not end")
 
 
 def announced(place: Place) -> int:
