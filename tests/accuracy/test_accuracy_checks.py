@@ -34,11 +34,6 @@ from frametally_cli.main import main
 FRAMES = 120
 
 
-@pytest.fixture
-def counted(place: Place) -> Place:
-    return count_gate(place)
-
-
 def count_gate(place: Place) -> Place:
     place.store = open_object_store(place.settings.store_url)
     publish_lines(place, make_lines("gate", frames=FRAMES))
@@ -56,11 +51,6 @@ def refusing(
     answer_all(client, most=5)
     yield client
     place.close()
-
-
-@pytest.fixture
-def client(counted: Place) -> FlaskClient:
-    return counted.app().test_client()
 
 
 def right_counts() -> dict[str, dict[str, int]]:
