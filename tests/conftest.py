@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 from tests.examples import THOROUGH, examples
 from tests.fakes.databases import DATABASES, Place
+from tests.fakes.memory import MemoryStore
 
 from frametally.errors import Misconfigured
 from frametally.files.demo_clip import ensure_demo_clip
@@ -135,6 +136,12 @@ def database(request: pytest.FixtureRequest) -> Iterator[Place]:
     """An empty database: a SQLite file, and with the servers a schema of PostgreSQL."""
     with request.param() as place:
         yield place
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    """An empty store, in memory."""
+    return MemoryStore()
 
 
 @pytest.fixture

@@ -123,7 +123,6 @@ def test_a_session_has_the_rights_of_its_account_in_every_process(make: Callable
     assert book.add_account(BEN)
     assert book.begin_session("ben", "t", most_s=HOUR_S)
     session = other.session("t", idle_s=HOUR_S, most_s=HOUR_S)
-    assert session is not None
     assert (session.account.role, session.account.sources) == ("look", ("gate", "harbour"))
     assert other.sessions() == {"ben": 1}
     other.end_session("t")
@@ -308,10 +307,8 @@ def test_a_token_speaks_for_its_account_in_every_process_until_it_is_removed(
     assert not book.add_token(NIGHTLY, "u", lasts_s=HOUR_S)
     assert book.add_token(NIGHTLY._replace(name="weekly", sources=()), "u", lasts_s=2 * HOUR_S)
     found, all_of_bens = other.token("t"), other.token("u")
-    assert found is not None
     assert found[:4] == NIGHTLY[:4]
     assert found.ends_at_ms - found.created_at_ms == HOUR_S * 1000
-    assert all_of_bens is not None
     assert all_of_bens.sources == ("gate", "harbour")
     assert [one.name for one in other.tokens()] == ["nightly", "weekly"]
     assert other.remove_token("ben", "nightly")

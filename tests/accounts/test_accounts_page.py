@@ -8,11 +8,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from flask import Flask
 from tests.accounts.people import KEPT, Asks, asking_as, give_accounts
 from tests.accounts.test_signing_charts import log_in
 from tests.accounts.test_signing_in_in_browser import faults_of
-from tests.web.conftest import Place, Visit
+from tests.web.conftest import Place, Serving, Visit
 
 from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.book import AccessBook
@@ -41,7 +40,7 @@ def people(place: Place) -> Iterator[AccessBook]:
 
 
 @pytest.fixture
-def url(place: Place, people: AccessBook, serving: Callable[[Flask], str]) -> str:
+def url(place: Place, people: AccessBook, serving: Serving) -> str:
     return serving(place.app())
 
 

@@ -7,17 +7,15 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from tests.accounts.people import asking_as, give_accounts
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving, Visit
 
 from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.audit_records import AuditEntry
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-    from tests.web.conftest import Visit
 
 MARKUP = '<script>alert(1)</script>"><b>\u202e'
 
@@ -26,11 +24,6 @@ MARKUP = '<script>alert(1)</script>"><b>\u202e'
 def book(place: Place) -> Iterator[AuditBook]:
     with closing(AuditBook(place.catalogue.url)) as opened:
         yield opened
-
-
-@pytest.fixture
-def client(place: Place) -> FlaskClient:
-    return place.app().test_client()
 
 
 def fill(book: AuditBook, number: int = 60) -> None:
@@ -58,7 +51,7 @@ def test_changes_are_answered_in_pages_and_by_who_what_and_when(client: FlaskCli
 
 @pytest.mark.thorough
 def test_the_audit_log_is_for_those_who_run_the_server(
-    place: Place, serving: Callable[[Flask], str], book: AuditBook
+    place: Place, serving: Serving, book: AuditBook
 ) -> None:
     give_accounts(place)
     url = serving(place.app())

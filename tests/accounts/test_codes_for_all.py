@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 import pytest
-from flask import Flask
 from tests.accounts.people import FORM, NAMES, PASSWORD, cookie_of, give_accounts, sign_in
-from tests.web.conftest import Place, Visit
+from tests.web.conftest import Place, Serving, Visit
 from tests.web.raw_client import Client
 
 from frametally_accounts.audit.book import AuditBook
@@ -44,7 +43,7 @@ def chosen(code: str, password: str = ANOTHER) -> str:
 @pytest.mark.thorough
 @pytest.mark.parametrize("least", ["look", "correct", "run"])
 def test_a_log_in_takes_codes_from_the_role_on_that_the_setting_has(
-    people: Place, serving: Callable[[Flask], str], least: str
+    people: Place, serving: Serving, least: str
 ) -> None:
     client = Client(serving(people.app(web_codes=least)))
     led = {name: "/sign-in/once/" in sign_in(client, name).headers["location"] for name in NAMES}
@@ -54,9 +53,7 @@ def test_a_log_in_takes_codes_from_the_role_on_that_the_setting_has(
 
 
 @pytest.mark.thorough
-def test_who_has_no_codes_sets_them_up_before_anything_else(
-    people: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_who_has_no_codes_sets_them_up_before_anything_else(people: Place, serving: Serving) -> None:
     client = Client(serving(people.app(web_codes="look")))
     assert sign_in(client, "clara", "wrong password").status == 401
     led = sign_in(client, "clara")
@@ -65,7 +62,6 @@ def test_who_has_no_codes_sets_them_up_before_anything_else(
     address = led.headers["location"]
     page = client("GET", address).body.decode()
     found = re.search('id="secret">([A-Z2-7]{32})<', page)
-    assert found is not None
     secret = found[1]
     without, wrong, short = chosen(""), chosen("000000"), chosen(code_of(secret), "short")
     for body, line in ((without, "does not match"), (wrong, "does not match"), (short, "fewer than 12")):
@@ -92,9 +88,7 @@ def test_who_has_no_codes_sets_them_up_before_anything_else(
     assert secret not in repr(every)
 
 
-def test_who_was_logged_in_before_codes_were_wanted_logs_in_anew(
-    people: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_who_was_logged_in_before_codes_were_wanted_logs_in_anew(people: Place, serving: Serving) -> None:
     before = Client(serving(people.app()))
     cookies = {name: cookie_of(sign_in(before, name)) for name in NAMES}
     before.close()
@@ -118,7 +112,7 @@ def test_who_was_logged_in_before_codes_were_wanted_logs_in_anew(
 def test_codes_are_set_up_at_the_log_in_in_the_browser(
     browser: Browser,
     people: Place,
-    serving: Callable[[Flask], str],
+    serving: Serving,
     axe: str,
     width: int,
 ) -> None:

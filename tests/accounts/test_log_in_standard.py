@@ -6,12 +6,11 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from urllib.parse import urlencode
 
 import pytest
-from flask import Flask
 from sqlalchemy import text
 from tests.accounts.people import (
     FORM,
@@ -22,7 +21,7 @@ from tests.accounts.people import (
     lengthen_waits,
     sign_in,
 )
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 from tests.web.raw_client import Answered, Client
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
@@ -46,7 +45,7 @@ def people(place: Place) -> Iterator[Place]:
 
 
 @pytest.fixture
-def client(people: Place, serving: Callable[[Flask], str]) -> Iterator[Client]:
+def client(people: Place, serving: Serving) -> Iterator[Client]:
     made = Client(serving(people.app(web_uploads=True)))
     yield made
     made.close()
@@ -163,7 +162,7 @@ def test_nothing_expires_a_password(client: Client, people: Place) -> None:
 
 @pytest.mark.thorough
 def test_there_is_no_account_from_the_start_and_the_first_has_no_password(
-    place: Place, serving: Callable[[Flask], str]
+    place: Place, serving: Serving
 ) -> None:
     with closing(AccessBook(place.catalogue.url)) as place.access:
         assert place.access.is_empty()

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 import pytest
-from flask import Flask
 from tests.accounts.people import give_accounts
-from tests.web.conftest import MODEL, Place
+from tests.web.conftest import MODEL, Place, Serving
 from tests.web.raw_client import Client
 from tests.web.test_other_sites import OtherSite, other_site
 
@@ -43,7 +42,7 @@ def people(place: Place) -> Iterator[Place]:
 
 
 @pytest.fixture
-def url(people: Place, serving: Callable[[Flask], str]) -> str:
+def url(people: Place, serving: Serving) -> str:
     return serving(people.app())
 
 
@@ -66,7 +65,6 @@ def sign(
         assert main(["embed", *RANGE, "--site", site, *arguments]) == 0
         code = capsys.readouterr().out
         found = re.fullmatch(f'<iframe src="{re.escape(url)}/embed[?]([^"]+)" .*></iframe>\n', code)
-        assert found is not None
         return html.unescape(found[1])
 
     return run
@@ -158,7 +156,6 @@ def test_it_ends_and_a_clock_that_was_set_back_lengthens_nothing(
 ) -> None:
     key = people.access.signing_key()
     chart = read_chart(sign(), key)
-    assert chart is not None
     assert chart.ends_at_ms - chart.made_at_ms == 30 * 86_400_000
     day_ms = 86_400_000
     over = sign_chart(chart._replace(made_at_ms=chart.made_at_ms - day_ms, ends_at_ms=chart.made_at_ms), key)

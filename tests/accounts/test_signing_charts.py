@@ -39,7 +39,6 @@ def sign(ask: Asks, query: str = QUERY, **wanted: Any) -> Any:
 
 def query_of(code: str) -> str:
     found = re.fullmatch('<iframe src="[^"?]+/embed[?]([^"]+)" title="Counts" .*></iframe>', code)
-    assert found is not None
     return html.unescape(found[1])
 
 
@@ -52,7 +51,6 @@ def test_what_is_signed_shows_that_chart_without_a_log_in_until_its_end_and_stan
     assert answer.status == 200
     signed = query_of(answer.json["code"])
     chart = read_chart(signed, people.access.signing_key())
-    assert chart is not None
     assert list(chart.sites) == [SITE]
     assert chart.ends_at_ms - chart.made_at_ms == 7 * 86_400_000
     assert answer.json["ends_at_ms"] == chart.ends_at_ms

@@ -4,20 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
 from tests.accounts.people import NAMES, PASSWORD, give_accounts
-from tests.web.conftest import Place, Visit
+from tests.web.browser import Browser, Page, Place, Visit, playwright
 
 from frametally_accounts import credentials
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture
@@ -86,7 +80,6 @@ def test_each_role_opens_every_page_and_may_change_what_its_role_has(
     page.locator("#dashboard[data-state=ready][aria-busy=false]").wait_for()
     for path in ("/videos", "/live", "/lines", "/traffic", "/books", "/data", "/jobs"):
         answer = page.goto(f"{url}{path}")
-        assert answer is not None
         assert answer.status == 200
         assert page.url.startswith(f"{url}{path}")
     statuses = page.evaluate(

@@ -41,7 +41,6 @@ def test_a_token_is_printed_once_and_kept_as_a_hash_alone(run: Run, tmp_path: Pa
     assert told.startswith("token nightly of anna has the role look (gate-1) and expires in 7 days\n")
     with closing(AccessBook(f"sqlite:///{tmp_path / 'data' / 'catalogue.sqlite'}")) as book:
         found = book.token(token_hash(secret))
-    assert found is not None
     assert (found.role, found.sources) == ("look", ("gate-1",))
     assert found.ends_at_ms - found.created_at_ms == 7 * 86_400_000
     data = b"".join(file.read_bytes() for file in (tmp_path / "data").rglob("*") if file.is_file())

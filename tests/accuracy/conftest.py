@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
+from flask.testing import FlaskClient
+from tests.web.conftest import Place
 
 SEED = "5"
 """By it the first clip has footage before it."""
@@ -16,3 +18,17 @@ def one_seed(monkeypatch: pytest.MonkeyPatch) -> None:
     from frametally_accuracy.starting import start_check
 
     monkeypatch.setattr("frametally_accuracy.routes.start_check", partial(start_check, seed=SEED))
+
+
+@pytest.fixture
+def counted(place: Place) -> Place:
+    """The footage of a gate, counted, in a store that commands open too."""
+    from tests.accuracy.test_accuracy_checks import count_gate
+
+    return count_gate(place)
+
+
+@pytest.fixture
+def client(counted: Place) -> FlaskClient:
+    """Asks the dashboard over that footage, without a server."""
+    return counted.app().test_client()

@@ -12,11 +12,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from tests.accounts.people import asking_as, give_accounts
 from tests.fakes.records import make_coverage
-from tests.web.conftest import START_MS, Place
+from tests.web.conftest import START_MS, Place, Serving
 from tests.web.counted_footage import MODEL, make_lines, publish_lines
 
 from frametally import keys
@@ -33,11 +32,6 @@ from frametally_accuracy.starting import start_check
 from frametally_cli.main import main
 
 FRAMES = 120
-
-
-@pytest.fixture
-def counted(place: Place) -> Place:
-    return count_gate(place)
 
 
 def count_gate(place: Place) -> Place:
@@ -57,11 +51,6 @@ def refusing(
     answer_all(client, most=5)
     yield client
     place.close()
-
-
-@pytest.fixture
-def client(counted: Place) -> FlaskClient:
-    return counted.app().test_client()
 
 
 def right_counts() -> dict[str, dict[str, int]]:
@@ -463,9 +452,7 @@ def put_segment(place: Place, model: str, lines: list[FrameDetections]) -> None:
     )
 
 
-def test_who_may_only_look_sees_checks_and_cannot_answer(
-    counted: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_who_may_only_look_sees_checks_and_cannot_answer(counted: Place, serving: Serving) -> None:
     give_accounts(counted)
     url = serving(counted.app())
     with asking_as(url, "clara") as clara:

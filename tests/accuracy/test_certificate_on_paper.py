@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.accuracy.checked_gate import check_gate
+from tests.web.browser import Route, Visits, expect
 from tests.web.conftest import Place
 from tests.web.printed_text import rows_of, words_of
 
 from frametally_accuracy.starting import MOST_LABELS
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Route
-    from tests.web.conftest import Visit
 
 READY = "#accuracy-page[data-state=ready]"
 
@@ -50,7 +43,7 @@ def with_most_labels(certificate: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("paper", ["A4", "Letter"])
 @pytest.mark.parametrize("is_most", [False, True], ids=["two labels", "most labels"])
 def test_a_certificate_is_one_page_with_the_numbers_of_the_signed_file(
-    checked: Place, visit: Callable[..., Visit], paper: str, is_most: bool
+    checked: Place, visit: Visits, paper: str, is_most: bool
 ) -> None:
     window = visit(checked, color_scheme="dark", locale="en-GB")
     url = f"{window.url}/api/v1/accuracy/gate/certificate"

@@ -33,7 +33,6 @@ def test_a_report_has_the_interval_beside_the_boxes_and_what_it_rests_on(place: 
     media = MediaTimes(list_manifests(place.store))
     report = ScheduledReport(name="daily", every="day", at_minute=360, zone="UTC")
     turn = turn_of(report, START_MS + 2 * DAY_MS)
-    assert turn is not None
     turn = turn._replace(from_ms=turn.from_ms - DAY_MS)
     before = make_files(place.real_index, place.settings, media, report, turn)
     place.ledger.refresh(place.store, NoProgress())

@@ -6,26 +6,20 @@ import json
 import re
 from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from tests.accounts.people import PASSWORD, give_accounts
 from tests.videos.killed_server import KilledServer
+from tests.web.browser import Page, Visit, Visits, expect
 from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS, make_lines, publish_lines
 
 from frametally.opening import open_object_store
 from frametally_accounts.audit.book import AuditBook
 from frametally_accuracy.certificates import read_certificate
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Visit
 
 FRAMES = 120
 READY = "#accuracy-page[data-state=ready]"
@@ -104,7 +98,7 @@ def is_all_sent(page: Page) -> None:
 
 @pytest.mark.thorough
 def test_thirty_frames_by_keyboard_alone(
-    filmed: Place, visit: Callable[..., Visit], right: dict[int, dict[str, int]], axe: str
+    filmed: Place, visit: Visits, right: dict[int, dict[str, int]], axe: str
 ) -> None:
     window = visit(filmed)
     check = start(window)
@@ -146,9 +140,7 @@ def test_thirty_frames_by_keyboard_alone(
 
 
 @pytest.mark.thorough
-def test_a_box_is_drawn_named_and_removed_and_a_frame_corrected_again(
-    filmed: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_box_is_drawn_named_and_removed_and_a_frame_corrected_again(filmed: Place, visit: Visits) -> None:
     window = visit(filmed)
     check = start(window)
     page = window.page
@@ -181,7 +173,7 @@ def test_a_box_is_drawn_named_and_removed_and_a_frame_corrected_again(
 
 @pytest.mark.thorough
 def test_a_check_goes_on_after_a_kill_of_server_and_browser(
-    filmed: Place, visit: Callable[..., Visit], right: dict[int, dict[str, int]]
+    filmed: Place, visit: Visits, right: dict[int, dict[str, int]]
 ) -> None:
     server = KilledServer(filmed.settings.data_dir)
     try:
@@ -219,7 +211,7 @@ def test_a_check_goes_on_after_a_kill_of_server_and_browser(
 )
 def test_an_answer_that_the_server_refuses_waits_or_its_frame_comes_again(
     filmed: Place,
-    visit: Callable[..., Visit],
+    visit: Visits,
     right: dict[int, dict[str, int]],
     status: int,
     words: str,
@@ -244,7 +236,7 @@ def test_an_answer_that_the_server_refuses_waits_or_its_frame_comes_again(
 @pytest.mark.thorough
 def test_a_frame_whose_picture_is_deleted_is_named_and_skipped_and_no_other_is(
     filmed: Place,
-    visit: Callable[..., Visit],
+    visit: Visits,
     right: dict[int, dict[str, int]],
     axe: str,
     picture: Callable[[Page, str], None],
@@ -279,7 +271,7 @@ def test_a_frame_whose_picture_is_deleted_is_named_and_skipped_and_no_other_is(
 
 
 @pytest.mark.thorough
-def test_where_nothing_is_counted_the_page_says_what_to_do(place: Place, visit: Callable[..., Visit]) -> None:
+def test_where_nothing_is_counted_the_page_says_what_to_do(place: Place, visit: Visits) -> None:
     page = visit(place).open("accuracy", READY)
     expect(page.locator("#no-start")).to_contain_text("There is no counted footage yet")
     expect(page.locator("#start-card")).to_be_hidden()
@@ -287,7 +279,7 @@ def test_where_nothing_is_counted_the_page_says_what_to_do(place: Place, visit: 
 
 @pytest.mark.thorough
 def test_two_people_share_a_sample_and_who_may_only_look_sees_it(
-    filmed: Place, visit: Callable[..., Visit], right: dict[int, dict[str, int]], serving: Callable[..., str]
+    filmed: Place, visit: Visits, right: dict[int, dict[str, int]], serving: Callable[..., str]
 ) -> None:
     give_accounts(filmed)
     url = serving(filmed.app())
@@ -328,7 +320,7 @@ def sign_in(window: Visit, name: str) -> Visit:
 
 @pytest.mark.thorough
 def test_a_result_and_its_certificate_say_what_they_rest_on_and_stale_ones_say_so(
-    filmed: Place, visit: Callable[..., Visit], right: dict[int, dict[str, int]], axe: str
+    filmed: Place, visit: Visits, right: dict[int, dict[str, int]], axe: str
 ) -> None:
     window = visit(filmed)
     wanted = {"name": "later", "to_ms": START_MS + 10**8}

@@ -24,7 +24,6 @@ from werkzeug.datastructures import MultiDict
 
 from frametally.books.count_settings import CountedWith
 from frametally.errors import Retryable
-from frametally.opening import open_object_store
 from frametally.ports.count_index import CountIndex
 from frametally_accuracy import charted
 from frametally_accuracy.book import AccuracyBook
@@ -37,18 +36,6 @@ from frametally_web.requests.query import read_chart
 
 Checked = Callable[..., str]
 QUESTION = "interval=60&label=car&metric=detections"
-
-
-@pytest.fixture
-def counted(place: Place) -> Place:
-    place.store = open_object_store(place.settings.store_url)
-    publish_lines(place, make_lines("gate", frames=FRAMES))
-    return place
-
-
-@pytest.fixture
-def client(counted: Place) -> FlaskClient:
-    return counted.app().test_client()
 
 
 def counts(client: FlaskClient, query: str = QUESTION) -> dict[str, Any]:

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.traffic import junction
+from tests.web.browser import Page, Route, Visit, Visits, expect
 from tests.web.conftest import Place
 
 from frametally.opening import open_object_store
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page, Route
-    from tests.web.conftest import Visit
 
 READY = "#accuracy-page[data-state=ready]"
 PICTURES = re.compile(r"/frames/image\?")
@@ -66,9 +59,7 @@ def answer_piece(page: Page, taps: int) -> str:
 
 
 @pytest.mark.thorough
-def test_pieces_by_keyboard_alone_and_again_after_leaving(
-    filmed: Place, visit: Callable[..., Visit], axe: str
-) -> None:
+def test_pieces_by_keyboard_alone_and_again_after_leaving(filmed: Place, visit: Visits, axe: str) -> None:
     window = visit(filmed)
     page = window.page
     held: list[Route] = []
@@ -135,7 +126,7 @@ def answer_by_api(window: Visit, name: str, **wanted: Any) -> None:
 
 @pytest.mark.thorough
 def test_intervals_of_visits_and_crossings_are_where_the_numbers_are(
-    filmed: Place, visit: Callable[..., Visit], axe: str
+    filmed: Place, visit: Visits, axe: str
 ) -> None:
     window = visit(filmed)
     answer_by_api(window, "seen", metric="visits")
@@ -165,7 +156,7 @@ def test_intervals_of_visits_and_crossings_are_where_the_numbers_are(
 
 
 @pytest.mark.thorough
-def test_a_piece_with_a_deleted_picture_is_skipped(filmed: Place, visit: Callable[..., Visit]) -> None:
+def test_a_piece_with_a_deleted_picture_is_skipped(filmed: Place, visit: Visits) -> None:
     window = visit(filmed)
     made = window.context.request.post(f"{window.url}/api/v1/accuracy", data={"metric": "visits"})
     check = made.json()["id"]

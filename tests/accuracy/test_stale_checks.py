@@ -22,7 +22,6 @@ from frametally import keys
 from frametally.errors import Retryable
 from frametally.media.forgetting import forget, targets_in
 from frametally.media.manifests import list_manifests
-from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections
 from frametally_accuracy.certificates import _signed
@@ -31,18 +30,6 @@ WIDE_RANGE = {"from_ms": START_MS - 10**8, "to_ms": START_MS + 10**8}
 """Longer than the footage: nothing of it leaves the range."""
 
 Lines = list[FrameDetections]
-
-
-@pytest.fixture
-def counted(place: Place) -> Place:
-    place.store = open_object_store(place.settings.store_url)
-    publish_lines(place, make_lines("gate", frames=FRAMES))
-    return place
-
-
-@pytest.fixture
-def client(counted: Place) -> FlaskClient:
-    return counted.app().test_client()
 
 
 def stale_of(client: FlaskClient) -> list[str]:

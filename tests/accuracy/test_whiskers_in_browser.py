@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.accuracy.conftest import SEED
 from tests.accuracy.test_accuracy_checks import FRAMES, right_counts
+from tests.web.browser import Page, Visits, expect
 from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS, make_lines, publish_lines
 
@@ -19,13 +19,6 @@ from frametally_accuracy.book import AccuracyBook
 from frametally_accuracy.population import CheckFootage
 from frametally_accuracy.sent import CheckWanted
 from frametally_accuracy.starting import start_check
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Visit
 
 pytestmark = pytest.mark.thorough
 
@@ -79,7 +72,7 @@ def is_dark_above_the_bar(page: Page) -> bool:
 
 
 def test_bars_lines_and_words_have_the_interval_beside_the_raw_count(
-    checked: Place, visit: Callable[..., Visit], axe: str
+    checked: Place, visit: Visits, axe: str
 ) -> None:
     window = visit(checked)
     asked: dict[str, Any] = window.context.request.get(f"{window.url}/api/v1/counts{QUESTION}").json()
@@ -121,7 +114,7 @@ def test_bars_lines_and_words_have_the_interval_beside_the_raw_count(
 
 
 def test_on_a_phone_in_the_dark_and_on_paper_they_are_there_too(
-    checked: Place, visit: Callable[..., Visit], axe: str
+    checked: Place, visit: Visits, axe: str
 ) -> None:
     window = visit(checked, viewport={"width": 390, "height": 844}, color_scheme="dark")
     page = window.open(QUESTION)
@@ -136,7 +129,7 @@ def test_on_a_phone_in_the_dark_and_on_paper_they_are_there_too(
 
 
 def test_a_stale_check_is_shown_as_stale_and_bars_that_it_does_not_cover_have_no_whisker(
-    checked: Place, visit: Callable[..., Visit], axe: str
+    checked: Place, visit: Visits, axe: str
 ) -> None:
     publish_lines(checked, [*make_lines("gate", frames=FRAMES), *make_lines("yard", frames=FRAMES, seed=2)])
     window = visit(checked)

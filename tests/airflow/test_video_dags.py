@@ -72,7 +72,6 @@ class Videos:
         """What the catalogue says was made of a video."""
         with closing(open_video_catalogue(self.settings.catalogue_url)) as catalogue:
             row = catalogue.video(video.id)
-        assert row is not None
         return sorted(row.artifacts)
 
     def make_by_workers(self, video: VideoRecord) -> Made:

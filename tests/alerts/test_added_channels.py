@@ -5,16 +5,15 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import create_engine, text
 from tests.accounts.people import asking_as, give_accounts
 from tests.alerts.hook_server import Hook, hook_server
 from tests.alerts.test_alerts_api import CHANNELS, RULE, fill
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving, Visit
 
 from frametally.settings.fields import SecretStr
 from frametally_alerts import tables
@@ -22,9 +21,6 @@ from frametally_alerts.book import AlertBook
 from frametally_alerts.channels.delivery import AlertSender
 from frametally_alerts.hooks import TABLES
 from frametally_alerts.rules import AlertRule
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Visit
 
 KEY = SecretStr("k" * 32)
 SECRET = SecretStr("signs the webhooks")
@@ -122,9 +118,7 @@ def test_the_secrets_are_in_no_answer_page_database_or_log(
     assert "alert channels" in TABLES[0].tables  # a backup has the row, as it is stored
 
 
-def test_who_may_only_look_adds_replaces_tests_and_deletes_none(
-    place: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_who_may_only_look_adds_replaces_tests_and_deletes_none(place: Place, serving: Serving) -> None:
     give_accounts(place)
     with asking_as(serving(place.app(alert_key=KEY)), "lukas") as looking:
         for method, path in (

@@ -260,7 +260,6 @@ def test_scheduled_reports_are_listed_and_whether_the_last_turn_was_made(
         "last_day": None,
     }
     turn = turn_of(report, round(time.time() * 1000))
-    assert turn is not None
     alert = Alert(
         key=turn_key(report, turn.day),
         revision=1,

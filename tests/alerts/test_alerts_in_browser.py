@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.alerts.test_alerts_api import CHANNELS, MARKUP, count, fill
+from tests.web.browser import Page, Place, Visits, expect
 
 from frametally.settings.fields import SecretStr
 from frametally_alerts.book import AlertBook
 
 pytestmark = pytest.mark.thorough
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
-
 
 def test_rules_and_what_failed_are_shown_as_text(
-    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     place.settings = place.settings.model_copy(update={"alert_channels": CHANNELS})
     with closing(AlertBook(place.catalogue.url)) as book:
@@ -43,7 +36,7 @@ def test_rules_and_what_failed_are_shown_as_text(
     picture(page, "alerts")
 
 
-def test_older_messages_come_by_a_press(place: Place, visit: Callable[..., Visit]) -> None:
+def test_older_messages_come_by_a_press(place: Place, visit: Visits) -> None:
     place.settings = place.settings.model_copy(update={"alert_channels": CHANNELS})
     with closing(AlertBook(place.catalogue.url)) as book:
         fill(book, 120)
@@ -56,7 +49,7 @@ def test_older_messages_come_by_a_press(place: Place, visit: Callable[..., Visit
 
 
 def test_a_rule_is_added_from_the_charts_question_muted_changed_and_deleted(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     count(place)
     place.settings = place.settings.model_copy(update={"alert_channels": CHANNELS})
@@ -88,14 +81,14 @@ def test_a_rule_is_added_from_the_charts_question_muted_changed_and_deleted(
     expect(page.locator("#no-rules")).to_be_visible()
 
 
-def test_with_no_rules_the_page_says_so(place: Place, visit: Callable[..., Visit]) -> None:
+def test_with_no_rules_the_page_says_so(place: Place, visit: Visits) -> None:
     page = visit(place).open("alerts", wait_for="#alerts-page")
     for text in ("#no-rules", "#no-reports", "#no-messages"):
         expect(page.locator(text)).to_be_visible()
 
 
 def test_where_channels_cannot_be_read_the_page_says_so_and_repeats_nothing_of_them(
-    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     place.settings = place.settings.model_copy(
         update={"alert_channels": SecretStr('{"ops": "gopher://hunter2"}')}
@@ -103,7 +96,6 @@ def test_where_channels_cannot_be_read_the_page_says_so_and_repeats_nothing_of_t
     window = visit(place)
     page = window.page
     answer = page.goto(f"{window.url}/alerts")
-    assert answer is not None
     assert answer.status >= 400
     expect(page.locator("#problem")).to_contain_text("FRAMETALLY_ALERT_CHANNELS: ops must begin with one of")
     expect(page.locator("body")).not_to_contain_text("hunter2")

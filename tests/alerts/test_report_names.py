@@ -21,7 +21,6 @@ def test_no_name_adds_a_line_or_hides_one_in_the_summary_of_a_report(place: Plac
     media = MediaTimes(list_manifests(place.store))
     report = ScheduledReport(name="daily", every="day", at_minute=360, zone="UTC")
     turn = turn_of(report, START_MS + 2 * DAY_MS)
-    assert turn is not None
     turn = turn._replace(from_ms=turn.from_ms - DAY_MS)
     files = make_files(place.real_index, place.settings, media, report, turn)
     said = files["summary.txt"].decode()

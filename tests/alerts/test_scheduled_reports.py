@@ -184,7 +184,6 @@ def test_a_report_is_mailed_with_its_files_and_its_summary(tmp_path: Path) -> No
     [mail] = received.mails
     assert mail["Subject"] == "frametally: report weekly: 2026-04-27 to 2026-05-03, Europe/Berlin"
     body = mail.get_body()
-    assert body is not None
     said = body.get_content().replace("\r\n", "\n")
     assert said.startswith(files["summary.txt"].decode())
     assert "car  not known" in said
@@ -212,7 +211,6 @@ def test_what_is_too_large_for_a_mail_stays_in_the_store_and_is_named(tmp_path: 
     [mail] = received.mails
     assert [part.get_filename() for part in mail.iter_attachments()] == ["chart.png"]
     body = mail.get_body()
-    assert body is not None
     assert f"reports/weekly/{MONDAY}/counts.xlsx" in body.get_content()
 
 

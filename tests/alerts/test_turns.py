@@ -53,15 +53,12 @@ def test_a_time_that_is_skipped_or_comes_twice_has_one_moment(
 )
 def test_what_is_over_is_a_local_day_week_or_month(every: Every, now: str, span: tuple[str, str]) -> None:
     turn = last_turn(every, 420, BERLIN, ms(now))
-    assert turn is not None
     assert (named(turn.from_ms), named(turn.to_ms)) == span
 
 
 def test_a_turn_is_due_to_the_millisecond() -> None:
     at_ms = ms("2026-11-23T07:00+01:00")
     before, at = (last_turn("monday", 420, BERLIN, now_ms) for now_ms in (at_ms - 1, at_ms))
-    assert before is not None
-    assert at is not None
     assert (before.day.day, at.day.day) == (16, 23)
 
 
@@ -91,7 +88,6 @@ def test_each_local_day_has_one_turn_in_any_zone_whenever_it_is_asked(
         before = local_time(turn.at_ms - 1, zone).replace(tzinfo=None, fold=0)
         assert shown == wanted or before < wanted < shown  # that time, or when it is skipped
         following = last_turn(every, minute, zone, turn.at_ms + 62 * DAY_MS)
-        assert following is not None
         assert following.day > turn.day
     # A day has one moment, and days come in their order, so a turn is no other one's.
     by_day = {turn.day: turn.at_ms for turn in turns}
@@ -114,5 +110,4 @@ def test_no_day_is_left_out_by_whoever_asks_often_enough(
     assert len(there) >= 4  # zones have left out a day, never two that follow each other
     for one, at_ms in there.items():
         turn = last_turn("day", minute, zone, at_ms)
-        assert turn is not None
         assert (turn.day, turn.at_ms) == (one, at_ms)

@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from tests.fakes.said import Said
 
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
 from frametally.opening import open_object_store
-from frametally.process.reports import NoProgress
 from frametally.records import AutoDetector, Detection, decode, encode
 from frametally.settings.loading import load_settings
 from frametally_consumer import load as backends
@@ -40,14 +40,6 @@ BOUNDS = {
     ("onnxruntime", "f32"): (0.5, 0.005, 1.0),
     ("openvino", "bf16"): (2.0, 0.03, 0.93),
 }
-
-
-class Said(NoProgress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,9 @@ import msgspec
 import numpy as np
 import pytest
 from tests.consumer.test_redetect import IN_BOOKS, Archive
-from tests.consumer.test_worker import BrightDetector, Lines, announcement
+from tests.consumer.test_worker import BrightDetector, announcement
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.fakes.said import Said
 
 from frametally import keys
 from frametally.adapters.sqlite.file_log import SqliteLog
@@ -39,11 +40,6 @@ PATIENCE_S = 60.0
 def settings(tmp_path: Path) -> Settings:
     """Batches that never fill, nor grow old by the setting."""
     return load_settings(data_dir=tmp_path, topic=LIVE, batch_frames=1000, batch_s=1000.0, log_partitions=3)
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
 
 
 @pytest.fixture(params=["sqlite", "memory"])
@@ -76,7 +72,7 @@ def detect(
     *,
     results: FrameLog | None = None,
     detector: BrightDetector | None = None,
-    progress: Lines | None = None,
+    progress: Said | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> ConsumeReport:
     """Until told to stop, or else all is detected."""
@@ -85,7 +81,7 @@ def detect(
         store=store,
         log=log,
         detector=detector or BrightDetector(),
-        progress=progress or Lines(),
+        progress=progress or Said(),
         until_caught_up=stop is None,
         should_stop=stop or (lambda: False),
         results=results or log,
@@ -203,13 +199,13 @@ def test_a_log_that_takes_no_results_loses_no_segment_and_is_told_of_in_one_line
     settings: Settings, store: MemoryStore, log: FrameLog, method: str, error: FrametallyError
 ) -> None:
     announce(log, store, range(20))
-    progress = Lines()
+    progress = Said()
     results: FrameLog = Away(log, method, error)  # type: ignore[assignment]
     report = detect(settings, store, log, results=results, progress=progress)
     assert (report.frames, report.unfinished) == (20, False)
     assert len(lines(store)) == 20
     assert reached(log)
-    assert progress.said == [
+    assert progress.lines == [
         f"results cannot be published on 'processed-frames' at the moment; they are in the segments: {error}"
     ]
 
@@ -219,12 +215,12 @@ def test_results_come_again_once_the_log_takes_them(
     settings: Settings, store: MemoryStore, log: FrameLog
 ) -> None:
     away = Away(log, "publish", Retryable("no answer"))
-    progress = Lines()
+    progress = Said()
     until_s = time.monotonic() + PATIENCE_S
     announced: list[int] = []
 
     def goes_on() -> bool:
-        if progress.said:
+        if progress.lines:
             away.error = None
         if away.error is None or not announced:
             announced.append(len(announced))

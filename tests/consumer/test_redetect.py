@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.fakes.said import Said
 
 from frametally import keys
 from frametally.books.offsets import read_logs
@@ -112,14 +113,6 @@ def announced(log: MemoryLog, topic: str) -> list[FrameAnnouncement]:
         found += [decode(record.value, FrameAnnouncement) for record in records]
     consumer.close()
     return sorted(found, key=lambda one: (one.source, one.captured_at_ms))
-
-
-class Said(NoProgress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 def drain(

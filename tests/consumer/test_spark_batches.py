@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
-from tests.consumer.test_worker import Lines, announcement
+from tests.consumer.test_worker import announcement
+from tests.fakes.said import Said
 
 from frametally import keys
 from frametally.errors import Retryable
@@ -103,7 +104,7 @@ def expected(tmp_path: Path) -> tuple[list[bytes], list[bytes]]:
             store=place.store,
             log=log,
             detector=PixelDetector(min_confidence=MIN_CONFIDENCE),
-            progress=Lines(),
+            progress=Said(),
             until_caught_up=True,
         )
         return place.detected()
@@ -183,7 +184,7 @@ def log(tmp_path: Path) -> Iterator[FrameLog]:
 def engine(log: FrameLog, tmp_path: Path) -> Iterator[_Engine]:
     settings = load_settings(data_dir=tmp_path, topic=COMMITTED_TOPIC, log_partitions=2).resolved()
     with closing(open_object_store(settings.store_url)) as store:
-        yield _Engine(None, settings, MODEL, None, store, log, Lines(), lambda: False)
+        yield _Engine(None, settings, MODEL, None, store, log, Said(), lambda: False)
 
 
 @pytest.fixture

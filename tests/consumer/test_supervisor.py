@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.said import Said
 
 from frametally.process import retrying
-from frametally.process.reports import NoProgress
 from frametally.settings.loading import load_settings
 from frametally_consumer import supervisor
 
@@ -20,14 +20,6 @@ WORK = supervisor._work
 
 EMPTY_BUCKET = b"""<?xml version="1.0"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">
 <Name>bucket</Name><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></ListBucketResult>"""
-
-
-class Said(NoProgress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 @contextmanager

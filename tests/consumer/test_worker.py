@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.fakes.said import Said
 
 from frametally import keys
 from frametally.errors import Retryable
 from frametally.files.opencv import cv2
 from frametally.ports.frame_log import consumer_group
 from frametally.ports.object_store import ObjectStore
-from frametally.process.reports import NoProgress
 from frametally.records import Detection, FrameAnnouncement, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally.settings.loading import Settings, load_settings
@@ -40,14 +40,6 @@ class BrightDetector:
         ]
 
 
-class Lines(NoProgress):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.said.append(line)
-
-
 class FailingStore:
     """A store whose calls fail when `fault` says so: faults are values."""
 
@@ -67,11 +59,6 @@ class FailingStore:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return load_settings(data_dir=tmp_path, batch_frames=4, batch_s=1000.0, log_partitions=2)
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
 
 
 @pytest.fixture
@@ -105,14 +92,14 @@ def publish(log: MemoryLog, messages: Sequence[bytes]) -> None:
 
 
 def drain(
-    settings: Settings, store: ObjectStore, log: MemoryLog, progress: Lines | None = None
+    settings: Settings, store: ObjectStore, log: MemoryLog, progress: Said | None = None
 ) -> ConsumeReport:
     return consume(
         settings=settings,
         store=store,
         log=log,
         detector=BrightDetector(),
-        progress=progress or Lines(),
+        progress=progress or Said(),
         until_caught_up=True,
     )
 
@@ -231,10 +218,10 @@ def test_a_store_that_is_away_for_a_while_costs_time_and_no_frame(
             if calls[method] == 1:
                 raise Retryable(f"{method}: the store did not answer")
 
-    progress = Lines()
+    progress = Said()
     report = drain(settings, FailingStore(store, first_call_of_each_kind_fails), log, progress)  # type: ignore[arg-type]
     assert (report.frames, report.dead_letters) == (6, [])
-    assert sum("trying again" in line for line in progress.said) == 3
+    assert sum("trying again" in line for line in progress.lines) == 3
     assert_one_chain_each(store, log)
 
 
@@ -289,7 +276,7 @@ def consume_until(
         store=store,  # type: ignore[arg-type]
         log=log,  # type: ignore[arg-type]
         detector=detector,
-        progress=Lines(),
+        progress=Said(),
         until_caught_up=False,
         should_stop=stop,
     )
@@ -395,7 +382,7 @@ def test_while_one_batch_is_written_the_next_is_detected_and_the_one_after_loade
         store=FailingStore(store, watch),  # type: ignore[arg-type]
         log=log,
         detector=Counting(),
-        progress=Lines(),
+        progress=Said(),
         until_caught_up=True,
     )
     [(detected, fetched)] = seen_at_the_first_put
@@ -432,7 +419,7 @@ def test_what_is_under_way_is_bounded_however_slow_the_detector(
         store=FailingStore(store, count),  # type: ignore[arg-type]
         log=log,
         detector=Slow(),
-        progress=Lines(),
+        progress=Said(),
         until_caught_up=True,
     )
     assert detected == 80
@@ -447,9 +434,9 @@ def test_a_store_that_was_emptied_is_filled_again_as_far_as_the_log_reaches(
     drain(settings, store, log)
     for key in list(list_segments(store)):
         store.delete(key)
-    lines = Lines()
-    assert drain(settings, store, log, lines).frames == 20
-    told = [line for line in lines.said if "not in the store" in line]
+    said = Said()
+    assert drain(settings, store, log, said).frames == 20
+    told = [line for line in said.lines if "not in the store" in line]
     assert len(told) == 2
     assert all("detects their frames again" in line for line in told)
     assert_one_chain_each(store, log)
@@ -502,9 +489,9 @@ def test_what_retention_removed_is_said_and_the_chain_has_no_gap(
     topic = log._topic(TOPIC)
     topic.begin[0] = 30 - left
     del topic.messages[0][: 30 - left]
-    lines = Lines()
-    assert drain(settings, store, log, lines).frames == left
-    [line] = [line for line in lines.said if "lost" in line]
+    said = Said()
+    assert drain(settings, store, log, said).frames == left
+    [line] = [line for line in said.lines if "lost" in line]
     assert f"offsets 10 to {29 - left}" in line
     assert "retention" in line
     reached = 0
@@ -513,7 +500,7 @@ def test_what_retention_removed_is_said_and_the_chain_has_no_gap(
         assert header.first_offset == reached
         reached = header.next_offset
     assert reached == 30
-    assert drain(settings, store, log, lines).frames == 0
+    assert drain(settings, store, log, said).frames == 0
 
 
 def test_a_log_made_anew_starts_a_chain_of_its_own_and_says_what_to_do(
@@ -524,17 +511,17 @@ def test_a_log_made_anew_starts_a_chain_of_its_own_and_says_what_to_do(
     before = {key: store.get(key) for key in list_segments(store)}
     other = MemoryLog()
     other.create_topic(TOPIC, 2)
-    lines = Lines()
-    assert drain(settings, store, other, lines).frames == 0
-    [line] = [line for line in lines.said if "this log is new" in line]
+    said = Said()
+    assert drain(settings, store, other, said).frames == 0
+    [line] = [line for line in said.lines if "this log is new" in line]
     assert "produce them again" in line
     publish(other, [encode(announcement(store, number)) for number in range(6, 9)])
-    assert drain(settings, store, other, lines).frames == 3
+    assert drain(settings, store, other, said).frames == 3
     after = {key: store.get(key) for key in list_segments(store)}
     assert before.items() < after.items()
-    again = Lines()
+    again = Said()
     drain(settings, store, other, again)
-    assert again.said == []
+    assert again.lines == []
 
 
 @pytest.mark.thorough
@@ -546,9 +533,9 @@ def test_a_full_disk_is_waited_for(settings: Settings, store: MemoryStore, log: 
         if method == "put" and time.monotonic() < full_until:
             raise Retryable("no space left in store folder: free some space there")
 
-    lines = Lines()
-    assert drain(settings, FailingStore(store, full), log, lines).frames == 9  # type: ignore[arg-type]
-    assert sum("free some space" in line for line in lines.said) == 1, "said once a minute"
+    said = Said()
+    assert drain(settings, FailingStore(store, full), log, said).frames == 9  # type: ignore[arg-type]
+    assert sum("free some space" in line for line in said.lines) == 1, "said once a minute"
     assert_one_chain_each(store, log)
 
 
@@ -581,10 +568,10 @@ def test_a_log_that_is_away_for_a_while_costs_time_and_no_frame(
     settings: Settings, store: MemoryStore, log: MemoryLog
 ) -> None:
     publish(log, [encode(announcement(store, number)) for number in range(9)])
-    lines = Lines()
-    report = drain(settings, store, AwayLog(log, time.monotonic() + 0.7), lines)  # type: ignore[arg-type]
+    said = Said()
+    report = drain(settings, store, AwayLog(log, time.monotonic() + 0.7), said)  # type: ignore[arg-type]
     assert (report.frames, report.dead_letters) == (9, [])
-    assert sum("did not answer" in line for line in lines.said) == 1
+    assert sum("did not answer" in line for line in said.lines) == 1
     assert_one_chain_each(store, log)
 
 

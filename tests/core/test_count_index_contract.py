@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.fakes.at_once import at_once
 from tests.fakes.count_indexes import ADAPTERS, everything, opened
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_count as count
@@ -472,17 +474,7 @@ def test_what_another_publishes_is_in_every_answer_at_once(
 
 def test_of_two_writers_of_one_run_exactly_one_publishes_it(new_index: Callable[[], CountIndex]) -> None:
     writers = [new_index() for _ in range(4)]
-    start, published = threading.Barrier(4), []
-
-    def publish(writer: Any) -> None:
-        start.wait()
-        published.append(writer.publish(run(), [count()], [coverage()]))
-
-    threads = [threading.Thread(target=publish, args=[writer]) for writer in writers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    published = at_once(*(partial(one.publish, run(), [count()], [coverage()]) for one in writers))
     assert sorted(published) == [False, False, False, True]
     assert total(writers[0]) == 1
 

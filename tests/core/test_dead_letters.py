@@ -65,11 +65,6 @@ def log() -> MemoryLog:
     return log
 
 
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
 def lines(store: ObjectStore) -> dict[str, bytes]:
     return {
         frame.image_path: encode(frame)

@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
+from functools import partial
 from typing import TypeVar
 
 import pytest
@@ -23,6 +24,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import UnknownTopicOrPartitionError
 from serving.needs import server
 from tests.examples import examples
+from tests.fakes.at_once import at_once
 from tests.fakes.memory import ManualClock, MemoryLog
 
 from frametally.adapters.sqlite.file_log import SqliteLog
@@ -782,12 +784,7 @@ def test_concurrent_publishers_and_consumers_lose_nothing_and_keep_each_keys_ord
                 got[n].append(record)
                 commit(members[n], record)
 
-    threads = [threading.Thread(target=publish, args=(mine,)) for mine in published]
-    threads += [threading.Thread(target=consume, args=(n,)) for n in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*(partial(publish, mine) for mine in published), *(partial(consume, n) for n in range(2)))
     by_key: dict[bytes, list[bytes]] = defaultdict(list)
     for record in got[0] + got[1]:
         by_key[record.key].append(record.value)

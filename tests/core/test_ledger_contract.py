@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from unittest import mock
@@ -17,6 +17,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 from tests.examples import examples
+from tests.fakes.at_once import at_once
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import (
     before_checksums,
@@ -86,11 +87,6 @@ ADAPTERS = [Sqlite, pytest.param(Postgres, marks=pytest.mark.services)]
 def make(request: pytest.FixtureRequest) -> Iterator[Callable[..., Ledger]]:
     with ExitStack() as stack:
         yield request.param(stack)
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
 
 
 def frame(at: int, *, source: str = "cam", media: str = MEDIUM) -> FrameDetections:
@@ -541,23 +537,12 @@ def test_two_that_refresh_at_once_keep_one_set_of_books(
     for first in range(0, 400, 4):
         put_segment(store, first, [frame(at) for at in range(first, first + 4)])
     ledgers = [make(), make()]
-    start = threading.Barrier(2)
-    failures: list[BaseException] = []
 
     def work(ledger: Ledger) -> None:
-        try:
-            start.wait()
-            for _ in range(3):
-                refresh(ledger, store)
-        except BaseException as error:
-            failures.append(error)
+        for _ in range(3):
+            refresh(ledger, store)
 
-    threads = [threading.Thread(target=work, args=(ledger,)) for ledger in ledgers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    at_once(*(partial(work, ledger) for ledger in ledgers))
     assert books(ledgers[0]) == books(ledgers[1])
     assert ledgers[0].tallies(MODEL)[0].detected == 400
 

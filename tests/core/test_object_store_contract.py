@@ -4,12 +4,12 @@ import functools
 import itertools
 import os
 import tempfile
-import threading
 import time
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import obstore.store
@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from serving.needs import server
 from tests.capabilities import of_capabilities
 from tests.examples import examples
+from tests.fakes.at_once import at_once
 from tests.fakes.memory import MemoryStore
 
 from frametally.adapters.files.folder_store import FileStore
@@ -82,7 +83,6 @@ def test_an_object_reads_back_as_it_was_put(store: ObjectStore, size_bytes: int,
     assert store.put("images/a/1.jpg", data, durable=durable)
     assert store.get("images/a/1.jpg") == data
     info = store.head("images/a/1.jpg")
-    assert info is not None
     assert info[:2] == ("images/a/1.jpg", size_bytes)
     assert list(store.list("")) == [info]
 
@@ -116,18 +116,12 @@ def test_of_8_threads_that_race_to_create_an_object_exactly_one_wins(
     store: ObjectStore, durable: bool
 ) -> None:
     keys = [f"metadata/{n}.jsonl" for n in range(20)]
-    won: list[tuple[str, bytes]] = []
-    start = threading.Barrier(RACERS)
 
-    def race(name: bytes) -> None:
-        start.wait()
-        won.extend((key, name) for key in keys if store.put(key, name, if_absent=True, durable=durable))
+    def race(name: bytes) -> list[tuple[str, bytes]]:
+        return [(key, name) for key in keys if store.put(key, name, if_absent=True, durable=durable)]
 
-    racers = [threading.Thread(target=race, args=(b"%d" % n * 10_000,)) for n in range(RACERS)]
-    for racer in racers:
-        racer.start()
-    for racer in racers:
-        racer.join()
+    races = at_once(*(partial(race, b"%d" % n * 10_000) for n in range(RACERS)))
+    won = [pair for pairs in races for pair in pairs]
     assert sorted(key for key, _ in won) == sorted(keys)
     assert all(store.get(key) == name for key, name in won)
 
@@ -261,11 +255,7 @@ def test_of_many_changes_at_once_none_is_lost(store: ObjectStore) -> None:
         for _ in range(10):
             store.change("media/a.json", slowly)
 
-    workers = [threading.Thread(target=work) for _ in range(RACERS)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    at_once(*RACERS * [work])
     assert store.get("media/a.json") == b"%d" % (10 * RACERS)
 
 
@@ -287,11 +277,7 @@ def test_a_change_that_removes_never_removes_what_another_has_just_put(store: Ob
             store.change("media/a.json", all_of_it)
             taken.append(seen[0])
 
-    workers = [threading.Thread(target=work) for work in (add, add, take)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
+    at_once(add, add, take)
     left = store.get("media/a.json") if store.head("media/a.json") else b"0"
     assert sum(taken) + int(left) == 40
 

@@ -7,7 +7,6 @@ import random
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.core.test_object_store_contract import ADAPTERS, ESCAPES, PARAMS, every_adapter
 from tests.examples import examples
+from tests.fakes.at_once import at_once
 
 from frametally.adapters.files import growing
 from frametally.adapters.files.folder_store import FileStore
@@ -208,19 +208,7 @@ def test_of_8_that_finish_one_write_at_once_one_makes_the_object(store: ObjectSt
         write = store.resumable(KEY, PART)
         write.append(data, at_byte=0)
         write.flush()
-        made: list[bool] = []
-        start = threading.Barrier(8)
-
-        def race(made: list[bool] = made, start: threading.Barrier = start) -> None:
-            mine = store.resumable(KEY, PART)
-            start.wait()
-            made.append(mine.finish())
-
-        racers = [threading.Thread(target=race) for _ in range(8)]
-        for racer in racers:
-            racer.start()
-        for racer in racers:
-            racer.join()
+        made = at_once(*(store.resumable(KEY, PART).finish for _ in range(8)))
         assert sorted(made) == [False] * 7 + [True]
         assert store.get(KEY) == data
         assert [info.key for info in store.list("")] == [KEY]

@@ -76,11 +76,6 @@ def put_run(
     return run
 
 
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
 GOOD = part_line(count()) + part_line(coverage())
 
 

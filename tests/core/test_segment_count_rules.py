@@ -38,7 +38,6 @@ def test_an_interval_whose_frames_lie_in_two_folders_has_no_counts() -> None:
 
 def test_frames_from_before_1970_are_counted_as_any() -> None:
     counts = count_source([frame(-5, "1969-12-31", CAR)], COUNTING)
-    assert counts is not None
     [[start_ms, frames, repeated, folder, labels]] = counts["cells"]
     assert (start_ms, frames, repeated, folder) == (-60_000, 1, 0, "images/gate/1969-12-31")
     assert labels["car"][0] == 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import shutil
 import sqlite3
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
+from tests.fakes.at_once import at_once
 from tests.fakes.records import make_count, make_coverage, make_run
 
 from frametally.adapters.day_cells import sums as day_sums
@@ -192,21 +192,7 @@ def test_a_locked_index_can_be_read_and_is_retryable_for_writers(
 
 
 def test_many_processes_may_open_a_new_index_at_once(path: Path, opened: Callable[..., SqlIndex]) -> None:
-    start, indexes, errors = threading.Barrier(8), [], []
-
-    def open_it() -> None:
-        start.wait()
-        try:
-            indexes.append(opened(path))
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=open_it) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert errors == []
+    indexes = at_once(*8 * [lambda: opened(path)])
     assert indexes[0].publish(RUN, [], [COVERAGE])
     assert all(index.current_runs() == [RUN] for index in indexes)
 

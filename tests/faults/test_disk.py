@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.examples import first_quick
 from tests.fakes.memory import ManualClock, MemoryLog
+from tests.fakes.said import Said
 
 from frametally.adapters.files import folder_store as file_store
 from frametally.opening import open_frame_log, open_object_store
@@ -25,14 +26,6 @@ from frametally_producer.produce import produce
 from frametally_producer.writing.production import ProduceCall
 
 TOPIC = "frames"
-
-
-class Lines(NoProgress):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.said.append(line)
 
 
 class PowerCut(BaseException):
@@ -143,9 +136,9 @@ def test_after_a_power_cut_what_is_committed_is_there_and_the_rest_is_done_again
                 store, model=model, log_id=log.log_id(TOPIC), topic=TOPIC, partition=partition
             )
             assert chain.resume(0).next_offset >= offset, "committed, and not there"
-        lines = Lines()
-        run_consumer(after, store, log, lines)
-        assert lines.said == []
+        said = Said()
+        run_consumer(after, store, log, said)
+        assert said.lines == []
         reached = dict.fromkeys(log.end_offsets(TOPIC), 0)
         frames = []
         for key in list_segments(store):
@@ -163,7 +156,7 @@ def test_on_a_full_disk_the_consumer_waits_says_so_and_goes_on_when_there_is_roo
     settings = settings_in(tmp_path / "data").model_copy(update={"store_url": f"file://{tiny_disk}/store"})
     filler = tiny_disk / "filler"
 
-    class MakesRoom(Lines):
+    class MakesRoom(Said):
         def say(self, line: str) -> None:
             super().say(line)
             filler.unlink(missing_ok=True)
@@ -178,7 +171,7 @@ def test_on_a_full_disk_the_consumer_waits_says_so_and_goes_on_when_there_is_roo
             while True:
                 file.write(bytes(512))
         assert run_consumer(settings, store, log, progress) == 24
-        [line] = progress.said
+        [line] = progress.lines
         assert "no space left" in line
         assert "free some space" in line
         leftovers = list((tiny_disk / "store").rglob("put#*"))

@@ -15,19 +15,17 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.examples import THOROUGH, first_quick
+from tests.faults.conftest import Deployment
 
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally_consumer.backends.network import Backend
 from frametally_consumer.load import is_installed
 from frametally_models.files import ModelFiles
-
-if TYPE_CHECKING:
-    from tests.faults.conftest import Deployment
 
 FRAMES = int(os.environ.get("FAULTS_FRAMES", "600" if THOROUGH else "120"))
 KILLS = int(os.environ.get("FAULTS_KILLS", "26" if THOROUGH else "5"))

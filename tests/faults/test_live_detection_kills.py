@@ -6,10 +6,10 @@ import hashlib
 import signal
 from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests.faults.conftest import Deployment
 
 from frametally import keys
 from frametally.files.opencv import cv2
@@ -19,8 +19,6 @@ from frametally.segments.contents import list_segments, read_segment
 
 pytestmark = pytest.mark.thorough
 
-if TYPE_CHECKING:
-    from tests.faults.conftest import Deployment
 
 LIVE, RESULTS = "video-frames", "processed-frames"
 FRAMES = 12

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.examples import first_quick
+from tests.faults.conftest import Deployment, Stage
 
 from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments, read_segment
@@ -23,8 +23,6 @@ try:
 finally:
     sys.path.pop(0)
 
-if TYPE_CHECKING:
-    from tests.faults.conftest import Deployment, Stage
 
 PICTURES = ("--time-pattern", "cam_%Y%m%d_%H%M%S")
 

@@ -46,11 +46,6 @@ Open = Callable[[], AbstractContextManager[Place]]
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
 def opening() -> Iterator[ExitStack]:
     with ExitStack() as stack:
         yield stack

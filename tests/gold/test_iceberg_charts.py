@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 from pyiceberg.catalog import load_catalog
 from tests.fakes.records import make_count, make_coverage, make_run, put_run
 from tests.gold.iceberg_index import TABLES, IcebergIndex, connect
@@ -29,9 +30,6 @@ from frametally_gold.iceberg_tables import IcebergTables
 from frametally_gold.loading import load_gold
 from frametally_search.indexer import index_runs
 from frametally_web.api.chart_routes import CATALOGUE, COUNTS
-
-if TYPE_CHECKING:
-    from flask.testing import FlaskClient
 
 pytest.importorskip("duckdb_extension_iceberg", reason="DuckDB's extension is a package for Linux alone")
 

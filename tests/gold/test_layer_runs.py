@@ -62,7 +62,6 @@ class Place:
     def artifacts(self) -> list[Artifact]:
         with closing(open_video_catalogue(self.settings.catalogue_url)) as catalogue:
             row = catalogue.video(self.video.id)
-        assert row is not None
         return sorted(row.artifacts)
 
     def tables(self) -> dict[str, list[tuple[object, ...]]]:

@@ -10,10 +10,10 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.examples import THOROUGH
+from tests.hadoop.conftest import Footage
 
 from frametally.books.runs import current_runs, read_run
 from frametally.errors import Poison
@@ -23,9 +23,6 @@ from frametally.process.failpoints import FAILPOINTS
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import aggregate
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 pytestmark = pytest.mark.thorough
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from tests.hadoop.conftest import Footage
 
 from frametally import keys
 from frametally.books.quality_reports import QualityReport, read_quality
@@ -27,9 +28,6 @@ from frametally_hadoop.publication.quality_checks import (
     TIMES_PLAUSIBLE,
     WITHIN_MEDIA_TIME,
 )
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
@@ -71,7 +69,6 @@ def put_manifest(
 def only_report(footage: Footage) -> QualityReport:
     [run] = current_runs(footage.store)
     report = read_quality(footage.store, run)
-    assert report is not None
     assert (report.run_id, report.day, report.frames) == (run.run_id, run.day, run.frames)
     assert [check.name for check in report.checks] == NAMES
     return report

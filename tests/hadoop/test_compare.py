@@ -6,19 +6,17 @@ import json
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
+from tests.hadoop.conftest import Footage
 
 from frametally.books.compare import compare_models
 from frametally.books.runs import current_runs
 from frametally.errors import Misconfigured
 from frametally.records import encode
 from frametally_cli.commands.bar_commands import _figures
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 NOON_MS = 1_767_268_800_000
 

@@ -8,13 +8,14 @@ import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.hadoop.conftest import Footage
 
 from frametally import keys
 from frametally.ports.object_store import ObjectStore
@@ -23,9 +24,6 @@ from frametally.rules.counted_boxes import least_float
 from frametally.segments.contents import list_segments, read_segment
 from frametally_hadoop.job.counting import reduce_group
 from frametally_hadoop.job.params import CountParams
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 NOON_MS = 1_767_268_800_000
 MIDNIGHT_MS = 1_767_312_000_000  # 2026-01-02T00:00:00Z

@@ -13,10 +13,11 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import pytest
 from tests.capabilities import HERE, needs, of_capabilities
+from tests.hadoop.conftest import Footage
 
 from frametally.errors import Misconfigured, Retryable
 from frametally.rules.counted_boxes import CountedBoxes
@@ -28,10 +29,6 @@ from frametally_hadoop.job.params import CountParams, TrackParams, parse_argumen
 from frametally_hadoop.running import bundle, engine
 from frametally_hadoop.running.counting_job import CountObjects
 from frametally_hadoop.running.engine import HadoopCluster, cluster_of, run_job
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
-
 
 HADOOP = Path(__file__).resolve().parents[2] / "hadoop"
 NOON_MS = 1_767_268_800_000

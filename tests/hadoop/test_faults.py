@@ -13,9 +13,10 @@ import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.hadoop.conftest import Footage
 
 from frametally.books.quality_reports import read_quality
 from frametally.books.runs import current_runs, read_run
@@ -27,10 +28,6 @@ from frametally_hadoop.job.fetching import LinkEnded
 from frametally_hadoop.publication.quality_checks import LINES_READABLE, SEGMENTS_WHOLE
 from frametally_hadoop.running import engine
 from frametally_hadoop.running.counting_job import CountObjects
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
-
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.notes import notes_of
+from tests.hadoop.conftest import Footage
 
 from frametally import keys
 from frametally.books.runs import current_runs
@@ -22,9 +23,6 @@ from frametally.undo_records import Tombstone
 from frametally_hadoop.job import lines
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_search.indexer import index_runs
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 MEDIUM, OTHER = "ab" * 32, "cd" * 32
 NOON_MS, DAY_MS = 1_767_268_800_000, 86_400_000

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
+from tests.hadoop.conftest import Footage
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -7,9 +7,9 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
@@ -30,9 +30,6 @@ from frametally.rules.times import HOUR_MS
 from frametally.undo_records import Tombstone
 from frametally_hadoop.planning.counting_steps import DaySelection
 from frametally_hadoop.running import engine
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MEDIA = ("ab" * 32, "cd" * 32)
 MIDNIGHT_MS = NOON_MS + 12 * HOUR_MS

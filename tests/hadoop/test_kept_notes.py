@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.examples import examples
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_frame, make_segment
+from tests.hadoop.conftest import Footage
 
 from frametally import keys
 from frametally.adapters.files.folder_store import FileStore
@@ -26,9 +27,6 @@ from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.kept_notes import SegmentNotes
 from frametally_hadoop.planning.plan import CountingPlan, make_plan
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 MODEL, MEDIUM = "tiny-1", "ab" * 32
 NOON_MS = 1_767_268_800_000
@@ -202,7 +200,6 @@ def test_a_plan_from_what_is_kept_is_the_plan_from_nothing(
                 if there:
                     key = there[step[0] % len(there)]
                     place = keys.parse_segment_key(key)
-                    assert place is not None
                     spoilt[place.partition].discard(place.first_offset)
                     by_hand = True
                     if kind == "gone":

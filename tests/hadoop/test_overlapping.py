@@ -6,10 +6,10 @@ import re
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
+from tests.hadoop.conftest import Footage
 
 from frametally import keys
 from frametally.books.quality_reports import read_quality
@@ -25,9 +25,6 @@ from frametally_hadoop.planning.counting_steps import DaySelection
 from frametally_hadoop.planning.kept_notes import SegmentNotes
 from frametally_hadoop.planning.plan import make_plan
 from frametally_hadoop.publication.quality_checks import NO_MEDIA_OVERLAP
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 EARLY, LATE = "ab" * 32, "cd" * 32
 NOON_MS, DAY_MS = 1_767_268_800_000, 86_400_000
@@ -159,7 +156,6 @@ def test_the_quality_report_names_both_media_and_the_times_until_one_is_forgotte
     late = recorder_files(footage)
     [run] = footage.aggregate().runs
     report = read_quality(footage.store, run)
-    assert report is not None
     [failed] = report.failed
     assert failed.name == NO_MEDIA_OVERLAP
     [line] = failed.details
@@ -169,7 +165,6 @@ def test_the_quality_report_names_both_media_and_the_times_until_one_is_forgotte
     footage.store.delete(keys.media_key(LATE))
     [run] = footage.aggregate().runs
     report = read_quality(footage.store, run)
-    assert report is not None
     assert not report.failed
 
 

@@ -6,10 +6,11 @@ import json
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.fakes.notes import notes_of
+from tests.hadoop.conftest import Footage
 
 from frametally.books.runs import DayKey
 from frametally.history_records import history_key, hours_key
@@ -23,9 +24,6 @@ from frametally_hadoop.publication.publish import publish_day
 from frametally_hadoop.publication.quality_checks import DayAudit
 from frametally_hadoop.running.day_spool import DaySpool
 from frametally_hadoop.running.outcome import Outcome
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 NOON_MS = 1_767_268_800_000
 DAY = DayKey("tiny-1", 60, "2026-01-01")

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from tests.hadoop.conftest import Footage
 
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
@@ -20,9 +21,6 @@ from frametally_hadoop.job.mapping import ENTRY_SEPARATOR, FrameGroups
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.running import outcome
 from frametally_hadoop.running.outcome import plan_splits
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import pytest
+from tests.hadoop.conftest import Footage
 
 from frametally import keys
 from frametally.books.quality_reports import read_quality
@@ -22,9 +23,6 @@ from frametally_hadoop.publication.quality_checks import (
     COVERAGE_EQUALS_MANIFESTS,
     SEGMENTS_WHOLE,
 )
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000

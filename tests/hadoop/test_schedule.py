@@ -10,11 +10,12 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 from tests.commands import Finished, run_frametally
+from tests.hadoop.conftest import Footage
 
 from frametally.errors import Misconfigured, Retryable
 from frametally.files.work_lock import work_lock
@@ -27,9 +28,6 @@ from frametally_cli.main import main
 from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.planning.counting_steps import select
 from frametally_hadoop.planning.segment_notes import Aggregated, estimate_s, note_pace, read_pace
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000

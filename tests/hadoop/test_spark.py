@@ -8,9 +8,9 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.hadoop.conftest import Footage
 from tests.hadoop.test_hours import drive, stands
 from tests.hadoop.test_segment_counts import by_lines, put
 
@@ -19,9 +19,6 @@ from frametally.settings.loading import load_settings
 from frametally.spark_sessions import spark_session
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine, DrawnZone
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 pytestmark = [pytest.mark.spark, pytest.mark.timeout(900)]
 

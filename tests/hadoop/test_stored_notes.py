@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
 
 import pytest
+from tests.hadoop.conftest import Footage, WatchedStore
 from tests.hadoop.test_kept_notes import MODEL, NOON_MS, Scene, few_are_stored, plan_of, said
 
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally_hadoop.planning.kept_notes import SegmentNotes
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage, WatchedStore
 
 DAY_H = 24
 

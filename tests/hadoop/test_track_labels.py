@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.hadoop.conftest import Footage
 from tests.hadoop.test_track_hours import HOUR_MS, NOON_MS, counted, drive, tracks
 
 from frametally.records import Detection, FrameDetections
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 MINUTE_MS = 60_000
 Seen = tuple[str, float]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_count, make_coverage, make_run, put_run
+from tests.hadoop.conftest import Footage
 from tests.hadoop.test_track_hours import HOUR_MS, NOON_MS, drive, objects, paths, tracks
 
 from frametally import keys
@@ -22,9 +23,6 @@ from frametally_cli.stages.aggregate import changed_totals
 from frametally_hadoop.job.following import TrackedBox
 from frametally_hadoop.job.paths import foot_path
 from frametally_hadoop.planning.counting_steps import ALL_DAYS
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 
 class Shown(NamedTuple):

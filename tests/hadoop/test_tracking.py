@@ -10,21 +10,18 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.hadoop.conftest import Footage
 from tests.hadoop.test_track_hours import NOON_MS, drive, objects, tracks
 
 from frametally.settings.loading import ENV_PREFIX, Settings
 from frametally_hadoop.job.following import pair_up, widened
 from frametally_hadoop.job.params import CountParams, TrackParams
 from frametally_hadoop.job.visits import Visit, find_visits
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
-
 
 WIDTH_PX, HEIGHT_PX = 1280, 720
 

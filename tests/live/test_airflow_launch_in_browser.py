@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 from flask import Flask
@@ -11,14 +10,10 @@ from tests.live.answering_airflow import TOKEN, AnsweringAirflow, says
 from tests.live.test_airflow_launch import access, airflow
 from tests.videos.test_library_api import stored
 from tests.videos.video_records import make_video
+from tests.web.browser import Place, Visits, expect
 
 pytestmark = pytest.mark.thorough
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
 
 __all__ = ["airflow"]
 
@@ -27,7 +22,7 @@ def test_why_airflow_starts_no_stream_is_one_line_and_the_next_start_asks_anew(
     place: Place,
     airflow: AnsweringAirflow,
     serving: Callable[[Flask], str],
-    visit: Callable[..., Visit],
+    visit: Visits,
 ) -> None:
     [video_id] = stored(place, make_video(1))
     airflow.answers[TOKEN] = says(401, {"detail": "<b>no</b>"})

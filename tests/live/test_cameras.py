@@ -143,7 +143,6 @@ def test_a_wrong_list_of_places_is_one_line_that_names_the_setting(allow: str) -
 
 def test_a_log_in_is_found_by_its_source_however_that_is_written() -> None:
     login = login_of(SecretStr('{"Gate 1": "admin:a:b@c/d"}'), "gate-1")
-    assert login is not None
     assert (login.user, login.password.get_secret_value()) == ("admin", "a:b@c/d")
     assert login_of(SecretStr('{"Gate 1": "admin:x"}'), "gate-2") is None
     assert login_of(SecretStr(""), "gate-1") is None
@@ -159,7 +158,6 @@ def test_wrong_log_ins_are_one_line_that_repeats_nothing(logins: str) -> None:
 @given(st.text(st.characters(codec="utf-8", exclude_characters="[]*:/@.01rtspa "), min_size=1))
 def test_a_log_in_shows_no_password_and_stands_in_a_url_whatever_is_in_it(password: str) -> None:
     login = login_of(SecretStr(msgspec.json.encode({"g": f"admin:{password}"}).decode()), "g")
-    assert login is not None
     assert without_login(f"rtsp://{login.in_url}@10.0.0.1/a") == "rtsp://10.0.0.1/a"
     assert login.password.get_secret_value() == password
     assert "password=SecretStr(" in repr(login)

@@ -16,11 +16,6 @@ from frametally_live.feed_records import Feed, FeedTold
 ADDRESS = "rtsp://10.1.2.3:8554/stream"
 
 
-@pytest.fixture
-def client(place: Place) -> FlaskClient:
-    return place.app().test_client()
-
-
 def add(client: FlaskClient, address: str = ADDRESS, source: str = "Gate 1", **said: Any) -> TestResponse:
     return client.post("/api/cameras", json={"address": address, "source": source, **said})
 

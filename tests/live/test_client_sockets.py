@@ -15,7 +15,7 @@ from flask import Flask
 from tests.live.watching import closed_by, described, open_socket, wait_until
 from tests.videos.test_library_api import stored
 from tests.videos.video_records import make_video
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 from websockets.typing import Origin
@@ -72,7 +72,7 @@ def sockets(app: Flask) -> ClientSockets:
 
 
 @pytest.fixture
-def listen(app: Flask, serving: Callable[[Flask], str]) -> Iterator[Callable[..., Listener]]:
+def listen(app: Flask, serving: Serving) -> Iterator[Callable[..., Listener]]:
     with listening(serving(app)) as make:
         yield make
 
@@ -126,7 +126,7 @@ def test_two_clients_are_told_of_their_own_and_of_nothing_else(
 
 
 def test_every_message_that_is_sent_is_as_it_is_described_and_every_described_one_is_sent(
-    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+    place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_videos.web._PING_S", 0.1)
     video_id = uploaded(place, 1, ANNA)
@@ -192,9 +192,7 @@ def test_a_page_of_another_site_is_sent_away(place: Place, listen: Callable[...,
     assert listen(ANNA, additional_headers={"Sec-Fetch-Site": "cross-site"}).closed_by() == 1008
 
 
-def test_who_asks_for_a_name_that_is_not_the_dashboards_is_sent_away(
-    app: Flask, serving: Callable[[Flask], str]
-) -> None:
+def test_who_asks_for_a_name_that_is_not_the_dashboards_is_sent_away(app: Flask, serving: Serving) -> None:
     """As a page does whose own name leads to this machine (DNS rebinding)."""
     address = urlsplit(serving(app))
     with (
@@ -204,7 +202,7 @@ def test_who_asks_for_a_name_that_is_not_the_dashboards_is_sent_away(
         assert Listener(connection).closed_by() == 1008
 
 
-def test_a_page_of_an_allowed_site_is_told(place: Place, serving: Callable[[Flask], str]) -> None:
+def test_a_page_of_an_allowed_site_is_told(place: Place, serving: Serving) -> None:
     url = serving(place.app(web_allowed_origins="https://good.example")).replace("http", "ws", 1)
     with open_socket(f"{url}/ws/{ANNA}", origin=Origin("https://good.example")) as connection:
         assert Listener(connection).next()["type"] == "hello"
@@ -260,7 +258,7 @@ def test_a_client_has_four_sockets_and_no_more(listen: Callable[..., Listener]) 
 
 
 def test_all_clients_together_have_as_many_sockets_as_are_allowed_and_no_more(
-    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+    place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("frametally_videos.web._MOST_SOCKETS", 3)
     with listening(serving(place.app())) as listen:
@@ -274,7 +272,7 @@ def test_all_clients_together_have_as_many_sockets_as_are_allowed_and_no_more(
 
 
 def test_silence_is_broken_by_pings_and_news_come_without_one(
-    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+    place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     video_id = uploaded(place, 1, ANNA)
     monkeypatch.setattr("frametally_videos.web._PING_S", 0.2)
@@ -334,7 +332,7 @@ def test_a_client_that_reads_nothing_is_kept_waiting_with_little(
     assert len(slow.messages) < 100
 
 
-def test_no_socket_is_opened_where_a_page_is(app: Flask, serving: Callable[[Flask], str]) -> None:
+def test_no_socket_is_opened_where_a_page_is(app: Flask, serving: Serving) -> None:
     url = serving(app).replace("http", "ws", 1)
     with pytest.raises(InvalidStatus), open_socket(url + "/"):
         pass

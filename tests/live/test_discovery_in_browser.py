@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from flask import Flask
 from tests.live.capturing import Worker, camera_of, here, settled, until
-from tests.live.onvif_camera import Answerer, OnvifCamera, match
+from tests.live.onvif_camera import Answerer, OnvifCamera
 from tests.live.showing import RtspCamera
+from tests.web.browser import Page, Place, Visits, expect
 
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.settings.loading import Settings
@@ -23,13 +24,6 @@ from frametally_live.discovery.search import search_cameras
 from frametally_videos.library.video_looks import inspect
 from frametally_videos.opening import open_video_catalogue
 from frametally_web.app import close_app, create_app
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
 
 GATE = "rtsp://127.0.0.1:8554/gate"
 EMPTY = "#live-page[data-state=empty]"
@@ -44,9 +38,7 @@ def be_quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def open_page(
-    place: Place, visit: Callable[..., Visit], monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Page]:
+def open_page(place: Place, visit: Visits, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Page]:
     """Open the page where a device answers searches."""
 
     def opens(answers_at: tuple[str, int], **context: Any) -> Page:
@@ -80,33 +72,6 @@ def test_a_click_on_a_stream_fills_the_form_and_names_of_strangers_are_only_text
     expect(page.get_by_label("Name")).to_be_focused()
     expect(page.get_by_label("Address")).to_have_value(f"{GATE}?sub")
     expect(page.get_by_role("button", name="+ Add camera")).to_have_attribute("aria-expanded", "true")
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1440, 390, 320])
-def test_on_any_screen_what_was_found_fits(
-    open_page: Callable[..., Page], picture: Callable[..., None], width: int, scheme: str
-) -> None:
-    with (
-        OnvifCamera(GATE, name="Front%20door") as camera,
-        OnvifCamera(GATE, name="Yard", password=PASSWORD) as locked,
-        Answerer(
-            lambda asked: [
-                match(asked, camera.url, scopes="onvif://www.onvif.org/name/Front%20door"),
-                match(asked, locked.url, scopes="onvif://www.onvif.org/name/Yard"),
-                match(asked, "http://10.0.0.1/", scopes="onvif://www.onvif.org/name/" + "W" * 90),
-            ]
-        ) as network,
-    ):
-        page = open_page(network.place, viewport={"width": width, "height": 900}, color_scheme=scheme)
-        search(page)
-    expect(page.locator("#offers > li")).to_have_count(3)
-    expect(page.locator("#offers .live-problem")).to_have_count(2)
-    picture(page, f"live-offers-{width}-{scheme}")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
-    page.get_by_role("button", name="Use Front door, mainStream").click()
-    picture(page, f"live-offers-used-{width}-{scheme}")
 
 
 @pytest.mark.thorough
@@ -156,7 +121,7 @@ def app(tmp_path: Path) -> Iterator[tuple[Settings, Flask]]:
 def test_a_camera_is_found_seen_saved_captured_and_in_the_chart_with_the_log_in_of_its_host(
     app: tuple[Settings, Flask],
     serving: Callable[[Flask], str],
-    visit: Callable[..., Visit],
+    visit: Visits,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     picture: Callable[..., None],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -13,18 +13,13 @@ from tests.fakes.memory import ManualClock
 from tests.live.watching import LONG_S, START_MS, Scene
 from tests.together.test_wall_in_browser import CAMERA, READY, show
 from tests.videos.filmed_video import wait_until
+from tests.web.browser import Place, Visits, expect
 
 from frametally_cli.main import cli
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds.detection_lag import newest_results
 from frametally_live.viewers import result_reader
 from frametally_live.viewers.result_reader import Detected, ResultReader
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
 
 
 @pytest.fixture
@@ -156,7 +151,7 @@ def test_the_newest_result_of_each_source_is_found_in_whatever_partition_it_is(s
 @pytest.mark.thorough
 @pytest.mark.parametrize("width_px", [1280, 390])
 def test_card_and_large_view_say_late_and_which_of_both_it_is(
-    scene: Scene, visit: Callable[..., Visit], picture: Callable[..., None], width_px: int
+    scene: Scene, visit: Visits, picture: Callable[..., None], width_px: int
 ) -> None:
     feed = scene.camera("gate-1")
     path = show(scene, feed, 48)

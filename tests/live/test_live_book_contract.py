@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from tests.examples import examples
+from tests.fakes.at_once import at_once
 from tests.videos.test_video_catalogue_contract import ADAPTERS, LONG_S, Sqlite
 
 from frametally_live.book import LiveBook
@@ -63,7 +63,6 @@ def claimed(book: LiveBook, worker: str = "w", lease_s: float = LONG_S) -> Feed:
 
 def state_of(book: LiveBook, feed: Feed) -> str:
     found = book.feed(feed.id)
-    assert found is not None
     return found.told.state
 
 
@@ -97,15 +96,8 @@ def test_of_a_video_there_is_one_stream_that_is_not_over(book: LiveBook) -> None
 
 def test_of_many_that_start_a_stream_at_once_all_get_the_same(make: Make) -> None:
     make()
-    start, got = threading.Barrier(6), []
-
-    def ask(mine: LiveBook) -> None:
-        start.wait()
-        got.append(mine.start_stream(stream_of(), most=1).id)
-
-    run_all([partial(ask, make()) for _ in range(6)])
-    assert len(got) == 6
-    assert len(set(got)) == 1
+    got = at_once(*(partial(make().start_stream, stream_of(), most=1) for _ in range(6)))
+    assert len({feed.id for feed in got}) == 1
 
 
 def test_more_streams_than_may_are_refused_and_those_that_run_are_named(book: LiveBook) -> None:
@@ -160,14 +152,13 @@ def test_what_its_worker_left_is_not_told_to_run(book: LiveBook) -> None:
 def test_of_many_that_claim_one_gets_each_feed(make: Make) -> None:
     book = make()
     ids = [book.start_stream(stream_of(f"v{n}"), most=9).id for n in range(9)]
-    start, got = threading.Barrier(4), []
+    got = []
 
     def ask(mine: LiveBook) -> None:
-        start.wait()
         while feed := mine.claim_feed("w", ("video",), lease_s=LONG_S):
             got.append(feed.id)
 
-    run_all([partial(ask, make()) for _ in range(4)])
+    at_once(*(partial(ask, make()) for _ in range(4)))
     assert sorted(got) == sorted(ids)
 
 
@@ -191,14 +182,8 @@ def test_a_pause_in_the_instant_of_a_seek_is_not_lost(make: Make) -> None:
     held = claimed(book)
     for number in range(1, 6):
         book.ask_feed(held.id, "run")
-        start = threading.Barrier(4)
-
-        def ask(mine: LiveBook, asked: dict[str, Any], start: threading.Barrier = start) -> None:
-            start.wait()
-            mine.ask_feed(held.id, **asked)
-
         seek, pause = {"seek_s": float(number)}, {"wanted": "pause"}
-        run_all([partial(ask, make(), asked) for asked in (seek, pause, seek, seek)])
+        at_once(*(partial(make().ask_feed, held.id, **asked) for asked in (seek, pause, seek, seek)))
         now = book.renew_feed(held, RUNNING, lease_s=LONG_S)
         assert (now.wanted, now.seek_s) == ("pause", number)
     assert book.ask_feed(held.id, "run", seek_s=9.0).wanted == "run", "who asks for both gets both"
@@ -386,14 +371,6 @@ def wait_for(find: Callable[[], Feed | None]) -> Feed:
     return found
 
 
-def run_all(actions: list[Callable[[], None]]) -> None:
-    threads = [threading.Thread(target=action) for action in actions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
 def test_feeds_of_a_catalogue_from_before_the_live_book_are_found_and_numbered_on(make: Make) -> None:
     make(open_at=open_video_catalogue)
     before = make()
@@ -423,7 +400,6 @@ def test_a_booked_stream_is_nobodys_until_it_is_launched(book: LiveBook) -> None
     assert booked(book) == feed
     book.ask_feed(feed.id, "pause", seek_s=4.0)
     launched = book.launch_feed(feed.id, lease_s=LONG_S)
-    assert launched is not None
     assert (launched.launch, launched.told.reason) == ("launched", "")
     held = claimed(book)
     assert (held.id, held.wanted, held.told.position_s) == (feed.id, "pause", 4.0)
@@ -434,10 +410,8 @@ def test_a_booked_stream_that_is_stopped_is_over_and_launched_no_more(book: Live
     waiting = FeedTold("requested", "Airflow is starting its run.")
     feed = book.start_stream(stream_of(launch="booked", told=waiting), most=9, launch_within_s=LONG_S)
     stopped = book.ask_feed(feed.id, "stop")
-    assert stopped is not None
     assert stopped.told == FeedTold("ended"), "nothing is waited for any more"
     launched = book.launch_feed(feed.id, lease_s=LONG_S)
-    assert launched is not None
     assert launched.is_over
     assert not book.fail_launch(feed.id, "too late")
     assert claimed_or_none(book) is None
@@ -452,7 +426,6 @@ def test_a_booked_stream_that_is_not_launched_in_time_has_failed(book: LiveBook,
     else:
         assert booked(book).id != feed.id
     over = book.feed(feed.id)
-    assert over is not None
     assert (over.told.state, over.told.reason) == ("failed", LAUNCH_NEVER_CAME)
 
 
@@ -486,7 +459,6 @@ def test_a_launch_fails_once_and_what_needs_none_is_left_alone(book: LiveBook) -
     assert book.fail_launch(feed.id, "Its run was ended.")
     assert not book.fail_launch(feed.id, "again")
     over = book.feed(feed.id)
-    assert over is not None
     assert (over.told.state, over.told.reason, over.is_over) == ("failed", "Its run was ended.", True)
     assert booked(book).id != feed.id
 

@@ -15,19 +15,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from tests.live.numbered_films import FILMS, NOTE_ALL, READ, is_of_frame
 from tests.live.showing import RtspCamera
 from tests.videos.filmed_video import wait_until, wait_until_loaded
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-    from tests.web.conftest import Visit
+from tests.web.browser import Browser, Page, Visits, expect
 
 pytestmark = pytest.mark.thorough
 
@@ -129,7 +123,7 @@ def see(page: Page, picture: str, boxes: str) -> Seen:
 class StreamPage:
     """The page of a film, as a stream; what the server told of its frames is kept by their numbers."""
 
-    def __init__(self, deployment: Deployment, visit: Callable[..., Visit], name: str) -> None:
+    def __init__(self, deployment: Deployment, visit: Visits, name: str) -> None:
         self.film = FILMS[name]
         self.window = visit(None, url=deployment.url)
         self.headers: dict[int, dict[str, Any]] = {}
@@ -161,7 +155,7 @@ class StreamPage:
 
 @pytest.mark.timeout(600)
 def test_box_and_object_agree_in_a_stream_and_at_random_times_in_what_is_stored_of_it(
-    deployment: Deployment, visit: Callable[..., Visit]
+    deployment: Deployment, visit: Visits
 ) -> None:
     """Nobody has detected the films before: the live consumer does, while they are watched."""
     for name in FILMS:
@@ -170,7 +164,7 @@ def test_box_and_object_agree_in_a_stream_and_at_random_times_in_what_is_stored_
         look_at_stored(deployment, visit, name)
 
 
-def watch(deployment: Deployment, visit: Callable[..., Visit], name: str) -> None:
+def watch(deployment: Deployment, visit: Visits, name: str) -> None:
     """All of a film as a stream: whenever one looks, boxes are of the very frame, and it is told how late."""
     stream = StreamPage(deployment, visit, name)
     stream.page.evaluate(NOTE_ALL)
@@ -222,7 +216,7 @@ def is_there(page: Page, number: int, begins_s: float) -> bool:
     return is_said and see(page, ".player video", ".player").number == number
 
 
-def look_at_stored(deployment: Deployment, visit: Callable[..., Visit], name: str) -> None:
+def look_at_stored(deployment: Deployment, visit: Visits, name: str) -> None:
     """The same in its player, which has what the stream had detected: within one frame."""
     rng = random.Random(SEED)  # noqa: S311
     film = FILMS[name]
@@ -250,7 +244,7 @@ def stands_at(stream: StreamPage) -> int:
 
 
 def test_a_stream_is_paused_sought_and_stopped(
-    deployment: Deployment, visit: Callable[..., Visit], picture: Callable[..., None]
+    deployment: Deployment, visit: Visits, picture: Callable[..., None]
 ) -> None:
     stream = StreamPage(deployment, visit, next(iter(FILMS)))
     page = stream.page
@@ -288,7 +282,7 @@ def test_a_stream_is_paused_sought_and_stopped(
 
 @pytest.mark.timeout(600)
 def test_a_camera_whose_frames_are_captured_in_time_and_detected_late_says_that_it_is_late(
-    deployment: Deployment, visit: Callable[..., Visit], picture: Callable[..., None]
+    deployment: Deployment, visit: Visits, picture: Callable[..., None]
 ) -> None:
     window = visit(None, url=deployment.url)
     with RtspCamera() as camera:
@@ -316,7 +310,7 @@ def test_a_camera_whose_frames_are_captured_in_time_and_detected_late_says_that_
 
 @pytest.mark.timeout(600)
 def test_a_camera_that_is_cut_is_gone_since_a_moment_then_comes_back_and_the_chart_has_the_gap(
-    deployment: Deployment, visit: Callable[..., Visit], picture: Callable[..., None]
+    deployment: Deployment, visit: Visits, picture: Callable[..., None]
 ) -> None:
     begins_ms = time.time() * 1000 // 1000 * 1000
     window = visit(None, url=deployment.url)

@@ -17,11 +17,6 @@ from frametally_videos.records import VideoRecord
 
 
 @pytest.fixture
-def client(place: Place) -> FlaskClient:
-    return place.app().test_client()
-
-
-@pytest.fixture
 def video_id(place: Place) -> str:
     return stored(place, make_video(1))[0]
 
@@ -32,7 +27,6 @@ def start(client: FlaskClient, video_id: str, **wanted: Any) -> TestResponse:
 
 def refusal(answer: TestResponse) -> tuple[int, str | None, str]:
     told = answer.json
-    assert told is not None
     assert told["remedy"]
     return answer.status_code, told.get("parameter"), told["detail"]
 
@@ -41,7 +35,6 @@ def test_a_stream_is_started_once_and_seen_by_all(client: FlaskClient, video_id:
     begun = start(client, video_id, speed=2)
     assert begun.status_code == 202
     stream = begun.json
-    assert stream is not None
     assert (stream["state"], stream["speed"], stream["model"]) == ("requested", 2.0, None)
     assert stream["websocket"] == f"/ws/stream?video_id={video_id}"
     again = client.post("/api/v1/streams", json={"video_id": video_id})
@@ -82,7 +75,6 @@ def test_a_stream_is_paused_sought_and_goes_on(place: Place, client: FlaskClient
     assert client.post(f"{here}/pause").json["wanted"] == "pause"
     assert client.post(f"{here}/seek", json={"position_s": 12.5}).status_code == 200
     asked = place.feeds.renew_feed(feed, FeedTold("running"), lease_s=60)
-    assert asked is not None
     assert (asked.wanted, asked.seek_s) == ("pause", 12.5)
     assert client.post(f"{here}/resume").json["wanted"] == "run"
 
@@ -188,7 +180,6 @@ def test_streams_are_steered_by_nobody_who_may_not(place: Place, client: FlaskCl
         answer = client.open(here, method=method, json=sent, headers=foreign)
         assert answer.status_code == 403, path
     listed = elsewhere.get("/api/v1/streams").json
-    assert listed is not None
     assert not listed["live_allowed"]
     assert listed["remedy"]
     assert [one["wanted"] for one in listed["streams"]] == ["run"]

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from flask import Flask
+from tests.web.conftest import Place, Serving
 from tests.web.fixtures import unavailable
 from tests.web.test_events_api import events, listen
 
 from frametally_live.viewers import viewer_messages as live
 from frametally_videos.sockets import client_messages as clients
 from frametally_web.api.asyncapi import describe_messages
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -65,7 +62,7 @@ def test_it_is_valid_by_the_schema_that_asyncapi_publishes() -> None:
 
 
 @pytest.mark.thorough
-def test_every_event_that_comes_is_as_it_is_described(place: Place, serving: Callable[[Flask], str]) -> None:
+def test_every_event_that_comes_is_as_it_is_described(place: Place, serving: Serving) -> None:
     from jsonschema_rs import validator_for
 
     place.film({"car": 3})

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 from flask import Flask
@@ -23,24 +23,20 @@ from tests.fakes.records import make_frame
 from tests.live.watching import CAR, JPEG, START_MS, Scene, Shown, Watcher, described, open_socket, wait_until
 from tests.videos.test_library_api import stored
 from tests.videos.video_records import make_facts, make_video
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 from websockets.exceptions import ConnectionClosed
 
 from frametally import keys
 from frametally.errors import Retryable
-from frametally.records import Detection
+from frametally.ports.frame_log import FrameLog
+from frametally.ports.object_store import ObjectStore
+from frametally.records import Detection, FrameDetections
 from frametally_live.viewers import relay, viewer_sockets
 from frametally_live.viewers.result_pictures import FeedName, Pictures
-from frametally_live.viewers.viewer_messages import StreamTold, Wake
+from frametally_live.viewers.viewer_messages import PicturedResult, StreamTold, Wake
+from frametally_live.viewers.viewer_sockets import ViewerSockets
 from frametally_web.app import parts_of
 from frametally_web.sockets import talking
-
-if TYPE_CHECKING:
-    from frametally.ports.frame_log import FrameLog
-    from frametally.ports.object_store import ObjectStore
-    from frametally.records import FrameDetections
-    from frametally_live.viewers.viewer_messages import PicturedResult
-    from frametally_live.viewers.viewer_sockets import ViewerSockets
 
 LONG_S = 60.0
 NOBODY = "0b5d8a0e-3c1f-4f57-9a55-7a3f5d1f8c11"
@@ -70,7 +66,7 @@ def sockets(app: Flask) -> ViewerSockets:
 
 
 @pytest.fixture
-def watch(app: Flask, serving: Callable[[Flask], str]) -> Iterator[Callable[..., Watcher]]:
+def watch(app: Flask, serving: Serving) -> Iterator[Callable[..., Watcher]]:
     url = serving(app)
     with ExitStack() as stack:
 
@@ -610,7 +606,7 @@ def test_where_frames_are_announced_and_nobody_detects_them_viewers_wait_and_are
 
 
 def test_while_the_log_is_away_viewers_wait_and_then_see_what_comes_next(
-    scene: Scene, gate: Gate, serving: Callable[[Flask], str]
+    scene: Scene, gate: Gate, serving: Serving
 ) -> None:
     class Switched:
         error: Exception | None = None

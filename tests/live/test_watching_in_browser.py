@@ -7,29 +7,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import msgspec
 import numpy as np
 import pytest
-from tests.live.watched_cameras import film_wall, forbid_cameras, no_cameras_for_now
+from tests.live.watched_cameras import film_wall
 from tests.live.watching import LEASE_S, START_MS, Scene
 from tests.videos.filmed_video import wait_until
 from tests.videos.test_library_api import stored
 from tests.videos.video_records import make_facts, make_video
+from tests.web.browser import Page, Place, Visits, expect
 
 from frametally.records import Detection
 from frametally_live.feed_records import Feed, FeedTold
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
-
     from frametally_videos.records import VideoRecord
 
 SIZE_PX = (320, 180)
@@ -122,7 +116,7 @@ def streamed(place: Place) -> Iterator[Streamer]:
 
 
 @pytest.fixture
-def opened(place: Place, streamed: Streamer, visit: Callable[..., Visit]) -> Callable[..., Page]:
+def opened(place: Place, streamed: Streamer, visit: Visits) -> Callable[..., Page]:
     def opens(**context: Any) -> Page:
         return visit(place, **context).open(f"videos?v={make_video(1).id}", wait_for=STREAM)
 
@@ -209,11 +203,6 @@ def test_boxes_are_switched_off_and_on(opened: Callable[..., Page]) -> None:
     expect(page.locator(f"{STREAM} .boxes")).to_have_count(1)
 
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
-
-
 def focused(page: Page) -> str:
     """The name of what has the focus, as a button has it written."""
     found: str = page.evaluate(
@@ -231,9 +220,7 @@ def reach(page: Page, name: str) -> None:
     raise AssertionError(f"no Tab leads to {name}")
 
 
-def test_cameras_are_added_seen_large_and_left_by_keys_alone(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_cameras_are_added_seen_large_and_left_by_keys_alone(place: Place, visit: Visits) -> None:
     film_wall(place)
     page = visit(place).open("live", wait_for="#live-page[data-state=ready]")
     reach(page, "+ Add camera")
@@ -252,25 +239,3 @@ def test_cameras_are_added_seen_large_and_left_by_keys_alone(
     page.keyboard.press("Enter")
     expect(page.locator("#large")).to_be_hidden()
     assert focused(page) == "Gate-1", "it is where it was opened"
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("state", ["none", "many", "one large", "forbidden", "away"])
-def test_on_a_phone_nothing_is_wider_than_the_page(
-    place: Place, visit: Callable[..., Visit], picture: Callable[..., None], state: str
-) -> None:
-    film: dict[str, Callable[[Place], None]] = {
-        "many": partial(film_wall, more=20),
-        "one large": film_wall,
-        "forbidden": forbid_cameras,
-    }
-    if state in film:
-        film[state](place)
-    window = visit(place, viewport={"width": 320, "height": 800})
-    if state == "away":
-        no_cameras_for_now(window.page)
-    shown = {"none": "empty", "away": "failed"}.get(state, "ready")
-    query = "?camera=gate-1" if state == "one large" else ""
-    page = window.open(f"live{query}", wait_for=f"#live-page[data-state={shown}]")
-    picture(page, f"live-{state.replace(' ', '-')}-320")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 320

@@ -7,7 +7,7 @@ import threading
 import tracemalloc
 from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
 from flask import Flask
@@ -18,11 +18,9 @@ from tests.live.watching import JPEG, START_MS, Scene, Watcher, open_socket, wai
 
 from frametally.adapters.sqlite.file_log import SqliteLog
 from frametally.errors import Retryable
+from frametally.ports.frame_log import FrameLog, LogConsumer
+from frametally.records import FrameDetections
 from frametally_live.viewers.result_reader import ResultReader
-
-if TYPE_CHECKING:
-    from frametally.ports.frame_log import FrameLog, LogConsumer
-    from frametally.records import FrameDetections
 
 scene, app, sockets = test_watching.scene, test_watching.app, test_watching.sockets
 watch, gate = test_watching.watch, test_watching.gate

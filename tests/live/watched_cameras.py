@@ -13,14 +13,14 @@ import msgspec
 import numpy as np
 from tests.live.watching import START_MS, Scene
 from tests.videos.video_records import make_facts, make_video
+from tests.web.conftest import Place
 
+from frametally.records import FrameDetections
 from frametally_live.camera_answers import CameraSearch, OfferedCamera, OfferedStream
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
-    from tests.web.conftest import Place
 
-    from frametally.records import FrameDetections
 
 MINUTE_MS = 60_000
 LOST = "It does not answer: frametally tries again, at last every 30 s."
@@ -85,7 +85,7 @@ def offer_cameras(place: Place) -> None:
     locked = msgspec.structs.replace(
         usable,
         host="10.1.2.4",
-        name="Yard",
+        name="Yard " + "W" * 85,
         streams=[],
         cameras=[],
         problem="10.1.2.4 requires a user name and password",

@@ -13,10 +13,10 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from tests.fakes.said import Said
 
 from frametally.errors import Misconfigured
 from frametally.files.opencv import cv2
-from frametally.process.reports import NoProgress
 from frametally.settings.loading import load_settings
 from frametally_consumer.backends import opencv as opencv_backend
 from frametally_consumer.backends.network import as_blob
@@ -25,14 +25,6 @@ from frametally_models.files import ModelFiles, check_model
 from frametally_models.prepare import prepare_detector
 
 WriteModel = Callable[..., ModelFiles]
-
-
-class Said(NoProgress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 def settings_of(files: ModelFiles, **more: Any) -> Any:

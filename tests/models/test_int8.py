@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.said import Said
 
 from frametally import keys
 from frametally.errors import Misconfigured
@@ -30,14 +31,6 @@ from frametally_models.files import ModelFiles, check_model
 from frametally_models.prepare import prepare_detector
 
 WriteModel = Callable[..., ModelFiles]
-
-
-class Said(NoProgress):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
 
 
 def test_places_are_spread_evenly() -> None:

@@ -15,12 +15,13 @@ from collections.abc import Callable
 from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
 import pytest
 from tests.fakes.memory import MemoryLog
 from tests.family.footage import make_video
+from tests.pipeline.conftest import Counted
 
 from frametally.opening import open_frame_log, open_object_store
 from frametally.ports.frame_log import consumer_group
@@ -32,9 +33,6 @@ from frametally_hadoop.driver import aggregate
 from frametally_models.prepare import prepare_detector
 from frametally_producer.produce import produce
 from frametally_producer.writing.production import ProduceCall
-
-if TYPE_CHECKING:
-    from tests.pipeline.conftest import Counted
 
 START_TIME = "2026-01-01T08:00:00Z"
 SHUFFLES = max(1, int(os.environ.get("FAULTS_REAL_KILLS", "1")) // 2)

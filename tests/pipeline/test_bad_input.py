@@ -7,17 +7,15 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.examples import first_quick
+from tests.pipeline.conftest import Finished
 
 from frametally.files.opencv import cv2
 from frametally.opening import open_frame_log
-
-if TYPE_CHECKING:
-    from tests.pipeline.conftest import Finished
 
 ROOT = Path(__file__).resolve().parents[2]
 NOON = "Noon_20260501_120000"

@@ -7,12 +7,9 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from tests.pipeline.conftest import Finished, Tables
+from tests.pipeline.conftest import Finished, Tables
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKOUT = Path(os.environ.get("FRAMETALLY_DEMO_CHECKOUT", ROOT))

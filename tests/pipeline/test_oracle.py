@@ -6,16 +6,13 @@ from collections import Counter
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+from tests.pipeline.conftest import Counted, Tables
 
 from frametally.books.runs import current_runs, read_run, read_tracks
 from frametally.files.opencv import cv2
 from frametally.opening import open_object_store
-
-if TYPE_CHECKING:
-    from tests.pipeline.conftest import Counted, Tables
 
 LEAST_CONFIDENCE, NMS_IOU, INTERVAL_MS = 0.25, 0.45, 1000
 

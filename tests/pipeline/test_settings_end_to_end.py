@@ -95,7 +95,6 @@ def test_a_bar_is_proved_with_the_settings_of_its_run(
         ) as store:
             [current] = current_runs(store)
             report = read_quality(store, current)
-        assert report is not None
         assert report.settings == current.settings == counted["settings"]
 
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.examples import first_quick
+from tests.producer.conftest import Bench
 
 from frametally.errors import Misconfigured
 from frametally.packs.pack_keys import is_part_key
 from frametally.packs.packed_store import PackedStore
 from frametally_producer.writing import frames, manifest
-
-if TYPE_CHECKING:
-    from tests.producer.conftest import Bench
 
 START = "2026-05-01T06:00:10Z"
 FRAMES, FPS = 90, 1  # of three minutes

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
+from tests.producer.conftest import Bench
 
 from frametally.files.opencv import cv2
 from frametally.process.retrying import Patience
@@ -16,9 +17,6 @@ from frametally.records import FrameAnnouncement
 from frametally_producer.reading.pixels import encode_jpeg
 from frametally_producer.writing import frames
 from frametally_producer.writing.frames import FrameWriter, NewFrame
-
-if TYPE_CHECKING:
-    from tests.producer.conftest import Bench
 
 SHA256 = "ab" * 32
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.producer.conftest import Bench
 
 from frametally_cli.main import main
 from frametally_producer.plan import find_gaps, plan
 from frametally_producer.reading.event_time import iso
 from frametally_producer.writing import seen_files
 from frametally_producer.writing.production import ProduceCall
-
-if TYPE_CHECKING:
-    from tests.producer.conftest import Bench
 
 MIN_MS = 60_000
 

@@ -7,7 +7,6 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
@@ -16,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from tests.examples import examples
+from tests.producer.conftest import Bench
 
 from frametally import keys
 from frametally.errors import Misconfigured
@@ -24,9 +24,6 @@ from frametally.media.manifests import pictures_identity
 from frametally.records import encode
 from frametally_producer.media import pictures
 from frametally_producer.reading import footage as media_files
-
-if TYPE_CHECKING:
-    from tests.producer.conftest import Bench
 
 NOON_MS = 1_777_636_800_000  # 2026-05-01T12:00:00Z
 FILE_DATE_S = 1_772_600_767

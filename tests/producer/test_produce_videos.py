@@ -6,19 +6,16 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.fakes.footage import make_file, moving
+from tests.producer.conftest import Bench
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.files.opencv import decode_image
 from frametally.records import MediaManifest, encode
 from frametally.rules.times import utc
-
-if TYPE_CHECKING:
-    from tests.producer.conftest import Bench
 
 START = "2026-05-01T08:00:00+02:00"
 START_MS = 1_777_615_200_000

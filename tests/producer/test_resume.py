@@ -6,15 +6,12 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.examples import first_quick
+from tests.producer.conftest import Bench
 
 from frametally_producer.writing import frames, manifest, seen_files
-
-if TYPE_CHECKING:
-    from tests.producer.conftest import Bench
 
 VIDEOS = {
     "B-frames, open groups": (

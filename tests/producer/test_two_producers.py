@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.at_once import at_once
 from tests.fakes.memory import MemoryStore
+from tests.producer.conftest import Bench
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Retryable
@@ -24,9 +25,6 @@ from frametally.records import FrameAnnouncement, MediaManifest, encode
 from frametally.rules.frame_bitmap import FrameBitmap
 from frametally_producer.reading.sampling import denser
 from frametally_producer.writing.manifest import Forgotten, ManifestKeeper
-
-if TYPE_CHECKING:
-    from tests.producer.conftest import Bench
 
 SHA256 = "ab" * 32
 
@@ -260,12 +258,5 @@ def test_threads_share_the_lock_of_a_store_in_memory() -> None:
         time.sleep(0.0001)
         return new_manifest(frames_expected=found.frames_expected + 1)
 
-    threads = [
-        threading.Thread(target=lambda: [change_manifest(store, SHA256, more) for _ in range(20)])
-        for _ in range(4)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*4 * [lambda: [change_manifest(store, SHA256, more) for _ in range(20)]])
     assert find_manifest(store, SHA256).frames_expected == 80

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.fakes.memory import ManualClock, MemoryLog
+from tests.producer.conftest import Bench
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Misconfigured, Retryable
@@ -29,9 +30,6 @@ from frametally.settings.loading import load_settings
 from frametally_producer.produce import produce
 from frametally_producer.writing import production
 from frametally_producer.writing.production import ProduceCall, Room, embedded_folders
-
-if TYPE_CHECKING:
-    from tests.producer.conftest import Bench
 
 MB = 1_000_000
 

@@ -8,9 +8,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.producer.conftest import Bench
 
 from frametally.errors import Misconfigured
 from frametally_producer import produce as producing
@@ -18,9 +19,6 @@ from frametally_producer.produce import Rounds, begin, produce_media, watch
 from frametally_producer.reading.footage import find_footage
 from frametally_producer.writing import production
 from frametally_producer.writing.production import ProduceCall
-
-if TYPE_CHECKING:
-    from tests.producer.conftest import Bench
 
 
 @pytest.fixture

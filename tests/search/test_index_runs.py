@@ -25,11 +25,6 @@ DAYS_MS = {"2026-01-01": 1_767_225_600_000, "2026-01-02": 1_767_312_000_000}
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
 def index(tmp_path: Path) -> Iterator[CountIndex]:
     opened = open_count_index(f"sqlite:///{tmp_path / 'index.sqlite'}")
     yield opened

@@ -10,6 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from elastic_transport import ConnectionError as AwayError
 from elasticsearch_indices import access_of, administration, fresh_alias
 from serving.needs import server
 from serving.own import OwnServer, folder_for_anyone
+from tests.fakes.at_once import at_once
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_count, make_coverage, make_run, put_run
 
@@ -403,18 +405,11 @@ def test_of_two_runs_published_at_once_the_newer_one_stays_whole(
 ) -> None:
     for round_number in range(3):
         first = 1 + 2 * round_number
-        start = threading.Barrier(2)
-
-        def publish(sequence: int, start: threading.Barrier = start) -> None:
-            counts = [count(model, number, detections=sequence) for number in range(100)]
-            start.wait()
-            shared.publish(run(model, sequence), counts, [coverage(model, sequence)])
-
-        threads = [threading.Thread(target=publish, args=[first + n]) for n in (0, 1)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        runs = [
+            (run(model, n), [count(model, at, detections=n) for at in range(100)], [coverage(model, n)])
+            for n in (first, first + 1)
+        ]
+        at_once(*(partial(shared.publish, *one) for one in runs))
         assert total(shared, model) == 100 * (first + 1)
     shared.publish(run(model, 99), [count(model)], [coverage(model)])
     assert {hit["_source"]["sequence"] for hit in of_model(admin, place, model)} == {99}

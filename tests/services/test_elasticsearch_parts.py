@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import pytest
+from tests.fakes.at_once import at_once
 from tests.fakes.count_indexes import elasticsearch, everything, opened, refresh, rows_by_writer, rows_named
 from tests.fakes.records import make_count, make_coverage, make_run
 
@@ -188,19 +189,8 @@ def test_an_indexer_that_comes_late_to_clean_up_deletes_nothing_that_is_named(
 
 def test_of_two_indexers_at_once_the_newer_round_stays_whole(pair: tuple[Any, Any]) -> None:
     for first in (1, 3, 5):
-        start = threading.Barrier(2)
-
-        def act(index: CountIndex, sequence: int, start: threading.Barrier = start) -> None:
-            start.wait()
-            publish(index, sequence, 1, sequence, 1 + sequence % 2)
-
-        threads = [
-            threading.Thread(target=act, args=[index, first + number]) for number, index in enumerate(pair)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        numbered = [(index, first + number) for number, index in enumerate(pair)]
+        at_once(*(partial(publish, index, n, 1, n, 1 + n % 2) for index, n in numbered))
         counts, coverage = records(1, first + 1, 1 + (first + 1) % 2)
         assert pair[0].differing_sources(make_run(first + 1), counts, coverage) == []
     assert publish(pair[0], 99, 1, 7, 1)

@@ -7,14 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 from postgres_schemas import fresh_schema
 from s3_bucket import S3Place, new_bucket_name, root_access
+from tests.fakes.at_once import at_once
 from tests.videos.video_records import (
     all_keys,
     fake_look,
@@ -33,7 +33,6 @@ from frametally.settings.access import ServerAccess, StoreAccess
 from frametally.settings.loading import Settings
 from frametally_cli.bucket import set_up_store
 from frametally_videos.opening import open_video_catalogue
-from frametally_videos.records import UploadRecord
 from frametally_videos.upload_refusals import Refused
 from frametally_videos.uploads.acceptance import Acceptance, UploadSettler
 from frametally_videos.uploads.receiving import UploadPorts, find_upload, resume_write
@@ -161,18 +160,11 @@ def test_killed_at_each_step_the_end_is_that_of_a_quiet_run(place: Place, tmp_pa
 def test_of_eight_uploads_of_the_same_bytes_at_once_one_becomes_the_video(place: Place) -> None:
     ports = place.ports
     uploads = [send(ports, DATA) for _ in range(8)]
-    acceptance, start = Acceptance(ports), threading.Barrier(len(uploads))
-
-    def accept(upload: UploadRecord) -> tuple[str, bool]:
-        start.wait()
-        accepted = acceptance.accept(upload)
-        return accepted.video.id, accepted.known
-
-    with ThreadPoolExecutor(len(uploads)) as threads:
-        ended = list(threads.map(accept, uploads))
-    assert len({video_id for video_id, _ in ended}) == 1
-    assert sorted(known for _, known in ended) == [False] + [True] * 7
-    assert all_keys(ports.store) == keys_of_video(ports.store, ended[0][0])
+    acceptance = Acceptance(ports)
+    ended = at_once(*(partial(acceptance.accept, upload) for upload in uploads))
+    [video_id] = {accepted.video.id for accepted in ended}
+    assert sorted(accepted.known for accepted in ended) == [False] + [True] * 7
+    assert all_keys(ports.store) == keys_of_video(ports.store, video_id)
     assert len(rows_and_jobs(ports.catalogue)) == 1
 
 

@@ -14,6 +14,7 @@ from tests.traffic import crossroads
 from tests.videos.filmed_video import make_file
 from tests.videos.test_library_api import stored
 from tests.videos.video_records import make_facts, make_video
+from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS, make_lines, put_dead_letters
 from tests.web.recounted import three_changes
 
@@ -24,7 +25,6 @@ from frametally_videos.catalogue.catalogue_rows import Artifact, VideoBooks
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-    from tests.web.conftest import Place
 
 VIDEOS = 60
 _BEGUN_MS = crossroads.START_MS

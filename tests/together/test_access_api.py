@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from flask import Flask
 from sqlalchemy import text
 from tests.accounts.people import (
     FORM,
@@ -25,7 +24,7 @@ from tests.accounts.people import (
     sign_in,
 )
 from tests.live.watching import open_socket
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 from tests.web.raw_client import Client
 from websockets.exceptions import ConnectionClosed
 
@@ -50,7 +49,7 @@ def people(place: Place) -> Iterator[Place]:
 
 
 @pytest.fixture
-def url(people: Place, serving: Callable[[Flask], str]) -> str:
+def url(people: Place, serving: Serving) -> str:
     return serving(people.app(web_uploads=True))
 
 
@@ -106,7 +105,7 @@ def test_sockets_are_for_those_who_have_logged_in(url: str, client: Client, path
 
 @pytest.mark.parametrize("path", ["/ws/stream?source=gate", "/ws/client-0001"])
 def test_a_page_of_an_allowed_site_listens_by_nobodys_log_in(
-    people: Place, serving: Callable[[Flask], str], path: str
+    people: Place, serving: Serving, path: str
 ) -> None:
     url = serving(people.app(web_allowed_origins=OTHER))
     with closing(Client(url)) as client:
@@ -292,7 +291,7 @@ def test_a_session_after_a_clock_that_was_set_back_is_over_and_the_next_is_not(
     ],
 )
 def test_a_change_by_a_session_is_one_that_a_page_of_ours_sends(
-    people: Place, serving: Callable[[Flask], str], headers: dict[str, str], status: int
+    people: Place, serving: Serving, headers: dict[str, str], status: int
 ) -> None:
     url = serving(people.app(web_uploads=True, web_allowed_origins="https://intranet.example"))
     client = Client(url)
@@ -321,7 +320,7 @@ def test_a_page_is_told_what_its_account_may_change_there(url: str) -> None:
 
 
 def test_where_nobody_may_change_videos_only_administrators_read_how_to_allow_it(
-    people: Place, serving: Callable[[Flask], str]
+    people: Place, serving: Serving
 ) -> None:
     url = serving(people.app(web_uploads=False))
     for name in NAMES:
@@ -334,7 +333,7 @@ def test_where_nobody_may_change_videos_only_administrators_read_how_to_allow_it
 @pytest.mark.thorough
 @pytest.mark.parametrize("allowed", ["", OTHER], ids=["another", "one-that-may-upload"])
 def test_no_page_of_another_site_logs_anybody_in_or_out(
-    people: Place, serving: Callable[[Flask], str], allowed: str
+    people: Place, serving: Serving, allowed: str
 ) -> None:
     client = Client(serving(people.app(web_uploads=True, web_allowed_origins=allowed)))
     for path in ("/sign-in", "/sign-out", "/sign-in/once/t", "/sign-in/password", "/sign-in/sessions"):
@@ -378,7 +377,7 @@ def test_a_link_chooses_a_password_and_logs_in_once(client: Client, people: Plac
 
 
 @pytest.fixture
-def proxied(people: Place, serving: Callable[[Flask], str]) -> Iterator[Client]:
+def proxied(people: Place, serving: Serving) -> Iterator[Client]:
     settings: dict[str, Any] = {"proxy_secret": SecretStr(SECRET)}
     client = Client(serving(people.app(**settings, web_uploads=True, proxy_roles="boss=run,guest=look")))
     yield client
@@ -420,7 +419,7 @@ def test_a_proxy_that_knows_the_secret_says_who_it_is_and_nobody_else(
 )
 def test_without_accounts_this_machine_alone_is_open_and_others_may_look(
     place: Place,
-    serving: Callable[[Flask], str],
+    serving: Serving,
     settings: dict[str, Any],
     reads: int,
     writes: int,
@@ -441,7 +440,7 @@ def test_without_accounts_this_machine_alone_is_open_and_others_may_look(
 
 
 def test_accounts_that_are_lost_before_a_request_saw_them_leave_the_dashboard_closed(
-    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+    place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now_s = [1000.0]
     asked_for: list[str] = []
@@ -461,7 +460,7 @@ def test_accounts_that_are_lost_before_a_request_saw_them_leave_the_dashboard_cl
 
 
 def test_a_store_that_is_away_closes_no_dashboard_without_accounts(
-    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+    place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def away(key: str) -> None:
         raise Retryable("the store is away")

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from sqlalchemy import text
 from tests.accounts.people import give_accounts
 from tests.live.watching import open_socket
 from tests.videos.uploading import BYTES, UPLOADS, VERSION, metadata
 from tests.videos.video_records import fake_look, fake_video
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 from tests.web.raw_client import Answered, Client
 from websockets.exceptions import ConnectionClosed
 
@@ -39,7 +38,7 @@ def people(place: Place) -> Iterator[Place]:
 
 
 @pytest.fixture
-def url(people: Place, serving: Callable[[Flask], str]) -> str:
+def url(people: Place, serving: Serving) -> str:
     return serving(people.app(web_uploads=True))
 
 
@@ -99,9 +98,7 @@ def test_a_program_uploads_by_a_token_and_needs_to_come_from_no_page(client: Cli
     )  # no page of another's has a token
 
 
-def test_a_page_of_an_allowed_site_may_send_a_token_and_no_other_may(
-    people: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_a_page_of_an_allowed_site_may_send_a_token_and_no_other_may(people: Place, serving: Serving) -> None:
     client = Client(serving(people.app(web_uploads=True, web_allowed_origins="https://intranet.example")))
     sent = by(token_of(people, "runa", "run"))
     video = "/api/v1/videos/00000000-0000-4000-8000-000000000000"
@@ -191,7 +188,7 @@ def test_guesses_are_slowed_down_and_keep_no_right_token_and_no_log_in_out(
 @pytest.mark.thorough
 @pytest.mark.parametrize("named", ["guest", ""])
 def test_behind_a_proxy_the_name_that_it_says_counts_before_a_token(
-    people: Place, serving: Callable[[Flask], str], named: str
+    people: Place, serving: Serving, named: str
 ) -> None:
     settings: dict[str, Any] = {"proxy_secret": SecretStr(SECRET), "proxy_roles": "guest=look"}
     client = Client(serving(people.app(web_uploads=True, **settings)))

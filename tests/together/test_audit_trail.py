@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from urllib.parse import urlencode
 
@@ -13,7 +13,7 @@ from flask import Flask
 from sqlalchemy import text
 from tests.accounts.people import FORM, KEPT, PASSWORD, asking_as, cookie_of, give_accounts, sign_in
 from tests.accounts.test_rights import routes_of
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 from tests.web.raw_client import Client
 
 from frametally.settings.fields import SecretStr
@@ -46,7 +46,7 @@ def app(people: Place) -> Flask:
 
 
 @pytest.fixture
-def url(app: Flask, serving: Callable[[Flask], str]) -> str:
+def url(app: Flask, serving: Serving) -> str:
     return serving(app)
 
 
@@ -257,7 +257,7 @@ def test_what_was_refused_before_anybody_was_asked_is_told(
 
 
 def test_where_there_are_no_accounts_it_is_told_that_everything_is_open(
-    place: Place, serving: Callable[[Flask], str], book: AuditBook
+    place: Place, serving: Serving, book: AuditBook
 ) -> None:
     with closing(AccessBook(place.catalogue.url)) as place.access:
         client = Client(serving(place.app()))
@@ -337,7 +337,7 @@ def _forge(book: AuditBook) -> None:
 )
 def test_behind_a_proxy_that_knows_the_secret_the_address_is_the_one_it_tells(
     people: Place,
-    serving: Callable[[Flask], str],
+    serving: Serving,
     book: AuditBook,
     sent: dict[str, str],
     origin: str,

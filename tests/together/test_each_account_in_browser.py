@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
-from flask import Flask
 from tests.accounts.people import KEPT, PASSWORD, give_accounts
 from tests.traffic.zoned_footage import LEFT, draw
 from tests.videos.test_video_in_browser import Stored
-from tests.web.conftest import Place, Visit
+from tests.web.conftest import Place, Serving, Visit
 
 from frametally_accounts.rights import Role, UserAccount
 
@@ -35,7 +34,7 @@ PAGES_OF = {
 
 
 @pytest.fixture
-def url(place: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
+def url(place: Place, serving: Serving) -> Iterator[str]:
     Stored(place)
     draw(place, ("left side", LEFT))
     give_accounts(place)

@@ -12,20 +12,16 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.together.every_page import EVERY_PAGE, fill_every_page, signed_in
 from tests.together.test_axe_in_browser import RULES
+from tests.web.browser import Browser, Page, Place, Visit, Visits
 from tests.web.printed_text import words_of
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(600)]
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-    from tests.web.conftest import Place, Visit
 
 MOST_KILOBYTES = 120
 MOST_REQUESTS = 16
@@ -115,8 +111,13 @@ def cookies(site: str, browser: Browser) -> dict[str, object]:
 
 @pytest.mark.parametrize("screen", SCREENS)
 @pytest.mark.parametrize("name", EVERY_PAGE)
-def test_the_first_load_of_a_page_is_small(
-    site: str, cookies: dict[str, object], visit: Callable[..., Visit], name: str, screen: str
+def test_the_first_load_of_a_page_is_small_and_it_fits_its_window(
+    site: str,
+    cookies: dict[str, object],
+    visit: Visits,
+    picture: Callable[[Page, str], None],
+    name: str,
+    screen: str,
 ) -> None:
     query, ready = EVERY_PAGE[name]
     state = None if name == "sign-in" else cookies
@@ -131,11 +132,16 @@ def test_the_first_load_of_a_page_is_small(
     told = "\n".join(f"{size:7.1f} kB {address}" for address, size in sizes.items())
     assert sum(sizes.values()) <= MOST_KILOBYTES, told
     assert len(sizes) <= MOST_REQUESTS, told
+    for shown, size in (("tablet", TABLET), (screen, SCREENS[screen])):
+        page.set_viewport_size(size)  # type: ignore[arg-type]
+        page.locator(ready).wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"], shown
+    picture(page, f"every-{name.replace(' ', '-')}-{screen}")
 
 
 @pytest.mark.parametrize("name", [name for name in EVERY_PAGE if name not in ON_SCREEN_ALONE])
 def test_each_word_of_a_pages_tables_and_headings_is_on_its_paper(
-    site: str, cookies: dict[str, object], visit: Callable[..., Visit], name: str
+    site: str, cookies: dict[str, object], visit: Visits, name: str
 ) -> None:
     query, ready = EVERY_PAGE[name]
     window = visit(None, url=site, storage_state=cookies)
@@ -153,7 +159,7 @@ def test_each_word_of_a_pages_tables_and_headings_is_on_its_paper(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["accounts", "password", "sessions", "sign-in"])
 def test_axe_finds_nothing_on_the_pages_of_accounts(
-    site: str, cookies: dict[str, object], visit: Callable[..., Visit], axe: str, name: str, scheme: str
+    site: str, cookies: dict[str, object], visit: Visits, axe: str, name: str, scheme: str
 ) -> None:
     query, ready = EVERY_PAGE[name]
     state = None if name == "sign-in" else cookies
@@ -166,27 +172,3 @@ def test_axe_finds_nothing_on_the_pages_of_accounts(
         found = [(one["id"], node["html"][:160]) for one in violations for node in one["nodes"]]
         assert found == []
         assert page.evaluate("document.documentElement.scrollWidth") <= screen["width"]
-
-
-@pytest.mark.parametrize("name", EVERY_PAGE)
-def test_no_page_is_wider_than_a_wide_window_a_tablet_or_a_phone(
-    site: str,
-    cookies: dict[str, object],
-    visit: Callable[..., Visit],
-    picture: Callable[[Page, str], None],
-    name: str,
-) -> None:
-    query, ready = EVERY_PAGE[name]
-    window = visit(None, url=site, storage_state=None if name == "sign-in" else cookies)
-    page = window.open(query, wait_for=ready)
-    window.complaints.clear()  # of a page that there is not
-    for screen, size, scheme in (
-        ("wide", SCREENS["wide"], "light"),
-        ("phone", SCREENS["phone"], "light"),
-        ("tablet", TABLET, "dark"),
-    ):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page.set_viewport_size(size)  # type: ignore[arg-type]
-        page.locator(ready).wait_for()
-        picture(page, f"every-{name.replace(' ', '-')}-{screen}")
-        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]

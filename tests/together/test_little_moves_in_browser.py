@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.examples import some_quick
 from tests.together.test_narrow_in_browser import PAGES, READY
 from tests.videos.made_up_videos import Shelf, all_states
 from tests.videos.made_up_work import Workshop, many_jobs
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
+from tests.web.browser import Page, Place, Visit, Visits
 
 SCREENS = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 MOST_SHIFT = 0.05
@@ -43,7 +37,7 @@ def check_shift(window: Visit, query: str, ready: str) -> None:
 
 
 @pytest.mark.parametrize("name", some_quick(PAGES, QUICK))
-def test_little_moves_while_a_page_loads(place: Place, visit: Callable[..., Visit], name: str) -> None:
+def test_little_moves_while_a_page_loads(place: Place, visit: Visits, name: str) -> None:
     query, ready, film = PAGES[name]
     film(place)
     for viewport in SCREENS:
@@ -60,7 +54,7 @@ def test_little_moves_while_a_page_loads(place: Place, visit: Callable[..., Visi
     ids=["videos", "jobs"],
 )
 def test_little_moves_while_videos_and_jobs_load(
-    place: Place, visit: Callable[..., Visit], query: str, ready: str, serve: Callable[[Page], None]
+    place: Place, visit: Visits, query: str, ready: str, serve: Callable[[Page], None]
 ) -> None:
     for viewport in SCREENS:
         window = visit(place, viewport=viewport)

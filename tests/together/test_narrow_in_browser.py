@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -19,17 +18,11 @@ from tests.live.watched_cameras import film_wall
 from tests.traffic import crossroads, junction
 from tests.videos.made_up_videos import Shelf, all_states
 from tests.videos.made_up_work import Workshop, many_jobs
+from tests.web.browser import Page, Place, Visits, expect
 from tests.web.counted_footage import START_MS, make_lines, publish_lines, put_dead_letters, put_manifest
 
 from frametally_accounts.audit.book import AuditBook
 from frametally_alerts.book import AlertBook
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
 
 NARROW = {"width": 360, "height": 780}
 READY = "[data-state=ready]:not([aria-busy=true])"
@@ -133,7 +126,7 @@ def look_at(page: Page) -> list[str]:
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", some_quick(PAGES, QUICK))
 def test_nothing_is_cut_in_a_narrow_window_and_wide_tables_scroll_within_themselves(
-    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], name: str
+    place: Place, visit: Visits, picture: Callable[[Page, str], None], name: str
 ) -> None:
     query, ready, film = PAGES[name]
     film(place)
@@ -153,7 +146,7 @@ def test_nothing_is_cut_in_a_narrow_window_and_wide_tables_scroll_within_themsel
     ids=["videos", "jobs"],
 )
 def test_no_video_and_no_job_is_cut_in_a_narrow_window(
-    place: Place, visit: Callable[..., Visit], query: str, ready: str, serve: Callable[[Page], None]
+    place: Place, visit: Visits, query: str, ready: str, serve: Callable[[Page], None]
 ) -> None:
     window = visit(place, viewport=NARROW)
     serve(window.page)
@@ -170,9 +163,7 @@ def url(place: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", ["runa", "lukas"])
-def test_nothing_of_logging_in_is_cut_in_a_narrow_window(
-    visit: Callable[..., Visit], url: str, name: str
-) -> None:
+def test_nothing_of_logging_in_is_cut_in_a_narrow_window(visit: Visits, url: str, name: str) -> None:
     window = visit(None, url=url, viewport=NARROW)
     page = window.open("sign-in", wait_for="#name")
     assert look_at(page) == []
@@ -188,7 +179,6 @@ def test_nothing_of_logging_in_is_cut_in_a_narrow_window(
         page.goto(f"{url}/audit")
         expect(page.locator("main")).to_contain_text(re.compile("Ask .* for this role"))
         box = page.locator("main").bounding_box()
-        assert box is not None
         assert box["x"] >= 12
         assert box["x"] + box["width"] <= NARROW["width"] - 12
         window.complaints.clear()  # that of the status
@@ -197,7 +187,7 @@ def test_nothing_of_logging_in_is_cut_in_a_narrow_window(
 @pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_table_shows_by_a_shade_on_which_side_there_is_more(
-    place: Place, visit: Callable[..., Visit], scheme: str
+    place: Place, visit: Visits, scheme: str
 ) -> None:
     film_much(place)
     page = visit(place, viewport=NARROW, color_scheme=scheme).open("books", wait_for=f"#books-page{READY}")
@@ -221,7 +211,7 @@ def test_a_table_shows_by_a_shade_on_which_side_there_is_more(
 
 @pytest.mark.thorough
 def test_on_a_phone_each_rule_and_each_report_is_a_card_that_is_read_without_scrolling_sideways(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     tell_much(place)
     page = visit(place, viewport=NARROW).open("alerts", wait_for="#reports")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from flask import Flask
 from tests.accounts.people import asking_as, give_accounts
 from tests.together.test_access_api import asked
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 from tests.web.counted_footage import put_footage
 
 from frametally.errors import Misconfigured
@@ -20,7 +19,7 @@ SETTING = "set FRAMETALLY_DATA_DIR to a folder"
 
 
 @pytest.fixture
-def url(place: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
+def url(place: Place, serving: Serving) -> Iterator[str]:
     put_footage(place)
     give_accounts(place)
     yield serving(place.app(web_uploads=True))

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 import msgspec
 import pytest
-from flask import Flask
 from tests.accounts.people import PASSWORD, asking_as
 from tests.fakes.records import make_manifest
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 from tests.web.counted_footage import MODEL, make_lines
 
 from frametally import keys
@@ -70,7 +68,7 @@ def test_a_folder_whose_databases_are_wiped_has_all_again(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    serving: Callable[[Flask], str],
+    serving: Serving,
 ) -> None:
     data_dir = tmp_path / "data"
     monkeypatch.chdir(tmp_path)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from flask import Flask
 from tests.accounts.people import KEPT, asking_as, give_accounts
 from tests.traffic.zoned_footage import LEFT, count, draw, drive, put
-from tests.web.conftest import MODEL, START_MS, Place
+from tests.web.conftest import MODEL, START_MS, Place, Serving
 
 from frametally_accounts.rights import UserAccount
 
@@ -58,7 +57,7 @@ ASKED = [
 @pytest.mark.thorough
 @pytest.mark.parametrize("path", ASKED)
 def test_what_is_answered_is_what_would_be_if_there_were_no_other_source(
-    two: Place, alone: Place, serving: Callable[[Flask], str], path: str
+    two: Place, alone: Place, serving: Serving, path: str
 ) -> None:
     with asking_as(serving(two.app()), "lukas") as limited:
         found = limited("GET", path)
@@ -83,7 +82,7 @@ def numbers_of(answer: Any) -> Any:
 
 
 @pytest.mark.thorough
-def test_frames_and_pictures_of_others_are_not_there(two: Place, serving: Callable[[Flask], str]) -> None:
+def test_frames_and_pictures_of_others_are_not_there(two: Place, serving: Serving) -> None:
     url = serving(two.app())
     with asking_as(url, "lukas") as limited:
         told = limited("GET", "/api/v1/evidence").body.decode()
@@ -101,9 +100,7 @@ def test_frames_and_pictures_of_others_are_not_there(two: Place, serving: Callab
 
 
 @pytest.mark.thorough
-def test_an_answer_that_is_kept_for_one_is_not_given_to_another(
-    two: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_an_answer_that_is_kept_for_one_is_not_given_to_another(two: Place, serving: Serving) -> None:
 
     assert two.access.add_account(UserAccount("wanda", "look"))
     assert two.access.set_password("wanda", KEPT)
@@ -117,9 +114,7 @@ def test_an_answer_that_is_kept_for_one_is_not_given_to_another(
         assert asked.status == 200
 
 
-def test_a_model_that_counted_only_others_is_named_nowhere(
-    two: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_a_model_that_counted_only_others_is_named_nowhere(two: Place, serving: Serving) -> None:
     two.film({"boat": 1.0}, source=HIDDEN, model="boats-tiny-1a2b3c4d")
     with asking_as(serving(two.app()), "lukas") as limited:
         found = limited("GET", "/api/v1/models").json["models"]
@@ -132,7 +127,7 @@ def test_a_model_that_counted_only_others_is_named_nowhere(
 
 @pytest.mark.thorough
 def test_a_label_of_a_day_that_only_a_shorter_interval_counts_is_among_those_seen(
-    two: Place, serving: Callable[[Flask], str]
+    two: Place, serving: Serving
 ) -> None:
     two.film({"tram": 2.0}, source="gate", start_ms=START_MS + 2 * DAY_MS, intervals=3)
     two.film(
@@ -161,9 +156,7 @@ def zoned(place: Place) -> Iterator[Place]:
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("zone", ["", "&zone=left%20side"])
-def test_objects_of_others_are_not_among_those_of_a_bar(
-    zoned: Place, serving: Callable[[Flask], str], zone: str
-) -> None:
+def test_objects_of_others_are_not_among_those_of_a_bar(zoned: Place, serving: Serving, zone: str) -> None:
     with asking_as(serving(zoned.app()), "lukas") as limited:
         found = limited("GET", f"/api/v1/objects?limit=100{zone}")
     assert {one["source"] for one in found.json["tracks"]} == {"gate"}
@@ -182,9 +175,7 @@ def test_objects_of_others_are_not_among_those_of_a_bar(
         "/api/v1/sources/roof/frame",
     ],
 )
-def test_what_is_drawn_over_others_is_named_nowhere(
-    zoned: Place, serving: Callable[[Flask], str], path: str
-) -> None:
+def test_what_is_drawn_over_others_is_named_nowhere(zoned: Place, serving: Serving, path: str) -> None:
     with asking_as(serving(zoned.app()), "lukas") as limited:
         refused = limited("GET", path)
     assert refused.status == (400 if "zone" in path else 404)
@@ -194,7 +185,7 @@ def test_what_is_drawn_over_others_is_named_nowhere(
 
 @pytest.mark.thorough
 def test_a_gap_of_another_source_is_not_told_of_where_nothing_is_counted_either(
-    place: Place, serving: Callable[[Flask], str]
+    place: Place, serving: Serving
 ) -> None:
     put(place, drive(HIDDEN))
     give_accounts(place, sources=("gate",))

@@ -12,7 +12,6 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -23,6 +22,7 @@ from tests.family.footage import FPS, SETTINGS, make_video
 from tests.family.running import Running
 from tests.traffic import crossroads
 from tests.videos.filmed_video import wait_until
+from tests.web.browser import Place, Visit, Visits, expect
 from tests.web.hands import MOST_CLICKS, MouseHand, hand_of
 from tests.web.recounted import three_changes
 
@@ -30,12 +30,8 @@ from frametally.settings.fields import SecretStr
 from frametally_live.cameras.camera_form import CameraTrial
 from frametally_web.serving import DashboardServer
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl (a development dependency)")
-expect = playwright.expect
 
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(900)]
 
@@ -49,7 +45,7 @@ PICTURE = cv2.imencode(".jpg", np.full((180, 320, 3), 90, np.uint8))[1].tobytes(
 
 
 @pytest.fixture(params=["mouse", "keyboard"])
-def hand(request: pytest.FixtureRequest, visit: Callable[..., Visit]) -> Iterator[Callable[..., MouseHand]]:
+def hand(request: pytest.FixtureRequest, visit: Visits) -> Iterator[Callable[..., MouseHand]]:
     """Starts at the start page of a site, and at the end has not clicked too often."""
     made: list[MouseHand] = []
 
@@ -202,7 +198,7 @@ def town(
 
 
 def test_a_report_by_the_quarter_hour_is_taken_as_a_workbook_and_its_link_shows_others_the_same(
-    town: str, hand: Callable[..., MouseHand], visit: Callable[..., Visit]
+    town: str, hand: Callable[..., MouseHand], visit: Visits
 ) -> None:
     visitor = hand(town, JUNCTION)
     page = visitor.page
@@ -264,7 +260,7 @@ def test_a_camera_is_looked_through_and_added(town: str, hand: Callable[..., Mou
 
 
 def test_a_chart_is_embedded_and_every_reader_sees_the_same_numbers(
-    town: str, hand: Callable[..., MouseHand], visit: Callable[..., Visit]
+    town: str, hand: Callable[..., MouseHand], visit: Visits
 ) -> None:
     visitor = hand(town, "?source=station&label=car&hours=07:00-09:00")
     page = visitor.page

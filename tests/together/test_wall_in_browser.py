@@ -6,26 +6,20 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 from tests.live.test_watching_in_browser import SIZE_PX, drawn, left_of, object_and_box
 from tests.live.watching import START_MS, Scene
 from tests.videos.filmed_video import wait_until
+from tests.web.browser import Page, Place, Visits, expect
 
 from frametally.records import Detection
 from frametally_live.cameras.camera_form import CameraTrial
 from frametally_live.feed_records import Feed
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
 
 READY = "#live-page[data-state=ready]"
 CAMERA = ".live-camera"
@@ -47,7 +41,7 @@ def show(scene: Scene, feed: Feed, number: int) -> str:
 
 @pytest.mark.thorough
 def test_where_there_is_no_camera_one_sentence_says_how_one_is_added_and_one_is(
-    scene: Scene, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    scene: Scene, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(scene.place).open("live", wait_for="#live-page[data-state=empty]")
     expect(page.locator("#nothing")).to_contain_text("add one by its address")
@@ -69,7 +63,7 @@ def test_where_there_is_no_camera_one_sentence_says_how_one_is_added_and_one_is(
 
 @pytest.mark.thorough
 def test_while_a_camera_is_tried_the_page_says_so_and_then_what_it_shows(
-    scene: Scene, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    scene: Scene, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     answers = threading.Event()
 
@@ -98,7 +92,7 @@ def test_while_a_camera_is_tried_the_page_says_so_and_then_what_it_shows(
 
 
 @pytest.mark.thorough
-def test_a_camera_is_seen_before_it_is_added(scene: Scene, visit: Callable[..., Visit]) -> None:
+def test_a_camera_is_seen_before_it_is_added(scene: Scene, visit: Visits) -> None:
     sight = CameraTrial("it shows 320 x 180 pixels", True, drawn(1))
     scene.place.try_feed = lambda _: sight
     page = visit(scene.place).open("live", wait_for="#live-page[data-state=empty]")
@@ -117,7 +111,7 @@ def test_a_camera_is_seen_before_it_is_added(scene: Scene, visit: Callable[..., 
 
 
 def test_a_camera_is_live_then_late_then_gone_since_a_moment_and_comes_back(
-    scene: Scene, visit: Callable[..., Visit]
+    scene: Scene, visit: Visits
 ) -> None:
     feed = scene.camera("gate-1")
     path = show(scene, feed, 1)
@@ -151,7 +145,7 @@ def test_a_camera_is_live_then_late_then_gone_since_a_moment_and_comes_back(
 
 @pytest.mark.thorough
 def test_of_each_the_last_hour_is_shown_as_it_is_counted_and_where_it_was_gone_is_a_hole(
-    scene: Scene, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    scene: Scene, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     feed = scene.camera("gate-1")
     scene.camera("yard")
@@ -186,7 +180,7 @@ def test_of_each_the_last_hour_is_shown_as_it_is_counted_and_where_it_was_gone_i
 @pytest.mark.parametrize("width_px", [1280, 390])
 def test_one_is_seen_large_with_its_boxes_and_lines_also_on_a_phone(
     scene: Scene,
-    visit: Callable[..., Visit],
+    visit: Visits,
     picture: Callable[[Page, str], None],
     width_px: int,
 ) -> None:
@@ -229,7 +223,7 @@ def test_one_is_seen_large_with_its_boxes_and_lines_also_on_a_phone(
 
 
 @pytest.mark.thorough
-def test_where_cameras_may_not_be_changed_no_button_does(place: Place, visit: Callable[..., Visit]) -> None:
+def test_where_cameras_may_not_be_changed_no_button_does(place: Place, visit: Visits) -> None:
     place.settings = place.settings.model_copy(update={"web_uploads": False})
     scene = Scene(place)
     scene.camera("gate-1")

@@ -8,11 +8,12 @@ import itertools
 import math
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 from tests.traffic.junction import count
+from tests.web.conftest import Place
 from tests.web.counted_footage import put_manifest
 
 from frametally import keys
@@ -20,9 +21,6 @@ from frametally.ports.count_index import CountQuery
 from frametally.records import Detection, FrameDetections
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine, Side
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 MODEL = "yolov4-tiny"
 SOURCE = "crossroads"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+from tests.web.conftest import Place
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_run
@@ -19,9 +20,6 @@ from frametally_hadoop.planning.counting_steps import ALL_DAYS
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.geometry.crossings import Direction
 from frametally_traffic.records import Drawing, Drawn, DrawnCalibration, DrawnLine, DrawnZone, Side
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 MODEL = "m"
 SOURCE = "gate"

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import threading
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import pytest
-from tests.web.conftest import FRAME_PX, START_MS
+from flask.testing import FlaskClient
+from tests.fakes.at_once import at_once
+from tests.web.conftest import FRAME_PX, START_MS, Place
+from werkzeug.test import TestResponse
 
 from frametally.errors import Misconfigured
 from frametally_traffic.drawings.file_forms import encode_file
 from frametally_traffic.drawings.revisions import read_drawing
-
-if TYPE_CHECKING:
-    from flask.testing import FlaskClient
-    from tests.web.conftest import Place
-    from werkzeug.test import TestResponse
 
 SOURCE = "junction-east"
 ADDRESS = f"/api/v1/sources/{SOURCE}/drawing"
@@ -87,17 +85,9 @@ def test_who_comes_second_is_told_and_nothing_of_the_first_is_lost(client: Flask
 
 def test_of_many_who_draw_at_one_time_one_comes_first(place: Place, client: FlaskClient) -> None:
     app = client.application
-    statuses: list[int] = []
-
-    def draw_own(number: int) -> None:
-        statuses.append(draw(app.test_client(), {"lines": [{**LINE, "name": f"l{number}"}]}, 0).status_code)
-
-    threads = [threading.Thread(target=draw_own, args=(number,)) for number in range(8)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
-    assert sorted(statuses) == [200, *[412] * 7]
+    drawn = [{"lines": [{**LINE, "name": f"l{number}"}]} for number in range(8)]
+    answers = at_once(*(partial(draw, app.test_client(), lines, 0) for lines in drawn))
+    assert sorted(answer.status_code for answer in answers) == [200, *[412] * 7]
     assert read_drawing(place.store, SOURCE).revision == 1
 
 

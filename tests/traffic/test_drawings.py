@@ -5,10 +5,10 @@ from __future__ import annotations
 import bz2
 import json
 import math
-import threading
 import tracemalloc
 import unicodedata
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.fakes.at_once import at_once
 from tests.fakes.memory import MemoryStore
 from tests.traffic.flow_rule import on_ground
 
@@ -298,17 +299,7 @@ def test_each_source_has_its_own_and_all_are_listed_by_their_newest() -> None:
 
 def test_of_8_who_draw_at_one_time_nobody_loses_what_another_drew() -> None:
     store = MemoryStore()
-    together = threading.Barrier(8)
-
-    def draw(n: int) -> None:
-        together.wait()
-        change_drawing(store, "gate", add(line(f"line {n}")))
-
-    threads = [threading.Thread(target=draw, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*(partial(change_drawing, store, "gate", add(line(f"line {n}"))) for n in range(8)))
     assert {one.name for one in read_drawing(store, "gate").lines} == {f"line {n}" for n in range(8)}
     assert read_drawing(store, "gate").revision == 8
 
@@ -614,9 +605,7 @@ def test_the_right_hand_is_as_the_picture_shows_it() -> None:
 def test_the_ground_of_what_was_drawn_has_the_metres_that_were_given() -> None:
     def metres_at(drawn: DrawnCalibration, point: Point) -> Point:
         ground = calibration_of(drawn)
-        assert ground is not None
         placed = on_ground(ground.ground, *point)
-        assert placed is not None
         return placed[:2]
 
     def apart_m(drawn: DrawnCalibration, *points: Point) -> float:

@@ -5,21 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.traffic import crossroads
+from tests.web.browser import Page, Place, Visits, expect
 from tests.web.conftest import FRAME_PX, START_MS
 
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.records import Drawing
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
 
 SOURCE = "junction-east"
 READY = "#editor[data-state=ready]"
@@ -35,7 +29,6 @@ def filmed(place: Place) -> Place:
 def spot(page: Page, x: float, y: float) -> tuple[float, float]:
     """Where a pixel of the picture is in the window."""
     box = page.locator("#stage").bounding_box()
-    assert box is not None
     return box["x"] + x * box["width"] / FRAME_PX[0], box["y"] + y * box["height"] / FRAME_PX[1]
 
 
@@ -68,7 +61,7 @@ def near(points: Any, wanted: list[tuple[int, int]]) -> bool:
 
 @pytest.mark.thorough
 def test_a_line_and_a_zone_are_drawn_by_mouse_moved_undone_and_stored(
-    filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    filmed: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(filmed).open(EDIT, wait_for=READY)
     page.locator("#draw-line").click()
@@ -99,7 +92,7 @@ def test_a_line_and_a_zone_are_drawn_by_mouse_moved_undone_and_stored(
 
 @pytest.mark.thorough
 def test_a_zone_is_drawn_by_touch_and_its_corners_are_moved_by_a_finger(
-    filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    filmed: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     window = visit(filmed, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = window.open(EDIT, wait_for=READY)
@@ -120,7 +113,7 @@ def test_a_zone_is_drawn_by_touch_and_its_corners_are_moved_by_a_finger(
     picture(page, "editor-phone")
 
 
-def test_all_of_it_is_done_by_keyboard(filmed: Place, visit: Callable[..., Visit]) -> None:
+def test_all_of_it_is_done_by_keyboard(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open(EDIT, wait_for=READY)
     keys = page.keyboard
     page.locator("#draw-line").focus()
@@ -156,9 +149,7 @@ def test_all_of_it_is_done_by_keyboard(filmed: Place, visit: Callable[..., Visit
 
 
 @pytest.mark.thorough
-def test_directions_legs_and_times_are_stored_as_they_are_said(
-    filmed: Place, visit: Callable[..., Visit]
-) -> None:
+def test_directions_legs_and_times_are_stored_as_they_are_said(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open(f"{EDIT}&at={START_MS + 60_000}", wait_for=READY)
     page.locator("#draw-line").click()
     click(page, 100, 300)
@@ -185,7 +176,7 @@ def test_directions_legs_and_times_are_stored_as_they_are_said(
 
 @pytest.mark.thorough
 def test_while_a_calibration_is_made_its_reprojection_error_is_shown_at_its_points(
-    filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    filmed: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(filmed).open(EDIT, wait_for=READY)
     page.locator("#draw-calibration").click()
@@ -217,7 +208,7 @@ def test_while_a_calibration_is_made_its_reprojection_error_is_shown_at_its_poin
 
 @pytest.mark.thorough
 def test_two_points_and_a_distance_are_a_rough_scale_and_four_may_be_a_rectangle(
-    filmed: Place, visit: Callable[..., Visit]
+    filmed: Place, visit: Visits
 ) -> None:
     page = visit(filmed).open(EDIT, wait_for=READY)
     page.locator("#draw-calibration").click()
@@ -244,7 +235,7 @@ def test_two_points_and_a_distance_are_a_rough_scale_and_four_may_be_a_rectangle
 
 @pytest.mark.thorough
 def test_what_cannot_be_is_said_by_name_is_chosen_and_stays_to_be_put_right(
-    filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    filmed: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(filmed).open(EDIT, wait_for=READY)
     page.locator("#draw-zone").click()
@@ -279,7 +270,7 @@ def drawn_by_another(place: Place, **changes: Any) -> None:
 @pytest.mark.thorough
 @pytest.mark.parametrize("mine_too", [True, False])
 def test_of_two_who_draw_at_one_time_the_second_sees_it_and_nobody_loses_anything(
-    filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], mine_too: bool
+    filmed: Place, visit: Visits, picture: Callable[[Page, str], None], mine_too: bool
 ) -> None:
     page = visit(filmed).open(EDIT, wait_for=READY)
     page.locator("#draw-line").click()
@@ -307,7 +298,7 @@ LEAVES = """() => {
 
 
 @pytest.mark.thorough
-def test_who_leaves_with_something_not_saved_is_asked(filmed: Place, visit: Callable[..., Visit]) -> None:
+def test_who_leaves_with_something_not_saved_is_asked(filmed: Place, visit: Visits) -> None:
     window = visit(filmed)
     page = window.open(EDIT, wait_for=READY)
     page.locator("#draw-line").click()
@@ -319,7 +310,7 @@ def test_who_leaves_with_something_not_saved_is_asked(filmed: Place, visit: Call
 
 
 @pytest.mark.thorough
-def test_names_are_text_whatever_they_hold(filmed: Place, visit: Callable[..., Visit]) -> None:
+def test_names_are_text_whatever_they_hold(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open(EDIT, wait_for=READY)
     page.locator("#draw-line").click()
     click(page, 100, 300)
@@ -335,7 +326,7 @@ def test_names_are_text_whatever_they_hold(filmed: Place, visit: Callable[..., V
 @pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_paths_of_the_day_lie_beneath_with_their_starts_and_ends(
-    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], scheme: str
+    place: Place, visit: Visits, picture: Callable[[Page, str], None], scheme: str
 ) -> None:
     from tests.traffic.test_paths_api import publish
     from tests.web.conftest import MODEL
@@ -365,7 +356,7 @@ def test_the_paths_of_the_day_lie_beneath_with_their_starts_and_ends(
 
 @pytest.mark.thorough
 def test_before_there_is_footage_the_page_says_so_and_of_an_unknown_source_too(
-    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(place).open("lines/edit", wait_for="#editor[data-state=empty]")
     expect(page.locator("#nothing")).to_contain_text("There is no footage yet")
@@ -377,7 +368,7 @@ def test_before_there_is_footage_the_page_says_so_and_of_an_unknown_source_too(
 
 
 @pytest.mark.thorough
-def test_on_a_phone_no_direction_lies_over_another(place: Place, visit: Callable[..., Visit]) -> None:
+def test_on_a_phone_no_direction_lies_over_another(place: Place, visit: Visits) -> None:
     crossroads.film(place, crossroads.make_drivers(30, [10]), 30)
     crossroads.draw_legs(place)
     window = visit(place, viewport={"width": 390, "height": 844})

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import msgspec
@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_manifest
+from tests.hadoop.conftest import Footage
 from tests.hadoop.test_track_hours import DAY_MS, HOUR_MS, MIDNIGHT_MS, NOON_MS
 from tests.traffic.test_flow_runs import BAY, LATER, STOP, draw, flow_runs, flows, passing, totals
 
@@ -28,9 +29,6 @@ from frametally_hadoop.running import engine
 from frametally_hadoop.running.bundle import write_bundle
 from frametally_traffic.counting import flow_aggregation
 from frametally_traffic.tasks.flow_tasks import count_entry
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 
 def test_a_source_in_which_nobody_came_has_zeros_and_no_gap(footage: Footage) -> None:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import shutil
 import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.hadoop.conftest import Footage
 from tests.hadoop.test_aggregate_kills import DAY_MS, NOON_MS, count, published, start
 from tests.traffic.test_flow_runs import LATER, STOP, draw, passing, totals
 
 from frametally.opening import open_object_store
 from frametally_traffic.plugin import PLUGIN
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 pytestmark = pytest.mark.thorough
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
+from tests.hadoop.conftest import Footage
 from tests.hadoop.test_track_hours import DAY_MS, HOUR_MS, MIDNIGHT_MS, NOON_MS, drive
 
 from frametally.books.compare import compare_models
@@ -27,9 +28,6 @@ from frametally_traffic.counting import flow_aggregation
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.flows.day_columns import FlowColumns, decode_flows
 from frametally_traffic.records import DrawnLine, DrawnZone
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 SIZE: dict[str, Any] = {"width_px": 640, "height_px": 480}
 STOP = DrawnLine(

@@ -10,13 +10,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.hadoop.conftest import Footage
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_paths
@@ -28,9 +29,6 @@ from frametally_traffic.flows.day_columns import DIRECTIONS, FlowColumns, encode
 from frametally_traffic.flows.day_flows import flows_of_day
 from frametally_traffic.flows.shapes import LineShape, Shapes
 from frametally_traffic.geometry.crossings import tenths
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 ROOT = Path(__file__).resolve().parents[2]
 NOON_MS = 1_772_366_400_000

@@ -7,18 +7,16 @@ from collections.abc import Iterator
 from itertools import pairwise
 from math import hypot
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 from tests.traffic import junction
 from tests.web.conftest import Place
 
 from frametally.books.runs import current_runs
 from frametally.ports.count_index import CountQuery
 from frametally.rules.places import FLOWS, series_model
-
-if TYPE_CHECKING:
-    from flask.testing import FlaskClient
 
 MINUTE_MS = 60_000
 

@@ -5,24 +5,19 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 from tests.traffic import junction
 from tests.traffic.zoned_footage import LEFT, RIGHT, count, draw, drive, put
+from tests.web.browser import Page, Place, Visits, expect
 from tests.web.conftest import REST
 
 from frametally_traffic.counting.published_days import flows_for
 
 pytestmark = pytest.mark.thorough
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
 
 READY = "#lines-page[data-state=ready][aria-busy=false]"
 WIDE = {"width": 1440, "height": 900}
@@ -48,7 +43,7 @@ def crossed(page: Page) -> list[list[int]]:
 
 
 def test_a_bar_opens_on_its_crossings_with_both_frames_and_the_list_ends_at_the_bar(
-    drawn: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    drawn: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(drawn, viewport=WIDE).open("lines?source=gate&interval=60", wait_for=READY)
     page.locator("#crossings-of button", has_text="west").click()
@@ -69,7 +64,7 @@ def test_a_bar_opens_on_its_crossings_with_both_frames_and_the_list_ends_at_the_
     picture(page, "lines-proof-wide")
 
 
-def test_before_there_was_a_line_nobody_did_not_cross_it(place: Place, visit: Callable[..., Visit]) -> None:
+def test_before_there_was_a_line_nobody_did_not_cross_it(place: Place, visit: Visits) -> None:
     junction.film(place)
     west = msgspec.structs.replace(junction.LEGS[0], from_ms=junction.START_MS + 180_000)
     junction.draw(place, west)
@@ -80,9 +75,7 @@ def test_before_there_was_a_line_nobody_did_not_cross_it(place: Place, visit: Ca
     assert outside == [[junction.START_MS, junction.START_MS + 180_000]]
 
 
-def test_every_number_of_the_table_opens_as_many_objects_by_the_keyboard(
-    drawn: Place, visit: Callable[..., Visit]
-) -> None:
+def test_every_number_of_the_table_opens_as_many_objects_by_the_keyboard(drawn: Place, visit: Visits) -> None:
     page = visit(drawn).open("lines?source=gate", wait_for=READY)
     number = page.locator("#crossings-table button").last
     value = int(number.inner_text())
@@ -96,7 +89,7 @@ def test_every_number_of_the_table_opens_as_many_objects_by_the_keyboard(
 
 
 def test_movements_keep_their_books_and_the_unassigned_open_with_their_paths(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     junction.film(place)
     junction.draw(place, *junction.LEGS[:2])
@@ -116,9 +109,7 @@ def test_movements_keep_their_books_and_the_unassigned_open_with_their_paths(
     expect(page.locator("#speeds-card")).to_be_hidden()
 
 
-def test_zones_and_speeds_stand_there_with_what_they_rest_on(
-    drawn: Place, visit: Callable[..., Visit]
-) -> None:
+def test_zones_and_speeds_stand_there_with_what_they_rest_on(drawn: Place, visit: Visits) -> None:
     page = visit(drawn).open("lines?source=gate&interval=60", wait_for=READY)
     expect(page.locator("#zones-subtitle")).to_contain_text(f"{len(junction.CARS)} visits")
     for row in page.locator("#zones-table tbody tr").all():
@@ -130,7 +121,7 @@ def test_zones_and_speeds_stand_there_with_what_they_rest_on(
 
 
 def test_a_range_drawn_over_the_chart_is_in_the_address_and_back_undoes_it(
-    drawn: Place, visit: Callable[..., Visit]
+    drawn: Place, visit: Visits
 ) -> None:
     page = visit(drawn).open("lines", wait_for=READY)
     whole = r"lines\?source=gate&timezone=Europe/Berlin&interval=\d+&model="
@@ -143,7 +134,7 @@ def test_a_range_drawn_over_the_chart_is_in_the_address_and_back_undoes_it(
 
 
 def test_while_days_are_counted_the_page_says_how_far_it_is_and_ends_by_itself(
-    drawn: Place, visit: Callable[..., Visit], monkeypatch: pytest.MonkeyPatch
+    drawn: Place, visit: Visits, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     let = threading.Event()
 
@@ -161,7 +152,7 @@ def test_while_days_are_counted_the_page_says_how_far_it_is_and_ends_by_itself(
 
 
 def test_a_source_over_which_nothing_is_drawn_leads_to_where_it_can_be(
-    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     junction.film(place)
     page = visit(place).open("lines", wait_for="#lines-page[data-state=undrawn]")
@@ -172,24 +163,18 @@ def test_a_source_over_which_nothing_is_drawn_leads_to_where_it_can_be(
     picture(page, "lines-undrawn")
 
 
-def test_before_there_is_any_data_the_page_says_so(place: Place, visit: Callable[..., Visit]) -> None:
+def test_before_there_is_any_data_the_page_says_so(place: Place, visit: Visits) -> None:
     page = visit(place).open("lines", wait_for="#lines-page[data-state=empty]")
     expect(page.locator("#nothing")).to_contain_text("Nothing has been counted yet")
 
 
-def test_an_index_that_is_away_is_said_and_the_page_comes_back_by_itself(
-    drawn: Place, visit: Callable[..., Visit]
-) -> None:
+def test_an_index_that_is_away_is_said_and_the_page_comes_back_by_itself(drawn: Place, visit: Visits) -> None:
     drawn.go_away()
     page = visit(drawn).open("lines?source=gate", wait_for="#lines-page[data-state=failed]")
     expect(page.locator("#notice")).to_contain_text("Cannot reach the server")
     drawn.come_back()
     page.locator(READY).wait_for()
     expect(page.locator("#notice")).to_be_hidden()
-
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
 
 
 @pytest.fixture
@@ -203,7 +188,7 @@ def zoned(place: Place) -> Place:
 
 
 def test_choosing_a_zone_shows_its_counts_and_the_cross_the_whole_picture_again(
-    zoned: Place, visit: Callable[..., Visit]
+    zoned: Place, visit: Visits
 ) -> None:
     window = visit(zoned)
     page = window.open("?metric=detections")
@@ -226,17 +211,13 @@ def test_choosing_a_zone_shows_its_counts_and_the_cross_the_whole_picture_again(
     expect(page.locator("#breakdown")).to_contain_text("1,800")
 
 
-def test_a_bar_within_a_zone_opens_the_boxes_that_stand_in_it(
-    zoned: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_bar_within_a_zone_opens_the_boxes_that_stand_in_it(zoned: Place, visit: Visits) -> None:
     window = visit(zoned)
     page = window.open("?metric=detections&interval=60&zone=bus+stop+%22north%22&at=2024-05-01T08:01:00Z")
     expect(page.locator("#frames-card")).to_contain_text("150")
 
 
-def test_a_zone_that_the_chosen_sources_do_not_have_is_none_any_more(
-    zoned: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_zone_that_the_chosen_sources_do_not_have_is_none_any_more(zoned: Place, visit: Visits) -> None:
     window = visit(zoned)
     page = window.open("?zone=bus+stop+%22north%22")
     page.locator("#sources-chip").click()
@@ -247,7 +228,7 @@ def test_a_zone_that_the_chosen_sources_do_not_have_is_none_any_more(
     expect(page.locator("#picture-zone-chip")).to_contain_text("whole picture")
 
 
-def test_a_zone_is_compared_only_with_sources_that_have_it(zoned: Place, visit: Callable[..., Visit]) -> None:
+def test_a_zone_is_compared_only_with_sources_that_have_it(zoned: Place, visit: Visits) -> None:
     window = visit(zoned)
     page = window.open("?source=gate&zone=crossing")
     page.locator("#picture-zone-chip").click()
@@ -257,15 +238,13 @@ def test_a_zone_is_compared_only_with_sources_that_have_it(zoned: Place, visit: 
     assert "yard" not in page.locator("#compare").inner_text()
 
 
-def test_without_zones_there_is_no_chip(place: Place, visit: Callable[..., Visit]) -> None:
+def test_without_zones_there_is_no_chip(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=3, interval_s=60)
     page = visit(place).open()
     expect(page.locator("#picture-zone-chip")).to_be_hidden()
 
 
-def test_a_zone_of_a_link_that_there_is_not_is_said_with_the_remedy(
-    zoned: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_zone_of_a_link_that_there_is_not_is_said_with_the_remedy(zoned: Place, visit: Visits) -> None:
     window = visit(zoned)
     page = window.open("?zone=crosing", wait_for="#dashboard[data-state=failed]")
     expect(page.locator("#notice")).to_contain_text("crosing")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from tests.web.conftest import MODEL, START_MS
+from tests.web.conftest import MODEL, START_MS, Place
 
 from frametally import keys
 from frametally.records import Coverage, IntervalCount, PathFile, Run
@@ -22,9 +22,6 @@ from frametally.rules.path_columns import (
 )
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.drawing_page.path_layer import evenly
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 DAY_START_MS = START_MS - START_MS % DAY_MS
 DAY = keys.utc_day(START_MS)

@@ -60,7 +60,6 @@ def test_a_place_of_the_picture_is_the_same_place_on_the_ground_however_small_fr
         places.append(place)
     assert places[0] is not None
     for place in places:
-        assert place is not None
         assert place[:2] == pytest.approx(places[0][:2])
 
 

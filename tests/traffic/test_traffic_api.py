@@ -9,11 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from openpyxl import load_workbook
 from tests.traffic import crossroads
+from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS, make_lines, publish_lines, put_manifest
 
 from frametally.opening import open_object_store
@@ -21,9 +22,6 @@ from frametally.rules.times import HOUR_MS, utc
 from frametally_cli import main as cli
 from frametally_traffic.report.junction_report import ReportQuery, read_report
 from frametally_traffic.report.movement_table import QUARTER_MS
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 SECONDS = 100 * 60
 NOT_FILMED_S = (70 * 60, 92 * 60)

@@ -121,7 +121,6 @@ def test_the_peak_hour_begins_at_any_quarter_and_its_factor_is_by_its_busiest() 
     visits = [one for at, count in enumerate([1, 2, 9, 4, 5, 6, 1, 1]) for one in through(at, count)]
     visits += through(3, 2, "truck") + through(4, 1, "bus") + through(2, 50, "person")
     peak = make_report(visits, make_quarters(8)).peaks[0].am
-    assert peak is not None
     assert (peak.start_ms, peak.vehicles, peak.busiest) == (START_MS + 2 * QUARTER_MS, 27, 9)
     assert peak.busiest_ms == START_MS + 2 * QUARTER_MS
     assert peak.factor == pytest.approx(27 / 36)
@@ -134,14 +133,12 @@ def test_no_hour_with_a_gap_or_a_partial_quarter_is_a_peak_hour() -> None:
     partial = (*quarters[:5], Quarter(quarters[5].start_ms, QUARTER_MS // 2), *quarters[6:])
     for some in (make_quarters(8, missing={5}), partial):
         peak = make_report(visits, some).peaks[0].am
-        assert peak is not None
         assert peak.start_ms == START_MS + QUARTER_MS  # the last hour before it
     assert make_report(visits, make_quarters(8, missing={3, 7})).peaks[0].am is None
 
 
 def test_an_hour_without_a_vehicle_has_no_factor_and_no_share() -> None:
     peak = make_report(through(0, 3, "person"), make_quarters(4)).peaks[0].am
-    assert peak is not None
     assert (peak.vehicles, peak.factor, peak.heavy_share) == (0, None, None)
 
 

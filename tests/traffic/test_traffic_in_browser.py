@@ -5,19 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.traffic import crossroads
+from tests.web.browser import Page, Place, Visits, expect
 
 pytestmark = pytest.mark.thorough
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
 
 SECONDS = 80 * 60
 NOT_FILMED_S = (40 * 60, 61 * 60)
@@ -46,7 +41,7 @@ def last_cell(page: Page, table: str) -> int:
     return int(text.replace(",", ""))
 
 
-def test_the_pages_numbers_are_the_apis(filmed: Place, visit: Callable[..., Visit]) -> None:
+def test_the_pages_numbers_are_the_apis(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crossroads", READY)
     report = answer_of(filmed)
     motor = [one for one in report["columns"] if one["is_motor"]]
@@ -62,9 +57,7 @@ def test_the_pages_numbers_are_the_apis(filmed: Place, visit: Callable[..., Visi
     assert last_cell(page, ".quarters") == trucks["movements"]
 
 
-def test_a_gap_has_words_and_a_quarter_seen_in_part_its_share(
-    filmed: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_gap_has_words_and_a_quarter_seen_in_part_its_share(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crossroads", READY)
     rows = page.locator(".quarters tbody tr")
     expect(rows).to_have_count(6)
@@ -74,9 +67,7 @@ def test_a_gap_has_words_and_a_quarter_seen_in_part_its_share(
     expect(page.locator("#file-utdf")).to_be_hidden()
 
 
-def test_a_scheme_is_chosen_in_the_page_its_address_and_its_files(
-    filmed: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_scheme_is_chosen_in_the_page_its_address_and_its_files(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crossroads", READY)
     # The same quarters for all who open it.
     expect(page).to_have_url(re.compile(r"\?source=crossroads&timezone=Europe%2FBerlin&from=[^&]+&to="))
@@ -91,7 +82,7 @@ def test_a_scheme_is_chosen_in_the_page_its_address_and_its_files(
     expect(page.locator("#visits tbody th").nth(1)).to_have_text("2+3")
 
 
-def test_the_junction_has_its_picture_its_legs_and_north(filmed: Place, visit: Callable[..., Visit]) -> None:
+def test_the_junction_has_its_picture_its_legs_and_north(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crossroads", READY)
     expect(page.locator("#junction-picture .picture.loaded")).to_be_visible()
     expect(page.locator(".legs-drawn text")).to_have_text(
@@ -108,7 +99,7 @@ def test_the_junction_has_its_picture_its_legs_and_north(filmed: Place, visit: C
     assert east["x"] > middle["x"]
 
 
-def test_paper_has_every_quarter_and_nothing_to_press(filmed: Place, visit: Callable[..., Visit]) -> None:
+def test_paper_has_every_quarter_and_nothing_to_press(filmed: Place, visit: Visits) -> None:
     window = visit(filmed, color_scheme="dark", viewport={"width": 1440, "height": 900})
     page = window.open("traffic?source=crossroads", READY)
     page.emulate_media(media="print")
@@ -122,9 +113,7 @@ def test_paper_has_every_quarter_and_nothing_to_press(filmed: Place, visit: Call
     assert area[0] <= area[1]
 
 
-def test_without_legs_the_page_leads_to_where_they_are_drawn(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_without_legs_the_page_leads_to_where_they_are_drawn(place: Place, visit: Visits) -> None:
     crossroads.film(place, crossroads.make_drivers(30, [10]), 30)
     page = visit(place).open("traffic", "#traffic-page[data-state=nothing]")
     expect(page.locator("#nothing-title")).to_contain_text("Crossroads has no legs of a junction")
@@ -132,14 +121,14 @@ def test_without_legs_the_page_leads_to_where_they_are_drawn(
     expect(page.locator("#nothing-link")).to_be_visible()
 
 
-def test_a_source_that_there_is_not_is_said_so(filmed: Place, visit: Callable[..., Visit]) -> None:
+def test_a_source_that_there_is_not_is_said_so(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("traffic?source=crosroads", "#traffic-page[data-state=nothing]")
     expect(page.locator("#nothing-title")).to_contain_text("There is no source named 'crosroads'")
     expect(page.locator("#nothing-words")).to_contain_text("Did you mean crossroads?")
     expect(page.locator("#nothing-link")).to_be_hidden()
 
 
-def test_days_that_are_still_counted_are_waited_for(filmed: Place, visit: Callable[..., Visit]) -> None:
+def test_days_that_are_still_counted_are_waited_for(filmed: Place, visit: Visits) -> None:
     window = visit(filmed)
     asked = []
 
@@ -157,9 +146,7 @@ def test_days_that_are_still_counted_are_waited_for(filmed: Place, visit: Callab
     assert len(asked) == 2
 
 
-def test_a_server_that_is_away_for_a_moment_is_asked_again(
-    filmed: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_server_that_is_away_for_a_moment_is_asked_again(filmed: Place, visit: Visits) -> None:
     window = visit(filmed)
     away = [1, 1]
 

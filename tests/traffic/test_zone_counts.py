@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import msgspec
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 from tests.examples import examples
 from tests.fakes.records import make_manifest
 from tests.hadoop import conftest
+from tests.hadoop.conftest import Footage
 
 from frametally import keys
 from frametally.books.runs import current_runs, read_run, read_tracks
@@ -21,9 +21,6 @@ from frametally.media.forgetting import put_tombstone
 from frametally.records import FrameDetections, IntervalCount, MediaManifest, Run, encode
 from frametally_traffic.drawings.revisions import change_drawing, read_drawing
 from frametally_traffic.records import DrawnZone, Point
-
-if TYPE_CHECKING:
-    from tests.hadoop.conftest import Footage
 
 NOON_MS, DAY_MS, STEP_MS = 1_767_268_800_000, 86_400_000, 200
 LEFT: tuple[Point, ...] = ((0, 0), (320, 0), (320, 480), (0, 480))

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.traffic.zoned_footage import LEFT, RIGHT, START_MS, STEP_MS, count, draw, draw_from, drive, put
+from tests.web.conftest import Place
 
 from frametally.ports.count_index import CountQuery, Histogram
 from frametally_traffic.zone_index import ZoneIndex
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 ZONE = "zone=left%20side"
 
@@ -125,7 +123,6 @@ def test_an_export_within_a_zone_says_so_and_has_its_counts(zoned: Place, by: st
     assert sum(int(row["detections"]) for row in rows) == 450
     assert {(row["source"], row["zone"]) for row in rows} == {("gate", "left side")}
     about = zoned.app().test_client().get(f"/api/v1/export?{ZONE}&format=json").json
-    assert about is not None
     assert about["query"]["zone"] == "left side"
     assert "zone" not in zoned.app().test_client().get("/api/v1/export").text.splitlines()[0]
 

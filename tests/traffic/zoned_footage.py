@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import msgspec
+from tests.web.conftest import Place
 
 from frametally import keys
 from frametally.process.reports import NoProgress
@@ -16,9 +16,6 @@ from frametally_hadoop.driver import aggregate
 from frametally_search.indexer import index_runs
 from frametally_traffic.drawings.revisions import change_drawing
 from frametally_traffic.records import DrawnZone, Point
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 MODEL = "m"
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from tests.web.conftest import Place
 
 from frametally.records import encode
 from frametally_videos.catalogue.catalogue_rows import Artifact
@@ -16,9 +18,6 @@ from frametally_videos.media_records import (
     VideoMetadata,
     VideoQuality,
 )
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 

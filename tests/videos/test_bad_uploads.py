@@ -5,15 +5,13 @@ from __future__ import annotations
 import io
 import sys
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from flask import Flask
 from tests.examples import first_quick
 from tests.videos.uploading import send_form, upload
 from tests.videos.video_records import all_keys, keys_of_video
+from tests.web.conftest import Place, Serving
 
 from frametally.opening import open_object_store
 from frametally_videos.uploads.acceptance import read_video
@@ -25,9 +23,6 @@ try:
     from make_corpus import sound, video, wide_frames
 finally:
     sys.path.pop(0)
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 def zipped() -> bytes:
@@ -54,7 +49,7 @@ NO_VIDEOS = {
 
 
 @pytest.fixture
-def url(place: Place, tmp_path: Path, serving: Callable[[Flask], str]) -> str:
+def url(place: Place, tmp_path: Path, serving: Serving) -> str:
     # The look is another process: it reads what is stored in files.
     folder = tmp_path / "store"
     place.store = open_object_store(folder.as_uri())
@@ -91,7 +86,6 @@ def test_a_real_video_is_taken_with_what_its_bytes_say(place: Place, url: str) -
     answer = send_form(url, video(30, kind="mp4", codec="libx264"), file_name="Gate.avi", **said)
     assert answer.status == 201, answer
     taken = read_video(place.store, answer.body["id"])
-    assert taken is not None
     assert (taken.facts.container, taken.facts.content_type) == ("mp4", "video/mp4")
     assert (taken.facts.started_at_ms, taken.facts.time_source) == (1_777_615_200_000, "start_time")
     assert all_keys(place.store) == keys_of_video(place.store, taken.id)

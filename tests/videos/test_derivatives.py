@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 import pytest
 from tests.fakes.memory import MemoryStore
+from tests.fakes.said import Said
 from tests.fakes.shapes import COPIED, FPS, SHAPES, Shape, make_shape
 from tests.videos.video_records import make_facts, make_video
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Misconfigured, Poison
-from frametally.process.reports import NoProgress
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import decode
 from frametally.settings.loading import Settings, load_settings
@@ -33,16 +33,6 @@ from frametally_videos.upload_refusals import FieldRefused, Refused
 FRAME_S = 1 / FPS
 
 
-class Told(NoProgress):
-    """Keeps what a person is told."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, line: str) -> None:
-        self.lines.append(line)
-
-
 class Shop:
     """A store in memory, and what is made of one file."""
 
@@ -50,7 +40,7 @@ class Shop:
         self.folder = folder
         self.store = MemoryStore()
         self.overrides: dict[str, Any] = {"min_free_disk_mb": 0}
-        self.progress = Told()
+        self.progress = Said()
         self.stop_after: int | None = None
 
     def maker(self, path: Path, **facts: Any) -> DerivativeMaker:

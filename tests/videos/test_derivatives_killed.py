@@ -42,7 +42,6 @@ def test_killed_anywhere_one_derivative_is_made_and_nothing_else_is_left(
         report = _work(settings, store, catalogue)
         failed = catalogue.job(job.id)
         assert report.failed
-        assert failed is not None
         assert "SIGKILL" in str(failed.reason)
         assert len(list(scratch_root(settings).iterdir())) == 1
         monkeypatch.delenv(VARIABLE)

@@ -10,22 +10,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.family.footage import FPS, SETTINGS, make_video
 from tests.family.running import Running, of_group
 from tests.videos.filmed_video import wait_until
+from tests.web.browser import Page, Visits, expect
 
 from frametally.books.runs import current_runs, read_run
 from frametally.opening import open_object_store
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Visit
 
 LENGTH_S = 20
 START_TIME = "2026-03-01T10:00:00Z"
@@ -96,7 +89,7 @@ def now_at(page: Page) -> float:
 def test_what_is_dropped_plays_and_is_in_the_chart_as_run_counts_it(
     clip: Path,
     run_rows: Callable[[], dict[str, list[int]]],
-    visit: Callable[..., Visit],
+    visit: Visits,
     picture: Callable[[Page, str], None],
     tmp_path: Path,
 ) -> None:

@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
-from flask import Flask
 from tests.videos.filmed_video import make_file
 from tests.videos.test_playback_api import store_video
 from tests.videos.video_records import all_keys, make_facts
+from tests.web.conftest import Place, Serving
 from tests.web.test_other_sites import OtherSite, other_site
 
 pytestmark = pytest.mark.thorough
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-    from tests.web.conftest import Place
 
 __all__ = ["other_site"]
 
@@ -154,7 +153,7 @@ def keeping() -> Iterator[Callable[[str], Keeper]]:
 @pytest.mark.parametrize("is_kept", [False, True], ids=["open", "behind a password"])
 def test_a_page_of_another_site_changes_nothing_and_shows_no_video(
     place: Place,
-    serving: Callable[[Flask], str],
+    serving: Serving,
     keeping: Callable[[str], Keeper],
     browser: Browser,
     other_site: OtherSite,
@@ -176,7 +175,6 @@ def test_a_page_of_another_site_changes_nothing_and_shows_no_video(
     with page.expect_navigation() as going:  # a link or a form of its own takes the password along
         page.evaluate("document.forms[0].target = '_top'; document.forms[0].submit()")
     answer = going.value
-    assert answer is not None
     assert (answer.status, "another site" in answer.text()) == (403, True)
     context.close()
     assert told.pop("simple") in ("opaque", "refused")  # its page is told nothing of it either way
@@ -191,12 +189,11 @@ def test_a_page_of_another_site_changes_nothing_and_shows_no_video(
         assert all(status == 403 for method, _, status in keeper.let_in if method == "POST")
     assert sorted(all_keys(place.store)) == before
     row = place.catalogue.video(video.id)
-    assert row is not None
     assert (row.record.state, place.catalogue.open_uploads()) == ("received", 0)
 
 
 def test_a_page_of_an_allowed_site_uploads_and_plays(
-    place: Place, serving: Callable[[Flask], str], browser: Browser, other_site: OtherSite
+    place: Place, serving: Serving, browser: Browser, other_site: OtherSite
 ) -> None:
     origin = other_site.origin.replace("127.0.0.1", "localhost")
     place.look = lambda *_: make_facts(duration_s=2.0)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.fakes.at_once import at_once
 from tests.videos.test_video_catalogue_contract import ADAPTERS, LONG_S, Make, Sqlite, filled
 from tests.videos.video_records import corrected, make_video
 
@@ -168,18 +169,13 @@ def test_what_is_at_work_is_not_told_and_what_comes_back_is(catalogue: VideoCata
 def test_of_many_that_ask_what_waits_one_is_told_of_each(make: Make) -> None:
     catalogue = make()
     ids = [catalogue.queue(one, "frames").id for one in filled(catalogue, *(make_video(n) for n in range(9)))]
-    start, told = threading.Barrier(4), []
+    told = []
 
     def ask(mine: VideoCatalogue) -> None:
-        start.wait()
         while found := due(mine, limit=2):
             told.extend(found)
 
-    threads = [threading.Thread(target=ask, args=(make(),)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*(partial(ask, make()) for _ in range(4)))
     assert sorted(told) == sorted(ids)
 
 
@@ -521,17 +517,8 @@ def test_a_mail_that_is_queued_again_waits_and_one_that_was_given_up_is_over(mak
 
 def test_of_many_that_ask_at_once_one_gets_the_mail(make: Make) -> None:
     make().put_notice("a", "s", "b")
-    start, got = threading.Barrier(4), []
-
-    def ask(mine: VideoCatalogue) -> None:
-        start.wait()
-        got.append(mine.claim_letter(waited_s=0, limit=100, lease_s=LONG_S))
-
-    threads = [threading.Thread(target=ask, args=(make(),)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    asked = [partial(make().claim_letter, waited_s=0, limit=100, lease_s=LONG_S) for _ in range(4)]
+    got = at_once(*asked)
     assert sum(letter is not None for letter in got) == 1
 
 

@@ -69,7 +69,6 @@ class Shop:
 
     def made(self, video: VideoRecord, kind: ArtifactKind) -> Artifact:
         row = self.catalogue.video(video.id)
-        assert row is not None
         found = row.artifact(kind)
         assert found is not None
         return found
@@ -129,8 +128,6 @@ def test_what_is_made_again_lies_under_the_same_names(shop: Shop, make_video: Ca
         shop.catalogue.queue(video.id, kind)
     shop.work()
     again = shop.catalogue.video(video.id)
-    assert first is not None
-    assert again is not None
     assert {*again.artifacts} == {*first.artifacts}
     beside = 3  # the original, its record, and that of what browsers play of it
     assert len(list(shop.store.list(f"videos/{video.id}"))) == beside + len(first.artifacts)

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 from tests.family.footage import make_video as write_clip
 from tests.videos.made_work import make_derivative, make_metadata, make_quality, put_derivative, recipe_bytes
 from tests.videos.test_library_api import NOBODY, stored
 from tests.videos.test_playback_api import Footage, store_video
 from tests.videos.video_records import make_facts, make_video
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 from tests.web.raw_client import Client
 from werkzeug.test import TestResponse
 
@@ -30,11 +29,6 @@ from frametally_videos.media_records import Enhancement
 from frametally_videos.playback import routes as playback_routes
 
 UNPLAYED = make_facts(plays_in_browsers=False, why_not="It is HEVC.", codec="hevc")
-
-
-@pytest.fixture
-def client(place: Place) -> FlaskClient:
-    return place.app().test_client()
 
 
 def want(client: FlaskClient, video_id: str, wanted: Any) -> TestResponse:
@@ -378,7 +372,7 @@ def test_no_recipe_leads_out_of_the_videos_folder(place: Place, client: FlaskCli
 
 
 @pytest.fixture
-def ask(place: Place, serving: Callable[[Flask], str]) -> Iterator[Client]:
+def ask(place: Place, serving: Serving) -> Iterator[Client]:
     client = Client(serving(place.app()))
     yield client
     client.close()
@@ -449,9 +443,7 @@ def test_the_seeds_example_is_answered_by_the_same_id(place: Place, ask: Client,
 
 
 @pytest.mark.thorough
-def test_a_frame_comes_as_it_is_and_as_it_would_be(
-    place: Place, tmp_path: Path, serving: Callable[[Flask], str]
-) -> None:
+def test_a_frame_comes_as_it_is_and_as_it_would_be(place: Place, tmp_path: Path, serving: Serving) -> None:
     place.store = open_object_store((tmp_path / "store").as_uri())
     data = write_clip(tmp_path / "gate.mp4", frames=10).read_bytes()
     video = store_video(place, data)

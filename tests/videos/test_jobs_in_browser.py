@@ -4,20 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.videos.test_library_api import stored
 from tests.videos.video_records import make_video
+from tests.web.browser import Locator, Page, Place, Visits, expect
 
 from frametally_videos.catalogue.catalogue_rows import Job, JobKind
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
-    from tests.web.conftest import Place, Visit
 
 READY = "#jobs-page[data-state=ready]:not([aria-busy])"
 REASON = "its decoder was killed (SIGSEGV) 3 times"
@@ -52,7 +46,6 @@ class Yard:
 
     def state(self, job: Job) -> str:
         found = self.place.catalogue.job(job.id)
-        assert found is not None
         return found.state
 
 
@@ -71,7 +64,7 @@ def section(page: Page, name: str) -> Locator:
 
 @pytest.mark.thorough
 def test_what_runs_waits_and_failed_stands_there_with_its_reason_and_its_worker(
-    yard: Yard, visit: Callable[..., Visit]
+    yard: Yard, visit: Visits
 ) -> None:
     yard.fail(2, "frames")  # a newer job follows it: nobody has to see to this one
     running, failed = yard.run(1, "metadata", 0.31), yard.fail(2, "frames")
@@ -95,7 +88,7 @@ def test_what_runs_waits_and_failed_stands_there_with_its_reason_and_its_worker(
 
 @pytest.mark.thorough
 def test_what_failed_is_tried_again_by_one_press_and_what_waits_is_cancelled(
-    yard: Yard, visit: Callable[..., Visit]
+    yard: Yard, visit: Visits
 ) -> None:
     failed, other, waiting = yard.fail(1, "frames"), yard.fail(2, "metadata"), yard.queue(3, "checks")
     page = visit(yard.place).open("jobs", wait_for=READY)
@@ -108,7 +101,7 @@ def test_what_failed_is_tried_again_by_one_press_and_what_waits_is_cancelled(
     expect(page.locator("#spoken")).to_have_text("It was cancelled")
 
 
-def test_all_that_failed_is_listed_and_tried_again_at_once(yard: Yard, visit: Callable[..., Visit]) -> None:
+def test_all_that_failed_is_listed_and_tried_again_at_once(yard: Yard, visit: Visits) -> None:
     kinds: tuple[JobKind, ...] = ("frames", "previews", "metadata", "checks")
     failed = [yard.fail(number, kind) for number in (1, 2, 3) for kind in kinds]
     page = visit(yard.place).open("jobs", wait_for=READY)
@@ -119,7 +112,7 @@ def test_all_that_failed_is_listed_and_tried_again_at_once(yard: Yard, visit: Ca
 
 
 @pytest.mark.thorough
-def test_a_failed_job_leads_to_what_is_done_to_its_video(yard: Yard, visit: Callable[..., Visit]) -> None:
+def test_a_failed_job_leads_to_what_is_done_to_its_video(yard: Yard, visit: Visits) -> None:
     failed = yard.fail(2, "metadata")
     page = visit(yard.place).open("jobs", wait_for=READY)
     row(page, failed).get_by_role("link").click()
@@ -132,7 +125,7 @@ def test_a_failed_job_leads_to_what_is_done_to_its_video(yard: Yard, visit: Call
 
 
 @pytest.mark.thorough
-def test_a_page_that_is_open_follows_what_workers_do(yard: Yard, visit: Callable[..., Visit]) -> None:
+def test_a_page_that_is_open_follows_what_workers_do(yard: Yard, visit: Visits) -> None:
     job = yard.run(1, "playable", 0.1)
     page = visit(yard.place).open("jobs", wait_for=READY)
     expect(row(page, job)).to_contain_text("running · 10%")
@@ -143,7 +136,7 @@ def test_a_page_that_is_open_follows_what_workers_do(yard: Yard, visit: Callable
 
 
 @pytest.mark.thorough
-def test_state_and_kind_are_chosen_and_stand_in_the_address(yard: Yard, visit: Callable[..., Visit]) -> None:
+def test_state_and_kind_are_chosen_and_stand_in_the_address(yard: Yard, visit: Visits) -> None:
     failed, waiting = yard.fail(1, "frames"), yard.queue(2, "metadata")
     window = visit(yard.place)
     page = window.open("jobs", wait_for=READY)
@@ -163,7 +156,7 @@ def test_state_and_kind_are_chosen_and_stand_in_the_address(yard: Yard, visit: C
 
 
 @pytest.mark.thorough
-def test_more_than_fit_are_shown_by_a_press(yard: Yard, visit: Callable[..., Visit]) -> None:
+def test_more_than_fit_are_shown_by_a_press(yard: Yard, visit: Visits) -> None:
     for number in range(60):
         yard.queue(1 + number % 3, "enhance", f'{{"contrast":{1.1 + number / 100:.2f}}}')
     page = visit(yard.place).open("jobs", wait_for=READY)
@@ -174,7 +167,7 @@ def test_more_than_fit_are_shown_by_a_press(yard: Yard, visit: Callable[..., Vis
     expect(waiting.locator(".job")).to_have_count(60)
 
 
-def test_no_jobs_yet_and_no_leave_to_change_them_are_said(place: Place, visit: Callable[..., Visit]) -> None:
+def test_no_jobs_yet_and_no_leave_to_change_them_are_said(place: Place, visit: Visits) -> None:
     page = visit(place).open("jobs", wait_for="#jobs-page[data-state=empty]")
     expect(page.locator("#nothing")).to_contain_text("There are no jobs yet")
     yard = Yard(place)
@@ -184,7 +177,7 @@ def test_no_jobs_yet_and_no_leave_to_change_them_are_said(place: Place, visit: C
 
 @pytest.mark.thorough
 def test_where_videos_may_not_be_changed_jobs_are_only_looked_at(
-    yard: Yard, visit: Callable[..., Visit], serving: Callable[..., str]
+    yard: Yard, visit: Visits, serving: Callable[..., str]
 ) -> None:
     failed = yard.fail(1, "frames")
     window = visit(None, url=serving(yard.place.app(web_uploads=False)))
@@ -195,9 +188,7 @@ def test_where_videos_may_not_be_changed_jobs_are_only_looked_at(
 
 
 @pytest.mark.thorough
-def test_a_server_that_is_away_is_said_and_what_was_shown_stays(
-    yard: Yard, visit: Callable[..., Visit]
-) -> None:
+def test_a_server_that_is_away_is_said_and_what_was_shown_stays(yard: Yard, visit: Visits) -> None:
     failed = yard.fail(1, "frames")
     window = visit(yard.place)
     page = window.open("jobs", wait_for=READY)
@@ -219,7 +210,7 @@ def test_a_server_that_is_away_is_said_and_what_was_shown_stays(
 
 
 @pytest.mark.thorough
-def test_the_videos_lead_to_the_jobs_and_back(yard: Yard, visit: Callable[..., Visit]) -> None:
+def test_the_videos_lead_to_the_jobs_and_back(yard: Yard, visit: Visits) -> None:
     yard.queue(1, "frames")
     page = visit(yard.place).open("videos", wait_for="#videos-page[data-state=ready]")
     page.get_by_role("link", name="Jobs").click()
@@ -230,9 +221,7 @@ def test_the_videos_lead_to_the_jobs_and_back(yard: Yard, visit: Callable[..., V
 
 
 @pytest.mark.thorough
-def test_what_a_failed_job_would_have_found_out_is_told_with_its_reason(
-    yard: Yard, visit: Callable[..., Visit]
-) -> None:
+def test_what_a_failed_job_would_have_found_out_is_told_with_its_reason(yard: Yard, visit: Visits) -> None:
     video = f"videos?v={yard.ids[1]}&tab"
     page = visit(yard.place).open(f"{video}=quality", wait_for="#video .video-view")
     expect(page.get_by_role("tabpanel")).to_contain_text("It has not been checked yet.")
@@ -244,7 +233,7 @@ def test_what_a_failed_job_would_have_found_out_is_told_with_its_reason(
 
 
 @pytest.mark.thorough
-def test_on_a_small_screen_the_tab_that_is_shown_can_be_seen(yard: Yard, visit: Callable[..., Visit]) -> None:
+def test_on_a_small_screen_the_tab_that_is_shown_can_be_seen(yard: Yard, visit: Visits) -> None:
     window = visit(yard.place, viewport={"width": 390, "height": 844})
     page = window.open(f"videos?v={yard.ids[1]}&tab=quality", wait_for="#video .video-view")
     tab = page.get_by_role("tab", name="Quality")

@@ -97,7 +97,6 @@ def test_an_upload_goes_on_by_itself_however_often_the_server_is_killed(
         assert time.monotonic() < until_s
         time.sleep(0.05)
     video = read_video(store, videos[0].split("/")[1])
-    assert video is not None
     assert (video.sha256, video.size_bytes) == (sha256_of(film), SIZE_BYTES)
     assert server.originals() == [video.sha256]
     assert server.taken_in_bytes() <= SIZE_BYTES + KILLS * PIECE_BYTES

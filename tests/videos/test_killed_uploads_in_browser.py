@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,15 +13,12 @@ import pytest
 from tests.examples import THOROUGH
 from tests.videos.killed_server import KilledServer, sha256_of, write_film
 from tests.videos.video_records import SIGN
+from tests.web.browser import Visits, expect
 
 from frametally.ports.object_store import PIECE_BYTES
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
 if TYPE_CHECKING:
     from playwright.sync_api import Request
-    from tests.web.conftest import Visit
 
 pytestmark = pytest.mark.thorough
 
@@ -43,7 +40,7 @@ def server(tmp_path: Path) -> Iterator[KilledServer]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", [16])
 def test_the_page_goes_on_by_itself_however_often_the_server_is_killed(
-    tmp_path: Path, server: KilledServer, visit: Callable[..., Visit], seed: int
+    tmp_path: Path, server: KilledServer, visit: Visits, seed: int
 ) -> None:
     film = write_film(tmp_path / "gate.mp4", SIZE_BYTES, SIGN)
     chosen = random.Random(seed)  # noqa: S311 - no secret

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
@@ -15,7 +15,7 @@ from tests.core.test_status import House, house
 from tests.fakes.records import make_manifest
 from tests.videos.uploading import BYTES, UPLOADS, VERSION, form_of, metadata
 from tests.videos.video_records import corrected, fake_look, fake_video, make_facts, make_video
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 from tests.web.counted_footage import make_lines, publish_lines
 from tests.web.test_events_api import events, listen
 from werkzeug.test import TestResponse
@@ -42,14 +42,8 @@ def stored(place: Place, *records: VideoRecord) -> list[str]:
     for record in records:
         place.store.put(record.key, encode(record))
         info = place.store.head(record.key)
-        assert info is not None
         place.catalogue.put_video(record, info.version)
     return [record.id for record in records]
-
-
-@pytest.fixture
-def client(place: Place) -> FlaskClient:
-    return place.app().test_client()
 
 
 def listed(client: FlaskClient, asked: str = "") -> list[str]:
@@ -66,7 +60,6 @@ def record_of(place: Place, video_id: str) -> VideoRecord:
     record = read_video(place.store, video_id)
     assert record is not None
     row = place.catalogue.video(video_id)
-    assert row is not None
     assert row.record == record, "the catalogue has what the store has"
     return record
 
@@ -477,7 +470,7 @@ def app(people: Place) -> Flask:
 
 
 @pytest.fixture
-def url(app: Flask, serving: Callable[[Flask], str]) -> str:
+def url(app: Flask, serving: Serving) -> str:
     return serving(app)
 
 
@@ -582,7 +575,7 @@ def test_status_tells_a_move_that_waits_from_one_that_is_done(
 
 
 @pytest.mark.thorough
-def test_a_change_of_a_video_is_told(place: Place, serving: Callable[[Flask], str]) -> None:
+def test_a_change_of_a_video_is_told(place: Place, serving: Serving) -> None:
     video = make_video()
     with listen(serving(place.app())) as stream:
         told = (data["version"] for kind, data in events(stream) if kind == "videos")
@@ -600,7 +593,7 @@ def test_a_change_of_a_video_is_told(place: Place, serving: Callable[[Flask], st
 
 @pytest.mark.thorough
 def test_streams_go_on_while_the_catalogue_of_videos_is_away(
-    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+    place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def is_away() -> str:
         raise Retryable("the catalogue is away")

@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from tests.videos.made_up_videos import Shelf, all_states, make_video, uncounted
 from tests.videos.video_records import make_video as make_record
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
+from tests.web.browser import Page, Place, Visits, expect
 
 READY = "#videos-page[data-state=ready]:not([aria-busy])"
 NONE = "#videos-page[data-state=empty]:not([aria-busy])"
 
 
 def open_shelf(
-    visit: Callable[..., Visit],
+    visit: Visits,
     place: Place,
     shelf: Shelf,
     query: str = "",
@@ -37,7 +31,7 @@ def open_shelf(
 @pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_each_card_says_how_far_its_video_has_come(
-    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], scheme: str
+    place: Place, visit: Visits, picture: Callable[[Page, str], None], scheme: str
 ) -> None:
     page = open_shelf(visit, place, Shelf(*all_states()), color_scheme=scheme)
     cards = page.locator(".video-card")
@@ -88,7 +82,7 @@ def many(count: int) -> list[dict[str, Any]]:
 
 @pytest.mark.thorough
 def test_videos_are_found_filtered_and_ordered_and_the_address_leads_others_to_the_same(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     shelf = Shelf(*many(30))
     page = open_shelf(visit, place, shelf)
@@ -115,7 +109,7 @@ def test_videos_are_found_filtered_and_ordered_and_the_address_leads_others_to_t
     expect(other.locator("#asked-source")).to_have_value("yard")
 
 
-def test_none_that_matches_offers_to_show_all(place: Place, visit: Callable[..., Visit]) -> None:
+def test_none_that_matches_offers_to_show_all(place: Place, visit: Visits) -> None:
     page = open_shelf(visit, place, Shelf(*many(3)), "?q=zebra&label=car", wait_for=NONE)
     expect(page.locator("#nothing")).to_contain_text("No videos match")
     page.get_by_role("button", name="Show all videos").click()
@@ -128,9 +122,7 @@ def test_none_that_matches_offers_to_show_all(place: Place, visit: Callable[...,
 
 
 @pytest.mark.thorough
-def test_the_list_has_48_a_page_and_a_reload_stays_where_it_was(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_the_list_has_48_a_page_and_a_reload_stays_where_it_was(place: Place, visit: Visits) -> None:
     page = open_shelf(visit, place, Shelf(*many(100)))
     expect(page.locator(".video-card")).to_have_count(48)
     steps = page.locator("#videos-steps")
@@ -152,7 +144,7 @@ def test_the_list_has_48_a_page_and_a_reload_stays_where_it_was(
 
 @pytest.mark.thorough
 def test_a_preview_plays_while_its_card_is_pointed_at_or_has_the_keyboard(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     page = open_shelf(visit, place, Shelf(make_video(1), make_video(2)))
     card = page.locator(".video-card").first
@@ -172,7 +164,7 @@ def test_a_preview_plays_while_its_card_is_pointed_at_or_has_the_keyboard(
 
 
 @pytest.mark.thorough
-def test_nothing_moves_for_whom_motion_is_too_much(place: Place, visit: Callable[..., Visit]) -> None:
+def test_nothing_moves_for_whom_motion_is_too_much(place: Place, visit: Visits) -> None:
     page = open_shelf(visit, place, Shelf(make_video(1)), reduced_motion="reduce")
     page.locator(".video-card").hover()
     page.locator(".video-link").focus()
@@ -180,7 +172,7 @@ def test_nothing_moves_for_whom_motion_is_too_much(place: Place, visit: Callable
 
 
 @pytest.mark.thorough
-def test_a_card_grows_with_the_work_and_keeps_the_keyboard(place: Place, visit: Callable[..., Visit]) -> None:
+def test_a_card_grows_with_the_work_and_keeps_the_keyboard(place: Place, visit: Visits) -> None:
     shelf = Shelf(uncounted(2, "producing", progress=0.1), make_video(1))
     page = open_shelf(visit, place, shelf)
     words = page.locator(".video-state-words").first
@@ -206,9 +198,7 @@ def tell_news(page: Page) -> None:
 
 
 @pytest.mark.thorough
-def test_arrow_keys_go_through_the_cards_and_enter_opens_one(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_arrow_keys_go_through_the_cards_and_enter_opens_one(place: Place, visit: Visits) -> None:
     shelf = Shelf(*many(6))
     page = open_shelf(visit, place, shelf, "?order=name&direction=asc")
     page.locator(".video-link").first.focus()
@@ -230,7 +220,7 @@ def test_arrow_keys_go_through_the_cards_and_enter_opens_one(
 
 @pytest.mark.thorough
 def test_no_video_yet_is_no_error_and_leads_to_the_upload(
-    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = open_shelf(visit, place, Shelf(), wait_for=NONE)
     expect(page.locator("#nothing")).to_contain_text("There are no videos yet")
@@ -246,7 +236,7 @@ def test_no_video_yet_is_no_error_and_leads_to_the_upload(
 
 @pytest.mark.thorough
 def test_where_uploads_are_off_the_page_says_so_with_the_remedy(
-    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     remedy = "Set FRAMETALLY_WEB_UPLOADS=true where the dashboard runs."
     page = open_shelf(visit, place, Shelf(make_video(1), allowed=False))
@@ -261,7 +251,7 @@ def test_where_uploads_are_off_the_page_says_so_with_the_remedy(
 
 @pytest.mark.thorough
 def test_a_server_that_is_away_is_said_and_what_was_shown_stays(
-    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     shelf = Shelf(*many(3))
     shelf.fault = (503, {"status": 503, "detail": "The catalogue does not answer.", "remedy": "Try again."})
@@ -296,7 +286,7 @@ HOSTILE = [
 
 
 def test_names_are_text_whatever_is_in_them(
-    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     shelf = Shelf(
         *(
@@ -323,7 +313,7 @@ def test_names_are_text_whatever_is_in_them(
 
 @pytest.mark.thorough
 def test_ten_thousand_videos_are_found_and_gone_through_on_the_running_server(
-    place: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    place: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     for number in range(10_000):
         place.catalogue.put_video(make_record(number), "1")
@@ -348,7 +338,7 @@ def test_ten_thousand_videos_are_found_and_gone_through_on_the_running_server(
 
 
 @pytest.mark.thorough
-def test_who_uploaded_a_video_is_told_on_its_page(place: Place, visit: Callable[..., Visit]) -> None:
+def test_who_uploaded_a_video_is_told_on_its_page(place: Place, visit: Visits) -> None:
     video = make_video(1, owner="clara")
     asked = f"?v={video['id']}&tab=about"
     page = open_shelf(visit, place, Shelf(video), asked, wait_for="#video .video-view")

@@ -12,16 +12,15 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import cv2
 import msgspec
 import numpy as np
 import pytest
-from flask import Flask
 from tests.videos.video_records import make_facts, make_video
-from tests.web.conftest import FRAME_PX, MODEL, START_MS
+from tests.web.conftest import FRAME_PX, MODEL, START_MS, Place, Serving
 from tests.web.raw_client import Client
 
 from frametally import keys
@@ -33,9 +32,6 @@ from frametally.records import encode
 from frametally_videos.catalogue.catalogue_rows import Artifact
 from frametally_videos.records import VideoFacts, VideoRecord
 from frametally_web.serving import DashboardServer
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 TWO_GIB = 2**31
 
@@ -68,7 +64,7 @@ def store_video(
 
 
 @pytest.fixture
-def asking(place: Place, serving: Callable[[Flask], str]) -> Iterator[Callable[..., Client]]:
+def asking(place: Place, serving: Serving) -> Iterator[Callable[..., Client]]:
     clients: list[Client] = []
 
     def make(**settings: Any) -> Client:
@@ -360,7 +356,7 @@ def settled(value: Callable[[], int]) -> int:
 @pytest.mark.thorough
 @pytest.mark.parametrize("taken", [0, 1_000_000, 30_000_000])
 def test_of_an_abandoned_answer_no_more_than_16_mb_are_read_on(
-    place: Place, serving: Callable[[Flask], str], taken: int
+    place: Place, serving: Serving, taken: int
 ) -> None:
     counting = CountingStore(place.store, TWO_GIB)
     record = make_video(size_bytes=TWO_GIB)
@@ -378,9 +374,7 @@ def test_of_an_abandoned_answer_no_more_than_16_mb_are_read_on(
 
 
 @pytest.mark.thorough
-def test_who_takes_nothing_is_read_ahead_for_no_further_than_that(
-    place: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_who_takes_nothing_is_read_ahead_for_no_further_than_that(place: Place, serving: Serving) -> None:
     counting = CountingStore(place.store, TWO_GIB)
     record = make_video(size_bytes=TWO_GIB)
     place.catalogue.put_video(record, "v1")
@@ -417,7 +411,7 @@ def test_a_file_is_sent_without_being_read_and_the_connection_goes_on(
 
 
 def test_who_takes_a_file_slowly_gets_all_of_it_and_then_the_next_answer(
-    place: Place, files: FileStore, serving: Callable[[Flask], str]
+    place: Place, files: FileStore, serving: Serving
 ) -> None:
     video = store_video(place, hashlib.sha512(b"y").digest() * 100_000)
     host = urlsplit(serving(place.app())).netloc
@@ -457,7 +451,7 @@ def test_a_file_that_is_lost_while_it_is_sent_is_cut_short_and_nothing_else_is_s
     assert len(came) < len(video.data)
 
 
-def test_many_play_at_once_and_each_gets_its_bytes(place: Place, serving: Callable[[Flask], str]) -> None:
+def test_many_play_at_once_and_each_gets_its_bytes(place: Place, serving: Serving) -> None:
     video = store_video(place, hashlib.sha512(b"x").digest() * 50_000)
     url = serving(place.app())
     clients = [Client(url) for _ in range(40)]
@@ -487,7 +481,7 @@ def video(place: Place) -> VideoRecord:
 
 
 @pytest.fixture
-def ask_abroad(place: Place, serving: Callable[[Flask], str]) -> Iterator[Client]:
+def ask_abroad(place: Place, serving: Serving) -> Iterator[Client]:
     client = Client(serving(place.app(web_allowed_origins="https://intranet.example")))
     yield client
     client.close()

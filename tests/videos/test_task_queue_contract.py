@@ -9,9 +9,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.fakes.at_once import at_once
 from tests.videos.video_records import make_video
 
 from frametally.adapters.sql.clock import now_ms
@@ -169,11 +171,7 @@ def test_of_many_workers_each_job_is_one_s(place: Place) -> None:
                     got.append(job.id)
                     finish(place, consumer, job)
 
-    threads = [threading.Thread(target=work, args=(f"w{n}",)) for n in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*(partial(work, f"w{n}") for n in range(4)))
     assert len(got) == len(set(got)) == 40
     assert place.catalogue.job_states() == {"done": 40}
 

@@ -13,19 +13,18 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from flask import Flask
 from tests.examples import first_quick
 from tests.fakes.records import make_manifest
 from tests.videos.uploading import eventually
 from tests.videos.video_records import make_facts
 from tests.videos.written_clips import write_pictures
+from tests.web.conftest import Place, Serving
 
 from frametally import keys
 from frametally.adapters.files.growing import GrowingFile
@@ -37,9 +36,6 @@ from frametally_videos.commands.tus_client import Dashboard
 from frametally_videos.commands.upload_clip import ClipReader
 from frametally_videos.opening import open_video_catalogue
 from frametally_videos.records import VideoRecord
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 BALLAST_BYTES = 120_000_000
 
@@ -161,7 +157,6 @@ def test_without_a_dashboard_it_goes_into_the_settings_own_store_and_waits_for_i
     assert is_stored_whole(here, clip)
     with closing(open_video_catalogue(f"sqlite:///{here}/catalogue.sqlite")) as catalogue:
         row = catalogue.video(video.id)
-        assert row is not None
         assert row.record.source == "gate-1"
         # Browsers do not play it as it is.
         kinds = {"frames", "previews", "metadata", "checks", "playable"}
@@ -176,7 +171,7 @@ def test_without_a_dashboard_it_goes_into_the_settings_own_store_and_waits_for_i
 def test_a_confirmed_upload_sends_nothing_again(
     tmp_path: Path,
     here: Path,
-    serving: Callable[[Flask], str],
+    serving: Serving,
     place: Place,
     way: str,
     capsys: pytest.CaptureFixture[str],

@@ -12,16 +12,15 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
 import pytest
-from flask import Flask
+from tests.fakes.at_once import at_once
 from tests.fakes.records import make_manifest
 from tests.videos.uploading import (
     BYTES,
@@ -48,7 +47,9 @@ from tests.videos.video_records import (
     fake_video,
     keys_of_video,
     make_facts,
+    rows_and_jobs,
 )
+from tests.web.conftest import Place, Serving
 
 from frametally import keys
 from frametally.errors import Poison, Retryable
@@ -59,9 +60,6 @@ from frametally_videos.records import VideoFacts
 from frametally_videos.upload_routes import request_body, upload_limits
 from frametally_videos.uploads.acceptance import read_video
 from frametally_videos.uploads.receiving import find_upload
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 DATA = fake_video(size_bytes=100_000)
 CLIENT = "client-1234"
@@ -75,7 +73,7 @@ def fake(place: Place) -> Place:
 
 
 @pytest.fixture
-def url(fake: Place, serving: Callable[[Flask], str]) -> str:
+def url(fake: Place, serving: Serving) -> str:
     return serving(fake.app())
 
 
@@ -208,7 +206,6 @@ def test_fields_may_come_before_the_file_and_behind_it(fake: Place, url: str) ->
     )
     answer = ask(url, "POST", "/api/videos/upload", part.encode() + body, {"Content-Type": content_type})
     video = read_video(fake.store, answer.body["id"])
-    assert video is not None
     assert (video.name, video.source_name, video.fields.start_time) == (
         "behind",
         "Gate",
@@ -225,7 +222,6 @@ def test_the_seeds_region_is_kept_and_their_calibration_says_why_it_gives_no_spe
     assert answer.status == 201
     assert "2 of at least 4 points, none with coordinates in metres: no speed" in answer.body["message"]
     video = read_video(fake.store, answer.body["id"])
-    assert video is not None
     assert (video.fields.roi, video.fields.calibration) == (roi, points)
 
 
@@ -252,7 +248,6 @@ def test_a_file_keeps_its_name_whatever_it_is_and_no_key_has_it(
     answer = send_form(url, DATA, file_name=file_name)
     assert answer.status == 201
     video = read_video(fake.store, answer.body["id"])
-    assert video is not None
     assert (video.name, video.file_name) == (kept, kept)
     assert_is_there(fake, video.id)
 
@@ -350,7 +345,7 @@ def test_a_form_whose_client_goes_away_leaves_nothing(fake: Place, url: str) -> 
 
 @pytest.mark.parametrize("status", [413])
 def test_what_is_too_large_is_refused_before_a_byte_is_read(
-    fake: Place, serving: Callable[[Flask], str], status: int
+    fake: Place, serving: Serving, status: int
 ) -> None:
     url = serving(fake.app(upload_max_gb=0.001))
     assert_problem(create(url, 1_000_001, filename="a.mp4"), status, "1 MB")
@@ -364,9 +359,7 @@ def test_what_is_too_large_is_refused_before_a_byte_is_read(
     assert all_keys(fake.store) == []
 
 
-def test_a_form_that_does_not_say_how_long_it_is_ends_at_the_limit(
-    fake: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_a_form_that_does_not_say_how_long_it_is_ends_at_the_limit(fake: Place, serving: Serving) -> None:
     url = serving(fake.app(upload_max_gb=0.003))
     body, content_type = form_of(fake_video(size_bytes=3_500_000))
     chunks = (body[at : at + 100_000] for at in range(0, len(body), 100_000))
@@ -377,7 +370,7 @@ def test_a_form_that_does_not_say_how_long_it_is_ends_at_the_limit(
 
 @pytest.mark.thorough
 def test_without_room_an_upload_is_refused_with_both_numbers(
-    tmp_path: Path, fake: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, fake: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "store"
     fake.store = open_object_store(folder.as_uri())
@@ -435,7 +428,7 @@ def test_what_the_store_says_of_bytes_is_told_and_the_upload_goes_on(
 
 
 def test_of_one_client_and_in_all_only_so_many_come_at_once(
-    fake: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+    fake: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(upload_limits, "UPLOADS_PER_CLIENT", 2)
     monkeypatch.setattr(upload_limits, "UPLOADS_IN_ALL", 3)
@@ -452,7 +445,7 @@ def test_of_one_client_and_in_all_only_so_many_come_at_once(
 
 
 def test_a_request_that_stands_still_is_ended_and_its_bytes_stay(
-    fake: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+    fake: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_body, "IDLE_S", 0.3)
     url = serving(fake.app())
@@ -480,9 +473,7 @@ def test_a_request_that_stands_still_is_ended_and_its_bytes_stay(
     assert all_keys(fake.store) == [f"uploads/{path.rsplit('/', 1)[1]}.{kind}" for kind in ("json", "part")]
 
 
-def test_where_uploads_are_off_each_way_in_says_what_to_do(
-    fake: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_where_uploads_are_off_each_way_in_says_what_to_do(fake: Place, serving: Serving) -> None:
     url = serving(fake.app(web_uploads=False))
     assert_problem(create(url, 10, filename="a.mp4"), 403)
     assert_problem(send_form(url, DATA), 403)
@@ -510,7 +501,7 @@ def test_another_sites_page_uploads_nothing(
     assert all_keys(fake.store) == []
 
 
-def test_an_allowed_sites_page_uploads(fake: Place, serving: Callable[[Flask], str]) -> None:
+def test_an_allowed_sites_page_uploads(fake: Place, serving: Serving) -> None:
     site = "https://intranet.example"
     url = serving(fake.app(web_allowed_origins=site))
     asked = {"Origin": site, "Access-Control-Request-Method": "PATCH"}
@@ -612,7 +603,6 @@ def test_what_is_no_video_is_refused_at_its_end_and_whoever_asks_is_told_why(
     assert all_keys(fake.store) == []
 
 
-@pytest.mark.thorough
 def test_bytes_that_are_not_those_that_were_announced_are_460(fake: Place, url: str) -> None:
     assert_problem(upload(url, DATA, sha256="0" * 64), 460)
     assert upload(url, DATA, sha256=hashlib.sha256(DATA).hexdigest()).status == 204
@@ -753,7 +743,7 @@ def test_a_client_that_was_cut_and_comes_again_does_not_wait_until_the_server_fi
 
 
 def test_an_upload_goes_on_at_another_server_that_hashes_what_it_did_not_see(
-    fake: Place, serving: Callable[[Flask], str]
+    fake: Place, serving: Serving
 ) -> None:
     first, second = serving(fake.app()), serving(fake.app())
     path = begin(first, len(DATA), sha256=hashlib.sha256(DATA).hexdigest())
@@ -806,29 +796,26 @@ def test_a_server_that_stops_while_bytes_come_says_nothing_and_an_upload_goes_on
 
 
 def test_of_eight_uploads_of_the_same_bytes_at_once_one_is_the_video(fake: Place, url: str) -> None:
-    start = threading.Barrier(8)
+    def as_form() -> tuple[str, bool]:
+        answer = send_form(url, DATA)
+        assert answer.status in (200, 201)
+        return answer.body["id"], answer.body["known"]
 
-    def send(number: int) -> tuple[str, bool]:
-        start.wait()
-        if number % 2:
-            answer = send_form(url, DATA)
-            assert answer.status in (200, 201)
-            return answer.body["id"], answer.body["known"]
+    def by_tus() -> tuple[str, bool]:
         answer = upload(url, DATA)
         assert answer.status == 204
         return answer.headers["frametally-video"], answer.headers["frametally-known"] == "true"
 
-    with ThreadPoolExecutor(8) as threads:
-        ended = list(threads.map(send, range(8)))
+    ended = at_once(*4 * [as_form, by_tus])
     assert len({video_id for video_id, _ in ended}) == 1
     assert sorted(known for _, known in ended) == [False] + [True] * 7
     assert_is_there(fake, ended[0][0])
+    assert len(rows_and_jobs(fake.catalogue)) == 1
+    assert len(fake.catalogue.jobs(ended[0][0])) == 4, "each once"
 
 
 @pytest.mark.thorough
-def test_what_cannot_become_a_video_for_now_does_later_by_itself(
-    fake: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_what_cannot_become_a_video_for_now_does_later_by_itself(fake: Place, serving: Serving) -> None:
     looks: list[str] = []
 
     def look(_: object, key: str, fields: Any, file_name: str) -> VideoFacts:
@@ -849,9 +836,7 @@ def test_what_cannot_become_a_video_for_now_does_later_by_itself(
     assert_is_there(fake, tell(url, path)["video_id"])
 
 
-def test_what_a_killed_server_left_goes_on_when_the_next_one_starts(
-    fake: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_what_a_killed_server_left_goes_on_when_the_next_one_starts(fake: Place, serving: Serving) -> None:
     gone = fake.look
     fake.look = lambda *_: (_ for _ in ()).throw(Retryable("killed"))
     path = begin(first := serving(fake.app()), len(DATA))

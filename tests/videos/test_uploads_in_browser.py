@@ -14,20 +14,17 @@ from tests.fakes.records import make_manifest
 from tests.videos.made_up_videos import Shelf, make_video
 from tests.videos.uploading import UploadServer, write_video
 from tests.videos.video_records import fake_video, make_facts
+from tests.web.browser import Locator, Page, Place, Visit, Visits, expect
 
 from frametally.records import encode
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page, Request
-    from tests.web.conftest import Place, Visit
+    from playwright.sync_api import Request
 
 LISTED = "#videos-page:is([data-state=ready], [data-state=empty]):not([aria-busy])"
 
 
-def open_panel(visit: Callable[..., Visit], place: Place, shelf: Shelf, **context: object) -> Page:
+def open_panel(visit: Visits, place: Place, shelf: Shelf, **context: object) -> Page:
     window = visit(place, **context)
     shelf.serve(window.page)
     page = window.open("videos", wait_for=LISTED)
@@ -39,7 +36,7 @@ def open_panel(visit: Callable[..., Visit], place: Place, shelf: Shelf, **contex
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_what_is_said_of_a_file_is_checked_while_it_is_typed(
     place: Place,
-    visit: Callable[..., Visit],
+    visit: Visits,
     picture: Callable[[Page, str], None],
     tmp_path: Path,
     scheme: str,
@@ -99,7 +96,7 @@ def visits() -> list[Visit]:
 
 
 @pytest.fixture
-def enter(visit: Callable[..., Visit], server: UploadServer, visits: list[Visit]) -> Callable[..., Page]:
+def enter(visit: Visits, server: UploadServer, visits: list[Visit]) -> Callable[..., Page]:
     """Opens the page of videos, with its panel."""
 
     def open_page(**context: object) -> Page:
@@ -383,9 +380,7 @@ def test_what_is_no_video_is_refused_with_its_reason_and_nothing_of_it_stays(
 
 
 @pytest.mark.thorough
-def test_one_that_is_too_large_is_refused_before_a_byte_of_it_is_sent(
-    visit: Callable[..., Visit], tmp_path: Path
-) -> None:
+def test_one_that_is_too_large_is_refused_before_a_byte_of_it_is_sent(visit: Visits, tmp_path: Path) -> None:
     server = UploadServer(tmp_path / "data", upload_max_gb=0.001)
     try:
         film = tmp_path / "gate.mp4"
@@ -487,7 +482,7 @@ def test_files_are_dropped_anywhere_or_pasted(
 
 
 @pytest.mark.thorough
-def test_where_uploads_are_off_nothing_is_taken(place: Place, visit: Callable[..., Visit]) -> None:
+def test_where_uploads_are_off_nothing_is_taken(place: Place, visit: Visits) -> None:
     window = visit(place)
     Shelf(make_video(1), allowed=False).serve(window.page)
     page = window.open("videos", wait_for=LISTED)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.at_once import at_once
 from tests.videos.video_records import UPLOADED_AT_MS, corrected, make_facts, make_video
 
 from frametally.errors import Poison
@@ -97,7 +98,6 @@ def test_a_video_is_as_its_record_says_and_new(catalogue: VideoCatalogue) -> Non
     record = make_video(name='"<b>\u202enight\0\U0001f408</b>\n"', file_name="a\0b.mp4")
     filled(catalogue, record)
     row = catalogue.video(record.id)
-    assert row is not None
     assert (row.record, row.version, row.state) == (record, "v1", "received")
     assert (row.reason, row.progress, row.books, row.artifacts) == (None, None, VideoBooks(), ())
     assert catalogue.versions() == {record.id: "v1"}
@@ -136,7 +136,6 @@ def test_none_of_range_and_books_leaves_these_and_of_reason_and_progress_takes_t
     catalogue.set_video(record.id, state="producing", reason="r", progress=0.5, range_ms=(5, 9), books=books)
     catalogue.set_video(record.id, state="detecting")
     row = catalogue.video(record.id)
-    assert row is not None
     assert row[2:8] == ("detecting", None, None, 5, 9, books)
 
 
@@ -463,7 +462,6 @@ def test_a_worker_gets_the_job_that_has_waited_longest_of_its_kinds(catalogue: V
     assert catalogue.claim("w", (), lease_s=LONG_S) is None
     assert catalogue.claim("w", ("removal",), lease_s=LONG_S) is None
     previews = catalogue.claim("w", ("previews", "removal"), lease_s=LONG_S)
-    assert previews is not None
     assert previews.id == queued[1].id
     held = claimed(catalogue, "worker-7")
     assert held.id == queued[0].id
@@ -561,34 +559,19 @@ def test_of_many_that_ask_at_once_exactly_one_gets_each_job(make: Make) -> None:
     ids = filled(catalogue, *(make_video(n) for n in range(1, 13)))
     for video_id in ids:
         catalogue.queue(video_id, "frames")
-    start, got = threading.Barrier(4), []
+    got = []
 
     def work(worker: str, mine: VideoCatalogue) -> None:
-        start.wait()
         while (job := mine.claim(worker, ("frames",), lease_s=LONG_S)) is not None:
             got.append(job.video_id)
 
-    threads = [threading.Thread(target=work, args=(f"w{n}", make())) for n in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    at_once(*(partial(work, f"w{n}", make()) for n in range(4)))
     assert sorted(got) == sorted(ids)
 
 
 def test_of_many_that_queue_the_same_at_once_there_is_one_job(make: Make) -> None:
     (video_id,) = filled(make(), make_video())
-    start, jobs = threading.Barrier(4), []
-
-    def queue(mine: VideoCatalogue) -> None:
-        start.wait()
-        jobs.append(mine.queue(video_id, "frames"))
-
-    threads = [threading.Thread(target=queue, args=(make(),)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    jobs = at_once(*(partial(make().queue, video_id, "frames") for _ in range(4)))
     assert len({job.id for job in jobs}) == 1
     assert len(make().jobs(video_id)) == 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
@@ -27,6 +27,7 @@ from tests.videos.filmed_video import (
 )
 from tests.videos.made_up_work import make_job
 from tests.videos.video_records import make_facts, make_video
+from tests.web.browser import Page, Place, Route, Visits, expect
 from tests.web.conftest import START_MS
 
 from frametally import keys
@@ -34,13 +35,6 @@ from frametally.media.manifests import list_manifests
 from frametally.records import Coverage, IntervalCount, encode
 from frametally_videos.catalogue.catalogue_rows import VideoBooks
 from frametally_videos.records import VideoRecord
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page, Route
-    from tests.web.conftest import Place, Visit
 
 OPEN = "#video .video-view"
 
@@ -51,7 +45,7 @@ def film(place: Place) -> tuple[list[IntervalCount], list[Coverage]]:
 
 
 @pytest.fixture
-def open_video(place: Place, visit: Callable[..., Visit]) -> Callable[..., Page]:
+def open_video(place: Place, visit: Visits) -> Callable[..., Page]:
     """Opens a video of a cinema in a window."""
 
     def opens(cinema: Cinema, wait_for: str = OPEN, **context: Any) -> Page:
@@ -422,9 +416,7 @@ def test_a_video_that_cannot_be_loaded_is_loaded_again_where_it_was(open_video: 
 
 
 @pytest.mark.thorough
-def test_it_is_closed_by_escape_and_the_keyboard_is_back_at_its_card(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_it_is_closed_by_escape_and_the_keyboard_is_back_at_its_card(place: Place, visit: Visits) -> None:
     cinema = Cinema()
     window = visit(place)
     cinema.serve(window.page)
@@ -510,7 +502,7 @@ class Stored:
         books = VideoBooks(LENGTH_S, LENGTH_S, LENGTH_S, 0, LENGTH_S, labels)
         place.catalogue.set_video(record.id, state="ready", range_ms=(first_ms, last_ms), books=books)
 
-    def open(self, visit: Callable[..., Visit]) -> Page:
+    def open(self, visit: Visits) -> Page:
         return visit(self.place).open(f"videos?v={self.id}", wait_for=OPEN)
 
     def record(self) -> VideoRecord:
@@ -524,9 +516,7 @@ def stored(place: Place) -> Stored:
     return Stored(place)
 
 
-def test_it_plays_and_seeks_by_ranges_with_its_own_boxes_and_counts(
-    stored: Stored, visit: Callable[..., Visit]
-) -> None:
+def test_it_plays_and_seeks_by_ranges_with_its_own_boxes_and_counts(stored: Stored, visit: Visits) -> None:
     window = visit(stored.place)
     statuses: list[int] = []
     window.page.on("response", lambda one: statuses.append(one.status) if "/playable?v=" in one.url else None)
@@ -576,9 +566,7 @@ def test_it_loads_its_poster_alone_until_somebody_plays_or_seeks(
 
 
 @pytest.mark.thorough
-def test_the_fullest_moment_is_named_and_plays_from_there(
-    stored: Stored, visit: Callable[..., Visit]
-) -> None:
+def test_the_fullest_moment_is_named_and_plays_from_there(stored: Stored, visit: Visits) -> None:
     page = visit(stored.place).open(f"videos?v={stored.id}", wait_for=OPEN)
     fullest = max((one for one in stored.counts), key=lambda one: (one.peak, -one.interval_start_ms))
     button = page.locator(".fullest")
@@ -625,7 +613,7 @@ def test_without_detections_the_seek_bar_is_plain_and_words_say_so(
 
 
 @pytest.mark.thorough
-def test_it_is_renamed_moved_and_forgotten(stored: Stored, visit: Callable[..., Visit]) -> None:
+def test_it_is_renamed_moved_and_forgotten(stored: Stored, visit: Visits) -> None:
     page = stored.open(visit)
     page.locator(".editing summary").click()
     page.get_by_label("Name", exact=True).fill("Gate at night")
@@ -643,7 +631,7 @@ def test_it_is_renamed_moved_and_forgotten(stored: Stored, visit: Callable[..., 
     assert "removal" in waiting
 
 
-def test_of_two_who_change_it_neither_loses_anything(stored: Stored, visit: Callable[..., Visit]) -> None:
+def test_of_two_who_change_it_neither_loses_anything(stored: Stored, visit: Visits) -> None:
     first, second = (stored.open(visit) for _ in range(2))
     for page in (first, second):
         page.locator(".editing summary").click()

@@ -8,9 +8,9 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,13 +19,7 @@ from tests.family.running import Running
 from tests.videos.filmed_video import wait_until, wait_until_loaded
 from tests.videos.test_drop_to_chart_in_browser import DROP, LISTED
 from tests.videos.written_clips import write_pictures
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Visit
+from tests.web.browser import Page, Visits, expect
 
 LENGTH_S = 8
 PATIENCE_MS = 180_000  # the machine may be busy
@@ -83,7 +77,7 @@ def open_tab(page: Page, name: str) -> Any:
 
 
 def test_its_file_is_described_in_full_and_can_be_taken_along(
-    dashboard: Running, video_id: str, visit: Callable[..., Visit]
+    dashboard: Running, video_id: str, visit: Visits
 ) -> None:
     window = visit(None, url=dashboard.url)
     page = window.open(f"videos?v={video_id}", wait_for=OPEN)
@@ -101,7 +95,7 @@ def test_its_file_is_described_in_full_and_can_be_taken_along(
 
 
 def test_its_checks_are_told_with_what_was_measured_and_lead_to_where_it_is(
-    dashboard: Running, visit: Callable[..., Visit], tmp_path: Path
+    dashboard: Running, visit: Visits, tmp_path: Path
 ) -> None:
     covered = make_covered_video(tmp_path / "covered.mp4", covered_s=(3, 5))
     video_id = dashboard.upload(covered, source="Gate", start_time="2026-03-03T10:00:00Z")["id"]
@@ -126,7 +120,7 @@ def test_its_checks_are_told_with_what_was_measured_and_lead_to_where_it_is(
 
 
 def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_removed(
-    dashboard: Running, video_id: str, visit: Callable[..., Visit]
+    dashboard: Running, video_id: str, visit: Visits
 ) -> None:
     page = visit(None, url=dashboard.url).open(f"videos?v={video_id}&tab=enhance", wait_for=OPEN)
     panel = page.get_by_role("tabpanel")
@@ -164,7 +158,7 @@ def test_it_is_seen_enhanced_before_it_is_made_then_made_played_downloaded_and_r
 
 
 def test_two_browsers_are_told_of_their_own_videos_alone_and_after_a_cut_of_all_of_them(
-    dashboard: Running, visit: Callable[..., Visit], tmp_path: Path
+    dashboard: Running, visit: Visits, tmp_path: Path
 ) -> None:
     told: list[list[dict[str, Any]]] = [[], []]
     ids: list[str] = []

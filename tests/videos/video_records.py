@@ -129,7 +129,6 @@ def all_keys(store: ObjectStore) -> list[str]:
 def keys_of_video(store: ObjectStore, video_id: str) -> list[str]:
     """Return the keys that there are once a video is there, and nothing else."""
     video = read_video(store, video_id)
-    assert video is not None
     assert hashlib.sha256(store.get(keys.original_key(video_id))).hexdigest() == video.sha256
     return sorted([keys.original_key(video_id), video.key, keys.video_content_key(video.sha256)])
 

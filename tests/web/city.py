@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from tests.fakes.memory import MemoryStore
+from tests.web.conftest import Place
 from tests.web.counted_footage import announcement_of
 
 from frametally import keys
@@ -36,8 +37,6 @@ from frametally_models.prepare import prepare_detector
 from frametally_search.indexer import index_runs
 
 if TYPE_CHECKING:
-    from tests.web.conftest import Place
-
     from frametally_consumer.detectors.protocol import Detector
 
 DAY_MS = 86_400_000

@@ -64,6 +64,10 @@ REST = "(&(timezone|metric|interval|model)=[^&]+)*$"
 _READY = "#dashboard[data-state=ready][aria-busy=false]"
 
 
+Serving = Callable[[Flask], str]
+"""What the fixture `serving` gives: a function that serves a dashboard and returns its URL."""
+
+
 class SwitchedIndex:
     """An index that can be away: while `error` is set, every query raises it. `asked` names the queries."""
 

@@ -6,11 +6,12 @@ import hashlib
 import random
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import msgspec
 import numpy as np
+from tests.web.conftest import Place
 
 from frametally import keys
 from frametally.media.stored_images import bitmap_of
@@ -31,9 +32,6 @@ from frametally.records import (
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.segments.contents import encode_segment
 from frametally.track_records import Track, TrackSighting
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 MODEL = "m"
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z

@@ -16,6 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from flask import Flask
+    from flask.testing import FlaskClient
     from playwright.sync_api import Browser, Page
     from tests.web.conftest import Place, Visit
 
@@ -63,6 +64,12 @@ def place(
     made = make_place(tmp_path)
     yield made
     made.close()
+
+
+@pytest.fixture
+def client(place: Place) -> FlaskClient:
+    """Asks the dashboard of the place, without a server."""
+    return place.app().test_client()
 
 
 class _QuickAsyncio:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.web.conftest import Visit
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
-    from tests.web.conftest import Visit
 
 MOST_CLICKS = 6
 _MOST_KEYS = 250

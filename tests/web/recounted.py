@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 from tests.hadoop.conftest import Footage
+from tests.web.conftest import Place
 
 from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally.undo_records import Tombstone
 from frametally_search.indexer import index_runs
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 JPEG = cv2.imencode(".jpg", np.full((480, 640, 3), 90, np.uint8))[1].tobytes()
 MEDIUM = "ab" * 32

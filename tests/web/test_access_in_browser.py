@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.web.browser import Place, Visits, expect
 from tests.web.counted_footage import make_lines, publish_lines, put_manifest
 
 pytestmark = pytest.mark.thorough
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
 
 WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
@@ -32,7 +26,7 @@ def filmed(place: Place) -> Place:
 
 
 def test_the_chart_is_sixteen_tabs_away_and_the_arrow_keys_reach_every_chip(
-    filmed: Place, visit: Callable[..., Visit]
+    filmed: Place, visit: Visits
 ) -> None:
     window = visit(filmed)
     page = window.open("?interval=60")
@@ -54,9 +48,7 @@ def test_the_chart_is_sixteen_tabs_away_and_the_arrow_keys_reach_every_chip(
     expect(page.locator("#sources-chip")).to_be_focused()
 
 
-def test_links_lead_past_the_controls_to_the_chart_and_to_the_frames(
-    filmed: Place, visit: Callable[..., Visit]
-) -> None:
+def test_links_lead_past_the_controls_to_the_chart_and_to_the_frames(filmed: Place, visit: Visits) -> None:
     window = visit(filmed)
     page = window.open("?interval=60")
     page.keyboard.press("Tab")
@@ -71,7 +63,7 @@ def test_links_lead_past_the_controls_to_the_chart_and_to_the_frames(
 
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 def test_what_opens_lies_in_the_window_and_escape_gives_the_keyboard_back(
-    filmed: Place, visit: Callable[..., Visit], size: dict[str, int]
+    filmed: Place, visit: Visits, size: dict[str, int]
 ) -> None:
     window = visit(filmed, viewport=size)
     page = window.open("?label=car&interval=60&from=2024-05-01T08:00:00Z&to=2024-05-01T08:10:00Z")
@@ -81,7 +73,6 @@ def test_what_opens_lies_in_the_window_and_escape_gives_the_keyboard_back(
         expect(panel).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == size["width"], name
         box = panel.bounding_box()
-        assert box is not None
         assert box["x"] >= 0 <= box["y"]
         assert box["x"] + box["width"] <= size["width"]
         assert box["y"] + box["height"] <= size["height"]
@@ -90,7 +81,7 @@ def test_what_opens_lies_in_the_window_and_escape_gives_the_keyboard_back(
         expect(page.locator(f"#{name}-chip")).to_be_focused()
 
 
-def test_the_export_menu_opens_and_closes_by_keyboard(filmed: Place, visit: Callable[..., Visit]) -> None:
+def test_the_export_menu_opens_and_closes_by_keyboard(filmed: Place, visit: Visits) -> None:
     window = visit(filmed)
     page = window.open()
     page.locator("#export summary").focus()

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.web.browser import Place, Visits, expect
 from tests.web.counted_footage import MODEL
 
 from frametally.records import Coverage, IntervalCount
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
 
 START_MS = 1_714_550_400_000  # Wednesday 2024-05-01T08:00:00Z, 10:00 in Berlin
 MINUTE_MS = 60_000
@@ -24,7 +18,7 @@ WEEK_MS = 7 * 24 * 60 * MINUTE_MS
 
 
 def test_the_busiest_interval_has_its_day_and_one_click_leads_to_its_frames(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     counts, _ = place.film({"car": 6, "bus": 2}, intervals=10, interval_s=60)
     by_start: Counter[int] = Counter()
@@ -55,7 +49,7 @@ def test_the_busiest_interval_has_its_day_and_one_click_leads_to_its_frames(
 
 @pytest.mark.thorough
 def test_how_long_the_busiest_intervals_are_is_one_click_and_the_keyboard_stays(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     place.film({"car": 6}, intervals=120, interval_s=60)
     window = visit(place)
@@ -73,7 +67,7 @@ def test_how_long_the_busiest_intervals_are_is_one_click_and_the_keyboard_stays(
 @pytest.mark.thorough
 @pytest.mark.parametrize("metric", ["detections", "objects"])
 def test_the_peak_has_its_moment_and_one_click_leads_to_that_very_frame(
-    place: Place, visit: Callable[..., Visit], metric: str
+    place: Place, visit: Visits, metric: str
 ) -> None:
     counts, _ = place.film({"car": 6, "bus": 2}, intervals=10, interval_s=60)
     [best, *_] = sorted(counts, key=lambda one: (-one.peak, one.interval_start_ms))
@@ -90,9 +84,7 @@ def test_the_peak_has_its_moment_and_one_click_leads_to_that_very_frame(
 
 
 @pytest.mark.thorough
-def test_a_week_is_compared_by_the_hours_that_were_filmed_both_times(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_week_is_compared_by_the_hours_that_were_filmed_both_times(place: Place, visit: Visits) -> None:
     before, _ = place.film(
         {"car": 9}, start_ms=START_MS - WEEK_MS, intervals=10, interval_s=60, filmed=lambda n: n < 5, seed=3
     )
@@ -114,9 +106,7 @@ def test_a_week_is_compared_by_the_hours_that_were_filmed_both_times(
 
 
 @pytest.mark.thorough
-def test_where_nothing_was_filmed_the_week_before_no_number_stands(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_where_nothing_was_filmed_the_week_before_no_number_stands(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=10, interval_s=60)
     window = visit(place)
     window.open()
@@ -162,7 +152,7 @@ def publish_two_cameras(place: Place) -> None:
 
 @pytest.mark.thorough
 def test_objects_that_were_measured_in_some_sources_are_told_with_how_many(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     publish_two_cameras(place)
     window = visit(place)
@@ -185,7 +175,7 @@ def test_objects_that_were_measured_in_some_sources_are_told_with_how_many(
 
 @pytest.mark.thorough
 def test_several_sources_film_is_told_with_their_number_and_the_range_not_with_their_ranges_sum(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     """Six minutes each: of a gate, and of a yard ten days later."""
     coverage = [
@@ -214,9 +204,7 @@ def test_several_sources_film_is_told_with_their_number_and_the_range_not_with_t
 
 
 @pytest.mark.thorough
-def test_bars_show_what_was_measured_in_some_sources_and_say_so(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_bars_show_what_was_measured_in_some_sources_and_say_so(place: Place, visit: Visits) -> None:
     publish_two_cameras(place)
     window = visit(place)
     page = window.open("?interval=60&metric=objects")
@@ -233,7 +221,7 @@ def test_bars_show_what_was_measured_in_some_sources_and_say_so(
 
 @pytest.mark.thorough
 def test_bars_of_very_different_footage_are_told_with_a_way_to_what_does_not_depend_on_it(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     publish_two_cameras(place)
     window = visit(place)
@@ -248,9 +236,7 @@ def test_bars_of_very_different_footage_are_told_with_a_way_to_what_does_not_dep
 
 
 @pytest.mark.thorough
-def test_a_long_source_name_takes_one_line_and_moves_nothing(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_long_source_name_takes_one_line_and_moves_nothing(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, name="Gate", intervals=10, interval_s=60)
     window = visit(place)
     page = window.open()
@@ -265,7 +251,7 @@ def test_a_long_source_name_takes_one_line_and_moves_nothing(
 
 
 @pytest.mark.thorough
-def test_what_was_not_measured_is_never_said_to_be_nothing(place: Place, visit: Callable[..., Visit]) -> None:
+def test_what_was_not_measured_is_never_said_to_be_nothing(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=10, interval_s=60)  # never followed
     window = visit(place)
     page = window.open("?interval=60&metric=objects")
@@ -281,7 +267,7 @@ def test_what_was_not_measured_is_never_said_to_be_nothing(place: Place, visit: 
 
 @pytest.mark.thorough
 def test_without_a_choice_the_page_counts_objects_where_they_are_known_else_the_mean(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     publish_two_cameras(place)
     window = visit(place)

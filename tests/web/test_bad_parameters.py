@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from flask.testing import FlaskClient
 from hypothesis import example, given
 from hypothesis import strategies as st
-
-if TYPE_CHECKING:
-    from flask.testing import FlaskClient
-    from tests.web.conftest import Place
+from tests.web.conftest import Place
 
 ROUTES = [
     *("models", "labels", "sources", "counts", "heatmap", "evidence", "frames", "objects", "runs", "status"),
@@ -120,7 +118,6 @@ def test_a_bad_parameter_is_named_with_its_remedy(
     assert answer.status_code == 400
     assert answer.mimetype == "application/problem+json"
     problem = answer.json
-    assert problem is not None
     assert problem["type"] == "/api/docs#error-bad-request"
     assert problem["title"] == "Bad Request"
     assert problem["status"] == 400
@@ -135,12 +132,10 @@ def test_an_answer_is_bounded_and_says_how_to_ask_for_less(
     monkeypatch.setattr("frametally_web.charts.counts.MOST_BARS", 100)
     app = filmed.app().test_client()
     refused = app.get("/api/counts?interval=60&from=2024-05-01&to=2024-05-02&label=car&label=bus").json
-    assert refused is not None
     assert "2880 bars" in refused["detail"]
     assert "FRAMETALLY" not in refused["detail"]
     assert "an interval of 1800 or longer" in refused["remedy"]
     chosen = app.get("/api/counts?from=2024-05-01&to=2024-05-02&label=car&label=bus").json
-    assert chosen is not None
     assert chosen["interval_s"] == 1800
 
 
@@ -188,7 +183,6 @@ def test_no_query_makes_the_server_fail(filmed: Place, route: str, query: list[t
     assert answer.status_code in (200, 400, 404)
     if answer.status_code == 400:
         problem = answer.json
-        assert problem is not None
         assert problem["parameter"] in {name for name, _ in query} | {"path", "to", "compare"}
         assert problem["remedy"]
 
@@ -220,6 +214,5 @@ def test_a_program_is_told_the_values_that_would_do(
     assert problem.get("instead") == instead
     for other in instead or []:
         asked = re.search(rf"{problem['parameter']}=({value or '[0-9]+'})", query)
-        assert asked is not None
         mended = query[: asked.start(1)] + other + query[asked.end(1) :]
         assert client.get(f"/api/v1/{mended}").status_code == 200

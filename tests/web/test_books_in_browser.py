@@ -7,23 +7,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.web.browser import Place, Route, Visits, expect
 from tests.web.counted_footage import make_lines, publish_lines, put_dead_letters, put_manifest
 
 pytestmark = pytest.mark.thorough
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import APIResponse, Route
-    from tests.web.conftest import Place, Visit
+    from playwright.sync_api import APIResponse
 
 BOOKS = "#books-page[data-state=ready]"
 NAME = "Gate <img src=x onerror=alert(1)>"
 
 
 def test_books_that_cannot_be_read_say_so_and_stand_there_as_soon_as_they_can(
-    place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
+    place: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     publish_lines(place, make_lines("gate", frames=12))
     window = visit(place, url=serving(place.app(max_streams=0)))
@@ -42,9 +40,7 @@ def test_books_that_cannot_be_read_say_so_and_stand_there_as_soon_as_they_can(
     expect(page.locator("#books tbody tr")).to_have_count(1)
 
 
-def test_an_index_that_goes_away_is_said_on_the_books_too_and_they_stay(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_an_index_that_goes_away_is_said_on_the_books_too_and_they_stay(place: Place, visit: Visits) -> None:
     publish_lines(place, make_lines("gate", frames=12))
     page = visit(place).open("books", wait_for=BOOKS)
     place.go_away()
@@ -56,7 +52,7 @@ def test_an_index_that_goes_away_is_said_on_the_books_too_and_they_stay(
 
 @pytest.mark.thorough
 def test_of_many_sources_the_first_eight_lines_are_shown_and_the_rest_is_a_click_away(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     for number in range(12):
         [line] = make_lines(f"camera-{number:02}", frames=1)
@@ -75,7 +71,7 @@ def test_of_many_sources_the_first_eight_lines_are_shown_and_the_rest_is_a_click
 
 
 def test_a_line_that_names_a_command_leads_those_who_may_to_the_page_that_does_the_same(
-    place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
+    place: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     lines = make_lines("gate", frames=12)
     publish_lines(place, lines[:10])

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.web.browser import Place, Visits, expect
 from tests.web.conftest import REST
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
 
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 HOUR_S = 3600
 
 
 @pytest.mark.thorough
-def test_a_drag_zooms_to_whole_bars_and_zooming_out_goes_back_one_step(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_drag_zooms_to_whole_bars_and_zooming_out_goes_back_one_step(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=24, interval_s=5)
     window = visit(place)
     page = window.open("?interval=5")
@@ -46,7 +37,7 @@ def test_a_drag_zooms_to_whole_bars_and_zooming_out_goes_back_one_step(
 
 @pytest.mark.thorough
 def test_without_a_zoom_before_zooming_out_shows_as_much_again_on_each_side(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     place.film({"car": 6}, intervals=100, interval_s=60)
     page = visit(place).open("?from=2024-05-01T08:40:00Z&to=2024-05-01T08:50:00Z")
@@ -61,9 +52,7 @@ def test_without_a_zoom_before_zooming_out_shows_as_much_again_on_each_side(
 
 
 @pytest.mark.thorough
-def test_two_clicks_at_a_hands_speed_open_the_bar_and_leave_the_range(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_two_clicks_at_a_hands_speed_open_the_bar_and_leave_the_range(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=24, interval_s=5)
     window = visit(place)
     page = window.open("?interval=5&from=2024-05-01T08:00:30Z&to=2024-05-01T08:01:00Z")
@@ -80,9 +69,7 @@ def test_two_clicks_at_a_hands_speed_open_the_bar_and_leave_the_range(
     assert page.evaluate("history.length") == before + 1
 
 
-def test_a_hole_is_told_as_one_and_not_by_its_neighbours_numbers(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_hole_is_told_as_one_and_not_by_its_neighbours_numbers(place: Place, visit: Visits) -> None:
     place.film(
         {"person": 6}, name="Town hall B", intervals=10, interval_s=60, filmed=lambda n: not 4 <= n < 7
     )
@@ -108,9 +95,7 @@ def test_a_hole_is_told_as_one_and_not_by_its_neighbours_numbers(
 
 
 @pytest.mark.thorough
-def test_a_finger_meets_the_nearest_bar_with_something_in_it(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_finger_meets_the_nearest_bar_with_something_in_it(place: Place, visit: Visits) -> None:
     place.film({"car": 9}, intervals=1, interval_s=60)
     place.film({"car": 9}, start_ms=START_MS + 7_200_000, intervals=1, interval_s=60, source="other")
     window = visit(place, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
@@ -124,7 +109,7 @@ def test_a_finger_meets_the_nearest_bar_with_something_in_it(
 
 @pytest.mark.thorough
 def test_bars_are_as_wide_as_their_days_and_the_axis_tells_of_those_that_are_cut(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     place.film({"car": 6}, intervals=24 * 17, interval_s=HOUR_S)
     window = visit(place)
@@ -139,7 +124,7 @@ def test_bars_are_as_wide_as_their_days_and_the_axis_tells_of_those_that_are_cut
 
 
 @pytest.mark.thorough
-def test_a_mean_is_per_frame_and_not_per_hour(place: Place, visit: Callable[..., Visit]) -> None:
+def test_a_mean_is_per_frame_and_not_per_hour(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=30, interval_s=HOUR_S)
     window = visit(place)
     page = window.open("?metric=mean_per_frame&interval=10800")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.web.browser import Place, Visits, expect
 from tests.web.conftest import REST
 from tests.web.counted_footage import make_lines, publish_lines, put_manifest
 
@@ -14,20 +15,13 @@ from frametally.records import Coverage, IntervalCount
 
 pytestmark = pytest.mark.thorough
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
 
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 HOUR_S = 3600
 DAY_MS = 86_400_000
 
 
-def test_each_metric_has_its_numbers_and_its_own_way_of_adding_up(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_each_metric_has_its_numbers_and_its_own_way_of_adding_up(place: Place, visit: Visits) -> None:
     records, coverage = place.film({"car": 6, "bus": 2}, intervals=12, interval_s=5, frames=10)
     cars = {one.interval_start_ms: one for one in records if one.label == "car"}
     starts = [one.interval_start_ms for one in coverage]
@@ -54,7 +48,7 @@ def test_each_metric_has_its_numbers_and_its_own_way_of_adding_up(
 
 
 def test_objects_that_were_not_followed_are_not_measured_and_the_page_says_why(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     publish_minutes(place, [(0, 6.0, 2), (1, 6.0, 3), (2, 1.0, None), (3, 6.0, 0)])
     window = visit(place)
@@ -90,9 +84,7 @@ def publish_minutes(place: Place, minutes: list[tuple[int, float | None, int | N
     place.publish(counts, coverage, interval_s=60, model="m")
 
 
-def test_days_are_those_of_the_time_zone_also_when_the_clocks_change(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_days_are_those_of_the_time_zone_also_when_the_clocks_change(place: Place, visit: Visits) -> None:
     # 30 March 2024, 00:00 in Berlin; in the night to the 31st its clocks go forward.
     place.film({"car": 6}, start_ms=1_711_753_200_000, intervals=71, interval_s=HOUR_S)
     window = visit(place)
@@ -111,9 +103,7 @@ def test_days_are_those_of_the_time_zone_also_when_the_clocks_change(
     assert page.locator("#timezone").evaluate("(input) => input.validationMessage")
 
 
-def test_any_multiple_of_the_stored_interval_can_be_asked_for(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_any_multiple_of_the_stored_interval_can_be_asked_for(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=60, interval_s=60)
     window = visit(place)
     page = window.open()
@@ -127,7 +117,7 @@ def test_any_multiple_of_the_stored_interval_can_be_asked_for(
     assert len(window.chart_values()["car"]) == 9
 
 
-def test_presets_count_back_from_where_the_footage_ends(place: Place, visit: Callable[..., Visit]) -> None:
+def test_presets_count_back_from_where_the_footage_ends(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=24 * 10, interval_s=HOUR_S)
     window = visit(place)
     page = window.open()
@@ -143,7 +133,7 @@ def test_presets_count_back_from_where_the_footage_ends(place: Place, visit: Cal
 
 
 def test_a_week_earlier_lies_beside_the_same_weekdays_with_the_difference_in_numbers(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     records, _ = place.film({"car": 6, "bus": 2}, intervals=24 * 15, interval_s=HOUR_S)
     window = visit(place)
@@ -172,9 +162,7 @@ def test_a_week_earlier_lies_beside_the_same_weekdays_with_the_difference_in_num
     expect(page.locator("#compare-area")).to_contain_text("240 frames here, 240 there.")
 
 
-def test_another_source_or_model_is_compared_and_never_added(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_another_source_or_model_is_compared_and_never_added(place: Place, visit: Visits) -> None:
     a = place.film({"car": 6}, source="east", name="East Road", seed=1)
     west, _ = place.film({"car": 3}, source="west", name="West Road", seed=2, also=a)
     place.film({"car": 2}, source="east", model="second-model", seed=3)
@@ -195,20 +183,19 @@ def test_another_source_or_model_is_compared_and_never_added(
     assert sum(values["second-model"]) < sum(values["car"]) == east  # type: ignore[arg-type]
 
 
-def test_a_comparison_with_a_time_without_footage_says_so(place: Place, visit: Callable[..., Visit]) -> None:
+def test_a_comparison_with_a_time_without_footage_says_so(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=24, interval_s=5)
     window = visit(place)
     page = window.open("?compare=previous")
     expect(page.locator("#compare-area")).to_contain_text("Nothing was filmed on the other side.")
     expect(page.locator("#compare-area table")).to_have_count(0)
     area = page.locator("#compare-area").bounding_box()
-    assert area is not None
     assert area["height"] < 150, "no more room than its words need"
     expect(page.locator(".key", has_text="the period before: no footage")).to_be_visible()
 
 
 def test_a_mean_however_small_is_shown_with_its_digits_and_so_is_a_difference(
-    place: Place, visit: Callable[..., Visit], picture: Callable[..., None]
+    place: Place, visit: Visits, picture: Callable[..., None]
 ) -> None:
     shared: dict[str, Any] = {"model": "m", "source": "gate", "interval_s": HOUR_S, "frames": 1_000_000}
     found = {START_MS: 100, START_MS + HOUR_S * 1000: 46}
@@ -232,9 +219,7 @@ def test_a_mean_however_small_is_shown_with_its_digits_and_so_is_a_difference(
     expect(page.locator("#table-area tbody td").first).to_have_text("0.000046")
 
 
-def test_an_axis_over_years_shows_the_years_and_one_over_days_the_dates(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_an_axis_over_years_shows_the_years_and_one_over_days_the_dates(place: Place, visit: Visits) -> None:
     midnight_ms = START_MS // 86_400_000 * 86_400_000
     place.film({"car": 6}, start_ms=midnight_ms, intervals=800, interval_s=86_400)
     window = visit(place)  # in Berlin, where days that were stored whole do not begin
@@ -253,9 +238,7 @@ def test_an_axis_over_years_shows_the_years_and_one_over_days_the_dates(
     assert any("Jun 2024" in one for one in ticks), ticks
 
 
-def test_the_range_shown_is_the_one_asked_for_not_whole_bars(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_the_range_shown_is_the_one_asked_for_not_whole_bars(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=120, interval_s=5)
     window = visit(place)
     page = window.open("?interval=300&from=2024-05-01T08:00:30Z&to=2024-05-01T08:08:00Z")
@@ -263,9 +246,7 @@ def test_the_range_shown_is_the_one_asked_for_not_whole_bars(
     expect(page.locator("#busiest > p")).to_have_text(re.compile("10:00:30.{1,3}10:08:00"))
 
 
-def test_an_hour_of_the_week_says_why_its_objects_are_not_measured(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_an_hour_of_the_week_says_why_its_objects_are_not_measured(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=50, interval_s=HOUR_S)
     page = visit(place).open("?metric=objects")
     cell = page.locator("#heatmap tbody td.unmeasured").first
@@ -274,9 +255,7 @@ def test_an_hour_of_the_week_says_why_its_objects_are_not_measured(
     )
 
 
-def test_the_breakdown_the_week_and_the_sources_say_what_the_index_has(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_the_breakdown_the_week_and_the_sources_say_what_the_index_has(place: Place, visit: Visits) -> None:
     east = place.film({"car": 6, "bus": 2}, source="east", name="East", intervals=60, interval_s=HOUR_S)
     west = place.film(
         {"car": 3}, source="west", name="West", intervals=20, interval_s=HOUR_S, seed=2, also=east
@@ -312,9 +291,7 @@ def test_the_breakdown_the_week_and_the_sources_say_what_the_index_has(
     expect(page.locator("#sources-card")).to_be_hidden()
 
 
-def test_only_the_marked_part_of_a_source_is_timed_by_files(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_only_the_marked_part_of_a_source_is_timed_by_files(place: Place, visit: Visits) -> None:
     gate = make_lines("gate", frames=60)
     yard = make_lines("yard", frames=12, seed=4, time_source="file_time")
     publish_lines(place, gate + yard)
@@ -345,9 +322,7 @@ def test_only_the_marked_part_of_a_source_is_timed_by_files(
     expect(remarks).to_have_count(0)
 
 
-def test_where_media_overlap_the_top_is_marked_and_a_line_names_them(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_where_media_overlap_the_top_is_marked_and_a_line_names_them(place: Place, visit: Visits) -> None:
     gate = make_lines("gate", frames=60)
     publish_lines(place, gate)
     first_ms, last_ms = gate[0].captured_at_ms, gate[-1].captured_at_ms
@@ -366,7 +341,7 @@ def test_where_media_overlap_the_top_is_marked_and_a_line_names_them(
 
 @pytest.mark.parametrize("locale", ["fr-FR", "ar-EG"])
 def test_numbers_and_dates_are_english_as_the_pages_words_where_the_browser_speaks_another_language(
-    place: Place, visit: Callable[..., Visit], locale: str
+    place: Place, visit: Visits, locale: str
 ) -> None:
     place.film({"car": 60}, intervals=24, interval_s=5)
     window = visit(place, locale=locale)

@@ -7,12 +7,13 @@ import datetime
 import io
 import zoneinfo
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.web.conftest import Place
 from tests.web.counted_footage import (
     CLOCKS_CHANGE,
     MINUTE_MS,
@@ -27,9 +28,6 @@ from frametally import keys
 from frametally_web.charts.bars import Bars, chosen_ranges
 from frametally_web.charts.media_times import MediaTimes
 from frametally_web.requests.query import ChosenTimes
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 DAY_MS = 86_400_000
 QUARTER_MS = 900_000
@@ -217,7 +215,6 @@ def test_times_that_cannot_be_are_named_with_a_remedy(
     answer = quarters.app().test_client().get(f"/api/v1/{route}?{query}")
     assert answer.status_code == 400
     problem = answer.json
-    assert problem is not None
     assert problem["parameter"] == parameter
     assert said in problem["remedy"]
     assert "FRAMETALLY" not in problem["detail"] + problem["remedy"]

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.web.browser import Place, Visits, expect
 from tests.web.conftest import MODEL, START_MS
 from tests.web.fixtures import SCREENSHOTS
 from tests.web.printed_text import rows_of, words_of
 from tests.web.test_export_comparison import publish, records
 
 from frametally.rules.times import WEEK_MS
-
-playwright = pytest.importorskip("playwright.sync_api")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
 
 OTHER = "second-model"
 LABELS = [
@@ -50,7 +44,7 @@ def two_models(place: Place) -> Place:
 
 @pytest.mark.thorough
 def test_the_other_sides_line_breaks_at_its_own_holes_and_runs_on_over_ours(
-    two_weeks: Place, visit: Callable[..., Visit]
+    two_weeks: Place, visit: Visits
 ) -> None:
     window = visit(two_weeks)
     page = window.open(WEEK)
@@ -67,9 +61,7 @@ def test_the_other_sides_line_breaks_at_its_own_holes_and_runs_on_over_ours(
 
 
 @pytest.mark.thorough
-def test_the_line_is_drawn_over_our_hole_and_not_over_its_own(
-    two_weeks: Place, visit: Callable[..., Visit]
-) -> None:
+def test_the_line_is_drawn_over_our_hole_and_not_over_its_own(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open(WEEK)
 
@@ -111,9 +103,7 @@ def test_the_line_is_drawn_over_our_hole_and_not_over_its_own(
 
 
 @pytest.mark.thorough
-def test_the_table_shows_what_lies_in_the_holes_of_each_side(
-    two_weeks: Place, visit: Callable[..., Visit]
-) -> None:
+def test_the_table_shows_what_lies_in_the_holes_of_each_side(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open(WEEK + "&view=table")
     rows = page.locator("#table-area tbody tr")
@@ -129,7 +119,7 @@ def test_the_table_shows_what_lies_in_the_holes_of_each_side(
 
 @pytest.mark.thorough
 def test_differences_are_told_by_label_in_words_numbers_and_bars_of_what_both_have_filmed(
-    two_weeks: Place, visit: Callable[..., Visit]
+    two_weeks: Place, visit: Visits
 ) -> None:
     window = visit(two_weeks)
     page = window.open(WEEK)
@@ -174,7 +164,7 @@ def many_labels(place: Place) -> Place:
 
 
 def test_the_total_of_all_labels_stays_at_the_foot_of_a_table_that_scrolls(
-    many_labels: Place, visit: Callable[..., Visit]
+    many_labels: Place, visit: Visits
 ) -> None:
     page = visit(many_labels).open(WEEK)
     area = page.locator(".compare-labels .table-area")
@@ -199,7 +189,7 @@ def test_the_total_of_all_labels_stays_at_the_foot_of_a_table_that_scrolls(
 
 @pytest.mark.thorough
 def test_on_paper_each_difference_and_their_total_stand_once_and_nothing_over_them(
-    many_labels: Place, visit: Callable[..., Visit]
+    many_labels: Place, visit: Visits
 ) -> None:
     page = visit(many_labels).open(WEEK)
     on_screen = page.locator(".compare-labels tr").evaluate_all(
@@ -224,7 +214,7 @@ def test_on_paper_each_difference_and_their_total_stand_once_and_nothing_over_th
 
 
 def test_of_two_models_the_same_frame_stands_twice_with_the_boxes_of_each(
-    two_models: Place, visit: Callable[..., Visit], picture: Callable[..., None]
+    two_models: Place, visit: Visits, picture: Callable[..., None]
 ) -> None:
     window = visit(two_models, viewport={"width": 1440, "height": 900})
     page = window.open(f"?metric=detections&interval=720&model={MODEL}&compare=model:{OTHER}")
@@ -266,7 +256,7 @@ def test_of_two_models_the_same_frame_stands_twice_with_the_boxes_of_each(
 
 @pytest.mark.thorough
 def test_of_two_weeks_each_has_its_own_frame_also_where_nothing_was_found(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     place.film({"car": 5}, intervals=4, interval_s=60)
     place.film({"bus": 3}, intervals=4, interval_s=60, start_ms=START_MS - WEEK_MS)
@@ -298,9 +288,7 @@ def test_of_two_weeks_each_has_its_own_frame_also_where_nothing_was_found(
 
 
 @pytest.mark.thorough
-def test_pictures_that_cannot_be_had_are_told_and_asked_for_again(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_pictures_that_cannot_be_had_are_told_and_asked_for_again(place: Place, visit: Visits) -> None:
     place.film({"car": 5}, intervals=4, interval_s=60)
     place.film({"car": 2}, intervals=4, interval_s=60, start_ms=START_MS - WEEK_MS)
     window = visit(place)
@@ -319,9 +307,7 @@ def test_pictures_that_cannot_be_had_are_told_and_asked_for_again(
 
 
 @pytest.mark.thorough
-def test_where_no_interval_was_filmed_on_both_sides_nothing_is_compared(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_where_no_interval_was_filmed_on_both_sides_nothing_is_compared(place: Place, visit: Visits) -> None:
     publish(place, records(START_MS, [4, None, 5]), records(START_MS - WEEK_MS, [None, 3, None]))
     page = visit(place).open(
         "?metric=detections&interval=60&from=2024-05-01T08:00:00Z&to=2024-05-01T08:03:00Z&compare=week"

@@ -6,19 +6,13 @@ import datetime
 import html
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.examples import first_quick
+from tests.web.browser import Page, Place, Visit, Visits, expect
 from tests.web.conftest import REST
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
 
 HOUR_S = 3600
 PHONE = {"width": 390, "height": 844}
@@ -52,7 +46,7 @@ def asked_for(window: Visit, route: str) -> list[str]:
 
 
 @pytest.mark.thorough
-def test_three_ticks_are_one_choice(two_weeks: Place, visit: Callable[..., Visit]) -> None:
+def test_three_ticks_are_one_choice(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open()
     before, asked = entries(page), asked_for(window, "counts")
@@ -76,9 +70,7 @@ def test_three_ticks_are_one_choice(two_weeks: Place, visit: Callable[..., Visit
 
 
 @pytest.mark.thorough
-def test_a_list_is_searched_by_typing_and_ticked_by_keys(
-    two_weeks: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_list_is_searched_by_typing_and_ticked_by_keys(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open()
     page.locator("#sources-chip").focus()
@@ -113,9 +105,7 @@ def test_a_list_is_searched_by_typing_and_ticked_by_keys(
 
 
 @pytest.mark.thorough
-def test_what_is_ticked_and_the_focus_stay_while_the_counts_grow(
-    two_weeks: Place, visit: Callable[..., Visit]
-) -> None:
+def test_what_is_ticked_and_the_focus_stay_while_the_counts_grow(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     window.page.clock.install()
     page = window.open()
@@ -131,7 +121,7 @@ def test_what_is_ticked_and_the_focus_stay_while_the_counts_grow(
 
 
 @pytest.mark.thorough
-def test_a_cross_takes_one_choice_back(two_weeks: Place, visit: Callable[..., Visit]) -> None:
+def test_a_cross_takes_one_choice_back(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open("?label=car&metric=peak&source=east")
     page.get_by_role("button", name="All labels").click()
@@ -144,7 +134,7 @@ def test_a_cross_takes_one_choice_back(two_weeks: Place, visit: Callable[..., Vi
 
 @pytest.mark.thorough
 def test_the_calendar_marks_the_days_with_footage_and_two_days_make_a_range(
-    two_weeks: Place, visit: Callable[..., Visit]
+    two_weeks: Place, visit: Visits
 ) -> None:
     window = visit(two_weeks)
     page = window.open("?source=east")
@@ -175,7 +165,7 @@ def test_the_calendar_marks_the_days_with_footage_and_two_days_make_a_range(
 
 @pytest.mark.thorough
 def test_ranges_of_the_calendar_are_named_and_stepped_by_their_own_length(
-    two_weeks: Place, visit: Callable[..., Visit]
+    two_weeks: Place, visit: Visits
 ) -> None:
     window = visit(two_weeks)
     now = datetime.datetime(2024, 5, 15, 12, tzinfo=datetime.UTC)
@@ -194,7 +184,7 @@ def test_ranges_of_the_calendar_are_named_and_stepped_by_their_own_length(
 
 
 @pytest.mark.thorough
-def test_the_panel_zooms_out_by_one_step(two_weeks: Place, visit: Callable[..., Visit]) -> None:
+def test_the_panel_zooms_out_by_one_step(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open("?from=2024-05-06T00:00:00Z&to=2024-05-10T00:00:00Z")
     window.drag(0.3, 0.8)
@@ -206,7 +196,7 @@ def test_the_panel_zooms_out_by_one_step(two_weeks: Place, visit: Callable[..., 
 
 
 @pytest.mark.thorough
-def test_hours_and_weekdays_are_chosen_with_the_range(two_weeks: Place, visit: Callable[..., Visit]) -> None:
+def test_hours_and_weekdays_are_chosen_with_the_range(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open()
     before = entries(page)
@@ -225,9 +215,7 @@ def test_hours_and_weekdays_are_chosen_with_the_range(two_weeks: Place, visit: C
 
 
 @pytest.mark.thorough
-def test_both_hours_stand_in_one_row_where_clocks_have_am_and_pm(
-    two_weeks: Place, visit: Callable[..., Visit]
-) -> None:
+def test_both_hours_stand_in_one_row_where_clocks_have_am_and_pm(two_weeks: Place, visit: Visits) -> None:
     page = visit(two_weeks, locale="en-US").open()
     page.locator("#hours-chip").click()
     row = page.locator(".hours .field-row")
@@ -239,9 +227,7 @@ def test_both_hours_stand_in_one_row_where_clocks_have_am_and_pm(
 
 
 @pytest.mark.thorough
-def test_the_title_and_the_links_to_other_pages_carry_what_is_shown(
-    two_weeks: Place, visit: Callable[..., Visit]
-) -> None:
+def test_the_title_and_the_links_to_other_pages_carry_what_is_shown(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open("?label=car&source=east&from=2024-05-05T22:00:00Z&to=2024-05-07T22:00:00Z&chart=lines")
     expect(page).to_have_title(re.compile("of car · Plaza · 6 . 7 May 2024 · frametally$"))
@@ -254,9 +240,7 @@ def test_the_title_and_the_links_to_other_pages_carry_what_is_shown(
     expect(other).to_have_attribute("href", re.compile(selected))
 
 
-def test_a_mistake_keeps_what_was_chosen_and_offers_what_would_do(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_mistake_keeps_what_was_chosen_and_offers_what_would_do(place: Place, visit: Visits) -> None:
     place.film({"car": 6, "bus": 2, "dog": 1}, interval_s=60)
     window = visit(place)
     page = window.open("?label=bus&interval=90", wait_for="#dashboard[data-state=failed]")
@@ -277,9 +261,7 @@ def test_a_mistake_keeps_what_was_chosen_and_offers_what_would_do(
 
 
 @pytest.mark.thorough
-def test_a_zone_that_cannot_be_shown_is_left_by_the_way_out(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_zone_that_cannot_be_shown_is_left_by_the_way_out(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=4, interval_s=HOUR_S)
     window = visit(place)
     query = "?metric=peak&timezone=Asia/Kolkata"
@@ -292,7 +274,7 @@ def test_a_zone_that_cannot_be_shown_is_left_by_the_way_out(
 
 
 @pytest.mark.thorough
-def test_a_bar_outside_of_the_range_is_dropped(two_weeks: Place, visit: Callable[..., Visit]) -> None:
+def test_a_bar_outside_of_the_range_is_dropped(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open("?from=2024-05-06T00:00:00Z&to=2024-05-07T00:00:00Z&at=2020-01-01T00:00:00Z")
     expect(page).to_have_url(re.compile(r"to=2024-05-07T00:00:00Z" + REST))
@@ -303,7 +285,7 @@ def test_a_bar_outside_of_the_range_is_dropped(two_weeks: Place, visit: Callable
 @pytest.mark.thorough
 @pytest.mark.parametrize("size", [PHONE, {"width": 844, "height": 390}], ids=["upright", "across"])
 def test_on_a_phone_the_filters_are_one_line_and_open_from_below(
-    two_weeks: Place, visit: Callable[..., Visit], size: dict[str, int], picture: Callable[..., None]
+    two_weeks: Place, visit: Visits, size: dict[str, int], picture: Callable[..., None]
 ) -> None:
     window = visit(two_weeks, viewport=size, has_touch=True, is_mobile=True)
     page = window.open("?source=east&label=car&label=person&metric=peak&interval=7200")
@@ -323,7 +305,7 @@ def test_on_a_phone_the_filters_are_one_line_and_open_from_below(
 
 
 @pytest.mark.thorough
-def test_a_misspelt_label_is_mended_by_one_click(two_weeks: Place, visit: Callable[..., Visit]) -> None:
+def test_a_misspelt_label_is_mended_by_one_click(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open("?label=pesron&label=car&source=east", wait_for="#dashboard[data-state=failed]")
     expect(page.locator("#notice")).to_contain_text("There is no label named 'pesron'.")
@@ -338,9 +320,7 @@ def test_a_misspelt_label_is_mended_by_one_click(two_weeks: Place, visit: Callab
 
 
 @pytest.mark.thorough
-def test_the_metric_is_what_suits_the_footage_until_one_is_chosen(
-    two_weeks: Place, visit: Callable[..., Visit]
-) -> None:
+def test_the_metric_is_what_suits_the_footage_until_one_is_chosen(two_weeks: Place, visit: Visits) -> None:
     window = visit(two_weeks)
     page = window.open()
     expect(page).to_have_title(re.compile("^Mean per frame"))  # objects were not followed
@@ -353,7 +333,7 @@ def test_the_metric_is_what_suits_the_footage_until_one_is_chosen(
 
 @pytest.mark.thorough
 def test_rush_hours_are_four_clicks_and_bars_divide_them_and_fill_the_chart(
-    two_weeks: Place, visit: Callable[..., Visit], picture: Callable[[Any, str], None]
+    two_weeks: Place, visit: Visits, picture: Callable[[Any, str], None]
 ) -> None:
     window = visit(two_weeks)
     page = window.open("?metric=detections&from=2024-05-05T22:00Z&to=2024-05-10T22:00Z")
@@ -376,7 +356,7 @@ def test_rush_hours_are_four_clicks_and_bars_divide_them_and_fill_the_chart(
 
 @pytest.mark.thorough
 def test_on_a_phone_the_first_number_and_the_chart_are_on_the_first_screen(
-    two_weeks: Place, visit: Callable[..., Visit]
+    two_weeks: Place, visit: Visits
 ) -> None:
     window = visit(two_weeks, viewport=PHONE, has_touch=True, is_mobile=True)
     page = window.open()
@@ -390,7 +370,7 @@ def test_on_a_phone_the_first_number_and_the_chart_are_on_the_first_screen(
 
 @pytest.mark.thorough
 def test_addresses_and_codes_taken_from_the_page_show_the_same_in_every_time_zone(
-    two_weeks: Place, visit: Callable[..., Visit]
+    two_weeks: Place, visit: Visits
 ) -> None:
     window = visit(two_weeks, permissions=["clipboard-read", "clipboard-write"])
     page = window.open("?source=east&hours=07:00-09:00")
@@ -456,7 +436,7 @@ CONTROLS: dict[str, Callable[[Visit], object]] = {
 
 @pytest.mark.parametrize("control", first_quick(CONTROLS))
 def test_after_each_control_the_address_shows_everyone_the_same_table(
-    two_weeks: Place, visit: Callable[..., Visit], control: str
+    two_weeks: Place, visit: Visits, control: str
 ) -> None:
     window = visit(two_weeks)
     page = window.open("?view=table&interval=86400&metric=mean_per_frame")
@@ -479,7 +459,7 @@ def test_after_each_control_the_address_shows_everyone_the_same_table(
 
 @pytest.mark.thorough
 def test_where_nothing_is_asked_for_the_address_and_the_links_name_the_time_zone(
-    two_weeks: Place, visit: Callable[..., Visit]
+    two_weeks: Place, visit: Visits
 ) -> None:
     window = visit(two_weeks)
     page = window.open("")
@@ -497,7 +477,7 @@ def test_where_nothing_is_asked_for_the_address_and_the_links_name_the_time_zone
 
 @pytest.mark.thorough
 def test_what_the_page_chose_by_itself_stays_open_after_a_reload_and_the_way_back(
-    two_weeks: Place, visit: Callable[..., Visit]
+    two_weeks: Place, visit: Visits
 ) -> None:
     window = visit(two_weeks)
     page = window.open("")

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 from tests.fakes.records import make_manifest
+from tests.web.browser import Place, Visit, Visits, expect
 
 from frametally import keys
 from frametally.records import Coverage, IntervalCount, encode
 
 pytestmark = pytest.mark.thorough
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
 
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 MINUTE_MS = 60_000
@@ -83,7 +79,7 @@ def tooltip(window: Visit, bar: int) -> str:
 
 
 def test_zero_gap_not_measured_and_not_analysed_each_have_their_mark_and_words(
-    place: Place, visit: Callable[..., Visit], picture: Callable[..., None]
+    place: Place, visit: Visits, picture: Callable[..., None]
 ) -> None:
     tell_apart(place)
     window = visit(place)
@@ -105,7 +101,7 @@ def test_zero_gap_not_measured_and_not_analysed_each_have_their_mark_and_words(
 
 
 def test_objects_that_are_seen_too_weakly_or_too_slowly_are_not_0(
-    place: Place, visit: Callable[..., Visit], picture: Callable[..., None]
+    place: Place, visit: Visits, picture: Callable[..., None]
 ) -> None:
     tell_apart(place)
     window = visit(place)
@@ -123,9 +119,7 @@ def test_objects_that_are_seen_too_weakly_or_too_slowly_are_not_0(
     expect(page.locator("#objects-note")).to_contain_text("car are unknown: the detector saw them too rarely")
 
 
-def test_hours_of_the_week_and_sources_tell_what_was_not_analysed(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_hours_of_the_week_and_sources_tell_what_was_not_analysed(place: Place, visit: Visits) -> None:
     tell_apart(place)
     window = visit(place)
     two_days = QUERY.replace("05-01T08:07", "05-03T14:00").replace("interval=60", "interval=3600")
@@ -143,7 +137,7 @@ def test_hours_of_the_week_and_sources_tell_what_was_not_analysed(
 
 
 def test_on_a_phone_the_marks_are_there_too(
-    place: Place, visit: Callable[..., Visit], picture: Callable[..., None]
+    place: Place, visit: Visits, picture: Callable[..., None]
 ) -> None:
     tell_apart(place)
     page = visit(place, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True).open(

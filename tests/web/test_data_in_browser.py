@@ -8,22 +8,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.accounts.people import give_accounts
 from tests.examples import THOROUGH, first_quick
+from tests.web.browser import Place, Route, Visits, expect
 from tests.web.conftest import MODEL
 
 from frametally_accounts.credentials import make_api_token, token_hash
 from frametally_accounts.rights import ApiToken
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Route
-    from tests.web.conftest import Place, Visit
 
 QUERY = "label=car&interval=5&timezone=Europe/Berlin"
 
@@ -83,7 +76,7 @@ def test_the_page_offers_the_selection_that_one_came_with_and_nothing_that_break
 @pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_route_can_be_tried_on_the_page_of_the_api_and_one_finds_back(
-    place: Place, visit: Callable[..., Visit], axe: str, scheme: str
+    place: Place, visit: Visits, axe: str, scheme: str
 ) -> None:
     place.film({"car": 6})
     window = visit(place, color_scheme=scheme)
@@ -112,7 +105,7 @@ def leave_out_most_routes(route: Route) -> None:
 
 @pytest.mark.parametrize("path", first_quick(["docs", "redoc", "api/docs"]))
 def test_the_page_of_the_api_asks_for_nothing_that_the_policy_forbids(
-    place: Place, visit: Callable[..., Visit], path: str
+    place: Place, visit: Visits, path: str
 ) -> None:
     window = visit(place)
     window.page.add_init_script(
@@ -130,7 +123,7 @@ def test_the_page_of_the_api_asks_for_nothing_that_the_policy_forbids(
 
 @pytest.mark.thorough
 def test_the_chart_alone_shows_what_its_address_says_and_leads_to_the_dashboard(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     place.film({"car": 6, "bus": 1})
     window = visit(place)
@@ -145,9 +138,7 @@ def test_the_chart_alone_shows_what_its_address_says_and_leads_to_the_dashboard(
 
 
 @pytest.mark.thorough
-def test_the_code_to_embed_the_chart_is_copied_from_the_dashboard(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_the_code_to_embed_the_chart_is_copied_from_the_dashboard(place: Place, visit: Visits) -> None:
     place.film({"car": 6, "bus": 1})
     window = visit(place, permissions=["clipboard-read", "clipboard-write"])
     page = window.open("?interval=5&label=car")

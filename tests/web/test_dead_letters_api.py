@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
+from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_dead_letters
 
 from frametally import keys
 from frametally.records import encode
 from frametally.undo_records import Tombstone
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 @pytest.fixture
@@ -87,7 +85,6 @@ def test_one_whose_segment_cannot_be_read_is_told_by_its_cause(spoiled: Place) -
     for info in list(spoiled.store.list(keys.METADATA)):
         spoiled.store.delete(info.key)
     answer = client.get("/api/v1/dead-letters?cause=checksum").json
-    assert answer is not None
     [letter] = answer["dead_letters"]
     assert letter["reason"] == "its bytes differ from those announced"
     assert letter["image_url"] is None

@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
 from flask import Flask
 from tests.accounts.people import PASSWORD, give_accounts
+from tests.web.browser import Page, Place, Visits, expect
 from tests.web.counted_footage import START_MS, make_lines, publish_lines, put_dead_letters, put_manifest
 
 pytestmark = pytest.mark.thorough
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
 
 LETTERS = "#letters-page[data-state=ready]"
 NAME = "Gate <img src=x onerror=alert(1)>"
@@ -48,7 +42,7 @@ def spoiled(place: Place) -> Place:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_each_stands_under_its_reason_with_its_picture_and_is_dropped_by_its_button(
     spoiled: Place,
-    visit: Callable[..., Visit],
+    visit: Visits,
     picture: Callable[[Page, str], None],
     scheme: str,
 ) -> None:
@@ -97,9 +91,7 @@ def url(spoiled: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
     spoiled.access.close()
 
 
-def test_a_viewer_sees_them_and_is_told_whom_to_ask(
-    spoiled: Place, visit: Callable[..., Visit], url: str
-) -> None:
+def test_a_viewer_sees_them_and_is_told_whom_to_ask(spoiled: Place, visit: Visits, url: str) -> None:
     page = visit(spoiled, url=url).page
     page.goto(f"{url}/sign-in?next=/dead-letters")
     page.locator("#name").fill("lukas")

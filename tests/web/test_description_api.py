@@ -12,7 +12,7 @@ import time
 from contextlib import closing
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
@@ -29,6 +29,7 @@ from schemathesis.specs.openapi.checks import (
 from tests.examples import examples
 from tests.family.footage import SETTINGS, make_video
 from tests.family.running import Running
+from tests.web.conftest import Place, Serving
 from tests.web.counted_footage import make_lines, publish_lines
 from werkzeug.datastructures import MultiDict
 
@@ -41,12 +42,6 @@ from frametally_web.api.postman import listed_endpoints
 from frametally_web.app import parts_of
 from frametally_web.asgi import Application
 from frametally_web.requests.problems import MEANINGS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from flask import Flask
-    from tests.web.conftest import Place
 
 UNDESCRIBED = {
     ("GET", "/metrics"),  # for Prometheus: docs/metrics.md
@@ -264,9 +259,7 @@ def test_the_postman_collection_is_that_of_the_code() -> None:
     assert collection["item"][-1]["request"]["method"] == "DELETE"
 
 
-def test_a_downloaded_collection_asks_the_server_that_it_came_from(
-    place: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_a_downloaded_collection_asks_the_server_that_it_came_from(place: Place, serving: Serving) -> None:
     url = serving(place.app())
     collection = urllib3.request("GET", f"{url}/api/postman.json").json()
     values = {one["key"]: one["value"] for one in collection["variable"]}

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.web.conftest import Place
 from tests.web.counted_footage import MINUTE_MS, START_MS, make_lines, publish_lines
 from tests.web.test_export_comparison import publish, records
 
 from frametally.rules.differences import Pair, most_apart
 from frametally.rules.times import WEEK_MS
 from frametally_web.compare.differences import _Value
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 RANGE = "interval=60&metric=detections&from=2024-05-01T08:00Z&to=2024-05-01T08:05Z"
 

@@ -7,10 +7,11 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.web.conftest import Place
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
@@ -18,11 +19,6 @@ from frametally.settings.access import StoreAccess
 from frametally.settings.fields import SecretStr
 from frametally_web.assets import load_assets
 from frametally_web.requests.problems import problem_of
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tests.web.conftest import Place
 
 API_ROUTES = [
     *("models", "labels", "sources", "counts", "heatmap", "evidence", "frames", "objects", "runs", "export"),
@@ -102,7 +98,6 @@ def test_a_store_that_is_away_costs_the_frames_and_not_the_chart(place: Place) -
     client = place.app().test_client()
     assert client.get("/api/counts").status_code == 200
     sources = client.get("/api/sources").json
-    assert sources is not None
     assert sources["sources"][0]["timed_by_file"] is None
     assert sources["sources"][0]["name"] == "junction-east"
     assert client.get("/api/evidence").status_code == 503
@@ -257,7 +252,6 @@ def test_a_hostile_name_travels_through_the_api_unharmed(place: Place, name: str
     assert answer.json["labels"] == [name]
     assert answer.json["totals"][0]["detections"] > 0
     frames = client.get("/api/evidence", query_string={"label": name}).json
-    assert frames is not None
     assert frames["frames"][0]["label"] == name
 
 

@@ -8,12 +8,13 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.client import HTTPResponse
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import pytest
-from flask import Flask, Response
+from flask import Response
+from tests.web.conftest import Place, Serving
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
 
 from frametally import keys
@@ -25,9 +26,6 @@ from frametally.records import encode
 from frametally_web.app import parts_of
 from frametally_web.assets import load_assets
 from frametally_web.security import HEADERS
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 def listen(url: str, path: str = "/api/v1/events") -> HTTPResponse:
@@ -51,7 +49,6 @@ def test_the_books_are_those_of_the_command(place: Place) -> None:
     publish_lines(place, lines)
     put_manifest(place, lines[0], lines[-1], "The gate")
     books = place.app().test_client().get("/api/v1/status").json
-    assert books is not None
     (source,) = books["sources"]
     assert (source["source"], source["name"]) == ("gate", "The gate")
     assert (source["announced"], source["detected"], source["dead_lettered"]) == (1, 60, 0)
@@ -64,15 +61,12 @@ def test_the_books_are_those_of_the_command(place: Place) -> None:
 
 def test_before_there_is_any_data_the_books_are_empty_and_settled(place: Place) -> None:
     books = place.app().test_client().get("/api/v1/status").json
-    assert books is not None
     assert (books["state"], books["sources"], books["model"]) == ("settled", [], None)
     assert books["newest_captured_at_ms"] is None
 
 
 @pytest.mark.thorough
-def test_a_publication_is_told_of_and_so_are_the_new_books(
-    place: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_a_publication_is_told_of_and_so_are_the_new_books(place: Place, serving: Serving) -> None:
     with listen(serving(place.app(status_s=0.05))) as answer:
         assert answer.headers.get_content_type() == "text/event-stream"
         assert {name: answer.headers[name] for name in HEADERS} == HEADERS
@@ -106,9 +100,7 @@ class HeldLedger:
 
 
 @pytest.mark.thorough
-def test_a_name_that_is_known_later_than_the_counts_is_told_of_too(
-    place: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_a_name_that_is_known_later_than_the_counts_is_told_of_too(place: Place, serving: Serving) -> None:
     held = HeldLedger(place.ledger)
     place.ledger = held
     app = place.app(stream_s=20, status_s=3600)
@@ -131,9 +123,7 @@ def test_a_name_that_is_known_later_than_the_counts_is_told_of_too(
         assert name() == "The gate"
 
 
-def test_there_are_only_so_many_streams_and_a_closed_one_makes_room(
-    place: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_there_are_only_so_many_streams_and_a_closed_one_makes_room(place: Place, serving: Serving) -> None:
     url = serving(place.app(max_streams=2))
     with listen(url), listen(url) as other:
         with pytest.raises(urllib.error.HTTPError) as refused:
@@ -156,7 +146,7 @@ def test_there_are_only_so_many_streams_and_a_closed_one_makes_room(
 
 @pytest.mark.thorough
 def test_hundreds_listen_while_one_thread_watches_and_all_hear_of_a_publication(
-    place: Place, serving: Callable[[Flask], str]
+    place: Place, serving: Serving
 ) -> None:
     url = serving(place.app(status_s=3600))
     before = threading.active_count()
@@ -172,7 +162,7 @@ def test_hundreds_listen_while_one_thread_watches_and_all_hear_of_a_publication(
 
 
 def test_viewers_that_go_away_give_their_places_back_though_nothing_happens(
-    place: Place, serving: Callable[[Flask], str]
+    place: Place, serving: Serving
 ) -> None:
     app = place.app(status_s=3600)
     url = serving(app)
@@ -187,7 +177,7 @@ def test_viewers_that_go_away_give_their_places_back_though_nothing_happens(
     pytest.fail("their places are never free again")
 
 
-def test_a_stream_ends_after_a_while(place: Place, serving: Callable[[Flask], str]) -> None:
+def test_a_stream_ends_after_a_while(place: Place, serving: Serving) -> None:
     with listen(serving(place.app(stream_s=0.2))) as answer:
         assert {kind for kind, _ in events(answer)} <= {"index", "status"}  # and then no more
 
@@ -204,7 +194,7 @@ def test_a_stream_ends_after_a_while(place: Place, serving: Callable[[Flask], st
     ],
 )
 def test_what_is_no_question_for_events_is_answered_as_on_every_route(
-    place: Place, serving: Callable[[Flask], str], method: str, path: str, status: int
+    place: Place, serving: Serving, method: str, path: str, status: int
 ) -> None:
     app = place.app()
     asked = urllib.request.Request(f"{serving(app)}/api/v1/events{path}", method=method)  # noqa: S310
@@ -267,7 +257,6 @@ def test_runs_come_newest_first_with_what_was_checked(place: Place) -> None:
     client = place.app().test_client()
     place.store.put(keys.quality_key(newest.prefix), encode(report))
     answer = client.get("/api/v1/runs?limit=1").json
-    assert answer is not None
     assert answer["runs_left_out"] == 1
     (run,) = answer["runs"]
     assert (run["day"], run["frames"]) == (newest.day, newest.frames)
@@ -275,11 +264,9 @@ def test_runs_come_newest_first_with_what_was_checked(place: Place) -> None:
     assert run["quality"]["checks"] == [{"name": "sums", "passed": False, "count": 2, "details": ["gate: 2"]}]
     place.store.put(keys.quality_key(newest.prefix), b"{")
     damaged = client.get("/api/v1/runs").json
-    assert damaged is not None
     assert [run["quality"] for run in damaged["runs"]] == [None, None]
     assert [run["day"] for run in damaged["runs"]] == [newest.day, oldest.day]
     of_day = client.get(f"/api/v1/runs?day={oldest.day}").json
-    assert of_day is not None
     assert [run["run_id"] for run in of_day["runs"]] == [oldest.run_id]
     for day in ("20240501", "2024-13-01", "today"):
         refused = client.get(f"/api/v1/runs?day={day}")

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from tests.web.conftest import Place
 
 from frametally.ports.object_store import ObjectStore
 from frametally.segments.contents import list_segments
 from frametally_web.proof import evidence_frames as proof_evidence
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 START_MS = 1_714_550_400_000
 

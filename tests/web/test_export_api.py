@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pyarrow.parquet as parquet
 import pytest
 from openpyxl import load_workbook
+from tests.web.conftest import Place
 from tests.web.counted_footage import (
     MODEL,
     START_MS,
@@ -21,6 +21,7 @@ from tests.web.counted_footage import (
     put_dead_letters,
     put_manifest,
 )
+from tests.web.test_export_comparison import rows_of
 
 from frametally import keys
 from frametally.opening import open_count_index, open_object_store
@@ -28,9 +29,6 @@ from frametally.ports.count_index import CountQuery, Histogram
 from frametally.records import Coverage, IntervalCount
 from frametally.rules.times import utc
 from frametally_cli.main import main
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 LOCAL = ["start_local", "end_local", "utc_offset", "source_name"]
 COLUMNS = [
@@ -52,10 +50,6 @@ def export(place: Place, query: str) -> Any:
     answer = place.app(web_query_timeout_s=60).test_client().get(f"/api/v1/export?{query}")
     assert answer.status_code == 200, answer.text
     return answer
-
-
-def rows_of(data: bytes) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
 
 
 @pytest.fixture
@@ -277,7 +271,6 @@ def test_what_was_filmed_and_not_analysed_is_no_gap(filmed: Place) -> None:
         "no footage",
     ]
     chart = filmed.app().test_client().get(f"/api/v1/counts?{query}&timezone=Europe/Berlin").json
-    assert chart is not None
     assert [one["start_ms"] for one in chart["not_analysed"]] == [START_MS + 120_000]
     assert filmed.app().test_client().get("/api/v1/heatmap").json["not_analysed"] == []
 

@@ -7,19 +7,17 @@ import datetime
 import io
 import json
 import zoneinfo
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS
 
 from frametally.records import Coverage, IntervalCount
 from frametally.rules.times import DAY_MS, EPOCH, HOUR_MS, MILLISECOND, WEEK_MS, local_time
 from frametally_web.charts.beside import OtherSide, other_periods
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 MINUTE_MS = 60_000
 

@@ -6,22 +6,14 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import pyarrow.parquet as parquet
 import pytest
+from tests.web.browser import Page, Place, Visits, expect
 
 pytestmark = pytest.mark.thorough
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
 
 
 def download(page: Page, kind: str, folder: Path) -> Path:
@@ -39,7 +31,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def test_the_csv_that_is_exported_has_the_numbers_of_the_chart(
-    place: Place, visit: Callable[..., Visit], tmp_path: Path
+    place: Place, visit: Visits, tmp_path: Path
 ) -> None:
     place.film({"car": 6, "bus": 1}, intervals=24, interval_s=5, filmed=lambda n: not 4 <= n < 7)
     window = visit(place)
@@ -61,7 +53,7 @@ def test_the_csv_that_is_exported_has_the_numbers_of_the_chart(
 
 
 def test_the_picture_shows_the_chart_with_its_title_and_what_it_rests_on(
-    place: Place, visit: Callable[..., Visit], tmp_path: Path
+    place: Place, visit: Visits, tmp_path: Path
 ) -> None:
     place.film({"car": 6, "bus": 1})
     window = visit(place)
@@ -76,7 +68,7 @@ def test_the_picture_shows_the_chart_with_its_title_and_what_it_rests_on(
 
 
 def test_beside_the_table_there_is_no_chart_to_take_a_picture_of_and_the_button_says_so(
-    place: Place, visit: Callable[..., Visit], tmp_path: Path
+    place: Place, visit: Visits, tmp_path: Path
 ) -> None:
     place.film({"car": 6})
     page = visit(place).open("?view=table")
@@ -88,9 +80,7 @@ def test_beside_the_table_there_is_no_chart_to_take_a_picture_of_and_the_button_
     assert cv2.imread(str(download(page, "png", tmp_path))).shape[1] > 1000
 
 
-def test_a_copied_link_pins_what_the_page_had_left_to_the_data(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_copied_link_pins_what_the_page_had_left_to_the_data(place: Place, visit: Visits) -> None:
     first = place.film({"car": 6})
     window = visit(place, permissions=["clipboard-read", "clipboard-write"])
     page = window.open("?label=car")

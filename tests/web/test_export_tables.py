@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import datetime
 import io
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from openpyxl import load_workbook
 from openpyxl.utils.escape import unescape
+from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, put_manifest
+from tests.web.test_export_comparison import export, rows_of
 
 from frametally.records import Coverage, IntervalCount
 from frametally.rules.times import EPOCH, HOUR_MS, MILLISECOND
@@ -19,17 +20,6 @@ from frametally_web.exports.rows import MOST_NAMED
 
 if TYPE_CHECKING:
     from openpyxl.workbook import Workbook
-    from tests.web.conftest import Place
-
-
-def export(place: Place, query: str) -> bytes:
-    answer = place.app().test_client().get(f"/api/v1/export?{query}")
-    assert answer.status_code == 200, answer.text
-    return answer.data
-
-
-def rows_of(data: bytes) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
 
 
 def open_book(place: Place, query: str) -> tuple[Workbook, list[dict[str, Any]]]:

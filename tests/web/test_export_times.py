@@ -7,18 +7,16 @@ import datetime
 import io
 import json
 import zoneinfo
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow.parquet as parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.web.conftest import Place
 
 from frametally.records import Coverage
 from frametally.rules.times import EPOCH, FIRST_MS, HOUR_MS, MILLISECOND, NEXT_MS, local_time
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 Moment = datetime.datetime
 Row = tuple[Moment, Moment, int]

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from tests.capabilities import of_capabilities
 from tests.examples import some_quick
+from tests.web.conftest import Place
 from tests.web.counted_footage import make_lines, publish_lines
 
 from frametally_web.api.openapi import describe
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 EXTREMES = [
     *("0001-01-01", "0999-12-31T23:59:59Z", "1000-01-01", "1969-12-31T23:59:59.999Z", "0", "-1"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS, put_footage
 
 from frametally.media import mending
@@ -15,9 +16,6 @@ from frametally.media.finding import media_of_source
 from frametally.media.manifests import list_manifests
 from frametally.records import MediaManifest, encode
 from frametally_web.app import parts_of
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 DAY_MS = 86_400_000
 

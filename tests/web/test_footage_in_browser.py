@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from flask import Flask
 from tests.accounts.people import PASSWORD, give_accounts
+from tests.web.browser import Page, Place, Visits, expect
 from tests.web.counted_footage import START_MS, put_footage
 
 from frametally.media import mending
@@ -18,12 +19,6 @@ from frametally.records import encode
 
 pytestmark = pytest.mark.thorough
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
 
 READY = "#footage-page[data-state=ready]"
 DAY_MS = 86_400_000
@@ -55,7 +50,7 @@ def sources(place: Place) -> dict[str, int | None]:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_time_is_corrected_after_the_page_showed_what_would_change(
-    filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], scheme: str
+    filmed: Place, visit: Visits, picture: Callable[[Page, str], None], scheme: str
 ) -> None:
     page = visit(filmed, color_scheme=scheme).open("books", wait_for="#books-page[data-state=ready]")
     page.get_by_role("link", name="Gate").click()
@@ -86,7 +81,7 @@ def test_a_time_is_corrected_after_the_page_showed_what_would_change(
 
 
 def test_a_source_gets_a_time_zone_and_its_chart_has_these_clocks(
-    filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    filmed: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(filmed).open("footage?source=gate", wait_for=READY)
     dialog = dialog_of(page, "Set the time zone")
@@ -106,7 +101,7 @@ def test_a_source_gets_a_time_zone_and_its_chart_has_these_clocks(
 
 @pytest.mark.parametrize("name", ["footage", "dead-letters"])
 def test_a_page_that_opens_while_the_server_is_away_loads_once_it_is_back(
-    filmed: Place, visit: Callable[..., Visit], name: str
+    filmed: Place, visit: Visits, name: str
 ) -> None:
     window, is_away = visit(filmed), True
     window.page.route("**/api/v1/*", lambda route: route.abort() if is_away else route.continue_())
@@ -117,7 +112,7 @@ def test_a_page_that_opens_while_the_server_is_away_loads_once_it_is_back(
     expect(page.locator("#problem")).to_be_hidden()
 
 
-def test_a_source_is_renamed_and_the_page_follows_it(filmed: Place, visit: Callable[..., Visit]) -> None:
+def test_a_source_is_renamed_and_the_page_follows_it(filmed: Place, visit: Visits) -> None:
     page = visit(filmed).open("footage?source=gate", wait_for=READY)
     dialog = dialog_of(page, "Rename")
     expect(dialog.get_by_label("New name")).to_have_value("Gate")
@@ -129,7 +124,7 @@ def test_a_source_is_renamed_and_the_page_follows_it(filmed: Place, visit: Calla
 
 
 def test_a_part_of_the_footage_is_forgotten_and_its_history_can_be_opened(
-    filmed: Place, visit: Callable[..., Visit]
+    filmed: Place, visit: Visits
 ) -> None:
     page = visit(filmed).open("footage", wait_for=READY)
     page.get_by_role("link", name="Gate").click()
@@ -148,7 +143,7 @@ def test_a_part_of_the_footage_is_forgotten_and_its_history_can_be_opened(
 
 
 def test_a_change_that_was_cut_is_named_and_finished_from_the_page(
-    filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None]
+    filmed: Place, visit: Visits, picture: Callable[[Page, str], None]
 ) -> None:
     page = visit(filmed).open("footage?source=gate", wait_for=READY)
     gate = media_of_source(filmed.store, "gate")
@@ -171,7 +166,7 @@ def url(filmed: Place, serving: Callable[[Flask], str]) -> Iterator[str]:
 
 
 def test_a_viewer_sees_footage_and_is_told_whom_to_ask(
-    filmed: Place, visit: Callable[..., Visit], picture: Callable[[Page, str], None], url: str
+    filmed: Place, visit: Visits, picture: Callable[[Page, str], None], url: str
 ) -> None:
     page = visit(filmed, url=url).page
     page.goto(f"{url}/sign-in?next=/footage?source=gate")

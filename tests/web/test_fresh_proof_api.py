@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.web.conftest import Place
 from tests.web.counted_footage import MINUTE_MS, START_MS, make_lines, publish_lines
 
 from frametally.errors import Retryable
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
-
-    from frametally.ports.ledger import Ledger
+from frametally.ports.ledger import Ledger
 
 
 def test_the_frames_of_what_was_counted_a_moment_ago_are_found(place: Place) -> None:
@@ -24,11 +21,9 @@ def test_the_frames_of_what_was_counted_a_moment_ago_are_found(place: Place) -> 
     publish_lines(place, lines)
     since = f"from={START_MS + 3 * MINUTE_MS}"
     page = client.get(f"/api/frames?{since}&limit=100").json
-    assert page is not None
     assert page["note"] is None
     assert page["frames"][-1]["running_total"] == page["detections"] > 0
     evidence = client.get(f"/api/evidence?{since}").json
-    assert evidence is not None
     assert [frame["note"] for frame in evidence["frames"]] == [None] * len(evidence["frames"])
 
 
@@ -84,7 +79,6 @@ def test_a_ledger_that_could_not_be_brought_up_to_the_counts_proves_nothing_unti
     assert client.get("/api/frames").status_code == 503
     held.error = None
     page = client.get("/api/frames?limit=100").json
-    assert page is not None
     assert page["frames"][-1]["running_total"] == page["detections"] > 0
 
 
@@ -104,7 +98,6 @@ def test_without_a_log_there_are_no_books_and_all_the_same_frames_to_find(place:
     for some in (24, 60):
         publish_lines(place, lines[:some])
         page = client.get("/api/frames?limit=100").json
-        assert page is not None
         assert page["frames"][-1]["running_total"] == page["detections"] > 0
 
 
@@ -122,7 +115,6 @@ def test_counts_that_grow_faster_than_they_are_read_can_be_proved(place: Place) 
     publish_lines(place, make_lines("gate", frames=60))
     place.index = Growing()  # type: ignore[assignment]
     page = place.app().test_client().get("/api/frames?limit=100").json
-    assert page is not None
     assert page["frames"][-1]["running_total"] == page["detections"] > 0
 
 

@@ -12,16 +12,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import brotli
 import pytest
 from flask.testing import FlaskClient
+from tests.web.conftest import Place
 
 from frametally_web import assets
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 FOLDER = Path(__file__).resolve().parents[2] / "simple_frontend"
 STATIC = FOLDER / "frametally_web" / "static"

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.web.conftest import Place
 from tests.web.counted_footage import MINUTE_MS, START_MS, make_lines, publish_lines, put_manifest
 
 from frametally.records import FrameDetections
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 HOUR_MS = 60 * MINUTE_MS
 

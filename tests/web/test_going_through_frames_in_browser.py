@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 import pytest
+from tests.web.browser import Locator, Page, Place, Visits, expect
 from tests.web.counted_footage import make_lines, publish_lines
 
 from frametally import keys
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
-    from tests.web.conftest import Place, Visit
 
 WIDE_JPEG = cv2.imencode(".jpg", np.full((960, 1280, 3), 90, np.uint8))[1].tobytes()
 BAR = "?metric=detections&interval=300&at=2024-05-01T08:00:00Z"
@@ -38,7 +30,6 @@ def film(place: Place, frames: int = 60, step_ms: int = 5000) -> list[int]:
 def number(page: Page) -> int:
     """Which frame of the bar is looked at, from 1."""
     found = re.search(r"No\. (\d+)", page.locator(".proof-caption").inner_text())
-    assert found is not None
     return int(found[1])
 
 
@@ -48,12 +39,11 @@ def expect_number(page: Page, wanted: int) -> None:
 
 def width(picture: Locator) -> float:
     box = picture.bounding_box()
-    assert box is not None
     return box["width"]
 
 
 @pytest.mark.thorough
-def test_the_large_view_goes_through_all_frames_of_the_bar(place: Place, visit: Callable[..., Visit]) -> None:
+def test_the_large_view_goes_through_all_frames_of_the_bar(place: Place, visit: Visits) -> None:
     with_boxes = sum(count > 0 for count in film(place))
     page = visit(place).open(BAR)
     page.locator(".proof-picture").click()
@@ -72,7 +62,7 @@ def test_the_large_view_goes_through_all_frames_of_the_bar(place: Place, visit: 
 
 @pytest.mark.thorough
 def test_the_large_view_comes_nearer_and_is_moved_and_names_stay_as_large(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     film(place)
     page = visit(place).open(BAR)
@@ -89,7 +79,6 @@ def test_the_large_view_comes_nearer_and_is_moved_and_names_stay_as_large(
     page.wait_for_function(f"(px) => ({scaled})(document.querySelector('#lightbox .plate'), px)", arg=name_px)
     before = stage.evaluate("(one) => [one.scrollLeft, one.scrollTop]")
     box = stage.bounding_box()
-    assert box is not None
     page.mouse.move(box["x"] + 300, box["y"] + 200)
     page.mouse.down()
     page.mouse.move(box["x"] + 250, box["y"] + 150, steps=4)
@@ -108,9 +97,7 @@ def test_the_large_view_comes_nearer_and_is_moved_and_names_stay_as_large(
 
 
 @pytest.mark.thorough
-def test_a_bar_of_zero_shows_the_frames_that_were_looked_at(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_bar_of_zero_shows_the_frames_that_were_looked_at(place: Place, visit: Visits) -> None:
     place.labels_to_count = ["car", "bus", "zebra"]
     film(place)
     page = visit(place).open(f"{BAR}&label=zebra")
@@ -124,7 +111,7 @@ def test_a_bar_of_zero_shows_the_frames_that_were_looked_at(
     expect(other.locator(".proof-caption")).to_contain_text("No. 1 of 60")
 
 
-def test_frames_that_cannot_be_had_are_not_called_a_zero(place: Place, visit: Callable[..., Visit]) -> None:
+def test_frames_that_cannot_be_had_are_not_called_a_zero(place: Place, visit: Visits) -> None:
     film(place)
     for info in list(place.store.list(keys.METADATA)):
         place.store.delete(info.key)
@@ -135,7 +122,7 @@ def test_frames_that_cannot_be_had_are_not_called_a_zero(place: Place, visit: Ca
 
 @pytest.mark.thorough
 def test_frames_without_a_box_are_shown_beside_the_others_and_add_nothing(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     counts = film(place)
     page = visit(place).open(BAR)
@@ -160,9 +147,7 @@ def test_frames_without_a_box_are_shown_beside_the_others_and_add_nothing(
 
 
 @pytest.mark.thorough
-def test_a_peak_opens_at_its_peak_and_the_frames_before_it_are_reached(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_peak_opens_at_its_peak_and_the_frames_before_it_are_reached(place: Place, visit: Visits) -> None:
     film(place)
     page = visit(place).open(BAR.replace("detections", "peak"))
     expect(page.locator(".proof-caption")).to_contain_text("car")
@@ -187,9 +172,7 @@ def test_a_peak_opens_at_its_peak_and_the_frames_before_it_are_reached(
 
 
 @pytest.mark.thorough
-def test_a_bar_is_played_to_its_end_and_its_sum_grows_to_its_value(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_bar_is_played_to_its_end_and_its_sum_grows_to_its_value(place: Place, visit: Visits) -> None:
     counts = film(place, step_ms=200, frames=80)
     page = visit(place, reduced_motion="reduce").open(f"{BAR}")
     total = sum(counts)
@@ -213,7 +196,7 @@ def test_a_bar_is_played_to_its_end_and_its_sum_grows_to_its_value(
 
 
 @pytest.mark.thorough
-def test_a_step_by_hand_stops_playing(place: Place, visit: Callable[..., Visit]) -> None:
+def test_a_step_by_hand_stops_playing(place: Place, visit: Visits) -> None:
     film(place)
     page = visit(place).open(BAR)
     page.get_by_role("button", name="Play", exact=True).click()
@@ -227,7 +210,6 @@ def test_a_step_by_hand_stops_playing(place: Place, visit: Callable[..., Visit])
 def swipe(page: Page, target: Locator, across: int) -> None:
     """A finger's stroke over an element; it rests before it is lifted, as what is flung takes no tap."""
     box = target.bounding_box()
-    assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     session = page.context.new_cdp_session(page)
 
@@ -242,9 +224,7 @@ def swipe(page: Page, target: Locator, across: int) -> None:
 
 
 @pytest.mark.thorough
-def test_a_stroke_goes_to_the_next_frame_on_a_phone_inline_and_large(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_stroke_goes_to_the_next_frame_on_a_phone_inline_and_large(place: Place, visit: Visits) -> None:
     film(place)
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     page = visit(place, **phone).open(BAR)
@@ -262,9 +242,7 @@ def test_a_stroke_goes_to_the_next_frame_on_a_phone_inline_and_large(
 
 
 @pytest.mark.thorough
-def test_the_neighbours_are_seen_small_and_gone_to_by_a_click(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_the_neighbours_are_seen_small_and_gone_to_by_a_click(place: Place, visit: Visits) -> None:
     film(place)
     page = visit(place).open(BAR)
     expect(page.locator(".filmstrip button")).to_have_count(7)
@@ -274,7 +252,7 @@ def test_the_neighbours_are_seen_small_and_gone_to_by_a_click(
 
 
 @pytest.mark.thorough
-def test_small_pictures_are_small_files(place: Place, visit: Callable[..., Visit]) -> None:
+def test_small_pictures_are_small_files(place: Place, visit: Visits) -> None:
     film(place)
     window = visit(place)
     asked: list[str] = []
@@ -291,17 +269,13 @@ def test_small_pictures_are_small_files(place: Place, visit: Callable[..., Visit
 
 
 @pytest.mark.thorough
-def test_from_1100_pixels_on_the_proof_stands_beside_the_chart(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_from_1100_pixels_on_the_proof_stands_beside_the_chart(place: Place, visit: Visits) -> None:
     film(place)
     for width_px, is_beside in ((1440, True), (1100, True), (1000, False), (390, False)):
         page = visit(place, viewport={"width": width_px, "height": 900}).open(BAR)
         expect(page.locator(".proof-stage .picture.loaded")).to_be_visible()
         chart = page.locator("#chart").bounding_box()
         proof = page.locator("#frames-card").bounding_box()
-        assert chart is not None
-        assert proof is not None
         assert (proof["x"] >= chart["x"] + chart["width"]) is is_beside
         if not is_beside:
             assert proof["y"] >= chart["y"] + chart["height"]

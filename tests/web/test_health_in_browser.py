@@ -7,23 +7,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.web.browser import Place, Visits, expect
 from tests.web.conftest import REST
 from tests.web.counted_footage import MINUTE_MS, START_MS, make_lines, publish_lines, put_manifest
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
 
 BOOKS = "#books-page[data-state=ready]"
 
 
 @pytest.mark.thorough
-def test_bars_grow_by_themselves_when_more_is_counted(place: Place, visit: Callable[..., Visit]) -> None:
+def test_bars_grow_by_themselves_when_more_is_counted(place: Place, visit: Visits) -> None:
     place.film({"car": 2}, intervals=4, interval_s=5, seed=1)
     window = visit(place)
     page = window.open("?interval=5&view=table")
@@ -34,7 +29,7 @@ def test_bars_grow_by_themselves_when_more_is_counted(place: Place, visit: Calla
 
 
 @pytest.mark.thorough
-def test_an_index_that_hangs_is_said_too(place: Place, visit: Callable[..., Visit]) -> None:
+def test_an_index_that_hangs_is_said_too(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     window = visit(place)
     page = window.open()
@@ -46,7 +41,7 @@ def test_an_index_that_hangs_is_said_too(place: Place, visit: Callable[..., Visi
 
 @pytest.mark.thorough
 def test_the_strip_on_top_says_whether_every_frame_is_accounted_for_and_leads_to_the_books(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     lines = make_lines("gate", frames=60)
     publish_lines(place, lines)
@@ -70,14 +65,13 @@ def test_the_strip_on_top_says_whether_every_frame_is_accounted_for_and_leads_to
 @pytest.mark.thorough
 @pytest.mark.parametrize("path", ["", "books", "data", "lines/edit", "api/docs"])
 def test_each_page_has_the_strip_and_on_a_phone_it_is_a_dot_that_still_leads_there(
-    place: Place, visit: Callable[..., Visit], path: str
+    place: Place, visit: Visits, path: str
 ) -> None:
     place.film({"car": 6})
     window = visit(place, viewport={"width": 390, "height": 844})
     page = window.open(path, wait_for="#health-strip")
     expect(page.locator("#health-strip")).to_have_accessible_name(re.compile("do not balance|Work remaining"))
     box = page.locator("#health-strip").bounding_box()
-    assert box is not None
     assert min(box["width"], box["height"]) >= 20
     assert box["x"] + box["width"] <= 390
     page.locator("#health-strip").click()
@@ -86,19 +80,17 @@ def test_each_page_has_the_strip_and_on_a_phone_it_is_a_dot_that_still_leads_the
 
 @pytest.mark.parametrize("width_px", [1280, 1000])
 def test_however_much_the_strip_says_it_stands_beside_the_pages_and_not_over_them(
-    place: Place, visit: Callable[..., Visit], width_px: int
+    place: Place, visit: Visits, width_px: int
 ) -> None:
     place.film({"car": 6}, source="gate-by-the-long-north-road")
     page = visit(place, viewport={"width": width_px, "height": 900}).open("data", wait_for="#health-strip")
     said, pages = page.locator(".health-state").bounding_box(), page.locator("#pages").bounding_box()
-    assert said is not None
-    assert pages is not None
     assert said["x"] >= pages["x"] + pages["width"] + 8
 
 
 @pytest.mark.thorough
 def test_a_page_opened_while_the_books_are_first_read_has_the_strip_once_they_are(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     place.film({"car": 6})
     window = visit(place)
@@ -108,9 +100,7 @@ def test_a_page_opened_while_the_books_are_first_read_has_the_strip_once_they_ar
 
 
 @pytest.mark.thorough
-def test_what_is_selected_comes_along_from_page_to_page_and_back(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_what_is_selected_comes_along_from_page_to_page_and_back(place: Place, visit: Visits) -> None:
     place.film({"car": 6, "bus": 1})
     window = visit(place)
     page = window.open("?label=car&interval=5&timezone=Asia/Kolkata&at=2024-05-01T08:00:00Z")
@@ -187,7 +177,7 @@ def books_of(**frames: Any) -> dict[str, Any]:
 )
 def test_the_strip_states_no_equation_that_is_false_and_a_source_is_settled_only_when_all_of_it_is(
     place: Place,
-    visit: Callable[..., Visit],
+    visit: Visits,
     serving: Callable[..., str],
     frames: dict[str, Any],
     equation: str,
@@ -203,7 +193,7 @@ def test_the_strip_states_no_equation_that_is_false_and_a_source_is_settled_only
 
 @pytest.mark.thorough
 def test_what_has_not_changed_in_the_books_stays_as_it_is_when_they_are_read_again(
-    place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
+    place: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
     window = visit(place, url=serving(place.app(max_streams=0)))
@@ -221,7 +211,7 @@ def test_what_has_not_changed_in_the_books_stays_as_it_is_when_they_are_read_aga
 
 @pytest.mark.thorough
 def test_however_long_a_sources_name_its_state_is_in_sight(
-    place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
+    place: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
     window = visit(place, url=serving(place.app(max_streams=0)))
@@ -231,8 +221,6 @@ def test_however_long_a_sources_name_its_state_is_in_sight(
     state = page.locator("#books tbody tr td").last
     expect(state).to_have_text("✓ settled")
     at, area = state.bounding_box(), page.locator("#books .table-area").first.bounding_box()
-    assert at is not None
-    assert area is not None
     assert at["x"] + at["width"] <= area["x"] + area["width"] + 1
     page.set_viewport_size({"width": 390, "height": 844})
     page.locator("#books .table-area").first.scroll_into_view_if_needed()
@@ -243,7 +231,7 @@ def test_however_long_a_sources_name_its_state_is_in_sight(
 
 @pytest.mark.thorough
 def test_over_footage_of_last_year_the_strip_says_up_to_when_it_is_and_not_that_it_is_new(
-    place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
+    place: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
     window = visit(place, url=serving(place.app(max_streams=0)), timezone_id="UTC")
@@ -268,7 +256,7 @@ def test_over_footage_of_last_year_the_strip_says_up_to_when_it_is_and_not_that_
 
 @pytest.mark.thorough
 def test_without_a_place_in_the_stream_the_page_asks_for_the_books(
-    place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
+    place: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
     window = visit(place, url=serving(place.app(max_streams=0)))
@@ -278,7 +266,7 @@ def test_without_a_place_in_the_stream_the_page_asks_for_the_books(
 
 @pytest.mark.thorough
 def test_a_page_that_nobody_sees_gives_its_stream_to_another(
-    place: Place, visit: Callable[..., Visit], serving: Callable[..., str]
+    place: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     place.film({"car": 6})
     window = visit(place, url=serving(place.app(max_streams=1)))
@@ -301,9 +289,7 @@ def test_a_page_that_nobody_sees_gives_its_stream_to_another(
 
 
 @pytest.mark.thorough
-def test_a_range_without_any_footage_keeps_the_rest_of_the_page_whole(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_range_without_any_footage_keeps_the_rest_of_the_page_whole(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     window = visit(place)
     page = window.open("?from=2031-01-01T00:00:00Z")

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from flask import Flask
 from tests.accounts.people import asking_as, give_accounts
+from tests.web.conftest import Place, Serving
 from tests.web.recounted import NOON_MS, Gate, three_changes
 
 from frametally import keys
 from frametally.history_records import history_key
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 HOUR = "from=2026-01-01T12:00Z&to=2026-01-01T13:00Z"
 
@@ -117,9 +113,7 @@ def test_a_day_without_a_history_is_named(place: Place) -> None:
     assert (get(place)["changes"], get(place)["unknown_days"]) == ([], ["2026-01-01"])
 
 
-def test_who_sees_some_sources_alone_sees_the_history_of_these(
-    place: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_who_sees_some_sources_alone_sees_the_history_of_these(place: Place, serving: Serving) -> None:
     gate = three_changes(place)
     gate.film(0, 2, "car", source="yard")
     gate.count(count_min_confidence=0.5)

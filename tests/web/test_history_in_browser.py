@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.web.browser import Place, Visits, expect
 from tests.web.recounted import three_changes
 
 pytestmark = pytest.mark.thorough
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
-
 
 def test_late_footage_a_forgotten_range_and_another_threshold_each_show_their_reason(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     three_changes(place)
     window = visit(place)
@@ -54,7 +47,7 @@ def test_late_footage_a_forgotten_range_and_another_threshold_each_show_their_re
     assert window.complaints == []
 
 
-def test_a_question_of_some_hours_has_no_history(place: Place, visit: Callable[..., Visit]) -> None:
+def test_a_question_of_some_hours_has_no_history(place: Place, visit: Visits) -> None:
     three_changes(place)
     window = visit(place)
     page = window.open("?metric=detections&interval=60&timezone=UTC&hours=08:00-14:00")
@@ -63,9 +56,7 @@ def test_a_question_of_some_hours_has_no_history(place: Place, visit: Callable[.
     expect(page.get_by_role("link", name="History of this number")).to_have_count(0)
 
 
-def test_a_german_browser_reads_the_times_of_a_history_in_german(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_german_browser_reads_the_times_of_a_history_in_german(place: Place, visit: Visits) -> None:
     three_changes(place)
     window = visit(place, locale="de-DE")
     page = window.open(

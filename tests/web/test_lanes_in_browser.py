@@ -5,18 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.web.browser import Page, Place, Visit, Visits, expect
 
 pytestmark = pytest.mark.thorough
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
 
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 HOUR_S = 3600
@@ -44,11 +39,10 @@ def lane(page: Page, name: str) -> Any:
 def place_in(window: Visit, name: str, share: float) -> dict[str, float]:
     """A place on a source's lane."""
     box = lane(window.page, name).bounding_box()
-    assert box is not None
     return {"x": box["width"] * share, "y": box["height"] - 5}
 
 
-def test_each_source_has_a_lane_along_the_charts_time_axis(place: Place, visit: Callable[..., Visit]) -> None:
+def test_each_source_has_a_lane_along_the_charts_time_axis(place: Place, visit: Visits) -> None:
     gate = place.film(
         {"car": 3}, source="gate", name="Gate", intervals=10, interval_s=60, filmed=lambda n: not 4 <= n < 7
     )
@@ -75,7 +69,7 @@ def test_each_source_has_a_lane_along_the_charts_time_axis(place: Place, visit: 
 
 
 def test_of_many_sources_the_first_eight_have_lanes_and_the_rest_is_a_click_away(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     film_several(place, [f"Camera {number:02}" for number in range(12)], intervals=3)
     page = visit(place).open("?interval=60")
@@ -86,7 +80,7 @@ def test_of_many_sources_the_first_eight_have_lanes_and_the_rest_is_a_click_away
 
 
 def test_of_many_sources_the_twelve_with_the_most_are_listed_and_the_rest_is_a_click_away(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     street = "at the corner of Long Street"
     film_several(place, [f"Camera {number:02} {street}" for number in range(15)], intervals=3)
@@ -102,7 +96,7 @@ def test_of_many_sources_the_twelve_with_the_most_are_listed_and_the_rest_is_a_c
 
 
 def test_a_hole_says_why_by_mouse_and_by_keyboard_and_closes_by_escape(
-    place: Place, visit: Callable[..., Visit], picture: Callable[..., None]
+    place: Place, visit: Visits, picture: Callable[..., None]
 ) -> None:
     place.film(
         {"car": 3},
@@ -141,7 +135,7 @@ def test_a_hole_says_why_by_mouse_and_by_keyboard_and_closes_by_escape(
     expect(page).not_to_have_url(re.compile("from="))  # Escape closed the panel and zoomed nothing
 
 
-def test_a_card_that_cannot_be_shown_leaves_the_others(place: Place, visit: Callable[..., Visit]) -> None:
+def test_a_card_that_cannot_be_shown_leaves_the_others(place: Place, visit: Visits) -> None:
     film_several(place, ["Gate", "Yard"])
     window = visit(place)
     problem = json.dumps({"detail": "Too many bars.", "status": 400, "title": "Bad Request"})
@@ -157,7 +151,7 @@ def test_a_card_that_cannot_be_shown_leaves_the_others(place: Place, visit: Call
 
 
 def test_many_sources_and_labels_over_many_days_have_their_small_multiples(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     film_several(
         place,
@@ -175,9 +169,7 @@ def test_many_sources_and_labels_over_many_days_have_their_small_multiples(
     expect(page).to_have_url(re.compile(r"source=camera-01"))
 
 
-def test_a_cell_of_the_week_leads_to_that_hour_of_these_days(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_cell_of_the_week_leads_to_that_hour_of_these_days(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=24 * 9, interval_s=HOUR_S)
     page = visit(place).open("?metric=detections")
     # 1 May 2024 was a Wednesday.
@@ -191,7 +183,7 @@ def test_a_cell_of_the_week_leads_to_that_hour_of_these_days(
     expect(page).to_have_url(re.compile(r"hours=10:00-11:00&weekdays=3"))
 
 
-def test_what_is_not_measured_has_no_bar_and_a_key(place: Place, visit: Callable[..., Visit]) -> None:
+def test_what_is_not_measured_has_no_bar_and_a_key(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=50, interval_s=HOUR_S)
     page = visit(place).open("?metric=objects")
     expect(page.locator("#breakdown tbody tr")).to_have_count(1)

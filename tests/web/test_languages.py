@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
+from tests.web.conftest import Place
 from tests.web.fixtures import SIMPLE_FRONTEND
 
 from frametally_web import languages
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 @pytest.mark.parametrize(

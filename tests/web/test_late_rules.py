@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 from flask import url_for
+from tests.web.conftest import Place
 from werkzeug.routing import Rule
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 def test_what_builds_an_address_is_compiled_once_it_is_asked_for(

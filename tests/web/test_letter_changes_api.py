@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import msgspec
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from tests.web.conftest import Place
 from tests.web.counted_footage import (
     START_MS,
     announcement_of,
@@ -19,12 +20,10 @@ from tests.web.counted_footage import (
     publish_lines,
     put_dead_letters,
 )
+from tests.web.test_footage_changes_api import ended
 
 from frametally.records import encode
 from frametally_web.books.reader import BooksReader
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 @pytest.fixture
@@ -53,15 +52,6 @@ def ask(client: FlaskClient, what: str, step: str, **wanted: Any) -> Any:
     answer = client.post(f"/api/v1/dead-letters/{step}", json={"what": what, **wanted})
     assert answer.status_code == (202 if step == "changes" else 200), answer.text
     return answer.json
-
-
-def ended(client: FlaskClient) -> Any:
-    for _ in range(600):
-        last = client.get("/api/v1/changes").json["last"]
-        if last["state"] != "running":
-            return last
-        time.sleep(0.05)
-    raise AssertionError("the change does not end")
 
 
 def announced(place: Place) -> int:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
+from tests.web.browser import Place, Visit, Visits, expect
 
 ASKED_ONCE = ("catalogue",)
 MOST_REQUESTS = 15
@@ -50,7 +45,7 @@ def filmed(place: Place) -> Place:
 
 @pytest.mark.thorough
 def test_a_cold_load_asks_nothing_twice_also_once_the_server_has_told_its_version(
-    filmed: Place, visit: Callable[..., Visit]
+    filmed: Place, visit: Visits
 ) -> None:
     visit(filmed).open()  # what the media say has been read from now on
     window = visit(filmed)
@@ -74,7 +69,7 @@ def test_a_cold_load_asks_nothing_twice_also_once_the_server_has_told_its_versio
 
 
 def test_a_cold_load_makes_few_requests_and_none_for_pictures_that_are_not_near(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     east = place.film({f"label-{number}": 5 for number in range(8)}, source="east", seed=1)
     place.film({f"label-{number}": 5 for number in range(8, 14)}, source="west", seed=2, also=east)
@@ -98,7 +93,7 @@ def test_a_cold_load_makes_few_requests_and_none_for_pictures_that_are_not_near(
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("screen", SCREENS)
-def test_nothing_moves_when_the_answers_come(filmed: Place, visit: Callable[..., Visit], screen: str) -> None:
+def test_nothing_moves_when_the_answers_come(filmed: Place, visit: Visits, screen: str) -> None:
     window = visit(filmed, **SCREENS[screen])
     page = window.page
     page.add_init_script("""
@@ -124,7 +119,7 @@ def test_nothing_moves_when_the_answers_come(filmed: Place, visit: Callable[...,
 
 
 def test_a_choice_asks_only_for_what_it_changes_and_back_for_nothing(
-    filmed: Place, visit: Callable[..., Visit], serving: Callable[..., str]
+    filmed: Place, visit: Visits, serving: Callable[..., str]
 ) -> None:
     window = visit(filmed, url=serving(filmed.app(max_streams=0)))
     page = window.open()
@@ -142,9 +137,7 @@ def test_a_choice_asks_only_for_what_it_changes_and_back_for_nothing(
 
 
 @pytest.mark.thorough
-def test_when_the_counts_have_changed_everything_is_asked_anew(
-    filmed: Place, visit: Callable[..., Visit]
-) -> None:
+def test_when_the_counts_have_changed_everything_is_asked_anew(filmed: Place, visit: Visits) -> None:
     window = visit(filmed)
     window.open()
     asked = listen(window)

@@ -5,19 +5,17 @@ from __future__ import annotations
 import datetime
 import itertools
 import zoneinfo
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.web.conftest import Place
 from tests.web.counted_footage import CLOCKS_CHANGE, ZONES, count_hours
 
 from frametally import keys
 from frametally_web.charts.bars import Bars, spans
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 HOUR_MS = 3_600_000
 BERLIN = zoneinfo.ZoneInfo("Europe/Berlin")
@@ -172,7 +170,6 @@ def test_spans_have_one_offset_each_and_bars_end_where_the_next_begins(
 def test_the_heat_map_is_of_local_hours_and_adds_up(hours: Place) -> None:
     client = hours.app().test_client()
     answer = client.get("/api/heatmap?timezone=Europe/Berlin&from=2024-10-26T00:00&to=2024-10-29T00:00").json
-    assert answer is not None
     cells = {(cell["weekday"], cell["hour"]): cell for cell in answer["cells"]}
     assert cells[7, 2]["detections"] == 8  # Sunday's hour that came twice
     assert cells[7, 3]["detections"] == cells[1, 2]["detections"] == 4

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS, make_lines, publish_lines
 
 from frametally.process.reports import NoProgress
 
 pytestmark = pytest.mark.thorough
 
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 SOURCES = 1_100
 

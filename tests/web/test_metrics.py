@@ -5,19 +5,15 @@ from __future__ import annotations
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families as families
+from tests.web.conftest import Place, Serving
 from tests.web.counted_footage import make_lines, publish_lines, put_manifest
 
 from frametally.errors import Retryable
 from frametally_web.app import parts_of
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 def scraped(url: str, accept: str = "", host: str = "localhost") -> tuple[str, str]:
@@ -42,7 +38,7 @@ def film(place: Place) -> None:
 
 
 @pytest.mark.thorough
-def test_the_values_are_those_of_the_books(place: Place, serving: Callable[[Flask], str]) -> None:
+def test_the_values_are_those_of_the_books(place: Place, serving: Serving) -> None:
     film(place)
     app = place.app()
     books: Any = app.test_client().get("/api/v1/status").json
@@ -59,16 +55,14 @@ def test_the_values_are_those_of_the_books(place: Place, serving: Callable[[Flas
 
 
 @pytest.mark.thorough
-def test_prometheus_gets_the_form_that_it_prefers(place: Place, serving: Callable[[Flask], str]) -> None:
+def test_prometheus_gets_the_form_that_it_prefers(place: Place, serving: Serving) -> None:
     body, content_type = scraped(serving(place.app()), "application/openmetrics-text; version=1.0.0")
     assert content_type.startswith("application/openmetrics-text; version=1.0.0")
     assert body.endswith("# EOF\n")
 
 
 @pytest.mark.thorough
-def test_a_scrape_reads_nothing_itself_and_waits_for_nothing(
-    place: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_a_scrape_reads_nothing_itself_and_waits_for_nothing(place: Place, serving: Serving) -> None:
     film(place)
     app = place.app(status_s=3600.0)
     url = serving(app)
@@ -84,7 +78,7 @@ def test_a_scrape_reads_nothing_itself_and_waits_for_nothing(
 
 
 def test_while_the_books_cannot_be_read_that_is_said_and_no_counter_is_0(
-    place: Place, serving: Callable[[Flask], str]
+    place: Place, serving: Serving
 ) -> None:
     film(place)
     place.index.error = Retryable("away")
@@ -94,7 +88,7 @@ def test_while_the_books_cannot_be_read_that_is_said_and_no_counter_is_0(
     assert found["frametally_disk_free_bytes",] > 0
 
 
-def test_a_page_of_another_name_reads_no_metrics(place: Place, serving: Callable[[Flask], str]) -> None:
+def test_a_page_of_another_name_reads_no_metrics(place: Place, serving: Serving) -> None:
     with pytest.raises(urllib.error.HTTPError, match="421") as refused:
         scraped(serving(place.app()), host="evil.example")
     refused.value.close()

@@ -7,12 +7,13 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from flask import Flask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from tests.web.conftest import Place, Serving
 from tests.web.raw_client import Client
 from werkzeug.exceptions import MethodNotAllowed, NotFound
 
@@ -22,9 +23,6 @@ from frametally_web.api.endpoints import ENDPOINTS
 from frametally_web.app import parts_of
 from frametally_web.requests.native import NativeRoute
 from frametally_web.requests.problems import Problem
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 SITE = "https://intranet.example"
 ELSEWHERE = "https://elsewhere.example"
@@ -69,7 +67,7 @@ def with_routes(app: Flask) -> Flask:
 
 
 @pytest.fixture
-def asking(place: Place, serving: Callable[[Flask], str]) -> Iterator[Callable[..., Client]]:
+def asking(place: Place, serving: Serving) -> Iterator[Callable[..., Client]]:
     """Makes clients of a dashboard of these settings."""
     clients: list[Client] = []
 

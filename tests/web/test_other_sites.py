@@ -9,12 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.web.conftest import Place
 
 from frametally.errors import Misconfigured
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-    from tests.web.conftest import Place
 
 SITE = "https://intranet.example"
 

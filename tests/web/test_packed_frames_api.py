@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from tests.fakes.memory import MemoryStore
+from tests.web.conftest import Place
 
 from frametally import keys
 from frametally.packs.pack_keys import is_part_key
@@ -13,9 +12,6 @@ from frametally.packs.packing import pack_pictures
 from frametally.process.reports import NoProgress
 from frametally.rules.times import DAY_S
 from frametally_web.proof.picture_links import LINK_S, picture_link
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 class LinkingStore(MemoryStore):

@@ -5,25 +5,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.web.browser import Place, Visits, expect
 
 from frametally import keys
 
 pytestmark = pytest.mark.thorough
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
 
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 
 
 def test_before_there_is_any_data_the_page_says_what_to_run_and_then_shows_it(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     window = visit(place)
     window.page.clock.install()
@@ -38,7 +34,7 @@ def test_before_there_is_any_data_the_page_says_what_to_run_and_then_shows_it(
 
 
 def test_a_page_without_counts_names_its_folder_and_the_demos_and_claims_nothing(
-    place: Place, visit: Callable[..., Visit], serving: Callable[..., str], tmp_path: Path
+    place: Place, visit: Visits, serving: Callable[..., str], tmp_path: Path
 ) -> None:
     folder, demo = tmp_path / "frametally-data", tmp_path / "demo-data"
     demo.mkdir()
@@ -54,7 +50,7 @@ def test_a_page_without_counts_names_its_folder_and_the_demos_and_claims_nothing
 
 
 def test_while_the_first_answer_is_on_its_way_shapes_stand_where_it_will_be(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     place.film({"car": 6})
     window = visit(place)
@@ -75,9 +71,7 @@ def test_while_the_first_answer_is_on_its_way_shapes_stand_where_it_will_be(
     expect(page.locator(".skeleton")).to_have_count(0)
 
 
-def test_an_index_that_is_away_from_the_start_is_said_and_tried_again(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_an_index_that_is_away_from_the_start_is_said_and_tried_again(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     place.go_away()
     window = visit(place)
@@ -93,7 +87,7 @@ def test_an_index_that_is_away_from_the_start_is_said_and_tried_again(
 
 
 def test_an_index_that_goes_away_leaves_what_was_there_and_comes_back_by_itself(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     place.film({"car": 6})
     window = visit(place)
@@ -118,7 +112,7 @@ def test_an_index_that_goes_away_leaves_what_was_there_and_comes_back_by_itself(
 
 
 def test_a_slow_or_failed_summary_leaves_the_chart_and_only_it_is_asked_for_again(
-    place: Place, visit: Callable[..., Visit], picture: Callable[[Any, str], None]
+    place: Place, visit: Visits, picture: Callable[[Any, str], None]
 ) -> None:
     place.film({"car": 6})
     window = visit(place)
@@ -148,9 +142,7 @@ def test_a_slow_or_failed_summary_leaves_the_chart_and_only_it_is_asked_for_agai
     assert (asked.count("counts"), asked.count("summary")) == (counted, 2)
 
 
-def test_a_comparison_that_fails_leaves_the_chart_and_says_why(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_comparison_that_fails_leaves_the_chart_and_says_why(place: Place, visit: Visits) -> None:
     east = place.film({"car": 6}, name="Junction East")
     place.film({"car": 4}, source="harbour", name="The harbour", also=east)
     window = visit(place)
@@ -167,9 +159,7 @@ def test_a_comparison_that_fails_leaves_the_chart_and_says_why(
     expect(page.locator("#compare-area")).to_contain_text("The harbour")
 
 
-def test_a_server_that_does_not_answer_at_all_is_not_connected(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_server_that_does_not_answer_at_all_is_not_connected(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     window = visit(place)
     page = window.open()
@@ -180,7 +170,7 @@ def test_a_server_that_does_not_answer_at_all_is_not_connected(
     expect(page.locator("#freshness")).to_contain_text("Up to date")
 
 
-def test_a_frame_that_was_removed_is_said_to_be_gone(place: Place, visit: Callable[..., Visit]) -> None:
+def test_a_frame_that_was_removed_is_said_to_be_gone(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     for info in list(place.store.list(keys.IMAGES)):
         place.store.delete(info.key)
@@ -200,7 +190,7 @@ HOSTILE = [
 
 
 def test_a_name_that_is_known_later_than_the_counts_takes_its_place_everywhere(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     east = place.film({"car": 6}, name="Junction East")
     place.film({"car": 4}, source="harbour", name="The harbour", also=east)
@@ -226,7 +216,7 @@ def test_a_name_that_is_known_later_than_the_counts_takes_its_place_everywhere(
     expect(cards.filter(has_text="Junction East")).to_have_count(1)
 
 
-def test_hostile_names_are_shown_as_text_and_do_nothing(place: Place, visit: Callable[..., Visit]) -> None:
+def test_hostile_names_are_shown_as_text_and_do_nothing(place: Place, visit: Visits) -> None:
     place.film(dict.fromkeys(HOSTILE, 4.0), name="<b onclick=alert(1)>cam</b>")
     window = visit(place)
     page = window.open()
@@ -246,7 +236,7 @@ def test_hostile_names_are_shown_as_text_and_do_nothing(place: Place, visit: Cal
 
 
 def test_many_labels_share_one_colour_beyond_the_six_that_can_be_told_apart(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     place.film({f"label-{n:02}": 12 - n for n in range(11)}, intervals=6)
     window = visit(place)
@@ -258,7 +248,7 @@ def test_many_labels_share_one_colour_beyond_the_six_that_can_be_told_apart(
     assert len(set(colors)) == 7
 
 
-def test_how_sure_the_numbers_are_is_said_beside_the_chart(place: Place, visit: Callable[..., Visit]) -> None:
+def test_how_sure_the_numbers_are_is_said_beside_the_chart(place: Place, visit: Visits) -> None:
     place.film({"car": 6})
     page = visit(place).open()
     answer = page.locator("#how-sure p")

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
-
 import pytest
 from flask import Flask
 from tests.accounts.people import PASSWORD, give_accounts
+from tests.examples import first_quick
+from tests.web.browser import Place, Visits
 
 from frametally.plugins import plugins
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place, Visit
-
-
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 VIEWERS = {"/api/docs", "/docs", "/redoc"}
 """The API's description takes seconds to draw; test_data_in_browser.py opens one."""
 
@@ -33,8 +27,9 @@ def paths_of_pages(app: Flask) -> list[str]:
     return sorted(path for path in paths - VIEWERS if visitor.get(path).mimetype == "text/html")
 
 
-def test_every_page_opens_without_a_complaint_wide_and_on_a_phone(
-    place: Place, visit: Callable[..., Visit]
+@pytest.mark.parametrize("locale", first_quick(["en-GB", "de-DE"]))
+def test_every_page_opens_without_a_complaint_wide_and_on_a_phone_and_keeps_nobody_out(
+    place: Place, visit: Visits, request: pytest.FixtureRequest, locale: str
 ) -> None:
     place.film({"car": 6, "person": 2}, source="gate", intervals=4)
     give_accounts(place)
@@ -46,7 +41,7 @@ def test_every_page_opens_without_a_complaint_wide_and_on_a_phone(
         if page.path.count("/") == 1 and page.right == "look"
     }
     assert {"/", "/books", "/data"} | pages <= set(paths)
-    window = visit(place)
+    window = visit(place, locale=locale)
     page = window.page
     page.goto(f"{window.url}/sign-in")
     page.locator("#name").fill("lukas")
@@ -56,6 +51,7 @@ def test_every_page_opens_without_a_complaint_wide_and_on_a_phone(
     for path in paths:
         page.goto(f"{window.url}{path}", wait_until="load")
         assert page.title(), path
+        assert page.locator("html").get_attribute("lang") == locale[:2], path
         assert len(page.locator("body").inner_text()) > 20, path
         for width_px in (390, 1280):
             page.set_viewport_size({"width": width_px, "height": 844})
@@ -63,5 +59,10 @@ def test_every_page_opens_without_a_complaint_wide_and_on_a_phone(
                 f"{path} at {width_px} px"
             )
         assert window.complaints == [], path
+        if locale == "de-DE":  # axe-core looks at each state of a page in English: test_axe_in_browser.py
+            cdp = window.context.new_cdp_session(page)
+            cdp.send("Runtime.evaluate", {"expression": request.getfixturevalue("axe")})
+            found = page.evaluate("async (rules) => (await axe.run({ runOnly: rules })).violations", RULES)
+            assert [(one["id"], one["nodes"][0]["html"]) for one in found] == [], path
     assert place.access is not None
     place.access.close()

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
 from tests.examples import first_quick
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
+from tests.web.browser import Page, Place, Visits, expect
 
 # A4 without its margins of 12 mm, in CSS pixels.
 PAPERS = {"portrait": (703, 1031), "landscape": (1031, 703)}
@@ -33,7 +26,7 @@ def colours(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("paper", first_quick(SCHEMES))
 def test_a_printed_page_has_the_whole_chart_its_colours_and_its_question(
-    place: Place, visit: Callable[..., Visit], picture: Callable[..., None], paper: str
+    place: Place, visit: Visits, picture: Callable[..., None], paper: str
 ) -> None:
     place.film({"car": 6, "bus": 2}, name="Gate", intervals=24 * 9, interval_s=3600)
     scheme = SCHEMES[paper]
@@ -44,7 +37,6 @@ def test_a_printed_page_has_the_whole_chart_its_colours_and_its_question(
     page.set_viewport_size({"width": width, "height": height})
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
     box = page.locator("#chart").bounding_box()
-    assert box is not None
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= width
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -73,7 +65,7 @@ def test_a_printed_page_has_the_whole_chart_its_colours_and_its_question(
 
 @pytest.mark.thorough
 def test_where_the_system_chooses_colours_those_of_the_data_stay_and_what_is_chosen_is_seen(
-    place: Place, visit: Callable[..., Visit], picture: Callable[..., None]
+    place: Place, visit: Visits, picture: Callable[..., None]
 ) -> None:
     place.film({"car": 6, "bus": 2}, name="Gate", intervals=24 * 9, interval_s=3600)
     window = visit(place)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS
 
 from frametally.records import Coverage, IntervalCount
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 HOUR_MS = 3_600_000
 

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import msgspec
 import numpy as np
 import pytest
 from tests.examples import first_quick
+from tests.web.browser import Locator, Place, Visits, expect
 from tests.web.counted_footage import make_lines, publish_lines
 
 from frametally.records import Detection
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Locator
-    from tests.web.conftest import Place, Visit
 
 PROPORTIONS = {"4:3": (640, 480), "16:9": (1280, 720), "portrait": (480, 853), "panorama": (1600, 400)}
 # In hundredths of the frame: at its edges, beside each other, one in another.
@@ -108,7 +101,7 @@ def check(picture: Locator, width: int, height: int) -> Rect:
 @pytest.mark.parametrize("proportions", first_quick(PROPORTIONS))
 @pytest.mark.parametrize("window_px", [(1440, 900), (390, 844)])
 def test_each_name_stands_at_its_own_box_inside_the_picture_inline_and_large(
-    place: Place, visit: Callable[..., Visit], proportions: str, window_px: tuple[int, int]
+    place: Place, visit: Visits, proportions: str, window_px: tuple[int, int]
 ) -> None:
     width, height = PROPORTIONS[proportions]
     film(place, width, height)
@@ -122,9 +115,7 @@ def test_each_name_stands_at_its_own_box_inside_the_picture_inline_and_large(
 
 
 @pytest.mark.thorough
-def test_names_lie_over_each_other_only_where_there_is_no_room(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_names_lie_over_each_other_only_where_there_is_no_room(place: Place, visit: Visits) -> None:
     film(place, 1280, 720)
     page = visit(place).open(OPEN)
     page.locator(".proof-picture").click()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS
 
 from frametally.records import Coverage, IntervalCount
@@ -12,9 +13,6 @@ from frametally.rules.times import DAY_MS, DAY_S
 from frametally_cli.console.output import print_counts
 
 pytestmark = pytest.mark.thorough
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 @pytest.mark.parametrize(("days", "title"), [(40, ""), (46, "; last 40 of 46 intervals")])

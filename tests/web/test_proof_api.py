@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.web.conftest import Place
 from tests.web.counted_footage import MINUTE_MS, MODEL, START_MS, make_lines, publish_lines, track
 
 from frametally import keys
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, IntervalCount, Run, encode
 from frametally.segments.contents import encode_segment
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 def get(place: Place, address: str, **chosen: object) -> Any:
@@ -225,7 +223,6 @@ def test_a_page_reads_the_segments_of_its_own_minutes_and_no_others(place: Place
     place.store = counting
     client = place.app().test_client()
     found = client.get("/api/frames?label=bus").json
-    assert found is not None
     assert [frame["captured_at_ms"] for frame in found["frames"]] == [lines[bus].captured_at_ms]
     assert counting.ranges <= 3
 

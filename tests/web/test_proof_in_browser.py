@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import cv2
 import numpy as np
 import pytest
+from tests.web.browser import Page, Place, Visits, expect
 from tests.web.conftest import REST
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines, publish_objects
 
@@ -17,12 +17,6 @@ from frametally.records import Coverage, IntervalCount
 
 pytestmark = pytest.mark.thorough
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
 
 JPEG = cv2.imencode(".jpg", np.full((480, 640, 3), 90, np.uint8))[1].tobytes()
 
@@ -55,7 +49,7 @@ def load_all(page: Page) -> None:
         expect(page.locator(".proof-entry").nth(before)).to_be_attached()
 
 
-def test_the_frames_behind_a_bar_add_up_to_it_page_by_page(place: Place, visit: Callable[..., Visit]) -> None:
+def test_the_frames_behind_a_bar_add_up_to_it_page_by_page(place: Place, visit: Visits) -> None:
     film(place)
     window = visit(place)
     page = window.open("?interval=300&metric=detections")
@@ -81,7 +75,7 @@ def test_the_frames_behind_a_bar_add_up_to_it_page_by_page(place: Place, visit: 
 
 
 def test_what_stands_behind_a_chart_is_asked_of_the_interval_that_the_chart_was_read_from(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     late = make_lines("gate", frames=9, start_ms=START_MS + 86_400_000, seed=3)
     publish_lines(place, [*make_lines("gate", frames=100), *late[:5]], interval_s=60)
@@ -104,9 +98,7 @@ def note_base(asked: dict[str, list[str]], url: str) -> None:
         asked[route] = parse_qs(parts.query).get("base", [])
 
 
-def test_frames_are_gone_through_by_keys_over_the_end_of_a_page(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_frames_are_gone_through_by_keys_over_the_end_of_a_page(place: Place, visit: Visits) -> None:
     film(place)
     window = visit(place)
     page = window.open("?interval=300&at=2024-05-01T08:00:00Z")
@@ -135,9 +127,7 @@ def test_frames_are_gone_through_by_keys_over_the_end_of_a_page(
     expect(caption).to_contain_text(re.compile(rf"No\. {first_page + 2}\b"))  # the list went along
 
 
-def test_a_link_leads_to_the_very_frame_and_back_to_the_bar_before(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_link_leads_to_the_very_frame_and_back_to_the_bar_before(place: Place, visit: Visits) -> None:
     film(place)
     page = visit(place).open("?interval=600&at=2024-05-01T08:10:00Z")
     caption = page.locator(".proof-caption")
@@ -164,9 +154,7 @@ def test_a_link_leads_to_the_very_frame_and_back_to_the_bar_before(
     expect(gone.locator(".proof-caption")).to_contain_text(re.compile(r"No\. 1\b"))
 
 
-def test_the_keyboard_goes_from_bar_to_bar_and_into_the_frames(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_the_keyboard_goes_from_bar_to_bar_and_into_the_frames(place: Place, visit: Visits) -> None:
     counts = film(place)
     window = visit(place)
     page = window.open("?interval=60&metric=detections")
@@ -187,7 +175,7 @@ def test_the_keyboard_goes_from_bar_to_bar_and_into_the_frames(
     expect(page.locator("#frames-title")).to_have_text("Busiest frame per label")
 
 
-def test_a_bar_steps_to_its_neighbours_and_zooms_in(place: Place, visit: Callable[..., Visit]) -> None:
+def test_a_bar_steps_to_its_neighbours_and_zooms_in(place: Place, visit: Visits) -> None:
     film(place)
     window = visit(place)
     page = window.open("?interval=300&at=2024-05-01T08:05:00Z")
@@ -204,9 +192,7 @@ def test_a_bar_steps_to_its_neighbours_and_zooms_in(place: Place, visit: Callabl
     expect(page.locator("#frames-title")).to_have_text("Busiest frame per label")
 
 
-def test_a_bar_that_grows_keeps_the_frame_that_is_looked_at(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_bar_that_grows_keeps_the_frame_that_is_looked_at(place: Place, visit: Visits) -> None:
     film(place, frames=30)
     window = visit(place)
     page = window.open("?interval=300&metric=detections&at=2024-05-01T08:00:00Z")
@@ -226,7 +212,7 @@ def test_a_bar_that_grows_keeps_the_frame_that_is_looked_at(
     expect(page.locator(".proof-viewer")).to_be_focused()
 
 
-def test_the_mean_is_proved_by_its_division(place: Place, visit: Callable[..., Visit]) -> None:
+def test_the_mean_is_proved_by_its_division(place: Place, visit: Visits) -> None:
     counts = film(place)
     first = sum(one.detections for one in counts if one.interval_start_ms == START_MS)
     window = visit(place)
@@ -236,7 +222,7 @@ def test_the_mean_is_proved_by_its_division(place: Place, visit: Callable[..., V
     expect(page.locator(".proof-sum")).to_have_text(f"✓ The sum is {first}: all detections behind this bar")
 
 
-def test_the_peak_is_proved_by_the_frame_that_reaches_it(place: Place, visit: Callable[..., Visit]) -> None:
+def test_the_peak_is_proved_by_the_frame_that_reaches_it(place: Place, visit: Visits) -> None:
     counts = film(place)
     of_bar = [one for one in counts if one.interval_start_ms < START_MS + 300_000]
     peak = max(one.peak for one in of_bar)
@@ -253,7 +239,7 @@ def test_the_peak_is_proved_by_the_frame_that_reaches_it(place: Place, visit: Ca
     assert page.locator(".proof-entry .what", has_text=re.compile(f"^{peak} . car")).count() > 0
 
 
-def test_a_sum_that_is_not_the_bars_says_so(place: Place, visit: Callable[..., Visit]) -> None:
+def test_a_sum_that_is_not_the_bars_says_so(place: Place, visit: Visits) -> None:
     film(place)
     lines = make_lines("gate", frames=12)
     for line in lines:
@@ -277,7 +263,7 @@ def test_a_sum_that_is_not_the_bars_says_so(place: Place, visit: Callable[..., V
     assert thumbnails.evaluate_all(misshapen) == 0, "its words do not fit into a thumbnail"
 
 
-def test_an_object_shows_its_first_and_its_best_frame(place: Place, visit: Callable[..., Visit]) -> None:
+def test_an_object_shows_its_first_and_its_best_frame(place: Place, visit: Visits) -> None:
     publish_objects(place, JPEG)
     window = visit(place)
     page = window.open("?metric=objects&interval=60&at=2024-05-01T08:00:00Z")

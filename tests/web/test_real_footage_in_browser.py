@@ -11,18 +11,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.web.browser import Page, Visits, expect
 
 pytestmark = pytest.mark.thorough
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Visit
 
 TRAFFIC_START = "2026-01-01T08:00:00Z"
 SQUARE_START = "2026-01-01T08:00:20Z"
@@ -100,7 +94,7 @@ def whole_sum(page: Page) -> str:
 
 
 def test_from_the_page_to_a_number_with_its_proof_and_its_file(
-    dashboard: str, visit: Callable[..., Visit], picture: Callable[..., None], tmp_path: Path
+    dashboard: str, visit: Visits, picture: Callable[..., None], tmp_path: Path
 ) -> None:
     window = visit(None, url=dashboard)
     page = window.open("?metric=detections")

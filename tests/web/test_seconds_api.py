@@ -5,20 +5,18 @@ from __future__ import annotations
 import random
 from collections import Counter
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 from tests.examples import first_quick
 from tests.hadoop.conftest import NOON_MS, Footage
+from tests.web.conftest import Place
 from tests.web.recounted import JPEG
 
 from frametally.errors import Retryable
 from frametally.process.reports import NoProgress
 from frametally_search.indexer import index_runs
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 START_MS = NOON_MS + 3_400
 """Neither end of the footage is one of a stored interval."""

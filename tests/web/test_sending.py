@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import gzip
-from typing import TYPE_CHECKING
 
 import brotli
 import pytest
+from tests.web.conftest import Place
 from tests.web.counted_footage import make_lines, publish_lines
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 UNPACKED = {"gzip": gzip.decompress, "br": brotli.decompress}
 CHARTS = ["labels", "sources", "counts", "heatmap", "summary"]

@@ -11,21 +11,18 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http.client import HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from flask import Flask, Response
+from flask import Response
+from tests.web.conftest import Place, Serving
 
 from frametally.errors import Misconfigured
 from frametally_web import connections
 from frametally_web.security import HEADERS
 from frametally_web.serving import THREADS, DashboardServer, serve
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 SERVER = """
 import sys
@@ -140,7 +137,7 @@ def test_streams_that_are_open_end_with_the_server_and_its_port_is_free_at_once(
         assert (server.returncode, rest, errors) == (0, "ended\n", "")
 
 
-def test_several_requests_are_answered_at_once(place: Place, serving: Callable[[Flask], str]) -> None:
+def test_several_requests_are_answered_at_once(place: Place, serving: Serving) -> None:
     place.film({"car": 3})
     url = serving(place.app())
     sockets = [socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1]))) for _ in range(4)]
@@ -155,9 +152,7 @@ def test_several_requests_are_answered_at_once(place: Place, serving: Callable[[
             one.close()
 
 
-def test_hundreds_of_idle_and_slow_connections_do_not_shut_the_page(
-    place: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_hundreds_of_idle_and_slow_connections_do_not_shut_the_page(place: Place, serving: Serving) -> None:
     place.film({"car": 3})
     port = int(serving(place.app()).rsplit(":", 1)[1])
     request = b"GET /api/v1/sources HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
@@ -186,7 +181,7 @@ UNFINISHED = (
 
 @pytest.mark.thorough
 def test_bodies_that_never_end_leave_health_pages_and_api_to_the_others(
-    place: Place, serving: Callable[[Flask], str]
+    place: Place, serving: Serving
 ) -> None:
     place.film({"car": 3})
     app = place.app()
@@ -204,7 +199,7 @@ def test_bodies_that_never_end_leave_health_pages_and_api_to_the_others(
 
 @pytest.mark.thorough
 def test_a_body_that_comes_too_slowly_is_refused_with_408(
-    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+    place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "_NEXT_BYTES_S", 0.2)
     port = int(serving(place.app()).rsplit(":", 1)[1])
@@ -230,7 +225,7 @@ def test_a_body_that_comes_too_slowly_is_refused_with_408(
 
 
 def test_large_bodies_fill_no_memory_and_keep_no_small_one_out(
-    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+    place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "_MOST_LARGE_BODIES", 2)
     port = int(serving(place.app()).rsplit(":", 1)[1])
@@ -256,7 +251,7 @@ def test_large_bodies_fill_no_memory_and_keep_no_small_one_out(
         assert again.startswith(b"HTTP/1.1 404")
 
 
-def test_health_is_answered_while_every_thread_is_busy(place: Place, serving: Callable[[Flask], str]) -> None:
+def test_health_is_answered_while_every_thread_is_busy(place: Place, serving: Serving) -> None:
     app, released = place.app(), threading.Event()
     threads = THREADS
     started = threading.Semaphore(0)
@@ -286,7 +281,7 @@ def test_health_is_answered_while_every_thread_is_busy(place: Place, serving: Ca
     [b"nonsense\r\n\r\n", b"GET / HTTP/1.1\r\n: x\r\n\r\n", b"GET / HTTP/1.1\r\nX: " + b"x" * 300_000],
 )
 def test_what_is_no_request_gets_an_answer_with_all_headers(
-    place: Place, serving: Callable[[Flask], str], abuse: bytes
+    place: Place, serving: Serving, abuse: bytes
 ) -> None:
     port = int(serving(place.app()).rsplit(":", 1)[1])
     with socket.create_connection(("127.0.0.1", port), timeout=30) as abusing:
@@ -305,9 +300,7 @@ def refused(port: int, request: bytes) -> tuple[int, dict[str, str | None]]:
             return answer.status, {name: answer.headers[name] for name in HEADERS}
 
 
-def test_a_body_that_no_route_reads_is_refused_before_it_is_sent(
-    place: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_a_body_that_no_route_reads_is_refused_before_it_is_sent(place: Place, serving: Serving) -> None:
     port = int(serving(place.app()).rsplit(":", 1)[1])
     head = b"POST /api/v1/counts HTTP/1.1\r\nHost: localhost\r\n"
     assert refused(port, head + b"Content-Length: 99999999\r\n\r\n") == (413, HEADERS)
@@ -321,7 +314,7 @@ def test_a_body_that_no_route_reads_is_refused_before_it_is_sent(
 
 @pytest.mark.thorough
 def test_who_says_nothing_or_takes_nothing_is_hung_up_on(
-    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+    place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "IDLE_S", 0.2)
     port = int(serving(place.app()).rsplit(":", 1)[1])
@@ -333,7 +326,7 @@ def test_who_says_nothing_or_takes_nothing_is_hung_up_on(
 
 
 def test_a_new_connection_takes_the_place_of_the_one_that_was_silent_for_longest(
-    place: Place, serving: Callable[[Flask], str], monkeypatch: pytest.MonkeyPatch
+    place: Place, serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "_MOST_CONNECTIONS", 3)
     url = serving(place.app())
@@ -353,7 +346,7 @@ def test_a_new_connection_takes_the_place_of_the_one_that_was_silent_for_longest
 
 
 def test_a_question_in_other_letters_is_a_mistake_and_no_error_of_the_servers(
-    place: Place, serving: Callable[[Flask], str]
+    place: Place, serving: Serving
 ) -> None:
     port = int(serving(place.app()).rsplit(":", 1)[1])
     for query in (b"label=\xff\xfe", b"label=%ff", "label=Straße".encode()):
@@ -361,9 +354,7 @@ def test_a_question_in_other_letters_is_a_mistake_and_no_error_of_the_servers(
         assert refused(port, request)[0] in (200, 400)
 
 
-def test_a_long_answer_waits_for_its_client_and_not_in_memory(
-    place: Place, serving: Callable[[Flask], str]
-) -> None:
+def test_a_long_answer_waits_for_its_client_and_not_in_memory(place: Place, serving: Serving) -> None:
     app = place.app()
     made, ended = [0], threading.Event()
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS, make_lines, publish_lines
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
-from flask import Flask
 from tests.accounts.people import give_accounts
-from tests.web.conftest import Place
+from tests.web.conftest import Place, Serving
 
 from frametally_web.api.endpoints import RIGHTS
 
@@ -69,7 +67,7 @@ def answered(url: str, method: str, path: str, **headers: str) -> tuple[int, dic
 @pytest.mark.thorough
 @pytest.mark.parametrize("has_accounts", [False, True], ids=["open", "with-accounts"])
 def test_an_allowed_site_may_read_every_answer_of_the_api_and_another_site_none(
-    place: Place, serving: Callable[[Flask], str], has_accounts: bool
+    place: Place, serving: Serving, has_accounts: bool
 ) -> None:
     if has_accounts:
         give_accounts(place)
@@ -97,7 +95,7 @@ def test_an_allowed_site_may_read_every_answer_of_the_api_and_another_site_none(
         place.access.close()
 
 
-def test_a_route_that_is_no_page_is_of_the_api(place: Place, serving: Callable[[Flask], str]) -> None:
+def test_a_route_that_is_no_page_is_of_the_api(place: Place, serving: Serving) -> None:
     url = serving(place.app(web_allowed_origins=SITE))
     for path in sorted(OUR_OWN):
         _, told = answered(url, "GET", path.replace("{}", "none"), Origin=SITE)
@@ -105,9 +103,7 @@ def test_a_route_that_is_no_page_is_of_the_api(place: Place, serving: Callable[[
 
 
 @pytest.mark.parametrize("path", ["/upload", "/api/videos/upload"])
-def test_the_preflight_of_an_upload_names_its_method(
-    place: Place, serving: Callable[[Flask], str], path: str
-) -> None:
+def test_the_preflight_of_an_upload_names_its_method(place: Place, serving: Serving, path: str) -> None:
     url = serving(place.app(web_uploads=True, web_allowed_origins=SITE))
     _, told = answered(url, "OPTIONS", path, Origin=SITE, Access_Control_Request_Method="POST")
     assert "POST" in told["access-control-allow-methods"]

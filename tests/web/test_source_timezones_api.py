@@ -6,16 +6,14 @@ import json
 import time
 from collections.abc import Iterator
 from html import unescape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from tests.web.conftest import Place
 from tests.web.counted_footage import put_footage
 
 from frametally.media.source_timezones import read_timezones
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 
 @pytest.fixture

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.web.browser import Page, Place, Visits, expect
 
 pytestmark = pytest.mark.thorough
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-    from tests.web.conftest import Place, Visit
 
 
 HEAR = """() => {
@@ -31,9 +23,7 @@ def heard(page: Page) -> list[str]:
     return page.evaluate("window.heard")
 
 
-def test_the_result_of_a_choice_is_announced_and_the_same_again_is_not(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_the_result_of_a_choice_is_announced_and_the_same_again_is_not(place: Place, visit: Visits) -> None:
     counts, _ = place.film({"car": 6, "bus": 2}, intervals=6, interval_s=60)
     window = visit(place)
     window.page.clock.install()
@@ -59,7 +49,7 @@ def test_the_result_of_a_choice_is_announced_and_the_same_again_is_not(
     assert len(heard(page)) == 1
 
 
-def test_what_is_said_of_a_frame_is_not_taken_back(place: Place, visit: Callable[..., Visit]) -> None:
+def test_what_is_said_of_a_frame_is_not_taken_back(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=4)
     window = visit(place)
     page = window.open()

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS, make_lines, publish_lines
 
 from frametally.records import Coverage, Evidence, IntervalCount
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS

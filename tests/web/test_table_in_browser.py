@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import pytest
+from tests.web.browser import Locator, Page, Place, Visits, expect
 
 pytestmark = pytest.mark.thorough
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
-expect = playwright.expect
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
-    from tests.web.conftest import Place, Visit
 
 START_MS = 1_714_550_400_000  # 2024-05-01T08:00:00Z
 
@@ -32,7 +25,7 @@ def heading(page: Page, name: str) -> Locator:
 
 
 def test_a_table_is_sorted_by_the_column_that_is_chosen_and_what_has_no_value_comes_last(
-    place: Place, visit: Callable[..., Visit]
+    place: Place, visit: Visits
 ) -> None:
     place.film({"car": 6, "bus": 2}, intervals=10, interval_s=60, filmed=lambda n: n not in (3, 4))
     window = visit(place)
@@ -65,7 +58,7 @@ def test_a_table_is_sorted_by_the_column_that_is_chosen_and_what_has_no_value_co
     ],
 )
 def test_small_tables_are_sorted_by_mouse_and_by_keyboard_which_stays_when_the_counts_grow(
-    place: Place, visit: Callable[..., Visit], area: str, at_first: str, other: str
+    place: Place, visit: Visits, area: str, at_first: str, other: str
 ) -> None:
     gate = place.film({"car": 6, "bus": 2, "dog": 4}, source="gate", intervals=9, interval_s=60)
     place.film({"car": 9}, source="yard", intervals=4, interval_s=60, also=gate, frames=20)
@@ -90,9 +83,7 @@ def test_small_tables_are_sorted_by_mouse_and_by_keyboard_which_stays_when_the_c
     expect(chosen.get_by_role("button")).to_be_focused()
 
 
-def test_every_interval_stands_in_the_table_at_once_and_its_total_below(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_every_interval_stands_in_the_table_at_once_and_its_total_below(place: Place, visit: Visits) -> None:
     counts, _ = place.film({"car": 3}, intervals=720, interval_s=5)
     window = visit(place)
     page = window.open("?interval=5&view=table&metric=detections")
@@ -101,9 +92,7 @@ def test_every_interval_stands_in_the_table_at_once_and_its_total_below(
     expect(page.locator("#table-area tfoot td").first).to_have_text(f"{sum(r.detections for r in counts):,}")
 
 
-def test_a_row_leads_to_its_frames_by_its_heading_and_by_its_cells(
-    place: Place, visit: Callable[..., Visit]
-) -> None:
+def test_a_row_leads_to_its_frames_by_its_heading_and_by_its_cells(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=4)
     window = visit(place)
     page = window.open("?view=table")
@@ -114,7 +103,7 @@ def test_a_row_leads_to_its_frames_by_its_heading_and_by_its_cells(
     expect(page).to_have_url(re.compile("at=2024-05-01T08:00:05Z"))
 
 
-def test_a_table_is_copied_as_text_in_its_order(place: Place, visit: Callable[..., Visit]) -> None:
+def test_a_table_is_copied_as_text_in_its_order(place: Place, visit: Visits) -> None:
     place.film({"car": 6, "bus": 2}, intervals=3, interval_s=60)
     window = visit(place)
     window.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -15,17 +15,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.web import city
+from tests.web.browser import Locator, Place, Visits, expect
 from tests.web.fixtures import SCREENSHOTS
 from tests.web.hands import HANDS, MOST_CLICKS, KeyboardHand, MouseHand
 
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright (a development dependency)")
 openpyxl = pytest.importorskip("openpyxl", reason="needs openpyxl (a development dependency)")
-expect = playwright.expect
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator
-    from tests.web.conftest import Place, Visit
-
     from frametally_models.files import ModelFiles
 
 # The city is built and detected within the first of them; the machine may be busy.
@@ -62,7 +58,7 @@ def the_city(
 
 
 @pytest.fixture(params=HANDS)
-def hand(request: pytest.FixtureRequest, the_city: Place, visit: Callable[..., Visit]) -> Iterator[MouseHand]:
+def hand(request: pytest.FixtureRequest, the_city: Place, visit: Visits) -> Iterator[MouseHand]:
     """At the start page; at the end it has not clicked too often."""
     window = visit(the_city, viewport=DESK)
     window.page.clock.set_fixed_time(city.NOW)
@@ -153,7 +149,7 @@ def test_what_is_on_screen_goes_to_excel(hand: MouseHand, photograph: Callable[.
 
 
 def test_a_link_shows_somebody_else_the_same(
-    hand: MouseHand, the_city: Place, visit: Callable[..., Visit], photograph: Callable[..., None]
+    hand: MouseHand, the_city: Place, visit: Visits, photograph: Callable[..., None]
 ) -> None:
     photograph("start")
     hand.window.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.web.conftest import Place
 from tests.web.counted_footage import MODEL, START_MS
 
 from frametally.records import Coverage, IntervalCount
-
-if TYPE_CHECKING:
-    from tests.web.conftest import Place
 
 MINUTE_MS = 60_000
 LABELS = [f"l{number:02d}" for number in range(28)]
