@@ -409,10 +409,11 @@ def test_a_failing_streaming_task_ends_with_1_and_one_line(file_footage: Footage
     assert "was cut short" in line
 
 
-def test_mrjob_is_imported_without_setuptools_and_leaves_no_stand_in_behind() -> None:
+def test_mrjob_is_imported_without_setuptools_and_yaml_and_leaves_no_stand_in_behind() -> None:
     script = (
         "import sys, frametally_hadoop.running.counting_job, mrjob.compat, mrjob.util\n"
-        "assert not {'setuptools', 'distutils', 'pipes', 'pkg_resources'} & set(sys.modules)\n"
+        "assert not {'setuptools', 'distutils', 'pipes', 'pkg_resources', 'yaml'} & set(sys.modules)\n"
+        "import yaml\n"
         "assert mrjob.util.find_executable('sh')\n"
         "assert mrjob.compat.uses_yarn('3.3.6') and not mrjob.compat.uses_yarn('1.2.1')\n"
         "assert mrjob.compat.version_gte('2.10.1', '2.9') and not mrjob.compat.version_gte('2.7', '2.10')"

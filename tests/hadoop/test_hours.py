@@ -29,6 +29,7 @@ from frametally.records import FrameDetections, encode
 from frametally.rules.times import HOUR_MS
 from frametally.undo_records import Tombstone
 from frametally_hadoop.planning.counting_steps import DaySelection
+from frametally_hadoop.planning.hours import HourInputs
 from frametally_hadoop.running import engine
 
 MEDIA = ("ab" * 32, "cd" * 32)
@@ -217,6 +218,14 @@ def test_of_a_segment_with_many_sources_only_those_of_changed_hours_are_decoded(
     assert old.split("\t")[5] == f'[{{"yard":[{hour}]}},{{}}]'
     assert len(new.split("\t")) == 3
     assert stands(footage) == from_nothing(footage)
+
+
+def test_the_notes_of_a_day_are_sorted_into_hours_once_from_plan_to_publication(three_hours: Footage) -> None:
+    late(three_hours)
+    HourInputs.spans_by_hour.cache_clear()
+    report = three_hours.aggregate()
+    assert (report.hours_kept, report.hours_counted) == (5, 1)
+    assert HourInputs.spans_by_hour.cache_info().misses == 1
 
 
 def test_footage_that_is_forgotten_has_its_hours_read_and_no_other(

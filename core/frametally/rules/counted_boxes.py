@@ -46,14 +46,17 @@ class CountedBoxes(NamedTuple):
         least_side = least_float(self.min_side, 10) if self.min_side else None
         labels = frozenset(self.labels)
 
+        def is_sure(box: DetectedBox) -> bool:
+            return box.confidence >= least_confidence
+
         def counts(box: DetectedBox) -> bool:
             return (
-                box.confidence >= least_confidence
+                is_sure(box)
                 and (least_side is None or min(box.box[2:]) >= least_side)
                 and (not labels or box.label in labels)
             )
 
-        return counts
+        return counts if least_side is not None or labels else is_sure
 
 
 @cache

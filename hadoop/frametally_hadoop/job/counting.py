@@ -150,7 +150,7 @@ def _distinct_frames(texts: Sequence[bytes], *, needs_boxes: bool) -> tuple[list
     """Return a group's frames, each once, in any order, and those of the lines that repeated one."""
     decode = decode_accepted if needs_boxes else decode_labels
     frames = [frame for text in texts for frame in decode(text)]
-    times_seen = Counter(frame.image_path for frame in frames)
+    times_seen = Counter([frame.image_path for frame in frames])
     if len(times_seen) == len(frames):
         return frames, []
     lines = (line for text in texts for line in text.split(b"\n"))

@@ -242,25 +242,27 @@ class Tracker:
     def step(self, time_ms: int, sightings: Sequence[TrackedBox]) -> None:
         """Take the boxes of the next frame in the order of `by_strength`; there may be none."""
         weak: list[TrackedBox] = []
+        strong_of, strong_else = self._strong_of, self._strong
         if sightings or self._live or self._begun:
             self._moves_s.append((time_ms - self._now_ms) / 1000)
             self._now_ms = time_ms
             strong: list[_Placed] = []
             for sighting in sightings:
-                if sighting.confidence >= self._strong_of(sighting.label, self._strong):
-                    strong.append((sighting, widened(*sighting[2:6])))
-                elif sighting.confidence >= self._weak:
+                _, confidence, left, top, width, height, _, _, label, _ = sighting
+                if confidence >= strong_of(label, strong_else):
+                    strong.append((sighting, widened(left, top, width, height)))
+                elif confidence >= self._weak:
                     weak.append(sighting)
             if self._live:
                 strong, weak = self._go_on(strong, weak)
             if self._begun:
                 strong = self._second_boxes(strong)
             for sighting, area in strong:
-                least = self._strong_of(sighting.label, self._strong) + NEW_ABOVE_STRONG
-                if sighting.confidence < least and sighting.confidence < 10_000:
+                _, confidence, _, _, width, height, _, _, label, _ = sighting
+                if confidence < strong_of(label, strong_else) + NEW_ABOVE_STRONG and confidence < 10_000:
                     weak.append(sighting)
                     continue
-                if sighting.width < _LEAST_SIDE or sighting.height < _LEAST_SIDE:
+                if width < _LEAST_SIDE or height < _LEAST_SIDE:
                     at_rest = _LiveTrack(0, sighting)
                     at_rest.predict(0.0, is_lost=False)
                     area = at_rest.area()
@@ -289,8 +291,9 @@ class Tracker:
 
     def _second_boxes(self, strong: list[_Placed]) -> list[_Placed]:
         """Give tracks of one box a second one; returns the boxes that are left."""
-        now_ms = self._now_ms
-        begun = [track for track in self._begun if now_ms - track[0].time_ms <= self._gap_ms]
+        now_ms, begun = self._now_ms, self._begun
+        if now_ms - begun[0][0].time_ms > self._gap_ms:  # they are sorted by time
+            begun = [track for track in begun if now_ms - track[0].time_ms <= self._gap_ms]
         if begun and strong:
             pairs, tracks_left, boxes_left = pair_up(
                 [area for _, area, _, _ in begun], [area for _, area in strong], _SECOND_OVERLAP

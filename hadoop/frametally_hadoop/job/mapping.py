@@ -161,7 +161,7 @@ class FrameGroups:
             wanted = frozenset(int(day) for day in days.split(",") if day != NO_DAYS)
         work = part_rules().parse_work(parts) if parts else None
         forgotten: Forgotten = json.loads(stones) if stones else {}
-        self._hours = _parse_hours(hours) if hours else None
+        self._hours = [_as_sets(by_source) for by_source in json.loads(hours)] if hours else None
         if how == BY_COUNTS:
             header = read_header(url, name, fetch=self._fetch)
             if header.counting == self._counting:
@@ -263,10 +263,8 @@ class FrameGroups:
 _Hours = list[dict[str, frozenset[int]]]
 
 
-def _parse_hours(text: str) -> _Hours:
-    return [
-        {source: frozenset(hours) for source, hours in by_source.items()} for by_source in json.loads(text)
-    ]
+def _as_sets(by_source: dict[str, list[int]]) -> dict[str, frozenset[int]]:
+    return {source: frozenset(hours) for source, hours in by_source.items()}
 
 
 def _without(block: Block, forgotten: Forgotten) -> Block:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from frametally.rules.counted_boxes import CountedBoxes
@@ -32,6 +33,9 @@ from frametally_hadoop.job.mending import mended, never_moves
 from frametally_hadoop.job.params import CountParams, TrackParams
 from frametally_hadoop.job.paths import TrackEdges, foot_path
 
+_CONFIDENCE, _PLACE = itemgetter(1), itemgetter(2, 3, 4, 5, 8)
+"""Of a `TrackedBox`, the fields of `by_strength`: sorting by both costs half of sorting by that."""
+
 _TWIN_OVERLAP = 0.5
 """Intersection over union from which on two boxes of one group are of one object.
 
@@ -45,8 +49,9 @@ def one_per_object(sightings: Sequence[TrackedBox]) -> list[TrackedBox]:
 
     Whatever is seen as a car and, in the same place, as a truck is one object with two votes.
     """
-    ordered = sorted(sightings, key=by_strength)
-    if len({sighting.label for sighting in ordered}) == 1:
+    ordered = sorted(sorted(sightings, key=_PLACE), key=_CONFIDENCE, reverse=True)
+    labels = [sighting.label for sighting in ordered]
+    if labels.count(labels[0]) == len(labels):
         return ordered
     strongest: list[TrackedBox] = []
     for sighting in ordered:
@@ -211,28 +216,22 @@ def _follow(
     continues = CountedBoxes(tracking.weak, 0, followed).rule()
     group_of = {label: min(group) for _, group in tracking.groups for label in group}
     trackers: dict[str, Tracker] = {}
+    new = tuple.__new__  # of many boxes, in a third of the time that their class takes
     for frame in frames:
         time_ms = frame.captured_at_ms
-        sightings: defaultdict[str, list[TrackedBox]] = defaultdict(list)
+        sightings: dict[str, list[TrackedBox]] = {}
         for detection in filter(continues, frame.detections):
             left, top, width, height = detection.box
-            label = detection.label
-            sightings[group_of.get(label, label)].append(
-                TrackedBox(
-                    time_ms,
-                    round(detection.confidence * 10_000),
-                    round(left * 10),
-                    round(top * 10),
-                    round(width * 10),
-                    round(height * 10),
-                    counts(detection),
-                    frame,
-                    label,
-                )
-            )
-        for group in sightings:
-            if group not in trackers:
-                trackers[group] = Tracker(tracking)
+            label, confidence = detection.label, round(detection.confidence * 10_000)
+            corner = time_ms, confidence, round(left * 10), round(top * 10)
+            rest = round(width * 10), round(height * 10), counts(detection), frame, label, ()
+            box, group = new(TrackedBox, corner + rest), group_of.get(label, label)
+            if group in sightings:
+                sightings[group].append(box)
+            else:
+                sightings[group] = [box]
+                if group not in trackers:
+                    trackers[group] = Tracker(tracking)
         for group, tracker in trackers.items():
             boxes = sightings.get(group, ())
             tracker.step(time_ms, one_per_object(boxes) if len(boxes) > 1 else boxes)
@@ -265,11 +264,11 @@ def _bars(frames: Iterable[Frame], params: CountParams) -> set[tuple[str, int]]:
     """Return `(label, interval_start_ms)` of every count that these frames are part of."""
     counts = params.counted_boxes.rule()
     interval_ms = params.interval_s * 1000
-    return {
-        (detection.label, frame.captured_at_ms // interval_ms * interval_ms)
-        for frame in frames
-        for detection in filter(counts, frame.detections)
-    }
+    labels_at: defaultdict[int, set[str]] = defaultdict(set)
+    for frame in frames:
+        labels = [detection.label for detection in filter(counts, frame.detections)]
+        labels_at[frame.captured_at_ms // interval_ms * interval_ms].update(labels)
+    return {(label, start_ms) for start_ms, labels in labels_at.items() for label in labels}
 
 
 def _tracks(

@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from frametally import keys
@@ -42,7 +43,11 @@ class HourInputs(NamedTuple):
     overlaps: Sequence[Overlap]
     zones: Mapping[str, Sequence[ZoneShape]]
 
-    def spans_by_hour(self) -> dict[SourceHour, list[tuple[str, SourceSpan]]]:
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    @lru_cache(maxsize=1)  # noqa: B019 - a round plans, counts and publishes one day, as a rule
+    def spans_by_hour(self) -> Mapping[SourceHour, Sequence[tuple[str, SourceSpan]]]:
         """Return the segments and spans that each hour may have frames of, in the order of the segments."""
         spans: defaultdict[SourceHour, list[tuple[str, SourceSpan]]] = defaultdict(list)
         day_ms, margin_ms = keys.day_start_ms(self.key.day), self._margin_ms
@@ -161,7 +166,7 @@ def hours_to_read(
                 else:
                     of_day[key].add(hour)
         for key in of_day.keys() | cut:
-            hours = hours_of.get(key, _NO_HOURS).with_day(of_day.get(key, ()), bool(inputs.zones), key in cut)
+            hours = hours_of.get(key, _Hours()).with_day(of_day.get(key, ()), bool(inputs.zones), key in cut)
             hours_of[key] = alike.setdefault(hours, hours)  # of a million segments few differ
     in_header = counted.keys()
     read_of = {
@@ -193,14 +198,11 @@ class _Hours(NamedTuple):
 
     def to_read(self, *, by_counts: bool) -> HoursToRead:
         return HoursToRead(
-            days=_days_of(self.whole),
-            part_days=_days_of(self.parts),
-            hours=_as_json((self.whole, self.parts)) if self.is_cut else "",
+            days=sorted({start_ms // DAY_MS for _, start_ms in self.whole}),
+            part_days=sorted({start_ms // DAY_MS for _, start_ms in self.parts}),
+            hours=_encode([*map(_by_source, (self.whole, self.parts))]) if self.is_cut else "",
             by_counts=by_counts,
         )
-
-
-_NO_HOURS = _Hours()
 
 
 class _CountedInHeader:
@@ -243,12 +245,7 @@ class _CountedInHeader:
         return self._counted - self._by_lines
 
 
-def _days_of(hours: Iterable[SourceHour]) -> list[int]:
-    return sorted({start_ms // DAY_MS for _, start_ms in hours})
-
-
-def _as_json(counted_hours: Iterable[Iterable[SourceHour]]) -> str:
-    return json.dumps([_by_source(hours) for hours in counted_hours], separators=(",", ":"))
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _by_source(hours: Iterable[SourceHour]) -> dict[str, list[int]]:

@@ -72,7 +72,7 @@ class SegmentNotes:
         self._stretches = Stretches()
         self._pending: defaultdict[tuple[str, int], list[SegmentNote]] = defaultdict(list)
         self._earlier: dict[str, SegmentNote] = {}
-        self._loaded: dict[tuple[str, int], list[SegmentNote]] = {}
+        self._loaded: dict[tuple[str, int, bool], list[SegmentNote]] = {}
         self._inputs_before: dict[str, str] = {}
         self._all_next = False
         self._grown: set[tuple[str, int]] = set()
@@ -291,20 +291,19 @@ class SegmentNotes:
 
     def _notes_of(self, model: str, number: int, own: bool, unusable: Collection[str]) -> list[SegmentNote]:
         """Return the notes of a day, by key; the last days that were asked for stay in memory."""
-        notes = self._loaded.get((model, number))
+        notes = self._loaded.get((model, number, own))
         if notes is None:
             try:
-                notes = self._file.read(self._state.days[model][number])
+                read = self._file.read(self._state.days[model][number])
             except (sqlite3.Error, UnicodeDecodeError, Damaged) as error:
                 self._discard()
                 raise NotesDamaged(f"{self.warnings[-1]}; run the command again") from error
+            notes = [note for note in read if not own or number in note.days]
             notes.sort(key=lambda note: note.info.key)
             while len(self._loaded) >= _DAYS_IN_MEMORY:
                 del self._loaded[next(iter(self._loaded))]
-            self._loaded[model, number] = notes
-        if not own and not unusable:
-            return notes
-        return [note for note in notes if (number in note.days or not own) and note.info.key not in unusable]
+            self._loaded[model, number, own] = notes
+        return [note for note in notes if note.info.key not in unusable] if unusable else notes
 
     def _all_notes(self, part_of_key: str = "") -> Iterator[SegmentNote]:
         """Yield every note, some twice; of days without such a key none."""

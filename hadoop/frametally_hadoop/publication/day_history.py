@@ -38,7 +38,8 @@ def make_history(store: ObjectStore, plan: DayPlan, run_id: str, totals: _Totals
     if is_of_places(plan.key.model):
         return None
     before = _history_before(store, plan)
-    arrived = _arrived(plan, before)
+    chains = {key: _chain(key) for key in plan.own.segments}
+    arrived = _arrived(chains, before)
     entries = [*before.entries] if before else []
     if entries:
         entries[-1] = msgspec.structs.replace(entries[-1], counted_at_ms=plan.current_put_at_ms)
@@ -63,8 +64,8 @@ def make_history(store: ObjectStore, plan: DayPlan, run_id: str, totals: _Totals
         interval_s=plan.key.interval_s,
         day=plan.key.day,
         entries=_shortened(entries),
-        segments_to=_segments_to(plan),
-        overlaps_crc32=sorted(map(_mark, plan.own.overlaps)),
+        segments_to=_segments_to(chains),
+        overlaps_crc32=sorted(map(_mark, plan.own_overlaps)),
     )
 
 
@@ -97,7 +98,7 @@ def _history_before(store: ObjectStore, plan: DayPlan) -> RunHistory | None:
         day=run.day,
         entries=[entry],
         segments_to={},  # not known
-        overlaps_crc32=sorted(map(_mark, plan.own.overlaps)),
+        overlaps_crc32=sorted(map(_mark, plan.own_overlaps)),
     )
 
 
@@ -105,14 +106,10 @@ def _totals_of(store: ObjectStore, run: Run) -> _Totals:
     totals: defaultdict[tuple[str, str, int], int] = defaultdict(int)
     counts, coverage = read_run(store, run)
     for count in counts:
-        totals[count.source, count.label, _hour(count.interval_start_ms)] += count.detections
+        totals[count.source, count.label, count.interval_start_ms % DAY_MS // HOUR_MS] += count.detections
     for seen in coverage:
-        totals[seen.source, "", _hour(seen.interval_start_ms)] += seen.frames
+        totals[seen.source, "", seen.interval_start_ms % DAY_MS // HOUR_MS] += seen.frames
     return totals
-
-
-def _hour(time_ms: int) -> int:
-    return time_ms % DAY_MS // HOUR_MS
 
 
 def _summed(entries: list[HistoryEntry]) -> _Totals:
@@ -134,20 +131,18 @@ def _differences(now: _Totals, before: _Totals) -> dict[str, dict[str, dict[int,
     return found
 
 
-def _segments_to(plan: DayPlan) -> dict[str, int]:
+def _segments_to(chains: Mapping[str, tuple[str, int]]) -> dict[str, int]:
     last: dict[str, int] = {}
-    for key in plan.own.segments:
-        chain, offset = _chain(key)
+    for chain, offset in chains.values():
         last[chain] = max(offset, last.get(chain, offset))
     return dict(sorted(last.items()))
 
 
-def _arrived(plan: DayPlan, before: RunHistory | None) -> list[str]:
+def _arrived(chains: Mapping[str, tuple[str, int]], before: RunHistory | None) -> list[str]:
     """Return the segments with frames of the day that came behind those of the run before, if it says."""
     if before is None or not before.segments_to:
         return []
-    places = {key: _chain(key) for key in plan.own.segments}
-    return [key for key, (chain, offset) in places.items() if offset > before.segments_to.get(chain, -1)]
+    return [key for key, (chain, offset) in chains.items() if offset > before.segments_to.get(chain, -1)]
 
 
 def _chain(key: str) -> tuple[str, int]:
@@ -183,7 +178,7 @@ def _reasons(
 
 def _undone(plan: DayPlan, run: Run) -> Iterator[HistoryReason]:
     known = run.tombstones_crc32 or ()
-    for stone in plan.own.tombstones:
+    for stone in plan.own_tombstones:
         if mark_of(stone) not in known:
             yield HistoryReason(
                 kind=stone.why,
@@ -196,7 +191,7 @@ def _undone(plan: DayPlan, run: Run) -> Iterator[HistoryReason]:
 
 
 def _overlapped(plan: DayPlan, before: RunHistory) -> Iterator[HistoryReason]:
-    marks = {_mark(one): one for one in plan.own.overlaps}
+    marks = {_mark(one): one for one in plan.own_overlaps}
     for mark, one in marks.items():
         if mark not in before.overlaps_crc32:
             yield HistoryReason(

@@ -243,7 +243,7 @@ def publish_day(
         parts_crc32=[crc32 for _, crc32 in parts],
         track_parts_crc32=[crc32 for _, crc32 in track_parts],
         footage_sha256=plan.footage_sha256(outcome.corrupt_lines),
-        tombstones_crc32=sorted(map(mark_of, plan.own.tombstones)),
+        tombstones_crc32=sorted(map(mark_of, plan.own_tombstones)),
         settings=plan.params.in_words(),
         paths=path_files,
         zones=dict(sorted(plan.zones.items())),

@@ -17,7 +17,6 @@ from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, PathColu
 from frametally.rules.places import source_of
 from frametally.rules.times import HOUR_MS
 from frametally.track_records import TrackHead
-from frametally_hadoop.job.mapping import to_json
 from frametally_hadoop.planning.hours import SourceHour
 
 Unchanged = Mapping[SourceHour, CountedHour]
@@ -43,14 +42,16 @@ def read_kept(
                 if series.startswith(b'["coverage"'):
                     frames += decode_frames(line.partition(b"\t")[2]).frames
         yield "lines", lines, frames
-    decode_head = msgspec.json.Decoder(TrackHead).decode
+    decode_head, to_json = msgspec.json.Decoder(TrackHead).decode, msgspec.json.Encoder().encode
     for _, data in read_track_parts(store, run):
+        tracks = []
         for line in data.splitlines(keepends=True):
             head = decode_head(line)
             if _has(unchanged, head.source, head.hour_start_ms):
                 number = int(head.id.rpartition("-")[2])
                 key = to_json(["track", head.source, head.label, number, head.hour_start_ms])
-                yield "tracks", [key + b"\t" + line], 0
+                tracks.append(key + b"\t" + line)
+        yield "tracks", tracks, 0
     for paths in read_paths(store, run) if run.paths else ():
         for hour_ms, columns in _by_hour(paths):
             if _has(unchanged, paths.source, hour_ms):
