@@ -49,7 +49,7 @@ class DemoClip(NamedTuple):
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(readable=False, path_type=Path))
 @with_options(footage_options)
 @option("--interval", "Stored base interval in seconds; must divide a day.", type=int)
 @click.option("--serve/--no-serve", "serving", default=True, help="Serve the dashboard afterwards.")

@@ -67,7 +67,7 @@ footage_options: list[Callable[[Any], Any]] = [
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(readable=False, path_type=Path))
 @with_options(footage_options)
 @click.option(
     "--dry-run", is_flag=True, help="Show what would be produced and how long it would take; write nothing."
