@@ -255,7 +255,7 @@ def test_source_and_time_choose_frames(settings: Settings, store: MemoryStore) -
     assert announce(settings, store, log, source="Dock").announced == 2
     assert announce(settings, store, log, source="cam", from_ms=2_000, to_ms=5_000).announced == 3
     with pytest.raises(
-        Misconfigured, match="no footage from source 'yard' has been produced; sources: cam, dock"
+        Misconfigured, match="no footage from source 'yard' has been produced; sources: Cam, Dock"
     ):
         announce(settings, store, log, source="yard")
 

@@ -100,7 +100,7 @@ def test_the_command_shows_what_changes_asks_and_refuses_in_one_line(
     assert run("gate", "Europe/Berlin") == (0, "already done: nothing to change\n")
     for arguments, words in (
         (("gate", "Mars/Base"), "'Mars/Base' is not an IANA time zone; write it like Europe/Berlin"),
-        (("roof", "UTC"), "no footage from source 'roof' has been produced; sources: gate"),
+        (("roof", "UTC"), "no footage from source 'roof' has been produced; sources: Gate"),
     ):
         code, told = run(*arguments, "--yes")
         assert (code, told.count("\n")) == (2, 1), told

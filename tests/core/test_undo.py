@@ -758,6 +758,13 @@ def test_what_names_no_medium_or_several_is_refused_in_one_line(world: World) ->
         finding.media_of_source(world.store, "gate")
 
 
+def test_a_source_that_is_not_there_is_answered_with_the_names_that_people_gave(world: World) -> None:
+    world.produce_video("a.mp4", "Straße Süd")
+    world.produce_video("b.mp4", "Gate")
+    with pytest.raises(Misconfigured, match=r"sources: Gate, Straße Süd$"):
+        finding.media_of_source(world.store, "Sued")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -85,6 +85,20 @@ def test_sigterm_in_the_middle_of_a_detection_that_takes_too_long_ends_with_0_wi
         assert len(detected(store)) == 120
 
 
+@pytest.mark.parametrize("command", first_quick([["run", "--no-serve"], ["consume", "--until-caught-up"]]))
+def test_a_detection_that_is_stopped_before_the_end_says_so_and_ends_with_130(
+    deploy: Callable[..., Deployment], pictures: Path, wait_until: Callable[..., None], command: list[str]
+) -> None:
+    deployment = deploy("cut", FAULTS_JITTER_S="0")
+    deployment.run("produce", *PICTURES, pictures)
+    footage = [*PICTURES, pictures] if command[0] == "run" else []
+    slow = deployment.start(*command, *footage, FAULTS_DETECTION_S="60")
+    wait_until(lambda: slow.output.with_suffix(".detecting").exists(), "the detector is at work")
+    slow.send(signal.SIGINT)
+    assert slow.wait(15) == 130, slow.output.read_text()
+    assert slow.output.read_text().count("stopped; run the same command to continue") == 1
+
+
 @pytest.mark.parametrize("number", first_quick([signal.SIGINT, signal.SIGTERM]))
 def test_a_stop_is_heard_while_a_video_is_decoded_that_takes_minutes(
     deploy: Callable[..., Deployment], tmp_path: Path, wait_until: Callable[..., None], number: signal.Signals

@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from contextlib import closing
 from fractions import Fraction
@@ -155,6 +156,19 @@ def hours_exported(house: House) -> set[str]:
         row for step_s in ("1", "60", "3600") for row in house("export", "--interval", step_s).splitlines()
     ]
     return {row[:13] for row in rows if ",footage," in row}
+
+
+def test_the_commands_that_a_correction_names_end_and_bring_it_into_the_counts(
+    house: Callable[[str], House], footage: Path
+) -> None:
+    mended = house("named")
+    mended("produce", footage / "cam.mp4", "--source", "Yard", "--start-time", WRONG)
+    mended.count()
+    named = re.findall("`frametally ([^`]+)`", mended("rename-source", "Yard", "Gate"))
+    assert named == ["consume --until-caught-up", "aggregate", "index"]
+    for command in named:
+        mended(*command.split())
+    assert mended.status()["verdict"] == "settled"
 
 
 MENDED: dict[str, list[Any]] = {

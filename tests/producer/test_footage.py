@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from tests.examples import first_quick
 from tests.producer.conftest import Bench
 
 from frametally import keys
 from frametally.records import MediaManifest, encode
+from frametally_cli import main as cli
 from frametally_producer.reading.footage import Footage, PicturesToProduce, VideoToProduce, find_footage
 
 
@@ -91,6 +96,27 @@ def test_a_folder_with_nothing_in_it_is_named(tmp_path: Path) -> None:
     touch(tmp_path, "new_pics/.gitkeep")
     [skipped] = find(tmp_path / "new_pics").skipped
     assert "has no pictures or videos" in skipped.reason
+
+
+@pytest.mark.parametrize("command", first_quick([["run", "--no-serve"], ["produce"]]))
+def test_a_folder_that_this_user_may_not_read_is_skipped_for_that_and_not_called_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    scan = os.scandir
+
+    def may_not_scan(path: Any = ".") -> Any:
+        if str(path) == "secret":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return scan(path)
+
+    (tmp_path / "secret").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "access", lambda path, *_, **__: str(path) != "secret")
+    monkeypatch.setattr(os, "scandir", may_not_scan)
+    assert cli.main([*command, "secret"]) == 2
+    said = capsys.readouterr().err
+    assert "skipped secret: cannot be read (Permission denied); check that" in said
+    assert "1 skipped in all" in said
 
 
 Video = Callable[..., Path]

@@ -234,6 +234,6 @@ def _report(ports: Ports, done: list[Corrected]) -> int:
     else:
         click.echo(
             f"corrected: media: {len(done)}; frames announced again: {frames}; "
-            f"run `frametally consume`, then {mending.NEXT.removeprefix('run ')}"
+            f"run `frametally consume --until-caught-up`, then {mending.NEXT.removeprefix('run ')}"
         )
     return exit_code(done_count=frames, skipped=skipped)

@@ -14,7 +14,7 @@ from frametally.errors import Retryable
 from frametally.opening import open_ledger
 from frametally.plugins import hooks
 from frametally.process.children import Family
-from frametally.process.exit_codes import NOTHING_DONE, worst
+from frametally.process.exit_codes import NOTHING_DONE, STOPPED, worst
 from frametally.process.period import parse_period_s
 from frametally.settings.data_folder import DEMO_DATA_DIR, must_be_writable
 from frametally.settings.loading import Settings
@@ -49,7 +49,7 @@ class DemoClip(NamedTuple):
 
 
 @click.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(readable=False, path_type=Path))
 @with_options(footage_options)
 @option("--interval", "Stored base interval in seconds; must divide a day.", type=int)
 @click.option("--serve/--no-serve", "serving", default=True, help="Serve the dashboard afterwards.")
@@ -112,10 +112,11 @@ def _run(
                 return NOTHING_DONE
             for show_more in hooks("demo") if clip else ():
                 beside.enter_context(show_more(ports, clip, should_stop))
-            if not should_stop():
-                codes.append(consume_here(ports, until_caught_up=True, should_stop=should_stop))
             if should_stop():
                 return stopped()
+            codes.append(consume_here(ports, until_caught_up=True, should_stop=should_stop))
+            if should_stop():
+                return STOPPED
         codes.append(count_once(ports))
         codes.append(show(ports))
     series = ports.index.series()
@@ -135,11 +136,7 @@ def _run(
 @option("--port", "Port of the dashboard.", type=int)
 @option("--workers", "Number of jobs to run at once.", type=click.IntRange(1, 64))
 @option(
-    "--every",
-    "How often to count (15s, 15m, 1h).",
-    metavar="PERIOD",
-    default=COUNT_EVERY,
-    show_default=True,
+    "--every", "How often to count (15s, 15m, 1h).", metavar="PERIOD", default=COUNT_EVERY, show_default=True
 )
 @click.option("--packs", is_flag=True, help="Store cameras' frames in packs, not one object per frame.")
 @data_dir_option

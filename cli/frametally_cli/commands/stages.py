@@ -40,6 +40,7 @@ from frametally_cli.options.ports import (
     read_settings,
     repeat_rounds,
     stop_on,
+    stopped,
     wait_for,
     with_options,
 )
@@ -66,7 +67,7 @@ footage_options: list[Callable[[Any], Any]] = [
 
 
 @click.command()
-@click.argument("paths", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(readable=False, path_type=Path))
 @with_options(footage_options)
 @click.option(
     "--dry-run", is_flag=True, help="Show what would be produced and how long it would take; write nothing."
@@ -150,11 +151,7 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
 @click.option("--all", "recount", is_flag=True, help="Also count the days that are up to date.")
 @click.option("--dry-run", is_flag=True, help="Show what would be counted; count nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
-@option(
-    "--every",
-    "Repeat at this interval (15s, 15m, 1h), and publish new counts.",
-    metavar="PERIOD",
-)
+@option("--every", "Repeat at this interval (15s, 15m, 1h), and publish new counts.", metavar="PERIOD")
 @option("--labels", "Labels to count, separated by commas; empty: all.")
 @data_dir_option
 def aggregate(
@@ -222,10 +219,7 @@ def serve(port: int | None, alone: bool, **overrides: Any) -> int:
     if store is not None and store != settings.data_dir / "store" and not store.exists():
         must_be_writable(store, "FRAMETALLY_STORE_URL")
     streams.log_lines()
-    with (
-        ending_on(signal.SIGTERM),
-        opened_once(lambda: open_to_look(settings)) as opened,
-    ):
+    with ending_on(signal.SIGTERM), opened_once(lambda: open_to_look(settings)) as opened:
         ports, ledger = wait_for(opened)
         if folder := embedded_folder(ports.settings):
             click.echo(f"Counts of {folder}")
@@ -263,7 +257,7 @@ def consume_here(ports: StagePorts, *, until_caught_up: bool, should_stop: Calla
                 should_stop=should_stop,
                 results=results,
             )
-        code = _print_consumed(report)
+        code = _print_consumed(report, until_caught_up and should_stop())
         if report.unfinished:
             # A thread that hangs in the detector or in a call of store or log would be waited for at the end.
             sys.stdout.flush()
@@ -294,14 +288,16 @@ def _consume_elsewhere(
             from frametally_consumer.supervisor import consume_with_workers
 
             report, failures = consume_with_workers(workers, **how)
-            return worst(_print_consumed(report), NOTHING_DONE if failures else 0)
+            code = _print_consumed(report, until_caught_up and should_stop())
+            return worst(code, NOTHING_DONE if failures else 0)
         from frametally_consumer.spark.streaming import consume_on_spark
 
         model_id = model.model_id if model else load_detector(settings).model_id
-        return _print_consumed(consume_on_spark(model_id=model_id, store=ports.store, log=ports.log, **how))
+        report = consume_on_spark(model_id=model_id, store=ports.store, log=ports.log, **how)
+        return _print_consumed(report, until_caught_up and should_stop())
 
 
-def _print_consumed(report: ConsumeReport) -> int:
+def _print_consumed(report: ConsumeReport, is_cut_short: bool) -> int:
     skipped = report.dead_letters + report.stopped
     console.print_skipped(skipped)
     if report.dead_letters_unlisted:
@@ -311,6 +307,8 @@ def _print_consumed(report: ConsumeReport) -> int:
         f"detections: {report.frames} frames in {report.segments_written} segments "
         f"({report.segments_adopted} adopted), model {report.model}"
     )
+    if is_cut_short:
+        return stopped()
     return exit_code(done_count=report.frames + report.segments_adopted, skipped=skipped)
 
 

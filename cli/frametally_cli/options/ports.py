@@ -50,7 +50,9 @@ class _NamedPath(click.Path):
 
 
 data_dir_option = option(
-    "--data-dir", "Folder of the embedded store, log and index.", type=_NamedPath(path_type=Path)
+    "--data-dir",
+    "Folder of the embedded store, log and index.",
+    type=_NamedPath(readable=False, path_type=Path),
 )
 output_option = click.option(
     "--output",

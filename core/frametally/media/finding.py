@@ -83,7 +83,7 @@ def media_of_source(store: ObjectStore, source: str) -> list[MediaManifest]:
     media = [m for m in manifests if keys.slug(m.source_name) == slug]
     media = media or [m for m in manifests if m.source == slug]
     if not media:
-        sources = ", ".join(sorted({m.source for m in manifests})) or "none"
+        sources = ", ".join(sorted({as_text(m.source_name) for m in manifests})) or "none"
         left = next(iter(store.list(f"{keys.IMAGES}/{slug}")), None)
         hint = "" if left is None else f"; pictures left behind: {UNNAMED_REMEDY}"
         raise Misconfigured(

@@ -13,9 +13,9 @@ _TRUE, _FALSE = ("1", "on", "t", "true", "y", "yes"), ("0", "off", "f", "false",
 _INTEGER = re.compile(r"\s*[+-]?[0-9]+(_?[0-9]+)*(\.0+)?\s*")
 _BOUNDS: Mapping[str, tuple[Callable[[Any, Any], bool], str]] = {
     "multiple_of": (lambda value, bound: value % bound == 0, "a multiple of"),
-    "le": (lambda value, bound: value <= bound, "less than or equal to"),
+    "le": (lambda value, bound: value <= bound, "at most"),
     "lt": (lambda value, bound: value < bound, "less than"),
-    "ge": (lambda value, bound: value >= bound, "greater than or equal to"),
+    "ge": (lambda value, bound: value >= bound, "at least"),
     "gt": (lambda value, bound: value > bound, "greater than"),
 }
 
@@ -79,9 +79,9 @@ class _Field:
         for name, bound in self.bounds.items():
             if name == "pattern":
                 if not re.search(bound, str(value)):
-                    raise ValueError(f"String should match pattern '{bound}'")
+                    raise ValueError(f"it must match the pattern '{bound}'")
             elif not _BOUNDS[name][0](value, bound):
-                raise ValueError(f"Input should be {_BOUNDS[name][1]} {bound}")
+                raise ValueError(f"it must be {_BOUNDS[name][1]} {bound}")
 
 
 def Field(  # noqa: N802 - it stands for what it makes
@@ -150,7 +150,7 @@ def _converted(kind: Any, value: object) -> object:
     if get_origin(kind) is Literal:
         *choices, last = map(repr, get_args(kind))
         if value not in get_args(kind):
-            raise ValueError(f"Input should be {', '.join(choices)} or {last}")
+            raise ValueError(f"it must be {', '.join(choices)} or {last}")
         return value
     if kind is bool:
         return _boolean(value)
@@ -160,18 +160,17 @@ def _converted(kind: Any, value: object) -> object:
         return value
     if kind in (Path, SecretStr) and isinstance(value, str):
         return kind(value)
-    raise ValueError("Input is not a valid path" if kind is Path else "Input should be a valid string")
+    raise ValueError("it must be a path" if kind is Path else "it must be text")
 
 
 def _boolean(value: object) -> bool:
     text = str(value).lower()
     if text not in _TRUE + _FALSE:
-        raise ValueError("Input should be a valid boolean, unable to interpret input")
+        raise ValueError("it must be true or false")
     return text in _TRUE
 
 
 def _number(kind: type[int] | type[float], value: object) -> float:
-    name = "integer" if kind is int else "number"
     if isinstance(value, str):
         try:
             if kind is float:
@@ -180,12 +179,6 @@ def _number(kind: type[int] | type[float], value: object) -> float:
                 return int(value.partition(".")[0])
         except ValueError:
             pass
-        raise ValueError(f"Input should be a valid {name}, unable to parse string as {_A[kind]} {name}")
-    if not isinstance(value, int | float):
-        raise ValueError(f"Input should be a valid {name}")
-    if kind is int and value != int(value):
-        raise ValueError("Input should be a valid integer, got a number with a fractional part")
-    return kind(value)
-
-
-_A = {int: "an", float: "a"}
+    elif isinstance(value, int | float) and (kind is float or value == int(value)):
+        return kind(value)
+    raise ValueError("it must be a whole number" if kind is int else "it must be a number")

@@ -155,6 +155,7 @@ def _add_folder(footage: Footage, folder: Path, source_name: str, leave_out: Col
     pictures: list[Path] = []
     videos: list[Path] = []
     others: list[Path] = []
+    skipped_before = len(footage.skipped)
 
     def unreadable(error: OSError) -> None:
         footage.skipped.append(Skipped(str(error.filename), why_unusable(error)))
@@ -176,7 +177,7 @@ def _add_folder(footage: Footage, folder: Path, source_name: str, leave_out: Col
         footage.media.append(PicturesToProduce(as_text(folder), tuple(pictures), source_name))
     footage.media.extend(VideoToProduce(path, source_name) for path in videos)
     footage.skipped.extend(_not_read(path) for path in others)
-    if not pictures and not videos and not others:
+    if not pictures and not videos and len(footage.skipped) == skipped_before:
         footage.skipped.append(Skipped(str(folder), HOLDS_NOTHING))
 
 

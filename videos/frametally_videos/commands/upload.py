@@ -33,7 +33,7 @@ _MB = 1_000_000
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=click.Path(readable=False, path_type=Path))
 @option("--name", "Name of the video; default: the file's name. For one file only.")
 @option("--source", "Name of the camera; default: the file's name without its extension.")
 @option("--start-time", "ISO 8601 time of the first frame; default: from the file. For one file only.")
