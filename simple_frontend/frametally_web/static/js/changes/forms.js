@@ -1,7 +1,6 @@
 // The forms of changes of footage: which recordings, and which change. Each reads its own request.
 
-import { field } from "../context/popover.js";
-import { el } from "../shared/dom.js";
+import { el, field } from "../shared/dom.js";
 import { fromInput, moment, toInput } from "../shared/format.js";
 import { isZone, zoneInUse, zoneNames } from "../shared/time.js";
 import { t } from "../shared/texts.js";
