@@ -1,10 +1,10 @@
 // Single crossings and visits behind a number: pictures with line, path and box, page by page, up to the number.
 
 import { framePicture } from "frametally/js/frames/boxed_picture.js";
-import { ApiError } from "frametally/js/shared/api.js";
 import { el, iconButton } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
 import { shapesOver } from "frametally/js/shared/shapes.js";
+import { wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /**
@@ -90,7 +90,7 @@ export class Sightings {
         more.hidden = !cursor;
       } catch (error) {
         if (mine !== this.asked) return;
-        sum.textContent = error instanceof ApiError ? `${error.message} ${error.remedy}` : String(error);
+        sum.textContent = wordsOf(error);
         more.hidden = false;
       } finally {
         more.disabled = false;
