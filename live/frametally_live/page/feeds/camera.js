@@ -7,7 +7,7 @@ import { whenNear } from "frametally/js/frames/boxed_picture.js";
 import { el, withCode } from "frametally/js/shared/dom.js";
 import { roughly } from "frametally/js/shared/format.js";
 import { joined, METRICS } from "frametally/js/shared/metrics.js";
-import { gapsOf, notAnalysedOf, rowsOf, totalIn } from "frametally/js/shared/series.js";
+import { gapsOf, notAnalysedOf, ofSource, rowsOf, totalIn } from "frametally/js/shared/series.js";
 import { formatWhole, parseState } from "frametally/js/shared/state.js";
 import { zoneInUse, zoneOf } from "frametally/js/shared/time.js";
 import { press, speak } from "frametally/js/status/notices.js";
@@ -42,12 +42,7 @@ export async function askCounted() {
     new URLSearchParams({ ...asked, from: String(range.from_ms), to: String(range.to_ms) }),
   );
   return (source) => {
-    const isHere = (/** @type {{source: string|null}} */ one) => one.source === source;
-    const of = {
-      coverage: counts.coverage.filter(isHere),
-      buckets: counts.buckets.filter(isHere),
-      not_analysed: (counts.not_analysed ?? []).filter(isHere),
-    };
+    const of = ofSource(counts, source);
     return { ...range, rows: rowsOf(of), notAnalysed: notAnalysedOf(of) };
   };
 }
