@@ -25,8 +25,6 @@ export class LargeCamera {
     this.words = el("p.live-words", { role: "status" });
     this.pace = el("p.muted.small.live-pace");
     this.hour = new LastHour(camera);
-    const boxes = el("input", { type: "checkbox", checked: true });
-    boxes.addEventListener("change", () => this.picture.showBoxes(boxes.checked));
     this.element = el(
       "div.live-stream.stack",
       el(
@@ -36,7 +34,7 @@ export class LargeCamera {
       ),
       this.words,
       this.picture.element,
-      el("div.player-tools.row", el("label.check", boxes, t("web.boxes"))),
+      el("div.player-tools.row", this.picture.choice),
       this.pace,
       this.hour.element,
     );

@@ -49,15 +49,7 @@ export class VideoStream {
       onchange: () => this.#do(() => sendSeek(this.stream?.stream_id ?? "", Number(this.place.value))),
     });
     this.time = el("span.small.live-time");
-    const boxes = el("input", { type: "checkbox", checked: true });
-    boxes.addEventListener("change", () => this.picture.showBoxes(boxes.checked));
-    this.steer = el(
-      "div.player-tools.row",
-      this.pause,
-      this.place,
-      this.time,
-      el("label.check", boxes, t("web.boxes")),
-    );
+    this.steer = el("div.player-tools.row", this.pause, this.place, this.time, this.picture.choice);
     this.element = el(
       "section.card.live-stream.stack",
       { "aria-label": t("live.stream"), "data-state": "none" },
