@@ -36,7 +36,7 @@ export async function showResult(name) {
       "div.card-head",
       el("div", el("h1", check.name), el("p.muted", restsOn(check, result))),
       el(
-        "div.acts.no-print",
+        "div.acts.row.no-print",
         has("correct")
           ? el(
               "a.button.primary",
@@ -142,7 +142,7 @@ export async function showCertificate(name) {
         t("accuracy.draws_the_sample_again_from_the"),
       ),
       el(
-        "div.acts.no-print",
+        "div.acts.row.no-print",
         el(
           "a.button.primary",
           {

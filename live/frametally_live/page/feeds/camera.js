@@ -133,7 +133,7 @@ export class CameraCard {
     this.turn = el("button.button", { onclick: () => this.#turn() });
     this.remove = el("button.button.danger", { onclick: () => this.#remove() }, t("live.remove"));
     this.hour = new LastHour(camera);
-    this.tools = el("div.live-tools", this.turn, this.remove);
+    this.tools = el("div.live-tools.row", this.turn, this.remove);
     this.fault = el("p.form-said", { role: "alert", hidden: true });
     this.element = el(
       "li.live-camera.stack",

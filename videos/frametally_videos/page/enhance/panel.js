@@ -39,7 +39,7 @@ export class EnhancePanel {
       this.settings.element,
       this.said,
       el(
-        "div.notice-buttons",
+        "div.row",
         this.make,
         el("button.button", { onclick: () => this.settings.fill({}) }, t("videos.reset_all")),
       ),

@@ -242,7 +242,7 @@ export function makeForgetting() {
     el("p.strong", t("videos.forget_this_video_for_good")),
     meaning,
     said,
-    el("div.notice-buttons", keep, forget),
+    el("div.row", keep, forget),
   );
   question.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;

@@ -100,7 +100,7 @@ export function forgetForm(footage) {
     field(t("web.footage"), medium),
     field(t("web.from_empty_the_first_frame"), from.input),
     field(t("web.to_empty_the_last_frame"), to.input),
-    el("label.row.change-check", pictures, t("web.also_delete_its_stored_pictures_and")),
+    el("label.row", pictures, t("web.also_delete_its_stored_pictures_and")),
     hint(t("web.times_are_in_2", { zoneInUse: zoneInUse() })),
   );
   const read = () => ({

@@ -163,7 +163,7 @@ export function showNotice(kind, title, text, ...buttons) {
   if (!notice.hidden && notice.dataset.text === wanted) return;
   notice.dataset.text = wanted;
   notice.className = `notice ${kind}`;
-  const row = buttons.length ? el("div.notice-buttons", ...buttons) : "";
+  const row = buttons.length ? el("div.row", ...buttons) : "";
   notice.replaceChildren(el("div", el("p.strong", title), el("p", text)), row);
   notice.hidden = false;
 }
