@@ -5,7 +5,7 @@ import { framePicture, loadAhead } from "frametally/js/frames/boxed_picture.js";
 import { ZonesCard } from "./lines/areas.js";
 import { CrossingsCard } from "./lines/crossed.js";
 import { addressOf, AskedForm, queryOf } from "./lines/views.js";
-import { shapeColor, shapesOver } from "frametally/js/shared/shapes.js";
+import { shapeColor, shapesOver } from "frametally/js/frames/shapes_over.js";
 import { showSpeeds } from "./lines/speeds.js";
 import { MovementsCard } from "./lines/turns.js";
 import { ApiError, CountsVersion, get } from "frametally/js/shared/api.js";

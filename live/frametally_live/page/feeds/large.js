@@ -2,12 +2,12 @@
 
 import { get } from "frametally/js/shared/api.js";
 import { isHere } from "frametally/js/shell/navigation.js";
-import { shapesOver } from "frametally/js/shared/shapes.js";
+import { shapesOver } from "frametally/js/frames/shapes_over.js";
 import { el, iconButton } from "frametally/js/shared/dom.js";
 import { visible } from "frametally_videos/library/words.js";
-import { LastHour } from "./camera.js";
+import { LastHour } from "./card.js";
 import { LivePicture, LiveSocket } from "./picture.js";
-import { cutWords, lateWhy, overWords, paceWords, standing, stateWords } from "./cameras.js";
+import { cutWords, lateWhy, overWords, paceWords, standing, stateWords } from "./words.js";
 import { t } from "frametally/js/shared/texts.js";
 
 const TELL_EVERY_MS = 500;

@@ -4,7 +4,7 @@ import { visible } from "frametally_videos/library/words.js";
 import { byId, control, el } from "frametally/js/shared/dom.js";
 import { t } from "frametally/js/shared/texts.js";
 import { press } from "frametally/js/status/notices.js";
-import { askSearch } from "./cameras.js";
+import { askSearch } from "./requests.js";
 
 const button = control("search", HTMLButtonElement);
 const said = byId("search-said");

@@ -4,16 +4,8 @@ import { el } from "frametally/js/shared/dom.js";
 import { press, speak } from "frametally/js/status/notices.js";
 import { onNews } from "frametally_videos/library/news.js";
 import { playTime, visible } from "frametally_videos/library/words.js";
-import {
-  askStreams,
-  cutWords,
-  overWords,
-  paceWords,
-  sendSeek,
-  sendSteer,
-  sendStream,
-  stateWords,
-} from "./cameras.js";
+import { askStreams, sendSeek, sendSteer, sendStream } from "./requests.js";
+import { cutWords, overWords, paceWords, stateWords } from "./words.js";
 import { LivePicture, LiveSocket } from "./picture.js";
 import { t } from "frametally/js/shared/texts.js";
 

@@ -3,8 +3,9 @@
 import { ApiError } from "frametally/js/shared/api.js";
 import { arrange, byId, control, withCode } from "frametally/js/shared/dom.js";
 import { press, showFault, showFresh, showOutage, wordsOf } from "frametally/js/status/notices.js";
-import { askCameras, askPreview, sendCamera, standing } from "./cameras.js";
-import { askCounted, CameraCard } from "./camera.js";
+import { askCameras, askPreview, sendCamera } from "./requests.js";
+import { standing } from "./words.js";
+import { askCounted, CameraCard } from "./card.js";
 import { LargeCamera } from "./large.js";
 import { startSearch } from "./search.js";
 import { t } from "frametally/js/shared/texts.js";
@@ -31,7 +32,7 @@ const cards = new Map();
 let large = null;
 /** As they were last told. @type {Api.LiveCamera[]} */
 let cameras = [];
-/** What was counted of a source, as it was last asked for. @type {((source: string) => import("./camera.js").Counted)|null} */
+/** What was counted of a source, as it was last asked for. @type {((source: string) => import("./card.js").Counted)|null} */
 let counted = null;
 /** When what is shown was loaded. @type {number|null} */
 let since = null;

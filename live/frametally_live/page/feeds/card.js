@@ -11,7 +11,8 @@ import { gapsOf, notAnalysedOf, ofSource, rowsOf, totalIn } from "frametally/js/
 import { formatWhole, parseState } from "frametally/js/shared/state.js";
 import { zoneInUse, zoneOf } from "frametally/js/shared/time.js";
 import { press, speak } from "frametally/js/status/notices.js";
-import { cameraFacts, cameraWords, sendCameraRemoval, sendTurn, standing } from "./cameras.js";
+import { sendCameraRemoval, sendTurn } from "./requests.js";
+import { cameraFacts, cameraWords, standing } from "./words.js";
 import { inSentence, t } from "frametally/js/shared/texts.js";
 
 const MINUTE_MS = 60_000;
