@@ -53,7 +53,7 @@ const LOOK_BACK_MS = 5000;
 export class LivePicture {
   /** @param {string} name  what is seen */
   constructor(name) {
-    this.canvas = el("canvas.video-picture.live-canvas", { role: "img", "aria-label": name });
+    this.canvas = el("canvas.video-picture.live-canvas.fills", { role: "img", "aria-label": name });
     this.overlay = el("div.video-overlay");
     this.stamp = el("p.video-stamp", { hidden: true });
     this.element = el("div.picture.loaded.video-stage", this.canvas, this.overlay, this.stamp);
