@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, make_response, render_template, request
 from werkzeug.datastructures import MultiDict
 
 from frametally.errors import FrametallyError
+from frametally.files.export_formats import FORMATS
 from frametally.plugins import plugins
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import time_limit
@@ -70,14 +71,13 @@ def create_blueprint(
     pages.add_app_template_filter(lambda time_ms: utc(time_ms).replace("Z", " UTC"), "moment")
     pages.add_app_template_global(menu)
     pages.add_app_template_global(bundles_beside)
+    pages.add_app_template_global(FORMATS.items, "export_formats")
     pages.add_app_template_global(lambda: " ".join(plugin.name for plugin in plugins()), "plugin_names")
 
     @pages.get("/")
     def dashboard() -> Response:
         template = "index.html" if load_assets() else "unmade.html"
-        response = Response(
-            render_template(template, **_where_to_look(settings, index)), mimetype="text/html"
-        )
+        response = make_response(render_template(template, **_where_to_look(settings, index)))
         response.headers["Cache-Control"] = "no-cache"
         return response
 

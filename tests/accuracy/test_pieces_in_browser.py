@@ -110,7 +110,7 @@ def test_pieces_by_keyboard_alone_and_again_after_leaving(filmed: Place, visit: 
         assert all(unit["captured_at_ms"] <= tap["at_ms"] < unit["to_ms"] for tap in one["taps"])
     assert "total" not in page.locator("#desk-view").inner_text().lower(), "nobody is led"
     page = window.open(f"accuracy?check={check}&view=result", READY)
-    expect(page.locator("#labels")).to_contain_text("bus forward")
+    expect(page.locator("table.labels")).to_contain_text("bus forward")
     expect(page.locator("#result-view")).to_contain_text("3 of 16 clips checked")
 
 

@@ -94,7 +94,7 @@ const tokenOf = (answer) => ({
  * @param {() => Promise<any>} remove
  */
 function removal(what, consequence, remove) {
-  const area = el("span.button-row");
+  const area = el("span.row");
   const ask = el(
     "button.button",
     { "aria-label": t("accounts.remove", { what }), onclick: confirm },
@@ -161,7 +161,7 @@ function accountEntry(account) {
     ),
   );
   rights.append(rightsForm(account));
-  const buttons = el("div.button-row");
+  const buttons = el("div.row");
   const link = () => change(() => send("POST", `${path}/link`, {}), linkOf);
   const turn = () => change(() => send("PATCH", path, { codes: !account.has_codes }), codesOf);
   buttons.append(

@@ -6,7 +6,7 @@ import { showCertificate, showResult } from "./check/result.js";
 import { ApiError } from "frametally/js/shared/api.js";
 import { byId } from "frametally/js/shared/dom.js";
 import { askForStrip } from "frametally/js/status/live.js";
-import { showFault, showOwnFault } from "frametally/js/status/notices.js";
+import { showFault, showOwnFault, wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
 const asked = new URLSearchParams(location.search);
@@ -26,8 +26,7 @@ async function open() {
   } catch (error) {
     page.dataset.state = "failed";
     byId("fault-title").hidden = false;
-    if (error instanceof ApiError)
-      showFault(t("web.this_cannot_be_shown_2"), `${error.message} ${error.remedy}`.trim());
+    if (error instanceof ApiError) showFault(t("web.this_cannot_be_shown_2"), wordsOf(error));
     else showOwnFault(error);
   } finally {
     page.setAttribute("aria-busy", "false");

@@ -7,20 +7,25 @@ import { press } from "frametally/js/status/notices.js";
 export function startChannels() {
   const form = document.getElementById("channel-form");
   if (!(form instanceof HTMLFormElement)) return;
-  form.addEventListener("submit", async (event) => {
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const problem = form.querySelector(".problem");
-    const button = form.querySelector("button[type=submit]");
-    if (!(problem instanceof HTMLElement) || !(button instanceof HTMLButtonElement)) return;
     const url = control("channel-url", HTMLInputElement).value.trim();
     const name = control("channel-name", HTMLInputElement).value.trim();
     const replaced = form.dataset.name;
-    const done = await press(button, problem, async () => {
-      if (replaced === undefined) await send("POST", "alerts/channels", { name, url });
-      else await send("PUT", `alerts/channels/${encodeURIComponent(replaced)}`, { url });
-    });
-    if (done) location.assign("/alerts");
+    submitForm(form, () =>
+      replaced === undefined
+        ? send("POST", "alerts/channels", { name, url })
+        : send("PUT", `alerts/channels/${encodeURIComponent(replaced)}`, { url }),
+    );
   });
+}
+
+/** Sends a form, and shows the page anew; what is wrong is written in the form. @param {HTMLFormElement} form @param {() => Promise<unknown>} sending */
+export async function submitForm(form, sending) {
+  const problem = form.querySelector(".problem");
+  const button = form.querySelector("button[type=submit]");
+  if (!(problem instanceof HTMLElement) || !(button instanceof HTMLButtonElement)) return;
+  if (await press(button, problem, sending)) location.assign("/alerts");
 }
 
 /** Opens the form for another address of a channel. @param {string} name */

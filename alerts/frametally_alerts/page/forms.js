@@ -1,6 +1,6 @@
 // The forms of rules and reports, and the buttons that mute, delete and test.
 
-import { replaceChannel } from "./channels.js";
+import { replaceChannel, submitForm } from "./channels.js";
 import { get, send } from "frametally/js/shared/api.js";
 import { byId, control, el } from "frametally/js/shared/dom.js";
 import { moment, number } from "frametally/js/shared/format.js";
@@ -207,16 +207,13 @@ function read(form) {
 }
 
 /** @param {"rules"|"reports"} kind @param {HTMLFormElement} form */
-async function save(kind, form) {
-  const problem = form.querySelector(".problem");
-  const button = form.querySelector("button[type=submit]");
-  if (!(problem instanceof HTMLElement) || !(button instanceof HTMLButtonElement)) return;
+function save(kind, form) {
   const { name } = form.dataset;
-  const done = await press(button, problem, async () => {
-    if (name === undefined) await send("POST", `alerts/${kind}`, read(form));
-    else await send("PUT", `alerts/${kind}/${encodeURIComponent(name)}`, read(form));
-  });
-  if (done) location.assign("/alerts");
+  submitForm(form, () =>
+    name === undefined
+      ? send("POST", `alerts/${kind}`, read(form))
+      : send("PUT", `alerts/${kind}/${encodeURIComponent(name)}`, read(form)),
+  );
 }
 
 let trials = 0;

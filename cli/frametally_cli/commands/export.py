@@ -9,12 +9,11 @@ import click
 
 from frametally.books.unanalysed import find_dead_letters, find_unanalysed
 from frametally.errors import Misconfigured
+from frametally.files.export_formats import FORMATS
 from frametally.keys import slug
 from frametally.media.source_timezones import readable_timezones
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, option, output_option, read_settings
-
-_FORMATS = ("csv", "xlsx", "json", "parquet")
 
 
 @click.command()
@@ -34,7 +33,7 @@ _FORMATS = ("csv", "xlsx", "json", "parquet")
 @click.option(
     "--format",
     "file_format",
-    type=click.Choice(_FORMATS),
+    type=click.Choice([*FORMATS]),
     help="File format; default: by --output, else csv.",
 )
 @output_option
@@ -63,7 +62,7 @@ def export(
     )
     if by_source:
         args.add("by", "source")
-    chosen = file_format or (output.suffix[1:] if output and output.suffix[1:] in _FORMATS else "csv")
+    chosen = file_format or (output.suffix[1:] if output and output.suffix[1:] in FORMATS else "csv")
     settings = read_settings(None, options)
     with open_books(settings, reading=True) as (ports, ledger):
         with console.stage_bar("ledger") as progress:

@@ -6,15 +6,16 @@ import os
 
 from flask import Response
 
+from frametally.files.export_formats import FORMATS
 from frametally_web.books.reader import Handlers
 from frametally_web.charts.seconds import index_by_second
-from frametally_web.exports.table_file import FORMATS, chunks_of, export
+from frametally_web.exports.table_file import chunks_of, export
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import Args, choice
 from frametally_web.requests.query import CHART, COMPARE, read_chart, read_compare
 
 EXPORT = Routes("Export", by_source=True)
-_FORMAT = choice("format", "`csv` (default), `xlsx`, `json` or `parquet`.", tuple(FORMATS), "csv")
+_FORMAT = choice("format", "`csv` (default), `xlsx`, `json` or `parquet`.", tuple(sorted(FORMATS)), "csv")
 
 
 class ExportRoutes(Handlers):
@@ -28,7 +29,7 @@ class ExportRoutes(Handlers):
             description=f"{COMPARE.description} Rows then also have the other value, and the differences."
         ),
         _FORMAT,
-        media_types=tuple(FORMATS.values()),
+        media_types=tuple(media_type for _, media_type in sorted(FORMATS.values())),  # CSV first
     )
     def export(self, args: Args) -> Response:
         chosen, query, compare = _FORMAT.read(args), read_chart(args, self.settings), read_compare(args)
@@ -36,7 +37,7 @@ class ExportRoutes(Handlers):
         with self.ports.index.one_moment():
             index = index_by_second(self.ports, self.settings, args, self.books.ensure_ledger)
             file = export(index, self.settings, media, query, chosen, compare)
-        answer = Response(chunks_of(file), mimetype=FORMATS[chosen])
+        answer = Response(chunks_of(file), mimetype=FORMATS[chosen][1])
         answer.call_on_close(file.close)  # also where the browser goes before it has begun
         answer.content_length = file.seek(0, os.SEEK_END)
         file.seek(0)

@@ -72,14 +72,6 @@ def write_parquet(
             )
 
 
-FORMATS = {
-    "csv": "text/csv",
-    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    "json": "application/json",
-    "parquet": "application/vnd.apache.parquet",
-}
-"""Formats of an export and their media types."""
-
 _ABOUT = [
     "model",
     "base_interval_s",

@@ -1,6 +1,6 @@
 // The editor: lines, zones and calibration, drawn over a picture of a source.
 
-import { areSame, askDrawing, askPicture, Calibrating, hideNotice, notice, save } from "./editor/saving.js";
+import { areSame, askDrawing, askPicture, Calibrating, save } from "./editor/saving.js";
 import { Details } from "./editor/details.js";
 import {
   KIND_NAMES,
@@ -14,7 +14,7 @@ import {
 } from "./editor/shapes.js";
 import { askPaths, choosePicture, layerOf, pathsWords, shapeList } from "./editor/pictures.js";
 import { Stage } from "./editor/stage.js";
-import { ApiError, get } from "frametally/js/shared/api.js";
+import { get } from "frametally/js/shared/api.js";
 import { byId, control, fillSelect, refill } from "frametally/js/shared/dom.js";
 import { moment } from "frametally/js/shared/format.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
@@ -22,6 +22,7 @@ import { has } from "frametally/js/shell/navigation.js";
 import { answeredOf, formatWhole, parseState } from "frametally/js/shared/state.js";
 import { useZone, zoneOf } from "frametally/js/shared/time.js";
 import { askForStrip } from "frametally/js/status/live.js";
+import { hideNotice, showFault, wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
 const state = parseState(location.search);
@@ -184,15 +185,12 @@ async function showPaths() {
     stage.showPaths((unit) => layerOf(paths, shownPicture, unit, colorOf));
     byId("paths-words").textContent = pathsWords(paths);
   } catch (error) {
-    byId("paths-words").textContent = error instanceof ApiError ? error.message : String(error);
+    byId("paths-words").textContent = wordsOf(error);
   }
 }
 
 /** @param {unknown} error */
-function fail(error) {
-  const text = error instanceof ApiError ? `${error.message} ${error.remedy}` : String(error);
-  notice("error", t("web.this_cannot_be_shown_2"), text);
-}
+const fail = (error) => showFault(t("web.this_cannot_be_shown_2"), wordsOf(error));
 
 async function load() {
   const { sources } = await get("sources", new URLSearchParams(state.model ? { model: state.model } : {}));

@@ -5,7 +5,7 @@ import { framePicture, loadAhead } from "frametally/js/frames/boxed_picture.js";
 import { ZonesCard } from "./lines/areas.js";
 import { CrossingsCard } from "./lines/crossed.js";
 import { addressOf, AskedForm, queryOf } from "./lines/views.js";
-import { shapeColor, shapesOver } from "frametally/js/shared/shapes.js";
+import { shapeColor, shapesOver } from "frametally/js/frames/shapes_over.js";
 import { showSpeeds } from "./lines/speeds.js";
 import { MovementsCard } from "./lines/turns.js";
 import { ApiError, CountsVersion, get } from "frametally/js/shared/api.js";
@@ -16,7 +16,7 @@ import { carrySelection, has } from "frametally/js/shell/navigation.js";
 import { answeredOf, DEFAULT, entryOf, formatWhole, parseWhole } from "frametally/js/shared/state.js";
 import { giveUpZone, useZone, zoneOf } from "frametally/js/shared/time.js";
 import { listen, showStrip } from "frametally/js/status/live.js";
-import { showFault, showFresh, showOutage, showOwnFault } from "frametally/js/status/notices.js";
+import { showFault, showFresh, showOutage, showOwnFault, wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
 const AGAIN_MS = 800;
@@ -246,9 +246,7 @@ const pictureWords = (shapes) =>
 /** @param {unknown} error */
 function fail(error) {
   byId("lines-page").setAttribute("aria-busy", "false");
-  if (!(error instanceof ApiError)) {
-    return showOwnFault(error);
-  }
+  if (!(error instanceof ApiError)) return showOwnFault(error);
   if (error.parameter === "timezone" && state.timezone === null && zoneOf(state) !== "UTC") {
     giveUpZone(zoneOf(state));
     load();
@@ -258,7 +256,7 @@ function fail(error) {
   if (error.passes) {
     showOutage(error, since, load);
     again = setTimeout(load, RETRY_MS);
-  } else showFault(t("web.this_cannot_be_shown_2"), `${error.message} ${error.remedy}`);
+  } else showFault(t("web.this_cannot_be_shown_2"), wordsOf(error));
 }
 
 window.addEventListener("popstate", () => {

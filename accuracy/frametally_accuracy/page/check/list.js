@@ -4,6 +4,7 @@ import { countedWords, countUnits, labelWords, unitNames, unitWord, wide } from 
 import { get, getFrom, send } from "frametally/js/shared/api.js";
 import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
 import { fromInput, number, toTheMinute } from "frametally/js/shared/format.js";
+import { headingsOf, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
 import { press } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -24,13 +25,7 @@ export async function showChecks() {
   ]);
   byId("checks-view").hidden = false;
   byId("checks").replaceChildren(
-    checks.length
-      ? el(
-          "div.table-area",
-          { tabindex: "0", role: "group", "aria-labelledby": "checks-title" },
-          table(checks, mayCorrect),
-        )
-      : el("p.muted", t("accuracy.there_are_no_checks_yet")),
+    checks.length ? table(checks, mayCorrect) : el("p.muted", t("accuracy.there_are_no_checks_yet")),
   );
   const why = !mayCorrect
     ? t("accuracy.you_can_see_checks_and_not", { remedy: remedy ?? "" })
@@ -56,60 +51,44 @@ export async function showChecks() {
 }
 
 /** @param {Api.CheckSummary[]} checks @param {boolean} mayCorrect */
-const table = (checks, mayCorrect) =>
-  el(
-    "table",
-    { id: "checks-table" },
-    el(
-      "thead",
+function table(checks, mayCorrect) {
+  const names = [
+    t("accuracy.check"),
+    t("accuracy.what"),
+    t("web.labels"),
+    t("accuracy.checked"),
+    t("accuracy.started"),
+  ];
+  const nextStep = el("th", { scope: "col" }, el("span.visually-hidden", t("accuracy.next_step")));
+  const rows = checks.map((one) => {
+    const by = one.started_by ? t("accuracy.by", { started_by: one.started_by }) : "";
+    const drawn = countUnits(one.drawn, unitWord(one.metric));
+    return rowOf(
+      el("a", { href: addressOf(one.id, "result") }, one.name),
+      el("td", countedWords(one)),
+      el("td", one.labels.map((label) => labelWords(label, one.place)).join(", ")),
       el(
-        "tr",
-        ...[
-          t("accuracy.check"),
-          t("accuracy.what"),
-          t("web.labels"),
-          t("accuracy.checked"),
-          t("accuracy.started"),
-        ].map((one) => el("th", { scope: "col" }, one)),
-        el("th", { scope: "col" }, el("span.visually-hidden", t("accuracy.next_step"))),
+        "td",
+        t("accuracy.of", { answered: number(one.answered), drawn }),
+        one.is_reached
+          ? el("span.small.muted", t("accuracy.is_reached", { wanted_width: wide(one.wanted_width) }))
+          : null,
       ),
-    ),
-    el(
-      "tbody",
-      ...checks.map((one) =>
-        el(
-          "tr",
-          el("th", { scope: "row" }, el("a", { href: addressOf(one.id, "result") }, one.name)),
-          el("td", countedWords(one)),
-          el("td", one.labels.map((label) => labelWords(label, one.place)).join(", ")),
-          el(
-            "td",
-            t("accuracy.of", {
-              answered: number(one.answered),
-              drawn: countUnits(one.drawn, unitWord(one.metric)),
-            }),
-            one.is_reached
-              ? el("span.small.muted", t("accuracy.is_reached", { wanted_width: wide(one.wanted_width) }))
-              : "",
-          ),
-          el(
-            "td",
-            `${toTheMinute(one.started_at_ms)}${one.started_by ? t("accuracy.by", { started_by: one.started_by }) : ""}`,
-          ),
-          el(
-            "td",
-            mayCorrect
-              ? el(
-                  "a.button",
-                  { href: addressOf(one.id, "desk") },
-                  one.answered ? t("accuracy.go_on") : t("accuracy.begin"),
-                  el("span.visually-hidden", `: ${one.name}`),
-                )
-              : "",
-          ),
-        ),
-      ),
-    ),
+      el("td", `${toTheMinute(one.started_at_ms)}${by}`),
+      el("td", mayCorrect ? deskLink(one) : null),
+    );
+  });
+  const headings = [...headingsOf(names, () => false), nextStep];
+  return scrollable(t("accuracy.checks"), tableOf({ kind: "checks-table", headings, rows }));
+}
+
+/** @param {Api.CheckSummary} check */
+const deskLink = ({ id, answered, name }) =>
+  el(
+    "a.button",
+    { href: addressOf(id, "desk") },
+    answered ? t("accuracy.go_on") : t("accuracy.begin"),
+    el("span.visually-hidden", `: ${name}`),
   );
 
 /**

@@ -17,6 +17,7 @@ import {
 import { getFrom, getText } from "frametally/js/shared/api.js";
 import { byId, el } from "frametally/js/shared/dom.js";
 import { mean, moment, number, percent, span, toTheMinute } from "frametally/js/shared/format.js";
+import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
 import { has } from "frametally/js/shell/navigation.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -35,7 +36,7 @@ export async function showResult(name) {
       "div.card-head",
       el("div", el("h1", check.name), el("p.muted", restsOn(check, result))),
       el(
-        "div.acts.no-print",
+        "div.acts.row.no-print",
         has("correct")
           ? el(
               "a.button.primary",
@@ -52,47 +53,35 @@ export async function showResult(name) {
             ),
       ),
     ),
-    ...(stale.length
-      ? [
-          el(
-            "p.notice.error",
-            { id: "stale", role: "alert" },
-            t("accuracy.this_check_is_stale_and_no", { stale: stale.join(" ") }),
-          ),
-        ]
-      : []),
-    ...(result.is_reached
-      ? [
-          el(
-            "p.reached",
-            { id: "reached-result" },
-            t("accuracy.the_wanted_width_is_reached", { wanted_width: wide(check.wanted_width) }),
-          ),
-        ]
-      : []),
-    el(
-      "section.card",
-      { "aria-labelledby": "labels-title" },
-      el("h2", { id: "labels-title" }, t("accuracy.raw_count_and_estimate")),
+    stale.length
+      ? el(
+          "p.notice.error",
+          { id: "stale", role: "alert" },
+          t("accuracy.this_check_is_stale_and_no", { stale: stale.join(" ") }),
+        )
+      : "",
+    result.is_reached
+      ? el(
+          "p.reached",
+          { id: "reached-result" },
+          t("accuracy.the_wanted_width_is_reached", { wanted_width: wide(check.wanted_width) }),
+        )
+      : "",
+    section(
+      "labels",
+      t("accuracy.raw_count_and_estimate"),
       labelTable(check, result),
       el("p.small.muted", t("accuracy.the_truth_is_in_it_with", { method: methodWords(result.method) })),
     ),
-    el(
-      "section.card",
-      { "aria-labelledby": "agreement-title" },
-      el("h2", { id: "agreement-title" }, t("accuracy.agreement")),
+    section(
+      "agreement",
+      t("accuracy.agreement"),
       el("p", { id: "agreement" }, agreementWords(check, result.agreement)),
     ),
-    el(
-      "section.card",
-      { "aria-labelledby": "zones-title" },
-      el("h2", { id: "zones-title" }, t("accuracy.where_to_check_next")),
-      nextWords(check, result),
-    ),
-    el(
-      "section.card",
-      { "aria-labelledby": "history-title" },
-      el("h2", { id: "history-title" }, t("accuracy.estimate_as_the_check_went_on")),
+    section("zones", t("accuracy.where_to_check_next"), nextWords(check, result)),
+    section(
+      "history",
+      t("accuracy.estimate_as_the_check_went_on"),
       history.length
         ? historyTable(check, history)
         : el(
@@ -102,6 +91,15 @@ export async function showResult(name) {
     ),
   );
 }
+
+/** @param {string} id @param {string} title @param {...HTMLElement} children */
+const section = (id, title, ...children) =>
+  el(
+    "section.card",
+    { "aria-labelledby": `${id}-title` },
+    el("h2", { id: `${id}-title` }, title),
+    ...children,
+  );
 
 /** @param {string} name */
 export async function showCertificate(name) {
@@ -144,7 +142,7 @@ export async function showCertificate(name) {
         t("accuracy.draws_the_sample_again_from_the"),
       ),
       el(
-        "div.acts.no-print",
+        "div.acts.row.no-print",
         el(
           "a.button.primary",
           {
@@ -194,50 +192,39 @@ function restsOn(
 /** @typedef {Pick<Api.CheckSummary, "metric"|"place">} About  what was checked */
 
 /** @param {About} about @param {Api.CheckResult} result */
-const labelTable = (about, { labels }) =>
-  el(
-    "div.table-area",
-    { tabindex: "0", role: "group", "aria-label": t("accuracy.counts_and_estimates_by_label") },
-    el(
-      "table",
-      { id: "labels" },
-      el(
-        "thead",
-        el(
-          "tr",
-          el("th", { scope: "col" }, t("web.label")),
-          ...[
-            t("accuracy.raw_count"),
-            t("accuracy.estimate"),
-            t("web.interval"),
-            t("accuracy.width"),
-            t("accuracy.needed", { about: unitsTitle(about) }),
-          ].map((one) => el("th.number", { scope: "col" }, one)),
-        ),
-      ),
-      el("tbody", ...labels.map((one) => labelRow(about, one))),
-    ),
-  );
+function labelTable(about, { labels }) {
+  const names = [
+    t("web.label"),
+    t("accuracy.raw_count"),
+    t("accuracy.estimate"),
+    t("web.interval"),
+    t("accuracy.width"),
+    t("accuracy.needed", { about: unitsTitle(about) }),
+  ];
+  const headings = headingsOf(names, (position) => position > 0);
+  const rows = labels.map((one) => labelRow(about, one));
+  return scrollable(t("accuracy.counts_and_estimates_by_label"), tableOf({ kind: "labels", headings, rows }));
+}
 
 /** @param {About} about @param {Api.LabelAccuracy} one */
 function labelRow({ place }, one) {
-  const name = el("th", { scope: "row" }, labelWords(one.label, place));
-  const raw = el("td.number", number(one.model_total));
-  const needed = el("td.number", number(one.units_needed));
-  if (one.state === "too_few")
-    return el("tr", name, raw, el("td.number", { colspan: "3" }, t("accuracy.too_few_to_say")), needed);
-  return el(
-    "tr",
-    name,
-    raw,
-    el(
-      "td.number",
-      number(Math.round(one.total ?? 0)),
-      one.has_steady_error ? el("span.small.muted", t("accuracy.a_steady_error")) : "",
-    ),
-    el("td.number", between(one.low, one.high)),
-    el("td.number", wide(one.half_width ?? 0), one.is_reached ? " ✓" : ""),
-    needed,
+  const known =
+    one.state === "too_few"
+      ? [el("td.number", { colspan: "3" }, t("accuracy.too_few_to_say"))]
+      : [
+          el(
+            "td.number",
+            number(Math.round(one.total ?? 0)),
+            one.has_steady_error ? el("span.small.muted", t("accuracy.a_steady_error")) : null,
+          ),
+          numberCell(between(one.low, one.high)),
+          el("td.number", wide(one.half_width ?? 0), one.is_reached ? " ✓" : null),
+        ];
+  return rowOf(
+    labelWords(one.label, place),
+    numberCell(number(one.model_total)),
+    ...known,
+    numberCell(number(one.units_needed)),
   );
 }
 
@@ -291,31 +278,16 @@ function historyTable(about, history) {
       ? `${number(Math.round(then.total))} (${between(then.low, then.high)})`
       : t("accuracy.too_few_to_say");
   };
-  return el(
-    "div.table-area",
-    { tabindex: "0", role: "group", "aria-labelledby": "history-title" },
-    el(
-      "table",
-      { id: "history" },
-      el(
-        "thead",
-        el(
-          "tr",
-          ...[unitsTitle(about), t("accuracy.checked_until")].map((one) => el("th", { scope: "col" }, one)),
-          ...labels.map((one) => el("th.number", { scope: "col" }, one)),
-        ),
-      ),
-      el(
-        "tbody",
-        ...[...looks].map(([frames, at_ms]) =>
-          el(
-            "tr",
-            el("th", { scope: "row" }, number(frames)),
-            el("td", toTheMinute(at_ms)),
-            ...labels.map((label) => el("td.number", cell(frames, label))),
-          ),
-        ),
-      ),
+  const headings = headingsOf(
+    [unitsTitle(about), t("accuracy.checked_until"), ...labels],
+    (position) => position > 1,
+  );
+  const rows = [...looks].map(([frames, at_ms]) =>
+    rowOf(
+      number(frames),
+      el("td", toTheMinute(at_ms)),
+      ...labels.map((label) => numberCell(cell(frames, label))),
     ),
   );
+  return scrollable(t("accuracy.estimate_as_the_check_went_on"), tableOf({ headings, rows }));
 }

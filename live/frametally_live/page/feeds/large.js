@@ -2,12 +2,12 @@
 
 import { get } from "frametally/js/shared/api.js";
 import { isHere } from "frametally/js/shell/navigation.js";
-import { shapesOver } from "frametally/js/shared/shapes.js";
+import { shapesOver } from "frametally/js/frames/shapes_over.js";
 import { el, iconButton } from "frametally/js/shared/dom.js";
 import { visible } from "frametally_videos/library/words.js";
-import { LastHour } from "./camera.js";
+import { LastHour } from "./card.js";
 import { LivePicture, LiveSocket } from "./picture.js";
-import { cutWords, lateWhy, overWords, paceWords, standing, stateWords } from "./cameras.js";
+import { cutWords, lateWhy, overWords, paceWords, standing, stateWords } from "./words.js";
 import { t } from "frametally/js/shared/texts.js";
 
 const TELL_EVERY_MS = 500;
@@ -25,8 +25,6 @@ export class LargeCamera {
     this.words = el("p.live-words", { role: "status" });
     this.pace = el("p.muted.small.live-pace");
     this.hour = new LastHour(camera);
-    const boxes = el("input", { type: "checkbox", checked: true });
-    boxes.addEventListener("change", () => this.picture.showBoxes(boxes.checked));
     this.element = el(
       "div.live-stream.stack",
       el(
@@ -36,7 +34,7 @@ export class LargeCamera {
       ),
       this.words,
       this.picture.element,
-      el("div.player-tools.row", el("label.check", boxes, t("web.boxes"))),
+      el("div.player-tools.row", this.picture.choice),
       this.pace,
       this.hour.element,
     );

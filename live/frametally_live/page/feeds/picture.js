@@ -4,6 +4,7 @@ import { framesBoxes } from "frametally/js/frames/boxed_picture.js";
 import { el } from "frametally/js/shared/dom.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
 import { HeldSocket } from "frametally/js/shared/socket.js";
+import { t } from "frametally/js/shared/texts.js";
 
 /** The server says every 5 s how it stands. */
 const SILENCE_MS = 15_000;
@@ -52,11 +53,12 @@ const LOOK_BACK_MS = 5000;
 export class LivePicture {
   /** @param {string} name  what is seen */
   constructor(name) {
-    this.canvas = el("canvas.video-picture.live-canvas", { role: "img", "aria-label": name });
+    this.canvas = el("canvas.video-picture.live-canvas.fills", { role: "img", "aria-label": name });
     this.overlay = el("div.video-overlay");
     this.stamp = el("p.video-stamp", { hidden: true });
     this.element = el("div.picture.loaded.video-stage", this.canvas, this.overlay, this.stamp);
-    this.hasBoxes = true;
+    this.withBoxes = el("input", { type: "checkbox", checked: true, onchange: () => this.#drawBoxes() });
+    this.choice = el("label.check", this.withBoxes, t("web.boxes"));
     /** The frame that is drawn. @type {Page.LiveFrame|null} */
     this.frame = null;
     /** Labels as they came: each keeps its colour. @type {Set<string>} */
@@ -91,15 +93,9 @@ export class LivePicture {
     this.#note(header);
   }
 
-  /** @param {boolean} isOn */
-  showBoxes(isOn) {
-    this.hasBoxes = isOn;
-    this.#drawBoxes();
-  }
-
   #drawBoxes() {
     const { frame } = this;
-    if (!frame || !this.hasBoxes) return this.overlay.replaceChildren();
+    if (!frame || !this.withBoxes.checked) return this.overlay.replaceChildren();
     for (const [label] of frame.boxes) this.labels.add(label);
     const boxes = frame.boxes.map(([label, confidence, left, top, width, height]) => ({
       label,

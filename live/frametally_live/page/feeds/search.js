@@ -1,12 +1,12 @@
 // A search for ONVIF cameras of the local network; a click puts what it found into the form.
 
 import { visible } from "frametally_videos/library/words.js";
-import { byId, el } from "frametally/js/shared/dom.js";
+import { byId, control, el } from "frametally/js/shared/dom.js";
 import { t } from "frametally/js/shared/texts.js";
-import { wordsOf } from "frametally/js/status/notices.js";
-import { askSearch } from "./cameras.js";
+import { press } from "frametally/js/status/notices.js";
+import { askSearch } from "./requests.js";
 
-const button = byId("search");
+const button = control("search", HTMLButtonElement);
 const said = byId("search-said");
 const failed = byId("search-failed");
 const list = byId("offers");
@@ -16,17 +16,10 @@ const list = byId("offers");
 /** @param {Use} use */
 export function startSearch(use) {
   button.addEventListener("click", async () => {
-    button.setAttribute("disabled", "");
-    failed.hidden = list.hidden = true;
+    list.hidden = true;
     say(t("live.searching_the_network_for_up_to"));
-    try {
-      show(await askSearch(), use);
-    } catch (error) {
-      said.hidden = true;
-      failed.textContent = wordsOf(error);
-      failed.hidden = false;
-    }
-    button.removeAttribute("disabled");
+    const isDone = await press(button, failed, async () => show(await askSearch(), use));
+    said.hidden = !isDone;
     button.focus();
   });
 }

@@ -4,16 +4,8 @@ import { el } from "frametally/js/shared/dom.js";
 import { press, speak } from "frametally/js/status/notices.js";
 import { onNews } from "frametally_videos/library/news.js";
 import { playTime, visible } from "frametally_videos/library/words.js";
-import {
-  askStreams,
-  cutWords,
-  overWords,
-  paceWords,
-  sendSeek,
-  sendSteer,
-  sendStream,
-  stateWords,
-} from "./cameras.js";
+import { askStreams, sendSeek, sendSteer, sendStream } from "./requests.js";
+import { cutWords, overWords, paceWords, stateWords } from "./words.js";
 import { LivePicture, LiveSocket } from "./picture.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -49,15 +41,7 @@ export class VideoStream {
       onchange: () => this.#do(() => sendSeek(this.stream?.stream_id ?? "", Number(this.place.value))),
     });
     this.time = el("span.small.live-time");
-    const boxes = el("input", { type: "checkbox", checked: true });
-    boxes.addEventListener("change", () => this.picture.showBoxes(boxes.checked));
-    this.steer = el(
-      "div.player-tools.row",
-      this.pause,
-      this.place,
-      this.time,
-      el("label.check", boxes, t("web.boxes")),
-    );
+    this.steer = el("div.player-tools.row", this.pause, this.place, this.time, this.picture.choice);
     this.element = el(
       "section.card.live-stream.stack",
       { "aria-label": t("live.stream"), "data-state": "none" },

@@ -2,9 +2,10 @@
 
 import { ApiError } from "frametally/js/shared/api.js";
 import { arrange, byId, control, withCode } from "frametally/js/shared/dom.js";
-import { showFault, showFresh, showOutage, wordsOf } from "frametally/js/status/notices.js";
-import { askCameras, askPreview, sendCamera, standing } from "./cameras.js";
-import { askCounted, CameraCard } from "./camera.js";
+import { press, showFault, showFresh, showOutage, wordsOf } from "frametally/js/status/notices.js";
+import { askCameras, askPreview, sendCamera } from "./requests.js";
+import { standing } from "./words.js";
+import { askCounted, CameraCard } from "./card.js";
 import { LargeCamera } from "./large.js";
 import { startSearch } from "./search.js";
 import { t } from "frametally/js/shared/texts.js";
@@ -31,7 +32,7 @@ const cards = new Map();
 let large = null;
 /** As they were last told. @type {Api.LiveCamera[]} */
 let cameras = [];
-/** What was counted of a source, as it was last asked for. @type {((source: string) => import("./camera.js").Counted)|null} */
+/** What was counted of a source, as it was last asked for. @type {((source: string) => import("./card.js").Counted)|null} */
 let counted = null;
 /** When what is shown was loaded. @type {number|null} */
 let since = null;
@@ -91,7 +92,7 @@ async function look() {
     if (!(error instanceof ApiError)) throw error;
     if (since === null) page.dataset.state = "failed";
     if (error.passes) showOutage(error, since, look, t("live.the_cameras_are_out_of_reach"));
-    else showFault(t("live.the_cameras_cannot_be_shown"), `${error.message} ${error.remedy}`);
+    else showFault(t("live.the_cameras_cannot_be_shown"), wordsOf(error));
   } finally {
     isAsking = false;
     page.setAttribute("aria-busy", "false");
@@ -159,21 +160,14 @@ function open(source) {
 
 /** Sends what the form says, and says how that goes. @param {() => Promise<string>} ask  returns what came of it */
 async function trying(ask) {
-  const said = byId("add-said");
   const tried = byId("add-tried");
-  const buttons = [...form.querySelectorAll("button")];
-  said.hidden = picture.hidden = true;
-  for (const button of buttons) button.disabled = true;
+  picture.hidden = true;
   tried.textContent = t("live.trying_the_camera_for_up_to");
   tried.hidden = false;
-  try {
+  const isDone = await press([...form.querySelectorAll("button")], byId("add-said"), async () => {
     tried.textContent = await ask();
-  } catch (error) {
-    tried.hidden = true;
-    said.textContent = wordsOf(error);
-    said.hidden = false;
-  }
-  for (const button of buttons) button.disabled = false;
+  });
+  tried.hidden = !isDone;
 }
 
 const wantedCamera = () => ({

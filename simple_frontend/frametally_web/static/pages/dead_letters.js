@@ -28,7 +28,7 @@ function buttons(noun, which) {
       changed: load,
     });
   return el(
-    "p.row.change-buttons",
+    "p.change-buttons.row",
     which.cause === "malformed" ? null : el("button.button", { onclick: ask("replay", t("web.try_again")) }, which.ids ? t("web.try_again") : t("web.try_all_again")),
     el("button.button", { onclick: ask("drop", t("web.drop")) }, which.ids ? t("web.drop") : t("web.drop_all")),
   ); // prettier-ignore

@@ -46,7 +46,7 @@ function changesCard(footage, sources) {
       });
   const others = sources.filter((one) => one.source !== source).map((one) => one.name);
   return el(
-    "p.row.change-buttons",
+    "p.change-buttons.row",
     el("button.button", { onclick: () => ask(t("web.correct_the_time", { name }), t("web.correct_the_time_2"), retimeForm(footage))() }, t("web.correct_the_time_3")),
     el("button.button", { onclick: () => ask(t("web.time_zone_of", { name }), t("web.set_time_zone"), timezoneForm(footage), "timezones")() }, t("web.set_time_zone_2")),
     el("button.button", { onclick: () => ask(t("web.rename", { name }), t("web.rename_2"), renameForm(footage, others))() }, t("web.rename_3")),
@@ -123,7 +123,7 @@ async function showInterrupted() {
   });
   area.replaceChildren(
     el("p", t("web.interrupted_nothing_is_lost_finish_it", { unfinished: unfinished.join(", ") })),
-    el("p.row.change-buttons", finish),
+    el("p.change-buttons.row", finish),
     fault,
   );
 }

@@ -3,6 +3,7 @@
 
 import { el } from "frametally/js/shared/dom.js";
 import { fromInput, toInput } from "frametally/js/shared/format.js";
+import { headingsOf, rowOf, tableOf } from "frametally/js/shared/tables.js";
 import {
   KIND_NAMES,
   LIMITS,
@@ -246,9 +247,8 @@ function pointsTable(shapeNow, first, hands, shows) {
     return el("td", control);
   };
   const rows = first.points.map((_, at) =>
-    el(
-      "tr",
-      el("th", { scope: "row" }, String(at + 1)),
+    rowOf(
+      String(at + 1),
       cell(at, 0, "points", "x"),
       cell(at, 1, "points", "y"),
       ...(hasMetres
@@ -268,7 +268,7 @@ function pointsTable(shapeNow, first, hands, shows) {
       ),
     ),
   );
-  const heads = ["", "x, px", "y, px", ...(hasMetres ? ["x, m", "y, m"] : []), ""];
+  const names = ["", "x, px", "y, px", ...(hasMetres ? ["x, m", "y, m"] : []), ""];
   return el(
     "details.points",
     { open: first.kind === "calibration" },
@@ -276,11 +276,7 @@ function pointsTable(shapeNow, first, hands, shows) {
       "summary",
       `${first.points.length} ${LIMITS[first.kind].closed ? t("traffic.corners") : t("traffic.points")}`,
     ),
-    el(
-      "table",
-      el("thead", el("tr", ...heads.map((text) => (text ? el("th", { scope: "col" }, text) : el("td"))))),
-      el("tbody", ...rows),
-    ),
+    tableOf({ headings: headingsOf(names, () => false), rows }),
     mayGrow(first)
       ? el(
           "button.link",

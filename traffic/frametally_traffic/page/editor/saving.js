@@ -2,6 +2,7 @@
 
 import { ApiError, getFrom, send } from "frametally/js/shared/api.js";
 import { byId, el } from "frametally/js/shared/dom.js";
+import { hideNotice, showFault, showNotice, wordsOf } from "frametally/js/status/notices.js";
 import { bodyOf, drawingOf, KINDS, lackOf, shapesOf } from "./shapes.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -152,7 +153,7 @@ export async function save(source, desk) {
     const lack = lackOf(one);
     if (!lack) continue;
     desk.choose(one.id);
-    return notice("error", t("traffic.not_saved"), lack);
+    return showFault(t("traffic.not_saved"), lack);
   }
   try {
     desk.saved(await sendDrawing(source, shapes, desk.stored().revision));
@@ -163,7 +164,7 @@ export async function save(source, desk) {
     const named = namedIn(error.message, shapes);
     if (named) desk.choose(named.id);
     const title = error.passes ? t("traffic.not_saved_what_was_drawn_is") : t("traffic.not_saved");
-    notice("error", title, `${error.message} ${error.passes ? error.remedy : ""}`);
+    showFault(title, `${error.message} ${error.passes ? error.remedy : ""}`);
   }
 }
 
@@ -183,7 +184,7 @@ async function showOthers(source, desk) {
   try {
     theirs = await askDrawing(source);
   } catch (error) {
-    return notice("error", t("traffic.not_saved"), error instanceof Error ? error.message : String(error));
+    return showFault(t("traffic.not_saved"), wordsOf(error));
   }
   const { shapes, both } = merged(desk.stored().shapes, desk.shapes(), shapesOf(theirs));
   const also = both.length
@@ -202,7 +203,7 @@ async function showOthers(source, desk) {
       },
       text,
     );
-  notice(
+  showNotice(
     "warning",
     t("traffic.somebody_else_has_drawn_over_this"),
     t("traffic.it_is_revision_now_and_yours", {
@@ -214,21 +215,3 @@ async function showOthers(source, desk) {
     button(t("traffic.take_theirs_drop_mine"), "", () => desk.merge(theirs, shapesOf(theirs))),
   );
 }
-
-/**
- * @param {"error"|"warning"} kind
- * @param {string} title
- * @param {string} text
- * @param {...HTMLElement} buttons
- */
-export function notice(kind, title, text, ...buttons) {
-  const area = byId("notice");
-  area.className = `notice ${kind}`;
-  area.replaceChildren(el("div", el("p.strong", title), el("p", text)), el("div.notice-buttons", ...buttons));
-  area.hidden = false;
-}
-
-export const hideNotice = () => {
-  byId("notice").hidden = true;
-  byId("notice").replaceChildren();
-};

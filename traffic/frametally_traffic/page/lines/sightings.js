@@ -1,15 +1,15 @@
 // Single crossings and visits behind a number: pictures with line, path and box, page by page, up to the number.
 
 import { framePicture } from "frametally/js/frames/boxed_picture.js";
-import { ApiError } from "frametally/js/shared/api.js";
 import { el, iconButton } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
-import { shapesOver } from "frametally/js/shared/shapes.js";
+import { shapesOver } from "frametally/js/frames/shapes_over.js";
+import { wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /**
  * @typedef {import("frametally/js/frames/boxed_picture.js").Picture & {title: string, caption: string, remarks: string[],
- *   small: (size: import("frametally/js/shared/shapes.js").Size) => SVGElement}} Large  `small` is drawn over it where it is small
+ *   small: (size: import("frametally/js/frames/shapes_over.js").Size) => SVGElement}} Large  `small` is drawn over it where it is small
  */
 /**
  * @typedef {Object} Sighting
@@ -90,7 +90,7 @@ export class Sightings {
         more.hidden = !cursor;
       } catch (error) {
         if (mine !== this.asked) return;
-        sum.textContent = error instanceof ApiError ? `${error.message} ${error.remedy}` : String(error);
+        sum.textContent = wordsOf(error);
         more.hidden = false;
       } finally {
         more.disabled = false;
@@ -128,7 +128,7 @@ export class Sightings {
 /**
  * A picture of somebody on its path.
  * @param {Api.PathFrame|null} frame
- * @param {import("frametally/js/shared/shapes.js").Shown} shown
+ * @param {import("frametally/js/frames/shapes_over.js").Shown} shown
  * @param {{title: string, caption: string}} words
  * @returns {Large[]} none where the frame is gone
  */

@@ -2,7 +2,8 @@
 
 import { el } from "frametally/js/shared/dom.js";
 import { moment, number, toTheMinute } from "frametally/js/shared/format.js";
-import { isOpen } from "../jobs/words.js";
+import { headingsOf, rowOf, tableOf } from "frametally/js/shared/tables.js";
+import { isOpen, newestFirst } from "../jobs/words.js";
 import { bytes, filmed, playTime, TIME_SOURCES, visible } from "../library/words.js";
 import { askMetadata } from "../library/requests.js";
 import { t } from "frametally/js/shared/texts.js";
@@ -14,9 +15,7 @@ import { t } from "frametally/js/shared/texts.js";
  * @param {{coming: string, failed: string, missing: string}} words
  */
 export function whyMissing(jobs, kind, { coming, failed, missing }) {
-  const [newest] = jobs
-    .filter((job) => job.kind === kind)
-    .sort((one, other) => other.created_at_ms - one.created_at_ms);
+  const newest = newestFirst(jobs).find((job) => job.kind === kind);
   if (newest && isOpen(newest)) return coming;
   return newest?.state === "failed" ? `${failed} ${visible(newest.reason ?? "")}` : missing;
 }
@@ -106,29 +105,16 @@ function factTable(title, names, columns) {
   const rows = columns[0]
     .map(([name], at) => ({ name, values: columns.map((facts) => facts[at][1]) }))
     .filter(({ values }) => values.some((value) => value !== null && value !== undefined && value !== ""));
-  return el(
-    "section.fact-group",
-    el("h3", title),
-    el(
-      "div.scrolls",
-      { tabindex: "0", role: "group", "aria-label": title },
-      el(
-        "table.fact-table",
-        el("caption.visually-hidden", title),
-        el("thead", el("tr", el("td"), ...names.map((text) => el("th", { scope: "col" }, text)))),
-        el(
-          "tbody",
-          ...rows.map(({ name, values }) =>
-            el(
-              "tr",
-              el("th", { scope: "row" }, name),
-              ...values.map((value) => el("td", el("bdi", visible(String(value ?? "–"))))),
-            ),
-          ),
-        ),
-      ),
+  const table = tableOf({
+    kind: "fact-table",
+    caption: title,
+    headings: headingsOf(["", ...names], () => false),
+    rows: rows.map(({ name, values }) =>
+      rowOf(name, ...values.map((value) => el("td", el("bdi", visible(String(value ?? "–")))))),
     ),
-  );
+  });
+  const area = el("div.scrolls", { tabindex: "0", role: "group", "aria-label": title }, table);
+  return el("section.fact-group", el("h3", title), area);
 }
 
 export class About {

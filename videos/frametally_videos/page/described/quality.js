@@ -94,7 +94,7 @@ export class Quality {
       "li.check-result",
       { "data-check": name, "data-passed": String(passed) },
       el(
-        "p.check-head",
+        "p.check-head.row",
         el("span.strong", NAMES[name] ?? name),
         el("span", { class: passed ? "ok" : "open" }, passed ? t("videos.passed") : t("videos.failed")),
       ),
@@ -110,7 +110,7 @@ export class Quality {
           ),
       places.length
         ? el(
-            "p.check-places",
+            "p.check-places.row",
             ...places,
             spans.length > shown.length
               ? el("span.muted.small", t("videos.and_more", { length: spans.length - shown.length }))

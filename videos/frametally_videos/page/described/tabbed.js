@@ -2,7 +2,7 @@
 
 import { EnhancePanel } from "../enhance/panel.js";
 import { keepRows } from "../jobs/row.js";
-import { isOpen } from "../jobs/words.js";
+import { isOpen, makesVersion, newestFirst } from "../jobs/words.js";
 import { el } from "frametally/js/shared/dom.js";
 import { Tabs } from "frametally/js/shell/tabs.js";
 import { About, Kept } from "./facts.js";
@@ -67,7 +67,7 @@ export class VideoTabs {
   show(video, leave) {
     this.video = video;
     this.leave = leave;
-    const newest = [...video.jobs].sort((one, other) => other.created_at_ms - one.created_at_ms);
+    const newest = newestFirst(video.jobs);
     this.showJobs(newest, leave);
     this.noJobs.hidden = newest.length > 0;
     const [open, failed] = [newest.filter(isOpen), newest.filter(({ state }) => state === "failed")];
@@ -79,9 +79,7 @@ export class VideoTabs {
     this.tabs.mark("processing", words, failed.length ? "bad" : "work");
     this.about.show(video);
     this.quality.show(video);
-    const done = newest.filter(
-      ({ kind, state }) => state === "done" && (kind === "enhance" || kind === "playable"),
-    );
+    const done = newest.filter((job) => job.state === "done" && makesVersion(job));
     // Nothing else brings one.
     const version = done.length ? JSON.stringify([done.map(({ id }) => id), video.links]) : null;
     this.derivatives.show(video.id, version);

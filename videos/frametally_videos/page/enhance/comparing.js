@@ -9,9 +9,9 @@ const PULLING_MS = 120;
 
 export class Comparing {
   constructor() {
-    this.before = el("img.split-picture", { alt: t("videos.the_frame_as_it_is") });
-    this.after = el("img.split-picture.split-after", { alt: t("videos.the_frame_as_it_would_be") });
-    this.split = el("input.split-slider", {
+    this.before = el("img.split-picture.fills", { alt: t("videos.the_frame_as_it_is") });
+    this.after = el("img.split-picture.split-after.fills", { alt: t("videos.the_frame_as_it_would_be") });
+    this.split = el("input.split-slider.fills", {
       type: "range",
       min: "0",
       max: "100",

@@ -2,7 +2,7 @@
 
 import { el, refill } from "frametally/js/shared/dom.js";
 import { keepRows } from "../jobs/row.js";
-import { isOpen } from "../jobs/words.js";
+import { isOpen, makesVersion, newestFirst } from "../jobs/words.js";
 import { tellNews } from "../library/news.js";
 import { playTime } from "../library/words.js";
 import { press, speak } from "frametally/js/status/notices.js";
@@ -39,7 +39,7 @@ export class EnhancePanel {
       this.settings.element,
       this.said,
       el(
-        "div.notice-buttons",
+        "div.row",
         this.make,
         el("button.button", { onclick: () => this.settings.fill({}) }, t("videos.reset_all")),
       ),
@@ -72,12 +72,9 @@ export class EnhancePanel {
     this.video = video;
     this.leave = leave;
     this.form.hidden = !leave;
-    const jobs = video.jobs.filter(
-      ({ kind, state }) => (kind === "enhance" || kind === "playable") && state !== "done",
-    );
-    const newest = [...jobs].sort((one, other) => other.created_at_ms - one.created_at_ms);
+    const isComing = (/** @type {Api.VideoJob} */ job) => isOpen(job) || job.state === "failed";
     this.showComing(
-      newest.filter((job) => isOpen(job) || job.state === "failed"),
+      newestFirst(video.jobs).filter((job) => makesVersion(job) && isComing(job)),
       leave,
     );
     this.none.hidden = made.length > 0 || this.coming.childElementCount > 0;

@@ -1,6 +1,6 @@
 // By how much each property of the picture is changed: a slider and a number each, which go together.
 
-import { el } from "frametally/js/shared/dom.js";
+import { el, iconButton } from "frametally/js/shared/dom.js";
 import { inSentence, t } from "frametally/js/shared/texts.js";
 
 /**
@@ -167,8 +167,4 @@ export class Settings {
 
 /** @param {string} title @param {() => void} onclick */
 const resetButton = (title, onclick) =>
-  el(
-    "button.button.icon",
-    { "aria-label": t("videos.reset", { title: inSentence(title) }), title: t("videos.reset_2"), onclick },
-    "↺",
-  );
+  iconButton(t("videos.reset", { title: inSentence(title) }), "↺", onclick, { title: t("videos.reset_2") });

@@ -4,6 +4,7 @@ import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
 import { showFault, speak, wordsOf } from "frametally/js/status/notices.js";
 import { Refreshing } from "../library/news.js";
+import { hideNothing, showNothing } from "../library/nothing.js";
 import { overview, Section, workers } from "./sections.js";
 import { addressOf, KINDS, parseQuestion, SECTIONS } from "./words.js";
 import { sendAgain } from "../library/requests.js";
@@ -33,10 +34,9 @@ const list = new Refreshing(
     },
     show,
     failed: (reason, remedy) =>
-      showNothing({
-        title: t("videos.the_jobs_cannot_be_shown"),
-        text: `${reason} ${remedy}`.trim(),
-        button: [t("web.try_again"), list.now],
+      showNothing(t("videos.the_jobs_cannot_be_shown"), `${reason} ${remedy}`.trim(), {
+        words: t("web.try_again"),
+        onclick: list.now,
       }),
   },
   5000,
@@ -82,7 +82,13 @@ function show({ asked, answers }) {
   byId("jobs-off").textContent = t("videos.jobs_cannot_be_tried_again_or", { remedy: now.remedy ?? "" });
   const found = answers.some(({ jobs }) => jobs.length);
   page.dataset.state = found ? "ready" : "empty";
-  showNothing(found ? null : all ? NO_MATCH : NO_JOBS);
+  if (found) hideNothing();
+  else if (!all) showNothing(t("videos.there_are_no_jobs_yet"), t("videos.what_is_done_to_a_video"));
+  else
+    showNothing(t("videos.no_job_is_like_this"), t("videos.there_are_others"), {
+      words: t("videos.show_all_jobs"),
+      onclick: () => ask({ state: "", kind: "" }),
+    });
 }
 
 /** @param {Api.JobList["kinds"]} kinds @param {string} kind @param {Api.VideoJob["state"][]} states */
@@ -119,36 +125,6 @@ function showAsked(kinds) {
   fillSelect(fields.state, [["", t("videos.all_states")], ...states], state);
   const known = Object.entries(KINDS).filter(([name]) => name in kinds || name === kind);
   fillSelect(fields.kind, [["", t("videos.all_kinds")], ...known], kind);
-}
-
-/** @typedef {{title: string, text: string, button: [string, () => void]|null}} Nothing */
-
-/** @type {Nothing} */
-const NO_JOBS = {
-  title: t("videos.there_are_no_jobs_yet"),
-  text: t("videos.what_is_done_to_a_video"),
-  button: null,
-};
-/** @type {Nothing} */
-const NO_MATCH = {
-  title: t("videos.no_job_is_like_this"),
-  text: t("videos.there_are_others"),
-  button: [t("videos.show_all_jobs"), () => ask({ state: "", kind: "" })],
-};
-
-/** @param {Nothing|null} nothing */
-function showNothing(nothing) {
-  const place = byId("nothing");
-  const text = JSON.stringify(nothing);
-  place.hidden = nothing === null;
-  if (nothing === null || place.dataset.text === text) return; // a button that has the keyboard keeps it
-  place.dataset.text = text;
-  const [name, onclick] = nothing.button ?? ["", undefined];
-  place.replaceChildren(
-    el("h2", nothing.title),
-    el("p.muted", nothing.text),
-    nothing.button ? el("button.button", { onclick }, name) : "",
-  );
 }
 
 async function tryAll() {

@@ -47,7 +47,7 @@ function makeRow(namesVideo) {
   const again = el("button.button", t("web.try_again"));
   const cancel = el("button.button", t("web.cancel"));
   const element = el(
-    "li.job",
+    "li.job.outcome",
     el("div.job-head", kind, options, video, words),
     el("div.job-buttons", again, cancel),
     bar,

@@ -2,6 +2,7 @@
 
 import { el } from "frametally/js/shared/dom.js";
 import { number, percent, toTheMinute } from "frametally/js/shared/format.js";
+import { headingsOf, numberCell, rowOf, tableOf } from "frametally/js/shared/tables.js";
 import { visible } from "../library/words.js";
 import { keepRows } from "./row.js";
 import { KINDS, queryOf, QUEUES } from "./words.js";
@@ -22,23 +23,16 @@ export function overview({ kinds, failures }) {
     const failed = of.reduce((sum, kind) => sum + (failures[kind]?.jobs ?? 0), 0);
     const begins = of.flatMap((kind) => failures[kind]?.since_ms ?? []);
     const since = begins.length ? t("videos.since", { min: toTheMinute(Math.min(...begins)) }) : "";
-    return el(
-      "tr",
-      el("th", { scope: "row" }, name),
-      el("td.number", number(count("running"))),
-      el("td.number", number(count("queued"))),
-      el("td", { class: failed ? "number open" : "number" }, `${number(failed)}${since}`),
+    return rowOf(
+      name,
+      numberCell(number(count("running"))),
+      numberCell(number(count("queued"))),
+      numberCell(`${number(failed)}${since}`, failed ? "number open" : "number"),
     );
   });
-  const heads = [t("videos.run"), t("videos.wait"), t("videos.failed_5")].map((text) =>
-    el("th.number", { scope: "col" }, text),
-  );
-  return el(
-    "table.jobs-overview",
-    el("caption.visually-hidden", t("videos.jobs_by_queue")),
-    el("thead", el("tr", el("th", { scope: "col" }, t("videos.queue")), ...heads)),
-    el("tbody", ...rows),
-  );
+  const names = [t("videos.queue"), t("videos.run"), t("videos.wait"), t("videos.failed_5")];
+  const headings = headingsOf(names, (position) => position > 0);
+  return tableOf({ kind: "jobs-overview", caption: t("videos.jobs_by_queue"), headings, rows });
 }
 
 /** Who is at what. @param {Api.JobOfVideo[]} running */

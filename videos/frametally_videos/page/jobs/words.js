@@ -35,6 +35,12 @@ export const QUEUES = [
 /** @param {Pick<Api.VideoJob, "state">} job */
 export const isOpen = ({ state }) => state === "queued" || state === "running";
 
+/** @template {Api.VideoJob} Job @param {Job[]} jobs */
+export const newestFirst = (jobs) => jobs.toSorted((one, other) => other.created_at_ms - one.created_at_ms);
+
+/** Whether a job makes another version of its video. @param {Pick<Api.VideoJob, "kind">} job */
+export const makesVersion = ({ kind }) => kind === "enhance" || kind === "playable";
+
 /** @type {[name: "brightness"|"contrast"|"gamma"|"saturation"|"denoise"|"sharpen"|"local_contrast", words: string][]} */
 const CHANGES = [
   ["brightness", t("videos.brightness_2")],

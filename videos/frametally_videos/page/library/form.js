@@ -2,6 +2,7 @@
 
 import { byId, control, el, fillSelect, refill } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
+import { showNothing } from "./nothing.js";
 import { ORDERS, PAGE_SIZE, STATE_GROUPS } from "./question.js";
 import { STATES, visible } from "./words.js";
 import { t } from "frametally/js/shared/texts.js";
@@ -82,55 +83,17 @@ function stateOptions(states, asked) {
   ];
 }
 
-const emptyPlace = byId("nothing");
-
-/** The list has something to show. */
-export function hideNothing() {
-  emptyPlace.hidden = true;
-}
-
 /** There are no videos at all. @param {Api.LibraryPage} answer */
 export function showNoVideos({ uploads_allowed: allowed, remedy }) {
-  if (allowed) {
-    const opener = byId("upload-open");
-    const upload = () => (opener.ariaExpanded === "true" ? byId("upload-choose").focus() : opener.click());
-    put(
-      t("videos.there_are_no_videos_yet"),
-      t("videos.drop_videos_here_or_choose_them"),
-      el("button.button.primary", { onclick: upload }, t("videos.upload_video_2")),
-    );
-  } else {
-    put(t("videos.there_are_no_videos_yet"), t("videos.uploads_are_off_here", { remedy: remedy ?? "" }));
-  }
-}
-
-/** There are videos, and none is what is asked for. @param {() => void} onClear */
-export const showNoMatch = (onClear) =>
-  put(
-    t("videos.no_video_matches"),
-    t("videos.no_videos_match_your_search_and"),
-    el("button.button", { onclick: onClear }, t("videos.show_all_videos")),
+  const opener = byId("upload-open");
+  const upload = () => (opener.ariaExpanded === "true" ? byId("upload-choose").focus() : opener.click());
+  showNothing(
+    t("videos.there_are_no_videos_yet"),
+    allowed
+      ? t("videos.drop_videos_here_or_choose_them")
+      : t("videos.uploads_are_off_here", { remedy: remedy ?? "" }),
+    allowed ? { words: t("videos.upload_video_2"), onclick: upload, primary: true } : undefined,
   );
-
-/**
- * They cannot be shown.
- * @param {string} reason
- * @param {string} remedy
- * @param {() => void} onRetry
- */
-export const showFailed = (reason, remedy, onRetry) =>
-  put(
-    t("videos.the_videos_cannot_be_shown"),
-    `${reason} ${remedy}`.trim(),
-    el("button.button", { onclick: onRetry }, t("web.try_again")),
-  );
-
-/** @param {string} title @param {string} text @param {HTMLElement} [button] */
-function put(title, text, button) {
-  if (!emptyPlace.hidden && emptyPlace.dataset.text === title + text) return; // a button that has the keyboard keeps it
-  emptyPlace.dataset.text = title + text;
-  emptyPlace.replaceChildren(el("h2", title), el("p.muted", text), button ?? "");
-  emptyPlace.hidden = false;
 }
 
 /** Cursors of the pages up to this one; the first page has none. */

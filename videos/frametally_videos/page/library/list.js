@@ -1,22 +1,13 @@
 // The list of videos: a page of it, as it is now.
 
 import { ApiError, get } from "frametally/js/shared/api.js";
-import { arrange, byId } from "frametally/js/shared/dom.js";
+import { arrange, byId, el } from "frametally/js/shared/dom.js";
 import { whenNear } from "frametally/js/frames/boxed_picture.js";
 import { number } from "frametally/js/shared/format.js";
 import { rove } from "frametally/js/shell/navigation.js";
 import { addressOf, isNarrow, parseQuestion, queryOf } from "./question.js";
-import {
-  cursorsNow,
-  hideNothing,
-  keepCursors,
-  showAsked,
-  showFailed,
-  showNoMatch,
-  showNoVideos,
-  showSteps,
-  startAsked,
-} from "./form.js";
+import { cursorsNow, keepCursors, showAsked, showNoVideos, showSteps, startAsked } from "./form.js";
+import { hideNothing, showNothing } from "./nothing.js";
 import { makeCard, markChosen } from "./card.js";
 import { choose, onChosen } from "./chosen.js";
 import { onJob, Refreshing } from "./news.js";
@@ -41,7 +32,10 @@ const list = new Refreshing(
     show,
     failed: (reason, remedy) => {
       grid.replaceChildren();
-      showFailed(reason, remedy, list.now);
+      showNothing(t("videos.the_videos_cannot_be_shown"), `${reason} ${remedy}`.trim(), {
+        words: t("web.try_again"),
+        onclick: list.now,
+      });
     },
   },
   15_000,
@@ -106,7 +100,11 @@ function show(answer) {
   byId("videos-words").textContent = all ? headline(total, all, states) : "";
   page.dataset.state = total || cursorsNow().length ? "ready" : "empty";
   if (total || cursorsNow().length) hideNothing();
-  else if (isNarrow(asked)) showNoMatch(() => ask({ ...asked, text: "", sources: [], state: "" }));
+  else if (isNarrow(asked))
+    showNothing(t("videos.no_video_matches"), t("videos.no_videos_match_your_search_and"), {
+      words: t("videos.show_all_videos"),
+      onclick: () => ask({ ...asked, text: "", sources: [], state: "" }),
+    });
   else showNoVideos(answer);
   byId("videos-asked").hidden = !all && !isNarrow(asked);
   onAnswer(answer);
@@ -142,12 +140,8 @@ function showCards(videos) {
 }
 
 function showSkeletons() {
-  for (let at = 0; at < SKELETONS; at += 1) {
-    const one = document.createElement("li");
-    one.className = "video-card skeleton";
-    one.setAttribute("aria-hidden", "true");
-    grid.append(one);
-  }
+  for (let at = 0; at < SKELETONS; at += 1)
+    grid.append(el("li.video-card.skeleton", { "aria-hidden": "true" }));
 }
 
 /** The names of sources that are not on this page. Without them those on it can be chosen. */
@@ -173,9 +167,7 @@ function openInstead(event) {
 /** @param {string|null} id */
 function markCards(id) {
   const was = grid.querySelector("[aria-current]");
-  for (const [of, { link }] of cards) {
-    markChosen(link, of);
-  }
+  for (const [of, { link }] of cards) markChosen(link, of);
   document.title = t("videos.videos_frametally");
   if (id) cards.get(id)?.element.scrollIntoView({ block: "nearest" });
   else if (was instanceof HTMLElement && document.activeElement === document.body) was.focus();

@@ -46,7 +46,8 @@ export function shareDone({ state, progress, frames }) {
 }
 
 /** Frames that the detector is done with. @param {Api.LibraryVideo["frames"]} frames */
-const detectedOf = ({ detected, dead_lettered: dead }) => (detected === null ? null : detected + (dead ?? 0));
+export const detectedOf = ({ detected, dead_lettered: dead }) =>
+  detected === null ? null : detected + (dead ?? 0);
 
 /**
  * "Detecting: 141 of 398 frames", "Counted", "Failed: it holds no frames".
@@ -119,11 +120,14 @@ export function bytes(count) {
 export function countedWords({ detections_counted: all, labels }) {
   if (all === null) return null;
   if (!all) return t("web.nothing_found");
-  const ranked = Object.entries(labels).sort((one, other) => other[1] - one[1]);
+  const ranked = rankedLabels(labels);
   const named = ranked.slice(0, 2).map(([label, count]) => `${visible(label)} ${number(count)}`);
   const more = ranked.length > 2 ? [t("web.more_4", { length: ranked.length - 2 })] : [];
   return `${t("videos.count_detections", { count: all })}: ${[...named, ...more].join(", ")}`;
 }
+
+/** Labels with their counts, the most first. @param {Api.LibraryVideo["labels"]} labels */
+export const rankedLabels = (labels) => Object.entries(labels).sort((one, other) => other[1] - one[1]);
 
 const CONTROLS = /[\p{Cc}\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 

@@ -1,13 +1,11 @@
 // The optional fields of a file before its upload.
 
-import { el } from "frametally/js/shared/dom.js";
+import { el, field } from "frametally/js/shared/dom.js";
 import { moment } from "frametally/js/shared/format.js";
 import { isZone, zoneInUse } from "frametally/js/shared/time.js";
 import { clientId } from "./client.js";
 import { checkCalibration, checkRegion, containerTime } from "./checks.js";
 import { t } from "frametally/js/shared/texts.js";
-
-let fieldsMade = 0;
 
 /** The name without what comes behind its last point. @param {string} name */
 const stemOf = (name) => name.replace(/(?<=.)\.[^.]*$/, "");
@@ -109,12 +107,6 @@ export class Fields {
 /** @param {string} type @param {Record<string, string>} attributes */
 const input = (type, attributes) => el("input", { type, autocomplete: "off", ...attributes });
 
-/** @param {string} name @param {HTMLElement} control */
-function field(name, control) {
-  control.id = `upload-field-${(fieldsMade += 1)}`;
-  return el("div.field", el("label", { for: control.id }, name), control);
-}
-
 /**
  * A field for JSON that says while one types what it is, or what is wrong with it.
  * @param {string} name
@@ -125,7 +117,7 @@ function field(name, control) {
 function drawnField(name, control, example, check) {
   const words = el("p.small.muted", { "aria-live": "polite" });
   control.placeholder = example;
-  const made = field(name, control);
+  const made = field(name, control, words);
   words.id = `${control.id}-words`;
   control.setAttribute("aria-describedby", words.id);
   control.addEventListener("input", () => {
@@ -135,6 +127,5 @@ function drawnField(name, control, example, check) {
     control.toggleAttribute("aria-invalid", !verdict.isRight);
     control.setCustomValidity(verdict.isRight ? "" : verdict.words);
   });
-  made.append(words);
   return made;
 }

@@ -1,6 +1,6 @@
 // The upload panel: you choose, drop or paste files, fill in their fields, and upload them.
 
-import { byId, el } from "frametally/js/shared/dom.js";
+import { byId, el, field, iconButton } from "frametally/js/shared/dom.js";
 import { percent } from "frametally/js/shared/format.js";
 import { zoneNames } from "frametally/js/shared/time.js";
 import { tellNews } from "../library/news.js";
@@ -30,12 +30,8 @@ const source = el("input", {
   autocomplete: "off",
   list: "known-sources",
 });
-const sourceField = el(
-  "div.field",
-  { hidden: true },
-  el("label", { for: "upload-source" }, t("videos.source_of_all")),
-  source,
-);
+const sourceField = field(t("videos.source_of_all"), source);
+sourceField.hidden = true;
 const begin = el("button.button.primary", { id: "upload-start", hidden: true });
 const clear = el("button.button", { id: "upload-clear", hidden: true }, t("videos.clear_the_finished"));
 const summary = el("p.muted.small", { id: "upload-summary" });
@@ -54,11 +50,7 @@ export function startUploads(namesOfSources) {
     el(
       "div.card-head",
       el("h2", { id: "upload-title" }, t("videos.upload_videos")),
-      el(
-        "button.button.icon",
-        { "aria-label": t("videos.close_the_upload_panel"), onclick: () => show(false) },
-        "×",
-      ),
+      iconButton(t("videos.close_the_upload_panel"), "×", () => show(false)),
     ),
     el("div.drop-zone", el("p", t("videos.drop_videos_here_paste_them_or"), choose, "."), picker),
     list,

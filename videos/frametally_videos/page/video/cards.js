@@ -3,12 +3,10 @@
 import { el, swatch } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
 import { formatWhole, parseState } from "frametally/js/shared/state.js";
+import { numberCell, rowOf } from "frametally/js/shared/tables.js";
 import { zoneInUse } from "frametally/js/shared/time.js";
-import { visible } from "../library/words.js";
+import { detectedOf, isInWork, rankedLabels, visible } from "../library/words.js";
 import { t } from "frametally/js/shared/texts.js";
-
-/** States in which frames are still on their way. */
-const IN_WORK = ["received", "producing", "detecting", "counting"];
 
 /**
  * @typedef {Object} Account
@@ -21,7 +19,7 @@ const IN_WORK = ["received", "producing", "detecting", "counting"];
 /** @param {Api.LibraryVideo} video @returns {Account} */
 export function accountOf({ frames, state }) {
   const { expected, announced, detected, dead_lettered: dead, counted } = frames;
-  const done = doneOf(frames);
+  const done = detectedOf(frames);
   const steps = [
     {
       name: t("web.expected"),
@@ -52,13 +50,10 @@ export function accountOf({ frames, state }) {
     return { steps, verdict: "none", words: t("videos.no_frames_are_taken_yet") };
   const gone = difference(frames);
   if (!gone) return { steps, verdict: "even", words: evenWords(detected ?? 0, dead ?? 0) };
-  if (IN_WORK.includes(state))
+  if (isInWork({ state }))
     return { steps, verdict: "open", words: t("videos.frames_are_still_on_their_way") };
   return { steps, verdict: "odd", words: gone };
 }
-
-/** Frames that the detector is done with. @param {Api.LibraryVideo["frames"]} frames */
-const doneOf = ({ detected, dead_lettered: dead }) => (detected === null ? null : detected + (dead ?? 0));
 
 /** @param {number|null} frames @param {number|null} before */
 const signOf = (frames, before) => (frames === null || before === null ? "" : frames === before ? "=" : "≠");
@@ -78,7 +73,7 @@ const evenWords = (detected, dead) =>
  */
 function difference(frames) {
   const { expected, announced, detected, counted } = frames;
-  const done = doneOf(frames);
+  const done = detectedOf(frames);
   if (expected !== announced)
     return t("videos.expected_and_announced", { expected: told(expected), announced: told(announced) });
   if (done !== announced)
@@ -100,14 +95,12 @@ export const card = (title, ...children) => el("section.card", el("h3", title), 
  * @param {Page.ColorOf} colorOf
  */
 export function countsCard(video, colorOf) {
-  const ranked = Object.entries(video.labels).sort((one, other) => other[1] - one[1]);
-  const rows = ranked.map(([label, count]) => {
-    return el(
-      "tr",
-      el("th", { scope: "row" }, el("span.label-name", swatch(colorOf(label)), el("bdi", visible(label)))),
-      el("td.number", number(count)),
-    );
-  });
+  const rows = rankedLabels(video.labels).map(([label, count]) =>
+    rowOf(
+      el("span.label-name", swatch(colorOf(label)), el("bdi", visible(label))),
+      numberCell(number(count)),
+    ),
+  );
   const all = video.detections_counted;
   const words =
     all === null

@@ -1,7 +1,7 @@
 // Forms of an open video: its name, its source, its time, and how it is forgotten.
 
 import { ApiError } from "frametally/js/shared/api.js";
-import { el } from "frametally/js/shared/dom.js";
+import { el, field } from "frametally/js/shared/dom.js";
 import { fromInput, toInput, zoneName } from "frametally/js/shared/format.js";
 import { zoneInUse } from "frametally/js/shared/time.js";
 import { press, speak, wordsOf } from "frametally/js/status/notices.js";
@@ -24,20 +24,18 @@ export function fromField(text) {
   return whole === null ? null : whole + Number(rest.padEnd(3, "0"));
 }
 
-let fields = 0;
-
 /**
- * A field with its name above it, and below it what its change does.
+ * A field that says below it what its change does.
  * @param {string} name
  * @param {HTMLInputElement} input
  * @param {string} meaning
  */
-function field(name, input, meaning) {
-  fields += 1;
-  input.id = `video-field-${fields}`;
-  const told = el("p.muted.small", { id: `${input.id}-meaning` }, meaning);
+function meaningField(name, input, meaning) {
+  const told = el("p.muted.small", meaning);
+  const made = field(name, input, told);
+  told.id = `${input.id}-meaning`;
   input.setAttribute("aria-describedby", told.id);
-  return el("div.field", el("label", { for: input.id }, name), input, told);
+  return made;
 }
 
 const timeInput = () => el("input", { type: "datetime-local", step: "0.001", autocomplete: "off" });
@@ -55,9 +53,9 @@ export function makeEditing(onSaved) {
   const save = el("button.button.primary", { type: "submit" }, t("videos.save"));
   const said = el("p.form-said", { role: "alert", hidden: true });
   const meanings = [
-    field(t("videos.name"), name, t("videos.what_people_call_it_its_counts")),
-    field(t("web.source"), source, ""),
-    field(t("videos.first_frame_filmed"), time, ""),
+    meaningField(t("videos.name"), name, t("videos.what_people_call_it_its_counts")),
+    meaningField(t("web.source"), source, ""),
+    meaningField(t("videos.first_frame_filmed"), time, ""),
   ];
   const form = el("form.fields", { onsubmit: submit }, ...meanings, said, save);
   const element = el("details.card.editing", el("summary", t("videos.change_name_source_or_time")), form);
@@ -158,7 +156,7 @@ export function makeTimeForm(onSaved) {
     { onsubmit: submit },
     el("p.strong", t("videos.when_was_it_filmed")),
     el("p", t("videos.nothing_in_this_file_says_so")),
-    field(t("videos.first_frame_filmed"), time, zoneWords(null)),
+    meaningField(t("videos.first_frame_filmed"), time, zoneWords(null)),
     said,
     save,
   );
@@ -244,7 +242,7 @@ export function makeForgetting() {
     el("p.strong", t("videos.forget_this_video_for_good")),
     meaning,
     said,
-    el("div.notice-buttons", keep, forget),
+    el("div.row", keep, forget),
   );
   question.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;

@@ -6,6 +6,7 @@ import { colorsOf } from "frametally/js/shared/palette.js";
 import { rowsOf, seriesOf } from "frametally/js/shared/series.js";
 import { zoneInUse } from "frametally/js/shared/time.js";
 import { askDetections } from "../library/requests.js";
+import { rankedLabels } from "../library/words.js";
 
 /** @typedef {{rows: Page.Row[], series: Page.Series[], colorOf: Page.ColorOf, labels: string[]}} Counted */
 
@@ -30,11 +31,8 @@ export async function askCounted(video, signal) {
   let counts = await get("counts", countsQuery(video, SECOND_MS), signal);
   const baseMs = (counts.base_interval_s ?? 0) * 1000;
   if (SECOND_MS % baseMs) counts = await get("counts", countsQuery(video, baseMs), signal);
-  const ranked = Object.entries(video.labels).sort((one, other) => other[1] - one[1]);
-  const colorOf = colorsOf(
-    counts.labels.length ? counts.labels : ranked.map(([label]) => label),
-    counts.labels,
-  );
+  const known = counts.labels.length ? counts.labels : rankedLabels(video.labels).map(([label]) => label);
+  const colorOf = colorsOf(known, counts.labels);
   return {
     rows: rowsOf(counts).filter(({ start, end }) => end > (from ?? 0) && start <= (until ?? 0)),
     series: seriesOf(counts, METRICS.detections, colorOf),

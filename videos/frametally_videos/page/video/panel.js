@@ -5,6 +5,7 @@ import { byId, el, iconButton } from "frametally/js/shared/dom.js";
 import { choose, chosen, onChosen } from "../library/chosen.js";
 import { onJob, onNews, tellNews } from "../library/news.js";
 import { visible } from "../library/words.js";
+import { wordsOf } from "frametally/js/status/notices.js";
 import { posterUrl } from "./screen.js";
 import { VideoView } from "./view.js";
 import { parseState } from "frametally/js/shared/state.js";
@@ -134,7 +135,7 @@ function fail(place, error) {
   const [title, text] =
     error.status === 404
       ? [t("videos.there_is_no_such_video"), t("videos.it_was_removed_or_never_was")]
-      : [t("videos.it_cannot_be_shown"), `${error.message} ${error.remedy}`];
+      : [t("videos.it_cannot_be_shown"), wordsOf(error)];
   place.replaceChildren(closing(t("videos.video")), told(title, text));
 }
 

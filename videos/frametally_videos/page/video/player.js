@@ -42,7 +42,7 @@ export class Player {
     this.overlay = el("div.video-overlay");
     this.stamp = el("p.video-stamp");
     this.message = el("div.video-message", { role: "status", hidden: true });
-    this.poster = el("img.video-picture", { alt: "", hidden: true });
+    this.poster = el("img.video-picture.fills", { alt: "", hidden: true });
     this.stage = el(
       "div.picture.loaded.video-stage",
       this.screen.element,

@@ -23,7 +23,7 @@ export class Screen {
   /** @param {Told} on */
   constructor(on) {
     this.on = on;
-    this.element = el("video.video-picture", { playsinline: true, preload: "none", tabindex: "-1" });
+    this.element = el("video.video-picture.fills", { playsinline: true, preload: "none", tabindex: "-1" });
     this.frameS = frameLength(null);
     /** When the frame that is shown begins. */
     this.shownS = 0;

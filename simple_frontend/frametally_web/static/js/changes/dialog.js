@@ -39,7 +39,7 @@ export async function askFirst({ title, action, route, form, wanted, changed }) 
     form,
     shown,
     fault,
-    el("p.row.change-buttons", look, go, back, close),
+    el("p.change-buttons.row", look, go, back, close),
   );
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);

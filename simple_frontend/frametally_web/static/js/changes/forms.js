@@ -1,7 +1,6 @@
 // The forms of changes of footage: which recordings, and which change. Each reads its own request.
 
-import { field } from "../context/popover.js";
-import { el } from "../shared/dom.js";
+import { el, field } from "../shared/dom.js";
 import { fromInput, moment, toInput } from "../shared/format.js";
 import { isZone, zoneInUse, zoneNames } from "../shared/time.js";
 import { t } from "../shared/texts.js";
@@ -36,8 +35,16 @@ function recordingSelect({ recordings }, onchange) {
 
 const hint = (/** @type {string} */ words) => el("p.muted.small", words);
 
-/** @param {...HTMLElement} fields */
-const formOf = (...fields) => el("form.stack.change-form", { autocomplete: "off" }, ...fields);
+/**
+ * A form that is read once its fields are filled in rightly.
+ * @param {() => Record<string, unknown>} read
+ * @param {...HTMLElement} fields
+ * @returns {Form}
+ */
+function formOf(read, ...fields) {
+  const element = el("form.stack.change-form", { autocomplete: "off" }, ...fields);
+  return { element, read: () => (element.reportValidity() ? read() : null) };
+}
 
 /** @param {Api.SourceFootage} footage @returns {Form} */
 export function retimeForm(footage) {
@@ -45,13 +52,12 @@ export function retimeForm(footage) {
     id ? (footage.recordings.find((one) => one.id === id)?.from_ms ?? null) : footage.from_ms;
   const start = momentInput("change-start", footage.from_ms, true);
   const medium = recordingSelect(footage, () => start.show(beginOf(medium.value)));
-  const element = formOf(
+  return formOf(
+    () => ({ what: "retime", medium: medium.value || null, start_ms: start.read() }),
     field(t("web.footage"), medium),
     field(t("web.its_first_frame_was_filmed_at"), start.input),
     hint(t("web.all_other_frames_move_by_as", { zoneInUse: zoneInUse() })),
   );
-  const read = () => ({ what: "retime", medium: medium.value || null, start_ms: start.read() });
-  return { element, read: () => (element.reportValidity() ? read() : null) };
 }
 
 /** @param {Api.SourceFootage} footage @param {string[]} others  names of other sources @returns {Form} */
@@ -64,11 +70,11 @@ export function renameForm({ name: former }, others) {
     list: list.id,
     value: former,
   });
-  const element = formOf(
+  return formOf(
+    () => ({ what: "rename", name: name.value }),
     field(t("web.new_name"), name, list),
     hint(t("web.if_another_source_has_this_name")),
   );
-  return { element, read: () => (element.reportValidity() ? { what: "rename", name: name.value } : null) };
 }
 
 /** @param {Api.SourceFootage} footage @returns {Form} */
@@ -84,11 +90,11 @@ export function timezoneForm({ timezone: former }) {
   zone.addEventListener("input", () =>
     zone.setCustomValidity(!zone.value || isZone(zone.value) ? "" : t("web.choose_a_zone_of_the_list")),
   );
-  const element = formOf(
+  return formOf(
+    () => ({ timezone: zone.value }),
     field(t("web.time_zone"), zone, list),
     hint(t("web.times_of_this_source_are_shown")),
   );
-  return { element, read: () => (element.reportValidity() ? { timezone: zone.value } : null) };
 }
 
 /** @param {Api.SourceFootage} footage @returns {Form} */
@@ -97,19 +103,18 @@ export function forgetForm(footage) {
   const from = momentInput("change-from", null);
   const to = momentInput("change-to", null);
   const pictures = el("input", { id: "change-pictures", type: "checkbox" });
-  const element = formOf(
+  return formOf(
+    () => ({
+      what: "forget",
+      medium: medium.value || null,
+      from_ms: from.read(),
+      to_ms: to.read(),
+      delete_images: pictures.checked,
+    }),
     field(t("web.footage"), medium),
     field(t("web.from_empty_the_first_frame"), from.input),
     field(t("web.to_empty_the_last_frame"), to.input),
-    el("label.row.change-check", pictures, t("web.also_delete_its_stored_pictures_and")),
+    el("label.row", pictures, t("web.also_delete_its_stored_pictures_and")),
     hint(t("web.times_are_in_2", { zoneInUse: zoneInUse() })),
   );
-  const read = () => ({
-    what: "forget",
-    medium: medium.value || null,
-    from_ms: from.read(),
-    to_ms: to.read(),
-    delete_images: pictures.checked,
-  });
-  return { element, read: () => (element.reportValidity() ? read() : null) };
 }

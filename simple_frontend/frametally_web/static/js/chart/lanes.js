@@ -5,7 +5,7 @@ import { framePicture } from "../frames/boxed_picture.js";
 import { ApiError, get } from "../shared/api.js";
 import { byId, el, iconButton, svg } from "../shared/dom.js";
 import { moment, number, percent, span } from "../shared/format.js";
-import { gapsOf, notAnalysedOf, partOf, rowsOf } from "../shared/series.js";
+import { gapsOf, notAnalysedOf, ofSource, partOf, rowsOf } from "../shared/series.js";
 import { outsideOf, together } from "../shared/spans.js";
 import { zoneOf } from "../shared/time.js";
 import { foldOf } from "./fold.js";
@@ -176,9 +176,9 @@ export function lanesOf(apart, state, [from, to]) {
   const asked = /** @type {Page.Span} */ ([apart.from_ms ?? from, apart.to_ms ?? to]);
   const outside = outsideOf(state, asked[0], asked[1], interval);
   return apart.sources.map((source) => {
-    const isHere = (/** @type {{source: string|null}} */ one) => one.source === source;
-    const rows = rowsOf({ coverage: apart.coverage.filter(isHere), buckets: [] });
-    const unanalysed = notAnalysedOf({ not_analysed: (apart.not_analysed ?? []).filter(isHere) });
+    const own = ofSource(apart, source);
+    const rows = rowsOf({ coverage: own.coverage, buckets: [] });
+    const unanalysed = notAnalysedOf(own);
     const part = rows.filter((row) => partOf(row, asked));
     const spansOf = (/** @type {Page.Row[]} */ some) =>
       together(some.map((row) => /** @type {Page.Span} */ ([row.start, row.end])));

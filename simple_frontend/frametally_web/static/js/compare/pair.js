@@ -129,7 +129,7 @@ class PairView {
     this.previous = iconButton(t("web.previous_difference"), "‹", () => this.step(-1));
     this.following = iconButton(t("web.next_difference"), "›", () => this.step(1));
     this.close = iconButton(t("web.close"), "×", closeDialog, { class: "button icon close" });
-    const tools = el("div.lightbox-tools", this.previous, this.following, this.close);
+    const tools = el("div.lightbox-tools.row", this.previous, this.following, this.close);
     this.element = el("div.lightbox-inner", el("header", this.title, tools), this.stage, this.subtitle);
   }
 

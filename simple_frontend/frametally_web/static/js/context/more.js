@@ -2,10 +2,10 @@
 // model.
 
 import { comparisonsFor } from "../shared/compare.js";
-import { el, fillSelect } from "../shared/dom.js";
+import { el, field, fillSelect } from "../shared/dom.js";
 import { duration } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
-import { field, Panel } from "./popover.js";
+import { Panel } from "./popover.js";
 import { inSentence, t } from "../shared/texts.js";
 
 /**

@@ -1,6 +1,6 @@
-// The parts of the context bar: a chip with the current choice, the panel that it opens, and a control with
-// its name above it. A panel is below its chip, or at the bottom of a small screen. Escape and a click beside
-// it close it and return the focus to the chip: browsers do that for popovers.
+// The parts of the context bar: a chip with the current choice, and the panel that it opens. A panel is below
+// its chip, or at the bottom of a small screen. Escape and a click beside it close it and return the focus to
+// the chip: browsers do that for popovers.
 
 import { el } from "../shared/dom.js";
 import { t } from "../shared/texts.js";
@@ -98,11 +98,3 @@ export class Chip {
     this.element.classList.toggle("chosen", isChosen);
   }
 }
-
-/**
- * @param {string} name
- * @param {HTMLElement} control  with an id
- * @param {...HTMLElement} more  what stands below it
- */
-export const field = (name, control, ...more) =>
-  el("div.field", el("label", { for: control.id }, name), control, ...more);

@@ -1,12 +1,12 @@
 // Chooses the time: named ranges, a calendar of footage, exact times, hours, weekdays and the time zone. The
 // choice is taken when the panel closes, so that a day, its hours and its weekdays are one choice.
 
-import { el } from "../shared/dom.js";
+import { el, field } from "../shared/dom.js";
 import { fromInput, toInput } from "../shared/format.js";
 import { isZone, usualZoneOf, WEEKDAYS, zoneNames, zoneOf } from "../shared/time.js";
 import { rove } from "../shell/navigation.js";
 import { Calendar, filmedDays } from "./calendar.js";
-import { field, Panel } from "./popover.js";
+import { Panel } from "./popover.js";
 import { offered } from "./ranges.js";
 import { t } from "../shared/texts.js";
 

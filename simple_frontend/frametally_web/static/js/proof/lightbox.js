@@ -197,7 +197,7 @@ class LargeView {
     this.following = iconButton(t("web.next_frame"), "›", () => this.step(1));
     this.close = iconButton(t("web.close"), "×", closeDialog, { class: "button icon close" });
     const tools = el(
-      "div.lightbox-tools",
+      "div.lightbox-tools.row",
       iconButton(t("web.farther"), "−", () => this.zoom.by(1 / 1.5)),
       iconButton(t("web.nearer"), "+", () => this.zoom.by(1.5)),
       this.previous,

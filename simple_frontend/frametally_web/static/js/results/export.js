@@ -44,8 +44,6 @@ export function questionLine(state, counts, names, metric) {
  */
 const named = (all, many) => (all.length > NAMED ? many : all.join(", "));
 
-const FORMATS = { xlsx: t("web.excel_xlsx"), csv: "CSV", json: "JSON", parquet: "Parquet" };
-
 export class Exports {
   constructor() {
     /** @type {Page.State|null} */
@@ -54,13 +52,9 @@ export class Exports {
     this.counts = null;
     /** @type {Page.View|null} */
     this.view = null;
-    this.links = Object.entries(FORMATS).map(([format, name]) => ({
-      format,
-      link: el("a.button", { download: "", id: `export-${format}` }, name),
-    }));
-    const picture = el("button.button", { id: "export-png" }, "PNG");
-    picture.addEventListener("click", () => this.#savePicture());
-    byId("export-links").replaceChildren(...this.links.map(({ link }) => link), picture);
+    /** One for each format. */
+    this.links = [...byId("export-links").querySelectorAll("a")];
+    byId("export-png").addEventListener("click", () => this.#savePicture());
     byId("copy-link").addEventListener("click", () => this.#copyLink());
     byId("copy-embed").addEventListener("click", () => this.#copyEmbed());
     closeFromOutside(control("export", HTMLDetailsElement));
@@ -72,9 +66,9 @@ export class Exports {
     this.counts = counts;
     this.view = view;
     const shown = pinned(state, counts);
-    for (const { format, link } of this.links) {
+    for (const link of this.links) {
       const query = selectionQuery(shown, { bars: true });
-      query.set("format", format);
+      query.set("format", link.dataset.format ?? "");
       if (state.compare && view?.other) query.set("compare", state.compare);
       link.href = `${BASE}/export?${query}`;
     }

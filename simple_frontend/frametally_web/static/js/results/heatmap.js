@@ -239,7 +239,7 @@ function roam(table) {
  */
 function scale(metric, most, absent) {
   return el(
-    "p.heat-scale.muted.small",
+    "p.heat-scale.row.muted.small",
     el("span", metric.format(0)),
     el("span.heat-ramp", { "aria-hidden": "true" }),
     el("span", `${metric.format(most)} ${metric.axis}`),

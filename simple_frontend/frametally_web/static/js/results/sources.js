@@ -4,7 +4,7 @@ import { sparkline } from "../chart/sparkline.js";
 import { intervalOf } from "../shared/checked.js";
 import { el, refill, swatch } from "../shared/dom.js";
 import { moment, number, percent, span } from "../shared/format.js";
-import { allIn, notAnalysedOf, rowsOf, totalIn } from "../shared/series.js";
+import { allIn, notAnalysedOf, ofSource, rowsOf, totalIn } from "../shared/series.js";
 import { checkedCell, numberCell, onlyButton, rowOf, sortableTable, valueCell } from "../shared/tables.js";
 import { t } from "../shared/texts.js";
 
@@ -89,14 +89,7 @@ const sourceOrder = { by: t("web.source"), falls: false };
 export function showSources(area, counts, metric, outside, nameOf, onSource) {
   /** @type {Part[]} */
   const parts = counts.sources.map((source) => {
-    const isHere = (/** @type {{source: string|null}} */ one) => one.source === source;
-    const answer = {
-      ...counts,
-      coverage: counts.coverage.filter(isHere),
-      buckets: counts.buckets.filter(isHere),
-      totals: counts.totals.filter(isHere),
-      not_analysed: (counts.not_analysed ?? []).filter(isHere),
-    };
+    const answer = ofSource(counts, source);
     return { source, answer, rows: rowsOf(answer), notAnalysed: notAnalysedOf(answer) };
   });
   const most = Math.max(0, ...parts.flatMap(({ rows }) => rows.map((row) => totalIn(row, metric) ?? 0)));

@@ -108,6 +108,19 @@ export function swatch(color) {
 export const iconButton = (name, sign, onclick, attributes = {}) =>
   el("button.button.icon", { type: "button", "aria-label": name, onclick, ...attributes }, sign);
 
+let fields = 0;
+
+/**
+ * A control with its name above it; it gets an id, unless it has one.
+ * @param {string} name
+ * @param {HTMLElement} input
+ * @param {...HTMLElement} more  what stands below it
+ */
+export function field(name, input, ...more) {
+  input.id ||= `field-${(fields += 1)}`;
+  return el("div.field", el("label", { for: input.id }, name), input, ...more);
+}
+
 /**
  * Brings elements into an area in their order, each moved only if it must be, and takes all others out; what had the
  * keyboard has it still.

@@ -21,6 +21,18 @@ export function rowsOf({ coverage, buckets }) {
   return [...rows.values()].sort((a, b) => a.start - b.start);
 }
 
+/** The part of an answer by source that is of one of them. @param {Api.Counts} counts @param {string} source */
+export function ofSource(counts, source) {
+  const isHere = (/** @type {{source: string|null}} */ one) => one.source === source;
+  return {
+    ...counts,
+    coverage: counts.coverage.filter(isHere),
+    buckets: counts.buckets.filter(isHere),
+    totals: counts.totals.filter(isHere),
+    not_analysed: (counts.not_analysed ?? []).filter(isHere),
+  };
+}
+
 /**
  * Stretches without footage between `from` and `to`.
  * @param {{start: number, end: number}[]} rows

@@ -37,7 +37,7 @@ export function showProblem(page, words, error, load) {
  * stands in `fault`.
  * @param {HTMLButtonElement|HTMLButtonElement[]} buttons
  * @param {HTMLElement} fault
- * @param {() => Promise<void>} action
+ * @param {() => Promise<unknown>} action
  */
 export async function press(buttons, fault, action) {
   const all = [buttons].flat();
@@ -124,17 +124,12 @@ export function showMistake(error, remedies, onChange) {
   const buttons = remedies.map(({ text, change }) =>
     el("button.button", { onclick: () => onChange(change) }, text),
   );
-  showNotice(
-    "error",
-    t("web.this_cannot_be_shown_2"),
-    `${error.message} ${error.remedy}`,
-    el("div.notice-buttons", ...buttons),
-  );
+  showNotice("error", t("web.this_cannot_be_shown_2"), `${error.message} ${error.remedy}`, ...buttons);
 }
 
 /** Something that trying again does not mend. @param {string} title @param {string} text */
 export function showFault(title, text) {
-  showNotice("error", title, text, null);
+  showNotice("error", title, text);
 }
 
 /** An error of the page itself. @param {unknown} error */
@@ -145,8 +140,7 @@ export function showOwnFault(error) {
 
 /** All is well. @param {number} now  ms */
 export function showFresh(now) {
-  byId("notice").hidden = true;
-  byId("notice").replaceChildren();
+  hideNotice();
   showFreshness("ok", t("web.up_to_date", { now: timeOfDay(now) }));
 }
 
@@ -156,13 +150,20 @@ function showFreshness(state, text) {
   byId("freshness").dataset.state = state;
 }
 
-/** @param {string} kind @param {string} title @param {string} text @param {HTMLElement|null} button */
-function showNotice(kind, title, text, button) {
+/** What was wrong is so no longer. */
+export function hideNotice() {
+  byId("notice").hidden = true;
+  byId("notice").replaceChildren();
+}
+
+/** @param {"error"|"warning"} kind @param {string} title @param {string} text @param {...HTMLElement} buttons */
+export function showNotice(kind, title, text, ...buttons) {
   const notice = byId("notice");
   const wanted = `${kind} ${title} ${text}`;
   if (!notice.hidden && notice.dataset.text === wanted) return;
   notice.dataset.text = wanted;
   notice.className = `notice ${kind}`;
-  notice.replaceChildren(el("div", el("p.strong", title), el("p", text)), button ?? "");
+  const row = buttons.length ? el("div.row", ...buttons) : "";
+  notice.replaceChildren(el("div", el("p.strong", title), el("p", text)), row);
   notice.hidden = false;
 }

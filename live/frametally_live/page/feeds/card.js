@@ -7,11 +7,12 @@ import { whenNear } from "frametally/js/frames/boxed_picture.js";
 import { el, withCode } from "frametally/js/shared/dom.js";
 import { roughly } from "frametally/js/shared/format.js";
 import { joined, METRICS } from "frametally/js/shared/metrics.js";
-import { gapsOf, notAnalysedOf, rowsOf, totalIn } from "frametally/js/shared/series.js";
+import { gapsOf, notAnalysedOf, ofSource, rowsOf, totalIn } from "frametally/js/shared/series.js";
 import { formatWhole, parseState } from "frametally/js/shared/state.js";
 import { zoneInUse, zoneOf } from "frametally/js/shared/time.js";
 import { press, speak } from "frametally/js/status/notices.js";
-import { cameraFacts, cameraWords, sendCameraRemoval, sendTurn, standing } from "./cameras.js";
+import { sendCameraRemoval, sendTurn } from "./requests.js";
+import { cameraFacts, cameraWords, standing } from "./words.js";
 import { inSentence, t } from "frametally/js/shared/texts.js";
 
 const MINUTE_MS = 60_000;
@@ -42,12 +43,7 @@ export async function askCounted() {
     new URLSearchParams({ ...asked, from: String(range.from_ms), to: String(range.to_ms) }),
   );
   return (source) => {
-    const isHere = (/** @type {{source: string|null}} */ one) => one.source === source;
-    const of = {
-      coverage: counts.coverage.filter(isHere),
-      buckets: counts.buckets.filter(isHere),
-      not_analysed: (counts.not_analysed ?? []).filter(isHere),
-    };
+    const of = ofSource(counts, source);
     return { ...range, rows: rowsOf(of), notAnalysed: notAnalysedOf(of) };
   };
 }
@@ -138,7 +134,7 @@ export class CameraCard {
     this.turn = el("button.button", { onclick: () => this.#turn() });
     this.remove = el("button.button.danger", { onclick: () => this.#remove() }, t("live.remove"));
     this.hour = new LastHour(camera);
-    this.tools = el("div.live-tools", this.turn, this.remove);
+    this.tools = el("div.live-tools.row", this.turn, this.remove);
     this.fault = el("p.form-said", { role: "alert", hidden: true });
     this.element = el(
       "li.live-camera.stack",

@@ -1,10 +1,10 @@
 // Lines, zones and paths over a source's picture: a drawing whose units are the picture's pixels.
 
-import { svg } from "./dom.js";
-import { themeColor } from "./palette.js";
+import { svg } from "../shared/dom.js";
+import { themeColor } from "../shared/palette.js";
 
 /** @typedef {{name: string, points: [number, number][], width_px: number, height_px: number}} Shape */
-/** @typedef {import("../frames/boxed_picture.js").Size} Size */
+/** @typedef {import("./boxed_picture.js").Size} Size */
 /**
  * @typedef {Object} Shown
  * @property {Shape[]} [lines]
