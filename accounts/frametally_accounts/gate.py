@@ -27,7 +27,7 @@ from frametally_accounts.credentials import read_signed, sign, token_hash
 from frametally_accounts.embeds.signed_charts import HEADER, admit_chart
 from frametally_accounts.marker import has_noted_accounts
 from frametally_accounts.rights import Role, UserAccount, as_name
-from frametally_web.access.rights import Rights
+from frametally_web.access.rights import READS, Rights
 from frametally_web.access.visitors import (
     ANYBODY,
     NOBODY,
@@ -49,7 +49,6 @@ _FREE_WRONG_TOKENS = 30
 """Wrong tokens per address and quarter of an hour; after them, each answer waits."""
 _ASK_STORE_EVERY_S = 5.0
 _READ_KEY_EVERY_S = 5.0
-_READS = ("GET", "HEAD", "OPTIONS")
 
 
 class SentHeaders(Protocol):
@@ -223,7 +222,7 @@ class Gate:
         app.add_template_global(whom_to_ask)
 
         def change_of() -> AskedChange | None:
-            if request.url_rule is None:
+            if request.url_rule is None or request.method in READS:
                 return None
             return self.change_of(
                 request.method,
@@ -252,8 +251,7 @@ class Gate:
                         404, "This source does not exist.", remedy="/api/v1/sources lists all sources."
                     )
                 # An open route records its change itself, once it changes something.
-                is_open = self.rights.right_of(request.method, request.url_rule.rule) == "open"
-                if g.change is not None and not is_open:
+                if g.change and self.rights.right_of(request.method, request.url_rule.rule) != "open":
                     self.audit.begin(g.change)
             except Problem as problem:
                 is_page = request.method == "GET" and not request.path.startswith("/api/")
@@ -267,15 +265,17 @@ class Gate:
 
         @app.after_request
         def note_end(response: Response) -> Response:
-            change = g.change if "change" in g else change_of()  # the guard may have refused it before
-            if change is not None:
-                self.audit.end(change, response.status_code)
+            if "change" not in g:  # the guard may have refused it before
+                g.change = change_of()
+            if g.change:
+                self.audit.end(g.change, response.status_code)
             return response
 
         @app.teardown_request
         def forget(_: object) -> None:
             set_visitor(ANYBODY)
-            set_change(None)
+            if g.get("change"):
+                set_change(None)
 
     def _who_is_it(self) -> Problem:
         if self.has_accounts() or self._secret:
@@ -347,7 +347,7 @@ class Gate:
         So must a socket, since any page may open one, unless the client is not a browser.
         """
         origin, fetch_site = headers.get("Origin", ""), headers.get("Sec-Fetch-Site", "")
-        if method in _READS or (method == "WS" and not origin and not fetch_site):
+        if method in READS or (method == "WS" and not origin and not fetch_site):
             return True
         return is_of_own_page(host=headers.get("Host", ""), origin=origin, fetch_site=fetch_site)
 

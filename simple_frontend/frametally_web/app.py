@@ -156,7 +156,7 @@ def create_app(
         *EMBEDS.bind(EmbedRoutes(settings, gate.signing_key, charts.counts)),
         *(route for part in web_parts.values() for route in part.routes),
     ]
-    answering = Answering(settings, ports.index, books)
+    answering = Answering(settings, index, books)
     short = [route for route in routes if not route.endpoint.native]
     api = answering.blueprint("api", (route for route in short if not route.endpoint.at_root))
     app.register_blueprint(api, url_prefix="/api")

@@ -15,9 +15,9 @@ from tests.examples import examples
 from tests.fakes.records import make_count, make_coverage, make_run
 
 from frametally import keys
-from frametally.adapters.day_cells import catalogue as day_catalogue
+from frametally.adapters.day_cells import day_index
 from frametally.adapters.day_cells import sums as day_sums
-from frametally.adapters.day_cells.catalogue import CurrentRun, KeptCells
+from frametally.adapters.day_cells.day_index import CurrentRun, KeptCells
 from frametally.adapters.sql.index.counts import SqlIndex
 from frametally.ports import base_index, columns
 from frametally.ports.count_index import CountQuery
@@ -141,7 +141,7 @@ def test_every_step_kept_or_not_in_one_batch_or_many_gives_one_answer(
     index._kept_cells = KeptCells(most_bytes=400)  # about a run: batches, and nothing stays for long
     in_batches = answers()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(day_catalogue, "_SLOTS_AT_ONCE", 1)
+        patch.setattr(day_index, "_SLOTS_AT_ONCE", 1)
         by_days = answers()
         patch.setattr(day_sums, "_MOST_CELLS", 1)
         patch.setattr(columns, "_MOST_GROUPS", 2)
@@ -242,7 +242,7 @@ def test_a_read_that_is_ended_at_its_limit_goes_on_where_it_was_the_next_time(
     for day in range(3):
         start_ms = FIRST_MS + day * DAY_MS
         index.publish(run_of(start_ms), [count(start_ms, "car", "gate")], [cover(start_ms, "gate")])
-    monkeypatch.setattr(day_catalogue, "_RUNS_AT_ONCE", 1)
+    monkeypatch.setattr(day_index, "_RUNS_AT_ONCE", 1)
     load = KeptCells._load
     loaded: list[Any] = []
 

@@ -24,7 +24,7 @@ def test_a_chosen_interval_is_a_multiple_of_a_stored_one_and_gives_few_bars(
         assert any(interval_s % base == 0 for base in stored_s)
         count = bars.bar_count(from_ms, to_ms, interval_s)
         assert count <= max_bars or interval_s * 1000 >= to_ms - from_ms
-    chosen_s = bars.default_interval(stored_s, from_ms, to_ms, max_bars=max_bars)
+    chosen_s = bars.default_intervals(stored_s, from_ms, to_ms, max_bars=max_bars)[0]
     assert bars.bar_count(from_ms, to_ms, chosen_s) <= max(bars.DEFAULT_BARS, 2)
 
 
@@ -52,7 +52,7 @@ def test_bars_counts_the_intervals_that_a_range_touches(
 def test_by_default_ten_minutes_have_seconds_and_more_has_at_most_120_bars_of_a_common_length(
     from_s: int, to_s: int, chosen_s: int
 ) -> None:
-    assert bars.default_interval([1], from_s * 1000, to_s * 1000, max_bars=5000) == chosen_s
+    assert bars.default_intervals([1], from_s * 1000, to_s * 1000, max_bars=5000)[0] == chosen_s
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_by_default_ten_minutes_have_seconds_and_more_has_at_most_120_bars_of_a_
 def test_bars_divide_the_hours_that_are_asked_for(hours: tuple[int, int], days: int, chosen_s: int) -> None:
     times = ChosenTimes(hours)
     to_ms = days * 86_400_000
-    found = bars.default_interval([1], 0, to_ms, max_bars=5000, times=times)
+    found = bars.default_intervals([1], 0, to_ms, max_bars=5000, times=times)[0]
     assert found == chosen_s
     assert found >= 86_400 or all(minute * 60 % found == 0 for minute in hours)
 

@@ -35,7 +35,6 @@ class CountColumns(Sequence[RowT]):
         cells: What is counted, shape (7, n), with the start in milliseconds for the slot.
         labels: Labels by their number in `cells`.
         sources: Sources by theirs; None: all together.
-        values: The columns of the rows, in the order of their fields.
     """
 
     def __init__(
@@ -43,14 +42,17 @@ class CountColumns(Sequence[RowT]):
     ) -> None:
         self.kind: type[RowT] = kind
         self.cells, self.labels, self.sources = cells, labels, sources
+
+    @cached_property
+    def values(self) -> tuple[list[Any], ...]:
+        """Return the columns of the rows, in the order of their fields."""
+        cells, sources = self.cells, self.sources
         start_ms, label, source, detections, peak = cells[:OBJECTS].tolist()
         objects, tracked = (none_where(numbers < 0, numbers) for numbers in cells[[OBJECTS, TRACKED]])
         names = [sources[number] for number in source] if len(sources) > 1 else [*sources] * len(source)
-        self.values: tuple[list[Any], ...] = (
-            (start_ms, [labels[number] for number in label], detections, peak, objects, names, tracked)
-            if kind is Bucket
-            else (start_ms, detections, to_rates(cells[PEAK]), names, objects, tracked)
-        )
+        if self.kind is Bucket:
+            return start_ms, [self.labels[n] for n in label], detections, peak, objects, names, tracked
+        return start_ms, detections, to_rates(cells[PEAK]), names, objects, tracked
 
     @cached_property
     def _rows(self) -> list[RowT]:
@@ -58,7 +60,7 @@ class CountColumns(Sequence[RowT]):
         return [*map(new_row, zip(*self.values, strict=True))]
 
     def __len__(self) -> int:
-        return len(self.values[0])
+        return len(self.cells[SLOT])
 
     @overload
     def __getitem__(self, place: int) -> RowT: ...
@@ -129,8 +131,15 @@ def _joined(parts: Sequence[CountColumns[RowT]], starts: Sequence[Mapping[int, i
             cells[SLOT, part.cells[SLOT] == start_ms] = new_ms
         blocks.append(cells)
     all_cells = np.concatenate(blocks, axis=1)
+    # An answer whose bars have moved, none of them to the start of another, stays as it is.
+    if len(parts) == 1 and starts[0] and _starts(all_cells) == _starts(parts[0].cells):
+        return CountColumns(parts[0].kind, all_cells, labels, sources)
     sums = add_up(all_cells, all_cells[LABEL], all_cells[SLOT], all_cells[SOURCE])
     return CountColumns(parts[0].kind, in_order(sums, labels, sources), labels, sources)
+
+
+def _starts(cells: Cells) -> int:
+    return len(np.unique(cells[SLOT]))
 
 
 def in_order(cells: Cells, labels: Sequence[str], sources: Sequence[str | None]) -> Cells:
@@ -160,12 +169,12 @@ def add_up(cells: Cells, label: Any, slot: Any, source: Any) -> NDArray[np.int64
         return np.empty((7, 0), np.int64)
     group: Any = 0
     lows, sizes = [], []
-    for number in (label, slot, source):
-        low = int(np.min(number))
+    for number in map(np.asarray, (label, slot, source)):
+        low, high = int(number.min()), int(number.max())
         lows.append(low)
-        sizes.append(int(np.max(number)) - low + 1)
-        if sizes[-1] > 1:
-            group = group * sizes[-1] + (np.asarray(number, np.int64) - low)
+        sizes.append(high - low + 1)
+        if low < high:
+            group = group * sizes[-1] + (number.astype(np.int64) - low)
     group = np.broadcast_to(group, cells.shape[1:])
     if sizes[0] * sizes[1] * sizes[2] > _MOST_GROUPS:  # many short bars of many names
         groups, index = np.unique(group, return_inverse=True)
@@ -175,12 +184,12 @@ def add_up(cells: Cells, label: Any, slot: Any, source: Any) -> NDArray[np.int64
         index[groups] = np.arange(len(groups))
         index = index[group]
     peak = np.full(len(groups), np.iinfo(np.int64).min)
-    np.maximum.at(peak, index, cells[PEAK].astype(np.int64))
+    np.maximum.at(peak, index, cells[PEAK].astype(np.int64, copy=False))
     known_sums = []
     for row in (OBJECTS, TRACKED):
-        of_group = np.bincount(index, cells[row])
+        of_group = np.bincount(index, cells[row]).astype(np.int64)
         of_group[index[cells[row] < 0]] = -1
-        known_sums.append(of_group.astype(np.int64))
+        known_sums.append(of_group)
     rest, source = np.divmod(groups, sizes[2])
     label, slot = np.divmod(rest, sizes[1])
     # Sums as floats are exact up to 2**53.
@@ -201,7 +210,9 @@ def to_rates(numbers: NDArray[np.int64]) -> list[float | None]:
 
 def none_where(is_unknown: NDArray[np.bool_], numbers: NDArray[Any]) -> list[Any]:
     """Return numbers as Python's, None for those that are not known."""
+    if is_unknown.all():
+        return [None] * len(numbers)
     values: list[Any] = numbers.tolist()
-    for place in np.flatnonzero(is_unknown).tolist():
+    for place in is_unknown.nonzero()[0].tolist():
         values[place] = None
     return values

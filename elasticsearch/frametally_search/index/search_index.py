@@ -13,8 +13,7 @@ from typing import Any
 import msgspec
 
 from frametally import keys
-from frametally.adapters.day_cells.catalogue import CurrentRun, DayCatalogue, day_order
-from frametally.adapters.day_cells.day_index import DayIndex, EvidenceBar
+from frametally.adapters.day_cells.day_index import CurrentRun, DayCatalogue, DayIndex, EvidenceBar, day_order
 from frametally.adapters.day_cells.storage import Packed, decode_packed
 from frametally.ports.base_index import MomentGone, outdated_numbers
 from frametally.ports.count_index import IndexDamaged, Series

@@ -45,6 +45,8 @@ GET /footage
 GET /history
 """
 
+READS = ("GET", "HEAD", "OPTIONS")
+"""The methods of HTTP that change nothing, whatever their route is."""
 _ROUTES: dict[Right, str] = {"open": _OPEN, "look": _LOOK}
 
 
@@ -84,8 +86,7 @@ class Rights:
 
     def is_change(self, method: str, path: str) -> bool:
         """Return whether a route changes anything; whatever is not known to change nothing does."""
-        reads = method in ("GET", "HEAD", "OPTIONS", "WS")
-        return not reads and route_of(method, path) not in self._computing
+        return method not in (*READS, "WS") and route_of(method, path) not in self._computing
 
     def right_of(self, method: str, path: str) -> Right | None:
         """Return the right that a route needs (see `route_of`); None: it has no right, so it is refused."""

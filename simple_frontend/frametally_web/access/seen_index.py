@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from frametally.ports.count_index import (
     AGES_S,
@@ -37,22 +37,18 @@ class SeenIndex:
     """A `CountIndex` for every visitor: one who sees all sources reads the index's own answers."""
 
     def __init__(self, index: CountIndex) -> None:
-        """Look through `index`, which the caller closes."""
-        self._index = index
+        """Look through `index`, the whole one, which the caller closes."""
+        self.whole = index
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._index, name)
-
-    def for_visitor(self) -> CountIndex:
-        """Return the index for the visitor of this request: itself, or the whole one for who sees all."""
-        return cast(CountIndex, self) if visitor().sources else self._index
+        return getattr(self.whole, name)
 
     def labels(self, model: str) -> list[tuple[str, int]]:
         """Return labels of the model with their detections in visible sources, most first, then by name."""
         if not visitor().sources:
-            return self._index.labels(model)
+            return self.whole.labels(model)
         most: Counter[str] = Counter()
-        for base_s in sorted({day.base_interval_s for day in self._index.counted_days(model)}):
+        for base_s in sorted({day.base_interval_s for day in self.whole.counted_days(model)}):
             detections: Counter[str] = Counter()
             for bucket in self.histogram(CountQuery(model, base_s, AGES_S)).buckets:
                 detections[bucket.label] += bucket.detections
@@ -61,7 +57,7 @@ class SeenIndex:
 
     def series(self) -> list[Series]:
         """Return the existing series of models that have counted visible sources; see `CountIndex.series`."""
-        every = self._index.series()
+        every = self.whole.series()
         if not visitor().sources:
             return every
         visible_models = {model for model in {entry.model for entry in every} if self.sources(model)}
@@ -69,25 +65,25 @@ class SeenIndex:
 
     def sources(self, model: str, base_interval_s: int | None = None) -> list[SourceSummary]:
         """Return the sources of the model that are seen, by name."""
-        sources = self._index.sources(model, base_interval_s)
+        sources = self.whole.sources(model, base_interval_s)
         return [summary for summary in sources if _is_seen(model, summary.source)]
 
     def histogram(self, query: CountQuery) -> Histogram:
         """Return counts per interval and label."""
-        return self._index.histogram(self._restrict(query))
+        return self.whole.histogram(self._restrict(query))
 
     def week_hours(self, query: CountQuery) -> list[WeekHour]:
         """Return counts per hour of the week."""
-        return self._index.week_hours(self._restrict(query))
+        return self.whole.week_hours(self._restrict(query))
 
     def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
         """Return the busiest evidence frames per label."""
-        return self._index.evidence(self._restrict(query), limit_per_label=limit_per_label)
+        return self.whole.evidence(self._restrict(query), limit_per_label=limit_per_label)
 
     def _restrict(self, query: CountQuery) -> CountQuery:
         if not visitor().sources:
             return query
-        sources = query.sources or [summary.source for summary in self._index.sources(query.model)]
+        sources = query.sources or [summary.source for summary in self.whole.sources(query.model)]
         # None would be all: where nothing is seen, a source that there is not is asked for.
         return query._replace(sources=[source for source in sources if _is_seen(query.model, source)] or [""])
 

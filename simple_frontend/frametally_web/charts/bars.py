@@ -225,30 +225,28 @@ def bar_choices(base_intervals_s: Sequence[int], from_ms: int, to_ms: int, *, ma
     return intervals_s
 
 
-def default_interval(
+def default_intervals(
     base_intervals_s: Sequence[int],
     from_ms: int,
     to_ms: int,
     *,
     max_bars: int,
-    least_s: float = 0,
     times: ChosenTimes = ALL_TIMES,
-) -> int:
-    """Return the shortest sensible bar length in seconds that gives at most `DEFAULT_BARS` bars.
+) -> list[int]:
+    """Return the sensible bar lengths in seconds that give at most `DEFAULT_BARS` bars, shortest first.
 
-    Ten minutes or less have bars of a second, if a base is as short. A bar is not shorter than `least_s`,
-    unless the range is. It divides the hours of `times`, or is whole days.
+    Ten minutes or less have bars of a second, if a base is as short. A bar divides the hours of `times`, or
+    is whole days.
     """
     is_by_second = SECOND_S in base_intervals_s and to_ms - from_ms <= MOST_MS
     most = _BARS_BY_SECOND if is_by_second else DEFAULT_BARS
     intervals_s = bar_choices(base_intervals_s, from_ms, to_ms, max_bars=min(most, max_bars))
     borders_s = [minute * 60 for minute in times.hours or ()]
-    intervals_s = [
+    return [
         interval_s
         for interval_s in intervals_s
         if interval_s >= DAY_S or all(border % interval_s == 0 for border in borders_s)
     ] or intervals_s
-    return next((interval_s for interval_s in intervals_s if interval_s >= least_s), intervals_s[-1])
 
 
 def base_of(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -12,7 +11,7 @@ from frametally.books.count_settings import SettingsByDay
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
-from frametally_web.charts.bars import bar_choices, bar_count, base_of, default_interval, touches
+from frametally_web.charts.bars import bar_choices, bar_count, base_of, default_intervals, touches
 from frametally_web.charts.beside import other_periods
 from frametally_web.charts.checks import with_intervals
 from frametally_web.charts.measures import Chart, Reader, Totals, by_metric, known_metric, sum_of, sum_up
@@ -175,16 +174,13 @@ def plan_chart(
     bases = resolved.choice.base_intervals_s
     interval_s = query.interval_s
     if interval_s is None:
-        choose = partial(
-            default_interval,
-            bases,
-            resolved.from_ms,
-            resolved.to_ms,
-            max_bars=max_bars,
-            times=selection.times,
+        intervals_s = default_intervals(
+            bases, resolved.from_ms, resolved.to_ms, max_bars=max_bars, times=selection.times
         )
-        interval_s = choose()
-        interval_s = choose(least_s=resolved.reader(index, selection, interval_s).longest_step_s(interval_s))
+        shortest_s = intervals_s[0]
+        # A bar is not shorter than the time between two pictures of a source, unless the range is.
+        least_s = resolved.reader(index, selection, shortest_s).longest_step_s(shortest_s)
+        interval_s = next((length_s for length_s in intervals_s if length_s >= least_s), intervals_s[-1])
     if (
         isinstance(index, SecondsIndex)
         and index.fault is not None

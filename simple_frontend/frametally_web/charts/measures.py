@@ -8,7 +8,6 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, product
 from statistics import median_low
 from typing import Any, NamedTuple
 
@@ -204,7 +203,7 @@ def _chart(
     ends_ms = [ends.get(start_ms, start_ms + length_ms) for start_ms in starts_ms]
     covered_s = none_where(footage[COVERED_MS] < 0, footage[COVERED_MS] / 1000)
     coverage = [*map(answers.FramesAnalysed, starts_ms, ends_ms, sources, frames, rates, reasons, covered_s)]
-    if not counted.values[0]:
+    if not len(counted):
         not_measured = [part for part in coverage if part.objects_missing]
         return Chart(base_interval_s, [], coverage, not_measured, counted, filmed)
     bars = _with_coverage(counted, filmed)
@@ -212,21 +211,23 @@ def _chart(
     is_weak = (counts[TRACKED] >= 0) & is_too_weak(counts[DETECTIONS], counts[TRACKED])
     missing: list[ObjectsMissing | None] = [None] * counted.cells.shape[1]
     objects, followed = none_where(is_unknown, counts[OBJECTS]), [None] * counted.cells.shape[1]
-    starts_ms, labels, detections, peaks, _, sources, tracked = counted.values
+    starts_ms, label, source, detections, peaks = counts[:OBJECTS].tolist()
+    tracked = none_where(counts[TRACKED] < 0, counts[TRACKED])
     unmeasured: set[tuple[int, str | None]] = set()
     for place in np.flatnonzero(is_unknown | is_weak).tolist():
         rate = rates[bars[place]] if bars[place] < len(rates) else None
         why = missing[place] = why_unknown(objects[place], detections[place], tracked[place], rate)
         objects[place], followed[place] = None, objects[place]
         if why in _NOT_MEASURED:
-            unmeasured.add((starts_ms[place], counted.sources[counts[SOURCE, place]]))
+            unmeasured.add((starts_ms[place], counted.sources[source[place]]))
     frames_there = np.append(footage[DETECTIONS], 0)[bars]
     means = none_where(frames_there == 0, counts[DETECTIONS] / np.maximum(frames_there, 1))
-    names = [label or None for label in labels]
+    names = [name or None for name in counted.labels]
+    of_label, of_source = map(names.__getitem__, label), map(counted.sources.__getitem__, source)
     buckets = [
         *map(
             answers.CountBucket,
-            *(starts_ms, names, sources, detections, peaks, means),
+            *(starts_ms, of_label, of_source, detections, peaks, means),
             *(objects, missing, tracked, followed),
         )
     ]
@@ -272,16 +273,16 @@ def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> To
     sources: list[str | None] = [None]
     if by_source:
         sources = [*sorted(name for name in {*footage, *(source for _, source in sums)} if name)]
-    names = dict.fromkeys([*labels, *(label for label, _ in sums)])
-    parts = []
-    for label, source in product(names, sources):
-        detections, peak, *numbers = sums.get((label, source), (0, 0, 0, 0))
-        frames, rate, is_measured = footage.get(source, (0, math.inf, True))
-        objects, tracked = [None if number < 0 else number for number in numbers]
-        followed = objects if is_measured else None
-        parts.append(_Part(label, source, detections, peak, followed, tracked, frames, rate))
-    totals = iter(_totals(parts))
-    return {label: [*islice(totals, len(sources))] for label in names}
+    totals: dict[str | None, list[answers.Total]] = {}
+    for label in dict.fromkeys([*labels, *(label for label, _ in sums)]):
+        totals[label] = []
+        for source in sources:
+            detections, peak, *numbers = sums.get((label, source), (0, 0, 0, 0))
+            frames, rate, is_measured = footage.get(source, (0, math.inf, True))
+            objects, tracked = [None if number < 0 else number for number in numbers]
+            followed = objects if is_measured else None
+            totals[label].append(_total(label, source, detections, peak, followed, tracked, frames, rate))
+    return totals
 
 
 def all_together(chart: Chart) -> answers.Total:
@@ -327,7 +328,7 @@ def _all_of(
     if not any(part.objects_missing for part in coverage):
         followed = [part.objects if part.objects_missing is None else part.followed_objects for part in parts]
     rates = [part.slowest_fps for part in coverage]
-    whole = _Part(
+    return _total(
         None,
         None,
         sum([part.detections for part in parts]),
@@ -337,38 +338,31 @@ def _all_of(
         sum([part.frames for part in coverage]),
         None if None in rates else min([rate for rate in rates if rate is not None], default=math.inf),
     )
-    return _totals([whole])[0]
 
 
-class _Part(NamedTuple):
-    """What a total is made of; `followed` objects are those in tracks."""
-
-    label: str | None
-    source: str | None
-    detections: int
-    peak: int
-    followed: int | None
-    tracked: int | None
-    frames: int
-    slowest_fps: float | None
-
-
-def _totals(parts: Sequence[_Part]) -> list[answers.Total]:
-    reasons = [why_unknown(part.followed, part.detections, part.tracked, part.slowest_fps) for part in parts]
-    return [
-        answers.Total(
-            label=part.label,
-            source=part.source,
-            detections=part.detections,
-            peak=part.peak,
-            mean_per_frame=mean(part.detections, part.frames),
-            objects=None if missing else part.followed,
-            objects_missing=missing,
-            tracked_detections=part.tracked,
-            followed_objects=part.followed if missing else None,
-        )
-        for part, missing in zip(parts, reasons, strict=True)
-    ]
+def _total(
+    label: str | None,
+    source: str | None,
+    detections: int,
+    peak: int,
+    followed: int | None,
+    tracked: int | None,
+    frames: int,
+    slowest_fps: float | None,
+) -> answers.Total:
+    """Return a total; `followed` objects are those in tracks."""
+    missing = why_unknown(followed, detections, tracked, slowest_fps)
+    return answers.Total(
+        label=label,
+        source=source,
+        detections=detections,
+        peak=peak,
+        mean_per_frame=mean(detections, frames),
+        objects=None if missing else followed,
+        objects_missing=missing,
+        tracked_detections=tracked,
+        followed_objects=followed if missing else None,
+    )
 
 
 def metric_of(measured_part: answers.CountBucket | answers.Total, metric: Metric) -> float | None:
@@ -380,8 +374,8 @@ def metric_of(measured_part: answers.CountBucket | answers.Total, metric: Metric
 def value_of(totals: Sequence[answers.Total], metric: Metric, frames: int) -> float:
     """Return the metric over several sources; objects that are not known are fewer than none."""
     if metric == "peak":
-        return max((total.peak for total in totals), default=0)
+        return max([total.peak for total in totals], default=0)
     if metric == "objects":
-        return sum(-1 if total.objects is None else total.objects for total in totals)
-    detections = sum(total.detections for total in totals)
+        return sum([-1 if total.objects is None else total.objects for total in totals])
+    detections = sum([total.detections for total in totals])
     return detections / frames if metric == "mean_per_frame" and frames else detections

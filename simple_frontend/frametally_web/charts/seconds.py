@@ -40,6 +40,7 @@ from frametally.rules.week_parts import holds
 from frametally.settings.loading import Settings
 from frametally.track_records import TrackHead
 from frametally_web.access.seen_index import DashboardPorts, SeenIndex
+from frametally_web.access.visitors import visitor
 from frametally_web.charts.counted_seconds import CountedSeconds, adds_up, count_seconds
 from frametally_web.charts.narrowing import BoxFilters, box_filters, narrowed
 from frametally_web.requests.parameters import Args
@@ -325,7 +326,9 @@ def index_by_second(
     ports: DashboardPorts, settings: Settings, args: Args, ensure_ledger: Callable[[], None]
 ) -> CountIndex:
     """Return the index that a query reads, with the seconds of short ranges. Raises as `narrowed`."""
-    stored = ports.index.for_visitor() if isinstance(ports.index, SeenIndex) else ports.index
+    stored = ports.index
+    if isinstance(stored, SeenIndex) and not visitor().sources:
+        stored = stored.whole
     index = SecondsIndex(
         narrowed(stored, ports.store, args),
         ports.store,

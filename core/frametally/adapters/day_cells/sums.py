@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.adapters.day_cells.catalogue import CurrentRun, KeptCells
 from frametally.adapters.day_cells.cells import RunCells
+from frametally.adapters.day_cells.day_index import CurrentRun, KeptCells
 from frametally.ports.columns import (
     LABEL,
     OBJECTS,

@@ -14,8 +14,7 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, Table, asc, bindparam, desc, select
 
 from frametally import keys
-from frametally.adapters.day_cells.catalogue import CurrentRun, DayCatalogue, day_order
-from frametally.adapters.day_cells.day_index import DayIndex, EvidenceBar
+from frametally.adapters.day_cells.day_index import CurrentRun, DayCatalogue, DayIndex, EvidenceBar, day_order
 from frametally.adapters.day_cells.storage import Packed, decode_packed, sources_in
 from frametally.adapters.sql.engine import SqlDatabase, limited
 from frametally.adapters.sql.index import publication, tables
