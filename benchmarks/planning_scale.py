@@ -5,6 +5,9 @@
 The books are made without pictures: segments that are their header alone, the manifests of their media, and
 the rows that a ledger would have of them. Ten frames of one of ten sources are a segment, 300 a medium,
 100,000 a day. The runs of the days are made after the first plan, so that the next one has nothing new.
+
+A process is measured with its start-up, as an installation pays it: Python has compiled the modules before,
+and a process that plans imports what `frametally aggregate` imports, not what this benchmark needs elsewhere.
 """
 
 from __future__ import annotations
@@ -27,10 +30,6 @@ from aggregation_rounds import Measured, clear
 from results import Cell, Goal, Table, save
 
 from frametally import keys
-from frametally.adapters.sql.engine import SqlDatabase
-from frametally.adapters.sql.ledger import cache as ledger_cache
-from frametally.adapters.sql.ledger import intake
-from frametally.adapters.sql.ledger.chains import Chains
 from frametally.media.manifests import ManifestReader
 from frametally.opening import open_ledger, open_object_store
 from frametally.ports.object_store import ObjectInfo
@@ -339,6 +338,7 @@ def main() -> None:
         plan(options.plan, publish=options.publish)
         return
     load = os.getloadavg()[0]
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installation is compiled once
     sizes = options.few, options.many
     with tempfile.TemporaryDirectory() as temporary:
         (few, few_forgotten_s), (many, many_forgotten_s) = (
@@ -400,6 +400,11 @@ def main() -> None:
 
 def forget_day(folder: Path) -> float:
     """Return the seconds in which a ledger forgets the segments of its first day; that is undone."""
+    from frametally.adapters.sql.engine import SqlDatabase
+    from frametally.adapters.sql.ledger import cache as ledger_cache
+    from frametally.adapters.sql.ledger import intake
+    from frametally.adapters.sql.ledger.chains import Chains
+
     gone = [place.key for place in places(range(SEGMENTS_PER_DAY))]
     database = SqlDatabase(f"sqlite:///{folder / 'ledger.sqlite'}", ledger_cache._LAYOUT)
     with closing(database), suppress(_Undone), database.writing() as connection:

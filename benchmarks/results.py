@@ -10,8 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from frametally_consumer import load as backends
-
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path(__file__).resolve().parent / "results"
 
@@ -113,6 +111,9 @@ def save(
         by_cpu: Whether networks are most of what is measured: on a CPU with Intel's AMX, whose products of
             matrices are several times as fast, the result has a name of its own beside that of other CPUs.
     """
+    # Not above: it imports OpenCV, which a process that is measured would pay for.
+    from frametally_consumer import load as backends
+
     amx = " with AMX" if "amx_int8" in _cpu_line("flags").split() else ""
     if by_cpu and amx:
         name, title = f"{name}-amx", f"{title}, on a CPU{amx}"

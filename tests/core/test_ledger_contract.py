@@ -13,7 +13,7 @@ from unittest import mock
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Table, select
+from sqlalchemy import Engine, Table, event, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateTable
 from tests.examples import examples
@@ -210,6 +210,27 @@ def test_a_refresh_costs_what_is_new(make: Callable[..., Ledger], store: MemoryS
     put_segment(counting, 7, [frame(5)])
     assert refresh(ledger, counting) == (1, 0)
     assert counting.gets == 1
+
+
+def test_one_statement_inserts_the_frames_of_all_media_of_a_batch(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    media = [f"{number:064x}" for number in range(30)]
+    put_segment(store, 0, [frame(at, source=f"cam-{at}", media=medium) for at, medium in enumerate(media)])
+    ledger = make()
+    inserts: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith(f"INSERT INTO {tables.frames}"):
+            inserts.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        refresh(ledger, store)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    assert len(inserts) == 1
+    assert {tally.media for tally in ledger.tallies(MODEL)} == {*media}
 
 
 def test_what_is_removed_costs_what_lies_at_its_times_whatever_else_is_kept(

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, and_, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, insert, select, update
 
 from frametally.adapters.sql.ledger import tables
 from frametally.adapters.sql.ledger.chains import Chains, links_query
@@ -25,6 +25,18 @@ from frametally.segments.stretches import SegmentStretch
 
 _ValueT = TypeVar("_ValueT")
 _IN = 500  # values in one IN (...): SQLite takes 32,766, others fewer
+
+# Statements for each medium of a batch, made once: a fleet's batch has a few frames of each of very many.
+_FRAMES, _TALLIES = tables.frames.c, tables.tallies.c
+_OF_MEDIUM = [_FRAMES[name] == bindparam(f"of_{name}") for name in ("model", "source", "media")]
+_FRAMES_OF_TIMES = select(_FRAMES.captured_at_ms, _FRAMES.frame, _FRAMES.dead).where(
+    *_OF_MEDIUM, _FRAMES.captured_at_ms.in_(bindparam("of_times_ms", expanding=True))
+)
+_ADD_TO_TALLY = (
+    update(tables.tallies)
+    .where(*(_TALLIES[name] == bindparam(f"of_{name}") for name in ("model", "day", "source", "media")))
+    .values({name: _TALLIES[name] + bindparam(f"of_{name}") for name in ("detected", "dead_lettered")})
+)
 
 
 class Numbers:
@@ -323,31 +335,24 @@ def _put_frames(
     for frame in frames:
         medium = numbers.number_of(frame.source), numbers.number_of(frame.media)
         groups[frame.captured_at_ms // DAY_MS, *medium].add((frame.captured_at_ms, frame.frame))
-    table = tables.frames.c
+    rows: list[dict[str, int]] = []
     for (day, source, media), identities in groups.items():
-        of_medium = and_(table.model == model, table.source == source, table.media == media)
+        of_medium = {"of_model": model, "of_source": source, "of_media": media}
         was_dead_by_frame: dict[tuple[int, int], int] = {}
         for times_ms in _by(_IN, sorted({ms for ms, _ in identities})):
-            query = select(table.captured_at_ms, table.frame, table.dead)
-            rows = connection.execute(query.where(of_medium, table.captured_at_ms.in_(times_ms)))
-            was_dead_by_frame.update({(ms, frame): was_dead for ms, frame, was_dead in rows})
+            known_rows = connection.execute(_FRAMES_OF_TIMES, {**of_medium, "of_times_ms": times_ms})
+            was_dead_by_frame.update({(ms, frame): was_dead for ms, frame, was_dead in known_rows})
         new = identities - was_dead_by_frame.keys()
-        mended = (
-            []
-            if dead
-            else [
-                identity for identity in identities & was_dead_by_frame.keys() if was_dead_by_frame[identity]
-            ]
-        )
+        mended = [] if dead else [identity for identity in identities - new if was_dead_by_frame[identity]]
         for ms, identity in mended:
-            this = and_(of_medium, table.captured_at_ms == ms, table.frame == identity)
-            connection.execute(update(tables.frames).where(this).values(dead=0))
-        if new:
-            of_all = {"model": model, "source": source, "media": media, "dead": int(dead)}
-            rows_new = [{**of_all, "captured_at_ms": ms, "frame": frame} for ms, frame in sorted(new)]
-            connection.execute(insert(tables.frames), rows_new)
+            this = *_OF_MEDIUM, _FRAMES.captured_at_ms == ms, _FRAMES.frame == identity
+            connection.execute(update(tables.frames).where(*this).values(dead=0), of_medium)
+        of_all = {"model": model, "source": source, "media": media, "dead": int(dead)}
+        rows += [{**of_all, "captured_at_ms": ms, "frame": identity} for ms, identity in sorted(new)]
         detected, buried = (0, len(new)) if dead else (len(new) + len(mended), -len(mended))
         _add_to_tally(connection, (model, day, source, media), detected, buried)
+    if rows:
+        connection.execute(insert(tables.frames), rows)
 
 
 def _add_to_tally(
@@ -355,14 +360,9 @@ def _add_to_tally(
 ) -> None:
     if not detected and not dead_lettered:
         return
-    table = tables.tallies.c
-    row = dict(zip(("model", "day", "source", "media"), of_day, strict=True))
-    is_of_day = and_(*(table[name] == number for name, number in row.items()))
-    sums = {"detected": table.detected + detected, "dead_lettered": table.dead_lettered + dead_lettered}
-    if not connection.execute(update(tables.tallies).where(is_of_day).values(sums)).rowcount:
-        connection.execute(
-            insert(tables.tallies).values(**row, detected=detected, dead_lettered=dead_lettered)
-        )
+    row = dict(zip(_TALLIES.keys(), (*of_day, detected, dead_lettered), strict=True))
+    if not connection.execute(_ADD_TO_TALLY, {f"of_{name}": number for name, number in row.items()}).rowcount:
+        connection.execute(insert(tables.tallies), row)
 
 
 def _by(size: int, values: Sequence[_ValueT]) -> Iterable[Sequence[_ValueT]]:
