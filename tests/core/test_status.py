@@ -373,6 +373,15 @@ def test_each_stage_says_how_far_it_is_behind(house: House) -> None:
     ]
 
 
+def test_the_command_that_a_backlog_is_told_ends_when_it_has_caught_up(house: House) -> None:
+    house.manifest(5, 5)
+    house.announced(5, 3)
+    house.segment(0, 3)
+    status = house.status()
+    assert status.stages[1].command == "frametally consume --until-caught-up"
+    assert f"run `{status.stages[1].command}`" in status.behind[0]
+
+
 def test_dead_letters_are_told_by_cause_until_they_are_mended(house: House) -> None:
     house.manifest(6, 6)
     house.announced(6, 6)

@@ -229,7 +229,8 @@ def replay_command(ids: tuple[str, ...], cause: str | None, model: str | None, *
             max_pixels=settings.max_image_megapixels * 1_000_000,
         )
     console.print_skipped(result.skipped)
-    click.echo(f"{len(result.announced)} announced again; `frametally consume` detects them")
+    detect = consume_command(settings.topic, settings)
+    click.echo(f"{len(result.announced)} announced again; `{detect}` detects them")
     for topic in sorted({entry.header.topic for entry in result.announced} - {settings.topic}):
         click.echo(f"topic {topic}: run {consume_command(topic, settings)}")
     return exit_code(done_count=len(result.announced), skipped=result.skipped)

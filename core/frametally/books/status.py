@@ -34,7 +34,7 @@ from frametally.books.offsets import (
     pace_of,
     read_logs,
 )
-from frametally.books.verdict import SourceLine, StageLine, exit_code, judge, stages_behind
+from frametally.books.verdict import CATCH_UP, SourceLine, StageLine, exit_code, judge, stages_behind
 from frametally.media.manifests import by_source, forgotten_by, list_records, media_of, sources_timed_by_file
 from frametally.media.overlapping import not_counted
 from frametally.media.sources import counted_until, footage_until, source_names
@@ -198,8 +198,8 @@ class _Books:
             uncounted_frames=detected.uncounted,
             drained=drained,
             correcting=bool(correcting),
-            detect="frametally consume" if reads_all else redetect,
-            again=f"run `{redetect}`" if model else "run `frametally consume`",
+            detect=CATCH_UP if reads_all else redetect,
+            again=redetect if model else CATCH_UP,
         )
         behind = [_to_detect(log, self.settings) for log in logs if log.waiting] + behind
         if all(books.counted == books.detected for books in sources):
@@ -221,8 +221,7 @@ class _Books:
                 sources,
                 messages_waiting=waiting,
                 detect=next(
-                    (consume_command(log.topic, self.settings) for log in logs if log.waiting),
-                    "frametally consume",
+                    (consume_command(log.topic, self.settings) for log in logs if log.waiting), CATCH_UP
                 ),
             ),
             log_messages=sum(log.messages for log in logs),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
+CATCH_UP = "frametally consume --until-caught-up"
 SETTLED, BEHIND, BROKEN = 0, 4, 3  # the exit codes of `frametally status`
 WORDS: dict[int, Literal["settled", "behind", "broken"]] = {
     SETTLED: "settled",
@@ -67,7 +68,7 @@ class StageLine(NamedTuple):
 
 
 def stages_behind(
-    sources: Sequence[SourceLine], *, messages_waiting: int, detect: str = "frametally consume"
+    sources: Sequence[SourceLine], *, messages_waiting: int, detect: str = CATCH_UP
 ) -> list[StageLine]:
     """Return how far each stage is behind, from the sources' lines and the messages that wait on the log.
 
@@ -90,8 +91,8 @@ def judge(
     uncounted_frames: Mapping[str, int],
     drained: bool,
     correcting: bool,
-    detect: str = "frametally consume",
-    again: str = "run `frametally consume`",
+    detect: str = CATCH_UP,
+    again: str = CATCH_UP,
 ) -> tuple[list[str], list[str]]:
     """Return the remaining work, and the problems that need a person, one line each.
 
@@ -101,7 +102,7 @@ def judge(
         drained: Whether every announced message is known to be in a segment.
         correcting: Whether a correction of a medium is under way: its frames are in no manifest yet.
         detect: The command that makes the model detect what it has not.
-        again: What makes it detect frames whose messages are gone.
+        again: The command that makes it detect frames whose messages are gone.
     """
     behind: list[str] = []
     broken: list[str] = []
@@ -120,8 +121,8 @@ def judge(
         elif handled < books.announced and drained:
             broken.append(
                 f"{books.source_name}: {books.announced - handled} announced frames are in no segment "
-                f"although the log is drained; {again}, or `frametally forget` its media and produce them "
-                "again"
+                f"although the log is drained; run `{again}`, or `frametally forget` its media and "
+                "produce them again"
             )
         elif handled < books.announced:
             behind.append(
