@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from frametally.errors import Misconfigured
 from frametally.files.names import as_text
 from frametally.files.replacing import replace_file
 from frametally.ports.count_index import CountIndex, CountQuery, Histogram
@@ -112,6 +113,15 @@ def folded_table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, overflow="fold")
     return table
+
+
+def format_of(output: Path | None, chosen: str | None, formats: Collection[str], usual: str) -> str:
+    """Return the chosen format, else the one that the name's ending names. Raises `Misconfigured`."""
+    ending = "" if chosen or output is None else output.suffix
+    if ending and ending[1:].lower() not in formats:
+        names = ", ".join(f".{name}" for name in formats)
+        raise Misconfigured(f"a file name cannot end with {ending}: use {names}, or choose one with --format")
+    return chosen or ending[1:].lower() or usual
 
 
 def write_out(output: Path | None, chunks: Iterable[bytes]) -> None:

@@ -44,7 +44,7 @@ def report() -> None:
     "--format",
     "file_format",
     type=click.Choice(_FORMATS),
-    help="File format; default: by --output, else xlsx.",
+    help="File format; default: by the ending of --output; xlsx if it has none.",
 )
 @click.option("--hour", type=click.Choice(("am", "pm")), help="Peak hour of UTDF; default: the busier one.")
 @output_option
@@ -65,7 +65,7 @@ def traffic(
     from frametally_traffic.report_files.checked_legs import checked_legs
     from frametally_traffic.report_files.formats import HOURS, make_file
 
-    format_name = file_format or (output.suffix[1:] if output and output.suffix[1:] in _FORMATS else "xlsx")
+    format_name = console.format_of(output, file_format, _FORMATS, "xlsx")
     if output is None and format_name == "xlsx" and sys.stdout.isatty():
         raise Misconfigured("a terminal cannot show a workbook: give a file with --output")
     bounds = overrides.pop("from"), overrides.pop("to")
