@@ -32,7 +32,7 @@ from frametally.plugins import hooks
 from frametally.ports.count_index import REPAIR
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally.process.reports import NoProgress, Progress
+from frametally.process.reports import NoProgress, Progress, plural
 from frametally.records import AutoDetector, MediaManifest, Run, SealedRecord, decode_at
 from frametally.rules.places import FLOWS, series_of
 from frametally.rules.times import MOST_TIME_MS
@@ -83,7 +83,7 @@ def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
             except Poison as error:
                 yield Finding("runs", day.run.prefix, "damaged", remedy=str(error))
     progress.update(len(days), len(days))
-    yield Finding("runs", "current", f"{len(days)} days read")
+    yield Finding("runs", "current", f"{plural(len(days), 'day')} read")
 
 
 def _read_of_sources(store: ObjectStore, run: Run) -> Iterator[object]:
@@ -100,7 +100,7 @@ def check_indexed_days(ports: Ports, progress: Progress) -> Iterator[Finding]:
         run = differing.run
         day = f"{run.day} ({run.model}, {run.interval_s} s)"
         yield Finding("index", day, differing.difference, remedy=f"run `{REPAIR}`")
-    yield Finding("index", "days", f"compared {comparison.days} days with their part files")
+    yield Finding("index", "days", f"compared {plural(comparison.days, 'day')} with their part files")
 
 
 _LEDGER_REMEDY = "run `frametally ledger rebuild`"
@@ -232,13 +232,20 @@ def check_images(ports: Ports, progress: Progress) -> Iterator[Finding]:
     """Look for them; return a row for each source that has any, and for plug-ins' data of deleted footage."""
     unnamed = sizes_by_source(unnamed_images(ports.store, progress))
     for source, (pictures, size_bytes) in unnamed.items():
-        what = f"{pictures} pictures that belong to no medium, {size_bytes / 1e6:.1f} MB"
+        what = (
+            f"{plural(pictures, 'picture that belongs', 'pictures that belong')} to no medium, "
+            f"{size_bytes / 1e6:.1f} MB"
+        )
         yield Finding("images", source, what, UNNAMED_REMEDY)
     for part in [find(ports) for find in hooks("leftovers")]:
         for folder, (objects, size_bytes) in sizes_by_source(part.objects).items():
             what = f"{objects} {part.objects_are}, {size_bytes / 1e6:.1f} MB"
             yield Finding("images", folder, what, UNNAMED_REMEDY)
-    yield Finding("images", "all of them", f"{len(unnamed)} sources have pictures that belong to no medium")
+    yield Finding(
+        "images",
+        "all of them",
+        f"{plural(len(unnamed), 'source has', 'sources have')} pictures that belong to no medium",
+    )
 
 
 Check = Callable[[Ports, Progress], Iterator[Finding]]

@@ -19,7 +19,7 @@ from frametally.errors import Misconfigured
 from frametally.files.names import as_text
 from frametally.files.replacing import replace_file
 from frametally.ports.count_index import CountIndex, CountQuery, Histogram
-from frametally.process.reports import Skipped
+from frametally.process.reports import Skipped, plural
 from frametally.rules.times import DAY_S, HOUR_S, utc
 from frametally_cli.console import streams
 
@@ -156,7 +156,9 @@ def print_counts(index: CountIndex, model: str, base_interval_s: int) -> None:
     histogram = index.histogram(CountQuery(model, base_interval_s, interval_s))
     out.print(_counts_table(histogram, labels, interval_s))
     if len(labels) > _MOST_LABELS:
-        out.print(f"{len(labels) - _MOST_LABELS} more labels are in the dashboard.")
+        out.print(
+            f"{plural(len(labels) - _MOST_LABELS, 'more label is', 'more labels are')} in the dashboard."
+        )
 
 
 def _counts_table(histogram: Histogram, labels: list[str], interval_s: int) -> Table:
@@ -176,9 +178,7 @@ def _counts_table(histogram: Histogram, labels: list[str], interval_s: int) -> T
     cells = {(bucket.start_ms, bucket.label): bucket.detections for bucket in histogram.buckets}
     for row in rows:
         table.add_row(
-            utc(row.start_ms),
-            f"{row.frames}",
-            *(f"{cells.get((row.start_ms, label), 0)}" for label in shown),
+            utc(row.start_ms), f"{row.frames}", *(f"{cells.get((row.start_ms, label), 0)}" for label in shown)
         )
     totals = [
         sum(bucket.detections for bucket in histogram.buckets if bucket.label == label) for label in shown

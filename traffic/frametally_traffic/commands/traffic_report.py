@@ -12,6 +12,7 @@ import click
 from frametally.books.unanalysed import find_unanalysed
 from frametally.errors import Misconfigured
 from frametally.media.sources import KnownSources, source_names
+from frametally.process.reports import plural
 from frametally.rules.times import local_time
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, option, output_option, read_settings
@@ -101,8 +102,8 @@ def _summary(report: TrafficReport) -> list[str]:
     data_count = sum(quarter.missing is None for quarter in table.quarters)
     without = sum(table.without.values())
     lines = [
-        f"{table.total()} movements of {table.total() + without} visits over {len(table.legs)} legs; "
-        f"{data_count} of {len(table.quarters)} quarter-hours have data"
+        f"{plural(table.total(), 'movement')} of {plural(table.total() + without, 'visit')} over "
+        f"{plural(len(table.legs), 'leg')}; {data_count} of {len(table.quarters)} quarter-hours have data"
     ]
     for day in report.peaks:
         for half, peak in (("AM", day.am), ("PM", day.pm)):
