@@ -279,7 +279,7 @@ _PORTS = ("store", "log", "index", "ledger")
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every setting.")
 @click.option("--deep", is_flag=True, help="Also read everything stored, and compare checksums.")
 @click.option("--stage", type=click.Choice(sorted(STAGE_AREAS)), help="Check only what this command needs.")
 @data_dir_option
@@ -302,7 +302,7 @@ def doctor(as_json: bool, deep: bool, stage: str | None, **overrides: Any) -> in
         body = [row._asdict() | {"good": row.good} for row in rows]
         click.echo(json.dumps({"good": good, "rows": body}, indent=2))
     else:
-        _print(rows)
+        print_rows(rows)
     return 0 if good else BROKEN
 
 
@@ -336,12 +336,17 @@ def _default_model_files() -> Sequence[KnownFile]:
     return DEFAULT_FILES
 
 
-def _print(rows: Sequence[Finding]) -> None:
+def print_rows(rows: Sequence[Finding]) -> None:
+    """Print the checks, the settings that differ from their defaults, and the verdict."""
     table = console.folded_table("", "area", "what", "found", "from, for, or what to do")
-    for row in rows:
+    usual = [row for row in rows if (row.area, row.note, row.good) == ("settings", "default", True)]
+    for row in sorted((row for row in rows if row not in usual), key=lambda row: row.area == "settings"):
         mark = Text("good", style="green") if row.good else Text("bad", style="bold red")
         table.add_row(mark, row.area, Text(row.name), Text(row.value), Text(row.remedy or row.note))
     console.out.print(table)
+    if usual:
+        left_out = plural(len(usual), "setting has its default", "settings have their defaults")
+        console.out.print(f"{left_out}; `frametally doctor --json` lists all")
     bad = [row for row in rows if not row.good]
     for row in bad:
         console.out.print(Text.assemble(("bad: ", "bold red"), f"{row.area}, {row.name}: {row.remedy}"))
