@@ -13,6 +13,7 @@ import msgspec
 from frametally.books.counted_events import CHECKED_METRICS, CheckedMetric
 from frametally.errors import Misconfigured
 from frametally.media.sources import KnownSources
+from frametally.process.reports import plural
 from frametally.records import NOT_JSON
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
@@ -203,7 +204,7 @@ def answer(name: str, file: IO[bytes], person: str, **overrides: Any) -> int:
                     must_be_missing(footage, check, units[skip.unit], stored_answers, turn=skip.turn)
         for sent, numbers in zip(sent_answers, counts, strict=True):
             book.answer(check, sent.unit, person=person, counts=numbers, turn=sent.turn, details=sent)
-    click.echo(console.plain(f"{check.name}: saved {len(sent_answers)} answers"))
+    click.echo(console.plain(f"{check.name}: saved {plural(len(sent_answers), 'answer')}"))
     return 0
 
 
@@ -265,12 +266,7 @@ def result(
                 )
             )
         for difference in compared or ():
-            words = {
-                "check": check.model,
-                "other": against,
-                "neither": "neither",
-                None: "too few to say",
-            }
+            words = {"check": check.model, "other": against, "neither": "neither", None: "too few to say"}
             click.echo(console.plain(f"{difference.label}: better here: {words[difference.better]}"))
         if stale:
             click.echo(console.plain(f"stale: {' '.join(stale)} Start a new check."))
@@ -353,7 +349,7 @@ def _print_result(check: AccuracyCheck, check_result: CheckResult) -> None:
             interval = f"{label.total:,.0f} ({label.low:,.0f} to {label.high:,.0f}, ±{label.half_width:.1%})"
         click.echo(console.plain(f"{label.label}: model {label.model_total:,}, truth {interval}"))
     if (double := check_result.agreement).pairs:
-        click.echo(f"answered twice: {double.equal} of {double.pairs} pairs are equal")
+        click.echo(f"answered twice: {double.equal} of {plural(double.pairs, 'pair is', 'pairs are')} equal")
 
 
 def _print(value: object) -> None:

@@ -15,6 +15,7 @@ import msgspec
 
 from frametally.books.count_settings import SettingsByDay
 from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
+from frametally.process.reports import plural
 from frametally.rules.times import is_day_in_range
 from frametally_accuracy.records import AccuracyCheck
 
@@ -163,7 +164,13 @@ def _read_covered(
         return Covered(*grid[:2], every)
     more, less = least[""] - frames, frames - totals[""]
     changed = "boxes changed" if check.metric == "detections" else f"{check.metric} changed"
-    words = f"{more} frames added" if more > 0 else f"{less} frames removed" if less > 0 else changed
+    words = (
+        f"{plural(more, 'frame')} added"
+        if more > 0
+        else f"{plural(less, 'frame')} removed"
+        if less > 0
+        else changed
+    )
     return Covered(stale=(f"The footage or its counts changed since the check began ({words}).",))
 
 

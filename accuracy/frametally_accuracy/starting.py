@@ -11,6 +11,7 @@ from frametally.errors import Misconfigured
 from frametally.media.sources import source_names
 from frametally.naming import KnownNames
 from frametally.ports.count_index import CountIndex
+from frametally.process.reports import plural
 from frametally.rules.times import FIRST_MS, NEXT_MS
 from frametally_accuracy.book import AccuracyBook
 from frametally_accuracy.pieces.counted_pieces import plain_label, read_pieces
@@ -67,7 +68,9 @@ def start_check(
     first_ms = min(unit.captured_at_ms for unit in members)
     behind_ms = max(unit.to_ms or unit.captured_at_ms + 1 for unit in members)
     if len(population.labels) > MOST_LABELS:
-        raise Misconfigured(f"this footage has {len(population.labels)} labels; choose at most {MOST_LABELS}")
+        raise Misconfigured(
+            f"this footage has {plural(len(population.labels), 'label')}; choose at most {MOST_LABELS}"
+        )
     seed = seed or secrets.token_hex(8)
     units = population.units(seed, min(planned_units or most_units, len(members)))
     check = AccuracyCheck(

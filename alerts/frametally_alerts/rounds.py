@@ -10,7 +10,7 @@ from frametally.errors import FrametallyError, Retryable
 from frametally.media.source_timezones import readable_timezones
 from frametally.media.sources import source_names
 from frametally.naming import KnownNames
-from frametally.process.reports import NoProgress
+from frametally.process.reports import NoProgress, plural
 from frametally_alerts.conditions import failed_checks, footage_rules, interval_values
 from frametally_alerts.conditions.round_input import Looked, RoundPorts
 from frametally_alerts.rules import BY_BARS, AlertBookFull, AlertRule
@@ -53,7 +53,8 @@ def look_at_all(book: AlertBook, ports: RoundPorts) -> RoundReport:
                 )
                 if isinstance(settled, AlertBookFull):
                     line = (
-                        f"{settled.waiting} alerts are waiting to be sent, and new ones are recorded only "
+                        f"{plural(settled.waiting, 'alert is', 'alerts are')} waiting to be sent, and new "
+                        "ones are recorded only "
                         "after that; `frametally alerts log --waiting` shows the reasons"
                     )
                     return RoundReport(len(rules), alert_count, [*problems, line])

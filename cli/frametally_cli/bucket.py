@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from frametally import keys
 from frametally.errors import FrametallyError, Misconfigured
+from frametally.process.reports import plural
 from frametally.process.retrying import a_few_times
 from frametally.settings.access import StoreAccess
 
@@ -91,13 +92,7 @@ STAGES: dict[str, StageRights] = {
 }
 
 
-def set_up_store(
-    url: str,
-    access: StoreAccess,
-    *,
-    image_days: int = 0,
-    metadata_days: int = 0,
-) -> list[str]:
+def set_up_store(url: str, access: StoreAccess, *, image_days: int = 0, metadata_days: int = 0) -> list[str]:
     """Make the bucket and its retention rules, where they are missing or different.
 
     A store other than `s3://bucket[/prefix]` needs nothing. The key must be one that may make buckets. Frames
@@ -309,7 +304,7 @@ def refused(code: str) -> FrametallyError:
 
 
 def _kept(days: int) -> str:
-    return f"{days} days" if days else "forever"
+    return plural(days, "day") if days else "forever"
 
 
 def write_policies(folder: Path, bucket: str) -> None:

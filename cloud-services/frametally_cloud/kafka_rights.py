@@ -29,6 +29,7 @@ from frametally.adapters.kafka.probe import check_reachable
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.plugins import hooks
 from frametally.ports.frame_log import consumer_group
+from frametally.process.reports import plural
 from frametally.settings.loading import Settings, load_settings
 
 OPERATOR, CAMERA, CONSUMER, READER = (
@@ -85,7 +86,7 @@ def grant(access: KafkaAccess, wanted: set[Right]) -> tuple[int, int]:
         if missing:
             refused = admin.create_acls([_acl(right) for right in sorted(missing)])["failed"]
             if refused:
-                raise Misconfigured(f"Kafka refused {len(refused)} permissions: {refused[0]}")
+                raise Misconfigured(f"Kafka refused {plural(len(refused), 'permission')}: {refused[0]}")
         if surplus:
             admin.delete_acls([_filter(right) for right in sorted(surplus)])
     return len(missing), len(surplus)

@@ -13,7 +13,7 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_ledger
 from frametally.ports.opened import StorePorts
 from frametally.process.period import parse_period_s
-from frametally.process.reports import exit_code
+from frametally.process.reports import exit_code, plural
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import (
@@ -96,7 +96,9 @@ def iceberg(keep_days: int | None, rebuild: bool, **overrides: Any) -> int:
                 expiry = tables.expire(
                     datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=keep_days)
                 )
-            click.echo(f"iceberg: {expiry.snapshots} snapshots and {expiry.files} files deleted")
+            click.echo(
+                f"iceberg: {plural(expiry.snapshots, 'snapshot')} and {plural(expiry.files, 'file')} deleted"
+            )
     return code
 
 
@@ -155,25 +157,20 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False, pub
             )
         with console.stage_bar("videos") as bar:
             videos = load_videos(
-                settings=settings,
-                store=ports.store,
-                ledger=ledger,
-                gold=tables,
-                progress=bar,
-                verify=verify,
+                settings=settings, store=ports.store, ledger=ledger, gold=tables, progress=bar, verify=verify
             )
     skipped = days.skipped + videos.skipped
     console.print_skipped(skipped)
     console.say_round(
-        f"gold: {len(days.loaded)} days loaded, {days.unchanged} unchanged, {len(days.removed)} deleted, "
-        f"{days.rows} rows; {videos.loaded} videos loaded, {videos.unchanged} unchanged, {videos.removed} "
-        "deleted",
+        f"gold: {plural(len(days.loaded), 'day')} loaded, {days.unchanged} unchanged, {len(days.removed)} "
+        f"deleted, {plural(days.rows, 'row')}; {plural(videos.loaded, 'video')} loaded, {videos.unchanged} "
+        f"unchanged, {videos.removed} deleted",
         is_news=bool(days.loaded or days.removed or videos.loaded or videos.removed or skipped),
     )
     if publishing:
         with closing(_open_iceberg(ports)) as iceberg_tables:
             published = iceberg_tables.publish()
-        console.say_round(f"iceberg: {published} days published", is_news=bool(published))
+        console.say_round(f"iceberg: {plural(published, 'day')} published", is_news=bool(published))
     days_and_videos = len(days.loaded) + days.unchanged + videos.loaded + videos.unchanged
     return exit_code(done_count=days_and_videos, skipped=skipped)
 
@@ -199,10 +196,7 @@ def _check(ports: Ports, bounds: _Bounds) -> int:
             f"there are no gold tables in {settings.part(GoldSettings).gold_url} yet: run `frametally "
             "gold` first"
         )
-    with (
-        closing(open_gold(settings)) as tables,
-        console.stage_bar("compare") as bar,
-    ):
+    with closing(open_gold(settings)) as tables, console.stage_bar("compare") as bar:
         comparison = check_gold(
             index=ports.index,
             gold=tables,
@@ -214,7 +208,7 @@ def _check(ports: Ports, bounds: _Bounds) -> int:
     if comparison.difference is not None:
         click.echo(console.plain(comparison.difference))
         return DIFFERS
-    click.echo(f"gold: {comparison.days} days have the same sums as the index")
+    click.echo(f"gold: {plural(comparison.days, 'day has', 'days have')} the same sums as the index")
     return 0
 
 

@@ -9,7 +9,7 @@ from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.count_questions import outdated
-from frametally.process.reports import Progress
+from frametally.process.reports import Progress, plural
 from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, DAY_S, is_day_in_range
 from frametally_gold.gold_records import DaySums, GoldDay, LabelSums
@@ -137,7 +137,7 @@ def _differs(gold: DaySums, index: DaySums) -> str | None:
     for source in sorted(gold.frames.keys() | index.frames.keys()):
         ours, theirs = gold.frames.get(source, 0), index.frames.get(source, 0)
         if ours != theirs:
-            return f"{source}: gold has {ours} frames, the index has {theirs}"
+            return f"{source}: gold has {plural(ours, 'frame')}, the index has {theirs}"
     nothing = LabelSums(0, 0, 0)
     for place in sorted(gold.labels.keys() | index.labels.keys()):
         mine, index_sums = gold.labels.get(place, nothing), index.labels.get(place, nothing)
@@ -147,5 +147,5 @@ def _differs(gold: DaySums, index: DaySums) -> str | None:
 
 
 def _words(sums: LabelSums) -> str:
-    objects = "objects not measured" if sums.objects is None else f"{sums.objects} objects"
+    objects = "objects not measured" if sums.objects is None else plural(sums.objects, "object")
     return f"{sums.detections} boxes, a peak of {sums.peak}, {objects}"

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from frametally.opening import open_ledger
+from frametally.process.reports import plural
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.checkup.ports import area_rows
@@ -32,7 +33,7 @@ def _check(settings: Settings, address: str) -> Iterator[Finding]:
     with closing(open_gold(settings)) as gold:
         gold.check()
         days, videos = len(gold.loads()), len(gold.video_marks())
-    yield Finding("gold", address, f"{days} days loaded, {videos} videos")
+    yield Finding("gold", address, f"{plural(days, 'day')} loaded, {plural(videos, 'video')}")
 
 
 def setup(settings: Settings, _: Sequence[str], check_only: bool) -> Iterator[str]:

@@ -15,7 +15,7 @@ from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.opening import open_frame_log, open_object_store
 from frametally.process import failpoints
-from frametally.process.reports import exit_code
+from frametally.process.reports import exit_code, plural
 from frametally.process.retrying import GivenUp, Patience
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings, stop_on, stopped
@@ -104,7 +104,7 @@ def arrivals(as_json: bool, take: str | None, **overrides: Any) -> int:
         for video in arrivals_waiting.videos:
             click.echo(f"{video.video_id} {console.plain(video.source)}")
         click.echo(
-            f"arrivals: {len(arrivals_waiting.videos)} videos are waiting"
+            f"arrivals: {plural(len(arrivals_waiting.videos), 'video is', 'videos are')} waiting"
             + (f", up to {up_to}" if up_to else "")
         )
     console.print_skipped(arrivals_waiting.skipped)

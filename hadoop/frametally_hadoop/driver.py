@@ -16,7 +16,7 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.process.collection import rare_collection
 from frametally.process.meters import METERS
-from frametally.process.reports import Progress, Skipped
+from frametally.process.reports import Progress, Skipped, plural
 from frametally.records import Run
 from frametally.rules.counted_boxes import label_list
 from frametally.rules.objects import TRACK_GAP_MS
@@ -186,7 +186,7 @@ class _Aggregation:
         failpoints.passing("aggregate.planned")
         models = {base_model(day.key.model) for day in plan.stale}
         self.lineage.reads(dataset(self.store.url, f"{keys.METADATA}/model={model}") for model in models)
-        note = f"counting {len(plan.reads)} segments ({self.runner})"
+        note = f"counting {plural(len(plan.reads), 'segment')} ({self.runner})"
         self.progress.update(0, len(plan.stale), note)
         with workspace(self.settings.data_dir) as temporary:
             try:

@@ -8,6 +8,7 @@ import re
 
 from frametally import keys
 from frametally.errors import Misconfigured, Retryable
+from frametally.process.reports import plural
 from frametally.settings.loading import Settings
 from frametally_live import answers
 from frametally_live.book import LiveBook
@@ -103,7 +104,7 @@ class LiveRoutes:
             most = self._settings.part(LiveSettings).streams
             raise Problem(
                 409,
-                f"{most} videos are already streaming, the maximum: {error}.",
+                f"{plural(most, 'video is', 'videos are')} already streaming, the maximum: {error}.",
                 remedy="Stop one of them, or ask an administrator to allow more.",
             ) from error
         answer_with(202 if started.is_new else 200)

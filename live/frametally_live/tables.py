@@ -14,11 +14,7 @@ SCHEMA_VERSION = 1
 
 ALL = MetaData()
 
-about = about_table(
-    "frametally_live",
-    ALL,
-    Column("changed", BigInteger, nullable=False, server_default="0"),
-)
+about = about_table("frametally_live", ALL, Column("changed", BigInteger, nullable=False, server_default="0"))
 
 _OPEN_VIDEO, _CAMERA = text("kind = 'video' AND ended_at_ms IS NULL"), text("kind = 'camera'")
 
@@ -47,10 +43,5 @@ feeds = Table(
     Column("launch_due_at_ms", BigInteger, nullable=False, server_default="0"),  # when its launcher's is
     Index("frametally_feeds_due", "ended_at_ms", "due_at_ms"),
     Index("frametally_feeds_camera", "source", unique=True, sqlite_where=_CAMERA),
-    Index(
-        "frametally_feeds_video",
-        "video_id",
-        unique=True,
-        sqlite_where=_OPEN_VIDEO,
-    ),
+    Index("frametally_feeds_video", "video_id", unique=True, sqlite_where=_OPEN_VIDEO),
 )

@@ -13,7 +13,7 @@ from frametally.errors import Misconfigured, Poison
 from frametally.files.demo_clip import ensure_demo_clip
 from frametally.files.opencv import Pixels, cv2, decode_image
 from frametally.opening import open_object_store
-from frametally.process.reports import Progress
+from frametally.process.reports import Progress, plural
 from frametally.settings.loading import Settings
 
 _PICTURES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
@@ -41,7 +41,7 @@ def calibration_frames(
         count += 1
         yield frame
     if count:
-        progress.say(f"calibrating on {count} frames of this store")
+        progress.say(f"calibrating on {plural(count, 'frame')} of this store")
         return
     progress.say(
         "calibrating on the demo clip, because this store has no frames; your own footage gives better "

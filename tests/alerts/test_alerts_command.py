@@ -48,7 +48,7 @@ def test_a_rule_is_added_told_shown_and_removed(
         assert "choose a configured channel" in said(*busy[:-1], "nobody", code=2)
         with alert_place(tmp_path) as place:
             place.count({0: 3})
-        assert "1 rules checked, 1 alerts new or corrected, 0 reports made, 1 messages sent" in said("run")
+        assert "1 rule checked, 1 alert new or corrected, 0 reports made, 1 message sent" in said("run")
         assert "accepted the test" in said("test", "ops")
         assert "busy: count (gate): 3, from 3" in said("log")
         assert "there are no messages" in said("log", "--failed")

@@ -312,7 +312,7 @@ def test_a_full_outbox_keeps_a_report_until_there_is_room_and_makes_it_once(
 
         place.schedule(now_ms=DUE_MS - 1)
         place.schedule("stored", channels=[], now_ms=DUE_MS - 1)
-        waits = ["report weekly: not made yet, because 1 alerts are waiting to be sent"]
+        waits = ["report weekly: not made yet, because 1 alert is waiting to be sent"]
         assert place.make_reports(DUE_MS, make) == (1, waits)
         for _ in range(3):
             assert place.make_reports(DUE_MS, make) == (0, waits)

@@ -383,7 +383,7 @@ def test_frames_announced_on_both_topics_count_once_and_are_settled_when_both_ar
     half = archive.status()
     assert half.exit_code == BEHIND
     other = "the log" if order[1] == "frames" else f"the log, topic {LIVE_LOG}"
-    command = "frametally consume" + (" --live" if order[1] == LIVE_LOG else "")
+    command = "frametally consume " + ("--live" if order[1] == LIVE_LOG else "--until-caught-up")
     assert half.behind == [f"{other}: {IN_BOOKS} messages to detect; run `{command}`"]
     assert [line.command for line in half.stages if line.stage == "consume"] == [command]
     archive.drain(order[1])
@@ -422,7 +422,9 @@ def test_what_waits_for_a_batch_is_behind_though_the_model_was_only_used_on_what
     archive.publish(LIVE_LOG)
     archive.drain(LIVE_LOG)
     archive.count()
-    assert archive.status().behind == [f"the log: {IN_BOOKS} messages to detect; run `frametally consume`"]
+    assert archive.status().behind == [
+        f"the log: {IN_BOOKS} messages to detect; run `frametally consume --until-caught-up`"
+    ]
 
 
 def test_a_model_that_was_only_used_on_frames_announced_again_owes_nothing_live(archive: Archive) -> None:

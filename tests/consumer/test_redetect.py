@@ -453,7 +453,9 @@ def test_a_model_that_reads_both_topics_has_both_in_its_books(archive: Archive) 
     archive.publish("frames")
     status = archive.status()
     assert (status.log_messages, status.log_committed) == (3 * IN_BOOKS, 2 * IN_BOOKS)
-    assert status.behind[0] == f"the log: {IN_BOOKS} messages to detect; run `frametally consume`"
+    assert status.behind[0] == (
+        f"the log: {IN_BOOKS} messages to detect; run `frametally consume --until-caught-up`"
+    )
 
 
 def test_a_dead_letter_goes_back_to_the_topic_that_it_came_from(

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from frametally.files.export_formats import FORMATS
 from frametally.files.replacing import replace_file
 from frametally.opening import open_object_store
+from frametally_cli.console.output import format_of
 from frametally_cli.main import main
 
 COMMANDS = ["--help", "status --json", "export", "PYTHONUNBUFFERED=1 doctor"]
@@ -91,6 +93,27 @@ def test_an_export_into_no_folder_is_one_line(
     assert line.startswith("error: ")
     assert output.split("/")[0] in line
     assert line.endswith("give a file in an existing folder")
+
+
+@pytest.mark.parametrize("ending", [".doc", ".xls", ".gz"])
+def test_an_export_never_writes_another_format_than_the_name_of_its_file_says(
+    ending: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    with closing(open_object_store((tmp_path / "store").as_uri())):
+        pass
+    output = tmp_path / f"counts{ending}"
+    command = ["export", "--data-dir", str(tmp_path), "--output"]
+    assert main([*command, str(output)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: a file name cannot end with {ending}: use .xlsx, .csv, .json, .parquet, or choose one with "
+        "--format\n"
+    )
+    assert not output.exists()
+    assert format_of(output, "csv", FORMATS, "csv") == "csv", "a format that somebody chose wins"
+    assert format_of(tmp_path / "counts.XLSX", None, FORMATS, "csv") == "xlsx"
+    assert format_of(tmp_path / "counts", None, FORMATS, "csv") == "csv"
+    assert format_of(None, None, FORMATS, "csv") == "csv"
 
 
 def test_a_file_that_finds_no_room_leaves_the_former_one(tmp_path: Path) -> None:

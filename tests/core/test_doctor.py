@@ -370,6 +370,25 @@ def test_a_clock_that_cannot_be_right_is_bad(now_s: float, put_at_s: float, good
     assert clock_row(now_s, probe).good is good
 
 
+def test_the_table_begins_with_the_checks_lists_changed_settings_alone_and_ends_with_the_verdict(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bad = Finding("settings", "FRAMETALLY_INTERVAL_S", "7", "default", remedy="use 6")
+    changed = Finding("settings", "FRAMETALLY_DATA_DIR", "here", "command line")
+    usual = [Finding("settings", f"FRAMETALLY_{name}", "1", "default") for name in ("A", "B")]
+    doctor.print_rows([usual[0], changed, usual[1], Finding("disk", "here", "5 GB")])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines() if line.strip()]
+    assert [line[1] for line in lines[2:4]] == ["disk", "settings"]
+    assert [" ".join(line) for line in lines[4:]] == [
+        "2 settings have their defaults; `frametally doctor --json` lists all",
+        "all good",
+    ]
+    doctor.print_rows([bad, usual[0]])
+    said = capsys.readouterr().out
+    assert "use 6" in said
+    assert "1 setting has its default;" in said
+
+
 @pytest.mark.thorough
 def test_the_command_prints_a_table_and_exits_with_0_or_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

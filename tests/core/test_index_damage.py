@@ -174,7 +174,7 @@ def test_doctor_deep_names_each_day_of_the_index_that_differs_from_its_part_file
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [(row["name"], row["value"], row["remedy"]) for row in rows if row["area"] == "index"][1:] == [
         ("2026-01-01 (m, 60 s)", "gate: differs from the part files", "run `frametally index --repair`"),
-        ("days", "compared 1 days with their part files", ""),
+        ("days", "compared 1 day with their part files", ""),
     ]
     assert cli.main(["index", "--repair", "--data-dir", str(data)]) == 0
     assert "removed: index, 2026-01-01 (m, 60 s): gate" in capsys.readouterr().out

@@ -177,7 +177,7 @@ def test_days_of_an_earlier_version_are_named_before_they_are_counted_again(
     status = house.status()
     assert (status.exit_code, status.broken) == (4, [])
     assert status.behind == [
-        "1 days were counted with an earlier version's rules; `frametally aggregate "
+        "1 day was counted with an earlier version's rules; `frametally aggregate "
         "--interval 60` counts them again, and their numbers may change: 1970-01-01"
     ]
 
@@ -189,7 +189,7 @@ def test_a_frame_missing_with_the_log_drained_is_broken(house: House) -> None:
     house.run(4, indexed=True)
     status = house.status()
     assert status.exit_code == BROKEN
-    assert "1 announced frames are in no segment" in status.broken[0]
+    assert "1 announced frame is in no segment" in status.broken[0]
     assert "run `frametally redetect --model " in status.broken[0]
 
 
@@ -303,7 +303,7 @@ def test_a_run_that_only_the_index_has_is_told_with_its_remedy(house: House) -> 
     status = house.status()
     assert status.exit_code == BROKEN
     assert status.broken == [
-        "the index has 1 runs that the store does not have, such as the run of 1970-01-01 (pixels-1, 60 s); "
+        "the index has 1 run that the store does not have, such as the run of 1970-01-01 (pixels-1, 60 s); "
         "run `frametally index --repair`"
     ]
 
@@ -357,7 +357,7 @@ def test_a_log_that_grows_during_the_look_is_not_called_drained(
     monkeypatch.setattr(house.ledger, "refresh", refresh_while_it_grows)
     status = house.status()
     assert (status.exit_code, status.broken) == (BEHIND, [])
-    assert "1 frames to detect" in status.behind[0]
+    assert "1 frame to detect" in status.behind[0]
 
 
 def test_each_stage_says_how_far_it_is_behind(house: House) -> None:
@@ -371,6 +371,15 @@ def test_each_stage_says_how_far_it_is_behind(house: House) -> None:
         ("aggregate", 1),
         ("index", 4),
     ]
+
+
+def test_the_command_that_a_backlog_is_told_ends_when_it_has_caught_up(house: House) -> None:
+    house.manifest(5, 5)
+    house.announced(5, 3)
+    house.segment(0, 3)
+    status = house.status()
+    assert status.stages[1].command == "frametally consume --until-caught-up"
+    assert f"run `{status.stages[1].command}`" in status.behind[0]
 
 
 def test_dead_letters_are_told_by_cause_until_they_are_mended(house: House) -> None:

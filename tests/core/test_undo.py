@@ -729,7 +729,7 @@ def test_a_lost_picture_is_named_and_has_to_be_produced_again(world: World, tmp_
     world.retime("cam.mp4", START_MS + 60_000)
     [changed] = list_manifests(world.store)
     assert (changed.state, changed.frames_expected, changed.frames_announced) == ("producing", 6, 5)
-    assert any("1 frames to announce" in line for line in world.status(tmp_path).behind)
+    assert any("1 frame to announce" in line for line in world.status(tmp_path).behind)
 
 
 def names_of_media(world: World) -> Iterator[str]:

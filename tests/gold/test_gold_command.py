@@ -29,7 +29,7 @@ def test_a_day_is_loaded_checked_and_named_where_the_index_lacks_it(
     assert cli.main(["gold", "--check", *data]) == 2
     assert "no gold tables in" in capsys.readouterr().err
     assert cli.main(["gold", *data]) == 0
-    assert "1 days loaded" in capsys.readouterr().out
+    assert "1 day loaded" in capsys.readouterr().out
     assert cli.main(["gold", "--check", *data]) == 3
     assert f"gold, 2025-01-01 ({MODEL}, 21600 s): in gold, missing in the index" in (capsys.readouterr().out)
     assert cli.main(["index", *data]) == 0
@@ -47,7 +47,7 @@ def test_a_database_of_ones_own_choice_is_filled_by_indexing_and_the_usual_one_o
     assert not (tmp_path / "gold.sqlite").exists()
     monkeypatch.setenv("FRAMETALLY_GOLD_URL", f"sqlite:///{tmp_path}/ours.sqlite")
     assert cli.main(["index", *data]) == 0
-    assert "gold: 1 days loaded" in capsys.readouterr().out
+    assert "gold: 1 day loaded" in capsys.readouterr().out
     assert cli.main(["gold", "--check", *data]) == 0
 
 
@@ -108,7 +108,7 @@ def test_a_damaged_part_file_is_one_line_and_exit_code_1_beside_other_days(
     assert cli.main(["gold", "--data-dir", str(tmp_path)]) == 6
     said = capsys.readouterr()
     assert f"{first.parts[0]}, line 1" in said.err.replace("\n", "")
-    assert "1 days loaded" in said.out
+    assert "1 day loaded" in said.out
     assert f"day={second.day}" not in said.err
 
 

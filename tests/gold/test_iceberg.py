@@ -323,10 +323,10 @@ def test_the_command_publishes_and_what_updates_gold_keeps_the_tables_up_to_date
         assert cli.main(["gold", *data]) == 0
         assert "iceberg" not in capsys.readouterr().out
         assert cli.main(["iceberg", *data]) == 0
-        assert "iceberg: 1 days published" in capsys.readouterr().out
+        assert "iceberg: 1 day published" in capsys.readouterr().out
         put_day(store, SECOND)
         assert cli.main(["index", *data]) == 0
-        assert "iceberg: 1 days published" in capsys.readouterr().out
+        assert "iceberg: 1 day published" in capsys.readouterr().out
         assert cli.main(["iceberg", "--keep-days", "0", *data]) == 0
         deleted = re.search(r"iceberg: (\d+) snapshots and (\d+) files deleted", capsys.readouterr().out)
         assert deleted

@@ -134,7 +134,7 @@ def test_progress_says_what_is_at_hand(footage: Footage) -> None:
     assert said == [
         (0, 1, "headers of new segments"),
         (1, 1, "headers of new segments"),
-        (0, 1, "counting 1 segments (inline)"),
+        (0, 1, "counting 1 segment (inline)"),
         (0, 1, "publishing 2026-01-01"),
         (1, 1, "published"),
     ]

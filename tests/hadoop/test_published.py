@@ -188,7 +188,7 @@ def test_late_footage_of_a_day_whose_segments_are_gone_is_not_published_and_it_s
     [skipped] = report.skipped
     assert skipped.name == "tiny-1, 2026-01-01"
     assert (
-        "1 intervals would lose frames (the first, gate 2026-01-01 12:00:00Z: 0 instead of 5)"
+        "1 interval would lose frames (the first, gate 2026-01-01 12:00:00Z: 0 instead of 5)"
         in skipped.reason
     )
     assert "`frametally aggregate --all --from 2026-01-01 --to 2026-01-02`" in skipped.reason

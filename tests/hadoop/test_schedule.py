@@ -390,18 +390,18 @@ def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_foot
     as_json = json.loads(frametally("aggregate", "--dry-run", "--json", **place).out)
     assert [day["day"] for day in as_json["days"]] == ["2026-01-01", "2026-01-02", "2026-01-03"]
     counted = frametally("aggregate", "--to", "2026-01-02", **place)
-    assert (counted.code, counted.out.split(",")[0]) == (0, "counts: 1 days counted")
+    assert (counted.code, counted.out.split(",")[0]) == (0, "counts: 1 day counted")
     assert "no new footage" in frametally("aggregate", "--to", "2026-01-02", **place).out
     shown = frametally("quality", **place)
     assert shown.code == 0
-    assert "quality: 1 runs checked, 0 with a failed check" in shown.out
+    assert "quality: 1 run checked, 0 with a failed check" in shown.out
     status = frametally("status", **place)
-    assert "quality: 2026-01-01, tiny-1, 60 s: 1 frames, 1 detections" in status.out
+    assert "quality: 2026-01-01, tiny-1, 60 s: 1 frame, 1 detection" in status.out
     [report] = json.loads(frametally("status", "--json", **place).out)["quality"]
     assert (report["day"], report["passed"], report["frames"]) == ("2026-01-01", True, 1)
     assert {"name", "passed", "count", "details"} <= set(report["checks"][0])
     narrowed = frametally("aggregate", "--to", "2026-01-02", "--labels", "car,carr", **place)
-    assert (narrowed.code, narrowed.out.split(",")[0]) == (0, "counts: 1 days counted")
+    assert (narrowed.code, narrowed.out.split(",")[0]) == (0, "counts: 1 day counted")
     assert "includes 'carr', but nothing detected here has this label; choose from: car" in narrowed.err
     refused = frametally("aggregate", "--every", "soon", **place)
     assert (refused.code, refused.out) == (2, "")

@@ -277,7 +277,7 @@ def test_days_counted_by_the_rules_of_before_are_stale(
         [before] = footage.aggregate().runs
     assert before.settings["counting_version"] == 4
     [line] = earlier_version_lines([before])
-    assert line.startswith("1 days were counted with an earlier version's rules")
+    assert line.startswith("1 day was counted with an earlier version's rules")
     assert line.endswith(before.day)
     [after] = footage.aggregate().runs
     assert earlier_version_lines([after]) == []

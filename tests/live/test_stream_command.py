@@ -222,7 +222,7 @@ def test_at_the_limit_those_that_are_streamed_are_named(
     assert run(OTHER.id) == 2
     assert capsys.readouterr() == (
         "",
-        "error: 1 videos are already streaming, the maximum (FRAMETALLY_STREAMS): Gate 1; "
+        "error: 1 video is already streaming, the maximum (FRAMETALLY_STREAMS): Gate 1; "
         "stop one of them first\n",
     )
     assert [feed.video_id for feed in book.feeds()] == [VIDEO.id]

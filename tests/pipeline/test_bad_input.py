@@ -145,9 +145,9 @@ def test_a_malformed_message_becomes_a_dead_letter(
         log.publish("frames", [(b"cam/1", b"\xff not an announcement")])
     finished = run("consume", "--until-caught-up")
     assert finished.code == 6
-    assert "detections: 1 frames" in finished.out
+    assert "detections: 1 frame" in finished.out
     assert "not a FrameAnnouncement: JSON is malformed" in finished.err
-    assert "1 messages on the log are unreadable" in run("status").out
+    assert "1 message on the log is unreadable" in run("status").out
 
 
 @pytest.mark.thorough

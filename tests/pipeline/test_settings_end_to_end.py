@@ -126,7 +126,7 @@ def test_an_upgrade_names_the_days_that_it_counts_again_and_afterwards_what_chan
     exported = run("export")
     for command, code in (("status", 4), ("aggregate --dry-run", 0)):
         said = " ".join(run(*command.split(), code=code).split())
-        assert "1 days were counted with an earlier version's rules" in said
+        assert "1 day was counted with an earlier version's rules" in said
         assert "their numbers may change: 2026-03-01" in said
     assert json.loads(run("aggregate", "--dry-run", "--json"))["earlier_version"] == ["2026-03-01"]
     assert run("export") == exported

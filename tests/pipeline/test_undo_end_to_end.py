@@ -204,7 +204,7 @@ def test_what_was_mended_is_never_shown_as_it_was_by_an_interval_that_is_not_cou
     [behind] = mended.status(code=4)["behind"]
     assert "run `frametally aggregate --interval 60 --from 2026-05-01 --to 2026-05-02`" in behind
     mended("aggregate", "--interval", 60, "--from", "2026-05-01", "--to", "2026-05-02")
-    assert mended.status(code=4)["behind"] == ["the index: 1 days to index; run `frametally index`"]
+    assert mended.status(code=4)["behind"] == ["the index: 1 day to index; run `frametally index`"]
     mended("index")
     assert mended.status()["verdict"] == "settled"
     assert hours_seen(mended.folder) == {hour_ms}

@@ -432,7 +432,7 @@ def test_while_kafka_and_elasticsearch_are_away_stages_wait_and_say_so_and_count
                 has_said(stack, one, f"WARNING waiting.*{what}", began) for one, what in WAITING.items()
             )
         )
-        stack.wait_until(lambda: has_said(stack, "aggregator", "INFO +counts: 1 days counted", began))
+        stack.wait_until(lambda: has_said(stack, "aggregator", "INFO +counts: 1 day counted", began))
         said = stack.run("docker-compose", "exec", "-T", "indexer", "frametally", "status", code=2)
         assert "away: Kafka at kafka:9092" in said
         assert "elasticsearch:9200" in said

@@ -216,6 +216,8 @@ def test_the_command_says_in_one_line_what_it_cannot_do(
     monkeypatch.setenv("FRAMETALLY_DATA_DIR", str(filmed.settings.data_dir))
     assert cli.main(["report", "traffic", "yard", "--format", "csv"]) == 2
     assert "The source 'yard' has no counts. Choose from: crossroads." in capsys.readouterr().err
+    assert cli.main(["report", "traffic", "Crossroads", "--output", f"{filmed.settings.data_dir}.xls"]) == 2
+    assert "cannot end with .xls: use .xlsx, .csv, .utdf, or choose" in capsys.readouterr().err
 
 
 @pytest.mark.thorough

@@ -352,7 +352,7 @@ def test_settling_removes_the_originals_that_are_too_old_and_says_so(ports: Uplo
     assert ports.store.head(keys.original_key(video.id)) is not None
     UploadSettler(Acceptance(old), said.append).settle(patiently=False)
     assert ports.store.head(keys.original_key(video.id)) is None
-    assert said == [f"video {video.id}: its original was deleted, 1 days after its upload"]
+    assert said == [f"video {video.id}: its original was deleted, 1 day after its upload"]
     assert read_video(ports.store, video.id) == video
 
 

@@ -19,10 +19,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from frametally.adapters.files.folder_store import FileStore
 from frametally.errors import Misconfigured, Retryable
 from frametally.settings.loading import Settings, load_settings
+from frametally_videos.describing.video_facts import facts_of
 from frametally_videos.library import video_looks
 from frametally_videos.library.video_looks import inspect
 from frametally_videos.records import VideoFacts, VideoFields
@@ -191,6 +193,15 @@ def test_what_is_no_video_by_its_first_bytes_is_of_no_known_kind(looks: Looks, d
     assert status == 415
     assert reason.startswith(("It is ", "It does not begin like a video"))
     assert "\n" not in reason
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png", "bmp", "tiff", "webp"])
+def test_a_picture_is_refused_with_the_command_that_counts_pictures(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "photo.mp4"
+    Image.new("RGB", (40, 30)).save(path, format=kind)
+    told = "It is a picture, but uploads take videos; `frametally run FOLDER` counts pictures"
+    with path.open("rb") as file, pytest.raises(Refused, match=told):
+        facts_of(file, VideoFields(), path.name, load_settings(data_dir=tmp_path))
 
 
 @pytest.mark.thorough

@@ -274,7 +274,7 @@ def test_the_command_makes_it_anew(tmp_path: Path, capsys: pytest.CaptureFixture
     store.close()
     for _ in range(2):
         assert cli.main(["catalogue", "rebuild", "--data-dir", str(folder)]) == 0
-        assert capsys.readouterr().out == "catalogue: 1 videos added, 0 deleted\n"
+        assert capsys.readouterr().out == "catalogue: 1 video added, 0 deleted\n"
         catalogue = open_video_catalogue(f"sqlite:///{folder}/catalogue.sqlite")
         assert [row.record for row in rows(catalogue)] == [VIDEO]
         assert {job.kind for job in catalogue.jobs(VIDEO.id)} == {"frames", "previews", "metadata", "checks"}

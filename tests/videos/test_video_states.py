@@ -347,7 +347,7 @@ def test_frames_whose_range_was_forgotten_are_not_waited_for(house: House) -> No
     house.count(2)
     row = house.settled()
     assert (row.state, row.books) == ("ready", VideoBooks(3, 3, 3, 0, 2, {"car": 2}))
-    assert (row.reason or "").startswith("1 of its frames are not counted")
+    assert (row.reason or "").startswith("1 of its frames is not counted")
 
 
 def test_a_day_that_was_counted_anew_is_waited_for_until_it_is_in_the_index(house: House) -> None:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import msgspec
 
 from frametally import keys
+from frametally.process.reports import plural
 from frametally.records import SealedRecord, TimeSource
 from frametally.rules.times import local_time
 
@@ -129,7 +130,7 @@ class MovedCounts(msgspec.Struct, frozen=True, kw_only=True):
         """Return frames, source and days."""
         first, last = (local_time(ms, zone).date().isoformat() for ms in (self.from_ms, self.to_ms))
         days = first if first == last else f"{first} to {last}"
-        return f"{self.frames} frames of {self.source_name} on {days}"
+        return f"{plural(self.frames, 'frame')} of {self.source_name} on {days}"
 
 
 class VideoRecord(SealedRecord, frozen=True, kw_only=True):

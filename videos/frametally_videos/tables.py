@@ -31,9 +31,7 @@ SCHEMA_VERSION = 5
 ALL = MetaData()
 
 about = about_table(
-    "frametally_catalogue",
-    ALL,
-    Column("changed", BigInteger, nullable=False, server_default="0"),
+    "frametally_catalogue", ALL, Column("changed", BigInteger, nullable=False, server_default="0")
 )
 
 videos = Table(
@@ -114,14 +112,7 @@ jobs = Table(
     Column("told_at_ms", BigInteger, nullable=False, server_default="0"),  # when `due` returned it last
     Column("losses", Integer, nullable=False, server_default="0"),
     Index("frametally_video_jobs_due", "state", "due_at_ms"),
-    Index(
-        "frametally_video_jobs_one",
-        "video_id",
-        "kind",
-        "options",
-        unique=True,
-        sqlite_where=_NOT_ENDED,
-    ),
+    Index("frametally_video_jobs_one", "video_id", "kind", "options", unique=True, sqlite_where=_NOT_ENDED),
 )
 
 notices = Table(

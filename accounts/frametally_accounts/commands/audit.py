@@ -16,13 +16,9 @@ import click
 from frametally.errors import Misconfigured
 from frametally.files.csv_table import write_csv
 from frametally.process.exit_codes import PART_DONE
+from frametally.process.reports import plural
 from frametally.rules.times import utc
-from frametally_accounts.audit_records import (
-    AuditQuestion,
-    AuditRecord,
-    Held,
-    first_break,
-)
+from frametally_accounts.audit_records import AuditQuestion, AuditRecord, Held, first_break
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
@@ -130,7 +126,11 @@ def audit_verify(held: str | None, **overrides: Any) -> int:
     if broken is not None:
         console.say_error(f"record {broken.number} of the audit log {broken.why}")
         return PART_DONE
-    click.echo(f"{chain.following - 1} records, all as they were written" if chain.head else "no records yet")
+    click.echo(
+        f"{plural(chain.following - 1, 'record')}, all as they were written"
+        if chain.head
+        else "no records yet"
+    )
     if chain.head:
         click.echo(last)
     return 0

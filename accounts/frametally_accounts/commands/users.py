@@ -12,12 +12,9 @@ import click
 
 from frametally.errors import FrametallyError
 from frametally.opening import open_object_store
+from frametally.process.reports import plural
 from frametally.settings.loading import Settings
-from frametally_accounts.credentials import (
-    MOST_CHARS,
-    check_password,
-    hash_password,
-)
+from frametally_accounts.credentials import MOST_CHARS, check_password, hash_password
 from frametally_accounts.marker import note_no_accounts
 from frametally_accounts.password_links import address_of, make_link
 from frametally_accounts.people import changes
@@ -195,11 +192,7 @@ def tokens_group() -> None:
     help="A source that the token can see; repeatable; default: the account's.",
 )
 @click.option(
-    "--days",
-    type=click.IntRange(1, MOST_DAYS),
-    default=90,
-    show_default=True,
-    help="Days until it expires.",
+    "--days", type=click.IntRange(1, MOST_DAYS), default=90, show_default=True, help="Days until it expires."
 )
 @data_dir_option
 def tokens_add(
@@ -210,7 +203,9 @@ def tokens_add(
         owner = find_account(book, account)
         token, secret = changes.add_token(book, owner, name, role=role, sources=sources, days=days)
         may = rights_in_words(token.role, token.sources)
-        click.echo(f"token {token.name} of {owner.name} has the role {may} and expires in {days} days")
+        click.echo(
+            f"token {token.name} of {owner.name} has the role {may} and expires in {plural(days, 'day')}"
+        )
         note_sources(settings, sources)
         click.echo(secret)
         click.echo("this is shown only once; programs send it as `Authorization: Bearer TOKEN`", err=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.process import failpoints
+from frametally.process.reports import plural
 from frametally.process.retrying import Backoff, OnceAMinute
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
@@ -87,7 +88,11 @@ class AlertSender:
                 if name in unreadable
                 else "which is neither in FRAMETALLY_ALERT_CHANNELS nor added on the page"
             )
-            self._say(name, f"alerts: {waiting_counts[name]} messages are waiting for {name}, {why}")
+            self._say(
+                name,
+                f"alerts: {plural(waiting_counts[name], 'message is', 'messages are')} waiting for {name}, "
+                f"{why}",
+            )
         channels = [usable[name] for name in waiting_counts if name in usable]
         if not channels:
             return SentReport()
@@ -121,7 +126,7 @@ class AlertSender:
     def _put_off(self, message: AlertMessage, error: FrametallyError) -> None:
         name = message.channel
         if message.attempts >= _MOST_ATTEMPTS:
-            self._say(name, f"alerts: {name}: gave up after {message.attempts} attempts: {error}")
+            self._say(name, f"alerts: {name}: gave up after {plural(message.attempts, 'attempt')}: {error}")
             self._book.end(message, "failed", reason=str(error))
             return
         longest_s = min(_FIRST_PAUSE_S * 2 ** min(message.attempts - 1, 16), _LONGEST_PAUSE_S)

@@ -14,6 +14,7 @@ from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.process import failpoints
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.period import parse_period_s
+from frametally.process.reports import plural
 from frametally.process.retrying import OnceAMinute
 from frametally.settings.loading import Settings
 from frametally_alerts.channels.delivery import AlertSender
@@ -87,9 +88,9 @@ def _round(round_parts: _Opened, once_a_minute: OnceAMinute, *, quiet: bool) -> 
     send_report = round_parts.sender.send()
     if not quiet or report.alert_count or report_count or any(send_report):
         click.echo(
-            f"alerts: {report.rules} rules checked, {report.alert_count} alerts new or corrected, "
-            f"{report_count} reports made, {send_report.sent} messages sent, {send_report.failed} refused, "
-            f"{send_report.put_off} postponed"
+            f"alerts: {plural(report.rules, 'rule')} checked, {plural(report.alert_count, 'alert')} new or "
+            f"corrected, {plural(report_count, 'report')} made, {plural(send_report.sent, 'message')} sent, "
+            f"{send_report.failed} refused, {send_report.put_off} postponed"
         )
     return PART_DONE if problems or send_report.failed or send_report.put_off else 0
 

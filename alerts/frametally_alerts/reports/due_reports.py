@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from frametally import keys
 from frametally.errors import FrametallyError, Retryable
 from frametally.process import failpoints
+from frametally.process.reports import plural
 from frametally.process.retrying import Backoff
 from frametally.rules.clocks.turns import ClockTurn, last_turn
 from frametally.rules.times import HOUR_S
@@ -114,7 +115,10 @@ def make_due(book: AlertBook, ports: RoundPorts, make: MakeFiles) -> tuple[int, 
 
 
 def _waiting_line(report: ScheduledReport, waiting_count: int) -> str:
-    return f"report {report.name}: not made yet, because {waiting_count} alerts are waiting to be sent"
+    return (
+        f"report {report.name}: not made yet, because {plural(waiting_count, 'alert is', 'alerts are')} "
+        "waiting to be sent"
+    )
 
 
 def span_of(report: ScheduledReport, turn: ClockTurn) -> str:

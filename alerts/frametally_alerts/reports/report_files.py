@@ -11,6 +11,7 @@ from frametally.errors import Misconfigured
 from frametally.files.names import one_line
 from frametally.ports.count_index import CountIndex
 from frametally.ports.count_questions import MAX_BUCKETS
+from frametally.process.reports import plural
 from frametally.rules.clocks.turns import ClockTurn
 from frametally.rules.times import HOUR_S, local_time
 from frametally.settings.loading import Settings
@@ -109,7 +110,7 @@ def _summary(report: ScheduledReport, turn: ClockTurn, chart: answers.Counts, me
         for row in rows
     ]
     filmed_s = [interval.covered_s for interval in chart.coverage]
-    filmed = f"{chart.frames} frames analysed"
+    filmed = f"{plural(chart.frames, 'frame')} analysed"
     if all(part_s is not None for part_s in filmed_s):
         filmed += f", {_length(sum(part_s or 0.0 for part_s in filmed_s))} filmed, summed over sources"
     zone = zoneinfo.ZoneInfo(report.zone)

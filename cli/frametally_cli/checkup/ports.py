@@ -20,6 +20,7 @@ from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.plugins import hooks, plugins
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
+from frametally.process.reports import plural
 from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding, shown
@@ -132,21 +133,18 @@ def _check_log(settings: Settings, address: str, *, stage: str) -> Iterator[Find
             _try_frame_rights(log, settings.topic, stage)
         except NoSuchTopic:
             yield Finding(
-                "log",
-                address,
-                f"{tried}; no topic {settings.topic} yet",
-                "`frametally produce` creates it",
+                "log", address, f"{tried}; no topic {settings.topic} yet", "`frametally produce` creates it"
             )
             return
         live = list(_live_rows(log, settings, stage))
         others = [] if stage else _other_topics(settings, log)
     held = sum(ends.values()) - sum(begin.values())
-    held_text = f"topic {settings.topic} has {held} messages in {len(ends)} partitions"
+    held_text = f"topic {settings.topic} has {plural(held, 'message')} in {plural(len(ends), 'partition')}"
     yield Finding("log", address, f"{tried}; {held_text}")
     yield from live
     for topic, messages in others:
         yield Finding(
-            "log", f"topic {topic}", f"{messages} messages", "frames to detect again with one model"
+            "log", f"topic {topic}", plural(messages, "message"), "frames to detect again with one model"
         )
 
 
@@ -162,7 +160,7 @@ def _live_rows(log: FrameLog, settings: Settings, stage: str) -> Iterator[Findin
             else:
                 _try_rights_on(log, topic, write=stage in ("", "consume"), read=stage in ("", "serve"))
             held = sum(log.end_offsets(topic).values()) - sum(log.begin_offsets(topic).values())
-            yield Finding("log", f"topic {topic}", f"{held} messages", what)
+            yield Finding("log", f"topic {topic}", plural(held, "message"), what)
         except NoSuchTopic:
             continue
         except Misconfigured as error:
@@ -224,12 +222,14 @@ def _try_rights_on(log: FrameLog, topic: str, *, write: bool, read: bool) -> Non
 
 def _check_index(settings: Settings, address: str) -> Iterator[Finding]:
     with closing(open_count_index(settings.index_url, settings.index_access)) as index:
-        yield Finding("index", address, f"{len(index.current_runs())} days indexed")
+        yield Finding("index", address, f"{plural(len(index.current_runs()), 'day')} indexed")
 
 
 def _check_ledger(settings: Settings, address: str) -> Iterator[Finding]:
     with closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger:
-        yield Finding("ledger", address, f"{len(ledger.manifests())} media, {len(ledger.models())} models")
+        yield Finding(
+            "ledger", address, f"{len(ledger.manifests())} media, {plural(len(ledger.models()), 'model')}"
+        )
 
 
 _MAKES_ONE = "run `frametally backup`; `frametally up`, or cron, creates one daily"

@@ -24,6 +24,7 @@ from frametally.media.overlapping import NotCounted
 from frametally.media.sources import source_of
 from frametally.opening import open_object_store
 from frametally.ports.ledger import Ledger
+from frametally.process.reports import plural
 from frametally.rules.times import DAY_MS, DAY_S, utc
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import Ports, data_dir_option, open_books, option, read_settings
@@ -90,23 +91,25 @@ def _print_comparison(comparison: Comparison) -> None:
                 click.echo(f"    {name} {frame.count} in {frame.image_path}")
     for label, total in [*comparison.by_label.items(), ("all labels", comparison.total)]:
         apart = f"net {total.net:+d}; bar by bar {total.apart} apart"
-        click.echo(f"{label}: A {total.a} detections, B {total.b} ({apart})")
+        click.echo(f"{label}: A {plural(total.a, 'detection')}, B {total.b} ({apart})")
     click.echo(
         f"{len(comparison.differences)} of {comparison.compared} bars of {comparison.interval_s} s differ; "
-        f"not compared, because only one model has analysed them: {comparison.gaps_b} intervals of A, "
-        f"{comparison.gaps_a} of B"
+        f"not compared, because only one model has analysed them: {plural(comparison.gaps_b, 'interval')} of "
+        f"A, {comparison.gaps_a} of B"
     )
 
 
 def _figures(side: Side) -> str:
-    objects = f"{side.objects} objects"
+    objects = plural(side.objects or 0, "object")
     if side.objects is None:
         why = {
             "too_slow": f"only {side.analysed_fps or 0:g} frames per second were analysed",
-            "too_weak": f"too few for tracking: {side.tracked_detections} detections are in tracks",
+            "too_weak": "too few for tracking: "
+            f"{plural(side.tracked_detections or 0, 'detection is', 'detections are')} in tracks",
         }
         objects = f"objects not measured ({why.get(side.objects_missing or '', 'tracking was off')})"
-    return f"{side.detections} detections, peak {side.peak}, {objects} in {side.frames} frames"
+    detections, frames = plural(side.detections, "detection"), plural(side.frames, "frame")
+    return f"{detections}, peak {side.peak}, {objects} in {frames}"
 
 
 def _as_json(comparison: Comparison) -> str:
@@ -247,8 +250,8 @@ def _frame_json(counted: ProvedFrame, total: int) -> dict[str, object]:
 
 def _print_total(bar: ExplainedBar, total: int) -> None:
     click.echo(
-        f"total: {total} {bar.label} in {bar.frames_analysed} analysed frames of {bar.source}, in the "
-        f"{bar.interval_s} s from {utc(bar.start_ms)}, model {bar.model}"
+        f"total: {total} {bar.label} in {plural(bar.frames_analysed, 'analysed frame')} of {bar.source}, in "
+        f"the {bar.interval_s} s from {utc(bar.start_ms)}, model {bar.model}"
     )
     if total == bar.detections:
         click.echo("the bar shows the same number")

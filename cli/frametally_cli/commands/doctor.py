@@ -32,7 +32,7 @@ from frametally.plugins import hooks
 from frametally.ports.count_index import REPAIR
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally.process.reports import NoProgress, Progress
+from frametally.process.reports import NoProgress, Progress, plural
 from frametally.records import AutoDetector, MediaManifest, Run, SealedRecord, decode_at
 from frametally.rules.places import FLOWS, series_of
 from frametally.rules.times import MOST_TIME_MS
@@ -83,7 +83,7 @@ def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
             except Poison as error:
                 yield Finding("runs", day.run.prefix, "damaged", remedy=str(error))
     progress.update(len(days), len(days))
-    yield Finding("runs", "current", f"{len(days)} days read")
+    yield Finding("runs", "current", f"{plural(len(days), 'day')} read")
 
 
 def _read_of_sources(store: ObjectStore, run: Run) -> Iterator[object]:
@@ -100,7 +100,7 @@ def check_indexed_days(ports: Ports, progress: Progress) -> Iterator[Finding]:
         run = differing.run
         day = f"{run.day} ({run.model}, {run.interval_s} s)"
         yield Finding("index", day, differing.difference, remedy=f"run `{REPAIR}`")
-    yield Finding("index", "days", f"compared {comparison.days} days with their part files")
+    yield Finding("index", "days", f"compared {plural(comparison.days, 'day')} with their part files")
 
 
 _LEDGER_REMEDY = "run `frametally ledger rebuild`"
@@ -232,13 +232,20 @@ def check_images(ports: Ports, progress: Progress) -> Iterator[Finding]:
     """Look for them; return a row for each source that has any, and for plug-ins' data of deleted footage."""
     unnamed = sizes_by_source(unnamed_images(ports.store, progress))
     for source, (pictures, size_bytes) in unnamed.items():
-        what = f"{pictures} pictures that belong to no medium, {size_bytes / 1e6:.1f} MB"
+        what = (
+            f"{plural(pictures, 'picture that belongs', 'pictures that belong')} to no medium, "
+            f"{size_bytes / 1e6:.1f} MB"
+        )
         yield Finding("images", source, what, UNNAMED_REMEDY)
     for part in [find(ports) for find in hooks("leftovers")]:
         for folder, (objects, size_bytes) in sizes_by_source(part.objects).items():
             what = f"{objects} {part.objects_are}, {size_bytes / 1e6:.1f} MB"
             yield Finding("images", folder, what, UNNAMED_REMEDY)
-    yield Finding("images", "all of them", f"{len(unnamed)} sources have pictures that belong to no medium")
+    yield Finding(
+        "images",
+        "all of them",
+        f"{plural(len(unnamed), 'source has', 'sources have')} pictures that belong to no medium",
+    )
 
 
 Check = Callable[[Ports, Progress], Iterator[Finding]]
@@ -272,7 +279,7 @@ _PORTS = ("store", "log", "index", "ledger")
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every setting.")
 @click.option("--deep", is_flag=True, help="Also read everything stored, and compare checksums.")
 @click.option("--stage", type=click.Choice(sorted(STAGE_AREAS)), help="Check only what this command needs.")
 @data_dir_option
@@ -295,7 +302,7 @@ def doctor(as_json: bool, deep: bool, stage: str | None, **overrides: Any) -> in
         body = [row._asdict() | {"good": row.good} for row in rows]
         click.echo(json.dumps({"good": good, "rows": body}, indent=2))
     else:
-        _print(rows)
+        print_rows(rows)
     return 0 if good else BROKEN
 
 
@@ -329,12 +336,17 @@ def _default_model_files() -> Sequence[KnownFile]:
     return DEFAULT_FILES
 
 
-def _print(rows: Sequence[Finding]) -> None:
+def print_rows(rows: Sequence[Finding]) -> None:
+    """Print the checks, the settings that differ from their defaults, and the verdict."""
     table = console.folded_table("", "area", "what", "found", "from, for, or what to do")
-    for row in rows:
+    usual = [row for row in rows if (row.area, row.note, row.good) == ("settings", "default", True)]
+    for row in sorted((row for row in rows if row not in usual), key=lambda row: row.area == "settings"):
         mark = Text("good", style="green") if row.good else Text("bad", style="bold red")
         table.add_row(mark, row.area, Text(row.name), Text(row.value), Text(row.remedy or row.note))
     console.out.print(table)
+    if usual:
+        left_out = plural(len(usual), "setting has its default", "settings have their defaults")
+        console.out.print(f"{left_out}; `frametally doctor --json` lists all")
     bad = [row for row in rows if not row.good]
     for row in bad:
         console.out.print(Text.assemble(("bad: ", "bold red"), f"{row.area}, {row.name}: {row.remedy}"))

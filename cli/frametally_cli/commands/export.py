@@ -34,7 +34,7 @@ from frametally_cli.options.ports import data_dir_option, open_books, option, ou
     "--format",
     "file_format",
     type=click.Choice([*FORMATS]),
-    help="File format; default: by --output, else csv.",
+    help="File format; default: by the ending of --output; csv if it has none.",
 )
 @output_option
 @data_dir_option
@@ -62,7 +62,7 @@ def export(
     )
     if by_source:
         args.add("by", "source")
-    chosen = file_format or (output.suffix[1:] if output and output.suffix[1:] in FORMATS else "csv")
+    chosen = console.format_of(output, file_format, FORMATS, "csv")
     settings = read_settings(None, options)
     with open_books(settings, reading=True) as (ports, ledger):
         with console.stage_bar("ledger") as progress:

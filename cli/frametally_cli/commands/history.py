@@ -14,6 +14,7 @@ from frametally.books.history import HistoryChange, HistoryQuery, RunChanges, fi
 from frametally.books.history_words import NO_PARTS, reason_words
 from frametally.errors import Misconfigured
 from frametally.media.sources import source_names, source_of
+from frametally.process.reports import plural
 from frametally.records import FrameDetections
 from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, DAY_S, utc
@@ -75,12 +76,12 @@ def history(
             "its history is damaged"
         )
     for other, detections in found.other_models.items():
-        click.echo(f"another model, {other}, counted {detections} detections")
+        click.echo(f"another model, {other}, counted {plural(detections, 'detection')}")
     if found.other_runs:
-        click.echo(f"{found.other_runs} other runs did not change this number")
+        click.echo(f"{plural(found.other_runs, 'other run')} did not change this number")
     click.echo(
-        f"now: {found.detections} detections in {found.frames} frames, {utc(found.from_ms)} to "
-        f"{utc(found.to_ms)}, model {chosen}"
+        f"now: {plural(found.detections, 'detection')} in {plural(found.frames, 'frame')}, "
+        f"{utc(found.from_ms)} to {utc(found.to_ms)}, model {chosen}"
     )
     return 0
 
@@ -111,8 +112,8 @@ def _print_change(change: HistoryChange, reasons: list[str]) -> None:
     version = f", frametally {entry.version}" if entry.version else ""
     click.echo(
         f"{at}  {change.day}, {what}{version}, settings {entry.params}: "
-        f"{change.before} -> {change.after} detections, "
-        f"{change.frames_before} -> {change.frames_after} frames"
+        f"{change.before} -> {plural(change.after, 'detection')}, "
+        f"{change.frames_before} -> {plural(change.frames_after, 'frame')}"
     )
     for line in [*reasons, *([] if change.has_parts else [NO_PARTS])]:
         click.echo(console.plain(f"    {line}"))

@@ -13,7 +13,7 @@ from frametally.media.corrections import Corrected
 from frametally.packs.packed_store import delete_pictures
 from frametally.plugins import hooks
 from frametally.process import failpoints
-from frametally.process.reports import exit_code
+from frametally.process.reports import exit_code, plural
 from frametally.undo_records import FootageChange
 from frametally_cli.checkup.findings import Leftovers
 from frametally_cli.console import output as console
@@ -197,7 +197,10 @@ def _delete_unnamed(ports: Ports, *, yes: bool) -> int:
         for thing in (one for of_part in things for one in of_part):
             thing.remove(bar)
     also = "".join(f", {len(there)} {part.things_are}" for part, there in zip(parts, things, strict=True))
-    click.echo(f"deleted: {len(images) + len(leftovers)} pictures that belong to no medium{also}")
+    click.echo(
+        f"deleted: {plural(len(images) + len(leftovers), 'picture that belongs', 'pictures that belong')} "
+        f"to no medium{also}"
+    )
     return 0
 
 
@@ -210,8 +213,9 @@ def _say_target(target: forgetting.Target) -> None:
     what = "all of it" if target.whole else "in part"
     still = "; its producer is still running: stop it first" if manifest.state == "producing" else ""
     line = (
-        f"{manifest.name} (source {manifest.source_name}), {what}: {manifest.frames_announced} frames "
-        f"announced; affected: {target.extent.frames} analysed frames on {target.extent.days} days{still}"
+        f"{manifest.name} (source {manifest.source_name}), {what}: "
+        f"{plural(manifest.frames_announced, 'frame')} announced; affected: "
+        f"{plural(target.extent.frames, 'analysed frame')} on {plural(target.extent.days, 'day')}{still}"
     )
     click.echo(console.plain(line))
 

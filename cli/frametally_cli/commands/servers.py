@@ -21,6 +21,7 @@ from frametally.opening import open_count_index, open_frame_log, open_ledger
 from frametally.plugins import hooks
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.process.exit_codes import PART_DONE
+from frametally.process.reports import plural
 from frametally.rules.times import HOUR_S
 from frametally.segments.results import RESULTS_KEEP_S
 from frametally.settings.access import ServerAccess
@@ -42,7 +43,7 @@ def log_part(settings: Settings, stages: Sequence[str], check_only: bool) -> Ite
         return
     with closing(open_frame_log(settings.log_url, settings.log_access, lease_s=settings.lease_s)) as log:
         hours = settings.log_retention_h
-        of_frames = (hours * HOUR_S, f"{hours} hours") if hours else None
+        of_frames = (hours * HOUR_S, plural(hours, "hour")) if hours else None
         of_results = (RESULTS_KEEP_S, f"{RESULTS_KEEP_S:g} seconds")
         for topic, retention in (
             (settings.topic, of_frames),
@@ -63,9 +64,9 @@ def _set_up_topic(
             raise
         log.create_topic(topic, settings.log_partitions)
         partitions = log.partitions(topic)
-        yield f"log: topic {topic!r} created, with {partitions} partitions"
+        yield f"log: topic {topic!r} created, with {plural(partitions, 'partition')}"
     else:
-        yield f"log: topic {topic!r} exists, with {partitions} partitions"
+        yield f"log: topic {topic!r} exists, with {plural(partitions, 'partition')}"
         if partitions != settings.log_partitions:
             yield (
                 f"log: FRAMETALLY_LOG_PARTITIONS={settings.log_partitions} applies to new topics; "
@@ -138,10 +139,7 @@ def store_part(settings: Settings, stages: Sequence[str], check_only: bool) -> I
     url, access = settings.store_url, settings.store_access
     if not check_only:
         yield from set_up_store(
-            url,
-            access,
-            image_days=settings.store_image_days,
-            metadata_days=settings.store_metadata_days,
+            url, access, image_days=settings.store_image_days, metadata_days=settings.store_metadata_days
         )
     for stage in stages if url.startswith("s3://") else ():
         missing = missing_rights(url, access, stage)

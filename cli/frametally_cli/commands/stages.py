@@ -20,7 +20,7 @@ from frametally.ports.ledger import Ledger
 from frametally.ports.opened import StagePorts
 from frametally.process.exit_codes import NOTHING_DONE, worst
 from frametally.process.period import parse_period_s
-from frametally.process.reports import exit_code
+from frametally.process.reports import exit_code, plural
 from frametally.settings.data_folder import demo_beside, embedded_folder, must_be_writable, store_folder
 from frametally.settings.loading import component_folder
 from frametally.telemetry.family import family
@@ -304,7 +304,7 @@ def _print_consumed(report: ConsumeReport, is_cut_short: bool) -> int:
         more = f"{report.dead_letters_unlisted} more were set aside; see `frametally dead-letters list`"
         console.err.print(more)
     click.echo(
-        f"detections: {report.frames} frames in {report.segments_written} segments "
+        f"detections: {plural(report.frames, 'frame')} in {plural(report.segments_written, 'segment')} "
         f"({report.segments_adopted} adopted), model {report.model}"
     )
     if is_cut_short:
@@ -327,7 +327,7 @@ def index_new_runs(ports: Ports) -> int:
         report = index_runs(store=ports.store, index=ports.index, progress=bar, lineage=lineage)
     console.print_skipped(report.skipped)
     console.say_round(
-        f"index: {len(report.published)} runs published, {report.unchanged} unchanged",
+        f"index: {plural(len(report.published), 'run')} published, {report.unchanged} unchanged",
         is_news=bool(report.published or report.skipped),
     )
     try:
@@ -337,7 +337,8 @@ def index_new_runs(ports: Ports) -> int:
     else:
         if removed.runs:
             click.echo(
-                f"store: {removed.runs} superseded runs deleted, {filesize.decimal(removed.size_bytes)}"
+                f"store: {plural(removed.runs, 'superseded run')} deleted, "
+                f"{filesize.decimal(removed.size_bytes)}"
             )
     return exit_code(done_count=len(report.published) + report.unchanged, skipped=report.skipped)
 

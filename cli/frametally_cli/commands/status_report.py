@@ -26,6 +26,7 @@ from frametally.opening import open_object_store
 from frametally.plugins import hooks
 from frametally.ports.ledger import Ledger
 from frametally.process.exit_codes import PART_DONE
+from frametally.process.reports import plural
 from frametally.rules.places import base_model, in_words
 from frametally.rules.times import DAY_S, HOUR_S, is_day_in_range, utc
 from frametally_cli.checkup.findings import StatusPart
@@ -65,7 +66,7 @@ def quality(model: str | None, interval: int | None, as_json: bool, **overrides:
             for line in quality_lines(report):
                 click.echo(console.plain(line))
         failed = sum(bool(report.failed) for report in reports)
-        click.echo(f"quality: {len(reports)} runs checked, {failed} with a failed check")
+        click.echo(f"quality: {plural(len(reports), 'run')} checked, {failed} with a failed check")
     for problem in problems:
         console.err.print(problem, markup=False)
     return PART_DONE if problems or any(report.failed for report in reports) else 0
@@ -74,9 +75,9 @@ def quality(model: str | None, interval: int | None, as_json: bool, **overrides:
 def quality_lines(report: QualityReport) -> list[str]:
     """Write a report for people: the run, then checks that did not pass or are unknown."""
     lines = [
-        f"{report.day}, {in_words(report.model)}, {report.interval_s} s: {report.frames} frames, "
-        f"{report.detections} detections, {report.duplicates_dropped} duplicates dropped, "
-        f"{report.lines_dead} dead lines: {'failed' if report.failed else 'passed'}"
+        f"{report.day}, {in_words(report.model)}, {report.interval_s} s: {plural(report.frames, 'frame')}, "
+        f"{plural(report.detections, 'detection')}, {plural(report.duplicates_dropped, 'duplicate')} "
+        f"dropped, {plural(report.lines_dead, 'dead line')}: {'failed' if report.failed else 'passed'}"
     ]
     for check in report.checks:
         if check.passed is not True:
@@ -138,7 +139,7 @@ def print_status(status: Status) -> None:
         out.print("* time estimated from the files' modification date or upload time")
     overlapped = [books for books in status.sources if books.overlapped]
     for books in overlapped[:_MOST_ROWS]:
-        line = f"{books.source_name}: {books.overlapped} frames of overlapping footage, not counted"
+        line = f"{books.source_name}: {plural(books.overlapped, 'frame')} of overlapping footage, not counted"
         out.print(Text(plain(f"{line}; see `frametally quality`")))
     _print_others(len(overlapped))
     if "log" not in status.away:
@@ -148,13 +149,14 @@ def print_status(status: Status) -> None:
         since = "" if at_ms is None else f", since {utc(at_ms)}"
         out.print(f"dead letters, {cause}: {letters}{since}; see `frametally dead-letters list`")
     if status.unidentified_dead_letters:
-        out.print(f"{status.unidentified_dead_letters} messages on the log are unreadable")
+        unread = plural(status.unidentified_dead_letters, "message on the log is", "messages on the log are")
+        out.print(f"{unread} unreadable")
     for lost in status.lost:
         out.print(
             Text.assemble(
                 ("lost: ", "bold red"),
-                f"{lost.messages} messages of {lost.topic}-{lost.partition}, offsets {lost.first_offset} "
-                f"to {lost.next_offset - 1}, left the log before a consumer read them",
+                f"{plural(lost.messages, 'message')} of {lost.topic}-{lost.partition}, offsets "
+                f"{lost.first_offset} to {lost.next_offset - 1}, left the log before a consumer read them",
             )
         )
     for word, style, lines in (("behind", "yellow", status.behind), ("broken", "bold red", status.broken)):
@@ -183,7 +185,7 @@ def _is_even(books: SourceLine) -> bool:
 
 def print_pace(status: Status) -> None:
     """Print how far the log is read, how fast, and when that will be done."""
-    line = f"log: {status.log_committed} of {status.log_messages} messages handled"
+    line = f"log: {status.log_committed} of {plural(status.log_messages, 'message')} handled"
     pace = status.pace
     if pace.newest_segment_at_ms is not None:
         line += f"; newest segment {_duration(_age_s(pace.newest_segment_at_ms) or 0)} old"

@@ -18,18 +18,12 @@ from frametally.media import finding
 from frametally.opening import open_frame_log, open_ledger, open_object_store
 from frametally.packs.packing import pack_pictures
 from frametally.process import failpoints
-from frametally.process.reports import exit_code
+from frametally.process.reports import exit_code, plural
 from frametally.records import Cause
 from frametally.segments.dead_letters import Entry, choose, drop, list_dead_letters, replay
 from frametally.segments.redetect import redetect as announce_again
 from frametally_cli.console import output as console
-from frametally_cli.options.ports import (
-    data_dir_option,
-    open_ports,
-    open_store_port,
-    option,
-    read_settings,
-)
+from frametally_cli.options.ports import data_dir_option, open_ports, open_store_port, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
 
 
@@ -57,8 +51,8 @@ def download_models(int8: bool, calibration_dir: Path | None, **overrides: Any) 
             made = prepare_int8(files, settings, bar, folder=calibration_dir)
         click.echo(made.path)
         click.echo(
-            f"int8: calibrated on {made.frames} frames, finds {made.found_again:.1%} of what f32 finds; to "
-            "use it, set FRAMETALLY_DETECTOR=openvino FRAMETALLY_PRECISION=int8"
+            f"int8: calibrated on {plural(made.frames, 'frame')}, finds {made.found_again:.1%} of what f32 "
+            "finds; to use it, set FRAMETALLY_DETECTOR=openvino FRAMETALLY_PRECISION=int8"
         )
     return 0
 
@@ -107,7 +101,7 @@ def pack(source: str | None, **overrides: Any) -> int:
     young = (
         f"; minutes left for later, because they are not an hour old: {report.young}" if report.young else ""
     )
-    click.echo(f"packed: {report.pictures} pictures; objects: {report.packs}{young}")
+    click.echo(f"packed: {plural(report.pictures, 'picture')}; objects: {report.packs}{young}")
     return exit_code(done_count=report.pictures, skipped=report.skipped)
 
 
@@ -128,7 +122,7 @@ def ledger_rebuild(**overrides: Any) -> int:
     ):
         ledger.clear()
         objects = ledger.refresh(store, bar).taken
-    click.echo(f"ledger: {objects} objects added")
+    click.echo(f"ledger: {plural(objects, 'object')} added")
     return 0
 
 
@@ -143,7 +137,7 @@ def log_trim(**overrides: Any) -> int:
     """Delete the messages that every consumer group has committed."""
     settings = read_settings(None, overrides)
     with closing(open_frame_log(settings.log_url, settings.log_access)) as log:
-        click.echo(f"{log.trim(settings.topic)} messages removed")
+        click.echo(f"{plural(log.trim(settings.topic), 'message')} removed")
     return 0
 
 
@@ -191,7 +185,7 @@ def list_command(
                 Text(letter.reason),
             )
         console.out.print(table)
-    click.echo(f"{len(entries)} dead letters" if entries else "no dead letters")
+    click.echo(plural(len(entries), "dead letter") if entries else "no dead letters")
     return 0
 
 
@@ -229,7 +223,8 @@ def replay_command(ids: tuple[str, ...], cause: str | None, model: str | None, *
             max_pixels=settings.max_image_megapixels * 1_000_000,
         )
     console.print_skipped(result.skipped)
-    click.echo(f"{len(result.announced)} announced again; `frametally consume` detects them")
+    detect = consume_command(settings.topic, settings)
+    click.echo(f"{len(result.announced)} announced again; `{detect}` detects them")
     for topic in sorted({entry.header.topic for entry in result.announced} - {settings.topic}):
         click.echo(f"topic {topic}: run {consume_command(topic, settings)}")
     return exit_code(done_count=len(result.announced), skipped=result.skipped)

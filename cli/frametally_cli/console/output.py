@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,10 +15,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from frametally.errors import Misconfigured
 from frametally.files.names import as_text
 from frametally.files.replacing import replace_file
 from frametally.ports.count_index import CountIndex, CountQuery, Histogram
-from frametally.process.reports import Skipped
+from frametally.process.reports import Skipped, plural
 from frametally.rules.times import DAY_S, HOUR_S, utc
 from frametally_cli.console import streams
 
@@ -114,6 +115,15 @@ def folded_table(*columns: str) -> Table:
     return table
 
 
+def format_of(output: Path | None, chosen: str | None, formats: Collection[str], usual: str) -> str:
+    """Return the chosen format, else the one that the name's ending names. Raises `Misconfigured`."""
+    ending = "" if chosen or output is None else output.suffix
+    if ending and ending[1:].lower() not in formats:
+        names = ", ".join(f".{name}" for name in formats)
+        raise Misconfigured(f"a file name cannot end with {ending}: use {names}, or choose one with --format")
+    return chosen or ending[1:].lower() or usual
+
+
 def write_out(output: Path | None, chunks: Iterable[bytes]) -> None:
     """Write what a command has made to a file, in one step, or to standard output."""
     if output is None:
@@ -146,7 +156,9 @@ def print_counts(index: CountIndex, model: str, base_interval_s: int) -> None:
     histogram = index.histogram(CountQuery(model, base_interval_s, interval_s))
     out.print(_counts_table(histogram, labels, interval_s))
     if len(labels) > _MOST_LABELS:
-        out.print(f"{len(labels) - _MOST_LABELS} more labels are in the dashboard.")
+        out.print(
+            f"{plural(len(labels) - _MOST_LABELS, 'more label is', 'more labels are')} in the dashboard."
+        )
 
 
 def _counts_table(histogram: Histogram, labels: list[str], interval_s: int) -> Table:
@@ -166,9 +178,7 @@ def _counts_table(histogram: Histogram, labels: list[str], interval_s: int) -> T
     cells = {(bucket.start_ms, bucket.label): bucket.detections for bucket in histogram.buckets}
     for row in rows:
         table.add_row(
-            utc(row.start_ms),
-            f"{row.frames}",
-            *(f"{cells.get((row.start_ms, label), 0)}" for label in shown),
+            utc(row.start_ms), f"{row.frames}", *(f"{cells.get((row.start_ms, label), 0)}" for label in shown)
         )
     totals = [
         sum(bucket.detections for bucket in histogram.buckets if bucket.label == label) for label in shown

@@ -19,7 +19,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StorePorts
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.period import parse_period_s, repeat
-from frametally.process.reports import exit_code
+from frametally.process.reports import exit_code, plural
 from frametally.records import Run
 from frametally.rules.objects import why_unknown
 from frametally.rules.places import FLOWS, in_words, series_of
@@ -36,9 +36,9 @@ def dry_run_lines(report: Mapping[str, Any]) -> list[str]:
     """Write a dry run (`frametally aggregate --dry-run --json`) for people."""
     lines = [f"{day['day']}  {_what(day)}" for day in report["days"]]
     if not report["days"]:
-        return [f"nothing to count: {report['days_up_to_date']} days are up to date"]
-    total = f"{len(report['days'])} days to count, {report['days_up_to_date']} up to date: "
-    total += f"{report['segments']} segments, {filesize.decimal(report['bytes'])}, "
+        return [f"nothing to count: {plural(report['days_up_to_date'], 'day is', 'days are')} up to date"]
+    total = f"{plural(len(report['days']), 'day')} to count, {report['days_up_to_date']} up to date: "
+    total += f"{plural(report['segments'], 'segment')}, {filesize.decimal(report['bytes'])}, "
     if report["estimated_s"] is None:
         total += "there is no earlier aggregation here from which to estimate the time"
     else:
@@ -53,7 +53,7 @@ def _what(day: Mapping[str, Any]) -> str:
     what = f"{in_words(day['model'])}, {day['interval_s']} s"
     if series_of(day["model"]) == FLOWS:
         return f"{what}: its tracks"
-    return f"{what}: {day['segments']} segments, {filesize.decimal(day['bytes'])}"
+    return f"{what}: {plural(day['segments'], 'segment')}, {filesize.decimal(day['bytes'])}"
 
 
 def _duration(seconds: float) -> str:
@@ -94,16 +94,16 @@ def count_once(
     for line in report.warnings + [line for step in report.steps for line in step.warnings]:
         click.echo(f"warning: {console.plain(line)}", err=True)
     console.say_round(
-        f"counts: {len(report.runs)} days counted, {report.days_up_to_date} up to date, {report.frames} "
-        f"frames, {report.duplicates_dropped} duplicates dropped"
-        + (f"; {len(report.part_runs)} days within zones" if report.part_runs else "")
+        f"counts: {plural(len(report.runs), 'day')} counted, {report.days_up_to_date} up to date, "
+        f"{report.frames} frames, {plural(report.duplicates_dropped, 'duplicate')} dropped"
+        + (f"; {plural(len(report.part_runs), 'day')} within zones" if report.part_runs else "")
         + ("" if report.runs or report.skipped else "; no new footage"),
         is_news=bool(report.runs or report.part_runs or report.skipped),
     )
     if report.hours_kept:
         console.say_round(
             f"hours of sources: {report.hours_kept} kept from the runs before, "
-            f"{report.hours_counted} counted from {report.segments_read} segments",
+            f"{report.hours_counted} counted from {plural(report.segments_read, 'segment')}",
             is_news=True,
         )
     if report.segments_by_counts:
@@ -115,7 +115,7 @@ def count_once(
     for step in report.steps:
         if step.runs or step.days_up_to_date:
             console.say_round(
-                f"{step.name}: {len(step.runs)} days counted, {step.days_up_to_date} up to date",
+                f"{step.name}: {plural(len(step.runs), 'day')} counted, {step.days_up_to_date} up to date",
                 is_news=bool(step.runs),
             )
     for name, runs in report.failed_checks.items():

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
-from frametally.process.reports import Skipped, Standing, exit_code
+from frametally.process.reports import Skipped, Standing, exit_code, plural
 from frametally.settings.loading import Settings, component_folder
 from frametally_cli.console import output as console
 from frametally_cli.console.output import folded_table, plain
@@ -34,7 +34,7 @@ def duration(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     if days:
-        return f"{days} {'day' if days == 1 else 'days'} {hours} h"
+        return f"{plural(days, 'day')} {hours} h"
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {rest_s} s" if minutes else f"{rest_s} s"
@@ -94,8 +94,8 @@ class BackfillPace:
         left = "" if self.left_s is None else f", about {duration(self.left_s)} left"
         activity = f"; {now.doing}: {now.at_hand}" if now.doing else ""
         return (
-            f"{self.files_done} of {now.files_total} files done ({now.files_known} already known, "
-            f"{now.files_skipped} skipped), {now.frames_announced} frames, {self.frames_per_s:.0f} "
+            f"{self.files_done} of {plural(now.files_total, 'file')} done ({now.files_known} already known, "
+            f"{now.files_skipped} skipped), {plural(now.frames_announced, 'frame')}, {self.frames_per_s:.0f} "
             f"frames/s{left}{activity}"
         )
 
@@ -196,13 +196,15 @@ def print_plan(console: Console, plan: ProducePlan) -> None:
     console.print("Plan (nothing was written):")
     for source in plan.sources:
         unknown = (
-            f", plus {source.frames_unknown} files without a frame count" if source.frames_unknown else ""
+            f", plus {plural(source.frames_unknown, 'file')} without a frame count"
+            if source.frames_unknown
+            else ""
         )
         console.print(
             Text(
-                f"{plain(source.source_name)}: {source.files} files ({source.files_known} already known), "
-                f"{size(source.bytes)}, about {source.frames} new frames{unknown}, {iso(source.first_ms)} "
-                f"to {iso(source.last_ms)}, {len(source.gaps)} gaps"
+                f"{plain(source.source_name)}: {plural(source.files, 'file')} ({source.files_known} already "
+                f"known), {size(source.bytes)}, about {plural(source.frames, 'new frame')}{unknown}, "
+                f"{iso(source.first_ms)} to {iso(source.last_ms)}, {plural(len(source.gaps), 'gap')}"
             )
         )
     for source in plan.sources:

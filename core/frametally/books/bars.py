@@ -7,6 +7,7 @@ from typing import NamedTuple
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.count_questions import up_to_date
+from frametally.process.reports import plural
 
 
 class NoSuchBar(FrametallyError):
@@ -93,6 +94,7 @@ def find_bar(
     detections = sum(bucket.detections for bucket in answer.buckets)
     if not detections:
         raise NoSuchBar(
-            f"no bar: none of the {frames} frames of {source} that were analysed at that time shows {label!r}"
+            f"no bar: none of the {plural(frames, 'frame')} of {source} that were analysed at that time "
+            f"shows {label!r}"
         )
     return ExplainedBar(model, source, label, start_ms, interval_s, detections, frames, base_s)

@@ -9,6 +9,7 @@ from frametally.media.manifests import find_manifest, forgotten_by, media_of
 from frametally.media.overlapping import not_counted, runs_of
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import plural
 from frametally.records import MediaManifest
 from frametally.rules.overlaps import HOLE_MS
 from frametally.rules.times import in_range
@@ -147,7 +148,7 @@ def _away(outages: Mapping[tuple[int, int], str], hole: tuple[int, int]) -> Reas
 
 
 def _reason(kind: Kind, frames: int, explanation: str) -> Reason:
-    return Reason(kind, frames, f"{frames:,} {'frame is' if frames == 1 else 'frames are'} {explanation}")
+    return Reason(kind, frames, f"{plural(frames, 'frame is', 'frames are', form=',')} {explanation}")
 
 
 def _frames_of(

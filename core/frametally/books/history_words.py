@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from frametally.books.history import HistoryChange
 from frametally.history_records import HistoryReason
+from frametally.process.reports import plural
 from frametally.rules.times import local_time
 
 NO_PARTS = "frametally no longer has the part files of this run."
@@ -71,7 +72,7 @@ def _frames(change: HistoryChange, name_of: Callable[[str], str]) -> str:
     count = sum(change.frames_came.values())
     if not count:
         return ""
-    return f": {count:,} {'frame' if count == 1 else 'frames'} of {_listed(map(name_of, change.frames_came))}"
+    return f": {plural(count, 'frame', form=',')} of {_listed(map(name_of, change.frames_came))}"
 
 
 def _when(change: HistoryChange, zone: datetime.tzinfo) -> str:

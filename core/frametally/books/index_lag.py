@@ -15,6 +15,7 @@ from frametally.ports.count_index import REPAIR, CountIndex
 from frametally.ports.count_questions import outdated
 from frametally.ports.ledger import CountedRun
 from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import plural
 from frametally.records import Run
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.rules.current_run import is_newer
@@ -81,9 +82,10 @@ def count_lines(runs: Iterable[Run]) -> list[str]:
     for run in runs:
         days[run.interval_s].append(run.day)
     return [
-        f"{interval_s} s: {len(utc_days)} days, such as {utc_days[0]}, were counted before the footage "
-        f"changed; run `frametally aggregate --interval {interval_s} --from {min(utc_days)} "
-        f"--to {keys.utc_day(keys.day_start_ms(max(utc_days)) + DAY_MS)}`, then `frametally index`"
+        f"{interval_s} s: {plural(len(utc_days), 'day')}, such as {utc_days[0]}, "
+        f"{'was' if len(utc_days) == 1 else 'were'} counted before the footage changed; run `frametally "
+        f"aggregate --interval {interval_s} --from {min(utc_days)} --to "
+        f"{keys.utc_day(keys.day_start_ms(max(utc_days)) + DAY_MS)}`, then `frametally index`"
         for interval_s, utc_days in sorted(days.items())
     ]
 
@@ -107,7 +109,8 @@ def earlier_version_lines(runs: Iterable[Run]) -> list[str]:
     for run in of_earlier_version(runs):
         days[run.interval_s].add(run.day)
     return [
-        f"{len(utc_days)} days were counted with an earlier version's rules; `frametally aggregate "
+        f"{plural(len(utc_days), 'day was', 'days were')} counted with an earlier version's rules; "
+        "`frametally aggregate "
         f"--interval {interval_s}` counts them again, and their numbers may change: "
         + ", ".join(sorted(utc_days)[:_MOST_DAYS])
         + f" and {len(utc_days) - _MOST_DAYS} more" * (len(utc_days) > _MOST_DAYS)
@@ -122,8 +125,8 @@ def beyond_lines(indexed: Iterable[Run], stored_runs: Iterable[Run]) -> list[str
         return []
     first = beyond[0]
     return [
-        f"the index has {len(beyond)} runs that the store does not have, such as the run of {first.day} "
-        f"({first.model}, {first.interval_s} s); run `{REPAIR}`"
+        f"the index has {plural(len(beyond), 'run')} that the store does not have, such as the run of "
+        f"{first.day} ({first.model}, {first.interval_s} s); run `{REPAIR}`"
     ]
 
 

@@ -7,6 +7,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from frametally import keys
+from frametally.books.verdict import CATCH_UP
 from frametally.ports.frame_log import FrameLog, NoSuchTopic, consumer_group
 from frametally.ports.ledger import ChainLink
 from frametally.settings.loading import Settings
@@ -70,10 +71,8 @@ class SegmentPace(NamedTuple):
 def consume_command(topic: str, settings: Settings) -> str:
     """Return the command that detects a topic's waiting frames."""
     if topic == settings.topic:
-        return "frametally consume"
-    if topic == settings.live_topic:
-        return "frametally consume --live"
-    return f"frametally consume --until-caught-up --topic {topic}"
+        return CATCH_UP
+    return "frametally consume --live" if topic == settings.live_topic else f"{CATCH_UP} --topic {topic}"
 
 
 def _read_log(log: FrameLog, topic: str, model: str | None, *, live: bool = False) -> LogPosition:

@@ -22,6 +22,7 @@ from frametally.errors import Poison
 from frametally.history_records import RunHistory, RunHours, history_key, hours_key
 from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
+from frametally.process.reports import plural
 from frametally.records import NOT_JSON, Coverage, IntervalCount, RecordT, Run, decode, decode_at
 from frametally.rules.current_run import is_newer
 from frametally.rules.path_columns import PathColumns, decode_paths
@@ -111,7 +112,9 @@ def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Co
                 counts.append(record)
     frames = sum(record.frames for record in coverage)
     if frames != run.frames:
-        raise Poison(f"{run.prefix} covers {frames} frames, but its run counted {run.frames}; {_remedy(run)}")
+        raise Poison(
+            f"{run.prefix} covers {plural(frames, 'frame')}, but its run counted {run.frames}; {_remedy(run)}"
+        )
     boxes = sum(record.detections for record in coverage)
     if boxes and boxes != sum(record.detections for record in counts):  # 0: older versions did not say
         raise Poison(

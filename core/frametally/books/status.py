@@ -34,7 +34,7 @@ from frametally.books.offsets import (
     pace_of,
     read_logs,
 )
-from frametally.books.verdict import SourceLine, StageLine, exit_code, judge, stages_behind
+from frametally.books.verdict import CATCH_UP, SourceLine, StageLine, exit_code, judge, stages_behind
 from frametally.media.manifests import by_source, forgotten_by, list_records, media_of, sources_timed_by_file
 from frametally.media.overlapping import not_counted
 from frametally.media.sources import counted_until, footage_until, source_names
@@ -44,7 +44,7 @@ from frametally.ports.ledger import ChainLink, CountedRun, DeadFrame, FrameTally
 from frametally.ports.object_store import ObjectStore
 from frametally.process.collection import no_collection
 from frametally.process.exit_codes import NOTHING_DONE
-from frametally.process.reports import NoProgress, Progress
+from frametally.process.reports import NoProgress, Progress, plural
 from frametally.records import MediaManifest, Run
 from frametally.rules.places import base_model
 from frametally.rules.tombstones import Forgotten, is_forgotten, merged
@@ -198,8 +198,8 @@ class _Books:
             uncounted_frames=detected.uncounted,
             drained=drained,
             correcting=bool(correcting),
-            detect="frametally consume" if reads_all else redetect,
-            again=f"run `{redetect}`" if model else "run `frametally consume`",
+            detect=CATCH_UP if reads_all else redetect,
+            again=redetect if model else CATCH_UP,
         )
         behind = [_to_detect(log, self.settings) for log in logs if log.waiting] + behind
         if all(books.counted == books.detected for books in sources):
@@ -209,7 +209,7 @@ class _Books:
         behind += earlier_version_lines(run for run in stored_runs if base_model(run.model) == model)
         to_index = [run for run in runs_to_index(indexed, stored_runs) if base_model(run.model) == model]
         if to_index and all(books.counted == books.indexed for books in sources):
-            behind.append(f"the index: {len(to_index)} days to index; run `frametally index`")
+            behind.append(f"the index: {plural(len(to_index), 'day')} to index; run `frametally index`")
         correcting += [info.key for info in list_records(self.store, keys.CHANGES)]
         behind += [f"{key}: a correction is not finished; run the same command again" for key in correcting]
         damaged = self.ledger.problems(model) + chain_breaks(chain)
@@ -221,8 +221,7 @@ class _Books:
                 sources,
                 messages_waiting=waiting,
                 detect=next(
-                    (consume_command(log.topic, self.settings) for log in logs if log.waiting),
-                    "frametally consume",
+                    (consume_command(log.topic, self.settings) for log in logs if log.waiting), CATCH_UP
                 ),
             ),
             log_messages=sum(log.messages for log in logs),
@@ -255,11 +254,7 @@ class _Books:
         return base_model(runs[-1].run.model) if runs else next(iter(self.ledger.models()), None)
 
     def _sources(
-        self,
-        model: str | None,
-        manifests: list[MediaManifest],
-        runs: list[CountedRun],
-        detected: _Detected,
+        self, model: str | None, manifests: list[MediaManifest], runs: list[CountedRun], detected: _Detected
     ) -> list[SourceLine]:
         run_group = _runs_to_compare(runs, model, self.settings)
         counted_frames: Counter[str] = Counter()
@@ -356,7 +351,9 @@ def _since_ms(dead: Iterable[DeadFrame]) -> dict[str, int]:
 def _to_detect(log: LogPosition, settings: Settings) -> str:
     """Return a line about a topic's waiting frames."""
     where = "the log" if log.topic == settings.topic else f"the log, topic {log.topic}"
-    return f"{where}: {log.waiting} messages to detect; run `{consume_command(log.topic, settings)}`"
+    return (
+        f"{where}: {plural(log.waiting, 'message')} to detect; run `{consume_command(log.topic, settings)}`"
+    )
 
 
 def _runs_to_compare(runs: list[CountedRun], model: str | None, settings: Settings) -> list[CountedRun]:

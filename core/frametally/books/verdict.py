@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from frametally.process.reports import plural
+
+CATCH_UP = "frametally consume --until-caught-up"
 SETTLED, BEHIND, BROKEN = 0, 4, 3  # the exit codes of `frametally status`
 WORDS: dict[int, Literal["settled", "behind", "broken"]] = {
     SETTLED: "settled",
@@ -67,7 +70,7 @@ class StageLine(NamedTuple):
 
 
 def stages_behind(
-    sources: Sequence[SourceLine], *, messages_waiting: int, detect: str = "frametally consume"
+    sources: Sequence[SourceLine], *, messages_waiting: int, detect: str = CATCH_UP
 ) -> list[StageLine]:
     """Return how far each stage is behind, from the sources' lines and the messages that wait on the log.
 
@@ -90,8 +93,8 @@ def judge(
     uncounted_frames: Mapping[str, int],
     drained: bool,
     correcting: bool,
-    detect: str = "frametally consume",
-    again: str = "run `frametally consume`",
+    detect: str = CATCH_UP,
+    again: str = CATCH_UP,
 ) -> tuple[list[str], list[str]]:
     """Return the remaining work, and the problems that need a person, one line each.
 
@@ -101,7 +104,7 @@ def judge(
         drained: Whether every announced message is known to be in a segment.
         correcting: Whether a correction of a medium is under way: its frames are in no manifest yet.
         detect: The command that makes the model detect what it has not.
-        again: What makes it detect frames whose messages are gone.
+        again: The command that makes it detect frames whose messages are gone.
     """
     behind: list[str] = []
     broken: list[str] = []
@@ -113,19 +116,19 @@ def judge(
             pass
         elif handled > books.announced or books.announced > books.expected:
             broken.append(
-                f"{books.source_name}: expected {books.expected} and announced {books.announced} frames, "
-                f"but analysed, dead-lettered, forgotten and overlapped are {handled}: no medium accounts "
-                "for these frames"
+                f"{books.source_name}: expected {books.expected} and announced "
+                f"{plural(books.announced, 'frame')}, but analysed, dead-lettered, forgotten and overlapped "
+                f"are {handled}: no medium accounts for these frames"
             )
         elif handled < books.announced and drained:
+            frames = plural(books.announced - handled, "announced frame is", "announced frames are")
             broken.append(
-                f"{books.source_name}: {books.announced - handled} announced frames are in no segment "
-                f"although the log is drained; {again}, or `frametally forget` its media and produce them "
-                "again"
+                f"{books.source_name}: {frames} in no segment although the log is drained; run `{again}`, or "
+                "`frametally forget` its media and produce them again"
             )
         elif handled < books.announced:
             behind.append(
-                f"{books.source_name}: {books.announced - handled} frames to detect; run `{detect}`"
+                f"{books.source_name}: {plural(books.announced - handled, 'frame')} to detect; run `{detect}`"
             )
         may_be_too_many = uncounted_frames.get(books.source, 0)
         _compare(books.source_name, books.detected, books.counted, may_be_too_many, _COUNT, behind, broken)
@@ -136,7 +139,7 @@ def judge(
 def _unread(books: SourceLine) -> str:
     """Return what of a source is not announced, and what announces it."""
     left = books.expected - books.announced
-    problem = f"{left} frames to announce" if left > 0 else "a medium was not read to the end"
+    problem = f"{plural(left, 'frame')} to announce" if left > 0 else "a medium was not read to the end"
     if not books.capturing:
         return f"{problem}; run `frametally produce` on its files again"
     problem = problem if left > 0 else "its camera is still recording this minute"
@@ -166,9 +169,9 @@ def _compare(
     broken: list[str],
 ) -> None:
     if right < left:
-        behind.append(f"{source}: {left - right} frames to {step.verb}; run `{step.command}`")
+        behind.append(f"{source}: {plural(left - right, 'frame')} to {step.verb}; run `{step.command}`")
     elif 0 < right - left <= may_be_too_many:
-        too_many = f"{source}: {right - left} frames that no longer count are still {step.done}"
-        behind.append(f"{too_many}; run `{step.command}`")
+        frames = plural(right - left, "frame that no longer counts is", "frames that no longer count are")
+        behind.append(f"{source}: {frames} still {step.done}; run `{step.command}`")
     elif right > left:
-        broken.append(f"{source}: {right} frames {step.done}, but only {left} {step.before}")
+        broken.append(f"{source}: {plural(right, 'frame')} {step.done}, but only {left} {step.before}")

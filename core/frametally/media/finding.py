@@ -13,6 +13,7 @@ from frametally.files.names import as_text
 from frametally.media.erasing import UNNAMED_REMEDY
 from frametally.media.manifests import list_manifests
 from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import plural
 from frametally.records import MediaManifest
 from frametally.rules.times import utc
 
@@ -66,7 +67,7 @@ def check_distinct(media: Sequence[MediaManifest], medium: str) -> None:
     ):
         commands = ", or ".join(
             f"`frametally forget {manifest.sha256[:12]}` (source {manifest.source_name}, "
-            f"{manifest.frames_announced} frames from {utc(manifest.first_captured_at_ms or 0)})"
+            f"{plural(manifest.frames_announced, 'frame')} from {utc(manifest.first_captured_at_ms or 0)})"
             for manifest in media
         )
         raise Misconfigured(f"{medium} is the name of {len(media)} media; forget one of them: {commands}")

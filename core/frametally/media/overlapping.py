@@ -8,7 +8,7 @@ from itertools import pairwise
 from frametally import keys
 from frametally.media.manifests import forgotten_by, media_of
 from frametally.ports.ledger import Ledger
-from frametally.process.reports import Skipped
+from frametally.process.reports import Skipped, plural
 from frametally.records import MediaManifest
 from frametally.rules.overlaps import (
     HOLE_MS,
@@ -133,7 +133,7 @@ def time_jumps(manifest: MediaManifest, forgotten: Forgotten) -> list[tuple[int,
 def told_time_jumps(manifest: MediaManifest, jumps: Sequence[tuple[int, int]]) -> str:
     """Say in one line where its times jump, at least once, and what to do."""
     from_ms, to_ms = jumps[0]
-    more = f" (and {len(jumps) - 1} more jumps)" if len(jumps) > 1 else ""
+    more = f" (and {plural(len(jumps) - 1, 'more jump')})" if len(jumps) > 1 else ""
     return (
         f"{manifest.name}: its times jump from {utc(from_ms)} to {utc(to_ms)}{more}; if it was not filmed "
         "like that, `frametally forget` it, or only the wrong part with --from and --to"

@@ -10,6 +10,11 @@ from typing import NamedTuple, Protocol
 from frametally.process.exit_codes import NOTHING_DONE, PART_DONE
 
 
+def plural(number: int, noun: str, nouns: str = "", *, form: str = "") -> str:
+    """Return a number with its noun, such as "1 frame"; `nouns` is "frames are" if `noun` is "frame is"."""
+    return f"{number:{form}} {noun if number == 1 else nouns or noun + 's'}"
+
+
 class Skipped(NamedTuple):
     """Something that was set aside: its name, and why, with the remedy."""
 

@@ -16,6 +16,7 @@ from msgspec import UNSET
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import plural
 from frametally.records import DeadLetter, FrameDetections, decode, encode
 from frametally.rules.seals import check_crc32
 from frametally.rules.segment_counts import SegmentCounting, count_source
@@ -124,7 +125,7 @@ def decode_segment(data: bytes, key: str) -> Segment:
     whole = lines.pop() == b""
     if not whole or len(lines) != header.frames + header.dead_letters:
         raise CutShort(
-            f"segment {key} has {len(lines)} lines, but its header says "
+            f"segment {key} has {plural(len(lines), 'line')}, but its header says "
             f"{header.frames + header.dead_letters}: it was cut short; try again, or {SegmentHeader.remedy}"
         )
     lines_of = memoryview(body)

@@ -32,7 +32,7 @@ from frametally.history_records import CountedHour, RunHours
 from frametally.media.manifests import touches
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
-from frametally.process.reports import Skipped
+from frametally.process.reports import Skipped, plural
 from frametally.records import Coverage, PathFile, Run, decode, encode
 from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, PathColumns, encode_paths
 from frametally.rules.places import source_of
@@ -161,13 +161,7 @@ def publish_counted(
     )
     try:
         run = publish_day(
-            store,
-            day,
-            outcome,
-            audit,
-            inputs_sha256=inputs_sha256,
-            forgotten=forgotten,
-            may_lose=recount,
+            store, day, outcome, audit, inputs_sha256=inputs_sha256, forgotten=forgotten, may_lose=recount
         )
     except NotPublished as error:
         if isinstance(error, OnlyLoses) and segments_end:  # it was counted as long as they were there
@@ -325,9 +319,9 @@ def _check_nothing_lost(
     source, start_ms = losses[0]
     first, end = day.key.day, keys.utc_day(keys.day_start_ms(day.key.day) + DAY_MS)
     raise (OnlyLoses if only_loses else NotPublished)(
-        f"not published: {len(losses)} intervals would lose frames (the first, {source} {utc(start_ms)}: "
-        f"{frames.get(losses[0], 0)} instead of {before[losses[0]]}), because some of their segments are "
-        "missing; earlier published counts are unchanged; restore the segments (does "
+        f"not published: {plural(len(losses), 'interval')} would lose frames (the first, {source} "
+        f"{utc(start_ms)}: {frames.get(losses[0], 0)} instead of {before[losses[0]]}), because some of their "
+        "segments are missing; earlier published counts are unchanged; restore the segments (does "
         "FRAMETALLY_STORE_METADATA_DAYS delete them too soon?), or accept what is left with `frametally "
         f"aggregate --all --from {first} --to {end}`"
     )

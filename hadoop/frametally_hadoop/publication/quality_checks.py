@@ -17,6 +17,7 @@ import msgspec
 from frametally import keys
 from frametally.books.quality_reports import QualityCheck, QualityReport, SetAside
 from frametally.media.overlapping import overlap_reports, time_jumps, told_time_jumps
+from frametally.process.reports import plural
 from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally_hadoop.planning.plan import DayPlan
@@ -184,14 +185,14 @@ class DayAudit:
                 unknown.append(f"{source}: {announced}")
             elif covered != announced:
                 dead = len(self.surroundings.dead_images(model).get((source, day), ()))
-                beginning = f"{source}: {covered} frames counted, "
+                beginning = f"{source}: {plural(covered, 'frame')} counted, "
                 if covered > announced:
                     problems.append(f"{beginning}but only {announced} announced")
                 elif covered < announced - dead:
                     # The job does not ask the log: the rest may be on its way, as that of a camera always is.
                     unknown.append(
-                        f"{beginning}{announced} announced, {dead} dead letters; `frametally status` shows "
-                        "whether the rest is still waiting or is lost"
+                        f"{beginning}{announced} announced, {plural(dead, 'dead letter')}; `frametally "
+                        "status` shows whether the rest is still waiting or is lost"
                     )
         return _check(COVERAGE_EQUALS_MANIFESTS, problems, unknown)
 

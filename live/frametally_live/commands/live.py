@@ -17,6 +17,7 @@ from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.opening import open_frame_log
 from frametally.process import failpoints
 from frametally.process.exit_codes import PART_DONE
+from frametally.process.reports import plural
 from frametally.process.retrying import OnceAMinute
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
@@ -144,13 +145,14 @@ def list_cameras(**overrides: Any) -> int:
         rate = "" if report.frames_per_s is None else f", {report.frames_per_s:g} frames/s"
         if report.leaves_out:
             rate += f" ({report.taken_per_s:.1f} of {report.offered_per_s:.1f} frames/s used)"
-        losses = f", {report.frames_lost} frames lost" if report.frames_lost else ""
-        packets = f", {report.packets_lost} packets lost" if report.packets_lost else ""
+        losses = f", {plural(report.frames_lost, 'frame')} lost" if report.frames_lost else ""
+        packets = f", {plural(report.packets_lost, 'packet')} lost" if report.packets_lost else ""
         reason = f" ({feed.reason})" if feed.reason else ""
         click.echo(
             console.plain(
                 f"{feed.name}  {feed.address}  {report.state}{reason}: "
-                f"{report.frames_announced} frames announced{rate}{_lags(feed, newest)}{losses}{packets}"
+                f"{plural(report.frames_announced, 'frame')} "
+                f"announced{rate}{_lags(feed, newest)}{losses}{packets}"
             )
         )
     return 0

@@ -13,6 +13,7 @@ import click
 from frametally import keys
 from frametally.errors import Misconfigured, Retryable
 from frametally.process.exit_codes import NOTHING_DONE, STOPPED
+from frametally.process.reports import plural
 from frametally.process.retrying import GivenUp, Patience
 from frametally.settings.loading import Settings
 from frametally_cli.console import output as console
@@ -127,7 +128,8 @@ def stream(video_id: str, speed: float, booked: str, **overrides: Any) -> int:
         except TooManyStreams as refusal:
             most = settings.part(LiveSettings).streams
             raise Misconfigured(
-                f"{most} videos are already streaming, the maximum (FRAMETALLY_STREAMS): {refusal}; stop "
+                f"{plural(most, 'video is', 'videos are')} already streaming, the maximum "
+                f"(FRAMETALLY_STREAMS): {refusal}; stop "
                 "one of them first"
             ) from refusal
     return _report(started.feed, last_feed)
@@ -186,6 +188,6 @@ def _report(feed: Feed, last_feed: Feed | None) -> int:
     reason = f" {report.reason}" if report.reason else ""
     click.echo(
         f"{console.plain(feed.name)}: streamed up to {report.position_s or 0:.1f} s, "
-        f"{report.frames_announced} frames announced.{reason}"
+        f"{plural(report.frames_announced, 'frame')} announced.{reason}"
     )
     return 0

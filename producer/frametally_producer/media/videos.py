@@ -20,6 +20,7 @@ from frametally.files.names import as_text
 from frametally.media.manifests import media_of, weaker
 from frametally.media.overlapping import time_jumps, told_time_jumps
 from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import plural
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, MediaManifest
 from frametally_producer.reading.event_time import EventTime, TimeClues, checked_ms, find_event_time, iso
@@ -132,7 +133,10 @@ class VideoWork:
             rate = Rate(self._pixels, time.monotonic() - began_s, self._announced, self._stored_bytes)
             production.seen.note_rate("video", cost_of(production.settings), rate)
         if opened.damage:
-            note = f"its {medium.frames_announced} undamaged frames were kept; look for a complete copy"
+            note = (
+                f"its {plural(medium.frames_announced, 'undamaged frame was', 'undamaged frames were')} "
+                "kept; look for a complete copy"
+            )
             production.skip(medium.name, f"in part: {'; '.join(opened.damage)}; {note}")
 
     def _write(self) -> None:

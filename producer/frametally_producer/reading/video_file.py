@@ -17,6 +17,7 @@ from av.video.reformatter import VideoReformatter
 
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
+from frametally.process.reports import plural
 from frametally_producer.reading.footage import WithoutPackedHeaders
 from frametally_producer.reading.pixels import UPRIGHT, upright
 from frametally_producer.reading.sampling import PresentationTimes
@@ -194,7 +195,9 @@ class Video:
                 bad_pieces += frame.is_corrupt
                 break
         if bad_pieces:
-            self.damage.append(f"{bad_pieces} of its first packets are damaged")
+            self.damage.append(
+                f"{plural(bad_pieces, 'of its first packets is', 'of its first packets are')} damaged"
+            )
         return frame
 
     def glimpses(self, places_s: Iterable[Fraction], *, most_decoded: int) -> Iterator[av.VideoFrame | None]:
@@ -314,7 +317,9 @@ class Video:
             too_large = (
                 "" if all(self.size_px) else ", or have more pixels than FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
             )
-            self.damage.append(f"{bad_pieces} of its packets are damaged{too_large}")
+            self.damage.append(
+                f"{plural(bad_pieces, 'of its packets is', 'of its packets are')} damaged{too_large}"
+            )
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream] | None]:
         """Yield packets up to the end, or to where reading fails; then None, for the last frames."""

@@ -20,13 +20,7 @@ from frametally_web.charts.scope import check_names
 from frametally_web.charts.seconds import SECOND_S, index_by_second
 from frametally_web.proof import answers, evidence_frames, frames, gap, objects
 from frametally_web.proof.frames import find_frame
-from frametally_web.proof.picture_links import (
-    LINK_S,
-    WIDTH,
-    no_such_frame,
-    picture_link,
-    smaller,
-)
+from frametally_web.proof.picture_links import LINK_S, WIDTH, no_such_frame, picture_link, smaller
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import Args, choice, page_cursor, text
 from frametally_web.requests.problems import bad_parameter
@@ -104,10 +98,7 @@ class ProofRoutes(Handlers):
     def objects(self, args: Args) -> answers.Objects:
         limit = PAGE_LIMIT.read(args)
         return objects.find_objects(
-            self._ports_by_second(args),
-            self._selection(args),
-            limit=limit,
-            cursor=_OBJECTS_CURSOR.read(args),
+            self._ports_by_second(args), self._selection(args), limit=limit, cursor=_OBJECTS_CURSOR.read(args)
         )
 
     @PROOF.route(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
@@ -14,6 +15,7 @@ from frametally.books.status import open_dead_letters
 from frametally.errors import Misconfigured
 from frametally.media import mending
 from frametally.ports.object_store import ObjectMissing
+from frametally.process import reports
 from frametally.process.reports import NoProgress
 from frametally.records import Cause
 from frametally.segments.dead_letters import Entry, check_mended, drop, read_entries, replay
@@ -49,11 +51,7 @@ class LettersWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 _LETTERS = Sent(LettersWanted, "choice of dead letters")
-
-
-def plural(number: int, noun: str) -> str:
-    """Return a number with its noun, such as "1 frame"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+plural = partial(reports.plural, form=",")
 
 
 def check_changes(remedy: str | None) -> None:

@@ -31,13 +31,7 @@ class _Value(NamedTuple):
 
 
 def find_differences(
-    index: CountIndex,
-    settings: Settings,
-    media: MediaTimes,
-    query: ChartQuery,
-    compare: str,
-    *,
-    limit: int,
+    index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery, compare: str, *, limit: int
 ) -> answers.Differences:
     """Return how far two sides are apart in what both have seen, and the `limit` bars that are so most.
 
@@ -47,12 +41,7 @@ def find_differences(
         Problem: 400, by the rules of `counts.count` and `other_side`, or if there are more bars than a file
             may have rows.
     """
-    counts = count(
-        index,
-        settings,
-        media,
-        query._replace(by_source=False, top=0),
-    )
+    counts = count(index, settings, media, query._replace(by_source=False, top=0))
     query = query._replace(by_source=not compare.startswith("source:"), top=None)
     side = other_side(counts, query, compare)
     selection = query.selection._replace(model=counts.model, from_ms=counts.from_ms, to_ms=counts.to_ms)

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from frametally.books.unanalysed import NO_MODEL
+from frametally.process.reports import plural
 from frametally.rules.times import local_time, utc
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, touches
@@ -242,7 +243,8 @@ def warnings_of(counts: answers.Counts, media: MediaTimes) -> list[str]:
         if spans:
             first, end = utc(spans[0][0]), utc(spans[-1][1])
             dead = media.dead_letters(model, source, counts.from_ms, counts.to_ms)
-            letters = f"; {dead} of its frames are dead letters (see `frametally dead-letters`)"
+            letters = plural(dead, "of its frames is a dead letter", "of its frames are dead letters")
+            letters = f"; {letters} (see `frametally dead-letters`)"
             lines.append(
                 f"{source}: footage from {first} to {end} is not in the counts{letters * bool(dead)}"
             )

@@ -20,16 +20,7 @@ from frametally_web.requests.answers import answer_of, nothing
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import Args, page_limit
 from frametally_web.requests.problems import Problem
-from frametally_web.requests.query import (
-    BASE,
-    FROM,
-    LABEL,
-    MODEL,
-    SOURCE,
-    TIMEZONE,
-    TO,
-    read_selection,
-)
+from frametally_web.requests.query import BASE, FROM, LABEL, MODEL, SOURCE, TIMEZONE, TO, read_selection
 
 HISTORY = Routes("Proof", by_source=True)
 _FRAMES = page_limit(6, MOST_FRAMES, "Maximum number of added frames, and of removed frames, for each run")

@@ -10,6 +10,7 @@ from frametally.errors import Retryable
 from frametally.keys import parse_image_name
 from frametally.media.overlapping import NotCounted
 from frametally.ports.object_store import ObjectMissing
+from frametally.process.reports import plural
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.charts import scope
@@ -170,15 +171,13 @@ def _differs(total: int, bar: Bar) -> str:
 
 def _lacks(frames: int, bar: Bar) -> str:
     return (
-        f"These are {frames} frames, but {bar.frames_analysed} were analysed for the bar: {_OF_OTHER_FOOTAGE}"
+        f"These are {plural(frames, 'frame')}, but {bar.frames_analysed} were analysed for the bar: "
+        f"{_OF_OTHER_FOOTAGE}"
     )
 
 
 def find_frame(
-    ports: DashboardPorts,
-    settings: Settings,
-    selection: Selection,
-    image_key: str,
+    ports: DashboardPorts, settings: Settings, selection: Selection, image_key: str
 ) -> answers.FrameOfModel:
     """Return a frame with the boxes of the labels asked for.
 

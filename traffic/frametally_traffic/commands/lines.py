@@ -24,6 +24,7 @@ from frametally.media.sources import KnownSources
 from frametally.naming import no_such
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import plural
 from frametally.records import MediaManifest
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
@@ -282,7 +283,7 @@ def _summary(shape: Drawn) -> str:
     """Return in some words what a shape is made of."""
     if isinstance(shape, DrawnCalibration):
         if shape.rectangles:
-            return f"{len(shape.rectangles)} rectangles with their sides"
+            return f"{plural(len(shape.rectangles), 'rectangle')} with their sides"
         return _lack(shape) or f"{len(shape.points)} points with coordinates in metres"
     if isinstance(shape, DrawnLine):
         return f"{len(shape.points)} points; to the right: {shape.to_right}, to the left: {shape.to_left}"

@@ -12,6 +12,7 @@ import click
 from frametally.books.unanalysed import find_unanalysed
 from frametally.errors import Misconfigured
 from frametally.media.sources import KnownSources, source_names
+from frametally.process.reports import plural
 from frametally.rules.times import local_time
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, option, output_option, read_settings
@@ -44,7 +45,7 @@ def report() -> None:
     "--format",
     "file_format",
     type=click.Choice(_FORMATS),
-    help="File format; default: by --output, else xlsx.",
+    help="File format; default: by the ending of --output; xlsx if it has none.",
 )
 @click.option("--hour", type=click.Choice(("am", "pm")), help="Peak hour of UTDF; default: the busier one.")
 @output_option
@@ -65,7 +66,7 @@ def traffic(
     from frametally_traffic.report_files.checked_legs import checked_legs
     from frametally_traffic.report_files.formats import HOURS, make_file
 
-    format_name = file_format or (output.suffix[1:] if output and output.suffix[1:] in _FORMATS else "xlsx")
+    format_name = console.format_of(output, file_format, _FORMATS, "xlsx")
     if output is None and format_name == "xlsx" and sys.stdout.isatty():
         raise Misconfigured("a terminal cannot show a workbook: give a file with --output")
     bounds = overrides.pop("from"), overrides.pop("to")
@@ -101,8 +102,8 @@ def _summary(report: TrafficReport) -> list[str]:
     data_count = sum(quarter.missing is None for quarter in table.quarters)
     without = sum(table.without.values())
     lines = [
-        f"{table.total()} movements of {table.total() + without} visits over {len(table.legs)} legs; "
-        f"{data_count} of {len(table.quarters)} quarter-hours have data"
+        f"{plural(table.total(), 'movement')} of {plural(table.total() + without, 'visit')} over "
+        f"{plural(len(table.legs), 'leg')}; {data_count} of {len(table.quarters)} quarter-hours have data"
     ]
     for day in report.peaks:
         for half, peak in (("AM", day.am), ("PM", day.pm)):

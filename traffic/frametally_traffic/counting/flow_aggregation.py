@@ -17,7 +17,7 @@ from frametally.errors import Poison, Retryable
 from frametally.media.manifests import ManifestReader
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
-from frametally.process.reports import Progress, Skipped
+from frametally.process.reports import Progress, Skipped, plural
 from frametally.records import MediaManifest, PathFile, Run, encode
 from frametally.rules.places import FLOWS, series_model
 from frametally.rules.times import DAY_MS
@@ -285,8 +285,9 @@ def _no_foot_points(runs: Sequence[Run]) -> list[str]:
     if not runs:
         return []
     return [
-        f"{len(runs)} days, such as {runs[0].day} ({runs[0].model}), were counted by an earlier release, "
-        "whose tracks have no foot points; lines and zones have no counts on these days"
+        f"{plural(len(runs), 'day')}, such as {runs[0].day} ({runs[0].model}), "
+        f"{'was' if len(runs) == 1 else 'were'} counted by an "
+        "earlier release, whose tracks have no foot points; lines and zones have no counts on these days"
     ]
 
 
@@ -304,11 +305,7 @@ class TrafficCounting:
         flows = plan_flows(store, interval_s=interval_s, manifests=manifests, selection=selection)
         days = [
             DayToCount(
-                *day.key,
-                segments=0,
-                bytes=0,
-                inputs=day.inputs_sha256()[:16],
-                state=day.state_sha256()[:16],
+                *day.key, segments=0, bytes=0, inputs=day.inputs_sha256()[:16], state=day.state_sha256()[:16]
             )
             for day in flows.stale
         ]

@@ -6,6 +6,7 @@ import datetime
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, BinaryIO
 
+from frametally.process.reports import plural
 from frametally.rules.times import local_time
 from frametally_traffic.flows.day_columns import NoMovement
 from frametally_traffic.report.junction_report import TrafficReport
@@ -162,7 +163,9 @@ def _notes(report: TrafficReport) -> list[str]:
         "A quarter-hour that was only partly seen has the counts of that part, and is not in any peak hour.",
     ]
     if report.table.left_out:
-        notes.append(f"{report.table.left_out} visits are in quarter-hours without data.")
+        notes.append(
+            f"{plural(report.table.left_out, 'visit is', 'visits are')} in quarter-hours without data."
+        )
     return [*notes, *not_told_apart(report.table.groups)]
 
 

@@ -11,7 +11,7 @@ import click
 from frametally import keys
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
-from frametally.process.reports import Progress, Skipped, exit_code
+from frametally.process.reports import Progress, Skipped, exit_code, plural
 from frametally.records import decode_at
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, read_settings
@@ -119,10 +119,7 @@ def catalogue_group() -> None:
 def catalogue_rebuild(**overrides: Any) -> int:
     """Rebuild the catalogue from the store; the history of jobs is lost."""
     settings = read_settings(None, overrides)
-    with (
-        open_books(settings) as (ports, ledger),
-        catalogue_of(settings) as catalogue,
-    ):
+    with open_books(settings) as (ports, ledger), catalogue_of(settings) as catalogue:
         with console.stage_bar("catalogue") as bar:
             rebuilt = rebuild_catalogue(ports.store, catalogue, bar)
         from frametally_videos.jobs.video_states import StateSettler
@@ -132,5 +129,5 @@ def catalogue_rebuild(**overrides: Any) -> int:
         )
         settler.settle_all()
     console.print_skipped(rebuilt.skipped)
-    click.echo(f"catalogue: {rebuilt.videos} videos added, {rebuilt.removed} deleted")
+    click.echo(f"catalogue: {plural(rebuilt.videos, 'video')} added, {rebuilt.removed} deleted")
     return exit_code(done_count=rebuilt.videos, skipped=rebuilt.skipped)

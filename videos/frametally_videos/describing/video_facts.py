@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from fractions import Fraction
 from io import BufferedReader
 from pathlib import Path
@@ -31,6 +32,9 @@ _FIRST_PACKETS = 100
 _MOST_FRAMES, _MOST_STREAMS, _MOST_FPS = 20_000_000, 32, 1000
 # Brands of still pictures in the box that MP4 begins with (ISO/IEC 23008-12, AV1 Image File Format).
 _PICTURES = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif", b"crx "}
+# JPEG, PNG, TIFF, BMP and WebP: the pictures that `frametally run` counts.
+_COUNTED_PICTURE = re.compile(rb"\xff\xd8\xff|\x89PNG|II\*\0|MM\0\*|BM.{4}\0{4}|RIFF.{4}WEBP", re.DOTALL)
+_TAKES_VIDEOS = "It is a picture, but uploads take videos; `frametally run FOLDER` counts pictures."
 _TYPES = {
     "mp4": "video/mp4",
     "mov": "video/quicktime",
@@ -69,7 +73,8 @@ def _container(file: BufferedReader) -> str:
     try:
         form = container_format(head)
     except Poison as error:
-        raise Refused(NO_VIDEO, about_it(str(error))) from error
+        reason = _TAKES_VIDEOS if _COUNTED_PICTURE.match(head) else about_it(str(error))
+        raise Refused(NO_VIDEO, reason) from error
     brand = head[_BRAND_AT : _BRAND_AT + _BRAND_BYTES] if head[4:8] == b"ftyp" else b"qt  "
     if form == "mov":
         if brand in _PICTURES:

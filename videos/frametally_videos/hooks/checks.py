@@ -9,7 +9,7 @@ from frametally import keys
 from frametally.errors import Poison
 from frametally.media.manifests import list_records
 from frametally.ports.object_store import ObjectMissing
-from frametally.process.reports import Progress
+from frametally.process.reports import Progress, plural
 from frametally.records import SealedRecord, decode_at
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding, RecordFolder
@@ -53,14 +53,13 @@ def _check_catalogue(settings: Settings, address: str) -> Iterator[Finding]:
         else ""
     )
     total = sum(states.values())
-    yield Finding("catalogue", address, f"{total} videos: {states_text}" if states else "no videos", note)
+    yield Finding(
+        "catalogue", address, f"{plural(total, 'video')}: {states_text}" if states else "no videos", note
+    )
 
 
 def _check_queue(settings: Settings, address: str) -> Iterator[Finding]:
-    with (
-        catalogue_of(settings) as catalogue,
-        closing(queue_of(settings, catalogue)) as queue,
-    ):
+    with catalogue_of(settings) as catalogue, closing(queue_of(settings, catalogue)) as queue:
         queue.prepare()
         states = catalogue.job_states()
     states_text = ", ".join(f"{number} {state}" for state, number in sorted(states.items())) or "none yet"

@@ -20,6 +20,7 @@ from frametally.files.names import one_line
 from frametally.mail import MailServer
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
+from frametally.process.reports import plural
 from frametally.process.retrying import OnceAMinute
 from frametally.records import decode_at
 from frametally.rules.times import HOUR_S, utc
@@ -200,7 +201,7 @@ class Mailer:
 
     def _put_off(self, letter: Letter, error: FrametallyError) -> None:
         if letter.attempts >= _MOST_ATTEMPTS:
-            self._say("given up", f"mail: gave up after {letter.attempts} attempts: {error}")
+            self._say("given up", f"mail: gave up after {plural(letter.attempts, 'attempt')}: {error}")
             self._outbox.end_letter(letter, "failed", reason=str(error))
             return
         pause_s = min(_FIRST_PAUSE_S * 2 ** min(letter.attempts - 1, 16), _LONGEST_PAUSE_S)

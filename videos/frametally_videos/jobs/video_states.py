@@ -19,7 +19,7 @@ from frametally.media.overlapping import not_counted
 from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
 from frametally.ports.ledger import FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
-from frametally.process.reports import NoProgress
+from frametally.process.reports import NoProgress, plural
 from frametally.records import MediaManifest
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally.rules.tombstones import Range
@@ -330,8 +330,8 @@ def _remarks(account: Account, jobs: Mapping[str, Job]) -> str | None:
     remarks = []
     if account.not_counted:
         remarks.append(
-            f"{account.not_counted} of its frames are not counted: another video of its source covers "
-            "their time, or they were forgotten."
+            f"{plural(account.not_counted, 'of its frames is', 'of its frames are')} not counted: another "
+            "video of its source covers their time, or they were forgotten."
         )
     remarks += [
         f"{result_name} could not be made: {jobs[kind].reason}"

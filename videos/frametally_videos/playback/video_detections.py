@@ -64,9 +64,7 @@ _FROM = Parameter(
     example="0",
 )
 _TO = _FROM.but(
-    name="to_s",
-    description="End, not included, at most 60 later; default: 60 later.",
-    example="60",
+    name="to_s", description="End, not included, at most 60 later; default: 60 later.", example="60"
 )
 
 
@@ -179,12 +177,7 @@ class DetectionRoutes:
         try:
             return list(
                 frames_of_medium(
-                    self.ports.store,
-                    self.ports.ledger,
-                    manifest,
-                    model=model,
-                    from_ms=from_ms,
-                    to_ms=to_ms,
+                    self.ports.store, self.ports.ledger, manifest, model=model, from_ms=from_ms, to_ms=to_ms
                 )
             )
         except ObjectMissing as error:

@@ -24,6 +24,7 @@ from frametally.files.names import as_text
 from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
+from frametally.process.reports import plural
 from frametally.records import encode
 from frametally_videos.catalogue.catalogue_rows import UploadRow, usual_jobs
 from frametally_videos.library.edits import SourceNames, follow
@@ -339,7 +340,7 @@ class UploadSettler:
     def _remove_old_originals(self) -> None:
         days = self._ports.settings.part(VideoSettings).store_video_days
         for video_id in remove_old_originals(self._ports.store, days=days, now_ms=self._ports.now_ms()):
-            self.say(f"video {video_id}: its original was deleted, {days} days after its upload")
+            self.say(f"video {video_id}: its original was deleted, {plural(days, 'day')} after its upload")
 
     def _settle_videos(self) -> None:
         noted = self._ports.catalogue.versions()

@@ -79,11 +79,7 @@ class KafkaLog:
         except NoSuchTopic:
             if keep_s is None and self._retention_h:
                 keep_s = self._retention_h * HOUR_S
-            new_topic = {
-                "num_partitions": partitions,
-                "replication_factor": -1,
-                "configs": _keeping(keep_s),
-            }
+            new_topic = {"num_partitions": partitions, "replication_factor": -1, "configs": _keeping(keep_s)}
             # Another may be quicker.
             with explained(self._access, self.url, topic, "create"), suppress(TopicAlreadyExistsError):
                 self._connected().create_topics({topic: new_topic})
@@ -128,12 +124,7 @@ class KafkaLog:
         """Return a member of the group, with connections of its own; it joins at its first poll."""
         self._describe(topic, right="READ")
         return KafkaGroupConsumer(
-            self._access,
-            url=self.url,
-            topic=topic,
-            group=group,
-            **callbacks,
-            lease_s=self._lease_s,
+            self._access, url=self.url, topic=topic, group=group, **callbacks, lease_s=self._lease_s
         )
 
     def trim(self, topic: str) -> int:

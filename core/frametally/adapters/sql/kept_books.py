@@ -11,18 +11,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
-from sqlalchemy import (
-    Connection,
-    Row,
-    Table,
-    column,
-    delete,
-    func,
-    insert,
-    select,
-    table,
-    update,
-)
+from sqlalchemy import Connection, Row, Table, column, delete, func, insert, select, table, update
 
 from frametally.adapters.sql.clock import note_change
 from frametally.adapters.sql.engine import SqlDatabase
