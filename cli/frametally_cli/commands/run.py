@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import click
 
 from frametally.errors import Retryable
+from frametally.media.source_timezones import readable_timezones
 from frametally.opening import open_ledger
 from frametally.plugins import hooks
 from frametally.process.children import Family
@@ -119,7 +120,8 @@ def _run(
     if not series:
         return NOTHING_DONE
     shown = next((s for s in series if s.base_interval_s == ports.settings.interval_s), series[0])
-    console.print_counts(ports.index, shown.model, shown.base_interval_s)
+    zones = readable_timezones(ports.store)
+    console.print_counts(ports.index, shown.model, shown.base_interval_s, zones, ports.settings.timezone)
     if any(codes):
         console.err.print("Some files were skipped: see the lines above that begin with 'skipped'.")
     if serving:
