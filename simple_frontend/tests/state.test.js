@@ -9,6 +9,7 @@ import {
   formatState,
   isUnfiltered,
   parseState,
+  unreadable,
   withoutStaleBar,
 } from "../frametally_web/static/js/shared/state.js";
 import { countsWith, DAY, HOUR, MAY_1 } from "./counts.js";
@@ -67,6 +68,18 @@ for (const query of [
     assert.deepEqual(parseState(query), DEFAULT);
   });
 }
+
+test("what an address asks for and cannot be read is named as it is written, and nothing else is", () => {
+  const address =
+    "from=abc&label=car&interval=-5&to=2024-05-01T00:00:00Z&timezone=Mars&hours=8-9&weekdays=0&metric=x&at=y";
+  assert.deepEqual(
+    unreadable(`${address}&compare=z&page=9`).map((pair) => pair.join("=")),
+    ["metric=x", "from=abc", "at=y", "hours=8-9", "weekdays=0", "interval=-5", "timezone=Mars", "compare=z"],
+  );
+  const usual = "metric=auto&from=&hours=00:00-24:00&weekdays=1,2,3,4,5,6,7";
+  assert.deepEqual(unreadable(`${usual}&timezone=${OWN_ZONE}`), []);
+  assert.deepEqual(parseState(usual), DEFAULT);
+});
 
 test("a frame is named only where its bar is", () => {
   assert.equal(formatState({ ...DEFAULT, frame: "images/1.jpg" }), "");

@@ -278,6 +278,15 @@ def test_a_bar_that_does_not_exist_says_so(
         find_bar(index, **({"source": "cam", "label": "car"} | asked))
 
 
+@pytest.mark.parametrize(("label", "remedy"), [("cra", "did you mean car?"), ("zebra", "choose from: car")])
+def test_a_label_that_was_never_counted_is_answered_with_the_nearest_or_with_all(
+    index: CountIndex, label: str, remedy: str
+) -> None:
+    with pytest.raises(NoSuchBar) as caught:
+        find_bar(index, source="cam", label=label, start_ms=MINUTE_MS)
+    assert str(caught.value) == f"no bar: there is no label named '{label}'; {remedy}"
+
+
 def test_labels_that_are_not_counted_prove_no_bar_of_all_labels(ledger: Ledger) -> None:
     store = MemoryStore()
     put_segments(store, [[frame(60_000, [box("car", 1, 9), box("bus", 1, 9)])]])

@@ -98,6 +98,20 @@ def test_a_value_that_cannot_be_is_told_with_its_name(name: str, value: object, 
     assert "\n" not in str(caught.value)
 
 
+def test_a_wrong_value_is_named_by_the_option_that_gave_it_and_else_by_the_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def said(*command: str) -> str:
+        assert main(command) == 2
+        return capsys.readouterr().err
+
+    assert said("run", "x", "--jpeg-quality", "300") == "error: --jpeg-quality 300: it must be at most 100\n"
+    assert "error: --interval 7: " in said("aggregate", "--interval", "7")
+    assert "error: --port 70000: " in said("serve", "--port", "70000")
+    monkeypatch.setenv("FRAMETALLY_JPEG_QUALITY", "300")
+    assert "error: FRAMETALLY_JPEG_QUALITY=300: " in said("run", "x", "--interval", "60")
+
+
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [

@@ -275,18 +275,28 @@ def test_a_zone_that_was_assumed_and_an_hour_that_came_twice_are_told(
 
 
 @pytest.mark.parametrize(
-    "other",
-    [{"start_time": "2026-06-01T08:00:00Z"}, {"source": "Yard"}, {"source": "Yard", "sample_fps": "all"}],
+    ("other", "ignored", "remedy"),
+    [
+        (
+            {"start_time": "2026-06-01T08:00:00Z", "source": "Gate"},
+            "the start time 2026-06-01T08:00:00.000Z",
+            "retime SHA --start-time 2026-06-01T08:00:00.000Z`",
+        ),
+        ({"source": "Yard"}, "the source Yard", "rename-source`"),
+        ({"source": "Yard", "sample_fps": "all"}, "the source Yard", "rename-source`"),
+    ],
 )
-def test_the_first_source_and_time_stay_and_the_way_out_is_told(
-    bench: Bench, make_video: Callable[..., Path], other: dict[str, str]
+def test_the_first_source_and_time_stay_and_one_line_says_what_is_ignored_and_the_way_out(
+    bench: Bench, make_video: Callable[..., Path], other: dict[str, str], ignored: str, remedy: str
 ) -> None:
     path = make_video("clip.mp4", 10)
     bench.produce(path, start_time=START, source="Gate")
     report = bench.produce(path, **other)
     [notice] = report.notices
-    assert "as source Gate beginning at 2026-05-01T06:00:00.000Z" in notice
-    assert "frametally retime" in notice
+    assert f" was produced before: frametally ignores {ignored}. All its frames, new ones too," in notice
+    assert "stay in source Gate, beginning at 2026-05-01T06:00:00.000Z; to change that, run" in notice
+    assert notice.endswith(f"frametally {remedy.replace('SHA', report.media[0].sha256[:12])}")
+    assert report.skipped == []
     assert report.media[0].start_ms == START_MS
     assert {a.source for a in bench.log.announcements} == {"gate"}
     assert all(a.captured_at_ms < START_MS + 1000 for a in bench.log.announcements)

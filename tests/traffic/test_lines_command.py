@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 from contextlib import closing
 from pathlib import Path
@@ -82,6 +84,28 @@ def test_what_is_imported_is_listed_exported_and_the_same_again(
     assert lines("list", "gate-1", "--json") == 0
     [listed] = json.loads(capsys.readouterr().out)
     assert (listed["source"], listed["revision"]) == ("gate-1", 1)
+
+
+def test_an_import_names_the_argument_that_is_missing_and_why_its_file_cannot_be_read(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def said(*arguments: str) -> str:
+        assert lines("import", *arguments) == 2
+        return capsys.readouterr().err
+
+    def may_not_open(path: Path, *how: Any, **named: Any) -> Any:
+        if str(path) == file:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), file)
+        return open_path(path, *how, **named)
+
+    open_path = Path.open
+    file = file_of({"lines": [STOP]})
+    assert "Missing argument 'SOURCE' (" in said(file)
+    assert "Missing argument 'FILE' (" in said("gate-1")
+    assert "no.json cannot be read (No such file or directory); choose" in said("gate-1", "no.json")
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
+    monkeypatch.setattr(Path, "open", may_not_open)
+    assert "drawing.json cannot be read (Permission denied); choose" in said("gate-1", file)
 
 
 def test_a_seeds_forms_take_the_size_of_the_sources_pictures(capsys: pytest.CaptureFixture[str]) -> None:

@@ -260,6 +260,25 @@ def test_a_mistake_keeps_what_was_chosen_and_offers_what_would_do(place: Place, 
     expect(page.locator("#notice")).to_be_hidden()
 
 
+@pytest.mark.parametrize(
+    ("locale", "says"),
+    [
+        ("en-GB", "This page cannot read from=abc. You see the counts without that choice."),
+        pytest.param("de-DE", "Diese Seite kann from=abc nicht lesen.", marks=pytest.mark.thorough),
+    ],
+)
+def test_a_value_of_the_address_that_cannot_be_read_is_said_until_something_else_is_chosen(
+    place: Place, visit: Visits, locale: str, says: str
+) -> None:
+    place.film({"car": 6, "bus": 2})
+    window = visit(place, locale=locale)
+    page = window.open("?from=abc")
+    expect(page.locator("#notice")).to_contain_text(says)
+    window.choose("labels", "car")
+    window.settled()
+    expect(page.locator("#notice")).to_be_hidden()
+
+
 @pytest.mark.thorough
 def test_a_zone_that_cannot_be_shown_is_left_by_the_way_out(place: Place, visit: Visits) -> None:
     place.film({"car": 6}, intervals=4, interval_s=HOUR_S)

@@ -9,12 +9,11 @@ from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS
 
 from frametally.records import Coverage, IntervalCount
-from frametally.rules.times import DAY_MS, DAY_S
+from frametally.rules.times import DAY_MS, DAY_S, HOUR_MS, HOUR_S
 from frametally_cli.console.output import print_counts
 
-pytestmark = pytest.mark.thorough
 
-
+@pytest.mark.thorough
 @pytest.mark.parametrize(("days", "title"), [(40, ""), (46, "; last 40 of 46 intervals")])
 def test_a_total_is_of_all_intervals_though_the_last_alone_are_shown(
     place: Place, days: int, title: str, capsys: pytest.CaptureFixture[str]
@@ -29,10 +28,39 @@ def test_a_total_is_of_all_intervals_though_the_last_alone_are_shown(
             IntervalCount(**where, model="m", label="car", frames=24, detections=day, peak=1, evidence=[])
         )
     place.publish(counts, coverage, interval_s=DAY_S, model="m")
-    print_counts(place.index, "m", DAY_S)
+    print_counts(place.index, "m", DAY_S, {}, "UTC")
     lines = [line for line in capsys.readouterr().out.splitlines() if line.strip()]
     assert lines[0].rstrip().endswith(f"model m{title}")
     *name, frames, cars = lines[-1].split()
     assert " ".join(name) == ("total of all 46" if title else "total")
     assert (int(frames), int(cars)) == (days * 24, sum(range(days)))
     assert sum(line.strip().startswith("2024-") for line in lines) == 40
+
+
+@pytest.mark.parametrize(
+    ("timezones", "heading", "time"),
+    [
+        ({}, "(Europe/Berlin), 2 sources together, model m", "2024-05-02 00:00:00+02:00"),
+        ({"gate": "Asia/Tokyo", "yard": "Asia/Tokyo"}, "(Asia/Tokyo), 2 s", "2024-05-02 00:00:00+09:00"),
+        ({"gate": "Asia/Tokyo"}, "(UTC; the time zones of the sources differ)", "2024-05-02 00:00:00Z"),
+    ],
+)
+def test_printed_times_are_in_the_zone_of_the_sources_and_in_utc_where_their_zones_differ(
+    place: Place, timezones: dict[str, str], heading: str, time: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    coverage = [
+        Coverage(
+            model="m",
+            source=source,
+            frames=24,
+            interval_s=HOUR_S,
+            interval_start_ms=START_MS + hour * HOUR_MS,
+        )
+        for source in ("gate", "yard")
+        for hour in range(90)
+    ]
+    place.publish([], coverage, interval_s=HOUR_S, model="m")
+    print_counts(place.index, "m", HOUR_S, timezones, "Europe/Berlin")
+    said = capsys.readouterr().out
+    assert heading in said
+    assert time in said

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import click
 
 from frametally.errors import Retryable
+from frametally.media.source_timezones import readable_timezones
 from frametally.opening import open_ledger
 from frametally.plugins import hooks
 from frametally.process.children import Family
@@ -29,9 +30,11 @@ from frametally_cli.options.ports import (
     Ports,
     check_port,
     data_dir_option,
+    interval_option,
     open_ports,
     option,
     port_openers,
+    port_option,
     read_settings,
     stop_on,
     stopped,
@@ -51,34 +54,28 @@ class DemoClip(NamedTuple):
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(readable=False, path_type=Path))
 @with_options(footage_options)
-@option("--interval", "Stored base interval in seconds; must divide a day.", type=int)
+@interval_option
 @click.option("--serve/--no-serve", "serving", default=True, help="Serve the dashboard afterwards.")
-@option("--port", "Port of the dashboard.", type=int)
+@port_option
 @data_dir_option
 def run(
-    paths: tuple[Path, ...],
-    source: str | None,
-    start_time: str | None,
-    interval: int | None,
-    serving: bool,
-    port: int | None,
-    **overrides: Any,
+    paths: tuple[Path, ...], source: str | None, start_time: str | None, serving: bool, **overrides: Any
 ) -> int:
     """Do everything: from pictures and videos to the chart."""
-    settings = read_settings("producer", {**overrides, "interval_s": interval, "web_port": port})
+    settings = read_settings("producer", overrides)
     with open_ports(settings) as ports:
         return _run(ports, paths, source=source, start_time=start_time, serving=serving)
 
 
 @click.command()
 @click.option("--serve/--no-serve", "serving", default=True, help="Serve the dashboard afterwards.")
-@option("--port", "Port of the dashboard.", type=int)
+@port_option
 @click.option("--data-dir", type=click.Path(path_type=Path), default=DEMO_DATA_DIR, show_default=True)
-def demo(serving: bool, port: int | None, data_dir: Path) -> int:
+def demo(serving: bool, **overrides: Any) -> int:
     """Count a traffic clip, from download to chart."""
     from frametally.files.demo_clip import ensure_demo_clip
 
-    settings = read_settings("producer", {"data_dir": data_dir, "interval_s": 1, "web_port": port})
+    settings = read_settings("producer", {**overrides, "interval_s": 1})
     with console.stage_bar("clip") as bar:
         clip = DemoClip(ensure_demo_clip(settings.data_dir, bar))
     with open_ports(settings) as ports:
@@ -123,7 +120,8 @@ def _run(
     if not series:
         return NOTHING_DONE
     shown = next((s for s in series if s.base_interval_s == ports.settings.interval_s), series[0])
-    console.print_counts(ports.index, shown.model, shown.base_interval_s)
+    zones = readable_timezones(ports.store)
+    console.print_counts(ports.index, shown.model, shown.base_interval_s, zones, ports.settings.timezone)
     if any(codes):
         console.err.print("Some files were skipped: see the lines above that begin with 'skipped'.")
     if serving:
@@ -133,26 +131,26 @@ def _run(
 
 
 @click.command()
-@option("--port", "Port of the dashboard.", type=int)
+@port_option
 @option("--workers", "Number of jobs to run at once.", type=click.IntRange(1, 64))
 @option(
     "--every", "How often to count (15s, 15m, 1h).", metavar="PERIOD", default=COUNT_EVERY, show_default=True
 )
 @click.option("--packs", is_flag=True, help="Store cameras' frames in packs, not one object per frame.")
 @data_dir_option
-def up(port: int | None, workers: int | None, every: str, packs: bool, **overrides: Any) -> int:
+def up(workers: int | None, every: str, packs: bool, **overrides: Any) -> int:
     """Run every part on this machine until Ctrl-C: dashboard, consumers, counting.
 
     Each line begins with the name of its command. A command that dies is restarted. frametally saves a backup
     in the store once a day.
     """
     parse_period_s("--every", every)
-    settings = read_settings("web", {**overrides, "web_port": port})
+    settings = read_settings("web", overrides)
     must_be_writable(settings.data_dir)
     check_port(settings, "choose another port with --port or FRAMETALLY_WEB_PORT")
     _must_open(settings)
     streams.log_lines()
-    options = MemberOptions(workers=workers, every=every, packs=packs)
+    options, port = MemberOptions(workers=workers, every=every, packs=packs), overrides["web_port"]
     members = [
         command("serve", settings, "--alone", *(() if port is None else ("--port", port))),
         command("consume", settings),

@@ -31,12 +31,14 @@ from frametally_cli.options.ports import (
     Ports,
     data_dir_option,
     ending_on,
+    interval_option,
     metrics_of,
     open_ports,
     open_stage_ports,
     open_store_port,
     opened_once,
     option,
+    port_option,
     read_settings,
     repeat_rounds,
     stop_on,
@@ -144,7 +146,7 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
 
 
 @click.command()
-@option("--interval", "Stored base interval in seconds; must divide a day.", type=int)
+@interval_option
 @option("--runner", "Engine of the counting job: inline, local, hadoop or spark.")
 @option("--from", "Only UTC days that end after this ISO 8601 time.", metavar="TIME")
 @option("--to", "Only UTC days that begin before this ISO 8601 time.", metavar="TIME")
@@ -152,24 +154,15 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
 @click.option("--dry-run", is_flag=True, help="Show what would be counted; count nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print the dry run as JSON.")
 @option("--every", "Repeat at this interval (15s, 15m, 1h), and publish new counts.", metavar="PERIOD")
-@option("--labels", "Labels to count, separated by commas; empty: all.")
+@click.option("--labels", "count_labels", help="Labels to count, separated by commas; empty: all.")
 @data_dir_option
-def aggregate(
-    interval: int | None,
-    recount: bool,
-    dry_run: bool,
-    as_json: bool,
-    every: str | None,
-    labels: str | None,
-    **overrides: Any,
-) -> int:
+def aggregate(recount: bool, dry_run: bool, as_json: bool, every: str | None, **overrides: Any) -> int:
     """Count detections per label and interval with the MapReduce job."""
     from frametally_cli.stages.aggregate import asked_days, count_every, count_once, tell_dry_run
 
     days = asked_days(overrides.pop("from"), overrides.pop("to"), recount=recount)
     if (as_json and not dry_run) or (every is not None and (dry_run or recount)):
         raise Misconfigured("--json needs --dry-run; --every cannot be combined with --dry-run or --all")
-    overrides |= {"interval_s": interval, "count_labels": labels}
     settings = read_settings("hadoop", overrides)
     if every is None:
         with ending_on(signal.SIGTERM), open_store_port(settings) as ports:
@@ -205,14 +198,14 @@ def index(every: str | None, repair: bool, **overrides: Any) -> int:
 
 
 @click.command()
-@option("--port", "Port of the dashboard.", type=int)
+@port_option
 @click.option("--alone", is_flag=True, help="Do not start workers.")
 @data_dir_option
-def serve(port: int | None, alone: bool, **overrides: Any) -> int:
+def serve(alone: bool, **overrides: Any) -> int:
     """Serve the dashboard until Ctrl-C, and run the commands that its pages start."""
     from frametally_cli.stages.looking import open_to_look
 
-    settings = read_settings("web", {**overrides, "web_port": port})
+    settings = read_settings("web", overrides)
     if (folder := embedded_folder(settings)) and not any(folder.glob("*.sqlite")):
         must_be_writable(folder)  # there is nothing to be seen, and nothing can come
     store = store_folder(settings)

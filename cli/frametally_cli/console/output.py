@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import sys
-from collections.abc import Collection, Iterable, Sequence
+import zoneinfo
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +22,7 @@ from frametally.files.names import as_text
 from frametally.files.replacing import replace_file
 from frametally.ports.count_index import CountIndex, CountQuery, Histogram
 from frametally.process.reports import Skipped, plural
-from frametally.rules.times import DAY_S, HOUR_S, utc
+from frametally.rules.times import DAY_S, HOUR_S, local_time
 from frametally_cli.console import streams
 
 if TYPE_CHECKING:
@@ -134,8 +136,13 @@ def write_out(output: Path | None, chunks: Iterable[bytes]) -> None:
     err.print(plain(f"{output}: {length} bytes"), markup=False)
 
 
-def print_counts(index: CountIndex, model: str, base_interval_s: int) -> None:
-    """Print the counts of `model`: a row per interval, a column per label (the commonest first)."""
+def print_counts(
+    index: CountIndex, model: str, base_interval_s: int, timezones: Mapping[str, str], usual_timezone: str
+) -> None:
+    """Print the counts of `model`: a row per interval, a column per label (the commonest first).
+
+    Times are in the zone of the sources (`timezones`, by slug, or the usual one), in UTC where these differ.
+    """
     labels = [label for label, _ in index.labels(model)]
     sources = index.sources(model)
     if not sources:
@@ -153,24 +160,29 @@ def print_counts(index: CountIndex, model: str, base_interval_s: int) -> None:
         ),
         DAY_S,
     )
-    histogram = index.histogram(CountQuery(model, base_interval_s, interval_s))
-    out.print(_counts_table(histogram, labels, interval_s))
+    zones = {timezones.get(source.source, usual_timezone) for source in sources}
+    zone_name = "UTC" if len(zones) > 1 else min(zones)
+    why_utc = "; the time zones of the sources differ" if len(zones) > 1 else ""
+    zone = zoneinfo.ZoneInfo(zone_name)
+    first = local_time(min(source.first_interval_ms for source in sources), zone)
+    offset_s = int((first.utcoffset() or datetime.timedelta()).total_seconds())
+    offset_ms = 0 if offset_s % base_interval_s else offset_s * 1000
+    histogram = index.histogram(CountQuery(model, base_interval_s, interval_s, offset_ms=offset_ms))
+    together = f"{len(sources)} sources together, " if len(sources) > 1 else ""
+    title = f"Detections per {interval_s} s of event time ({zone_name}{why_utc}), {together}model {model}"
+    out.print(_counts_table(histogram, labels, title, zone))
     if len(labels) > _MOST_LABELS:
         out.print(
             f"{plural(len(labels) - _MOST_LABELS, 'more label is', 'more labels are')} in the dashboard."
         )
 
 
-def _counts_table(histogram: Histogram, labels: list[str], interval_s: int) -> Table:
+def _counts_table(histogram: Histogram, labels: list[str], title: str, zone: datetime.tzinfo) -> Table:
     shown = labels[:_MOST_LABELS]
     rows = histogram.coverage[-_MOST_ROWS:]
     every = len(histogram.coverage)
     cut = f"; last {len(rows)} of {every} intervals" if len(rows) < every else ""
-    table = Table(
-        title=f"Detections per {interval_s} s of event time (UTC), model {histogram.model}{cut}",
-        title_justify="left",
-        box=box.SIMPLE_HEAD,
-    )
+    table = Table(title=f"{title}{cut}", title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("interval", no_wrap=True)
     table.add_column("frames", justify="right", no_wrap=True)
     for label in shown:
@@ -178,7 +190,9 @@ def _counts_table(histogram: Histogram, labels: list[str], interval_s: int) -> T
     cells = {(bucket.start_ms, bucket.label): bucket.detections for bucket in histogram.buckets}
     for row in rows:
         table.add_row(
-            utc(row.start_ms), f"{row.frames}", *(f"{cells.get((row.start_ms, label), 0)}" for label in shown)
+            local_time(row.start_ms, zone).isoformat(" ").replace("+00:00", "Z"),
+            f"{row.frames}",
+            *(f"{cells.get((row.start_ms, label), 0)}" for label in shown),
         )
     totals = [
         sum(bucket.detections for bucket in histogram.buckets if bucket.label == label) for label in shown

@@ -54,6 +54,10 @@ data_dir_option = option(
     "Folder of the embedded store, log and index.",
     type=_NamedPath(readable=False, path_type=Path),
 )
+interval_option = click.option(
+    "--interval", "interval_s", help="Stored base interval in seconds; must divide a day.", type=int
+)
+port_option = click.option("--port", "web_port", help="Port of the dashboard.", type=int)
 output_option = click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -223,7 +227,9 @@ def read_settings(
     values = dict(overrides)
     if values.pop("no_file_time", False):
         values["file_time"] = False
-    settings = load_settings(component, **values)
+    context = click.get_current_context(silent=True)
+    options = {str(option.name): option.opts[0] for option in context.command.params} if context else {}
+    settings = load_settings(component, options, **values)
     must_be_folder(settings)
     for name, remedy in unknown_settings(component).items():
         console.err.print(f"frametally ignores the unknown setting {name}; {remedy}", markup=False)

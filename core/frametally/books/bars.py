@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from frametally.errors import FrametallyError, Misconfigured
+from frametally.naming import no_such
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.count_questions import up_to_date
 from frametally.process.reports import plural
@@ -93,6 +94,9 @@ def find_bar(
         )
     detections = sum(bucket.detections for bucket in answer.buckets)
     if not detections:
+        labels = [name for name, _ in index.labels(model)]
+        if label not in labels:
+            raise NoSuchBar(f"no bar: {no_such('label', label, labels)}")
         raise NoSuchBar(
             f"no bar: none of the {plural(frames, 'frame')} of {source} that were analysed at that time "
             f"shows {label!r}"

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from frametally.errors import Misconfigured
@@ -225,12 +227,16 @@ def _from_files(component: str | None) -> dict[str, str]:
     return variables | (read_env_file(folder / ".env", empty=EMPTY_SAYS_NONE) if folder else {})
 
 
-def load_settings(component: str | None = None, **overrides: object) -> Settings:
+def load_settings(
+    component: str | None = None, options: Mapping[str, str] = MappingProxyType({}), /, **overrides: object
+) -> Settings:
     """Load the settings of this process; `overrides` that are not None win over everything else.
 
+    `options` are what a person types for them, such as `--jpeg-quality`, by the name of the setting.
+
     Raises:
-        Misconfigured: A value is not allowed; the line names the variable, the value and what is allowed. Or
-            a `.env` file cannot be read, or says what runs programs in a folder that may be anybody's.
+        Misconfigured: A value is not allowed; the line names the option or the variable, the value and what
+            is allowed. Or a `.env` file cannot be read, or says what runs programs in anybody's folder.
     """
     environment = {name.upper() for name, value in os.environ.items() if value}
     if overrides.get("data_dir") is None and os.environ.get(_DATA_DIR) == "":
@@ -251,24 +257,28 @@ def load_settings(component: str | None = None, **overrides: object) -> Settings
     )
     values |= {name: other_name.value for name, other_name in other_names.items()}
     values |= {name: value for name, value in overrides.items() if value is not None}
+
+    def as_given(name: str) -> str:
+        option = None if overrides.get(name) is None else options.get(name)
+        return f"{option} " if option else f"{ENV_PREFIX}{name.upper()}="
+
     try:
         settings = Settings(**values).resolved()
     except SettingRefused as error:
         name = error.name
         by_other = name in other_names and overrides.get(name) is None
-        variable = other_names[name].variable if by_other else f"{ENV_PREFIX}{name.upper()}"
+        prefix = f"{other_names[name].variable}=" if by_other else as_given(name)
         is_secret = Settings.model_fields[name].annotation is SecretStr
         value = "***" if is_secret else without_passwords(str(error.value))
-        raise Misconfigured(f"{variable}={value}: {error.message}") from error
+        raise Misconfigured(f"{prefix}{value}: {error.message}") from error
     if settings.topic == settings.results_topic:
         raise Misconfigured(
-            f"{ENV_PREFIX}TOPIC={settings.topic} is the topic on which frames are announced, and live "
+            f"{as_given('topic')}{settings.topic} is the topic on which frames are announced, and live "
             "results are published there; choose another topic"
         )
     if as_text(settings.data_dir) != str(settings.data_dir):  # URLs are made of it
-        raise Misconfigured(
-            f"{_DATA_DIR}={as_text(settings.data_dir)} is not UTF-8; set it to another folder"
-        )
+        folder = f"{as_given('data_dir')}{as_text(settings.data_dir)}"
+        raise Misconfigured(f"{folder} is not UTF-8; set it to another folder")
     return settings
 
 

@@ -282,19 +282,21 @@ def _tell_what_stays(
     known: MediaManifest,
 ) -> None:
     """Say so if another source, or a time no less certain, would be found for a known video."""
+    ignored, remedies = [], []
     try:
         time = _find_time(video, opened, production, start_time)
     except Poison:
-        new_time = False
-    else:
-        new_time = (
-            time.at_ms != known.start_ms and weaker(time.time_source, known.time_source) == known.time_source
-        )
-        new_time = new_time and time.time_source != "file_time"
-    new_source = keys.slug(video.source_name) not in (known.source, keys.slug(known.source_name))
-    if new_time or new_source:
+        time = EventTime(known.start_ms or 0, "file_time")
+    is_as_certain = weaker(time.time_source, known.time_source) == known.time_source
+    if time.at_ms != known.start_ms and is_as_certain and time.time_source != "file_time":
+        ignored.append(f"the start time {iso(time.at_ms)}")
+        remedies.append(f"`frametally retime {known.sha256[:12]} --start-time {iso(time.at_ms)}`")
+    if keys.slug(video.source_name) not in (known.source, keys.slug(known.source_name)):
+        ignored.append(f"the source {video.source_name}")
+        remedies.append("`frametally rename-source`")
+    if ignored:
         production.notice(
-            f"{video.path} was produced before, as source {known.source_name} beginning at "
-            f"{iso(known.start_ms or 0)}, and keeps both; `frametally rename-source` and `frametally "
-            "retime` change them"
+            f"{video.path} was produced before: frametally ignores {' and '.join(ignored)}. All its frames, "
+            f"new ones too, stay in source {known.source_name}, beginning at {iso(known.start_ms or 0)}; to "
+            f"change that, run {' and '.join(remedies)}"
         )

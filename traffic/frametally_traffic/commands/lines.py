@@ -106,7 +106,7 @@ def lines() -> None:
 
 @lines.command("import")
 @click.argument("source")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@click.argument("file", metavar="FILE", required=False, type=click.Path(readable=False, path_type=Path))
 @click.option("--replace", is_flag=True, help="Replace all shapes that have the same names, at all times.")
 @option("--from", "ISO 8601 start of validity, if the file has none.", metavar="TIME")
 @option("--to", "ISO 8601 end of validity, if the file has none.", metavar="TIME")
@@ -116,9 +116,12 @@ def lines() -> None:
 @data_dir_option
 @_refusing
 def import_command(
-    source: str, file: Path, replace: bool, name: str | None, size: str | None, **overrides: Any
+    source: str, file: Path | None, replace: bool, name: str | None, size: str | None, **overrides: Any
 ) -> int:
     """Import FILE into SOURCE: JSON, an .otflow file of OTAnalytics, a ROI or points."""
+    if file is None:
+        missing_argument = "SOURCE" if Path(source).is_file() else "FILE"
+        raise click.UsageError(f"Missing argument '{missing_argument}'", click.get_current_context())
     bounds = overrides.pop("from"), overrides.pop("to")
     data = _beginning_of(file)
     with _desk("producer", overrides) as desk:

@@ -20,13 +20,16 @@ import {
   formatState,
   formatWhole,
   parseWhole,
+  unreadable,
   withoutStaleBar,
 } from "../js/shared/state.js";
 import { listen, showStrip } from "../js/status/live.js";
-import { showFresh, showMistake, showOutage, showOwnFault } from "../js/status/notices.js";
+import { showFresh, showMistake, showOutage, showOwnFault, showUnread } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
 
 let state = parseWhole(location.search, history.state);
+/** What the address asked for in vain; said until the viewer chooses something. */
+let unread = unreadable(location.search);
 /** What this page has put into the address last. */
 let written = "";
 /** @type {(Page.Answers & {since: number, shownFor?: string})|null} */
@@ -85,6 +88,7 @@ function remember(next) {
   const isNew = query !== formatState(state);
   state = next;
   if (!isNew) return;
+  unread = [];
   history.pushState(entryOf(state), "", location.pathname);
   written = "";
   writeAddress();
@@ -152,6 +156,7 @@ async function show(answers) {
   const before = shown;
   shown = answers;
   showFresh(answers.since);
+  showUnread(unread);
   const hasData = answers.models.length > 0;
   if (!hasData) byId("dashboard").dataset.state = "empty";
   byId("no-data").hidden = hasData;
@@ -309,6 +314,7 @@ function start() {
   });
   window.addEventListener("popstate", () => {
     state = parseWhole(location.search, history.state);
+    unread = unreadable(location.search);
     written = location.search.slice(1);
     loader.load();
   });

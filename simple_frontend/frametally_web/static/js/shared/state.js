@@ -25,13 +25,42 @@ export const DEFAULT = Object.freeze({
   empty: false,
 });
 
+const isMoment = (/** @type {string} */ text) => parseMoment(text) !== null;
+
+/** Whether a value can be read, by its name in an address. @type {Record<string, (text: string) => boolean>} */
+const READABLE = {
+  metric: (text) => text === "auto" || Object.hasOwn(METRICS, text),
+  from: isMoment,
+  to: isMoment,
+  at: isMoment,
+  hours: (text) => text === ALL_DAY || parseHours(text) !== null,
+  weekdays: (text) => /^[1-7](,[1-7])*$/.test(text),
+  interval: (text) => /^[1-9]\d{0,11}$/.test(text),
+  timezone: isZone,
+  compare: (text) => /^(previous|day|week|source:.+|model:.+)$/.test(text),
+};
+
 /**
- * The state in a query string; what cannot be read is left at its default.
+ * What a query string asks for that cannot be read: `from=abc`.
+ * @param {string} search
+ * @returns {[name: string, text: string][]}
+ */
+export function unreadable(search) {
+  const query = new URLSearchParams(search);
+  const asked = Object.keys(READABLE).map(
+    (name) => /** @type {[string, string]} */ ([name, query.get(name) ?? ""]),
+  );
+  return asked.filter(([name, text]) => text && !READABLE[name](text));
+}
+
+/**
+ * The state in a query string; what is `unreadable` is left at its default.
  * @param {string} search
  * @returns {Page.State}
  */
 export function parseState(search) {
   const query = new URLSearchParams(search);
+  for (const [name] of unreadable(search)) query.delete(name);
   const metric = query.get("metric") ?? "";
   const sources = unique(query.getAll("source"));
   const timezone = query.get("timezone");
@@ -43,14 +72,12 @@ export function parseState(search) {
     to: parseMoment(query.get("to")),
     hours: parseHours(query.get("hours")),
     weekdays: parseWeekdays(query.get("weekdays")),
-    interval: /^[1-9]\d{0,11}$/.test(query.get("interval") ?? "") ? Number(query.get("interval")) : null,
+    interval: Number(query.get("interval")) || null,
     // The usual one is left open: with another source it is another.
-    timezone: isZone(timezone) && timezone !== usualZoneOf(sources) ? timezone : null,
+    timezone: timezone && timezone !== usualZoneOf(sources) ? timezone : null,
     model: query.get("model") || null,
     zone: query.get("zone") || null,
-    compare: /^(previous|day|week|source:.+|model:.+)$/.test(query.get("compare") ?? "")
-      ? query.get("compare")
-      : null,
+    compare: query.get("compare") || null,
     at: parseMoment(query.get("at")),
     frame: query.get("frame") || null,
     chart: query.get("chart") === "lines" ? "lines" : "bars",
@@ -166,18 +193,19 @@ function unique(values) {
   return [...new Set(values.filter((value) => value))];
 }
 
+const ALL_DAY = "00:00-24:00";
+
 /** "08:00-09:00"; all day long is no choice. @param {string|null} text */
 function parseHours(text) {
   const [from, to] = text?.match(/^(([01]\d|2[0-3]):[0-5]\d)-(([01]\d|2[0-3]):[0-5]\d|24:00)$/)
     ? text.split("-")
     : [];
-  return from === to || (from === "00:00" && to === "24:00") ? null : text;
+  return from === to || text === ALL_DAY ? null : text;
 }
 
 /** @param {string|null} text */
 function parseWeekdays(text) {
-  if (!/^[1-7](,[1-7])*$/.test(text ?? "")) return [];
-  const days = [...new Set((text ?? "").split(",").map(Number))].sort();
+  const days = [...new Set((text || "1,2,3,4,5,6,7").split(",").map(Number))].sort();
   return days.length === 7 ? [] : days;
 }
 
