@@ -479,6 +479,6 @@ def test_times_more_than_a_day_apart_in_one_clip_are_said_and_produced(
     report = bench.produce(odd, start_time=START, sample_fps="all", source="odd")
     [notice] = report.notices
     from_time, to_time = utc(START_MS + 100), utc(START_MS + 36_525 * day_ms)
-    assert f"{odd}: its times jump from {from_time} to {to_time} (and 1 more jumps); if it was not" in notice
+    assert f"{odd}: its times jump from {from_time} to {to_time} (and 1 more jump); if it was not" in notice
     assert "`frametally forget`" in notice
     assert (report.frames_announced, report.skipped) == (5, [])
