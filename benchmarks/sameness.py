@@ -62,7 +62,9 @@ CLOCKS = (
 
 _NORMALISED: tuple[tuple[str, str], ...] = (
     (r"(log=|\"log_id\":\")[0-9a-f-]{32,36}", r"\1<log>"),
+    (r'"[0-9a-f]{8}-[0-9a-f-]{27}/', '"<log>/'),
     (r"\b\d{6}-[0-9a-f]{16}\b", "<run>"),
+    (r'\["[0-9a-f]{16}"(,\d+\])', r'["<inputs>"\1'),
     (r"(\"(?:inputs|footage)_sha256\":\")[0-9a-f]{64}", r"\1<inputs>"),
     (r"(\"seal\":\")[0-9a-f]{8}", r"\1<seal>"),
     (rf"(\"(?:{'|'.join(CLOCKS)})\": ?)(?:[0-9.e+-]+|null)", r"\1<clock>"),
