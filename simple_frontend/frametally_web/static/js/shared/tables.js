@@ -78,7 +78,7 @@ export const onlyButton = (name, onclick, mark = null) =>
 
 /** A table that can be scrolled by the keyboard. @param {string} name @param {HTMLElement} table */
 export const scrollable = (name, table) =>
-  el("div.table-area", { tabindex: 0, role: "region", "aria-label": name }, table);
+  el("div.table-area", { tabindex: 0, role: "group", "aria-label": name }, table);
 
 /** By which column a table is sorted; its owner keeps it, so that it outlives the table. @typedef {{by: string, falls: boolean}} Order */
 
