@@ -95,7 +95,7 @@ def client(filmed: Place) -> FlaskClient:
         ("counts?timezone=../../etc/passwd", "timezone", "Europe/Berlin"),
         ("counts?metric=boxes", "metric", "detections, mean_per_frame, peak, objects, auto"),
         ("counts?by=label", "by", "source"),
-        ("export?format=pdf", "format", "csv, xlsx, json, parquet"),
+        ("export?format=pdf", "format", "csv, json, parquet, xlsx"),
         ("frames?limit=0", "limit", "at most 100"),
         ("frames?limit=101", "limit", "at most 100"),
         ("frames?limit=0000000001", "limit", "at most 100"),
