@@ -56,7 +56,7 @@ def test_the_footage_of_a_source_is_listed(client: FlaskClient) -> None:
     assert [one["name"] for one in found["recordings"]] == ["Gate.mp4"]
     absent = client.get("/api/v1/footage?source=roof")
     assert absent.status_code == 404
-    assert "Sources: gate, yard." in absent.json["remedy"]
+    assert "Sources: Gate, Yard." in absent.json["remedy"]
 
 
 def test_forgetting_says_what_each_day_loses_before_anything_is_forgotten(
