@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from frametally.books.verdict import CATCH_UP
 from frametally.errors import Misconfigured
 from frametally.files.names import key_of_part
 from frametally.media import erasing, finding, forgetting, mending, source_timezones
@@ -238,6 +239,6 @@ def _report(ports: Ports, done: list[Corrected]) -> int:
     else:
         click.echo(
             f"corrected: media: {len(done)}; frames announced again: {frames}; "
-            f"run `frametally consume --until-caught-up`, then {mending.NEXT.removeprefix('run ')}"
+            f"run `{CATCH_UP}`, then {mending.NEXT.removeprefix('run ')}"
         )
     return exit_code(done_count=frames, skipped=skipped)

@@ -82,7 +82,7 @@ def redetect(model: str, source: str | None, **overrides: Any) -> int:
     console.print_skipped(report.skipped)
     click.echo(f"frames: {report.announced} announced for {model}, {report.known} already analysed")
     if report.announced:
-        click.echo(f"analyse them with: frametally consume --until-caught-up --topic {report.topic}")
+        click.echo(f"analyse them with: {consume_command(report.topic, settings)}")
     return exit_code(done_count=report.announced + report.known, skipped=report.skipped)
 
 

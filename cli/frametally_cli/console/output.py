@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import os
 import sys
 import zoneinfo
@@ -22,7 +21,7 @@ from frametally.files.names import as_text
 from frametally.files.replacing import replace_file
 from frametally.ports.count_index import CountIndex, CountQuery, Histogram
 from frametally.process.reports import Skipped, plural
-from frametally.rules.times import DAY_S, HOUR_S, local_time
+from frametally.rules.times import DAY_S, HOUR_S, local_time, offset_at
 from frametally_cli.console import streams
 
 if TYPE_CHECKING:
@@ -161,15 +160,14 @@ def print_counts(
         DAY_S,
     )
     zones = {timezones.get(source.source, usual_timezone) for source in sources}
-    zone_name = "UTC" if len(zones) > 1 else min(zones)
+    zone = zoneinfo.ZoneInfo("UTC" if len(zones) > 1 else min(zones))
     why_utc = "; the time zones of the sources differ" if len(zones) > 1 else ""
-    zone = zoneinfo.ZoneInfo(zone_name)
-    first = local_time(min(source.first_interval_ms for source in sources), zone)
-    offset_s = int((first.utcoffset() or datetime.timedelta()).total_seconds())
-    offset_ms = 0 if offset_s % base_interval_s else offset_s * 1000
+    offset_ms = offset_at(zone, min(source.first_interval_ms for source in sources))
+    if offset_ms % (base_interval_s * 1000):
+        offset_ms = 0
     histogram = index.histogram(CountQuery(model, base_interval_s, interval_s, offset_ms=offset_ms))
     together = f"{len(sources)} sources together, " if len(sources) > 1 else ""
-    title = f"Detections per {interval_s} s of event time ({zone_name}{why_utc}), {together}model {model}"
+    title = f"Detections per {interval_s} s of event time ({zone}{why_utc}), {together}model {model}"
     out.print(_counts_table(histogram, labels, title, zone))
     if len(labels) > _MOST_LABELS:
         out.print(
@@ -177,7 +175,7 @@ def print_counts(
         )
 
 
-def _counts_table(histogram: Histogram, labels: list[str], title: str, zone: datetime.tzinfo) -> Table:
+def _counts_table(histogram: Histogram, labels: list[str], title: str, zone: zoneinfo.ZoneInfo) -> Table:
     shown = labels[:_MOST_LABELS]
     rows = histogram.coverage[-_MOST_ROWS:]
     every = len(histogram.coverage)

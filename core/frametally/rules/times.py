@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from functools import lru_cache
 
 HOUR_S = 3600
 DAY_S = 24 * HOUR_S
@@ -62,6 +63,15 @@ def local_time(time_ms: int, zone: datetime.tzinfo) -> datetime.datetime:
     beyond what a datetime can name is the nearest that one can.
     """
     return (EPOCH + max(_YEAR_1_MS, min(time_ms, NEXT_MS)) * MILLISECOND).astimezone(zone)
+
+
+@lru_cache(maxsize=10_000)
+def offset_at(zone: datetime.tzinfo, time_ms: int) -> int:
+    """Return the milliseconds by which local time is ahead of UTC."""
+    if zone is datetime.UTC:
+        return 0
+    offset = local_time(time_ms, zone).utcoffset() or datetime.timedelta()
+    return int(offset.total_seconds() * 1000)
 
 
 def days_of_span(first_ms: int, last_ms: int) -> range:

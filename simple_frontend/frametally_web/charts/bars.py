@@ -10,14 +10,14 @@ from __future__ import annotations
 import datetime
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.rules.times import DAY_MS, DAY_S, HOUR_S, MONDAY_TO_1970_MS, WEEK_S, local_time
+from frametally.rules.times import DAY_MS, DAY_S, HOUR_S, MONDAY_TO_1970_MS, WEEK_S, offset_at
 from frametally.rules.week_parts import joined, ranges_of
 from frametally_web.charts.seconds import MOST_MS, SECOND_S
 from frametally_web.requests.problems import bad_parameter
@@ -52,15 +52,6 @@ def spans(zone: datetime.tzinfo, from_ms: int, to_ms: int) -> list[Span]:
             offset_ms = offset_at(zone, change_ms)
         probe_ms = next_ms
     return [*spans_so_far, Span(start_ms, to_ms, offset_ms)]
-
-
-@lru_cache(maxsize=10_000)
-def offset_at(zone: datetime.tzinfo, ms: int) -> int:
-    """Return the milliseconds by which local time is ahead of UTC."""
-    if zone is datetime.UTC:
-        return 0
-    offset = local_time(ms, zone).utcoffset() or datetime.timedelta()
-    return int(offset.total_seconds() * 1000)
 
 
 def chosen_ranges(

@@ -14,12 +14,12 @@ from frametally.media.source_timezones import shared_timezone
 from frametally.media.sources import footage_until, source_names
 from frametally.records import MediaManifest
 from frametally.rules.overlaps import Overlap
-from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S, MONDAY_TO_1970_MS, WEEK_MS
+from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S, MONDAY_TO_1970_MS, WEEK_MS, offset_at
 from frametally.rules.tombstones import merged
 from frametally_web.access.visitors import visitor
 from frametally_web.charts import answers
 from frametally_web.charts.answers import FileTime, OverlappingMedia
-from frametally_web.charts.bars import Bars, Ranges, cut, offset_at
+from frametally_web.charts.bars import Bars, Ranges, cut
 from frametally_web.requests.answers import TimeRange
 
 
