@@ -36,12 +36,13 @@ export class Stage {
     this.image = el("img.fills", { alt: "", draggable: "false", decoding: "async" });
     this.empty = el("p.stage-empty", { hidden: true }, t("traffic.no_picture_of_this_source_is"));
     this.drawing = svg("svg", {
-      class: "drawing fills",
+      class: "drawing",
       role: "application",
       tabindex: 0,
       "aria-label": t("traffic.picture_with_what_is_drawn_over"),
       "aria-describedby": "stage-help",
     });
+    this.drawing.classList.add("fills");
     this.paths = svg("g");
     this.marks = svg("g");
     this.drawing.append(this.paths, this.marks);
