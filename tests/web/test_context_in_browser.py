@@ -277,6 +277,10 @@ def test_a_value_of_the_address_that_cannot_be_read_is_said_until_something_else
     window.choose("labels", "car")
     window.settled()
     expect(page.locator("#notice")).to_be_hidden()
+    page = window.open("embed?from=abc", wait_for="#embed[data-state=ready]")
+    expect(page.locator("#chart-unread")).to_contain_text(says)
+    window.open("embed", wait_for="#embed[data-state=ready]")
+    expect(page.locator("#chart-unread")).to_be_hidden()
 
 
 @pytest.mark.thorough

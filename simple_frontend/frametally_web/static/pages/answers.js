@@ -20,7 +20,7 @@ import {
   formatState,
   formatWhole,
   parseWhole,
-  unreadable,
+  unreadWords,
   withoutStaleBar,
 } from "../js/shared/state.js";
 import { listen, showStrip } from "../js/status/live.js";
@@ -29,7 +29,7 @@ import { t } from "../js/shared/texts.js";
 
 let state = parseWhole(location.search, history.state);
 /** What the address asked for in vain; said until the viewer chooses something. */
-let unread = unreadable(location.search);
+let unread = unreadWords(location.search);
 /** What this page has put into the address last. */
 let written = "";
 /** @type {(Page.Answers & {since: number, shownFor?: string})|null} */
@@ -88,7 +88,7 @@ function remember(next) {
   const isNew = query !== formatState(state);
   state = next;
   if (!isNew) return;
-  unread = [];
+  unread = "";
   history.pushState(entryOf(state), "", location.pathname);
   written = "";
   writeAddress();
@@ -314,7 +314,7 @@ function start() {
   });
   window.addEventListener("popstate", () => {
     state = parseWhole(location.search, history.state);
-    unread = unreadable(location.search);
+    unread = unreadWords(location.search);
     written = location.search.slice(1);
     loader.load();
   });

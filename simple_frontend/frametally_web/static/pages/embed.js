@@ -9,7 +9,7 @@ import { duration, span, within } from "../js/shared/format.js";
 import { METRICS } from "../js/shared/metrics.js";
 import { colorsOf, groupLabels } from "../js/shared/palette.js";
 import { rankedLabels, viewOf } from "../js/shared/series.js";
-import { answeredOf, formatWhole, parseState } from "../js/shared/state.js";
+import { answeredOf, formatWhole, parseState, unreadWords } from "../js/shared/state.js";
 import { useZone, zoneOf } from "../js/shared/time.js";
 import { t } from "../js/shared/texts.js";
 
@@ -20,6 +20,9 @@ let state = asked;
 /** @type {Api.Counts|undefined} */
 let counted;
 let asking = new AbortController();
+const unread = unreadWords(location.search);
+byId("chart-unread").textContent = unread;
+byId("chart-unread").hidden = !unread;
 const chart = new TimeChart(control("chart", HTMLCanvasElement), {
   bar: (start) => window.open(addressOf({ ...state, at: start }), "_blank", "noopener"),
   hole: () => undefined,

@@ -2,6 +2,7 @@
 
 import { METRICS } from "./metrics.js";
 import { isZone, usualZoneOf, zoneOf } from "./time.js";
+import { t } from "./texts.js";
 
 /** @type {Readonly<Page.State>} */
 export const DEFAULT = Object.freeze({
@@ -51,6 +52,12 @@ export function unreadable(search) {
     (name) => /** @type {[string, string]} */ ([name, query.get(name) ?? ""]),
   );
   return asked.filter(([name, text]) => text && !READABLE[name](text));
+}
+
+/** What is `unreadable` in a query string, as a sentence; empty: nothing is. @param {string} search */
+export function unreadWords(search) {
+  const parts = unreadable(search).map(([name, text]) => `${name}=${text.slice(0, 80)}`);
+  return parts.length ? t("web.this_page_cannot_read", { parts: parts.join(", ") }) : "";
 }
 
 /**

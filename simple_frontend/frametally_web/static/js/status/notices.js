@@ -132,10 +132,9 @@ export function showFault(title, text) {
   showNotice("error", title, text);
 }
 
-/** What the address asks for and the page cannot read. @param {[name: string, text: string][]} unread */
-export function showUnread(unread) {
-  const parts = unread.map(([name, text]) => `${name}=${text.slice(0, 80)}`).join(", ");
-  if (parts) showNotice("warning", t("web.part_of_the_address"), t("web.this_page_cannot_read", { parts }));
+/** What the address asks for and the page cannot read; empty: nothing. @param {string} words */
+export function showUnread(words) {
+  if (words) showNotice("warning", t("web.part_of_the_address"), words);
 }
 
 /** An error of the page itself. @param {unknown} error */
