@@ -144,7 +144,7 @@ def test_while_days_are_counted_the_page_says_how_far_it_is_and_ends_by_itself(
 
     monkeypatch.setattr("frametally_traffic.web.flows_for", slowly)
     page = visit(drawn).open("lines?source=gate", wait_for="#lines-page[data-state=counting]")
-    expect(page.locator("#counting")).to_have_text("Counting: 0 of 1 days are done.")
+    expect(page.locator("#counting")).to_have_text("Counting: 0 of 1 day is done.")
     let.set()
     page.locator(READY).wait_for()
     expect(page.locator("#counting")).to_be_hidden()

@@ -148,7 +148,7 @@ function showCounting({ days, days_counted: counted }) {
   Object.assign(control("counting-bar", HTMLProgressElement), { max: days, value: counted });
   byId("counting-words").textContent = t("traffic.counting_of_days_are_done", {
     counted: number(counted),
-    days: number(days),
+    count: days,
   });
   again = setTimeout(load, AGAIN_MS);
 }

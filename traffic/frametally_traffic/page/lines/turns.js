@@ -48,7 +48,7 @@ export class MovementsCard {
     const { visits, assigned, unassigned, never_at_a_leg: never } = answer.books;
     refill(
       byId("movements-books"),
-      t("traffic.visits_are", { visits: number(visits) }),
+      t("traffic.visits_are", { count: visits }),
       this.#button(assigned, t("traffic.with_a_movement"), { outcome: "assigned" }),
       " + ",
       this.#button(unassigned, t("traffic.at_a_leg_without_a_movement"), { outcome: "unassigned" }),

@@ -1,7 +1,7 @@
 // The chart as a picture for a slide: with its title, its question, its legend and its footage.
 
 import { byId, control } from "../shared/dom.js";
-import { duration, number, span, zoneName } from "../shared/format.js";
+import { duration, span, zoneName } from "../shared/format.js";
 import { themeColor } from "../shared/palette.js";
 import { totalWords } from "./tooltip.js";
 import { checkLines } from "../shared/checked.js";
@@ -54,7 +54,7 @@ export function chartPicture(view, counts) {
     ? t("web.hatched", { without: without.filter(Boolean).join("; ") })
     : "";
   const rests = t("web.frames_analysed_by_made_with_frametally", {
-    frames: number(counts.frames),
+    count: counts.frames,
     model: counts.model,
     hatched,
   });

@@ -66,7 +66,7 @@ export function describe(view, row) {
     `${span(row.start, row.end)}: ${parts.join(", ") || t("web.nothing")}`,
     series.length > 1 ? t("web.together", { row: metric.format(totalIn(row, metric)) }) : "",
     other ? `${other.name} ${besideIn(view, row)}` : "",
-    t("web.frames_analysed", { frames: row.frames }),
+    t("web.frames_analysed", { count: row.frames }),
     ...partsOf(view, row),
   ]
     .filter(Boolean)
