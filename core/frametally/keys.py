@@ -6,6 +6,7 @@ import datetime
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 from frametally.errors import Poison
@@ -77,7 +78,12 @@ def slug(name: str) -> str:
 
 def utc_day(captured_at_ms: int) -> str:
     """Return the UTC day of an event time, `YYYY-MM-DD`."""
-    return datetime.datetime.fromtimestamp(captured_at_ms // 1000, datetime.UTC).strftime("%Y-%m-%d")
+    return _day_text(captured_at_ms // DAY_MS)
+
+
+@lru_cache(maxsize=1024)
+def _day_text(day: int) -> str:
+    return datetime.date.fromordinal(EPOCH.toordinal() + day).isoformat()
 
 
 def day_start_ms(day: str) -> int:
