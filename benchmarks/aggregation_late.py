@@ -124,7 +124,8 @@ def measure(name: str, place: Path, options: argparse.Namespace, found: dict[Ste
     found[name, NOTHING].run(command)
     if options.engines and counting:
         listed = place / "list"
-        listed.write_text("\n".join(map(str, sorted((folder / "store" / "metadata").rglob("*.jsonl")))), "utf-8")
+        segments = sorted((folder / "store" / "metadata").rglob("*.jsonl"))
+        listed.write_text("\n".join(map(str, segments)), "utf-8")
         engines = str(Path(__file__).resolve().with_name("aggregation_engines.py"))
         found[DUCKDB].run([options.engines, engines, "DuckDB", str(listed), str(place / "digest")])
     late = late_segment(folder, options.frames, counting)
