@@ -158,6 +158,17 @@ def test_the_model_then_has_every_frame_and_nothing_is_announced_for_it_any_more
     assert other.announced == FRAMES + 2
 
 
+@pytest.mark.parametrize("topic", ["frames", "harbour"])
+def test_a_consumer_of_another_model_leaves_the_topic_alone(
+    settings: Settings, store: MemoryStore, topic: str
+) -> None:
+    log, model = MemoryLog(), load_detector(settings).model_id
+    theirs = announce(settings.model_copy(update={"topic": topic}), store, log, model="pixels-00000000").topic
+    with pytest.raises(Misconfigured, match=f"topic {theirs} is for another .* redetect --model {model}`"):
+        drain(settings, store, log, theirs)
+    assert log.committed(theirs, consumer_group(model)) == {}
+
+
 def test_a_log_is_new_only_beside_an_earlier_one_of_its_own_topic(
     settings: Settings, store: MemoryStore
 ) -> None:

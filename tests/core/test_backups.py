@@ -232,7 +232,7 @@ def test_up_backs_up_while_it_runs(settings: Settings, said: Said, monkeypatch: 
 
     monkeypatch.setattr(nightly, "FIRST_LOOK_S", 0.0)
     monkeypatch.setattr(Family, "run", run)
-    assert "backup: backups/" in said("up", "--port", "0")
+    assert " INFO    saved the backup backups/" in said("up", "--port", "0")
 
 
 def test_doctor_says_how_old_the_last_backup_is(

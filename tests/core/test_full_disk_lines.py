@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from frametally.errors import Misconfigured, Retryable
+from frametally.files.work_lock import work_lock
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.packs.packed_store import plain_of
 
@@ -40,6 +41,15 @@ def test_a_full_disk_is_said_to_be_full_by_whatever_opens_a_database(tiny_disk: 
     with pytest.raises(Retryable, match=r"no space left for .*base\.sqlite: free some space") as raised:
         opening(url)
     assert "\n" not in str(raised.value)
+
+
+def test_a_lock_on_a_full_disk_is_named(tiny_disk: Path) -> None:
+    lock = tiny_disk / "aggregate.lock"
+    lock.touch()
+    fill(tiny_disk)
+    with pytest.raises(OSError, match="No space left") as raised, work_lock(tiny_disk, "aggregate"):
+        pass
+    assert raised.value.filename == str(lock)
 
 
 @pytest.mark.parametrize("code", [errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS])

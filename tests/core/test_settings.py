@@ -189,6 +189,17 @@ def test_an_env_file_is_read_in_what_editors_and_powershell_write(tmp_path: Path
     assert unknown_settings() == {}
 
 
+def test_a_bad_line_of_an_env_file_is_said_once_with_its_place_and_the_rest_holds(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / ".env").write_text("\nFRAMETALLY_WEB_PORT=8080\n\nnot a setting\nFRAMETALLY_TOPIC=cars\n")
+    for _ in range(3):
+        settings = load_settings()
+    assert (settings.web_port, settings.topic) == (8080, "cars")
+    (line,) = (record.getMessage() for record in caplog.records)
+    assert line.startswith(f"{tmp_path}/.env, line 4: frametally ignores this line; write it as NAME=value")
+
+
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16-le"])
 @pytest.mark.parametrize("command", [["status"], ["doctor"], ["export"], ["produce", "clip.mp4"], ["serve"]])
 def test_an_env_file_that_is_no_text_is_one_line_with_its_name(

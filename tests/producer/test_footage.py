@@ -80,6 +80,15 @@ def test_a_loop_of_folders_is_not_followed(tmp_path: Path) -> None:
     assert len(pictures.paths) == 1
 
 
+def test_a_link_to_a_folder_elsewhere_is_named_with_the_remedy(tmp_path: Path) -> None:
+    touch(tmp_path, "given/a.jpg", "elsewhere/b.jpg")
+    link = tmp_path / "given/link"
+    link.symlink_to(tmp_path / "elsewhere")
+    footage = find(tmp_path / "given")
+    assert [medium.paths for medium in footage.media] == [(tmp_path / "given/a.jpg",)]
+    assert footage.skipped == [(str(link), "is a link to a folder; give the folder itself")]
+
+
 def test_what_is_missing_or_of_an_unknown_kind_is_named_with_the_remedy(tmp_path: Path) -> None:
     touch(tmp_path, "notes.txt", "phone/a.HEIC", "phone/list.m3u8", "good.mp4")
     footage = find(tmp_path / "gone", tmp_path / "notes.txt", tmp_path / "phone", tmp_path / "good.mp4")

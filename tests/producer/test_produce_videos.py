@@ -291,6 +291,10 @@ def test_the_first_source_and_time_stay_and_one_line_says_what_is_ignored_and_th
 ) -> None:
     path = make_video("clip.mp4", 10)
     bench.produce(path, start_time=START, source="Gate")
+    copy = path.with_name("copy.mp4")
+    copy.write_bytes(path.read_bytes())
+    [of_copy] = bench.produce(copy, **other).notices
+    assert of_copy.startswith(f"{copy} was produced before as {path}: frametally ignores {ignored}.")
     report = bench.produce(path, **other)
     [notice] = report.notices
     assert f" was produced before: frametally ignores {ignored}. All its frames, new ones too," in notice

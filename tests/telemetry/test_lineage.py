@@ -17,6 +17,7 @@ from tests.family.footage import SETTINGS, make_video
 from tests.telemetry.receiver import Manner, Receiver, receiving
 
 from frametally.errors import Misconfigured, Retryable
+from frametally.settings.loading import load_settings
 from frametally.telemetry import lineage, sending
 from frametally.telemetry.lineage import dataset, lineage_run
 from frametally.telemetry.sending import Poster
@@ -169,10 +170,14 @@ def test_more_than_may_wait_is_left_out_and_nobody_waits_for_it(
     assert len(caplog.records) == 1
 
 
+@pytest.mark.parametrize("setting", ["FRAMETALLY_LINEAGE_URL", "FRAMETALLY_TRACES_URL"])
 @pytest.mark.parametrize(
-    "url", ["ftp://host/x", "host:5000", "http://", "http://host:99999/", "file:///etc/passwd"]
+    "url", ["zz", "ftp://host/x", "host:5000", "http://", "http://host:99999/", "file:///etc/passwd"]
 )
-def test_what_is_no_address_is_one_line(url: str) -> None:
-    with pytest.raises(Misconfigured) as refused, lineage_run("aggregate", url):
-        pass
+def test_what_is_no_address_is_one_line_that_names_the_setting(
+    monkeypatch: pytest.MonkeyPatch, setting: str, url: str
+) -> None:
+    monkeypatch.setenv(setting, url)
+    with pytest.raises(Misconfigured, match=f"^{setting}={url}: .") as refused:
+        load_settings()
     assert "\n" not in str(refused.value)

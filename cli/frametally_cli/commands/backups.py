@@ -27,6 +27,7 @@ from frametally.opening import open_object_store
 from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.process.limits import in_thread
+from frametally.process.reports import stamped
 from frametally.process.retrying import OnceAMinute
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
@@ -65,7 +66,7 @@ def backing_up(settings: Settings, say: Callable[[str], None]) -> Iterator[None]
             pause_s = LOOK_EVERY_S
             try:
                 if (key := back_up_if_due(settings, round(time.time() * 1000))) is not None:
-                    say(f"backup: {key}")
+                    say(stamped(f"saved the backup {key}"))
             except (FrametallyError, OSError) as error:
                 once_a_minute(str(error), f"no backup was created: {error}")
 

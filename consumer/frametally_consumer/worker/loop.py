@@ -15,6 +15,7 @@ from frametally.process import failpoints
 from frametally.process.reports import Progress
 from frametally.process.retrying import Backoff, GivenUp, Patience
 from frametally.segments.chain import logs_with_segments
+from frametally.segments.redetect import refuse_topic_of_another
 from frametally.settings.loading import Settings
 from frametally.telemetry.traces import TRACES
 from frametally_consumer.detectors.protocol import Detector
@@ -53,7 +54,7 @@ def consume(
     rest is not committed, and comes again. Each frame's result is sent on `results`, if there is one, as soon
     as it is known; it is not `log` itself, whose calls must not wait for this one's.
 
-    Raises `Misconfigured`: a store, a log or a failpoint that cannot be.
+    Raises `Misconfigured`: a store, a log or a failpoint that cannot be, or another model's topic.
     """
     failpoints.arm()
     return _Worker(settings, store, log, detector, progress, should_stop, results).run(until_caught_up)
@@ -77,6 +78,7 @@ class _Worker:
 
     def __post_init__(self) -> None:
         settings, model = self.settings, self.detector.model_id
+        refuse_topic_of_another(settings.topic, model)
         TRACES.begin(settings.traces_url)
         self._log_id = ""
         self._group = consumer_group(model, live=settings.is_live)

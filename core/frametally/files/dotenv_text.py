@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import codecs
 import io
+import logging
 from collections.abc import Collection
+from functools import cache
 from pathlib import Path
 
 from frametally.errors import Misconfigured
 
+_LOG = logging.getLogger(__name__)
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -23,9 +26,26 @@ def read_env_file(path: Path, *, empty: Collection[str] = ()) -> dict[str, str]:
     if not path.is_file():
         return {}
     from dotenv import dotenv_values  # most folders have no such file
+    from dotenv.parser import parse_stream
 
-    values = dotenv_values(stream=io.StringIO(env_text(path)))
+    good = ""
+    for binding in parse_stream(io.StringIO(env_text(path))):
+        text = binding.original.string
+        if binding.error:
+            blank = text[: len(text) - len(text.lstrip())]
+            _say_bad_line(path.absolute(), binding.original.line + blank.count("\n"))
+        else:
+            good += text
+    values = dotenv_values(stream=io.StringIO(good))
     return {name.upper(): value or "" for name, value in values.items() if value or name.upper() in empty}
+
+
+@cache
+def _say_bad_line(path: Path, number: int) -> None:
+    """Say it once in a process, which reads the file several times."""
+    _LOG.warning(
+        "%s, line %d: frametally ignores this line; write it as NAME=value, or delete it", path, number
+    )
 
 
 def env_text(path: Path) -> str:

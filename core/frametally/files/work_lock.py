@@ -54,8 +54,12 @@ def work_lock(
             is_announced = True
 
     with locked(handle, look_every_s=0.2, on_held=tell):
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, str(os.getpid()).encode(), 0)
+        try:
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, str(os.getpid()).encode(), 0)
+        except OSError as error:
+            error.filename = str(path)  # a call on a handle does not name it
+            raise
         yield
 
 

@@ -67,6 +67,15 @@ def redetect_topic(topic: str, model: str) -> str:
     return keys.redetect_topic(topic, model)
 
 
+def refuse_topic_of_another(topic: str, model: str) -> None:
+    """Raise `Misconfigured` where stored frames are announced again on `topic`, but not for `model`."""
+    if topic.startswith(keys.redetect_topic(keys.USUAL_TOPIC, "")) and not topic.endswith(f"-{model}"):
+        raise Misconfigured(
+            f"topic {topic} is for another model, and this consumer's model is {model}: use the settings of "
+            f"the other model, or run `frametally redetect --model {model}` and the command that it prints"
+        )
+
+
 def redetect(
     *,
     settings: Settings,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from frametally.settings.fields import Field, SecretStr, SettingsPart
 
 
@@ -10,6 +12,14 @@ def _address_and_port(address: str) -> str:
     if address and not (host and port.isascii() and port.isdigit() and 0 < int(port) < 1 << 16):
         raise ValueError("write an address with a port, such as 127.0.0.1:9464")
     return address
+
+
+def _http_url(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise ValueError("write a URL such as http://host:port/path or https://host/path")
+    _ = parts.port  # raises where it is none
+    return url
 
 
 class TelemetrySettings(SettingsPart):
@@ -22,11 +32,14 @@ class TelemetrySettings(SettingsPart):
         "has its own.",
     )
     lineage_url: str = Field(
-        "", description="URL for OpenLineage events of counting and indexing; empty: no events."
+        "",
+        check=_http_url,
+        description="URL for OpenLineage events of counting and indexing; empty: no events.",
     )
     lineage_token: SecretStr = Field(SecretStr(""), description="Token for sending these events.")
     traces_url: str = Field(
         "",
+        check=_http_url,
         description="URL for traces of frames (OTLP over HTTP); empty: no traces.",
     )
 

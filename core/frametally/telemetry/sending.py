@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from frametally.errors import Misconfigured
 from frametally.process.retrying import OnceAMinute
 
 _LOG = logging.getLogger(__name__)
@@ -29,23 +28,12 @@ class Poster:
     """
 
     def __init__(self, url: str, headers: Mapping[str, str]) -> None:
-        """Send to `url`, with these headers on each.
-
-        Raises:
-            Misconfigured: It is not an `http://` or `https://` address.
-        """
+        """Send to `url`, which the settings have checked, with these headers on each."""
         parts = urlsplit(url)
-        try:
-            port = parts.port
-        except ValueError:
-            port = -1
-        if parts.scheme not in ("http", "https") or not parts.hostname or port == -1:
-            raise Misconfigured(
-                f"{parts.scheme or 'no scheme'} is not supported: use http://host:port/path or https://"
-            )
-        self._host, self._port, self._is_tls = parts.hostname, port, parts.scheme == "https"
+        host, port = parts.hostname or "", parts.port
+        self._host, self._port, self._is_tls = host, port, parts.scheme == "https"
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        self._name = f"{parts.scheme}://{parts.hostname}" + (f":{port}" if port else "")
+        self._name = f"{parts.scheme}://{host}" + (f":{port}" if port else "")
         self._headers = dict(headers)
         self._say = OnceAMinute(_LOG.warning)
         self._waiting: queue.Queue[bytes] = queue.Queue(_MOST_WAITING)

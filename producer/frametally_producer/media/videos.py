@@ -295,8 +295,9 @@ def _tell_what_stays(
         ignored.append(f"the source {video.source_name}")
         remedies.append("`frametally rename-source`")
     if ignored:
+        stored_as = "" if known.name == as_text(video.path) else f" as {known.name}"
         production.notice(
-            f"{video.path} was produced before: frametally ignores {' and '.join(ignored)}. All its frames, "
-            f"new ones too, stay in source {known.source_name}, beginning at {iso(known.start_ms or 0)}; to "
-            f"change that, run {' and '.join(remedies)}"
+            f"{video.path} was produced before{stored_as}: frametally ignores {' and '.join(ignored)}. "
+            f"All its frames, new ones too, stay in source {known.source_name}, beginning at "
+            f"{iso(known.start_ms or 0)}; to change that, run {' and '.join(remedies)}"
         )

@@ -164,6 +164,9 @@ def _add_folder(footage: Footage, folder: Path, source_name: str, leave_out: Col
         subfolders[:] = sorted(
             name for name in subfolders if name[0] != "." and Path(parent, name).resolve() not in left_out
         )
+        for path in (Path(parent, name) for name in subfolders):
+            if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+                footage.skipped.append(Skipped(str(path), "is a link to a folder; give the folder itself"))
         for name in sorted(files):
             path = Path(parent, name)
             for suffixes, media in (
