@@ -46,7 +46,7 @@ def history(
     with open_books(read_settings(None, overrides), reading=True) as (ports, ledger):
         zone = ports.settings.tzinfo()
         from_ms = parse_time_ms("--from", start, zone)
-        _, to_ms = parse_bounds_ms(None, end, zone)
+        _, to_ms = parse_bounds_ms(start, end, zone)
         with console.stage_bar("ledger") as progress:
             ledger.refresh(ports.store, progress)
         manifests = ledger.manifests()
