@@ -253,6 +253,11 @@ def test_charts_and_accounts_know_the_names_that_there_are(tmp_path: Path, said:
     assert "note: there is no source named 'gaet'; did you mean gate?\n" in told
 
 
+def test_a_rule_cannot_be_muted_until_a_time_that_is_over(said: Said) -> None:
+    told = said("alerts", "mute", "busy", "--until", "2020-01-01T00:00Z", code=2)
+    assert told == "error: --until: give a time in the future, before the year 10000\n"
+
+
 BAD_REPORTS = [
     (("--at", "7"), "--at: '7' is not a time of day"),
     (("--at", "24:00"), "--at: '24:00' is not a time of day"),
