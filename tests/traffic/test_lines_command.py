@@ -17,7 +17,7 @@ import pytest
 from tests.fakes.records import MEDIUM, make_manifest
 
 from frametally import keys
-from frametally.media import corrections
+from frametally.media import corrections, mending
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import encode
@@ -69,7 +69,8 @@ def test_what_is_imported_is_listed_exported_and_the_same_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert lines("import", "Gate 1", file_of({"lines": [STOP], "zones": [BAY]})) == 0
-    assert "2 drawn; revision 1 of gate-1 has 2 in total" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said == f"2 drawn; revision 1 of gate-1 has 2 in total; {mending.NEXT}\n"
     assert lines("list") == 0
     shown = capsys.readouterr().out
     for words in ("2 points", "forward", "backward"):
@@ -77,7 +78,7 @@ def test_what_is_imported_is_listed_exported_and_the_same_again(
     assert "3 corners" in shown
     assert lines("export", "gate-1", "--output", "out.json") == 0
     assert lines("import", "gate-1", "out.json") == 0
-    assert "2 drawn; revision 1 of gate-1 has 2 in total" in capsys.readouterr().out
+    assert capsys.readouterr().out == "2 drawn; revision 1 of gate-1 has 2 in total\n"
     assert list(drawn()) == ["000001.json"]
     assert lines("export", "gate-1") == 0
     assert capsys.readouterr().out == Path("out.json").read_text(encoding="utf-8")
