@@ -127,6 +127,8 @@ def test_a_camera_that_is_moved_gets_its_line_anew_from_then_on(capsys: pytest.C
     assert lines("import", "gate-1", file_of({"lines": [moved]}, "moved.json")) == 5
     assert "line 'stop' exists twice at the same time" in capsys.readouterr().err
     assert lines("remove", "gate-1", "stop", "--from", "2026-01-01T00:00:00Z") == 0
+    ended = "1 ended at 2026-01-01 00:00:00Z; revision 2 of gate-1 has 1 in total; "
+    assert capsys.readouterr().out.endswith(ended + f"{mending.NEXT}\n")
     assert lines("import", "gate-1", "moved.json") == 0
     capsys.readouterr()
     assert lines("list", "--json") == 0
@@ -146,7 +148,9 @@ def test_a_line_that_was_drawn_wrongly_takes_the_place_of_the_old_one(
     assert "1 drawn; revision 2 of gate-1 has 1 in total" in capsys.readouterr().out
     assert lines("remove", "gate-1", "stop") == 0
     assert lines("list") == 0
-    assert "nothing drawn yet" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("1 deleted; revision 3 of gate-1 has 0 in total; ")
+    assert "nothing drawn yet" in said
     assert sorted(drawn()) == ["000001.json", "000002.json", "000003.json"]
 
 

@@ -218,7 +218,9 @@ def remove_command(source: str, names: Sequence[str], **overrides: Any) -> int:
 
         before = read_drawing(desk.store, slug)
         drawing = change_drawing(desk.store, slug, remove)
-    _say_revision(before, drawing, f"{len(set(names))} deleted")
+    ended = {shape.name for shape in drawing.shapes}.intersection(names)
+    counts = {"deleted": len({*names} - ended), f"ended at {utc(from_ms or 0)}": len(ended)}
+    _say_revision(before, drawing, ", ".join(f"{count} {verb}" for verb, count in counts.items() if count))
     return 0
 
 
