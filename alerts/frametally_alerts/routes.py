@@ -25,12 +25,13 @@ from frametally_alerts.rule_form import (
     RuleWanted,
     make_report,
     make_rule,
+    mute_end,
 )
-from frametally_alerts.rules import FOR_GOOD, AlertRule, ScheduledReport
+from frametally_alerts.rules import AlertRule, ScheduledReport
 from frametally_web.requests.body import Sent
 from frametally_web.requests.endpoints import Routes, answer_with
 from frametally_web.requests.parameters import BEFORE, Args, choice, in_path
-from frametally_web.requests.problems import Problem, bad_parameter, ended
+from frametally_web.requests.problems import Problem, ended
 
 ALERTS = Routes("Alerts")
 
@@ -97,12 +98,11 @@ class AlertRoutes:
     )
     def put_mute(self, args: Args) -> answers.ToldRule:
         self._check()
-        until_ms = _MUTE.read().until_ms
-        until_ms = FOR_GOOD if until_ms is None else until_ms
-        if not 0 <= until_ms <= FOR_GOOD:
-            raise bad_parameter(
-                "until_ms", "That time is outside the years 1970 to 9999.", remedy="Give another time."
-            )
+        wanted_ms = _MUTE.read().until_ms
+        try:
+            until_ms = 0 if wanted_ms == 0 else mute_end(wanted_ms, round(time.time() * 1000))
+        except RuleRefused as error:
+            raise _rule_problem("until_ms", error) from error
         rule = self.opened.book.mute_rule(_RULE_NAME.read(args), until_ms)
         if rule is None:
             raise _not_there(AlertRule)

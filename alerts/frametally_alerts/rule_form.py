@@ -14,7 +14,7 @@ from frametally.process.period import parse_period_s
 from frametally.rules.clocks.turns import EVERY, Every
 from frametally.rules.times import DAY_S, FIRST_MS, NEXT_MS
 from frametally.settings.producer import known_timezone
-from frametally_alerts.rules import BY_BARS, AlertRule, Direction, Measure, ScheduledReport, What
+from frametally_alerts.rules import BY_BARS, FOR_GOOD, AlertRule, Direction, Measure, ScheduledReport, What
 
 MOST_RULES = 500
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]{0,98}[^\s\x00-\x1f\x7f])?")
@@ -32,6 +32,17 @@ class RuleRefused(FrametallyError):
         super().__init__(f"{field}: {detail}")
         self.field = field
         self.detail = detail
+
+
+def mute_end(until_ms: int | None, now_ms: int) -> int:
+    """Return until when a rule is muted; None: until someone unmutes it.
+
+    Raises `RuleRefused`: that time is over, or beyond the last.
+    """
+    until_ms = FOR_GOOD if until_ms is None else until_ms
+    if not now_ms < until_ms <= FOR_GOOD:
+        raise RuleRefused("until", "give a time in the future, before the year 10000")
+    return until_ms
 
 
 class RuleWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

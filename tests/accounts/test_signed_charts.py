@@ -206,7 +206,7 @@ def test_in_chromium_a_page_of_a_site_that_is_named_shows_it_and_no_other_does(
         (["--site", "intranet.example"], "is not an origin"),
         (["--site", f"{SITE}/page"], "is not an origin"),
         (["--site", f"{SITE}; script-src *"], "is not an origin"),
-        (["--site", SITE, "--to", "2024-05-01T07:00:00Z"], "--to must be later than --from"),
+        (["--site", SITE, "--to", "2024-05-01T07:00:00Z"], "--from must be before --to"),
         (["--site", SITE, "--from", "noon"], "is not an ISO 8601 time"),
         (["--site", SITE, "--days", "400"], "is not in the range"),
         (["--site", SITE, "--label", "x" * 10_000], "address would be too long"),

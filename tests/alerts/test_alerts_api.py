@@ -315,7 +315,10 @@ def test_a_rule_is_changed_and_keeps_its_mute(client: FlaskClient) -> None:
         refused = client.put(f"/api/alerts/rules/{name}", json={**RULE, **said})
         assert (refused.status_code, bool(refused.json["remedy"])) == (status, True)
     assert client.put("/api/alerts/rules/nobody/mute", json={"until_ms": 0}).status_code == 404
-    assert client.put("/api/alerts/rules/busy/mute", json={"until_ms": -1}).status_code == 400
+    for over_ms in (-1, 1, FOR_GOOD + 1):
+        refused = client.put("/api/alerts/rules/busy/mute", json={"until_ms": over_ms})
+        assert (refused.status_code, refused.json["parameter"]) == (400, "until_ms")
+        assert refused.json["detail"] == "until_ms: give a time in the future, before the year 10000."
 
 
 def test_a_report_is_changed(place: Place, client: FlaskClient) -> None:

@@ -239,11 +239,23 @@ def test_charts_and_accounts_know_the_names_that_there_are(tmp_path: Path, said:
         "error: --label: there is no label named 'cab'; did you mean car?\n"
     )
     assert said(*day, "--source", "Gate", "--label", "car").startswith("<iframe")
+    history = ("history", "--from", "2026-05-01")
+    assert said(*history, "--source", "nope", code=2) == (
+        "error: there is no source named 'nope'; choose from: gate\n"
+    )
+    assert said(*history, "--source", "Gate", "--label", "cab", code=2) == (
+        "error: there is no label named 'cab'; did you mean car?\n"
+    )
     told = said("users", "add", "ben", "--source", "gaet", "--source", "gate")
     assert told.count("note: there is no source named 'gaet'; did you mean gate?\n") == 1
     assert told.count("no source") == 1
     told = said("tokens", "add", "ben", "nightly", "--source", "gaet")
     assert "note: there is no source named 'gaet'; did you mean gate?\n" in told
+
+
+def test_a_rule_cannot_be_muted_until_a_time_that_is_over(said: Said) -> None:
+    told = said("alerts", "mute", "busy", "--until", "2020-01-01T00:00Z", code=2)
+    assert told == "error: --until: give a time in the future, before the year 10000\n"
 
 
 BAD_REPORTS = [

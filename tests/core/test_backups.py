@@ -98,6 +98,14 @@ def test_a_backup_is_its_owners_alone_in_the_store_and_in_a_folder(said: Said, s
     assert stat.S_IMODE(places[1].stat().st_mode) == 0o700
 
 
+@pytest.mark.parametrize("folder", ["file/nas", "/proc/nas"])
+def test_a_backup_that_no_folder_can_hold_asks_for_another_folder(said: Said, folder: str) -> None:
+    Path("file").touch()
+    told = said("backup", "--to", folder, code=2)
+    assert told.startswith(f"error: --to {folder}: ")
+    assert told.endswith("; give a folder that you can write to\n")
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("source", ["", "elsewhere", "elsewhere/{name}", "backups/{name}"])
 def test_a_backup_is_restored_from_the_store_a_folder_or_a_file(

@@ -20,6 +20,12 @@ from frametally_cli.main import COMMANDS, cli, main
         (["produce", "--bogus"], "`frametally produce --help` lists the choices"),
         (["consume", "--workers", "0"], "0 is not in the range"),
         (["run"], "Missing argument 'PATHS...'"),
+        (["forget"], "give the footage to forget: a MEDIUM, --source NAME or --unnamed-images"),
+        (["forget", "a", "--source", "b"], "give only one of a MEDIUM, --source NAME or --unnamed-images"),
+        (
+            ["retime", "a", "--source", "b", "--start-time", "2026-05-01"],
+            "give only one of a MEDIUM or --source NAME",
+        ),
     ],
 )
 def test_a_mistyped_command_is_one_line_and_exit_code_2(

@@ -77,6 +77,23 @@ def test_no_end_of_a_range_makes_a_command_fail(
             assert text[:15] in errors[0]
 
 
+@pytest.mark.parametrize("command", [*ranged(), ("history",)], ids=" ".join)
+def test_every_command_refuses_a_range_that_ends_before_it_begins(
+    command: tuple[str, ...],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    with closing(open_object_store((tmp_path / "store").as_uri())):
+        pass
+    call = [*command, *ARGUMENTS.get(" ".join(command), []), "--data-dir", str(tmp_path)]
+    for to in ("2026-02-01", "2026-01-31"):
+        assert main([*call, "--from=2026-02-01", f"--to={to}"]) == 2
+        refused = "to must be later than from." if command == ("export",) else "--from must be before --to"
+        assert capfd.readouterr().err.startswith(f"error: {refused}")
+
+
 def test_some_commands_have_ranges() -> None:
     assert {("export",), ("forget",), ("aggregate",)} <= set(ranged())
 

@@ -255,7 +255,7 @@ def test_a_bar_is_found_in_the_stored_interval_or_a_multiple(index: CountIndex) 
 @pytest.mark.parametrize(
     ("asked", "error", "says"),
     [
-        ({"start_ms": 1}, NoSuchBar, "begin at 0 and 60000 ms"),
+        ({"start_ms": 1}, NoSuchBar, "begin at 1970-01-01 00:00:00Z and 1970-01-01 00:01:00Z"),
         (
             {"start_ms": 0},
             NoSuchBar,

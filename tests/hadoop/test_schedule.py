@@ -26,7 +26,7 @@ from frametally.rules.counted_boxes import CountedBoxes
 from frametally_cli.console import streams
 from frametally_cli.main import main
 from frametally_hadoop.dry_run import dry_run
-from frametally_hadoop.planning.counting_steps import select
+from frametally_hadoop.planning.counting_steps import DaySelection
 from frametally_hadoop.planning.segment_notes import Aggregated, estimate_s, note_pace, read_pace
 
 NOON_MS = 1_767_268_800_000
@@ -64,7 +64,7 @@ def test_only_the_days_that_the_range_touches_are_counted(
     footage: Footage, bounds: dict[str, Any], counted: list[str]
 ) -> None:
     three_days(footage)
-    asked = select(from_ms=bounds.get("from_ms"), to_ms=bounds.get("to_ms"))
+    asked = DaySelection(from_ms=bounds.get("from_ms"), to_ms=bounds.get("to_ms"))
     assert days(footage.aggregate(selection=asked)) == counted
     assert len(footage.aggregate().runs) == 3 - len(counted)
 
@@ -77,7 +77,7 @@ def test_days_counted_one_by_one_have_the_bytes_of_those_counted_at_once(
     at_once.aggregate()
     for day in (2, 0, 1):
         first_ms = MIDNIGHT_MS + day * DAY_MS
-        footage.aggregate(selection=select(from_ms=first_ms, to_ms=first_ms + DAY_MS))
+        footage.aggregate(selection=DaySelection(from_ms=first_ms, to_ms=first_ms + DAY_MS))
     assert footage.objects("mapreduce-output") == at_once.objects("mapreduce-output")
 
 
@@ -85,7 +85,7 @@ def test_all_counts_again_what_is_up_to_date_to_the_same_bytes(footage: Footage)
     three_days(footage)
     footage.aggregate()
     before = footage.parts()
-    everything = select(from_ms=None, to_ms=None, recount=True)
+    everything = DaySelection(from_ms=None, to_ms=None, recount=True)
     report = footage.aggregate(selection=everything)
     assert [(run.day, run.sequence) for run in report.runs] == [
         ("2026-01-01", 2),
@@ -96,14 +96,9 @@ def test_all_counts_again_what_is_up_to_date_to_the_same_bytes(footage: Footage)
     assert footage.aggregate().runs == []
 
 
-def test_a_range_without_a_day_is_refused() -> None:
-    with pytest.raises(Misconfigured, match="--from must be before --to"):
-        select(from_ms=5, to_ms=5)
-
-
 def test_a_dry_run_names_what_an_aggregation_then_does_and_does_nothing_itself(footage: Footage) -> None:
     three_days(footage)
-    footage.aggregate(selection=select(from_ms=None, to_ms=MIDNIGHT_MS + DAY_MS))
+    footage.aggregate(selection=DaySelection(from_ms=None, to_ms=MIDNIGHT_MS + DAY_MS))
     before = footage.objects("")
     found = plan(footage)
     assert footage.objects("") == before
@@ -395,6 +390,9 @@ def test_the_command_line_tells_a_dry_run_counts_and_shows_the_quality(file_foot
     shown = frametally("quality", **place)
     assert shown.code == 0
     assert "quality: 1 run checked, 0 with a failed check" in shown.out
+    unknown = frametally("quality", "--model", "foo", **place)
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "--model foo: no day has this model; choose from tiny-1" in unknown.err
     status = frametally("status", **place)
     assert "quality: 2026-01-01, tiny-1, 60 s: 1 frame, 1 detection" in status.out
     [report] = json.loads(frametally("status", "--json", **place).out)["quality"]

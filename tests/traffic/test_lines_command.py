@@ -17,7 +17,7 @@ import pytest
 from tests.fakes.records import MEDIUM, make_manifest
 
 from frametally import keys
-from frametally.media import corrections
+from frametally.media import corrections, mending
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import encode
@@ -69,7 +69,8 @@ def test_what_is_imported_is_listed_exported_and_the_same_again(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert lines("import", "Gate 1", file_of({"lines": [STOP], "zones": [BAY]})) == 0
-    assert "2 drawn; revision 1 of gate-1 has 2 in total" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said == f"2 drawn; revision 1 of gate-1 has 2 in total; {mending.NEXT}\n"
     assert lines("list") == 0
     shown = capsys.readouterr().out
     for words in ("2 points", "forward", "backward"):
@@ -77,7 +78,7 @@ def test_what_is_imported_is_listed_exported_and_the_same_again(
     assert "3 corners" in shown
     assert lines("export", "gate-1", "--output", "out.json") == 0
     assert lines("import", "gate-1", "out.json") == 0
-    assert "2 drawn; revision 1 of gate-1 has 2 in total" in capsys.readouterr().out
+    assert capsys.readouterr().out == "2 drawn; revision 1 of gate-1 has 2 in total\n"
     assert list(drawn()) == ["000001.json"]
     assert lines("export", "gate-1") == 0
     assert capsys.readouterr().out == Path("out.json").read_text(encoding="utf-8")
@@ -126,6 +127,8 @@ def test_a_camera_that_is_moved_gets_its_line_anew_from_then_on(capsys: pytest.C
     assert lines("import", "gate-1", file_of({"lines": [moved]}, "moved.json")) == 5
     assert "line 'stop' exists twice at the same time" in capsys.readouterr().err
     assert lines("remove", "gate-1", "stop", "--from", "2026-01-01T00:00:00Z") == 0
+    ended = "1 ended at 2026-01-01 00:00:00Z; revision 2 of gate-1 has 1 in total; "
+    assert capsys.readouterr().out.endswith(ended + f"{mending.NEXT}\n")
     assert lines("import", "gate-1", "moved.json") == 0
     capsys.readouterr()
     assert lines("list", "--json") == 0
@@ -145,7 +148,9 @@ def test_a_line_that_was_drawn_wrongly_takes_the_place_of_the_old_one(
     assert "1 drawn; revision 2 of gate-1 has 1 in total" in capsys.readouterr().out
     assert lines("remove", "gate-1", "stop") == 0
     assert lines("list") == 0
-    assert "nothing drawn yet" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("1 deleted; revision 3 of gate-1 has 0 in total; ")
+    assert "nothing drawn yet" in said
     assert sorted(drawn()) == ["000001.json", "000002.json", "000003.json"]
 
 

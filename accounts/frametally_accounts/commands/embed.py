@@ -86,8 +86,6 @@ def embed(
     with open_book(options) as (settings, book):
         filters.setdefault("timezone", settings.timezone)
         from_ms, to_ms = parse_bounds_ms(from_text, to_text, _zone_of(filters["timezone"]))
-        if from_ms is None or to_ms is None or from_ms >= to_ms:
-            raise Misconfigured("--to must be later than --from")
         question = {"from": from_ms, "to": to_ms, **filters}
         selection = [
             *(("source", slug(source)) for source in sources),

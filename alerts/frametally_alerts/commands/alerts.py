@@ -18,7 +18,7 @@ from frametally_alerts.channels.delivery import send_now
 from frametally_alerts.channels.wording import subject_of
 from frametally_alerts.commands.reports import in_options, open_book
 from frametally_alerts.commands.run_rounds import run
-from frametally_alerts.rule_form import MOST_RULES, RuleRefused, make_rule
+from frametally_alerts.rule_form import MOST_RULES, RuleRefused, make_rule, mute_end
 from frametally_alerts.rules import FOR_GOOD, WHATS, AlertRule
 from frametally_alerts.why_never_fires import why_silent
 from frametally_cli.console import output as console
@@ -177,7 +177,11 @@ def remove(name: str, **overrides: Any) -> int:
 @data_dir_option
 def mute(name: str, until: str | None, **overrides: Any) -> int:
     """Mute the rule NAME: it stays listed, and sends neither new nor waiting messages."""
-    until_ms = FOR_GOOD if until is None else parse_time_ms("--until", until, datetime.UTC)
+    asked_ms = None if until is None else parse_time_ms("--until", until, datetime.UTC)
+    try:
+        until_ms = mute_end(asked_ms, round(time.time() * 1000))
+    except RuleRefused as refusal:
+        raise Misconfigured(in_options(refusal)) from refusal
     _mute(name, until_ms, overrides)
     click.echo(console.plain(f"{name}: muted {_muted(until_ms)}"))
     return 0

@@ -23,6 +23,7 @@ from frametally.backups import (
     write_backup,
 )
 from frametally.errors import FrametallyError, Misconfigured
+from frametally.files.names import as_text
 from frametally.opening import open_object_store
 from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
@@ -110,7 +111,12 @@ def backup(folder: Path | None, only_list: bool, **overrides: Any) -> int:
         with closing(open_object_store(settings.store_url, settings.store_access)) as store:
             place = store_backup(store, data, made_at_ms)
     else:
-        place = str(write_backup(folder, data, made_at_ms))
+        try:
+            place = str(write_backup(folder, data, made_at_ms))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise Misconfigured(
+                f"--to {as_text(folder)}: {error.strerror}; give a folder that you can write to"
+            ) from error
         tell_store(settings, partial(note_elsewhere, data=data), "`frametally doctor` will not know of it")
     click.echo(f"{place}: {held}")
     if not key and (folder is not None or not settings.store_url.startswith("file:")):

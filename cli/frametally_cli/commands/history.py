@@ -14,6 +14,7 @@ from frametally.books.history import HistoryChange, HistoryQuery, RunChanges, fi
 from frametally.books.history_words import NO_PARTS, reason_words
 from frametally.errors import Misconfigured
 from frametally.media.sources import source_names, source_of
+from frametally.naming import KnownNames
 from frametally.process.reports import plural
 from frametally.records import FrameDetections
 from frametally.rules.places import is_of_places
@@ -46,21 +47,25 @@ def history(
     with open_books(read_settings(None, overrides), reading=True) as (ports, ledger):
         zone = ports.settings.tzinfo()
         from_ms = parse_time_ms("--from", start, zone)
-        _, to_ms = parse_bounds_ms(None, end, zone)
+        _, to_ms = parse_bounds_ms(start, end, zone)
         with console.stage_bar("ledger") as progress:
             ledger.refresh(ports.store, progress)
         manifests = ledger.manifests()
         chosen, base_s = _series(ports, model, interval)
+        names = source_names(manifests)
+        slugs = [source_of(manifests, source) for source in sources]
+        known_names = KnownNames(names, settings=ports.settings, store=ports.store, index=ports.index)
+        for unknown_name in known_names.unknown(sources=slugs, labels=labels):
+            raise Misconfigured(str(unknown_name))
         query = HistoryQuery(
             chosen,
             base_s,
             from_ms,
             from_ms + DAY_MS if to_ms is None else to_ms,
-            [source_of(manifests, source) for source in sources],
+            slugs,
             labels,
         )
         found = find_history(ports.store, ports.index, ledger, query)
-    names = source_names(manifests)
 
     def words(change: HistoryChange) -> list[str]:
         return reason_words(change, lambda source: names.get(source, source), zone)

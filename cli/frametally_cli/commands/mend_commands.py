@@ -57,8 +57,8 @@ def forget(
     **overrides: Any,
 ) -> int:
     """Delete MEDIUM (its path or sha256) or a source from the counts."""
-    if (medium is not None) + (source is not None) + unnamed_images != 1:
-        raise Misconfigured("give the footage to forget: a MEDIUM, --source NAME or --unnamed-images")
+    choice_count = (medium is not None) + (source is not None) + unnamed_images
+    _check_one(choice_count, "forget", "a MEDIUM, --source NAME or --unnamed-images")
     failpoints.arm()
     bounds = overrides.pop("from"), overrides.pop("to")
     with open_books(read_settings(None, overrides)) as (ports, ledger):
@@ -108,8 +108,7 @@ def retime(
     medium: str | None, source: str | None, start_time: str, delete_images: bool, **overrides: Any
 ) -> int:
     """Correct when MEDIUM, or all footage of a source, was filmed."""
-    if (medium is not None) + (source is not None) != 1:
-        raise Misconfigured("give the footage to correct: a MEDIUM or --source NAME")
+    _check_one((medium is not None) + (source is not None), "correct", "a MEDIUM or --source NAME")
     with open_books(read_settings(None, overrides)) as (ports, _):
         _, finished = _finish_pending(ports)
         start_ms = parse_time_ms("--start-time", start_time, ports.settings.tzinfo())
@@ -158,6 +157,11 @@ def set_timezone(source: str, timezone: str, yes: bool, **overrides: Any) -> int
                 click.confirm("Set it?", abort=True)
             source_timezones.set_timezone(ports.store, change)
     return 0
+
+
+def _check_one(choice_count: int, verb: str, choices: str) -> None:
+    if choice_count != 1:
+        raise Misconfigured(f"give {'only one of' if choice_count else f'the footage to {verb}:'} {choices}")
 
 
 def _carry_out(ports: Ports, change: FootageChange) -> list[Corrected]:

@@ -50,9 +50,13 @@ def quality(model: str | None, interval: int | None, as_json: bool, **overrides:
     settings = read_settings(None, overrides)
     from_ms, to_ms = parse_bounds_ms(*bounds, settings.tzinfo())
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
+        counted_days = current_days(store)
+        models = sorted({base_model(day.model) for day in counted_days})
+        if model is not None and models and model not in models:
+            raise Misconfigured(f"--model {model}: no day has this model; choose from {', '.join(models)}")
         days = [
             counted
-            for day, counted in current_days(store).items()
+            for day, counted in counted_days.items()
             if model in (None, base_model(day.model))
             and interval in (None, day.interval_s)
             and is_day_in_range(keys.day_start_ms(day.day), from_ms, to_ms)

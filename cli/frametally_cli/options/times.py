@@ -25,9 +25,13 @@ def parse_bounds_ms(
     """Return the ends of a range of event times, written as for `parse_time_ms`; None for one not given.
 
     An end beyond all event times is where they begin or end.
+
+    Raises `Misconfigured`: no time, or a range that ends before it begins.
     """
     from_ms = None if from_text is None else _parse("--from", from_text, zone, event_bound_ms)
     to_ms = None if to_text is None else _parse("--to", to_text, zone, event_bound_ms)
+    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+        raise Misconfigured("--from must be before --to")
     return from_ms, to_ms
 
 

@@ -28,7 +28,7 @@ from frametally_cli.console import output as console
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.dry_run import dry_run
-from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, select
+from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection
 from frametally_hadoop.running.engine import clear_workspaces
 
 
@@ -65,7 +65,7 @@ def _duration(seconds: float) -> str:
 def asked_days(from_text: str | None, to_text: str | None, *, recount: bool) -> DaySelection:
     """Select the days that `--from`, `--to` and `--all` ask for. Raises `Misconfigured`."""
     from_ms, to_ms = parse_bounds_ms(from_text, to_text, datetime.UTC)
-    return select(from_ms=from_ms, to_ms=to_ms, recount=recount)
+    return DaySelection(from_ms, to_ms, recount)
 
 
 def count_once(

@@ -9,6 +9,7 @@ from frametally.naming import no_such
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.count_questions import up_to_date
 from frametally.process.reports import plural
+from frametally.rules.times import utc
 
 
 class NoSuchBar(FrametallyError):
@@ -79,8 +80,8 @@ def find_bar(
     if start_ms % interval_ms:
         before_ms = start_ms - start_ms % interval_ms
         raise NoSuchBar(
-            f"no bar of {interval_s} s begins at {start_ms} ms: the nearest bars begin at {before_ms} and "
-            f"{before_ms + interval_ms} ms"
+            f"no bar of {interval_s} s begins at that time; the nearest bars begin at {utc(before_ms)} and "
+            f"{utc(before_ms + interval_ms)}"
         )
     answer = index.histogram(
         CountQuery(model, base_s, interval_s, [source], [label], start_ms, start_ms + interval_ms)

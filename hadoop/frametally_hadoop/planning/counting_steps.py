@@ -9,7 +9,6 @@ from typing import NamedTuple, Protocol
 
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey
-from frametally.errors import Misconfigured
 from frametally.media.manifests import ManifestReader
 from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
@@ -40,13 +39,6 @@ class DaySelection(NamedTuple):
 
 ALL_DAYS = DaySelection()
 """Every day that needs it."""
-
-
-def select(*, from_ms: int | None, to_ms: int | None, recount: bool = False) -> DaySelection:
-    """Return the UTC days that `[from_ms, to_ms)` touches. Raises `Misconfigured` if it is empty."""
-    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
-        raise Misconfigured("--from must be before --to")
-    return DaySelection(from_ms, to_ms, recount)
 
 
 Zones = tuple[ZoneShape, ...]

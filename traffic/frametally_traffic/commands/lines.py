@@ -19,6 +19,7 @@ from rich.text import Text
 from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text
+from frametally.media import mending
 from frametally.media.manifests import ManifestReader, by_source
 from frametally.media.sources import KnownSources
 from frametally.naming import no_such
@@ -146,11 +147,12 @@ def import_command(
             other_shapes = [shape for shape in drawing.shapes if shape.name not in names]
             return with_shapes(drawing, [*other_shapes, *content.shapes])
 
+        before = read_drawing(desk.store, slug)
         drawing = change_drawing(desk.store, slug, add)
     for shape in content.shapes:
         if isinstance(shape, DrawnCalibration) and (lack := _lack(shape)):
             click.echo(console.plain(f"calibration {shape.name}: {lack}"))
-    _say_revision(drawing, f"{len(content.shapes)} drawn")
+    _say_revision(before, drawing, f"{len(content.shapes)} drawn")
     return 0
 
 
@@ -214,8 +216,11 @@ def remove_command(source: str, names: Sequence[str], **overrides: Any) -> int:
             )
             return with_shapes(drawing, filter(None, shapes))
 
+        before = read_drawing(desk.store, slug)
         drawing = change_drawing(desk.store, slug, remove)
-    _say_revision(drawing, f"{len(set(names))} deleted")
+    ended = {shape.name for shape in drawing.shapes}.intersection(names)
+    counts = {"deleted": len({*names} - ended), f"ended at {utc(from_ms or 0)}": len(ended)}
+    _say_revision(before, drawing, ", ".join(f"{count} {verb}" for verb, count in counts.items() if count))
     return 0
 
 
@@ -261,9 +266,9 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return int(match[1]), int(match[2])
 
 
-def _say_revision(drawing: Drawing, message: str) -> None:
-    shape_count = len(drawing.shapes)
-    click.echo(f"{message}; revision {drawing.revision} of {drawing.source} has {shape_count} in total")
+def _say_revision(before: Drawing, drawing: Drawing, message: str) -> None:
+    total = f"revision {drawing.revision} of {drawing.source} has {len(drawing.shapes)} in total"
+    click.echo("; ".join([message, total, *([mending.NEXT] if drawing != before else [])]))
 
 
 def _table(rows: Sequence[tuple[Drawing, Drawn]]) -> Table:
