@@ -149,6 +149,20 @@ def test_differences_are_told_by_label_in_words_numbers_and_bars_of_what_both_ha
     expect(page).to_have_url(re.compile("label=bus"))
 
 
+@pytest.mark.thorough
+def test_a_german_page_names_the_other_side_in_german(two_weeks: Place, visit: Visits) -> None:
+    page = visit(two_weeks, locale="de-DE").open(WEEK)
+    area = page.locator("#compare-area")
+    expect(area.locator(".compare-words")).to_have_text(
+        "Verglichen mit „Woche davor“: bus 9 weniger, car 2 mehr; alle Labels zusammen 7 weniger."
+    )
+    expect(page.locator(".key", has_text="Woche davor: keine Aufnahme")).to_be_visible()
+    offered = page.locator("#compare option").all_text_contents()
+    assert offered[1:4] == ["Zeitraum davor", "Tag davor", "Woche davor"]
+    words = page.locator("body").text_content() or ""
+    assert not re.search("earlier|period before", words)
+
+
 @pytest.fixture
 def many_labels(place: Place) -> Place:
     """Two weeks with more labels than the table of differences shows at once."""
