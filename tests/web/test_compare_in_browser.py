@@ -181,6 +181,7 @@ def test_the_total_of_all_labels_stays_at_the_foot_of_a_table_that_scrolls(
     many_labels: Place, visit: Visits
 ) -> None:
     page = visit(many_labels).open(WEEK)
+    expect(page.locator(".compare-words")).to_contain_text(" fewer and 10 other labels differ; all labels ")
     area = page.locator(".compare-labels .table-area")
     assert area.evaluate("(one) => one.scrollHeight > one.clientHeight + 60")
     area.scroll_into_view_if_needed()
@@ -199,6 +200,8 @@ def test_the_total_of_all_labels_stays_at_the_foot_of_a_table_that_scrolls(
         )
         assert at_foot == total
         assert total[0] == "All labels"
+    page.goto(f"{page.url}&label=bus&label=truck&label=boat&label=horse")
+    expect(page.locator(".compare-words")).to_contain_text(" fewer and 1 other label differs; all labels ")
 
 
 @pytest.mark.thorough
