@@ -54,6 +54,19 @@ ASKED = [
 ]
 
 
+def test_a_limited_account_without_counts_is_not_told_to_run_the_demo(place: Place, serving: Serving) -> None:
+    give_accounts(place, sources=("gate",))
+    place.access.add_account(UserAccount("wanda", "look", ()))
+    place.access.set_password("wanda", KEPT)
+    url = serving(place.app())
+    for name, is_limited in (("lukas", True), ("wanda", False)):
+        with asking_as(url, name) as ask:
+            page = ask("GET", "/", Accept="text/html").body.decode()
+        assert ("no counts yet for the sources that you may see" in page) == is_limited
+        assert ("make demo" in page) == (not is_limited)
+    place.access.close()
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("path", ASKED)
 def test_what_is_answered_is_what_would_be_if_there_were_no_other_source(

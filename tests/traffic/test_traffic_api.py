@@ -173,6 +173,7 @@ def test_the_picture_shows_the_junction(filmed: Place) -> None:
         (f"{ASKED}&classes=euro13", "classes", "not one of the possible values"),
         (f"{ASKED}&model=none", "model", "The model 'none' has no counts."),
         (f"{ASKED}&from=2024-01-01&to=2024-12-01", "to", "the maximum is 62"),
+        (f"{ASKED}&from=2044-01-02", "to", "The end must be later than the beginning."),
     ],
 )
 def test_what_cannot_be_asked_is_a_400_that_names_it(

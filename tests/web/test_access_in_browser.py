@@ -61,6 +61,21 @@ def test_links_lead_past_the_controls_to_the_chart_and_to_the_frames(filmed: Pla
     expect(page).to_have_url(re.compile(r"/\?interval=60[^#]*$"))  # the question alone, no place in the page
 
 
+def test_the_header_covers_nothing_that_has_the_keyboard(filmed: Place, visit: Visits) -> None:
+    page = visit(filmed, viewport={"width": 1280, "height": 600}).open("?interval=60")
+    for _ in range(40):
+        page.keyboard.press("Shift+Tab")
+        covered = page.evaluate(
+            """() => {
+              const [header, one] = [document.querySelector(".top"), document.activeElement];
+              const { top, bottom } = one.getBoundingClientRect();
+              const isIn = one.closest("main") && top < header.getBoundingClientRect().bottom;
+              return isIn ? `${one.outerHTML} from ${top} to ${bottom}` : "";
+            }"""
+        )
+        assert not covered
+
+
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 def test_what_opens_lies_in_the_window_and_escape_gives_the_keyboard_back(
     filmed: Place, visit: Visits, size: dict[str, int]

@@ -149,6 +149,21 @@ def test_differences_are_told_by_label_in_words_numbers_and_bars_of_what_both_ha
     expect(page).to_have_url(re.compile("label=bus"))
 
 
+@pytest.mark.thorough
+def test_a_german_page_names_the_other_side_in_german(two_weeks: Place, visit: Visits) -> None:
+    page = visit(two_weeks, locale="de-DE").open(WEEK)
+    area = page.locator("#compare-area")
+    expect(area.locator(".compare-words")).to_have_text(
+        "Verglichen mit „Woche davor“: bus 9 weniger, car 2 mehr; alle Labels zusammen 7 weniger."
+    )
+    expect(area).to_contain_text("Verglichen in 4 Intervallen mit Aufnahmen auf beiden Seiten: 40 Bilder")
+    expect(page.locator(".key", has_text="Woche davor: keine Aufnahme")).to_be_visible()
+    offered = page.locator("#compare option").all_text_contents()
+    assert offered[1:4] == ["Zeitraum davor", "Tag davor", "Woche davor"]
+    words = page.locator("body").text_content() or ""
+    assert not re.search("earlier|period before", words)
+
+
 @pytest.fixture
 def many_labels(place: Place) -> Place:
     """Two weeks with more labels than the table of differences shows at once."""
@@ -167,6 +182,7 @@ def test_the_total_of_all_labels_stays_at_the_foot_of_a_table_that_scrolls(
     many_labels: Place, visit: Visits
 ) -> None:
     page = visit(many_labels).open(WEEK)
+    expect(page.locator(".compare-words")).to_contain_text(" fewer and 10 other labels differ; all labels ")
     area = page.locator(".compare-labels .table-area")
     assert area.evaluate("(one) => one.scrollHeight > one.clientHeight + 60")
     area.scroll_into_view_if_needed()
@@ -185,6 +201,8 @@ def test_the_total_of_all_labels_stays_at_the_foot_of_a_table_that_scrolls(
         )
         assert at_foot == total
         assert total[0] == "All labels"
+    page.goto(f"{page.url}&label=bus&label=truck&label=boat&label=horse")
+    expect(page.locator(".compare-words")).to_contain_text(" fewer and 1 other label differs; all labels ")
 
 
 @pytest.mark.thorough

@@ -490,6 +490,10 @@ def test_where_nothing_is_asked_for_the_address_and_the_links_name_the_time_zone
     expect(page).to_have_url(f"{window.url}/?timezone=Europe/Berlin")
     for link in page.locator("#pages a").all():
         expect(link).to_have_attribute("href", re.compile(r"\?timezone=Europe/Berlin$"))
+    page.goto(f"{window.url}/books")  # whose other links ask for nothing
+    data = page.locator("#pages a", has_text="Data")
+    expect(data).to_have_attribute("href", "/data?timezone=Europe/Berlin")
+    page.goto(f"{window.url}/?timezone=Europe/Berlin")
     far = visit(two_weeks, url=window.url, timezone_id="America/New_York")
     far.open(page.url.removeprefix(f"{window.url}/"))
     assert far.chart_spans() == spans

@@ -289,8 +289,8 @@ def read_selection(args: Args, settings: Settings) -> Selection:
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
         raise bad_parameter(
             "to",
-            "to must be later than from.",
-            remedy="Choose a to later than from, in the years 1000 to 9999; to itself is not included.",
+            "The end must be later than the beginning.",
+            remedy="Choose a later `to`; the range stops just before it.",
         )
     return Selection(
         MODEL.read(args),

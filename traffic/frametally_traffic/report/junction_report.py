@@ -275,7 +275,11 @@ def _range(first_ms: int, end_ms: int, question: ReportQuery) -> tuple[int, int]
     to_ms = end_ms if question.to_ms is None else question.to_ms
     to_ms += -to_ms % QUARTER_MS
     if from_ms >= to_ms:
-        raise ReportRefused("to", "The range ends before it begins.", "to must be later than from.")
+        raise ReportRefused(
+            "to",
+            "The end must be later than the beginning.",
+            "Choose a later `to`; the range stops just before it.",
+        )
     if to_ms - from_ms > MOST_DAYS * DAY_MS:
         raise ReportRefused(
             "from" if question.from_ms is None else "to",

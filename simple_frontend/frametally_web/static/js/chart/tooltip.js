@@ -38,7 +38,11 @@ export function holesOf({ gaps, notAnalysed }) {
 /** What a screen reader says in place of the picture; the table has the numbers. @param {Page.View} view */
 export function summary({ series, metric, interval, gaps, notAnalysed, from, to }) {
   const named =
-    series.map((one) => `${one.name} ${totalWords(metric, one)}`).join(", ") || t("web.nothing_found");
+    series
+      .map((one) =>
+        one.total === null && !metric.perInterval ? one.name : `${one.name} ${totalWords(metric, one)}`,
+      )
+      .join(", ") || t("web.nothing_found");
   const without = gaps.length === 1 ? t("web.one_stretch_without_footage") : "";
   const stretches = gaps.length > 1 ? t("web.stretches_without_footage", { length: gaps.length }) : "";
   const waiting = notAnalysed.length ? t("web.some_of_the_footage_is_not") : "";
@@ -49,6 +53,7 @@ export function summary({ series, metric, interval, gaps, notAnalysed, from, to 
     without,
     stretches,
     waiting,
+    table: document.getElementById("view-table") ? t("web.the_table_button_shows_the_numbers") : "",
   });
 }
 

@@ -77,7 +77,7 @@ function inWords(lines, all, metric, name) {
   if (!differing.length) return t("web.no_label_differs_from", { name });
   const named = differing.slice(0, NAMED).map((line) => `${line.label} ${moreOf(line, metric)}`);
   const left = differing.length - named.length;
-  const more = left ? t("web.and_more_that_differ", { left }) : "";
+  const more = left ? t("web.and_more_that_differ", { count: left }) : "";
   const together = apart(all) === null ? "" : t("web.all_labels_together", { all: moreOf(all, metric) });
   return t("web.than", { named: named.join(", "), more, together, name });
 }

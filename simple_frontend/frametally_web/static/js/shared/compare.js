@@ -1,6 +1,13 @@
 // Comparing with another period, source or model: the request, and the pairs that the server answers.
 
 import { gapsOf, isMeasuredInPart, notAnalysedOf, rowsOf, totalIn } from "./series.js";
+import { t } from "./texts.js";
+
+const PERIODS = {
+  previous: t("web.the_period_before"),
+  day: t("web.a_day_earlier"),
+  week: t("web.a_week_earlier"),
+};
 
 /**
  * All that the view can be compared with.
@@ -20,7 +27,7 @@ export function comparisonsFor(state, { models, sources, counts }) {
   return [
     ...counts.comparisons.map((one) => ({
       id: one.compare,
-      name: one.name,
+      name: PERIODS[one.compare],
       back: backFrom(one),
       state: { ...here, from: one.from_ms, to: one.to_ms },
     })),

@@ -2,6 +2,7 @@
 
 import { afterFrame, byId } from "../shared/dom.js";
 import { answeredOf, DEFAULT, formatWhole } from "../shared/state.js";
+import { zoneOf } from "../shared/time.js";
 
 /**
  * The other pages are asked for the same selection; what is open on this one stays here.
@@ -13,6 +14,11 @@ export function carrySelection(state) {
   for (const link of document.querySelectorAll("#pages a"))
     if (link instanceof HTMLAnchorElement) link.search = formatWhole(shared, answeredOf(state));
 }
+
+/** The server writes that page's addresses, and does not know the browser's zone. */
+globalThis.document
+  ?.querySelector?.('#pages a[href="/data"]')
+  ?.setAttribute("href", `/data?timezone=${zoneOf(DEFAULT)}`);
 
 /** Links past the controls set the focus, and leave the address as it is. */
 export function leadThere() {
