@@ -186,6 +186,12 @@ def test_without_accounts_the_page_names_the_command_that_adds_the_first(
     assert faults_of(page, axe) == []
     picture(page, f"no-accounts-{has_book}")
     if place.access is not None:
+        page.get_by_label("Name", exact=True).fill("anna")
+        page.get_by_role("button", name="Add a person").click()
+        expect(page.locator("#secret-title")).to_have_text("Link for anna")
+        expect(page.locator("#notes")).to_contain_text("You must now sign in too")
+        expect(page.locator("#people")).to_be_empty()
+        expect(page.locator("#new-account")).to_be_hidden()
         place.access.close()
 
 
