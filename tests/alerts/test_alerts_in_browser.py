@@ -97,7 +97,9 @@ def test_where_channels_cannot_be_read_the_page_says_so_and_repeats_nothing_of_t
     page = window.page
     answer = page.goto(f"{window.url}/alerts")
     assert answer.status >= 400
-    expect(page.locator("#problem")).to_contain_text("FRAMETALLY_ALERT_CHANNELS: ops must begin with one of")
+    expect(page.locator("#problem")).to_contain_text(
+        "ALERT_CHANNELS: the address of ops must begin with one of"
+    )
     expect(page.locator("body")).not_to_contain_text("hunter2")
     picture(page, "alerts-error")
     assert len(window.complaints) == 1  # that of the status
