@@ -52,8 +52,12 @@ async function change(make, secretOf = () => null) {
     const answer = await make();
     const secret = secretOf(answer);
     if (secret) showSecret(secret);
-    byId("notes").textContent = answer?.notes?.join(" ") ?? "";
-    byId("notes").hidden = !byId("notes").textContent;
+    const notes = answer?.notes?.join(" ") ?? "";
+    const said = { name: answer?.name, notes };
+    byId("notes").textContent = secret
+      ? t("accounts.was_added_but", said)
+      : t("accounts.was_changed_but", said);
+    byId("notes").hidden = !notes;
     if (secret) list().catch(closed);
     else await load();
     return true;
