@@ -81,6 +81,11 @@ def test_a_scheme_is_chosen_in_the_page_its_address_and_its_files(filmed: Place,
     href = page.locator("#file-xlsx").get_attribute("href") or ""
     answer = filmed.app().test_client().get(href)
     assert "spreadsheetml" in answer.headers["Content-Type"]
+    page.go_back()
+    expect(page.locator("#asked-classes")).to_have_value("labels")
+    expect(page.locator("#visits tbody th").nth(1)).not_to_have_text("2+3")
+    page.go_forward()
+    expect(page).to_have_url(re.compile("classes=fhwa"))
     page.reload()
     expect(page.locator("#asked-classes")).to_have_value("fhwa")
     expect(page.locator("#visits tbody th").nth(1)).to_have_text("2+3")
