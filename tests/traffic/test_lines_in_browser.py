@@ -112,6 +112,8 @@ def test_movements_keep_their_books_and_the_unassigned_open_with_their_paths(
 def test_zones_and_speeds_stand_there_with_what_they_rest_on(drawn: Place, visit: Visits) -> None:
     page = visit(drawn).open("lines?source=gate&interval=60", wait_for=READY)
     expect(page.locator("#zones-subtitle")).to_contain_text(f"{len(junction.CARS)} visits")
+    cut = "(all) => all.filter((one) => one.scrollWidth > one.clientWidth).length"
+    assert page.locator("#zones-table thead th").evaluate_all(cut) == 0
     for row in page.locator("#zones-table tbody tr").all():
         start, *moves, end, _, _ = [cell.inner_text() for cell in row.locator("td").all()][1:]
         came, went = map(int, moves[:3]), map(int, moves[3:])
