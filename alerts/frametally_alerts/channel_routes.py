@@ -15,7 +15,7 @@ from frametally_alerts.rule_form import ChannelAddress, ChannelWanted
 from frametally_web.requests.body import Sent
 from frametally_web.requests.endpoints import answer_with
 from frametally_web.requests.parameters import Args, in_path
-from frametally_web.requests.problems import Problem, bad_parameter, ended
+from frametally_web.requests.problems import Problem, as_sentence, bad_parameter, ended
 
 _CHANNEL = Sent(ChannelWanted, "channel")
 _ADDRESS = Sent(ChannelAddress, "address of a channel")
@@ -140,7 +140,7 @@ class ChannelRoutes:
             ) from error
         except Misconfigured as error:
             raise bad_parameter(
-                "url", ended(f"{error}"), remedy="Write an address such as https://host/hook."
+                "url", as_sentence(f"{error}"), remedy="Write an address such as https://host/hook."
             ) from error
 
 

@@ -12,6 +12,7 @@ from frametally_alerts.channel_routes import ChannelRoutes
 from frametally_alerts.opened_book import OpenedAlerts
 from frametally_alerts.routes import ALERTS, STATE, AlertRoutes
 from frametally_alerts.rules import FOR_GOOD
+from frametally_alerts.settings import AlertSettings
 from frametally_web.pages import page
 from frametally_web.plugging import WebContext, WebPart
 from frametally_web.requests.parameters import BEFORE
@@ -46,6 +47,9 @@ def _pages(context: WebContext, alerts: OpenedAlerts) -> Blueprint:
             response.status_code = 503
             return response
         now_ms = round(time.time() * 1000)
-        return page("alerts.html", told=answer, state=state, now_ms=now_ms, for_good=FOR_GOOD)
+        has_key = bool(context.settings.part(AlertSettings).alert_key.get_secret_value())
+        return page(
+            "alerts.html", told=answer, state=state, now_ms=now_ms, for_good=FOR_GOOD, has_key=has_key
+        )
 
     return pages

@@ -186,6 +186,12 @@ def test_without_accounts_the_page_names_the_command_that_adds_the_first(
     assert faults_of(page, axe) == []
     picture(page, f"no-accounts-{has_book}")
     if place.access is not None:
+        page.get_by_label("Name", exact=True).fill("anna")
+        page.get_by_role("button", name="Add a person").click()
+        expect(page.locator("#secret-title")).to_have_text("Link for anna")
+        expect(page.locator("#notes")).to_contain_text("You must now sign in too")
+        expect(page.locator("#people")).to_be_empty()
+        expect(page.locator("#new-account")).to_be_hidden()
         place.access.close()
 
 
@@ -196,8 +202,10 @@ def test_accounts_in_browser(browser: Browser, url: str, people: AccessBook, axe
     log_in(page, url, "runa", "accounts")
     expect(page.locator("#people .entry")).to_have_count(3)
     page.get_by_label("Name", exact=True).fill("anna")
+    page.locator("#account-sources").fill("nowhere")
     page.get_by_role("button", name="Add a person").click()
     expect(page.locator("#secret-title")).to_have_text("Link for anna")
+    expect(page.locator("#notes")).to_contain_text("anna was added, but there is no source named 'nowhere'")
     link = page.locator("#secret-text").text_content()
     expect(page.locator("#people .entry")).to_have_count(4)
     assert faults_of(page, axe) == []
@@ -205,7 +213,7 @@ def test_accounts_in_browser(browser: Browser, url: str, people: AccessBook, axe
     page.get_by_label("Role and sources of anna").click()
     page.get_by_label("Role of anna").select_option("correct")
     page.get_by_role("button", name="Save").locator("visible=true").click()
-    expect(page.locator("#people .entry").first).to_contain_text("anna · correct · all sources")
+    expect(page.locator("#people .entry").first).to_contain_text("anna · correct · nowhere")
     page.get_by_label("Codes on for anna").click()
     expect(page.locator("#secret-text")).to_contain_text("otpauth://totp/frametally:anna")
     page.get_by_label("Account").select_option("anna")

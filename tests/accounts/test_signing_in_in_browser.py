@@ -94,6 +94,31 @@ def test_each_role_opens_every_page_and_may_change_what_its_role_has(
     visit.context.close()
 
 
+@pytest.mark.thorough
+def test_who_is_signed_out_while_drawing_signs_in_elsewhere_and_saves_the_drawing(
+    browser: Browser, url: str
+) -> None:
+    visit = Visit(browser, url)
+    page = visit.page
+    page.goto(f"{url}/sign-in?next=/lines/edit?source=junction-east")
+    type_in(page, name="clara", password=PASSWORD)
+    page.locator("#editor[data-state=ready]").wait_for()
+    page.locator("#draw-line").click()
+    page.locator("#stage").click(position={"x": 100, "y": 100})
+    page.locator("#stage").dblclick(position={"x": 200, "y": 100})
+    visit.context.clear_cookies()
+    page.locator("#save").click()
+    playwright.expect(page.locator("#notice")).to_contain_text("Sign in at /sign-in, then try again.")
+    with visit.context.expect_page() as opened:
+        page.locator("#notice").get_by_role("link", name="Sign in").click()
+    type_in(opened.value, name="clara", password=PASSWORD)
+    opened.value.locator("#dashboard").wait_for()
+    page.locator("#save").click()
+    playwright.expect(page.locator("#saved")).to_have_text("Saved, revision 1")
+    playwright.expect(page.locator("#notice")).to_be_hidden()
+    visit.context.close()
+
+
 def test_a_link_chooses_a_password_in_the_browser(
     browser: Browser, url: str, axe: str, picture: Callable[[Page, str], None]
 ) -> None:

@@ -208,7 +208,9 @@ def test_an_administrator_adds_replaces_tests_and_deletes_a_channel_on_the_page_
         page.get_by_label("Name", exact=True).last.fill("hall")
         page.get_by_label("Address").fill("gopher://hunter2")
         page.locator("#channel-form").get_by_role("button", name="Save").click()
-        expect(page.locator("#channel-form .problem")).to_contain_text("must begin with one of")
+        expect(page.locator("#channel-form .problem")).to_contain_text(
+            "The address of hall must begin with one of"
+        )
         page.get_by_label("Address").fill(f"http://127.0.0.1:{port}/hunter2")
         page.locator("#channel-form").get_by_role("button", name="Save").click()
         row = page.locator("#channels li", has_text="hall")

@@ -83,8 +83,13 @@ def test_a_rule_is_added_from_the_charts_question_muted_changed_and_deleted(
 
 def test_with_no_rules_the_page_says_so(place: Place, visit: Visits) -> None:
     page = visit(place).open("alerts", wait_for="#alerts-page")
-    for text in ("#no-rules", "#no-reports", "#no-messages"):
+    for text in ("#no-rules", "#no-reports", "#no-messages", "#no-channels"):
         expect(page.locator(text)).to_be_visible()
+    expect(page.locator("#no-key")).to_contain_text("Set the key that docs/alerts.md names")
+    expect(page.locator("#channel-form")).to_have_count(0)
+    page.get_by_text("Add a rule").click()
+    page.locator("#rule-form").get_by_role("link", name="Add a channel").click()
+    expect(page.locator("#channels-title")).to_be_in_viewport()
 
 
 def test_where_channels_cannot_be_read_the_page_says_so_and_repeats_nothing_of_them(
@@ -97,7 +102,9 @@ def test_where_channels_cannot_be_read_the_page_says_so_and_repeats_nothing_of_t
     page = window.page
     answer = page.goto(f"{window.url}/alerts")
     assert answer.status >= 400
-    expect(page.locator("#problem")).to_contain_text("FRAMETALLY_ALERT_CHANNELS: ops must begin with one of")
+    expect(page.locator("#problem")).to_contain_text(
+        "ALERT_CHANNELS: the address of ops must begin with one of"
+    )
     expect(page.locator("body")).not_to_contain_text("hunter2")
     picture(page, "alerts-error")
     assert len(window.complaints) == 1  # that of the status

@@ -13,6 +13,7 @@ from flask import Flask
 from tests.accounts import test_audit_in_browser
 from tests.accounts.people import PASSWORD, give_accounts
 from tests.alerts import test_alerts_api
+from tests.alerts.test_added_channels import KEY
 from tests.examples import some_quick
 from tests.live.watched_cameras import film_wall
 from tests.traffic import crossroads, junction
@@ -67,7 +68,9 @@ def film_much(place: Place) -> None:
 
 def tell_much(place: Place) -> None:
     """Have rules, reports and what was told, all of long names."""
-    place.settings = place.settings.model_copy(update={"alert_channels": test_alerts_api.CHANNELS})
+    place.settings = place.settings.model_copy(
+        update={"alert_channels": test_alerts_api.CHANNELS, "alert_key": KEY}
+    )
     with closing(AlertBook(place.catalogue.url)) as book:
         test_alerts_api.fill(book, 60, source="a-source-of-a-long-name" * 3, detail="x" * 400)
         for number in range(5):

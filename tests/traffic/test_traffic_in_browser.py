@@ -65,6 +65,10 @@ def test_a_gap_has_words_and_a_quarter_seen_in_part_its_share(filmed: Place, vis
     expect(rows.nth(2).locator(".remark")).to_have_text("seen 67%")
     expect(page.locator("#peaks tbody tr").first).to_contain_text("no complete hour")
     expect(page.locator("#file-utdf")).to_be_hidden()
+    halves = page.locator("#peaks tbody td:nth-child(2)")
+    expect(halves).to_have_text(["AM", "PM"])
+    german = visit(filmed, locale="de-DE").open("traffic?source=crossroads", READY)
+    expect(german.locator("#peaks tbody td:nth-child(2)")).to_have_text(["vormittags", "nachmittags"])
 
 
 def test_a_scheme_is_chosen_in_the_page_its_address_and_its_files(filmed: Place, visit: Visits) -> None:
@@ -77,6 +81,11 @@ def test_a_scheme_is_chosen_in_the_page_its_address_and_its_files(filmed: Place,
     href = page.locator("#file-xlsx").get_attribute("href") or ""
     answer = filmed.app().test_client().get(href)
     assert "spreadsheetml" in answer.headers["Content-Type"]
+    page.go_back()
+    expect(page.locator("#asked-classes")).to_have_value("labels")
+    expect(page.locator("#visits tbody th").nth(1)).not_to_have_text("2+3")
+    page.go_forward()
+    expect(page).to_have_url(re.compile("classes=fhwa"))
     page.reload()
     expect(page.locator("#asked-classes")).to_have_value("fhwa")
     expect(page.locator("#visits tbody th").nth(1)).to_have_text("2+3")

@@ -52,10 +52,13 @@ async function change(make, secretOf = () => null) {
     const answer = await make();
     const secret = secretOf(answer);
     if (secret) showSecret(secret);
-    byId("notes").textContent = answer?.notes?.join(" ") ?? "";
-    byId("notes").hidden = !byId("notes").textContent;
-    // The first account closes the page to everybody else: its link is still to be read here.
-    if (secret) list().catch(() => undefined);
+    const notes = answer?.notes?.join(" ") ?? "";
+    const said = { name: answer?.name, notes };
+    byId("notes").textContent = secret
+      ? t("accounts.was_added_but", said)
+      : t("accounts.was_changed_but", said);
+    byId("notes").hidden = !notes;
+    if (secret) list().catch(closed);
     else await load();
     return true;
   } catch (error) {
@@ -63,6 +66,15 @@ async function change(make, secretOf = () => null) {
     byId("problem").hidden = false;
     return false;
   }
+}
+
+/** The first account closes the page to everybody else: its link is still to be read here. @param {unknown} error */
+function closed(error) {
+  if (!(error instanceof ApiError) || error.status !== 401) return;
+  byId("people").replaceChildren();
+  byId("new-account").hidden = true;
+  byId("notes").textContent = t("accounts.you_must_now_sign_in_too");
+  byId("notes").hidden = false;
 }
 
 /** @param {any} answer */
@@ -240,6 +252,7 @@ async function list() {
   const command = el("code", t("accounts.frametally_users_add_name_role_run"));
   const nobody = el("li", `${t("accounts.nobody_has_an_account_the_first")} `, command);
   refill(byId("people"), ...(accounts.length ? accounts.map(accountEntry) : [nobody]));
+  if (!accounts.length) control("account-role", HTMLSelectElement).value = "run";
   byId("new-token").hidden = !accounts.length;
   refill(
     byId("tokens"),

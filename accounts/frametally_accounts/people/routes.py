@@ -22,7 +22,7 @@ from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target
 from frametally_web.requests.endpoints import Routes, answer_with
 from frametally_web.requests.parameters import Args, in_path
-from frametally_web.requests.problems import Problem, as_sentence
+from frametally_web.requests.problems import Problem, as_sentence, ended
 
 ACCOUNTS = Routes("Accounts", right="run")
 
@@ -235,7 +235,7 @@ class AccountRoutes:
                     store=context.ports.store,
                     index=context.ports.index,
                 )
-                return tuple(str(name) for name in names.unknown(sources=sources))
+                return tuple(ended(str(name)) for name in names.unknown(sources=sources))
         return ()
 
     def _link(self, book: AccessBook, name: str) -> str:

@@ -116,20 +116,21 @@ def read_channel(name: str, url: str) -> AlertChannel:
         raise Misconfigured(
             f"{name[:60]!r} is not a valid name: use up to 60 ASCII letters, digits, spaces, . _ -"
         )
-    scheme = url.partition(":")[0]
+    scheme, where = url.partition(":")[0], f"the address of {name}"
     kind = _KINDS.get(scheme)
     if kind is None:
-        raise Misconfigured(f"{name} must begin with one of {', '.join(f'{scheme}:' for scheme in _KINDS)}")
+        schemes = ", ".join(f"{scheme}:" for scheme in _KINDS)
+        raise Misconfigured(f"{where} must begin with one of {schemes}")
     if kind == "apprise":
         return AlertChannel(name, kind, SecretStr(url), f"apprise ({url.split(':')[1]})")
     if not _PRINTED.fullmatch(url):
-        raise Misconfigured(f"{name} has a space or a non-ASCII character; escape it with %")
+        raise Misconfigured(f"{where} has a space or a non-ASCII character; escape it with %")
     if kind == "mail":
         channel = AlertChannel(name, kind, SecretStr(url), url.removeprefix("mailto:"))
         for address in channel.receivers:
             if not _ADDRESS.fullmatch(address):
                 raise Misconfigured(
-                    f"{name}: the URL does not contain a valid e-mail address, such as name@example.org"
+                    f"{where} does not contain a valid e-mail address, such as name@example.org"
                 )
         return channel
     try:
@@ -138,11 +139,11 @@ def read_channel(name: str, url: str) -> AlertChannel:
     except ValueError:
         port = 0
     if port == 0 or not parts.hostname:
-        raise Misconfigured(f"{name} does not have a host and a port; write {scheme}://host:8080/place")
+        raise Misconfigured(f"{where} does not have a host and a port; write {scheme}://host:8080/place")
     if kind == "webhook" and (parts.username is not None or parts.fragment):
-        raise Misconfigured(f"{name}: frametally signs webhooks; remove the user name, password and #")
+        raise Misconfigured(f"{where}: frametally signs webhooks; remove the user name, password and #")
     if kind == "mqtt" and (not _TOPIC.fullmatch(parts.path) or parts.query or "#" in url):
-        raise Misconfigured(f"{name}: give a topic without wildcards, as in {scheme}://host/alerts")
+        raise Misconfigured(f"{where}: give a topic without wildcards, as in {scheme}://host/alerts")
     return AlertChannel(name, kind, SecretStr(url), f"{scheme}://{parts.hostname}:{port or _PORTS[scheme]}")
 
 
@@ -200,7 +201,7 @@ def seal_channel(settings: Settings, name: str, url: str) -> tuple[AlertChannel,
 def _added(name: str, url: str) -> AlertChannel:
     channel = read_channel(name, url)
     if channel.kind == "apprise":
-        raise Misconfigured(f"{name}: you can add apprise channels only in the server's settings")
+        raise Misconfigured("you can add apprise channels only in the server's settings")
     return channel._replace(from_settings=False)
 
 

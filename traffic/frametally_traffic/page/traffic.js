@@ -25,7 +25,7 @@ const fields = {
   classes: control("asked-classes", HTMLSelectElement),
   shown: control("shown-class", HTMLSelectElement),
 };
-const state = parseState(location.search);
+let state = parseState(location.search);
 /** What was asked last: an answer to something older is not shown. */
 let asked = 0;
 
@@ -181,7 +181,7 @@ function fillForm(sources) {
   const options = sources.map(({ source, name }) => [source, name]);
   if (!sources.some(({ source }) => source === named)) options.push([named, named]);
   fillSelect(fields.source, options, named);
-  const classes = new URLSearchParams(location.search).get("classes") ?? "";
+  const classes = new URLSearchParams(location.search).get("classes") ?? "labels";
   if ([...fields.classes.options].some(({ value }) => value === classes)) fields.classes.value = classes;
   fillRange(
     sources.find(({ source }) => source === named),
@@ -219,9 +219,14 @@ async function start() {
   }
   fillForm(sources);
   const reload = () => {
-    history.replaceState(null, "", `?${query()}`);
+    history.pushState(null, "", `?${query()}`);
     load();
   };
+  window.addEventListener("popstate", () => {
+    state = { ...parseState(location.search), timezone: state.timezone };
+    fillForm(sources);
+    load();
+  });
   fields.source.addEventListener("change", () => {
     fillRange(
       sources.find(({ source }) => source === fields.source.value),
@@ -232,7 +237,8 @@ async function start() {
   });
   for (const field of [fields.from, fields.to, fields.classes]) field.addEventListener("change", reload);
   byId("asked").addEventListener("submit", (event) => event.preventDefault());
-  reload();
+  history.replaceState(null, "", `?${query()}`);
+  load();
 }
 
 byId("print").addEventListener("click", () => print());

@@ -19,14 +19,11 @@ const METRIC_WORDS = {
 export const addressOf = (check, view) => `/accuracy?${new URLSearchParams({ check, view })}`;
 
 export async function showChecks() {
-  const [{ checks, metrics, lines, changes_allowed: mayCorrect, remedy }, catalogue] = await Promise.all([
-    /** @type {Promise<Api.Checks>} */ (getFrom("accuracy")),
+  const [{ metrics, lines, changes_allowed: mayCorrect, remedy }, catalogue] = await Promise.all([
+    listChecks(),
     get("catalogue"),
   ]);
   byId("checks-view").hidden = false;
-  byId("checks").replaceChildren(
-    checks.length ? table(checks, mayCorrect) : el("p.muted", t("accuracy.there_are_no_checks_yet")),
-  );
   const why = !mayCorrect
     ? t("accuracy.you_can_see_checks_and_not", { remedy: remedy ?? "" })
     : catalogue.sources.length
@@ -48,6 +45,16 @@ export async function showChecks() {
     event.preventDefault();
     start();
   });
+}
+
+async function listChecks() {
+  /** @type {Api.Checks} */
+  const answer = await getFrom("accuracy");
+  const { checks, changes_allowed: mayCorrect } = answer;
+  byId("checks").replaceChildren(
+    checks.length ? table(checks, mayCorrect) : el("p.muted", t("accuracy.there_are_no_checks_yet")),
+  );
+  return answer;
 }
 
 /** @param {Api.CheckSummary[]} checks @param {boolean} mayCorrect */
@@ -167,8 +174,8 @@ function start() {
     const check = await send("POST", "accuracy", wanted);
     /** @type {Api.CheckAnswers} */
     const { result } = await getFrom(`accuracy/${check.id}`);
+    await listChecks();
     const unit = unitWord(check.metric);
-    control("start-button", HTMLButtonElement).hidden = true;
     plan.hidden = false;
     plan.replaceChildren(
       t("accuracy.the_sample_is_drawn_from_for", {
@@ -183,8 +190,11 @@ function start() {
           }),
         )
         .join(", "),
-      ". ",
-      el("a.button.primary", { id: "begin", href: addressOf(check.id, "desk") }, t("accuracy.begin")),
+      ".",
+      el(
+        "p",
+        el("a.button.primary", { id: "begin", href: addressOf(check.id, "desk") }, t("accuracy.begin")),
+      ),
     );
     byId("begin").focus();
   });

@@ -163,8 +163,15 @@ export async function save(source, desk) {
     if (error.status === 412) return showOthers(source, desk);
     const named = namedIn(error.message, shapes);
     if (named) desk.choose(named.id);
-    const title = error.passes ? t("traffic.not_saved_what_was_drawn_is") : t("traffic.not_saved");
-    showFault(title, `${error.message} ${error.passes ? error.remedy : ""}`);
+    const isOut = error.status === 401;
+    const isKept = error.passes || isOut;
+    const title = isKept ? t("traffic.not_saved_what_was_drawn_is") : t("traffic.not_saved");
+    const link = el(
+      "a.button",
+      { href: "/sign-in", target: "_blank", rel: "noopener" },
+      t("traffic.sign_in"),
+    );
+    showNotice("error", title, isKept ? wordsOf(error) : error.message, ...(isOut ? [link] : []));
   }
 }
 

@@ -142,7 +142,7 @@ export function peaksTable({ peaks }) {
     t("traffic.heavy"),
   ];
   const rows = peaks.map((peak) => {
-    const half = el("td", peak.half.toUpperCase());
+    const half = el("td", peak.half === "am" ? t("traffic.am") : t("traffic.pm"));
     if (peak.start_ms === null || peak.vehicles === null) {
       return rowOf(
         format.dayOf(peak.day),

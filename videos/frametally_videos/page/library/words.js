@@ -121,9 +121,13 @@ export function countedWords({ detections_counted: all, labels }) {
   if (all === null) return null;
   if (!all) return t("web.nothing_found");
   const ranked = rankedLabels(labels);
-  const named = ranked.slice(0, 2).map(([label, count]) => `${visible(label)} ${number(count)}`);
-  const more = ranked.length > 2 ? [t("web.more_4", { length: ranked.length - 2 })] : [];
-  return `${t("videos.count_detections", { count: all })}: ${[...named, ...more].join(", ")}`;
+  const named = ranked
+    .slice(0, 2)
+    .map(([label, count]) => `${visible(label)} ${number(count)}`)
+    .join(", ");
+  const count = ranked.length - 2;
+  const labelled = count > 0 ? t("videos.and_count_more_labels", { named, count }) : named;
+  return `${t("videos.count_detections", { count: all })}: ${labelled}`;
 }
 
 /** Labels with their counts, the most first. @param {Api.LibraryVideo["labels"]} labels */
