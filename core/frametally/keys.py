@@ -6,12 +6,11 @@ import datetime
 import hashlib
 import re
 import unicodedata
-from functools import lru_cache
 from typing import NamedTuple
 
 from frametally.errors import Poison
 from frametally.files.names import as_text
-from frametally.rules.times import DAY_MS, EPOCH
+from frametally.rules.times import DAY_MS, EPOCH, utc_date
 
 MEDIA = "media"
 IMAGES, METADATA, NOTES = "images", "metadata", "segment-notes"
@@ -78,12 +77,7 @@ def slug(name: str) -> str:
 
 def utc_day(captured_at_ms: int) -> str:
     """Return the UTC day of an event time, `YYYY-MM-DD`."""
-    return _day_text(captured_at_ms // DAY_MS)
-
-
-@lru_cache(maxsize=1024)
-def _day_text(day: int) -> str:
-    return datetime.date.fromordinal(EPOCH.toordinal() + day).isoformat()
+    return utc_date(captured_at_ms // DAY_MS)
 
 
 def day_start_ms(day: str) -> int:

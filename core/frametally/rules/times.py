@@ -89,6 +89,12 @@ def is_day_in_range(day_start_ms: int, from_ms: int | None, to_ms: int | None) -
     return (from_ms is None or day_start_ms + DAY_MS > from_ms) and (to_ms is None or day_start_ms < to_ms)
 
 
+@lru_cache(maxsize=1024)
+def utc_date(day: int) -> str:
+    """Return the date, `YYYY-MM-DD`, of a day by its number since 1970-01-01."""
+    return datetime.date.fromordinal(EPOCH.toordinal() + day).isoformat()
+
+
 def utc(time_ms: int) -> str:
     """Return a time for people, UTC, to the second."""
     return local_time(time_ms, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
