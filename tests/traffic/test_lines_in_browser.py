@@ -113,7 +113,7 @@ def test_zones_and_speeds_stand_there_with_what_they_rest_on(drawn: Place, visit
     page = visit(drawn).open("lines?source=gate&interval=60", wait_for=READY)
     expect(page.locator("#zones-subtitle")).to_contain_text(f"{len(junction.CARS)} visits")
     for chart in ("zones", "crossings"):
-        spoken = page.locator(f"#{chart}-chart").get_attribute("aria-label")
+        spoken = page.locator(f"#{chart}-chart").get_attribute("aria-label") or ""
         assert "car" in spoken or chart == "crossings"
         assert not re.search("not measured|Table button", spoken), spoken
     cut = "(all) => all.filter((one) => one.scrollWidth > one.clientWidth).length"
