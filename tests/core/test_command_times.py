@@ -90,7 +90,11 @@ def test_every_command_refuses_a_range_that_ends_before_it_begins(
     call = [*command, *ARGUMENTS.get(" ".join(command), []), "--data-dir", str(tmp_path)]
     for to in ("2026-02-01", "2026-01-31"):
         assert main([*call, "--from=2026-02-01", f"--to={to}"]) == 2
-        refused = "to must be later than from." if command == ("export",) else "--from must be before --to"
+        refused = (
+            "The end must be later than the beginning."
+            if command == ("export",)
+            else "--from must be before --to"
+        )
         assert capfd.readouterr().err.startswith(f"error: {refused}")
 
 
