@@ -41,7 +41,10 @@ class Killed(BaseException):
 
 
 class KillingStore(MemoryStore):
-    """A store that kills its writer before the write of a number, and counts the writes."""
+    """A store that kills its writer before the write of a number, and counts the writes.
+
+    Threads write at once: whoever comes after that number dies, too, or none might see it.
+    """
 
     kill_at = 0
     writes = 0
@@ -52,7 +55,7 @@ class KillingStore(MemoryStore):
 
     def put(self, key: str, data: bytes, **options: Any) -> bool:
         self.writes += 1
-        if self.writes == self.kill_at:
+        if 0 < self.kill_at <= self.writes:
             raise Killed
         return super().put(key, data, **options)
 
