@@ -2,7 +2,6 @@
 
 import { afterFrame, byId } from "../shared/dom.js";
 import { answeredOf, DEFAULT, formatWhole } from "../shared/state.js";
-import { zoneOf } from "../shared/time.js";
 
 /**
  * The other pages are asked for the same selection; what is open on this one stays here.
@@ -18,7 +17,7 @@ export function carrySelection(state) {
 /** The server writes that page's addresses, and does not know the browser's zone. */
 globalThis.document
   ?.querySelector?.('#pages a[href="/data"]')
-  ?.setAttribute("href", `/data?timezone=${zoneOf(DEFAULT)}`);
+  ?.setAttribute("href", `/data?${formatWhole(DEFAULT, answeredOf(DEFAULT))}`);
 
 /** Links past the controls set the focus, and leave the address as it is. */
 export function leadThere() {
