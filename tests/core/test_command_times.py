@@ -52,6 +52,14 @@ def found(path: tuple[str, ...]) -> click.Command:
     return command
 
 
+def call_on_empty_store(command: tuple[str, ...], folder: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Make an empty store; returns the command with the arguments that it must have, and its data folder."""
+    monkeypatch.setenv("COLUMNS", "300")
+    with closing(open_object_store((folder / "store").as_uri())):
+        pass
+    return [*command, *ARGUMENTS.get(" ".join(command), []), "--data-dir", str(folder)]
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("command", [*ranged()], ids=" ".join)
 def test_no_end_of_a_range_makes_a_command_fail(
@@ -60,10 +68,7 @@ def test_no_end_of_a_range_makes_a_command_fail(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "300")
-    with closing(open_object_store((tmp_path / "store").as_uri())):
-        pass
-    call = [*command, *ARGUMENTS.get(" ".join(command), []), "--data-dir", str(tmp_path)]
+    call = call_on_empty_store(command, tmp_path, monkeypatch)
     usual = main(call)
     said = capfd.readouterr().err
     for end in ends_of(found(command)):
@@ -84,10 +89,7 @@ def test_every_command_refuses_a_range_that_ends_before_it_begins(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "300")
-    with closing(open_object_store((tmp_path / "store").as_uri())):
-        pass
-    call = [*command, *ARGUMENTS.get(" ".join(command), []), "--data-dir", str(tmp_path)]
+    call = call_on_empty_store(command, tmp_path, monkeypatch)
     for to in ("2026-02-01", "2026-01-31"):
         assert main([*call, "--from=2026-02-01", f"--to={to}"]) == 2
         refused = (
