@@ -121,7 +121,7 @@ def cli() -> None:
 
 
 def _say_error(line: str) -> None:
-    from frametally_cli.console import output  # it imports rich, which the list of commands needs not
+    from frametally_cli.console import output  # the list of commands needs none of it
 
     output.say_error(line)
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
+import sys
 
 import pytest
-from rich.console import Console
 
 from frametally_cli.console import output
 
@@ -15,7 +15,10 @@ def test_a_stage_that_works_shows_a_bar_on_a_terminal_alone(
     is_terminal: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     printed = io.StringIO()
-    monkeypatch.setattr(output, "err", Console(file=printed, force_terminal=is_terminal, width=100))
+    monkeypatch.setattr(printed, "isatty", lambda: is_terminal)
+    monkeypatch.setattr(sys, "stderr", printed)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
     with output.stage_bar("detections") as bar:
         bar.say("a [line]")
         bar.update(3, 10, "gate")

@@ -70,8 +70,8 @@ def run(arguments: list[str], environment: dict[str, str], output: str) -> None:
     sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
     from frametally_cli.console import output as console
 
-    console.err.file = sys.stderr
-    console.out.file = sys.stdout
+    console.err().file = sys.stderr
+    console.out().file = sys.stdout
     slow_down(environment.get("FAULTS_HOLD_PUT_UNTIL"), output)
     from frametally_cli.main import main
 

@@ -59,7 +59,7 @@ def produce_one(path: Path, data_dir: Path) -> dict[str, object]:
     Path("/proc/self/clear_refs").write_text("5")  # the peak is measured anew
     before_kb = _memory_kb("VmRSS")
     err = io.StringIO()
-    console.err.file = err
+    console.err().file = err
     with contextlib.redirect_stdout(io.StringIO()) as out:
         # Each is footage of its own: those of one source would overlap.
         arguments = ["--source", path.name, "--sample-fps", "all", "--data-dir", str(data_dir)]

@@ -398,7 +398,7 @@ def test_the_command_lists_cameras_as_a_table_and_as_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = here(tmp_path)
-    monkeypatch.setattr(output.out, "width", 200)  # a worker of pytest says that it has 80 columns
+    monkeypatch.setattr(output.out(), "width", 200)  # a worker of pytest says that it has 80 columns
     monkeypatch.setenv("FRAMETALLY_LIVE_ALLOW", "127.0.0.1")
     with OnvifCamera(GATE) as camera:
         monkeypatch.setattr(probe, "MULTICAST", camera.answerer.place)

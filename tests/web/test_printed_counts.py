@@ -10,7 +10,7 @@ from tests.web.counted_footage import START_MS
 
 from frametally.records import Coverage, IntervalCount
 from frametally.rules.times import DAY_MS, DAY_S, HOUR_MS, HOUR_S
-from frametally_cli.console.output import print_counts
+from frametally_cli.console.tables import print_counts
 
 
 @pytest.mark.thorough

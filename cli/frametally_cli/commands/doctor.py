@@ -57,6 +57,7 @@ from frametally_cli.checkup.ports import (
     runner_row,
 )
 from frametally_cli.console import output as console
+from frametally_cli.console.tables import folded_table
 from frametally_cli.options.ports import Ports, data_dir_option, open_ports, read_settings
 
 
@@ -338,17 +339,17 @@ def _default_model_files() -> Sequence[KnownFile]:
 
 def print_rows(rows: Sequence[Finding]) -> None:
     """Print the checks, the settings that differ from their defaults, and the verdict."""
-    table = console.folded_table("", "area", "what", "found", "from, for, or what to do")
+    table = folded_table("", "area", "what", "found", "from, for, or what to do")
     usual = [row for row in rows if (row.area, row.note, row.good) == ("settings", "default", True)]
     for row in sorted((row for row in rows if row not in usual), key=lambda row: row.area == "settings"):
         mark = Text("good", style="green") if row.good else Text("bad", style="bold red")
         table.add_row(mark, row.area, Text(row.name), Text(row.value), Text(row.remedy or row.note))
-    console.out.print(table)
+    console.out().print(table)
     if usual:
         left_out = plural(len(usual), "setting has its default", "settings have their defaults")
-        console.out.print(f"{left_out}; `frametally doctor --json` lists all")
+        console.out().print(f"{left_out}; `frametally doctor --json` lists all")
     bad = [row for row in rows if not row.good]
     for row in bad:
-        console.out.print(Text.assemble(("bad: ", "bold red"), f"{row.area}, {row.name}: {row.remedy}"))
+        console.out().print(Text.assemble(("bad: ", "bold red"), f"{row.area}, {row.name}: {row.remedy}"))
     if not bad:
-        console.out.print("all good")
+        console.out().print("all good")

@@ -87,7 +87,7 @@ def export(
                 read_chart(args, settings),
                 chosen,
                 read_compare(args),
-                warn=lambda line: console.err.print(console.plain(line), markup=False),
+                warn=lambda line: console.err().print(console.plain(line), markup=False),
             )
         except Problem as problem:
             raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem

@@ -26,6 +26,7 @@ from frametally_cli.commands.backups import backing_up
 from frametally_cli.commands.stages import consume_here, footage_options, serve_dashboard, show
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
+from frametally_cli.console.tables import print_counts
 from frametally_cli.options.ports import (
     Ports,
     check_port,
@@ -121,9 +122,9 @@ def _run(
         return NOTHING_DONE
     shown = next((s for s in series if s.base_interval_s == ports.settings.interval_s), series[0])
     zones = readable_timezones(ports.store)
-    console.print_counts(ports.index, shown.model, shown.base_interval_s, zones, ports.settings.timezone)
+    print_counts(ports.index, shown.model, shown.base_interval_s, zones, ports.settings.timezone)
     if any(codes):
-        console.err.print("Some files were skipped: see the lines above that begin with 'skipped'.")
+        console.err().print("Some files were skipped: see the lines above that begin with 'skipped'.")
     if serving:
         with closing(open_ledger(ports.settings.ledger_url, ports.settings.ledger_access)) as ledger:
             serve_dashboard(ports, ledger, interval_s=ports.settings.interval_s)

@@ -292,7 +292,7 @@ def cloud_setup(
         for name in names:
             click.echo(f"{verb}: {folder / name}")
     for line in done.warnings:
-        console.err.print(f"still to do: {line}")
+        console.err().print(f"still to do: {line}")
     if "first-password" in done.written:
         click.echo(
             f"user name and password for the web pages: {folder / 'first-password'}; write them down, then "

@@ -295,7 +295,7 @@ def _print_consumed(report: ConsumeReport, is_cut_short: bool) -> int:
     console.print_skipped(skipped)
     if report.dead_letters_unlisted:
         more = f"{report.dead_letters_unlisted} more were set aside; see `frametally dead-letters list`"
-        console.err.print(more)
+        console.err().print(more)
     click.echo(
         f"detections: {plural(report.frames, 'frame')} in {plural(report.segments_written, 'segment')} "
         f"({report.segments_adopted} adopted), model {report.model}"

@@ -72,7 +72,7 @@ def quality(model: str | None, interval: int | None, as_json: bool, **overrides:
         failed = sum(bool(report.failed) for report in reports)
         click.echo(f"quality: {plural(len(reports), 'run')} checked, {failed} with a failed check")
     for problem in problems:
-        console.err.print(problem, markup=False)
+        console.err().print(problem, markup=False)
     return PART_DONE if problems or any(report.failed for report in reports) else 0
 
 
@@ -132,31 +132,31 @@ def print_status(status: Status) -> None:
         figures = (str(getattr(books, field)) for field in shown.values())
         name = plain(books.source_name) + (" *" if books.file_time else "")
         table.add_row(Text(name), *figures, "" if newest is None else utc(newest))
-    out.print(table)
+    out().print(table)
     if others := Counter(_is_even(books) for books in sources[_MOST_ROWS:]):
         uneven = f"{others[False]} are behind or damaged, " if others[False] else ""
-        out.print(
+        out().print(
             f"… and {others.total()} more: {uneven}{others[True]} have all frames; use `--json` to see "
             "each source"
         )
     if any(books.file_time for books in status.sources):
-        out.print("* time estimated from the files' modification date or upload time")
+        out().print("* time estimated from the files' modification date or upload time")
     overlapped = [books for books in status.sources if books.overlapped]
     for books in overlapped[:_MOST_ROWS]:
         line = f"{books.source_name}: {plural(books.overlapped, 'frame')} of overlapping footage, not counted"
-        out.print(Text(plain(f"{line}; see `frametally quality`")))
+        out().print(Text(plain(f"{line}; see `frametally quality`")))
     _print_others(len(overlapped))
     if "log" not in status.away:
         print_pace(status)
     for cause, letters in status.dead_letters.items():
         at_ms = status.dead_letters_since_ms.get(cause)
         since = "" if at_ms is None else f", since {utc(at_ms)}"
-        out.print(f"dead letters, {cause}: {letters}{since}; see `frametally dead-letters list`")
+        out().print(f"dead letters, {cause}: {letters}{since}; see `frametally dead-letters list`")
     if status.unidentified_dead_letters:
         unread = plural(status.unidentified_dead_letters, "message on the log is", "messages on the log are")
-        out.print(f"{unread} unreadable")
+        out().print(f"{unread} unreadable")
     for lost in status.lost:
-        out.print(
+        out().print(
             Text.assemble(
                 ("lost: ", "bold red"),
                 f"{plural(lost.messages, 'message')} of {lost.topic}-{lost.partition}, offsets "
@@ -165,10 +165,10 @@ def print_status(status: Status) -> None:
         )
     for word, style, lines in (("behind", "yellow", status.behind), ("broken", "bold red", status.broken)):
         for line in lines[:_MOST_ROWS]:
-            out.print(Text.assemble((f"{word}: ", style), plain(line)))
+            out().print(Text.assemble((f"{word}: ", style), plain(line)))
         _print_others(len(lines))
     if not status.behind and not status.broken and not status.away:
-        out.print(
+        out().print(
             "settled: expected = announced = analysed + dead letters + forgotten + overlapped, "
             "analysed = counted = indexed"
         )
@@ -176,7 +176,7 @@ def print_status(status: Status) -> None:
 
 def _print_others(lines: int) -> None:
     if lines > _MOST_ROWS:
-        out.print(f"… and {lines - _MOST_ROWS} more such lines; use `--json` to see them all")
+        out().print(f"… and {lines - _MOST_ROWS} more such lines; use `--json` to see them all")
 
 
 def _is_even(books: SourceLine) -> bool:
@@ -197,7 +197,7 @@ def print_pace(status: Status) -> None:
         line += f"; {pace.frames_per_s:.1f} frames/s in the minute before it"
         if pace.eta_s is not None:
             line += f", about {_duration(pace.eta_s)} left at that pace"
-    out.print(line)
+    out().print(line)
 
 
 def status_json(status: Status, reports: Iterable[QualityReport], parts: Iterable[StatusPart]) -> str:
@@ -252,7 +252,7 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
             books = _read(ports, ledger, model, away)
             if not watch:
                 break
-            console.out.clear()
+            console.out().clear()
             print_status(books)
             _say_away(books)
             time.sleep(_WATCH_EVERY_S)

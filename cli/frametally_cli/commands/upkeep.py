@@ -23,6 +23,7 @@ from frametally.records import Cause
 from frametally.segments.dead_letters import Entry, choose, drop, list_dead_letters, replay
 from frametally.segments.redetect import redetect as announce_again
 from frametally_cli.console import output as console
+from frametally_cli.console.tables import folded_table
 from frametally_cli.options.ports import data_dir_option, open_ports, open_store_port, option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
 
@@ -172,7 +173,7 @@ def list_command(
         click.echo(json.dumps([_as_dict(entry) for entry in entries], indent=2))
         return 0
     if entries:
-        table = console.folded_table("id", "state", "cause", "stage", "source", "message", "reason")
+        table = folded_table("id", "state", "cause", "stage", "source", "message", "reason")
         for entry in entries:
             letter, header = entry.letter, entry.header
             table.add_row(
@@ -184,7 +185,7 @@ def list_command(
                 f"{header.topic}-{header.partition}:{letter.offset}",
                 Text(letter.reason),
             )
-        console.out.print(table)
+        console.out().print(table)
     click.echo(plural(len(entries), "dead letter") if entries else "no dead letters")
     return 0
 

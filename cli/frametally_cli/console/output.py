@@ -1,39 +1,57 @@
-"""Prints progress bars, tables and one-line errors."""
+"""Prints progress bars and one-line errors."""
 
 from __future__ import annotations
 
 import os
 import sys
-import zoneinfo
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, closing
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text
 from frametally.files.replacing import replace_file
-from frametally.ports.count_index import CountIndex, CountQuery, Histogram
-from frametally.process.reports import Skipped, plural
-from frametally.rules.times import DAY_S, HOUR_S, local_time, offset_at
+from frametally.process.reports import Skipped
 from frametally_cli.console import streams
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
-
-_MOST_ROWS, _MOST_LABELS = 40, 8
-_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, HOUR_S, 7200, 10_800, 21_600, 43_200, DAY_S)
+    from rich.text import Text
 
 # In a pipe or a file a row of a table stays on its line, however long: there is no edge to fold it at.
 _is_for_people = (sys.stdout is not None and sys.stdout.isatty()) or "COLUMNS" in os.environ
-out = Console(highlight=False, soft_wrap=True, width=None if _is_for_people else 1000)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@cache
+def out() -> Console:
+    """Return standard output as rich prints to it."""
+    return _console(is_err=False)
+
+
+@cache
+def err() -> Console:
+    """Return standard error as rich prints to it."""
+    return _console(is_err=True)
+
+
+def _console(*, is_err: bool) -> Console:
+    # Imported here: it takes longer than many a command that prints plain lines.
+    from rich.console import Console
+
+    width = None if is_err or _is_for_people else 1000
+    return Console(stderr=is_err, highlight=False, soft_wrap=True, width=width)
+
+
+def marked(word: str, style: str, line: str) -> Text:
+    """Return a line that begins with a word in a style, such as "bold red"."""
+    from rich.text import Text
+
+    return Text.assemble((word, style), plain(line))
 
 
 def plain(text: str) -> str:
@@ -43,7 +61,7 @@ def plain(text: str) -> str:
 
 def say_error(line: str) -> None:
     """Print an error as one line on standard error."""
-    err.print(Text.assemble(("error: ", "bold red"), plain(line)))
+    err().print(marked("error: ", "bold red", line))
 
 
 def say_round(line: str, *, is_news: bool) -> None:
@@ -62,7 +80,7 @@ class StageBar:
 
     def update(self, done: int, total: int | None, note: str = "") -> None:
         """Move the bar."""
-        if not err.is_terminal:
+        if not sys.stderr.isatty():
             return
         if self._progress is None:
             self._progress = _progress()
@@ -72,7 +90,7 @@ class StageBar:
 
     def say(self, line: str) -> None:
         """Print a line above the bars."""
-        err.print(Text(plain(line)))
+        err().print(plain(line), markup=False)
 
     def close(self) -> None:
         """Leave the bar as it is."""
@@ -90,7 +108,7 @@ def _progress() -> Progress:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[note]}", markup=False),
-        console=err,
+        console=err(),
     )
 
 
@@ -104,16 +122,8 @@ def print_skipped(skipped: Sequence[Skipped]) -> None:
     if not skipped:
         return
     for item in skipped:
-        err.print(Text.assemble(("skipped ", "yellow"), plain(f"{item.name}: {item.reason}")))
-    err.print(Text(f"{len(skipped)} skipped in all", style="yellow"))
-
-
-def folded_table(*columns: str) -> Table:
-    """Return a table in which long texts take several lines."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
+        err().print(marked("skipped ", "yellow", f"{item.name}: {item.reason}"))
+    err().print(f"{len(skipped)} skipped in all", style="yellow")
 
 
 def format_of(output: Path | None, chosen: str | None, formats: Collection[str], usual: str) -> str:
@@ -132,70 +142,4 @@ def write_out(output: Path | None, chunks: Iterable[bytes]) -> None:
         sys.stdout.buffer.flush()
         return
     length = replace_file(output, chunks)
-    err.print(plain(f"{output}: {length} bytes"), markup=False)
-
-
-def print_counts(
-    index: CountIndex, model: str, base_interval_s: int, timezones: Mapping[str, str], usual_timezone: str
-) -> None:
-    """Print the counts of `model`: a row per interval, a column per label (the commonest first).
-
-    Times are in the zone of the sources (`timezones`, by slug, or the usual one), in UTC where these differ.
-    """
-    labels = [label for label, _ in index.labels(model)]
-    sources = index.sources(model)
-    if not sources:
-        out.print("No counts yet.")
-        return
-    span_s = (
-        max(source.next_interval_ms for source in sources)
-        - min(source.first_interval_ms for source in sources)
-    ) // 1000
-    interval_s = next(
-        (
-            step
-            for step in _STEPS_S
-            if step % base_interval_s == 0 and step >= base_interval_s and span_s <= step * _MOST_ROWS
-        ),
-        DAY_S,
-    )
-    zones = {timezones.get(source.source, usual_timezone) for source in sources}
-    zone = zoneinfo.ZoneInfo("UTC" if len(zones) > 1 else min(zones))
-    why_utc = "; the time zones of the sources differ" if len(zones) > 1 else ""
-    offset_ms = offset_at(zone, min(source.first_interval_ms for source in sources))
-    if offset_ms % (base_interval_s * 1000):
-        offset_ms = 0
-    histogram = index.histogram(CountQuery(model, base_interval_s, interval_s, offset_ms=offset_ms))
-    together = f"{len(sources)} sources together, " if len(sources) > 1 else ""
-    title = f"Detections per {interval_s} s of event time ({zone}{why_utc}), {together}model {model}"
-    out.print(_counts_table(histogram, labels, title, zone))
-    if len(labels) > _MOST_LABELS:
-        out.print(
-            f"{plural(len(labels) - _MOST_LABELS, 'more label is', 'more labels are')} in the dashboard."
-        )
-
-
-def _counts_table(histogram: Histogram, labels: list[str], title: str, zone: zoneinfo.ZoneInfo) -> Table:
-    shown = labels[:_MOST_LABELS]
-    rows = histogram.coverage[-_MOST_ROWS:]
-    every = len(histogram.coverage)
-    cut = f"; last {len(rows)} of {every} intervals" if len(rows) < every else ""
-    table = Table(title=f"{title}{cut}", title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("interval", no_wrap=True)
-    table.add_column("frames", justify="right", no_wrap=True)
-    for label in shown:
-        table.add_column(Text(label), justify="right", no_wrap=True)
-    cells = {(bucket.start_ms, bucket.label): bucket.detections for bucket in histogram.buckets}
-    for row in rows:
-        table.add_row(
-            local_time(row.start_ms, zone).isoformat(" ").replace("+00:00", "Z"),
-            f"{row.frames}",
-            *(f"{cells.get((row.start_ms, label), 0)}" for label in shown),
-        )
-    totals = [
-        sum(bucket.detections for bucket in histogram.buckets if bucket.label == label) for label in shown
-    ]
-    table.add_section()
-    total = f"total of all {every}" if cut else "total"
-    table.add_row(total, f"{sum(row.frames for row in histogram.coverage)}", *map(str, totals))
-    return table
+    err().print(plain(f"{output}: {length} bytes"), markup=False)

@@ -64,4 +64,4 @@ def check_names(
 
 def note(line: str) -> None:
     """Print one line about inputs that were accepted nevertheless."""
-    console.err.print(console.plain(f"note: {line}"), markup=False, soft_wrap=True)
+    console.err().print(console.plain(f"note: {line}"), markup=False, soft_wrap=True)

@@ -232,7 +232,7 @@ def read_settings(
     settings = load_settings(component, options, **values)
     must_be_folder(settings)
     for name, remedy in unknown_settings(component).items():
-        console.err.print(f"frametally ignores the unknown setting {name}; {remedy}", markup=False)
+        console.err().print(f"frametally ignores the unknown setting {name}; {remedy}", markup=False)
     if (component is None if must_be_there is None else must_be_there) and is_empty(settings):
         must_be_writable(settings.data_dir)  # else the remedy would lead nowhere
         raise Misconfigured(
@@ -308,7 +308,7 @@ def _ended_unless(heard: threading.Event, signals: Collection[int]) -> Iterator[
     def watch() -> None:
         while numbers := ours.recv(1):  # nothing comes any more once the other end is closed
             if numbers[0] in signals and not heard.wait(_HEARD_WITHIN_S):
-                console.err.show_cursor(True)  # a bar may have hidden it
+                console.err().show_cursor(True)  # a bar may have hidden it
                 os._exit(stopped())
 
     pythons.setblocking(False)
@@ -340,5 +340,5 @@ def ending_on(number: signal.Signals) -> Iterator[None]:
 
 def stopped() -> int:
     """Say that the work was interrupted; return the exit code of that."""
-    console.err.print("stopped; run the same command to continue")
+    click.echo("stopped; run the same command to continue", err=True)
     return STOPPED

@@ -17,7 +17,8 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped, Standing, exit_code, plural
 from frametally.settings.loading import Settings, component_folder
 from frametally_cli.console import output as console
-from frametally_cli.console.output import folded_table, plain
+from frametally_cli.console.output import plain
+from frametally_cli.console.tables import folded_table
 from frametally_producer.plan import ProducePlan, plan
 from frametally_producer.produce import ProduceReport, produce, watch
 from frametally_producer.reading.event_time import iso
@@ -253,16 +254,16 @@ def produce_call(
 
 def produce_files(call: ProduceCall, store: ObjectStore, log: FrameLog) -> int:
     """Produce files and folders; return the exit code. Raises as `produce`."""
-    with backfill_display(console.err) as display:
+    with backfill_display(console.err()) as display:
         report = produce(call, store=store, log=log, progress=display, on_standing=display.stand)
     if report.stopped:
-        console.err.print("stopped before the end; run the same command to continue")
+        console.err().print("stopped before the end; run the same command to continue")
     return _tell(report, stopped=report.stopped)
 
 
 def watch_folders(call: ProduceCall, store: ObjectStore, log: FrameLog) -> int:
     """Watch folders until a stop is requested; return the exit code. Raises as `watch`."""
-    with backfill_display(console.err) as display:
+    with backfill_display(console.err()) as display:
         report = watch(call, store=store, log=log, progress=display, on_standing=display.stand)
     return _tell(report, stopped=True)
 
@@ -271,13 +272,13 @@ def tell_plan(call: ProduceCall) -> int:
     """Tell what producing would do, and how long it would take; return the exit code. Raises as `plan`."""
     with console.stage_bar("looking") as bar:
         planned = plan(call, progress=bar)
-    print_skipped_files(console.err, planned.skipped)
-    print_plan(console.out, planned)
+    print_skipped_files(console.err(), planned.skipped)
+    print_plan(console.out(), planned)
     return exit_code(done_count=sum(source.files for source in planned.sources), skipped=planned.skipped)
 
 
 def _tell(report: ProduceReport, *, stopped: bool) -> int:
-    print_skipped_files(console.err, report.skipped)
+    print_skipped_files(console.err(), report.skipped)
     click.echo(f"frames: {report.frames_announced} announced, {report.frames_known} already known")
     if stopped:  # a stop that was asked for is no failure, and what was skipped has been told
         return 0

@@ -21,6 +21,7 @@ from frametally.process.reports import plural
 from frametally.process.retrying import OnceAMinute
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
+from frametally_cli.console.tables import folded_table
 from frametally_cli.options.ports import (
     data_dir_option,
     metrics_of,
@@ -117,7 +118,7 @@ def discover(as_json: bool, **overrides: Any) -> int:
     if not search.cameras:
         click.echo("no cameras found: switch ONVIF on in their settings, or add one by its address")
         return 0
-    table = console.folded_table("name", "maker and model", "stream", "pictures", "address")
+    table = folded_table("name", "maker and model", "stream", "pictures", "address")
     for camera in search.cameras:
         kind = Text(f"{camera.maker} {camera.model}".strip())
         for stream in camera.streams:
@@ -125,7 +126,7 @@ def discover(as_json: bool, **overrides: Any) -> int:
             table.add_row(Text(camera.name), kind, *map(Text, (stream.name, size, stream.address)))
         if camera.problem is not None:
             table.add_row(Text(camera.name), kind, "", "", Text(console.plain(camera.problem)))
-    console.out.print(table)
+    console.out().print(table)
     if search.has_more:
         click.echo("more devices answered than are listed")
     return 0

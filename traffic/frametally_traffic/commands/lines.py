@@ -31,6 +31,7 @@ from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import RecordFolder
 from frametally_cli.console import output as console
+from frametally_cli.console.tables import folded_table
 from frametally_cli.options.ports import data_dir_option, option, output_option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_traffic.drawings.drawing_checks import DrawingRefused, check_shape, kind_of
@@ -187,7 +188,7 @@ def list_command(source: str | None, as_json: bool, **overrides: Any) -> int:
         return 0
     rows = [(drawing, shape) for drawing in drawings for shape in drawing.shapes]
     if rows:
-        console.out.print(_table(rows))
+        console.out().print(_table(rows))
     click.echo(f"{len(rows)} lines, zones and calibrations" if rows else "nothing drawn yet")
     return 0
 
@@ -272,7 +273,7 @@ def _say_revision(before: Drawing, drawing: Drawing, message: str) -> None:
 
 
 def _table(rows: Sequence[tuple[Drawing, Drawn]]) -> Table:
-    table = console.folded_table("source", "revision", "kind", "name", "from", "to", "picture", "what")
+    table = folded_table("source", "revision", "kind", "name", "from", "to", "picture", "what")
     for drawing, shape in rows:
         table.add_row(
             drawing.source,

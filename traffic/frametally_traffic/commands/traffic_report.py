@@ -92,7 +92,7 @@ def traffic(
         data = file.read()
     console.write_out(output, [data])
     for line in _summary(report):
-        console.err.print(console.plain(line), markup=False)
+        console.err().print(console.plain(line), markup=False)
     return 0
 
 

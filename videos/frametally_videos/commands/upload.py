@@ -82,7 +82,7 @@ def _uploader(
     notes = UploadNotes(settings.data_dir)
 
     def say(line: str) -> None:
-        console.err.print(console.plain(line), markup=False)
+        console.err().print(console.plain(line), markup=False)
 
     patience = Patience(say, should_stop)
     if url is not None:
@@ -131,4 +131,4 @@ def _tell(clip: Clip, uploaded: Uploaded) -> None:
         line += "; its time is a guess from the file's date: correct it on its page"
     if uploaded.remark:
         line += f". {uploaded.remark}"
-    console.out.print(console.plain(line), markup=False)
+    console.out().print(console.plain(line), markup=False)
