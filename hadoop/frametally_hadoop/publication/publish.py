@@ -42,6 +42,7 @@ from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
 from frametally_hadoop.publication.day_history import make_history
 from frametally_hadoop.publication.quality_checks import STOPS_PUBLICATION, DayAudit
+from frametally_hadoop.running.kept_hours import Interval
 from frametally_hadoop.running.outcome import Outcome, join_lines
 
 
@@ -213,7 +214,8 @@ def publish_day(
     _put_report(store, prefix, audit.report(run_id))
     # What is set aside is named each time, and counts again once it is restored.
     if not may_lose and audit.is_all_there:
-        _check_nothing_lost(store, plan, audit.frames_by_interval, forgotten)
+        before = outcome.covered_before.get(plan.key) or _covered(store, plan.current)
+        _check_nothing_lost(plan, before, audit.frames_by_interval, forgotten)
     failpoints.passing("aggregate.audited")
     if (history := make_history(store, plan, run_id, audit.by_hour)) is not None:
         store.put(history.key, encode(history))
@@ -285,11 +287,14 @@ def _put_report(store: ObjectStore, prefix: str, report: QualityReport) -> None:
 
 
 def _check_nothing_lost(
-    store: ObjectStore, day: DayPlan, frames: Mapping[tuple[str, int], int], forgotten: Sequence[Tombstone]
+    day: DayPlan,
+    before: Mapping[Interval, int],
+    frames: Mapping[Interval, int],
+    forgotten: Sequence[Tombstone],
 ) -> None:
     """Raise `NotPublished` where the day would lose frames, `OnlyLoses` if nothing else is new.
 
-    `frames` are those covered now, by source and start of the interval; `forgotten` are all tombstones, also
+    `frames` are those covered now, `before` those of the current run; `forgotten` are all tombstones, also
     those of sources of which nothing is left. Where media overlap, nothing is lost either, nor where parts
     of pictures are others than before.
     """
@@ -305,10 +310,6 @@ def _check_nothing_lost(
             or (day.current is not None and day.current.zones.get(source) != day.zones.get(source))
         )
 
-    try:
-        before = dict(_covered(store, day.current)) if day.current else {}
-    except Poison:
-        before = {}  # it is damaged: nothing can be told by it
     less = [where for where, was in sorted(before.items()) if frames.get(where, 0) < was]
     losses = [where for where in less if not is_explained(*where)]
     if not losses:
@@ -327,12 +328,18 @@ def _check_nothing_lost(
     )
 
 
-def _covered(store: ObjectStore, run: Run) -> Iterator[tuple[tuple[str, int], int]]:
-    for _, data in read_parts(store, run):
-        for line in data[data.find(b'["coverage"') :].splitlines():  # they are sorted: counts come first
-            if line.startswith(b'["coverage"'):
-                record = decode(line.partition(b"\t")[2], Coverage)
-                yield (record.source, record.interval_start_ms), record.frames
+def _covered(store: ObjectStore, run: Run | None) -> dict[Interval, int]:
+    """Return the frames of each interval of a run; none where it is damaged, as nothing can be told by it."""
+    covered = {}
+    try:
+        for _, data in read_parts(store, run) if run else ():
+            for line in data[data.find(b'["coverage"') :].splitlines():  # they are sorted: counts come first
+                if line.startswith(b'["coverage"'):
+                    record = decode(line.partition(b"\t")[2], Coverage)
+                    covered[record.source, record.interval_start_ms] = record.frames
+    except Poison:
+        return {}
+    return covered
 
 
 def put_parts(

@@ -20,6 +20,8 @@ from frametally.track_records import TrackHead
 from frametally_hadoop.planning.hours import SourceHour
 
 Unchanged = Mapping[SourceHour, CountedHour]
+Interval = tuple[str, int]
+"""A source, or a part of its picture, and the start of an interval in milliseconds."""
 
 
 class _Frames(msgspec.Struct):
@@ -27,20 +29,26 @@ class _Frames(msgspec.Struct):
 
 
 def read_kept(
-    store: ObjectStore, run: Run, unchanged: Unchanged
+    store: ObjectStore, run: Run, unchanged: Unchanged, covered: dict[Interval, int]
 ) -> Iterator[tuple[Literal["lines", "tracks", "paths"], Sequence[bytes], int]]:
-    """Yield kind, lines and frames of the `unchanged` hours. Raises `Poison`: a file is damaged or gone."""
+    """Yield kind, lines and frames of the `unchanged` hours; fill `covered` with the frames of all hours.
+
+    Raises `Poison`: a file is damaged or gone.
+    """
     decode_frames = msgspec.json.Decoder(_Frames).decode
-    source_in = cache(lambda series: source_of(msgspec.json.decode(series + b"]")[1]))
+    place_in = cache(lambda series: msgspec.json.decode(series + b"]")[1])
     for _, data in read_parts(store, run):
         lines, frames = [], 0
         for line in data.splitlines(keepends=True):
             series, _, start = line[: line.index(b"\t")].rpartition(b",")
             start_ms = int(start[:-1])
-            if (source_in(series), start_ms - start_ms % HOUR_MS) in unchanged:
+            place = place_in(series)
+            is_kept = _has(unchanged, place, start_ms)
+            if is_kept:
                 lines.append(line)
-                if series.startswith(b'["coverage"'):
-                    frames += decode_frames(line.partition(b"\t")[2]).frames
+            if series.startswith(b'["coverage"'):
+                covered[place, start_ms] = decode_frames(line.partition(b"\t")[2]).frames
+                frames += covered[place, start_ms] if is_kept else 0
         yield "lines", lines, frames
     decode_head, to_json = msgspec.json.Decoder(TrackHead).decode, msgspec.json.Encoder().encode
     for _, data in read_track_parts(store, run):

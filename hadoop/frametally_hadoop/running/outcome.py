@@ -26,7 +26,7 @@ from frametally_hadoop.planning.hours import SourceHour
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_hadoop.running.day_spool import DaySpool
 from frametally_hadoop.running.engine import HadoopCluster, run_job
-from frametally_hadoop.running.kept_hours import read_kept
+from frametally_hadoop.running.kept_hours import Interval, read_kept
 
 
 def plan_splits(sizes: Iterable[tuple[str, int]], *, split_bytes: int) -> list[list[str]]:
@@ -94,6 +94,7 @@ class Outcome:
         duplicates: By day, and in it by hour of a source, the lines that repeated a frame.
         lines_passed_on: By day, the frame lines that the map side passed on.
         corrupt_lines: By segment key and line number, why a line was set aside.
+        covered_before: Of days with kept hours, the frames of each interval of the current run.
     """
 
     lines: DaySpool
@@ -102,6 +103,9 @@ class Outcome:
     duplicates: defaultdict[DayKey, Counter[SourceHour]] = field(default_factory=lambda: defaultdict(Counter))
     lines_passed_on: Counter[DayKey] = field(default_factory=Counter)
     corrupt_lines: defaultdict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
+    covered_before: defaultdict[DayKey, dict[Interval, int]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
 
     @classmethod
     def within(cls, folder: Path) -> Self:
@@ -135,7 +139,8 @@ class Outcome:
         if day.current is None or not day.unchanged:
             return
         spools = {"lines": self.lines, "tracks": self.tracks, "paths": self.paths}
-        for kind, lines, frames in read_kept(store, day.current, day.unchanged):
+        covered = self.covered_before[day.key]
+        for kind, lines, frames in read_kept(store, day.current, day.unchanged, covered):
             spools[kind].add(day.key, *lines)
             self.lines_passed_on[day.key] += frames
         for hour, counted in day.unchanged.items():
