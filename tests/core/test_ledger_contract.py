@@ -30,7 +30,7 @@ from tests.fakes.records import (
 )
 
 from frametally import keys
-from frametally.adapters.sql.ledger import tables
+from frametally.adapters.sql.ledger import cache, tables
 from frametally.errors import Misconfigured, Poison
 from frametally.opening import open_ledger
 from frametally.ports.ledger import Ledger, SegmentPart
@@ -550,6 +550,19 @@ def test_the_newest_frame_is_that_of_each_source_and_of_the_model(
     assert ledger.newest_frames(MODEL) == {"a": 7_000, "b": 4_000}
     assert ledger.newest_frames("another") == {"b": 9_000, "c": 2_000}
     assert ledger.newest_frames("unknown") == {}
+
+
+def test_the_pace_is_that_of_the_newest_segments_however_many_a_minute_has(
+    make: Callable[..., Ledger], store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "MOST_PUTS", 2)
+    for first in range(0, 9, 3):
+        put_segment(store, first, [frame(first + n) for n in range(3)], [])
+    ledger = make()
+    refresh(ledger, store)
+    assert len(ledger.recent_puts(MODEL, 60_000)) == 2
+    monkeypatch.setattr(cache, "MOST_PUTS", 9)
+    assert [messages for _, messages in ledger.recent_puts(MODEL, 60_000)] == [3, 3, 3]
 
 
 def test_two_that_refresh_at_once_keep_one_set_of_books(

@@ -13,6 +13,9 @@ from frametally.process.reports import Progress
 from frametally.records import MediaManifest, Run
 from frametally.undo_records import Tombstone
 
+MOST_PUTS = 2000
+"""Segments of which `Ledger.recent_puts` tells at most: a thousand cameras put about 600 a minute."""
+
 
 class Refreshed(NamedTuple):
     """The result of a refresh: new, changed and removed objects."""
@@ -144,7 +147,7 @@ class Ledger(Protocol):
     def recent_puts(self, model: str, span_ms: int) -> list[tuple[int, int]]:
         """Return when segments were put in the last `span_ms` to the newest, in ms since 1970, and messages.
 
-        Sorted; those of which the store does not say when are left out.
+        Sorted, the newest `MOST_PUTS` alone; those of which the store does not say when are left out.
         """
 
     def newest_frames(self, model: str) -> dict[str, int]:

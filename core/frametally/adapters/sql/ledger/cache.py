@@ -20,6 +20,7 @@ from frametally.books.intake import (
 from frametally.books.runs import list_current_pointers
 from frametally.media.manifests import list_records
 from frametally.ports.ledger import (
+    MOST_PUTS,
     ChainLink,
     CountedRun,
     DeadFrame,
@@ -179,6 +180,8 @@ class SqlLedger(SqlBook):
             select(objects.put_at_ms, segments.frames + segments.dead_letters)
             .join(tables.segments, segments.key == objects.key)
             .where(of_model, objects.put_at_ms >= newest - span_ms, objects.put_at_ms > 0)
+            .order_by(objects.put_at_ms.desc())
+            .limit(MOST_PUTS)
         )
         return sorted((int(at_ms), int(messages)) for at_ms, messages in self._rows(query))
 
