@@ -68,16 +68,13 @@ def unknown_objects(
     """
     unknown_keys = []
     try:
-        with os.scandir(root / folder) as entries:
-            bounds = known_keys.names_in(folder)
-            unknown = [entry for entry in entries if not bisect_right(bounds, entry.name) % 2]
-            for entry in unknown:
-                name = entry.name
-                if not CONTROL.search(name) and not ("#" in name and STAGING_NAME.fullmatch(name)):
-                    unknown_keys.append(f"{folder}/{name}" + "/" * entry.is_dir())
-        if len(unknown_keys) < len(unknown):
+        unknown = 0
+        for name, is_folder in _unknown_names(f"{root}/{folder}", known_keys.names_in(folder)):
+            unknown += 1
+            if not CONTROL.search(name) and not ("#" in name and STAGING_NAME.fullmatch(name)):
+                unknown_keys.append(f"{folder}/{name}" + "/" * is_folder)
+        if len(unknown_keys) < unknown:
             remove_leftovers(root / folder, brief=False)
-        unknown.clear()  # a million entries take more memory than their keys
         unknown_keys.sort()
         for key in unknown_keys:
             if key.endswith("/"):
@@ -89,6 +86,19 @@ def unknown_objects(
         return
     except OSError as error:
         raise failure(error) from error
+
+
+def _unknown_names(folder: str, bounds: Sequence[str]) -> Iterator[tuple[str, bool]]:
+    """Yield the names in a folder that are not known, and whether each is a folder's."""
+    if not bounds:
+        with os.scandir(folder) as entries:
+            yield from ((entry.name, entry.is_dir()) for entry in entries)
+        return
+    encoded = [bound.encode() for bound in bounds]  # a million names as bytes take less time than as texts
+    path = os.fsencode(folder)
+    for name in os.listdir(path):  # noqa: PTH208
+        if not bisect_right(encoded, name) % 2:
+            yield os.fsdecode(name), os.path.isdir(os.path.join(path, name))  # noqa: PTH112, PTH118
 
 
 def _info_of_file(root: Path, key: str) -> ObjectInfo:
