@@ -1,4 +1,4 @@
-"""With msgspec and with the standard library alone, the same lines are accepted and mean the same."""
+"""With msgspec and with the standard library alone, lines are accepted, mean and are written the same."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from frametally_hadoop.job.lines import (
     decode_labels,
     decode_with_standard_library,
 )
+from frametally_hadoop.job.mapping import encode_with_standard_library, from_json, to_json
 
 FRAME = FrameDetections(
     image_path="images/gate/2026-01-01/1767268800000-abababababab-7.jpg",
@@ -243,3 +244,23 @@ def test_lines_with_any_bytes_changed_are_never_read_together_to_something_else(
     text = b"\n".join([LINE] * 3)
     lines = (text[:at] + b"".join(put) + text[at + length :]).split(b"\n")
     assert together(lines) in (None, one_by_one(lines))
+
+
+WHOLE = st.integers(-(2**53), 2**53)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.text()
+    | WHOLE
+    | st.builds(
+        lambda number, units: number / units, st.integers(1, 10**8), st.sampled_from([10, 100, 10_000])
+    ),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(VALUES)
+def test_keys_and_records_are_written_to_the_same_bytes(value: object) -> None:
+    plain = encode_with_standard_library(value)
+    assert to_json(value) == plain
+    assert from_json(plain) == json.loads(plain)

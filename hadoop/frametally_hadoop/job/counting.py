@@ -17,7 +17,6 @@ The records are written field by field here, in the order and to the bytes of `f
 from __future__ import annotations
 
 import heapq
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -27,7 +26,7 @@ from frametally.rules.once import one_line_per_frame
 from frametally.rules.segment_counts import best_hits, hits_by_label
 from frametally.rules.times import RECORD_VERSION
 from frametally_hadoop.job.lines import Frame, decode_accepted, decode_labels
-from frametally_hadoop.job.mapping import LINE_SEPARATOR, Count, FramesOfPart, part_rules, to_json
+from frametally_hadoop.job.mapping import LINE_SEPARATOR, Count, FramesOfPart, from_json, part_rules, to_json
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.visits import reduce_hour
 
@@ -36,7 +35,7 @@ def reduce_group(
     key: bytes, values: Iterable[bytes], params: CountParams, count: Count
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield the output pairs of one key of the map side."""
-    kind, *rest = json.loads(key)
+    kind, *rest = from_json(key)
     if kind == "corrupt":
         for value in values:
             yield key, value
@@ -140,7 +139,7 @@ def _texts_and_cells(values: Iterable[bytes]) -> tuple[list[bytes], list[Cell]]:
     cells: list[Cell] = []
     for value in values:
         if value.startswith(b"["):
-            cells += map(json.loads, value.split(LINE_SEPARATOR))
+            cells += map(from_json, value.split(LINE_SEPARATOR))
         else:
             texts.append(value.replace(LINE_SEPARATOR, b"\n"))
     return texts, cells
