@@ -59,7 +59,7 @@ class PageEntry(NamedTuple):
     by_source: bool = False
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Plugin:
     """A capability's additions to frametally; each hook is empty or `package.module:name`.
 
