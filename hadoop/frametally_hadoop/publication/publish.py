@@ -329,7 +329,7 @@ def _check_nothing_lost(
 
 
 def _covered(store: ObjectStore, run: Run | None) -> dict[Interval, int]:
-    """Return the frames of each interval of a run; none where it is damaged, as nothing can be told by it."""
+    """Return the frames of each interval of a run; none where it is damaged, as it then shows nothing."""
     covered = {}
     try:
         for _, data in read_parts(store, run) if run else ():
