@@ -169,6 +169,22 @@ def test_a_source_over_which_nothing_is_drawn_leads_to_where_it_can_be(
     picture(page, "lines-undrawn")
 
 
+def film_alley(place: Place) -> None:
+    next_day_ms = junction.START_MS + 86_400_000
+    place.film(
+        {"car": 3}, source="alley", name="Back alley", model=junction.MODEL, start_ms=next_day_ms, intervals=3
+    )
+
+
+def test_an_address_without_a_source_opens_on_the_first_with_lines(drawn: Place, visit: Visits) -> None:
+    film_alley(drawn)
+    page = visit(drawn).open("lines", wait_for=READY)
+    expect(page.locator("#asked-source option")).to_have_text(["Back alley", "gate"])
+    expect(page.locator("#asked-source")).to_have_value("gate")
+    page = visit(drawn).open("traffic", wait_for="#traffic-page[data-state=ready]")
+    expect(page.locator("#asked-source")).to_have_value("gate")
+
+
 def test_before_there_is_any_data_the_page_says_so(place: Place, visit: Visits) -> None:
     page = visit(place).open("lines", wait_for="#lines-page[data-state=empty]")
     expect(page.locator("#nothing")).to_contain_text("Nothing has been counted yet")

@@ -2,6 +2,7 @@
 
 import { framesFrom, openLightbox } from "frametally/js/proof/lightbox.js";
 import { framePicture, loadAhead } from "frametally/js/frames/boxed_picture.js";
+import { firstDrawn } from "./first_drawn.js";
 import { ZonesCard } from "./lines/areas.js";
 import { CrossingsCard } from "./lines/crossed.js";
 import { addressOf, AskedForm, queryOf } from "./lines/views.js";
@@ -86,8 +87,10 @@ async function show(signal) {
     say("empty", t("web.nothing_has_been_counted_yet"), t("traffic.lines_and_zones_are_counted_from"));
     return;
   }
-  const known = catalogue.sources.map(({ source }) => source);
-  if (state.sources.length !== 1) state = { ...state, sources: [state.sources[0] ?? known[0]] };
+  if (state.sources.length !== 1) {
+    const source = state.sources[0] ?? (await firstDrawn(catalogue.sources, hasPlaces, signal));
+    state = { ...state, sources: [source] };
+  }
   useZone(zoneOf(state));
   form.show(state, catalogue);
   carrySelection(state);
@@ -128,6 +131,9 @@ async function show(signal) {
   showSpeeds(speeds);
   byId("lines-page").dataset.state = crossed.days_counted < crossed.days ? "counting" : "ready";
 }
+
+/** @param {Api.SourceDrawing} drawing */
+const hasPlaces = (drawing) => drawing.lines.length + drawing.zones.length > 0;
 
 /** @param {string} kind @param {string} title @param {string} words */
 function say(kind, title, words) {

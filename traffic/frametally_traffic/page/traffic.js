@@ -9,6 +9,7 @@ import { METRICS } from "frametally/js/shared/metrics.js";
 import { parseState } from "frametally/js/shared/state.js";
 import { plus, startOf, useZone, zoneInUse, zoneOf } from "frametally/js/shared/time.js";
 import { askForStrip } from "frametally/js/status/live.js";
+import { firstDrawn } from "./first_drawn.js";
 import { junctionDiagram, junctionPicture, knowsNorth } from "./report/junction.js";
 import { checkedTable, legsTable, MOTOR, peaksTable, quartersTable, visitsTable } from "./report/tables.js";
 import { t } from "frametally/js/shared/texts.js";
@@ -205,10 +206,15 @@ function fillRange(source, from, to) {
   fields.to.value = to === null ? "" : format.toInput(to + 59_999).slice(0, 16);
 }
 
+/** @param {Api.SourceDrawing} drawing */
+const hasLegs = ({ lines }) => lines.some(({ inward }) => inward);
+
 async function start() {
   let sources;
   try {
     ({ sources } = await get("sources", new URLSearchParams(state.model ? { model: state.model } : {})));
+    if (sources.length && !state.sources.length)
+      state = { ...state, sources: [await firstDrawn(sources, hasLegs)] };
   } catch (error) {
     return fail(error, start);
   }

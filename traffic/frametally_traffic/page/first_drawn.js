@@ -1,0 +1,20 @@
+// The source that a page opens on where its address names none.
+
+import { ApiError, getFrom } from "frametally/js/shared/api.js";
+
+/**
+ * The first source whose lines are what the page counts; else the first source.
+ * @param {{source: string}[]} sources
+ * @param {(drawing: Api.SourceDrawing) => boolean} isDrawn
+ * @param {AbortSignal} [signal]
+ */
+export async function firstDrawn(sources, isDrawn, signal) {
+  for (const { source } of sources.length > 1 ? sources : []) {
+    try {
+      if (isDrawn(await getFrom(`sources/${source}/drawing`, undefined, signal))) return source;
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.status === 0) throw error; // a damaged drawing is none
+    }
+  }
+  return sources[0].source;
+}
