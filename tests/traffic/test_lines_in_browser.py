@@ -185,6 +185,17 @@ def test_an_address_without_a_source_opens_on_the_first_with_lines(drawn: Place,
     expect(page.locator("#asked-source")).to_have_value("gate")
 
 
+def test_for_an_unknown_source_the_page_offers_the_others_by_name(drawn: Place, visit: Visits) -> None:
+    film_alley(drawn)
+    page = visit(drawn).open("lines?source=nowhere", wait_for="#lines-page[data-state=unknown]")
+    expect(page.locator("#nothing-title")).to_have_text("There is no source named “nowhere”")
+    expect(page.locator("#nothing-words")).to_have_text("Choose another source: Back alley, gate.")
+    expect(page.locator("#edit")).to_be_hidden()
+    page.locator("#asked-source").select_option("gate")
+    page.locator(READY).wait_for()
+    expect(page.locator("#edit")).to_be_visible()
+
+
 def test_before_there_is_any_data_the_page_says_so(place: Place, visit: Visits) -> None:
     page = visit(place).open("lines", wait_for="#lines-page[data-state=empty]")
     expect(page.locator("#nothing")).to_contain_text("Nothing has been counted yet")

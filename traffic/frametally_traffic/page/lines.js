@@ -22,6 +22,7 @@ import { t } from "frametally/js/shared/texts.js";
 
 const AGAIN_MS = 800;
 const RETRY_MS = 3000;
+const MOST_NAMED = 10;
 // A phone's two pixels a point need not be met to the last: its picture is wider.
 const PICTURE_SIZES = "(max-width: 900px) 80vw, 760px";
 
@@ -256,6 +257,17 @@ function fail(error) {
   if (error.parameter === "timezone" && state.timezone === null && zoneOf(state) !== "UTC") {
     giveUpZone(zoneOf(state));
     load();
+    return;
+  }
+  if (error.parameter === "source" && form.source.length) {
+    showFresh((since = Date.now()));
+    const names = [...form.source.options].slice(0, MOST_NAMED).map(({ text }) => text);
+    say(
+      "unknown",
+      t("traffic.there_is_no_source", { name: error.value }),
+      t("traffic.choose_another_source", { names: names.join(", ") }),
+    );
+    byId("edit").hidden = true;
     return;
   }
   if (since === null) byId("lines-page").dataset.state = "failed";
