@@ -135,6 +135,8 @@ def test_the_chart_alone_shows_what_its_address_says_and_leads_to_the_dashboard(
     assert page.locator("nav, form, #context").count() == 0
     whole = re.compile(r"^\./\?label=car&interval=5&timezone=Europe/Berlin&metric=\w+&model=[\w.-]+$")
     expect(page.locator("#open")).to_have_attribute("href", whole)
+    page.locator("#chart").press("ArrowRight")
+    expect(page.locator("#spoken")).to_contain_text("Press Enter to see the frames.")
 
 
 @pytest.mark.thorough
