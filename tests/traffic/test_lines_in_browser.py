@@ -115,7 +115,11 @@ def test_zones_and_speeds_stand_there_with_what_they_rest_on(drawn: Place, visit
     for chart in ("zones", "crossings"):
         spoken = page.locator(f"#{chart}-chart").get_attribute("aria-label") or ""
         assert "car" in spoken or chart == "crossings"
-        assert not re.search("not measured|Table button", spoken), spoken
+        assert not re.search("not measured|Table button|or why", spoken), spoken
+        assert ("Enter shows the frames" in spoken) == (chart == "crossings")
+    page.locator("#zones-chart").press("ArrowRight")
+    expect(page.locator("#spoken")).to_contain_text("frames")
+    expect(page.locator("#spoken")).not_to_contain_text("Enter")
     cut = "(all) => all.filter((one) => one.scrollWidth > one.clientWidth).length"
     assert page.locator("#zones-table thead th").evaluate_all(cut) == 0
     for row in page.locator("#zones-table tbody tr").all():

@@ -25,7 +25,6 @@ byId("chart-unread").textContent = unread;
 byId("chart-unread").hidden = !unread;
 const chart = new TimeChart(control("chart", HTMLCanvasElement), {
   bar: (start) => window.open(addressOf({ ...state, at: start }), "_blank", "noopener"),
-  hole: () => undefined,
   zoom: (from, to) => change({ from, to }),
   unzoom: () => change({ from: asked.from, to: asked.to }),
 });

@@ -33,8 +33,6 @@ export class ZonesCard {
     /** @type {string|null} */
     this.chosen = null;
     this.chart = new TimeChart(control("zones-chart", HTMLCanvasElement), {
-      bar: () => undefined,
-      hole: () => undefined,
       zoom: on.zoom,
       unzoom: on.unzoom,
     });

@@ -38,7 +38,6 @@ export class CrossingsCard {
     this.proof = new Sightings(byId("crossings-proof"), on);
     this.chart = new TimeChart(control("crossings-chart", HTMLCanvasElement), {
       bar: (start) => this.#openBar(start),
-      hole: () => undefined,
       zoom: on.zoom,
       unzoom: on.unzoom,
     });

@@ -201,8 +201,13 @@ export class ChartGestures {
     const isFinger = event instanceof PointerEvent && event.pointerType === "touch";
     const row = this.chart.rowAt(event.offsetX, isFinger ? FINGER_PX : 0);
     const hole = this.chart.holeAt(event.offsetX);
-    if (row) this.on.bar(row.start);
-    else if (hole) this.on.hole(hole);
+    this.#open(row, hole);
+  }
+
+  /** @param {Page.Row|null|undefined} row @param {import("./tooltip.js").Hole|null|undefined} hole */
+  #open(row, hole) {
+    if (row) this.on.bar?.(row.start);
+    else if (hole) this.on.hole?.(hole);
   }
 
   /** Where the keyboard can go, by time: bars, and stretches without any. */
@@ -231,9 +236,7 @@ export class ChartGestures {
       this.#unmark();
       this.on.zoom(from, to);
     } else if (isOn && here >= 0) {
-      const { row, hole } = stops[here];
-      if (row) this.on.bar(row.start);
-      else if (hole) this.on.hole(hole);
+      this.#open(stops[here].row, stops[here].hole);
     } else if (event.key === "Escape") {
       if (this.marked) this.#unmark();
       else this.on.unzoom();
@@ -276,11 +279,13 @@ export class ChartGestures {
     if (stop?.row) tooltip.showRow(stop.row, x);
     else if (stop?.hole) tooltip.showHole(stop.hole, x);
     else tooltip.hide();
-    const words = stop?.row
-      ? t("web.enter_shows_the_frames", { view: describe(view, stop.row) })
-      : stop?.hole
-        ? t("web.enter_says_why", { hole: describeHole(stop.hole) })
-        : "";
-    byId("spoken").textContent = words;
+    byId("spoken").textContent = stop ? this.#spokenAt(stop.row, stop.hole, view) : "";
+  }
+
+  /** @param {Page.Row|null} row @param {import("./tooltip.js").Hole|null} hole @param {Page.View} view */
+  #spokenAt(row, hole, view) {
+    const said = row ? describe(view, row) : hole ? describeHole(hole) : "";
+    if (row && this.on.bar) return t("web.enter_shows_the_frames", { view: said });
+    return hole && this.on.hole ? t("web.enter_says_why", { hole: said }) : said;
   }
 }

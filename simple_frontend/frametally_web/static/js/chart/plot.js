@@ -76,8 +76,8 @@ const PAPER = { width: 720, height: 320, ratio: 3 };
 
 /**
  * @typedef {Object} ChartEvents
- * @property {(start: number) => void} bar  a bar was chosen, by its start
- * @property {(hole: import("./tooltip.js").Hole) => void} hole  a stretch without bars was chosen
+ * @property {(start: number) => void} [bar]  a bar was chosen, by its start
+ * @property {(hole: import("./tooltip.js").Hole) => void} [hole]  a stretch without bars was chosen
  * @property {(from: number, to: number) => void} zoom  a range was drawn, in ms
  * @property {() => void} unzoom
  */
@@ -118,7 +118,7 @@ export class TimeChart {
   /** @param {Page.View} view */
   show(view) {
     this.view = view;
-    this.canvas.setAttribute("aria-label", summary(view));
+    this.canvas.setAttribute("aria-label", summary(view, this.gestures.on));
     afterFrame(() => {
       this.#draw();
       this.gestures.refresh();

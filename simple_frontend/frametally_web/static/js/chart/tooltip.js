@@ -35,8 +35,12 @@ export function holesOf({ gaps, notAnalysed }) {
   );
 }
 
-/** What a screen reader says in place of the picture; the table has the numbers. @param {Page.View} view */
-export function summary({ series, metric, interval, gaps, notAnalysed, from, to }) {
+/**
+ * What a screen reader says in place of the picture; the table has the numbers.
+ * @param {Page.View} view
+ * @param {Pick<import("./plot.js").ChartEvents, "bar"|"hole">} on
+ */
+export function summary({ series, metric, interval, gaps, notAnalysed, from, to }, on) {
   const named =
     series
       .map((one) =>
@@ -53,6 +57,7 @@ export function summary({ series, metric, interval, gaps, notAnalysed, from, to 
     without,
     stretches,
     waiting,
+    enter: on.hole ? t("web.enter_shows_frames_or_why_none") : on.bar ? t("web.enter_shows_frames") : "",
     table: document.getElementById("view-table") ? t("web.the_table_button_shows_the_numbers") : "",
   });
 }
