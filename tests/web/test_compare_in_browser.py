@@ -158,6 +158,8 @@ def test_a_german_page_names_the_other_side_in_german(two_weeks: Place, visit: V
     )
     expect(area).to_contain_text("Verglichen in 4 Intervallen mit Aufnahmen auf beiden Seiten: 40 Bilder")
     expect(page.locator(".key", has_text="Woche davor: keine Aufnahme")).to_be_visible()
+    page.locator("#view-table").click()
+    expect(page.locator("#table-area tfoot th").first).to_have_text(re.compile(r"\w+, \d+ Intervalle$"))
     offered = page.locator("#compare option").all_text_contents()
     assert offered[1:4] == ["Zeitraum davor", "Tag davor", "Woche davor"]
     words = page.locator("body").text_content() or ""

@@ -237,7 +237,7 @@ function seenWords({ seen_by_both: both, only_here: here, only_there: there, fra
     return here && there ? t("web.no_interval_was_filmed_on_both", { alone }) : side;
   }
   return t("web.compared_in_that_both_sides_have", {
-    both: t("web.count_intervals", { count: both }),
+    both: t("web.within_intervals", { count: both }),
     frames: number(frames),
     others: number(others),
     alone,

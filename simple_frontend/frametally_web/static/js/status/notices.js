@@ -83,7 +83,7 @@ function resultOf({ metric, series, rows, range }, total) {
     name: metric.name,
     together,
     parts: parts.join(", ") || t("web.nothing_found"),
-    length: t("web.count_intervals", { count: rows.length }),
+    length: t("web.within_intervals", { count: rows.length }),
     known,
     span: span(...range),
   });
