@@ -74,6 +74,14 @@ def test_the_page_offers_the_selection_that_one_came_with_and_nothing_that_break
 
 
 @pytest.mark.thorough
+def test_an_address_without_a_time_zone_gets_that_of_the_browser(place: Place, visit: Visits) -> None:
+    place.film({"car": 6})
+    page = visit(place).open("data?label=car", wait_for="#code-javascript")
+    expect(page).to_have_url(re.compile(r"/data\?label=car&timezone=Europe/Berlin$"))
+    expect(page.locator("#code-javascript")).to_contain_text("&timezone=Europe%2FBerlin&")
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_route_can_be_tried_on_the_page_of_the_api_and_one_finds_back(
     place: Place, visit: Visits, axe: str, scheme: str

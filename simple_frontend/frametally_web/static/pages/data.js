@@ -4,7 +4,7 @@ import { send } from "../js/shared/api.js";
 import { byId, control, copyText, el } from "../js/shared/dom.js";
 import { parseState } from "../js/shared/state.js";
 import { moment, toTheMinute } from "../js/shared/format.js";
-import { useZone, zoneOf } from "../js/shared/time.js";
+import { useZone, zoneInUse, zoneOf } from "../js/shared/time.js";
 import { askForStrip } from "../js/status/live.js";
 import { wordsOf } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
@@ -38,6 +38,12 @@ async function sign(form) {
 }
 
 useZone(zoneOf(parseState(location.search)));
+const asked = new URLSearchParams(location.search);
+if (!asked.get("timezone")) {
+  // The server writes the addresses, and does not know the browser's zone.
+  asked.set("timezone", zoneInUse());
+  location.replace(`?${String(asked).replaceAll("%2F", "/")}`);
+}
 askForStrip();
 document.getElementById("signing")?.addEventListener("submit", (event) => {
   event.preventDefault();
