@@ -287,9 +287,10 @@ def test_scheduled_reports_are_listed_and_whether_the_last_turn_was_made(
 
 
 def test_without_rules_and_channels_the_page_says_how_there_will_be_some(place: Place) -> None:
-    page = place.app().test_client().get("/alerts").text
+    page = place.app(alert_key=SecretStr("k" * 32)).test_client().get("/alerts").text
     assert "No rules yet." in page
     assert "No channels yet. Add e-mail or a webhook." in page
+    assert "No channels yet. Add e-mail" not in place.app().test_client().get("/alerts").text
     assert "Add a channel" in page
     assert "No notifications yet." in page
     assert "No reports yet." in page
