@@ -32,7 +32,7 @@ const AGAIN_MS = 3000;
 
 /** Asks again soon, where an error may pass: the server was away. @param {unknown} error @param {() => void} load */
 export function askAgain(error, load) {
-  if (error instanceof ApiError && error.passes) setTimeout(load, AGAIN_MS);
+  return error instanceof ApiError && error.passes ? setTimeout(load, AGAIN_MS) : undefined;
 }
 
 /**

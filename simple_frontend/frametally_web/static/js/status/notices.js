@@ -17,6 +17,9 @@ export function wordsOf(error) {
   return `${error.message} ${error.remedy}`.trim();
 }
 
+/** @type {ReturnType<typeof askAgain>} */
+let again;
+
 /**
  * Says why a page's lists cannot be shown, and loads them again where that may pass.
  * @param {HTMLElement} page
@@ -26,10 +29,18 @@ export function wordsOf(error) {
  */
 export function showProblem(page, words, error, load) {
   const passes = error instanceof ApiError && error.passes;
-  byId("problem").textContent = passes ? t("web.this_page_keeps_trying", { said: words }) : words;
-  byId("problem").hidden = false;
+  const said = passes ? t("web.this_page_keeps_trying", { said: words }) : words;
+  const problem = byId("problem");
+  // The button keeps the keyboard's focus while the page tries again.
+  if (problem.firstElementChild?.textContent !== said)
+    problem.replaceChildren(
+      el("span", said),
+      passes ? el("button.button", { onclick: load }, t("web.try_now")) : "",
+    );
+  problem.hidden = false;
   page.dataset.state = "failed";
-  askAgain(error, load);
+  clearTimeout(again);
+  again = askAgain(error, load);
 }
 
 /**
