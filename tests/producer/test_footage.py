@@ -90,13 +90,13 @@ def test_a_link_to_a_folder_elsewhere_is_named_with_the_remedy(tmp_path: Path) -
 
 
 def test_what_is_missing_or_of_an_unknown_kind_is_named_with_the_remedy(tmp_path: Path) -> None:
-    touch(tmp_path, "notes.txt", "phone/a.HEIC", "phone/list.m3u8", "good.mp4")
+    touch(tmp_path, "notes.txt", "phone/a.HEIC", "phone/list.m3u8", "phone/raw.h264", "good.mp4")
     footage = find(tmp_path / "gone", tmp_path / "notes.txt", tmp_path / "phone", tmp_path / "good.mp4")
     assert len(footage.media) == 1
     reasons = {Path(skipped.name).name: skipped.reason for skipped in footage.skipped}
-    assert set(reasons) == {"gone", "notes.txt", "a.HEIC", "list.m3u8"}
+    assert set(reasons) == {"gone", "notes.txt", "a.HEIC", "list.m3u8", "raw.h264"}
     assert "check the path" in reasons["gone"]
-    for name in ("notes.txt", "a.HEIC", "list.m3u8"):
+    for name in ("notes.txt", "a.HEIC", "list.m3u8", "raw.h264"):
         assert "convert it" in reasons[name]
         assert "mp4" in reasons[name]
 

@@ -89,7 +89,8 @@ VIDEO_SUFFIXES = frozenset(
 )
 # Media that people have and frametally does not read: named, not passed over.
 OTHER_SUFFIXES = frozenset(
-    {".heic", ".heif", ".avif", ".gif", ".dng", ".cr2", ".nef", ".arw", ".m3u8", ".dav"}
+    {".heic", ".heif", ".avif", ".gif", ".dng", ".cr2", ".nef", ".arw", ".jfif", ".jp2"}
+    | {".m3u8", ".dav", ".h264", ".264", ".h265", ".265", ".hevc", ".mxf", ".vob", ".divx", ".insv", ".lrv"}
 )
 
 HOLDS_NOTHING = "has no pictures or videos; put some there"
