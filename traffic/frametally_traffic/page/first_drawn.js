@@ -2,14 +2,16 @@
 
 import { ApiError, getFrom } from "frametally/js/shared/api.js";
 
+const MOST_TRIED = 20;
+
 /**
- * The first source whose lines are what the page counts; else the first source.
+ * The first source whose lines are what the page counts, of as many as are soon asked; else the first source.
  * @param {{source: string}[]} sources
  * @param {(drawing: Api.SourceDrawing) => boolean} isDrawn
  * @param {AbortSignal} [signal]
  */
 export async function firstDrawn(sources, isDrawn, signal) {
-  for (const { source } of sources.length > 1 ? sources : []) {
+  for (const { source } of sources.length > 1 ? sources.slice(0, MOST_TRIED) : []) {
     try {
       if (isDrawn(await getFrom(`sources/${source}/drawing`, undefined, signal))) return source;
     } catch (error) {
