@@ -9,6 +9,9 @@ from frametally.adapters.sql.kept_books import KeptTables
 from frametally.settings.loading import Settings
 from frametally_alerts import tables
 from frametally_alerts.book import LAYOUT, AlertBook
+from frametally_alerts.channels.channel_kinds import channels_of
+from frametally_cli.checkup.findings import Finding
+from frametally_cli.checkup.ports import setting_errors
 from frametally_cli.stages.family_members import MemberOptions, MembersPart, command
 
 TABLES = (
@@ -26,6 +29,12 @@ TABLES = (
         ("next_number",),
     ),
 )
+
+
+def checks(settings: Settings, stage: str) -> Iterator[Finding]:
+    """Report wrong channels; `stage` is a command that goes on, or empty: all."""
+    if stage in ("", "alerts", "serve"):
+        yield from setting_errors(lambda: channels_of(settings))
 
 
 def members(settings: Settings, options: MemberOptions) -> MembersPart:

@@ -22,6 +22,7 @@ PLUGIN = Plugin(
     tables="frametally_alerts.hooks:TABLES",
     members="frametally_alerts.hooks:members",
     stages={"alerts": ("store", "log", "index", "ledger", "catalogue", "mail")},
+    checks="frametally_alerts.hooks:checks",
     of_source="frametally_alerts.hooks:of_source",
     kept_since="frametally_alerts.hooks:kept_since",
     settings="frametally_alerts.settings:AlertSettings",

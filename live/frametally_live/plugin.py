@@ -21,6 +21,7 @@ PLUGIN = Plugin(
     must_open="frametally_live.hooks:must_open",
     serving="frametally_live.hooks:serving",
     stages={"live": ("store", "log", "ledger", "catalogue", "announcing")},
+    checks="frametally_live.hooks:checks",
     setup="frametally_live.hooks:setup",
     channels="frametally_live.viewers.viewer_messages:CHANNELS",
     known_names="frametally_live.hooks:known_names",

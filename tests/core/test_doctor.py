@@ -84,6 +84,29 @@ def test_a_sound_installation_is_all_good(settings: Settings) -> None:
     assert areas >= {"store", "clock", "log", "index", "ledger", "model", "software", "disk"} | THEIRS
 
 
+WRONG = {
+    "track_groups": "vehicle=car",
+    "track_label_confidence": "car=2",
+    "ca_file": "missing.pem",
+    "live_allow": "10.0.0.0/99",
+    "live_logins": '{"gate": "hunter2"}',
+    "live_ca_file": "missing.pem",
+    "alert_channels": '{"ops": "hunter2"}',
+}
+
+
+@pytest.mark.parametrize("name", [name for name in WRONG if name in Settings.model_fields])
+def test_a_value_that_a_command_would_refuse_is_a_bad_row_of_its_setting(
+    settings: Settings, name: str
+) -> None:
+    given = load_settings(data_dir=settings.data_dir, models_dir=settings.models_dir, **{name: WRONG[name]})
+    [row] = [row for row in examine(given, model_files=files) if not row.good and row.area != "disk"]
+    assert (row.area, row.name, row.value) == ("settings", f"FRAMETALLY_{name.upper()}", "not usable")
+    assert row.remedy.startswith(row.name)
+    assert "hunter2" not in row.remedy
+    assert bad(examine(given, model_files=files, stage="consume")).keys() <= {"disk"}
+
+
 def test_the_probe_leaves_nothing_behind(settings: Settings) -> None:
     list(port_rows(settings))
     assert list((settings.data_dir / "store").iterdir()) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import secrets
 import tempfile
 import threading
@@ -76,6 +77,16 @@ def area_rows(
         yield from check(settings, address)
     except FrametallyError as error:
         yield Finding(area, address, "not usable", remedy=str(error))
+
+
+def setting_errors(*reads: Callable[[], object]) -> Iterator[Finding]:
+    """Read settings as the commands do, and name each with a wrong value."""
+    for read in reads:
+        try:
+            read()
+        except Misconfigured as error:
+            name = re.split(r"[^A-Z_]", str(error), maxsplit=1)[0]
+            yield Finding("settings", name, "not usable", remedy=str(error))
 
 
 def not_there_yet(url: str) -> Path | None:

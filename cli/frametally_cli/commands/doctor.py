@@ -7,7 +7,7 @@ import json
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ from frametally.rules.places import FLOWS, series_of
 from frametally.rules.times import MOST_TIME_MS
 from frametally.segments.contents import CutShort, check_belongs, list_segments, read_segment
 from frametally.settings.loading import Settings
+from frametally.trust import trust
 from frametally.undo_records import Correction, DroppedDeadLetter, FootageChange, Tombstone
 from frametally_cli.checkup.findings import Finding, RecordFolder, shown
 from frametally_cli.checkup.machine import (
@@ -55,6 +56,7 @@ from frametally_cli.checkup.ports import (
     is_needed,
     port_rows,
     runner_row,
+    setting_errors,
 )
 from frametally_cli.console import output as console
 from frametally_cli.console.tables import folded_table
@@ -317,6 +319,8 @@ def examine(
     yield from port_rows(settings, stage)
     if is_needed("backup", stage):
         yield from backup_rows(settings)
+    if is_needed("mail", stage) or is_needed("queue", stage):
+        yield from setting_errors(lambda: trust(settings.ca_file))
     if is_needed("mail", stage):
         yield from mail_rows(settings)
     if is_needed("model", stage):
@@ -325,7 +329,15 @@ def examine(
     yield from software_rows()
     yield disk_row(settings)
     if is_needed("runner", stage):
+        yield from setting_errors(lambda: _read_counting(settings))
         yield runner_row(settings)
+
+
+def _read_counting(settings: Settings) -> None:
+    with suppress(ImportError):  # the counting job is not installed here
+        from frametally_hadoop.driver import settings_params
+
+        settings_params(settings)
 
 
 def _default_model_files() -> Sequence[KnownFile]:

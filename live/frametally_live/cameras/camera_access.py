@@ -94,14 +94,7 @@ def login_of(logins: SecretStr, source: str, host: str = "") -> CameraLogin | No
     Raises:
         Misconfigured: The setting is not JSON of that form; the line repeats nothing of it.
     """
-    text = logins.get_secret_value()
-    if not text.strip():
-        return None
-    try:
-        by_source = msgspec.json.decode(text.encode(), type=dict[str, str])
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        raise Misconfigured(f"{_SETTING} must be JSON of the form {_EXAMPLE}") from None
-    by_slug = {keys.slug(name): login for name, login in by_source.items()}
+    by_slug = logins_by_slug(logins)
     login_text = by_slug.get(source, by_slug.get(keys.slug(host)) if host else None)
     if login_text is None:
         return None
@@ -109,6 +102,18 @@ def login_of(logins: SecretStr, source: str, host: str = "") -> CameraLogin | No
     if not colon or not user:
         raise Misconfigured(f"{_SETTING}: the entry for {source} must have the form user:password")
     return CameraLogin(user, SecretStr(password))
+
+
+def logins_by_slug(logins: SecretStr) -> dict[str, str]:
+    """Return the log-ins by the slug of source or host. Raises as `login_of`."""
+    text = logins.get_secret_value()
+    if not text.strip():
+        return {}
+    try:
+        by_source = msgspec.json.decode(text.encode(), type=dict[str, str])
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        raise Misconfigured(f"{_SETTING} must be JSON of the form {_EXAMPLE}") from None
+    return {keys.slug(name): login for name, login in by_source.items()}
 
 
 CONNECT_S = 2.0
@@ -140,7 +145,7 @@ def dial(
 
 def _secured(connection: socket.socket, host: str, ca_file: Path | None) -> socket.socket:
     try:
-        return _context(ca_file).wrap_socket(connection, server_hostname=host)
+        return camera_trust(ca_file).wrap_socket(connection, server_hostname=host)
     except ssl.SSLCertVerificationError as error:
         connection.close()
         raise CameraAway(
@@ -155,7 +160,8 @@ def _secured(connection: socket.socket, host: str, ca_file: Path | None) -> sock
         raise CameraAway("does not use TLS on this port: try rtsp:// or http://") from error
 
 
-def _context(ca_file: Path | None) -> ssl.SSLContext:
+def camera_trust(ca_file: Path | None) -> ssl.SSLContext:
+    """Return a client's context, which checks no camera without a `ca_file`. Raises as `dial`."""
     if ca_file is not None:
         try:
             return ssl.create_default_context(cafile=str(ca_file))
