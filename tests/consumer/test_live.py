@@ -318,6 +318,18 @@ def test_live_and_another_topic_at_once_are_refused(
     assert "use either --live or --topic" in capsys.readouterr().err
 
 
+def test_a_topic_that_is_not_there_is_drained_only_if_it_is_the_usual_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
+    command = ["consume", "--until-caught-up", "--data-dir", str(tmp_path)]
+    for _ in range(2):  # a refused name is not made, either
+        assert cli.main([*command, "--topic", "fraems"]) == 2
+        assert "--topic fraems: the log has no such topic" in capsys.readouterr().err
+    assert cli.main(command) == 0
+    assert "0 frames" in capsys.readouterr().out
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_the_command_drains_the_topic_of_what_is_live_and_tells_results(

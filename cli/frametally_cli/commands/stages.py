@@ -14,8 +14,9 @@ import click
 from rich import filesize
 
 from frametally.books.superseded import remove_superseded
-from frametally.errors import Misconfigured
+from frametally.errors import Misconfigured, Retryable
 from frametally.plugins import hooks
+from frametally.ports.frame_log import NoSuchTopic
 from frametally.ports.ledger import Ledger
 from frametally.ports.opened import StagePorts
 from frametally.process.exit_codes import NOTHING_DONE, worst
@@ -140,6 +141,8 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
         opened_once(lambda: open_stage_ports(settings)) as opened,
     ):
         ports = opened() if until_caught_up else wait_for(opened, should_stop)
+        if until_caught_up and overrides["topic"] is not None:
+            _must_have_topic(ports)
         if workers > 1 or on_spark:
             return _consume_elsewhere(ports, workers, until_caught_up, should_stop)
         return consume_here(ports, until_caught_up=until_caught_up, should_stop=should_stop)
@@ -228,6 +231,18 @@ def _default_pictures() -> Path:
     if folder is None:
         raise Misconfigured("no footage given; give files or folders: `frametally produce PATH...`")
     return folder / "new_pics"
+
+
+def _must_have_topic(ports: StagePorts) -> None:
+    topic = ports.settings.topic
+    try:
+        ports.log.log_id(topic)
+    except NoSuchTopic:
+        raise Misconfigured(
+            f"--topic {topic}: the log has no such topic, so there is nothing to detect; correct the name"
+        ) from None
+    except Retryable:
+        pass  # the consumer waits for the log
 
 
 def consume_here(ports: StagePorts, *, until_caught_up: bool, should_stop: Callable[[], bool]) -> int:
