@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import filecmp
 import hashlib
 import math
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,18 +19,19 @@ from frametally.errors import Poison
 from frametally.files.opencv import Pixels
 from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import GivenUp
+from frametally.records import MediaManifest
 from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import TimeClues, check_time_pattern, checked_ms, find_event_time
 from frametally_producer.reading.footage import VideoToProduce, open_medium, why_unusable
 from frametally_producer.reading.picture_reader import PictureReader
 from frametally_producer.reading.pixels import encode_jpeg, shrink
-from frametally_producer.reading.sampling import ALL, Sampler, estimate_frames
+from frametally_producer.reading.sampling import ALL, Sampler, common_sampling, denser, estimate_frames
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_producer.writing.production import ProduceCall, asked_of, cost_of
 from frametally_producer.writing.seen_files import SeenFiles, stamp_of
 
 _FILES, _S_PER_FILE = 3, 1.0
-_HASHED_BYTES = 64 << 20
+_HASHED_BYTES, _HEAD_BYTES = 64 << 20, 64 << 10
 
 
 class Speed(NamedTuple):
@@ -129,7 +131,7 @@ class PlannedSource(NamedTuple):
     """The footage to produce of one source.
 
     Attributes:
-        files_known: Of them, those that an earlier call finished, by the notes in the data folder.
+        files_known: Of them, those that an earlier call finished, by notes in the data folder, and copies.
         frames: How many frames are to be stored, about; without those of `files_known`.
         frames_unknown: Videos that do not tell how long they are; their frames are not in `frames`.
         last_ms: Event time of the last frame's end.
@@ -175,10 +177,13 @@ class _File(NamedTuple):
     frames: int | None
 
 
-def plan(call: ProduceCall, *, progress: Progress) -> ProducePlan:
+def plan(
+    call: ProduceCall, *, find: Callable[[str], MediaManifest | None], progress: Progress
+) -> ProducePlan:
     """Plan what `produce` would do with the same call. Headers are read, and a few files for a moment.
 
-    Raises `Misconfigured`: settings or arguments that cannot be.
+    `find` returns the manifest of a video that was read here before. Raises `Misconfigured`: settings or
+    arguments that cannot be; or as `find`.
     """
     settings = call.settings
     check_time_pattern(settings.time_pattern)
@@ -190,7 +195,7 @@ def plan(call: ProduceCall, *, progress: Progress) -> ProducePlan:
         closing(SeenFiles(settings.data_dir, writing=False)) as seen_files,
         closing(PictureReader(call.should_stop)) as pictures,
     ):
-        look = _Look(settings, seen_files, start, pictures)
+        look = _Look(settings, seen_files, start, pictures, find)
         files = [
             (path, medium.source_name, isinstance(medium, VideoToProduce))
             for medium in footage.media
@@ -201,7 +206,7 @@ def plan(call: ProduceCall, *, progress: Progress) -> ProducePlan:
                 break
             progress.update(done, len(files), str(path))
             try:
-                file = look.at_video(path, source_name) if is_video else look.at_picture(path, source_name)
+                file = look.at_video(path) if is_video else look.at_picture(path, source_name)
             except GivenUp:
                 break
             except (Poison, OSError) as error:
@@ -216,51 +221,75 @@ def plan(call: ProduceCall, *, progress: Progress) -> ProducePlan:
 
 @dataclass
 class _Look:
-    """Looks at files: their headers, no more."""
+    """Looks at files: their headers; of those that begin like another of their size, at all bytes."""
 
     settings: Settings
     seen: SeenFiles
     start: datetime | None
     pictures: PictureReader
+    find: Callable[[str], MediaManifest | None]
 
     def __post_init__(self) -> None:
         self._max_pixels = self.settings.max_image_megapixels * 1_000_000
+        self._alike: dict[tuple[object, ...], list[Path]] = {}
 
-    def at_video(self, path: Path, source_name: str) -> _File:
+    def at_video(self, path: Path) -> _File:
+        earlier = self.seen.find(path, stamp_of(path.stat()))
+        manifest = self.find(earlier.sha256) if earlier else None
         with open_medium(path) as file, open_video(file, max_pixels=self._max_pixels) as video:
             length_ms = int((video.duration_s or 0) * 1000)
             clues = TimeClues(path, video.recorded, "container", path.stat().st_mtime_ns, length_ms)
             start_ms = find_event_time(clues, settings=self.settings, start_time=self.start).at_ms
             checked_ms(start_ms + length_ms)
-            frames, decoded = self._frames(video)
-            request = asked_of(self.settings, source_name, self.start)
+            frames, decoded = self._frames(video, manifest)
             pixels = (decoded or 0) * video.size_px[0] * video.size_px[1]
-            return self._file(path, "video", request, start_ms, start_ms + length_ms, pixels, frames)
+        is_known = self._is_copy(path) or (frames == 0 and manifest is not None)
+        return _File(
+            path, "video", path.stat().st_size, is_known, start_ms, start_ms + length_ms, pixels, frames
+        )
 
     def at_picture(self, path: Path, source_name: str) -> _File:
         with open_medium(path) as file:
             header = self.pictures.read_header(file, max_pixels=self._max_pixels)
         clues = TimeClues(path, header.recorded, "exif", path.stat().st_mtime_ns, 0)
-        at_ms = find_event_time(clues, settings=self.settings).at_ms
-        request = asked_of(self.settings, source_name)
-        return self._file(path, "pictures", request, at_ms, at_ms, header.width_px * header.height_px, 1)
+        event_time = find_event_time(clues, settings=self.settings)
+        at_ms = event_time.at_ms
+        earlier = self.seen.find(path, stamp_of(path.stat()))
+        request = asked_of(self.settings, source_name).partition(",")  # a picture is not sampled
+        is_known = self._is_copy(path, source_name, event_time.time_source == "file_time" or at_ms)
+        is_known |= earlier is not None and earlier.asked.partition(",")[2] == request[2]
+        pixels = header.width_px * header.height_px
+        return _File(path, "pictures", path.stat().st_size, is_known, at_ms, at_ms, pixels, 1)
 
-    def _frames(self, video: Video) -> tuple[int | None, int | None]:
-        """Return how many frames are taken, and how many decoded; None where the video does not tell."""
+    def _frames(self, video: Video, manifest: MediaManifest | None) -> tuple[int | None, int | None]:
+        """Return how many new frames are taken, and how many decoded; None where the video does not tell."""
         stated, length_s = video.frames_stated, video.duration_s
         if stated is None and length_s is not None and video.average_fps:
             stated = math.ceil(length_s * Fraction(video.average_fps))
-        sampling = self.settings.sample_fps
-        frames = stated if sampling == ALL else estimate_frames(sampling, frames=stated, duration_s=length_s)
-        return frames, stated
 
-    def _file(
-        self, path: Path, kind: str, request: str, start_ms: int, end_ms: int, pixels: int, frames: int | None
-    ) -> _File:
-        status = path.stat()
-        earlier = self.seen.find(path, stamp_of(status))
-        known = earlier is not None and earlier.asked == request
-        return _File(path, kind, status.st_size, known, start_ms, end_ms, pixels, frames)
+        def estimate(sampling: str) -> int | None:
+            return estimate_frames(sampling, frames=stated, duration_s=length_s)
+
+        if manifest is None:
+            return estimate(self.settings.sample_fps), stated
+        sampling = denser(manifest.sampling, self.settings.sample_fps)
+        if manifest.state == "complete" and sampling == manifest.sampling:
+            return 0, stated
+        frames_there = manifest.frames_announced
+        if manifest.state == "complete" and sampling != ALL:
+            frames_there = estimate(common_sampling(manifest.sampling, sampling)) or 0
+        frames = estimate(sampling)
+        return frames and max(frames - frames_there, 0), stated
+
+    def _is_copy(self, path: Path, *parts: object) -> bool:
+        """Return whether an earlier file has these bytes, and `parts`, which also identify the medium."""
+        with open_medium(path) as file:
+            head = hashlib.sha256(file.read(_HEAD_BYTES)).digest()
+        alike = self._alike.setdefault((path.stat().st_size, head, *parts), [])
+        if any(filecmp.cmp(path, other, shallow=False) for other in alike):
+            return True
+        alike.append(path)
+        return False
 
 
 def find_gaps(spans: Sequence[tuple[int, int]]) -> tuple[list[Gap], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from tests.producer.conftest import Bench
 
+from frametally.media.manifests import find_manifest
 from frametally_cli.main import main
 from frametally_producer.plan import find_gaps, plan
 from frametally_producer.reading.event_time import iso
@@ -38,7 +40,11 @@ def yard(bench: Bench, make_video: Callable[..., Path], make_picture: Callable[.
 
 
 def planned(bench: Bench, *paths: Path, **overrides: object) -> Any:
-    return plan(ProduceCall(paths=paths, settings=bench.settings(**overrides)), progress=bench.progress)
+    return plan(
+        ProduceCall(paths=paths, settings=bench.settings(**overrides)),
+        find=lambda sha256: find_manifest(bench.store, sha256),
+        progress=bench.progress,
+    )
 
 
 def test_files_frames_bytes_time_span_and_unreadable_ones_are_told_and_nothing_is_written(
@@ -69,6 +75,21 @@ def test_what_is_planned_is_what_is_then_produced(bench: Bench, yard: Path) -> N
         report = fresh.produce(yard, sample_fps=sampling)
         assert source.frames == report.frames_announced
         assert source.first_ms == min(m.first_captured_at_ms for m in report.media)
+
+
+def test_copies_and_footage_that_is_known_by_another_sampling_are_planned_as_they_are_then_produced(
+    bench: Bench, yard: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seen_files, "_SETTLED_NS", -1_000_000_000_000)
+    for name in ("a.mp4", "0.jpg"):
+        shutil.copyfile(yard / name, yard / f"copy-{name}")
+    found = []
+    for sampling in ("2", "3", "1", "3", "all"):
+        [source] = planned(bench, yard, sample_fps=sampling).sources
+        report = bench.produce(yard, sample_fps=sampling)
+        assert source.frames == report.frames_announced
+        found.append((source.files_known, source.frames))
+    assert found == [(2, 10 + 5), (7, 10), (9, 0), (9, 0), (7, 30)]
 
 
 @pytest.mark.thorough

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from frametally.media.manifests import find_manifest
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped, Standing, exit_code, plural
@@ -19,6 +20,7 @@ from frametally.settings.loading import Settings, component_folder
 from frametally_cli.console import output as console
 from frametally_cli.console.output import plain
 from frametally_cli.console.tables import folded_table
+from frametally_cli.options.ports import open_store_port, opened_once
 from frametally_producer.plan import ProducePlan, plan
 from frametally_producer.produce import ProduceReport, produce, watch
 from frametally_producer.reading.event_time import iso
@@ -270,8 +272,8 @@ def watch_folders(call: ProduceCall, store: ObjectStore, log: FrameLog) -> int:
 
 def tell_plan(call: ProduceCall) -> int:
     """Tell what producing would do, and how long it would take; return the exit code. Raises as `plan`."""
-    with console.stage_bar("looking") as bar:
-        planned = plan(call, progress=bar)
+    with opened_once(lambda: open_store_port(call.settings)) as opened, console.stage_bar("looking") as bar:
+        planned = plan(call, find=lambda sha256: find_manifest(opened().store, sha256), progress=bar)
     print_skipped_files(console.err(), planned.skipped)
     print_plan(console.out(), planned)
     return exit_code(done_count=sum(source.files for source in planned.sources), skipped=planned.skipped)

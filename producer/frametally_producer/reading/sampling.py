@@ -180,6 +180,13 @@ def denser(first: str, other: str) -> str:
     return max(first, other, key=Fraction)
 
 
+def common_sampling(first: str, other: str) -> str:
+    """Return the sampling of the grid times that two samplings share; neither is `all`."""
+    a, b = Fraction(first), Fraction(other)
+    numerator = math.gcd(a.numerator * b.denominator, b.numerator * a.denominator)
+    return str(Fraction(numerator, a.denominator * b.denominator))
+
+
 def estimate_frames(sampling: str, *, frames: int | None, duration_s: Fraction | None) -> int | None:
     """Estimate how many frames `sampling` takes of a video with that many frames and that length."""
     if sampling == ALL:
