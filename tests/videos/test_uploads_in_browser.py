@@ -142,7 +142,10 @@ def test_files_come_in_with_what_was_said_of_them(
     first = page.locator(".upload-row").first
     first.get_by_label("Name").fill("Morning at the gate")
     first.get_by_label("Source", exact=True).fill("Gate North")
+    first.get_by_label("Filmed from").fill("2124-05-01T08:00:05")
+    expect(first.get_by_role("status")).to_contain_text("This time is in the future. Check the date")
     first.get_by_label("Filmed from").fill("2024-05-01T08:00:05")
+    expect(first.get_by_role("status")).to_have_text("")
     first.locator("summary").click()
     first.get_by_label("Region as JSON").fill('{"points": [[0, 0], [100, 0], [100, 100]]}')
     page.locator("#upload-source").fill("Yard")

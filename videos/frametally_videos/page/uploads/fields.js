@@ -1,7 +1,7 @@
 // The optional fields of a file before its upload.
 
 import { el, field } from "frametally/js/shared/dom.js";
-import { moment } from "frametally/js/shared/format.js";
+import { fromInput, moment } from "frametally/js/shared/format.js";
 import { isZone, zoneInUse } from "frametally/js/shared/time.js";
 import { clientId } from "./client.js";
 import { checkCalibration, checkRegion, containerTime } from "./checks.js";
@@ -21,6 +21,7 @@ export class Fields {
     this.roi = el("textarea", { rows: "3", spellcheck: "false" });
     this.calibration = el("textarea", { rows: "3", spellcheck: "false" });
     this.hint = el("p.muted.small", { hidden: true });
+    this.doubt = el("p.remark", { role: "status" });
     this.drawn = el(
       "details.upload-drawn",
       el("summary", t("videos.region_and_calibration")),
@@ -50,8 +51,13 @@ export class Fields {
         field(t("web.time_zone"), this.zone),
       ),
       this.hint,
+      this.doubt,
       this.drawn,
     );
+    this.start.addEventListener("input", () => {
+      const isDoubtful = (fromInput(this.start.value) ?? 0) > Date.now() + 86_400_000;
+      this.doubt.textContent = isDoubtful ? t("videos.starts_in_the_future") : "";
+    });
     this.zone.addEventListener("input", () => {
       this.zone.setCustomValidity(
         this.zone.value && !isZone(this.zone.value) ? t("videos.there_is_no_such_time_zone") : "",
