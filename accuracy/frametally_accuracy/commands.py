@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -292,6 +293,13 @@ def next_zones(name: str, as_json: bool, **overrides: Any) -> int:
             }
         )
         return 0
+    if check_result.is_reached:
+        click.echo(
+            console.plain(
+                f"you have reached the target precision (±{check.wanted_width:.0%}): stop here, and run "
+                f"`frametally accuracy result {shlex.quote(check.name)}`, or continue for a narrower interval"
+            )
+        )
     _print_needed(check, check_result)
     for zone in check_result.zones:
         span = f"{zone.from_source} {utc(zone.from_ms)} to {zone.to_source} {utc(zone.to_ms)}"

@@ -311,7 +311,7 @@ def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str],
     code, out = command(capsys, counted, "start", "gate", "--source", "gate", "--seed", "7", "--json")
     assert code == 0, out
     code, before = command(capsys, counted, "next", "gate")
-    assert code == 0 and re.search(r"car: \d+ frames for ±10%", before)
+    assert code == 0 and re.search(r"car: \d+ frames for ±10%", before) and "reached" not in before
     code, out = command(capsys, counted, "show", "gate")
     units = json.loads(out)["units"]
     truths = right_counts()
@@ -333,6 +333,7 @@ def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str],
     assert command(capsys, counted, "verify", str(tmp_path / "c.json"))[0] == 0
     code, out = command(capsys, counted, "next", "gate")
     assert code == 0 and "reduces the variance" in out
+    assert out.startswith("you have reached the target precision (±10%): stop here, and run `frametally acc")
     code, out = command(capsys, counted, "list")
     assert code == 0 and "target precision reached" in out
     code, out = command(capsys, counted, "start", "again", "--source", "gate", "--seed", "7")
