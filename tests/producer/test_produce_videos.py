@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.fakes.footage import make_file, moving
+from tests.fakes.footage import make_file, moving, without_rate
 from tests.producer.conftest import Bench
 
 from frametally import keys
@@ -486,3 +486,17 @@ def test_times_more_than_a_day_apart_in_one_clip_are_said_and_produced(
     assert f"{odd}: its times jump from {from_time} to {to_time} (and 1 more jump); if it was not" in notice
     assert "`frametally forget`" in notice
     assert (report.frames_announced, report.skipped) == (5, [])
+
+
+def test_an_avi_that_states_no_frame_rate_is_produced_with_a_notice_that_names_it(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    usual = make_video("usual.avi", 10, codec="mjpeg", pix_fmt="yuvj420p")
+    odd = bench.folder / "odd.avi"
+    odd.write_bytes(without_rate(usual.read_bytes()))
+    report = bench.produce(usual, odd, sample_fps="all", source="yard")
+    [notice] = [line for line in report.notices if "frame rate" in line]
+    assert notice.startswith(
+        f"{odd}: its header has no frame rate, so frametally takes 25 frames per second;"
+    )
+    assert report.frames_announced == 20

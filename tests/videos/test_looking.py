@@ -87,6 +87,17 @@ def test_a_look_tells_what_a_video_is(looks: Looks, make_video: Callable[..., Pa
     )
 
 
+def test_an_avi_that_states_no_frame_rate_says_which_is_taken(
+    looks: Looks, make_video: Callable[..., Path]
+) -> None:
+    from tests.fakes.footage import without_rate  # this file runs as a script, too
+
+    clip = make_video("a.avi", 5, codec="mjpeg", pix_fmt="yuvj420p").read_bytes()
+    assert looks.at(clip, "a.avi").damage == []
+    [doubt] = looks.at(without_rate(clip), "a.avi").damage
+    assert doubt.startswith("Its header has no frame rate, so frametally takes 25 frames per second; if that")
+
+
 @pytest.mark.thorough
 def test_a_video_that_lies_on_its_side_is_as_wide_as_it_is_shown(
     looks: Looks, make_video: Callable[..., Path]

@@ -129,6 +129,11 @@ class VideoWork:
         jumps = time_jumps(medium, {})
         if jumps:
             production.notice(told_time_jumps(medium, jumps))
+        if opened.doubt:
+            production.notice(
+                f"{medium.name}: {opened.doubt}; if that is wrong, `frametally forget` it, convert it with "
+                "the right rate, and produce that"
+            )
         if not known:
             rate = Rate(self._pixels, time.monotonic() - began_s, self._announced, self._stored_bytes)
             production.seen.note_rate("video", cost_of(production.settings), rate)

@@ -44,6 +44,13 @@ class WithoutPackedHeaders:
         return data
 
 
+def lacks_rate(head: bytes) -> bool:
+    """Return whether it begins an AVI that states no frame rate: FFmpeg takes a usual one then."""
+    whole, pictures = head.find(b"avih") + 8, head.find(b"vids") + 20
+    rates = head[whole : whole + 4], head[pictures : pictures + 4], head[pictures + 4 : pictures + 8]
+    return head.startswith(b"RIFF") and not any(rates[0]) and not (any(rates[1]) and any(rates[2]))
+
+
 @contextmanager
 def open_medium(path: Path) -> Iterator[BufferedReader]:
     """Open the file at `path` for reading.

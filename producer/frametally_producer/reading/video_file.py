@@ -18,7 +18,7 @@ from av.video.reformatter import VideoReformatter
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
 from frametally.process.reports import plural
-from frametally_producer.reading.footage import WithoutPackedHeaders
+from frametally_producer.reading.footage import WithoutPackedHeaders, lacks_rate
 from frametally_producer.reading.pixels import UPRIGHT, upright
 from frametally_producer.reading.sampling import PresentationTimes
 
@@ -121,7 +121,10 @@ def open_video(file: BufferedReader, *, max_pixels: int) -> Iterator[Video]:
             f"cannot be opened as a video ({_reason(error)}); copy it again from the original, or convert it"
         ) from error
     with container:
-        yield Video(container, file, max_pixels=max_pixels)
+        video = Video(container, file, max_pixels=max_pixels)
+        if lacks_rate(head):
+            video.doubt = f"its header has no frame rate, so frametally takes {_USUAL_FPS} frames per second"
+        yield video
 
 
 class Video:
@@ -129,6 +132,7 @@ class Video:
 
     Attributes:
         damage: After reading: what was wrong with it, one sentence each.
+        doubt: What may be wrong with its times; empty: nothing is known.
         size_px: Width and height, as stored.
         codec: FFmpeg's name of what the pictures are coded in, such as `h264`.
         sound_codecs: Likewise of each sound track; empty where the code is not known.
@@ -162,6 +166,7 @@ class Video:
         self.duration_s = _stated_length_s(container, stream)
         self.frames_stated = stream.frames if stream.frames > 0 else None
         self.damage: list[str] = []
+        self.doubt = ""
         self.average_fps = stream.average_rate or stream.guessed_rate
         self.size_px = size
         self.codec = stream.codec_context.codec.canonical_name

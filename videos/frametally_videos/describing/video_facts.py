@@ -103,6 +103,8 @@ def _facts(
             "frames instead"
         )
         fps = None
+    if video.doubt:
+        video.damage.append(f"{video.doubt}; if that is wrong, convert it with the right rate")
     if frames is None and length_s is not None and fps is not None:
         frames = math.ceil(length_s * Fraction(fps))
     if frames is not None and frames > _MOST_FRAMES:
