@@ -93,7 +93,7 @@ def test_every_command_refuses_a_range_that_ends_before_it_begins(
     for to in ("2026-02-01", "2026-01-31"):
         assert main([*call, "--from=2026-02-01", f"--to={to}"]) == 2
         refused = (
-            "The end must be later than the beginning."
+            "The end must be later than the beginning. Choose a later `--to`; the range"
             if command == ("export",)
             else "--from must be before --to"
         )

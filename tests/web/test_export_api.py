@@ -243,10 +243,17 @@ def test_the_command_says_in_one_line_what_cannot_be(
     with closing(open_count_index(f"sqlite:///{tmp_path / 'index.sqlite'}")):
         pass
     (tmp_path / "store").mkdir()
-    assert main(["export", "--data-dir", str(tmp_path), "--timezone", "Mars/Olympus"]) == 2
-    said = capfd.readouterr()
-    assert said.out == ""
-    assert "Mars/Olympus" in said.err
+    for option, value, said in (
+        ("--timezone", "Mars/Olympus", "--timezone='Mars/Olympus' is not an IANA time zone."),
+        ("--interval", "minute", "--interval='minute' is not a whole number of seconds"),
+        ("--interval", "minute", "Give seconds, such as --interval=60, or leave"),
+        ("--from", "yesterday", "--from='yesterday' is not a time."),
+        ("--compare", "year", "--compare='year' is not a valid comparison."),
+    ):
+        assert main(["export", "--data-dir", str(tmp_path), option, value]) == 2
+        told = capfd.readouterr()
+        assert told.out == ""
+        assert said in told.err
 
 
 @pytest.mark.thorough

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from frametally.keys import slug
 from frametally.media.source_timezones import readable_timezones
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, option, output_option, read_settings
+
+_PARAMETER = re.compile(r"\b(?<!-)(from|to|interval|model|timezone|metric|compare|source|label|by)(=|`)")
 
 
 @click.command()
@@ -90,7 +93,13 @@ def export(
                 warn=lambda line: console.err().print(console.plain(line), markup=False),
             )
         except Problem as problem:
-            raise Misconfigured(f"{problem.detail} {problem.remedy}") from problem
+            raise Misconfigured(_of_options(f"{problem.detail} {problem.remedy}")) from problem
     with file:
         console.write_out(output, chunks_of(file))
     return 0
+
+
+def _of_options(line: str) -> str:
+    """Return a line about parameters of the API as one about the options."""
+    line = _PARAMETER.sub(r"--\1\2", line).replace("--by`", "--by-source`")
+    return line.replace("between from and to", "between --from and --to")
