@@ -168,7 +168,7 @@ GROUND = DrawnCalibration(
 def draw(place: Place, *shapes: Drawn) -> Drawing:
     """Draw shapes over the source, in place of all that was; without any: legs, a zone and a calibration."""
     wanted = shapes or (*LEGS, BOX, GROUND)
-    return change_drawing(place.store, SOURCE, lambda before: with_shapes(before, wanted))
+    return change_drawing(place.store, SOURCE, lambda before: with_shapes(before, wanted))[0]
 
 
 def _box(car: Car, at_ms: int) -> Detection | None:

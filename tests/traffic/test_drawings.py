@@ -209,7 +209,7 @@ REFUSED: dict[str, tuple[Drawn, str]] = {
 @pytest.mark.parametrize(("shape", "why"), REFUSED.values(), ids=REFUSED)
 def test_what_cannot_be_drawn_is_one_line_with_its_name_and_nothing_changes(shape: Drawn, why: str) -> None:
     store = MemoryStore()
-    before = change_drawing(store, "gate", add(zone("kept")))
+    before, _ = change_drawing(store, "gate", add(zone("kept")))
     stored = [info.key for info in store.list("")]
     with pytest.raises(DrawingRefused) as raised:
         change_drawing(store, "gate", add(shape))
@@ -239,7 +239,7 @@ ACCEPTED: dict[str, Drawn] = {
 @pytest.mark.parametrize("shape", ACCEPTED.values(), ids=ACCEPTED)
 def test_what_can_be_drawn_is_stored_as_it_was_drawn(shape: Drawn) -> None:
     store = MemoryStore()
-    assert change_drawing(store, "gate", add(shape)).shapes == (shape,)
+    assert change_drawing(store, "gate", add(shape))[0].shapes == (shape,)
     assert read_drawing(store, "gate").shapes == (shape,)
 
 
@@ -274,9 +274,10 @@ def test_every_change_is_a_whole_revision_and_older_ones_stay_as_they_are() -> N
     assert read_drawing(store, "gate") == Drawing(source="gate", revision=0)
     change_drawing(store, "gate", add(line()))
     first = store.get(keys.drawing_key("gate", 1))
-    assert change_drawing(store, "gate", add(zone())).revision == 2
-    assert change_drawing(store, "gate", add(zone())).revision == 2, "what is there already is no change"
-    assert change_drawing(store, "gate", lambda drawing: with_shapes(drawing, [])).shapes == ()
+    second, is_new = change_drawing(store, "gate", add(zone()))
+    assert (second.revision, is_new) == (2, True)
+    assert change_drawing(store, "gate", add(zone())) == (second, False), "what is there already is no change"
+    assert change_drawing(store, "gate", lambda drawing: with_shapes(drawing, []))[0].shapes == ()
     assert store.get(keys.drawing_key("gate", 1)) == first
     assert [info.key for info in store.list(keys.DRAWINGS)] == [
         f"drawings/gate/{n:06d}.json" for n in (1, 2, 3)
@@ -320,7 +321,7 @@ class OvertakenStore(MemoryStore):
 
 def test_who_comes_second_draws_into_what_the_first_has_drawn() -> None:
     store = OvertakenStore(zone("theirs"))
-    assert change_drawing(store, "gate", add(line("ours"))).revision == 2
+    assert change_drawing(store, "gate", add(line("ours")))[0].revision == 2
     assert [shape.name for shape in read_drawing(store, "gate").shapes] == ["ours", "theirs"]
 
 
@@ -407,21 +408,21 @@ def can_be(drawn: list[Drawn]) -> list[Drawn]:
 @hypothesis_settings(max_examples=examples(60))
 def test_what_is_exported_and_imported_elsewhere_is_the_same_drawing(drawn: list[Drawn]) -> None:
     here, there = MemoryStore(), MemoryStore()
-    exported = change_drawing(here, "gate", add(*drawn))
+    exported, _ = change_drawing(here, "gate", add(*drawn))
     content = decode_file(encode_file(exported), "file", Missing())
     assert content.source == "gate"
-    assert change_drawing(there, "gate", add(*content.shapes)) == exported
+    assert change_drawing(there, "gate", add(*content.shapes)) == (exported, True)
     assert there.get(exported.key) == here.get(exported.key)
-    assert change_drawing(here, "gate", add(*content.shapes)) == exported, "again is no change"
+    assert change_drawing(here, "gate", add(*content.shapes)) == (exported, False), "again is no change"
 
 
 @given(st.permutations([line("a"), line("b", to_ms=5), line("b", from_ms=5), zone("c"), calibration()]))
 def test_in_whatever_order_it_is_drawn_it_is_the_same_drawing(drawn: list[Drawn]) -> None:
     store = MemoryStore()
     for shape in drawn:
-        last = change_drawing(store, "gate", add(shape))
+        last, _ = change_drawing(store, "gate", add(shape))
     other = MemoryStore()
-    at_once = change_drawing(other, "gate", add(*reversed(drawn)))
+    at_once, _ = change_drawing(other, "gate", add(*reversed(drawn)))
     assert last.shapes == at_once.shapes
 
 

@@ -148,12 +148,11 @@ def import_command(
             other_shapes = [shape for shape in drawing.shapes if shape.name not in names]
             return with_shapes(drawing, [*other_shapes, *content.shapes])
 
-        before = read_drawing(desk.store, slug)
-        drawing = change_drawing(desk.store, slug, add)
+        drawing, is_new = change_drawing(desk.store, slug, add)
     for shape in content.shapes:
         if isinstance(shape, DrawnCalibration) and (lack := _lack(shape)):
             click.echo(console.plain(f"calibration {shape.name}: {lack}"))
-    _say_revision(before, drawing, f"{len(content.shapes)} drawn")
+    _say_revision(drawing, is_new, f"{len(content.shapes)} drawn")
     return 0
 
 
@@ -217,11 +216,10 @@ def remove_command(source: str, names: Sequence[str], **overrides: Any) -> int:
             )
             return with_shapes(drawing, filter(None, shapes))
 
-        before = read_drawing(desk.store, slug)
-        drawing = change_drawing(desk.store, slug, remove)
+        drawing, is_new = change_drawing(desk.store, slug, remove)
     ended = {shape.name for shape in drawing.shapes}.intersection(names)
     counts = {"deleted": len({*names} - ended), f"ended at {utc(from_ms or 0)}": len(ended)}
-    _say_revision(before, drawing, ", ".join(f"{count} {verb}" for verb, count in counts.items() if count))
+    _say_revision(drawing, is_new, ", ".join(f"{count} {verb}" for verb, count in counts.items() if count))
     return 0
 
 
@@ -267,9 +265,9 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return int(match[1]), int(match[2])
 
 
-def _say_revision(before: Drawing, drawing: Drawing, message: str) -> None:
+def _say_revision(drawing: Drawing, is_new: bool, message: str) -> None:
     total = f"revision {drawing.revision} of {drawing.source} has {len(drawing.shapes)} in total"
-    click.echo("; ".join([message, total, *([mending.NEXT] if drawing != before else [])]))
+    click.echo("; ".join([message, total, *([mending.NEXT] if is_new else [])]))
 
 
 def _table(rows: Sequence[tuple[Drawing, Drawn]]) -> Table:

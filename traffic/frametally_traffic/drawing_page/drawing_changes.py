@@ -144,7 +144,7 @@ def put_drawing(store: ObjectStore, source: DrawnSource, data: bytes, if_match: 
         return with_shapes(before, content.shapes)
 
     try:
-        drawing = change_drawing(store, source.slug, change)
+        drawing, _ = change_drawing(store, source.slug, change)
     except DrawingRefused as error:
         raise refusal(error) from error
     return _drawing_answer(store, source, drawing)

@@ -47,14 +47,16 @@ def list_drawings(store: ObjectStore) -> list[Drawing]:
     return [_read(store, source, revision) for source, revision in newest.items()]
 
 
-def change_drawing(store: ObjectStore, source: str, change: Callable[[Drawing], Drawing]) -> Drawing:
+def change_drawing(
+    store: ObjectStore, source: str, change: Callable[[Drawing], Drawing]
+) -> tuple[Drawing, bool]:
     """Write the next revision of a source's drawing; no other change comes in between.
 
     `change`: given the drawing as it stands, returns what is to be; of that, source and revision do not
     matter. It may be called several times. What it raises leaves all as it is.
 
     Returns:
-            The current drawing: the next revision, or the existing one if `change` made no difference.
+            The current drawing, and whether it is the next revision: not if `change` made no difference.
 
     Raises:
         DrawingRefused: What `change` made cannot be; nothing has changed.
@@ -65,11 +67,11 @@ def change_drawing(store: ObjectStore, source: str, change: Callable[[Drawing], 
         before = read_drawing(store, source)
         after = _ordered(msgspec.structs.replace(change(before), source=source, revision=before.revision))
         if after == before:
-            return before
+            return before, False
         check_drawing(after)
         after = msgspec.structs.replace(after, revision=before.revision + 1)
         if store.put(after.key, encode(after), if_absent=True):
-            return after
+            return after, True
     raise Retryable(
         f"other programs keep changing the drawing of {source}: try again when they have finished"
     )
@@ -136,7 +138,9 @@ def take_drawing(store: ObjectStore, former: str, source: str, is_new: bool) -> 
     if not shapes or shapes == current.shapes:
         return
     if is_new and not current.revision:
-        drawing = change_drawing(store, source, lambda now: now if now.revision else with_shapes(now, shapes))
+        drawing, _ = change_drawing(
+            store, source, lambda now: now if now.revision else with_shapes(now, shapes)
+        )
         yield f"copied from {former} to {source}: {len(drawing.shapes)} lines, zones, calibrations"
     else:
         yield (
