@@ -40,6 +40,13 @@ def iso_moment_ms(text: str, zone: datetime.tzinfo) -> int:
         raise ValueError("outside the years 1 to 9999") from error
 
 
+ENDS_TOO_EARLY = (
+    "The end must be later than the beginning.",
+    "Choose a later `to`; the range stops just before it.",
+)
+"""What is wrong with a range whose end `to` is not after its beginning, and the remedy."""
+
+
 def event_bound_ms(time_ms: int) -> int:
     """Return the end of a range, moved into `[FIRST_MS, NEXT_MS]`.
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from frametally.keys import slug
 from frametally.plugins import plugins
-from frametally.rules.times import DAY_S, event_bound_ms, iso_moment_ms
+from frametally.rules.times import DAY_S, ENDS_TOO_EARLY, event_bound_ms, iso_moment_ms
 from frametally.rules.week_parts import WeekParts, parts_of_week, shift
 from frametally.settings.loading import Settings
 from frametally.settings.producer import known_timezone
@@ -287,11 +287,7 @@ def read_selection(args: Args, settings: Settings) -> Selection:
     zone = read_zone(args, settings)
     from_ms, to_ms = read_moment(args, FROM, zone.tzinfo), read_moment(args, TO, zone.tzinfo)
     if from_ms is not None and to_ms is not None and from_ms >= to_ms:
-        raise bad_parameter(
-            "to",
-            "The end must be later than the beginning.",
-            remedy="Choose a later `to`; the range stops just before it.",
-        )
+        raise bad_parameter("to", ENDS_TOO_EARLY[0], remedy=ENDS_TOO_EARLY[1])
     return Selection(
         MODEL.read(args),
         LABEL.read(args),

@@ -14,7 +14,7 @@ from frametally.keys import day_start_ms, utc_day
 from frametally.ports.count_index import CountIndex, CountQuery, SourceSummary
 from frametally.ports.count_questions import up_to_date
 from frametally.ports.object_store import ObjectStore
-from frametally.rules.times import DAY_MS, utc
+from frametally.rules.times import DAY_MS, ENDS_TOO_EARLY, utc
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import FlowColumns
 from frametally_traffic.records import Drawing, DrawnLine
@@ -275,11 +275,7 @@ def _range(first_ms: int, end_ms: int, question: ReportQuery) -> tuple[int, int]
     to_ms = end_ms if question.to_ms is None else question.to_ms
     to_ms += -to_ms % QUARTER_MS
     if from_ms >= to_ms:
-        raise ReportRefused(
-            "to",
-            "The end must be later than the beginning.",
-            "Choose a later `to`; the range stops just before it.",
-        )
+        raise ReportRefused("to", *ENDS_TOO_EARLY)
     if to_ms - from_ms > MOST_DAYS * DAY_MS:
         raise ReportRefused(
             "from" if question.from_ms is None else "to",
