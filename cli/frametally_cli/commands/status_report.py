@@ -165,7 +165,7 @@ def print_status(status: Status) -> None:
         )
     for word, style, lines in (("behind", "yellow", status.behind), ("broken", "bold red", status.broken)):
         for line in lines[:_MOST_ROWS]:
-            out().print(Text.assemble((f"{word}: ", style), plain(line)))
+            out().print(console.marked(f"{word}: ", style, line))
         _print_others(len(lines))
     if not status.behind and not status.broken and not status.away:
         out().print(

@@ -44,7 +44,7 @@ def _console(*, is_err: bool) -> Console:
     from rich.console import Console
 
     width = None if is_err or _is_for_people else 1000
-    return Console(stderr=is_err, highlight=False, soft_wrap=True, width=width)
+    return Console(stderr=is_err, emoji=False, highlight=False, soft_wrap=True, width=width)
 
 
 def marked(word: str, style: str, line: str) -> Text:
