@@ -17,8 +17,10 @@ from frametally_hadoop.job.lines import (
     decode_frames,
     decode_labels,
     decode_with_standard_library,
+    encode_with_standard_library,
+    from_json,
+    to_json,
 )
-from frametally_hadoop.job.mapping import encode_with_standard_library, from_json, to_json
 
 FRAME = FrameDetections(
     image_path="images/gate/2026-01-01/1767268800000-abababababab-7.jpg",

@@ -25,8 +25,8 @@ from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.once import one_line_per_frame
 from frametally.rules.segment_counts import best_hits, hits_by_label
 from frametally.rules.times import RECORD_VERSION
-from frametally_hadoop.job.lines import Frame, decode_accepted, decode_labels
-from frametally_hadoop.job.mapping import LINE_SEPARATOR, Count, FramesOfPart, from_json, part_rules, to_json
+from frametally_hadoop.job.lines import Frame, decode_accepted, decode_labels, from_json, to_json
+from frametally_hadoop.job.mapping import LINE_SEPARATOR, Count, FramesOfPart, part_rules
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.visits import reduce_hour
 

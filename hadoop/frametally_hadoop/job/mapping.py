@@ -35,14 +35,9 @@ from frametally.rules.segment_counts import SegmentCounting
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally_hadoop.job.fetching import Fetch, fetch
-from frametally_hadoop.job.lines import Frame
+from frametally_hadoop.job.lines import Frame, to_json
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
 from frametally_hadoop.job.reading import Block, Header, read_blocks, read_header
-
-try:
-    import msgspec
-except ImportError:  # as in `lines`
-    msgspec = None  # type: ignore[assignment]
 
 
 def hours_near(time_ms: int) -> tuple[int, ...]:
@@ -279,19 +274,3 @@ def _without(block: Block, forgotten: Forgotten) -> Block:
         if not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
     ]
     return block._replace(lines=[line for line, _ in wanted], frames=[frame for _, frame in wanted])
-
-
-_plain_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def encode_with_standard_library(value: object) -> bytes:
-    """Write JSON as `frametally.records.encode` does: no white space, text as UTF-8."""
-    return _plain_encode(value).encode()
-
-
-to_json: Callable[[object], bytes] = (
-    msgspec.json.Encoder().encode if msgspec else encode_with_standard_library
-)
-"""Writes keys and records of the job, with msgspec to the same bytes in a tenth of the time."""
-from_json: Callable[[bytes], Any] = msgspec.json.Decoder().decode if msgspec else json.loads
-"""Reads what `to_json` has written."""

@@ -27,8 +27,7 @@ from frametally.rules.objects import is_fast_enough
 from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, Began, Ended, code_of
 from frametally.rules.times import HOUR_MS, MOST_TIME_MS, RECORD_VERSION
 from frametally_hadoop.job.following import Track, TrackedBox, Tracker, by_strength
-from frametally_hadoop.job.lines import Frame
-from frametally_hadoop.job.mapping import to_json
+from frametally_hadoop.job.lines import Frame, to_json
 from frametally_hadoop.job.mending import mended, never_moves
 from frametally_hadoop.job.params import CountParams, TrackParams
 from frametally_hadoop.job.paths import TrackEdges, foot_path

@@ -21,7 +21,8 @@ from frametally.process.reports import Skipped
 from frametally.rules.places import source_of
 from frametally.rules.times import DAY_S, HOUR_MS
 from frametally.rules.tombstones import Range
-from frametally_hadoop.job.mapping import BY_COUNTS, ENTRY_SEPARATOR, NO_DAYS, to_json
+from frametally_hadoop.job.lines import to_json
+from frametally_hadoop.job.mapping import BY_COUNTS, ENTRY_SEPARATOR, NO_DAYS
 from frametally_hadoop.planning.hours import SourceHour
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_hadoop.running.day_spool import DaySpool

@@ -13,7 +13,7 @@ import numpy as np
 from frametally.records import Coverage, IntervalCount, encode
 from frametally.rules.places import Place, ZoneShape, parse_place
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
-from frametally_hadoop.job.mapping import to_json
+from frametally_hadoop.job.lines import to_json
 from frametally_traffic.flows.day_columns import NO_MOVEMENTS, FlowColumns
 from frametally_traffic.flows.flow_sums import (
     WAYS,

@@ -19,7 +19,7 @@ from frametally.errors import Misconfigured, Poison
 from frametally.rules.path_columns import PathColumns, decode_paths
 from frametally.rules.seals import check_crc32
 from frametally_hadoop.job.fetching import Fetch, fetch
-from frametally_hadoop.job.mapping import to_json
+from frametally_hadoop.job.lines import to_json
 from frametally_traffic.flows.day_columns import encode_flows
 from frametally_traffic.flows.shapes import FlowInputs, parse_shapes
 
