@@ -316,7 +316,8 @@ def _print_consumed(report: ConsumeReport, is_cut_short: bool) -> int:
     )
     if is_cut_short:
         return stopped()
-    return exit_code(done_count=report.frames + report.segments_adopted, skipped=skipped)
+    # A line named what is lost when it was missed.
+    return exit_code(done_count=report.frames + report.segments_adopted, skipped=skipped + report.lost)
 
 
 def show(ports: Ports) -> int:
