@@ -325,6 +325,11 @@ def test_the_classic_builder_never_passes_the_gpu_image_on_the_way_to_another_ta
     assert wanted and "consumer-gpu" in order and heavy == []
 
 
+def test_an_edit_of_the_stacks_files_builds_no_wheel_again() -> None:
+    ignored = (STACK.parent / ".dockerignore").read_text().split()
+    assert {"cloud-services/Dockerfile", "cloud-services/docker-compose*.yml"} <= {*ignored}
+
+
 def test_front_and_back_have_no_way_out_and_no_server_stands_in_both_but_those_behind_traefik() -> None:
     networks = WHOLE["networks"]
     assert {name for name, network in networks.items() if network.get("internal")} == {"front", "back"}
