@@ -22,6 +22,9 @@ _CONFIGURATION = {
     "spark.redaction.regex": "(?i)secret|password|token|jaas",
 }
 
+_CAUSED_BY = "Caused by: "
+_TRACEBACK = "Traceback (most recent call last):"
+
 
 @contextmanager
 def spark_session(
@@ -57,7 +60,7 @@ def spark_session(
         session = builder.getOrCreate()
     except Exception as error:
         raise Misconfigured(
-            f"Spark does not start ({first_line(error)}): check that Java 17 is installed, and "
+            f"Spark does not start ({java_cause(error)}): check that Java 17 is installed, and "
             "FRAMETALLY_SPARK_MASTER"
         ) from error
     finally:
@@ -86,7 +89,22 @@ def _end_java() -> None:
     SparkContext._gateway = SparkContext._jvm = None
 
 
-def first_line(error: object) -> str:
-    """Return the first line of what Java or Python says; none of it is a setting's value."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
+def java_cause(error: object) -> str:
+    """Return why Java or Python failed: its own message, and its deepest cause; no setting's value is in it.
+
+    py4j's first line names only the call. Java's message follows after a colon, then its frames, then a line
+    "Caused by: ..." for each cause, the deepest last. A task in Python has its traceback there.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    own = next((number for number, line in enumerate(lines) if line.startswith(": ")), 0)
+    deepest = max((number for number, line in enumerate(lines) if line.startswith(_CAUSED_BY)), default=own)
+    messages = dict.fromkeys(_message(lines[number:]) for number in (own, deepest))
+    return "; caused by ".join(messages)[:400]
+
+
+def _message(lines: list[str]) -> str:
+    """Return the message that begins in the first line; of a Python traceback its last line."""
+    if lines[0].endswith(_TRACEBACK):
+        frame = next((number for number, line in enumerate(lines) if line.startswith("at ")), len(lines))
+        return lines[frame - 1]
+    return lines[0].removeprefix(_CAUSED_BY).removeprefix(": ")

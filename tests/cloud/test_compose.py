@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 from compose_file import STACK, compose_file, required_variables
+from dockerfile import targets
 from dotenv import dotenv_values
 
 from frametally.settings.loading import Settings, load_settings
@@ -313,6 +314,20 @@ def test_the_images_are_built_by_any_docker_also_one_without_buildkit() -> None:
     listed = ["git", "ls-files", "--stage", "hadoop/hadoop", "hadoop/hadoop-node"]
     staged = subprocess.run(listed, cwd=STACK, capture_output=True, text=True, check=True).stdout
     assert re.findall(r"^[0-9]+", staged, re.MULTILINE) == ["100755", "100755"]
+
+
+def test_the_classic_builder_never_passes_the_gpu_image_on_the_way_to_another_target() -> None:
+    # It builds every stage of the file down to its target, whether the target needs it or not.
+    order = list(targets())
+    wanted = {service["build"]["target"] for service in SERVICES.values() if "build" in service}
+    passed = order[: max(map(order.index, wanted)) + 1]
+    heavy = [name for name in passed if any("gpu.lock" in command for command in targets()[name].run)]
+    assert wanted and "consumer-gpu" in order and heavy == []
+
+
+def test_an_edit_of_the_stacks_files_builds_no_wheel_again() -> None:
+    ignored = (STACK.parent / ".dockerignore").read_text().split()
+    assert {"cloud-services/Dockerfile", "cloud-services/docker-compose*.yml"} <= {*ignored}
 
 
 def test_front_and_back_have_no_way_out_and_no_server_stands_in_both_but_those_behind_traefik() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,12 +18,13 @@ from tests.fakes.said import Said
 from frametally import keys
 from frametally.books.offsets import read_logs
 from frametally.books.status import Status, read_status
-from frametally.books.verdict import BEHIND, SETTLED
+from frametally.books.verdict import BEHIND, BROKEN, SETTLED
 from frametally.errors import Misconfigured
 from frametally.files.opencv import cv2
 from frametally.media.stored_images import bitmap_of
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.ports.frame_log import consumer_group
+from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import NoProgress
 from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
 from frametally.segments.contents import encode_segment, list_segments, read_segment
@@ -521,3 +523,48 @@ def test_two_deployments_on_one_log_announce_again_on_topics_of_their_own(
     for settings, topic in zip((archive.settings, theirs), topics, strict=True):
         positions, _ = read_logs(archive.log, settings, archive.model, [])
         assert [position.topic for position in positions] == [topic]
+
+
+def test_messages_that_the_log_removed_end_consume_with_6_and_its_remedy_brings_all_frames_back(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
+    monkeypatch.setenv("FRAMETALLY_LOG_PARTITIONS", "1")
+    settings = load_settings(data_dir=tmp_path / "data")
+    there = ["--data-dir", str(settings.data_dir)]
+
+    def produced(name: str, number: int) -> None:
+        (tmp_path / name).mkdir()
+        for shade in range(number):
+            picture = np.full((40, 60, 3), 20 * shade + len(name), np.uint8)
+            cv2.imwrite(str(tmp_path / name / f"{name}_20260501_08000{shade}.png"), picture)
+        pattern = ["--time-pattern", f"{name}_%Y%m%d_%H%M%S"]
+        assert cli.main(["produce", str(tmp_path / name), *pattern, *there]) == 0
+
+    produced("gate", 3)
+    with closing(open_frame_log(settings.log_url)) as log:
+        nothing: dict[str, Any] = dict.fromkeys(("on_assigned", "on_revoked"), lambda _: None)
+        with closing(log.subscribe(settings.topic, "somebody-else", **nothing)) as consumer:
+            while not (records := consumer.poll(timeout_s=0.1, max_records=10)):
+                pass
+            consumer.commit(0, records[-1].offset + 1)
+        assert log.trim(settings.topic) == 3
+    produced("yard", 2)
+    assert cli.main(["status", *there]) == BEHIND
+    assert "2 messages to detect" in capsys.readouterr().out
+    assert cli.main(["consume", "--until-caught-up", *there]) == PART_DONE
+    said = capsys.readouterr()
+    remedy = f"frametally redetect --model {said.out.split()[-1]}"
+    assert "detections: 2 frames" in said.out
+    assert said.err.count("no longer has offsets 0 to 2") == said.err.count(f"run `{remedy}`") == 1
+    assert cli.main(["status", *there]) == BROKEN
+    said_by_status = capsys.readouterr().out
+    assert f"run `{remedy}`" in " ".join(said_by_status.split())
+    assert "lost: 3 messages" in said_by_status
+    assert cli.main([*remedy.split()[1:], *there]) == 0
+    [topic] = re.findall(r"--topic (\S+?)`?\s", capsys.readouterr().out)
+    assert cli.main(["consume", "--until-caught-up", "--topic", topic, *there]) == 0
+    assert cli.main(["aggregate", *there]) == cli.main(["index", *there]) == 0
+    capsys.readouterr()
+    assert cli.main(["status", *there]) == SETTLED
+    assert "lost" not in capsys.readouterr().out

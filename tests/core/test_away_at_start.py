@@ -48,6 +48,9 @@ def started(data_dir: Path, arguments: tuple[str, ...], **settings: str) -> subp
         (ALERTS, {"FRAMETALLY_INDEX_URL": NO_NAME}),
         (("work",), {"FRAMETALLY_INDEX_URL": NO_NAME}),
         (("consume", "--workers", "2"), AWAY_BUCKET),
+        (("consume", "--until-caught-up"), AWAY_BUCKET),
+        (("produce", "gate.mp4"), AWAY_BUCKET),
+        (("produce", "gate.mp4"), AWAY_BUCKET | {"FRAMETALLY_STORE_ENDPOINT": "http://store.invalid:8333"}),
         (("live", "work"), {"FRAMETALLY_CATALOGUE_URL": REFUSED}),
         (("serve", "--alone", "--port", "0"), {"FRAMETALLY_LEDGER_URL": REFUSED}),
         (("serve", "--alone", "--port", "0"), {"FRAMETALLY_CATALOGUE_URL": REFUSED}),
@@ -62,7 +65,10 @@ def test_what_goes_on_waits_for_a_server_that_is_away_when_it_starts(
         for said in command.stdout:
             if "waiting" in said:
                 break
-        where = "elasticsearch.invalid" if NO_NAME in settings.values() else "127.0.0.1"
+        where = next(
+            (name for name in ("elasticsearch.invalid", "store.invalid") if name in str(settings)),
+            "127.0.0.1",
+        )
         running = command.poll() is None
         command.send_signal(signal.SIGTERM)
         assert "waiting" in said and where in said, said

@@ -40,6 +40,16 @@ def test_rate_and_time_left_come_from_what_this_call_worked_through() -> None:
     )
 
 
+def test_a_watched_folder_never_ends_so_no_time_is_left_and_rests_are_no_pace() -> None:
+    clock = ManualClock()
+    pace = display.BackfillPace(clock, endless=True)
+    pace.note(HALF)
+    clock.advance(100)
+    pace.note(HALF._replace(doing=""))
+    assert pace.left_s is None
+    assert pace.line() == "5 of 10 files done (1 already known, 1 skipped), 600 frames"
+
+
 def test_where_there_is_no_terminal_a_line_comes_now_and_then() -> None:
     clock, out = ManualClock(), io.StringIO()
     shown = display.BackfillDisplay(Console(file=out, width=300), None, clock=clock)

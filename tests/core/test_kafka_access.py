@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import errors
 
 from frametally.adapters.kafka import probe as kafka_probe
-from frametally.adapters.kafka.access import KafkaAccess, read_kafka_access
+from frametally.adapters.kafka.access import KafkaAccess, explain, read_kafka_access
 from frametally.adapters.kafka.probe import check_reachable
 from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_frame_log
@@ -188,3 +189,28 @@ def test_one_server_that_may_come_back_is_reason_enough_to_wait(
 def test_a_host_whose_name_is_not_known_is_away_as_a_container_that_is_stopped_is() -> None:
     with pytest.raises(Retryable, match=r"kafka\.invalid:9092: unknown host .* or check FRAMETALLY_LOG_URL"):
         check_reachable(read_kafka_access("kafka://kafka.invalid:9092"))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.NodeNotReadyError("No node_id provided"),
+        errors.KafkaConnectionError("refused"),
+        errors.KafkaTimeoutError("no answer in 8 s"),
+        errors.Cancelled("closing"),
+        errors.StaleMetadata(),
+    ],
+)
+def test_a_kafka_that_is_stopped_is_called_so_and_not_a_broken_one(error: Exception) -> None:
+    away = explain(error, KafkaAccess(servers=(("gate", 9092),)), "kafka://gate:9092", "frames", "read")
+    assert isinstance(away, Retryable)
+    assert str(away).startswith("kafka://gate:9092 is not responding (")
+    assert "start it, or check FRAMETALLY_LOG_URL" in str(away)
+    broken = explain(
+        errors.UnknownError("?"),
+        KafkaAccess(servers=(("gate", 9092),)),
+        "kafka://gate:9092",
+        "frames",
+        "read",
+    )
+    assert "did not answer correctly" in str(broken)

@@ -171,8 +171,9 @@ def test_on_a_full_disk_the_consumer_waits_says_so_and_goes_on_when_there_is_roo
             while True:
                 file.write(bytes(512))
         assert run_consumer(settings, store, log, progress) == 24
-        [line] = progress.lines
+        [line, over] = progress.lines
         assert "no space left" in line
         assert "free some space" in line
+        assert over.startswith("no longer waiting")
         leftovers = list((tiny_disk / "store").rglob("put#*"))
         assert leftovers == []

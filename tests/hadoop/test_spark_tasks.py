@@ -16,6 +16,7 @@ from tests.hadoop.test_segment_counts import by_lines, put
 
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_object_store
+from frametally.spark_sessions import java_cause
 from frametally_cli import main as cli
 from frametally_hadoop.publication import days_on_spark
 from frametally_hadoop.running import spark
@@ -217,3 +218,53 @@ def test_a_segment_is_read_whole_in_blocks_whatever_its_size(tmp_path: Path, siz
     blocks = list(spark.fetch_from(store)("metadata/a", "segment a", block_bytes=100))
     assert b"".join(blocks) == data
     assert all(len(block) == 100 for block in blocks[:-1])
+
+
+REFUSED = """An error occurred while calling None.org.apache.spark.sql.classic.SparkSession.
+: java.lang.IllegalStateException: Spark context stopped while waiting for backend
+\tat org.apache.spark.scheduler.TaskSchedulerImpl.waitBackendReady(TaskSchedulerImpl.scala:1200)
+Caused by: org.apache.spark.SparkException: Application removed: Master removed our application: FAILED
+\tat org.apache.spark.deploy.client.StandaloneAppClient.run(StandaloneAppClient.scala:1)
+\t... 12 more
+"""
+BROKEN_TASK = """An error occurred while calling o42.collect.
+: org.apache.spark.SparkException: Job aborted due to stage failure
+\tat org.apache.spark.scheduler.DAGScheduler.abortStage(DAGScheduler.scala:1)
+Caused by: org.apache.spark.api.python.PythonException: Traceback (most recent call last):
+  File "task.py", line 1, in task
+    import cv2
+ModuleNotFoundError: No module named 'cv2'
+
+\tat org.apache.spark.api.python.BasePythonRunner.read(PythonRunner.scala:1)
+"""
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (
+            REFUSED,
+            "java.lang.IllegalStateException: Spark context stopped while waiting for backend; caused by "
+            "org.apache.spark.SparkException: Application removed: Master removed our application: FAILED",
+        ),
+        (
+            BROKEN_TASK,
+            "org.apache.spark.SparkException: Job aborted due to stage failure; caused by "
+            "ModuleNotFoundError: No module named 'cv2'",
+        ),
+        (
+            ": java.lang.OutOfMemoryError: Java heap space\n\tat a.b(C.java:1)",
+            "java.lang.OutOfMemoryError: Java heap space",
+        ),
+        (
+            "[JAVA_GATEWAY_EXITED] Java gateway process exited",
+            "[JAVA_GATEWAY_EXITED] Java gateway process exited",
+        ),
+        ("Traceback (most recent call last):", "Traceback (most recent call last):"),
+        ("", "str"),
+    ],
+)
+def test_an_error_of_java_is_reported_by_its_cause_and_not_by_the_call_that_failed(
+    error: str, cause: str
+) -> None:
+    assert java_cause(error) == cause

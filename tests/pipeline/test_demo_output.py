@@ -55,6 +55,12 @@ def test_the_books_of_the_demo_are_settled(printed: str, frametally: Callable[..
     assert re.search(r"Traffic\s+60\s+60\s+60\s+0\s+60\s+60", status.out)
 
 
+def test_the_doctor_finds_the_demo_well(printed: str, frametally: Callable[..., Finished]) -> None:
+    doctor = frametally("doctor", "--data-dir", DATA_DIR, cwd=CHECKOUT)
+    assert (doctor.code, "all good" in doctor.out) == (0, True), doctor.out
+    assert DATA_DIR.stat().st_mode & 0o077 == 0
+
+
 def test_the_demo_leaves_nothing_in_the_home_but_caches(printed: str) -> None:
     if CHECKOUT == ROOT:
         pytest.skip("FRAMETALLY_DEMO_CHECKOUT does not name a clone that had a home of its own")

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from tests.fakes.memory import ManualClock, MemoryLog
+from tests.fakes.said import Said
 from tests.producer.conftest import Bench
 
 from frametally.adapters.files.folder_store import FileStore
@@ -24,6 +25,7 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.files.opencv import decode_image
 from frametally.opening import open_frame_log
 from frametally.process import retrying
+from frametally.process.period import repeat
 from frametally.process.retrying import GivenUp, OnceAMinute, Patience
 from frametally.records import FrameAnnouncement, decode
 from frametally.settings.loading import load_settings
@@ -82,6 +84,50 @@ def test_of_each_thing_that_is_away_one_line_a_minute_is_said() -> None:
         say("log", f"log {clock.now_s:g}")
         clock.advance(1)
     assert lines == ["store 0", "log 0", "store 60", "log 60", "store 120", "log 120"]
+
+
+def test_a_part_that_is_back_is_named_once_and_only_if_it_was_said_to_be_away() -> None:
+    lines: list[str] = []
+    patience = Patience(lines.append, lambda: False)
+    away = Retryable("Kafka at gate:9092 is not responding: start it", part="frame log (Kafka)")
+    for _ in range(3):
+        patience.answered("log")
+        patience.tell("log", away)
+        patience.answered("log")
+        patience.answered("log")
+    patience.tell("room", Retryable("no space"))
+    patience.answered("log")
+    patience.answered("room")
+    assert lines == [
+        "waiting, then trying again: Kafka at gate:9092 is not responding: start it",
+        "no longer waiting: the frame log (Kafka) is responding again",
+        "waiting, then trying again: no space",
+        "no longer waiting",
+    ]
+
+
+def test_rounds_that_work_again_say_so_once() -> None:
+    clock = ManualClock()
+    progress = Said()
+    outcomes = iter([None, "store", "index", None, None])
+
+    def work() -> None:
+        if (part := next(outcomes)) is not None:
+            raise Retryable(f"the {part} is away", part=part)
+
+    repeat(
+        work,
+        period_s=1,
+        should_stop=lambda: clock.now_s > 4,
+        progress=progress,
+        clock=clock,
+        sleep=clock.advance,
+    )
+    assert progress.lines == [
+        "waiting: the store is away; trying again in 1 s",
+        "waiting: the index is away; trying again in 1 s",
+        "no longer waiting: the index is responding again",
+    ]
 
 
 def test_pauses_grow_to_a_bound_and_are_not_the_same_for_all(monkeypatch: pytest.MonkeyPatch) -> None:

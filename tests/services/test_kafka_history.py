@@ -237,6 +237,6 @@ def test_what_the_log_forgot_before_it_was_read_is_counted_and_told(
     lost = deployment.lost(url)
     assert lost > 0
     said = deployment.consume(url)
-    assert "they are lost; raise the log's retention" in said
+    assert "to detect their frames, and raise FRAMETALLY_LOG_RETENTION_H" in said
     assert deployment.chains() == {log_id(url, deployment.topic): (40 - lost, lost)}
     assert deployment.lost(url) == lost

@@ -99,9 +99,8 @@ def produce(
         with metrics_of(settings), opened_once(lambda: open_stage_ports(settings)) as opened:
             if watch:
                 streams.log_lines()
-                ports = wait_for(opened, should_stop)
-                return watch_folders(call, ports.store, ports.log)
-            return produce_files(call, opened().store, opened().log)
+            ports = wait_for(opened, should_stop)
+            return (watch_folders if watch else produce_files)(call, ports.store, ports.log)
 
 
 @click.command()
@@ -140,7 +139,7 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
         metrics_of(settings),
         opened_once(lambda: open_stage_ports(settings)) as opened,
     ):
-        ports = opened() if until_caught_up else wait_for(opened, should_stop)
+        ports = wait_for(opened, should_stop)
         if until_caught_up and overrides["topic"] is not None:
             _must_have_topic(ports)
         if workers > 1 or on_spark:
@@ -317,7 +316,8 @@ def _print_consumed(report: ConsumeReport, is_cut_short: bool) -> int:
     )
     if is_cut_short:
         return stopped()
-    return exit_code(done_count=report.frames + report.segments_adopted, skipped=skipped)
+    # A line named what is lost when it was missed.
+    return exit_code(done_count=report.frames + report.segments_adopted, skipped=skipped + report.lost)
 
 
 def show(ports: Ports) -> int:

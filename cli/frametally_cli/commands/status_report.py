@@ -160,7 +160,8 @@ def print_status(status: Status) -> None:
             Text.assemble(
                 ("lost: ", "bold red"),
                 f"{plural(lost.messages, 'message')} of {lost.topic}-{lost.partition}, offsets "
-                f"{lost.first_offset} to {lost.next_offset - 1}, left the log before a consumer read them",
+                f"{lost.first_offset} to {lost.next_offset - 1}, left the log before a consumer read them; "
+                "raise FRAMETALLY_LOG_RETENTION_H",
             )
         )
     for word, style, lines in (("behind", "yellow", status.behind), ("broken", "bold red", status.broken)):

@@ -55,9 +55,10 @@ def size(byte_count: float) -> str:
 class BackfillPace:
     """The speed and the remaining time, from the progress of files."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Wait for the first file: the time begins to run with it."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic, *, endless: bool = False) -> None:
+        """Wait for the first file: the time begins to run with it; an `endless` one has no remaining time."""
         self._clock = clock
+        self._endless = endless
         self._began_s: float | None = None
         self.standing = _NO_FILES
 
@@ -84,36 +85,47 @@ class BackfillPace:
 
     @property
     def left_s(self) -> float | None:
-        """Seconds until the end at the pace so far, by the files' sizes; None while there is none."""
+        """Seconds until the end at the pace so far, by the files' sizes; `None` if unknown."""
         now = self.standing
         left = now.bytes_total - now.bytes_passed - now.bytes_worked
-        if not now.bytes_worked or not self.elapsed_s:
+        if self._endless or not now.bytes_worked or not self.elapsed_s:
             return None
         return max(0.0, left * self.elapsed_s / now.bytes_worked)
 
     def line(self) -> str:
         """Return the progress as a line."""
         now = self.standing
-        left = "" if self.left_s is None else f", about {duration(self.left_s)} left"
         activity = f"; {now.doing}: {now.at_hand}" if now.doing else ""
         return (
             f"{self.files_done} of {plural(now.files_total, 'file')} done ({now.files_known} already known, "
-            f"{now.files_skipped} skipped), {plural(now.frames_announced, 'frame')}, {self.frames_per_s:.0f} "
-            f"frames/s{left}{activity}"
+            f"{now.files_skipped} skipped), {plural(now.frames_announced, 'frame')}"
+            f"{self.rate(', ', 'about ')}{activity}"
         )
+
+    def rate(self, comma: str, about: str = "") -> str:
+        """Return the speed and the remaining time, as the end of a line; empty if it is endless."""
+        if self._endless:  # a watched folder rests most of the time
+            return ""
+        left = "" if self.left_s is None else f"{comma}{about}{duration(self.left_s)} left"
+        return f"{comma}{self.frames_per_s:.0f} frames/s{left}"
 
 
 class BackfillDisplay:
     """Shows the progress of files; implements `reports.Progress` for the current file."""
 
     def __init__(
-        self, console: Console, bars: Progress | None, *, clock: Callable[[], float] = time.monotonic
+        self,
+        console: Console,
+        bars: Progress | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        endless: bool = False,
     ) -> None:
         """Bars are drawn by `bars`; None: lines are printed on `console`."""
         self._console = console
         self._bars = bars
         self._clock = clock
-        self._pace = BackfillPace(clock)
+        self._pace = BackfillPace(clock, endless=endless)
         self._told_at_s = clock()
         self._tasks = [bars.add_task(title, total=None, note="") for title in ("files", "")] if bars else []
 
@@ -146,11 +158,8 @@ class BackfillDisplay:
 
     def _draw(self, bars: Progress) -> None:
         now, done = self._pace.standing, self._pace.files_done
-        left = "" if self._pace.left_s is None else f"  {duration(self._pace.left_s)} left"
-        note = (
-            f"{done}/{now.files_total} ({now.files_known} known, {now.files_skipped} skipped)"
-            f"  {self._pace.frames_per_s:.0f} frames/s{left}"
-        )
+        note = f"{done}/{now.files_total} ({now.files_known} known, {now.files_skipped} skipped)"
+        note += self._pace.rate("  ")
         bars.start()
         completed, of_file = now.bytes_passed + now.bytes_worked, f"{PurePath(now.at_hand).name}: {now.doing}"
         bars.update(self._tasks[0], completed=completed, total=max(now.bytes_total, 1), note=note)
@@ -158,8 +167,8 @@ class BackfillDisplay:
 
 
 @contextmanager
-def backfill_display(console: Console) -> Iterator[BackfillDisplay]:
-    """Show the progress of files on `console` while they are produced."""
+def backfill_display(console: Console, *, endless: bool = False) -> Iterator[BackfillDisplay]:
+    """Show the progress of files on `console` while they are produced; a watched folder is `endless`."""
     bars = None
     if console.is_terminal:
         bars = Progress(
@@ -169,7 +178,7 @@ def backfill_display(console: Console) -> Iterator[BackfillDisplay]:
             TextColumn("{task.fields[note]}", markup=False),
             console=console,
         )
-    display = BackfillDisplay(console, bars)
+    display = BackfillDisplay(console, bars, endless=endless)
     try:
         yield display
     finally:
@@ -265,7 +274,7 @@ def produce_files(call: ProduceCall, store: ObjectStore, log: FrameLog) -> int:
 
 def watch_folders(call: ProduceCall, store: ObjectStore, log: FrameLog) -> int:
     """Watch folders until a stop is requested; return the exit code. Raises as `watch`."""
-    with backfill_display(console.err()) as display:
+    with backfill_display(console.err(), endless=True) as display:
         report = watch(call, store=store, log=log, progress=display, on_standing=display.stand)
     return _tell(report, stopped=True)
 

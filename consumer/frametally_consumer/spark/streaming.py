@@ -26,7 +26,7 @@ from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import Backoff, GivenUp, Patience
 from frametally.segments.chain import ChainBroken, SegmentChain
 from frametally.settings.loading import Settings
-from frametally.spark_sessions import first_line, spark_session
+from frametally.spark_sessions import java_cause, spark_session
 from frametally_consumer.detectors.yolo import NetworkModel
 from frametally_consumer.spark.batches import BatchDone, BatchWork, detect_rows
 from frametally_consumer.worker.report import ConsumeReport, add_up
@@ -172,7 +172,7 @@ class _Engine:
         self._commit(consumer)
         wanted = self._held - self._stopped.keys()
         if self._query is not None and not self._query.isActive:
-            self._say(f"Spark's query has ended and is starting again: {first_line(self._query.exception())}")
+            self._say(f"Spark's query has ended and is starting again: {java_cause(self._query.exception())}")
             if time.monotonic() - self._started_at_s > _WELL_AFTER_S:
                 self._backoff.reset()
             self._end_query()

@@ -164,8 +164,11 @@ class Partitions:
             return None
 
     def _say_lost(self, partition: int, first_offset: int, next_offset: int) -> None:
-        self.progress.say(
-            f"partition {partition}: the log no longer has offsets {first_offset} to {next_offset - 1}, "
-            "and no segment covers them: they are lost; raise the log's retention, or run a consumer more "
-            "often"
+        lost = Skipped(
+            f"partition {partition}",
+            f"the log no longer has offsets {first_offset} to {next_offset - 1}, and no segment covers them; "
+            f"run `frametally redetect --model {self.model}` to detect their frames, and raise "
+            "FRAMETALLY_LOG_RETENTION_H",
         )
+        self.report.lost.append(lost)
+        self.progress.say(f"{lost.name}: {lost.reason}")

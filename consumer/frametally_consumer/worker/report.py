@@ -22,6 +22,7 @@ class ConsumeReport:
         segments_adopted: Segments of other workers that it went on after.
         dead_letters: The first thousand that it set aside in its segments.
         dead_letters_unlisted: How many more it set aside.
+        lost: Messages that the log removed before they were read.
         unfinished: It had a signal to stop and left threads behind that could not finish in time.
     """
 
@@ -31,6 +32,7 @@ class ConsumeReport:
     segments_adopted: int = 0
     dead_letters: list[Skipped] = field(default_factory=list)
     stopped: list[Skipped] = field(default_factory=list)
+    lost: list[Skipped] = field(default_factory=list)
     dead_letters_unlisted: int = 0
     unfinished: bool = False
 
@@ -63,6 +65,7 @@ def add_up(reports: Sequence[ConsumeReport]) -> ConsumeReport:
         total.segments_adopted += report.segments_adopted
         total.set_aside(report.dead_letters)
         total.stopped = [*{item.name: item for item in total.stopped + report.stopped}.values()]
+        total.lost += report.lost
         total.dead_letters_unlisted += report.dead_letters_unlisted
         total.unfinished |= report.unfinished
     return total

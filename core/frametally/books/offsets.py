@@ -22,7 +22,7 @@ class LogPosition(NamedTuple):
     Attributes:
         log_id: Identity of the topic; None while there is none.
         messages: Messages announced so far (repeats included), by their offsets.
-        committed: Those that the group has committed.
+        committed: Those that the group has committed, and those that the log no longer has.
         begin: By partition, the offset of the oldest message that is still there.
         started: Whether the group has committed anything.
     """
@@ -36,7 +36,7 @@ class LogPosition(NamedTuple):
 
     @property
     def waiting(self) -> int:
-        """Messages that are not committed."""
+        """Messages that the group can still read and has not committed."""
         return self.messages - self.committed
 
 
@@ -82,7 +82,7 @@ def _read_log(log: FrameLog, topic: str, model: str | None, *, live: bool = Fals
     except NoSuchTopic:
         return LogPosition(None, topic, 0, 0, {})
     committed = log.committed(topic, consumer_group(model, live=live)) if model else {}
-    done_count = sum(min(committed.get(partition, 0), end) for partition, end in ends.items())
+    done_count = sum(min(max(committed.get(p, 0), begin.get(p, 0)), end) for p, end in ends.items())
     return LogPosition(log_id, topic, sum(ends.values()), done_count, begin, started=bool(committed))
 
 

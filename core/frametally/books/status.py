@@ -59,7 +59,8 @@ class Status(NamedTuple):
         model: Whose segments, counts and index entries are compared; None while there are none.
         stages: One line per stage, in the order of the path.
         log_messages: Messages announced so far (repeats included) on the topics that the model reads.
-        log_committed: Those that the model's group has committed.
+        log_committed: Those that the model's group has committed, and those that the log no longer has.
+        lost: Messages that the log removed too early, as long as an announced frame is in no segment.
         counted_at_ms: When the newest day of event time was counted last, by the store's clock; None if there
             is none.
         dead_letters: Open ones by cause.
@@ -228,7 +229,7 @@ class _Books:
             log_committed=sum(log.committed for log in logs),
             counted_at_ms=self._counted_at(run for run in stored_runs if run.model == model),
             pace=pace_of(self.ledger.recent_puts(model, PACE_SPAN_MS) if model else [], waiting),
-            lost=lost_messages(chain, logs),
+            lost=[] if all(map(_is_handled, sources)) else lost_messages(chain, logs),
             dead_letters=dict(sorted(Counter(letter.cause for letter in dead).items())),
             dead_letters_since_ms=_since_ms(dead),
             unidentified_dead_letters=sum(not letter.source for letter in dead),
@@ -346,6 +347,11 @@ def _since_ms(dead: Iterable[DeadFrame]) -> dict[str, int]:
         if letter.put_at_ms:
             since[letter.cause] = min(letter.put_at_ms, since.get(letter.cause, letter.put_at_ms))
     return since
+
+
+def _is_handled(books: SourceLine) -> bool:
+    """Return whether every announced frame of a source is in a segment, so that no lost message is missed."""
+    return books.announced <= books.detected + books.dead_lettered + books.forgotten + books.overlapped
 
 
 def _to_detect(log: LogPosition, settings: Settings) -> str:

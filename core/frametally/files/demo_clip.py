@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from frametally.files.downloads import KnownFile, ensure_files
@@ -23,4 +24,6 @@ def ensure_demo_clip(folder: Path, progress: Progress | None = None) -> Path:
     Raises:
         Misconfigured: It cannot be had, with the remedy.
     """
+    with contextlib.suppress(OSError):  # `ensure_files` says what is wrong
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # it becomes the demo's data folder
     return ensure_files([TRAFFIC_CLIP], folder, folder_name="the demo's folder", progress=progress)[0]

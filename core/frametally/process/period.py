@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from frametally.errors import Misconfigured, Retryable
 from frametally.process.reports import Progress
-from frametally.process.retrying import OnceAMinute
+from frametally.process.retrying import OnceAMinute, back_again
 from frametally.rules.times import DAY_S, HOUR_S
 
 _PERIOD = re.compile(r"([0-9]{1,6})(s|m|h)")
@@ -61,7 +61,7 @@ def repeat(
         The number of rounds.
     """
     rounds = 0
-    once_a_minute = OnceAMinute(progress.say, clock=clock)
+    once_a_minute, away_part = OnceAMinute(progress.say, clock=clock), ""
     next_s = clock()
     while not should_stop():
         now_s = clock()
@@ -72,7 +72,9 @@ def repeat(
         rounds += 1
         try:
             work()
+            once_a_minute.over(back_again(away_part))
         except Retryable as error:
+            away_part = error.part
             again_s = min(period_s, _AGAIN_WITHIN_S)
             next_s = now_s + again_s
             once_a_minute(str(error), f"waiting: {error}; trying again in {again_s:g} s")

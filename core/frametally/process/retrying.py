@@ -32,6 +32,7 @@ class OnceAMinute:
         self._say = say
         self._clock = clock
         self._said_at_s: dict[str, float] = {}
+        self._open: set[str] = set()
         self._lock = threading.Lock()
 
     def __call__(self, topic: str, line: str) -> None:
@@ -41,7 +42,18 @@ class OnceAMinute:
             if now_s - self._said_at_s.get(topic, float("-inf")) < SAY_EVERY_S:
                 return
             self._said_at_s[topic] = now_s
+            self._open.add(topic)
         self._say(line)
+
+    def over(self, line: str, topic: str | None = None) -> None:
+        """Print `line` if one about `topic` (by default: any) was printed since this was last called."""
+        if not self._open:  # asked after each success
+            return
+        with self._lock:
+            closed = self._open if topic is None else self._open & {topic}
+            self._open = self._open - closed
+        if closed:
+            self._say(line)
 
 
 class Backoff:
@@ -92,6 +104,7 @@ class Patience:
         """Lines go to `say`; once `should_stop()`, nothing is waited for any more."""
         self.say_once_a_minute = OnceAMinute(say)
         self._should_stop = should_stop
+        self._away: dict[str, str] = {}
         self._ended = threading.Event()
 
     def until_done(self, part: str, action: Callable[[], T], give_up: Callable[[], bool] | None = None) -> T:
@@ -124,11 +137,13 @@ class Patience:
     def tell(self, part: str, error: Retryable) -> None:
         """Say that `part` failed for now, unless that was printed in the last minute."""
         METERS.away(_part(part))
+        self._away[part] = error.part
         self.say_once_a_minute(part, f"waiting, then trying again: {error}")
 
     def answered(self, part: str) -> None:
-        """Note that a part that had failed is back."""
+        """Say that a part that had failed is back, if it was printed that it had."""
         METERS.back(_part(part))
+        self.say_once_a_minute.over(back_again(self._away.get(part, "")), part)
 
     @property
     def stopping(self) -> bool:
@@ -146,6 +161,11 @@ class Patience:
             if give_up is not None and give_up():
                 return
             self._ended.wait(min(left_s, _LOOK_UP_S))
+
+
+def back_again(part: str) -> str:
+    """Return the line that ends lines about waiting; `part` is `Retryable.part`."""
+    return f"no longer waiting: the {part} is responding again" if part else "no longer waiting"
 
 
 def _part(name: str) -> str:

@@ -11,7 +11,7 @@ from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.settings.loading import Settings, load_settings
-from frametally.spark_sessions import first_line, spark_session
+from frametally.spark_sessions import java_cause, spark_session
 from frametally_hadoop.job.fetching import Fetch
 from frametally_hadoop.running.engine import raised_in_task
 
@@ -96,7 +96,7 @@ def collect(results: Any) -> list[Any]:
         if (raised := raised_in_task(str(error))) is not None:
             raise raised from None
         failed = Retryable(
-            f"the counting job failed on the spark runner: {first_line(error)}; run it again, or with "
+            f"the counting job failed on the spark runner: {java_cause(error)}; run it again, or with "
             "FRAMETALLY_RUNNER=inline to see whether the runner is the cause"
         )
         failed.add_note(str(error))

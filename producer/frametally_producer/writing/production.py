@@ -74,6 +74,7 @@ class Room:
             self._patience.pause(_LOOK_EVERY_S)
             if self._patience.stopping:
                 raise GivenUp(f"stopped while waiting: {line}")
+        self._patience.say_once_a_minute.over("no longer waiting: there is room on the disk again", "room")
 
 
 Outcome = Literal["finished", "known", "skipped"]

@@ -8,7 +8,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from frametally.errors import FrametallyError, Retryable
-from frametally.process.retrying import Backoff, OnceAMinute
+from frametally.process.retrying import Backoff, OnceAMinute, back_again
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import MOST_LOSSES, Job
 from frametally_videos.opening import queue_of
@@ -96,14 +96,16 @@ def telling(
                 give_up_dead(catalogue, queue, settings)
 
         def tell_all() -> None:
-            once_a_minute, backoff = OnceAMinute(say), Backoff()
+            once_a_minute, backoff, away_part = OnceAMinute(say), Backoff(), ""
             while True:
                 bell.wait(every_s)
                 bell.clear()
                 try:
                     tell_once()
                     backoff.reset()
+                    once_a_minute.over(back_again(away_part))
                 except FrametallyError as error:
+                    away_part = getattr(error, "part", "")
                     prefix = "waiting, then trying again: " if isinstance(error, Retryable) else ""
                     once_a_minute("queue", f"{prefix}{error}")
                     if not stop.wait(backoff.next_s()):

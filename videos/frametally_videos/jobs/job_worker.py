@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 from frametally.ports.object_store import ObjectStore
-from frametally.process.retrying import GivenUp, OnceAMinute, Patience
+from frametally.process.retrying import GivenUp, OnceAMinute, Patience, back_again
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import MOST_LOSSES, WORKER_LOST, Job, JobQuestion
 from frametally_videos.derivatives.scratch import remove_left_behind
@@ -116,7 +116,7 @@ class JobWorker:
         """Settle uploads and do `each_round`, until it is time to end."""
         ports = UploadPorts(self.settings, self.store, self.catalogue, inspect)
         settler = UploadSettler(Acceptance(ports), self.say)
-        once_a_minute = OnceAMinute(self.say)
+        once_a_minute, away_part = OnceAMinute(self.say), ""
         if until_done:
             self._ask(lambda: settler.settle(patiently=False))
         while not self._patience.stopping:
@@ -126,7 +126,9 @@ class JobWorker:
             try:
                 settler.settle()
                 self.each_round()
+                once_a_minute.over(back_again(away_part))
             except Retryable as error:
+                away_part = error.part
                 once_a_minute("round", f"waiting, then trying again: {error}")
             except FrametallyError as error:
                 once_a_minute("round", str(error))

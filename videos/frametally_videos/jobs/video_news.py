@@ -242,5 +242,6 @@ def _send_on(mailer: Mailer, say: Callable[[str], None], stop: threading.Event) 
     while not stop.wait(_LOOK_EVERY_S):
         try:
             mailer.send()
+            once_a_minute.over("mail: no longer waiting")
         except FrametallyError as error:
             once_a_minute("outbox", f"mail: waiting, then trying again: {error}")

@@ -230,6 +230,13 @@ def no_right(access: KafkaAccess, right: str, resource: str) -> Misconfigured:
     )
 
 
+def not_responding(where: str, reason: object) -> Retryable:
+    """Return the error about a Kafka that is stopped, cannot be reached, or is too slow."""
+    return Retryable(
+        f"{where} is not responding ({reason}): start it, or check FRAMETALLY_LOG_URL", part=PART
+    )
+
+
 @contextmanager
 def explained(access: KafkaAccess, url: str, topic: str, doing: str) -> Iterator[None]:
     """Raise the library's errors inside as ours; `doing` is the right that is needed, as a verb.
@@ -278,4 +285,13 @@ def explain(error: BaseException, access: KafkaAccess, url: str, topic: str, doi
             )
         case errors.InvalidTopicError():
             return Misconfigured(f"{topic!r} is not a valid topic name: correct FRAMETALLY_TOPIC")
+        case (
+            errors.NodeNotReadyError()
+            | errors.KafkaConnectionError()
+            | errors.KafkaTimeoutError()
+            | errors.MetadataEmptyBrokerList()
+            | errors.StaleMetadata()
+            | errors.Cancelled()
+        ):
+            return not_responding(url, error)
     return Retryable(f"{url} did not answer correctly ({error}): try again, or check its log", part=PART)

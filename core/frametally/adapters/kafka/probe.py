@@ -12,7 +12,7 @@ import ssl
 import struct
 from contextlib import closing
 
-from frametally.adapters.kafka.access import PART, KafkaAccess
+from frametally.adapters.kafka.access import PART, KafkaAccess, not_responding
 from frametally.errors import FrametallyError, Misconfigured, Retryable, unknown_host
 
 _TIMEOUT_S = 4.0
@@ -88,9 +88,7 @@ def _connected(access: KafkaAccess, where: str, host: str, port: int) -> socket.
         reason = f"unknown host ({error.strerror})"
         raise unknown_host(where, "FRAMETALLY_LOG_URL", reason, part=PART) from error
     except (OSError, UnicodeError) as error:
-        raise Retryable(
-            f"{where} is not responding ({error}): start it, or check FRAMETALLY_LOG_URL", part=PART
-        ) from error
+        raise not_responding(where, error) from error
     if not access.with_tls:
         return plain
     try:
@@ -104,9 +102,7 @@ def _connected(access: KafkaAccess, where: str, host: str, port: int) -> socket.
         ) from error
     except TimeoutError as error:
         plain.close()
-        raise Retryable(
-            f"{where} is not responding: try again, or check FRAMETALLY_LOG_URL", part=PART
-        ) from error
+        raise not_responding(where, error) from error
     except OSError as error:
         plain.close()
         raise Misconfigured(
@@ -127,9 +123,7 @@ def _ask(
         if 6 <= size <= _MOST_BYTES:
             return _exactly(connection, size)[4:]
     except TimeoutError as error:
-        raise Retryable(
-            f"{where} is not responding: try again, or check FRAMETALLY_LOG_URL", part=PART
-        ) from error
+        raise not_responding(where, error) from error
     except OSError as error:
         if access.with_tls or not _speaks_tls(connection):
             raise Retryable(
