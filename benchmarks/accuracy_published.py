@@ -24,10 +24,11 @@ import numpy as np
 from accuracy_truth import COLUMNS, NOTE, row_of, run_checks
 from detectors import _coco128
 from results import Cell, Goal, Table, save
+from stored_frames import decoded_frames, stored
 from tracking import FRAMES, true_tracks
 
 from frametally.files.demo_clip import ensure_demo_clip
-from frametally.files.opencv import Pixels, cv2
+from frametally.files.opencv import Pixels
 from frametally.records import Detection
 from frametally.settings.loading import load_settings
 from frametally_accuracy.rules.drawing import Numbers
@@ -134,11 +135,10 @@ def _places(data: Path) -> list[Place]:
 
 
 def _frames(path: Path, numbers: Iterable[int]) -> list[Pixels]:
-    """Return frames of a video by their numbers from 0, in rising order."""
+    """Return frames of a video as stored, by their numbers from 0, in rising order."""
     wanted = [*numbers]
-    capture = cv2.VideoCapture(str(path))
-    frames = [np.asarray(capture.read()[1], np.uint8) for _ in range(wanted[-1] + 1)]
-    return [frames[number] for number in wanted]
+    frames = [*decoded_frames(path, wanted[-1] + 1)]
+    return [stored(frames[number]) for number in wanted]
 
 
 def _counts(place: Place) -> tuple[Numbers, Numbers]:

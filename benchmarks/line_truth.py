@@ -4,7 +4,7 @@
 
 `--data` names a folder with `vtest/vtest.avi` and `vtest/tracks_first_400_frames.csv`; the demo clip is
 fetched. All of it goes through the counting job: segments in, paths out, and what is drawn over them. Boxes
-of the videos are YOLOv4-tiny's, made once and kept in `--cache`, as by `tracking.py`.
+of the videos are YOLOv4-tiny's in stored frames, made once and kept in `--cache`, as by `tracking.py`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from line_counting import (
     ways_of,
 )
 from results import Cell, Goal, Table, save
+from stored_frames import DEFAULT_QUALITY
 from tracking import CLIP_FPS, CLIP_FRAMES, FPS, FRAMES, VEHICLES, detected, true_tracks
 from tracking_scenes import LABEL, Seen
 from unseen_lines import tables_and_goals
@@ -90,16 +91,26 @@ def main() -> None:
     load_before = os.getloadavg()[0]
     options.cache.mkdir(parents=True, exist_ok=True)
     clip = detected(
-        ensure_demo_clip(options.cache), options.cache / "clip-labels.json", CLIP_FRAMES, VEHICLES
+        ensure_demo_clip(options.cache), options.cache / "clip-stored.json", CLIP_FRAMES, VEHICLES
     )
     square = detected(
-        options.data / "vtest" / "vtest.avi", options.cache / "vtest-labels.json", FRAMES, (LABEL,)
+        options.data / "vtest" / "vtest.avi", options.cache / "vtest-stored.json", FRAMES, (LABEL,)
     )
+    others = {
+        "decoded" if quality is None else f"JPEG {quality}": detected(
+            options.data / "vtest" / "vtest.avi",
+            options.cache / f"vtest-{quality}.json",
+            FRAMES,
+            (LABEL,),
+            jpeg_quality=quality,
+        )
+        for quality in (DEFAULT_QUALITY, 80, 95, 100, None)
+    }
     truth = true_tracks(options.data / "vtest" / "tracks_first_400_frames.csv")
     clip_ways = {rate: clip_crossings(clip, rate) for rate in RATES}
     square_ways = {rate: square_crossings(square, rate) for rate in RATES}
     true_ways = {name: walked(truth, points) for name, points in square_lines().items()}
-    unseen_tables, unseen_goals = tables_and_goals(clip, square, truth)
+    unseen_tables, unseen_goals = tables_and_goals(clip, square, truth, others)
     scores = {rate: [scene_score(seed, rate) for seed in range(SCENES)] for rate in RATES}
     off = {
         (name, rate): max(abs(square_ways[rate][name][way] - true_ways[name][way]) for way in DIRECTIONS)

@@ -3,7 +3,8 @@
     python benchmarks/tracking.py --data ../shared/data [--yardstick]
 
 `--data` names a folder with `vtest/vtest.avi` and `vtest/tracks_first_400_frames.csv`; cars are those of the
-demo clip, which is fetched. Detections are made once, by YOLOv4-tiny on OpenCV, and kept in `--cache`.
+demo clip, which is fetched. Detections are made once, of stored frames by the default detector, as the
+pipeline makes them, and kept in `--cache`.
 `--yardstick` also runs PyPI's `trackers`, in an environment of its own that is made in `--cache`: it needs
 another OpenCV than frametally does.
 """
@@ -27,10 +28,10 @@ from typing import NamedTuple
 
 from idf1 import Box, Boxes, idf1
 from results import Cell, Goal, Table, save
+from stored_frames import DEFAULT_QUALITY, decoded_frames, stored
 from tracking_scenes import LABEL, SPEED_BOXES, SPEED_FRAMES, Seen, Shown, busy_frames, generated
 
 from frametally.files.demo_clip import ensure_demo_clip
-from frametally.files.opencv import cv2
 from frametally.settings.loading import load_settings
 from frametally_hadoop.job import following
 from frametally_hadoop.job.params import CountParams, TrackParams
@@ -85,7 +86,7 @@ def main() -> None:
     load_before = os.getloadavg()[0]
     options.cache.mkdir(parents=True, exist_ok=True)
     frames = detected(
-        options.data / "vtest" / "vtest.avi", options.cache / "vtest-labels.json", FRAMES, (LABEL,)
+        options.data / "vtest" / "vtest.avi", options.cache / "vtest-stored.json", FRAMES, (LABEL,)
     )
     truth = true_tracks(options.data / "vtest" / "tracks_first_400_frames.csv")
     busy = busy_frames()
@@ -100,7 +101,7 @@ def main() -> None:
         scores[name], speeds[name] = scores_of_it, speeds_of_it
     scenes = [scene_row(fps) for fps in (10.0, 5.0)]
     clip = detected(
-        ensure_demo_clip(options.cache), options.cache / "clip-labels.json", CLIP_FRAMES, VEHICLES
+        ensure_demo_clip(options.cache), options.cache / "clip-stored.json", CLIP_FRAMES, VEHICLES
     )
     cars = [[seen for seen in frame if seen.label == "car"] for frame in clip]
     vehicles = [vehicle_row(cars, strong) for strong in (4000, 5000, 6000)]
@@ -156,17 +157,23 @@ def main() -> None:
     )
 
 
-def detected(video: Path, cache: Path, number: int, labels: Collection[str]) -> list[list[Seen]]:
-    """The boxes of the labels in the first frames, from the cache if they are there."""
+def detected(
+    video: Path,
+    cache: Path,
+    number: int,
+    labels: Collection[str],
+    *,
+    jpeg_quality: int | None = DEFAULT_QUALITY,
+) -> list[list[Seen]]:
+    """The boxes of the labels in the first frames, from the cache if they are there.
+
+    They are found in JPEGs of that quality, as the pipeline does; `None`: in the decoded frames.
+    """
     if not cache.exists():
-        detector = prepare_detector(load_settings(detector="opencv"))
-        capture = cv2.VideoCapture(str(video))
+        detector = prepare_detector(load_settings())
         frames = []
-        for _ in range(number):
-            ok, picture = capture.read()
-            if not ok:
-                sys.exit(f"{video}: it has fewer than {number} frames that can be read")
-            found = detector.detect([picture])[0]
+        for picture in decoded_frames(video, number):
+            found = detector.detect([picture if jpeg_quality is None else stored(picture, jpeg_quality)])[0]
             frames.append([[d.label, d.confidence, d.box] for d in found if d.label in labels])
         cache.write_text(json.dumps({"model": detector.model_id, "frames": frames}))
     return [

@@ -1,0 +1,31 @@
+"""Frames of a video as the pipeline detects them: a JPEG of the producer, decoded by the consumer."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from frametally.files.opencv import Pixels, cv2, decode_image
+from frametally.settings.loading import Settings, load_settings
+from frametally_producer.writing.frames import stored_jpeg
+
+DEFAULT_QUALITY: int = Settings.model_fields["jpeg_quality"].default
+
+
+def stored(picture: Pixels, jpeg_quality: int = DEFAULT_QUALITY) -> Pixels:
+    """Return a picture after the store, shape (height, width, 3), uint8, by the default settings."""
+    settings = load_settings(jpeg_quality=jpeg_quality)
+    return decode_image(stored_jpeg(picture, settings), settings.max_image_megapixels * 1_000_000)
+
+
+def decoded_frames(video: Path, number: int) -> Iterator[Pixels]:
+    """Yield the first frames of a video; end the process if it has fewer than `number`."""
+    capture = cv2.VideoCapture(str(video))
+    for _ in range(number):
+        is_read, picture = capture.read()
+        if not is_read:
+            sys.exit(f"{video}: it has fewer than {number} frames that can be read")
+        yield np.asarray(picture, np.uint8)
