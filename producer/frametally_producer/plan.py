@@ -21,7 +21,7 @@ from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import GivenUp
 from frametally.records import MediaManifest
 from frametally.settings.loading import Settings
-from frametally_producer.reading.event_time import TimeClues, check_time_pattern, checked_ms, find_event_time
+from frametally_producer.reading.event_time import TimeClues, checked_ms, find_event_time
 from frametally_producer.reading.footage import VideoToProduce, open_medium, why_unusable
 from frametally_producer.reading.picture_reader import PictureReader
 from frametally_producer.reading.pixels import encode_jpeg, shrink
@@ -157,6 +157,7 @@ class ProducePlan(NamedTuple):
         seconds: How long it will take, about; None if nothing could be measured.
         stored_bytes: How much room the frames will take, about; None likewise.
         measured: Where those two come from, as a sentence.
+        notes: What is doubtful about sources, a line each.
     """
 
     sources: list[PlannedSource]
@@ -164,6 +165,7 @@ class ProducePlan(NamedTuple):
     seconds: float | None
     stored_bytes: float | None
     measured: str
+    notes: list[str]
 
 
 class _File(NamedTuple):
@@ -186,7 +188,6 @@ def plan(
     arguments that cannot be; or as `find`.
     """
     settings = call.settings
-    check_time_pattern(settings.time_pattern)
     footage = call.find_footage()
     start = call.start_of(footage)
     skipped = list(footage.skipped)
@@ -206,7 +207,7 @@ def plan(
                 break
             progress.update(done, len(files), str(path))
             try:
-                file = look.at_video(path) if is_video else look.at_picture(path, source_name)
+                file = (look.at_video if is_video else look.at_picture)(path, source_name)
             except GivenUp:
                 break
             except (Poison, OSError) as error:
@@ -216,7 +217,7 @@ def plan(
         new = [file for of_source in by_source.values() for file in of_source if not file.known]
         seconds, stored_bytes, measured = _estimate(new, settings, seen_files, pictures)
     sources = [_source(name, files_of, settings) for name, files_of in sorted(by_source.items())]
-    return ProducePlan(sources, skipped, seconds, stored_bytes, measured)
+    return ProducePlan(sources, skipped, seconds, stored_bytes, measured, footage.notes)
 
 
 @dataclass
@@ -233,13 +234,15 @@ class _Look:
         self._max_pixels = self.settings.max_image_megapixels * 1_000_000
         self._alike: dict[tuple[object, ...], list[Path]] = {}
 
-    def at_video(self, path: Path) -> _File:
+    def at_video(self, path: Path, source_name: str) -> _File:
         earlier = self.seen.find(path, stamp_of(path.stat()))
         manifest = self.find(earlier.sha256) if earlier else None
         with open_medium(path) as file, open_video(file, max_pixels=self._max_pixels) as video:
             length_ms = int((video.duration_s or 0) * 1000)
-            clues = TimeClues(path, video.recorded, "container", path.stat().st_mtime_ns, length_ms)
-            start_ms = find_event_time(clues, settings=self.settings, start_time=self.start).at_ms
+            modified_ns = path.stat().st_mtime_ns
+            clues = TimeClues(path, video.recorded, "container", modified_ns, length_ms, video.filmed)
+            event_time = find_event_time(clues, settings=self.settings, start_time=self.start)
+            start_ms = event_time.at_ms
             checked_ms(start_ms + length_ms)
             frames, decoded = self._frames(video, manifest)
             pixels = (decoded or 0) * video.size_px[0] * video.size_px[1]

@@ -275,7 +275,7 @@ def _find_time(
 ) -> EventTime:
     length_ms = int((opened.duration_s or 0) * 1000)
     modified_ns = video.path.stat().st_mtime_ns
-    clues = TimeClues(video.path, opened.recorded, "container", modified_ns, length_ms)
+    clues = TimeClues(video.path, opened.recorded, "container", modified_ns, length_ms, opened.filmed)
     return find_event_time(clues, settings=production.settings, start_time=start_time)
 
 

@@ -22,6 +22,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped, Standing
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import FrameAnnouncement, MediaManifest
+from frametally.rules.time_patterns import time_pattern
 from frametally.settings.data_folder import store_folder
 from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import parse_start_time
@@ -205,9 +206,15 @@ class ProduceCall:
     should_stop: Callable[[], bool] = lambda: False
 
     def find_footage(self) -> Footage:
-        """Find the media at `paths`; folders that frametally itself writes are not searched."""
+        """Find the media at `paths`; folders that frametally itself writes are not searched.
+
+        Raises `Misconfigured`: both `source` and the time pattern name the source.
+        """
+        pattern = time_pattern(self.settings.time_pattern)
+        if self.source is not None and pattern is not None and pattern.names_source:
+            raise Misconfigured("use either --source or {source} in the time pattern, not both")
         left_out = [self.settings.data_dir, *([self.extracted_dir] if self.extracted_dir else [])]
-        return find_footage(self.paths, source=self.source, leave_out=left_out)
+        return find_footage(self.paths, source=self.source, leave_out=left_out, pattern=pattern)
 
     def start_of(self, footage: Footage) -> datetime | None:
         """Return the moment that `start_time` names. Raises `Misconfigured`."""

@@ -14,7 +14,6 @@ from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import (
     EventTime,
     TimeClues,
-    check_time_pattern,
     find_event_time,
     parse_start_time,
 )
@@ -54,9 +53,7 @@ def facts_of(file: BufferedReader, fields: VideoFields, file_name: str, settings
 
     Raises:
             Refused: It is not a video (415), or not a usable one (422).
-            Misconfigured: The settings' pattern of times in names is not valid.
     """
-    check_time_pattern(settings.time_pattern)
     container = _container(file)
     try:
         with open_video(file, max_pixels=settings.max_image_megapixels * 1_000_000) as video:
@@ -153,6 +150,7 @@ def _event_time(video: Video, fields: VideoFields, file_name: str, settings: Set
         "container",
         (modified_ms or 0) * 1_000_000,
         int((video.duration_s or 0) * 1000),
+        video.filmed,
     )
     start = parse_start_time(fields.start_time) if fields.start_time else None
     try:
