@@ -26,6 +26,7 @@ from frametally_producer.reading.footage import VideoToProduce, open_medium, why
 from frametally_producer.reading.picture_reader import PictureReader
 from frametally_producer.reading.pixels import encode_jpeg, shrink
 from frametally_producer.reading.sampling import ALL, Sampler, common_sampling, denser, estimate_frames
+from frametally_producer.reading.time_doubts import TimeDoubts
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_producer.writing.production import ProduceCall, asked_of, cost_of
 from frametally_producer.writing.seen_files import SeenFiles, stamp_of
@@ -157,7 +158,7 @@ class ProducePlan(NamedTuple):
         seconds: How long it will take, about; None if nothing could be measured.
         stored_bytes: How much room the frames will take, about; None likewise.
         measured: Where those two come from, as a sentence.
-        notes: What is doubtful about sources, a line each.
+        notes: What is doubtful about times and sources, a line each.
     """
 
     sources: list[PlannedSource]
@@ -217,7 +218,8 @@ def plan(
         new = [file for of_source in by_source.values() for file in of_source if not file.known]
         seconds, stored_bytes, measured = _estimate(new, settings, seen_files, pictures)
     sources = [_source(name, files_of, settings) for name, files_of in sorted(by_source.items())]
-    return ProducePlan(sources, skipped, seconds, stored_bytes, measured, footage.notes)
+    notes = [*footage.notes, *look.doubts.lines()]
+    return ProducePlan(sources, skipped, seconds, stored_bytes, measured, notes)
 
 
 @dataclass
@@ -231,6 +233,7 @@ class _Look:
     find: Callable[[str], MediaManifest | None]
 
     def __post_init__(self) -> None:
+        self.doubts = TimeDoubts(self.settings)
         self._max_pixels = self.settings.max_image_megapixels * 1_000_000
         self._alike: dict[tuple[object, ...], list[Path]] = {}
 
@@ -247,6 +250,8 @@ class _Look:
             frames, decoded = self._frames(video, manifest)
             pixels = (decoded or 0) * video.size_px[0] * video.size_px[1]
         is_known = self._is_copy(path) or (frames == 0 and manifest is not None)
+        if not is_known and manifest is None:
+            self.doubts.note(path, source_name, event_time, length_ms)
         return _File(
             path, "video", path.stat().st_size, is_known, start_ms, start_ms + length_ms, pixels, frames
         )
@@ -261,6 +266,8 @@ class _Look:
         request = asked_of(self.settings, source_name).partition(",")  # a picture is not sampled
         is_known = self._is_copy(path, source_name, event_time.time_source == "file_time" or at_ms)
         is_known |= earlier is not None and earlier.asked.partition(",")[2] == request[2]
+        if not is_known:
+            self.doubts.note(path, source_name, event_time, 0)
         pixels = header.width_px * header.height_px
         return _File(path, "pictures", path.stat().st_size, is_known, at_ms, at_ms, pixels, 1)
 

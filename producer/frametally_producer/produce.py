@@ -117,14 +117,18 @@ def produce_media(
     """Produce each of `media`; bad ones are set aside. Raises `GivenUp` and `Misconfigured`."""
     for medium in media:
         production.tally.expect(medium.paths)
-    for medium in media:
-        if isinstance(medium, VideoToProduce):
-            _produce_video(medium, production, start)
-        else:
-            try:
-                produce_pictures(medium, production)
-            except Poison as error:
-                production.skip(medium.name, str(error))
+    try:
+        for medium in media:
+            if isinstance(medium, VideoToProduce):
+                _produce_video(medium, production, start)
+            else:
+                try:
+                    produce_pictures(medium, production)
+                except Poison as error:
+                    production.skip(medium.name, str(error))
+    finally:
+        for line in production.doubts.lines():
+            production.notice(line)
     production.pictures.close()  # until the next ones come, which may take days
     _tell_overlaps(production)
 

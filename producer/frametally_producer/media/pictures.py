@@ -134,6 +134,7 @@ class _Days:
                 return None
             pixels = production.pictures.read_pixels(file, header)
         self._take(day, name, path, event_time)
+        production.doubts.note(path, self._pictures.source_name, event_time, 0)
         self.frames_new += 1
         self.pixels += header.width_px * header.height_px
         return NewFrame(

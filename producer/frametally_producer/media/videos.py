@@ -251,6 +251,8 @@ def _keeper(
         time = _find_time(video, opened, production, start_time)
         for remark in time.remarks:
             production.notice(f"{video.path}: {remark.text}")
+        length_ms = int((opened.duration_s or 0) * 1000)
+        production.doubts.note(video.path, video.source_name, time, length_ms)
         return begin_video(
             production.store,
             production.patience,

@@ -28,6 +28,7 @@ from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import parse_start_time
 from frametally_producer.reading.footage import Footage, PicturesToProduce, find_footage
 from frametally_producer.reading.picture_reader import PictureReader
+from frametally_producer.reading.time_doubts import TimeDoubts
 from frametally_producer.writing.frames import FrameWriter
 from frametally_producer.writing.seen_files import SeenFiles
 
@@ -257,10 +258,12 @@ class Production:
     notices: list[str] = field(default_factory=list)
     manifests: ManifestReader = field(init=False)
     sources: SourcesOfCall = field(init=False)
+    doubts: TimeDoubts = field(init=False)
 
     def __post_init__(self) -> None:
         self.manifests = ManifestReader(self.store)
         self.sources = SourcesOfCall(self.manifests, self.patience, self.notice)
+        self.doubts = TimeDoubts(self.call.settings)
 
     @property
     def settings(self) -> Settings:
