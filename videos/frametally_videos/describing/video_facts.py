@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from io import BufferedReader
 from pathlib import Path
@@ -15,8 +16,11 @@ from frametally_producer.reading.event_time import (
     EventTime,
     TimeClues,
     find_event_time,
+    is_in_future,
+    iso,
     parse_start_time,
 )
+from frametally_producer.reading.time_doubts import other_time
 from frametally_producer.reading.video_file import Video, container_format, open_video, shown_size_px
 from frametally_videos.derivatives.browser_codecs import why_not_played
 from frametally_videos.library.video_looks import UNPROCESSABLE, about_it, sentence
@@ -135,7 +139,15 @@ def _facts(
         started_at_ms=None if time is None else time.at_ms,
         time_source=None if time is None else time.time_source,
         damage=[sentence(damage) for damage in video.damage],
+        time_remark=" ".join(_time_doubts(time, int((length_s or 0) * 1000))),
     )
+
+
+def _time_doubts(time: EventTime | None, length_ms: int) -> Iterator[str]:
+    if time is not None and is_in_future(time.at_ms):
+        yield f"It begins in the future, at {iso(time.at_ms)}: check the date, and correct it on its page."
+    if time is not None and (other := other_time(time, length_ms)):
+        yield sentence(f"It states two times: {other}")
 
 
 def _event_time(video: Video, fields: VideoFields, file_name: str, settings: Settings) -> EventTime | None:
