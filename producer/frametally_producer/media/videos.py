@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -298,6 +299,14 @@ def _tell_what_stays(
     if time.at_ms != known.start_ms and is_as_certain and time.time_source != "file_time":
         ignored.append(f"the start time {iso(time.at_ms)}")
         remedies.append(f"`frametally retime {known.sha256[:12]} --start-time {iso(time.at_ms)}`")
+        if time.time_source == "file_name":
+            of_all = {
+                "--source": known.source_name,
+                "--time-pattern": production.settings.time_pattern,
+                "--timezone": production.settings.timezone,
+            }
+            words = " ".join(f"{option} {shlex.quote(value)}" for option, value in of_all.items())
+            remedies[-1] += f", or for all of that source `frametally retime {words}`,"
     if keys.slug(video.source_name) not in (known.source, keys.slug(known.source_name)):
         ignored.append(f"the source {video.source_name}")
         remedies.append("`frametally rename-source`")
