@@ -125,21 +125,21 @@ def retime(
     settings = read_settings(None, overrides)
     with open_books(settings) as (ports, _):
         finished = [] if dry_run else _finish_pending(ports)[1]
-        found = (
-            [one for medium in media for one in finding.find_media(ports.store, medium)]
+        manifests = (
+            [manifest for medium in media for manifest in finding.find_media(ports.store, medium)]
             if source is None
             else finding.media_of_source(ports.store, source)
         )
-        found = list({manifest.sha256: manifest for manifest in found}.values())
+        manifests = list({manifest.sha256: manifest for manifest in manifests}.values())
         name, zone, left = ", ".join(media) or str(source), settings.tzinfo(), list[Skipped]()
         if start_time is not None:
-            found = [finding.one_medium(found, media[0])] if media else found
+            manifests = [finding.one_medium(manifests, media[0])] if media else manifests
             start_ms = parse_time_ms("--start-time", start_time, zone)
-            change = mending.plan_retiming(found, name, start_ms=start_ms, delete=delete_images)
+            change = mending.plan_retiming(manifests, name, start_ms=start_ms, delete=delete_images)
         else:
             pattern = TimePattern(settings.time_pattern)
             change, left = mending.plan_retiming_by_names(
-                found, name, pattern=pattern, zone=zone, delete=delete_images
+                manifests, name, pattern=pattern, zone=zone, delete=delete_images
             )
         for manifest, shift_ms in zip(change.media, change.shifts_ms, strict=True):
             began_ms = begins_at(manifest)
@@ -147,10 +147,12 @@ def retime(
             click.echo(console.plain(line))
         if not dry_run:
             done = _carry_out(ports, change)
-            return _report(ports, [*finished, *done], left, right=len(found) - len(left) - len(change.media))
+            return _report(
+                ports, [*finished, *done], left, right=len(manifests) - len(left) - len(change.media)
+            )
         console.print_skipped(left)
         click.echo(f"{plural(len(change.media), 'medium', 'media')} would change; nothing was changed")
-    return exit_code(done_count=len(found) - len(left), skipped=left)
+    return exit_code(done_count=len(manifests) - len(left), skipped=left)
 
 
 @click.command("rename-source")

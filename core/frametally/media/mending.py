@@ -160,12 +160,12 @@ def _named_ms(manifest: MediaManifest, pattern: TimePattern, zone: datetime.tzin
             "the names of its pictures are not stored: give --start-time for the day, or forget them and "
             "produce them again with --time-pattern"
         )
-    named = pattern.match(Path(manifest.name))
-    if named is None:
+    match = pattern.match(Path(manifest.name))
+    if match is None:
         raise ValueError("its name does not match --time-pattern, so its time stays; give --start-time")
-    start_ms = moment_ms(named.moment, zone)
+    start_ms = moment_ms(match.moment, zone)
     if not FIRST_MS <= start_ms < NEXT_MS:
-        raise ValueError(f"{named.moment} is outside the years 1000 to 9999, so its time stays")
+        raise ValueError(f"{match.moment} is outside the years 1000 to 9999, so its time stays")
     return start_ms
 
 

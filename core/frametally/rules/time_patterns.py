@@ -88,41 +88,41 @@ class TimePattern:
         names = [*absolute.parent.parts[1:], absolute.stem][-len(self._parts) :]
         if len(names) < len(self._parts):
             return None
-        found: dict[str, str] = {}
+        texts: dict[str, str] = {}
         for part, name in zip(self._parts, names, strict=True):
             match = part.fullmatch(unicodedata.normalize("NFC", name))
             if match is None:
                 return None
-            found |= match.groupdict()
+            texts |= match.groupdict()
         try:
-            return NamedBy(self._moment(found), found.get("source", ""))
+            return NamedBy(self._moment(texts), texts.get("source", ""))
         except (ValueError, OverflowError):  # such as the 31st of February
             return None
 
     def _read(self, part: str) -> str:
         """Return one part as a regular expression; only what this class writes is not escaped."""
-        pieces, at, wildcards, after_wildcard = [], 0, 0, False
+        pieces, end, wildcards, after_wildcard = [], 0, 0, False
         for token in _TOKENS.finditer(part):
-            literal = part[at : token.start()]
+            literal = part[end : token.start()]
             pieces.append(_literal(literal))
             is_apart = after_wildcard and not literal
-            after_wildcard, at = False, token.end()
+            after_wildcard, end = False, token.end()
             if (directive := token["directive"]) is not None:
-                pieces.append(self._directive(directive, is_apart=is_apart, rest=part[at : at + 2]))
+                pieces.append(self._directive(directive, is_apart=is_apart, rest=part[end : end + 2]))
                 continue
             wildcards, after_wildcard = wildcards + 1, True
             if token["any"]:
                 if is_apart:
-                    raise ValueError(f"nothing separates {SOURCE} from *; write what stands between them")
+                    raise ValueError(f"nothing separates {SOURCE} from *; write the text between them")
                 pieces.append(".*?")
                 continue
             if token[0] != SOURCE:
                 raise ValueError(
-                    f"{token[0]} is not known: only {SOURCE} can stand in braces; write * for other braces"
+                    f"{token[0]} is not known: only {SOURCE} has braces; write * for braces in a name"
                 )
             if self.names_source or is_apart:
                 raise ValueError(
-                    f"nothing separates * from {SOURCE}; write what stands between them"
+                    f"nothing separates * from {SOURCE}; write the text between them"
                     if is_apart
                     else f"it has {SOURCE} twice; write * for one of them"
                 )
@@ -130,14 +130,16 @@ class TimePattern:
             pieces.append("(?P<source>.+?)")
         if wildcards > _MOST_WILDCARDS:
             raise ValueError(f"one part has {wildcards} of * and {SOURCE}; at most {_MOST_WILDCARDS} can be")
-        return "".join([*pieces, _literal(part[at:])])
+        return "".join([*pieces, _literal(part[end:])])
 
     def _directive(self, directive: str, *, is_apart: bool, rest: str) -> str:
         if directive == "%":
             return "%"
         if directive not in _DIRECTIVES:
-            known = " ".join(f"%{name}" for name in sorted(_DIRECTIVES, key=str.lower))
-            raise ValueError(f"%{directive} is not known; write %% for a percent sign, or one of {known}")
+            directives = " ".join(f"%{name}" for name in sorted(_DIRECTIVES, key=str.lower))
+            raise ValueError(
+                f"%{directive} is not known; write %% for a percent sign, or one of {directives}"
+            )
         if directive in self._directives:
             raise ValueError(f"it has %{directive} twice; write * for one of them, as in gate_%Y%m%d%H%M%S_*")
         self._directives.append(directive)
@@ -148,29 +150,29 @@ class TimePattern:
     def _check(self) -> None:
         has = set(self._directives)
         for group in _ONE_OF:
-            if len(both := [f"%{name}" for name in group if name in has]) > 1:
-                raise ValueError(f"it has both {' and '.join(both)}; leave out one, or write * for it")
+            if len(clash := [f"%{name}" for name in group if name in has]) > 1:
+                raise ValueError(f"it has both {' and '.join(clash)}; leave out one, or write * for it")
         for name, needed in _NEEDS.items():
             if name in has and not has & set(needed):
                 one_of = " or ".join(f"%{other}" for other in needed)
                 raise ValueError(f"%{name} says nothing without {one_of}; add that, or write * for %{name}")
         if "s" in has:
-            if others := sorted(has - {"s", "f"}):
-                raise ValueError(f"%s is the whole time already; write * for %{others[0]}")
+            if extra := sorted(has - {"s", "f"}):
+                raise ValueError(f"%s is the whole time already; write * for %{extra[0]}")
             return
-        found = {name: _ANY_MOMENT.strftime(f"%{name}") for name in has}
+        texts = {name: _ANY_MOMENT.strftime(f"%{name}") for name in has}
         try:
-            named = self._moment(found)
+            probe = self._moment(texts)
         except ValueError:
-            named = None
-        if named is None or named.date() != _ANY_MOMENT.date():
+            probe = None
+        if probe is None or probe.date() != _ANY_MOMENT.date():
             raise ValueError(f"it does not contain a year, month and day; use one like {_EXAMPLE}")
 
-    def _moment(self, found: dict[str, str]) -> datetime.datetime:
-        if "s" in found:
-            part = datetime.timedelta(microseconds=int(found.get("f", "0").ljust(6, "0")))
-            return EPOCH + datetime.timedelta(seconds=int(found["s"])) + part
-        text = _JOINER.join(found[name] for name in self._directives)
+    def _moment(self, texts: dict[str, str]) -> datetime.datetime:
+        if "s" in texts:
+            part = datetime.timedelta(microseconds=int(texts.get("f", "0").ljust(6, "0")))
+            return EPOCH + datetime.timedelta(seconds=int(texts["s"])) + part
+        text = _JOINER.join(texts[name] for name in self._directives)
         form = _JOINER.join(f"%{name}" for name in self._directives)
         if "Y" not in self._directives and "y" not in self._directives and "G" not in self._directives:
             raise ValueError("no year")

@@ -33,14 +33,14 @@ class Remark(NamedTuple):
     text: str
 
 
-Told = Literal["name", "EXIF", "QuickTime date", "container"]
+WitnessKind = Literal["name", "EXIF", "QuickTime date", "container"]
 """What states a medium's time, in words after "its"; the first is believed."""
 
 
 class Witness(NamedTuple):
     """What states when a medium begins, and the time, in milliseconds since 1970 UTC."""
 
-    told: Told
+    kind: WitnessKind
     at_ms: int
 
 
@@ -113,21 +113,21 @@ def find_event_time(
         at_ms, remarks = _in_zone(start_time, settings)
         return EventTime(checked_ms(at_ms), "start_time", remarks)
     pattern = time_pattern(settings.time_pattern)
-    named = pattern.match(clues.path) if pattern else None
-    recorded_told: Told = "EXIF" if clues.recorded_in == "exif" else "container"
-    stated: list[tuple[Told, TimeSource, datetime.datetime]] = []
-    if named is not None:
-        stated.append(("name", "file_name", named.moment))
-    in_file: list[tuple[Told, datetime.datetime | None]] = [
+    path_names = pattern.match(clues.path) if pattern else None
+    recorded_kind: WitnessKind = "EXIF" if clues.recorded_in == "exif" else "container"
+    stated: list[tuple[WitnessKind, TimeSource, datetime.datetime]] = []
+    if path_names is not None:
+        stated.append(("name", "file_name", path_names.moment))
+    in_file: list[tuple[WitnessKind, datetime.datetime | None]] = [
         ("QuickTime date", clues.filmed),
-        (recorded_told, clues.recorded),
+        (recorded_kind, clues.recorded),
     ]
-    for told, moment in in_file:
+    for kind, moment in in_file:
         if moment is not None and moment.year > _UNSET_CLOCK_YEAR:
-            stated.append((told, clues.recorded_in, moment))
+            stated.append((kind, clues.recorded_in, moment))
     if stated:
-        read = [(told, time_source, *_in_zone(moment, settings)) for told, time_source, moment in stated]
-        witnesses = tuple(Witness(told, at_ms) for told, _, at_ms, _ in read)
+        read = [(kind, time_source, *_in_zone(moment, settings)) for kind, time_source, moment in stated]
+        witnesses = tuple(Witness(kind, at_ms) for kind, _, at_ms, _ in read)
         _, time_source, at_ms, remarks = read[0]
         return EventTime(checked_ms(at_ms), time_source, remarks, witnesses)
     unmatched = f" (which does not match --time-pattern {settings.time_pattern})" if pattern else ""

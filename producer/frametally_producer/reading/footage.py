@@ -162,16 +162,16 @@ def find_footage(
     """
     footage = Footage([], [], [])
 
-    def named(path: Path) -> str:
-        found = pattern.match(path) if pattern is not None and pattern.names_source else None
-        return as_text(source or (found.source if found else ""))
+    def name_of(path: Path) -> str:
+        match = pattern.match(path) if pattern is not None and pattern.names_source else None
+        return as_text(source or (match.source if match else ""))
 
     for path in dict.fromkeys(paths):
         if path.is_dir():
             name = as_text(path.resolve().name or "source")
-            _add_folder(footage, path, name, named, leave_out)
+            _add_folder(footage, path, name, name_of, leave_out)
         elif path.exists():
-            _add_file(footage, path, named(path) or as_text(path.stem))
+            _add_file(footage, path, name_of(path) or as_text(path.stem))
         else:
             footage.skipped.append(Skipped(str(path), "this file or folder does not exist; check the path"))
     return footage
@@ -188,7 +188,11 @@ def _add_file(footage: Footage, path: Path, source_name: str) -> None:
 
 
 def _add_folder(
-    footage: Footage, folder: Path, usual_name: str, named: Callable[[Path], str], leave_out: Collection[Path]
+    footage: Footage,
+    folder: Path,
+    usual_name: str,
+    name_of: Callable[[Path], str],
+    leave_out: Collection[Path],
 ) -> None:
     left_out = {path.resolve() for path in leave_out} - {folder.resolve()}
     pictures: list[Path] = []
@@ -215,14 +219,15 @@ def _add_folder(
             ):
                 if name[0] != "." and path.suffix.lower() in suffixes:
                     media.append(path)
-    names = {path: named(path) for path in (*pictures, *videos)}
+    names = {path: name_of(path) for path in (*pictures, *videos)}
     by_source: dict[str, list[Path]] = {}
     for path in pictures:
         by_source.setdefault(names[path] or usual_name, []).append(path)
     for name, paths in by_source.items():
         footage.media.append(PicturesToProduce(as_text(folder), tuple(paths), name))
     footage.media.extend(VideoToProduce(path, names[path] or usual_name) for path in videos)
-    cameras = {_cameras(path.parent.relative_to(folder)) for path, name in names.items() if not name} - {()}
+    folders = {path.parent for path, name in names.items() if not name}
+    cameras = {_cameras(parent.relative_to(folder)) for parent in folders} - {()}
     if len(cameras) > 1:
         footage.notes.append(
             f"{len(cameras)} folders with footage below {as_text(folder)} become one source, {usual_name}: "
@@ -235,7 +240,7 @@ def _add_folder(
 
 
 def _cameras(folder: Path) -> tuple[str, ...]:
-    """Return those parts of a folder's path that may name a camera: with a word that is no month or day."""
+    """Return the parts of a path that may name a camera: those with a word besides months and days."""
     return tuple(part for part in folder.parts if _WORD.search(_OF_CALENDAR.sub("", part)))
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from frametally.process.reports import plural
 from frametally.rules.times import DAY_S, HOUR_MS, HOUR_S
 from frametally.settings.loading import Settings
-from frametally_producer.reading.event_time import EventTime, Told, is_in_future, iso
+from frametally_producer.reading.event_time import EventTime, WitnessKind, is_in_future, iso
 
 _DIFFERENCE_MS = 60_000
 _ROUNDING_MS = 2000
@@ -35,7 +35,7 @@ class TimeDoubts:
     def __init__(self, settings: Settings) -> None:
         """Note nothing yet; `settings` are those by which the times are found."""
         self._pattern = settings.time_pattern
-        self._told: set[object] = set()
+        self._reported: set[object] = set()
         self._begin()
 
     def note(self, path: Path, source_name: str, event_time: EventTime, length_ms: int) -> None:
@@ -44,18 +44,18 @@ class TimeDoubts:
             self._future.append((path, event_time.at_ms))
         if not event_time.witnesses:
             return
-        used, *others = event_time.witnesses
-        if self._pattern and used.told != "name":
+        used, *rest = event_time.witnesses
+        if self._pattern and used.kind != "name":
             self._unmatched.append(path)
-        elif used.told in ("container", "QuickTime date"):
+        elif used.kind in ("container", "QuickTime date"):
             self._same[source_name, used.at_ms].append(path)
-        for told, other_ms in others:
+        for kind, other_ms in rest:
             if abs(other_ms - used.at_ms) > _DIFFERENCE_MS:
                 doubt = _Doubt(path, source_name, used.at_ms, other_ms, length_ms)
-                self._differing[used.told, told].append(doubt)
+                self._differing[used.kind, kind].append(doubt)
 
     def lines(self) -> list[str]:
-        """Return a line for each kind of doubt that none was returned for before; then begin anew."""
+        """Return a line for each kind of doubt that no call before returned one for, and forget the noted times."""
         lines: dict[object, str] = {
             (used, other): _differing(used, other, doubts)
             for (used, other), doubts in self._differing.items()
@@ -81,11 +81,11 @@ class TimeDoubts:
                 f"{iso(at_ms)}. Check the camera's clock; `frametally retime` corrects the time"
             )
         self._begin()
-        told, self._told = self._told, self._told | lines.keys()
-        return [line for kind, line in lines.items() if kind not in told]
+        reported, self._reported = self._reported, self._reported | lines.keys()
+        return [line for kind, line in lines.items() if kind not in reported]
 
     def _begin(self) -> None:
-        self._differing: defaultdict[tuple[Told, Told], list[_Doubt]] = defaultdict(list)
+        self._differing: defaultdict[tuple[WitnessKind, WitnessKind], list[_Doubt]] = defaultdict(list)
         self._same: defaultdict[tuple[str, int], list[Path]] = defaultdict(list)
         self._unmatched: list[Path] = []
         self._future: list[tuple[Path, int]] = []
@@ -93,23 +93,23 @@ class TimeDoubts:
 
 def other_time(event_time: EventTime, length_ms: int) -> str:
     """Return what another witness of one medium's time says, and why, as a clause; empty if none differs."""
-    for told, other_ms in event_time.witnesses[1:]:
+    for kind, other_ms in event_time.witnesses[1:]:
         used = event_time.witnesses[0]
         if abs(other_ms - used.at_ms) > _DIFFERENCE_MS:
             doubt = _Doubt(Path(), "", used.at_ms, other_ms, length_ms)
-            return f"{_both(used.told, told, doubt)}{_why(told, [doubt])}"
+            return f"{_two_times(used.kind, kind, doubt)}{_why(kind, [doubt])}"
     return ""
 
 
-def _differing(used: Told, other: Told, doubts: list[_Doubt]) -> str:
+def _differing(used: WitnessKind, other: WitnessKind, doubts: list[_Doubt]) -> str:
     leave = ". To use the other time, leave out --time-pattern" if used == "name" else ""
     return (
         f"{plural(len(doubts), 'file states', 'files state')} two times more than a minute apart. In "
-        f"{doubts[0].path}, {_both(used, other, doubts[0])}{_why(other, doubts)}{leave}"
+        f"{doubts[0].path}, {_two_times(used, other, doubts[0])}{_why(other, doubts)}{leave}"
     )
 
 
-def _both(used: Told, other: Told, doubt: _Doubt) -> str:
+def _two_times(used: WitnessKind, other: WitnessKind, doubt: _Doubt) -> str:
     difference_ms = doubt.other_ms - doubt.used_ms
     order = "later" if difference_ms > 0 else "earlier"
     return (
@@ -118,7 +118,7 @@ def _both(used: Told, other: Told, doubt: _Doubt) -> str:
     )
 
 
-def _why(other: Told, doubts: list[_Doubt]) -> str:
+def _why(other: WitnessKind, doubts: list[_Doubt]) -> str:
     """Return what the differences are where that is recognised, each with its number of files."""
     starts = Counter((doubt.source_name, doubt.other_ms) for doubt in doubts)
     reasons: Counter[str] = Counter()

@@ -230,8 +230,8 @@ class Acceptance:
     def _record(self, upload: UploadRecord, facts: VideoFacts, sha256: str, size_bytes: int) -> VideoRecord:
         file_name = upload.file_name
         pattern = time_pattern(self.ports.settings.time_pattern)
-        named = pattern.match(Path(file_name)) if pattern is not None else None
-        usual_name = (named.source if named else "") or PurePosixPath(file_name).stem or file_name
+        match = pattern.match(Path(file_name)) if pattern is not None else None
+        usual_name = (match.source if match else "") or PurePosixPath(file_name).stem or file_name
         source_given = as_text(upload.fields.source or usual_name)
         source, source_name = self._sources.resolve(source_given)
         fields, left_out = without_what_lies_outside(upload.fields, facts.width_px, facts.height_px)
