@@ -55,7 +55,7 @@ class TimeDoubts:
                 self._differing[used.kind, kind].append(doubt)
 
     def lines(self) -> list[str]:
-        """Return a line for each kind of doubt that no call before returned one for, and forget the noted times."""
+        """Return a line for each kind of doubt that had none before, and forget the noted times."""
         lines: dict[object, str] = {
             (used, other): _differing(used, other, doubts)
             for (used, other), doubts in self._differing.items()
