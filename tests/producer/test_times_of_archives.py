@@ -32,11 +32,10 @@ def notes(bench: Bench, *paths: Path, **overrides: object) -> list[str]:
 
 
 def told(bench: Bench, *paths: Path, **overrides: object) -> list[str]:
-    """What a dry run and then the run say, which is the same, but for times without a zone."""
+    """What a dry run and then the run say, which is the same; without times without a zone."""
     planned = notes(bench, *paths, **overrides)
-    report = bench.produce(*paths, **overrides)
-    assert planned == [line for line in report.notices if "has no time zone" not in line]
-    return planned
+    assert planned == bench.produce(*paths, **overrides).notices
+    return [line for line in planned if "has no time zone" not in line]
 
 
 @pytest.mark.thorough
@@ -67,6 +66,21 @@ def test_exports_of_a_recorder_keep_the_times_of_their_names_and_one_line_tells(
     assert line.startswith("3 files state two times")
     assert "32 days 8 h later" in line
     assert "In 2 of them, the container states the same time as another file's: cuts or exports" in line
+
+
+@pytest.mark.thorough
+def test_times_of_a_kind_are_told_once_with_their_number(bench: Bench, make_video: Make) -> None:
+    for n in range(3):
+        path = make_video(f"a/gate_20260501_08{n:02}00.mp4", 20 + n)
+        make_video(f"a/other{n}.mp4", 30 + n)
+    naive, file_time = notes(bench, path.parent, time_pattern=PATTERN, timezone="Europe/Berlin")
+    assert naive.startswith(
+        f"{path.parent}/gate_20260501_080000.mp4 (2 more like this): its time 2026-05-01 08"
+    )
+    assert file_time.startswith(f"{path.parent}/other0.mp4 (2 more like this): neither the file nor its name")
+    report = bench.produce(path.parent, time_pattern=PATTERN, timezone="Europe/Berlin")
+    assert report.notices == [naive, file_time]
+    assert bench.produce(path.parent, time_pattern=PATTERN, timezone="Europe/Berlin").notices == []
 
 
 @pytest.mark.thorough
@@ -101,7 +115,8 @@ def test_whole_hours_are_told_to_be_a_time_zone(bench: Bench, make_video: Make) 
     path = make_video("gate_20260501_140001.mp4", 20, metadata={"creation_time": "2026-05-01T12:00:02Z"})
     [line] = told(bench, path, time_pattern=PATTERN)
     assert "2 h earlier; the difference is whole hours: check the time zone (--timezone)" in line
-    assert notes(Bench(bench.folder / "b"), path, time_pattern=PATTERN, timezone="Europe/Berlin") == []
+    [naive] = notes(Bench(bench.folder / "b"), path, time_pattern=PATTERN, timezone="Europe/Berlin")
+    assert "has no time zone" in naive
 
 
 @pytest.mark.thorough

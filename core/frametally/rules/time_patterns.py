@@ -127,7 +127,7 @@ class TimePattern:
                     else f"it has {SOURCE} twice; write * for one of them"
                 )
             self.names_source = True
-            pieces.append("(?P<source>.+?)")
+            pieces.append(r"(?P<source>\S(?:.*?\S)?)")
         if wildcards > _MOST_WILDCARDS:
             raise ValueError(f"one part has {wildcards} of * and {SOURCE}; at most {_MOST_WILDCARDS} can be")
         return "".join([*pieces, _literal(part[end:])])

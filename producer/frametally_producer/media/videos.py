@@ -250,8 +250,6 @@ def _keeper(
     """Take up the video's manifest, new or `known`; None if nothing of it is missing."""
     if known is None:
         time = _find_time(video, opened, production, start_time)
-        for remark in time.remarks:
-            production.notice(f"{video.path}: {remark.text}")
         length_ms = int((opened.duration_s or 0) * 1000)
         production.doubts.note(video.path, video.source_name, time, length_ms)
         return begin_video(

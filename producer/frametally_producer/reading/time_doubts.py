@@ -40,6 +40,8 @@ class TimeDoubts:
 
     def note(self, path: Path, source_name: str, event_time: EventTime, length_ms: int) -> None:
         """Note the time that was found for a new medium of `length_ms`; 0 for a picture."""
+        for remark_kind, text in event_time.remarks:
+            self.remark(remark_kind, path, text)
         if is_in_future(event_time.at_ms):
             self._future.append((path, event_time.at_ms))
         if not event_time.witnesses:
@@ -54,12 +56,19 @@ class TimeDoubts:
                 doubt = _Doubt(path, source_name, used.at_ms, other_ms, length_ms)
                 self._differing[used.kind, kind].append(doubt)
 
+    def remark(self, kind: str, path: Path, text: str) -> None:
+        """Note a sentence about a file; the first of each kind is an example for all."""
+        self._examples.setdefault(kind, (path, text))
+        self._numbers[kind] += 1
+
     def lines(self) -> list[str]:
         """Return a line for each kind of doubt that had none before, and forget the noted times."""
-        lines: dict[object, str] = {
-            (used, other): _differing(used, other, doubts)
-            for (used, other), doubts in self._differing.items()
-        }
+        lines: dict[object, str] = {}
+        for kind, (path, text) in self._examples.items():
+            more = f" ({self._numbers[kind] - 1} more like this)" if self._numbers[kind] > 1 else ""
+            lines[kind] = f"{path}{more}: {text}"
+        for (used, other), doubts in self._differing.items():
+            lines[used, other] = _differing(used, other, doubts)
         same = [(at_ms, paths) for (_, at_ms), paths in self._same.items() if len(paths) > 1]
         if same:
             at_ms, (first, second, *_) = same[0]
@@ -85,6 +94,8 @@ class TimeDoubts:
         return [line for kind, line in lines.items() if kind not in reported]
 
     def _begin(self) -> None:
+        self._examples: dict[str, tuple[Path, str]] = {}
+        self._numbers: Counter[str] = Counter()
         self._differing: defaultdict[tuple[WitnessKind, WitnessKind], list[_Doubt]] = defaultdict(list)
         self._same: defaultdict[tuple[str, int], list[Path]] = defaultdict(list)
         self._unmatched: list[Path] = []
