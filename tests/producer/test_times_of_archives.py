@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.producer.conftest import Bench
@@ -31,7 +32,7 @@ def notes(bench: Bench, *paths: Path, **overrides: object) -> list[str]:
     return plan(call, find=find, progress=bench.progress).notes
 
 
-def told(bench: Bench, *paths: Path, **overrides: object) -> list[str]:
+def told(bench: Bench, *paths: Path, **overrides: Any) -> list[str]:
     """What a dry run and then the run say, which is the same; without times without a zone."""
     planned = notes(bench, *paths, **overrides)
     assert planned == bench.produce(*paths, **overrides).notices
