@@ -19,7 +19,7 @@ from frametally.rules.places import ZoneShape
 from frametally.rules.seals import sealed, unsealed
 from frametally.rules.times import FIRST_MS, NEXT_MS, RECORD_VERSION
 
-TimeSource = Literal["start_time", "exif", "container", "stream_clock", "file_name", "file_time", "arrival"]
+TimeSource = Literal["start_time", "file_name", "exif", "container", "stream_clock", "file_time", "arrival"]
 """Where a medium's event time came from, from the strongest to the weakest: a file's modification date, and
 when a camera's frames arrived."""
 

@@ -21,11 +21,12 @@ from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import GivenUp
 from frametally.records import MediaManifest
 from frametally.settings.loading import Settings
-from frametally_producer.reading.event_time import TimeClues, check_time_pattern, checked_ms, find_event_time
+from frametally_producer.reading.event_time import TimeClues, checked_ms, find_event_time
 from frametally_producer.reading.footage import VideoToProduce, open_medium, why_unusable
 from frametally_producer.reading.picture_reader import PictureReader
 from frametally_producer.reading.pixels import encode_jpeg, shrink
 from frametally_producer.reading.sampling import ALL, Sampler, common_sampling, denser, estimate_frames
+from frametally_producer.reading.time_doubts import TimeDoubts
 from frametally_producer.reading.video_file import Video, open_video
 from frametally_producer.writing.production import ProduceCall, asked_of, cost_of
 from frametally_producer.writing.seen_files import SeenFiles, stamp_of
@@ -157,6 +158,7 @@ class ProducePlan(NamedTuple):
         seconds: How long it will take, about; None if nothing could be measured.
         stored_bytes: How much room the frames will take, about; None likewise.
         measured: Where those two come from, as a sentence.
+        notes: What is doubtful about times and sources, a line each.
     """
 
     sources: list[PlannedSource]
@@ -164,6 +166,7 @@ class ProducePlan(NamedTuple):
     seconds: float | None
     stored_bytes: float | None
     measured: str
+    notes: list[str]
 
 
 class _File(NamedTuple):
@@ -186,7 +189,6 @@ def plan(
     arguments that cannot be; or as `find`.
     """
     settings = call.settings
-    check_time_pattern(settings.time_pattern)
     footage = call.find_footage()
     start = call.start_of(footage)
     skipped = list(footage.skipped)
@@ -206,7 +208,7 @@ def plan(
                 break
             progress.update(done, len(files), str(path))
             try:
-                file = look.at_video(path) if is_video else look.at_picture(path, source_name)
+                file = (look.at_video if is_video else look.at_picture)(path, source_name)
             except GivenUp:
                 break
             except (Poison, OSError) as error:
@@ -216,7 +218,8 @@ def plan(
         new = [file for of_source in by_source.values() for file in of_source if not file.known]
         seconds, stored_bytes, measured = _estimate(new, settings, seen_files, pictures)
     sources = [_source(name, files_of, settings) for name, files_of in sorted(by_source.items())]
-    return ProducePlan(sources, skipped, seconds, stored_bytes, measured)
+    notes = [*footage.notes, *look.doubts.lines()]
+    return ProducePlan(sources, skipped, seconds, stored_bytes, measured, notes)
 
 
 @dataclass
@@ -230,20 +233,25 @@ class _Look:
     find: Callable[[str], MediaManifest | None]
 
     def __post_init__(self) -> None:
+        self.doubts = TimeDoubts(self.settings)
         self._max_pixels = self.settings.max_image_megapixels * 1_000_000
         self._alike: dict[tuple[object, ...], list[Path]] = {}
 
-    def at_video(self, path: Path) -> _File:
+    def at_video(self, path: Path, source_name: str) -> _File:
         earlier = self.seen.find(path, stamp_of(path.stat()))
         manifest = self.find(earlier.sha256) if earlier else None
         with open_medium(path) as file, open_video(file, max_pixels=self._max_pixels) as video:
             length_ms = int((video.duration_s or 0) * 1000)
-            clues = TimeClues(path, video.recorded, "container", path.stat().st_mtime_ns, length_ms)
-            start_ms = find_event_time(clues, settings=self.settings, start_time=self.start).at_ms
+            modified_ns = path.stat().st_mtime_ns
+            clues = TimeClues(path, video.recorded, "container", modified_ns, length_ms, video.filmed)
+            event_time = find_event_time(clues, settings=self.settings, start_time=self.start)
+            start_ms = event_time.at_ms
             checked_ms(start_ms + length_ms)
             frames, decoded = self._frames(video, manifest)
             pixels = (decoded or 0) * video.size_px[0] * video.size_px[1]
         is_known = self._is_copy(path) or (frames == 0 and manifest is not None)
+        if not is_known and manifest is None:
+            self.doubts.note(path, source_name, event_time, length_ms)
         return _File(
             path, "video", path.stat().st_size, is_known, start_ms, start_ms + length_ms, pixels, frames
         )
@@ -258,6 +266,8 @@ class _Look:
         request = asked_of(self.settings, source_name).partition(",")  # a picture is not sampled
         is_known = self._is_copy(path, source_name, event_time.time_source == "file_time" or at_ms)
         is_known |= earlier is not None and earlier.asked.partition(",")[2] == request[2]
+        if not is_known:
+            self.doubts.note(path, source_name, event_time, 0)
         pixels = header.width_px * header.height_px
         return _File(path, "pictures", path.stat().st_size, is_known, at_ms, at_ms, pixels, 1)
 

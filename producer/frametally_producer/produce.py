@@ -20,7 +20,6 @@ from frametally.process.retrying import GivenUp, Patience
 from frametally.records import MediaManifest
 from frametally_producer.media.pictures import produce_pictures
 from frametally_producer.media.videos import produce_video
-from frametally_producer.reading.event_time import check_time_pattern
 from frametally_producer.reading.footage import (
     HOLDS_NOTHING,
     Footage,
@@ -70,6 +69,8 @@ def produce(
     start = call.start_of(footage)
     with begin(call, store=store, log=log, progress=progress, on_standing=on_standing) as production:
         production.skipped.extend(footage.skipped)
+        for note in footage.notes:
+            production.notice(note)
         stopped = False
         try:
             produce_media(footage.media, production, start)
@@ -90,7 +91,6 @@ def begin(
     """Start a call of the producer, and close its files and ports at the end."""
     failpoints.arm()
     settings = call.settings
-    check_time_pattern(settings.time_pattern)
     patience = Patience(progress.say, call.should_stop)
     with suppress(GivenUp):
         patience.until_done("the log", lambda: log.create_topic(settings.topic, settings.log_partitions))
@@ -117,14 +117,18 @@ def produce_media(
     """Produce each of `media`; bad ones are set aside. Raises `GivenUp` and `Misconfigured`."""
     for medium in media:
         production.tally.expect(medium.paths)
-    for medium in media:
-        if isinstance(medium, VideoToProduce):
-            _produce_video(medium, production, start)
-        else:
-            try:
-                produce_pictures(medium, production)
-            except Poison as error:
-                production.skip(medium.name, str(error))
+    try:
+        for medium in media:
+            if isinstance(medium, VideoToProduce):
+                _produce_video(medium, production, start)
+            else:
+                try:
+                    produce_pictures(medium, production)
+                except Poison as error:
+                    production.skip(medium.name, str(error))
+    finally:
+        for line in production.doubts.lines():
+            production.notice(line)
     production.pictures.close()  # until the next ones come, which may take days
     _tell_overlaps(production)
 
@@ -231,6 +235,9 @@ class Rounds:
     def ready(self, footage: Footage, *, now_s: float) -> list[VideoToProduce | PicturesToProduce]:
         """Return the media whose files have been still for long enough and are not taken yet as they are."""
         self._note_skipped(footage.skipped)
+        for note in footage.notes:
+            if note not in self._production.notices:
+                self._production.notice(note)
         still_since_s = now_s - STILL_S
         before, self._sights = self._sights, {}
         media: list[VideoToProduce | PicturesToProduce] = []

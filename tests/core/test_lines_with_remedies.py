@@ -13,9 +13,9 @@ from frametally.adapters.s3.bucket_store import read_ca_file
 from frametally.errors import Misconfigured
 from frametally.media.finding import find_media
 from frametally.settings.access import StoreAccess
+from frametally.settings.loading import load_settings
 from frametally_models.darknet_cfg import read_network_facts, read_weights
 from frametally_models.files import read_class_names
-from frametally_producer.reading.event_time import check_time_pattern
 
 
 @pytest.mark.parametrize(
@@ -45,5 +45,5 @@ def test_a_file_that_cannot_be_read_is_one_line_with_a_remedy(
 
 
 def test_a_pattern_that_is_none_is_told_with_one_that_is() -> None:
-    with pytest.raises(Misconfigured, match=r"--time-pattern 'cam_%Q': .*; write it as .* cam_%Y%m%d_%H%M%S"):
-        check_time_pattern("cam_%Q")
+    with pytest.raises(Misconfigured, match=r"FRAMETALLY_TIME_PATTERN=cam_%H: .*; use one like cam_%Y%m%d"):
+        load_settings(time_pattern="cam_%H")

@@ -182,10 +182,10 @@ def test_there_are_at_most_110_settings() -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_an_env_file_is_read_in_what_editors_and_powershell_write(tmp_path: Path, encoding: str) -> None:
-    text = "FRAMETALLY_TIME_PATTERN=caf\u00e9_%Y\r\nFRAMETALLY_WEB_PORT=8080\r\n"
+    text = "FRAMETALLY_TIME_PATTERN=caf\u00e9_%Y%m%d\r\nFRAMETALLY_WEB_PORT=8080\r\n"
     mark = "\ufeff" if encoding in ("utf-16-le", "utf-16-be") else ""
     (tmp_path / ".env").write_bytes((mark + text).encode(encoding))
-    assert (load_settings().time_pattern, load_settings().web_port) == ("caf\u00e9_%Y", 8080)
+    assert (load_settings().time_pattern, load_settings().web_port) == ("caf\u00e9_%Y%m%d", 8080)
     assert unknown_settings() == {}
 
 

@@ -13,7 +13,6 @@ from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import (
     EventTime,
     TimeClues,
-    check_time_pattern,
     find_event_time,
     iso,
     parse_start_time,
@@ -29,6 +28,7 @@ def find(
     *,
     start_time: str | None = None,
     recorded: str | None = None,
+    filmed: str | None = None,
     recorded_in: Literal["exif", "container"] = "exif",
     name: str = f"{NAMED}.mp4",
     duration_ms: int = 0,
@@ -40,6 +40,7 @@ def find(
         recorded_in=recorded_in,
         modified_ns=MODIFIED_NS,
         duration_ms=duration_ms,
+        filmed=datetime.datetime.fromisoformat(filmed) if filmed else None,
     )
     start = parse_start_time(start_time) if start_time else None
     return find_event_time(clues, settings=Settings(**settings), start_time=start)
@@ -53,15 +54,18 @@ def test_each_rung_of_the_ladder_is_used_when_those_above_have_nothing() -> None
     every: dict[str, Any] = {
         "start_time": "2026-01-01T00:00:00Z",
         "recorded": "2026-02-02T00:00:00Z",
+        "filmed": "2026-02-03T00:00:00Z",
         "time_pattern": PATTERN,
     }
     assert find(**every)[:2] == (1_767_225_600_000, "start_time")
     del every["start_time"]
+    assert (iso(find(**every).at_ms), find(**every).time_source) == ("2026-05-04T10:11:12.000Z", "file_name")
+    del every["time_pattern"]
+    assert find(**every, recorded_in="container")[:2] == (1_770_076_800_000, "container")
+    del every["filmed"]
     assert find(**every)[:2] == (1_769_990_400_000, "exif")
     assert find(**every, recorded_in="container").time_source == "container"
     del every["recorded"]
-    assert (iso(find(**every).at_ms), find(**every).time_source) == ("2026-05-04T10:11:12.000Z", "file_name")
-    del every["time_pattern"]
     assert find(**every)[:2] == (MODIFIED_NS // 1_000_000, "file_time")
 
 
@@ -138,17 +142,6 @@ def test_a_pattern_with_an_offset_needs_no_zone() -> None:
 def test_a_start_time_that_is_none_is_told_with_an_example(text: str) -> None:
     with pytest.raises(Misconfigured, match="2026-05-01T08:00:00"):
         parse_start_time(text)
-
-
-@pytest.mark.parametrize("pattern", ["gate_%H%M%S", "%Y%m", "gate", "%Q", "%Y%m%d%"])
-def test_a_pattern_that_cannot_name_a_day_is_told_with_an_example_or_the_directive(pattern: str) -> None:
-    with pytest.raises(Misconfigured, match="--time-pattern"):
-        check_time_pattern(pattern)
-
-
-@pytest.mark.parametrize("pattern", ["", PATTERN, "%d.%m.%y", "%j of %Y", "%c", "%Y%m%d%H%M%S%f%z"])
-def test_a_pattern_that_names_a_day_is_fine(pattern: str) -> None:
-    check_time_pattern(pattern)
 
 
 def test_a_time_that_no_key_can_hold_is_refused() -> None:

@@ -34,7 +34,7 @@ def test_a_pictures_name_is_its_time_and_its_bytes() -> None:
 
 
 def test_a_file_date_is_the_weakest_source_of_time() -> None:
-    order: list[TimeSource] = ["start_time", "exif", "container", "file_name", "file_time"]
+    order: list[TimeSource] = ["start_time", "file_name", "exif", "container", "file_time"]
     for at, one in enumerate(order):
         for other in order[at:]:
             assert weaker(one, other) == weaker(other, one) == other

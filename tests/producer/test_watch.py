@@ -173,6 +173,25 @@ def test_what_comes_to_lie_in_a_watched_folder_is_produced_and_bad_files_are_nam
     assert {manifest.kind for manifest in bench.manifests()} == {"video", "pictures"}
 
 
+def test_a_watch_tells_of_doubtful_times_and_merged_folders_once(
+    bench: Bench, make_video: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def add(name: str, frames: int) -> Callable[[], object]:
+        made = {"creation_time": f"2096-05-01T08:{frames}:00Z"}
+        return lambda: make_video(name, frames, metadata=made)
+
+    add("yard/front/a.mkv", 10)()
+    add("yard/back/a.mkv", 11)()
+    report = watched(
+        bench,
+        monkeypatch,
+        [add("yard/back/b.mkv", 12), lambda: None, add("yard/back/c.mkv", 13), lambda: None],
+    )
+    assert len(bench.manifests()) == 4
+    assert len([line for line in report.notices if "in the future" in line]) == 1
+    assert len([line for line in report.notices if "become one source" in line]) == 1
+
+
 def test_only_folders_that_are_there_are_watched(bench: Bench, make_picture: Callable[..., Path]) -> None:
     for path in (make_picture("a.jpg"), bench.folder / "none"):
         with pytest.raises(Misconfigured, match="is not an existing folder"):

@@ -769,3 +769,28 @@ def test_of_an_uploaded_video_that_is_forgotten_with_its_images_no_picture_is_le
     assert [path.name for path in left] == ["contents"]
     assert house.catalogue.video(video.id) is None
     assert house.work().startswith("jobs: 0 done, 0 failed")
+
+
+def test_what_is_doubtful_about_its_time_is_told_to_the_uploader(ports: UploadPorts) -> None:
+    def look(*asked: Any) -> VideoFacts:
+        return msgspec.structs.replace(ports.look(*asked), time_remark="It begins in the future.")
+
+    assert (
+        Acceptance(ports._replace(look=look)).accept(send(ports, DATA)).remark == "It begins in the future."
+    )
+
+
+def test_the_pattern_of_the_settings_names_the_source_unless_the_uploader_does(ports: UploadPorts) -> None:
+    settings = ports.settings.model_copy(update={"time_pattern": "{source}_%Y%m%d"})
+    acceptance = Acceptance(ports._replace(settings=settings))
+    names = []
+    for number, (name, fields) in enumerate(
+        [
+            ("Gate 1_20260501.mp4", VideoFields()),
+            ("Yard_20260501.mp4", VideoFields(source="Back")),
+            ("other.mp4", VideoFields()),
+        ]
+    ):
+        upload = send(ports, fake_video(number), file_name=name, fields=fields)
+        names.append(acceptance.accept(upload).video.source_name)
+    assert names == ["Gate 1", "Back", "other"]

@@ -167,10 +167,33 @@ def test_times_come_from_the_producers_own_ladder(looks: Looks, make_video: Call
         "start_time",
     )
     assert found(stamped, name) == (at_eight_ms, "container")
+    quicktime = {"com.apple.quicktime.creationdate": "2026-05-01T10:00:00+0200"}
+    exported = make_video(
+        "c.mov",
+        20,
+        options={"movflags": "use_metadata_tags"},
+        metadata={"creation_time": "2026-06-03T10:00:00Z"} | quicktime,
+    )
+    assert found(exported) == (at_eight_ms, "container")
+    remark = looks.at(exported).time_remark
+    assert remark.startswith("It states two times: the QuickTime date says 2026-05-01T08:00:00.000Z, which")
+    assert remark.endswith("the container says 2026-06-03T10:00:00.000Z, 33 days 2 h later.")
     assert found(plain, last_modified_ms=at_eight_ms) == (at_eight_ms - 2000, "file_time")
     looks.overrides = {"time_pattern": pattern}
     assert found(plain, name, last_modified_ms=5) == (at_eight_ms, "file_name")
     assert found(plain, name, timezone="Europe/Berlin") == (at_eight_ms - 7_200_000, "file_name")
+    assert found(stamped, "gate_20260501_090000.mp4") == (at_eight_ms + 3_600_000, "file_name")
+    remark = looks.at(stamped, "gate_20260501_090000.mp4").time_remark
+    assert "1 h earlier; the difference is whole hours" in remark
+
+
+@pytest.mark.thorough
+def test_a_time_in_the_future_is_told_to_the_uploader(looks: Looks, make_video: Callable[..., Path]) -> None:
+    clip = make_video("a.mkv", 20, metadata={"creation_time": "2096-05-01T08:00:00Z"})
+    assert looks.at(clip).time_remark == (
+        "It begins in the future, at 2096-05-01T08:00:00.000Z: check the date, and correct it on its page."
+    )
+    assert looks.at(clip, start_time="2026-05-01T08:00:00Z").time_remark == ""
 
 
 @pytest.mark.thorough

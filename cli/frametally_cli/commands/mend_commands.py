@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -10,11 +11,13 @@ from frametally.books.verdict import CATCH_UP
 from frametally.errors import Misconfigured
 from frametally.files.names import key_of_part
 from frametally.media import erasing, finding, forgetting, mending, source_timezones
-from frametally.media.corrections import Corrected
+from frametally.media.corrections import Corrected, begins_at
 from frametally.packs.packed_store import delete_pictures
 from frametally.plugins import hooks
 from frametally.process import failpoints
-from frametally.process.reports import exit_code, plural
+from frametally.process.reports import Skipped, exit_code, plural
+from frametally.rules.time_patterns import TimePattern
+from frametally.rules.times import utc
 from frametally.undo_records import FootageChange
 from frametally_cli.checkup.findings import Leftovers
 from frametally_cli.console import output as console
@@ -94,32 +97,62 @@ def forget(
 
 
 @click.command()
-@click.argument("medium", required=False)
+@click.argument("media", nargs=-1, metavar="[MEDIUM]...")
 @option("--source", "Correct all footage from this source: TIME is the time of its first frame.")
 @option(
-    "--start-time",
-    "ISO 8601 time of its first frame; for pictures, the time of the day's first picture.",
-    required=True,
+    "--start-time", "ISO 8601 time of its first frame; for pictures, the time of the day's first picture."
 )
+@option("--time-pattern", "Pattern of the time in the paths of videos, such as cam_%Y%m%d_%H%M%S.")
 @timezone_option
+@click.option("--dry-run", is_flag=True, help="Show each video's old and new time; change nothing.")
 @delete_images_option
 @data_dir_option
 def retime(
-    medium: str | None, source: str | None, start_time: str, delete_images: bool, **overrides: Any
+    media: tuple[str, ...],
+    source: str | None,
+    start_time: str | None,
+    dry_run: bool,
+    delete_images: bool,
+    **overrides: Any,
 ) -> int:
-    """Correct when MEDIUM, or all footage of a source, was filmed."""
-    _check_one((medium is not None) + (source is not None), "correct", "a MEDIUM or --source NAME")
-    with open_books(read_settings(None, overrides)) as (ports, _):
-        _, finished = _finish_pending(ports)
-        start_ms = parse_time_ms("--start-time", start_time, ports.settings.tzinfo())
-        media = (
-            [finding.one_medium(finding.find_media(ports.store, medium), medium)]
-            if medium is not None
-            else finding.media_of_source(ports.store, source or "")
+    """Correct when each MEDIUM, or all footage of a source, was filmed."""
+    _check_one(bool(media) + (source is not None), "correct", "a MEDIUM or --source NAME")
+    has_pattern = bool(overrides["time_pattern"])
+    if has_pattern == (start_time is not None):
+        raise Misconfigured("give either --start-time TIME or --time-pattern PATTERN")
+    if start_time is not None and len(media) > 1:
+        raise Misconfigured("--start-time is for one MEDIUM; give --time-pattern for several")
+    settings = read_settings(None, overrides)
+    with open_books(settings) as (ports, _):
+        finished = [] if dry_run else _finish_pending(ports)[1]
+        manifests = (
+            [manifest for medium in media for manifest in finding.find_media(ports.store, medium)]
+            if source is None
+            else finding.media_of_source(ports.store, source)
         )
-        name = str(medium or source)
-        change = mending.plan_retiming(media, name, start_ms=start_ms, delete=delete_images)
-        return _report(ports, [*finished, *_carry_out(ports, change)])
+        manifests = list({manifest.sha256: manifest for manifest in manifests}.values())
+        name, zone, left = ", ".join(media) or str(source), settings.tzinfo(), list[Skipped]()
+        if start_time is not None:
+            manifests = [finding.one_medium(manifests, media[0])] if media else manifests
+            start_ms = parse_time_ms("--start-time", start_time, zone)
+            change = mending.plan_retiming(manifests, name, start_ms=start_ms, delete=delete_images)
+        else:
+            pattern = TimePattern(settings.time_pattern)
+            change, left = mending.plan_retiming_by_names(
+                manifests, name, pattern=pattern, zone=zone, delete=delete_images
+            )
+        for manifest, shift_ms in zip(change.media, change.shifts_ms, strict=True):
+            began_ms = begins_at(manifest)
+            line = f"{manifest.name}: {utc(began_ms)} becomes {utc(began_ms + shift_ms)}"
+            click.echo(console.plain(line))
+        if not dry_run:
+            done = _carry_out(ports, change)
+            return _report(
+                ports, [*finished, *done], left, right=len(manifests) - len(left) - len(change.media)
+            )
+        console.print_skipped(left)
+        click.echo(f"{plural(len(change.media), 'medium', 'media')} would change; nothing was changed")
+    return exit_code(done_count=len(manifests) - len(left), skipped=left)
 
 
 @click.command("rename-source")
@@ -234,8 +267,9 @@ def _finish_pending(ports: Ports) -> tuple[bool, list[Corrected]]:
     return bool(done.lines or done.corrected), done.corrected
 
 
-def _report(ports: Ports, done: list[Corrected]) -> int:
-    skipped = mending.left_out(ports, done)
+def _report(ports: Ports, done: list[Corrected], left: Sequence[Skipped] = (), *, right: int = 0) -> int:
+    """Print what was done; `right` media needed no change, and those in `left` could not be changed."""
+    skipped = [*left, *mending.left_out(ports, done)]
     console.print_skipped(skipped)
     frames = sum(correction.frames for correction in done)
     if not done:
@@ -245,4 +279,4 @@ def _report(ports: Ports, done: list[Corrected]) -> int:
             f"corrected: media: {len(done)}; frames announced again: {frames}; "
             f"run `{CATCH_UP}`, then {mending.NEXT.removeprefix('run ')}"
         )
-    return exit_code(done_count=frames, skipped=skipped)
+    return exit_code(done_count=frames + right, skipped=skipped)

@@ -76,7 +76,7 @@ def demo(serving: bool, **overrides: Any) -> int:
     """Count a traffic clip, from download to chart."""
     from frametally.files.demo_clip import ensure_demo_clip
 
-    settings = read_settings("producer", {**overrides, "interval_s": 1})
+    settings = read_settings("producer", {**overrides, "interval_s": 1, "time_pattern": ""})
     with console.stage_bar("clip") as bar:
         clip = DemoClip(ensure_demo_clip(settings.data_dir, bar))
     with open_ports(settings) as ports:

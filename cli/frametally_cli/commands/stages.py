@@ -60,7 +60,7 @@ footage_options: list[Callable[[Any], Any]] = [
     option("--start-time", "ISO 8601 time of a video's first frame, such as 2026-05-01T08:00:00+02:00."),
     option("--sample-fps", "Frames per second to extract from a video, or 'all'."),
     option("--timezone", "IANA time zone of times without an offset."),
-    option("--time-pattern", "strptime pattern of the time in file names, such as cam_%Y%m%d_%H%M%S."),
+    option("--time-pattern", "Pattern of the time in names or paths, such as cam_%Y%m%d_%H%M%S."),
     option(
         "--max-side-px", "Longest side of a stored frame in pixels; larger frames are scaled down.", type=int
     ),

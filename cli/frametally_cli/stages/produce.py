@@ -285,6 +285,8 @@ def tell_plan(call: ProduceCall) -> int:
         planned = plan(call, find=lambda sha256: find_manifest(opened().store, sha256), progress=bar)
     print_skipped_files(console.err(), planned.skipped)
     print_plan(console.out(), planned)
+    for note in planned.notes:
+        console.err().print(Text(plain(note)))
     return exit_code(done_count=sum(source.files for source in planned.sources), skipped=planned.skipped)
 
 

@@ -6,8 +6,10 @@ Killed anywhere, `carry_out` with the same note finishes it: what is done has an
 
 from __future__ import annotations
 
+import datetime
 import secrets
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from frametally import keys
@@ -32,6 +34,8 @@ from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StagePorts
 from frametally.process.reports import Progress, Skipped
 from frametally.records import MediaManifest, encode
+from frametally.rules.time_patterns import TimePattern
+from frametally.rules.times import FIRST_MS, NEXT_MS, moment_ms
 from frametally.settings.loading import Settings
 from frametally.undo_records import FootageChange
 
@@ -117,6 +121,52 @@ def plan_retiming(
         shifts_ms=[shift_ms] * len(begins),
         delete_images=delete,
     )
+
+
+def plan_retiming_by_names(
+    manifests: Iterable[MediaManifest],
+    target: str,
+    *,
+    pattern: TimePattern,
+    zone: datetime.tzinfo,
+    delete: bool,
+) -> tuple[FootageChange, list[Skipped]]:
+    """Return the change after which videos begin when the names of their files say; and those left out.
+
+    A name without an offset is read in `zone`.
+    """
+    moves: list[tuple[MediaManifest, int]] = []
+    left: list[Skipped] = []
+    for manifest in manifests:
+        try:
+            moves.append((manifest, _named_ms(manifest, pattern, zone) - corrections.begins_at(manifest)))
+        except (ValueError, Misconfigured) as error:
+            left.append(Skipped(manifest.name, str(error)))
+    moves = [(without_names(manifest), shift_ms) for manifest, shift_ms in moves if shift_ms]
+    return FootageChange(
+        what="retime",
+        id=_new_id(),
+        target=as_text(target),
+        media=[manifest for manifest, _ in moves],
+        shifts_ms=[shift_ms for _, shift_ms in moves],
+        delete_images=delete,
+    ), left
+
+
+def _named_ms(manifest: MediaManifest, pattern: TimePattern, zone: datetime.tzinfo) -> int:
+    """Return when the name of a video's file says that it begins. Raises `ValueError`, with the remedy."""
+    if manifest.kind != "video":
+        raise ValueError(
+            "the names of its pictures are not stored: give --start-time for the day, or forget them and "
+            "produce them again with --time-pattern"
+        )
+    match = pattern.match(Path(manifest.name))
+    if match is None:
+        raise ValueError("its name does not match --time-pattern, so its time stays; give --start-time")
+    start_ms = moment_ms(match.moment, zone)
+    if not FIRST_MS <= start_ms < NEXT_MS:
+        raise ValueError(f"{match.moment} is outside the years 1000 to 9999, so its time stays")
+    return start_ms
 
 
 def plan_renaming(store: ObjectStore, old: str, new: str, *, delete: bool) -> FootageChange:

@@ -33,7 +33,14 @@ def iso_moment_ms(text: str, zone: datetime.tzinfo) -> int:
     Raises:
         ValueError: It names none.
     """
-    moment = datetime.datetime.fromisoformat(text)
+    return moment_ms(datetime.datetime.fromisoformat(text), zone)
+
+
+def moment_ms(moment: datetime.datetime, zone: datetime.tzinfo) -> int:
+    """Return a moment in milliseconds since 1970 UTC; one without an offset is of `zone`.
+
+    Raises `ValueError` and reads hours that clocks skip or repeat as `iso_moment_ms`.
+    """
     try:
         return ((moment if moment.tzinfo else moment.replace(tzinfo=zone)) - EPOCH) // MILLISECOND
     except OverflowError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import zoneinfo
 
+from frametally.rules.time_patterns import known_pattern
 from frametally.settings.fields import Field, SettingsPart
 
 
@@ -45,7 +46,9 @@ class ProducerSettings(SettingsPart):
         description="IANA time zone of times without an offset.",
     )
     time_pattern: str = Field(
-        "", description="strptime pattern of the time in a file's name, such as `cam_%Y%m%d_%H%M%S`."
+        "",
+        check=known_pattern,
+        description="Pattern of the time in a file's name or path, such as `cam_%Y%m%d_%H%M%S`.",
     )
     file_time: bool = Field(
         True,

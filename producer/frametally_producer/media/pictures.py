@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -86,8 +85,6 @@ class _Days:
         self._pictures = pictures
         self._production = production
         self._source = production.sources.slug_of(pictures.source_name)
-        self._first_remarks: dict[str, tuple[Path, str]] = {}
-        self._remarks: Counter[str] = Counter()
         self._days: dict[str, _Day] = {}
         self._times: dict[str, str] | None = None
         self.frames_new = self.pixels = self.stored_bytes = 0
@@ -127,13 +124,14 @@ class _Days:
             )
             if known is not None:
                 if known != name:
-                    self._remark("other file date", path, _KEEPS_ITS_TIME)
+                    production.doubts.remark("other file date", path, _KEEPS_ITS_TIME)
                 production.frames_known += 1
                 return None
             if name in day.new:  # the same picture of the same time, twice in the folder
                 return None
             pixels = production.pictures.read_pixels(file, header)
-        self._take(day, name, path, event_time)
+        self._take(day, name, event_time)
+        production.doubts.note(path, self._pictures.source_name, event_time, 0)
         self.frames_new += 1
         self.pixels += header.width_px * header.height_px
         return NewFrame(
@@ -179,10 +177,6 @@ class _Days:
                 day.keeper.write()
             if day.keeper.pictures:
                 self._production.media[sha256] = day.keeper.manifest
-        for kind, (path, text) in self._first_remarks.items():
-            others = self._remarks[kind] - 1
-            likewise = f" ({others} more like this)" if others else ""
-            self._production.notice(f"{path}{likewise}: {text}")
 
     def _is_known(self, picture: str) -> bool:
         """Return whether a picture that was finished, as the cache has it, is in its manifest."""
@@ -220,7 +214,7 @@ class _Days:
         keeper = ManifestKeeper(production.store, manifest, production.patience, is_stored=is_stored)
         return _Day(keeper, is_stored=is_stored)
 
-    def _take(self, day: _Day, name: str, path: Path, event_time: EventTime) -> None:
+    def _take(self, day: _Day, name: str, event_time: EventTime) -> None:
         keeper = day.keeper
         time_source = weaker(keeper.manifest.time_source, event_time.time_source)
         keeper.manifest = msgspec.structs.replace(keeper.manifest, time_source=time_source)
@@ -229,12 +223,6 @@ class _Days:
             keeper.write(expected=day.expected)
         if self._times is not None:
             self._times.setdefault(name.rpartition("-")[2][:12], name)
-        for remark in event_time.remarks:
-            self._remark(remark.kind, path, remark.text)
-
-    def _remark(self, kind: str, path: Path, text: str) -> None:
-        self._first_remarks.setdefault(kind, (path, text))
-        self._remarks[kind] += 1
 
     def _identity(self, name: str) -> str:
         """Return the identity of the manifest that has a picture of that name."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -249,8 +250,8 @@ def _keeper(
     """Take up the video's manifest, new or `known`; None if nothing of it is missing."""
     if known is None:
         time = _find_time(video, opened, production, start_time)
-        for remark in time.remarks:
-            production.notice(f"{video.path}: {remark.text}")
+        length_ms = int((opened.duration_s or 0) * 1000)
+        production.doubts.note(video.path, video.source_name, time, length_ms)
         return begin_video(
             production.store,
             production.patience,
@@ -275,7 +276,7 @@ def _find_time(
 ) -> EventTime:
     length_ms = int((opened.duration_s or 0) * 1000)
     modified_ns = video.path.stat().st_mtime_ns
-    clues = TimeClues(video.path, opened.recorded, "container", modified_ns, length_ms)
+    clues = TimeClues(video.path, opened.recorded, "container", modified_ns, length_ms, opened.filmed)
     return find_event_time(clues, settings=production.settings, start_time=start_time)
 
 
@@ -296,6 +297,14 @@ def _tell_what_stays(
     if time.at_ms != known.start_ms and is_as_certain and time.time_source != "file_time":
         ignored.append(f"the start time {iso(time.at_ms)}")
         remedies.append(f"`frametally retime {known.sha256[:12]} --start-time {iso(time.at_ms)}`")
+        if time.time_source == "file_name":
+            of_all = {
+                "--source": known.source_name,
+                "--time-pattern": production.settings.time_pattern,
+                "--timezone": production.settings.timezone,
+            }
+            words = " ".join(f"{option} {shlex.quote(value)}" for option, value in of_all.items())
+            remedies[-1] += f", or for all of that source `frametally retime {words}`,"
     if keys.slug(video.source_name) not in (known.source, keys.slug(known.source_name)):
         ignored.append(f"the source {video.source_name}")
         remedies.append("`frametally rename-source`")

@@ -1,24 +1,24 @@
 """The time at which a medium was recorded: the ladder of sources, and times without a zone.
 
-The first rung that has an answer gives the time: what the user said, what the medium says of itself, its
-file's name, its file's modification date.
+The first rung that has an answer gives the time: what the user said, the file's path by the pattern that the
+user gave, what the medium says of itself, its file's modification date.
 """
 
 from __future__ import annotations
 
 import datetime
-import warnings
+import time
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 from frametally.errors import Misconfigured, Poison
 from frametally.records import TimeSource
-from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, NEXT_MS
+from frametally.rules.time_patterns import time_pattern
+from frametally.rules.times import DAY_MS, EPOCH, FIRST_MS, MILLISECOND, NEXT_MS
 from frametally.settings.loading import Settings
 
 # A camera whose clock was never set says 1904 (the zero of MP4) or 1970.
 _UNSET_CLOCK_YEAR = 1970
-_ANY_MOMENT = datetime.datetime(2001, 2, 3, 4, 5, 6, tzinfo=datetime.UTC)
 
 
 class Remark(NamedTuple):
@@ -33,23 +33,41 @@ class Remark(NamedTuple):
     text: str
 
 
+WitnessKind = Literal["name", "EXIF", "QuickTime date", "container"]
+"""What states a medium's time, in words after "its"; the first is believed."""
+
+
+class Witness(NamedTuple):
+    """What states when a medium begins, and the time, in milliseconds since 1970 UTC."""
+
+    kind: WitnessKind
+    at_ms: int
+
+
 class EventTime(NamedTuple):
-    """When a medium begins: milliseconds since 1970 UTC, where that came from, and what to say about it."""
+    """When a medium begins: milliseconds since 1970 UTC, where that came from, and what to say about it.
+
+    Attributes:
+        witnesses: All that state it, the one that was believed first; empty where the user, or only the
+            file's date, says it.
+    """
 
     at_ms: int
     time_source: TimeSource
     remarks: tuple[Remark, ...] = ()
+    witnesses: tuple[Witness, ...] = ()
 
 
 class TimeClues(NamedTuple):
     """The sources of a medium's time.
 
     Attributes:
-        path: The file; the stem of its name is matched against the time pattern.
+        path: The file, which is matched against the time pattern.
         recorded: EXIF DateTimeOriginal, or the container's creation_time; naive or aware.
         recorded_in: Which of the two.
         modified_ns: The file's modification date, nanoseconds since 1970 UTC.
         duration_ms: Length of a video; 0 for a picture.
+        filmed: QuickTime's creationdate: when the camera filmed it, where an export changes creation_time.
     """
 
     path: Path
@@ -57,6 +75,7 @@ class TimeClues(NamedTuple):
     recorded_in: Literal["exif", "container"]
     modified_ns: int
     duration_ms: int
+    filmed: datetime.datetime | None = None
 
 
 def iso(at_ms: int) -> str:
@@ -81,21 +100,9 @@ def parse_start_time(text: str) -> datetime.datetime:
         ) from error
 
 
-def check_time_pattern(pattern: str) -> None:
-    """Refuse a pattern that cannot tell a day; an empty one means no pattern. Raises `Misconfigured`."""
-    if not pattern:
-        return
-    try:
-        moment = _moment_in(_ANY_MOMENT.strftime(pattern), pattern)
-    except ValueError as error:
-        raise Misconfigured(
-            f"--time-pattern {pattern!r}: {error}; write it as for strptime, such as cam_%Y%m%d_%H%M%S"
-        ) from error
-    if moment.date() != _ANY_MOMENT.date():
-        raise Misconfigured(
-            f"--time-pattern {pattern!r} does not contain a year, month and day; use one like "
-            "cam_%Y%m%d_%H%M%S"
-        )
+def is_in_future(at_ms: int) -> bool:
+    """Return whether an event time is more than a day ahead of this machine's clock."""
+    return at_ms > time.time() * 1000 + DAY_MS
 
 
 def find_event_time(
@@ -103,13 +110,27 @@ def find_event_time(
 ) -> EventTime:
     """Find the medium's time, from the first of the sources that has one. Raises `Poison`."""
     if start_time is not None:
-        return _in_zone(start_time, "start_time", settings)
-    if clues.recorded is not None and clues.recorded.year > _UNSET_CLOCK_YEAR:
-        return _in_zone(clues.recorded, clues.recorded_in, settings)
-    pattern = settings.time_pattern
-    if pattern and (named := _match_name(clues.path.stem, pattern)) is not None:
-        return _in_zone(named, "file_name", settings)
-    unmatched = f" (which does not match --time-pattern {pattern})" if pattern else ""
+        at_ms, remarks = _in_zone(start_time, settings)
+        return EventTime(checked_ms(at_ms), "start_time", remarks)
+    pattern = time_pattern(settings.time_pattern)
+    path_names = pattern.match(clues.path) if pattern else None
+    recorded_kind: WitnessKind = "EXIF" if clues.recorded_in == "exif" else "container"
+    stated: list[tuple[WitnessKind, TimeSource, datetime.datetime]] = []
+    if path_names is not None:
+        stated.append(("name", "file_name", path_names.moment))
+    in_file: list[tuple[WitnessKind, datetime.datetime | None]] = [
+        ("QuickTime date", clues.filmed),
+        (recorded_kind, clues.recorded),
+    ]
+    for kind, moment in in_file:
+        if moment is not None and moment.year > _UNSET_CLOCK_YEAR:
+            stated.append((kind, clues.recorded_in, moment))
+    if stated:
+        read = [(kind, time_source, *_in_zone(moment, settings)) for kind, time_source, moment in stated]
+        witnesses = tuple(Witness(kind, at_ms) for kind, _, at_ms, _ in read)
+        _, time_source, at_ms, remarks = read[0]
+        return EventTime(checked_ms(at_ms), time_source, remarks, witnesses)
+    unmatched = f" (which does not match --time-pattern {settings.time_pattern})" if pattern else ""
     if not settings.file_time:
         raise Poison(
             f"neither the file nor its name contains a time{unmatched}, and the file's date may not be "
@@ -126,22 +147,8 @@ def find_event_time(
     return EventTime(at_ms, "file_time", (Remark("file_time", text),))
 
 
-def _match_name(stem: str, pattern: str) -> datetime.datetime | None:
-    """Return the time in a file's name; None if it does not match a pattern that was checked."""
-    try:
-        return _moment_in(stem, pattern)
-    except ValueError:
-        return None
-
-
-def _moment_in(text: str, pattern: str) -> datetime.datetime:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a day without a year: check_time_pattern says it better
-        return datetime.datetime.strptime(text, pattern)  # noqa: DTZ007 - naive unless it has %z
-
-
-def _in_zone(moment: datetime.datetime, time_source: TimeSource, settings: Settings) -> EventTime:
-    """Turn a moment into event time; a naive one is read in the deployment's zone.
+def _in_zone(moment: datetime.datetime, settings: Settings) -> tuple[int, tuple[Remark, ...]]:
+    """Return a moment in milliseconds since 1970 UTC; a naive one is read in the deployment's zone.
 
     An hour that comes twice is its first; one that is skipped moves on by the gap (both are what PEP 495's
     `fold=0` means).
@@ -169,4 +176,4 @@ def _in_zone(moment: datetime.datetime, time_source: TimeSource, settings: Setti
                 )
             )
     at_ms = (moment.replace(tzinfo=datetime.UTC) - EPOCH - offset) // MILLISECOND
-    return EventTime(checked_ms(at_ms), time_source, tuple(remarks))
+    return at_ms, tuple(remarks)

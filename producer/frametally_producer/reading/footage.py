@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import hashlib
 import os
 import re
@@ -15,8 +16,19 @@ from typing import NamedTuple
 from frametally.errors import Poison
 from frametally.files.names import as_text
 from frametally.process.reports import Skipped
+from frametally.rules.time_patterns import SOURCE, TimePattern
 
 _PIECE_BYTES = 1 << 22
+_WORD = re.compile(r"[^\W\d_]{2}")
+_OF_CALENDAR = re.compile(
+    "|".join(
+        re.escape(name)
+        for names in (calendar.month_name, calendar.day_name, calendar.month_abbr, calendar.day_abbr)
+        for name in names
+        if name
+    ),
+    re.IGNORECASE,
+)
 # A header of MP4 or QuickTime that says itself how large it is when unpacked, as FFmpeg looks for it: `cmov`.
 _PACKED_HEADER = re.compile(rb"dcomzlib.{4}cmvd", re.DOTALL)
 _PACKED_HEADER_BYTES = 16
@@ -124,25 +136,42 @@ class PicturesToProduce(NamedTuple):
 
 
 class Footage(NamedTuple):
-    """The media at the paths, in the order given, and the inputs that cannot be produced."""
+    """The media at the paths, in the order given, and the inputs that cannot be produced.
+
+    Attributes:
+        notes: What a person should know about their sources, a line each.
+    """
 
     media: list[VideoToProduce | PicturesToProduce]
     skipped: list[Skipped]
+    notes: list[str]
 
 
-def find_footage(paths: Sequence[Path], *, source: str | None, leave_out: Collection[Path]) -> Footage:
+def find_footage(
+    paths: Sequence[Path],
+    *,
+    source: str | None,
+    leave_out: Collection[Path],
+    pattern: TimePattern | None = None,
+) -> Footage:
     """Find the media at `paths`: files, or folders (searched all through, sorted, hidden ones passed over).
 
-    The source's name is `source`, or else that of the folder given, for a single file its stem. Folders in
-    `leave_out`, such as those that frametally itself writes, are not searched.
+    The source's name is `source`, or the one that `pattern` finds in the file's path, or else that of the
+    folder given, for a single file its stem. Folders in `leave_out`, such as those that frametally itself
+    writes, are not searched.
     """
-    footage = Footage([], [])
+    footage = Footage([], [], [])
+
+    def name_of(path: Path) -> str:
+        match = pattern.match(path) if pattern is not None and pattern.names_source else None
+        return as_text(source or (match.source if match else ""))
+
     for path in dict.fromkeys(paths):
         if path.is_dir():
-            name = as_text(source or path.resolve().name or "source")
-            _add_folder(footage, path, name, leave_out)
+            name = as_text(path.resolve().name or "source")
+            _add_folder(footage, path, name, name_of, leave_out)
         elif path.exists():
-            _add_file(footage, path, as_text(source or path.stem))
+            _add_file(footage, path, name_of(path) or as_text(path.stem))
         else:
             footage.skipped.append(Skipped(str(path), "this file or folder does not exist; check the path"))
     return footage
@@ -158,7 +187,13 @@ def _add_file(footage: Footage, path: Path, source_name: str) -> None:
         footage.skipped.append(_not_read(path))
 
 
-def _add_folder(footage: Footage, folder: Path, source_name: str, leave_out: Collection[Path]) -> None:
+def _add_folder(
+    footage: Footage,
+    folder: Path,
+    usual_name: str,
+    name_of: Callable[[Path], str],
+    leave_out: Collection[Path],
+) -> None:
     left_out = {path.resolve() for path in leave_out} - {folder.resolve()}
     pictures: list[Path] = []
     videos: list[Path] = []
@@ -184,12 +219,29 @@ def _add_folder(footage: Footage, folder: Path, source_name: str, leave_out: Col
             ):
                 if name[0] != "." and path.suffix.lower() in suffixes:
                     media.append(path)
-    if pictures:
-        footage.media.append(PicturesToProduce(as_text(folder), tuple(pictures), source_name))
-    footage.media.extend(VideoToProduce(path, source_name) for path in videos)
+    names = {path: name_of(path) for path in (*pictures, *videos)}
+    by_source: dict[str, list[Path]] = {}
+    for path in pictures:
+        by_source.setdefault(names[path] or usual_name, []).append(path)
+    for name, paths in by_source.items():
+        footage.media.append(PicturesToProduce(as_text(folder), tuple(paths), name))
+    footage.media.extend(VideoToProduce(path, names[path] or usual_name) for path in videos)
+    folders = {path.parent for path, name in names.items() if not name}
+    cameras = {_cameras(parent.relative_to(folder)) for parent in folders} - {()}
+    if len(cameras) > 1:
+        footage.notes.append(
+            f"{len(cameras)} folders with footage below {as_text(folder)} become one source, {usual_name}: "
+            f"if they are of several cameras, give {SOURCE} in --time-pattern, or produce each folder with "
+            "--source"
+        )
     footage.skipped.extend(_not_read(path) for path in others)
     if not pictures and not videos and len(footage.skipped) == skipped_before:
         footage.skipped.append(Skipped(str(folder), HOLDS_NOTHING))
+
+
+def _cameras(folder: Path) -> tuple[str, ...]:
+    """Return the parts of a path that may name a camera: those with a word besides months and days."""
+    return tuple(part for part in folder.parts if _WORD.search(_OF_CALENDAR.sub("", part)))
 
 
 def _not_read(path: Path) -> Skipped:

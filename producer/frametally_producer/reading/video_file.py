@@ -163,6 +163,7 @@ class Video:
         most_pixels = max(-(-size[0] // _ROUNDED_PX) * _ROUNDED_PX * size[1], min(max_pixels, _GROWN_PIXELS))
         stream.codec_context.options = {"max_pixels": str(most_pixels)}
         self.recorded = creation_time(container.metadata) or creation_time(stream.metadata)
+        self.filmed = creation_time(container.metadata, "com.apple.quicktime.creationdate")
         self.duration_s = _stated_length_s(container, stream)
         self.frames_stated = stream.frames if stream.frames > 0 else None
         self.damage: list[str] = []
@@ -365,10 +366,10 @@ def _stated_length_s(
     return max(lengths, default=None)
 
 
-def creation_time(metadata: Mapping[str, str]) -> datetime.datetime | None:
+def creation_time(metadata: Mapping[str, str], key: str = "creation_time") -> datetime.datetime | None:
     """Return when a container or a stream says that it was made; None if it says no time."""
     try:
-        return datetime.datetime.fromisoformat(metadata.get("creation_time", ""))
+        return datetime.datetime.fromisoformat(metadata.get(key, ""))
     except ValueError:
         return None
 

@@ -22,11 +22,13 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped, Standing
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import FrameAnnouncement, MediaManifest
+from frametally.rules.time_patterns import time_pattern
 from frametally.settings.data_folder import store_folder
 from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import parse_start_time
 from frametally_producer.reading.footage import Footage, PicturesToProduce, find_footage
 from frametally_producer.reading.picture_reader import PictureReader
+from frametally_producer.reading.time_doubts import TimeDoubts
 from frametally_producer.writing.frames import FrameWriter
 from frametally_producer.writing.seen_files import SeenFiles
 
@@ -206,9 +208,15 @@ class ProduceCall:
     should_stop: Callable[[], bool] = lambda: False
 
     def find_footage(self) -> Footage:
-        """Find the media at `paths`; folders that frametally itself writes are not searched."""
+        """Find the media at `paths`; folders that frametally itself writes are not searched.
+
+        Raises `Misconfigured`: both `source` and the time pattern name the source.
+        """
+        pattern = time_pattern(self.settings.time_pattern)
+        if self.source is not None and pattern is not None and pattern.names_source:
+            raise Misconfigured("use either --source or {source} in the time pattern, not both")
         left_out = [self.settings.data_dir, *([self.extracted_dir] if self.extracted_dir else [])]
-        return find_footage(self.paths, source=self.source, leave_out=left_out)
+        return find_footage(self.paths, source=self.source, leave_out=left_out, pattern=pattern)
 
     def start_of(self, footage: Footage) -> datetime | None:
         """Return the moment that `start_time` names. Raises `Misconfigured`."""
@@ -251,10 +259,12 @@ class Production:
     notices: list[str] = field(default_factory=list)
     manifests: ManifestReader = field(init=False)
     sources: SourcesOfCall = field(init=False)
+    doubts: TimeDoubts = field(init=False)
 
     def __post_init__(self) -> None:
         self.manifests = ManifestReader(self.store)
         self.sources = SourcesOfCall(self.manifests, self.patience, self.notice)
+        self.doubts = TimeDoubts(self.call.settings)
 
     @property
     def settings(self) -> Settings:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from fractions import Fraction
 from io import BufferedReader
 from pathlib import Path
@@ -14,10 +15,12 @@ from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import (
     EventTime,
     TimeClues,
-    check_time_pattern,
     find_event_time,
+    is_in_future,
+    iso,
     parse_start_time,
 )
+from frametally_producer.reading.time_doubts import other_time
 from frametally_producer.reading.video_file import Video, container_format, open_video, shown_size_px
 from frametally_videos.derivatives.browser_codecs import why_not_played
 from frametally_videos.library.video_looks import UNPROCESSABLE, about_it, sentence
@@ -54,9 +57,7 @@ def facts_of(file: BufferedReader, fields: VideoFields, file_name: str, settings
 
     Raises:
             Refused: It is not a video (415), or not a usable one (422).
-            Misconfigured: The settings' pattern of times in names is not valid.
     """
-    check_time_pattern(settings.time_pattern)
     container = _container(file)
     try:
         with open_video(file, max_pixels=settings.max_image_megapixels * 1_000_000) as video:
@@ -138,7 +139,15 @@ def _facts(
         started_at_ms=None if time is None else time.at_ms,
         time_source=None if time is None else time.time_source,
         damage=[sentence(damage) for damage in video.damage],
+        time_remark=" ".join(_time_doubts(time, int((length_s or 0) * 1000))),
     )
+
+
+def _time_doubts(time: EventTime | None, length_ms: int) -> Iterator[str]:
+    if time is not None and is_in_future(time.at_ms):
+        yield f"It begins in the future, at {iso(time.at_ms)}: check the date, and correct it on its page."
+    if time is not None and (other := other_time(time, length_ms)):
+        yield sentence(f"It states two times: {other}")
 
 
 def _event_time(video: Video, fields: VideoFields, file_name: str, settings: Settings) -> EventTime | None:
@@ -153,6 +162,7 @@ def _event_time(video: Video, fields: VideoFields, file_name: str, settings: Set
         "container",
         (modified_ms or 0) * 1_000_000,
         int((video.duration_s or 0) * 1000),
+        video.filmed,
     )
     start = parse_start_time(fields.start_time) if fields.start_time else None
     try:

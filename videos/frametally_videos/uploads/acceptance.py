@@ -13,7 +13,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import msgspec
@@ -26,6 +26,7 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import plural
 from frametally.records import encode
+from frametally.rules.time_patterns import time_pattern
 from frametally_videos.catalogue.catalogue_rows import UploadRow, usual_jobs
 from frametally_videos.library.edits import SourceNames, follow
 from frametally_videos.library.retention import remove_old_originals
@@ -101,7 +102,7 @@ class Acceptance:
             if is_known:
                 video, remark = take_fields(self.ports, upload.fields, video, self._sources.resolve)
             else:
-                remark = moved_remark(video, self.ports.settings)
+                remark = f"{moved_remark(video, self.ports.settings)} {video.facts.time_remark}".strip()
         except Refused as refusal:
             note_end(self.ports, upload, "refused", status=refusal.status, reason=refusal.reason)
             if refusal.status != WOULD_MOVE_COUNTS or upload.kind != "resumable":
@@ -228,7 +229,10 @@ class Acceptance:
 
     def _record(self, upload: UploadRecord, facts: VideoFacts, sha256: str, size_bytes: int) -> VideoRecord:
         file_name = upload.file_name
-        source_given = as_text(upload.fields.source or PurePosixPath(file_name).stem or file_name)
+        pattern = time_pattern(self.ports.settings.time_pattern)
+        match = pattern.match(Path(file_name)) if pattern is not None else None
+        usual_name = (match.source if match else "") or PurePosixPath(file_name).stem or file_name
+        source_given = as_text(upload.fields.source or usual_name)
         source, source_name = self._sources.resolve(source_given)
         fields, left_out = without_what_lies_outside(upload.fields, facts.width_px, facts.height_px)
         return VideoRecord(

@@ -1,0 +1,128 @@
+"""An archive that was produced with the times of its containers is mended by the names, in one command."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from frametally.media.manifests import list_manifests
+from frametally.opening import open_object_store
+from frametally.rules.times import utc
+from frametally.settings.loading import load_settings
+from frametally_cli.main import main
+
+PATTERN = "%Y%m%d/{source}_%H%M%S"
+Told = Callable[..., tuple[int, str]]
+
+
+def make_video(path: Path, frames: int, creation_time: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        container.metadata["creation_time"] = creation_time
+        stream = container.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for n in range(frames):
+            picture = np.full((48, 64, 3), 20 * n, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
+        container.mux(stream.encode())
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Told:
+    """Three exports of a recorder and one file with another name, produced by their containers' times."""
+    monkeypatch.setenv("FRAMETALLY_DETECTOR", "pixels")
+    for n, hour in enumerate(("08", "09", "10")):
+        make_video(tmp_path / f"nvr/20260501/gate_{hour}0000.mp4", 4 + n, f"2026-06-02T15:4{n}:00Z")
+    make_video(tmp_path / "nvr/20260501/other.mp4", 8, "2026-06-03T00:00:00Z")
+
+    def run(*arguments: str) -> tuple[int, str]:
+        with contextlib.chdir(tmp_path):
+            code = main(list(arguments))
+        said = capsys.readouterr()
+        return code, said.out + said.err
+
+    assert run("produce", "nvr")[0] == 0
+    return run
+
+
+def begun(folder: Path) -> list[str]:
+    settings = load_settings(data_dir=folder / "frametally-data")
+    with closing(open_object_store(settings.store_url)) as store:
+        return [utc(manifest.first_captured_at_ms or 0) for manifest in list_manifests(store)]
+
+
+RIGHT = [f"2026-05-01 {hour}:00:00Z" for hour in ("08", "09", "10")]
+OTHER = "2026-06-03 00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "which",
+    [
+        ["--source", "nvr"],
+        ["nvr"],
+        [f"nvr/20260501/{name}.mp4" for name in ("gate_080000", "gate_090000", "gate_100000", "other")],
+    ],
+    ids=["source", "folder", "files"],
+)
+def test_all_files_of_an_archive_get_the_times_of_their_names(
+    told: Told, tmp_path: Path, which: list[str]
+) -> None:
+    before = begun(tmp_path)
+    code, words = told("retime", *which, "--time-pattern", PATTERN, "--dry-run")
+    assert code == 6
+    assert "nvr/20260501/gate_080000.mp4: 2026-06-02 15:40:00Z becomes 2026-05-01 08:00:00Z" in words
+    assert "3 media would change; nothing was changed" in words
+    assert begun(tmp_path) == before
+    code, words = told("retime", *which, "--time-pattern", PATTERN)
+    assert code == 6
+    assert "corrected: media: 3" in words
+    assert "skipped nvr/20260501/other.mp4: its name does not match --time-pattern, so its time" in words
+    assert begun(tmp_path) == [*RIGHT, OTHER]
+    code, words = told("retime", *which, "--time-pattern", PATTERN)
+    assert (code, "already done: nothing to change" in words) == (6, True)
+    code, words = told("produce", "nvr", "--time-pattern", "%Y%m%d/*_%H%M%S")
+    assert (code, "0 announced, 23 already known" in words) == (0, True)
+    assert "was produced before" not in words
+
+
+def test_a_time_without_a_zone_is_read_in_the_one_that_is_given(told: Told, tmp_path: Path) -> None:
+    code, _ = told(
+        "retime", "nvr/20260501/gate_080000.mp4", "--time-pattern", PATTERN, "--timezone", "Europe/Berlin"
+    )
+    assert code == 0
+    assert begun(tmp_path)[0] == "2026-05-01 06:00:00Z"
+
+
+def test_producing_it_again_by_a_pattern_names_the_command(told: Told) -> None:
+    code, words = told("produce", "nvr", "--time-pattern", "%Y%m%d/*_%H%M%S", "--timezone", "Europe/Berlin")
+    assert code == 0
+    command = "retime --source nvr --time-pattern '%Y%m%d/*_%H%M%S' --timezone Europe/Berlin"
+    assert f"or for all of that source `frametally {command}`" in " ".join(words.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["nvr"], "give either --start-time TIME or --time-pattern PATTERN"),
+        (["nvr", "--start-time", "2026-05-01T08:00Z", "--time-pattern", PATTERN], "give either --start-time"),
+        (["a", "b", "--start-time", "2026-05-01T08:00Z"], "--start-time is for one MEDIUM"),
+        (["nvr", "--source", "nvr", "--time-pattern", PATTERN], "give only one of"),
+        (["--time-pattern", PATTERN], "give the footage to correct"),
+        (["nvr", "--time-pattern", "%Y%Y"], "--time-pattern %Y%Y: it has %Y twice"),
+        (["nvr", "nowhere", "--time-pattern", PATTERN], "no medium 'nowhere' has been produced"),
+        (["nvr", "--time-pattern", "x_%Y%m%d"], "does not match --time-pattern"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_changes_nothing(
+    told: Told, tmp_path: Path, arguments: list[str], reason: str
+) -> None:
+    before = begun(tmp_path)
+    code, words = told("retime", *arguments)
+    assert (code, reason in " ".join(words.split())) == (2, True), words
+    assert begun(tmp_path) == before
