@@ -131,7 +131,7 @@ export class ContextBar {
         ...{
           value: source,
           name,
-          detail: t("web.count_frames", { count: frames }),
+          detail: t("web.count_frames", { count: frames < 1_000_000 ? frames : bigNumber(frames) }),
           remark: byFile ? t("web.file_dates") : null,
         },
       })),
