@@ -1,4 +1,4 @@
-"""Names can be read beside numbers of nine digits, on every page: after a year each camera has such numbers."""
+"""Names can be read beside numbers of nine digits on every page: a camera has these after a year."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ CUT = """(most) => {
     canvas.font = `${style.fontWeight} ${style.fontSize} ${style.fontFamily}`;
     const asked = canvas.measureText(text.slice(0, most)).width;
     const inner = element.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    if (inner + 1 < asked) cut.push(`${element.className || element.tagName}: ${text} (${inner} of ${asked} px)`);
+    if (inner + 1 < asked) cut.push(`${element.className}: ${text} (${inner} of ${asked} px)`);
   }
   return [...new Set(cut)];
 }"""
