@@ -189,7 +189,7 @@ def _open_end_ms(
     waiting: Collection[tuple[int, int]],
     from_ms: int,
 ) -> int:
-    """Return where footage ends that is not dated in the future; if none is after `from_ms`, where all ends."""
+    """Return where footage ends that is not dated in the future; if `from_ms` is later, where all ends."""
     now_ms = int(time.time() * 1000)
     counted_ms = present_end_ms(index, choice.model, choice.base_intervals_s, summaries, now_ms)
     ends_ms = [
