@@ -104,8 +104,8 @@ def test_the_first_start_builds_the_page_or_names_the_command(
         assert told.out.endswith("The pages: 9 files created.\n")
         return
     assert told.err == (
-        "warning: the dashboard's pages cannot be built (npm: no way there); the API works without them. With a "
-        "network, run `python fetch_assets.py`\n"
+        "warning: the dashboard's pages cannot be built (npm: no way there); the API works without them. "
+        "With a network, run `python fetch_assets.py`\n"
     )
     after = client.get("/")
     assert "<code>python fetch_assets.py</code>" in after.text
