@@ -68,11 +68,11 @@ def build_missing() -> None:
 def _build() -> None:
     try:
         command = [sys.executable, str(_BUILDER)]
-        made = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own)
-        told = (made.stdout if made.returncode == 0 else made.stderr).strip().splitlines() or [
+        process = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own)
+        told = (process.stdout if process.returncode == 0 else process.stderr).strip().splitlines() or [
             "no reason given"
         ]
-        if made.returncode == 0:
+        if process.returncode == 0:
             print(told[-1], flush=True)
             return
         reason = told[-1].removeprefix("error: ").removesuffix(". Check the network, then run this again")

@@ -186,7 +186,8 @@ def _without_frame(template: str, **context: object) -> str:
     """Return a page with what can be had of its frame: who asks is not known while the accounts are away."""
     for processor in current_app.template_context_processors[None]:
         with suppress(Exception):
-            context = {**processor(), **context}
+            values = processor()
+            context = context | values if isinstance(values, dict) else context
     return current_app.jinja_env.get_template(template).render(context)
 
 

@@ -99,12 +99,14 @@ def _bounds(
         to_ms = from_ms + DAY_MS if to_ms is None else to_ms
     else:
         if to_ms is None:
-            found = [one for one in index.sources(choice.model) if one.source == source] if choice else []
-            if choice is None or not found:
+            if choice is None:
+                return None
+            summaries = [summary for summary in index.sources(choice.model) if summary.source == source]
+            if not summaries:
                 return None
             now_ms = int(time.time() * 1000)
-            to_ms = present_end_ms(index, choice.model, choice.base_intervals_s, found, now_ms)
-            to_ms = to_ms or found[0].next_interval_ms
+            to_ms = present_end_ms(index, choice.model, choice.base_intervals_s, summaries, now_ms)
+            to_ms = to_ms or summaries[0].next_interval_ms
         from_ms = to_ms - DAY_MS
     if to_ms - from_ms > MOST_DAYS * DAY_MS:
         raise bad_parameter(

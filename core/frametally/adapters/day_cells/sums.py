@@ -79,15 +79,15 @@ def _selected(
             firsts, ends = (cells[LABEL].searchsorted(labels, side) for side in _SIDES)
             of_labels = [cells[:, first:end] for first, end in zip(firsts, ends, strict=True) if first < end]
         for label_cells in of_labels:
-            wanted: list[NDArray[np.bool_]] = []
+            masks: list[NDArray[np.bool_]] = []
             if query.sources:
-                wanted.append(is_source[label_cells[SOURCE]])
+                masks.append(is_source[label_cells[SOURCE]])
             if piece.from_ms is not None and run.day_ms < piece.from_ms:
-                wanted.append(label_cells[SLOT] >= -(-piece.from_ms // step_ms))
+                masks.append(label_cells[SLOT] >= -(-piece.from_ms // step_ms))
             if piece.to_ms is not None and run.day_ms + DAY_MS > piece.to_ms:
-                wanted.append(label_cells[SLOT] < -(-piece.to_ms // step_ms))
-            if wanted:  # all rows of the cells are copied once
-                label_cells = label_cells.compress(np.logical_and.reduce(wanted), axis=1)
+                masks.append(label_cells[SLOT] < -(-piece.to_ms // step_ms))
+            if masks:  # all rows of the cells are copied once
+                label_cells = label_cells.compress(np.logical_and.reduce(masks), axis=1)
             chosen.append(label_cells)
     cells = np.concatenate(chosen, axis=1) if chosen else np.empty((7, 0), np.int64)
     if query.measured_only:

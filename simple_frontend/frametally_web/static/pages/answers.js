@@ -24,7 +24,14 @@ import {
   withoutStaleBar,
 } from "../js/shared/state.js";
 import { listen, showStrip } from "../js/status/live.js";
-import { showFresh, showFuture, showMistake, showOutage, showOwnFault, showUnread } from "../js/status/notices.js";
+import {
+  showFresh,
+  showFuture,
+  showMistake,
+  showOutage,
+  showOwnFault,
+  showUnread,
+} from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
 
 let state = parseWhole(location.search, history.state);

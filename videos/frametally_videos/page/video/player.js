@@ -288,9 +288,10 @@ export class Player {
     if (!seen || !found.size) return overlay.replaceChildren();
     const { width, height } = found.size;
     const wider = (this.#ratio * height) / width; // than the stored pixels, in which boxes are
-    const boxes = seen.frame.boxes.map(([label, confidence, x, y, wide, high]) => ({
-      ...{ label, confidence, box: [x * wider, y, wide * wider, high] },
-    }));
+    const boxes = seen.frame.boxes.map(([label, confidence, x, y, wide, high]) => {
+      const box = /** @type {[number, number, number, number]} */ ([x * wider, y, wide * wider, high]);
+      return { label, confidence, box };
+    });
     const size = { width: width * wider, height };
     overlay.replaceChildren(framesBoxes(boxes, size, this.#colorOf(found), true));
   }

@@ -250,8 +250,8 @@ class SqlLedger(SqlBook):
         return list(still_open.values())
 
     def parts(self, model: str, source: str, *, from_ms: int, to_ms: int) -> list[SegmentPart]:
-        asked = {"model": model, "source": source, "from_ms": from_ms, "to_ms": to_ms}
-        return sorted(SegmentPart(*row) for row in self._rows(_PARTS, asked))
+        values = {"model": model, "source": source, "from_ms": from_ms, "to_ms": to_ms}
+        return sorted(SegmentPart(*row) for row in self._rows(_PARTS, values))
 
     def problems(self, model: str | None) -> list[str]:
         objects = tables.objects.c
@@ -266,9 +266,9 @@ class SqlLedger(SqlBook):
         # The order of keys is Python's, whatever the server's order of texts is.
         return [decode(text.encode(), record_type) for _, text in sorted(map(tuple, self._rows(query)))]
 
-    def _rows(self, query: Executable, asked: Mapping[str, object] | None = None) -> Sequence[Any]:
+    def _rows(self, query: Executable, values: Mapping[str, object] | None = None) -> Sequence[Any]:
         with self._database.reading() as connection:
-            return connection.execute(query, asked).all()
+            return connection.execute(query, values).all()
 
     def _known_objects(self, kind: str) -> dict[str, tuple[int, str, bool]]:
         with self._database.reading() as connection:
@@ -317,7 +317,7 @@ def _number(name: str | BindParameter[str]) -> ColumnElement[int]:
 
 
 def _parts_query() -> Executable:
-    """Return the query of `parts`. To make it takes longer than to ask it, and a page asks it of each source."""
+    """Return the query of `parts`; to make it takes longer than to ask it, as pages do of each source."""
     parts, segments = tables.parts.c, tables.segments.c
     model, source = _number(bindparam("model", type_=String)), _number(bindparam("source", type_=String))
     from_ms, to_ms = (bindparam(name, type_=BigInteger) for name in ("from_ms", "to_ms"))

@@ -9,6 +9,7 @@ import { gapsOf, notAnalysedOf, ofSource, partOf, rowsOf } from "../shared/serie
 import { outsideOf, together } from "../shared/spans.js";
 import { zoneOf } from "../shared/time.js";
 import { foldOf } from "./fold.js";
+import { searchOf } from "./lanes_search.js";
 import { describeHole } from "./tooltip.js";
 import { t } from "../shared/texts.js";
 
@@ -142,8 +143,6 @@ function frameElement(what, frame, colorOf) {
 }
 
 const AT_ONCE = 8;
-/** More lanes than these are searched by name. */
-const MOST_UNSEARCHED = 24;
 /** Units of a lane's drawing; what is shorter than the least is drawn as long as it. */
 const WIDTH = 1000;
 const HEIGHT = 8;
@@ -257,37 +256,11 @@ export function showLanes(area, lanes, range, nameOf, on) {
         el("span.lane-key", el("span", { class: `lane-swatch ${one}`, "aria-hidden": "true" }), WORDS[one]),
       ),
     ),
-    ...(some.length > MOST_UNSEARCHED ? searchOf(area, some, items) : []),
+    ...searchOf(area, some, items),
     el("ul", ...items),
     ...(left ? [more] : []),
   );
   if (wasSearching) area.querySelector("input")?.focus();
-}
-
-/**
- * A field that leaves the lanes whose names have what is typed; it stays when the lanes are drawn anew.
- * @param {HTMLElement} area
- * @param {{name: string}[]} lanes
- * @param {HTMLElement[]} items
- */
-function searchOf(area, lanes, items) {
-  const none = el("p.muted.small", t("web.no_sources_of_that_name"));
-  const wanted = area.dataset.wanted ?? "";
-  const search = el("input.chooser-search.lanes-search", {
-    ...{ type: "search", value: wanted, placeholder: t("web.find_sources"), autocomplete: "off" },
-    "aria-label": t("web.find_sources"),
-    oninput: () => find(),
-  });
-  const find = () => {
-    area.dataset.wanted = search.value;
-    const text = search.value.trim().toLowerCase();
-    items.forEach((item, place) => {
-      item.hidden = !lanes[place].name.toLowerCase().includes(text);
-    });
-    none.hidden = items.some((item) => !item.hidden);
-  };
-  find();
-  return [search, none];
 }
 
 /**

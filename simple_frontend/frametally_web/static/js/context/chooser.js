@@ -23,12 +23,15 @@ const NOUNS = {
 };
 
 /** Letters and digits alone. @param {string} text */
-const bare = (text) => text.normalize("NFKD").toLowerCase().replace(/[^a-z0-9]/g, "");
+const bare = (text) =>
+  text
+    .normalize("NFKD")
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, "");
 
 /** Whether a slug says no more than the name: without a hash, or with the hash of a name that no slug can hold. */
 const isSlugOf = (/** @type {string} */ slug, /** @type {string} */ name) =>
-  bare(slug) === bare(name) ||
-  (/-[0-9a-f]{8}$/.test(slug) && bare(name).startsWith(bare(slug.slice(0, -9))));
+  bare(slug) === bare(name) || (/-[0-9a-f]{8}$/.test(slug) && bare(name).startsWith(bare(slug.slice(0, -9))));
 
 export class Chooser {
   /**
