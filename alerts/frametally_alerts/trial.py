@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
+from frametally.ports.count_questions import present_end_ms
 from frametally.rules.times import DAY_MS
 from frametally_alerts.answers import RuleTrial, WouldBeAlert
 from frametally_alerts.conditions import footage_rules, interval_values
@@ -27,7 +28,9 @@ def try_rule(rule: AlertRule, ports: CountPorts, names: dict[str, str]) -> RuleT
     sources = sources_of(rule, counts.sources) if counts else []
     if counts is None or not sources:
         return RuleTrial(from_ms=None, to_ms=None, total=0, alerts=[])
-    to_ms = max(counts.sources[source].next_interval_ms for source in sources)
+    summaries = [counts.sources[source] for source in sources]
+    to_ms = present_end_ms(ports.index, counts.model, [counts.base_interval_s], summaries, ports.now_ms)
+    to_ms = to_ms or max(summary.next_interval_ms for summary in summaries)
     first_ms = min(counts.sources[source].first_interval_ms for source in sources)
     since_ms = max(first_ms, to_ms - TRIED_DAYS * DAY_MS)
     trial_rule = msgspec.structs.replace(rule, since_ms=since_ms, made_at_ms=to_ms)

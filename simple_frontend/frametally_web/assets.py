@@ -7,6 +7,10 @@ keeps them for good and never asks again.
 from __future__ import annotations
 
 import mimetypes
+import os
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import msgspec
@@ -16,6 +20,9 @@ from frametally_web.access.readers import chosen_encoding
 from frametally_web.languages import language
 
 BUILT = Path(__file__).parent / "static" / "built"
+_BUILDER = Path(__file__).parents[1] / "fetch_assets.py"
+"""Only a checkout has it; wheels have the built files."""
+_BUILDING = threading.Event()
 _FOR_GOOD = "public, max-age=31536000, immutable"
 # How the name of a file ends that is packed.
 _ENCODINGS = {"br": ".br", "gzip": ".gz"}
@@ -38,6 +45,45 @@ def load_assets(built: Path = BUILT) -> dict[str, Asset] | None:
         return msgspec.json.decode((built / "manifest.json").read_bytes(), type=_Manifest).files
     except FileNotFoundError:
         return None
+
+
+def build_command() -> str:
+    """Return the command that builds the pages, as it works from the current folder."""
+    return f"python {os.path.relpath(_BUILDER)}"
+
+
+def is_building() -> bool:
+    """Return whether this process is building the pages."""
+    return _BUILDING.is_set()
+
+
+def build_missing() -> None:
+    """Build the pages of a checkout in the background if they are not built, and print what happens."""
+    if load_assets() is None and _BUILDER.is_file() and not is_building():
+        _BUILDING.set()
+        print("Building the dashboard's pages, once; this takes about a minute ...", flush=True)
+        threading.Thread(target=_build, name="frametally-pages", daemon=True).start()
+
+
+def _build() -> None:
+    try:
+        command = [sys.executable, str(_BUILDER)]
+        process = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own)
+        told = (process.stdout if process.returncode == 0 else process.stderr).strip().splitlines() or [
+            "no reason given"
+        ]
+        if process.returncode == 0:
+            print(told[-1], flush=True)
+            return
+        reason = told[-1].removeprefix("error: ").removesuffix(". Check the network, then run this again")
+        print(
+            f"warning: the dashboard's pages cannot be built ({reason}); the API works without them. With a "
+            f"network, run `{build_command()}`",
+            file=sys.stderr,
+            flush=True,
+        )
+    finally:
+        _BUILDING.clear()
 
 
 def create_blueprint(built: Path = BUILT) -> Blueprint:

@@ -21,7 +21,7 @@ from frametally.settings.data_folder import demo_beside, embedded_folder
 from frametally.settings.loading import Settings
 from frametally_accounts.embeds.routes import SIGNED
 from frametally_accounts.embeds.signed_selection import MOST_DAYS
-from frametally_web.assets import load_assets
+from frametally_web.assets import build_command, is_building, load_assets
 from frametally_web.charts.answers import Counts
 from frametally_web.charts.whole_question import whole_question
 from frametally_web.history.routes import HistoryRoutes
@@ -76,9 +76,14 @@ def create_blueprint(
 
     @pages.get("/")
     def dashboard() -> Response:
-        template = "index.html" if load_assets() else "unmade.html"
-        response = make_response(render_template(template, **_where_to_look(settings, index)))
+        is_built = load_assets() is not None
+        template = "index.html" if is_built else "unmade.html"
+        where = _where_to_look(settings, index)
+        building = {"is_building": is_building(), "command": build_command()}
+        response = make_response(render_template(template, **where, **building))
         response.headers["Cache-Control"] = "no-cache"
+        if not is_built and is_building():
+            response.headers["Refresh"] = "5"
         return response
 
     @pages.get("/books", endpoint="books")

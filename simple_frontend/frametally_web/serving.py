@@ -20,6 +20,7 @@ from frametally.errors import Misconfigured
 from frametally.process import failpoints, limits
 from frametally_web.app import close_app, parts_of
 from frametally_web.asgi import Application
+from frametally_web.assets import build_missing
 from frametally_web.connections import IDLE_S, MOST_FILES, Connection
 from frametally_web.sockets.connections import SocketConnection
 from frametally_web.sockets.talking import MOST_MESSAGE_BYTES
@@ -119,6 +120,7 @@ def serve(app: Flask, host: str, port: int) -> None:
         with _signals_interrupt():
             look_for_garbage_seldom()
             print(f"Dashboard at {server.url} (press Ctrl-C to stop it)", flush=True)
+            build_missing()
             server.run()
     except KeyboardInterrupt:
         server.close()

@@ -333,6 +333,18 @@ def test_a_report_is_changed(place: Place, client: FlaskClient) -> None:
     assert client.put("/api/alerts/reports/weekly", json={**REPORT, "name": "daily"}).status_code == 409
 
 
+def test_a_rule_is_tried_over_footage_that_is_not_dated_in_the_future(
+    place: Place, client: FlaskClient
+) -> None:
+    day_ms = 86_400_000
+    end_ms = int(time.time() * 1000) // day_ms * day_ms
+    then = place.film({"car": 3}, intervals=1, interval_s=60, start_ms=end_ms + 3000 * day_ms)
+    place.film({"car": 9}, intervals=5, interval_s=60, start_ms=end_ms - 300_000, also=then)
+    trial = client.post("/api/alerts/trials", json={**RULE, "interval": "1m", "threshold": 1, "channels": []})
+    assert (trial.json["from_ms"], trial.json["to_ms"]) == (end_ms - 300_000, end_ms)
+    assert trial.json["total"] > 0
+
+
 def test_a_rule_is_tried_over_the_last_week_that_was_counted_and_nothing_is_stored(
     place: Place, client: FlaskClient
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -165,3 +166,11 @@ def test_some_of_many_are_spread_evenly(number: int, most: int) -> None:
     assert found == sorted(set(found))
     if number > most > 1:
         assert (found[0], found[-1]) == (0, number - 1)
+
+
+def test_the_last_day_of_paths_is_not_one_of_the_future(place: Place) -> None:
+    end_ms = int(time.time() * 1000) // HOUR_MS * HOUR_MS
+    then = place.film({}, source="gate", intervals=1, interval_s=60, start_ms=end_ms + 3000 * 24 * HOUR_MS)
+    place.film({}, source="gate", intervals=5, interval_s=60, start_ms=end_ms - 300_000, also=then)
+    answer = place.app().test_client().get("/api/v1/paths?source=gate").json
+    assert answer["to_ms"] == end_ms

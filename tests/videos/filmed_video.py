@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from fractions import Fraction
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
@@ -65,13 +66,20 @@ def wait_until_loaded(page: Page) -> None:
 
 
 @cache
-def make_file(*, length_s: int = LENGTH_S, first_pts: int = 0, container: str = "mp4") -> bytes:
+def make_file(
+    *,
+    length_s: int = LENGTH_S,
+    first_pts: int = 0,
+    container: str = "mp4",
+    pixel_aspect: Fraction = Fraction(1),
+) -> bytes:
     """Return a video of which each frame has its number in its upper row, a bit in each block."""
     target = io.BytesIO()
     with av.open(target, "w", format=container) as output:
         stream = output.add_stream("libx264", rate=FPS, options={"preset": "ultrafast", "g": "25"})
         stream.width, stream.height = SIZE_PX
         stream.pix_fmt = "yuv420p"
+        stream.codec_context.sample_aspect_ratio = pixel_aspect
         for number in range(length_s * FPS):
             picture = np.full((SIZE_PX[1], SIZE_PX[0], 3), (90, 110, 100), np.uint8)
             for bit in range(BITS):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
+import cv2
 import msgspec
+import numpy as np
 import pytest
+from tests.examples import first_quick
 from tests.videos.filmed_video import (
     FPS,
     LENGTH_S,
@@ -77,6 +81,36 @@ def test_a_frame_is_gone_to_by_the_keyboard_and_by_buttons(open_video: Callable[
     wait_for_frame(page, LENGTH_S * FPS - 2)
     page.keyboard.press("Home")
     wait_for_frame(page, 0)
+
+
+@pytest.mark.parametrize("pixel_aspect", first_quick([Fraction(2), Fraction(1), Fraction(1, 2)]))
+@pytest.mark.parametrize("width_px", first_quick([1280, 390]))
+def test_boxes_lie_on_the_picture_whatever_the_shape_of_its_pixels(
+    open_video: Callable[..., Page],
+    picture: Callable[[Page, str], None],
+    pixel_aspect: Fraction,
+    width_px: int,
+) -> None:
+    cinema = Cinema(body=make_file(pixel_aspect=pixel_aspect))
+    page = open_video(cinema, viewport={"width": width_px, "height": 900})
+    wait_until_loaded(page)
+    drawn = page.locator(".player .video-overlay rect.box")
+    expect(drawn).to_have_count(1)
+    stage = page.locator(".player .video-stage")
+    screen = np.asarray(cv2.imdecode(np.frombuffer(stage.screenshot(), np.uint8), cv2.IMREAD_COLOR), int)
+    blue, green, red = screen[..., 0], screen[..., 1], screen[..., 2]
+    rows, columns = np.nonzero((red > 150) & (green < 110) & (blue < 90))
+    box, corner = drawn.bounding_box(), stage.bounding_box()
+    assert box is not None
+    assert corner is not None
+    left, top = box["x"] - corner["x"], box["y"] - corner["y"]
+    assert [left, top, left + box["width"], top + box["height"]] == pytest.approx(
+        [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1], abs=6
+    )
+    shown = corner["width"] / corner["height"]
+    is_low = corner["height"] <= 120  # the least height, with bars at both sides of the picture
+    assert is_low or shown == pytest.approx(float(pixel_aspect) * SIZE_PX[0] / SIZE_PX[1], rel=0.02)
+    picture(page, f"video-pixels-{pixel_aspect.numerator}-{pixel_aspect.denominator}-{width_px}")
 
 
 @pytest.mark.thorough

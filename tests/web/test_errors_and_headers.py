@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from tests.web.conftest import Place
@@ -17,6 +18,7 @@ from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.settings.access import StoreAccess
 from frametally.settings.fields import SecretStr
+from frametally_accounts.book import AccessBook
 from frametally_web.assets import load_assets
 from frametally_web.requests.problems import problem_of
 
@@ -215,6 +217,10 @@ def test_where_the_page_of_an_error_fails_as_well_people_get_its_document(place:
         raise OSError("no such file")
 
     app.config["PROPAGATE_EXCEPTIONS"] = False
+    page = app.test_client().get("/", headers={"Accept": "text/html"})
+    assert (page.status_code, page.mimetype) == (500, "text/html")
+    assert "no such file" not in page.text
+    app.jinja_env.loader = None
     answer = app.test_client().get("/", headers={"Accept": "text/html"})
     assert (answer.status_code, answer.mimetype) == (500, "application/problem+json")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
@@ -315,15 +321,15 @@ def test_the_dashboards_own_names_are_answered(place: Place) -> None:
 AWAY: dict[str, Callable[[], object]] = {
     "The frame log (Kafka)": lambda: open_frame_log("kafka://127.0.0.1:1").end_offsets("frames"),
     "The count index": lambda: open_count_index("elasticsearch+http://inside.invalid:9200").version(),
-    "The ledger": lambda: open_ledger("postgresql://127.0.0.1:1/frametally"),
+    "The PostgreSQL server at 127.0.0.1:1": lambda: open_ledger("postgresql://me@127.0.0.1:1/frametally"),
+    "The PostgreSQL server at [::1]:5432": lambda: AccessBook("postgresql:///books?host=::1&port=5432"),
+    "The PostgreSQL server at inside.invalid": lambda: AccessBook("postgresql://inside.invalid/books"),
     "The frame store": lambda: open_object_store("s3://frames", at("http://127.0.0.1:1")).get("a"),
 }
 
 
 @pytest.mark.parametrize("part", AWAY)
-def test_a_503_names_the_part_that_is_away_and_not_where_it_runs(
-    part: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_503_names_the_part_that_is_away(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "frametally.process.retrying.time",
         SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: None),
@@ -334,6 +340,25 @@ def test_a_503_names_the_part_that_is_away_and_not_where_it_runs(
     assert problem.detail == f"{part} is not responding at the moment."
     # As what pickles it does.
     assert copy.copy(away.value).part == away.value.part
+
+
+def test_without_the_database_of_accounts_every_page_and_route_names_its_server(place: Place) -> None:
+    with pytest.raises(Retryable) as away:
+        AccessBook("postgresql://me@127.0.0.1:1/secret-books")
+
+    class AwayBook:
+        def __getattr__(self, name: str) -> Any:
+            raise away.value
+
+    place.access = AwayBook()  # type: ignore[assignment]
+    client = place.app().test_client()
+    for path in ("/", "/books", "/api/v1/counts"):
+        answer = client.get(path, headers={"Accept": "text/html"})
+        assert answer.status_code == 503, path
+        assert "The PostgreSQL server at 127.0.0.1:1 is not responding at the moment." in answer.text, path
+        assert (answer.mimetype == "text/html") == (not path.startswith("/api/")), path
+        assert "secret-books" not in answer.text
+        assert "access book" not in answer.text
 
 
 def at(endpoint: str) -> StoreAccess:

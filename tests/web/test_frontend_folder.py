@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import brotli
@@ -52,17 +53,63 @@ def test_no_file_of_the_page_names_another_host() -> None:
         assert "innerHTML" not in text, path
 
 
+@pytest.mark.parametrize(
+    ("here", "command"),
+    [(FOLDER, "python fetch_assets.py"), (FOLDER.parent, "python simple_frontend/fetch_assets.py")],
+)
 def test_a_page_that_is_not_made_says_in_one_line_what_to_run(
-    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    place: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, here: Path, command: str
 ) -> None:
+    monkeypatch.chdir(here)
     monkeypatch.setattr(assets, "load_assets", lambda _=tmp_path: None)
     monkeypatch.setattr("frametally_web.pages.load_assets", lambda: None)
     client = place.app().test_client()
     page = client.get("/").text
-    assert "<code>python simple_frontend/fetch_assets.py</code>" in page
+    assert f"<code>{command}</code>" in page
     assert "<script" not in page
     assert client.get("/nowhere", headers={"Accept": "text/html"}).status_code == 404
     assert client.get("/static/answers.js").status_code == 404
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_the_first_start_builds_the_page_or_names_the_command(
+    place: Place,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    works: bool,
+) -> None:
+    go_on = tmp_path / "go-on"
+    builder = tmp_path / "fetch_assets.py"
+    builder.write_text(
+        "import pathlib, sys, time\n"
+        f"while not pathlib.Path({str(go_on)!r}).exists(): time.sleep(0.01)\n"
+        + ("print('The pages: 9 files created.')" if works else "sys.exit('error: npm: no way there')")
+    )
+    monkeypatch.setattr(assets, "_BUILDER", builder)
+    monkeypatch.setattr(assets, "load_assets", lambda _=tmp_path: None)
+    monkeypatch.setattr("frametally_web.pages.load_assets", lambda: None)
+    monkeypatch.chdir(tmp_path)
+    client = place.app().test_client()
+    assets.build_missing()
+    meanwhile = client.get("/")
+    assert "The page is being built" in meanwhile.text
+    assert meanwhile.headers["Refresh"] == "5"
+    go_on.touch()
+    [builds] = [one for one in threading.enumerate() if one.name == "frametally-pages"]
+    builds.join(60)
+    told = capfd.readouterr()
+    assert told.out.startswith("Building the dashboard's pages, once;")
+    if works:
+        assert told.out.endswith("The pages: 9 files created.\n")
+        return
+    assert told.err == (
+        "warning: the dashboard's pages cannot be built (npm: no way there); the API works without them. "
+        "With a network, run `python fetch_assets.py`\n"
+    )
+    after = client.get("/")
+    assert "<code>python fetch_assets.py</code>" in after.text
+    assert "Refresh" not in after.headers
 
 
 def made(place: Place) -> tuple[FlaskClient, dict[str, assets.Asset]]:

@@ -79,6 +79,34 @@ def test_of_many_sources_the_first_eight_have_lanes_and_the_rest_is_a_click_away
     expect(page.locator("#sources .multiples tbody tr")).to_have_count(12)
 
 
+@pytest.mark.thorough
+def test_the_lanes_of_hundreds_of_sources_are_searched_and_leave_the_page_short(
+    place: Place, visit: Visits, picture: Callable[[Page, str], None]
+) -> None:
+    film_several(place, [f"Camera {number:03}" for number in range(120)], intervals=3)
+    window = visit(place)
+    page = window.open("?interval=60")
+    expect(page.locator("#sources .multiples tbody tr")).to_have_count(12)
+    height = "document.documentElement.scrollHeight"
+    before_px = page.evaluate(height)
+    page.locator(".lanes-more").click()
+    expect(page.locator(".lane")).to_have_count(120)
+    assert page.evaluate(height) < before_px + 500
+    search = page.locator("#lanes").get_by_label("Find sources")
+    search.fill("camera 11")
+    expect(page.locator(".lane:visible")).to_have_count(10)
+    picture(page, "lanes-many")
+    page.set_viewport_size({"width": 390, "height": 844})
+    picture(page, "lanes-many-narrow")
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+    search.fill("bridge")
+    expect(page.locator("#lanes")).to_contain_text("No sources with that name.")
+    search.fill("")
+    page.locator("#sources").get_by_role("button", name="108 more").click()
+    expect(page.locator("#sources .multiples tbody tr")).to_have_count(120)
+    assert page.evaluate(height) < before_px + 1000
+
+
 def test_of_many_sources_the_twelve_with_the_most_are_listed_and_the_rest_is_a_click_away(
     place: Place, visit: Visits
 ) -> None:

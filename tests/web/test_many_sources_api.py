@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tests.web.conftest import START_MS as FILMED_MS
 from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS, make_lines, publish_lines
 
@@ -60,3 +61,16 @@ def test_each_source_says_its_own_first_and_last_interval(crowded: Place) -> Non
         assert source["source"] == f"camera-{number:04d}"
         assert source["first_interval_ms"] == START_MS + number % 60 * 60_000
         assert source["next_interval_ms"] == source["first_interval_ms"] + 60_000
+
+
+def test_frames_of_one_source_ask_the_index_once_however_many_intervals_they_lie_in(place: Place) -> None:
+    also = place.film({"car": 3}, source="yard", intervals=24)
+    place.film({"car": 3}, source="gate", intervals=24, also=also)
+    client = place.app().test_client()
+    asked = []
+    for to_ms in (FILMED_MS + 10_000, FILMED_MS + 110_000):
+        place.index.asked.clear()
+        query = f"source=gate&from={FILMED_MS}&to={to_ms}&limit=100&empty=1"
+        assert client.get(f"/api/v1/frames?{query}").json["frames"]
+        asked.append(place.index.asked.count("histogram"))
+    assert asked[0] == asked[1]

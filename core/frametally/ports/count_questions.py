@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from frametally.errors import Misconfigured
-from frametally.ports.count_index import CountedDay, CountIndex, CountQuery
-from frametally.rules.times import DAY_S, HOUR_S, is_day_in_range
+from frametally.ports.count_index import NO_LABEL, CountedDay, CountIndex, CountQuery, SourceSummary
+from frametally.rules.times import DAY_MS, DAY_S, HOUR_S, is_day_in_range
 from frametally.rules.week_parts import WeekParts
 
 MAX_BUCKETS = 200_000
@@ -85,6 +85,37 @@ def up_to_date(
                 lacking.add(base_s)
     usable_s = [base_s for base_s in base_intervals_s if base_s not in lacking]
     return usable_s or [max(base_intervals_s, key=lambda base_s: (frames[base_s], base_s))]
+
+
+def is_ahead(moment_ms: int, now_ms: int) -> bool:
+    """Return whether footage is dated in the future, by more than a wrong time zone explains: a day."""
+    return moment_ms > now_ms + DAY_MS
+
+
+def present_end_ms(
+    index: CountIndex,
+    model: str,
+    base_intervals_s: Sequence[int],
+    summaries: Sequence[SourceSummary],
+    now_ms: int,
+) -> int | None:
+    """Return where the footage of some sources ends, without what is dated in the future, in ms.
+
+    One clip with a wrong date would stretch every default range. `None` if there is no other footage.
+    """
+    end_ms = max((summary.next_interval_ms for summary in summaries), default=None)
+    if end_ms is None or not is_ahead(end_ms, now_ms):
+        return end_ms
+    base_s = up_to_date(index, model, base_intervals_s, None, now_ms)[0]
+    sources = [summary.source for summary in summaries if summary.first_interval_ms <= now_ms]
+    from_ms = None
+    for bar_s in (DAY_S, base_s) if sources else ():  # the last day, and then its last interval
+        query = CountQuery(model, base_s, bar_s, sources, NO_LABEL, from_ms, now_ms)
+        starts_ms = [bucket.start_ms for bucket in index.histogram(query).coverage]
+        if not starts_ms:
+            return None
+        from_ms = max(starts_ms)
+    return None if from_ms is None else from_ms + base_s * 1000
 
 
 ROLLED_STEPS_S = (900, HOUR_S, DAY_S)

@@ -23,18 +23,20 @@ from frametally.media.source_timezones import readable_timezones
 from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import seconds_left, time_limit
+from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.charts.checks import checks_version
 from frametally_web.charts.media_times import MediaTimes
-from frametally_web.requests.problems import Problem
+from frametally_web.requests.problems import Problem, ended, problem_of
 
 _log = logging.getLogger(__name__)
 
 _ReadT = TypeVar("_ReadT")
 
 _LOOK_AT_INDEX_EVERY_S = 1.0
-_FIRST_READING_S = 2.0
+_FIRST_READING_S = _FRESH_READING_S = 2.0
+_LONG_READING_S = 10.0
 _REST_S = 5.0
 _REST_PER_WORK = 4
 """The books are read again after so long, but never sooner than this many times what reading them took."""
@@ -79,6 +81,8 @@ class BooksReader:
         self._media_read = False
         self._reading: LastReading | None = None
         self._error: FrametallyError | None = None
+        self._statuses = self._tried_at_ms = 0
+        self._began_s = self._took_s = 0.0
         self._media_error: FrametallyError | None = None
         self._patience_ends_s: dict[str, float] = {}
         self._version: str | None = None
@@ -158,23 +162,45 @@ class BooksReader:
                 raise self._media_error
 
     def reading(self) -> LastReading:
-        """Return the books as they were last read; if that was long ago they are read again meanwhile.
+        """Return the books; if they were read long ago, wait a little while they are read again.
 
         Raises:
             FrametallyError: They could not be read.
-            Problem: 503, if they are being read for the first time.
+            Problem: 503, if they are being read for the first time, or again after a failure.
         """
         with self._changed:
-            if time.monotonic() >= self._status_due_s:
+            before, is_old = self._statuses, time.monotonic() >= self._status_due_s
+            if is_old:
                 self._status_wanted = True
                 self._wake()
-            if self._reading is None:
-                self._wait_for("books", lambda: self._reading is not None or self._error is not None)
+            if not before:
+                self._wait_for("books", lambda: self._statuses > 0)
+            elif is_old and (self._error is not None or self._took_s < _FRESH_READING_S):
+                self._changed.wait_for(
+                    lambda: self._closed or self._statuses > before, timeout=_FRESH_READING_S
+                )
             if self._error is not None:
-                raise self._error
+                is_again = is_old and self._statuses == before
+                raise self._failed_before(self._error) if is_again else self._error
             if self._reading is None:
-                raise _still_read("frametally is reading the books for the first time.")
+                raise self._first_reading()
             return self._reading
+
+    def _failed_before(self, error: FrametallyError) -> Problem:
+        tried_at = utc(self._tried_at_ms).replace("Z", " UTC")
+        reason = ended(problem_of(error).detail)
+        return _still_read(
+            f"At {tried_at}, reading the books failed: {reason} frametally is reading them again."
+        )
+
+    def _first_reading(self) -> Problem:
+        lasts_s = time.monotonic() - (self._began_s or time.monotonic())
+        if lasts_s < _LONG_READING_S:
+            return _still_read("frametally is reading the books for the first time.")
+        return _still_read(
+            f"frametally has been reading the books for {lasts_s:.0f} s: a server, such as that of the frame "
+            "store, may not be responding."
+        )
 
     def read_again(self) -> None:
         """Have the store and the log read again at once: this server has changed them."""
@@ -296,6 +322,8 @@ class BooksReader:
         with self._changed:
             self._readings_begun += 1
             number = self._readings_begun
+            if with_status:
+                self._began_s = self._began_s or began_s
         version = self._index_version()  # first: what it has was in the store before
         reading, error = _caught(self._read_books) if with_status else (None, None)
         # Without a log there are no books, and all the same frames to find.
@@ -315,6 +343,8 @@ class BooksReader:
             if with_status:
                 self._status_due_s = due_s
                 self._error = error
+                self._statuses += 1
+                self._tried_at_ms, self._took_s = int(time.time() * 1000), ended_s - began_s
                 if reading is not None:
                     self._reading = reading
             self._changed.notify_all()

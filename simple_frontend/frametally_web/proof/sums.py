@@ -131,7 +131,9 @@ def days_with_boxes(index: CountIndex, bar: Bar, from_ms: int) -> Iterator[tuple
 
 
 def sources_in(index: CountIndex, bar: Bar, from_ms: int, to_ms: int, *, empty: bool) -> list[str]:
-    """Return the bar's sources with boxes in a range (`empty`: with frames), by slug."""
+    """Return the bar's sources with boxes in a range of `intervals` (`empty`: with frames), by slug."""
+    if len(bar.sources) == 1:
+        return bar.sources
     histogram = _histogram(index, bar, AGES_S, from_ms, to_ms, by_source=True)
     if empty:
         return sorted(

@@ -9,9 +9,10 @@ from __future__ import annotations
 import http
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 
 import msgspec
-from flask import Flask, Response, render_template, request
+from flask import Flask, Response, current_app, render_template, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from frametally.errors import FrametallyError, Retryable
@@ -138,7 +139,7 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
         if request.method != "GET" or not _is_for_people():
             return _response_of(problem)
         try:
-            page = render_template("problem.html", problem=problem)
+            page = _without_frame("problem.html", problem=problem)
         except Exception:  # the frame of a page can fail as the page did
             return _response_of(problem)
         answer = Response(page, problem.status, mimetype="text/html")
@@ -179,6 +180,15 @@ def answer_errors(app: Flask, routes: Sequence[str]) -> None:
     def on_frametally_error(error: FrametallyError) -> Response:
         app.logger.error("%s: %s", request.path, error)
         return on_problem(problem_of(error))
+
+
+def _without_frame(template: str, **context: object) -> str:
+    """Return a page with what can be had of its frame: who asks is not known while the accounts are away."""
+    for processor in current_app.template_context_processors[None]:
+        with suppress(Exception):
+            values = processor()
+            context = context | values if isinstance(values, dict) else context
+    return current_app.jinja_env.get_template(template).render(context)
 
 
 def _is_for_people() -> bool:

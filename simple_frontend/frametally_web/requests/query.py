@@ -152,7 +152,13 @@ FROM = text(
     "2024-05-01T08:00:00Z",
     MOMENT,
 )
-TO = text("to", "End of the range (exclusive); default: the end of the data.", "", MOMENT)
+TO = text(
+    "to",
+    "End of the range (exclusive); default: the end of the data, without footage dated more than a day in "
+    "the future if there is other footage.",
+    "",
+    MOMENT,
+)
 HOURS = Parameter(
     name="hours",
     description="Only these hours of each day, local time; they may continue past midnight. Default: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -9,7 +10,7 @@ from frametally import keys
 from frametally.books.runs import NoFootPoints, read_paths
 from frametally.errors import Poison, Retryable
 from frametally.ports.count_index import CountIndex
-from frametally.ports.count_questions import up_to_date
+from frametally.ports.count_questions import present_end_ms, up_to_date
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Run
 from frametally.rules.times import DAY_MS
@@ -98,12 +99,14 @@ def _bounds(
         to_ms = from_ms + DAY_MS if to_ms is None else to_ms
     else:
         if to_ms is None:
-            summaries = index.sources(choice.model) if choice else []
-            to_ms = next(
-                (summary.next_interval_ms for summary in summaries if summary.source == source), None
-            )
-            if to_ms is None:
+            if choice is None:
                 return None
+            summaries = [summary for summary in index.sources(choice.model) if summary.source == source]
+            if not summaries:
+                return None
+            now_ms = int(time.time() * 1000)
+            to_ms = present_end_ms(index, choice.model, choice.base_intervals_s, summaries, now_ms)
+            to_ms = to_ms or summaries[0].next_interval_ms
         from_ms = to_ms - DAY_MS
     if to_ms - from_ms > MOST_DAYS * DAY_MS:
         raise bad_parameter(

@@ -2,6 +2,7 @@
 
 import { ApiError, askAgain, BASE, get } from "frametally/js/shared/api.js";
 import { checkLines } from "frametally/js/shared/checked.js";
+import { presentEnd } from "frametally/js/context/ranges.js";
 import { byId, control, el, fillSelect } from "frametally/js/shared/dom.js";
 import * as format from "frametally/js/shared/format.js";
 import { has } from "frametally/js/shell/navigation.js";
@@ -195,7 +196,7 @@ function fillForm(sources) {
 function fillRange(source, from, to) {
   useZone(zoneOf({ ...state, sources: [fields.source.value] }));
   if (source && from === null && to === null) {
-    to = source.next_interval_ms;
+    to = presentEnd([source], Date.now()) ?? source.next_interval_ms;
     from = source.first_interval_ms;
     if (to - from > MOST_DAYS * DAY_MS) {
       from = startOf(to - 1, "day");

@@ -70,6 +70,8 @@ def _selected(
     """Return the cells that a query selects in a piece."""
     step_ms = piece.step_s * 1000
     labels = _numbers(kept_cells.labels, query.labels)
+    is_source = np.zeros(len(kept_cells.sources), np.bool_)
+    is_source[_numbers(kept_cells.sources, query.sources)] = True
     chosen: list[Cells] = []
     for run, cells in parts:
         of_labels = [cells]
@@ -77,18 +79,21 @@ def _selected(
             firsts, ends = (cells[LABEL].searchsorted(labels, side) for side in _SIDES)
             of_labels = [cells[:, first:end] for first, end in zip(firsts, ends, strict=True) if first < end]
         for label_cells in of_labels:
+            masks: list[NDArray[np.bool_]] = []
+            if query.sources:
+                masks.append(is_source[label_cells[SOURCE]])
             if piece.from_ms is not None and run.day_ms < piece.from_ms:
-                label_cells = label_cells.compress(label_cells[SLOT] >= -(-piece.from_ms // step_ms), axis=1)
+                masks.append(label_cells[SLOT] >= -(-piece.from_ms // step_ms))
             if piece.to_ms is not None and run.day_ms + DAY_MS > piece.to_ms:
-                label_cells = label_cells.compress(label_cells[SLOT] < -(-piece.to_ms // step_ms), axis=1)
+                masks.append(label_cells[SLOT] < -(-piece.to_ms // step_ms))
+            if masks:  # all rows of the cells are copied once
+                label_cells = label_cells.compress(np.logical_and.reduce(masks), axis=1)
             chosen.append(label_cells)
     cells = np.concatenate(chosen, axis=1) if chosen else np.empty((7, 0), np.int64)
     if query.measured_only:
         cells = cells.compress(cells[OBJECTS] >= 0, axis=1)
     if query.week_parts and cells.shape[1]:
         cells = cells.compress(_is_of_parts(cells[SLOT], query.week_parts, step_ms), axis=1)
-    if query.sources:
-        cells = cells.compress(np.isin(cells[SOURCE], _numbers(kept_cells.sources, query.sources)), axis=1)
     return cells
 
 

@@ -24,7 +24,14 @@ import {
   withoutStaleBar,
 } from "../js/shared/state.js";
 import { listen, showStrip } from "../js/status/live.js";
-import { showFresh, showMistake, showOutage, showOwnFault, showUnread } from "../js/status/notices.js";
+import {
+  showFresh,
+  showFuture,
+  showMistake,
+  showOutage,
+  showOwnFault,
+  showUnread,
+} from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
 
 let state = parseWhole(location.search, history.state);
@@ -157,6 +164,7 @@ async function show(answers) {
   shown = answers;
   showFresh(answers.since);
   showUnread(unread);
+  showFuture(state, answers, change);
   const hasData = answers.models.length > 0;
   if (!hasData) byId("dashboard").dataset.state = "empty";
   byId("no-data").hidden = hasData;

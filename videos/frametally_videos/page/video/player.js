@@ -69,6 +69,11 @@ export class Player {
       this.words,
     );
     this.screen.element.addEventListener("click", () => this.screen.toggle());
+    this.screen.element.addEventListener("loadedmetadata", () => {
+      this.drawn = "";
+      this.#shape();
+      this.#draw();
+    });
     this.poster.addEventListener("error", () => {
       this.poster.hidden = true;
     });
@@ -97,11 +102,10 @@ export class Player {
     this.video = video;
     if (before?.id !== video.id) this.#begin(video);
     if (before && before.frames.detected !== video.frames.detected) this.found?.forget();
-    const { links, width_px: width, height_px: height } = video;
+    const { links } = video;
     this.versions.show(versionsOf(video, this.made));
     const { now } = this.versions;
     const isOn = now !== null;
-    this.stage.style.setProperty("--ratio", String(width / height));
     this.stage.dataset.version = now?.name ?? "";
     this.screen.element.hidden = !isOn;
     this.controls.element.hidden = !isOn;
@@ -115,10 +119,22 @@ export class Player {
     }
     if (now) this.screen.show(now.url, links.poster, now.fps);
     else this.#cannotPlay(video);
+    this.#shape();
     this.screen.element.setAttribute("aria-label", t("videos.video_2", { name: video.name }));
     this.#showBar();
     this.#changed();
     this.#draw();
+  }
+
+  /** Width to height as the browser shows it, whose pixels need not be square; until it is loaded, as it is stored. */
+  get #ratio() {
+    const { videoWidth, videoHeight } = this.screen.element;
+    const { width_px: width, height_px: height } = this.video ?? { width_px: 16, height_px: 9 };
+    return videoHeight && this.canPlay ? videoWidth / videoHeight : width / height;
+  }
+
+  #shape() {
+    this.stage.style.setProperty("--ratio", String(this.#ratio));
   }
 
   /** Does what a key says that was pressed anywhere beside it. @param {KeyboardEvent} event */
@@ -270,8 +286,14 @@ export class Player {
     if (drawn === this.drawn) return;
     this.drawn = drawn;
     if (!seen || !found.size) return overlay.replaceChildren();
-    const boxes = seen.frame.boxes.map(([label, confidence, ...box]) => ({ label, confidence, box }));
-    overlay.replaceChildren(framesBoxes(boxes, found.size, this.#colorOf(found), true));
+    const { width, height } = found.size;
+    const wider = (this.#ratio * height) / width; // than the stored pixels, in which boxes are
+    const boxes = seen.frame.boxes.map(([label, confidence, x, y, wide, high]) => {
+      const box = /** @type {[number, number, number, number]} */ ([x * wider, y, wide * wider, high]);
+      return { label, confidence, box };
+    });
+    const size = { width: width * wider, height };
+    overlay.replaceChildren(framesBoxes(boxes, size, this.#colorOf(found), true));
   }
 
   /** As in the chart; before there is one, by what was found so far. @param {Found} found */

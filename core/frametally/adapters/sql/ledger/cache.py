@@ -6,7 +6,21 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Executable, and_, case, delete, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Executable,
+    String,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    or_,
+    select,
+)
 
 from frametally import keys
 from frametally.adapters.sql.ledger import intake, segments, tables
@@ -236,24 +250,8 @@ class SqlLedger(SqlBook):
         return list(still_open.values())
 
     def parts(self, model: str, source: str, *, from_ms: int, to_ms: int) -> list[SegmentPart]:
-        parts, segments = tables.parts.c, tables.segments.c
-        spans = tables.parts.alias().c
-        of_source = and_(spans.model == _number(model), spans.source == _number(source))
-        longest = select(func.coalesce(func.max(spans.span_ms), 0)).where(of_source).scalar_subquery()
-        query = (
-            select(
-                segments.key, parts.first_byte, parts.next_byte, parts.first_ms, parts.last_ms, parts.crc32
-            )
-            .join(tables.segments, segments.number == parts.segment)
-            .where(
-                parts.model == _number(model),
-                parts.source == _number(source),
-                parts.last_ms >= from_ms,
-                parts.last_ms < to_ms + longest,  # follows from the next, and ends the search early
-                parts.first_ms < to_ms,
-            )
-        )
-        return sorted(SegmentPart(*row) for row in self._rows(query))
+        values = {"model": model, "source": source, "from_ms": from_ms, "to_ms": to_ms}
+        return sorted(SegmentPart(*row) for row in self._rows(_PARTS, values))
 
     def problems(self, model: str | None) -> list[str]:
         objects = tables.objects.c
@@ -268,9 +266,9 @@ class SqlLedger(SqlBook):
         # The order of keys is Python's, whatever the server's order of texts is.
         return [decode(text.encode(), record_type) for _, text in sorted(map(tuple, self._rows(query)))]
 
-    def _rows(self, query: Executable) -> Sequence[Any]:
+    def _rows(self, query: Executable, values: Mapping[str, object] | None = None) -> Sequence[Any]:
         with self._database.reading() as connection:
-            return connection.execute(query).all()
+            return connection.execute(query, values).all()
 
     def _known_objects(self, kind: str) -> dict[str, tuple[int, str, bool]]:
         with self._database.reading() as connection:
@@ -314,8 +312,33 @@ class SqlLedger(SqlBook):
 _TakenT = TypeVar("_TakenT")
 
 
-def _number(name: str) -> ColumnElement[int]:
+def _number(name: str | BindParameter[str]) -> ColumnElement[int]:
     return select(tables.names.c.number).where(tables.names.c.name == name).scalar_subquery()
+
+
+def _parts_query() -> Executable:
+    """Return the query of `parts`; to make it takes longer than to ask it, as pages do of each source."""
+    parts, segments = tables.parts.c, tables.segments.c
+    model, source = _number(bindparam("model", type_=String)), _number(bindparam("source", type_=String))
+    from_ms, to_ms = (bindparam(name, type_=BigInteger) for name in ("from_ms", "to_ms"))
+    spans = tables.parts.alias().c
+    of_source = and_(spans.model == model, spans.source == source)
+    longest = select(func.coalesce(func.max(spans.span_ms), 0)).where(of_source).scalar_subquery()
+    columns = parts.first_byte, parts.next_byte, parts.first_ms, parts.last_ms, parts.crc32
+    return (
+        select(segments.key, *columns)
+        .join(tables.segments, segments.number == parts.segment)
+        .where(
+            parts.model == model,
+            parts.source == source,
+            parts.last_ms >= from_ms,
+            parts.last_ms < to_ms + longest,  # follows from the next, and ends the search early
+            parts.first_ms < to_ms,
+        )
+    )
+
+
+_PARTS = _parts_query()
 
 
 def _is_within(time_ms: ColumnElement[int], from_ms: int | None, to_ms: int | None) -> ColumnElement[bool]:

@@ -9,6 +9,7 @@ import { gapsOf, notAnalysedOf, ofSource, partOf, rowsOf } from "../shared/serie
 import { outsideOf, together } from "../shared/spans.js";
 import { zoneOf } from "../shared/time.js";
 import { foldOf } from "./fold.js";
+import { searchOf } from "./lanes_search.js";
 import { describeHole } from "./tooltip.js";
 import { t } from "../shared/texts.js";
 
@@ -245,6 +246,8 @@ export function showLanes(area, lanes, range, nameOf, on) {
     },
     t("web.more", { left: number(left) }),
   );
+  const items = some.map((lane) => el("li", laneElement(lane, range, on)));
+  const wasSearching = document.activeElement?.matches(".lanes-search");
   area.replaceChildren(
     el(
       "p.lanes-key.muted.small.row",
@@ -253,9 +256,11 @@ export function showLanes(area, lanes, range, nameOf, on) {
         el("span.lane-key", el("span", { class: `lane-swatch ${one}`, "aria-hidden": "true" }), WORDS[one]),
       ),
     ),
-    el("ul", ...some.map((lane) => el("li", laneElement(lane, range, on)))),
+    ...searchOf(area, some, items),
+    el("ul", ...items),
     ...(left ? [more] : []),
   );
+  if (wasSearching) area.querySelector("input")?.focus();
 }
 
 /**

@@ -11,7 +11,7 @@ import { Chip } from "./popover.js";
 import { Chooser } from "./chooser.js";
 import { hoursText, RangePanel } from "./range.js";
 import { More, withSources, zonesOf } from "./more.js";
-import { nameOf, overlaps, shifted } from "./ranges.js";
+import { nameOf, overlaps, presentEnd, shifted } from "./ranges.js";
 import { t } from "../shared/texts.js";
 
 /** @typedef {import("./ranges.js").Range} Range */
@@ -115,6 +115,7 @@ export class ContextBar {
       ? {
           from: Math.min(...sources.map((one) => one.first_interval_ms)),
           to: Math.max(...sources.map((one) => one.next_interval_ms)),
+          last: presentEnd(sources, Date.now()),
         }
       : null;
     const from = state.from ?? counts?.from_ms ?? this.data?.from ?? null;
@@ -131,7 +132,7 @@ export class ContextBar {
         ...{
           value: source,
           name,
-          detail: t("web.count_frames", { count: frames }),
+          detail: t("web.count_frames", { count: frames < 1_000_000 ? frames : bigNumber(frames) }),
           remark: byFile ? t("web.file_dates") : null,
         },
       })),

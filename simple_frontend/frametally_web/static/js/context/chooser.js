@@ -22,6 +22,17 @@ const NOUNS = {
   },
 };
 
+/** Letters and digits alone. @param {string} text */
+const bare = (text) =>
+  text
+    .normalize("NFKD")
+    .toLowerCase()
+    .replace(/[^a-z0-9]/g, "");
+
+/** Whether a slug says no more than the name: without a hash, or with the hash of a name that no slug can hold. */
+const isSlugOf = (/** @type {string} */ slug, /** @type {string} */ name) =>
+  bare(slug) === bare(name) || (/-[0-9a-f]{8}$/.test(slug) && bare(name).startsWith(bare(slug.slice(0, -9))));
+
 export class Chooser {
   /**
    * @param {keyof typeof NOUNS} noun  what is chosen
@@ -145,11 +156,17 @@ export class Chooser {
       },
       el("span.tick", { "aria-hidden": "true" }),
       color ? swatch(color) : null,
-      el("span.name", { title: name }, name),
-      value && value !== name ? el("span.slug.muted.small", value) : null,
-      remark ? el("span.remark", remark) : null,
-      el("span.detail.muted.small", detail),
-      value ? only : null,
+      el(
+        "span.words",
+        el("span.name", { title: name }, name),
+        el(
+          "span.beside",
+          value && !isSlugOf(value, name) ? el("span.slug.muted.small", value) : null,
+          remark ? el("span.remark", remark) : null,
+          el("span.detail.muted.small", detail),
+          value ? only : null,
+        ),
+      ),
     );
     // The field keeps the focus, so that the keys go on from here.
     item.addEventListener("mousedown", (event) => event.preventDefault());

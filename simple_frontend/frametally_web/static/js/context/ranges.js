@@ -6,7 +6,7 @@ import { t } from "../shared/texts.js";
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** @typedef {{from: number, to: number}} Range  ms; `to` is exclusive */
+/** @typedef {{from: number, to: number, last?: number|null}} Range  ms; `to` is exclusive; `last`: see `presentEnd` */
 
 /**
  * @typedef {Object} NamedRange
@@ -51,13 +51,25 @@ const OF_THE_FOOTAGE = [
 ];
 
 /**
+ * Where the footage of sources ends, ms, without what is dated more than a day in the future; null if there is none.
+ * @param {Pick<Api.SourceRange, "first_interval_ms"|"next_interval_ms">[]} sources
+ * @param {number} now  ms
+ */
+export function presentEnd(sources, now) {
+  const ends = sources
+    .filter((one) => one.first_interval_ms <= now + DAY_MS)
+    .map((one) => (one.next_interval_ms > now + DAY_MS ? now : one.next_interval_ms));
+  return ends.length ? Math.max(...ends) : null;
+}
+
+/**
  * The named ranges that hold some of the footage, and not all of it.
  * @param {Range} data  all the footage
  * @param {number} now  ms
  */
 export function offered(data, now) {
   return [...OF_THE_CALENDAR, ...OF_THE_FOOTAGE]
-    .map(({ name, of }) => ({ name, range: of(now, data.to) }))
+    .map(({ name, of }) => ({ name, range: of(now, data.last ?? data.to) }))
     .filter(
       ({ range }) =>
       overlaps(range, data) && (range.from > data.from || range.to < data.to), // prettier-ignore

@@ -5,7 +5,15 @@ import { intervalOf } from "../shared/checked.js";
 import { el, refill, swatch } from "../shared/dom.js";
 import { moment, number, percent, span } from "../shared/format.js";
 import { allIn, notAnalysedOf, ofSource, rowsOf, totalIn } from "../shared/series.js";
-import { checkedCell, numberCell, onlyButton, rowOf, sortableTable, valueCell } from "../shared/tables.js";
+import {
+  checkedCell,
+  numberCell,
+  onlyButton,
+  rowOf,
+  scrollable,
+  sortableTable,
+  valueCell,
+} from "../shared/tables.js";
 import { t } from "../shared/texts.js";
 
 /** @type {import("../shared/tables.js").Order} */
@@ -63,6 +71,8 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
 }
 
 const AT_ONCE = 12;
+/** A table of more sources is scrolled by itself. */
+const MOST_UNBOUNDED = 24;
 
 /**
  * The interval of an answer of one label.
@@ -132,17 +142,12 @@ export function showSources(area, counts, metric, outside, nameOf, onSource) {
     },
     t("web.more_4", { length: number(parts.length - lines.length) }),
   );
+  const name =
+    lines.length < parts.length ? t("web.the_sources_with_the_most", { AT_ONCE }) : t("web.each_source");
+  const table = sortableTable({ name, kind: "multiples", columns, lines, rowFor, order: sourceOrder });
   refill(
     area,
-    sortableTable({
-      name:
-        lines.length < parts.length ? t("web.the_sources_with_the_most", { AT_ONCE }) : t("web.each_source"),
-      kind: "multiples",
-      columns,
-      lines,
-      rowFor,
-      order: sourceOrder,
-    }),
+    lines.length > MOST_UNBOUNDED ? scrollable(name, table) : table,
     ...(lines.length < parts.length ? [more] : []),
     sourcesNumbers(named, metric, isOpen),
   );

@@ -2,8 +2,9 @@
 
 import { ApiError, askAgain } from "../shared/api.js";
 import { byId, el } from "../shared/dom.js";
-import { span, timeOfDay, timeSince } from "../shared/format.js";
+import { day, span, timeOfDay, timeSince } from "../shared/format.js";
 import { totalIn } from "../shared/series.js";
+import { plus, startOf } from "../shared/time.js";
 import { t } from "../shared/texts.js";
 
 /** For those who do not see it happen. @param {string} words */
@@ -146,6 +147,30 @@ export function showFault(title, text) {
 /** What the address asks for and the page cannot read; empty: nothing. @param {string} words */
 export function showUnread(words) {
   if (words) showNotice("warning", t("web.part_of_the_address"), words);
+}
+
+/**
+ * Footage that a range that nobody chose leaves out, because it is dated in the future.
+ * @param {Page.State} state
+ * @param {Pick<Page.Answers, "counts"|"sources">} answers
+ * @param {(change: Partial<Page.State>) => void} onChange
+ */
+export function showFuture({ to, sources: chosen }, { counts, sources }, onChange) {
+  if (to !== null || !counts.to_ms || !byId("notice").hidden) return;
+  const end = plus(counts.to_ms, { days: 1 });
+  const found = sources.filter(
+    ({ source, next_interval_ms: next }) => next > end && (!chosen.length || chosen.includes(source)),
+  );
+  if (!found.length) return;
+  const last = found.reduce((one, other) => (other.next_interval_ms > one.next_interval_ms ? other : one));
+  const until = last.next_interval_ms;
+  const range = { from: startOf(until - 1, "day"), to: until };
+  showNotice(
+    "warning",
+    t("web.some_footage_is_dated_in_the_future"),
+    t("web.source_has_footage_dated", { source: last.name, date: day(until - 1) }),
+    el("button.button", { onclick: () => onChange({ ...range, interval: null }) }, t("web.show")),
+  );
 }
 
 /** An error of the page itself. @param {unknown} error */
