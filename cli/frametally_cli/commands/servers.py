@@ -121,10 +121,14 @@ def _elasticsearch(settings: Settings, stages: Sequence[str], check_only: bool) 
                 )
             if stage in search_access.STAGES:
                 yield f"index: this user has every permission that the stage {stage} needs"
-        if not check_only:
-            search_access.set_up(cluster)
+        older = [] if check_only else search_access.set_up(cluster)
         search_access.check(cluster)
         yield f"index: {cluster.name} has its template, its index {cluster.index} and its alias"
+        for name in older:
+            yield (
+                f"index: {name} is an index of an older version: delete it after `frametally index`, and run "
+                "`frametally setup` again; then its name finds the new counts"
+            )
 
 
 Part = Callable[[Settings, Sequence[str], bool], Iterator[str]]
