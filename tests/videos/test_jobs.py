@@ -26,9 +26,11 @@ from frametally.adapters.files.folder_store import FileStore
 from frametally.opening import open_object_store
 from frametally.records import encode
 from frametally.settings.loading import load_settings
+from frametally_cli.stages.family_members import is_all_here
 from frametally_producer import child
 from frametally_videos.catalogue.catalogue_rows import Artifact, ArtifactKind, Job, JobKind, usual_jobs
 from frametally_videos.jobs import job_worker
+from frametally_videos.jobs.__main__ import needs_network
 from frametally_videos.jobs.artifact_jobs import TILE_WIDTH_PX
 from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.queues.task_queue import QUEUES, QueueName, kinds_of
@@ -444,3 +446,24 @@ def test_a_queue_that_there_is_not_is_one_line_with_those_that_there_are(argumen
     assert done.returncode == 2
     for name in QUEUES:
         assert name in done.stderr
+
+
+SERVERS: dict[str, dict[str, str]] = {
+    "Kafka in the URL": {"log_url": "kafka://broker:9092"},
+    "Kafka in a file": {"log_url": "kafka://"},
+    "S3 by a profile or the endpoint's variable": {"store_url": "s3://bucket"},
+    "PostgreSQL": {"ledger_url": "postgresql://books/frametally"},
+    "PostgreSQL in the query": {"ledger_url": "postgresql:///frametally?host=10.0.0.1"},
+    "PostgreSQL by a socket or PGHOST": {"ledger_url": "postgresql:///frametally"},
+}
+
+
+@pytest.mark.parametrize("server", [*SERVERS, None])
+@pytest.mark.parametrize("kind", ["frames", "removal", "previews"])
+def test_a_job_has_a_network_if_it_needs_a_server_however_that_is_named(
+    tmp_path: Path, server: str | None, kind: JobKind
+) -> None:
+    settings = load_settings("producer", data_dir=tmp_path)
+    settings = settings.model_copy(update=SERVERS[server] if server else {})
+    assert needs_network(kind, settings) == (server is not None and kind != "previews")
+    assert is_all_here(settings) == (server is None)

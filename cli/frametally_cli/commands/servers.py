@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import click
 
@@ -207,7 +207,21 @@ def named_servers(settings: Settings) -> Iterator[Server]:
         scheme = scheme.rpartition("+")[2]
         if scheme not in _DEFAULT_PORTS:
             continue
-        for address in rest.split("/")[0].split(","):
+        addresses = rest.split("/")[0]
+        if scheme == "kafka" and not addresses:
+            from frametally.adapters.kafka.access import read_kafka_access  # its client is an extra
+
+            yield from (
+                Server(what, *server) for server in read_kafka_access(url, settings.log_access).servers
+            )
+        elif scheme == "postgresql" and (asked := parse_qs(urlsplit(url).query)).get("host"):
+            # A folder has the server's socket: there is no connection to try.
+            addresses = ",".join(
+                f"{host}:{asked['port'][0]}" if "port" in asked else host
+                for host in asked["host"][0].split(",")
+                if not host.startswith("/")
+            )
+        for address in addresses.split(","):
             parts = urlsplit(f"//{address}")
             if parts.hostname:
                 yield Server(what, parts.hostname, parts.port or _DEFAULT_PORTS[scheme])

@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 from contextlib import closing
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -30,6 +29,7 @@ from frametally.process.no_network import without_network
 from frametally.process.retrying import GivenUp, Patience
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings, load_settings
+from frametally.settings.servers import is_server
 from frametally_producer.child import bound_memory
 from frametally_videos.catalogue.catalogue_rows import JobKind
 from frametally_videos.jobs.handed_store import HandedStore
@@ -75,14 +75,15 @@ class _Teller:
             sys.stdout.buffer.flush()
 
 
-def _needs_network(kind: JobKind, settings: Settings) -> bool:
+def needs_network(kind: JobKind, settings: Settings) -> bool:
+    """Return whether a job needs a server, and opens it by itself."""
     places = [settings.store_url, settings.log_url, settings.ledger_url]
     if kind == "removal" or kind not in DOING:  # what plug-ins do, which reads no video
         places += [
             settings.catalogue_url,
             *(url for urls in hooks("servers") for url in urls(settings).values()),
         ]
-    return kind in WITH_SERVERS and any(urlsplit(place).hostname for place in places)
+    return kind in WITH_SERVERS and any(map(is_server, places))
 
 
 def _open_store(settings: Settings) -> ObjectStore:
@@ -138,7 +139,7 @@ def _main() -> None:
     settings = load_settings("producer")
     _bound_job(settings)
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=JobOrder)
-    if not _needs_network(order.kind, settings):
+    if not needs_network(order.kind, settings):
         without_network()
     teller = _Teller()
     teller.tell(_end_of(order, settings, teller, stop))
