@@ -343,3 +343,13 @@ def test_who_uploaded_a_video_is_told_on_its_page(place: Place, visit: Visits) -
     asked = f"?v={video['id']}&tab=about"
     page = open_shelf(visit, place, Shelf(video), asked, wait_for="#video .video-view")
     expect(page.get_by_role("tabpanel")).to_contain_text(" by clara")
+
+
+@pytest.mark.thorough
+def test_what_a_video_waits_for_is_said_on_its_card_and_on_its_page(place: Place, visit: Visits) -> None:
+    video = make_video(1, state="received", reason="Kafka at localhost:9092 is not responding.")
+    page = open_shelf(visit, place, Shelf(video), wait_for=READY)
+    says = "Waiting: Kafka at localhost:9092 is not responding."
+    expect(page.locator(".video-state-words")).to_have_text(says)
+    page.locator(".video-link").click()
+    expect(page.locator("#video")).to_contain_text(says)

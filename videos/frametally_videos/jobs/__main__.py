@@ -49,6 +49,9 @@ from frametally_videos.settings import VideoSettings
 _MEMORY = "FRAMETALLY_JOB_MEMORY_MB"
 _NICE = 10
 _TELL_EVERY_S = 0.5
+_LONGEST_WAIT_S = 10.0
+"""For a server; then the job goes back into the queue, and its worker does another. One that has worked for
+longer waits as long as that: to begin again would take as much."""
 _MOST_FILE_BYTES = 20_000_000_000
 """A version of a video is a file of this process first."""
 
@@ -94,9 +97,8 @@ def _open_store(settings: Settings) -> ObjectStore:
     return HandedStore(socket.socket(fileno=int(number)))
 
 
-def _do(order: JobOrder, settings: Settings, teller: _Teller, stop: threading.Event) -> JobWord:
+def _do(order: JobOrder, settings: Settings, teller: _Teller, patience: Patience) -> JobWord:
     failpoints.arm()
-    patience = Patience(teller.say, stop.is_set)
     with closing(_open_store(settings)) as store:
         record = find_record(store, order.video_id, patience)
         if record is None or (record.state == "deleting" and order.kind != "removal"):
@@ -107,12 +109,16 @@ def _do(order: JobOrder, settings: Settings, teller: _Teller, stop: threading.Ev
 
 
 def _end_of(order: JobOrder, settings: Settings, teller: _Teller, stop: threading.Event) -> JobWord:
+    # Its worker says what a job waits for.
+    patience = Patience(lambda line: None, stop.is_set, _LONGEST_WAIT_S)
     try:
-        return _do(order, settings, teller, stop)
+        return _do(order, settings, teller, patience)
     except GivenUp:
-        return JobWord(end="stopped")
+        if (error := patience.gave_up_on) is None:
+            return JobWord(end="stopped")
+        return JobWord(end="later", reason=sentence(str(error)))
     except Retryable as error:
-        return JobWord(end="later", reason=str(error))
+        return JobWord(end="later", reason=sentence(str(error)))
     except Poison as error:
         return JobWord(end="failed", reason=sentence(str(error)))
     except Misconfigured as error:
