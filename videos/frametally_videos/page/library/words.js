@@ -150,3 +150,23 @@ export const visible = (name) =>
 
 /** Where a poster is, so many pixels wide. @param {string} url @param {320|640} width */
 export const smallerPoster = (url, width) => `${url}&w=${width}`;
+
+/**
+ * The corners of each region of interest.
+ * @param {Record<string, any>|null} roi  as it was uploaded
+ * @returns {[x: number, y: number][][]}
+ */
+export function cornersOf(roi) {
+  if (!roi) return [];
+  if (roi.regions) return roi.regions.flatMap(cornersOf);
+  if (roi.points) return [roi.points];
+  const { x, y, width, height } = roi;
+  return [
+    [
+      [x, y],
+      [x + width, y],
+      [x + width, y + height],
+      [x, y + height],
+    ],
+  ];
+}
