@@ -360,9 +360,11 @@ def test_the_region_and_the_calibration_of_an_upload_are_shown(place: Place, vis
     region = {"x": 100, "y": 50, "width": 300, "height": 200}
     points = {"points": [[0, 0], [10, 0]]}
     video = make_video(1, roi=region, calibration=points, width_px=640, height_px=360)
-    page = open_shelf(visit, place, Shelf(video), f"?v={video['id']}&tab=about", wait_for="#video .video-view")
+    page = open_shelf(
+        visit, place, Shelf(video), f"?v={video['id']}&tab=about", wait_for="#video .video-view"
+    )
     about = page.get_by_role("tabpanel")
-    expect(about).to_contain_text("A rectangle of 300 × 200 pixels.")
+    expect(about).to_contain_text("A rectangle of 300 \N{MULTIPLICATION SIGN} 200 pixels.")
     expect(about).to_contain_text("2 points (at least 4 needed), ")
     drawn = page.get_by_role("img", name="Region of interest")
     expect(drawn).to_have_attribute("viewBox", "0 0 640 360")
