@@ -214,11 +214,11 @@ def named_servers(settings: Settings) -> Iterator[Server]:
             yield from (
                 Server(what, *server) for server in read_kafka_access(url, settings.log_access).servers
             )
-        elif scheme == "postgresql" and (asked := parse_qs(urlsplit(url).query)).get("host"):
+        elif scheme == "postgresql" and (query := parse_qs(urlsplit(url).query)).get("host"):
             # A folder has the server's socket: there is no connection to try.
             addresses = ",".join(
-                f"{host}:{asked['port'][0]}" if "port" in asked else host
-                for host in asked["host"][0].split(",")
+                f"{host}:{query['port'][0]}" if "port" in query else host
+                for host in query["host"][0].split(",")
                 if not host.startswith("/")
             )
         for address in addresses.split(","):

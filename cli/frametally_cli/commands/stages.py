@@ -313,7 +313,7 @@ def _consume_elsewhere(
 
 def _print_consumed(report: ConsumeReport, settings: Settings, is_cut_short: bool) -> int:
     skipped = report.dead_letters + report.stopped
-    found = report.frames + report.segments_adopted
+    frame_count = report.frames + report.segments_adopted
     console.print_skipped(skipped)
     if report.dead_letters_unlisted:
         more = f"{report.dead_letters_unlisted} more were set aside; see `frametally dead-letters list`"
@@ -321,11 +321,11 @@ def _print_consumed(report: ConsumeReport, settings: Settings, is_cut_short: boo
     click.echo(
         f"detections: {plural(report.frames, 'frame')} in {plural(report.segments_written, 'segment')} "
         f"({report.segments_adopted} adopted), model {report.model}"
-        + ("" if found or skipped else f"; no new frames {_where_frames_are(settings)}")
+        + ("" if frame_count or skipped else f"; no new frames {_where_frames_are(settings)}")
     )
     if is_cut_short:
         return stopped()
-    return exit_code(done_count=found, skipped=skipped)
+    return exit_code(done_count=frame_count, skipped=skipped)
 
 
 def show(ports: Ports) -> int:
@@ -341,11 +341,11 @@ def index_new_runs(ports: Ports) -> int:
     token = settings.lineage_token.get_secret_value()
     with console.stage_bar("index") as bar, lineage_run("index", settings.lineage_url, token) as lineage:
         report = index_runs(store=ports.store, index=ports.index, progress=bar, lineage=lineage)
-    done = len(report.published) + report.unchanged
+    run_count = len(report.published) + report.unchanged
     console.print_skipped(report.skipped)
     console.say_round(
         f"index: {plural(len(report.published), 'run')} published, {report.unchanged} unchanged"
-        + ("" if done or report.skipped else f"; no runs in {settings.store_url}"),
+        + ("" if run_count or report.skipped else f"; no runs in {settings.store_url}"),
         is_news=bool(report.published or report.skipped),
     )
     try:
@@ -358,7 +358,7 @@ def index_new_runs(ports: Ports) -> int:
                 f"store: {plural(removed.runs, 'superseded run')} deleted, "
                 f"{filesize.decimal(removed.size_bytes)}"
             )
-    return exit_code(done_count=done, skipped=report.skipped)
+    return exit_code(done_count=run_count, skipped=report.skipped)
 
 
 def _take_out_what_differs(ports: Ports) -> None:

@@ -100,10 +100,12 @@ DATA_FOLDER = Path("frametally-data")
 def _default_data_dir() -> Path:
     """Return the data folder of the checkout around the current folder, so that its components share one."""
     try:
-        here = Path.cwd()
+        current = Path.cwd()
     except FileNotFoundError:  # a current folder that is gone
         return DATA_FOLDER
-    checkouts = (folder for folder in (here, *here.parents) if (folder / "core/frametally/settings").is_dir())
+    checkouts = (
+        folder for folder in (current, *current.parents) if (folder / "core/frametally/settings").is_dir()
+    )
     return next(checkouts, Path()) / DATA_FOLDER
 
 

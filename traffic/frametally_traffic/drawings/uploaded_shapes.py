@@ -33,37 +33,39 @@ def draw_uploaded(
         Retryable: The store is away.
     """
     width_px, height_px = size_px
-    told: list[str] = []
+    sentences: list[str] = []
 
     def add(drawing: Drawing) -> Drawing:
-        told.clear()
+        sentences.clear()
         shapes = list(drawing.shapes)
         names = {shape.name for shape in shapes}
         for name, points in _regions(roi):
-            if not any(isinstance(one, DrawnZone) and one.points == points for one in shapes):
+            if not any(isinstance(shape, DrawnZone) and shape.points == points for shape in shapes):
                 zone = DrawnZone(
                     name=_free_name(name, names), points=points, width_px=width_px, height_px=height_px
                 )
                 names.add(zone.name)
-                told.extend(_added(shapes, zone, f"The region is the zone {zone.name} of the source."))
+                sentences.extend(_added(shapes, zone, f"The region is the zone {zone.name} of the source."))
         points, metres = (_points(calibration, part) for part in ("points", "metres"))
         if len(points) >= FEWEST_REFERENCES and metres:
-            others = [one for one in shapes if isinstance(one, DrawnCalibration)]
-            if not others:
+            present = [shape for shape in shapes if isinstance(shape, DrawnCalibration)]
+            if not present:
                 name = _free_name(_CALIBRATION, names)
                 ground = DrawnCalibration(
                     name=name, points=points, metres=metres, width_px=width_px, height_px=height_px
                 )
-                told.extend(_added(shapes, ground, f"The points are the calibration {name} of the source."))
-            elif all((one.points, one.metres) != (points, metres) for one in others):
-                told.append(f"The source keeps its own calibration, {others[0].name}.")
+                sentences.extend(
+                    _added(shapes, ground, f"The points are the calibration {name} of the source.")
+                )
+            elif all((shape.points, shape.metres) != (points, metres) for shape in present):
+                sentences.append(f"The source keeps its own calibration, {present[0].name}.")
         return with_shapes(drawing, shapes)
 
     try:
         change_drawing(store, source, add)
     except (DrawingRefused, Misconfigured) as error:
         return [f"Nothing was drawn over the source: {error}."]
-    return told
+    return sentences
 
 
 def _added(shapes: list[Drawn], shape: Drawn, done: str) -> Iterator[str]:
@@ -77,11 +79,8 @@ def _added(shapes: list[Drawn], shape: Drawn, done: str) -> Iterator[str]:
 
 
 def _free_name(name: str, names: Collection[str]) -> str:
-    return next(one for number in range(1, len(names) + 2) if (one := _numbered(name, number)) not in names)
-
-
-def _numbered(name: str, number: int) -> str:
-    return name if number == 1 else f"{name} {number}"
+    candidates = [name, *(f"{name} {number}" for number in range(2, len(names) + 2))]
+    return next(name for name in candidates if name not in names)
 
 
 def _regions(roi: Mapping[str, Any] | None) -> Iterator[tuple[str, Points]]:

@@ -115,11 +115,11 @@ def draw(store: ObjectStore, video: VideoRecord) -> list[str]:
     fields, facts = video.fields, video.facts
     if fields.roi is None and fields.calibration is None:
         return []
-    told = [calibration_remark(fields.calibration)] if fields.calibration else []
+    sentences = [calibration_remark(fields.calibration)] if fields.calibration else []
     size_px = facts.width_px, facts.height_px
     for draws in hooks("regions"):
-        told += draws(store, video.source, size_px, fields.roi, fields.calibration)
-    return [sentence for sentence in told if sentence]
+        sentences += draws(store, video.source, size_px, fields.roi, fields.calibration)
+    return [sentence for sentence in sentences if sentence]
 
 
 def remove_video(store: ObjectStore, catalogue: VideoCatalogue, video_id: str) -> bool:

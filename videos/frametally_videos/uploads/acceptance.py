@@ -101,8 +101,8 @@ class Acceptance:
             if is_known:
                 video, remark = take_fields(self.ports, upload.fields, video, self._sources.resolve)
             else:
-                told = [moved_remark(video, self.ports.settings), *draw(self.ports.store, video)]
-                remark = " ".join(filter(None, told))
+                remarks = [moved_remark(video, self.ports.settings), *draw(self.ports.store, video)]
+                remark = " ".join(filter(None, remarks))
         except Refused as refusal:
             note_end(self.ports, upload, "refused", status=refusal.status, reason=refusal.reason)
             if refusal.status != WOULD_MOVE_COUNTS or upload.kind != "resumable":
