@@ -78,7 +78,10 @@ STAGES: dict[str, StageRights] = {
     # It is the producer of what was uploaded, and forgets, retimes and removes what a person says.
     "work": StageRights(
         reads=(EVERYTHING,),
-        writes=(keys.IMAGES, keys.MEDIA, keys.TOMBSTONES, keys.CORRECTIONS, keys.VIDEOS, keys.UPLOADS),
+        writes=(
+            *(keys.IMAGES, keys.MEDIA, keys.TOMBSTONES, keys.CORRECTIONS, keys.VIDEOS, keys.UPLOADS),
+            keys.DRAWINGS,
+        ),
         resumes=(keys.VIDEOS,),
         removes=(keys.IMAGES, keys.MEDIA, keys.CORRECTIONS, keys.VIDEOS, keys.UPLOADS),
     ),

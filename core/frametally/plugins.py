@@ -102,6 +102,8 @@ class Plugin:
         tasks: Its `PartRules` for tasks of that job; of one plug-in at most.
         zipped: Its folders that tasks need on a cluster's nodes.
         calibration: Raises `Misconfigured` where points of a picture with their metres make no calibration.
+        regions: Draws what came with a video, for the store, its source's slug, the picture's width and
+            height in pixels, its region and its calibration as JSON; returns what it did, a sentence each.
         narrowing: Its `Narrowing` of charts.
         chart_parameters: The parameters of a chart that it narrows by, with what each says.
         count_checks: Its `CountChecks`: how far counts are from the truth, where people have checked them.
@@ -154,6 +156,7 @@ class Plugin:
     tasks: str = ""
     zipped: tuple[str, ...] = ()
     calibration: str = ""
+    regions: str = ""
     narrowing: str = ""
     chart_parameters: Mapping[str, str] = field(default_factory=dict)
     count_checks: str = ""

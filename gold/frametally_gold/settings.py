@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
 from frametally.errors import Misconfigured
 from frametally.settings.access import NO_SECRET, ServerAccess
@@ -44,7 +44,9 @@ class GoldSettings(PluginSettings):
             return
         try:
             parts = urlsplit(variables[name])
-            has_server = parts.scheme.partition("+")[0] in ("postgresql", "postgres") and parts.hostname
+            has_server = parts.scheme.partition("+")[0] in ("postgresql", "postgres") and (
+                parts.hostname or "host" in parse_qs(parts.query)
+            )
         except ValueError:
             has_server = False
         if not has_server:  # it may hold a password, so it is not shown
@@ -52,7 +54,8 @@ class GoldSettings(PluginSettings):
         user, _, place = parts.netloc.rpartition("@")
         if user := user.partition(":")[0]:
             place = f"{user}@{place}"
-        yield OtherName("gold_url", name, urlunsplit(("postgresql", place, parts.path, parts.query, "")))
+        path = urlunsplit(("", "", parts.path, parts.query, ""))
+        yield OtherName("gold_url", name, f"postgresql://{place}{path}")
         if parts.password:
             yield OtherName("gold_password", name, unquote(parts.password))
 

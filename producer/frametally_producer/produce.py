@@ -87,11 +87,15 @@ def begin(
     log: FrameLog,
     progress: Progress,
     on_standing: Callable[[Standing], None] = lambda standing: None,
+    patience: Patience | None = None,
 ) -> Iterator[Production]:
-    """Start a call of the producer, and close its files and ports at the end."""
+    """Start a call of the producer, and close its files and ports at the end.
+
+    Without `patience` it waits for servers without end.
+    """
     failpoints.arm()
     settings = call.settings
-    patience = Patience(progress.say, call.should_stop)
+    patience = patience or Patience(progress.say, call.should_stop)
     with suppress(GivenUp):
         patience.until_done("the log", lambda: log.create_topic(settings.topic, settings.log_partitions))
     with (

@@ -425,6 +425,23 @@ def test_every_server_that_a_setting_names_is_asked() -> None:
     ]
 
 
+def test_a_server_whose_address_is_in_a_file_or_a_query_is_asked(tmp_path: Path) -> None:
+    properties = tmp_path / "client.properties"
+    properties.write_text("bootstrap.servers=one:9092,two:9192\n")
+    settings = Settings(
+        log_url="kafka://",
+        log_client_properties=properties,
+        ledger_url="postgresql:///frametally?host=books,more&port=5433",
+        catalogue_url="postgresql:///frametally?host=/run/postgresql",
+    )
+    assert list(named_servers(settings)) == [
+        Server("log", "one", 9092),
+        Server("log", "two", 9192),
+        Server("ledger", "books", 5433),
+        Server("ledger", "more", 5433),
+    ]
+
+
 def test_embedded_parts_have_no_server(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

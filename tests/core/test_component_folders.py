@@ -51,11 +51,13 @@ def test_the_example_is_what_is_so_without_it(
     for name in list(os.environ):
         if name.startswith(ENV_PREFIX):
             monkeypatch.delenv(name)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("frametally.settings.loading._checkout", lambda: tmp_path)  # it is for a checkout's
+    (tmp_path / "core/frametally/settings").mkdir(parents=True)
+    (here := tmp_path / folder).mkdir()
+    monkeypatch.chdir(here)
+    monkeypatch.setattr("frametally.settings.loading._checkout", lambda: here)  # it is for a checkout's
     plain = load_settings().model_dump()
     example = (ROOT / folder / ".env.example").read_text(encoding="utf-8")
-    (tmp_path / ".env").write_text(re.sub(r"^#(FRAMETALLY_)", r"\1", example, flags=re.MULTILINE))
+    (here / ".env").write_text(re.sub(r"^#(FRAMETALLY_)", r"\1", example, flags=re.MULTILINE))
     uncommented = load_settings().model_dump()
     # That of the models is written with `~`, whatever XDG's variables say.
     assert {**uncommented, "models_dir": None} == {**plain, "models_dir": None}

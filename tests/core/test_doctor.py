@@ -134,6 +134,7 @@ def test_every_setting_is_listed_with_where_it_came_from(
     monkeypatch.setenv("FRAMETALLY_TIMEZONE", "Asia/Tokyo")
     monkeypatch.setenv("FRAMETALLY_BATCHFRAMES", "7")
     monkeypatch.setenv("DATABASE_URL", "postgresql://user:secret@host/db")
+    monkeypatch.setenv("KAFKA_RESULT_TOPIC", "results")
     rows = list(setting_rows({"data_dir": Path("elsewhere")}))
     found = {(row.name.removeprefix("FRAMETALLY_"), row.value): row.note for row in rows}
     assert found["DATA_DIR", "elsewhere"] == "command line"
@@ -144,6 +145,7 @@ def test_every_setting_is_listed_with_where_it_came_from(
     assert found["BATCH_FRAMES", "7"] == "consumer/.env, only for the consumer"
     assert "unknown setting" in found["BATCHFRAMES", "(not shown)"]
     assert found["DATABASE_URL", "(not shown)"].endswith("set FRAMETALLY_CATALOGUE_URL")
+    assert "set FRAMETALLY_LIVE_TOPIC: the topic of results" in found["KAFKA_RESULT_TOPIC", "(not shown)"]
     assert {row.name for row in rows} >= {f"FRAMETALLY_{name.upper()}" for name in Settings.model_fields}
 
 

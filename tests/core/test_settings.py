@@ -48,6 +48,19 @@ def test_the_embedded_parts_lie_under_the_data_folder(tmp_path: Path) -> None:
     assert settings.log_url == f"sqlite:///{tmp_path}/frametally-data/log.sqlite"
 
 
+def test_everywhere_in_a_checkout_the_data_is_in_one_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "core/frametally/settings").mkdir(parents=True)
+    (tmp_path / "producer/helpers").mkdir(parents=True)
+    for folder in ("", "producer", "producer/helpers"):
+        monkeypatch.chdir(tmp_path / folder)
+        assert load_settings("producer").data_dir == tmp_path / "frametally-data"
+        assert load_settings("producer", data_dir=Path("mine")).data_dir == tmp_path / folder / "mine"
+    monkeypatch.setenv("FRAMETALLY_DATA_DIR", "elsewhere")
+    assert load_settings("producer").data_dir == tmp_path / "producer/helpers/elsewhere"
+
+
 def test_the_environment_wins_over_the_components_file_and_that_over_the_roots(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

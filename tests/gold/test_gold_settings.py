@@ -27,6 +27,12 @@ def test_names_of_others_set_gold() -> None:
     assert gold.gold_password.get_secret_value() == "p@ss"
 
 
+def test_the_server_may_be_named_in_the_query(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PG_CONN_URI", "postgresql:///counts?host=db.example.org&port=5433")
+    gold = load_settings().part(GoldSettings)
+    assert gold.gold_url == "postgresql:///counts?host=db.example.org&port=5433"
+
+
 def test_ours_win_and_a_password_goes_to_no_other_server_than_it_was_set_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

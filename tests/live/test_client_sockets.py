@@ -183,7 +183,10 @@ def test_two_sockets_of_one_client_are_both_told_all(place: Place, listen: Calla
 @pytest.mark.thorough
 @pytest.mark.parametrize("client_id", ["", "a" * 65, "has%20space", "stream", "a/b-c-d-e-f", "ä-ä-ä-ä-ä"])
 def test_who_names_no_client_is_sent_away(listen: Callable[..., Listener], client_id: str) -> None:
-    assert listen(client_id).closed_by() == 1008
+    listener = listen(client_id)
+    assert listener.closed_by() == 1008
+    why = "a parameter is unknown" if client_id == "stream" else "the client ID is not valid"
+    assert why in (listener.connection.close_reason or "")
 
 
 def test_a_page_of_another_site_is_sent_away(place: Place, listen: Callable[..., Listener]) -> None:

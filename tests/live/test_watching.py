@@ -33,7 +33,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import Detection, FrameDetections
 from frametally_live.viewers import relay, viewer_sockets
 from frametally_live.viewers.result_pictures import FeedName, Pictures
-from frametally_live.viewers.viewer_messages import PicturedResult, StreamTold, Wake
+from frametally_live.viewers.viewer_messages import CLOSED_BECAUSE, PicturedResult, StreamTold, Wake
 from frametally_live.viewers.viewer_sockets import ViewerSockets
 from frametally_web.app import parts_of
 from frametally_web.sockets import talking
@@ -649,12 +649,16 @@ def test_while_the_log_is_away_viewers_wait_and_then_see_what_comes_next(
 def test_who_asks_for_what_there_is_not_is_sent_away(
     watch: Callable[..., Watcher], asked: str, code: int
 ) -> None:
-    assert watch(asked).closed_by() == code
+    viewer = watch(asked)
+    assert viewer.closed_by() == code
+    assert viewer.connection.close_reason == CLOSED_BECAUSE[code]
 
 
 def test_a_video_that_nothing_streams_says_so(scene: Scene, watch: Callable[..., Watcher]) -> None:
     (video_id,) = stored(scene.place, make_video(7))
-    assert watch(f"video_id={video_id}").closed_by() == 4409
+    viewer = watch(f"video_id={video_id}")
+    assert viewer.closed_by() == 4409
+    assert viewer.connection.close_reason == "the video is not being streamed: start a stream first"
     feed = scene.stream(make_video(7))
     scene.end(feed, state="ended")
     assert watch(f"video_id={video_id}").closed_by() == 4409

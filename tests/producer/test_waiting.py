@@ -75,6 +75,37 @@ def test_a_store_or_log_that_is_away_is_waited_for_and_no_frame_is_left_out(
     assert waiting == ["waiting, then trying again: it is away; it will come back"]
 
 
+@pytest.mark.parametrize(("busy_s", "waits_s"), [(0.0, 10.0), (3.0, 10.0), (60.0, 60.0)])
+def test_a_wait_with_an_end_is_as_long_as_asked_or_as_the_work_before_it(
+    monkeypatch: pytest.MonkeyPatch, busy_s: float, waits_s: float
+) -> None:
+    now_s, away = 1000.0, Retryable("it is away")
+
+    def pause(self: Patience, seconds: float, give_up: object = None) -> None:
+        nonlocal now_s
+        now_s += 1.0
+
+    def fail() -> None:
+        raise away
+
+    monkeypatch.setattr(retrying.time, "monotonic", lambda: now_s)
+    monkeypatch.setattr(Patience, "pause", pause)
+    patience = Patience(lambda line: None, lambda: False, 10.0)
+    now_s += busy_s
+    with pytest.raises(GivenUp):
+        patience.until_done("the log", fail)
+    assert (now_s - 1000.0 - busy_s, patience.gave_up_on, patience.stopping) == (waits_s, away, True)
+
+
+def test_a_job_that_has_no_room_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    patience = Patience(lambda line: None, lambda: False, 0.01)
+    room = Room(load_settings("producer"), patience)
+    monkeypatch.setattr(room, "short", lambda: "only 3 MB are free")
+    with pytest.raises(GivenUp):
+        room.wait()
+    assert str(patience.gave_up_on) == "only 3 MB are free"
+
+
 def test_of_each_thing_that_is_away_one_line_a_minute_is_said() -> None:
     clock = ManualClock()
     lines: list[str] = []

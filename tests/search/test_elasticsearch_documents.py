@@ -32,7 +32,14 @@ from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.settings.access import ServerAccess
 from frametally_search.index.documents import current_document, current_run, documents, packed_in, run_mark
-from frametally_search.index.search_access import DEFAULT_ALIAS, MAPPINGS, STAGES, ElasticsearchCluster
+from frametally_search.index.search_access import (
+    DEFAULT_ALIAS,
+    MAPPINGS,
+    STAGES,
+    ElasticsearchCluster,
+    set_up,
+    template,
+)
 
 DAY_MS = keys.day_start_ms("2026-01-01")
 
@@ -221,12 +228,13 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answering)
         self.refusals, self.error, self.older = refusals, error, older
         self.opened, self.closed, self.searched = 0, 0, 0
+        self.sent: list[tuple[str, bytes]] = []
         self.failed_shards = 0
         self.meeting: threading.Barrier | None = None
 
     def answer(self, method: str, path: str) -> tuple[int, dict[str, Any]]:
-        if method == "HEAD":
-            return 200, {}
+        if path.startswith(f"/{ALIAS}-v1/_alias"):
+            return 200, {f"{ALIAS}-v1" if self.older else f"{ALIAS}-v2": {"aliases": {}}}
         if path.startswith(f"/{ALIAS}-v2/_mapping") and self.older:
             return 404, {"error": NO_INDEX, "status": 404}
         if path.startswith(f"/{ALIAS}-v2/_mapping"):
@@ -252,7 +260,8 @@ class Answering(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        asked = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.sent.append((self.path, asked))
         status, body = self.server.answer(self.command, self.path)
         data = json.dumps(body).encode()
         self.send_response(status)
@@ -262,7 +271,7 @@ class Answering(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data if self.command != "HEAD" else b"")
 
-    do_POST = do_DELETE = do_HEAD = do_GET  # noqa: N815 - names of the library
+    do_POST = do_PUT = do_DELETE = do_HEAD = do_GET  # noqa: N815 - names of the library
 
     def log_message(self, *args: object) -> None:
         pass
@@ -360,6 +369,29 @@ def test_an_index_of_an_older_layout_is_refused_with_the_remedy() -> None:
     says = f"older version of frametally .{ALIAS}-v1.: run `frametally setup`, then `frametally index`"
     with Server(0, NO_INDEX, older=True) as older, answered(older), pytest.raises(Misconfigured, match=says):
         open_count_index(url(older))
+
+
+def test_the_older_name_is_an_alias_of_the_rows_unless_an_older_index_has_it() -> None:
+    cluster = ElasticsearchCluster("elasticsearch+http://host", None)
+    rows = {"filter": {"terms": {"kind": ["count", "coverage"]}}}
+    assert template(cluster)["template"]["aliases"] == {
+        "hadoop-object-counts": rows,
+        "hadoop-object-counts-v1": rows,
+    }
+    kept = template(cluster, ["hadoop-object-counts-v1"])["template"]["aliases"]
+    assert [*kept] == ["hadoop-object-counts"]
+
+
+@pytest.mark.parametrize("older", [False, True])
+def test_an_alias_of_the_older_name_is_taken_for_no_older_index(older: bool) -> None:
+    with Server(0, NO_INDEX, older=older) as server, answered(server):
+        cluster = ElasticsearchCluster(url(server), None)
+        with closing(cluster):
+            assert set_up(cluster) == ([f"{ALIAS}-v1"] if older else [])
+        [moves] = [json.loads(body)["actions"] for path, body in server.sent if path == "/_aliases"]
+    added = {move["add"]["alias"] for move in moves if "add" in move}
+    assert added == ({ALIAS} if older else {ALIAS, f"{ALIAS}-v1"})
+    assert [move["remove"]["index"] for move in moves if "remove" in move] == [f"{ALIAS}-v1"] * older
 
 
 ROLES = Path(__file__).resolve().parents[2] / "cloud-services" / "elasticsearch" / "roles.yml"

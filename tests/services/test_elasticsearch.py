@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import re
 import signal
@@ -46,6 +47,7 @@ from frametally_search.indexer import index_runs
 
 pytestmark = pytest.mark.services
 
+ROOT = Path(__file__).resolve().parents[2]
 SECRET = "never-shown-0815"  # noqa: S105 - it opens nothing
 DAY_MS = 1_767_225_600_000
 MINUTE_MS = 60_000
@@ -631,9 +633,35 @@ def test_an_index_of_the_older_layout_is_refused_with_the_remedy_which_moves_the
             assert index.publish(run("m"), [count("m", detections=5)], [coverage("m")])
             assert total(index, "m") == 5
         assert [*admin.indices.get_alias(name=alias)] == [f"{alias}-v2"]
-        assert admin.indices.exists(index=older)  # a person deletes it
+        assert f"{older} is an index of an older version: delete it" in capsys.readouterr().out
+        assert [*admin.indices.get_alias(index=older)] == [older]  # a person deletes it
+        admin.indices.delete(index=older)
+        assert main(["setup", "--data-dir", str(tmp_path), "--stage", "admin"]) == 0, capsys.readouterr()
+        assert "older version" not in capsys.readouterr().out
+        assert [*admin.indices.get_alias(index=older)] == [f"{alias}-v2"]
         [settings] = admin.indices.get_settings(index=f"{alias}-v2").values()
         assert settings["settings"]["index"]["number_of_shards"] == "2"
+
+
+def test_any_client_sums_the_counts_by_the_older_name_of_the_index(admin: Elasticsearch) -> None:
+    """The query of docs/count-index.md."""
+    with fresh_alias() as (url, access), closing(open_count_index(url, access)) as index:
+        counts = [count("m", n, label=label, detections=3) for n in range(2) for label in ("bus", "car")]
+        assert index.publish(run("m"), counts, [coverage("m")])
+        older = f"{url.rpartition('/')[2]}-v1"
+        admin.indices.refresh(index=older)
+        page = (ROOT / "docs/count-index.md").read_text(encoding="utf-8")
+        shown = re.search(r"hadoop-object-counts-v1/_search.*-d '(.*?)'", page, re.DOTALL)
+        assert shown is not None
+        body = json.loads(shown[1])
+        answer = admin.search(index=older, **body)
+        labels = answer["aggregations"]["labels"]["buckets"]
+        assert [(one["key"], one["detections"]["value"]) for one in labels] == [("bus", 6), ("car", 6)]
+        hits = admin.search(index=older, size=99)["hits"]["hits"]
+        assert sorted(hit["_source"]["kind"] for hit in hits) == ["count"] * 4 + ["coverage"]
+        [hit] = admin.search(index=older, query={"term": {"kind": "count"}}, size=1)["hits"]["hits"]
+        described = page.partition("### Documents for other programs")[2].partition("\n#")[0]
+        assert hit["_source"].keys() <= set(re.findall(r"`(\w+)`", described))
 
 
 @pytest.mark.parametrize("kind", ["cells", "day", "count"])

@@ -65,6 +65,7 @@ def make_video(number: int = 1, **known: Any) -> dict[str, Any]:
         "objects_counted": 1243,
         "roi": None,
         "calibration": None,
+        "calibrate_coordinates": None,
         "revision": 0,
         "links": {
             "original": f"{api}/original",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import textwrap
@@ -23,13 +24,16 @@ from tests.videos.video_records import upload_file
 
 from frametally import keys
 from frametally.adapters.files.folder_store import FileStore
-from frametally.opening import open_object_store
+from frametally.opening import open_count_index, open_ledger, open_object_store
 from frametally.records import encode
 from frametally.settings.loading import load_settings
+from frametally_cli.stages.family_members import is_all_here
 from frametally_producer import child
 from frametally_videos.catalogue.catalogue_rows import Artifact, ArtifactKind, Job, JobKind, usual_jobs
 from frametally_videos.jobs import job_worker
+from frametally_videos.jobs.__main__ import needs_network
 from frametally_videos.jobs.artifact_jobs import TILE_WIDTH_PX
+from frametally_videos.jobs.video_states import StateSettler
 from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.queues.task_queue import QUEUES, QueueName, kinds_of
 from frametally_videos.records import VideoRecord
@@ -444,3 +448,64 @@ def test_a_queue_that_there_is_not_is_one_line_with_those_that_there_are(argumen
     assert done.returncode == 2
     for name in QUEUES:
         assert name in done.stderr
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("brokers", ["kafka://{}", "kafka://"])
+def test_a_job_that_waits_for_a_server_lets_its_worker_do_others_and_says_what_it_waits_for(
+    shop: Shop, make_video: Callable[..., Path], tmp_path: Path, brokers: str
+) -> None:
+    """Also where the address of the server is in a file: nothing else denies it the network."""
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    properties = tmp_path / "client.properties"
+    properties.write_text(f"bootstrap.servers=127.0.0.1:{port}\n")
+    shop.settings = shop.settings.model_copy(
+        update={"log_url": brokers.format(f"127.0.0.1:{port}"), "log_client_properties": properties}
+    )
+    video = shop.upload(make_video("a.mp4", 3), start_time=START)
+    others = [kind for kind in usual_jobs(video, "queue") if kind != "frames"]
+
+    def are_done() -> bool:
+        given_back = shop.job(video, "frames").reason is not None
+        return given_back and all(shop.job(video, kind).state == "done" for kind in others)
+
+    shop.work(are_done)
+    job = shop.job(video, "frames")
+    assert (job.state, job.attempts) == ("queued", 0)
+    assert job.reason is not None
+    assert job.reason.startswith(f"Kafka at 127.0.0.1:{port} is not responding")
+    assert "Permission denied" not in job.reason
+    assert f"a.mp4: frames: waiting, then trying again: {job.reason}" in shop.lines
+    assert len([line for line in shop.lines if "waiting" in line]) == 1
+    with (
+        closing(open_count_index(shop.settings.index_url)) as index,
+        closing(open_ledger(shop.settings.ledger_url)) as ledger,
+    ):
+        settings, store, catalogue = shop.settings, shop.store, shop.catalogue
+        ports: dict[str, Any] = {"settings": settings, "store": store, "index": index, "ledger": ledger}
+        StateSettler(**ports, catalogue=catalogue).settle(patiently=False)
+    row = shop.catalogue.video(video.id)
+    assert row is not None
+    assert (row.state, row.reason) == ("received", job.reason)
+
+
+SERVERS: dict[str, dict[str, str]] = {
+    "Kafka in the URL": {"log_url": "kafka://broker:9092"},
+    "Kafka in a file": {"log_url": "kafka://"},
+    "S3 by a profile or the endpoint's variable": {"store_url": "s3://bucket"},
+    "PostgreSQL": {"ledger_url": "postgresql://books/frametally"},
+    "PostgreSQL in the query": {"ledger_url": "postgresql:///frametally?host=10.0.0.1"},
+    "PostgreSQL by a socket or PGHOST": {"ledger_url": "postgresql:///frametally"},
+}
+
+
+@pytest.mark.parametrize("server", [*SERVERS, None])
+@pytest.mark.parametrize("kind", ["frames", "removal", "previews"])
+def test_a_job_has_a_network_if_it_needs_a_server_however_that_is_named(
+    tmp_path: Path, server: str | None, kind: JobKind
+) -> None:
+    settings = load_settings("producer", data_dir=tmp_path)
+    settings = settings.model_copy(update=SERVERS[server] if server else {})
+    assert needs_network(kind, settings) == (server is not None and kind != "previews")
+    assert is_all_here(settings) == (server is None)

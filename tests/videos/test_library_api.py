@@ -191,6 +191,7 @@ def test_a_video_is_answered_with_all_that_is_known_of_it(place: Place, client: 
         "objects_counted": 8,
         "roi": {"points": [[1, 2]]},
         "calibration": None,
+        "calibrate_coordinates": None,
         "revision": 0,
         "links": {
             "original": f"{here}/original",
@@ -297,6 +298,7 @@ def test_a_region_is_changed_and_removed_and_no_frame_moves(place: Place, client
     answer = patch(client, video_id, {"roi": region, "calibration": calibration})
     assert answer.status_code == 200, answer.json
     assert (answer.json["roi"], answer.json["calibration"]) == (region, calibration)
+    assert answer.json["calibrate_coordinates"] == calibration
     answer = patch(client, video_id, {"roi": None})
     assert (answer.json["roi"], answer.json["calibration"]) == (None, calibration)
     assert jobs_of(place, video_id) == []

@@ -343,3 +343,29 @@ def test_who_uploaded_a_video_is_told_on_its_page(place: Place, visit: Visits) -
     asked = f"?v={video['id']}&tab=about"
     page = open_shelf(visit, place, Shelf(video), asked, wait_for="#video .video-view")
     expect(page.get_by_role("tabpanel")).to_contain_text(" by clara")
+
+
+@pytest.mark.thorough
+def test_what_a_video_waits_for_is_said_on_its_card_and_on_its_page(place: Place, visit: Visits) -> None:
+    video = make_video(1, state="received", reason="Kafka at localhost:9092 is not responding.")
+    page = open_shelf(visit, place, Shelf(video), wait_for=READY)
+    says = "Waiting: Kafka at localhost:9092 is not responding."
+    expect(page.locator(".video-state-words")).to_have_text(says)
+    page.locator(".video-link").click()
+    expect(page.locator("#video")).to_contain_text(says)
+
+
+@pytest.mark.thorough
+def test_the_region_and_the_calibration_of_an_upload_are_shown(place: Place, visit: Visits) -> None:
+    region = {"x": 100, "y": 50, "width": 300, "height": 200}
+    points = {"points": [[0, 0], [10, 0]]}
+    video = make_video(1, roi=region, calibration=points, width_px=640, height_px=360)
+    page = open_shelf(
+        visit, place, Shelf(video), f"?v={video['id']}&tab=about", wait_for="#video .video-view"
+    )
+    about = page.get_by_role("tabpanel")
+    expect(about).to_contain_text("A rectangle of 300 \N{MULTIPLICATION SIGN} 200 pixels.")
+    expect(about).to_contain_text("2 points (at least 4 needed), ")
+    drawn = page.get_by_role("img", name="Region of interest")
+    expect(drawn).to_have_attribute("viewBox", "0 0 640 360")
+    expect(drawn.locator("polygon")).to_have_attribute("points", "100,50 400,50 400,250 100,250")

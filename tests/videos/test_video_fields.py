@@ -211,12 +211,12 @@ def test_a_content_type_of_another_kind_is_told_from_one_that_says_nothing(
 def test_a_calibration_that_leads_to_no_speed_says_why() -> None:
     assert (
         calibration_remark(SEEDS_POINTS)
-        == "2 of at least 4 points, none with coordinates in metres: no speed"
+        == "Its calibration has 2 of at least 4 points, none with coordinates in metres: no speed."
     )
     points = [[0, 0], [9, 0], [9, 9], [0, 9]]
     assert (
         calibration_remark({"points": points})
-        == "4 of at least 4 points, none with coordinates in metres: no speed"
+        == "Its calibration has 4 of at least 4 points, none with coordinates in metres: no speed."
     )
     assert calibration_remark({"points": points, "metres": points}) is None
 

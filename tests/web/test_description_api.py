@@ -231,7 +231,10 @@ def test_the_postman_collection_is_that_of_the_code() -> None:
     written = ROOT / "docs" / "frametally.postman_collection.json"
     collection = json.loads(written.read_text(encoding="utf-8"))
     assert collection == json.loads(documents()[str(written)])
-    names = [item["name"] for item in collection["item"]]
+    sockets, *requests = collection["item"]
+    assert (sockets["name"], sockets["item"]) == ("WebSocket", [])
+    assert "ws://127.0.0.1:5001/ws/my-client" in sockets["description"]
+    names = [item["name"] for item in requests]
     # What never ends would hold up a run; a worker makes the pictures; for tus there are clients; without
     # accounts no chart is signed, the first account closes the dashboard, and there is no camera to try or
     # find; the test of a channel sends people a message, and to add one takes a key; an accuracy check needs
@@ -270,7 +273,9 @@ def test_a_downloaded_collection_asks_the_server_that_it_came_from(place: Place,
 
 
 @pytest.mark.thorough
-def test_a_run_of_the_postman_collection_has_no_failures(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command_line", ["up", "serve --alone"])
+def test_a_run_of_the_postman_collection_has_no_failures(tmp_path: Path, command_line: str) -> None:
+    """Also where nothing was set up but footage: no channel, and no leg of a junction."""
     node = shutil.which("node")
     if node is None:
         pytest.skip("needs Node.js")
@@ -282,9 +287,11 @@ def test_a_run_of_the_postman_collection_has_no_failures(tmp_path: Path) -> None
         name="stop line", points=((1, 9), (90, 9)), width_px=320, height_px=240, inward="to_right"
     )
     channels = {"FRAMETALLY_ALERT_CHANNELS": '{"ops": "https://hooks.example.org"}'}
-    with Running(tmp_path, "serve", "--alone", settings={**SETTINGS, **channels}) as dashboard:
+    settings = SETTINGS | ({} if command_line == "up" else channels)
+    with Running(tmp_path, *command_line.split(), settings=settings) as dashboard:
         with closing(open_object_store((dashboard.data_dir / "store").as_uri())) as store:
-            change_drawing(store, "gate", lambda drawing: with_shapes(drawing, [leg]))
+            if command_line != "up":
+                change_drawing(store, "gate", lambda drawing: with_shapes(drawing, [leg]))
         command = [node, str(ROOT / "simple_frontend" / "tests" / "run_collection.mjs")]
         command += [str(ROOT / "docs" / "frametally.postman_collection.json"), f"{dashboard.url}/api/v1"]
         done = subprocess.run(

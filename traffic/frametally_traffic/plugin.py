@@ -25,6 +25,7 @@ PLUGIN = Plugin(
     ),
     web="frametally_traffic.web:web_part",
     calibration="frametally_traffic.drawings.drawing_checks:check_calibration",
+    regions="frametally_traffic.drawings.uploaded_shapes:draw_uploaded",
     narrowing="frametally_traffic.zone_index:NARROWING",
     chart_parameters={
         "zone": "Name of a zone of the sources, to count only objects in it. Default: the whole picture.",

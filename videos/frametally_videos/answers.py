@@ -142,6 +142,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         objects_counted: The same: the former name of `detections_counted`.
         roi: The region that matters, as uploaded; null if there is none.
         calibration: Points with their metres, as uploaded; null if there are none.
+        calibrate_coordinates: The same, by the other name that uploads can give it.
         revision: How often its name, source or time was changed; `If-Match` takes it, in quotes.
         links: Where what belongs to it is.
         jobs: Its jobs; empty in a list of videos.
@@ -183,6 +184,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
     objects_counted: int | None
     roi: dict[str, Any] | None
     calibration: dict[str, Any] | None
+    calibrate_coordinates: dict[str, Any] | None
     revision: int
     links: VideoLinks
     jobs: list[VideoJob]

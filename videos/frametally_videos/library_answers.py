@@ -34,6 +34,7 @@ def video_of(row: VideoRow, timezone: str, jobs: Sequence[Job] = ()) -> answers.
         file_id=record.id,
         remedy=_REMEDIES.get(row.state),
         owner=record.owner or None,
+        calibrate_coordinates=record.fields.calibration,
         started_at_ms=first_ms,
         ended_at_ms=row.last_captured_at_ms,
         time_is_guess=facts.started_at_ms is not None and is_guess(facts),

@@ -136,7 +136,7 @@ def calibration_remark(calibration: Mapping[str, Any]) -> str | None:
     if points >= FEWEST_CALIBRATION_POINTS and with_metres:
         return None
     metres = f"{'all' if with_metres else 'none'} with coordinates in metres"
-    return f"{points} of at least {FEWEST_CALIBRATION_POINTS} points, {metres}: no speed"
+    return f"Its calibration has {points} of at least {FEWEST_CALIBRATION_POINTS} points, {metres}: no speed."
 
 
 def without_what_lies_outside(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import click
 
@@ -121,10 +121,14 @@ def _elasticsearch(settings: Settings, stages: Sequence[str], check_only: bool) 
                 )
             if stage in search_access.STAGES:
                 yield f"index: this user has every permission that the stage {stage} needs"
-        if not check_only:
-            search_access.set_up(cluster)
+        older = [] if check_only else search_access.set_up(cluster)
         search_access.check(cluster)
         yield f"index: {cluster.name} has its template, its index {cluster.index} and its alias"
+        for name in older:
+            yield (
+                f"index: {name} is an index of an older version: delete it after `frametally index`, and run "
+                "`frametally setup` again; then its name finds the new counts"
+            )
 
 
 Part = Callable[[Settings, Sequence[str], bool], Iterator[str]]
@@ -203,7 +207,21 @@ def named_servers(settings: Settings) -> Iterator[Server]:
         scheme = scheme.rpartition("+")[2]
         if scheme not in _DEFAULT_PORTS:
             continue
-        for address in rest.split("/")[0].split(","):
+        addresses = rest.split("/")[0]
+        if scheme == "kafka" and not addresses:
+            from frametally.adapters.kafka.access import read_kafka_access  # its client is an extra
+
+            yield from (
+                Server(what, *server) for server in read_kafka_access(url, settings.log_access).servers
+            )
+        elif scheme == "postgresql" and (query := parse_qs(urlsplit(url).query)).get("host"):
+            # A folder has the server's socket: there is no connection to try.
+            addresses = ",".join(
+                f"{host}:{query['port'][0]}" if "port" in query else host
+                for host in query["host"][0].split(",")
+                if not host.startswith("/")
+            )
+        for address in addresses.split(","):
             parts = urlsplit(f"//{address}")
             if parts.hostname:
                 yield Server(what, parts.hostname, parts.port or _DEFAULT_PORTS[scheme])

@@ -23,7 +23,8 @@ from frametally.process.exit_codes import NOTHING_DONE, worst
 from frametally.process.period import parse_period_s
 from frametally.process.reports import exit_code, plural
 from frametally.settings.data_folder import demo_beside, embedded_folder, must_be_writable, store_folder
-from frametally.settings.loading import component_folder
+from frametally.settings.fields import without_passwords
+from frametally.settings.loading import Settings, component_folder
 from frametally.telemetry.family import family
 from frametally.telemetry.lineage import lineage_run
 from frametally_cli.console import output as console
@@ -134,6 +135,7 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
         raise Misconfigured("leave out --workers: FRAMETALLY_SPARK_MASTER sets the number of Spark's tasks")
     if not until_caught_up:
         streams.log_lines()
+        click.echo(f"waiting for frames {_where_frames_are(settings)}")
     with (
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
         metrics_of(settings),
@@ -244,6 +246,10 @@ def _must_have_topic(ports: StagePorts) -> None:
         pass  # the consumer waits for the log
 
 
+def _where_frames_are(settings: Settings) -> str:
+    return f"on topic {settings.topic!r} of {without_passwords(settings.log_url)}"
+
+
 def consume_here(ports: StagePorts, *, until_caught_up: bool, should_stop: Callable[[], bool]) -> int:
     """Detect in this process; return the exit code."""
     from frametally_consumer.worker.live_results import open_results
@@ -264,7 +270,7 @@ def consume_here(ports: StagePorts, *, until_caught_up: bool, should_stop: Calla
                 should_stop=should_stop,
                 results=results,
             )
-        code = _print_consumed(report, until_caught_up and should_stop())
+        code = _print_consumed(report, ports.settings, until_caught_up and should_stop())
         if report.unfinished:
             # A thread that hangs in the detector or in a call of store or log would be waited for at the end.
             sys.stdout.flush()
@@ -295,17 +301,18 @@ def _consume_elsewhere(
             from frametally_consumer.supervisor import consume_with_workers
 
             report, failures = consume_with_workers(workers, **how)
-            code = _print_consumed(report, until_caught_up and should_stop())
+            code = _print_consumed(report, settings, until_caught_up and should_stop())
             return worst(code, NOTHING_DONE if failures else 0)
         from frametally_consumer.spark.streaming import consume_on_spark
 
         model_id = model.model_id if model else load_detector(settings).model_id
         report = consume_on_spark(model_id=model_id, store=ports.store, log=ports.log, **how)
-        return _print_consumed(report, until_caught_up and should_stop())
+        return _print_consumed(report, settings, until_caught_up and should_stop())
 
 
-def _print_consumed(report: ConsumeReport, is_cut_short: bool) -> int:
+def _print_consumed(report: ConsumeReport, settings: Settings, is_cut_short: bool) -> int:
     skipped = report.dead_letters + report.stopped
+    frame_count = report.frames + report.segments_adopted
     console.print_skipped(skipped)
     if report.dead_letters_unlisted:
         more = f"{report.dead_letters_unlisted} more were set aside; see `frametally dead-letters list`"
@@ -313,11 +320,12 @@ def _print_consumed(report: ConsumeReport, is_cut_short: bool) -> int:
     click.echo(
         f"detections: {plural(report.frames, 'frame')} in {plural(report.segments_written, 'segment')} "
         f"({report.segments_adopted} adopted), model {report.model}"
+        + ("" if frame_count or skipped else f"; no new frames {_where_frames_are(settings)}")
     )
     if is_cut_short:
         return stopped()
     # A line named what is lost when it was missed.
-    return exit_code(done_count=report.frames + report.segments_adopted, skipped=skipped + report.lost)
+    return exit_code(done_count=frame_count, skipped=skipped + report.lost)
 
 
 def show(ports: Ports) -> int:
@@ -333,9 +341,11 @@ def index_new_runs(ports: Ports) -> int:
     token = settings.lineage_token.get_secret_value()
     with console.stage_bar("index") as bar, lineage_run("index", settings.lineage_url, token) as lineage:
         report = index_runs(store=ports.store, index=ports.index, progress=bar, lineage=lineage)
+    run_count = len(report.published) + report.unchanged
     console.print_skipped(report.skipped)
     console.say_round(
-        f"index: {plural(len(report.published), 'run')} published, {report.unchanged} unchanged",
+        f"index: {plural(len(report.published), 'run')} published, {report.unchanged} unchanged"
+        + ("" if run_count or report.skipped else f"; no runs in {settings.store_url}"),
         is_news=bool(report.published or report.skipped),
     )
     try:
@@ -348,7 +358,7 @@ def index_new_runs(ports: Ports) -> int:
                 f"store: {plural(removed.runs, 'superseded run')} deleted, "
                 f"{filesize.decimal(removed.size_bytes)}"
             )
-    return exit_code(done_count=len(report.published) + report.unchanged, skipped=report.skipped)
+    return exit_code(done_count=run_count, skipped=report.skipped)
 
 
 def _take_out_what_differs(ports: Ports) -> None:

@@ -97,7 +97,7 @@ def count_once(
         f"counts: {plural(len(report.runs), 'day')} counted, {report.days_up_to_date} up to date, "
         f"{report.frames} frames, {plural(report.duplicates_dropped, 'duplicate')} dropped"
         + (f"; {plural(len(report.part_runs), 'day')} within zones" if report.part_runs else "")
-        + ("" if report.runs or report.skipped else "; no new footage"),
+        + ("" if report.runs or report.skipped else f"; no new footage in {ports.settings.store_url}"),
         is_news=bool(report.runs or report.part_runs or report.skipped),
     )
     if report.hours_kept:

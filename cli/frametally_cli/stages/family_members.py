@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import click
 
@@ -19,12 +18,12 @@ from frametally.process.children import Family, Member
 from frametally.process.limits import in_thread
 from frametally.process.reports import stamped
 from frametally.settings.loading import Settings
+from frametally.settings.servers import is_server
 from frametally_cli.console import output as console
 
 COUNT_EVERY = "5s"
 """What a camera shows is to be in the chart within 10 s: 2 s are its segment's, and some the round's."""
 _LOOK_EVERY_S = 1.0
-_EMBEDDED = {"file", "sqlite", ""}
 
 
 class MemberOptions(NamedTuple):
@@ -141,6 +140,4 @@ def is_all_here(settings: Settings) -> bool:
         *(settings.catalogue_url, *(url for urls in hooks("servers") for url in urls(settings).values())),
     )
     folder = settings.data_dir
-    return all(urlsplit(url).scheme in _EMBEDDED for url in urls) and (
-        not folder.exists() or os.access(folder, os.W_OK)
-    )
+    return not any(map(is_server, urls)) and (not folder.exists() or os.access(folder, os.W_OK))

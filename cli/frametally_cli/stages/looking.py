@@ -16,9 +16,9 @@ from frametally.ports.frame_log import NoSuchTopic
 from frametally.ports.ledger import Ledger
 from frametally.settings.access import ServerAccess
 from frametally.settings.loading import Settings
+from frametally.settings.servers import is_server
 from frametally_cli.options.ports import Ports, port_openers, readable
 
-_FILES = ("file", "sqlite")
 _PUTS = ("put", "change", "resumable")
 
 
@@ -155,7 +155,6 @@ def _empty_url(folder: str, name: str) -> str:
 
 
 def _look(url: str, empty_url: str, open_at: Callable[[str], Any], makes: Collection[str]) -> Any:
-    parts = urlsplit(url)
-    if parts.scheme not in _FILES or Path(unquote(parts.path)).exists():
+    if is_server(url) or Path(unquote(urlsplit(url).path)).exists():
         return open_at(url)
     return _OnceThere(url, lambda: open_at(url), open_at(empty_url), makes)

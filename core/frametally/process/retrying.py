@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -98,13 +99,25 @@ def a_few_times(action: Callable[[], T], *, tries: int = 8) -> T:
 
 
 class Patience:
-    """Waits for unavailable servers, without end, until asked to stop; threads may share it."""
+    """Waits for unavailable servers, until asked to stop; threads may share it.
 
-    def __init__(self, say: Callable[[str], None], should_stop: Callable[[], bool]) -> None:
-        """Lines go to `say`; once `should_stop()`, nothing is waited for any more."""
+    Attributes:
+        gave_up_on: What it waited for longer than it may; None: nothing yet.
+    """
+
+    def __init__(
+        self, say: Callable[[str], None], should_stop: Callable[[], bool], longest_s: float = math.inf
+    ) -> None:
+        """Lines go to `say`; once `should_stop()`, wait for nothing any more.
+
+        The same after `longest_s` of one wait, or, if that is longer, as long as it was busy before it.
+        """
         self.say_once_a_minute = OnceAMinute(say)
+        self.gave_up_on: Retryable | None = None
         self._should_stop = should_stop
         self._away: dict[str, str] = {}
+        self._longest_s = longest_s
+        self._began_s = time.monotonic()
         self._ended = threading.Event()
 
     def until_done(self, part: str, action: Callable[[], T], give_up: Callable[[], bool] | None = None) -> T:
@@ -121,6 +134,7 @@ class Patience:
             GivenUp: It failed for now, and a stop was asked for; or it is wanted no more.
         """
         backoff = Backoff()
+        since_s: float | None = None
         while True:
             if give_up is not None and (self.stopping or give_up()):
                 raise GivenUp(f"{part}: given up")
@@ -129,10 +143,19 @@ class Patience:
                 self.answered(part)
                 return result
             except Retryable as error:
+                since_s = since_s or time.monotonic()
+                self.waited(since_s, error)
                 if self.stopping:
                     raise GivenUp(f"{part}: stopped while waiting: {error}") from error
                 self.tell(part, error)
             self.pause(backoff.next_s(), give_up)
+
+    def waited(self, since_s: float, error: Retryable) -> None:
+        """Stop, if `error` is waited for since `since_s` of the monotonic clock, and that is too long."""
+        longest_s = max(self._longest_s, since_s - self._began_s)
+        if time.monotonic() - since_s >= longest_s and not self.stopping:
+            self.gave_up_on = error
+            self.end()
 
     def tell(self, part: str, error: Retryable) -> None:
         """Say that `part` failed for now, unless that was printed in the last minute."""

@@ -6,7 +6,7 @@ from frametally.plugins import hooks
 from frametally.settings.access import NO_SECRET
 from frametally.settings.consumer import ConsumerSettings
 from frametally.settings.counting import CountingSettings
-from frametally.settings.loading import ENV_PREFIX, Settings
+from frametally.settings.loading import DATA_FOLDER, ENV_PREFIX, Settings
 from frametally.settings.mail import MailSettings
 from frametally.settings.producer import ProducerSettings
 from frametally.settings.servers import ServerSettings
@@ -18,6 +18,7 @@ PARTS = (
     *hooks("settings"),
     *(TelemetrySettings, ServerSettings),
 )
+_FOLDERS = {"data_dir": DATA_FOLDER, "models_dir": "~/.cache/frametally/models"}
 
 
 def settings_table() -> str:
@@ -26,7 +27,7 @@ def settings_table() -> str:
     by_stage = {name: field for part in PARTS for name, field in part.model_fields.items()}
     shared = {name: field for name, field in Settings.model_fields.items() if name not in by_stage}
     for name, field in (shared | by_stage).items():
-        default = "`~/.cache/frametally/models`" if name == "models_dir" else f"`{field.default}`"
+        default = f"`{_FOLDERS.get(name, field.default)}`"
         if field.default in ("", None, NO_SECRET):
             default = ""
         rows.append(f"| `{ENV_PREFIX}{name.upper()}` | {default} | {field.description} |")

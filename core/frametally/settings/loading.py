@@ -94,6 +94,21 @@ COMPONENT_FOLDERS = {
 }
 
 
+DATA_FOLDER = Path("frametally-data")
+
+
+def _default_data_dir() -> Path:
+    """Return the data folder of the checkout around the current folder, so that its components share one."""
+    try:
+        current = Path.cwd()
+    except FileNotFoundError:  # a current folder that is gone
+        return DATA_FOLDER
+    checkouts = (
+        folder for folder in (current, *current.parents) if (folder / "core/frametally/settings").is_dir()
+    )
+    return next(checkouts, Path()) / DATA_FOLDER
+
+
 def _default_models_dir() -> Path:
     cache = os.environ.get("XDG_CACHE_HOME")
     return (Path(cache) if cache else Path.home() / ".cache") / "frametally" / "models"
@@ -121,7 +136,9 @@ class Settings(
 
     # Where things are kept.
     data_dir: Path = Field(
-        Path("frametally-data"), description="Folder of the embedded store, log and index."
+        _default_data_dir,
+        description="Folder of the embedded store, log and index; by default, in the current folder, or in "
+        "the checkout that it is in.",
     )
     store_url: str = Field("", description="Object store; empty: files in `<data_dir>/store`.")
     log_url: str = Field("", description="Frame log; empty: SQLite in `<data_dir>/log.sqlite`.")

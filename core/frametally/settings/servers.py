@@ -11,6 +11,13 @@ from frametally.settings.fields import Field, SecretStr, SettingsPart
 
 AccessT = TypeVar("AccessT", ServerAccess, LogAccess, StoreAccess)
 
+_ON_THIS_MACHINE = ("", "file", "sqlite")
+
+
+def is_server(url: str) -> bool:
+    """Return whether a server answers at a URL: its scheme says so, for its address may be in a file."""
+    return url.partition(":")[0] not in _ON_THIS_MACHINE
+
 
 class ServerSettings(SettingsPart):
     """The part of `Settings` about servers. Secrets come from the environment only, never from a URL."""

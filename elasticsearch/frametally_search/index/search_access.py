@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import re
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -262,17 +262,22 @@ def index_name(alias: str, layout: int = LAYOUT_VERSION) -> str:
     return f"{alias}-v{layout}"
 
 
-def template(cluster: ElasticsearchCluster) -> dict[str, Any]:
-    """Return the body of the index template: an index made by any client is made like this."""
-    # Who looks by the alias sees each box once: runs, days and cells are the adapter's own.
+def _older_names(cluster: ElasticsearchCluster) -> list[str]:
+    return [index_name(cluster.alias, layout) for layout in range(1, LAYOUT_VERSION)]
+
+
+def template(cluster: ElasticsearchCluster, older: Collection[str] = ()) -> dict[str, Any]:
+    """Return the body of the template, as any client makes an index; `older` ones keep their names."""
+    # Who looks by an alias sees each box once: runs, days and cells are the adapter's own.
     rows = {"terms": {"kind": ["count", "coverage"]}}
+    names = [cluster.alias, *(name for name in _older_names(cluster) if name not in older)]
     return {
         "index_patterns": [cluster.index],
         "priority": 500,
         "template": {
             "settings": {"number_of_shards": cluster.shards, "auto_expand_replicas": "0-1"},
             "mappings": MAPPINGS,
-            "aliases": {cluster.alias: {"filter": rows}},
+            "aliases": {name: {"filter": rows} for name in names},
         },
         "meta": {"made_by": "frametally", "layout": LAYOUT_VERSION},
     }
@@ -306,15 +311,17 @@ def check(cluster: ElasticsearchCluster) -> None:
         )
 
 
-def set_up(cluster: ElasticsearchCluster) -> None:
-    """Put the template, make the index and the alias if they are missing, add fields that the index lacks.
+def set_up(cluster: ElasticsearchCluster) -> list[str]:
+    """Put the template, make the index and the aliases if they are missing, add fields that the index lacks.
 
-    Doing so again changes nothing. Once there is this layout's index, the alias leaves older ones.
+    Doing so again changes nothing. The alias leaves indices of older layouts; return them: only a person
+    deletes them, and an older name is an alias where there is no such index.
 
     Raises `Misconfigured` if this user may not; `Retryable`.
     """
     with cluster.asked() as client:
-        body = template(cluster)
+        older = _older(client, cluster)
+        body = template(cluster, older)
         client.indices.put_index_template(name=cluster.alias, **body)
         try:
             client.indices.create(index=cluster.index)
@@ -323,16 +330,17 @@ def set_up(cluster: ElasticsearchCluster) -> None:
                 raise
             if _lacking_fields(cluster):
                 client.indices.put_mapping(index=cluster.index, properties=_PROPERTIES)
-        of_alias = {"alias": cluster.alias, **body["template"]["aliases"][cluster.alias]}
-        moves = [{"add": {"index": cluster.index, **of_alias}}]
-        moves += [{"remove": {"index": old, "alias": cluster.alias}} for old in _older(client, cluster)]
+        aliases = body["template"]["aliases"].items()
+        moves = [{"add": {"index": cluster.index, "alias": name, **how}} for name, how in aliases]
+        moves += [{"remove": {"index": old, "alias": cluster.alias}} for old in older]
         client.indices.update_aliases(actions=moves)
+    return older
 
 
 def _older(client: Elasticsearch, cluster: ElasticsearchCluster) -> list[str]:
-    """Return the indices of older layouts that have the alias, or could have it."""
-    names = [index_name(cluster.alias, layout) for layout in range(1, LAYOUT_VERSION)]
-    return [name for name in names if client.indices.exists(index=name)]
+    """Return the indices of older layouts that have the alias, or could have it; names alone are aliases."""
+    names = _older_names(cluster)
+    return [name for name in names if name in client.indices.get_alias(index=name, ignore_unavailable=True)]
 
 
 def _lacking_fields(cluster: ElasticsearchCluster) -> list[str] | None:

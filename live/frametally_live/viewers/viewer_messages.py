@@ -107,8 +107,8 @@ _LENGTH = struct.Struct(">I")
 CLOSED_BECAUSE = {
     1000: "the stream has ended, as the last `state` says",
     1003: "the viewer sent an unknown message, or acknowledged a frame that was never sent",
-    1008: "the viewer may not watch (a page of another site, another name of this server), used an unknown "
-    "parameter, or sent too many messages",
+    1008: "this viewer, site or server name is not allowed, a parameter is unknown, or it sent too many "
+    "messages",
     1009: "the message is too large",
     1013: "too many viewers, in all or from this address, or the catalogue is not responding",
     NO_VIDEO: "the video or camera does not exist",

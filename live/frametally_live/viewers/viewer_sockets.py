@@ -24,6 +24,7 @@ from frametally.settings.loading import Settings
 from frametally_live.viewers.relay import Channel, Relay
 from frametally_live.viewers.result_pictures import FeedName
 from frametally_live.viewers.viewer_messages import (
+    CLOSED_BECAUSE,
     NO_STREAM,
     NO_VIDEO,
     Ack,
@@ -79,7 +80,7 @@ class ViewerSockets:
         address = _address_of(socket)
         code = await self._refusal(socket, address)
         if code is not None:
-            await close(socket, code)
+            await close(socket, code, CLOSED_BECAUSE)
             return
         self._open[address] += 1
         try:
@@ -100,24 +101,25 @@ class ViewerSockets:
     async def _answer(self, socket: WebSocket) -> None:
         question = _asked_for(socket.scope["query_string"])
         if question is None:
-            await close(socket, NOT_ALLOWED)
+            await close(socket, NOT_ALLOWED, CLOSED_BECAUSE)
             return
         name, as_json = question
         try:
             channel = await self._relay.find(name)
         except LookupError:
-            await close(socket, NO_VIDEO)
+            await close(socket, NO_VIDEO, CLOSED_BECAUSE)
         except FrametallyError:
-            await close(socket, TOO_MANY)
+            await close(socket, TOO_MANY, CLOSED_BECAUSE)
         else:
             if channel is None:
-                await close(socket, NO_STREAM)
+                await close(socket, NO_STREAM, CLOSED_BECAUSE)
                 return
             wake = Wake()
             channel = self._relay.join(channel, wake)
             viewer = _Viewer(socket, channel, wake, self._encoded, as_json)
             try:
-                await talk(socket, viewer.tell(), hear(socket, _client_message, viewer.take))
+                hearing = hear(socket, _client_message, viewer.take)
+                await talk(socket, viewer.tell(), hearing, CLOSED_BECAUSE)
             finally:
                 self._relay.leave(channel, wake)
 

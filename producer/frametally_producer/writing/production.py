@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from frametally import keys
-from frametally.errors import Misconfigured, Poison
+from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.media.manifests import ManifestReader
 from frametally.media.sources import KnownSources, composed
 from frametally.packs.pack_keys import MINUTE_MS
@@ -71,9 +72,11 @@ class Room:
 
     def wait(self) -> None:
         """Return once there is room. Raises `GivenUp` if there is none, and a stop was asked for."""
+        since_s = time.monotonic()
         while line := self.short():
             self._patience.say_once_a_minute("room", f"waiting: {line}")
             self._patience.pause(_LOOK_EVERY_S)
+            self._patience.waited(since_s, Retryable(line))
             if self._patience.stopping:
                 raise GivenUp(f"stopped while waiting: {line}")
         self._patience.say_once_a_minute.over("no longer waiting: there is room on the disk again", "room")

@@ -39,8 +39,25 @@ _LEFT_OUT = (
 """Routes that a run cannot try: one does not end, one tries a camera, one sends people a message, some need
 a key, some wait for a worker, some answer only where people sign in or would close the dashboard, some
 need counted frames and a person, and some change footage."""
-_BY_WORKER = ("video_enhanced", "video_metadata", "video_quality", "metadata_of_file")
-"""Routes that have an answer once a worker was there; before, a run takes 404 for one."""
+_REFUSALS = {
+    **dict.fromkeys(("video_enhanced", "video_metadata", "video_quality", "metadata_of_file"), 404),
+    **dict.fromkeys(("traffic", "traffic_file", "post_alert_rule", "put_alert_rule"), 400),
+    **dict.fromkeys(("put_mute", "delete_alert_rule"), 404),
+    **dict.fromkeys(("post_camera", "delete_camera", "cancel_job", "retry_job"), 409),
+}
+"""Refusals that a run also takes for an answer: a worker has not made it yet; no legs of a junction are
+drawn; alerts have no channel; a run before has left its camera; a worker still has it, or has ended a job."""
+_SOCKETS = """\
+A collection of this format (v2.1) holds HTTP requests only. In Postman, choose New, then WebSocket:
+
+1. Connect to `{sockets}/ws/my-client`. A client ID has 1 to 64 letters, digits, `-` and `_`.
+   The server sends `hello`.
+2. Run `POST /videos/upload` with the form field `client_id` set to `my-client`.
+   The socket shows each step of the video.
+3. To watch a video with its boxes, run `POST /streams`.
+   Then connect to `{sockets}/ws/stream?video_id=` with the ID of the video.
+
+`{{{{baseUrl}}}}/asyncapi.json` describes every message and the reason of each close code."""
 _BY_TUS = "uploads"
 _FIRST, _LAST = ("upload_video", "upload_file"), ("delete_video",)
 """Of the routes of videos: those that bring the one that the others ask for, and the one that ends it."""
@@ -53,6 +70,8 @@ _FOUND = {
     "sources_drawing": "const { lines, zones, calibrations } = answer;\n"
     'pm.collectionVariables.set("revision", answer.revision);\n'
     'pm.collectionVariables.set("drawing", JSON.stringify({ lines, zones, calibrations }));',
+    "alerts": "const names = answer.channels.slice(0, 1).map(({ name }) => name);\n"
+    'pm.collectionVariables.set("channels", JSON.stringify(names));',
     "upload_video": 'pm.collectionVariables.set("video_id", answer.id);\n'
     'pm.collectionVariables.set("file_id", answer.file_id);',
     "upload_file": 'pm.collectionVariables.set("file_id", answer.file_id);',
@@ -76,12 +95,12 @@ _BODIES = {
     "stream_stop": '{"video_id": "{{video_id}}"}',
     "post_stream": '{"video_id": "{{video_id}}"}',
     "seek_stream": '{"position_s": 0}',
-    "post_alert_rule": '{"name": "busy", "what": "count", "threshold": 10, "channels": ["ops"]}',
-    "put_alert_rule": '{"name": "busy", "what": "count", "threshold": 40, "channels": ["ops"]}',
+    "post_alert_rule": '{"name": "busy", "what": "count", "threshold": 1000000, "channels": {{channels}}}',
+    "put_alert_rule": '{"name": "busy", "what": "count", "threshold": 2000000, "channels": {{channels}}}',
     "put_mute": '{"until_ms": null}',
-    "post_trial": '{"name": "busy", "what": "count", "threshold": 10, "channels": ["ops"]}',
-    "post_report": '{"name": "weekly", "every": "monday", "at": "07:00", "channels": ["ops"]}',
-    "put_report": '{"name": "weekly", "every": "friday", "at": "07:00", "channels": ["ops"]}',
+    "post_trial": '{"name": "busy", "what": "count", "threshold": 10, "channels": []}',
+    "post_report": '{"name": "weekly", "every": "monday", "at": "07:00", "channels": []}',
+    "put_report": '{"name": "weekly", "every": "friday", "at": "07:00", "channels": []}',
     "post_camera": '{"source": "{{source}}", "address": "rtsp://10.0.0.7/stream"}',
     "post_calibrations_try": '{"name": "ground", "width_px": 640, "height_px": 480, '
     '"points": [[100, 400], [500, 420]], "distance_m": 12.5}',
@@ -112,9 +131,7 @@ def collection(root_url: str = "http://127.0.0.1:5001") -> dict[str, Any]:
             "makes; uploads with tus, for which there are clients; `/embeds`, which "
             "signs charts where people sign in; the test of a channel, which sends "
             "people a message; accuracy checks, which need counted frames and a person; "
-            "and changes of footage. `{{rootUrl}}/ws/{client_id}` and "
-            "`{{rootUrl}}/ws/stream` are WebSockets, which a collection of this format "
-            "(v2.1) cannot contain: `{{baseUrl}}/asyncapi.json` describes them. Choose "
+            "and changes of footage. The folder `WebSocket` says how to listen. Choose "
             "a small video for `file`: the run uploads it, and deletes it at the end.",
             "schema": _SCHEMA,
         },
@@ -122,8 +139,15 @@ def collection(root_url: str = "http://127.0.0.1:5001") -> dict[str, Any]:
             {"key": "baseUrl", "value": f"{root_url}/api/v1"},
             {"key": "rootUrl", "value": root_url},
         ],
-        "item": [_request(endpoint) for endpoint in listed_endpoints()],
+        "item": [
+            {"name": "WebSocket", "description": _sockets(root_url), "item": []},
+            *(_request(endpoint) for endpoint in listed_endpoints()),
+        ],
     }
+
+
+def _sockets(root_url: str) -> str:
+    return _SOCKETS.format(sockets=root_url.replace("http", "ws", 1))
 
 
 def listed_endpoints() -> list[Endpoint]:
@@ -200,14 +224,15 @@ def _part(part: Parameter[Any]) -> dict[str, Any]:
 
 def _checks(endpoint: Endpoint) -> list[str]:
     codes = [status for status in endpoint.success or (200,) if status < 300]
-    if endpoint.name in _BY_WORKER:
-        codes.append(404)
+    refusal = _REFUSALS.get(endpoint.name)
+    if refusal:
+        codes.append(refusal)
     answers = f"pm.expect({codes}).to.include(pm.response.code)"
     if codes == [200]:
         answers = "pm.response.to.have.status(200)"
     lines = [f'pm.test("{endpoint.path} answers", () => {answers});']
     if endpoint.answer is None and endpoint.success:
-        return lines  # what a video is sent as is its own kind
+        return lines  # what a video is sent as is its own kind, and what is removed answers nothing
     media_type = endpoint.media_types[0]
     checks = [
         f'pm.test("it is {media_type}", () => {{',
@@ -223,6 +248,6 @@ def _checks(endpoint: Endpoint) -> list[str]:
             "});",
             *_FOUND.get(endpoint.name, "").splitlines(),
         ]
-    if endpoint.name in _BY_WORKER:
-        checks = ["if (pm.response.code === 200) {", *(f"  {line}" for line in checks), "}"]
+    if refusal:
+        checks = [f"if (pm.response.code !== {refusal}) {{", *(f"  {line}" for line in checks), "}"]
     return [*lines, *checks]

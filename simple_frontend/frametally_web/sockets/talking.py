@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -23,9 +23,12 @@ OVER, NOT_TAKEN, NOT_ALLOWED, TOO_MANY = 1000, 1003, 1008, 1013
 
 
 async def talk(
-    socket: WebSocket, tell: Coroutine[Any, Any, int | None], hear: Coroutine[Any, Any, int | None]
+    socket: WebSocket,
+    tell: Coroutine[Any, Any, int | None],
+    hear: Coroutine[Any, Any, int | None],
+    reasons: Mapping[int, str],
 ) -> None:
-    """Tell and hear until one of both ends, and close by the code that it ends with."""
+    """Tell and hear until one of both ends, and close by the code that it ends with; see `close`."""
     telling, hearing = asyncio.ensure_future(tell), asyncio.ensure_future(hear)
     try:
         await asyncio.wait({telling, hearing}, return_when=asyncio.FIRST_COMPLETED)
@@ -38,7 +41,7 @@ async def talk(
             raise result
     code = next((result for result in ended if isinstance(result, int)), None)
     if code is not None:
-        await close(socket, code)
+        await close(socket, code, reasons)
 
 
 async def send(socket: WebSocket, message: str | bytes) -> None:
@@ -49,10 +52,10 @@ async def send(socket: WebSocket, message: str | bytes) -> None:
         raise WebSocketDisconnect(1011) from error
 
 
-async def close(socket: WebSocket, code: int) -> None:
-    """Close by a code, unless the client has gone by itself."""
+async def close(socket: WebSocket, code: int, reasons: Mapping[int, str]) -> None:
+    """Close by a code and its reason (123 bytes at most), unless the client has gone by itself."""
     with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-        await socket.close(code)
+        await socket.close(code, reasons.get(code))
 
 
 async def hear(

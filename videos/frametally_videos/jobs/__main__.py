@@ -16,7 +16,6 @@ import sys
 import threading
 import time
 from contextlib import closing
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -30,6 +29,7 @@ from frametally.process.no_network import without_network
 from frametally.process.retrying import GivenUp, Patience
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings, load_settings
+from frametally.settings.servers import is_server
 from frametally_producer.child import bound_memory
 from frametally_videos.catalogue.catalogue_rows import JobKind
 from frametally_videos.jobs.handed_store import HandedStore
@@ -49,6 +49,9 @@ from frametally_videos.settings import VideoSettings
 _MEMORY = "FRAMETALLY_JOB_MEMORY_MB"
 _NICE = 10
 _TELL_EVERY_S = 0.5
+_LONGEST_WAIT_S = 10.0
+"""For a server; then the job goes back into the queue, and its worker does another. One that has worked for
+longer waits as long as that: to begin again would take as much."""
 _MOST_FILE_BYTES = 20_000_000_000
 """A version of a video is a file of this process first."""
 
@@ -75,14 +78,15 @@ class _Teller:
             sys.stdout.buffer.flush()
 
 
-def _needs_network(kind: JobKind, settings: Settings) -> bool:
+def needs_network(kind: JobKind, settings: Settings) -> bool:
+    """Return whether a job needs a server, and opens it by itself."""
     places = [settings.store_url, settings.log_url, settings.ledger_url]
     if kind == "removal" or kind not in DOING:  # what plug-ins do, which reads no video
         places += [
             settings.catalogue_url,
             *(url for urls in hooks("servers") for url in urls(settings).values()),
         ]
-    return kind in WITH_SERVERS and any(urlsplit(place).hostname for place in places)
+    return kind in WITH_SERVERS and any(map(is_server, places))
 
 
 def _open_store(settings: Settings) -> ObjectStore:
@@ -93,9 +97,8 @@ def _open_store(settings: Settings) -> ObjectStore:
     return HandedStore(socket.socket(fileno=int(number)))
 
 
-def _do(order: JobOrder, settings: Settings, teller: _Teller, stop: threading.Event) -> JobWord:
+def _do(order: JobOrder, settings: Settings, teller: _Teller, patience: Patience) -> JobWord:
     failpoints.arm()
-    patience = Patience(teller.say, stop.is_set)
     with closing(_open_store(settings)) as store:
         record = find_record(store, order.video_id, patience)
         if record is None or (record.state == "deleting" and order.kind != "removal"):
@@ -106,12 +109,16 @@ def _do(order: JobOrder, settings: Settings, teller: _Teller, stop: threading.Ev
 
 
 def _end_of(order: JobOrder, settings: Settings, teller: _Teller, stop: threading.Event) -> JobWord:
+    # Its worker says what a job waits for.
+    patience = Patience(lambda line: None, stop.is_set, _LONGEST_WAIT_S)
     try:
-        return _do(order, settings, teller, stop)
+        return _do(order, settings, teller, patience)
     except GivenUp:
-        return JobWord(end="stopped")
+        if (error := patience.gave_up_on) is None:
+            return JobWord(end="stopped")
+        return JobWord(end="later", reason=sentence(str(error)))
     except Retryable as error:
-        return JobWord(end="later", reason=str(error))
+        return JobWord(end="later", reason=sentence(str(error)))
     except Poison as error:
         return JobWord(end="failed", reason=sentence(str(error)))
     except Misconfigured as error:
@@ -138,7 +145,7 @@ def _main() -> None:
     settings = load_settings("producer")
     _bound_job(settings)
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=JobOrder)
-    if not _needs_network(order.kind, settings):
+    if not needs_network(order.kind, settings):
         without_network()
     teller = _Teller()
     teller.tell(_end_of(order, settings, teller, stop))

@@ -7,8 +7,6 @@ manifest has another beginning or another source, it is put right as `frametally
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StagePorts
@@ -24,9 +22,7 @@ from frametally_videos.jobs.originals import open_original
 from frametally_videos.records import VideoRecord
 
 
-def make_frames(
-    ports: StagePorts, record: VideoRecord, progress: Progress, should_stop: Callable[[], bool]
-) -> list[str]:
+def make_frames(ports: StagePorts, record: VideoRecord, progress: Progress, patience: Patience) -> list[str]:
     """Store and announce those of a video's frames that are not announced yet.
 
     Returns:
@@ -34,13 +30,13 @@ def make_frames(
 
     Raises:
         Poison: It has no frame, or its time is unknown.
-        GivenUp: The command was stopped; the current frames are announced and recorded.
+        GivenUp: The command was stopped, or `patience` ended; the current frames are announced and recorded.
         Misconfigured: The store, the log or a folder cannot be written.
     """
     _started(record)
-    call = ProduceCall(paths=(), settings=ports.settings, should_stop=should_stop)
-    with begin(call, store=ports.store, log=ports.log, progress=progress) as production:
-        patience, sampling = production.patience, ports.settings.sample_fps
+    call = ProduceCall(paths=(), settings=ports.settings)
+    sampling = ports.settings.sample_fps
+    with begin(call, store=ports.store, log=ports.log, progress=progress, patience=patience) as production:
         manifest = patience.until_done("the object store", lambda: put_right(ports, record, progress))
         with open_original(ports.store, record, patience, max_pixels=production.max_pixels) as video:
             keeper = take_up(record, manifest, production.store, patience, sampling=sampling)

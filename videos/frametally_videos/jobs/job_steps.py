@@ -69,7 +69,7 @@ class JobCall(NamedTuple):
 
     Attributes:
         record: The video's, as it is in the store; it is being removed only if the job is its removal.
-        patience: Waits for a store that is not available; raises `GivenUp` after a stop.
+        patience: Waits a while for a server that is not available; raises `GivenUp` after that, or a stop.
     """
 
     record: VideoRecord
@@ -105,7 +105,7 @@ def _frames(call: JobCall) -> list[Artifact]:
 
     with _log_of(call.settings) as log:
         ports = StagePorts(call.settings, call.store, log)
-        damage = make_frames(ports, call.record, call.progress, lambda: call.patience.stopping)
+        damage = make_frames(ports, call.record, call.progress, call.patience)
     if damage:
         call.until_done(lambda: note_damage(call.store, call.record.id, damage))
     return []
@@ -172,5 +172,5 @@ Raises:
     Poison: It can never be done.
     Retryable: A server that it needs is not available.
     Misconfigured: It could not be done this time.
-    GivenUp: The command was stopped.
+    GivenUp: The command was stopped, or a server was not available for a while.
 """

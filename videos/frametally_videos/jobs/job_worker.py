@@ -41,6 +41,8 @@ _LOOK_EVERY_S, _ROUND_EVERY_S = 0.25, 1.0
 _PAUSES_S = (5.0, 30.0, 120.0, 600.0)
 """Before a job that failed is tried again; the last holds for all that follow."""
 _AWAY_S = 5.0
+_SERVER_AWAY_S = 15.0
+"""Before a job that needs a server that was not available is tried again; other jobs are done meanwhile."""
 ATTEMPTS = 5
 """Before a job fails for good."""
 
@@ -202,7 +204,10 @@ class JobWorker:
         elif word.end == "stopped":
             self._put_back(job, None, 0.0)
         elif word.end == "later":
-            self._put_back(job, reason, _AWAY_S)
+            self._put_back(job, reason, _SERVER_AWAY_S)
+            self._patience.say_once_a_minute(
+                f"{name}: {job.kind}", f"{name}: {job.kind}: waiting, then trying again: {reason}"
+            )
         elif word.end == "again" and job.attempts < ATTEMPTS:
             pause_s = _PAUSES_S[min(job.attempts, len(_PAUSES_S)) - 1]
             self._ask(lambda: catalogue.end(job, "queued", reason=reason, again_after_s=pause_s))

@@ -17,13 +17,14 @@ from frametally import keys
 from frametally.errors import FrametallyError, Retryable
 from frametally.media.manifests import ManifestReader
 from frametally.media.sources import joined
+from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.records import TimeSource, decode_at, encode
 from frametally.rules.times import FIRST_MS, NEXT_MS, iso_moment_ms
 from frametally.settings.loading import Settings
 from frametally_videos.catalogue.catalogue_rows import JobKind, VideoQuestion
 from frametally_videos.records import MovedCounts, VideoFacts, VideoFields, VideoRecord
-from frametally_videos.upload_fields import check_fields, without_what_lies_outside
+from frametally_videos.upload_fields import calibration_remark, check_fields, without_what_lies_outside
 from frametally_videos.upload_refusals import FieldRefused
 
 if TYPE_CHECKING:
@@ -104,7 +105,21 @@ def edit_video(
     before, after = _change(store, video_id, edited)
     if after != before:
         follow(store, catalogue, after, is_moved=is_elsewhere(before, after))
+    if "roi" in changes or "calibration" in changes:
+        draw(store, after)
     return after
+
+
+def draw(store: ObjectStore, video: VideoRecord) -> list[str]:
+    """Have plug-ins draw a video's region and calibration over its source; return a sentence about each."""
+    fields, facts = video.fields, video.facts
+    if fields.roi is None and fields.calibration is None:
+        return []
+    sentences = [calibration_remark(fields.calibration)] if fields.calibration else []
+    size_px = facts.width_px, facts.height_px
+    for draws in hooks("regions"):
+        sentences += draws(store, video.source, size_px, fields.roi, fields.calibration)
+    return [sentence for sentence in sentences if sentence]
 
 
 def remove_video(store: ObjectStore, catalogue: VideoCatalogue, video_id: str) -> bool:

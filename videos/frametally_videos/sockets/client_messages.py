@@ -90,8 +90,7 @@ class Pong(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 CLOSED_BECAUSE = {
     1003: "the client sent an unknown message",
-    1008: "the client may not listen (a page of another site, another name of this server), its client ID is "
-    "not valid, or it sent too much",
+    1008: "this client, site or server name is not allowed, the client ID is not valid, or it sent too much",
     1009: "the message is larger than allowed",
     1013: "the client already has four open connections, or all clients have too many",
 }

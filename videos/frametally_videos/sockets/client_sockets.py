@@ -23,6 +23,7 @@ from frametally.process.retrying import OnceAMinute
 from frametally_videos.catalogue.catalogue_rows import JobQuestion, VideoQuestion
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.sockets.client_messages import (
+    CLOSED_BECAUSE,
     Hello,
     JobTold,
     Ping,
@@ -184,12 +185,13 @@ class ClientSockets:
         client_id = scope["path"].removeprefix(_PATH)
         code = await self._refusal(socket, client_id)
         if code is not None:
-            await close(socket, code)
+            await close(socket, code, CLOSED_BECAUSE)
             return
         self._open[client_id] += 1
         self._watcher.join(client_id)
         try:
-            await talk(socket, self._tell(socket, client_id), hear(socket, _pongs, lambda _: "more"))
+            hearing = hear(socket, _pongs, lambda _: "more")
+            await talk(socket, self._tell(socket, client_id), hearing, CLOSED_BECAUSE)
         finally:
             self._watcher.leave(client_id)
             self._open[client_id] -= 1

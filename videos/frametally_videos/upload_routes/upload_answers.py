@@ -6,7 +6,6 @@ from frametally_videos.answers import AcceptedFile, AcceptedVideo, UploadProgres
 from frametally_videos.catalogue.catalogue_rows import UploadRow
 from frametally_videos.library.edits import is_guess
 from frametally_videos.records import UploadRecord
-from frametally_videos.upload_fields import calibration_remark
 from frametally_videos.uploads.acceptance import NO_TIME, Accepted
 from frametally_web.requests.answers import answer_of
 
@@ -77,7 +76,5 @@ def _message(accepted: Accepted) -> str:
             f"date or the upload; correct it on its page, or with PATCH /api/v1/videos/{video.id} and "
             "start_time."
         )
-    if video.fields.calibration is not None and (remark := calibration_remark(video.fields.calibration)):
-        sentences.append(f"Its calibration has {remark}.")
     sentences += [f"{damage}." for damage in video.facts.damage]
     return " ".join(sentences)

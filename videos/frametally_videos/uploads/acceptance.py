@@ -28,7 +28,7 @@ from frametally.process.reports import plural
 from frametally.records import encode
 from frametally.rules.time_patterns import time_pattern
 from frametally_videos.catalogue.catalogue_rows import UploadRow, usual_jobs
-from frametally_videos.library.edits import SourceNames, follow
+from frametally_videos.library.edits import SourceNames, draw, follow
 from frametally_videos.library.retention import remove_old_originals
 from frametally_videos.records import UploadRecord, VideoFacts, VideoRecord
 from frametally_videos.settings import VideoSettings
@@ -102,7 +102,12 @@ class Acceptance:
             if is_known:
                 video, remark = take_fields(self.ports, upload.fields, video, self._sources.resolve)
             else:
-                remark = f"{moved_remark(video, self.ports.settings)} {video.facts.time_remark}".strip()
+                remarks = [
+                    moved_remark(video, self.ports.settings),
+                    video.facts.time_remark,
+                    *draw(self.ports.store, video),
+                ]
+                remark = " ".join(filter(None, remarks))
         except Refused as refusal:
             note_end(self.ports, upload, "refused", status=refusal.status, reason=refusal.reason)
             if refusal.status != WOULD_MOVE_COUNTS or upload.kind != "resumable":

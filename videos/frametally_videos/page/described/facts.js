@@ -6,6 +6,7 @@ import { headingsOf, rowOf, tableOf } from "frametally/js/shared/tables.js";
 import { isOpen, newestFirst } from "../jobs/words.js";
 import { bytes, filmed, playTime, TIME_SOURCES, visible } from "../library/words.js";
 import { askMetadata } from "../library/requests.js";
+import { checkCalibration, checkRegion } from "../uploads/checks.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /**
@@ -190,6 +191,8 @@ function usualParts(video) {
       `${toTheMinute(video.uploaded_at_ms)}${video.owner ? t("videos.by", { owner: video.owner }) : ""}`,
     ],
     ["SHA-256", video.sha256],
+    ...drawn(t("videos.region_of_interest"), video.roi, checkRegion),
+    ...drawn(t("videos.calibration"), video.calibration, checkCalibration),
   ];
   return [
     /** @type {Node} */ (
@@ -204,6 +207,15 @@ function usualParts(video) {
     el("a.button", { href: video.links.original, download: "" }, t("videos.download_the_original")),
   ];
 }
+
+/**
+ * What came with the video, in the words of its upload.
+ * @param {string} name
+ * @param {object|null} value
+ * @param {(text: string) => {words: string}} check
+ * @returns {Fact[]}
+ */
+const drawn = (name, value, check) => (value ? [[name, check(JSON.stringify(value)).words]] : []);
 
 /** @param {Api.VideoMetadata} found */
 function partsOf(found) {

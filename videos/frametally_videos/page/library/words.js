@@ -50,12 +50,13 @@ export const detectedOf = ({ detected, dead_lettered: dead }) =>
   detected === null ? null : detected + (dead ?? 0);
 
 /**
- * "Detecting: 141 of 398 frames", "Counted", "Failed: it holds no frames".
+ * "Detecting: 141 of 398 frames", "Counted", "Failed: it holds no frames", "Waiting: Kafka is not responding".
  * @param {Api.LibraryVideo} video
  */
 export function stateWords(video) {
   const { state, frames, reason } = video;
   const word = STATES[state] ?? state;
+  if (reason && state !== "ready") return `${word}: ${visible(reason)}`;
   const share = shareDone(video);
   const all = frames.announced ?? frames.expected;
   const seen = state === "detecting" ? detectedOf(frames) : state === "counting" ? frames.counted : null;
@@ -63,7 +64,7 @@ export function stateWords(video) {
     return t("videos.of_5", { word, seen: number(seen), all: t("web.count_frames", { count: all }) });
   if (share !== null && isInWork(video)) return `${word}: ${percent(share)}`;
   if (state === "ready") return [word, ...flaws(video)].join(" · ");
-  return reason && (state === "failed" || state === "needs_time") ? `${word}: ${visible(reason)}` : word;
+  return word;
 }
 
 /** What is not as it should be in a video that is done with. @param {Api.LibraryVideo} video */
@@ -149,3 +150,23 @@ export const visible = (name) =>
 
 /** Where a poster is, so many pixels wide. @param {string} url @param {320|640} width */
 export const smallerPoster = (url, width) => `${url}&w=${width}`;
+
+/**
+ * The corners of each region of interest.
+ * @param {Record<string, any>|null} roi  as it was uploaded
+ * @returns {[x: number, y: number][][]}
+ */
+export function cornersOf(roi) {
+  if (!roi) return [];
+  if (roi.regions) return roi.regions.flatMap(cornersOf);
+  if (roi.points) return [roi.points];
+  const { x, y, width, height } = roi;
+  return [
+    [
+      [x, y],
+      [x + width, y],
+      [x + width, y + height],
+      [x, y + height],
+    ],
+  ];
+}

@@ -4,11 +4,11 @@ import { VersionChooser, versionsOf } from "../enhance/versions.js";
 import { framesBoxes } from "frametally/js/frames/boxed_picture.js";
 import { sendOnPress } from "../jobs/row.js";
 import { isOpen } from "../jobs/words.js";
-import { el, swatch } from "frametally/js/shared/dom.js";
+import { el, svg, swatch } from "frametally/js/shared/dom.js";
 import { percent, timeAmong } from "frametally/js/shared/format.js";
 import { setMoment } from "frametally/js/shared/moment.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
-import { bytes, playTime, visible } from "../library/words.js";
+import { bytes, cornersOf, playTime, visible } from "../library/words.js";
 import { KEYS, makeControls, SeekBar, takeKey } from "./controls.js";
 import { Found, UNCOUNTED } from "./found.js";
 import { FullestMoment } from "./fullest.js";
@@ -40,6 +40,11 @@ export class Player {
       fault: (words) => this.#fault(words),
     });
     this.overlay = el("div.video-overlay");
+    this.region = svg("svg", {
+      class: "video-region",
+      preserveAspectRatio: "none",
+      role: "img",
+    });
     this.stamp = el("p.video-stamp");
     this.message = el("div.video-message", { role: "status", hidden: true });
     this.poster = el("img.video-picture.fills", { alt: "", hidden: true });
@@ -48,6 +53,7 @@ export class Player {
       this.screen.element,
       this.poster,
       this.overlay,
+      this.region,
       this.stamp,
       this.message,
     );
@@ -120,6 +126,7 @@ export class Player {
     if (now) this.screen.show(now.url, links.poster, now.fps);
     else this.#cannotPlay(video);
     this.#shape();
+    this.#showRegion(video);
     this.screen.element.setAttribute("aria-label", t("videos.video_2", { name: video.name }));
     this.#showBar();
     this.#changed();
@@ -135,6 +142,16 @@ export class Player {
 
   #shape() {
     this.stage.style.setProperty("--ratio", String(this.#ratio));
+  }
+
+  /** The region of interest that came with it. @param {Api.LibraryVideo} video */
+  #showRegion({ roi, width_px: width, height_px: height }) {
+    this.region.style.display = roi ? "" : "none";
+    this.region.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.region.setAttribute("aria-label", t("videos.region_of_interest"));
+    this.region.replaceChildren(
+      ...cornersOf(roi).map((corners) => svg("polygon", { points: corners.join(" ") })),
+    );
   }
 
   /** Does what a key says that was pressed anywhere beside it. @param {KeyboardEvent} event */
