@@ -105,8 +105,9 @@ def bad_parameter(
 
 
 def as_sentence(clause: str) -> str:
-    """Return a line as a sentence of its own."""
-    return ended(f"{clause[:1].upper()}{clause[1:]}")
+    """Return a line as a sentence of its own; a name at its beginning, such as `media/a.json`, stays."""
+    is_word = clause.partition(" ")[0].isalpha()
+    return ended(f"{clause[:1].upper()}{clause[1:]}" if is_word else clause)
 
 
 def ended(clause: str) -> str:
@@ -126,7 +127,8 @@ def problem_of(error: Exception) -> Problem:
             remedy="Try again in a few seconds; the server's log gives the reason.",
         )
     if isinstance(error, FrametallyError):
-        return Problem(503, without_folders(str(error)), remedy="Apply the remedy, then reload the page.")
+        detail = as_sentence(without_folders(str(error)))
+        return Problem(503, detail, remedy="Apply the remedy, then reload the page.")
     return Problem(500, "The dashboard failed.", remedy="The server's log gives the reason.")
 
 
