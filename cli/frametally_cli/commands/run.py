@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -146,12 +146,16 @@ def up(workers: int | None, every: str, packs: bool, **overrides: Any) -> int:
     in the store once a day.
     """
     parse_period_s("--every", every)
-    settings = read_settings("web", overrides)
+    with stop_on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as should_stop:
+        return _up(MemberOptions(workers=workers, every=every, packs=packs), overrides, should_stop)
+
+
+def _up(options: MemberOptions, overrides: dict[str, Any], should_stop: Callable[[], bool]) -> int:
+    settings, port = read_settings("web", overrides), overrides["web_port"]
     must_be_writable(settings.data_dir)
     check_port(settings, "choose another port with --port or FRAMETALLY_WEB_PORT")
     _must_open(settings)
     streams.log_lines()
-    options, port = MemberOptions(workers=workers, every=every, packs=packs), overrides["web_port"]
     members = [
         command("serve", settings, "--alone", *(() if port is None else ("--port", port))),
         command("consume", settings),
@@ -161,7 +165,6 @@ def up(workers: int | None, every: str, packs: bool, **overrides: Any) -> int:
     # All that they do is shown by the dashboard's `/metrics`, and by one of its own where one is set.
     shown = Scraped(settings.data_dir)
     with (
-        stop_on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as should_stop,
         family() as is_first,
         listening(shown, *settings.metrics_place) if settings.metrics_address and is_first else nullcontext(),
         backing_up(settings, say),
