@@ -95,6 +95,23 @@ def test_ctrl_c_in_a_command_is_one_line(tmp_path: Path) -> None:
     assert ended.stderr.strip() == "stopped; run the same command to continue"
 
 
+def test_sigterm_while_the_model_is_loaded_ends_at_once_and_loses_nothing(
+    deploy: Callable[..., Deployment],
+    pictures: Path,
+    wait_until: Callable[..., None],
+    detected: Callable[[ObjectStore], set[str]],
+) -> None:
+    deployment = deploy("loading", FAULTS_JITTER_S="0")
+    deployment.run("produce", *PICTURES, pictures)
+    loading = deployment.start("consume", FAULTS_LOADING_S="600")
+    wait_until(lambda: loading.output.with_suffix(".loading").exists(), "the model is being loaded")
+    loading.send(signal.SIGTERM)
+    assert loading.wait(60) in (-signal.SIGTERM, 128 + signal.SIGTERM)  # to `up`, as good as 0
+    deployment.run("consume", "--until-caught-up")
+    with closing(deployment.store()) as store:
+        assert len(detected(store)) == 120
+
+
 @pytest.mark.thorough
 def test_sigterm_in_the_middle_of_a_detection_that_takes_too_long_ends_with_0_within_10_s(
     deploy: Callable[..., Deployment],

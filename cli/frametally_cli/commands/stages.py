@@ -31,6 +31,7 @@ from frametally_cli.console import streams
 from frametally_cli.options.ports import (
     Ports,
     data_dir_option,
+    dying_of,
     ending_on,
     interval_option,
     metrics_of,
@@ -251,7 +252,10 @@ def consume_here(ports: StagePorts, *, until_caught_up: bool, should_stop: Calla
     from frametally_consumer.worker.loop import consume
     from frametally_models.prepare import prepare_detector
 
-    with console.stage_bar("model") as bar:
+    if should_stop():
+        return stopped() if until_caught_up else 0
+    # On a busy machine a model takes longer to load than `up` waits for its members to end.
+    with console.stage_bar("model") as bar, dying_of(signal.SIGTERM):
         detector = prepare_detector(ports.settings, bar)
     with open_results(ports.settings) as results:
         with console.stage_bar("detections") as bar:
