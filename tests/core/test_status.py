@@ -447,6 +447,22 @@ def test_an_age_that_no_right_clock_gives_names_the_clock(
     assert words in " ".join(capsys.readouterr().out.split())
 
 
+def test_status_names_a_disk_that_is_full(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    house.manifest(1, 1)
+    with closing(open_object_store(house.settings.store_url)) as store:
+        for info in house.store.list(""):
+            store.put(info.key, house.store.get(info.key))
+    arguments = ["status", "--data-dir", str(house.settings.data_dir)]
+    cli.main(arguments)
+    assert "disk of" not in capsys.readouterr().err
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("FRAMETALLY_MIN_FREE_DISK_MB", str(10**9))
+        cli.main(arguments)
+    said = capsys.readouterr().err
+    assert f"disk of {house.settings.data_dir}: " in said
+    assert " MB free, 1000000000 MB needed; free some space there, or set FRAMETALLY_DATA_DIR" in said
+
+
 def test_the_newest_frame_of_each_source_is_told(house: House) -> None:
     house.manifest(5, 5)
     house.segment(0, 5)

@@ -48,9 +48,8 @@ from frametally.segments.contents import CutShort, check_belongs, list_segments,
 from frametally.settings.loading import Settings
 from frametally.trust import trust
 from frametally.undo_records import Correction, DroppedDeadLetter, FootageChange, Tombstone
-from frametally_cli.checkup.findings import Finding, RecordFolder, shown
+from frametally_cli.checkup.findings import Finding, RecordFolder, disk_row, shown
 from frametally_cli.checkup.machine import (
-    disk_row,
     mail_rows,
     model_rows,
     provider_rows,

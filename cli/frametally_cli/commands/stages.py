@@ -26,6 +26,7 @@ from frametally.settings.data_folder import demo_beside, embedded_folder, must_b
 from frametally.settings.loading import component_folder
 from frametally.telemetry.family import family
 from frametally.telemetry.lineage import lineage_run
+from frametally_cli.checkup.findings import disk_lines
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
 from frametally_cli.options.ports import (
@@ -372,6 +373,8 @@ def serve_dashboard(
     from frametally_web.serving import serve
 
     settings, options = ports.settings, MemberOptions(alone=alone, interval_s=interval_s)
+    for line in disk_lines(settings):
+        click.echo(console.plain(line), err=True)
     # What it starts brings its figures to its `/metrics`; and all that `frametally up` has started beside it.
     with family(), ExitStack() as plugins:
         plugin_options: dict[str, Any] = {}

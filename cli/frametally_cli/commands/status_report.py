@@ -29,7 +29,7 @@ from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
 from frametally.rules.places import base_model, in_words
 from frametally.rules.times import CHECK_CLOCK, DAY_S, HOUR_S, is_day_in_range, utc
-from frametally_cli.checkup.findings import StatusPart
+from frametally_cli.checkup.findings import StatusPart, disk_lines
 from frametally_cli.console import output as console
 from frametally_cli.console.output import out, plain
 from frametally_cli.options.ports import Ports, data_dir_option, option, read_settings
@@ -272,6 +272,8 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
         books = books._replace(broken=books.broken + problems)
         parts: list[StatusPart] = [tell(settings, ports.store) for tell in hooks("status")]
     _say_away(books)
+    for line in disk_lines(settings):
+        click.echo(console.plain(line), err=True)
     if as_json:
         click.echo(status_json(books, reports, parts))
     else:
