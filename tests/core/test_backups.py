@@ -8,12 +8,13 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.core.test_object_store_contract import ADAPTERS, PARAMS
 
 from frametally import backups as contents
 from frametally.backups import DAYS_KEPT, backup_name, is_due, last_backup, store_backup, stored_backups
@@ -224,10 +225,12 @@ def backups_in(settings: Settings) -> list[contents.StoredBackup]:
 
 @pytest.mark.parametrize("ahead_ms", [3650 * DAY_MS, 3 * DAY_MS, -2 * DAY_MS, -NOW_MS])
 @pytest.mark.parametrize("numbered", [True, False])
+@pytest.mark.parametrize("adapter", PARAMS)
 def test_a_backup_of_a_wrong_clock_hides_and_removes_no_other(
-    tmp_path: Path, ahead_ms: int, numbered: bool
+    adapter: str, ahead_ms: int, numbered: bool
 ) -> None:
-    with closing(open_object_store(tmp_path.as_uri())) as store:
+    with ExitStack() as stack:
+        store = ADAPTERS[adapter](stack)
         made_ms = [NOW_MS - day * DAY_MS for day in range(DAYS_KEPT - 2, 0, -1)]
         for time_ms in [*made_ms, NOW_MS - HOUR_MS + ahead_ms]:
             if numbered:
