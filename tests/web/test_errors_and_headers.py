@@ -353,6 +353,8 @@ def test_a_503_of_no_part_names_none() -> None:
             "The count index is damaged: run `frametally index --repair`.",
         ),
         ("media/a.json is damaged; restore it", "media/a.json is damaged; restore it."),
+        ("log.sqlite is full", "log.sqlite is full."),
+        ("frametally is not installed here", "frametally is not installed here."),
     ],
 )
 def test_an_error_of_ours_is_a_sentence_before_the_remedy(line: str, sentence: str) -> None:

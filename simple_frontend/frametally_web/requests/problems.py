@@ -22,7 +22,8 @@ MEDIA_TYPE = "application/problem+json"
 
 # Where this machine keeps a file that is at fault is for the log.
 _FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
-
+_NAME = re.compile(r"frametally |\S*(?:[/_]|\.\S)")
+"""What a sentence begins with in small letters: ours, that of a file, of a parameter or an address."""
 
 MEANINGS = {
     400: "A parameter is invalid or requests too much.",
@@ -106,8 +107,8 @@ def bad_parameter(
 
 def as_sentence(clause: str) -> str:
     """Return a line as a sentence of its own; a name at its beginning, such as `media/a.json`, stays."""
-    is_word = clause.partition(" ")[0].isalpha()
-    return ended(f"{clause[:1].upper()}{clause[1:]}" if is_word else clause)
+    is_name = _NAME.match(clause) is not None
+    return ended(clause if is_name else f"{clause[:1].upper()}{clause[1:]}")
 
 
 def ended(clause: str) -> str:
