@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, insert, select, u
 from frametally.adapters.sql.clock import now_ms
 from frametally.adapters.sql.sql_book import SqlBook
 from frametally.errors import Retryable
+from frametally.rules.times import utc
 from frametally_accounts import tables
 from frametally_accounts.rights import ApiToken, UserAccount
 
@@ -19,6 +20,16 @@ SET_BACK_MS = 60_000
 """A smaller correction of the clock does not count as setting it back."""
 SEEN_EVERY_MS = 60_000
 """Precision of the time at which a session or token was last used."""
+
+
+class UsedInFuture(Exception):
+    """A token was made or used at a time that the database's clock has not reached."""
+
+    def __init__(self, used_at_ms: int, now_ms: int) -> None:
+        """Say both times, in milliseconds since 1970."""
+        super().__init__(
+            f"The token was used at {utc(used_at_ms)}, but the server's clock says {utc(now_ms)}."
+        )
 
 
 def row_of(connection: Connection, name: str) -> Row[Any] | None:
@@ -80,6 +91,9 @@ class SqlTokens(SqlBook):
         """Return a token, with its account's sources if it has none of its own, and note its use.
 
         None: the token does not exist or has expired, or its account has a lower role now.
+
+        Raises:
+            UsedInFuture: The clock was set back since it was used.
         """
         is_it = _tokens.token_hash == token_hash
         with self._database.reading() as connection:
@@ -90,9 +104,11 @@ class SqlTokens(SqlBook):
             return None
         token = _token_of(token_row)
         account = account_of(row).narrowed(token.role, token.sources)
-        is_set_back = now < max(token.created_at_ms, token.used_at_ms) - SET_BACK_MS
-        if account is None or is_set_back or now >= token.ends_at_ms:
+        if account is None or now >= token.ends_at_ms:
             return None
+        used_at_ms = max(token.created_at_ms, token.used_at_ms)
+        if now < used_at_ms - SET_BACK_MS:
+            raise UsedInFuture(used_at_ms, now)
         # Other writers, such as a rebuild, must not lock people out.
         with contextlib.suppress(Retryable):
             if now - token.used_at_ms >= SEEN_EVERY_MS:

@@ -18,7 +18,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.rules.times import HOUR_S
 from frametally.settings.access import is_api_token
 from frametally.settings.loading import Settings
-from frametally_accounts.access_rows import TriedBy
+from frametally_accounts.access_rows import TriedBy, UsedInFuture
 from frametally_accounts.audit.opened_book import OpenedAudit
 from frametally_accounts.audit_records import NOBODY as WHO_IS_NOBODY
 from frametally_accounts.audit_records import OPEN
@@ -293,7 +293,13 @@ class Gate:
     def _program(self, secret: str, address: str) -> Visitor:
         """Return a token's visitor. Right tokens never wait: they have too many bits to be guessed."""
         book = cast(AccessBook, self.book)
-        token = book.token(token_hash(secret)) if is_api_token(secret) else None
+        try:
+            token = book.token(token_hash(secret)) if is_api_token(secret) else None
+        except UsedInFuture as error:
+            raise _refused_token(
+                f"{error}",
+                "Ask an administrator to check the clock; the token works once it has passed that time.",
+            ) from error
         if token is not None:
             return Visitor(token.account, token.role, token.sources, token=token.name)
         wait_s = math.ceil(book.try_login([TriedBy(f"token:{address}", _FREE_WRONG_TOKENS)]))
@@ -305,13 +311,10 @@ class Gate:
             )
             problem.headers = {"Retry-After": str(wait_s)}
             raise problem
-        problem = Problem(
-            401,
+        raise _refused_token(
             "The token is not valid, has expired, or was deleted.",
-            remedy="Ask an administrator for a new one (`frametally tokens add`).",
+            "Ask an administrator for a new one (`frametally tokens add`).",
         )
-        problem.headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
-        raise problem
 
     def _named_by_proxy(self, user_name: str) -> Visitor:
         name = as_name(user_name)
@@ -377,3 +380,9 @@ def _signed_chart() -> str:
     query = request.query_string.decode("latin-1")
     is_signed = request.path == "/embed" and "signature" in request.args
     return query if is_signed else request.headers.get(HEADER, "")
+
+
+def _refused_token(detail: str, remedy: str) -> Problem:
+    problem = Problem(401, detail, remedy=remedy)
+    problem.headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+    return problem

@@ -9,11 +9,10 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, func, insert, select, update
 
-from frametally.adapters.sql.clock import now_ms
+from frametally.adapters.sql.clock import is_due, now_ms
 from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.sql_book import SqlBook
 from frametally.process import failpoints
-from frametally.rules.times import HOUR_MS
 from frametally_alerts import rules, tables
 from frametally_alerts.rules import (
     PREFIX,
@@ -38,8 +37,6 @@ LAYOUT = Layout.in_catalogue(
     Path(__file__).with_name("migrations") / "alerts",
     first_version=2,
 )
-_FURTHEST_MS = 2 * HOUR_MS
-"""No message waits longer: a message that is due later was put off before the clock was set back."""
 _rules, _marks, _told, _messages = tables.rules.c, tables.marks.c, tables.told.c, tables.messages.c
 _channels = tables.channels.c
 BookEntry = AlertRule | ScheduledReport
@@ -328,16 +325,14 @@ def _note(connection: Connection, rule: str, marks: Mapping[str, str | None]) ->
 
 def _next(connection: Connection, channel: str) -> AlertMessage | None:
     """Return the message of a channel to send now; messages behind a waiting message wait."""
-    time_ms = now_ms(connection)
+    is_next_due = is_due(_messages.due_at_ms, now_ms(connection)).label("is_due")
     row = connection.execute(
-        select(tables.messages)
+        select(tables.messages, is_next_due)
         .where(_messages.state == "queued", _messages.channel == channel)
         .order_by(_messages.number)
         .limit(1)
     ).first()
-    if row is None or time_ms < row.due_at_ms <= time_ms + _FURTHEST_MS:
-        return None
-    return _message(row)
+    return _message(row) if row is not None and row.is_due else None
 
 
 def _drop_waiting(connection: Connection, condition: ColumnElement[bool]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -118,6 +119,8 @@ def cli() -> None:
     if not gc.isenabled():  # see `main`
         gc.freeze()
         gc.enable()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # see `starting`
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _say_error(line: str) -> None:

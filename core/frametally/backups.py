@@ -2,7 +2,7 @@
 
 A backup is a line that says what it is, then rows as gzipped JSON lines, encrypted by a key. The line is JSON
 that anyone may read; its `sha256` is of all the rest of the file, the line's other fields included. In the
-store it lies under `backups/`; it is named by its time.
+store it lies under `backups/`. Its name has a number, because a clock can be set back, and its time.
 """
 
 from __future__ import annotations
@@ -11,13 +11,15 @@ import datetime
 import gzip
 import hashlib
 import io
+import math
 import re
 import secrets
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -28,7 +30,7 @@ from frametally.errors import Misconfigured, Poison
 from frametally.files.encryption import SALT_BYTES, fernet_key
 from frametally.files.replacing import replace_file
 from frametally.ports.object_store import ObjectMissing, ObjectStore
-from frametally.rules.times import DAY_MS, EPOCH
+from frametally.rules.times import DAY_MS, EPOCH, utc
 
 Value = str | int | float | None
 
@@ -187,53 +189,82 @@ def _decrypted(body: bytes, key: str, salt: str, name: str) -> bytes:
         ) from error
 
 
-MOST_KEPT = 30
-"""How many backups the store keeps; a folder of a person's own keeps all."""
+DAYS_KEPT = 30
+"""Of how many dates the store keeps the first and the last backup; a folder of a person's own keeps all."""
+NEWEST_KEPT = 5
 ELSEWHERE = f"{keys.BACKUPS}/elsewhere.json"
 """Says when the last backup was made that lies in a folder."""
 _MOST_HEADER_BYTES = 4096
-_NAME = re.compile(r"(\d{8}T\d{6})(\d{3})Z\.backup")
+_NAME = re.compile(r"(?:(\d{6,})-)?(\d{8}T\d{6})(\d{3})Z\.backup")
 
 
 class StoredBackup(NamedTuple):
-    """A backup in the store: its key, when it was made, and how large it is."""
+    """A backup in the store or in a folder.
 
-    key: str
+    Attributes:
+        number: Its place in the order in which backups were made; 0: an older version did not number it.
+        made_at_ms: When, by the clock of the machine that made it, which can have been wrong.
+        key: Its key in the store, or its path.
+    """
+
+    number: int
     made_at_ms: int
+    key: str
     size_bytes: int
 
 
-def backup_name(made_at_ms: int) -> str:
-    """Return the name of a backup; names sort by time."""
+def backup_name(number: int, made_at_ms: int) -> str:
+    """Return the name of a backup; names sort in the order in which backups were made."""
     moment = EPOCH + datetime.timedelta(milliseconds=made_at_ms)
-    return f"{moment:%Y%m%dT%H%M%S}{made_at_ms % 1000:03d}Z.backup"
+    return f"{number:06d}-{moment:%Y%m%dT%H%M%S}{made_at_ms % 1000:03d}Z.backup"
 
 
-def stored_backups(store: ObjectStore) -> list[StoredBackup]:
-    """Return the backups in the store, the oldest first."""
+def stored_backups(store: ObjectStore, now_ms: float = math.inf) -> list[StoredBackup]:
+    """Return the backups in the store in the order in which they were made; see `_in_order`."""
+    return _in_order(((info.key, info.size_bytes) for info in store.list(keys.BACKUPS)), now_ms)
+
+
+def _in_order(files: Iterable[tuple[str, int]], now_ms: float) -> list[StoredBackup]:
+    """Return the backups among files in the order in which they were made.
+
+    Those that an older version made have no number and come first, by their time; those of them that are
+    dated after `now_ms` come before the others, for their clock was ahead.
+    """
     backups = []
-    for info in store.list(keys.BACKUPS):
-        if match := _NAME.fullmatch(info.key.rpartition("/")[2]):
-            moment = datetime.datetime.strptime(f"{match[1]}+0000", "%Y%m%dT%H%M%S%z")
-            made_at_ms = round(moment.timestamp()) * 1000 + int(match[2])
-            backups.append(StoredBackup(info.key, made_at_ms, info.size_bytes))
-    return backups
+    for key, size_bytes in files:
+        if match := _NAME.fullmatch(key.rpartition("/")[2]):
+            moment = datetime.datetime.strptime(f"{match[2]}+0000", "%Y%m%dT%H%M%S%z")
+            made_at_ms = round(moment.timestamp()) * 1000 + int(match[3])
+            backups.append(StoredBackup(int(match[1] or 0), made_at_ms, key, size_bytes))
+    return sorted(backups, key=lambda backup: (backup.number or backup.made_at_ms <= now_ms, backup))
 
 
 def is_due(store: ObjectStore, now_ms: int) -> bool:
-    """Return whether the newest backup in the store is older than a day, or made later than now."""
-    backups = stored_backups(store)
+    """Return whether the newest backup in the store is older than a day, or dated later than now."""
+    backups = stored_backups(store, now_ms)
     return not backups or not 0 <= now_ms - backups[-1].made_at_ms < DAY_MS
 
 
 def store_backup(store: ObjectStore, data: bytes, made_at_ms: int) -> str:
-    """Put a backup into the store, remove those before the newest `MOST_KEPT`, and return its key."""
-    key = f"{keys.BACKUPS}/{backup_name(made_at_ms)}"
+    """Put a backup into the store, remove those that are not kept, and return its key.
+
+    Of the `DAYS_KEPT` dates that were used last, the first and the last backup are kept, and the newest
+    `NEWEST_KEPT`. Dates are only compared with each other: a clock that is ahead or behind takes up one date.
+    """
+    key = f"{keys.BACKUPS}/{_next_name(stored_backups(store, made_at_ms), made_at_ms)}"
     store.put(key, data, if_absent=True)
-    for old in stored_backups(store)[:-MOST_KEPT]:
-        if old.key != key:
-            store.delete(old.key)
+    backups = stored_backups(store, made_at_ms)
+    by_date: dict[int, list[StoredBackup]] = {}
+    for backup in reversed(backups):
+        by_date.setdefault(backup.made_at_ms // DAY_MS, []).append(backup)
+    dates = islice(by_date.values(), DAYS_KEPT)
+    for backup in {*backups[:-NEWEST_KEPT]}.difference(*((date[0], date[-1]) for date in dates)):
+        store.delete(backup.key)
     return key
+
+
+def _next_name(backups: Sequence[StoredBackup], made_at_ms: int) -> str:
+    return backup_name(max((backup.number for backup in backups), default=0) + 1, made_at_ms)
 
 
 def write_backup(folder: Path, data: bytes, made_at_ms: int) -> Path:
@@ -243,7 +274,7 @@ def write_backup(folder: Path, data: bytes, made_at_ms: int) -> Path:
         OSError: It cannot be written.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path = folder / backup_name(made_at_ms)
+    path = folder / _next_name(_in_folder(folder, made_at_ms), made_at_ms)
     replace_file(path, data, is_private=True)
     return path
 
@@ -253,21 +284,32 @@ def note_elsewhere(store: ObjectStore, data: bytes) -> None:
     store.put(ELSEWHERE, data.partition(b"\n")[0])
 
 
-def last_backup(store: ObjectStore) -> BackupHeader | None:
-    """Return the header of the last backup that was made, wherever it lies; None: there is none."""
+def last_backup(store: ObjectStore, now_ms: int) -> BackupHeader | None:
+    """Return the header of the last backup that was made, wherever it lies; None: there is none.
+
+    One that is dated after `now_ms` is returned only if there is no other.
+    """
     headers = []
-    for key in (*(backup.key for backup in stored_backups(store)[-1:]), ELSEWHERE):
+    for key in (*(backup.key for backup in stored_backups(store, now_ms)[-1:]), ELSEWHERE):
         with suppress(ObjectMissing):
             headers.append(header_of(store.get_range(key, 0, _MOST_HEADER_BYTES)))
-    return max(filter(None, headers), key=lambda header: header.made_at_ms, default=None)
+    return max(
+        filter(None, headers),
+        key=lambda header: (header.made_at_ms <= now_ms, header.made_at_ms),
+        default=None,
+    )
 
 
-def read_backup(find_store: Callable[[], ObjectStore], source: str | None) -> tuple[str, bytes]:
+def read_backup(
+    find_store: Callable[[], ObjectStore], source: str | None, now_ms: int, note: Callable[[str], None]
+) -> tuple[str, bytes]:
     """Return the name and bytes of a backup: that of a file, or the newest of a folder or of the store.
 
     Args:
         find_store: Opens the store, which is asked only where nothing else is named.
         source: A file, a folder, or a key in the store; None: the store.
+        now_ms: The time; see `_in_order`.
+        note: Gets a line about a backup that is dated later than the newest but was made before it.
 
     Raises:
         Misconfigured: There is none.
@@ -275,18 +317,33 @@ def read_backup(find_store: Callable[[], ObjectStore], source: str | None) -> tu
     """
     path = Path(source) if source is not None else None
     if path is not None and path.is_dir():
-        names = sorted(file.name for file in path.iterdir() if _NAME.fullmatch(file.name))
-        if not names:
+        backups = _in_folder(path, now_ms)
+        if not backups:
             raise Misconfigured(f"there is no backup in the folder {path}: choose another with --from")
-        path /= names[-1]
+        path = Path(_newest(backups, note))
     if path is not None and (path.exists() or not str(source).startswith(f"{keys.BACKUPS}/")):
         return str(path), path.read_bytes()
     store = find_store()
-    backup_keys = [backup.key for backup in stored_backups(store)]
-    if not backup_keys or source not in (None, *backup_keys):
+    backups = stored_backups(store, now_ms)
+    if not backups or source not in (None, *(backup.key for backup in backups)):
         raise Misconfigured(
             f"there is no backup {'' if source is None else f'{source} '}in {store.url}: create one with "
             "`frametally backup`, or choose a file or a folder with --from"
         )
-    key = backup_keys[-1] if source is None else str(source)
+    key = _newest(backups, note) if source is None else source
     return key, store.get(key)
+
+
+def _in_folder(folder: Path, now_ms: float) -> list[StoredBackup]:
+    return _in_order(((str(file), file.stat().st_size) for file in folder.glob("*.backup")), now_ms)
+
+
+def _newest(backups: Sequence[StoredBackup], note: Callable[[str], None]) -> str:
+    """Return the key of the backup that was made last, and `note` one that is dated later."""
+    newest, latest = backups[-1], max(backups, key=lambda backup: backup.made_at_ms)
+    if latest.made_at_ms > newest.made_at_ms:
+        note(
+            f"{latest.key} is dated later ({utc(latest.made_at_ms)}), but was created before {newest.key}; "
+            "to restore it instead, name it with --from"
+        )
+    return newest.key

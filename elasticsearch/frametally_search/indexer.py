@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from frametally.books.index_check import check_index, day_of, not_in_store
-from frametally.books.runs import current_days, newest_last, read_run
+from frametally.books.runs import RunReplaced, current_days, newest_last, read_run
 from frametally.errors import Poison
 from frametally.ports.count_index import REPAIR, CountIndex
 from frametally.ports.object_store import ObjectStore
@@ -75,6 +75,8 @@ def index_runs(
             moved.add((key.model, key.day))
             with METERS.timed("index"):
                 news = index.publish(run, counts, coverage)
+        except RunReplaced:
+            continue  # the next round has the newer run
         except Poison as error:
             skipped.append(Skipped(run.prefix, str(error)))
             continue

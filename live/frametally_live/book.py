@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import and_, delete, or_, select
 
-from frametally.adapters.sql.clock import note_change, now_ms
+from frametally.adapters.sql.clock import is_due, note_change, now_ms
 from frametally.adapters.sql.kept_books import KeptTables
 from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.sql_book import SqlBook
@@ -240,7 +240,9 @@ class LiveBook(SqlBook):
             .order_by(_columns.ended_at_ms.is_not(None), _columns.number.desc())
         )
         with self._database.reading() as connection:
-            is_left = and_(rows.NOT_OVER, _columns.worker != "", _columns.due_at_ms <= now_ms(connection))
+            is_left = and_(
+                rows.NOT_OVER, _columns.worker != "", is_due(_columns.due_at_ms, now_ms(connection))
+            )
             feed_table = connection.execute(query.add_columns(is_left).limit(limit))
             return [rows.feed_of(feed, is_left=is_left) for *feed, is_left in feed_table]
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
     update,
 )
 
-from frametally.adapters.sql.clock import note_change, now_ms
+from frametally.adapters.sql.clock import is_due, note_change, now_ms
 from frametally_live import tables
 from frametally_live.feed_records import LAUNCH_IS_GONE, LAUNCH_NEVER_CAME, Feed, FeedKind, FeedTold
 
@@ -130,12 +130,12 @@ def is_claimable(kinds: Sequence[FeedKind], time_ms: int) -> ColumnElement[bool]
 
 def is_unheard(time_ms: int) -> ColumnElement[bool]:
     """Return whether a launcher has not said in time that it is there."""
-    return and_(NOT_OVER, _columns.launch != "", _columns.launch_due_at_ms <= time_ms)
+    return and_(NOT_OVER, _columns.launch != "", is_due(_columns.launch_due_at_ms, time_ms))
 
 
 def is_free(time_ms: int) -> ColumnElement[bool]:
     """Return whether a feed that is not over has no worker."""
-    return or_(_columns.worker == "", _columns.due_at_ms <= time_ms)
+    return or_(_columns.worker == "", is_due(_columns.due_at_ms, time_ms))
 
 
 def sought(report: FeedTold, seek_s: float | None) -> FeedTold:

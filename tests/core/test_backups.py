@@ -8,15 +8,16 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from tests.core.test_object_store_contract import ADAPTERS, PARAMS
 
 from frametally import backups as contents
-from frametally.backups import MOST_KEPT, backup_name, is_due, last_backup, stored_backups
+from frametally.backups import DAYS_KEPT, backup_name, is_due, last_backup, store_backup, stored_backups
 from frametally.opening import open_object_store
 from frametally.process.children import Family
 from frametally.rules.times import DAY_MS, HOUR_MS
@@ -190,35 +191,104 @@ def test_a_folder_that_was_misspelt_is_no_backup_of_nothing(said: Said, tmp_path
     assert not other.exists()
 
 
-def test_the_store_keeps_the_newest_and_a_folder_all(
+def older_name(made_at_ms: int) -> str:
+    """The name that frametally gave a backup before it numbered them."""
+    return backup_name(0, made_at_ms).partition("-")[2]
+
+
+def test_the_store_keeps_thirty_days_and_a_folder_all(
     said: Said, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = settings.data_dir / "store" / "backups"
     folder.mkdir(parents=True)
-    days = range(MOST_KEPT + 3)
+    days = range(DAYS_KEPT + 3)
     for place in (folder, Path("nas")):
         place.mkdir(exist_ok=True)
         for day in days:
-            (place / backup_name(NOW_MS + day * DAY_MS)).write_bytes(b"")
+            (place / older_name(NOW_MS + day * DAY_MS)).write_bytes(b"")
     (folder / "a note of somebody's.txt").write_bytes(b"")
+    (folder / "another.backup").write_bytes(b"")
     monkeypatch.setattr(time, "time", lambda: NOW_MS / 1000 + 100 * 86400)
     said("backup")
     said("backup", "--to", "nas")
     assert len(files_of(Path("nas"))) == len(days) + 1
-    kept = [file.name for file in files_of(folder)]
-    assert kept == [backup_name(NOW_MS + day * DAY_MS) for day in [*days[-MOST_KEPT + 1 :], 100]]
-    assert said("backup", "--list").count("\n") == MOST_KEPT
+    kept = [Path(one.key).name for one in backups_in(settings)]
+    older = [older_name(NOW_MS + day * DAY_MS) for day in days[-DAYS_KEPT + 1 :]]
+    assert kept == [*older, backup_name(1, NOW_MS + 100 * DAY_MS)]
+    assert said("backup", "--list").count("\n") == DAYS_KEPT
+
+
+def backups_in(settings: Settings) -> list[contents.StoredBackup]:
+    with closing(open_object_store(settings.store_url)) as store:
+        return stored_backups(store, NOW_MS + 100 * DAY_MS)
+
+
+@pytest.mark.parametrize("ahead_ms", [3650 * DAY_MS, 3 * DAY_MS, -2 * DAY_MS, -NOW_MS])
+@pytest.mark.parametrize("numbered", [True, False])
+@pytest.mark.parametrize("adapter", PARAMS)
+def test_a_backup_of_a_wrong_clock_hides_and_removes_no_other(
+    adapter: str, ahead_ms: int, numbered: bool
+) -> None:
+    with ExitStack() as stack:
+        store = ADAPTERS[adapter](stack)
+        made_ms = [NOW_MS - day * DAY_MS for day in range(DAYS_KEPT - 2, 0, -1)]
+        for time_ms in [*made_ms, NOW_MS - HOUR_MS + ahead_ms]:
+            if numbered:
+                store_backup(store, b"", time_ms)
+            else:
+                store.put(f"backups/{older_name(time_ms)}", b"")
+        looks = range(NOW_MS, NOW_MS + DAY_MS, 600_000)
+        assert sum(store_backup(store, b"", look) != "" for look in looks if is_due(store, look)) == 1
+        newest = stored_backups(store, NOW_MS)[-1]
+        assert newest.made_at_ms == NOW_MS
+        assert {*made_ms, NOW_MS} <= {one.made_at_ms for one in stored_backups(store)}
+
+
+def test_of_many_a_day_the_first_and_the_last_are_kept(tmp_path: Path) -> None:
+    with closing(open_object_store(tmp_path.as_uri())) as store:
+        first_ms = NOW_MS // DAY_MS * DAY_MS
+        for hour in range(72):
+            store_backup(store, b"", first_ms + hour * HOUR_MS)
+        hours = [(one.made_at_ms - first_ms) // HOUR_MS for one in stored_backups(store)]
+    assert hours == [0, 23, 24, 47, 48, 67, 68, 69, 70, 71]
+
+
+@pytest.mark.parametrize("place", ["store", "folder"])
+def test_restore_takes_what_was_made_last_and_names_what_is_dated_later(
+    said: Said, settings: Settings, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    to, source = (("--to", "nas"), ("--from", "nas")) if place == "folder" else ((), ())
+    now_s = time.time()
+    monkeypatch.setattr(time, "time", lambda: now_s + 3650 * 86400)
+    said("backup", *to)
+    monkeypatch.setattr(time, "time", lambda: now_s)
+    told = said("backup", *to)
+    said("users", "add", "later")
+    said("backup", *to)
+    lose_catalogue(settings)
+    told = said("restore", *source)
+    assert accounts(settings) == ["anna", "later"]
+    assert "is dated later (2036-" in told
+    assert "to restore it instead, name it with --from" in told
+    [ahead] = [file for file in files_of(backup_folder(settings, place)) if "-2036" in file.name]
+    assert "this backup is dated in the future" in said("restore", "--from", str(ahead), "--replace")
+    assert accounts(settings) == ["anna"]
+
+
+def backup_folder(settings: Settings, place: str) -> Path:
+    return Path("nas") if place == "folder" else settings.data_dir / "store" / "backups"
 
 
 def test_up_makes_one_a_day_however_often_it_is_started(settings: Settings) -> None:
     made = [
         nightly.back_up_if_due(settings, NOW_MS + hour * HOUR_MS) is not None
-        for hour in (0, 1, 23, 24, 25, -1)
+        for hour in (0, 1, 23, 24, 25, -1, 0, 22)
     ]
-    assert made == [True, False, False, True, False, True]  # the last: a clock that was ahead hides nothing
+    # A clock that was set back makes one more, and only one.
+    assert made == [True, False, False, True, False, True, False, False]
     with closing(open_object_store(settings.store_url)) as store:
-        assert [one.made_at_ms - NOW_MS for one in stored_backups(store)] == [-HOUR_MS, 0, DAY_MS]
-        assert not is_due(store, NOW_MS + DAY_MS)
+        assert [one.made_at_ms - NOW_MS for one in stored_backups(store)] == [0, DAY_MS, -HOUR_MS]
+        assert is_due(store, NOW_MS + DAY_MS)
 
 
 def test_up_makes_none_where_there_is_nothing_to_lose(tmp_path: Path) -> None:
@@ -260,9 +330,13 @@ def test_doctor_says_how_old_the_last_backup_is(
     assert row(3 * HOUR_MS)[1:] == ("not encrypted, because FRAMETALLY_BACKUP_KEY was not set", "")
     assert row(3 * DAY_MS)[2].startswith("run `frametally backup`")
     with closing(open_object_store(settings.store_url)) as store:
-        before = last_backup(store)
+        before = last_backup(store, now_ms + DAY_MS)
         monkeypatch.setenv("FRAMETALLY_BACKUP_KEY", KEY)
         said("backup", "--to", "nas")
-        after = last_backup(store)
+        after = last_backup(store, now_ms + DAY_MS)
     assert after.made_at_ms > before.made_at_ms
     assert row(HOUR_MS)[1] == "encrypted"
+    assert row(-DAY_MS)[0].endswith(", in the future")
+    monkeypatch.setattr(time, "time", lambda: now_ms / 1000 + 3650 * 86400)
+    said("backup", "--to", "nas")
+    assert row(HOUR_MS)[0].endswith(", 0 h ago")

@@ -28,8 +28,8 @@ from frametally.settings.loading import Settings, load_settings
 from frametally_cli import main as cli
 from frametally_cli.checkup import machine as settings_checkup
 from frametally_cli.checkup import ports
-from frametally_cli.checkup.findings import Finding
-from frametally_cli.checkup.machine import clock_row, disk_row, model_rows, provider_rows, setting_rows
+from frametally_cli.checkup.findings import Finding, disk_row
+from frametally_cli.checkup.machine import clock_row, model_rows, provider_rows, setting_rows
 from frametally_cli.checkup.ports import port_rows, runner_row
 from frametally_cli.commands import doctor
 from frametally_cli.commands.doctor import examine

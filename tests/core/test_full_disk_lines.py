@@ -10,11 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.fakes.records import make_run
 
 from frametally.errors import Misconfigured, Retryable
 from frametally.files.work_lock import work_lock
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.packs.packed_store import plain_of
+from frametally.ports.frame_log import FrameLog
+from frametally_videos.opening import open_video_catalogue
+
+RUN = make_run()
 
 
 def fill(folder: Path) -> None:
@@ -26,21 +31,51 @@ def fill(folder: Path) -> None:
             assert error.errno == errno.ENOSPC
 
 
-@pytest.mark.parametrize("name", ["index", "log", "ledger"])
-def test_a_full_disk_is_said_to_be_full_by_whatever_opens_a_database(tiny_disk: Path, name: str) -> None:
-    openings: dict[str, Callable[[str], Any]] = {
-        "index": open_count_index,
-        "log": open_frame_log,
-        "ledger": open_ledger,
-    }
-    opening = openings[name]
+def publish(log: FrameLog) -> None:
+    log.publish("frames", [(b"a", b"b")])
+
+
+READ: dict[str, tuple[Callable[[str], Any], Callable[[Any], object], Callable[[Any], object]]] = {
+    "index": (open_count_index, lambda index: index.current_runs(), lambda index: index.publish(RUN, [], [])),
+    "log": (open_frame_log, lambda log: log.end_offsets("frames"), publish),
+    "ledger": (open_ledger, lambda ledger: ledger.manifests(), lambda ledger: ledger.clear()),
+    "catalogue": (
+        open_video_catalogue,
+        lambda catalogue: catalogue.job_states(),
+        lambda catalogue: catalogue.put_notice("a", "s", "b"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_on_a_full_disk_a_database_is_read_and_written_again_once_there_is_space(
+    tiny_disk: Path, name: str
+) -> None:
+    opening, read, write = READ[name]
     url = f"sqlite:///{tiny_disk / 'base.sqlite'}"
-    with closing(opening(url)):
-        pass
+    with closing(opening(url)) as opened:
+        if name == "log":
+            opened.create_topic("frames", 1)
+        before = read(opened)
     fill(tiny_disk)
-    with pytest.raises(Retryable, match=r"no space left for .*base\.sqlite: free some space") as raised:
-        opening(url)
-    assert "\n" not in str(raised.value)
+    with closing(opening(url)) as opened, closing(opening(url)) as other:
+        for _ in range(2):
+            assert read(opened) == read(other) == before
+            with pytest.raises(
+                Retryable, match=r"no space left for .*base\.sqlite: free some space"
+            ) as raised:
+                write(opened)
+            assert "\n" not in str(raised.value)
+        (tiny_disk / "filler").unlink()
+        write(opened)
+        assert read(opened) == read(other)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_a_database_that_is_not_there_yet_cannot_be_made_on_a_full_disk(tiny_disk: Path, name: str) -> None:
+    fill(tiny_disk)
+    with pytest.raises(Retryable, match=r"no space left for .*base\.sqlite: free some space"):
+        READ[name][0](f"sqlite:///{tiny_disk / 'base.sqlite'}")
 
 
 def test_a_lock_on_a_full_disk_is_named(tiny_disk: Path) -> None:

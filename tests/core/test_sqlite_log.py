@@ -234,14 +234,14 @@ def test_8_processes_that_open_a_new_file_at_once_get_one_log(tmp_path: Path, st
 def test_an_opener_that_was_overtaken_uses_the_log_that_the_other_made(
     url: str, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write = SqliteFile.write
+    writing = sqlite_file._writing
 
-    def write_late(file: SqliteFile) -> AbstractContextManager[sqlite3.Connection]:
+    def write_late(connection: sqlite3.Connection) -> AbstractContextManager[None]:
         monkeypatch.undo()
         open_log(stack, url)
-        return write(file)
+        return writing(connection)
 
-    monkeypatch.setattr(SqliteFile, "write", write_late)
+    monkeypatch.setattr(sqlite_file, "_writing", write_late)
     with closing(SqliteLog(url)) as overtaken:
         assert overtaken.log_id(TOPIC) == open_log(stack, url).log_id(TOPIC)
 

@@ -424,6 +424,45 @@ def test_pace_and_time_to_go_are_told_from_when_segments_came(tmp_path: Path) ->
     assert pace.eta_s == pytest.approx(300 / (40 / 60))
 
 
+@pytest.mark.parametrize(
+    ("age_s", "words"),
+    [
+        (5, "newest segment 5 s old"),
+        (-30, "newest segment 0 s old"),
+        (
+            -3650 * 86_400,
+            "newest segment dated 2037-01-12 08:00:00Z, in the future: a clock was or is wrong; ",
+        ),
+        (3650 * 86_400, "newest segment 3650 d old; if that is wrong, check this clock with `date`"),
+    ],
+)
+def test_an_age_that_no_right_clock_gives_names_the_clock(
+    house: House, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], age_s: int, words: str
+) -> None:
+    now_s = 1_800_000_000
+    monkeypatch.setattr("frametally_cli.commands.status_report.time", SimpleNamespace(time=lambda: now_s))
+    status = house.status()
+    pace = status.pace._replace(newest_segment_at_ms=(now_s - age_s) * 1000)
+    print_status(status._replace(pace=pace))
+    assert words in " ".join(capsys.readouterr().out.split())
+
+
+def test_status_names_a_disk_that_is_full(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    house.manifest(1, 1)
+    with closing(open_object_store(house.settings.store_url)) as store:
+        for info in house.store.list(""):
+            store.put(info.key, house.store.get(info.key))
+    arguments = ["status", "--data-dir", str(house.settings.data_dir)]
+    cli.main(arguments)
+    assert "disk of" not in capsys.readouterr().err
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("FRAMETALLY_MIN_FREE_DISK_MB", str(10**9))
+        cli.main(arguments)
+    said = capsys.readouterr().err
+    assert f"disk of {house.settings.data_dir}: " in said
+    assert " MB free, 1000000000 MB needed; free some space there, or set FRAMETALLY_DATA_DIR" in said
+
+
 def test_the_newest_frame_of_each_source_is_told(house: House) -> None:
     house.manifest(5, 5)
     house.segment(0, 5)

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from tests.fakes.records import make_run
 
 from frametally import keys
-from frametally.books.runs import current_days
+from frametally.books.runs import current_days, read_parts
 from frametally.books.superseded import KEPT_MS, remove_superseded
-from frametally.errors import Retryable
+from frametally.errors import Poison, Retryable
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Run, encode
+from frametally.rules.times import DAY_MS
 
 NOON_MS = 1_767_268_800_000
 DAY = "2026-01-01"
@@ -100,6 +101,37 @@ def test_who_began_to_read_a_run_before_the_next_was_there_has_an_hour(published
     published.publish(7, NOON_MS + KEPT_MS + 3 * MINUTE_MS)
     assert remove_superseded(published.store, [runs[-1]]).runs == 2
     assert [published.is_gone(run) for run in runs] == [True, True, False, False, False, False]
+
+
+def test_a_day_that_is_counted_every_five_seconds_keeps_ten_superseded_runs(published: Publications) -> None:
+    runs = [published.publish(n, NOON_MS + n * 5_000) for n in range(1, 31)]
+    assert remove_superseded(published.store, [runs[3], runs[-1]]).runs == 18
+    kept = [run.sequence for run in runs if published.is_whole(run)]
+    assert kept == [4, *range(20, 31)]
+    assert all(published.is_gone(run) for run in runs if run.sequence not in kept)
+
+
+def test_who_reads_a_run_that_is_removed_is_told_to_try_again(published: Publications) -> None:
+    first = published.publish(1, NOON_MS)
+    reading = read_parts(published.store, first)
+    for number in range(2, 14):
+        last = published.publish(number, NOON_MS + number * 5_000)
+    remove_superseded(published.store, [last])
+    with pytest.raises(Retryable, match=f"{first.prefix} was replaced while it was read: try again"):
+        next(reading)
+    published.store.delete(f"{last.prefix}/part-00000")
+    with pytest.raises(Poison, match="is missing; restore it"):
+        next(read_parts(published.store, last))
+
+
+@pytest.mark.parametrize("ahead_ms", [0, 3650 * DAY_MS])
+def test_a_pointer_or_a_clock_that_is_ahead_makes_no_run_older(
+    published: Publications, ahead_ms: int
+) -> None:
+    runs = [published.publish(n, NOON_MS + n * 5_000) for n in range(1, 6)]
+    other_day = published.publish(1, NOON_MS + 3650 * DAY_MS - ahead_ms, day="2025-12-31")
+    assert remove_superseded(published.store, [runs[-1]], NOON_MS + MINUTE_MS + ahead_ms).runs == 0
+    assert all(published.is_whole(run) for run in [*runs, other_day])
 
 
 def test_runs_counted_with_other_settings_are_of_the_same_day(published: Publications) -> None:

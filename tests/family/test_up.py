@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from tests.family.running import Running, of_group, waits
 
+from frametally.files.work_lock import work_lock
 from frametally.plugins import plugins
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
@@ -50,6 +51,14 @@ def test_a_signal_ends_all_and_leaves_nothing(up: Running, number: signal.Signal
     port = int(url.rpartition(":")[2])
     with socket.create_server(("127.0.0.1", port)):
         pass
+
+
+@pytest.mark.thorough
+def test_another_one_on_the_same_folder_is_named(tmp_path: Path) -> None:
+    line = f"another `frametally up` is already running here (process {os.getpid()}); both work on"
+    with work_lock(tmp_path / "frametally-data", "up"), Running(tmp_path, "up", settings=SETTINGS) as up:
+        waits(lambda: line in up.said)
+        waits(lambda: bool(up.process_of("serve")))
 
 
 @pytest.mark.thorough

@@ -8,10 +8,21 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
+
+
+def hold(seconds: float) -> None:
+    """Stay within a call of a library, in which Python does not hear of signals."""
+    deaf = {
+        number for number in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(number) != signal.SIG_DFL
+    }
+    signal.pthread_sigmask(signal.SIG_BLOCK, deaf)
+    time.sleep(seconds)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, deaf)
 
 
 def slow_down(hold_put_until: str | None, output: str) -> None:
@@ -43,6 +54,9 @@ def slow_down(hold_put_until: str | None, output: str) -> None:
     load = frametally_models.prepare.prepare_detector
 
     def load_slow_detector(*args: object) -> object:
+        if "FAULTS_LOADING_S" in os.environ:
+            Path(output).with_suffix(".loading").touch()
+            hold(float(os.environ["FAULTS_LOADING_S"]))
         detector: Any = load(*args)  # type: ignore[arg-type]
         # The consumer calls `start` where there is one, else `detect`.
         name = "start" if hasattr(detector, "start") else "detect"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -64,6 +65,51 @@ def test_sigterm_ends_with_0_and_a_second_start_does_nothing_again(
         assert_chains(store, log.end_offsets("frames"))
     third = deployment.run("consume", "--until-caught-up")
     assert frames_found(third) == 0
+
+
+INTERRUPTED = """
+import os, signal, sys
+from frametally_cli.starting import main
+class Interrupting:
+    def find_spec(self, name, path, target=None):
+        if name == "{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["frametally", "quality", "--data-dir", "{folder}"]
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("module", ["frametally_cli.main", "frametally_cli.commands.status_report"])
+def test_ctrl_c_while_a_command_is_imported_ends_it_without_a_traceback(tmp_path: Path, module: str) -> None:
+    code = INTERRUPTED.format(module=module, folder=tmp_path)
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, "", "")
+
+
+def test_ctrl_c_in_a_command_is_one_line(tmp_path: Path) -> None:
+    code = INTERRUPTED.format(module="frametally.adapters.files.folder_store", folder=tmp_path)
+    (tmp_path / "store").mkdir()
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (130, "")
+    assert ended.stderr.strip() == "stopped; run the same command to continue"
+
+
+def test_sigterm_while_the_model_is_loaded_ends_at_once_and_loses_nothing(
+    deploy: Callable[..., Deployment],
+    pictures: Path,
+    wait_until: Callable[..., None],
+    detected: Callable[[ObjectStore], set[str]],
+) -> None:
+    deployment = deploy("loading", FAULTS_JITTER_S="0")
+    deployment.run("produce", *PICTURES, pictures)
+    loading = deployment.start("consume", FAULTS_LOADING_S="600")
+    wait_until(lambda: loading.output.with_suffix(".loading").exists(), "the model is being loaded")
+    loading.send(signal.SIGTERM)
+    assert loading.wait(60) in (-signal.SIGTERM, 128 + signal.SIGTERM)  # to `up`, as good as 0
+    deployment.run("consume", "--until-caught-up")
+    with closing(deployment.store()) as store:
+        assert len(detected(store)) == 120
 
 
 @pytest.mark.thorough

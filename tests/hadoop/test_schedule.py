@@ -179,6 +179,19 @@ def test_half_a_note_of_a_killed_process_is_passed_over(tmp_path: Path) -> None:
     assert estimate_s(read_pace(tmp_path, "inline"), 20) == pytest.approx(2.0)
 
 
+def test_the_file_of_notes_stays_small_however_often_is_counted(tmp_path: Path) -> None:
+    done = Aggregated(runner="inline", days=1, segments=1, bytes=10, seconds=1.25)
+    file = tmp_path / "aggregations.jsonl"
+    file.write_bytes(b'{"runner":"spark","days":1,"segments":1,"bytes":10,"seconds":1.25}\n' * 4000)
+    note_pace(tmp_path, done)
+    assert file.read_bytes().count(b"\n") == 1000
+    assert read_pace(tmp_path, "inline") == [done]
+    for _ in range(3):
+        note_pace(tmp_path, done)
+    assert file.read_bytes().count(b"\n") == 1003
+    assert read_pace(tmp_path, "inline") == [done] * 4
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("15s", 15), ("15m", 900), ("1h", 3600), ("24h", 86_400)])
 def test_a_period_is_a_number_and_a_unit(text: str, seconds: int) -> None:
     assert parse_period_s("--every", text) == seconds

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import text, update
 from tests.examples import examples
 from tests.fakes.at_once import at_once
 from tests.videos.test_video_catalogue_contract import ADAPTERS, LONG_S, Sqlite
 
+from frametally_live import tables
 from frametally_live.book import LiveBook
 from frametally_live.feed_records import LAUNCH_IS_GONE, LAUNCH_NEVER_CAME, Feed, FeedTold, TooManyStreams
 from frametally_videos.opening import open_video_catalogue
@@ -465,3 +466,29 @@ def test_a_launch_fails_once_and_what_needs_none_is_left_alone(book: LiveBook) -
 
 def claimed_or_none(book: LiveBook) -> Feed | None:
     return book.claim_feed("x", ("video",), lease_s=LONG_S)
+
+
+@pytest.mark.parametrize("kind", ["camera", "video"])
+def test_a_feed_whose_lease_a_clock_that_was_ahead_gave_is_taken_over(book: LiveBook, kind: str) -> None:
+    feed = book.put_camera(camera()) if kind == "camera" else book.start_stream(stream_of(), most=1)
+    held = claimed(book, worker="killed")
+    assert book.renew_feed(held, RUNNING, lease_s=LONG_S) is not None
+    assert book.claim_feed("x", ("camera", "video"), lease_s=LONG_S) is None
+    set_clock_back(book, "due_at_ms")
+    assert [found.told.state for found in book.feeds()] == ["requested"]
+    assert claimed(book, worker="x").id == feed.id
+    assert book.renew_feed(held, RUNNING, lease_s=LONG_S) is None
+
+
+def test_a_launch_that_a_clock_that_was_ahead_waited_for_has_failed(book: LiveBook) -> None:
+    feed = book.start_stream(stream_of(launch="booked"), most=1, launch_within_s=120)
+    set_clock_back(book, "launch_due_at_ms")
+    assert book.claim_feed("w", ("video",), lease_s=LONG_S) is None
+    assert state_of(book, feed) == "failed"
+
+
+def set_clock_back(book: LiveBook, column: str) -> None:
+    """Move a time of all feeds ahead, as if it had been written before the clock was set back."""
+    with book._database.writing() as connection:
+        moved = {column: tables.feeds.c[column] + 3650 * 86_400_000}
+        connection.execute(update(tables.feeds).values(**moved))

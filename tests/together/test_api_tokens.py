@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from tests.accounts.people import give_accounts
 from tests.live.watching import open_socket
 from tests.videos.uploading import BYTES, UPLOADS, VERSION, metadata
@@ -19,6 +19,7 @@ from tests.web.raw_client import Answered, Client
 from websockets.exceptions import ConnectionClosed
 
 from frametally.settings.fields import SecretStr
+from frametally_accounts import tables
 from frametally_accounts.book import AccessBook
 from frametally_accounts.credentials import make_api_token, token_hash
 from frametally_accounts.rights import ROLES, ApiToken, Role, UserAccount
@@ -156,6 +157,20 @@ def test_broken_removed_and_old_tokens_are_one_line_and_open_nothing(client: Cli
         assert answer.json["remedy"].count("\n") == 0
         assert answer.headers["www-authenticate"] == 'Bearer error="invalid_token"'
     assert client("GET", "/api/models", Authorization="Basic cnVuYTp4").status == 401
+
+
+def test_a_token_that_was_used_later_than_the_clock_says_names_the_clock(
+    client: Client, people: Place
+) -> None:
+    token = token_of(people, "runa", "run")
+    with people.access._database.writing() as connection:
+        connection.execute(update(tables.tokens).values(used_at_ms=2_111_138_085_000))
+    answer = client("GET", "/api/models", **by(token))
+    assert answer.status == 401
+    assert answer.json["detail"].startswith(
+        "The token was used at 2036-11-24 11:14:45Z, but the server's clock says 20"
+    )
+    assert "check the clock" in answer.json["remedy"]
 
 
 @pytest.mark.thorough

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import Table, update
 from tests.examples import examples
 from tests.fakes.at_once import at_once
 from tests.videos.test_video_catalogue_contract import ADAPTERS, LONG_S, Make, Sqlite, filled
 from tests.videos.video_records import corrected, make_video
 
+from frametally_videos import tables
 from frametally_videos.catalogue.catalogue_rows import (
     Artifact,
     Failures,
@@ -23,6 +25,7 @@ from frametally_videos.catalogue.catalogue_rows import (
     JobKind,
     JobQuestion,
     JobState,
+    UploadRow,
     VideoQuestion,
 )
 from frametally_videos.catalogue.outbox import Letter
@@ -30,6 +33,7 @@ from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.records import VideoFields, VideoRecord
 
 ENHANCE_A, ENHANCE_B = '{"gamma":2.0}', '{"gamma":3.0}'
+TEN_YEARS_MS = 3650 * 86_400_000
 NEVER = "00000000-0000-4000-8000-000000000000"
 
 
@@ -548,3 +552,51 @@ def test_whatever_happened_each_notice_is_in_one_mail_which_never_changes(
                 outbox.end_letter(held.pop(), "sent" if step == "send" else "queued")
         told = [notice for letter in contents.values() for notice in letter]
         assert len(told) == len(set(told))
+
+
+def set_clock_back(catalogue: VideoCatalogue, table: Table, *columns: str, by_ms: int = TEN_YEARS_MS) -> None:
+    """Move times of all rows ahead, as if they had been written before the clock was set back."""
+    with catalogue._database.writing() as connection:
+        moved = {name: table.c[name] + by_ms for name in columns}
+        connection.execute(update(table).values(**moved))
+
+
+@pytest.mark.parametrize("job_id", [False, True])
+def test_a_job_whose_lease_a_clock_that_was_ahead_gave_is_taken_over(
+    catalogue: VideoCatalogue, video_id: str, job_id: bool
+) -> None:
+    catalogue.queue(video_id, "frames")
+    held = claimed(catalogue)
+    assert catalogue.claim("x", ("frames",), lease_s=LONG_S) is None
+    set_clock_back(catalogue, tables.jobs, "due_at_ms")
+    assert claimed(catalogue, job_id=held.id if job_id else None).losses == 1
+    assert not catalogue.end(held, "done")
+
+
+def test_a_job_that_was_put_off_by_a_clock_that_was_ahead_is_tried_now(
+    catalogue: VideoCatalogue, video_id: str
+) -> None:
+    job = catalogue.queue(video_id, "frames")
+    assert due(catalogue) == [job.id]
+    assert catalogue.end(claimed(catalogue), "queued", again_after_s=600)
+    set_clock_back(catalogue, tables.jobs, "due_at_ms", "told_at_ms")
+    assert due(catalogue) == [job.id]
+    assert due(catalogue) == [], "it was announced just now"
+    assert claimed(catalogue).id == job.id
+
+
+def test_a_mail_of_a_clock_that_was_ahead_is_sent_now(make: Make) -> None:
+    outbox = make()
+    outbox.put_notice("a", "s", "b")
+    set_clock_back(outbox, tables.notices, "created_at_ms", "due_at_ms")
+    first = claimed_letter(outbox, waited_s=LONG_S)
+    set_clock_back(outbox, tables.notices, "due_at_ms")
+    assert ids(claimed_letter(outbox)) == ids(first) == ["a"]
+
+
+def test_an_upload_of_a_clock_that_was_ahead_takes_no_place(catalogue: VideoCatalogue) -> None:
+    now_ms = round(time.time() * 1000)
+    catalogue.put_upload(UploadRow("a", "receiving", "v", client_id="c", expires_at_ms=now_ms + 120_000))
+    assert catalogue.open_uploads("c") == 1
+    set_clock_back(catalogue, tables.uploads, "expires_at_ms")
+    assert catalogue.open_uploads("c") == 0

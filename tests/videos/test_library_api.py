@@ -535,6 +535,23 @@ def test_what_was_begun_before_there_were_accounts_is_everybodys(app: Flask, url
 __all__ = ["house"]
 
 
+def test_status_says_how_many_videos_are_not_ready(house: House, capsys: pytest.CaptureFixture[str]) -> None:
+    videos = [make_video(number) for number in (1, 2)]
+    with (
+        closing(open_object_store(house.settings.store_url)) as store,
+        closing(open_video_catalogue(house.settings.catalogue_url)) as catalogue,
+    ):
+        for video in videos:
+            store.put(video.key, encode(video))
+            catalogue.put_video(video, "1")
+        cli.main(["status", "--data-dir", str(house.settings.data_dir)])
+        assert "2 uploaded videos are not ready yet; see the page /jobs" in capsys.readouterr().out
+        for video in videos:
+            catalogue.set_video(video.id, state="ready")
+    cli.main(["status", "--data-dir", str(house.settings.data_dir)])
+    assert "not ready yet" not in capsys.readouterr().out
+
+
 def test_status_says_since_when_jobs_have_failed(house: House, capsys: pytest.CaptureFixture[str]) -> None:
     video = make_video()
     with (

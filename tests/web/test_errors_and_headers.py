@@ -20,7 +20,7 @@ from frametally.settings.access import StoreAccess
 from frametally.settings.fields import SecretStr
 from frametally_accounts.book import AccessBook
 from frametally_web.assets import load_assets
-from frametally_web.requests.problems import problem_of
+from frametally_web.requests.problems import as_sentence, problem_of
 
 API_ROUTES = [
     *("models", "labels", "sources", "counts", "heatmap", "evidence", "frames", "objects", "runs", "export"),
@@ -136,7 +136,7 @@ def test_what_a_person_has_to_mend_is_a_503_with_its_line(
     assert answer.status_code == 503
     assert answer.mimetype == "application/problem+json"
     assert answer.json is not None
-    assert answer.json["detail"] == line
+    assert answer.json["detail"] == as_sentence(line)
     assert line in caplog.text
     assert "Traceback" not in caplog.text
 
@@ -182,7 +182,7 @@ def test_a_line_for_a_visitor_names_the_file_and_not_where_it_lies(
     place.index.error = Misconfigured(line)
     answer = place.app().test_client().get("/api/v1/counts")
     assert answer.json is not None
-    assert answer.json["detail"] == told
+    assert answer.json["detail"] == as_sentence(told)
 
 
 def test_an_unknown_api_address_is_a_404_in_json_and_a_page_one_a_page(place: Place) -> None:
@@ -368,3 +368,20 @@ def at(endpoint: str) -> StoreAccess:
 def test_a_503_of_no_part_names_none() -> None:
     problem = problem_of(Retryable("http://inside said no"))
     assert problem.detail == "A part of frametally is not responding at the moment."
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (
+            "the count index is damaged: run `frametally index --repair`",
+            "The count index is damaged: run `frametally index --repair`.",
+        ),
+        ("media/a.json is damaged; restore it", "media/a.json is damaged; restore it."),
+        ("log.sqlite is full", "log.sqlite is full."),
+        ("frametally is not installed here", "frametally is not installed here."),
+    ],
+)
+def test_an_error_of_ours_is_a_sentence_before_the_remedy(line: str, sentence: str) -> None:
+    problem = problem_of(Misconfigured(line))
+    assert f"{problem} {problem.remedy}" == f"{sentence} Apply the remedy, then reload the page."

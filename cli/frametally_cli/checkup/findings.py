@@ -6,6 +6,7 @@ A check gives findings and raises nothing: what is broken has its remedy.
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from frametally.ports.object_store import ObjectInfo
 from frametally.process.reports import Progress
 from frametally.records import SealedRecord
 from frametally.settings.fields import SecretStr, without_passwords
+from frametally.settings.loading import Settings
 
 _SECRET_NAME = re.compile(r"password|secret|token|credential|access_key", re.IGNORECASE)
 
@@ -80,3 +82,24 @@ class StatusPart(NamedTuple):
 
     lines: Sequence[str]
     figures: Mapping[str, Any]
+
+
+def disk_row(settings: Settings) -> Finding:
+    """Compare the free space where the data folder is with `min_free_disk_mb`."""
+    folder = settings.data_dir
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    least_mb = settings.min_free_disk_mb
+    try:
+        free_mb = shutil.disk_usage(folder).free // 1_000_000
+    except OSError as error:
+        return Finding("disk", str(folder), error.strerror or str(error), remedy="set FRAMETALLY_DATA_DIR")
+    enough = free_mb >= least_mb
+    remedy = "" if enough else "free some space there, or set FRAMETALLY_DATA_DIR to a folder on another disk"
+    return Finding("disk", str(settings.data_dir), f"{free_mb} MB free", f"{least_mb} MB needed", remedy)
+
+
+def disk_lines(settings: Settings) -> list[str]:
+    """Return a line if the disk of the data folder is full, for commands that only read and so go on."""
+    disk = disk_row(settings)
+    return [] if disk.good else [f"disk of {disk.name}: {disk.value}, {disk.note}; {disk.remedy}"]

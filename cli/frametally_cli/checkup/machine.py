@@ -6,7 +6,6 @@ import datetime
 import importlib.metadata
 import importlib.util
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -207,21 +206,6 @@ def provider_rows(settings: Settings) -> Iterator[Finding]:
         yield Finding("model", name, setting, remedy=str(error))
     else:
         yield Finding("model", name, ", ".join(available), f"FRAMETALLY_EXECUTION_PROVIDERS={setting}")
-
-
-def disk_row(settings: Settings) -> Finding:
-    """Compare the free space where the data folder is with `min_free_disk_mb`."""
-    folder = settings.data_dir
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    least_mb = settings.min_free_disk_mb
-    try:
-        free_mb = shutil.disk_usage(folder).free // 1_000_000
-    except OSError as error:
-        return Finding("disk", str(folder), error.strerror or str(error), remedy="set FRAMETALLY_DATA_DIR")
-    enough = free_mb >= least_mb
-    remedy = "" if enough else "free some space there, or set FRAMETALLY_DATA_DIR to a folder on another disk"
-    return Finding("disk", str(settings.data_dir), f"{free_mb} MB free", f"{least_mb} MB needed", remedy)
 
 
 def clock_row(now_s: float, probe: ObjectInfo | None) -> Finding:

@@ -22,7 +22,7 @@ from frametally.opening import open_count_index, open_frame_log, open_ledger, op
 from frametally.plugins import hooks, plugins
 from frametally.ports.frame_log import FrameLog, NoSuchTopic
 from frametally.process.reports import plural
-from frametally.rules.times import DAY_MS, HOUR_MS, utc
+from frametally.rules.times import CHECK_CLOCK, DAY_MS, HOUR_MS, utc
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import Finding, shown
 from frametally_cli.checkup.machine import clock_row
@@ -249,13 +249,16 @@ _LATE_MS = 2 * DAY_MS
 
 def backup_rows(settings: Settings, now_ms: int | None = None) -> Iterator[Finding]:
     """Say when the last backup was made; bad where accounts, rules or reports are in none for two days."""
+    now_ms = round(time.time() * 1000) if now_ms is None else now_ms
     try:
-        since_ms, last = _first_made_ms(settings), _last_backup(settings)
+        since_ms, last = _first_made_ms(settings), _last_backup(settings, now_ms)
     except FrametallyError:
         return  # the rows of the store, or of the accounts, have it
-    now_ms = round(time.time() * 1000) if now_ms is None else now_ms
-    is_late = since_ms is not None and now_ms - max(since_ms, last.made_at_ms if last else 0) > _LATE_MS
-    if last is not None:
+    made_ms = [time_ms for time_ms in (since_ms or 0, last.made_at_ms if last else 0) if time_ms <= now_ms]
+    is_late = since_ms is not None and now_ms - max(made_ms, default=0) > _LATE_MS
+    if last is not None and last.made_at_ms > now_ms:
+        value, note = f"created {utc(last.made_at_ms)}, in the future", CHECK_CLOCK
+    elif last is not None:
         value = f"created {utc(last.made_at_ms)}, {(now_ms - last.made_at_ms) // HOUR_MS} h ago"
         note = "encrypted" if last.salt else "not encrypted, because FRAMETALLY_BACKUP_KEY was not set"
     else:
@@ -272,11 +275,11 @@ def _first_made_ms(settings: Settings) -> int | None:
     return min(made, default=None)
 
 
-def _last_backup(settings: Settings) -> BackupHeader | None:
+def _last_backup(settings: Settings, now_ms: int) -> BackupHeader | None:
     if not_there_yet(settings.store_url) is not None:
         return None
     with closing(open_object_store(settings.store_url, settings.store_access)) as store:
-        return last_backup(store)
+        return last_backup(store, now_ms)
 
 
 _WITHIN_S = 300.0

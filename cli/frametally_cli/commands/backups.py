@@ -30,7 +30,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.limits import in_thread
 from frametally.process.reports import stamped
 from frametally.process.retrying import OnceAMinute
-from frametally.rules.times import utc
+from frametally.rules.times import CHECK_CLOCK, utc
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.ports import not_there_yet
 from frametally_cli.options.names import note
@@ -79,7 +79,7 @@ def backing_up(settings: Settings, say: Callable[[str], None]) -> Iterator[None]
 @click.option(
     "--to",
     "folder",
-    help="Folder for the backup; default: the store, which keeps the newest 30.",
+    help="Folder for the backup; default: the store, which keeps those of 30 days.",
     type=click.Path(path_type=Path, file_okay=False),
 )
 @click.option("--list", "only_list", is_flag=True, help="List the backups in the store; create none.")
@@ -145,7 +145,8 @@ def restore(source: str | None, replace: bool, **overrides: Any) -> int:
         def find_store() -> ObjectStore:
             return opened.enter_context(_store(settings))
 
-        name, data = read_backup(find_store, source)
+        now_ms = round(time.time() * 1000)
+        name, data = read_backup(find_store, source, now_ms, note)
         backup = decode_backup(data, key=settings.backup_key.get_secret_value(), name=name)
         numbers = backup.numbers()
         with _kept_books(settings) as books:
@@ -153,6 +154,8 @@ def restore(source: str | None, replace: bool, **overrides: Any) -> int:
             books.restore(backup.rows(), replace=replace)
             held = books.translate_counts(numbers)
     click.echo(f"restored {name}, created {utc(backup.header.made_at_ms)} ({in_words(held)})")
+    if backup.header.made_at_ms > now_ms:
+        note(f"this backup is dated in the future: {CHECK_CLOCK}")
     note("everyone must sign in again")
     for follow in hooks("restored"):
         follow(settings, held)

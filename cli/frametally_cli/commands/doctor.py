@@ -18,7 +18,15 @@ from frametally import keys
 from frametally.books.index_check import check_index
 from frametally.books.index_lag import place_series_of
 from frametally.books.quality_reports import read_quality
-from frametally.books.runs import current_days, read_history, read_hours, read_paths, read_run, read_tracks
+from frametally.books.runs import (
+    RunReplaced,
+    current_days,
+    read_history,
+    read_hours,
+    read_paths,
+    read_run,
+    read_tracks,
+)
 from frametally.errors import FrametallyError, Misconfigured, Poison
 from frametally.files.downloads import KnownFile
 from frametally.media.erasing import UNNAMED_REMEDY, sizes_by_source, unnamed_images
@@ -40,9 +48,8 @@ from frametally.segments.contents import CutShort, check_belongs, list_segments,
 from frametally.settings.loading import Settings
 from frametally.trust import trust
 from frametally.undo_records import Correction, DroppedDeadLetter, FootageChange, Tombstone
-from frametally_cli.checkup.findings import Finding, RecordFolder, shown
+from frametally_cli.checkup.findings import Finding, RecordFolder, disk_row, shown
 from frametally_cli.checkup.machine import (
-    disk_row,
     mail_rows,
     model_rows,
     provider_rows,
@@ -83,6 +90,8 @@ def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
         for read in parts:
             try:
                 read(day.run)
+            except RunReplaced:
+                break  # the newer run is whole, or the next check names it
             except Poison as error:
                 yield Finding("runs", day.run.prefix, "damaged", remedy=str(error))
     progress.update(len(days), len(days))

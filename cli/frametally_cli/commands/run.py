@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Sequence
-from contextlib import ExitStack, closing, nullcontext, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
 from frametally.errors import Retryable
+from frametally.files.work_lock import work_lock
 from frametally.media.source_timezones import readable_timezones
 from frametally.opening import open_ledger
 from frametally.plugins import hooks
 from frametally.process.children import Family
 from frametally.process.exit_codes import NOTHING_DONE, STOPPED, worst
 from frametally.process.period import parse_period_s
+from frametally.process.reports import stamped
 from frametally.settings.data_folder import DEMO_DATA_DIR, must_be_writable
 from frametally.settings.loading import Settings
 from frametally.telemetry.exposition import Scraped
@@ -146,12 +148,16 @@ def up(workers: int | None, every: str, packs: bool, **overrides: Any) -> int:
     in the store once a day.
     """
     parse_period_s("--every", every)
-    settings = read_settings("web", overrides)
+    with stop_on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as should_stop:
+        return _up(MemberOptions(workers=workers, every=every, packs=packs), overrides, should_stop)
+
+
+def _up(options: MemberOptions, overrides: dict[str, Any], should_stop: Callable[[], bool]) -> int:
+    settings, port = read_settings("web", overrides), overrides["web_port"]
     must_be_writable(settings.data_dir)
     check_port(settings, "choose another port with --port or FRAMETALLY_WEB_PORT")
     _must_open(settings)
     streams.log_lines()
-    options, port = MemberOptions(workers=workers, every=every, packs=packs), overrides["web_port"]
     members = [
         command("serve", settings, "--alone", *(() if port is None else ("--port", port))),
         command("consume", settings),
@@ -161,12 +167,25 @@ def up(workers: int | None, every: str, packs: bool, **overrides: Any) -> int:
     # All that they do is shown by the dashboard's `/metrics`, and by one of its own where one is set.
     shown = Scraped(settings.data_dir)
     with (
-        stop_on(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as should_stop,
+        _noting_another(settings.data_dir),
         family() as is_first,
         listening(shown, *settings.metrics_place) if settings.metrics_address and is_first else nullcontext(),
         backing_up(settings, say),
     ):
         return Family(distinct(members), say=say).run(should_stop)
+
+
+@contextmanager
+def _noting_another(data_dir: Path) -> Iterator[None]:
+    """Say if another `up` works on the same folder, which loses nothing."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(work_lock(data_dir, "up", wait=False))
+        except Retryable as error:
+            say(stamped(f"{error}; both work on the same footage, each with its own dashboard"))
+        except OSError:  # such as a full disk, which the members name
+            pass
+        yield
 
 
 def _must_open(settings: Settings) -> None:

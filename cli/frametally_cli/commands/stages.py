@@ -27,11 +27,13 @@ from frametally.settings.fields import without_passwords
 from frametally.settings.loading import Settings, component_folder
 from frametally.telemetry.family import family
 from frametally.telemetry.lineage import lineage_run
+from frametally_cli.checkup.findings import disk_lines
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
 from frametally_cli.options.ports import (
     Ports,
     data_dir_option,
+    dying_of,
     ending_on,
     interval_option,
     metrics_of,
@@ -256,7 +258,10 @@ def consume_here(ports: StagePorts, *, until_caught_up: bool, should_stop: Calla
     from frametally_consumer.worker.loop import consume
     from frametally_models.prepare import prepare_detector
 
-    with console.stage_bar("model") as bar:
+    if should_stop():
+        return stopped() if until_caught_up else 0
+    # On a busy machine a model takes longer to load than `up` waits for its members to end.
+    with console.stage_bar("model") as bar, dying_of(signal.SIGTERM):
         detector = prepare_detector(ports.settings, bar)
     with open_results(ports.settings) as results:
         with console.stage_bar("detections") as bar:
@@ -378,6 +383,8 @@ def serve_dashboard(
     from frametally_web.serving import serve
 
     settings, options = ports.settings, MemberOptions(alone=alone, interval_s=interval_s)
+    for line in disk_lines(settings):
+        click.echo(console.plain(line), err=True)
     # What it starts brings its figures to its `/metrics`; and all that `frametally up` has started beside it.
     with family(), ExitStack() as plugins:
         plugin_options: dict[str, Any] = {}

@@ -28,8 +28,8 @@ from frametally.ports.ledger import Ledger
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
 from frametally.rules.places import base_model, in_words
-from frametally.rules.times import DAY_S, HOUR_S, is_day_in_range, utc
-from frametally_cli.checkup.findings import StatusPart
+from frametally.rules.times import CHECK_CLOCK, DAY_S, HOUR_S, is_day_in_range, utc
+from frametally_cli.checkup.findings import StatusPart, disk_lines
 from frametally_cli.console import output as console
 from frametally_cli.console.output import out, plain
 from frametally_cli.options.ports import Ports, data_dir_option, option, read_settings
@@ -193,7 +193,7 @@ def print_pace(status: Status) -> None:
     line = f"log: {status.log_committed} of {plural(status.log_messages, 'message')} handled"
     pace = status.pace
     if pace.newest_segment_at_ms is not None:
-        line += f"; newest segment {_duration(_age_s(pace.newest_segment_at_ms) or 0)} old"
+        line += f"; newest segment {_age(pace.newest_segment_at_ms)}"
     if pace.frames_per_s is not None and status.log_committed < status.log_messages:
         line += f"; {pace.frames_per_s:.1f} frames/s in the minute before it"
         if pace.eta_s is not None:
@@ -221,6 +221,14 @@ def _age_s(at_ms: int | None) -> float | None:
     return None if at_ms is None else round(max(0.0, time.time() - at_ms / 1000), 1)
 
 
+def _age(at_ms: int) -> str:
+    age_s = time.time() - at_ms / 1000
+    if age_s < -_SKEW_S:
+        return f"dated {utc(at_ms)}, in the future: {CHECK_CLOCK}"
+    doubt = "; if that is wrong, check this clock with `date`" if age_s > _LONG_S else ""
+    return f"{_duration(max(0.0, age_s))} old{doubt}"
+
+
 def _duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
@@ -231,6 +239,8 @@ def _duration(seconds: float) -> str:
 
 _WATCH_EVERY_S = 2.0
 _REPORTS = 3
+_SKEW_S = 60.0
+_LONG_S = 365.0 * DAY_S
 
 
 @click.command()
@@ -263,6 +273,8 @@ def status(as_json: bool, model: str | None, watch: bool, **overrides: Any) -> i
         books = books._replace(broken=books.broken + problems)
         parts: list[StatusPart] = [tell(settings, ports.store) for tell in hooks("status")]
     _say_away(books)
+    for line in disk_lines(settings):
+        click.echo(console.plain(line), err=True)
     if as_json:
         click.echo(status_json(books, reports, parts))
     else:

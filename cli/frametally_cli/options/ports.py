@@ -338,6 +338,16 @@ def ending_on(number: signal.Signals) -> Iterator[None]:
         signal.signal(number, before)
 
 
+@contextmanager
+def dying_of(number: signal.Signals) -> Iterator[None]:
+    """Let this signal end the process even in the middle of a library's call; nothing may be lost by that."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 def stopped() -> int:
     """Say that the work was interrupted; return the exit code of that."""
     click.echo("stopped; run the same command to continue", err=True)

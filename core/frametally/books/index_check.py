@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from frametally.books.runs import DayKey, current_days, read_run
+from frametally.books.runs import DayKey, RunReplaced, current_days, read_run
 from frametally.errors import Poison
 from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
@@ -58,6 +58,8 @@ def check_index(store: ObjectStore, index: CountIndex, progress: Progress) -> In
         progress.update(number, len(compared), run.day)
         try:
             sources = index.differing_sources(run, *read_run(store, run))
+        except RunReplaced:
+            continue
         except Poison as error:
             skipped.append(Skipped(run.prefix, str(error)))
             continue

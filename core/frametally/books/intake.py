@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.books.runs import read_run
+from frametally.books.runs import RunReplaced, read_run
 from frametally.errors import Misconfigured, Poison
 from frametally.media.manifests import without_names
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
@@ -101,7 +101,7 @@ def take_object(store: ObjectStore, info: ObjectInfo, kind: str) -> TakenObject 
 
 
 def take_run(store: ObjectStore, info: ObjectInfo) -> TakenRun | None:
-    """Read the run that a pointer names; None if the pointer is gone by now.
+    """Read the run that a pointer names; None if it was replaced and is gone by now.
 
     Of a series of places it is the model's: the frames of places are those of its sources once more.
     """
@@ -116,6 +116,8 @@ def take_run(store: ObjectStore, info: ObjectInfo) -> TakenRun | None:
     frames: Counter[str] = Counter()
     try:
         coverage = read_run(store, run)[1]
+    except RunReplaced:
+        return None
     except Poison as error:
         return TakenRun(info, model, problem=str(error))
     for record in coverage if not is_of_places(run.model) else ():

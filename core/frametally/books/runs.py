@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from frametally import keys
-from frametally.errors import Poison
+from frametally.errors import Poison, Retryable
 from frametally.history_records import RunHistory, RunHours, history_key, hours_key
 from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
@@ -29,6 +29,10 @@ from frametally.rules.path_columns import PathColumns, decode_paths
 from frametally.rules.seals import check_crc32
 from frametally.rules.times import DAY_MS
 from frametally.track_records import Track, TrackHead
+
+
+class RunReplaced(Retryable):
+    """A run was removed while it was read, for there are newer ones of its day."""
 
 
 class DayKey(NamedTuple):
@@ -146,6 +150,9 @@ def _read_file(store: ObjectStore, run: Run, key: str, crc32: int | None) -> byt
         data = store.get(key)
         check_crc32(zlib.crc32(data), crc32)
     except ObjectMissing as error:
+        day = DayKey(run.model, run.interval_s, run.day)
+        if is_newer(_current_pointers(store).get(day, (run,))[0], run):
+            raise RunReplaced(f"{run.prefix} was replaced while it was read: try again") from error
         raise Poison(f"{key} is missing; {_remedy(run)}") from error
     except Poison as error:
         raise Poison(f"{key}: {error}; {_remedy(run)}") from error

@@ -2,7 +2,8 @@
 
 A run is removed only when nobody can need it any more:
 
-- the run after it has been there for an hour: readers of this one have ended;
+- the run after it has been there for an hour, so readers of this one have ended; or there are ten newer
+  superseded ones, and a reader of this one gets an error that says to try again;
 - the count index has another one: the proof of objects reads the tracks of the run that the index has;
 - it is not the one before the current run: that is gone back to where the current one's pointer is damaged.
 
@@ -11,6 +12,7 @@ Pointers go last, so that a removal which was interrupted is finished by the nex
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
@@ -24,6 +26,8 @@ from frametally.rules.times import HOUR_MS
 
 KEPT_MS = HOUR_MS
 """How long a run stays after the next one was published, by the store's clock."""
+MOST_KEPT = 10
+"""How many superseded runs of a day stay within that time: counting every 5 s makes hundreds an hour."""
 
 
 class Removed(NamedTuple):
@@ -33,11 +37,12 @@ class Removed(NamedTuple):
     size_bytes: int
 
 
-def remove_superseded(store: ObjectStore, indexed: Iterable[Run]) -> Removed:
+def remove_superseded(store: ObjectStore, indexed: Iterable[Run], now_ms: int | None = None) -> Removed:
     """Remove superseded runs: part files, tracks, quality reports and pointers.
 
     What was left by publications that never got a pointer goes with them. `indexed` are the runs that the
-    count index has now.
+    count index has now. Objects that are dated after `now_ms`, by default this machine's time, make no run
+    older.
 
     Raises:
         Misconfigured: This user may not remove them.
@@ -48,7 +53,7 @@ def remove_superseded(store: ObjectStore, indexed: Iterable[Run]) -> Removed:
         kept_prefixes.add(run.prefix)
         kept_pointers.add(run.key)
     listed = list(store.list(keys.OUTPUT))
-    first_kept = _first_kept(listed)
+    first_kept = _first_kept(listed, round(time.time() * 1000) if now_ms is None else now_ms)
     old_objects: defaultdict[str, list[ObjectInfo]] = defaultdict(list)
     old_pointers = []
     for info in listed:
@@ -70,7 +75,7 @@ def remove_superseded(store: ObjectStore, indexed: Iterable[Run]) -> Removed:
     return Removed(len(old_objects), size_bytes)
 
 
-def _first_kept(listed: Iterable[ObjectInfo]) -> dict[DayKey, int]:
+def _first_kept(listed: Iterable[ObjectInfo], now_ms: int) -> dict[DayKey, int]:
     """Return of each day the sequence from which on its runs stay, where any go."""
     pointers: defaultdict[DayKey, list[tuple[int, str, int]]] = defaultdict(list)
     newest_ms = 0
@@ -83,6 +88,8 @@ def _first_kept(listed: Iterable[ObjectInfo]) -> dict[DayKey, int]:
     for day, of_day in pointers.items():
         *earlier, _ = sorted(of_day)
         for _, (sequence, _, put_at_ms) in pairwise(earlier):
-            if 0 < put_at_ms <= newest_ms - KEPT_MS:
+            if 0 < put_at_ms <= min(newest_ms, now_ms) - KEPT_MS:
                 first_kept[day] = sequence
+        if len(earlier) > MOST_KEPT:
+            first_kept[day] = max(first_kept.get(day, 0), earlier[-MOST_KEPT][0])
     return first_kept

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from frametally.errors import FrametallyError, Misconfigured, Retryable
 
@@ -28,6 +29,10 @@ _NETWORK_FILE_SYSTEMS = re.compile(
     r"nfs\d?|cifs|smb\w*|9p|afs|ceph|lustre|glusterfs|gpfs|beegfs|ocfs2|gfs2"
     r"|fuse\.(sshfs|glusterfs|ceph|rclone|s3fs|smb\w*)"
 )
+
+
+class ReadingConnection(sqlite3.Connection):
+    """Reads a file on a full disk; close it soon: while it is open, none of this process can write."""
 
 
 class SqliteOpener:
@@ -97,12 +102,28 @@ class SqliteOpener:
     def connect(self) -> sqlite3.Connection:
         """Open a connection that threads may share and that begins no transaction by itself.
 
+        It is a `ReadingConnection` if the disk has no space for what a writer keeps beside the file.
+
         Raises:
             sqlite3.Error: Whatever SQLite says; see `translated`.
         """
-        return sqlite3.connect(
-            self.path, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False
+        connection = self._connect(self.path)
+        try:
+            connection.execute("PRAGMA user_version")
+        except sqlite3.Error as error:
+            connection.close()
+            if self._code(error) != sqlite3.SQLITE_FULL:
+                raise
+            # `-shm`, which SQLite has just made, is too short, and may be so for one that only reads.
+            look_only = f"{self.path.as_uri()}?mode=ro&readonly_shm=1"
+            return self._connect(look_only, uri=True, factory=ReadingConnection)
+        return connection
+
+    def _connect(self, database: Path | str, **how: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = sqlite3.connect(
+            database, timeout=self._busy_timeout_s, isolation_level=None, check_same_thread=False, **how
         )
+        return connection
 
     def switch_to_wal(self, connection: sqlite3.Connection) -> None:
         """Set the file's journal to WAL, which it then keeps. Raises as `connect`."""
@@ -157,7 +178,7 @@ class SqliteOpener:
     def _code(self, error: sqlite3.Error) -> int:
         """Return the kind of SQLite's error; what it cannot write beside the file it calls an I/O error."""
         code: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+        if code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY):
             with suppress(OSError):
                 if shutil.disk_usage(self.path.parent).free < _LEAST_FREE_BYTES:
                     return sqlite3.SQLITE_FULL

@@ -114,6 +114,8 @@ def utc(time_ms: int) -> str:
     return local_time(time_ms, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
+CHECK_CLOCK = "a clock was or is wrong; check this one with `date`"
+"""What to do about a moment that has not come yet."""
 RECORD_VERSION = 1
 MOST_TIME_MS = 10**15
 """Event times lie in `[-MOST_TIME_MS, MOST_TIME_MS]`: what is beyond is a damaged record."""

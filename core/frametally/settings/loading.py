@@ -160,6 +160,7 @@ class Settings(
     lease_s: float = Field(
         10.0,
         gt=0,
+        le=1800,  # a job's lease must be shorter than `adapters.sql.clock.LONGEST_WAIT_MS`
         description="Seconds of silence after which the work of a dead process moves to another: partitions, "
         "cameras and streams; jobs after three times as long.",
     )

@@ -17,6 +17,7 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
+from frametally.files.replacing import replace_file
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import Skipped
 from frametally.records import NOT_JSON
@@ -30,6 +31,8 @@ _FILE = "aggregations.jsonl"
 _NOTES_AT_ONCE, _READERS = 500, 8
 _LOOK_BACK = 5
 _MOST_LINES = 1000
+_MOST_BYTES = 200_000
+"""A longer file keeps its last `_MOST_LINES`: counting every 5 s would add 1.2 MB a day."""
 
 
 class Aggregated(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,8 +47,13 @@ class Aggregated(msgspec.Struct, frozen=True, kw_only=True):
 
 def note_pace(data_dir: Path, done: Aggregated) -> None:
     """Add one. That it could not be written is not worth an error: it only helps to estimate."""
-    with contextlib.suppress(OSError), (data_dir / _FILE).open("ab") as file:
-        file.write(msgspec.json.encode(done) + b"\n")
+    path = data_dir / _FILE
+    with contextlib.suppress(OSError):
+        with path.open("ab") as file:
+            file.write(msgspec.json.encode(done) + b"\n")
+            is_long = file.tell() > _MOST_BYTES
+        if is_long:
+            replace_file(path, b"".join(path.read_bytes().splitlines(keepends=True)[-_MOST_LINES:]))
 
 
 def read_pace(data_dir: Path, runner: str) -> list[Aggregated]:

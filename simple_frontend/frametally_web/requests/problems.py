@@ -23,7 +23,8 @@ MEDIA_TYPE = "application/problem+json"
 
 # Where this machine keeps a file that is at fault is for the log.
 _FOLDERS = re.compile(r"(?:(?<=sqlite:///)|(?<![\w/:.]))/(?:[^/\s'\"]+/)+")
-
+_NAME = re.compile(r"frametally |\S*(?:[/_]|\.\S)")
+"""What a sentence begins with in small letters: ours, that of a file, of a parameter or an address."""
 
 MEANINGS = {
     400: "A parameter is invalid or requests too much.",
@@ -106,8 +107,9 @@ def bad_parameter(
 
 
 def as_sentence(clause: str) -> str:
-    """Return a line as a sentence of its own."""
-    return ended(f"{clause[:1].upper()}{clause[1:]}")
+    """Return a line as a sentence of its own; a name at its beginning, such as `media/a.json`, stays."""
+    is_name = _NAME.match(clause) is not None
+    return ended(clause if is_name else f"{clause[:1].upper()}{clause[1:]}")
 
 
 def ended(clause: str) -> str:
@@ -127,7 +129,8 @@ def problem_of(error: Exception) -> Problem:
             remedy="Try again in a few seconds; the server's log gives the reason.",
         )
     if isinstance(error, FrametallyError):
-        return Problem(503, without_folders(str(error)), remedy="Apply the remedy, then reload the page.")
+        detail = as_sentence(without_folders(str(error)))
+        return Problem(503, detail, remedy="Apply the remedy, then reload the page.")
     return Problem(500, "The dashboard failed.", remedy="The server's log gives the reason.")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, and_, func, insert, or_, select, update
 
-from frametally.adapters.sql.clock import next_number, note_change, now_ms
+from frametally.adapters.sql.clock import is_due, next_number, note_change, now_ms
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally_videos import tables
 from frametally_videos.catalogue.catalogue_rows import (
@@ -274,11 +274,11 @@ def _find_due(
 ) -> Job | None:
     """Return the job to claim next; with `silent_lease_s` also one whose holder is silent for `SILENT_S`."""
     time_ms = now_ms(connection)
-    is_due = _columns.due_at_ms <= time_ms
+    is_claimable = is_due(_columns.due_at_ms, time_ms)
     if silent_lease_s is not None:
         is_silent = _columns.due_at_ms <= _after(time_ms, silent_lease_s - SILENT_S)
-        is_due = or_(is_due, and_(_columns.state == "running", is_silent))
-    query = _JOBS.where(_columns.state.in_(_NOT_ENDED), _columns.kind.in_(kinds), is_due)
+        is_claimable = or_(is_claimable, and_(_columns.state == "running", is_silent))
+    query = _JOBS.where(_columns.state.in_(_NOT_ENDED), _columns.kind.in_(kinds), is_claimable)
     if job_id is not None:
         query = query.where(_columns.id == job_id)
     row = connection.execute(
@@ -292,10 +292,10 @@ def _find_untold(connection: Connection, limit: int, again_after_s: float) -> li
     time_ms = now_ms(connection)
     query = _JOBS.where(
         _columns.state.in_(_NOT_ENDED),
-        _columns.due_at_ms <= time_ms,
+        is_due(_columns.due_at_ms, time_ms),
         or_(
-            _columns.told_at_ms < _columns.due_at_ms,
-            _columns.told_at_ms <= time_ms - round(again_after_s * 1000),
+            and_(_columns.told_at_ms < _columns.due_at_ms, _columns.due_at_ms <= time_ms),
+            is_due(_columns.told_at_ms + round(again_after_s * 1000), time_ms),
         ),
     )
     return [Job._make(row) for row in connection.execute(query.limit(limit))]

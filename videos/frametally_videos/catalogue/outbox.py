@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import Connection, Select, and_, insert, select, update
 
-from frametally.adapters.sql.clock import next_number, now_ms
+from frametally.adapters.sql.clock import is_due, next_number, now_ms
 from frametally.adapters.sql.engine import SqlDatabase
 from frametally_videos import tables
 
@@ -128,11 +128,11 @@ def _next_letter(connection: Connection, waited_s: float, limit: int) -> list[No
     queued = _notices.state == "queued"
     first = connection.execute(
         select(_notices.letter, _notices.created_at_ms)
-        .where(queued, _notices.due_at_ms <= time_ms)
+        .where(queued, is_due(_notices.due_at_ms, time_ms))
         .order_by(_notices.number)
         .limit(1)
     ).first()
-    if first is None or (not first.letter and time_ms - first.created_at_ms < waited_s * 1000):
+    if first is None or (not first.letter and 0 <= time_ms - first.created_at_ms < waited_s * 1000):
         return []
     query = _select().where(queued, _notices.letter == first.letter).order_by(_notices.number)
     return [Notice._make(row) for row in connection.execute(query if first.letter else query.limit(limit))]

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
-from frametally.adapters.sql.clock import next_number, note_change, now_ms
+from frametally.adapters.sql.clock import is_due, next_number, note_change, now_ms
 from frametally.adapters.sql.kept_books import KeptTables
 from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.sql_book import SqlBook
@@ -218,7 +218,7 @@ class VideoCatalogue(SqlBook, JobBook, Outbox):
         if client_id is not None:
             query = query.where(_uploads.client_id == client_id)
         with self._database.reading() as connection:
-            query = query.where(_uploads.expires_at_ms > now_ms(connection))
+            query = query.where(~is_due(_uploads.expires_at_ms, now_ms(connection)))
             return int(connection.execute(query).scalar_one())
 
     def remove_uploads(self, *, expired_at_ms: int) -> int:

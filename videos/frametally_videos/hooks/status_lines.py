@@ -5,6 +5,7 @@ from __future__ import annotations
 from frametally import keys
 from frametally.errors import FrametallyError
 from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import plural
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_cli.checkup.findings import StatusPart
@@ -16,13 +17,17 @@ _NOTHING = StatusPart([], {"failed_jobs": {}})
 
 
 def status(settings: Settings, store: ObjectStore) -> StatusPart:
-    """List uploads that moved counts, and failed jobs; nothing if the catalogue is not available."""
+    """List uploads that moved counts, failed jobs, and how many videos are not ready yet.
+
+    Nothing if the catalogue is not available.
+    """
     if next(iter(store.list(keys.VIDEOS)), None) is None:
         return _NOTHING
     try:
         with catalogue_of(settings) as catalogue:
             rows = catalogue.videos(VideoQuestion(has_moved_counts=True, limit=_MOST_MOVED)).rows
             failures = catalogue.failures()
+            unready = sum(number for state, number in catalogue.states().items() if state not in FINAL_STATES)
     except FrametallyError:
         return _NOTHING
     moved_lines = [
@@ -35,7 +40,9 @@ def status(settings: Settings, store: ObjectStore) -> StatusPart:
         f"failed jobs, {kind}: {failure.jobs}, since {utc(failure.since_ms)}; see the page /jobs"
         for kind, failure in failures.items()
     ]
+    waiting = plural(unready, "uploaded video is", "uploaded videos are")
+    unready_lines = [f"{waiting} not ready yet; see the page /jobs"] if unready else []
     return StatusPart(
-        [*moved_lines, *failed_lines],
+        [*moved_lines, *failed_lines, *unready_lines],
         {"failed_jobs": {kind: failure._asdict() for kind, failure in failures.items()}},
     )

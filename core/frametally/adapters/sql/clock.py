@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, Table, select, text, update
+from sqlalchemy import ColumnElement, Connection, Table, or_, select, text, update
+
+from frametally.rules.times import HOUR_MS
 
 _NOW_MS = {
     "sqlite": text("SELECT CAST(ROUND((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"),
@@ -14,6 +16,18 @@ _NOW_MS = {
 def now_ms(connection: Connection) -> int:
     """Return the time by the database's clock."""
     return int(connection.execute(_NOW_MS[connection.dialect.name]).scalar_one())
+
+
+LONGEST_WAIT_MS = 2 * HOUR_MS
+"""Longer than any lease, and than any pause before something is tried again."""
+
+
+def is_due(due_at_ms: ColumnElement[int], time_ms: int) -> ColumnElement[bool]:
+    """Return whether a lease or a pause that lasts until `due_at_ms` is over.
+
+    One that would last longer than `LONGEST_WAIT_MS` was given before the clock was set back, and is over.
+    """
+    return or_(due_at_ms <= time_ms, due_at_ms > time_ms + LONGEST_WAIT_MS)
 
 
 def next_number(connection: Connection, about: Table) -> int:

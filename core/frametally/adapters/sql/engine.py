@@ -19,12 +19,13 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from frametally.adapters.sql import migration as sql_migration
 from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.postgresql import SqlServer
 from frametally.errors import Misconfigured, Retryable
-from frametally.files.sqlite import BUSY_TIMEOUT_S, SqliteOpener, not_utf8, sqlite_path
+from frametally.files.sqlite import BUSY_TIMEOUT_S, ReadingConnection, SqliteOpener, not_utf8, sqlite_path
 from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.settings.access import ServerAccess
 
@@ -131,6 +132,7 @@ class SqlDatabase:
         # A URL of parts, not of its text: a path may hold what has a meaning there.
         engine = create_engine(URL.create("sqlite", database=str(path)), creator=file.connect)
         event.listen(engine, "connect", _configure)
+        event.listen(engine, "checkin", _close_reading)
         event.listen(engine, "begin", _begin)
         return engine
 
@@ -248,6 +250,11 @@ def patient(connection: Any, left_s: float | None) -> Iterator[None]:
 def _configure(connection: Any, _: object) -> None:
     with patient(connection, seconds_left()):
         connection.execute("PRAGMA synchronous = NORMAL")
+
+
+def _close_reading(connection: Any, record: ConnectionPoolEntry) -> None:
+    if isinstance(connection, ReadingConnection):
+        record.invalidate()
 
 
 def _begin(connection: Connection) -> None:

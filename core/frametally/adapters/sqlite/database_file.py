@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from frametally.errors import Misconfigured
-from frametally.files.sqlite import BUSY_TIMEOUT_S, SqliteOpener, sqlite_path
+from frametally.files.sqlite import BUSY_TIMEOUT_S, ReadingConnection, SqliteOpener, sqlite_path
 
 _SETTING = "FRAMETALLY_LOG_URL"
 _APPLICATION_ID = 0x46544C47  # "FTLG", in the file's header: this is a frametally log
@@ -71,45 +71,47 @@ class SqliteFile:
             self.path, part="log file", setting=_SETTING, busy_timeout_s=BUSY_TIMEOUT_S
         )
         self._opener.prepare_folder()
-        with self._opener.translated():
-            self._connection = self._opener.connect()
-            try:
-                self._prepare()
-            except BaseException:
-                self._connection.close()
-                raise
+        self._connection: sqlite3.Connection | None = None
+        with self._connected():
+            pass
 
     def read(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of one SELECT."""
-        with self._lock, self._opener.translated():
-            return self._connection.execute(sql, parameters).fetchall()
+        with self._connected() as connection:
+            return connection.execute(sql, parameters).fetchall()
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """Hold a write transaction: committed at the end of the block, rolled back if the block raises."""
-        with self._lock, self._opener.translated():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+        with self._connected() as connection, _writing(connection):
+            yield connection
 
     def shrink(self) -> None:
         """Give the pages of removed messages back to the file system."""
-        with self._lock, self._opener.translated():
+        with self._connected() as connection:
             # Not by execute(): that would stop after the first page.
-            self._connection.executescript("PRAGMA incremental_vacuum")
+            connection.executescript("PRAGMA incremental_vacuum")
 
     def close(self) -> None:
         """Close the connection; a second call does nothing."""
         with self._lock:
-            self._connection.close()
+            if self._connection is not None:
+                self._connection.close()
 
-    def _prepare(self) -> None:
-        connection = self._connection
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[sqlite3.Connection]:
+        """Hold the connection; while the disk is full, one of its own that is closed at once."""
+        with self._lock, self._opener.translated(), contextlib.ExitStack() as stack:
+            connection = self._connection
+            if connection is None:
+                connection = stack.enter_context(contextlib.closing(self._opener.connect()))
+                self._prepare(connection)
+                if not isinstance(connection, ReadingConnection):
+                    stack.pop_all()
+                    self._connection = connection
+            yield connection
+
+    def _prepare(self, connection: sqlite3.Connection) -> None:
         application_id, tables = connection.execute(
             "SELECT (SELECT application_id FROM pragma_application_id), (SELECT count(*) FROM sqlite_master)"
         ).fetchone()
@@ -122,23 +124,37 @@ class SqliteFile:
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         self._opener.switch_to_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")
-        if self._version() == 0:
-            with self.write():
-                if self._version() == 0:  # no other process was faster
-                    self._lay_out()
-        if self._version() != _SCHEMA_VERSION:
+        if _version(connection) == 0:
+            with _writing(connection):
+                if _version(connection) == 0:  # no other process was faster
+                    _lay_out(connection)
+        if (version := _version(connection)) != _SCHEMA_VERSION:
             raise Misconfigured(
-                f"log file {self.path} has layout {self._version()}, but this version of frametally only "
+                f"log file {self.path} has layout {version}, but this version of frametally only "
                 f"knows {_SCHEMA_VERSION}; use the version that created it, or set FRAMETALLY_LOG_URL to a "
                 "new file"
             )
 
-    def _version(self) -> int:
-        version: int = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        return version
 
-    def _lay_out(self) -> None:
-        for statement in _SCHEMA.split(";"):
-            self._connection.execute(statement)
-        self._connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        self._connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+@contextlib.contextmanager
+def _writing(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    return version
+
+
+def _lay_out(connection: sqlite3.Connection) -> None:
+    for statement in _SCHEMA.split(";"):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
