@@ -351,13 +351,21 @@ def _print_result(check: AccuracyCheck, check_result: CheckResult) -> None:
     if check_result.missing:
         click.echo(f"{check_result.missing} {check.unit_name} cannot be judged: pictures are missing")
     for label in check_result.labels:
-        if label.state == "too_few" or label.total is None:
+        if label.state == "disagree":
+            interval = (
+                f"not known: the people do not agree; their answers differ by {label.difference:,.1f} on "
+                f"average; ask a third person"
+            )
+        elif label.state == "too_few" or label.total is None:
             interval = f"too few to say; about {label.units_needed:,} units are needed"
         else:
             interval = f"{label.total:,.0f} ({label.low:,.0f} to {label.high:,.0f}, ±{label.half_width:.1%})"
         click.echo(console.plain(f"{label.label}: model {label.model_total:,}, truth {interval}"))
     if (double := check_result.agreement).pairs:
-        click.echo(f"answered twice: {double.equal} of {plural(double.pairs, 'pair is', 'pairs are')} equal")
+        click.echo(
+            f"answered twice: {double.equal} of {plural(double.pairs, 'pair is', 'pairs are')} equal; they "
+            f"differ by {double.mean_difference:,.1f} objects on average"
+        )
 
 
 def _print(value: object) -> None:

@@ -22,7 +22,7 @@ from frametally_accuracy.comparison import compare_models
 from frametally_accuracy.pieces.counted_pieces import frames_of_piece, has_pictures
 from frametally_accuracy.pieces.event_places import metrics, places, why_line_changed
 from frametally_accuracy.population import CheckFootage
-from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit, first_answers
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit, answers_by_unit
 from frametally_accuracy.results import history_of, result_of
 from frametally_accuracy.sent import CheckWanted, UnitAnswer
 from frametally_accuracy.staleness import KnownCoverage
@@ -168,8 +168,8 @@ class AccuracyRoutes:
             footage = self._footage()
             restored = (
                 number
-                for number, answer in first_answers(unit_answers).items()
-                if answer.is_missing and has_pictures(footage, check, units[number])
+                for number, of_unit in answers_by_unit(unit_answers).items()
+                if of_unit[0].is_missing and has_pictures(footage, check, units[number])
             )
             number = next(restored, None)
             turns = find_turns(answers=[answer for answer in unit_answers if answer.unit != number])

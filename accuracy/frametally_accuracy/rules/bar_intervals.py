@@ -131,6 +131,8 @@ def bar_intervals(
     shrinkage = spread.between / np.maximum(spread.between + variance, 1e-12)
     middle = estimate.ratio * counts + size * shrinkage * error
     own_variance = (1 - share**2) * size**2 * spread.between * (1 - shrinkage) + left * spread.within * size
+    own_variance += (1 - share) * frames * estimate.people.response
+    by_people = quantile * np.sqrt(frames * estimate.people.response + frames**2 * estimate.people.shared)
     width = quantile * np.sqrt((share * estimate.standard_error) ** 2 + own_variance)
     direct = estimate.ratio * counts + size * error
     beyond = (
@@ -141,13 +143,21 @@ def bar_intervals(
     low = np.floor(np.minimum(middle - width, direct - beyond))
     high = np.ceil(np.maximum(middle + width, direct + beyond))
     is_whole = frames >= units
-    middle, low, high = (
-        np.maximum(np.where(is_whole, whole, part), least)
-        for whole, part in ((estimate.total, middle), (interval.low, low), (interval.high, high))
-    )
-    # With every unit answered, the truth is known.
+    answered_counts = least, np.maximum(np.floor(least - by_people), 0), np.ceil(least + by_people)
+    # With every unit answered, the truth is known, as far as people agree.
     is_known = answered >= frames
-    return BarIntervals(*(np.where(is_known, least, values) for values in (middle, low, high)))
+    return BarIntervals(
+        *(
+            np.where(is_known, counts_there, np.maximum(np.where(is_whole, whole, part), lowest))
+            for counts_there, lowest, whole, part in zip(
+                answered_counts,
+                (least, answered_counts[1], answered_counts[1]),
+                (estimate.total, *interval),
+                (middle, low, high),
+                strict=True,
+            )
+        )
+    )
 
 
 def _sizes(estimate: Estimate, counts: Numbers, units: int, frames: Numbers | float = 1.0) -> Numbers:

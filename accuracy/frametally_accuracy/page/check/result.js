@@ -209,8 +209,8 @@ function labelTable(about, { labels }) {
 /** @param {About} about @param {Api.LabelAccuracy} one */
 function labelRow({ place }, one) {
   const known =
-    one.state === "too_few"
-      ? [el("td.number", { colspan: "3" }, t("accuracy.too_few_to_say"))]
+    one.state !== "shown"
+      ? [el("td.number", { colspan: "3" }, whyNone(one))]
       : [
           el(
             "td.number",
@@ -227,6 +227,12 @@ function labelRow({ place }, one) {
     numberCell(number(one.units_needed)),
   );
 }
+
+/** @param {Api.LabelAccuracy} one */
+const whyNone = ({ state, difference }) =>
+  state === "disagree"
+    ? t("accuracy.the_people_do_not_agree", { apart: mean(difference ?? 0) })
+    : t("accuracy.too_few_to_say");
 
 /** @param {About} about */
 const unitsTitle = ({ metric }) => (metric === "detections" ? t("web.frames") : t("accuracy.pieces_2"));
