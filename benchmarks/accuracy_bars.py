@@ -24,7 +24,7 @@ from results import Cell, Goal, Table, save
 
 from frametally_accuracy.charted import ChartedCheck
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckedBox, CheckUnit
-from frametally_accuracy.rules.bar_intervals import AnsweredUnits, bar_intervals, spread_of
+from frametally_accuracy.rules.bar_intervals import AnsweredUnits, bar_intervals, spreads_of, stretches_of
 from frametally_accuracy.rules.drawing import Draws, draw, unit_weights, zones_of
 from frametally_accuracy.rules.estimation import estimate
 from frametally_accuracy.rules.levels import steady_counts, unusual_counts
@@ -161,15 +161,18 @@ def _look(
         )
         if not one.is_enough:
             continue
-        sample = AnsweredUnits(drawn, truth[drawn], model[drawn], weights[drawn], unusual[drawn, label])
-        spread = spread_of(one, sample, units=FRAMES)
+        stretches = stretches_of(truth[drawn], model[drawn])
+        sample = AnsweredUnits(
+            drawn, truth[drawn], model[drawn], weights[drawn], unusual[drawn, label], stretches
+        )
+        spreads = spreads_of(one, sample, units=FRAMES)
         for bars in BARS:
             borders = np.linspace(0, FRAMES, bars + 1).astype(np.int64)
             true, counted = (np.add.reduceat(values, borders[:-1]) for values in (truth, model))
             frames = np.diff(borders).astype(float)
             said = bar_intervals(
                 one,
-                spread,
+                spreads,
                 sample,
                 borders[:-1],
                 borders[1:],

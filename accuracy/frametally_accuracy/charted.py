@@ -29,7 +29,14 @@ from frametally_accuracy.book import LAYOUT, AccuracyBook
 from frametally_accuracy.pieces.pieces_of_bars import PiecesOfBars
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
 from frametally_accuracy.results import Sample, estimate_of, method_of, sample_of
-from frametally_accuracy.rules.bar_intervals import RUN, AnsweredUnits, Spread, bar_intervals, spread_of
+from frametally_accuracy.rules.bar_intervals import (
+    RUN,
+    AnsweredUnits,
+    Spread,
+    bar_intervals,
+    spreads_of,
+    stretches_of,
+)
 from frametally_accuracy.rules.drawing import Numbers
 from frametally_accuracy.rules.estimation import CONFIDENCE, LEAST_ROUNDS, Estimate
 from frametally_accuracy.staleness import LINE_CHANGED, Covered, KnownCoverage
@@ -49,7 +56,7 @@ class _OfLabels(NamedTuple):
     """What a check says of some labels together, and the answered units by source and time."""
 
     estimate: Estimate
-    spread: Spread
+    spreads: list[Spread]
     sample: AnsweredUnits
 
 
@@ -171,7 +178,7 @@ class ChartedCheck:
         ).T
         bars = bar_intervals(
             of_labels.estimate,
-            of_labels.spread,
+            of_labels.spreads,
             of_labels.sample.only(chosen),
             columns[0],
             columns[1],
@@ -218,8 +225,9 @@ class ChartedCheck:
         columns: Numbers = np.array([values[unit.number] for unit in self._by_place]).T
         times = np.array([unit.captured_at_ms for unit in self._by_place], dtype=np.int64)
         unusual = np.array([not {*labels}.isdisjoint(unit.unusual) for unit in self._by_place])
-        units = AnsweredUnits(times, columns[0], columns[1], columns[2], unusual)
-        return _OfLabels(label_estimate, spread_of(label_estimate, units, units=check.units), units)
+        stretches = stretches_of(columns[0], columns[1])
+        units = AnsweredUnits(times, columns[0], columns[1], columns[2], unusual, stretches)
+        return _OfLabels(label_estimate, spreads_of(label_estimate, units, units=check.units), units)
 
 
 def _is_same(place: EventPlace | None, other: EventPlace | None) -> bool:
