@@ -4,7 +4,7 @@
 
 The days are those of `accuracy_simulation.py`: density and recall drift, objects come in bursts, and in a
 third of the days each a thing is taken for the label all day, or all through two hours. Each day is cut
-into bars of equal length.
+into bars of equal length. In the same days again, the model loses 95 % of all boxes in the second half.
 """
 
 from __future__ import annotations
@@ -54,11 +54,13 @@ class Held(NamedTuple):
         share: Of its bars whose interval holds the truth.
         width: Median half-width, in parts of the truth.
         stones: Of the bars in which a thing is taken for the label: whether each holds.
+        first: Whether the first bar of the second half holds.
     """
 
     share: float
     width: float
     stones: list[bool]
+    first: bool
 
 
 def main() -> None:
@@ -70,11 +72,15 @@ def main() -> None:
     options = parser.parse_args()
     load_before = os.getloadavg()[0]
     found: dict[Place, list[Held]] = defaultdict(list)
+    found_blind: dict[Place, list[Held]] = defaultdict(list)
+    worlds = range(options.checks // CHECKS_IN_WORLD)
     with ProcessPoolExecutor(cores()) as pool:
-        for of_world in pool.map(_of_world, range(options.checks // CHECKS_IN_WORLD)):
-            for place, held in of_world.items():
-                found[place] += held
+        for of_worlds, every in ((_of_world, found), (_of_blind_world, found_blind)):
+            for of_world in pool.map(of_worlds, worlds):
+                for place, held in of_world.items():
+                    every[place] += held
     tables = [_table(found, size, options.checks) for size in SIZES]
+    tables += [_blind_table(found_blind, size) for size in SIZES]
     goals = [
         Goal(
             what=f"{density:g} a frame, {size} frames, {bars:,} bars: bars that hold the truth, %",
@@ -92,6 +98,15 @@ def main() -> None:
         )
         for (size, density, bars), held in sorted(found.items())
         if len(held) >= 30 and bars == HOURS
+    ]
+    goals += [
+        Goal(
+            what=f"{density:g} a frame, {size} frames, {bars:,} bars: bars of days with a blind half, %",
+            measured=round(100 * float(np.mean([one.share for one in held])), 1),
+            at_least=93,
+        )
+        for (size, density, bars), held in sorted(found_blind.items())
+        if len(held) >= 30 and bars > 1
     ]
     seconds = [_seconds() for _ in range(9)]
     tables.append(
@@ -123,10 +138,21 @@ def main() -> None:
     )
 
 
-def _of_world(number: int) -> dict[Place, list[Held]]:
+def _of_blind_world(number: int) -> dict[Place, list[Held]]:
+    """Return the same of a day in the second half of which the model loses nearly all."""
+    return _of_world(number, is_blind=True)
+
+
+def _of_world(number: int, *, is_blind: bool = False) -> dict[Place, list[Held]]:
     """Return what the checks of a day say, by size, label and number of bars."""
     random = np.random.default_rng([21, number])
     world = make_world(random)
+    if is_blind:
+        seen, doubts = world.model.copy(), world.doubts.copy()
+        half = FRAMES // 2
+        seen[half:] = random.binomial(seen[half:].astype(int), 0.05)
+        doubts[half:] = random.binomial(doubts[half:].astype(int), 0.05)
+        world = World(world.truth, seen, doubts)
     weights = unit_weights(world.model, world.doubts)
     zones = zones_of(weights)
     steady = steady_counts(world.model, [""] * FRAMES)
@@ -186,7 +212,10 @@ def _look(
             has_stone = (counted - true) / frames > _STONE
             # A stone that is there all day is the check's own error, not one of a bar.
             stones = holds[has_stone].tolist() if has_stone.mean() < _RARE else []
-            found[size, density, bars].append(Held(float(holds.mean()), float(np.median(widths)), stones))
+            first = bool(holds[bars // 2])
+            found[size, density, bars].append(
+                Held(float(holds.mean()), float(np.median(widths)), stones, first)
+            )
 
 
 def _table(found: dict[Place, list[Held]], size: int, checks: int) -> Table:
@@ -220,6 +249,34 @@ def _table(found: dict[Place, list[Held]], size: int, checks: int) -> Table:
         rows=rows,
         note="Intervals are those of a fixed size. Half-widths are medians, in parts of the truth. The last "
         f"column is of bars with more than {_STONE} boxes a frame too many, but for days full of them.",
+    )
+
+
+def _blind_table(found: dict[Place, list[Held]], size: int) -> Table:
+    rows: list[list[Cell]] = [
+        [
+            f"{density:g}",
+            bars,
+            round(100 * float(np.mean([one.share for one in held])), 1),
+            round(100 * median(one.width for one in held)),
+            round(100 * float(np.mean([one.first for one in held])), 1),
+        ]
+        for (of_size, density, bars), held in sorted(
+            found.items(), key=lambda item: (-item[0][1], item[0][2])
+        )
+        if of_size == size and len(held) >= 30 and bars > 1
+    ]
+    return Table(
+        title=f"{size:,} frames answered, a model that goes blind at noon",
+        columns=[
+            "objects a frame",
+            "bars a day",
+            "bars that hold the truth, %",
+            "half-width, %",
+            "of first bars behind the change, %",
+        ],
+        rows=rows,
+        note="The model loses 95 % of its boxes in the second half of each day.",
     )
 
 

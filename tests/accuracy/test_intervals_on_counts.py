@@ -139,6 +139,34 @@ def test_an_answer_is_made_anew_once_a_check_says_more(client: FlaskClient) -> N
     assert second.get_json()["checks"][0]["units"] > first.get_json()["checks"][0]["units"]
 
 
+def test_a_bar_in_which_the_model_counts_nothing_has_an_interval_where_people_checked_it(
+    client: FlaskClient, checked: Checked, counted: Place
+) -> None:
+    blind_ms = START_MS + 5 * 60_000
+    lines = [
+        line
+        if line.captured_at_ms < blind_ms
+        else msgspec.structs.replace(line, detections=[one for one in line.detections if one.label != "car"])
+        for line in make_lines("gate", frames=FRAMES)
+    ]
+    publish_lines(counted, lines)
+    before = client.get(f"/api/v1/export?{QUESTION}").text.splitlines()
+    assert len(counts(client)["buckets"]) == 5, "nothing is counted in the last five minutes"
+    found = start(client, labels=["car"])["id"]
+    with closing(AccuracyBook(counted.settings.catalogue_url)) as book:
+        check = book.find_check(found)
+        for unit in book.units(found)[:80]:
+            truth = right_counts()[unit.image_path]["car"]
+            book.answer(check, unit.number, person="anna", counts={"car": truth})
+    answered = counts(client)["buckets"]
+    assert [one["start_ms"] for one in answered] == [START_MS + minute * 60_000 for minute in range(10)]
+    truth = truths(60_000)
+    assert all(one["low"] <= truth[one["start_ms"]] <= one["high"] for one in answered[5:])
+    assert {one["detections"] for one in answered[5:]} == {0}
+    after = client.get(f"/api/v1/export?{QUESTION}").text.splitlines()
+    assert len(after) == len(before), "a file has these bars anyway"
+
+
 def test_bars_beyond_the_checked_range_have_none(
     client: FlaskClient, checked: Checked, counted: Place
 ) -> None:

@@ -29,9 +29,9 @@ RUN = 4
 """Units of a run; a bar with fewer units of its own takes the nearest ones. There have to be so many."""
 _LEAST_SHARE = 0.3
 """A bar errs as if it had so much of the mean more: what the model leaves empty has errors, too."""
-_CHANGE = 4.5
+_CHANGE = 3.5
 """So many standard errors between two sides are more than chance: the best of many places to split."""
-_AROUND = 2
+_AROUND = 3
 """Units on either side of a bar that tell whether it is on a change: where that is, few units show."""
 _LEAST = 1e-9
 _BEYOND = 0.25
