@@ -134,6 +134,10 @@ def start(
                 f"labels {', '.join(check.labels)}, seed {check.seed}"
             )
         )
+        for label in (label for label in check.labels if not check.totals[label]):
+            click.echo(
+                console.plain(f"{label}: the model counts none here; the check shows how many it misses")
+            )
         _print_needed(check, result_of(check, (), ()))
     return 0
 
@@ -356,10 +360,13 @@ def _print_result(check: AccuracyCheck, check_result: CheckResult) -> None:
                 f"not known: the people do not agree; their answers differ by {label.difference:,.1f} on "
                 f"average; ask a third person"
             )
+        elif label.state == "at_most":
+            interval = f"at most {label.high:,.0f} (people saw {label.low:,.0f})"
         elif label.state == "too_few" or label.total is None:
             interval = f"too few to say; about {label.units_needed:,} units are needed"
         else:
-            interval = f"{label.total:,.0f} ({label.low:,.0f} to {label.high:,.0f}, ±{label.half_width:.1%})"
+            width = f"±{label.half_width:.1%}" if label.half_width else "every unit was checked"
+            interval = f"{label.total:,.0f} ({label.low:,.0f} to {label.high:,.0f}, {width})"
         click.echo(console.plain(f"{label.label}: model {label.model_total:,}, truth {interval}"))
     if (double := check_result.agreement).pairs:
         click.echo(

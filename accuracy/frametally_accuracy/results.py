@@ -29,6 +29,7 @@ from frametally_accuracy.rules.estimation import (
     estimate,
     estimate_with_missing,
 )
+from frametally_accuracy.rules.few_objects import most_objects
 from frametally_accuracy.rules.planning import shrink_by_zone, units_before, units_for
 from frametally_web.requests.answers import Answer
 
@@ -42,11 +43,12 @@ class LabelAccuracy(Answer, frozen=True, kw_only=True):
 
     Attributes:
         model_total: The model's count.
-        state: `shown`; `too_few`: there is too little to say, and no interval; `disagree`: no interval
-            either, because people's answers for the same units differ too much: ask a third person.
+        state: `shown`; `at_most`: people saw few objects, so there is only an upper limit, `high`, with 95 %
+            confidence; `too_few`: there is too little to say, and no interval; `disagree`: no interval, as
+            people's answers for the same units differ too much: ask a third person.
         difference: Mean difference between two people's answers for a unit; null where no unit has two.
-        total: The estimate; null where there is too little to say, as are those that follow.
-        low: Where its interval begins.
+        total: The estimate; null unless the state is `shown`, as are those that follow.
+        low: Where its interval begins; of `at_most`, how many people saw.
         high: Where it ends.
         half_width: Half of its length, as a part of the estimate.
         ratio: Of the estimate to the model's count.
@@ -57,7 +59,7 @@ class LabelAccuracy(Answer, frozen=True, kw_only=True):
 
     label: str
     model_total: int
-    state: Literal["shown", "too_few", "disagree"]
+    state: Literal["shown", "at_most", "too_few", "disagree"]
     difference: float | None = None
     total: float | None = None
     low: float | None = None
@@ -197,7 +199,8 @@ def estimate_of(check: AccuracyCheck, sample: Sample, *labels: str) -> Estimate 
 
     It is not enough where people differ by more than both its half-width and the wanted one.
     """
-    if len(sample.draws.units) < LEAST_ROUNDS:
+    draws = sample.draws
+    if len(draws.units) < LEAST_ROUNDS and draws.is_drawn.sum() < draws.sizes.sum():
         return None
     truth, model, steady = (
         np.sum([by_label[label] for label in labels], axis=0)
@@ -269,7 +272,7 @@ def result_of(
         next_at=sample.next_at,
         labels=labels,
         is_reached=bool(shown_labels)
-        and all(label.is_reached for label in labels if label.state != "too_few"),
+        and all(label.is_reached for label in labels if label.state in ("shown", "disagree")),
         agreement=agreement_of(
             [answer.counts for answer in of_unit] for of_unit in sample.answers.values() if len(of_unit) > 1
         ),
@@ -331,15 +334,21 @@ def _label(
     difference = estimate.people.difference if estimate is not None and is_double else None
     if estimate is None or not estimate.is_enough:
         is_apart = estimate is not None and people_disagree(check, estimate)
+        truth, most = sample.truth[label], None
+        if estimate is not None and not is_apart:
+            is_at_will = method == "at_will"
+            most = most_objects(sample.draws, truth, sample.is_missing, is_at_will=is_at_will)
         return LabelAccuracy(
             label=label,
             model_total=total,
-            state="disagree" if is_apart else "too_few",
+            state="disagree" if is_apart else "too_few" if most is None else "at_most",
             difference=difference,
+            low=None if most is None else float(truth.sum()),
+            high=most,
             units_needed=needed,
         )
     low, high = interval_of(estimate, method)
-    half = (high - low) / 2 / estimate.total
+    half = (high - low) / 2 / estimate.total if estimate.total else 0.0
     return LabelAccuracy(
         label=label,
         model_total=total,

@@ -55,7 +55,17 @@ def start_check(
     name = form.name.strip() or f"check-{identity}"
     if len(name) > _MOST_CHARS or not name.isprintable() or "/" in name:
         raise Misconfigured(f"a name can have at most {_MOST_CHARS} characters, on one line, and no /")
-    model = _known_model(footage, form.model, form.sources, labels)
+    for label in labels:
+        if (
+            not 0 < len(label) <= _MOST_CHARS
+            or label != label.strip()
+            or not label.isprintable()
+            or "/" in label
+        ):
+            raise Misconfigured(
+                f"a label must have 1 to {_MOST_CHARS} characters, on one line, and no /; not {label[:60]!r}"
+            )
+    model = _known_model(footage, form.model, form.sources)
     counted_until_ms = {entry.source: entry.next_interval_ms for entry in footage.counts.sources(model)}
     sources = sorted(set(form.sources) or counted_until_ms)
     place = find_place(footage.store, form.metric, line=form.line, direction=form.direction, sources=sources)
@@ -122,8 +132,11 @@ def _read(footage: CheckFootage, scope: CheckScope) -> Population:
     return (read_frames if scope.metric == "detections" else read_pieces)(footage, scope)
 
 
-def _known_model(footage: CheckFootage, model: str, sources: Sequence[str], labels: Sequence[str]) -> str:
-    """Return the model whose counts are checked; refuse names that there are not."""
+def _known_model(footage: CheckFootage, model: str, sources: Sequence[str]) -> str:
+    """Return the model whose counts are checked; refuse names that there are not.
+
+    A label may be one that no model ever counted: the check shows how many of it are missed.
+    """
     series = footage.counts.series()
     if not series:
         raise Misconfigured(f"nothing is counted yet; {COUNT_FIRST}")
@@ -133,7 +146,7 @@ def _known_model(footage: CheckFootage, model: str, sources: Sequence[str], labe
         store=footage.store,
         index=footage.counts,
     )
-    for name in names.unknown(sources=sources, labels=labels, model=model):
+    for name in names.unknown(sources=sources, model=model):
         raise Misconfigured(str(name))
     return model or series[0].model
 

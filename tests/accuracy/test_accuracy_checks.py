@@ -168,6 +168,49 @@ def test_a_census_says_the_truth_itself(client: FlaskClient) -> None:
     assert car["total"] == pytest.approx(truth)
 
 
+@pytest.mark.parametrize("answered", [50, FRAMES])
+def test_a_label_that_is_all_false_is_shown_to_be_false(
+    client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str], answered: int
+) -> None:
+    """A parked thing is taken for a car in every frame: a false label."""
+    start(client, labels=["car"])
+    for unit in range(answered):
+        client.post("/api/v1/accuracy/gate/answers", json={"unit": unit, "counts": {}})
+    (car,) = client.get("/api/v1/accuracy/gate").get_json()["result"]["labels"]
+    chart = client.get("/api/v1/counts?interval=60&label=car&metric=detections").get_json()
+    (total,) = chart["totals"]
+    _, out = command(capsys, counted, "result", "gate")
+    if answered == FRAMES:
+        assert (car["state"], car["total"], car["low"], car["high"], car["half_width"]) == (
+            "shown",
+            0,
+            0,
+            0,
+            0,
+        )
+        assert car["has_steady_error"] and "truth 0 (0 to 0, every unit was checked)" in out
+        assert (total["low"], total["high"]) == (0, 0)
+        assert {(one["low"], one["high"]) for one in chart["buckets"]} == {(0, 0)}
+    else:
+        assert (car["state"], car["total"], car["low"]) == ("at_most", None, 0)
+        assert 0 < car["high"] < 3 / 50 * FRAMES * 2 < car["model_total"]
+        assert re.search(r"truth at most \d+ \(people saw 0\)", out)
+
+
+def test_a_label_that_was_never_found_can_be_checked_for_what_the_model_misses(
+    client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(client, labels=["cat"], planned_units=60)
+    for unit in range(60):
+        client.post("/api/v1/accuracy/gate/answers", json={"unit": unit, "counts": {"cat": 1}})
+    (cat,) = client.get("/api/v1/accuracy/gate").get_json()["result"]["labels"]
+    assert (cat["model_total"], cat["state"]) == (0, "shown")
+    assert cat["low"] <= FRAMES <= cat["high"] and cat["low"] > FRAMES / 2
+    assert client.get("/api/v1/accuracy/gate/certificate").status_code == 200
+    _, out = command(capsys, counted, "start", "--label", "cat")
+    assert "cat: the model counts none here" in out
+
+
 def test_two_desks_get_different_units_and_the_same_one_twice_is_a_double(client: FlaskClient) -> None:
     start(client)
     one, other = (
@@ -359,8 +402,9 @@ def test_a_check_up_to_the_end_of_all_times_can_be_read_again(
         ({"from_ms": -(10**30)}, "from_ms"),
         ({"to_ms": 10**30}, "to_ms"),
         ({"sources": ["nowhere"]}, "There is no source named 'nowhere'"),
-        ({"labels": ["cra"]}, "There is no label named 'cra'; did you mean car?"),
-        ({"labels": [""]}, "There is no label named ''"),
+        ({"labels": [""]}, "A label must have 1 to 100 characters"),
+        ({"labels": ["car/to_right"]}, "A label must have"),
+        ({"labels": ["a\nb"]}, "A label must have"),
         ({"model": "none-such"}, "There is no model named 'none-such'"),
         ({"wanted_width": 0}, "The target precision"),
         ({"planned_units": 3}, "A planned size must be 30 to 400"),

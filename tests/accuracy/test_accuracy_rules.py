@@ -23,6 +23,7 @@ from frametally_accuracy.rules.bar_intervals import (
 )
 from frametally_accuracy.rules.drawing import Draws, draw, random_shares, unit_weights, zones_of
 from frametally_accuracy.rules.estimation import Estimate, _by_zone, _prepare, estimate, estimate_with_missing
+from frametally_accuracy.rules.few_objects import most_objects
 from frametally_accuracy.rules.levels import steady_counts, unusual_counts
 from frametally_accuracy.rules.planning import shrink_by_zone, units_before, units_for
 from frametally_accuracy.rules.two_models import error_difference
@@ -366,6 +367,37 @@ def test_few_objects_or_rounds_are_too_few_to_say() -> None:
         found = estimate(draws, truth, truth, model_total=2000)
         assert found.is_enough == is_enough
     assert not Footage(mean=3).check(2).is_enough
+
+
+def test_all_units_answered_is_exact_also_for_none_and_for_one_unit() -> None:
+    for units, truth in ((400, np.zeros(400)), (1, np.array([3.0])), (3, np.array([0.0, 0, 1]))):
+        draws = uniform_draws(units, units)
+        sampled, ghosts = truth[draws.units], np.ones_like(draws.rest)
+        found = estimate(draws, sampled, ghosts, model_total=units)
+        assert found.is_enough
+        assert [found.total, *found.fixed, *found.at_will] == [truth.sum()] * 5
+
+
+def test_few_objects_have_an_upper_limit_that_holds() -> None:
+    """None in 100 units of equal weight: 3 in 100 are possible."""
+    nothing = np.zeros((100, 1))
+    none_missing = nothing.astype(bool)
+    bound = most_objects(first_units(10**4, 100), nothing, none_missing, is_at_will=True)
+    assert bound == pytest.approx(10**4 * (1 - 0.05**0.01))
+    some = nothing.copy()
+    some[:4] = 2
+    bound = most_objects(first_units(10**4, 100), some, none_missing, is_at_will=False)
+    assert bound == pytest.approx(2 * 10**4 * stats.beta.ppf(0.95, 5, 96))
+    assert most_objects(first_units(10**4, 100), some, none_missing, is_at_will=True) is None
+    footage = Footage()
+    rare = (np.random.default_rng(3).random(footage.units) < 0.01).astype(float)
+    held = []
+    for seed in range(200):
+        draws = footage.draws(10, seed)
+        truth = rare[draws.units]
+        bound = most_objects(draws, truth, np.zeros_like(truth, dtype=bool), is_at_will=False)
+        held.append(bound is not None and bound >= rare.sum())
+    assert np.mean(held) >= 0.95
 
 
 def test_without_an_error_in_the_sample_three_of_it_are_possible() -> None:

@@ -296,7 +296,9 @@ def _of_own_units(estimate: Estimate, sample: AnsweredUnits, bar: _Bars) -> tupl
 
 def _sizes(estimate: Estimate, counts: Numbers, units: int, frames: Numbers | float = 1.0) -> Numbers:
     """Return the objects of units or bars, and a part of the mean: what their errors are measured in."""
-    return np.asarray(max(estimate.ratio, 0.0) * counts + _LEAST_SHARE * frames * estimate.total / units)
+    return np.asarray(
+        max(estimate.ratio, 0.0) * counts + _LEAST_SHARE * frames * max(estimate.total, 1.0) / units
+    )
 
 
 def _local_errors(

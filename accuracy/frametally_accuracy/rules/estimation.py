@@ -10,9 +10,10 @@ al. use it for audits (2023); rounds are weighted so that for equal weights it b
 finite-population correction.
 
 A sample that shows few errors shows too little variance as well, so the variance is never less than that of a
-few errors. Rare great errors make the variance small in just those samples whose total is off, and an
-interval has to be wider for that (Hall, 1992). Whether there is enough to say depends on the objects that
-people saw, not on the variance: a choice by variance keeps the samples with the widest intervals.
+few errors; only a census has no sampling error. Rare great errors make the variance small in just those
+samples whose total is off, and an interval has to be wider for that (Hall, 1992). Whether there is enough to
+say depends on the objects that people saw, not on the variance: a choice by variance keeps the samples with
+the widest intervals.
 """
 
 from __future__ import annotations
@@ -144,7 +145,11 @@ def estimate(
     one_error = float(prepared.spread.sum() / prepared.drawn.sum())
     error = math.sqrt(max(seen_variance, _FEWEST_ERRORS * one_error))
     degrees = max(1, int(degrees))
-    widened = error * _widening(_third_cumulant(prepared, residuals / draws.weights) / error**3)
+    is_census = bool(draws.is_drawn.sum() >= draws.sizes.sum())
+    if is_census:
+        total, error, widened = counted, 0.0, 0.0
+    else:
+        widened = error * _widening(_third_cumulant(prepared, residuals / draws.weights) / error**3)
     by_people = math.sqrt(people.variance(float(draws.sizes.sum())))
     error, widened = math.hypot(error, by_people), math.hypot(widened, by_people)
     width = student_quantile((1 + CONFIDENCE) / 2, degrees) * widened
@@ -156,8 +161,8 @@ def estimate(
         total=max(total, least),
         fixed=_interval(total, width, least),
         at_will=_interval(total, wider, least),
-        is_enough=len(draws.units) >= LEAST_ROUNDS
-        and (counted if objects is None else objects) >= LEAST_OBJECTS,
+        is_enough=is_census
+        or (len(draws.units) >= LEAST_ROUNDS and (counted if objects is None else objects) >= LEAST_OBJECTS),
         standard_error=error,
         slope=float(slopes[0]),
         steady_slope=float(slopes[1]),

@@ -159,11 +159,11 @@ def with_intervals(settings: Settings, index: CountIndex, counts_answer: answers
     if answer is None:
         return counts_answer
     number = len(counts_answer.buckets)
-    shown = _with(buckets, answer.intervals[: len(buckets)])
-    empty = [bucket for bucket in shown[number:] if bucket.check is not None]
+    buckets = _with(buckets, answer.intervals[: len(buckets)])
+    empty = [bucket for bucket in buckets[number:] if bucket.check is not None]
     return msgspec.structs.replace(
         counts_answer,
-        buckets=sorted([*shown[:number], *empty], key=lambda bucket: bucket.start_ms),
+        buckets=sorted([*buckets[:number], *empty], key=lambda bucket: bucket.start_ms),
         totals=_with(counts_answer.totals, answer.intervals[len(buckets) :]),
         checks=answer.checks,
     )
@@ -224,7 +224,7 @@ def unit_name(metric: CheckedMetric) -> str:
 
 def _empty_buckets(counts_answer: answers.Counts) -> list[answers.CountBucket]:
     """Return a bucket of 0 for each bar with footage and label that has none."""
-    known = {(bucket.start_ms, bucket.source, bucket.label) for bucket in counts_answer.buckets}
+    with_counts = {(bucket.start_ms, bucket.source, bucket.label) for bucket in counts_answer.buckets}
     return [
         answers.CountBucket(
             start_ms=bar.start_ms,
@@ -239,7 +239,7 @@ def _empty_buckets(counts_answer: answers.Counts) -> list[answers.CountBucket]:
         )
         for bar in counts_answer.coverage
         for label in counts_answer.labels
-        if bar.frames and (bar.start_ms, bar.source, label) not in known
+        if bar.frames and (bar.start_ms, bar.source, label) not in with_counts
     ]
 
 

@@ -218,7 +218,11 @@ function labelRow({ place }, one) {
             one.has_steady_error ? el("span.small.muted", t("accuracy.a_steady_error")) : null,
           ),
           numberCell(between(one.low, one.high)),
-          el("td.number", wide(one.half_width ?? 0), one.is_reached ? " ✓" : null),
+          el(
+            "td.number",
+            one.half_width ? wide(one.half_width) : t("accuracy.all_checked"),
+            one.is_reached ? " ✓" : null,
+          ),
         ];
   return rowOf(
     labelWords(one.label, place),
@@ -229,10 +233,12 @@ function labelRow({ place }, one) {
 }
 
 /** @param {Api.LabelAccuracy} one */
-const whyNone = ({ state, difference }) =>
+const whyNone = ({ state, difference, low, high }) =>
   state === "disagree"
     ? t("accuracy.the_people_do_not_agree", { apart: mean(difference ?? 0) })
-    : t("accuracy.too_few_to_say");
+    : state === "at_most"
+      ? t("accuracy.at_most_people_saw", { high: number(Math.round(high ?? 0)), low: number(Math.round(low ?? 0)) })
+      : t("accuracy.too_few_to_say");
 
 /** @param {About} about */
 const unitsTitle = ({ metric }) => (metric === "detections" ? t("web.frames") : t("accuracy.pieces_2"));
