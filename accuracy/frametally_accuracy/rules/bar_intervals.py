@@ -253,8 +253,10 @@ def _of_stretches(
         low[chosen] = np.minimum(low[chosen], of_stretch.low)
         high[chosen] = np.maximum(high[chosen], of_stretch.high)
     middle /= stretches
+    whole = _of_one_stretch(estimate, spread_of(estimate, sample, units=bars.units), sample, bars)
     for bar in np.flatnonzero((stretches > 1) & (bars.answered >= RUN)):
-        middle[bar], low[bar], high[bar] = _of_own_units(estimate, sample, bars.only(np.array([bar])))
+        middle[bar], *ends = _of_own_units(estimate, sample, bars.only(np.array([bar])))
+        low[bar], high[bar] = min(ends[0], whole.low[bar]), max(ends[1], whole.high[bar])
     return BarIntervals(middle, low, high)
 
 
