@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from frametally.books.counted_events import CheckedMetric, EventPlace
 from frametally_accuracy.comparison import ModelDifference
-from frametally_accuracy.records import CheckedBox
+from frametally_accuracy.records import CheckedBox, OtherChecks
 from frametally_accuracy.results import CheckResult, Method, PastEstimate
 from frametally_web.requests.answers import Answer
 
@@ -165,6 +165,7 @@ class CheckAnswers(Answer, frozen=True, kw_only=True):
         result: Its current result.
         history: Its earlier results with fewer answers; of labels with enough answers.
         stale: Why it no longer says anything of the counts, a sentence each; none: it does.
+        others: Other checks of the same footage.
         compared: Of the model that was asked for; null where none was.
     """
 
@@ -172,4 +173,5 @@ class CheckAnswers(Answer, frozen=True, kw_only=True):
     result: CheckResult
     history: list[PastEstimate]
     stale: list[str]
+    others: OtherChecks
     compared: list[ModelDifference] | None

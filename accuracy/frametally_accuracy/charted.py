@@ -7,7 +7,6 @@ that the check is of is seen from their sums.
 from __future__ import annotations
 
 import logging
-import sqlite3
 import threading
 import time
 from collections import defaultdict
@@ -25,7 +24,7 @@ from frametally.files.sqlite import sqlite_path
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
 from frametally_accuracy import tables
-from frametally_accuracy.book import LAYOUT, AccuracyBook
+from frametally_accuracy.book import LAYOUT, AccuracyBook, has_rows
 from frametally_accuracy.pieces.pieces_of_bars import PiecesOfBars
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
 from frametally_accuracy.results import Sample, estimate_of, method_of, sample_of
@@ -289,7 +288,7 @@ class ChartedChecks:
 
     def _read(self, cache: _Cache, settings: Settings) -> None:
         """Read the checks, where anybody has answered one: a chart makes no book."""
-        if not _has_answers(settings.catalogue_url):
+        if not has_rows(settings.catalogue_url, tables.answers):
             cache.version, cache.checks = "", {}
             return
         try:
@@ -312,18 +311,6 @@ class ChartedChecks:
         cache.is_away = False
         cache.version = answered
         cache.checks = {name: check for name, check in checks.items() if check.is_answered}
-
-
-def _has_answers(url: str) -> bool:
-    """Return whether a file has answers; of a server, reading the book will show it."""
-    if not url.startswith("sqlite:"):
-        return True
-    path = sqlite_path(url, LAYOUT.setting)
-    try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as raw:
-            return raw.execute(f"SELECT 1 FROM {tables.answers.name} LIMIT 1").fetchone() is not None  # noqa: S608
-    except sqlite3.Error:  # there is no such file, or no such table in it
-        return False
 
 
 def _has_changed(cache: _Cache, url: str) -> tuple[bool, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -25,11 +26,13 @@ from frametally_cli.options.times import parse_bounds_ms
 if TYPE_CHECKING:
     from frametally_accuracy.book import AccuracyBook
     from frametally_accuracy.population import CheckFootage
-    from frametally_accuracy.records import AccuracyCheck
+    from frametally_accuracy.records import AccuracyCheck, OtherChecks
     from frametally_accuracy.results import CheckResult
 
 DIFFERS = 4
 """The exit code where what was verified does not hold."""
+SIGNED_BY_ANOTHER = 5
+"""The exit code where it holds, but is not signed by the expected key."""
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -84,7 +87,6 @@ def _footage(settings: Settings) -> Iterator[CheckFootage]:
 @click.option(
     "--units", type=int, default=0, help="Number of units, fixed now; default: stop whenever you like."
 )
-@click.option("--seed", default="", help="Seed of the random sample; default: a new one.")
 @_json_option
 @data_dir_option
 def start(
@@ -99,11 +101,10 @@ def start(
     model: str,
     width: float,
     units: int,
-    seed: str,
     as_json: bool,
     **overrides: Any,
 ) -> int:
-    """Start the check NAME: draw units with a seed that is recorded."""
+    """Start the check NAME: draw units with a random seed that the check records."""
     from frametally_accuracy.results import result_of
     from frametally_accuracy.sent import CheckWanted
     from frametally_accuracy.starting import start_check
@@ -124,7 +125,7 @@ def start(
             planned_units=units,
             wanted_width=width,
         )
-        check = start_check(book, footage, form, seed=seed)
+        check = start_check(book, footage, form)
     if as_json:
         _print(check)
     else:
@@ -237,7 +238,7 @@ def result(
     with _book(overrides) as (settings, book):
         check = book.find_check(name)
         units, answers = book.units(check.id), book.answers(check.id)
-        check_result = result_of(check, units, answers)
+        check_result, others = result_of(check, units, answers), book.others(check)
         with _footage(settings) as footage:
             stale = [
                 *KnownCoverage().why_stale(check, footage.counts),
@@ -247,22 +248,29 @@ def result(
             if certificate is not None:
                 if stale:
                     raise Misconfigured(f"no certificate was created: {' '.join(stale)} Start a new check.")
-                key, made_at_ms = book.signing_key(), book.now_ms()
-                certificate.write_bytes(
-                    certify(check, units, answers, key=key, made_at_ms=made_at_ms, footage=footage)
+                signed = certify(
+                    check,
+                    units,
+                    answers,
+                    key=book.signing_key(),
+                    made_at_ms=book.now_ms(),
+                    footage=footage,
+                    others=others,
                 )
+                certificate.write_bytes(signed)
     if as_json:
         _print(
             {
                 "check": check.name,
                 "stale": stale,
                 "result": check_result,
+                "others": others,
                 "history": history_of(check, units, answers),
                 "compared": compared,
             }
         )
     else:
-        _print_result(check, check_result)
+        _print_result(check, check_result, others)
         for past in history_of(check, units, answers) if history else ():
             click.echo(
                 console.plain(
@@ -313,28 +321,56 @@ def next_zones(name: str, as_json: bool, **overrides: Any) -> int:
 
 @accuracy_group.command()
 @click.argument("file", type=click.File("rb"))
+@click.option(
+    "--key",
+    default="",
+    help="Public key of the server that signed it; default: this server's.",
+    metavar="HEX",
+)
 @data_dir_option
-def verify(file: IO[bytes], **overrides: Any) -> int:
-    """Check the certificate in FILE against the store: its signature, units, draws and result.
+def verify(file: IO[bytes], key: str, **overrides: Any) -> int:
+    """Check the certificate in FILE against the store: its signature, key, units, draws and result.
 
-    Exit code 4: the certificate is not valid.
+    Exit code 4: the certificate is not valid. Exit code 5: another server signed it, or its key is not known.
     """
-    from frametally_accuracy.certificates import read_certificate, recount
+    from frametally_accuracy.certificates import NotAsSigned, read_certificate, recount
 
-    certificate = read_certificate(file.read())
-    with _footage(read_settings(None, overrides)) as footage:
-        wrong = [*recount(certificate, footage)]
+    if key and not re.fullmatch("[0-9a-f]{64}", key):
+        raise Misconfigured("--key must be the 64 hexadecimal digits (0-9, a-f) of a public key")
+    settings = read_settings(None, overrides)
+    try:
+        certificate = read_certificate(file.read())
+        with _footage(settings) as footage:
+            wrong = [*recount(certificate, footage)]
+    except NotAsSigned as error:
+        wrong = [str(error)]
     for problem in wrong:
         click.echo(console.plain(f"wrong: {problem}"))
-    if not wrong:
-        click.echo(
-            console.plain(
-                f"{certificate.check.name}: valid; signed by {certificate.public_key[:16]}, "
-                f"{utc(certificate.made_at_ms)}"
-            )
-        )
-        _print_result(certificate.check, certificate.result)
-    return DIFFERS if wrong else 0
+    if wrong:
+        return DIFFERS
+    expected, signed_by = key or _own_key(settings), certificate.public_key
+    if signed_by == expected:
+        whose = "signed by the key that you gave" if key else f"signed by this server (key {signed_by})"
+    elif expected:
+        whose = f"but signed by another server (key {signed_by})"
+    else:
+        whose = f"but this data folder has no key; compare with --key who signed it (key {signed_by})"
+    is_expected = signed_by == expected
+    word = "valid" if is_expected else "recomputed"
+    click.echo(console.plain(f"{certificate.check.name}: {word}; {whose}, {utc(certificate.made_at_ms)}"))
+    _print_result(certificate.check, certificate.result, certificate.others)
+    return 0 if is_expected else SIGNED_BY_ANOTHER
+
+
+def _own_key(settings: Settings) -> str:
+    """Return the public key of this data folder's book; empty where it has none, and none is made."""
+    from frametally_accuracy import tables
+    from frametally_accuracy.book import AccuracyBook, has_rows
+
+    if not has_rows(settings.catalogue_url, tables.keys):
+        return ""
+    with closing(AccuracyBook(settings.catalogue_url, settings.catalogue_access)) as book:
+        return book.public_key()
 
 
 def _print_needed(check: AccuracyCheck, check_result: CheckResult) -> None:
@@ -346,7 +382,7 @@ def _print_needed(check: AccuracyCheck, check_result: CheckResult) -> None:
         )
 
 
-def _print_result(check: AccuracyCheck, check_result: CheckResult) -> None:
+def _print_result(check: AccuracyCheck, check_result: CheckResult, others: OtherChecks | None) -> None:
     words = "a fixed sample size" if check_result.method == "fixed" else "stopping at any time"
     click.echo(
         f"{check_result.answered} of {check_result.units:,} {check.unit_name} answered, "
@@ -373,6 +409,9 @@ def _print_result(check: AccuracyCheck, check_result: CheckResult) -> None:
             f"answered twice: {double.equal} of {plural(double.pairs, 'pair is', 'pairs are')} equal; they "
             f"differ by {double.mean_difference:,.1f} objects on average"
         )
+    if others is not None:
+        number = plural(others.checks, "other check")
+        click.echo(f"{number} of the same footage, {others.answered} of them with answers")
 
 
 def _print(value: object) -> None:

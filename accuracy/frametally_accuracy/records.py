@@ -98,6 +98,18 @@ class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
         return "frames" if self.metric == "detections" else "clips"
 
 
+class OtherChecks(msgspec.Struct, frozen=True, kw_only=True):
+    """The other checks of the same footage, so that nobody shows only the one that they like.
+
+    Attributes:
+        checks: Checks of the same metric that share footage of a source with this one.
+        answered: Those of them with an answer.
+    """
+
+    checks: int
+    answered: int
+
+
 class CheckUnit(msgspec.Struct, frozen=True, kw_only=True):
     """A frame that is drawn, or a piece of footage.
 

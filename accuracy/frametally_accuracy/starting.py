@@ -32,10 +32,11 @@ def start_check(
     form: CheckWanted,
     *,
     most_units: int = MOST_UNITS,
-    seed: str = "",
     person: str = "",
 ) -> AccuracyCheck:
     """Add a check to the book; without `model` of the one published last, without `sources` of all of its.
+
+    Nobody chooses the seed: else they could choose the sample whose interval they like.
 
     Raises:
         Misconfigured: There can be no such check.
@@ -81,7 +82,7 @@ def start_check(
         raise Misconfigured(
             f"this footage has {plural(len(population.labels), 'label')}; choose at most {MOST_LABELS}"
         )
-    seed = seed or secrets.token_hex(8)
+    seed = new_seed()
     units = population.units(seed, min(planned_units or most_units, len(members)))
     check = AccuracyCheck(
         id=identity,
@@ -108,6 +109,11 @@ def start_check(
             "`frametally index` first, or choose a range that ends earlier"
         )
     return book.add(check, units)
+
+
+def new_seed() -> str:
+    """Return a seed that nobody can foresee."""
+    return secrets.token_hex(8)
 
 
 def read_again(check: AccuracyCheck, footage: CheckFootage, *, model: str = "") -> Population:

@@ -28,7 +28,7 @@ const MOST_NAMES = 10;
 /** @param {string} name */
 export async function showResult(name) {
   /** @type {Api.CheckAnswers} */
-  const { check, result, history, stale } = await getFrom(`accuracy/${encodeURIComponent(name)}`);
+  const { check, result, history, stale, others } = await getFrom(`accuracy/${encodeURIComponent(name)}`);
   const area = byId("result-view");
   area.hidden = false;
   area.replaceChildren(
@@ -77,6 +77,7 @@ export async function showResult(name) {
       "agreement",
       t("accuracy.agreement"),
       el("p", { id: "agreement" }, agreementWords(check, result.agreement)),
+      el("p.muted", { id: "others" }, othersWords(others)),
     ),
     section("zones", t("accuracy.where_to_check_next"), nextWords(check, result)),
     section(
@@ -106,7 +107,7 @@ export async function showCertificate(name) {
   // Each one is signed anew: the file is the one whose signature the page and its paper show.
   const text = await getText(`accuracy/${encodeURIComponent(name)}/certificate`);
   const certificate = JSON.parse(text);
-  const { check, result } = certificate;
+  const { check, result, others } = certificate;
   const area = byId("result-view");
   area.hidden = false;
   area.replaceChildren(
@@ -127,6 +128,7 @@ export async function showCertificate(name) {
           t("accuracy.to", { from_ms: moment(check.from_ms), to_ms: moment(check.to_ms) }),
         ],
         [t("accuracy.seed_of_the_sample"), check.seed],
+        [t("accuracy.other_checks"), othersWords(others)],
         [
           t("accuracy.hash_of_the_and_counts", { metric: unitNames(unitWord(check.metric)) }),
           check.population_sha256,
@@ -158,6 +160,12 @@ export async function showCertificate(name) {
     ),
   );
 }
+
+/** @param {Api.OtherChecks} others */
+const othersWords = ({ checks, answered }) =>
+  checks
+    ? t("accuracy.others_of_the_same_footage", { checks: number(checks), answered: number(answered) })
+    : t("accuracy.no_other_check");
 
 /** @param {string[]} names */
 const few = (names) =>
