@@ -14,15 +14,22 @@ import os
 import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
+from typing import NamedTuple, cast
 
+import msgspec
 import numpy as np
 from accuracy_simulation import FRAMES, HOURS, make_world
 from accuracy_truth import CHECKS_IN_WORLD, DENSITIES, World
 from results import Cell, Goal, Table, save
 
-from frametally_accuracy.charted import ChartedCheck
+from frametally.ports.count_index import CountIndex
+from frametally.settings.loading import Settings
+from frametally_accuracy.book import AccuracyBook
+from frametally_accuracy.charted import ChartedCheck, ChartedChecks
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckedBox, CheckUnit
 from frametally_accuracy.rules.bar_intervals import AnsweredUnits, bar_intervals, spreads_of, stretches_of
 from frametally_accuracy.rules.drawing import Draws, draw, unit_weights, zones_of
@@ -35,6 +42,7 @@ from frametally_web.charts.checks import CheckedCount, CountQuestion
 BARS = (1, 4, 24, 96, 288, 1440)
 SIZES = (100, 400)
 MANY = 10_000
+CHECKS, _ANSWERED = 122, 65
 _STONE = 0.35
 """More false boxes a frame than this are a bar in which a thing is taken for the label."""
 
@@ -108,7 +116,7 @@ def main() -> None:
         for (size, density, bars), held in sorted(found_blind.items())
         if len(held) >= 30 and bars > 1
     ]
-    seconds = [_seconds() for _ in range(9)]
+    seconds, busy_s = [_seconds() for _ in range(9)], _busy_seconds()
     tables.append(
         Table(
             title=f"Intervals of {MANY:,} bars",
@@ -121,10 +129,19 @@ def main() -> None:
             note="A check of 400 answered frames and one label; as a chart asks for them, without the index.",
         )
     )
+    tables.append(
+        Table(
+            title=f"A chart while people answer, among {CHECKS} checks of 400 frames",
+            columns=["checks", "after each answer, median, ms of CPU"],
+            rows=[[CHECKS, _ms(busy_s)]],
+            note=f"{_ANSWERED} frames of each check are answered. The chart is of a label of none of them.",
+        )
+    )
     first, again = max(one for one, _ in seconds), median(one for _, one in seconds)
     goals += [
         Goal(what=f"{MANY:,} bars, the slowest first time, ms of CPU", measured=_ms(first), at_most=200),
         Goal(what=f"{MANY:,} bars, again, ms of CPU", measured=_ms(again), at_most=200),
+        Goal(what="a chart after each answer, ms of CPU", measured=_ms(busy_s), at_most=100),
     ]
     save(
         name="accuracy_bars",
@@ -296,6 +313,32 @@ def _seconds() -> tuple[float, float]:
     return times[0], times[1]
 
 
+def _busy_seconds() -> float:
+    """Return how long a chart of another label takes the CPU after each new answer, among many checks."""
+    charted = _check()
+    units, answers = charted.rows
+    times = []
+    with TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder)).resolved()
+        with closing(AccuracyBook(settings.catalogue_url, settings.catalogue_access)) as book:
+            for number in range(CHECKS):
+                name = f"check-{number}"
+                check = book.add(msgspec.structs.replace(charted.check, id=name, name=name), units)
+                for answer in answers[:_ANSWERED]:
+                    book.answer(check, answer.unit, person="", counts=answer.counts)
+            question = CountQuestion(
+                "detections", "m", 1, ["gate"], None, [CheckedCount(0, 8, None, ("car",), 8, 8)]
+            )
+            charts, no_index = ChartedChecks(), cast(CountIndex, None)
+            for answer in answers[_ANSWERED : _ANSWERED + 9]:
+                book.answer(check, answer.unit, person="", counts=answer.counts)
+                time.sleep(0.2)
+                begin_s = time.process_time()
+                charts.answer(settings, no_index, question)
+                times.append(time.process_time() - begin_s)
+    return median(times)
+
+
 def _check() -> ChartedCheck:
     random = np.random.default_rng(4)
     model = random.poisson(1.2, MANY * 8)
@@ -341,7 +384,7 @@ def _check() -> ChartedCheck:
         zones=(),
         zone_units=tuple(int(size) for size in draws.sizes),
     )
-    return ChartedCheck(check, units, answers, KnownCoverage())
+    return ChartedCheck(check, lambda: (units, answers), KnownCoverage())
 
 
 def _ms(seconds: float) -> float:

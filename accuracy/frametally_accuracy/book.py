@@ -126,12 +126,13 @@ class AccuracyBook(SqlBook):
             answered = {*connection.execute(select(_answers.check).distinct()).scalars()}
         return OtherChecks(checks=len(others), answered=len(others & answered))
 
-    def answered(self) -> str:
-        """Return another text whenever there is another answer; empty while there is none."""
-        query = select(func.count(), func.max(_answers.answered_at_ms), func.count(_answers.check.distinct()))
+    def answered(self) -> dict[str, str]:
+        """Return by the id of a check with answers another text whenever it has another one."""
+        query = select(_answers.check, func.count(), func.max(_answers.answered_at_ms)).group_by(
+            _answers.check
+        )
         with self._database.reading() as connection:
-            number, last_ms, checks = connection.execute(query).one()
-        return f"{number}.{last_ms}.{checks}" if number else ""
+            return {check: f"{number}.{last_ms}" for check, number, last_ms in connection.execute(query)}
 
     def answer(
         self,

@@ -19,6 +19,7 @@ from frametally.process.reports import plural
 from frametally.records import NOT_JSON
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
+from frametally_accuracy.printing import print_json, print_needed, print_result
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, read_settings
 from frametally_cli.options.times import parse_bounds_ms
@@ -26,8 +27,6 @@ from frametally_cli.options.times import parse_bounds_ms
 if TYPE_CHECKING:
     from frametally_accuracy.book import AccuracyBook
     from frametally_accuracy.population import CheckFootage
-    from frametally_accuracy.records import AccuracyCheck, OtherChecks
-    from frametally_accuracy.results import CheckResult
 
 DIFFERS = 4
 """The exit code where what was verified does not hold."""
@@ -127,7 +126,7 @@ def start(
         )
         check = start_check(book, footage, form)
     if as_json:
-        _print(check)
+        print_json(check)
     else:
         click.echo(
             console.plain(
@@ -139,7 +138,7 @@ def start(
             click.echo(
                 console.plain(f"{label}: the model counts none here; the check shows how many it misses")
             )
-        _print_needed(check, result_of(check, (), ()))
+        print_needed(check, result_of(check, (), ()))
     return 0
 
 
@@ -155,7 +154,7 @@ def list_checks(as_json: bool, **overrides: Any) -> int:
             (check, result_of(check, book.units(check.id), book.answers(check.id))) for check in book.checks()
         ]
     if as_json:
-        _print([{"check": check, "result": result} for check, result in results])
+        print_json([{"check": check, "result": result} for check, result in results])
         return 0
     for check, result in results:
         state = "target precision reached" if result.is_reached else f"{result.answered} answered"
@@ -172,7 +171,7 @@ def show(name: str, **overrides: Any) -> int:
     """Print the check NAME with its units and answers as JSON."""
     with _book(overrides) as (_, book):
         check = book.find_check(name)
-        _print({"check": check, "units": book.units(check.id), "answers": book.answers(check.id)})
+        print_json({"check": check, "units": book.units(check.id), "answers": book.answers(check.id)})
     return 0
 
 
@@ -259,7 +258,7 @@ def result(
                 )
                 certificate.write_bytes(signed)
     if as_json:
-        _print(
+        print_json(
             {
                 "check": check.name,
                 "stale": stale,
@@ -270,7 +269,7 @@ def result(
             }
         )
     else:
-        _print_result(check, check_result, others)
+        print_result(check, check_result, others)
         for past in history_of(check, units, answers) if history else ():
             click.echo(
                 console.plain(
@@ -298,7 +297,7 @@ def next_zones(name: str, as_json: bool, **overrides: Any) -> int:
         check = book.find_check(name)
         check_result = result_of(check, book.units(check.id), book.answers(check.id))
     if as_json:
-        _print(
+        print_json(
             {
                 "labels": {label.label: label.units_needed for label in check_result.labels},
                 "zones": check_result.zones,
@@ -312,7 +311,7 @@ def next_zones(name: str, as_json: bool, **overrides: Any) -> int:
                 f"`frametally accuracy result {shlex.quote(check.name)}`, or continue for a narrower interval"
             )
         )
-    _print_needed(check, check_result)
+    print_needed(check, check_result)
     for zone in check_result.zones:
         span = f"{zone.from_source} {utc(zone.from_ms)} to {zone.to_source} {utc(zone.to_ms)}"
         click.echo(console.plain(f"{span}: one more unit reduces the variance by {zone.shrink:.1%}"))
@@ -358,7 +357,7 @@ def verify(file: IO[bytes], key: str, **overrides: Any) -> int:
     is_expected = signed_by == expected
     word = "valid" if is_expected else "recomputed"
     click.echo(console.plain(f"{certificate.check.name}: {word}; {whose}, {utc(certificate.made_at_ms)}"))
-    _print_result(certificate.check, certificate.result, certificate.others)
+    print_result(certificate.check, certificate.result, certificate.others)
     return 0 if is_expected else SIGNED_BY_ANOTHER
 
 
@@ -371,48 +370,3 @@ def _own_key(settings: Settings) -> str:
         return ""
     with closing(AccuracyBook(settings.catalogue_url, settings.catalogue_access)) as book:
         return book.public_key()
-
-
-def _print_needed(check: AccuracyCheck, check_result: CheckResult) -> None:
-    for label in check_result.labels:
-        click.echo(
-            console.plain(
-                f"{label.label}: {label.units_needed:,} {check.unit_name} for ±{check.wanted_width:.0%}"
-            )
-        )
-
-
-def _print_result(check: AccuracyCheck, check_result: CheckResult, others: OtherChecks | None) -> None:
-    words = "a fixed sample size" if check_result.method == "fixed" else "stopping at any time"
-    click.echo(
-        f"{check_result.answered} of {check_result.units:,} {check.unit_name} answered, "
-        f"{check_result.used} used; 95% intervals for {words}"
-    )
-    if check_result.missing:
-        click.echo(f"{check_result.missing} {check.unit_name} cannot be judged: pictures are missing")
-    for label in check_result.labels:
-        if label.state == "disagree":
-            interval = (
-                f"not known: the people do not agree; their answers differ by {label.difference:,.1f} on "
-                f"average; ask a third person"
-            )
-        elif label.state == "at_most":
-            interval = f"at most {label.high:,.0f} (people saw {label.low:,.0f})"
-        elif label.state == "too_few" or label.total is None:
-            interval = f"too few to say; about {label.units_needed:,} units are needed"
-        else:
-            width = f"±{label.half_width:.1%}" if label.half_width else "every unit was checked"
-            interval = f"{label.total:,.0f} ({label.low:,.0f} to {label.high:,.0f}, {width})"
-        click.echo(console.plain(f"{label.label}: model {label.model_total:,}, truth {interval}"))
-    if (double := check_result.agreement).pairs:
-        click.echo(
-            f"answered twice: {double.equal} of {plural(double.pairs, 'pair is', 'pairs are')} equal; they "
-            f"differ by {double.mean_difference:,.1f} objects on average"
-        )
-    if others is not None:
-        number = plural(others.checks, "other check")
-        click.echo(f"{number} of the same footage, {others.answered} of them with answers")
-
-
-def _print(value: object) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value)))

@@ -337,6 +337,33 @@ def test_a_book_that_cannot_be_read_leaves_charts_whole(
     assert client.get(f"/api/v1/counts?{QUESTION}&").data == before
 
 
+def test_a_chart_reads_the_answers_of_checks_of_its_own_footage_and_labels_when_they_are_new(
+    client: FlaskClient, checked: Checked, counted: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_lines(counted, [*make_lines("gate", frames=FRAMES), *make_lines("yard", frames=FRAMES, seed=2)])
+    cars = checked(name="cars", labels=["car"], sources=["gate"])
+    buses = checked(name="yard", sources=["yard"])
+    read: list[str] = []
+    rows_of = charted._rows_of
+    monkeypatch.setattr(charted, "_rows_of", lambda *args: read.append(args[1]) or rows_of(*args))
+    monkeypatch.setattr(charted, "CHECKS", charted.ChartedChecks())
+    monkeypatch.setattr(checks, "hooks", lambda _: (charted.CHECKS,))
+
+    def chart(query: str) -> list[str]:
+        read.clear()
+        counts(client, query)
+        return [*read]
+
+    question = "interval=60&metric=detections&source=gate"
+    assert chart(f"{question}&label=bus") == []
+    assert chart(f"{question}&label=car") == [cars]
+    answer = {"unit": 0, "counts": {}}
+    assert client.post(f"/api/v1/accuracy/{buses}/answers", json=answer).status_code == 200
+    assert chart(f"{question}&label=car") == [], "nothing new of this footage"
+    assert client.post(f"/api/v1/accuracy/{cars}/answers", json=answer).status_code == 200
+    assert chart(f"{question}&label=car") == [cars]
+
+
 def test_a_chart_makes_no_book_of_checks(client: FlaskClient, counted: Place) -> None:
     counts(client)
     with closing(sqlite3.connect(counted.settings.data_dir / "catalogue.sqlite")) as raw:
