@@ -111,9 +111,9 @@ class AccuracyBook(SqlBook):
         decoded = (msgspec.json.decode(row, type=CheckAnswer) for row in rows)
         return [*{(answer.unit, answer.turn): answer for answer in decoded}.values()]
 
-    def others(self, check: AccuracyCheck) -> OtherChecks:
+    def other_checks(self, check: AccuracyCheck) -> OtherChecks:
         """Return how many other checks there are of the same metric, and of some of the same footage."""
-        others = {
+        same_footage = {
             other.id
             for other in self.checks()
             if other.id != check.id
@@ -124,7 +124,7 @@ class AccuracyBook(SqlBook):
         }
         with self._database.reading() as connection:
             answered = {*connection.execute(select(_answers.check).distinct()).scalars()}
-        return OtherChecks(checks=len(others), answered=len(others & answered))
+        return OtherChecks(checks=len(same_footage), answered=len(same_footage & answered))
 
     def answered(self) -> dict[str, str]:
         """Return by the id of a check with answers another text whenever it has another one."""

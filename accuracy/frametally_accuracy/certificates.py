@@ -39,7 +39,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
         units: All that were drawn.
         answers: All that were given, the last of each unit and turn.
         result: The result of the answers.
-        others: Other checks of the same footage when the certificate was made; null of an earlier frametally.
+        other_checks: Those of the same footage at that time; null of an earlier frametally.
         made_at_ms: When the certificate was made.
         public_key: Of the book that signed it, in hexadecimal (Ed25519).
         signature: Of all other fields as JSON without white space, in the order of their names.
@@ -50,7 +50,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     units: tuple[CheckUnit, ...]
     answers: tuple[CheckAnswer, ...]
     result: CheckResult
-    others: OtherChecks | None = None
+    other_checks: OtherChecks | None = None
     made_at_ms: int
     public_key: str
     signature: str = ""
@@ -64,7 +64,7 @@ def certify(
     key: Ed25519PrivateKey,
     made_at_ms: int,
     footage: CheckFootage,
-    others: OtherChecks,
+    other_checks: OtherChecks,
 ) -> bytes:
     """Return a certificate as JSON; `verify` finds that it holds now.
 
@@ -77,7 +77,7 @@ def certify(
         units=tuple(units),
         answers=tuple(answers),
         result=result_of(check, units, answers),
-        others=others,
+        other_checks=other_checks,
         made_at_ms=made_at_ms,
         public_key=key.public_key().public_bytes_raw().hex(),
     )

@@ -310,8 +310,8 @@ class ChartedChecks:
         try:
             with closing(AccuracyBook(settings.catalogue_url, settings.catalogue_access)) as book:
                 versions = book.answered()
-                kept = {name: check.check for name, check in cache.checks.items()}
-                checks = [*kept.values()] if versions.keys() == kept.keys() else book.checks()
+                known_checks = {name: check.check for name, check in cache.checks.items()}
+                checks = [*known_checks.values()] if versions.keys() == known_checks.keys() else book.checks()
         except FrametallyError as error:  # charts are whole without them
             if not cache.is_away:
                 _log.warning("frametally cannot read the accuracy checks: %s", error)

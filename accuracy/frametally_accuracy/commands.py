@@ -69,7 +69,7 @@ def _footage(settings: Settings) -> Iterator[CheckFootage]:
     show_default=True,
     help="Check detections in frames, or visits or crossings in clips of the footage.",
 )
-@click.option("--line", default="", help="The line whose crossings to check.", metavar="NAME")
+@click.option("--line", default="", help="The line signer crossings to check.", metavar="NAME")
 @click.option("--direction", default="", help="Only this direction of the line.", metavar="NAME")
 @click.option("--source", "sources", multiple=True, help="Only this source; repeatable.")
 @click.option("--label", "labels", multiple=True, help="Only this label; repeatable.")
@@ -185,7 +185,7 @@ def answer(name: str, file: IO[bytes], person: str, **overrides: Any) -> int:
 
     Instead of `counts`, an answer can have `boxes`: [{"label": "person", "box": [left, top, width, height]}],
     or, for a clip, `taps`: [{"label": "person", "at_ms": 1714550400000}]. `"is_missing": true` skips a unit
-    whose picture is missing or damaged in the store.
+    signer picture is missing or damaged in the store.
     """
     from frametally_accuracy.answering import counts_of, must_be_missing
     from frametally_accuracy.sent import UnitAnswer
@@ -237,7 +237,7 @@ def result(
     with _book(overrides) as (settings, book):
         check = book.find_check(name)
         units, answers = book.units(check.id), book.answers(check.id)
-        check_result, others = result_of(check, units, answers), book.others(check)
+        check_result, other_checks = result_of(check, units, answers), book.other_checks(check)
         with _footage(settings) as footage:
             stale = [
                 *KnownCoverage().why_stale(check, footage.counts),
@@ -254,7 +254,7 @@ def result(
                     key=book.signing_key(),
                     made_at_ms=book.now_ms(),
                     footage=footage,
-                    others=others,
+                    other_checks=other_checks,
                 )
                 certificate.write_bytes(signed)
     if as_json:
@@ -263,13 +263,13 @@ def result(
                 "check": check.name,
                 "stale": stale,
                 "result": check_result,
-                "others": others,
+                "other_checks": other_checks,
                 "history": history_of(check, units, answers),
                 "compared": compared,
             }
         )
     else:
-        print_result(check, check_result, others)
+        print_result(check, check_result, other_checks)
         for past in history_of(check, units, answers) if history else ():
             click.echo(
                 console.plain(
@@ -349,15 +349,15 @@ def verify(file: IO[bytes], key: str, **overrides: Any) -> int:
         return DIFFERS
     expected, signed_by = key or _own_key(settings), certificate.public_key
     if signed_by == expected:
-        whose = "signed by the key that you gave" if key else f"signed by this server (key {signed_by})"
+        signer = "signed by the key that you gave" if key else f"signed by this server (key {signed_by})"
     elif expected:
-        whose = f"but signed by another server (key {signed_by})"
+        signer = f"but signed by another server (key {signed_by})"
     else:
-        whose = f"but this data folder has no key; compare with --key who signed it (key {signed_by})"
+        signer = f"but this data folder has no key; compare with --key who signed it (key {signed_by})"
     is_expected = signed_by == expected
     word = "valid" if is_expected else "recomputed"
-    click.echo(console.plain(f"{certificate.check.name}: {word}; {whose}, {utc(certificate.made_at_ms)}"))
-    print_result(certificate.check, certificate.result, certificate.others)
+    click.echo(console.plain(f"{certificate.check.name}: {word}; {signer}, {utc(certificate.made_at_ms)}"))
+    print_result(certificate.check, certificate.result, certificate.other_checks)
     return 0 if is_expected else SIGNED_BY_ANOTHER
 
 

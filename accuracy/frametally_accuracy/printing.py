@@ -25,7 +25,7 @@ def print_needed(check: AccuracyCheck, check_result: CheckResult) -> None:
         )
 
 
-def print_result(check: AccuracyCheck, check_result: CheckResult, others: OtherChecks | None) -> None:
+def print_result(check: AccuracyCheck, check_result: CheckResult, other_checks: OtherChecks | None) -> None:
     """Print a result by label, who agreed, and the other checks of its footage (None: not known)."""
     words = "a fixed sample size" if check_result.method == "fixed" else "stopping at any time"
     click.echo(
@@ -53,9 +53,9 @@ def print_result(check: AccuracyCheck, check_result: CheckResult, others: OtherC
             f"answered twice: {double.equal} of {plural(double.pairs, 'pair is', 'pairs are')} equal; they "
             f"differ by {double.mean_difference:,.1f} objects on average"
         )
-    if others is not None:
-        number = plural(others.checks, "other check")
-        click.echo(f"{number} of the same footage, {others.answered} of them with answers")
+    if other_checks is not None:
+        number = plural(other_checks.checks, "other check")
+        click.echo(f"{number} of the same footage, {other_checks.answered} of them with answers")
 
 
 def print_json(value: object) -> None:

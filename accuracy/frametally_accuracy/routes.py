@@ -140,7 +140,7 @@ class AccuracyRoutes:
             result=result_of(check, *rows),
             history=history_of(check, *rows),
             stale=self._why_stale(check),
-            others=self._book.others(check),
+            other_checks=self._book.other_checks(check),
             compared=compared,
         )
 
@@ -232,7 +232,7 @@ class AccuracyRoutes:
                 key=self._book.signing_key(),
                 made_at_ms=self._book.now_ms(),
                 footage=self._footage(),
-                others=self._book.others(check),
+                other_checks=self._book.other_checks(check),
             )
         except Misconfigured as error:
             raise Problem(409, as_sentence(str(error)), remedy=_START_NEW) from error

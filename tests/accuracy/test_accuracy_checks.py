@@ -404,10 +404,10 @@ def test_nobody_chooses_a_seed_and_a_result_names_the_other_checks_of_its_footag
     assert client.post("/api/v1/accuracy", json={"name": "mine", "seed": "7"}).status_code == 400
     assert command(capsys, counted, "start", "mine", "--seed", "7")[0] == 2
     client.post("/api/v1/accuracy/check%201/answers", json={"unit": 0, "counts": {}})
-    others = client.get("/api/v1/accuracy/check%202").get_json()["others"]
+    others = client.get("/api/v1/accuracy/check%202").get_json()["other_checks"]
     assert others == {"checks": 2, "answered": 1}
-    assert client.get("/api/v1/accuracy/check%202/certificate").get_json()["others"] == others
-    assert client.get("/api/v1/accuracy/check%201").get_json()["others"] == {"checks": 2, "answered": 0}
+    assert client.get("/api/v1/accuracy/check%202/certificate").get_json()["other_checks"] == others
+    assert client.get("/api/v1/accuracy/check%201").get_json()["other_checks"] == {"checks": 2, "answered": 0}
     _, out = command(capsys, counted, "result", "check 2")
     assert "2 other checks of the same footage, 1 of them with answers" in out
 

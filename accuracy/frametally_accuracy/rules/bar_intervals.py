@@ -97,8 +97,8 @@ def stretches_of(truth: Numbers, model: Numbers) -> Whole:
     """Return by unit, in order of source and time, its stretch: within one, errors change only by chance.
 
     A stretch is split where its two sides differ most, as long as that is more than chance has (binary
-    segmentation: Scott and Knott, 1974). Both what a unit has more than the model counts and what it has more
-    than the stretch's ratio lets expect have to differ: more objects, missed as often, are no change.
+    segmentation: Scott and Knott, 1974). They have to differ both in truth minus model and in truth minus what
+    the stretch's ratio lets expect, so a fuller hour in which the model misses the same share does not split.
     """
     stretch = np.zeros(len(truth), dtype=np.int64)
     open_parts = [slice(0, len(truth))]

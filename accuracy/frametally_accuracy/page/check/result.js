@@ -28,7 +28,13 @@ const MOST_NAMES = 10;
 /** @param {string} name */
 export async function showResult(name) {
   /** @type {Api.CheckAnswers} */
-  const { check, result, history, stale, others } = await getFrom(`accuracy/${encodeURIComponent(name)}`);
+  const {
+    check,
+    result,
+    history,
+    stale,
+    other_checks: others,
+  } = await getFrom(`accuracy/${encodeURIComponent(name)}`);
   const area = byId("result-view");
   area.hidden = false;
   area.replaceChildren(
@@ -107,7 +113,7 @@ export async function showCertificate(name) {
   // Each one is signed anew: the file is the one whose signature the page and its paper show.
   const text = await getText(`accuracy/${encodeURIComponent(name)}/certificate`);
   const certificate = JSON.parse(text);
-  const { check, result, others } = certificate;
+  const { check, result, other_checks: others } = certificate;
   const area = byId("result-view");
   area.hidden = false;
   area.replaceChildren(
@@ -245,7 +251,10 @@ const whyNone = ({ state, difference, low, high }) =>
   state === "disagree"
     ? t("accuracy.the_people_do_not_agree", { apart: mean(difference ?? 0) })
     : state === "at_most"
-      ? t("accuracy.at_most_people_saw", { high: number(Math.round(high ?? 0)), low: number(Math.round(low ?? 0)) })
+      ? t("accuracy.at_most_people_saw", {
+          high: number(Math.round(high ?? 0)),
+          low: number(Math.round(low ?? 0)),
+        })
       : t("accuracy.too_few_to_say");
 
 /** @param {About} about */
