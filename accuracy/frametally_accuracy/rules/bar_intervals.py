@@ -97,8 +97,8 @@ def stretches_of(truth: Numbers, model: Numbers) -> Whole:
     """Return by unit, in order of source and time, its stretch: within one, errors change only by chance.
 
     A stretch is split where its two sides differ most, as long as that is more than chance has (binary
-    segmentation: Scott and Knott, 1974). They have to differ both in truth minus model and in truth minus what
-    the stretch's ratio lets expect, so a fuller hour in which the model misses the same share does not split.
+    segmentation: Scott and Knott, 1974). They have to differ both in truth minus model and in truth minus
+    what the stretch's ratio lets expect: a fuller hour in which the same share is missed does not split.
     """
     stretch = np.zeros(len(truth), dtype=np.int64)
     open_parts = [slice(0, len(truth))]
