@@ -4,7 +4,7 @@
 
 The days are those of `accuracy_simulation.py`: density and recall drift, objects come in bursts, and in a
 third of the days each a thing is taken for the label all day, or all through two hours. Each day is cut
-into bars of equal length.
+into bars of equal length. In the same days again, the model loses 95 % of all boxes in the second half.
 """
 
 from __future__ import annotations
@@ -14,17 +14,24 @@ import os
 import time
 from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from pathlib import Path
 from statistics import median
-from typing import NamedTuple
+from tempfile import TemporaryDirectory
+from typing import NamedTuple, cast
 
+import msgspec
 import numpy as np
 from accuracy_simulation import FRAMES, HOURS, make_world
 from accuracy_truth import CHECKS_IN_WORLD, DENSITIES, World
 from results import Cell, Goal, Table, save
 
-from frametally_accuracy.charted import ChartedCheck
+from frametally.ports.count_index import CountIndex
+from frametally.settings.loading import Settings
+from frametally_accuracy.book import AccuracyBook
+from frametally_accuracy.charted import ChartedCheck, ChartedChecks
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckedBox, CheckUnit
-from frametally_accuracy.rules.bar_intervals import AnsweredUnits, bar_intervals, spread_of
+from frametally_accuracy.rules.bar_intervals import AnsweredUnits, bar_intervals, spreads_of, stretches_of
 from frametally_accuracy.rules.drawing import Draws, draw, unit_weights, zones_of
 from frametally_accuracy.rules.estimation import estimate
 from frametally_accuracy.rules.levels import steady_counts, unusual_counts
@@ -35,6 +42,7 @@ from frametally_web.charts.checks import CheckedCount, CountQuestion
 BARS = (1, 4, 24, 96, 288, 1440)
 SIZES = (100, 400)
 MANY = 10_000
+CHECKS, _ANSWERED = 122, 65
 _STONE = 0.35
 """More false boxes a frame than this are a bar in which a thing is taken for the label."""
 
@@ -54,11 +62,13 @@ class Held(NamedTuple):
         share: Of its bars whose interval holds the truth.
         width: Median half-width, in parts of the truth.
         stones: Of the bars in which a thing is taken for the label: whether each holds.
+        first: Whether the first bar of the second half holds.
     """
 
     share: float
     width: float
     stones: list[bool]
+    first: bool
 
 
 def main() -> None:
@@ -70,11 +80,15 @@ def main() -> None:
     options = parser.parse_args()
     load_before = os.getloadavg()[0]
     found: dict[Place, list[Held]] = defaultdict(list)
+    found_blind: dict[Place, list[Held]] = defaultdict(list)
+    worlds = range(options.checks // CHECKS_IN_WORLD)
     with ProcessPoolExecutor(cores()) as pool:
-        for of_world in pool.map(_of_world, range(options.checks // CHECKS_IN_WORLD)):
-            for place, held in of_world.items():
-                found[place] += held
+        for of_worlds, every in ((_of_world, found), (_of_blind_world, found_blind)):
+            for of_world in pool.map(of_worlds, worlds):
+                for place, held in of_world.items():
+                    every[place] += held
     tables = [_table(found, size, options.checks) for size in SIZES]
+    tables += [_blind_table(found_blind, size) for size in SIZES]
     goals = [
         Goal(
             what=f"{density:g} a frame, {size} frames, {bars:,} bars: bars that hold the truth, %",
@@ -93,7 +107,16 @@ def main() -> None:
         for (size, density, bars), held in sorted(found.items())
         if len(held) >= 30 and bars == HOURS
     ]
-    seconds = [_seconds() for _ in range(9)]
+    goals += [
+        Goal(
+            what=f"{density:g} a frame, {size} frames, {bars:,} bars: bars of days with a blind half, %",
+            measured=round(100 * float(np.mean([one.share for one in held])), 1),
+            at_least=93,
+        )
+        for (size, density, bars), held in sorted(found_blind.items())
+        if len(held) >= 30 and bars > 1
+    ]
+    seconds, busy_s = [_seconds() for _ in range(9)], _busy_seconds()
     tables.append(
         Table(
             title=f"Intervals of {MANY:,} bars",
@@ -106,10 +129,19 @@ def main() -> None:
             note="A check of 400 answered frames and one label; as a chart asks for them, without the index.",
         )
     )
+    tables.append(
+        Table(
+            title=f"A chart while people answer, among {CHECKS} checks of 400 frames",
+            columns=["checks", "after each answer, median, ms of CPU"],
+            rows=[[CHECKS, _ms(busy_s)]],
+            note=f"{_ANSWERED} frames of each check are answered. The chart is of a label of none of them.",
+        )
+    )
     first, again = max(one for one, _ in seconds), median(one for _, one in seconds)
     goals += [
         Goal(what=f"{MANY:,} bars, the slowest first time, ms of CPU", measured=_ms(first), at_most=200),
         Goal(what=f"{MANY:,} bars, again, ms of CPU", measured=_ms(again), at_most=200),
+        Goal(what="a chart after each answer, ms of CPU", measured=_ms(busy_s), at_most=100),
     ]
     save(
         name="accuracy_bars",
@@ -123,10 +155,21 @@ def main() -> None:
     )
 
 
-def _of_world(number: int) -> dict[Place, list[Held]]:
+def _of_blind_world(number: int) -> dict[Place, list[Held]]:
+    """Return the same of a day in the second half of which the model loses nearly all."""
+    return _of_world(number, is_blind=True)
+
+
+def _of_world(number: int, *, is_blind: bool = False) -> dict[Place, list[Held]]:
     """Return what the checks of a day say, by size, label and number of bars."""
     random = np.random.default_rng([21, number])
     world = make_world(random)
+    if is_blind:
+        seen, doubts = world.model.copy(), world.doubts.copy()
+        half = FRAMES // 2
+        seen[half:] = random.binomial(seen[half:].astype(int), 0.05)
+        doubts[half:] = random.binomial(doubts[half:].astype(int), 0.05)
+        world = World(world.truth, seen, doubts)
     weights = unit_weights(world.model, world.doubts)
     zones = zones_of(weights)
     steady = steady_counts(world.model, [""] * FRAMES)
@@ -161,15 +204,18 @@ def _look(
         )
         if not one.is_enough:
             continue
-        sample = AnsweredUnits(drawn, truth[drawn], model[drawn], weights[drawn], unusual[drawn, label])
-        spread = spread_of(one, sample, units=FRAMES)
+        stretches = stretches_of(truth[drawn], model[drawn])
+        sample = AnsweredUnits(
+            drawn, truth[drawn], model[drawn], weights[drawn], unusual[drawn, label], stretches
+        )
+        spreads = spreads_of(one, sample, units=FRAMES)
         for bars in BARS:
             borders = np.linspace(0, FRAMES, bars + 1).astype(np.int64)
             true, counted = (np.add.reduceat(values, borders[:-1]) for values in (truth, model))
             frames = np.diff(borders).astype(float)
             said = bar_intervals(
                 one,
-                spread,
+                spreads,
                 sample,
                 borders[:-1],
                 borders[1:],
@@ -183,7 +229,10 @@ def _look(
             has_stone = (counted - true) / frames > _STONE
             # A stone that is there all day is the check's own error, not one of a bar.
             stones = holds[has_stone].tolist() if has_stone.mean() < _RARE else []
-            found[size, density, bars].append(Held(float(holds.mean()), float(np.median(widths)), stones))
+            first = bool(holds[bars // 2])
+            found[size, density, bars].append(
+                Held(float(holds.mean()), float(np.median(widths)), stones, first)
+            )
 
 
 def _table(found: dict[Place, list[Held]], size: int, checks: int) -> Table:
@@ -220,6 +269,34 @@ def _table(found: dict[Place, list[Held]], size: int, checks: int) -> Table:
     )
 
 
+def _blind_table(found: dict[Place, list[Held]], size: int) -> Table:
+    rows: list[list[Cell]] = [
+        [
+            f"{density:g}",
+            bars,
+            round(100 * float(np.mean([one.share for one in held])), 1),
+            round(100 * median(one.width for one in held)),
+            round(100 * float(np.mean([one.first for one in held])), 1),
+        ]
+        for (of_size, density, bars), held in sorted(
+            found.items(), key=lambda item: (-item[0][1], item[0][2])
+        )
+        if of_size == size and len(held) >= 30 and bars > 1
+    ]
+    return Table(
+        title=f"{size:,} frames answered, a model that goes blind at noon",
+        columns=[
+            "objects a frame",
+            "bars a day",
+            "bars that hold the truth, %",
+            "half-width, %",
+            "of first bars behind the change, %",
+        ],
+        rows=rows,
+        note="The model loses 95 % of its boxes in the second half of each day.",
+    )
+
+
 def _seconds() -> tuple[float, float]:
     """Return how long the intervals of many bars take the CPU, the first time and again."""
     check = _check()
@@ -234,6 +311,32 @@ def _seconds() -> tuple[float, float]:
         if len(intervals) != MANY:
             raise RuntimeError(f"{len(intervals)} of {MANY} bars have an interval")
     return times[0], times[1]
+
+
+def _busy_seconds() -> float:
+    """Return how long a chart of another label takes the CPU after each new answer, among many checks."""
+    charted = _check()
+    units, answers = charted.rows
+    times = []
+    with TemporaryDirectory() as folder:
+        settings = Settings(data_dir=Path(folder)).resolved()
+        with closing(AccuracyBook(settings.catalogue_url, settings.catalogue_access)) as book:
+            for number in range(CHECKS):
+                name = f"check-{number}"
+                check = book.add(msgspec.structs.replace(charted.check, id=name, name=name), units)
+                for answer in answers[:_ANSWERED]:
+                    book.answer(check, answer.unit, person="", counts=answer.counts)
+            question = CountQuestion(
+                "detections", "m", 1, ["gate"], None, [CheckedCount(0, 8, None, ("car",), 8, 8)]
+            )
+            charts, no_index = ChartedChecks(), cast(CountIndex, None)
+            for answer in answers[_ANSWERED : _ANSWERED + 9]:
+                book.answer(check, answer.unit, person="", counts=answer.counts)
+                time.sleep(0.2)
+                begin_s = time.process_time()
+                charts.answer(settings, no_index, question)
+                times.append(time.process_time() - begin_s)
+    return median(times)
 
 
 def _check() -> ChartedCheck:
@@ -281,7 +384,7 @@ def _check() -> ChartedCheck:
         zones=(),
         zone_units=tuple(int(size) for size in draws.sizes),
     )
-    return ChartedCheck(check, units, answers, KnownCoverage())
+    return ChartedCheck(check, lambda: (units, answers), KnownCoverage())
 
 
 def _ms(seconds: float) -> float:

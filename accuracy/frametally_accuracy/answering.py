@@ -11,12 +11,14 @@ from typing import NamedTuple
 from frametally.errors import Misconfigured
 from frametally_accuracy.pieces.counted_pieces import has_pictures
 from frametally_accuracy.population import CheckFootage
-from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit, first_answers
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit, answers_by_unit
 from frametally_accuracy.sent import UnitAnswer
 
 DOUBLE_EVERY = 10
 _BEHIND = 5
 """A unit comes again when so many others were answered since."""
+_PEOPLE = 3
+"""So many people answer a unit in which two of them differ."""
 _HELD_S = 120.0
 _MOST_OBJECTS = 10_000
 
@@ -85,7 +87,9 @@ def must_be_missing(
 
 
 class Desk:
-    """Hands out units: in the order of the draws, every tenth one twice, none to two people at once.
+    """Hands out units in the order of the draws, none to two people at once.
+
+    Every tenth one comes twice, and where two people differ, a third person gets the unit, too.
 
     Which unit is whose for the moment is known here alone: after a restart two people may get the same one,
     and the second answer is then one more double.
@@ -122,8 +126,20 @@ class Desk:
 
 
 def _due(units: Sequence[CheckUnit], answers: Sequence[CheckAnswer], person: str) -> list[UnitTurn]:
-    """Return what is to be answered: doubles that are due, then what nobody answered."""
-    first = first_answers(answers)
+    """Return what is to be answered.
+
+    First come units whose two answers, of others, differ: a third one's eyes tell who errs. Then come the
+    doubles that are due, then what nobody answered.
+    """
+    by_unit = answers_by_unit(answers)
+    first = {unit: of_unit[0] for unit, of_unit in by_unit.items()}
+    thirds = [
+        UnitTurn(unit, len(of_unit))
+        for unit in units
+        if len(of_unit := by_unit.get(unit.number, [])) == _PEOPLE - 1
+        and len({answer.person for answer in of_unit} | {person}) == _PEOPLE
+        and of_unit[0].counts != of_unit[1].counts
+    ]
     again = {answer.unit for answer in answers if answer.turn}
     doubles = [
         UnitTurn(unit, 1)
@@ -138,4 +154,4 @@ def _due(units: Sequence[CheckUnit], answers: Sequence[CheckAnswer], person: str
     turns_of_others = [turn for turn in doubles if first[turn.unit.number].person != person]
     own_turns = [turn for turn in doubles if len(first) >= min(turn.unit.number + DOUBLE_EVERY, len(units))]
     rest = [UnitTurn(unit, 0) for unit in units if unit.number not in first]
-    return [*(turns_of_others or own_turns), *rest]
+    return [*thirds, *(turns_of_others or own_turns), *rest]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from frametally.books.counted_events import CheckedMetric, EventPlace
 from frametally_accuracy.comparison import ModelDifference
-from frametally_accuracy.records import CheckedBox
+from frametally_accuracy.records import CheckedBox, OtherChecks
 from frametally_accuracy.results import CheckResult, Method, PastEstimate
 from frametally_web.requests.answers import Answer
 
@@ -14,7 +14,7 @@ class CheckSummary(Answer, frozen=True, kw_only=True):
 
     Attributes:
         id: Names it in paths.
-        place: Of crossings, the line as it was drawn when the check began; null of others.
+        place: Of crossings, the line as it was drawn when the check began; null of other_checks.
         sources: Slugs.
         labels: Classes that are checked; of crossings, each in each direction, such as `car/to_right`.
         from_ms: Where its range begins; of all footage this is long before.
@@ -115,12 +115,12 @@ class NextUnits(Answer, frozen=True, kw_only=True):
     """`/api/accuracy/{check}/next`: the next units, yours for two minutes.
 
     Attributes:
-        units: None: all are answered, or others have the rest.
+        units: None: all are answered, or other_checks have the rest.
         answered: Units that are answered.
         missing: Units that nobody can judge, because a picture is missing.
         drawn: Units of the sample.
         metric: The counted metric.
-        place: Of crossings, the line as it was drawn when the check began; null of others.
+        place: Of crossings, the line as it was drawn when the check began; null of other_checks.
         labels: Classes that are checked, as in `CheckSummary`.
         wanted_width: Half-width that is enough, as a part of the total.
         method: Which interval `half_widths` are of: for a size fixed before, or for stopping at will.
@@ -165,6 +165,7 @@ class CheckAnswers(Answer, frozen=True, kw_only=True):
         result: Its current result.
         history: Its earlier results with fewer answers; of labels with enough answers.
         stale: Why it no longer says anything of the counts, a sentence each; none: it does.
+        other_checks: Other checks of the same footage.
         compared: Of the model that was asked for; null where none was.
     """
 
@@ -172,4 +173,5 @@ class CheckAnswers(Answer, frozen=True, kw_only=True):
     result: CheckResult
     history: list[PastEstimate]
     stale: list[str]
+    other_checks: OtherChecks
     compared: list[ModelDifference] | None

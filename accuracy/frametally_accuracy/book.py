@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Table, func, insert, select
 
 from frametally.adapters.sql.clock import now_ms
 from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.sql_book import SqlBook
 from frametally.errors import Misconfigured
+from frametally.files.sqlite import sqlite_path
 from frametally_accuracy import tables
-from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit, OtherChecks
 from frametally_accuracy.sent import UnitAnswer
 
 LAYOUT = Layout.in_catalogue(
@@ -25,6 +28,18 @@ LAYOUT = Layout.in_catalogue(
     Path(__file__).with_name("migrations") / "accuracy",
 )
 _checks, _units, _answers = tables.checks.c, tables.units.c, tables.answers.c
+
+
+def has_rows(url: str, table: Table) -> bool:
+    """Return whether a file has rows in a table; it makes none. Of a server, reading shows it."""
+    if not url.startswith("sqlite:"):
+        return True
+    path = sqlite_path(url, LAYOUT.setting)
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as raw:
+            return raw.execute(f"SELECT 1 FROM {table.name} LIMIT 1").fetchone() is not None  # noqa: S608
+    except sqlite3.Error:  # there is no such file, or no such table in it
+        return False
 
 
 class NoSuchCheck(Misconfigured):
@@ -96,12 +111,28 @@ class AccuracyBook(SqlBook):
         decoded = (msgspec.json.decode(row, type=CheckAnswer) for row in rows)
         return [*{(answer.unit, answer.turn): answer for answer in decoded}.values()]
 
-    def answered(self) -> str:
-        """Return another text whenever there is another answer; empty while there is none."""
-        query = select(func.count(), func.max(_answers.answered_at_ms), func.count(_answers.check.distinct()))
+    def other_checks(self, check: AccuracyCheck) -> OtherChecks:
+        """Return how many other checks there are of the same metric, and of some of the same footage."""
+        same_footage = {
+            other.id
+            for other in self.checks()
+            if other.id != check.id
+            and other.metric == check.metric
+            and not {*other.sources}.isdisjoint(check.sources)
+            and other.from_ms < check.to_ms
+            and check.from_ms < other.to_ms
+        }
         with self._database.reading() as connection:
-            number, last_ms, checks = connection.execute(query).one()
-        return f"{number}.{last_ms}.{checks}" if number else ""
+            answered = {*connection.execute(select(_answers.check).distinct()).scalars()}
+        return OtherChecks(checks=len(same_footage), answered=len(same_footage & answered))
+
+    def answered(self) -> dict[str, str]:
+        """Return by the id of a check with answers another text whenever it has another one."""
+        query = select(_answers.check, func.count(), func.max(_answers.answered_at_ms)).group_by(
+            _answers.check
+        )
+        with self._database.reading() as connection:
+            return {check: f"{number}.{last_ms}" for check, number, last_ms in connection.execute(query)}
 
     def answer(
         self,
@@ -154,6 +185,11 @@ class AccuracyBook(SqlBook):
                 private_hex, public = key.private_bytes_raw().hex(), key.public_key().public_bytes_raw().hex()
                 connection.execute(insert(tables.keys).values(public=public, private=private_hex))
         return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(private_hex))
+
+    def public_key(self) -> str:
+        """Return the public key of its certificates in hexadecimal; empty while none was made."""
+        with self._database.reading() as connection:
+            return connection.execute(select(tables.keys.c.public)).scalar() or ""
 
 
 def _place_of(connection: Connection, check: str, unit: int, person: str, turn: int) -> tuple[int, int]:

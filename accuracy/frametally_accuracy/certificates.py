@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,11 +13,21 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from frametally.errors import Misconfigured
 from frametally.records import NOT_JSON
 from frametally_accuracy.population import CheckFootage
-from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit, OtherChecks
 from frametally_accuracy.results import CheckResult, result_of
 from frametally_accuracy.starting import read_again
 
 FORM = "frametally-accuracy-certificate/1"
+_PRIME = 2**255 - 19
+_ORDER_8 = int.from_bytes(
+    bytes.fromhex("26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05"), "little"
+)
+_SMALL = {0, 1, _PRIME - 1, _ORDER_8, _PRIME - _ORDER_8}
+"""The y of points of small order: a signature by such a key fits any text."""
+
+
+class NotAsSigned(Misconfigured):
+    """A certificate does not have the signature of its contents: someone changed it."""
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +39,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
         units: All that were drawn.
         answers: All that were given, the last of each unit and turn.
         result: The result of the answers.
+        other_checks: Those of the same footage at that time; null of an earlier frametally.
         made_at_ms: When the certificate was made.
         public_key: Of the book that signed it, in hexadecimal (Ed25519).
         signature: Of all other fields as JSON without white space, in the order of their names.
@@ -38,6 +50,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     units: tuple[CheckUnit, ...]
     answers: tuple[CheckAnswer, ...]
     result: CheckResult
+    other_checks: OtherChecks | None = None
     made_at_ms: int
     public_key: str
     signature: str = ""
@@ -51,6 +64,7 @@ def certify(
     key: Ed25519PrivateKey,
     made_at_ms: int,
     footage: CheckFootage,
+    other_checks: OtherChecks,
 ) -> bytes:
     """Return a certificate as JSON; `verify` finds that it holds now.
 
@@ -63,6 +77,7 @@ def certify(
         units=tuple(units),
         answers=tuple(answers),
         result=result_of(check, units, answers),
+        other_checks=other_checks,
         made_at_ms=made_at_ms,
         public_key=key.public_key().public_bytes_raw().hex(),
     )
@@ -81,10 +96,12 @@ def read_certificate(text: bytes) -> Certificate:
     """Return a certificate with the signature of its contents.
 
     Raises:
-        Misconfigured: It is not a certificate, or someone changed it.
+        Misconfigured: It is not a certificate.
+        NotAsSigned: Someone changed it.
     """
     try:
         certificate = msgspec.json.decode(text, type=Certificate)
+        json.loads(text, object_pairs_hook=_once)
     except NOT_JSON as error:
         raise Misconfigured(f"this file is not a certificate of an accuracy check: {error}") from error
     if certificate.form != FORM:
@@ -92,20 +109,51 @@ def read_certificate(text: bytes) -> Certificate:
             f"this version of frametally reads {FORM}, but the file is {certificate.form[:60]!r}"
         )
     try:
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(certificate.public_key))
-        key.verify(bytes.fromhex(certificate.signature), _signed(msgspec.json.decode(text)))
+        key = Ed25519PublicKey.from_public_bytes(_public_bytes(certificate.public_key))
+        key.verify(_bytes_of(certificate.signature), _signed(msgspec.json.decode(text)))
     except (InvalidSignature, ValueError) as error:
-        raise Misconfigured("the certificate was changed after it was signed; do not trust it") from error
+        raise NotAsSigned("the certificate was changed after it was signed; do not trust it") from error
     return certificate
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; readers would differ in which of two equal names they take."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise NotAsSigned("the certificate was changed: a name occurs twice in it; do not trust it")
+    return fields
+
+
+def _bytes_of(text: str) -> bytes:
+    """Return the bytes of a hexadecimal text; refuse other ways to write them."""
+    raw = bytes.fromhex(text)
+    if raw.hex() != text:
+        raise ValueError("not in lower-case hexadecimal digits")
+    return raw
+
+
+def _public_bytes(text: str) -> bytes:
+    """Return the bytes of a public key; refuse one of small order, and a y that has a smaller equal."""
+    raw = _bytes_of(text)
+    y = int.from_bytes(raw, "little") % 2**255
+    if y >= _PRIME or y in _SMALL:
+        raise ValueError("not a key that anyone signs with")
+    return raw
 
 
 def recount(certificate: Certificate, footage: CheckFootage) -> Iterator[str]:
     """Yield what differs where frames are read, drawn and estimated again; nothing: it holds.
 
     Raises:
+        Misconfigured: Nothing at all is counted here, so nobody can tell.
         Retryable: A port is away.
     """
     check = certificate.check
+    if not footage.counts.series():
+        raise Misconfigured(
+            "nothing is counted in this data folder, so frametally cannot verify a certificate; run "
+            "`frametally aggregate` and `frametally index` first"
+        )
     try:
         population = read_again(check, footage)
     except Misconfigured as error:

@@ -6,14 +6,14 @@ that the check is of is seen from their sums.
 
 from __future__ import annotations
 
+import hashlib
 import logging
-import sqlite3
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,11 +25,18 @@ from frametally.files.sqlite import sqlite_path
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
 from frametally_accuracy import tables
-from frametally_accuracy.book import LAYOUT, AccuracyBook
+from frametally_accuracy.book import LAYOUT, AccuracyBook, has_rows
 from frametally_accuracy.pieces.pieces_of_bars import PiecesOfBars
 from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit
 from frametally_accuracy.results import Sample, estimate_of, method_of, sample_of
-from frametally_accuracy.rules.bar_intervals import RUN, AnsweredUnits, Spread, bar_intervals, spread_of
+from frametally_accuracy.rules.bar_intervals import (
+    RUN,
+    AnsweredUnits,
+    Spread,
+    bar_intervals,
+    spreads_of,
+    stretches_of,
+)
 from frametally_accuracy.rules.drawing import Numbers
 from frametally_accuracy.rules.estimation import CONFIDENCE, LEAST_ROUNDS, Estimate
 from frametally_accuracy.staleness import LINE_CHANGED, Covered, KnownCoverage
@@ -49,28 +56,33 @@ class _OfLabels(NamedTuple):
     """What a check says of some labels together, and the answered units by source and time."""
 
     estimate: Estimate
-    spread: Spread
+    spreads: list[Spread]
     sample: AnsweredUnits
 
 
-class ChartedCheck:
-    """A check with its answers, ready to say something of any counts."""
+Rows = tuple[Sequence[CheckUnit], Sequence[CheckAnswer]]
+"""The units of a check, and its answers."""
 
-    def __init__(
-        self,
-        check: AccuracyCheck,
-        units: Sequence[CheckUnit],
-        answers: Sequence[CheckAnswer],
-        coverage: KnownCoverage,
-    ) -> None:
-        self.check, self._units, self._answers = check, units, answers
-        self.is_answered = bool(answers)
+
+class ChartedCheck:
+    """A check that reads its answers once a chart shows its footage, and says something of any counts."""
+
+    def __init__(self, check: AccuracyCheck, read: Callable[[], Rows], coverage: KnownCoverage) -> None:
+        self.check, self._read, self._coverage = check, read, coverage
         self._by_labels: dict[tuple[str, ...], _OfLabels | None] = {}
-        self._coverage = coverage
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Its units and answers, read when they are first needed."""
+        return self._read()
+
+    @property
+    def _answers(self) -> Sequence[CheckAnswer]:
+        return self.rows[1]
 
     @cached_property
     def _sample(self) -> Sample:
-        return sample_of(self.check, self._units, self._answers)
+        return sample_of(self.check, *self.rows)
 
     def reference(self, stale: Iterable[str]) -> CountCheck:
         """Return the check's part of an answer."""
@@ -89,13 +101,11 @@ class ChartedCheck:
         )
 
     def concerns(self, question: CountQuestion) -> bool:
-        """Return whether any of the counts is of this check's footage, and enough is answered."""
+        """Return whether any of the counts is of this check's footage and labels."""
         check = self.check
         if check.metric != question.metric or not _is_same(check.place, question.place):
             return False
         if not {*check.sources} & {*question.sources} or not all(map(visitor().sees, check.sources)):
-            return False
-        if len(self._sample.draws.units) < LEAST_ROUNDS:
             return False
         return any(
             count.start_ms < check.to_ms
@@ -103,6 +113,11 @@ class ChartedCheck:
             and (not count.labels or not {*check.labels}.isdisjoint(count.labels))
             for count in question.counts
         )
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether enough is answered to say anything."""
+        return len(self._sample.draws.units) >= LEAST_ROUNDS
 
     def covered(self, index: CountIndex, question: CountQuestion) -> Covered:
         """Return the counts that it covers now."""
@@ -171,7 +186,7 @@ class ChartedCheck:
         ).T
         bars = bar_intervals(
             of_labels.estimate,
-            of_labels.spread,
+            of_labels.spreads,
             of_labels.sample.only(chosen),
             columns[0],
             columns[1],
@@ -193,7 +208,7 @@ class ChartedCheck:
     def _by_place(self) -> list[CheckUnit]:
         """The answered units of complete rounds by source and time; none whose picture is missing."""
         draws = self._sample.draws
-        by_number = {unit.number: unit for unit in self._units}
+        by_number = {unit.number: unit for unit in self.rows[0]}
         is_judged = draws.is_drawn & ~self._sample.is_missing
         units = [by_number[number] for number in draws.units[is_judged].tolist()]
         return sorted(units, key=lambda unit: (unit.source, unit.captured_at_ms))
@@ -218,8 +233,9 @@ class ChartedCheck:
         columns: Numbers = np.array([values[unit.number] for unit in self._by_place]).T
         times = np.array([unit.captured_at_ms for unit in self._by_place], dtype=np.int64)
         unusual = np.array([not {*labels}.isdisjoint(unit.unusual) for unit in self._by_place])
-        units = AnsweredUnits(times, columns[0], columns[1], columns[2], unusual)
-        return _OfLabels(label_estimate, spread_of(label_estimate, units, units=check.units), units)
+        stretches = stretches_of(columns[0], columns[1])
+        units = AnsweredUnits(times, columns[0], columns[1], columns[2], unusual, stretches)
+        return _OfLabels(label_estimate, spreads_of(label_estimate, units, units=check.units), units)
 
 
 def _is_same(place: EventPlace | None, other: EventPlace | None) -> bool:
@@ -234,6 +250,7 @@ class _Cache:
 
     def __init__(self) -> None:
         self.version = ""
+        self.versions: dict[str, str] = {}
         self.signature: object = None
         self.due_s = 0.0
         self.is_away = False
@@ -270,6 +287,12 @@ class ChartedChecks:
         for check in checks:
             if not open_places or not check.concerns(question):
                 continue
+            try:
+                if not check.has_enough:
+                    continue
+            except FrametallyError as error:  # charts are whole without it
+                _log.warning("frametally cannot read accuracy check %s: %s", check.check.name, error)
+                continue
             covered = check.covered(index, question)
             by_place = {} if covered.stale else check.intervals(question, covered, open_places)
             for place, interval in by_place.items():
@@ -280,42 +303,37 @@ class ChartedChecks:
         return CheckedAnswer(references, intervals) if references else None
 
     def _read(self, cache: _Cache, settings: Settings) -> None:
-        """Read the checks, where anybody has answered one: a chart makes no book."""
-        if not _has_answers(settings.catalogue_url):
-            cache.version, cache.checks = "", {}
+        """Find the checks with new answers, where anybody has answered one: a chart makes no book."""
+        if not has_rows(settings.catalogue_url, tables.answers):
+            cache.version, cache.versions, cache.checks = "", {}, {}
             return
         try:
             with closing(AccuracyBook(settings.catalogue_url, settings.catalogue_access)) as book:
-                answered = book.answered()
-                if answered == cache.version:
-                    cache.is_away = False
-                    return
-                checks = {
-                    check.id: ChartedCheck(
-                        check, book.units(check.id), book.answers(check.id), cache.coverage
-                    )
-                    for check in book.checks()
-                }
+                versions = book.answered()
+                known_checks = {name: check.check for name, check in cache.checks.items()}
+                checks = [*known_checks.values()] if versions.keys() == known_checks.keys() else book.checks()
         except FrametallyError as error:  # charts are whole without them
             if not cache.is_away:
                 _log.warning("frametally cannot read the accuracy checks: %s", error)
             cache.is_away = True
             return
         cache.is_away = False
-        cache.version = answered
-        cache.checks = {name: check for name, check in checks.items() if check.is_answered}
+        cache.checks = {
+            check.id: cache.checks[check.id]
+            if cache.versions.get(check.id) == versions[check.id]
+            else ChartedCheck(check, partial(_rows_of, settings, check.id), cache.coverage)
+            for check in checks
+            if check.id in versions
+        }
+        cache.versions = versions
+        texts = ",".join(f"{name}.{version}" for name, version in sorted(versions.items()))
+        cache.version = hashlib.sha256(texts.encode()).hexdigest()[:16] if texts else ""
 
 
-def _has_answers(url: str) -> bool:
-    """Return whether a file has answers; of a server, reading the book will show it."""
-    if not url.startswith("sqlite:"):
-        return True
-    path = sqlite_path(url, LAYOUT.setting)
-    try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as raw:
-            return raw.execute(f"SELECT 1 FROM {tables.answers.name} LIMIT 1").fetchone() is not None  # noqa: S608
-    except sqlite3.Error:  # there is no such file, or no such table in it
-        return False
+def _rows_of(settings: Settings, check: str) -> Rows:
+    """Return the units and answers of a check from the book of a process."""
+    with closing(AccuracyBook(settings.catalogue_url, settings.catalogue_access)) as book:
+        return book.units(check), book.answers(check)
 
 
 def _has_changed(cache: _Cache, url: str) -> tuple[bool, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,6 +19,7 @@ from frametally.process.reports import plural
 from frametally.records import NOT_JSON
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
+from frametally_accuracy.printing import print_json, print_needed, print_result
 from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, read_settings
 from frametally_cli.options.times import parse_bounds_ms
@@ -25,11 +27,11 @@ from frametally_cli.options.times import parse_bounds_ms
 if TYPE_CHECKING:
     from frametally_accuracy.book import AccuracyBook
     from frametally_accuracy.population import CheckFootage
-    from frametally_accuracy.records import AccuracyCheck
-    from frametally_accuracy.results import CheckResult
 
 DIFFERS = 4
 """The exit code where what was verified does not hold."""
+SIGNED_BY_ANOTHER = 5
+"""The exit code where it holds, but is not signed by the expected key."""
 
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -67,7 +69,7 @@ def _footage(settings: Settings) -> Iterator[CheckFootage]:
     show_default=True,
     help="Check detections in frames, or visits or crossings in clips of the footage.",
 )
-@click.option("--line", default="", help="The line whose crossings to check.", metavar="NAME")
+@click.option("--line", default="", help="The line signer crossings to check.", metavar="NAME")
 @click.option("--direction", default="", help="Only this direction of the line.", metavar="NAME")
 @click.option("--source", "sources", multiple=True, help="Only this source; repeatable.")
 @click.option("--label", "labels", multiple=True, help="Only this label; repeatable.")
@@ -84,7 +86,6 @@ def _footage(settings: Settings) -> Iterator[CheckFootage]:
 @click.option(
     "--units", type=int, default=0, help="Number of units, fixed now; default: stop whenever you like."
 )
-@click.option("--seed", default="", help="Seed of the random sample; default: a new one.")
 @_json_option
 @data_dir_option
 def start(
@@ -99,11 +100,10 @@ def start(
     model: str,
     width: float,
     units: int,
-    seed: str,
     as_json: bool,
     **overrides: Any,
 ) -> int:
-    """Start the check NAME: draw units with a seed that is recorded."""
+    """Start the check NAME: draw units with a random seed that the check records."""
     from frametally_accuracy.results import result_of
     from frametally_accuracy.sent import CheckWanted
     from frametally_accuracy.starting import start_check
@@ -124,9 +124,9 @@ def start(
             planned_units=units,
             wanted_width=width,
         )
-        check = start_check(book, footage, form, seed=seed)
+        check = start_check(book, footage, form)
     if as_json:
-        _print(check)
+        print_json(check)
     else:
         click.echo(
             console.plain(
@@ -134,7 +134,11 @@ def start(
                 f"labels {', '.join(check.labels)}, seed {check.seed}"
             )
         )
-        _print_needed(check, result_of(check, (), ()))
+        for label in (label for label in check.labels if not check.totals[label]):
+            click.echo(
+                console.plain(f"{label}: the model counts none here; the check shows how many it misses")
+            )
+        print_needed(check, result_of(check, (), ()))
     return 0
 
 
@@ -150,7 +154,7 @@ def list_checks(as_json: bool, **overrides: Any) -> int:
             (check, result_of(check, book.units(check.id), book.answers(check.id))) for check in book.checks()
         ]
     if as_json:
-        _print([{"check": check, "result": result} for check, result in results])
+        print_json([{"check": check, "result": result} for check, result in results])
         return 0
     for check, result in results:
         state = "target precision reached" if result.is_reached else f"{result.answered} answered"
@@ -167,7 +171,7 @@ def show(name: str, **overrides: Any) -> int:
     """Print the check NAME with its units and answers as JSON."""
     with _book(overrides) as (_, book):
         check = book.find_check(name)
-        _print({"check": check, "units": book.units(check.id), "answers": book.answers(check.id)})
+        print_json({"check": check, "units": book.units(check.id), "answers": book.answers(check.id)})
     return 0
 
 
@@ -181,7 +185,7 @@ def answer(name: str, file: IO[bytes], person: str, **overrides: Any) -> int:
 
     Instead of `counts`, an answer can have `boxes`: [{"label": "person", "box": [left, top, width, height]}],
     or, for a clip, `taps`: [{"label": "person", "at_ms": 1714550400000}]. `"is_missing": true` skips a unit
-    whose picture is missing or damaged in the store.
+    signer picture is missing or damaged in the store.
     """
     from frametally_accuracy.answering import counts_of, must_be_missing
     from frametally_accuracy.sent import UnitAnswer
@@ -233,7 +237,7 @@ def result(
     with _book(overrides) as (settings, book):
         check = book.find_check(name)
         units, answers = book.units(check.id), book.answers(check.id)
-        check_result = result_of(check, units, answers)
+        check_result, other_checks = result_of(check, units, answers), book.other_checks(check)
         with _footage(settings) as footage:
             stale = [
                 *KnownCoverage().why_stale(check, footage.counts),
@@ -243,22 +247,29 @@ def result(
             if certificate is not None:
                 if stale:
                     raise Misconfigured(f"no certificate was created: {' '.join(stale)} Start a new check.")
-                key, made_at_ms = book.signing_key(), book.now_ms()
-                certificate.write_bytes(
-                    certify(check, units, answers, key=key, made_at_ms=made_at_ms, footage=footage)
+                signed = certify(
+                    check,
+                    units,
+                    answers,
+                    key=book.signing_key(),
+                    made_at_ms=book.now_ms(),
+                    footage=footage,
+                    other_checks=other_checks,
                 )
+                certificate.write_bytes(signed)
     if as_json:
-        _print(
+        print_json(
             {
                 "check": check.name,
                 "stale": stale,
                 "result": check_result,
+                "other_checks": other_checks,
                 "history": history_of(check, units, answers),
                 "compared": compared,
             }
         )
     else:
-        _print_result(check, check_result)
+        print_result(check, check_result, other_checks)
         for past in history_of(check, units, answers) if history else ():
             click.echo(
                 console.plain(
@@ -286,7 +297,7 @@ def next_zones(name: str, as_json: bool, **overrides: Any) -> int:
         check = book.find_check(name)
         check_result = result_of(check, book.units(check.id), book.answers(check.id))
     if as_json:
-        _print(
+        print_json(
             {
                 "labels": {label.label: label.units_needed for label in check_result.labels},
                 "zones": check_result.zones,
@@ -300,7 +311,7 @@ def next_zones(name: str, as_json: bool, **overrides: Any) -> int:
                 f"`frametally accuracy result {shlex.quote(check.name)}`, or continue for a narrower interval"
             )
         )
-    _print_needed(check, check_result)
+    print_needed(check, check_result)
     for zone in check_result.zones:
         span = f"{zone.from_source} {utc(zone.from_ms)} to {zone.to_source} {utc(zone.to_ms)}"
         click.echo(console.plain(f"{span}: one more unit reduces the variance by {zone.shrink:.1%}"))
@@ -309,56 +320,53 @@ def next_zones(name: str, as_json: bool, **overrides: Any) -> int:
 
 @accuracy_group.command()
 @click.argument("file", type=click.File("rb"))
+@click.option(
+    "--key",
+    default="",
+    help="Public key of the server that signed it; default: this server's.",
+    metavar="HEX",
+)
 @data_dir_option
-def verify(file: IO[bytes], **overrides: Any) -> int:
-    """Check the certificate in FILE against the store: its signature, units, draws and result.
+def verify(file: IO[bytes], key: str, **overrides: Any) -> int:
+    """Check the certificate in FILE against the store: its signature, key, units, draws and result.
 
-    Exit code 4: the certificate is not valid.
+    Exit code 4: the certificate is not valid. Exit code 5: another server signed it, or its key is not known.
     """
-    from frametally_accuracy.certificates import read_certificate, recount
+    from frametally_accuracy.certificates import NotAsSigned, read_certificate, recount
 
-    certificate = read_certificate(file.read())
-    with _footage(read_settings(None, overrides)) as footage:
-        wrong = [*recount(certificate, footage)]
+    if key and not re.fullmatch("[0-9a-f]{64}", key):
+        raise Misconfigured("--key must be the 64 hexadecimal digits (0-9, a-f) of a public key")
+    settings = read_settings(None, overrides)
+    try:
+        certificate = read_certificate(file.read())
+        with _footage(settings) as footage:
+            wrong = [*recount(certificate, footage)]
+    except NotAsSigned as error:
+        wrong = [str(error)]
     for problem in wrong:
         click.echo(console.plain(f"wrong: {problem}"))
-    if not wrong:
-        click.echo(
-            console.plain(
-                f"{certificate.check.name}: valid; signed by {certificate.public_key[:16]}, "
-                f"{utc(certificate.made_at_ms)}"
-            )
-        )
-        _print_result(certificate.check, certificate.result)
-    return DIFFERS if wrong else 0
+    if wrong:
+        return DIFFERS
+    expected, signed_by = key or _own_key(settings), certificate.public_key
+    if signed_by == expected:
+        signer = "signed by the key that you gave" if key else f"signed by this server (key {signed_by})"
+    elif expected:
+        signer = f"but signed by another server (key {signed_by})"
+    else:
+        signer = f"but this data folder has no key; compare with --key who signed it (key {signed_by})"
+    is_expected = signed_by == expected
+    word = "valid" if is_expected else "recomputed"
+    click.echo(console.plain(f"{certificate.check.name}: {word}; {signer}, {utc(certificate.made_at_ms)}"))
+    print_result(certificate.check, certificate.result, certificate.other_checks)
+    return 0 if is_expected else SIGNED_BY_ANOTHER
 
 
-def _print_needed(check: AccuracyCheck, check_result: CheckResult) -> None:
-    for label in check_result.labels:
-        click.echo(
-            console.plain(
-                f"{label.label}: {label.units_needed:,} {check.unit_name} for ±{check.wanted_width:.0%}"
-            )
-        )
+def _own_key(settings: Settings) -> str:
+    """Return the public key of this data folder's book; empty where it has none, and none is made."""
+    from frametally_accuracy import tables
+    from frametally_accuracy.book import AccuracyBook, has_rows
 
-
-def _print_result(check: AccuracyCheck, check_result: CheckResult) -> None:
-    words = "a fixed sample size" if check_result.method == "fixed" else "stopping at any time"
-    click.echo(
-        f"{check_result.answered} of {check_result.units:,} {check.unit_name} answered, "
-        f"{check_result.used} used; 95% intervals for {words}"
-    )
-    if check_result.missing:
-        click.echo(f"{check_result.missing} {check.unit_name} cannot be judged: pictures are missing")
-    for label in check_result.labels:
-        if label.state == "too_few" or label.total is None:
-            interval = f"too few to say; about {label.units_needed:,} units are needed"
-        else:
-            interval = f"{label.total:,.0f} ({label.low:,.0f} to {label.high:,.0f}, ±{label.half_width:.1%})"
-        click.echo(console.plain(f"{label.label}: model {label.model_total:,}, truth {interval}"))
-    if (double := check_result.agreement).pairs:
-        click.echo(f"answered twice: {double.equal} of {plural(double.pairs, 'pair is', 'pairs are')} equal")
-
-
-def _print(value: object) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(value)))
+    if not has_rows(settings.catalogue_url, tables.keys):
+        return ""
+    with closing(AccuracyBook(settings.catalogue_url, settings.catalogue_access)) as book:
+        return book.public_key()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated
 
 import msgspec
@@ -98,6 +98,18 @@ class AccuracyCheck(msgspec.Struct, frozen=True, kw_only=True):
         return "frames" if self.metric == "detections" else "clips"
 
 
+class OtherChecks(msgspec.Struct, frozen=True, kw_only=True):
+    """The other checks of the same footage, so that nobody shows only the one that they like.
+
+    Attributes:
+        checks: Checks of the same metric that share footage of a source with this one.
+        answered: Those of them with an answer.
+    """
+
+    checks: int
+    answered: int
+
+
 class CheckUnit(msgspec.Struct, frozen=True, kw_only=True):
     """A frame that is drawn, or a piece of footage.
 
@@ -147,7 +159,7 @@ class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         unit: Number of the unit.
-        turn: 0: the first answer, which counts; more: the same unit again, for agreement.
+        turn: 0: the first answer; more: the same unit again. All of a unit's answers count alike.
         person: Account; empty: there are none.
         answered_at_ms: By the database's clock.
         counts: Objects by label; of every label of the check.
@@ -168,9 +180,16 @@ class CheckAnswer(msgspec.Struct, frozen=True, kw_only=True):
     is_missing: bool = False
 
 
-def first_answers(answers: Iterable[CheckAnswer]) -> dict[int, CheckAnswer]:
-    """Return the answer of each unit that counts: the first with counts; else that its picture is missing."""
-    first: dict[int, CheckAnswer] = {}
+def answers_by_unit(answers: Iterable[CheckAnswer]) -> dict[int, list[CheckAnswer]]:
+    """Return the answers of each unit by turn: those with counts; else that its picture is missing."""
+    by_unit: dict[int, list[CheckAnswer]] = {}
     for answer in sorted(answers, key=lambda answer: (answer.is_missing, answer.turn)):
-        first.setdefault(answer.unit, answer)
-    return first
+        of_unit = by_unit.setdefault(answer.unit, [])
+        if not (of_unit and answer.is_missing):
+            of_unit.append(answer)
+    return by_unit
+
+
+def counts_by_person(answers: Iterable[CheckAnswer], labels: Sequence[str]) -> list[tuple[str, int]]:
+    """Return how many objects of some labels together each answer has, with its person."""
+    return [(answer.person, sum(answer.counts.get(label, 0) for label in labels)) for answer in answers]

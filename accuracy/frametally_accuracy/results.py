@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
 
-from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit, first_answers
-from frametally_accuracy.rules.answer_agreement import DoubleAnswers, agreement_of
+from frametally_accuracy.records import (
+    AccuracyCheck,
+    CheckAnswer,
+    CheckUnit,
+    answers_by_unit,
+    counts_by_person,
+)
+from frametally_accuracy.rules.answer_agreement import (
+    DoubleAnswers,
+    agreement_of,
+    answer_errors,
+    mean_answer,
+)
 from frametally_accuracy.rules.drawing import Draws
 from frametally_accuracy.rules.estimation import (
     LEAST_ROUNDS,
@@ -17,6 +29,7 @@ from frametally_accuracy.rules.estimation import (
     estimate,
     estimate_with_missing,
 )
+from frametally_accuracy.rules.few_objects import most_objects
 from frametally_accuracy.rules.planning import shrink_by_zone, units_before, units_for
 from frametally_web.requests.answers import Answer
 
@@ -30,9 +43,12 @@ class LabelAccuracy(Answer, frozen=True, kw_only=True):
 
     Attributes:
         model_total: The model's count.
-        state: `shown`; `too_few`: there is too little to say, and no interval.
-        total: The estimate; null where there is too little to say, as are those that follow.
-        low: Where its interval begins.
+        state: `shown`; `at_most`: people saw few objects, so there is only an upper limit, `high`, with 95 %
+            confidence; `too_few`: there is too little to say, and no interval; `disagree`: no interval, as
+            people's answers for the same units differ too much: ask a third person.
+        difference: Mean difference between two people's answers for a unit; null where no unit has two.
+        total: The estimate; null unless the state is `shown`, as are those that follow.
+        low: Where its interval begins; of `at_most`, how many people saw.
         high: Where it ends.
         half_width: Half of its length, as a part of the estimate.
         ratio: Of the estimate to the model's count.
@@ -43,7 +59,8 @@ class LabelAccuracy(Answer, frozen=True, kw_only=True):
 
     label: str
     model_total: int
-    state: Literal["shown", "too_few"]
+    state: Literal["shown", "at_most", "too_few", "disagree"]
+    difference: float | None = None
     total: float | None = None
     low: float | None = None
     high: float | None = None
@@ -134,10 +151,12 @@ class CheckResult(Answer, frozen=True, kw_only=True):
 class Sample(NamedTuple):
     """Complete rounds of a check: draws, and by label the truth, the model's count and its steady part.
 
-    Where `is_missing`, nobody could judge the unit; the truth is 0 there.
+    Where `is_missing`, nobody could judge the unit; the truth is 0 there. Of several answers for a unit it is
+    the mean; `answers` has them by the number of the unit.
     """
 
     draws: Draws
+    answers: dict[int, list[CheckAnswer]]
     is_missing: np.ndarray
     truth: dict[str, np.ndarray]
     model: dict[str, np.ndarray]
@@ -148,14 +167,14 @@ class Sample(NamedTuple):
 
 def sample_of(check: AccuracyCheck, units: Sequence[CheckUnit], answers: Sequence[CheckAnswer]) -> Sample:
     """Return the answers of a check, as far as its rounds are complete; of a planned one no more."""
-    first = first_answers(answers)
+    by_unit = answers_by_unit(answers)
     by_round: dict[int, list[CheckUnit]] = {}
     for unit in units:
         by_round.setdefault(unit.round, []).append(unit)
     most = check.planned_units or len(units)
     rounds, used, next_at = 0, 0, len(units)
     for number, row in sorted(by_round.items()):
-        if used >= most or any(unit.number not in first for unit in row):
+        if used >= most or any(unit.number not in by_unit for unit in row):
             next_at = used + len(row)
             break
         rounds, used = number + 1, used + len(row)
@@ -166,18 +185,22 @@ def sample_of(check: AccuracyCheck, units: Sequence[CheckUnit], answers: Sequenc
         place = unit.round, unit.zone
         unit_numbers[place], weights[place], rest[place] = unit.number, unit.weight, unit.rest
         for label in check.labels:
-            truth[label][place] = first[unit.number].counts.get(label, 0)
+            truth[label][place] = mean_answer(counts_by_person(by_unit[unit.number], [label]))
             model[label][place] = unit.counted(label)
             steady[label][place] = unit.steady.get(label, 0)
     sizes = np.array(check.zone_units, dtype=float)
-    missing = [number for number, answer in first.items() if answer.is_missing]
+    missing = [number for number, of_unit in by_unit.items() if of_unit[0].is_missing]
     draws = Draws(unit_numbers, weights, rest, sizes)
-    return Sample(draws, np.isin(unit_numbers, missing), truth, model, steady, used, next_at)
+    return Sample(draws, by_unit, np.isin(unit_numbers, missing), truth, model, steady, used, next_at)
 
 
 def estimate_of(check: AccuracyCheck, sample: Sample, *labels: str) -> Estimate | None:
-    """Return the estimate of some labels together; None before there are rounds enough for any."""
-    if len(sample.draws.units) < LEAST_ROUNDS:
+    """Return the estimate of some labels together; None before there are rounds enough for any.
+
+    It is not enough where people differ by more than both its half-width and the wanted one.
+    """
+    draws = sample.draws
+    if len(draws.units) < LEAST_ROUNDS and draws.is_drawn.sum() < draws.sizes.sum():
         return None
     truth, model, steady = (
         np.sum([by_label[label] for label in labels], axis=0)
@@ -186,16 +209,36 @@ def estimate_of(check: AccuracyCheck, sample: Sample, *labels: str) -> Estimate 
     total, steady_total = (
         float(sum(totals.get(label, 0) for label in labels)) for totals in (check.totals, check.steady_totals)
     )
-    totals = {"model_total": total, "steady": steady, "steady_total": steady_total}
+    judged = sample.draws.units[sample.draws.is_drawn & ~sample.is_missing].tolist()
+    people = answer_errors([counts_by_person(sample.answers[number], labels) for number in judged])
     # A picture that is gone may have had more objects than the model saw, so the fullest unit is its bound.
-    return estimate_with_missing(
-        lambda truth: estimate(sample.draws, truth, model, **totals),
+    label_estimate = estimate_with_missing(
+        lambda truth: estimate(
+            sample.draws,
+            truth,
+            model,
+            model_total=total,
+            steady=steady,
+            steady_total=steady_total,
+            people=people,
+        ),
         truth,
         sample.is_missing,
         model,
         0.0,
         max(truth.max(), model.max()),
     )
+    if people_disagree(check, label_estimate):
+        return label_estimate._replace(is_enough=False)
+    return label_estimate
+
+
+def people_disagree(check: AccuracyCheck, estimate: Estimate) -> bool:
+    """Return whether people differ by more than the wanted half-width and that of the sample alone."""
+    by_people = estimate.people.variance(check.units)
+    half = (estimate.fixed.high - estimate.fixed.low) / 2
+    of_sample = half * math.sqrt(1 - by_people / estimate.standard_error**2) if by_people else half
+    return estimate.people.beyond * check.units > max(of_sample, check.wanted_width * estimate.total)
 
 
 def method_of(check: AccuracyCheck, sample: Sample) -> Method:
@@ -213,7 +256,7 @@ def result_of(
 ) -> CheckResult:
     """Return the result of a check."""
     sample = sample_of(check, units, answers)
-    missing = sum(answer.is_missing for answer in first_answers(answers).values())
+    missing = sum(of_unit[0].is_missing for of_unit in sample.answers.values())
     answers = [answer for answer in answers if not answer.is_missing]
     method = method_of(check, sample)
     estimates = {label: estimate_of(check, sample, label) for label in check.labels}
@@ -228,8 +271,11 @@ def result_of(
         used=sample.used,
         next_at=sample.next_at,
         labels=labels,
-        is_reached=bool(shown_labels) and all(label.is_reached for label in shown_labels),
-        agreement=doubles_of(answers),
+        is_reached=bool(shown_labels)
+        and all(label.is_reached for label in labels if label.state in ("shown", "disagree")),
+        agreement=agreement_of(
+            [answer.counts for answer in of_unit] for of_unit in sample.answers.values() if len(of_unit) > 1
+        ),
         zones=_zones(check, sample, [estimate for estimate in estimates.values() if estimate is not None]),
         persons=sorted({answer.person for answer in answers} - {""}),
         first_answer_ms=times[0] if times else None,
@@ -243,7 +289,6 @@ def history_of(
     """Return the estimates after some numbers of rounds up to now, each with the interval of then."""
     sample = sample_of(check, units, answers)
     rounds = len(sample.draws.units)
-    first = first_answers(answers)
     past = []
     looks = np.linspace(LEAST_ROUNDS, rounds, _MOST_PAST) if rounds >= LEAST_ROUNDS else np.zeros(0)
     for number in sorted({int(part) for part in looks}):
@@ -251,6 +296,7 @@ def history_of(
         numbers = draws.units[draws.is_drawn].tolist()
         part = Sample(
             draws,
+            sample.answers,
             sample.is_missing[:number],
             {label: truth[:number] for label, truth in sample.truth.items()},
             {label: model[:number] for label, model in sample.model.items()},
@@ -266,25 +312,13 @@ def history_of(
                     PastEstimate(
                         label=label,
                         units=part.used,
-                        answered_at_ms=max(first[unit].answered_at_ms for unit in numbers),
+                        answered_at_ms=max(sample.answers[unit][0].answered_at_ms for unit in numbers),
                         total=then.total,
                         low=low,
                         high=high,
                     )
                 )
     return past
-
-
-def doubles_of(answers: Sequence[CheckAnswer]) -> DoubleAnswers:
-    """Return how far answers for the same unit agree: every further one with the first."""
-    first = first_answers(answers)
-    return agreement_of(
-        [
-            (first[answer.unit].counts, answer.counts)
-            for answer in answers
-            if not answer.is_missing and answer is not first[answer.unit]
-        ]
-    )
 
 
 def _label(
@@ -296,14 +330,30 @@ def _label(
     if estimate is not None:
         now = units_for(estimate, sample.used, units, width, at_will=method == "at_will")
         needed = now if estimate.is_enough else max(now, needed)
+    is_double = any(len(of_unit) > 1 for of_unit in sample.answers.values())
+    difference = estimate.people.difference if estimate is not None and is_double else None
     if estimate is None or not estimate.is_enough:
-        return LabelAccuracy(label=label, model_total=total, state="too_few", units_needed=needed)
+        is_apart = estimate is not None and people_disagree(check, estimate)
+        truth, most = sample.truth[label], None
+        if estimate is not None and not is_apart:
+            is_at_will = method == "at_will"
+            most = most_objects(sample.draws, truth, sample.is_missing, is_at_will=is_at_will)
+        return LabelAccuracy(
+            label=label,
+            model_total=total,
+            state="disagree" if is_apart else "too_few" if most is None else "at_most",
+            difference=difference,
+            low=None if most is None else float(truth.sum()),
+            high=most,
+            units_needed=needed,
+        )
     low, high = interval_of(estimate, method)
-    half = (high - low) / 2 / estimate.total
+    half = (high - low) / 2 / estimate.total if estimate.total else 0.0
     return LabelAccuracy(
         label=label,
         model_total=total,
         state="shown",
+        difference=difference,
         total=estimate.total,
         low=low,
         high=high,

@@ -22,7 +22,7 @@ from frametally_accuracy.comparison import compare_models
 from frametally_accuracy.pieces.counted_pieces import frames_of_piece, has_pictures
 from frametally_accuracy.pieces.event_places import metrics, places, why_line_changed
 from frametally_accuracy.population import CheckFootage
-from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit, first_answers
+from frametally_accuracy.records import AccuracyCheck, CheckAnswer, CheckUnit, answers_by_unit
 from frametally_accuracy.results import history_of, result_of
 from frametally_accuracy.sent import CheckWanted, UnitAnswer
 from frametally_accuracy.staleness import KnownCoverage
@@ -140,6 +140,7 @@ class AccuracyRoutes:
             result=result_of(check, *rows),
             history=history_of(check, *rows),
             stale=self._why_stale(check),
+            other_checks=self._book.other_checks(check),
             compared=compared,
         )
 
@@ -168,8 +169,8 @@ class AccuracyRoutes:
             footage = self._footage()
             restored = (
                 number
-                for number, answer in first_answers(unit_answers).items()
-                if answer.is_missing and has_pictures(footage, check, units[number])
+                for number, of_unit in answers_by_unit(unit_answers).items()
+                if of_unit[0].is_missing and has_pictures(footage, check, units[number])
             )
             number = next(restored, None)
             turns = find_turns(answers=[answer for answer in unit_answers if answer.unit != number])
@@ -231,6 +232,7 @@ class AccuracyRoutes:
                 key=self._book.signing_key(),
                 made_at_ms=self._book.now_ms(),
                 footage=self._footage(),
+                other_checks=self._book.other_checks(check),
             )
         except Misconfigured as error:
             raise Problem(409, as_sentence(str(error)), remedy=_START_NEW) from error

@@ -32,10 +32,11 @@ def start_check(
     form: CheckWanted,
     *,
     most_units: int = MOST_UNITS,
-    seed: str = "",
     person: str = "",
 ) -> AccuracyCheck:
     """Add a check to the book; without `model` of the one published last, without `sources` of all of its.
+
+    Nobody chooses the seed: else they could choose the sample whose interval they like.
 
     Raises:
         Misconfigured: There can be no such check.
@@ -55,7 +56,17 @@ def start_check(
     name = form.name.strip() or f"check-{identity}"
     if len(name) > _MOST_CHARS or not name.isprintable() or "/" in name:
         raise Misconfigured(f"a name can have at most {_MOST_CHARS} characters, on one line, and no /")
-    model = _known_model(footage, form.model, form.sources, labels)
+    for label in labels:
+        if (
+            not 0 < len(label) <= _MOST_CHARS
+            or label != label.strip()
+            or not label.isprintable()
+            or "/" in label
+        ):
+            raise Misconfigured(
+                f"a label must have 1 to {_MOST_CHARS} characters, on one line, and no /; not {label[:60]!r}"
+            )
+    model = _known_model(footage, form.model, form.sources)
     counted_until_ms = {entry.source: entry.next_interval_ms for entry in footage.counts.sources(model)}
     sources = sorted(set(form.sources) or counted_until_ms)
     place = find_place(footage.store, form.metric, line=form.line, direction=form.direction, sources=sources)
@@ -71,7 +82,7 @@ def start_check(
         raise Misconfigured(
             f"this footage has {plural(len(population.labels), 'label')}; choose at most {MOST_LABELS}"
         )
-    seed = seed or secrets.token_hex(8)
+    seed = new_seed()
     units = population.units(seed, min(planned_units or most_units, len(members)))
     check = AccuracyCheck(
         id=identity,
@@ -100,6 +111,11 @@ def start_check(
     return book.add(check, units)
 
 
+def new_seed() -> str:
+    """Return a seed that nobody can foresee."""
+    return secrets.token_hex(8)
+
+
 def read_again(check: AccuracyCheck, footage: CheckFootage, *, model: str = "") -> Population:
     """Return the units of a check as they are counted now, or as another model counts them.
 
@@ -122,8 +138,11 @@ def _read(footage: CheckFootage, scope: CheckScope) -> Population:
     return (read_frames if scope.metric == "detections" else read_pieces)(footage, scope)
 
 
-def _known_model(footage: CheckFootage, model: str, sources: Sequence[str], labels: Sequence[str]) -> str:
-    """Return the model whose counts are checked; refuse names that there are not."""
+def _known_model(footage: CheckFootage, model: str, sources: Sequence[str]) -> str:
+    """Return the model whose counts are checked; refuse names that there are not.
+
+    A label may be one that no model ever counted: the check shows how many of it are missed.
+    """
     series = footage.counts.series()
     if not series:
         raise Misconfigured(f"nothing is counted yet; {COUNT_FIRST}")
@@ -133,7 +152,7 @@ def _known_model(footage: CheckFootage, model: str, sources: Sequence[str], labe
         store=footage.store,
         index=footage.counts,
     )
-    for name in names.unknown(sources=sources, labels=labels, model=model):
+    for name in names.unknown(sources=sources, model=model):
         raise Misconfigured(str(name))
     return model or series[0].model
 

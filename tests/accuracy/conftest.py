@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import pytest
 from flask.testing import FlaskClient
 from tests.web.conftest import Place
@@ -14,10 +12,8 @@ SEED = "5"
 
 @pytest.fixture(autouse=True)
 def one_seed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the API draw by one seed, which it otherwise makes anew for each check."""
-    from frametally_accuracy.starting import start_check
-
-    monkeypatch.setattr("frametally_accuracy.routes.start_check", partial(start_check, seed=SEED))
+    """Have checks draw by one seed, which is otherwise made anew for each of them."""
+    monkeypatch.setattr("frametally_accuracy.starting.new_seed", lambda: SEED)
 
 
 @pytest.fixture

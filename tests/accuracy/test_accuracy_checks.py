@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
+import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +171,49 @@ def test_a_census_says_the_truth_itself(client: FlaskClient) -> None:
     assert car["total"] == pytest.approx(truth)
 
 
+@pytest.mark.parametrize("answered", [50, FRAMES])
+def test_a_label_that_is_all_false_is_shown_to_be_false(
+    client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str], answered: int
+) -> None:
+    """A parked thing is taken for a car in every frame: a false label."""
+    start(client, labels=["car"])
+    for unit in range(answered):
+        client.post("/api/v1/accuracy/gate/answers", json={"unit": unit, "counts": {}})
+    (car,) = client.get("/api/v1/accuracy/gate").get_json()["result"]["labels"]
+    chart = client.get("/api/v1/counts?interval=60&label=car&metric=detections").get_json()
+    (total,) = chart["totals"]
+    _, out = command(capsys, counted, "result", "gate")
+    if answered == FRAMES:
+        assert (car["state"], car["total"], car["low"], car["high"], car["half_width"]) == (
+            "shown",
+            0,
+            0,
+            0,
+            0,
+        )
+        assert car["has_steady_error"] and "truth 0 (0 to 0, every unit was checked)" in out
+        assert (total["low"], total["high"]) == (0, 0)
+        assert {(one["low"], one["high"]) for one in chart["buckets"]} == {(0, 0)}
+    else:
+        assert (car["state"], car["total"], car["low"]) == ("at_most", None, 0)
+        assert 0 < car["high"] < 3 / 50 * FRAMES * 2 < car["model_total"]
+        assert re.search(r"truth at most \d+ \(people saw 0\)", out)
+
+
+def test_a_label_that_was_never_found_can_be_checked_for_what_the_model_misses(
+    client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(client, labels=["cat"], planned_units=60)
+    for unit in range(60):
+        client.post("/api/v1/accuracy/gate/answers", json={"unit": unit, "counts": {"cat": 1}})
+    (cat,) = client.get("/api/v1/accuracy/gate").get_json()["result"]["labels"]
+    assert (cat["model_total"], cat["state"]) == (0, "shown")
+    assert cat["low"] <= FRAMES <= cat["high"] and cat["low"] > FRAMES / 2
+    assert client.get("/api/v1/accuracy/gate/certificate").status_code == 200
+    _, out = command(capsys, counted, "start", "--label", "cat")
+    assert "cat: the model counts none here" in out
+
+
 def test_two_desks_get_different_units_and_the_same_one_twice_is_a_double(client: FlaskClient) -> None:
     start(client)
     one, other = (
@@ -213,7 +259,7 @@ def test_a_certificate_is_verified_by_the_store_and_not_after_any_change(
     changed["result"]["labels"][1]["model_total"] += 1
     file.write_text(json.dumps(changed))
     code, out = command(capsys, counted, "verify", str(file))
-    assert code != 0 and "changed after it was signed" in out
+    assert code == 4 and "changed after it was signed" in out
     file.write_bytes(body)
     publish_lines(counted, make_lines("gate", frames=FRAMES + 5))
     code, out = command(capsys, counted, "verify", str(file))
@@ -248,7 +294,7 @@ def test_a_certificate_signed_anew_over_chosen_frames_does_not_hold(
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
-        ({"later_field": 1}, 0, "valid"),
+        ({"later_field": 1}, 5, "signed by another server"),
         ({"units": [{"zone": 99}]}, 4, "does not draw the units"),
     ],
     ids=["of a later version", "out of range"],
@@ -274,7 +320,7 @@ def test_a_signed_file_is_checked_by_its_own_fields(
     file = tmp_path / "certificate.json"
     file.write_text(json.dumps(fields))
     ended, out = command(capsys, counted, "verify", str(file))
-    assert ended == 2 and "changed after it was signed" in out
+    assert ended == 4 and "changed after it was signed" in out
     key = Ed25519PrivateKey.generate()
     fields["public_key"] = key.public_key().public_bytes_raw().hex()
     file.write_text(json.dumps(fields | {"signature": key.sign(_signed(fields)).hex()}))
@@ -304,11 +350,70 @@ def test_a_certificate_of_an_earlier_frametally_still_holds(
     key = Ed25519PrivateKey.generate()
     fields["public_key"] = key.public_key().public_bytes_raw().hex()
     file.write_text(json.dumps(fields | {"signature": key.sign(_signed(fields)).hex()}))
-    assert command(capsys, counted, "verify", str(file))[0] == 0
+    assert command(capsys, counted, "verify", str(file))[0] == 5
+    ended, out = command(capsys, counted, "verify", str(file), "--key", fields["public_key"])
+    assert ended == 0 and "valid; signed by the key that you gave" in out
+
+
+def test_a_certificate_of_a_stranger_is_not_taken_for_the_servers(
+    client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from frametally_accuracy.certificates import _signed
+
+    start(client)
+    for unit in client.get("/api/v1/accuracy/gate/next?number=5").get_json()["units"]:
+        client.post("/api/v1/accuracy/gate/answers", json={"unit": unit["unit"], "counts": {}})
+    own = client.get("/api/v1/accuracy/gate/certificate").data
+    file = tmp_path / "c.json"
+    file.write_bytes(own)
+    ended, out = command(capsys, counted, "verify", str(file))
+    assert ended == 0 and f"signed by this server (key {json.loads(own)['public_key']})" in out
+    fields, key = json.loads(own), Ed25519PrivateKey.generate()
+    fields["public_key"] = key.public_key().public_bytes_raw().hex()
+    file.write_text(json.dumps(fields | {"signature": key.sign(_signed(fields)).hex()}))
+    ended, out = command(capsys, counted, "verify", str(file))
+    assert ended == 5 and f"signed by another server (key {fields['public_key']})" in out
+    with closing(sqlite3.connect(counted.settings.data_dir / "catalogue.sqlite")) as raw:
+        raw.execute("DELETE FROM frametally_accuracy_keys")
+        raw.commit()
+    ended, out = command(capsys, counted, "verify", str(file))
+    assert ended == 5 and "this data folder has no key" in out
+    assert command(capsys, counted, "verify", str(file), "--key", "ab")[0] == 2
+
+
+def test_a_store_without_counts_makes_no_certificate_invalid(
+    client: FlaskClient, counted: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start(client)
+    file = tmp_path / "c.json"
+    file.write_bytes(client.get("/api/v1/accuracy/gate/certificate").data)
+    shutil.copytree(counted.settings.data_dir / "store", tmp_path / "elsewhere/store")
+    ended = main(["accuracy", "verify", str(file), "--data-dir", str(tmp_path / "elsewhere")])
+    out = capsys.readouterr()
+    assert ended == 2 and "run `frametally aggregate` and `frametally index` first" in out.out + out.err
+
+
+def test_nobody_chooses_a_seed_and_a_result_names_the_other_checks_of_its_footage(
+    client: FlaskClient, counted: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    seeds = {start(client, name=f"check {number}")["seed"] for number in range(3)}
+    assert len(seeds) == 3
+    assert client.post("/api/v1/accuracy", json={"name": "mine", "seed": "7"}).status_code == 400
+    assert command(capsys, counted, "start", "mine", "--seed", "7")[0] == 2
+    client.post("/api/v1/accuracy/check%201/answers", json={"unit": 0, "counts": {}})
+    others = client.get("/api/v1/accuracy/check%202").get_json()["other_checks"]
+    assert others == {"checks": 2, "answered": 1}
+    assert client.get("/api/v1/accuracy/check%202/certificate").get_json()["other_checks"] == others
+    assert client.get("/api/v1/accuracy/check%201").get_json()["other_checks"] == {"checks": 2, "answered": 0}
+    _, out = command(capsys, counted, "result", "check 2")
+    assert "2 other checks of the same footage, 1 of them with answers" in out
 
 
 def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    code, out = command(capsys, counted, "start", "gate", "--source", "gate", "--seed", "7", "--json")
+    code, out = command(capsys, counted, "start", "gate", "--source", "gate", "--json")
     assert code == 0, out
     code, before = command(capsys, counted, "next", "gate")
     assert code == 0 and re.search(r"car: \d+ frames for ±10%", before) and "reached" not in before
@@ -336,7 +441,7 @@ def test_a_check_by_commands(counted: Place, capsys: pytest.CaptureFixture[str],
     assert out.startswith("you have reached the target precision (±10%): stop here, and run `frametally acc")
     code, out = command(capsys, counted, "list")
     assert code == 0 and "target precision reached" in out
-    code, out = command(capsys, counted, "start", "again", "--source", "gate", "--seed", "7")
+    code, out = command(capsys, counted, "start", "again", "--source", "gate")
     assert code == 0 and out.endswith(before), "how many units it takes is said before it begins"
     code, out = command(capsys, counted, "show", "again")
     assert [one["image_path"] for one in json.loads(out)["units"]] == [one["image_path"] for one in units]
@@ -359,8 +464,9 @@ def test_a_check_up_to_the_end_of_all_times_can_be_read_again(
         ({"from_ms": -(10**30)}, "from_ms"),
         ({"to_ms": 10**30}, "to_ms"),
         ({"sources": ["nowhere"]}, "There is no source named 'nowhere'"),
-        ({"labels": ["cra"]}, "There is no label named 'cra'; did you mean car?"),
-        ({"labels": [""]}, "There is no label named ''"),
+        ({"labels": [""]}, "A label must have 1 to 100 characters"),
+        ({"labels": ["car/to_right"]}, "A label must have"),
+        ({"labels": ["a\nb"]}, "A label must have"),
         ({"model": "none-such"}, "There is no model named 'none-such'"),
         ({"wanted_width": 0}, "The target precision"),
         ({"planned_units": 3}, "A planned size must be 30 to 400"),

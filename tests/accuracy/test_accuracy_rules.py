@@ -18,10 +18,12 @@ from frametally_accuracy.rules.bar_intervals import (
     BarIntervals,
     Spread,
     bar_intervals,
-    spread_of,
+    spreads_of,
+    stretches_of,
 )
 from frametally_accuracy.rules.drawing import Draws, draw, random_shares, unit_weights, zones_of
 from frametally_accuracy.rules.estimation import Estimate, _by_zone, _prepare, estimate, estimate_with_missing
+from frametally_accuracy.rules.few_objects import most_objects
 from frametally_accuracy.rules.levels import steady_counts, unusual_counts
 from frametally_accuracy.rules.planning import shrink_by_zone, units_before, units_for
 from frametally_accuracy.rules.two_models import error_difference
@@ -367,6 +369,37 @@ def test_few_objects_or_rounds_are_too_few_to_say() -> None:
     assert not Footage(mean=3).check(2).is_enough
 
 
+def test_all_units_answered_is_exact_also_for_none_and_for_one_unit() -> None:
+    for units, truth in ((400, np.zeros(400)), (1, np.array([3.0])), (3, np.array([0.0, 0, 1]))):
+        draws = uniform_draws(units, units)
+        sampled, ghosts = truth[draws.units], np.ones_like(draws.rest)
+        found = estimate(draws, sampled, ghosts, model_total=units)
+        assert found.is_enough
+        assert [found.total, *found.fixed, *found.at_will] == [truth.sum()] * 5
+
+
+def test_few_objects_have_an_upper_limit_that_holds() -> None:
+    """None in 100 units of equal weight: 3 in 100 are possible."""
+    nothing = np.zeros((100, 1))
+    none_missing = nothing.astype(bool)
+    bound = most_objects(first_units(10**4, 100), nothing, none_missing, is_at_will=True)
+    assert bound == pytest.approx(10**4 * (1 - 0.05**0.01))
+    some = nothing.copy()
+    some[:4] = 2
+    bound = most_objects(first_units(10**4, 100), some, none_missing, is_at_will=False)
+    assert bound == pytest.approx(2 * 10**4 * stats.beta.ppf(0.95, 5, 96))
+    assert most_objects(first_units(10**4, 100), some, none_missing, is_at_will=True) is None
+    footage = Footage()
+    rare = (np.random.default_rng(3).random(footage.units) < 0.01).astype(float)
+    held = []
+    for seed in range(200):
+        draws = footage.draws(10, seed)
+        truth = rare[draws.units]
+        bound = most_objects(draws, truth, np.zeros_like(truth, dtype=bool), is_at_will=False)
+        held.append(bound is not None and bound >= rare.sum())
+    assert np.mean(held) >= 0.95
+
+
 def test_without_an_error_in_the_sample_three_of_it_are_possible() -> None:
     """The rule of three: with none in 100 draws, a share of 3 in 100 is the bound of 95 %."""
     draws = first_units(10**6, 100)
@@ -418,10 +451,12 @@ def bars_of(
     drawn = np.sort(draws.units[draws.is_drawn])
     hours = np.arange(footage.units) * 24 / footage.units
     unusual = unusual_counts(footage.model[:, None], [""] * footage.units, hours)[drawn, 0]
-    sample = AnsweredUnits(drawn, footage.truth[drawn], footage.model[drawn], footage.weights[drawn], unusual)
+    truth, model = footage.truth[drawn], footage.model[drawn]
+    stretches = stretches_of(truth, model)
+    sample = AnsweredUnits(drawn, truth, model, footage.weights[drawn], unusual, stretches)
     bars = bar_intervals(
         found,
-        spread_of(found, sample, units=footage.units),
+        spreads_of(found, sample, units=footage.units),
         sample,
         borders[:-1],
         borders[1:],
@@ -498,10 +533,10 @@ def test_a_bar_errs_as_its_answered_units_do(
     model = np.array([2.0, 1, 4, 2, 7, 6, 2, 5, 3, 3, 5, 8])
     weights = np.tile([0.5, 1.0, 2.0], 4)
     unusual = np.arange(12) == (-1 if unusual_at is None else unusual_at)
-    sample = AnsweredUnits(np.arange(12) * 10, truth, model, weights, unusual)
+    sample = AnsweredUnits(np.arange(12) * 10, truth, model, weights, unusual, np.zeros(12, dtype=np.int64))
     bars = bar_intervals(
         checked,
-        Spread(between=1e12, within=2.0),
+        [Spread(between=1e12, within=2.0)],
         sample,
         np.array([start]),
         np.array([end]),
@@ -563,6 +598,44 @@ def test_bars_of_hours_with_a_false_box_hold_their_truth() -> None:
         _, bars = bars_of(footage, footage.draws(10, seed), borders)
         held.append(((bars.low[:24] <= truths) & (truths <= bars.high[:24]))[12:14])
     assert np.mean(held) >= 0.94
+
+
+def blind_footage(seed: int) -> Footage:
+    """Forty seconds of about six people; in the second half the model loses 95 % of them."""
+    random, footage = np.random.default_rng(seed), Footage(mean=6, units=400)
+    footage.truth = np.repeat(random.poisson(6, 50), 8).astype(float)
+    people = footage.truth.astype(int)
+    seen = random.binomial(people, np.where(np.arange(400) < 200, 0.97, 0.05))
+    footage.model = (seen + random.poisson(0.6 * (np.arange(400) < 200))).astype(float)
+    footage.doubts = random.binomial(np.abs(footage.model - footage.truth).astype(int), 0.5).astype(float)
+    footage.weights = unit_weights(footage.model[:, None], footage.doubts[:, None])
+    footage.zones = zones_of(footage.weights)
+    return footage
+
+
+@pytest.mark.parametrize("length", first_quick([50, 10, 25, 100, 200]))
+def test_bars_hold_their_truth_after_the_model_goes_blind(length: int) -> None:
+    """Also the first bar behind the change, which had the day's errors."""
+    borders = np.arange(0, 401, length)
+    held, first_held = [], []
+    for seed in range(80):
+        footage = blind_footage(seed % 4)
+        truths = np.add.reduceat(footage.truth, borders[:-1])
+        _, bars = bars_of(footage, footage.draws(4, seed), borders)
+        hits = (bars.low <= truths) & (truths <= bars.high)
+        held.append(hits.mean())
+        first_held.append(hits[200 // length])
+    assert np.mean(held) >= 0.94
+    assert np.mean(first_held) >= 0.9
+
+
+def test_more_objects_that_are_missed_as_often_are_no_change_and_a_blind_model_is_one() -> None:
+    random = np.random.default_rng(2)
+    truth = random.poisson(np.repeat([2.0, 8.0], 40)).astype(float)
+    assert not stretches_of(truth, random.binomial(truth.astype(int), 0.8).astype(float)).any()
+    seen = np.where(np.arange(80) < 50, truth, 0)
+    assert list(stretches_of(truth, seen)) == [0] * 50 + [1] * 30
+    assert not stretches_of(truth[:7], np.zeros(7)).any(), "of so few units nothing is known"
 
 
 # What the model's counts tell of themselves

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from tests.accuracy.conftest import SEED
 from tests.accuracy.test_accuracy_checks import FRAMES, right_counts
 from tests.capabilities import needs
 from tests.web.conftest import START_MS, Place
@@ -40,7 +39,7 @@ def test_a_report_has_the_interval_beside_the_boxes_and_what_it_rests_on(place: 
     truth = right_counts()
     with closing(AccuracyBook(place.settings.catalogue_url)) as book:
         form = CheckWanted(name="gate-may", labels=["car"])
-        check = start_check(book, footage, form, most_units=100, seed=SEED)
+        check = start_check(book, footage, form, most_units=100)
         assert make_files(place.real_index, place.settings, media, report, turn) == before
         for unit in book.units(check.id):
             counts = {"car": truth[unit.image_path]["car"]}

@@ -304,9 +304,7 @@ def test_a_check_is_stale_once_its_line_is_moved_or_deleted(
 def test_a_check_of_crossings_by_commands_is_verified_by_the_store(
     client: FlaskClient, filmed: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out = command(
-        capsys, filmed, "start", "by-command", "--metric", "crossings", "--line", "west", "--seed", "7"
-    )
+    code, out = command(capsys, filmed, "start", "by-command", "--metric", "crossings", "--line", "west")
     assert code == 0, out
     assert "16 clips of gate" in out
     units = json.loads(command(capsys, filmed, "show", "by-command")[1])["units"]

@@ -139,6 +139,34 @@ def test_an_answer_is_made_anew_once_a_check_says_more(client: FlaskClient) -> N
     assert second.get_json()["checks"][0]["units"] > first.get_json()["checks"][0]["units"]
 
 
+def test_a_bar_in_which_the_model_counts_nothing_has_an_interval_where_people_checked_it(
+    client: FlaskClient, checked: Checked, counted: Place
+) -> None:
+    blind_ms = START_MS + 5 * 60_000
+    lines = [
+        line
+        if line.captured_at_ms < blind_ms
+        else msgspec.structs.replace(line, detections=[one for one in line.detections if one.label != "car"])
+        for line in make_lines("gate", frames=FRAMES)
+    ]
+    publish_lines(counted, lines)
+    before = client.get(f"/api/v1/export?{QUESTION}").text.splitlines()
+    assert len(counts(client)["buckets"]) == 5, "nothing is counted in the last five minutes"
+    found = start(client, labels=["car"])["id"]
+    with closing(AccuracyBook(counted.settings.catalogue_url)) as book:
+        check = book.find_check(found)
+        for unit in book.units(found)[:80]:
+            truth = right_counts()[unit.image_path]["car"]
+            book.answer(check, unit.number, person="anna", counts={"car": truth})
+    answered = counts(client)["buckets"]
+    assert [one["start_ms"] for one in answered] == [START_MS + minute * 60_000 for minute in range(10)]
+    truth = truths(60_000)
+    assert all(one["low"] <= truth[one["start_ms"]] <= one["high"] for one in answered[5:])
+    assert {one["detections"] for one in answered[5:]} == {0}
+    after = client.get(f"/api/v1/export?{QUESTION}").text.splitlines()
+    assert len(after) == len(before), "a file has these bars anyway"
+
+
 def test_bars_beyond_the_checked_range_have_none(
     client: FlaskClient, checked: Checked, counted: Place
 ) -> None:
@@ -307,6 +335,33 @@ def test_a_book_that_cannot_be_read_leaves_charts_whole(
     monkeypatch.setattr(charted, "AccuracyBook", away)
     checked()
     assert client.get(f"/api/v1/counts?{QUESTION}&").data == before
+
+
+def test_a_chart_reads_the_answers_of_checks_of_its_own_footage_and_labels_when_they_are_new(
+    client: FlaskClient, checked: Checked, counted: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_lines(counted, [*make_lines("gate", frames=FRAMES), *make_lines("yard", frames=FRAMES, seed=2)])
+    cars = checked(name="cars", labels=["car"], sources=["gate"])
+    buses = checked(name="yard", sources=["yard"])
+    read: list[str] = []
+    rows_of = charted._rows_of
+    monkeypatch.setattr(charted, "_rows_of", lambda *args: read.append(args[1]) or rows_of(*args))
+    monkeypatch.setattr(charted, "CHECKS", charted.ChartedChecks())
+    monkeypatch.setattr(checks, "hooks", lambda _: (charted.CHECKS,))
+
+    def chart(query: str) -> list[str]:
+        read.clear()
+        counts(client, query)
+        return [*read]
+
+    question = "interval=60&metric=detections&source=gate"
+    assert chart(f"{question}&label=bus") == []
+    assert chart(f"{question}&label=car") == [cars]
+    answer = {"unit": 0, "counts": {}}
+    assert client.post(f"/api/v1/accuracy/{buses}/answers", json=answer).status_code == 200
+    assert chart(f"{question}&label=car") == [], "nothing new of this footage"
+    assert client.post(f"/api/v1/accuracy/{cars}/answers", json=answer).status_code == 200
+    assert chart(f"{question}&label=car") == [cars]
 
 
 def test_a_chart_makes_no_book_of_checks(client: FlaskClient, counted: Place) -> None:

@@ -6,22 +6,34 @@ keeps the variance of what it does not know. How far stretches differ is seen fr
 each other. A stretch where one thing is taken for another all through is rare and far from all others, so the
 interval always reaches beyond what the bar's own units say (Efron and Morris, 1972). Where the model counts
 unusually much or little, such a stretch is likely, and the interval reaches as far as they alone have it.
+
+Where the errors change, as when a model goes blind at night, nothing is borrowed across the change: each
+stretch has a spread of its own. A bar on a change has the design-based interval of its own units (Särndal,
+Swensson and Wretman, 1992, chapter 10); with too few of them it reaches as far as either side has it.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frametally_accuracy.rules.drawing import Numbers, Whole
-from frametally_accuracy.rules.estimation import Estimate
+from frametally_accuracy.rules.estimation import CONFIDENCE, NORMAL, Estimate
+from frametally_accuracy.rules.quantiles import student_quantile
 
 RUN = 4
 """Units of a run; a bar with fewer units of its own takes the nearest ones. There have to be so many."""
 _LEAST_SHARE = 0.3
 """A bar errs as if it had so much of the mean more: what the model leaves empty has errors, too."""
+_CHANGE = 3.5
+"""So many standard errors between two sides are more than chance: the best of many places to split."""
+_AROUND = 3
+"""Units on either side of a bar that tell whether it is on a change: where that is, few units show."""
+_LEAST = 1e-9
 _BEYOND = 0.25
 """The part of the half-width of what the bar's own units say by which an interval reaches beyond that."""
 _BEYOND_UNUSUAL = 1.2
@@ -37,6 +49,7 @@ class AnsweredUnits(NamedTuple):
         model: The model's counts.
         weights: With which they were drawn.
         unusual: Whether the model counts unusually much or little there.
+        stretch: The stretch of alike errors that it lies in, from 0; see `stretches_of`.
     """
 
     at: Whole
@@ -44,6 +57,7 @@ class AnsweredUnits(NamedTuple):
     model: Numbers
     weights: Numbers
     unusual: NDArray[np.bool_]
+    stretch: Whole
 
     def only(self, chosen: Whole) -> AnsweredUnits:
         """Return some of them, in the order given."""
@@ -53,19 +67,22 @@ class AnsweredUnits(NamedTuple):
             self.model[chosen],
             self.weights[chosen],
             self.unusual[chosen],
+            self.stretch[chosen],
         )
 
 
 class Spread(NamedTuple):
-    """How far stretches of footage are from the mean error.
+    """How far parts of footage are from the mean error.
 
     Attributes:
-        between: Variance of the error of a stretch, as a part of its size squared.
+        between: Variance of the error of a part, as a part of its size squared.
         within: Variance of a unit's error, for each object.
+        reach: How many times as wide an interval is, as few units show little of these variances.
     """
 
     between: float
     within: float
+    reach: float = 1.0
 
 
 class BarIntervals(NamedTuple):
@@ -74,6 +91,51 @@ class BarIntervals(NamedTuple):
     corrected: Numbers
     low: Numbers
     high: Numbers
+
+
+def stretches_of(truth: Numbers, model: Numbers) -> Whole:
+    """Return by unit, in order of source and time, its stretch: within one, errors change only by chance.
+
+    A stretch is split where its two sides differ most, as long as that is more than chance has (binary
+    segmentation: Scott and Knott, 1974). They have to differ both in truth minus model and in truth minus
+    what the stretch's ratio lets expect: a fuller hour in which the same share is missed does not split.
+    """
+    stretch = np.zeros(len(truth), dtype=np.int64)
+    open_parts = [slice(0, len(truth))]
+    while open_parts:
+        part = open_parts.pop()
+        counted = float(model[part].sum())
+        ratio = float(truth[part].sum()) / counted if counted else 1.0
+        apart = np.minimum(*(_sides_apart(truth[part] - slope * model[part]) for slope in (1.0, ratio)))
+        if len(apart) and apart.max() > _CHANGE:
+            begin = part.start + RUN + int(apart.argmax())
+            stretch[begin:] += 1
+            open_parts += [slice(part.start, begin), slice(begin, part.stop)]
+    return stretch
+
+
+def _sides_apart(errors: Numbers) -> Numbers:
+    """Return for each place to split by how many standard errors the means of both sides differ."""
+    left = np.arange(RUN, len(errors) - RUN + 1)
+    right, sums = len(errors) - left, np.cumsum(errors)
+    means = sums[left - 1] / left, (sums[-1] - sums[left - 1]) / right
+    rest = (errors**2).sum() - left * means[0] ** 2 - right * means[1] ** 2
+    variance = np.maximum(rest, _LEAST) / (len(errors) - 2) * (1 / left + 1 / right)
+    return np.asarray(np.abs(means[0] - means[1]) / np.sqrt(variance))
+
+
+def spreads_of(estimate: Estimate, sample: AnsweredUnits, *, units: int) -> list[Spread]:
+    """Return how far parts of footage differ, by stretch."""
+    number = int(sample.stretch.max()) + 1
+    if number == 1:
+        return [spread_of(estimate, sample, units=units)]
+    spreads = []
+    for stretch in range(number):
+        part = sample.only(np.flatnonzero(sample.stretch == stretch))
+        degrees = max(len(part.at) - max(len(part.at) // RUN, 2), 1)
+        reach = student_quantile((1 + CONFIDENCE) / 2, degrees) / NORMAL
+        spreads.append(spread_of(estimate, part, units=units)._replace(reach=reach))
+    return spreads
 
 
 def spread_of(estimate: Estimate, sample: AnsweredUnits, *, units: int) -> Spread:
@@ -96,7 +158,7 @@ def spread_of(estimate: Estimate, sample: AnsweredUnits, *, units: int) -> Sprea
 
 def bar_intervals(
     estimate: Estimate,
-    spread: Spread,
+    spreads: Sequence[Spread],
     sample: AnsweredUnits,
     starts: Whole,
     ends: Whole,
@@ -110,7 +172,7 @@ def bar_intervals(
 
     Args:
         estimate: The estimate of the check.
-        spread: How far stretches differ.
+        spreads: How far parts differ, by stretch.
         sample: The answered units of the bars' sources, by `at`.
         starts: Where the bars begin, in the measure of `sample.at`.
         ends: Where they end, exclusive.
@@ -121,38 +183,124 @@ def bar_intervals(
     """
     interval = estimate.at_will if is_at_will else estimate.fixed
     # Missing pictures may move one end alone.
-    quantile = max(interval.high - estimate.total, estimate.total - interval.low) / estimate.standard_error
+    half = max(interval.high - estimate.total, estimate.total - interval.low)
+    quantile = half / max(estimate.standard_error, _LEAST)
     first, behind = np.searchsorted(sample.at, starts), np.searchsorted(sample.at, ends)
     answered = behind - first
-    share, left = frames / units, np.maximum(1 - answered / np.maximum(frames, 1), 0)
-    size = _sizes(estimate, counts, units, frames)
-    error, variance, is_unusual = _local_errors(estimate, spread, sample, starts, ends, units)
+    bars = _Bars(starts, ends, counts, frames, answered, units, quantile)
+    middle, low, high = _of_stretches(estimate, spreads, sample, bars)
+    by_people = quantile * np.sqrt(frames * estimate.people.response + frames**2 * estimate.people.shared)
+    truth_sums = np.concatenate([[0.0], np.cumsum(sample.truth)])
+    least = truth_sums[behind] - truth_sums[first]
+    answered_counts = least, np.maximum(np.floor(least - by_people), 0), np.ceil(least + by_people)
+    is_whole = frames >= units
+    # With every unit answered, the truth is known, as far as people agree.
+    is_known = answered >= frames
+    return BarIntervals(
+        *(
+            np.where(is_known, counts_there, np.maximum(np.where(is_whole, whole, part), lowest))
+            for counts_there, lowest, whole, part in zip(
+                answered_counts,
+                (least, answered_counts[1], answered_counts[1]),
+                (estimate.total, *interval),
+                (middle, np.floor(low), np.ceil(high)),
+                strict=True,
+            )
+        )
+    )
+
+
+class _Bars(NamedTuple):
+    """Bars, and how many of their units are answered."""
+
+    starts: Whole
+    ends: Whole
+    counts: Numbers
+    frames: Numbers
+    answered: Whole
+    units: int
+    quantile: float
+
+    def only(self, chosen: Whole) -> _Bars:
+        """Return some of them, in the order given."""
+        return self._replace(
+            starts=self.starts[chosen],
+            ends=self.ends[chosen],
+            counts=self.counts[chosen],
+            frames=self.frames[chosen],
+            answered=self.answered[chosen],
+        )
+
+
+def _of_stretches(
+    estimate: Estimate, spreads: Sequence[Spread], sample: AnsweredUnits, bars: _Bars
+) -> BarIntervals:
+    """Return the intervals of bars by the stretches in which they are."""
+    if len(spreads) == 1:
+        return _of_one_stretch(estimate, spreads[0], sample, bars)
+    first = np.maximum(np.searchsorted(sample.at, bars.starts) - _AROUND, 0)
+    behind = np.minimum(np.searchsorted(sample.at, bars.ends) + _AROUND, len(sample.at))
+    stretches = np.zeros(len(bars.starts))
+    middle, low, high = np.zeros_like(stretches), stretches + np.inf, stretches - np.inf
+    for number in np.unique(sample.stretch):
+        is_there = sample.stretch == number
+        sums = np.concatenate([[0], np.cumsum(is_there)])
+        chosen = np.flatnonzero(sums[behind] > sums[first])
+        part = sample.only(np.flatnonzero(is_there))
+        of_stretch = _of_one_stretch(estimate, spreads[number], part, bars.only(chosen))
+        stretches[chosen] += 1
+        middle[chosen] += of_stretch.corrected
+        low[chosen] = np.minimum(low[chosen], of_stretch.low)
+        high[chosen] = np.maximum(high[chosen], of_stretch.high)
+    middle /= stretches
+    whole = _of_one_stretch(estimate, spread_of(estimate, sample, units=bars.units), sample, bars)
+    for bar in np.flatnonzero((stretches > 1) & (bars.answered >= RUN)):
+        middle[bar], *ends = _of_own_units(estimate, sample, bars.only(np.array([bar])))
+        low[bar], high[bar] = min(ends[0], whole.low[bar]), max(ends[1], whole.high[bar])
+    return BarIntervals(middle, low, high)
+
+
+def _of_one_stretch(estimate: Estimate, spread: Spread, sample: AnsweredUnits, bars: _Bars) -> BarIntervals:
+    answered, quantile = bars.answered, bars.quantile * spread.reach
+    share, left = bars.frames / bars.units, np.maximum(1 - answered / np.maximum(bars.frames, 1), 0)
+    size = _sizes(estimate, bars.counts, bars.units, bars.frames)
+    error, variance, is_unusual = _local_errors(estimate, spread, sample, bars.starts, bars.ends, bars.units)
     variance = np.where(answered >= RUN, variance * left, variance)
     shrinkage = spread.between / np.maximum(spread.between + variance, 1e-12)
-    middle = estimate.ratio * counts + size * shrinkage * error
+    middle = estimate.ratio * bars.counts + size * shrinkage * error
     own_variance = (1 - share**2) * size**2 * spread.between * (1 - shrinkage) + left * spread.within * size
+    own_variance += (1 - share) * bars.frames * estimate.people.response
     width = quantile * np.sqrt((share * estimate.standard_error) ** 2 + own_variance)
-    direct = estimate.ratio * counts + size * error
+    direct = estimate.ratio * bars.counts + size * error
     beyond = (
         np.where(is_unusual, _BEYOND_UNUSUAL, _BEYOND) * quantile * (1 - share) * size * np.sqrt(variance)
     )
-    truth_sums = np.concatenate([[0.0], np.cumsum(sample.truth)])
-    least = truth_sums[behind] - truth_sums[first]
-    low = np.floor(np.minimum(middle - width, direct - beyond))
-    high = np.ceil(np.maximum(middle + width, direct + beyond))
-    is_whole = frames >= units
-    middle, low, high = (
-        np.maximum(np.where(is_whole, whole, part), least)
-        for whole, part in ((estimate.total, middle), (interval.low, low), (interval.high, high))
+    return BarIntervals(
+        middle, np.minimum(middle - width, direct - beyond), np.maximum(middle + width, direct + beyond)
     )
-    # With every unit answered, the truth is known.
-    is_known = answered >= frames
-    return BarIntervals(*(np.where(is_known, least, values) for values in (middle, low, high)))
+
+
+def _of_own_units(estimate: Estimate, sample: AnsweredUnits, bar: _Bars) -> tuple[float, float, float]:
+    """Return the interval of one bar by its own units alone: a ratio estimate of a domain."""
+    own = sample.only(np.flatnonzero((sample.at >= bar.starts[0]) & (sample.at < bar.ends[0])))
+    shares, sizes = 1 / own.weights, _sizes(estimate, own.model, bar.units)
+    residuals = own.truth - estimate.ratio * own.model
+    whole, number = float((shares * sizes).sum()), len(own.at)
+    error = float((shares * residuals).sum()) / whole
+    squares = float(((shares * (residuals - error * sizes)) ** 2).sum()) / whole**2 * number / (number - 1)
+    size = float(_sizes(estimate, bar.counts, bar.units, bar.frames)[0])
+    middle = float(estimate.ratio * bar.counts[0]) + size * error
+    left = max(1 - number / float(bar.frames[0]), 0.0)
+    reach = student_quantile((1 + CONFIDENCE) / 2, number - 1) / NORMAL
+    width = bar.quantile * reach * size * math.sqrt(squares * left)
+    return middle, middle - width, middle + width
 
 
 def _sizes(estimate: Estimate, counts: Numbers, units: int, frames: Numbers | float = 1.0) -> Numbers:
     """Return the objects of units or bars, and a part of the mean: what their errors are measured in."""
-    return np.asarray(max(estimate.ratio, 0.0) * counts + _LEAST_SHARE * frames * estimate.total / units)
+    return np.asarray(
+        max(estimate.ratio, 0.0) * counts + _LEAST_SHARE * frames * max(estimate.total, 1.0) / units
+    )
 
 
 def _local_errors(

@@ -10,9 +10,10 @@ al. use it for audits (2023); rounds are weighted so that for equal weights it b
 finite-population correction.
 
 A sample that shows few errors shows too little variance as well, so the variance is never less than that of a
-few errors. Rare great errors make the variance small in just those samples whose total is off, and an
-interval has to be wider for that (Hall, 1992). Whether there is enough to say depends on the objects that
-people saw, not on the variance: a choice by variance keeps the samples with the widest intervals.
+few errors; only a census has no sampling error. Rare great errors make the variance small in just those
+samples whose total is off, and an interval has to be wider for that (Hall, 1992). Whether there is enough to
+say depends on the objects that people saw, not on the variance: a choice by variance keeps the samples with
+the widest intervals.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from frametally_accuracy.rules.answer_agreement import AnswerErrors
 from frametally_accuracy.rules.drawing import Draws, Numbers
 from frametally_accuracy.rules.quantiles import far_student_quantile, student_quantile
 
@@ -41,6 +43,7 @@ _MOST_WIDENING = 0.5
 LEAST_ROUNDS = 3
 _FIRM = 4.0
 """A slope begins at 1 with the weight of so many degrees of freedom."""
+NOBODY_ERRS = AnswerErrors()
 NORMAL = student_quantile((1 + CONFIDENCE) / 2, 10**9)
 
 
@@ -64,6 +67,7 @@ class Estimate(NamedTuple):
         steady_slope: Of the steady part of the counts.
         ratio: Of the estimate to the model's total; 1 where that is 0.
         parts: By zone, its part of the variance.
+        people: How people's answers for the same units differ; the intervals and the standard error have it.
     """
 
     total: float
@@ -75,6 +79,7 @@ class Estimate(NamedTuple):
     steady_slope: float
     ratio: float
     parts: Numbers
+    people: AnswerErrors = NOBODY_ERRS
 
 
 class _Prepared(NamedTuple):
@@ -108,6 +113,7 @@ def estimate(
     slope: float | None = None,
     least: float | None = None,
     objects: float | None = None,
+    people: AnswerErrors = NOBODY_ERRS,
 ) -> Estimate:
     """Return the estimate of the total of all units.
 
@@ -121,6 +127,7 @@ def estimate(
         slope: Of both parts; None: tuned.
         least: What the total is not below; None: what the person counts.
         objects: How many objects people saw in the sample; None: what the person counts.
+        people: How people's answers for the same units differ.
     """
     counted = float(np.where(draws.is_drawn, truth, 0.0).sum())
     prepared = _prepare(draws)
@@ -138,23 +145,30 @@ def estimate(
     one_error = float(prepared.spread.sum() / prepared.drawn.sum())
     error = math.sqrt(max(seen_variance, _FEWEST_ERRORS * one_error))
     degrees = max(1, int(degrees))
-    widened = error * _widening(_third_cumulant(prepared, residuals / draws.weights) / error**3)
+    is_census = bool(draws.is_drawn.sum() >= draws.sizes.sum())
+    if is_census:
+        total, error, widened = counted, 0.0, 0.0
+    else:
+        widened = error * _widening(_third_cumulant(prepared, residuals / draws.weights) / error**3)
+    by_people = math.sqrt(people.variance(float(draws.sizes.sum())))
+    error, widened = math.hypot(error, by_people), math.hypot(widened, by_people)
     width = student_quantile((1 + CONFIDENCE) / 2, degrees) * widened
     wider = max(far_student_quantile(_boundary(prepared), degrees) * widened, width)
     ratio = total / model_total if model_total else 1.0
     if least is None:
-        least = counted
+        least = max(counted - NORMAL * by_people, 0.0)
     return Estimate(
         total=max(total, least),
         fixed=_interval(total, width, least),
         at_will=_interval(total, wider, least),
-        is_enough=len(draws.units) >= LEAST_ROUNDS
-        and (counted if objects is None else objects) >= LEAST_OBJECTS,
+        is_enough=is_census
+        or (len(draws.units) >= LEAST_ROUNDS and (counted if objects is None else objects) >= LEAST_OBJECTS),
         standard_error=error,
         slope=float(slopes[0]),
         steady_slope=float(slopes[1]),
         ratio=ratio,
         parts=parts,
+        people=people,
     )
 
 

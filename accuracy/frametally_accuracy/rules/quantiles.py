@@ -69,6 +69,11 @@ def share_interval(hits: int, trials: int, confidence: float = 0.95) -> tuple[fl
     return low, high
 
 
+def share_bound(hits: int, trials: int, confidence: float) -> float:
+    """Return the exact upper bound of Clopper and Pearson (1934) for a share, of one side."""
+    return beta_quantile(confidence, hits + 1, trials - hits) if hits < trials else 1.0
+
+
 def _away_from_zero(value: float) -> float:
     return value if abs(value) > _TINY else _TINY
 

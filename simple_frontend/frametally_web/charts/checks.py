@@ -117,7 +117,8 @@ def ask_checks(settings: Settings, index: CountIndex, question: CountQuestion) -
 def with_intervals(settings: Settings, index: CountIndex, counts_answer: answers.Counts) -> answers.Counts:
     """Return the answer with an interval for each bucket and total that a check covers.
 
-    They are of objects where that is the answer's metric, else of detections.
+    They are of objects where that is the answer's metric, else of detections. A bar in which the model counts
+    nothing of a checked label has a bucket of 0, too: there may be many.
     """
     if counts_answer.model is None or counts_answer.base_interval_s is None or not checks_version(settings):
         return counts_answer
@@ -128,7 +129,8 @@ def with_intervals(settings: Settings, index: CountIndex, counts_answer: answers
     from_ms, to_ms = counts_answer.from_ms or 0, counts_answer.to_ms or 0
     rest = tuple(counts_answer.rest)
     counts = []
-    for bucket in counts_answer.buckets:
+    buckets = [*counts_answer.buckets, *_empty_buckets(counts_answer)]
+    for bucket in buckets:
         bar = covered.get((bucket.start_ms, bucket.source))
         counts.append(
             CheckedCount(
@@ -157,10 +159,12 @@ def with_intervals(settings: Settings, index: CountIndex, counts_answer: answers
     if answer is None:
         return counts_answer
     number = len(counts_answer.buckets)
+    buckets = _with(buckets, answer.intervals[: len(buckets)])
+    empty = [bucket for bucket in buckets[number:] if bucket.check is not None]
     return msgspec.structs.replace(
         counts_answer,
-        buckets=_with(counts_answer.buckets, answer.intervals[:number]),
-        totals=_with(counts_answer.totals, answer.intervals[number:]),
+        buckets=sorted([*buckets[:number], *empty], key=lambda bucket: bucket.start_ms),
+        totals=_with(counts_answer.totals, answer.intervals[len(buckets) :]),
         checks=answer.checks,
     )
 
@@ -216,6 +220,27 @@ def check_words(check: CountCheck, zone: datetime.tzinfo) -> str:
 def unit_name(metric: CheckedMetric) -> str:
     """Return the name of a check's units."""
     return "frames" if metric == "detections" else "clips of footage"
+
+
+def _empty_buckets(counts_answer: answers.Counts) -> list[answers.CountBucket]:
+    """Return a bucket of 0 for each bar with footage and label that has none."""
+    with_counts = {(bucket.start_ms, bucket.source, bucket.label) for bucket in counts_answer.buckets}
+    return [
+        answers.CountBucket(
+            start_ms=bar.start_ms,
+            label=label,
+            source=bar.source,
+            detections=0,
+            peak=0,
+            mean_per_frame=0.0,
+            objects=None if bar.objects_missing else 0,
+            objects_missing=bar.objects_missing,
+            tracked_detections=None if bar.objects_missing else 0,
+        )
+        for bar in counts_answer.coverage
+        for label in counts_answer.labels
+        if bar.frames and (bar.start_ms, bar.source, label) not in with_counts
+    ]
 
 
 def _checked_metric(metric: Metric) -> CheckedMetric:

@@ -164,7 +164,7 @@ function start() {
       line: line?.name ?? "",
       direction: line ? select("start-direction") : "",
       sources: line ? [line.source] : ticked("start-sources"),
-      labels: ticked("start-labels"),
+      labels: [...ticked("start-labels"), ...[value("start-other").trim()].filter(Boolean)],
       from_ms: fromInput(value("start-from")),
       to_ms: fromInput(value("start-to")),
       wanted_width: chosen("start-width"),

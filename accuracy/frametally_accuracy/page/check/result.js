@@ -28,7 +28,13 @@ const MOST_NAMES = 10;
 /** @param {string} name */
 export async function showResult(name) {
   /** @type {Api.CheckAnswers} */
-  const { check, result, history, stale } = await getFrom(`accuracy/${encodeURIComponent(name)}`);
+  const {
+    check,
+    result,
+    history,
+    stale,
+    other_checks: others,
+  } = await getFrom(`accuracy/${encodeURIComponent(name)}`);
   const area = byId("result-view");
   area.hidden = false;
   area.replaceChildren(
@@ -77,6 +83,7 @@ export async function showResult(name) {
       "agreement",
       t("accuracy.agreement"),
       el("p", { id: "agreement" }, agreementWords(check, result.agreement)),
+      el("p.muted", { id: "others" }, othersWords(others)),
     ),
     section("zones", t("accuracy.where_to_check_next"), nextWords(check, result)),
     section(
@@ -106,7 +113,7 @@ export async function showCertificate(name) {
   // Each one is signed anew: the file is the one whose signature the page and its paper show.
   const text = await getText(`accuracy/${encodeURIComponent(name)}/certificate`);
   const certificate = JSON.parse(text);
-  const { check, result } = certificate;
+  const { check, result, other_checks: others } = certificate;
   const area = byId("result-view");
   area.hidden = false;
   area.replaceChildren(
@@ -127,6 +134,7 @@ export async function showCertificate(name) {
           t("accuracy.to", { from_ms: moment(check.from_ms), to_ms: moment(check.to_ms) }),
         ],
         [t("accuracy.seed_of_the_sample"), check.seed],
+        [t("accuracy.other_checks"), othersWords(others)],
         [
           t("accuracy.hash_of_the_and_counts", { metric: unitNames(unitWord(check.metric)) }),
           check.population_sha256,
@@ -158,6 +166,12 @@ export async function showCertificate(name) {
     ),
   );
 }
+
+/** @param {Api.OtherChecks} others */
+const othersWords = ({ checks, answered }) =>
+  checks
+    ? t("accuracy.others_of_the_same_footage", { checks: number(checks), answered: number(answered) })
+    : t("accuracy.no_other_check");
 
 /** @param {string[]} names */
 const few = (names) =>
@@ -209,8 +223,8 @@ function labelTable(about, { labels }) {
 /** @param {About} about @param {Api.LabelAccuracy} one */
 function labelRow({ place }, one) {
   const known =
-    one.state === "too_few"
-      ? [el("td.number", { colspan: "3" }, t("accuracy.too_few_to_say"))]
+    one.state !== "shown"
+      ? [el("td.number", { colspan: "3" }, whyNone(one))]
       : [
           el(
             "td.number",
@@ -218,7 +232,11 @@ function labelRow({ place }, one) {
             one.has_steady_error ? el("span.small.muted", t("accuracy.a_steady_error")) : null,
           ),
           numberCell(between(one.low, one.high)),
-          el("td.number", wide(one.half_width ?? 0), one.is_reached ? " ✓" : null),
+          el(
+            "td.number",
+            one.half_width ? wide(one.half_width) : t("accuracy.all_checked"),
+            one.is_reached ? " ✓" : null,
+          ),
         ];
   return rowOf(
     labelWords(one.label, place),
@@ -227,6 +245,17 @@ function labelRow({ place }, one) {
     numberCell(number(one.units_needed)),
   );
 }
+
+/** @param {Api.LabelAccuracy} one */
+const whyNone = ({ state, difference, low, high }) =>
+  state === "disagree"
+    ? t("accuracy.the_people_do_not_agree", { apart: mean(difference ?? 0) })
+    : state === "at_most"
+      ? t("accuracy.at_most_people_saw", {
+          high: number(Math.round(high ?? 0)),
+          low: number(Math.round(low ?? 0)),
+        })
+      : t("accuracy.too_few_to_say");
 
 /** @param {About} about */
 const unitsTitle = ({ metric }) => (metric === "detections" ? t("web.frames") : t("accuracy.pieces_2"));
