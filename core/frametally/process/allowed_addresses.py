@@ -107,7 +107,7 @@ def read_address(text: str, *, devices: bool = False) -> CameraAddress:
             f"write it as {_EXAMPLE}; the possible kinds are {kinds}",
         )
     host = parts.hostname
-    if _as_ip(host) is None and not _HOST.fullmatch(host):
+    if as_ip(host) is None and not _HOST.fullmatch(host):
         raise AddressRefused(f"{host[:200]!r} is not a host name", "give the camera's name or its IP address")
     try:
         port = parts.port
@@ -168,7 +168,7 @@ class AllowedPlaces:
             AddressRefused: It may not; the line names the address, and the setting where that may allow it.
         """
         for text in addresses:
-            ip = _as_ip(text)
+            ip = as_ip(text)
             if ip is None:
                 raise AddressRefused(f"{text[:200]!r} is not an IP address")
             why = next((description for network, description in _NEVER if ip in network), "")
@@ -196,11 +196,11 @@ class AllowedPlaces:
         Raises:
             AddressRefused: It is an IP address, and it may not be there.
         """
-        if _as_ip(host) is not None:
+        if as_ip(host) is not None:
             self.check(host, [host])
 
 
-def _as_ip(text: str) -> IPAddress | None:
+def as_ip(text: str) -> IPAddress | None:
     """Return the IP address that `text` is, as it is in the end: not dressed up as one of IPv6."""
     try:
         ip = ipaddress.ip_address(text.partition("%")[0])
@@ -211,6 +211,14 @@ def _as_ip(text: str) -> IPAddress | None:
     if ip in _NAT64:
         return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip.ipv4_mapped or ip.sixtofour or ip
+
+
+def counted_as(address: str) -> str:
+    """Return what attempts of an address are counted by: a client may have all addresses of an IPv6 /64."""
+    ip = as_ip(address)
+    if ip is None or ip.version == 4:
+        return address if ip is None else str(ip)
+    return str(ipaddress.ip_network((int(ip), 64), strict=False))
 
 
 def _plain(host: str) -> str:
