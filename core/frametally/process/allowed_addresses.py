@@ -6,6 +6,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -40,6 +41,13 @@ _NEVER: tuple[tuple[_Network, str], ...] = tuple(
         ("240.0.0.0/4", "reserved"),
     )
 )
+_INWARD = tuple(
+    ipaddress.IPv6Network(network)
+    for network in ("64:ff9b:1::/48", "::/96", "fec0::/10", "5f00::/16", "3fff::/20")
+)
+"""Networks that no public address is in: local NAT64, IPv4-compatible, site-local, segments, examples."""
+_WITH_IPV4 = _INWARD[:2]
+"""Of these, the ones whose addresses end in one of IPv4."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -171,7 +179,10 @@ class AllowedPlaces:
             ip = as_ip(text)
             if ip is None:
                 raise AddressRefused(f"{text[:200]!r} is not an IP address")
-            why = next((description for network, description in _NEVER if ip in network), "")
+            forms = [ip]
+            if any(ip in network for network in _WITH_IPV4) and int(ip) > 0xFFFFFF:  # not ::1
+                forms.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
+            why = next((why for network, why in _NEVER if any(form in network for form in forms)), "")
             address = str(ip) if _plain(host) == str(ip) else f"{host} ({ip})"
             if why:
                 raise AddressRefused(
@@ -179,7 +190,7 @@ class AllowedPlaces:
                 )
             if _plain(host) in self._names or any(ip in network for network in self._networks):
                 continue
-            if self._public and ip.is_global:
+            if self._public and ip.is_global and not any(ip in network for network in _INWARD):
                 continue
             where = ", ".join(filter(None, ("public addresses" * self._public, self._text))) or "none"
             allowed = ",".join(filter(None, (self._text, _plain(host))))
@@ -194,10 +205,16 @@ class AllowedPlaces:
         """Return if `host` is a name, which may mean another address soon, or an IP address that is allowed.
 
         Raises:
-            AddressRefused: It is an IP address, and it may not be there.
+            AddressRefused: It is an IP address, however it is written, or this machine, and it may not be
+                there.
         """
-        if as_ip(host) is not None:
-            self.check(host, [host])
+        ip = as_ip(host)
+        if re.fullmatch(r"(.+\.)?localhost", _plain(host)):
+            ip = ipaddress.IPv4Address("127.0.0.1")
+        with suppress(OSError, UnicodeError):  # a name
+            ip = ip or ipaddress.IPv4Address(socket.inet_aton(host))  # 127.1, 0x7f000001
+        if ip is not None:
+            self.check(host, [host if as_ip(host) else str(ip)])
 
 
 def as_ip(text: str) -> IPAddress | None:
