@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import io
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -27,6 +28,7 @@ from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
+from frametally_cli.console import output
 from frametally_gold import tables
 from frametally_gold.book import Gold
 from frametally_gold.iceberg_tables import FOLDER, IcebergTables
@@ -336,6 +338,45 @@ def test_the_command_publishes_and_what_updates_gold_keeps_the_tables_up_to_date
         assert int(deleted[1]) == 4
         assert cli.main(["iceberg", "--rebuild", *data]) == 0
         assert "iceberg: 2 days published" in capsys.readouterr().out
+
+
+def test_in_a_copied_folder_the_tables_end_no_command_but_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, copy = tmp_path / "first", tmp_path / "copy"
+    with closing(open_object_store(load_settings(data_dir=first).store_url)) as store:
+        put_day(store, FIRST)
+    assert cli.main(["iceberg", "--data-dir", str(first)]) == 0
+    shutil.copytree(first, copy)
+    with closing(open_object_store(load_settings(data_dir=copy).store_url)) as store:
+        put_day(store, SECOND)
+    capsys.readouterr()
+    for command in ("index", "gold"):
+        assert cli.main([command, "--data-dir", str(copy)]) == 6
+        told = capsys.readouterr()
+        [line] = [line for line in told.err.splitlines() if line]
+        assert line.startswith("warning: publishing the Iceberg tables failed; everything else is done: ")
+        assert "published for another address" in line
+        assert "frametally iceberg --rebuild" in line
+        output._warned.clear()
+    assert cli.main(["gold", "--check", "--data-dir", str(copy)]) == 0
+    assert cli.main(["iceberg", "--data-dir", str(copy)]) == 2
+    assert cli.main(["iceberg", "--rebuild", "--data-dir", str(copy)]) == 0
+    assert cli.main(["index", "--data-dir", str(copy)]) == 0
+
+
+def test_gold_tables_that_cannot_be_opened_do_not_end_the_command_that_indexes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load_settings(data_dir=tmp_path)
+    with closing(open_object_store(settings.store_url)) as store:
+        put_day(store, FIRST)
+    (tmp_path / "gold.sqlite").write_bytes(b"not a database" * 100)
+    for round_number in range(2):
+        assert cli.main(["index", "--data-dir", str(tmp_path)]) == 6
+        told = capsys.readouterr()
+        assert ("1 run published" in told.out) == (round_number == 0)
+        assert told.err.count("warning: the update by frametally_gold") == (round_number == 0)
 
 
 def test_without_pyiceberg_a_line_says_what_to_install(
