@@ -137,17 +137,23 @@ def decode_backup(data: bytes, *, key: str, name: str) -> Backup:
         Poison: It is not a backup, or damaged.
         Misconfigured: It is of a newer format, or encrypted by another key.
     """
+    header = verify_backup(data, name=name)
     body = data.partition(b"\n")[2]
+    if header.salt:
+        body = _decrypted(body, key, header.salt, name)
+    return Backup(header, name, body)
+
+
+def verify_backup(data: bytes, *, name: str) -> BackupHeader:
+    """Return the header of a backup whose checksum matches; that takes no key. Raises as `decode_backup`."""
     header = header_of(data)
     if header is None:
         raise Poison(f"{name} is not a frametally backup, or its first line is damaged")
     if header.frametally_backup > FORMAT:
         raise _newer(name, header.made_by)
-    if header.sha256 != _digest(header, body):
+    if header.sha256 != _digest(header, data.partition(b"\n")[2]):
         raise _damaged(name)
-    if header.salt:
-        body = _decrypted(body, key, header.salt, name)
-    return Backup(header, name, body)
+    return header
 
 
 def header_of(data: bytes) -> BackupHeader | None:
