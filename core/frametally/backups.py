@@ -144,11 +144,14 @@ def decode_backup(data: bytes, *, key: str, name: str) -> Backup:
     return Backup(header, name, body)
 
 
+_INSTEAD = "restore another with --from, or delete it, and run `frametally backup`"
+
+
 def verify_backup(data: bytes, *, name: str) -> BackupHeader:
     """Return the header of a backup whose checksum matches; that takes no key. Raises as `decode_backup`."""
     header = header_of(data)
     if header is None:
-        raise Poison(f"{name} is not a frametally backup, or its first line is damaged")
+        raise Poison(f"{name} is not a frametally backup, or its first line is damaged; {_INSTEAD}")
     if header.frametally_backup > FORMAT:
         raise _newer(name, header.made_by)
     if header.sha256 != _digest(header, data.partition(b"\n")[2]):
@@ -172,7 +175,7 @@ def _newer(name: str, made_by: str) -> Misconfigured:
 
 
 def _damaged(name: str) -> Poison:
-    return Poison(f"{name} is damaged: its checksum does not match; choose another backup with --from")
+    return Poison(f"{name} is damaged: its checksum does not match; {_INSTEAD}")
 
 
 def _digest(header: BackupHeader, body: bytes) -> str:

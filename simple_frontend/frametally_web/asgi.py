@@ -85,15 +85,15 @@ class Application:
             await self._refuse_sign_in(scope, receive, send)
             return
         self._signing_in += 1
-        gone = asyncio.ensure_future(disconnected(receive))
+        leaving = asyncio.ensure_future(disconnected(receive))
         turn = asyncio.ensure_future(self._turns.acquire())
         try:
-            await asyncio.wait({gone, turn}, return_when=asyncio.FIRST_COMPLETED)
-            if not gone.done():
-                gone.cancel()
+            await asyncio.wait({leaving, turn}, return_when=asyncio.FIRST_COMPLETED)
+            if not leaving.done():
+                leaving.cancel()
                 await _answer(self._sign_in, scope, body, receive, send)
         finally:
-            gone.cancel()
+            leaving.cancel()
             if not turn.cancel():
                 self._turns.release()
             self._signing_in -= 1

@@ -85,16 +85,16 @@ def _runs(ports: CountPorts, manifest: MediaManifest) -> list[Span]:
     first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
     if manifest.kind == "video" or last_ms is None or last_ms < ports.now_ms - _LOOK_BACK_MS:
         return runs_of(manifest)
-    known = _picture_days.setdefault(ports.store, {})
+    days = _picture_days.setdefault(ports.store, {})
     state = manifest.revision, manifest.frames_announced, first_ms, last_ms
-    if known.get(manifest.sha256, ((), []))[0] != state:
+    if days.get(manifest.sha256, ((), []))[0] != state:
         whole = find_manifest(ports.store, manifest.sha256) or manifest
         times = sorted(int(name[: name.rindex("-")]) for name in whole.announced_pictures)
-        begins = [at for at, ms in enumerate(times) if not at or ms - times[at - 1] > HOLE_MS]
+        begins = [index for index, ms in enumerate(times) if not index or ms - times[index - 1] > HOLE_MS]
         ends = [*begins[1:], len(times)]
         runs = [(times[begin], times[end - 1]) for begin, end in zip(begins, ends, strict=True)]
-        known[manifest.sha256] = state, runs or runs_of(manifest)
-    return known[manifest.sha256][1]
+        days[manifest.sha256] = state, runs or runs_of(manifest)
+    return days[manifest.sha256][1]
 
 
 def _told_by_bars(alerts: list[Alert], index: CountIndex) -> Callable[[AlertFinding], AlertFinding]:

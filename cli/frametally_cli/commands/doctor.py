@@ -237,19 +237,15 @@ def check_backups(ports: Ports, progress: Progress) -> Iterator[Finding]:
 
     def read(key: str) -> None:
         data = ports.store.get(key)
-        try:
-            if key != ELSEWHERE:
-                verify_backup(data, name=key)
-            elif header_of(data) is None:
-                raise Poison("its JSON is damaged")
-        except Poison as error:
-            remedy = "delete it, and run `frametally backup`"
-            raise Poison(f"{error.args[0].partition(';')[0]}; {remedy}") from error
-        except Misconfigured:
-            pass  # a newer version made it
+        if key == ELSEWHERE:
+            if header_of(data) is None:
+                raise Poison(f"{key} is damaged; delete it, and run `frametally backup` again")
+            return
+        with suppress(Misconfigured):  # a newer version made it
+            verify_backup(data, name=key)
 
-    wanted = [*(backup.key for backup in stored_backups(ports.store)), ELSEWHERE]
-    return _read_each("backups", "all", wanted, read, progress, Poison)
+    backup_keys = [*(backup.key for backup in stored_backups(ports.store)), ELSEWHERE]
+    return _read_each("backups", "all", backup_keys, read, progress, Poison)
 
 
 def check_images(ports: Ports, progress: Progress) -> Iterator[Finding]:

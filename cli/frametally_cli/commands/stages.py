@@ -325,7 +325,7 @@ def show(ports: Ports) -> int:
     """Publish counts to the index, and to the tables of plug-ins."""
     code = index_new_runs(ports)
     steps = [(f"the update by {after.__module__}", partial(after, ports)) for after in hooks("indexed")]
-    return worst(code, *(console.try_optional(what, step) for what, step in steps))
+    return worst(code, *(console.try_optional(name, step) for name, step in steps))
 
 
 def index_new_runs(ports: Ports) -> int:

@@ -74,7 +74,7 @@ def say_round(line: str, *, is_news: bool) -> None:
 _warned: dict[str, str] = {}
 
 
-def try_optional(what: str, step: Callable[[], int]) -> int:
+def try_optional(step_name: str, step: Callable[[], int]) -> int:
     """Run a step that a command does beside its own work, which no failure of the step ends.
 
     Returns:
@@ -82,13 +82,13 @@ def try_optional(what: str, step: Callable[[], int]) -> int:
     """
     try:
         code = step()
-        _warned.pop(what, None)
+        _warned.pop(step_name, None)
         return PART_DONE if code else 0
     except FrametallyError as error:
-        line = f"{what} failed; everything else is done: {error}"
-        if _warned.get(what) != line:
+        line = f"{step_name} failed; everything else is done: {error}"
+        if _warned.get(step_name) != line:
             err().print(marked("warning: ", "yellow", line))
-        _warned[what] = line
+        _warned[step_name] = line
         return PART_DONE
 
 
