@@ -30,15 +30,15 @@ def check_iceberg(ports: Ports, progress: Progress) -> Iterator[Finding]:
     keys = keys_of_files(store)
     if not keys:
         return
-    known: dict[str, str] = {}
+    sums: dict[str, str] = {}
     for key in (key for key in keys if key.startswith(f"{CHECKSUMS}/")):
         with suppress(ObjectMissing):
             try:
-                known |= read_checksums(store, key).files
+                sums |= read_checksums(store, key).files
             except Poison as error:
                 yield Finding("iceberg", key, "damaged", remedy=str(error))
     files = [key for key in keys if not key.startswith(f"{CHECKSUMS}/")]
-    unknown = 0
+    without_sum = 0
     for done, key in enumerate(files):
         progress.update(done, len(files), key)
         with suppress(ObjectMissing):
@@ -46,16 +46,20 @@ def check_iceberg(ports: Ports, progress: Progress) -> Iterator[Finding]:
             if posixpath.basename(key) == HINT:
                 named = f"{posixpath.dirname(key)}/{data.decode(errors='replace')}{METADATA}"
                 is_good = named in keys
-            elif key in known:
-                is_good = hashlib.sha256(data).hexdigest() == known[key]
+            elif key in sums:
+                is_good = hashlib.sha256(data).hexdigest() == sums[key]
             else:
-                unknown += 1
+                without_sum += 1
                 continue
             if not is_good:
                 yield Finding("iceberg", key, "damaged", remedy=REMEDY)
     progress.update(len(files), len(files))
     yield from _missing(ports, {*keys})
-    note = f"{unknown} have no checksum: an earlier version wrote them; --rebuild adds it" if unknown else ""
+    note = (
+        f"{without_sum} have no checksum: an earlier version wrote them; --rebuild adds it"
+        if without_sum
+        else ""
+    )
     yield Finding("iceberg", "files", f"{plural(len(files), 'file')} read", note)
 
 
@@ -73,11 +77,11 @@ def _missing(ports: Ports, keys: set[str]) -> Iterator[Finding]:
         of_gold = settings.part(GoldSettings)
         with closing(IcebergTables(of_gold.gold_url, of_gold.gold_access, ports.store)) as tables:
             try:
-                needed = tables.needed()
+                needed_keys = tables.needed()
             except Misconfigured as error:
                 yield Finding("iceberg", "tables", "cannot be read", remedy=str(error))
                 return
-        for key in sorted(needed - keys - {*keys_of_files(ports.store)}):
+        for key in sorted(needed_keys - keys - {*keys_of_files(ports.store)}):
             yield Finding("iceberg", key, "missing", remedy=REMEDY)
 
 

@@ -47,11 +47,11 @@ def put_checksums(store: ObjectStore, files: Mapping[str, str]) -> None:
 def join_checksums(store: ObjectStore) -> None:
     """Replace all records by one, without files that are gone. Raises `Poison`, and as the store does."""
     records = [key for key in keys_of_files(store) if key.startswith(f"{CHECKSUMS}/")]
-    known = {name: sum_ for key in records for name, sum_ in read_checksums(store, key).files.items()}
+    sums = {name: sum_ for key in records for name, sum_ in read_checksums(store, key).files.items()}
     present = {*keys_of_files(store)}
-    if len(records) < 2 and known.keys() <= present:
+    if len(records) < 2 and sums.keys() <= present:
         return
-    put_checksums(store, {name: sum_ for name, sum_ in known.items() if name in present})
+    put_checksums(store, {name: sum_ for name, sum_ in sums.items() if name in present})
     for key in records:
         store.delete(key)
 
