@@ -44,8 +44,8 @@ def check_iceberg(ports: Ports, progress: Progress) -> Iterator[Finding]:
         with suppress(ObjectMissing):
             data = store.get(key)
             if posixpath.basename(key) == HINT:
-                named = f"{posixpath.dirname(key)}/{data.decode(errors='replace')}{METADATA}"
-                is_good = named in keys
+                metadata_key = f"{posixpath.dirname(key)}/{data.decode(errors='replace')}{METADATA}"
+                is_good = store.head(metadata_key) is not None
             elif key in sums:
                 is_good = hashlib.sha256(data).hexdigest() == sums[key]
             else:
