@@ -15,6 +15,7 @@ from flask import Flask, Response, g, redirect, request
 
 from frametally.errors import FrametallyError
 from frametally.ports.object_store import ObjectStore
+from frametally.process.allowed_addresses import counted_as
 from frametally.rules.times import HOUR_S
 from frametally.settings.access import is_api_token
 from frametally.settings.loading import Settings
@@ -302,7 +303,7 @@ class Gate:
             ) from error
         if token is not None:
             return Visitor(token.account, token.role, token.sources, token=token.name)
-        wait_s = math.ceil(book.try_login([TriedBy(f"token:{address}", _FREE_WRONG_TOKENS)]))
+        wait_s = math.ceil(book.try_login([TriedBy(f"token:{counted_as(address)}", _FREE_WRONG_TOKENS)]))
         if wait_s > 0:
             problem = Problem(
                 429,

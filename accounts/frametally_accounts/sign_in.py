@@ -13,6 +13,7 @@ from http import HTTPStatus
 from flask import Blueprint, Response, abort, g, make_response, redirect, render_template, request
 
 from frametally.errors import FrametallyError, Misconfigured
+from frametally.process.allowed_addresses import counted_as
 from frametally.rules.times import HOUR_S
 from frametally_accounts.access_rows import TriedBy
 from frametally_accounts.book import AccessBook
@@ -33,6 +34,8 @@ from frametally_web.access.visitors import NOBODY, Visitor, visitor
 from frametally_web.requests.change import note_target, note_who
 from frametally_web.requests.problems import Problem
 
+SIGN_IN_PATH = "/sign-in"
+"""The beginning of the address of each route that checks or stores a password."""
 _MOST_FORM_BYTES = 8192
 _FREE_OF_ACCOUNT, _FREE_OF_ADDRESS = 5, 30
 _SETTING_UP_S = 600.0
@@ -227,7 +230,7 @@ def _form_text(name: str) -> str:
 def _tried_by(gate: Gate, name: str) -> list[TriedBy]:
     account_name = as_name(name) or name
     account = hashlib.sha256(account_name.encode("utf-8", "replace")).hexdigest()
-    address = gate.address_of(request.headers, _peer())
+    address = counted_as(gate.address_of(request.headers, _peer()))
     return [TriedBy(f"account:{account}", _FREE_OF_ACCOUNT), TriedBy(f"address:{address}", _FREE_OF_ADDRESS)]
 
 

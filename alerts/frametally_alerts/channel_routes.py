@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 from flask import Response
 
 from frametally.errors import Misconfigured, Poison, Retryable
+from frametally.process.allowed_addresses import AddressRefused
 from frametally_alerts import answers
 from frametally_alerts.channels.channel_kinds import MOST_CHANNELS, AlertChannel, NoChannelKey, seal_channel
 from frametally_alerts.opened_book import OpenedAlerts
@@ -21,6 +23,8 @@ _CHANNEL = Sent(ChannelWanted, "channel")
 _ADDRESS = Sent(ChannelAddress, "address of a channel")
 _NAME = in_path("name", "Name of the channel.", "ops")
 _MOST_USERS = 5
+_tests = threading.BoundedSemaphore(2)
+"""A test keeps a thread that answers everybody for as long as its receiver takes."""
 
 
 @dataclass(frozen=True)
@@ -107,12 +111,18 @@ class ChannelRoutes:
     def post_test(self, args: Args) -> Response:
         """Send a test by a channel before waiting messages."""
         self._check()
+        if not _tests.acquire(blocking=False):
+            raise Problem(
+                503, "Other channels are being tested at the moment.", remedy="Try again in a few seconds."
+            )
         try:
             is_there = self.opened.send_test(_NAME.read(args))
         except (Poison, Misconfigured) as error:
             raise Problem(409, ended(f"{error}"), remedy="Correct this, and send the test again.") from error
         except Retryable as error:
             raise Problem(503, ended(f"{error}"), remedy="Send the test again later.") from error
+        finally:
+            _tests.release()
         if not is_there:
             raise _no_channel()
         return Response(status=204)
@@ -137,6 +147,10 @@ class ChannelRoutes:
                 409,
                 "frametally has no key with which to encrypt the address of a channel.",
                 remedy="Set FRAMETALLY_ALERT_KEY to at least 32 characters, and restart frametally.",
+            ) from error
+        except AddressRefused as error:
+            raise bad_parameter(
+                "url", as_sentence(error.line), remedy=error.request or "Choose another address."
             ) from error
         except Misconfigured as error:
             raise bad_parameter(

@@ -125,7 +125,7 @@ class OpenedAlerts:
         """Return the alerts that a rule would have sent. Raises as `try_rule` does."""
         ports = self._context.ports
         now_ms = round(time.time() * 1000)
-        counts = CountPorts(self.settings, ports.store, ports.index, now_ms=now_ms)
+        counts = CountPorts(self.settings, ports.store, ports.index, ports.ledger, now_ms=now_ms)
         return try_rule(rule, counts, self._source_names())
 
     def _source_names(self) -> dict[str, str]:

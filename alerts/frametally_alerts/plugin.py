@@ -23,6 +23,7 @@ PLUGIN = Plugin(
     members="frametally_alerts.hooks:members",
     stages={"alerts": ("store", "log", "index", "ledger", "catalogue", "mail")},
     checks="frametally_alerts.hooks:checks",
+    deep_checks="frametally_alerts.reports.report_checksums:DEEP_CHECKS",
     of_source="frametally_alerts.hooks:of_source",
     kept_since="frametally_alerts.hooks:kept_since",
     settings="frametally_alerts.settings:AlertSettings",

@@ -10,6 +10,7 @@ from frametally.ports.count_questions import present_end_ms
 from frametally.rules.times import DAY_MS
 from frametally_alerts.answers import RuleTrial, WouldBeAlert
 from frametally_alerts.conditions import footage_rules, interval_values
+from frametally_alerts.conditions.footage_rules import filmed_spans
 from frametally_alerts.conditions.round_input import CountPorts, counted_for, sources_of
 from frametally_alerts.rules import BY_BARS, AlertRule
 from frametally_web.requests.answers import answer_of
@@ -18,20 +19,41 @@ TRIED_DAYS = 7
 _MOST_SHOWN = 50
 
 
+def _counted_range(rule: AlertRule, ports: CountPorts) -> tuple[int, int] | None:
+    """Return where the counts of a rule's sources begin and, without the future, end, if there are some."""
+    counts = counted_for(rule, ports.index)
+    of_rule = sources_of(rule, counts.sources) if counts else []
+    if counts is None or not of_rule:
+        return None
+    summaries = [counts.sources[source] for source in of_rule]
+    to_ms = present_end_ms(ports.index, counts.model, [counts.base_interval_s], summaries, ports.now_ms)
+    return (
+        min(summary.first_interval_ms for summary in summaries),
+        to_ms or max(summary.next_interval_ms for summary in summaries),
+    )
+
+
+def _filmed_range(rule: AlertRule, ports: CountPorts) -> tuple[int, int] | None:
+    """Return the same of the footage of a rule's sources."""
+    spans = [span for of_source in filmed_spans(ports, rule.sources).values() for span in of_source]
+    spans = [span for span in spans if span[0] <= ports.now_ms] or spans
+    return (min(span[0] for span in spans), max(span[1] for span in spans)) if spans else None
+
+
 def try_rule(rule: AlertRule, ports: CountPorts, names: dict[str, str]) -> RuleTrial:
     """Return the alerts that a rule would have sent; `names` has the names of sources by slug.
 
     Raises:
         FrametallyError: The rule does not fit the counts, or they cannot be read.
     """
-    counts = counted_for(rule, ports.index) if rule.what in (*BY_BARS, "no_footage") else None
-    sources = sources_of(rule, counts.sources) if counts else []
-    if counts is None or not sources:
+    tried = None
+    if rule.what in BY_BARS:
+        tried = _counted_range(rule, ports)
+    elif rule.what == "no_footage":
+        tried = _filmed_range(rule, ports)
+    if tried is None:
         return RuleTrial(from_ms=None, to_ms=None, total=0, alerts=[])
-    summaries = [counts.sources[source] for source in sources]
-    to_ms = present_end_ms(ports.index, counts.model, [counts.base_interval_s], summaries, ports.now_ms)
-    to_ms = to_ms or max(summary.next_interval_ms for summary in summaries)
-    first_ms = min(counts.sources[source].first_interval_ms for source in sources)
+    first_ms, to_ms = tried
     since_ms = max(first_ms, to_ms - TRIED_DAYS * DAY_MS)
     trial_rule = msgspec.structs.replace(rule, since_ms=since_ms, made_at_ms=to_ms)
     if rule.what in BY_BARS:  # the last interval is tried though it may still be filling

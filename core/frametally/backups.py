@@ -139,17 +139,26 @@ def decode_backup(data: bytes, *, key: str, name: str) -> Backup:
         Poison: It is not a backup, or damaged.
         Misconfigured: It is of a newer format, or encrypted by another key.
     """
+    header = verify_backup(data, name=name)
     body = data.partition(b"\n")[2]
-    header = header_of(data)
-    if header is None:
-        raise Poison(f"{name} is not a frametally backup, or its first line is damaged")
-    if header.frametally_backup > FORMAT:
-        raise _newer(name, header.made_by)
-    if header.sha256 != _digest(header, body):
-        raise _damaged(name)
     if header.salt:
         body = _decrypted(body, key, header.salt, name)
     return Backup(header, name, body)
+
+
+_INSTEAD = "restore another with --from, or delete it, and run `frametally backup`"
+
+
+def verify_backup(data: bytes, *, name: str) -> BackupHeader:
+    """Return the header of a backup whose checksum matches; that takes no key. Raises as `decode_backup`."""
+    header = header_of(data)
+    if header is None:
+        raise Poison(f"{name} is not a frametally backup, or its first line is damaged; {_INSTEAD}")
+    if header.frametally_backup > FORMAT:
+        raise _newer(name, header.made_by)
+    if header.sha256 != _digest(header, data.partition(b"\n")[2]):
+        raise _damaged(name)
+    return header
 
 
 def header_of(data: bytes) -> BackupHeader | None:
@@ -168,7 +177,7 @@ def _newer(name: str, made_by: str) -> Misconfigured:
 
 
 def _damaged(name: str) -> Poison:
-    return Poison(f"{name} is damaged: its checksum does not match; choose another backup with --from")
+    return Poison(f"{name} is damaged: its checksum does not match; {_INSTEAD}")
 
 
 def _digest(header: BackupHeader, body: bytes) -> str:

@@ -113,7 +113,8 @@ class Plugin:
             footage is renamed; yields lines for who does that.
         demo: Returns a context manager around detection and counting of the demo's clip, for `Ports`, the
             `DemoClip` and `should_stop`.
-        indexed: Called for `Ports` after the index has what was counted; returns an exit code.
+        indexed: Called for `Ports` after the index has what was counted; returns an exit code. The command
+            ends with 6 at worst, whatever it raises.
         jobs: What it does to uploaded videos: a `PluginJob` by the kind of job.
         made: Called for `Settings`, the catalogue of videos, a video's id and what was made of that.
         removing: Returns a context manager around the removal of an uploaded video, for `Settings` and its

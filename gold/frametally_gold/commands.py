@@ -12,6 +12,7 @@ import click
 from frametally.errors import Misconfigured, Retryable
 from frametally.opening import open_ledger
 from frametally.ports.opened import StorePorts
+from frametally.process.exit_codes import worst
 from frametally.process.period import parse_period_s
 from frametally.process.reports import exit_code, plural
 from frametally.settings.loading import Settings
@@ -136,7 +137,7 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False, pub
 
     Raises:
         Retryable: The store or the database is not available.
-        Misconfigured: The database cannot be opened or written.
+        Misconfigured: The database cannot be opened or written; or with `publishing`, the tables cannot.
     """
     from frametally_gold.book import open_gold
 
@@ -145,7 +146,7 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False, pub
         closing(open_gold(settings)) as tables,
         closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
     ):
-        publishing = publishing or tables.has_iceberg()
+        has_iceberg = tables.has_iceberg()
         with console.stage_bar("gold") as bar:
             days = load_gold(
                 store=ports.store,
@@ -167,12 +168,20 @@ def load(ports: StorePorts, bounds: _Bounds = _ALL, *, verify: bool = False, pub
         f"unchanged, {videos.removed} deleted",
         is_news=bool(days.loaded or days.removed or videos.loaded or videos.removed or skipped),
     )
-    if publishing:
-        with closing(_open_iceberg(ports)) as iceberg_tables:
-            published = iceberg_tables.publish()
-        console.say_round(f"iceberg: {plural(published, 'day')} published", is_news=bool(published))
     days_and_videos = len(days.loaded) + days.unchanged + videos.loaded + videos.unchanged
-    return exit_code(done_count=days_and_videos, skipped=skipped)
+    code = exit_code(done_count=days_and_videos, skipped=skipped)
+    if publishing:
+        return worst(code, _publish(ports))
+    if has_iceberg:
+        return worst(code, console.try_optional("publishing the Iceberg tables", lambda: _publish(ports)))
+    return code
+
+
+def _publish(ports: StorePorts) -> int:
+    with closing(_open_iceberg(ports)) as iceberg_tables:
+        published = iceberg_tables.publish()
+    console.say_round(f"iceberg: {plural(published, 'day')} published", is_news=bool(published))
+    return 0
 
 
 def _open_iceberg(ports: StorePorts) -> IcebergTables:

@@ -5,6 +5,7 @@ A location is the store's URL, a slash and the object's key, so that other progr
 
 from __future__ import annotations
 
+import hashlib
 import io
 from types import TracebackType
 from urllib.parse import unquote
@@ -15,8 +16,8 @@ from pyiceberg.typedef import EMPTY_DICT, Properties
 from frametally.errors import Misconfigured
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 
-STORE = "frametally.store"
-"""The property that gives pyiceberg the open store."""
+STORE, WRITTEN = "frametally.store", "frametally.written"
+"""The properties that give pyiceberg the open store, and a dict for the SHA-256 of files by key."""
 
 
 class StoreFileIO(FileIO):
@@ -26,14 +27,15 @@ class StoreFileIO(FileIO):
         """Take the open store from the properties; the caller closes it."""
         super().__init__(properties)
         self._store: ObjectStore = properties[STORE]
+        self._written: dict[str, str] = properties[WRITTEN]
 
     def new_input(self, location: str) -> StoreFile:
         """Return a file to read."""
-        return StoreFile(self._store, location)
+        return StoreFile(self._store, location, self._written)
 
     def new_output(self, location: str) -> StoreFile:
         """Return a file to write."""
-        return StoreFile(self._store, location)
+        return StoreFile(self._store, location, self._written)
 
     def delete(self, location: str | InputFile | OutputFile) -> None:
         """Delete a file; a missing one is not an error."""
@@ -44,10 +46,10 @@ class StoreFileIO(FileIO):
 class StoreFile(InputFile, OutputFile):
     """One file, which pyiceberg reads or writes whole."""
 
-    def __init__(self, store: ObjectStore, location: str) -> None:
-        """Name an object of the store. Raises as `key_of`."""
+    def __init__(self, store: ObjectStore, location: str, written: dict[str, str]) -> None:
+        """Name an object of the store; `written` gets its checksum. Raises as `key_of`."""
         super().__init__(location)
-        self._store = store
+        self._store, self._written = store, written
         self._key = key_of(store, location)
 
     def __len__(self) -> int:
@@ -70,7 +72,7 @@ class StoreFile(InputFile, OutputFile):
 
     def create(self, overwrite: bool = False) -> _Upload:
         """Return a stream whose bytes become the object when it is closed without an error."""
-        return _Upload(self._store, self._key)
+        return _Upload(self._store, self._key, self._written)
 
     def to_input_file(self) -> StoreFile:
         """Return the same file."""
@@ -78,13 +80,15 @@ class StoreFile(InputFile, OutputFile):
 
 
 class _Upload(io.BytesIO):
-    def __init__(self, store: ObjectStore, key: str) -> None:
+    def __init__(self, store: ObjectStore, key: str, written: dict[str, str]) -> None:
         super().__init__()
-        self._store, self._key = store, key
+        self._store, self._key, self._written = store, key, written
 
     def close(self) -> None:
         if not self.closed:
-            self._store.put(self._key, self.getvalue())
+            data = self.getvalue()
+            self._store.put(self._key, data)
+            self._written[self._key] = hashlib.sha256(data).hexdigest()
         super().close()
 
     def __exit__(

@@ -24,7 +24,7 @@ from pyiceberg.catalog.sql import IcebergTables as CatalogRows
 from pyiceberg.catalog.sql import SqlCatalog
 from pyiceberg.exceptions import NoSuchTableError, ValidationError
 from pyiceberg.io import FileIO
-from pyiceberg.io.pyarrow import _dataframe_to_data_files
+from pyiceberg.io import pyarrow as arrow_files
 from pyiceberg.manifest import DataFile
 from pyiceberg.schema import Schema
 from pyiceberg.table import Table as IcebergTable
@@ -41,7 +41,15 @@ from frametally_gold import tables
 from frametally_gold.book import Gold, has_catalogue, of_day
 from frametally_gold.gold_records import GoldDay
 from frametally_gold.gold_rows import day_of
-from frametally_gold.iceberg_files import STORE, StoreFileIO, key_of, location_of
+from frametally_gold.iceberg_checksums import (
+    CHECKSUMS,
+    FOLDER,
+    HINT,
+    METADATA,
+    join_checksums,
+    put_checksums,
+)
+from frametally_gold.iceberg_files import STORE, WRITTEN, StoreFileIO, key_of, location_of
 from frametally_gold.iceberg_schema import (
     NAMESPACE,
     lacks_columns,
@@ -51,14 +59,18 @@ from frametally_gold.iceberg_schema import (
     schema_of,
 )
 
-FOLDER = "iceberg"
-"""The folder of the tables in the store."""
 CATALOGUE = "frametally"
 _TABLES = (*tables.MOMENTS, tables.loads)
 _ROWS_AT_ONCE = 100_000
 _ORPHAN_AFTER_S = HOUR_S  # a round may still need its files before that
-_HINT = "version-hint.text"
-_METADATA = ".metadata.json"
+
+
+_writer_options_of = arrow_files._get_parquet_writer_kwargs
+# Readers that compare the checksums of pages, such as Spark, refuse a page with a flipped bit.
+arrow_files._get_parquet_writer_kwargs = lambda table_properties: {
+    **_writer_options_of(table_properties),
+    "write_page_checksum": True,
+}
 
 
 class Expiry(NamedTuple):
@@ -85,10 +97,10 @@ class _Batch(NamedTuple):
 class _Catalogue(SqlCatalog):
     """Iceberg's SQL catalogue within a transaction of ours."""
 
-    def __init__(self, connection: Connection, store: ObjectStore) -> None:
+    def __init__(self, connection: Connection, store: ObjectStore, written: dict[str, str]) -> None:
         # Not SqlCatalog's: it would open the database a second time. Sessions join the transaction.
         implementation = f"{StoreFileIO.__module__}.{StoreFileIO.__name__}"
-        properties: dict[str, Any] = {"py-io-impl": implementation, STORE: store}
+        properties: dict[str, Any] = {"py-io-impl": implementation, STORE: store, WRITTEN: written}
         MetastoreCatalog.__init__(self, CATALOGUE, **properties)
         self.engine = connection  # type: ignore[assignment]
         self.connection = connection
@@ -110,6 +122,7 @@ class IcebergTables(SqlBook):
         """Open the gold database; the caller closes the store."""
         super().__init__(url, access)
         self._store = store
+        self._written: dict[str, str] = {}
 
     def publish(self) -> int:
         """Publish the days of the gold tables that are new or changed; return how many.
@@ -154,10 +167,18 @@ class IcebergTables(SqlBook):
         for info in self._store.list(FOLDER):
             location = location_of(self._store, info.key)
             is_spare = location in files_before or info.modified_at_ms < orphan_ms
-            if is_spare and location not in needed and not info.key.endswith(_HINT):
+            is_ours = info.key.endswith(HINT) or info.key.startswith(f"{CHECKSUMS}/")
+            if is_spare and location not in needed and not is_ours:
                 self._store.delete(info.key)
                 files += 1
+        join_checksums(self._store)
         return files
+
+    def needed(self) -> set[str]:
+        """Return the keys of all files that the tables need. Raises as `publish`."""
+        with _readable(), self._reading() as catalogue:
+            locations = chain.from_iterable(map(_files_of, _loaded(catalogue)))
+            return {key_of(self._store, location) for location in locations}
 
     def remove(self) -> None:
         """Remove all tables with their history; the gold tables stay. Raises as `publish`."""
@@ -170,12 +191,15 @@ class IcebergTables(SqlBook):
     @contextmanager
     def _reading(self) -> Iterator[_Catalogue]:
         with self._database.reading() as connection:
-            yield _Catalogue(connection, self._store)
+            yield _Catalogue(connection, self._store, self._written)
 
     @contextmanager
     def _writing(self) -> Iterator[_Catalogue]:
         with self._database.writing() as connection:
-            yield _Catalogue(connection, self._store)
+            yield _Catalogue(connection, self._store, self._written)
+            if self._written:  # before the transaction ends: what it names has its checksum
+                put_checksums(self._store, self._written)
+                self._written.clear()
 
     def _has_tables(self) -> bool:
         with self._reading() as catalogue:
@@ -201,7 +225,7 @@ class IcebergTables(SqlBook):
         """Make a table, or take it from the store if the catalogue was lost."""
         name = (NAMESPACE, name_of(table))
         folder = f"{FOLDER}/{name_of(table)}"
-        versions = [info for info in self._store.list(f"{folder}/metadata") if info.key.endswith(_METADATA)]
+        versions = [info for info in self._store.list(f"{folder}/metadata") if info.key.endswith(METADATA)]
         if versions:
             return catalogue.register_table(name, location_of(self._store, max(versions, key=_version).key))
         return catalogue.create_table(
@@ -274,7 +298,7 @@ def _write(target: IcebergTable, rows: Sequence[dict[str, Any]]) -> list[DataFil
     if not rows:
         return []
     array = arrow.Table.from_pylist(rows, target.schema().as_arrow())
-    return [*_dataframe_to_data_files(target.metadata, array, target.io)]
+    return [*arrow_files._dataframe_to_data_files(target.metadata, array, target.io)]
 
 
 @contextmanager
@@ -331,11 +355,11 @@ def _old(table: IcebergTable) -> list[Snapshot]:
 
 
 def _hint_of(place: str) -> bytes:
-    return posixpath.basename(place).removesuffix(_METADATA).encode()
+    return posixpath.basename(place).removesuffix(METADATA).encode()
 
 
 def _hint_key(store: ObjectStore, place: str) -> str:
-    return posixpath.join(posixpath.dirname(key_of(store, place)), _HINT)
+    return posixpath.join(posixpath.dirname(key_of(store, place)), HINT)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ PLUGIN = Plugin(
     must_open="frametally_gold.commands:must_open_gold",
     serving="frametally_gold.commands:serving",
     checks="frametally_gold.hooks:checks",
+    deep_checks="frametally_gold.iceberg_check:DEEP_CHECKS",
     setup="frametally_gold.hooks:setup",
     indexed="frametally_gold.commands:load_if_wanted",
     settings="frametally_gold.settings:GoldSettings",

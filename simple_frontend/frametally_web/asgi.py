@@ -15,11 +15,15 @@ from urllib.parse import quote_from_bytes
 
 from a2wsgi import WSGIMiddleware
 from flask import Flask
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import Response
+from starlette.types import Message, Receive, Scope, Send
 
+from frametally_accounts.credentials import HASHED_AT_ONCE
+from frametally_accounts.sign_in import SIGN_IN_PATH
 from frametally_web.app import parts_of
 from frametally_web.pages import HEALTH_PATH
 from frametally_web.requests.native import disconnected
+from frametally_web.requests.problems import MEDIA_TYPE, Problem, document
 from frametally_web.routing import NativeRoutes
 
 if TYPE_CHECKING:
@@ -29,6 +33,8 @@ _ASCII = "".join(map(chr, range(128)))
 _REST = "frametally.rest"
 _MOST_AHEAD_BYTES = 1_000_000
 """How much of an answer may wait in memory for its client."""
+MOST_SIGNING_IN = 40
+"""Sign-ins that are under way or wait for a thread; further ones are refused."""
 
 
 class Application:
@@ -42,6 +48,11 @@ class Application:
         self._flask = WSGIMiddleware(_beginnings_of(app), workers=threads, send_queue_size=0)
         # Monitors get an answer though every other thread is busy.
         self._health = WSGIMiddleware(_beginnings_of(app), workers=1, send_queue_size=0)
+        # Guessed passwords must not take the threads of everybody else.
+        self._sign_in = WSGIMiddleware(_beginnings_of(app), workers=HASHED_AT_ONCE, send_queue_size=0)
+        self._turns = asyncio.Semaphore(HASHED_AT_ONCE)
+        self._signing_in = 0
+        self._guard = parts.guard
         self.native = NativeRoutes(parts.native, parts.guard, parts.gate)
         self._sockets = parts.sockets
 
@@ -58,20 +69,56 @@ class Application:
         else:
             # Browsers send ASCII, and the adapter knows nothing else.
             query_string = quote_from_bytes(scope["query_string"], safe=_ASCII).encode()
-            flask: ASGIApp = cast(Any, self._health if scope["path"] == HEALTH_PATH else self._flask)
             body = await _whole_body(receive)
             if body is None:
                 return
-            receive = _body_first(body, receive)
             scope = {**scope, "query_string": query_string}
-            await flask(scope, receive, _unless_there_is_more(scope, send))
-            if _REST in scope:
-                await _send_rest(scope[_REST], receive, send)
+            if scope["method"] == "POST" and scope["path"].startswith(SIGN_IN_PATH):
+                await self._answer_in_turn(scope, body, receive, send)
+            else:
+                flask = self._health if scope["path"] == HEALTH_PATH else self._flask
+                await _answer(flask, scope, body, receive, send)
+
+    async def _answer_in_turn(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+        """Answer a sign-in when one of its threads is free; no thread waits, and nobody who has gone does."""
+        if self._signing_in >= MOST_SIGNING_IN:
+            await self._refuse_sign_in(scope, receive, send)
+            return
+        self._signing_in += 1
+        leaving = asyncio.ensure_future(disconnected(receive))
+        turn = asyncio.ensure_future(self._turns.acquire())
+        try:
+            await asyncio.wait({leaving, turn}, return_when=asyncio.FIRST_COMPLETED)
+            if not leaving.done():
+                leaving.cancel()
+                await _answer(self._sign_in, scope, body, receive, send)
+        finally:
+            leaving.cancel()
+            if not turn.cancel():
+                self._turns.release()
+            self._signing_in -= 1
+
+    async def _refuse_sign_in(self, scope: Scope, receive: Receive, send: Send) -> None:
+        busy = Problem(
+            503, "Too many people are signing in at the moment.", remedy="Try again in a few seconds."
+        )
+        headers = {"Cache-Control": "no-store", **busy.headers}
+        headers |= self._guard.headers_for("POST", scope["path"], origin="", referrer="")
+        answer = Response(document(busy.status, busy.detail, busy.remedy), busy.status, headers, MEDIA_TYPE)
+        await answer(scope, receive, send)
 
     def close(self) -> None:
         """Give the threads back, each when it has answered."""
-        self._flask.executor.shutdown(wait=False)
-        self._health.executor.shutdown(wait=False)
+        for flask in (self._flask, self._health, self._sign_in):
+            flask.executor.shutdown(wait=False)
+
+
+async def _answer(flask: Any, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
+    """Answer a request, whose `body` was read, in a thread of `flask`."""
+    receive = _body_first(body, receive)
+    await flask(scope, receive, _unless_there_is_more(scope, send))
+    if _REST in scope:
+        await _send_rest(scope[_REST], receive, send)
 
 
 async def _whole_body(receive: Receive) -> bytes | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import http
 import os
+import re
 import select
 import socket
 from contextlib import suppress
@@ -110,7 +111,9 @@ class Connection(HttpToolsProtocol):
         self._body_bytes = 0
         self._is_message_open = True
         self._takes_any_length = self._asks_for_upload()
-        if not self._takes_any_length and any(
+        if (status := self._misdirected()) is not None:
+            self._refuse(status)
+        elif not self._takes_any_length and any(
             name == b"content-length" and int(value) > MOST_BODY_BYTES for name, value in self.headers
         ):
             self._refuse(413)
@@ -122,6 +125,8 @@ class Connection(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         """Have a WebSocket opened, unless there are too many."""
+        if self.transport.is_closing():
+            return
         if sum(not isinstance(connection, Connection) for connection in self.connections) < _MOST_SOCKETS:
             super().handle_websocket_upgrade()
         else:
@@ -241,6 +246,21 @@ class Connection(HttpToolsProtocol):
         except httptools.HttpParserInvalidURLError:
             return False
         return application.native.takes_any_length(method, unquote(path.decode("ascii")))
+
+    def _misdirected(self) -> int | None:
+        """Return the status for a request that names two hosts, or in its target another than in its header.
+
+        Who checks the header alone would answer for the other.
+        """
+        hosts = [value for name, value in self.headers if name == b"host"]
+        if len(hosts) > 1:
+            return 400
+        if self.url.startswith(b"/") or self.url == b"*":
+            return None
+        scheme, _, rest = self.url.partition(b"://")
+        named = re.split(rb"[/?#]", rest, maxsplit=1)[0]
+        is_own = scheme.lower() in (b"http", b"https") and [named.lower()] == [host.lower() for host in hosts]
+        return None if is_own else 421
 
     def _refuse(self, status: int) -> None:
         """Answer without asking the application, unless it answers already, and hang up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
@@ -58,6 +59,7 @@ _TOLD = (
     "Frametally-Video, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, "
     "Tus-Resumable, Tus-Version, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset"
 )
+_HOST = re.compile(r"(?P<name>\[[0-9a-f:.]+\]|[a-z0-9._-]+)(:(?P<port>[0-9]{0,5}))?")
 _API = ("/api/", "/upload", "/metadata/", "/internal/", "/processed_videos/", "/openapi.json")
 """The API, by its own paths and by those of the original player."""
 _OF_VIDEOS = tuple(
@@ -260,10 +262,10 @@ def _methods_for_others(response: Response) -> list[str]:
 
 def _name_in(host: str) -> str:
     """Return the name or address in a Host header, without its port; empty if there is none."""
-    try:
-        return (urlsplit(f"//{host}").hostname or "").removesuffix(".")
-    except ValueError:
+    match = _HOST.fullmatch(host.lower())
+    if match is None or int(match["port"] or 0) > 65535:
         return ""
+    return match["name"].strip("[]").removesuffix(".")
 
 
 def _is_address(name: str) -> bool:

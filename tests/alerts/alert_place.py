@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tests.fakes.records import DAY, DAY_MS, make_count, make_coverage, make_run
+import msgspec
+from tests.fakes.records import DAY, DAY_MS, make_count, make_coverage, make_manifest, make_run
 
 from frametally import keys
 from frametally.opening import open_count_index, open_ledger, open_object_store
+from frametally.records import encode
 from frametally.settings.access import ServerAccess
 from frametally.settings.fields import SecretStr
 from frametally.settings.loading import load_settings
@@ -84,6 +86,20 @@ class AlertPlace:
             for start_ms, source, number in rows
         ]
         assert self.ports.index.publish(run, counts, coverage)
+
+    def film(self, *spans_ms: tuple[int, int], source: str = "gate") -> None:
+        """Produce footage anew: a video for each first and last frame, by ms of the day."""
+        store = self.ports.store
+        for found in [*store.list("media/")]:
+            store.delete(found.key)
+        for first_ms, last_ms in spans_ms:
+            manifest = msgspec.structs.replace(
+                make_manifest(9, media=f"{first_ms:064x}", source=source),
+                first_captured_at_ms=DAY_MS + first_ms,
+                last_captured_at_ms=DAY_MS + last_ms,
+                runs=[(DAY_MS + first_ms, DAY_MS + last_ms)],
+            )
+            store.put(manifest.key, encode(manifest))
 
     def objects(self, minutes: Mapping[int, tuple[int | None, int, int | None]]) -> None:
         """Count minutes anew: objects, boxes and boxes in tracks; no objects: not measured."""

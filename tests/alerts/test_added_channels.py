@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -20,6 +22,7 @@ from frametally_alerts import tables
 from frametally_alerts.book import AlertBook
 from frametally_alerts.channels.delivery import AlertSender
 from frametally_alerts.hooks import TABLES
+from frametally_alerts.opened_book import OpenedAlerts
 from frametally_alerts.rules import AlertRule
 
 KEY = SecretStr("k" * 32)
@@ -79,6 +82,10 @@ def test_what_there_can_be_no_channel_of_is_refused_and_repeats_nothing_of_the_a
         "gopher://hunter2",
         "https://user:hunter2@host/",
         "mailto:hunter2",
+        "mailto:a@example.org?bcc=hunter2@evil.example",
+        "mailto:a@example.org%0d%0aBcc:hunter2@evil.example",
+        "mailto:a%40hunter2@evil.example",
+        "mailto:a@hunter2@evil.example",
         "mqtt://host/#hunter2",
         "https:// hunter2",
         "apprise:json://10.0.0.1/hunter2",
@@ -94,6 +101,61 @@ def test_what_there_can_be_no_channel_of_is_refused_and_repeats_nothing_of_the_a
         answer = change("/api/alerts/channels/ops", json={"url": URL})
         assert answer.status_code == 409
         assert "server's settings" in answer.json["detail"]
+
+
+def test_tests_of_channels_whose_receivers_hang_leave_the_threads_to_the_others(
+    place: Place, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(client)
+    begun, released = threading.Semaphore(0), threading.Event()
+
+    def hang(*_: object) -> bool:
+        begun.release()
+        return released.wait(60)
+
+    monkeypatch.setattr(OpenedAlerts, "send_test", hang)
+    test = "/api/alerts/channels/hall/test"
+    with ThreadPoolExecutor() as pool:
+        hanging = [pool.submit(client.application.test_client().post, test) for _ in range(2)]
+        for _ in hanging:
+            assert begun.acquire(timeout=30)
+        refused = client.post(test)
+        released.set()
+        assert {one.result().status_code for one in hanging} == {204}
+    assert refused.status_code == 503
+    assert refused.headers["Retry-After"]
+    assert client.post(test).status_code == 204
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "a.localhost.",
+        "2130706433",
+        "0x7f.1",
+        "10.0.0.1",
+        "169.254.169.254",
+        "[::1]",
+        "[::ffff:10.0.0.1]",
+        "[64:ff9b::10.0.0.1]",
+        "[64:ff9b:1::10.0.0.1]",
+        "[::10.0.0.1]",
+        "[::8.8.8.8]",
+        "[fec0::1]",
+    ],
+)
+@pytest.mark.parametrize("url", ["http://{}/hunter2", "mqtt://{}/hunter2"])
+def test_a_channel_at_a_refused_address_is_not_stored(client: FlaskClient, url: str, host: str) -> None:
+    answer = add(client, url=url.format(host), status=400)
+    assert answer["parameter"] == "url"
+    assert "does not allow alert channels at" in answer["detail"]
+    assert "hunter2" not in str(answer)
+    add(client)
+    replaced = client.put("/api/alerts/channels/hall", json={"url": url.format(host)})
+    assert replaced.status_code == 400
+    assert channels(client)["hall"]["place"] == "https://hooks.example.org:443"
 
 
 def test_without_a_key_a_channel_is_refused_with_the_setting_that_is_missing(place: Place) -> None:
@@ -136,12 +198,13 @@ def test_an_alert_goes_by_an_added_channel_to_a_real_receiver(place: Place, book
     hook = Hook()
     with hook_server(hook) as port:
         given: dict[str, Any] = {"alert_key": KEY, "alert_secret": SECRET}
+        no_more = place.app(**given).test_client()
+        given["alert_allow"] = "127.0.0.1"
         client = place.app(**given).test_client()
         add(client, "ops", f"http://127.0.0.1:{port}/hunter2")
-        refused = client.post("/api/alerts/channels/ops/test")
-        assert (refused.status_code, hook.posted) == (409, [])  # this machine is not allowed
-        given["alert_allow"] = "127.0.0.1"
-        assert place.app(**given).test_client().post("/api/alerts/channels/ops/test").status_code == 204
+        refused = no_more.post("/api/alerts/channels/ops/test")
+        assert (refused.status_code, hook.posted) == (409, [])  # this machine is not allowed any more
+        assert client.post("/api/alerts/channels/ops/test").status_code == 204
         fill(book, 2)
         lines: list[str] = []
         sender = AlertSender(place.settings.model_copy(update=given), book, lines.append)

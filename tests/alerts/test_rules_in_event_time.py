@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from tests.alerts.alert_place import AFTERWARDS_MS, DAY_MS, MINUTE_MS, AlertPlace, alert_place
-from tests.fakes.records import make_coverage, make_run
+from tests.fakes.records import make_coverage, make_manifest, make_run
 from tests.videos.video_records import make_video
 
+from frametally.records import encode
 from frametally_alerts import rules
 from frametally_alerts.channels.wording import text_of
 from frametally_alerts.rule_form import RuleRefused
+from frametally_alerts.rules import AlertFinding
 
 HOUR_MS = 60 * MINUTE_MS
 
@@ -227,33 +230,118 @@ def test_crossings_and_zones_are_read_from_their_series(place: AlertPlace) -> No
     }
 
 
+SECOND_MS = 1000
+FIRST = (0, 1_236_200)
+"""From 00:00:00 to the last frame at 00:20:36.2."""
+LATER = (2_113_400, 2_700_000)
+"""From 00:35:13.4, which is 14 min 37.2 s later, to 00:45:00."""
+
+
+def gaps(place: AlertPlace) -> list[tuple[int, int | None, str, int]]:
+    """The alerts in the outbox: start and end by ms of the day, state and revision."""
+    return [
+        (one.start_ms - DAY_MS, one.end_ms and one.end_ms - DAY_MS, one.state, one.revision)
+        for one in place.alerts()
+    ]
+
+
+def count_by(place: AlertPlace, interval_s: int) -> None:
+    """Count that footage in bars."""
+    bar_ms = interval_s * 1000
+    bars = [ms // bar_ms for first, last in (FIRST, LATER) for ms in range(first, last + bar_ms, bar_ms)]
+    run = make_run(place.published, digest=f"{interval_s:064d}", interval_s=interval_s)
+    place.published += 1
+    coverage = [
+        make_coverage(DAY_MS + bar * bar_ms, 5, interval_s=interval_s, covered_ms=bar_ms)
+        for bar in sorted({*bars})
+    ]
+    assert place.ports.index.publish(run, [], coverage)
+
+
 def test_no_footage_is_told_and_ends_and_is_never_a_number(place: AlertPlace) -> None:
     place.rule("away", what="no_footage", lasting="10m", sources=["gate"])
     place.rule("few", threshold=1, below=True)
-    place.count({0: 3, 1: 3, 30: 3})
-    place.look(now_ms=DAY_MS + 35 * MINUTE_MS)
-    [alert] = place.alerts()
-    assert (alert.rule, alert.start_ms, alert.end_ms, alert.value) == (
-        "away",
-        DAY_MS + 2 * MINUTE_MS,
-        DAY_MS + 30 * MINUTE_MS,
-        None,
+    place.film(FIRST, LATER)
+    place.look(now_ms=DAY_MS + 46 * MINUTE_MS)
+    assert gaps(place) == [(FIRST[1], LATER[0], "told", 1)]
+    assert place.alerts()[0].value is None
+    place.look(now_ms=DAY_MS + 55 * MINUTE_MS)
+    assert gaps(place)[1:] == [(LATER[1], None, "told", 1)]
+    place.film(FIRST, LATER, (HOUR_MS + 300, 2 * HOUR_MS))
+    place.look(now_ms=DAY_MS + 2 * HOUR_MS)
+    assert gaps(place)[2:] == [(LATER[1], HOUR_MS + 300, "told", 2)]
+    place.film((0, LATER[0]), LATER, (HOUR_MS + 300, 2 * HOUR_MS))
+    place.look(now_ms=DAY_MS + 2 * HOUR_MS)
+    assert gaps(place)[3:] == [(FIRST[1], LATER[0], "withdrawn", 2)]
+
+
+def test_a_gap_lasts_to_the_millisecond_and_counting_in_other_bars_tells_it_no_second_time(
+    place: AlertPlace,
+) -> None:
+    place.rule("dark", what="no_footage", lasting="877s", sources=["gate"])
+    place.rule("longer", what="no_footage", lasting="878s", sources=["gate"])
+    place.film(FIRST, LATER)
+    now_ms = DAY_MS + LATER[1] + SECOND_MS
+    for interval_s in (1, 60, 300):
+        count_by(place, interval_s)
+        place.look(now_ms=now_ms)
+    assert gaps(place) == [(FIRST[1], LATER[0], "told", 1)]
+
+
+def test_pictures_have_gaps_within_a_day(place: AlertPlace) -> None:
+    place.rule("dark", what="no_footage", lasting="10m", sources=["gate"])
+    names = [f"{DAY_MS + minute * MINUTE_MS}-0a" for minute in (0, 1, 2, 9, 30, 31)]
+    manifest = msgspec.structs.replace(
+        make_manifest(len(names), source="gate"),
+        kind="pictures",
+        announced_pictures=names,
+        first_captured_at_ms=DAY_MS,
+        last_captured_at_ms=DAY_MS + 31 * MINUTE_MS,
     )
-    place.look(now_ms=DAY_MS + 45 * MINUTE_MS)
-    assert [(one.start_ms, one.end_ms) for one in place.alerts()[1:]] == [(DAY_MS + 31 * MINUTE_MS, None)]
-    place.count({0: 3, 1: 3, 30: 3, 50: 3})
+    place.ports.store.put(manifest.key, encode(manifest))
+    for _ in range(2):
+        place.look(now_ms=DAY_MS + 32 * MINUTE_MS)
+    assert gaps(place) == [(9 * MINUTE_MS, 30 * MINUTE_MS, "told", 1)]
+    names.append(f"{DAY_MS + 50 * MINUTE_MS}-0a")
+    more = msgspec.structs.replace(
+        manifest, frames_announced=len(names), last_captured_at_ms=DAY_MS + 50 * MINUTE_MS
+    )
+    place.ports.store.put(more.key, encode(more))
     place.look(now_ms=DAY_MS + 51 * MINUTE_MS)
-    last = place.alerts()[-1]
-    assert (last.revision, last.end_ms) == (2, DAY_MS + 50 * MINUTE_MS)
-    place.count({**dict.fromkeys(range(30), 3), 30: 3, 50: 3})
-    place.look(now_ms=DAY_MS + 51 * MINUTE_MS)
-    last = place.alerts()[-1]
-    assert (last.key, last.state, last.revision) == (alert.key, "withdrawn", 2)
+    assert gaps(place)[1:] == [(31 * MINUTE_MS, 50 * MINUTE_MS, "told", 1)]
+
+
+@pytest.mark.parametrize("bar_s", [1, 60, 300])
+def test_gaps_that_an_earlier_version_told_by_whole_bars_are_not_told_again(
+    place: AlertPlace, bar_s: int
+) -> None:
+    bar_ms = bar_s * 1000
+    rule = place.rule("dark", what="no_footage", lasting="5m", sources=["gate"])
+    start_ms, end_ms = (FIRST[1] // bar_ms + 1) * bar_ms, LATER[0] // bar_ms * bar_ms
+    open_ms = (LATER[1] // bar_ms + 1) * bar_ms
+    found = [
+        AlertFinding("gate", "", DAY_MS + start_ms, DAY_MS + end_ms),
+        AlertFinding("gate", "", DAY_MS + open_ms),
+    ]
+    place.book.settle(rule, found, None, {})
+    before = gaps(place)
+    count_by(place, bar_s)
+    place.film(FIRST, LATER)
+    place.look(now_ms=DAY_MS + HOUR_MS)
+    place.look(now_ms=DAY_MS)  # a clock that is set back
+    assert gaps(place) == before
+    place.film(FIRST, LATER, (HOUR_MS + 300, 2 * HOUR_MS))
+    place.look(now_ms=DAY_MS + 2 * HOUR_MS)
+    assert gaps(place)[2:] == [(open_ms, HOUR_MS + 300, "told", 2)]
+    place.film((0, LATER[0]), LATER, (HOUR_MS + 300, 2 * HOUR_MS))
+    place.look(now_ms=DAY_MS + 2 * HOUR_MS)
+    assert gaps(place)[3:] == [(start_ms, end_ms, "withdrawn", 2)]
 
 
 def test_a_clock_that_is_set_back_takes_nothing_back_and_tells_nothing_again(place: AlertPlace) -> None:
     place.rule("away", what="no_footage", lasting="10m", sources=["gate"])
     place.rule(threshold=3)
+    place.film((0, MINUTE_MS))
     place.count({0: 3})
     place.look(now_ms=DAY_MS + HOUR_MS)
     told = place.told()
@@ -310,14 +398,12 @@ def test_a_rule_that_fits_no_counts_is_said_and_the_others_are_looked_at(place: 
     assert problem.startswith("rule odd: its interval of 30s is not a multiple of a counted interval (1m)")
 
 
-def test_where_hours_are_counted_missing_footage_is_told_too(place: AlertPlace) -> None:
-    run = make_run(interval_s=3600)
-    coverage = make_coverage(DAY_MS, 5, interval_s=3600, covered_ms=HOUR_MS)
-    assert place.ports.index.publish(run, [], [coverage])
+def test_footage_that_is_not_counted_yet_is_no_gap(place: AlertPlace) -> None:
+    place.film(FIRST)
     place.rule("dark", what="no_footage", sources=["gate"], lasting="10m")
     report = place.look()
     assert (report.alert_count, report.problems) == (1, [])
-    assert [alert.start_ms for alert in place.alerts()] == [DAY_MS + HOUR_MS]
+    assert gaps(place) == [(FIRST[1], None, "told", 1)]
 
 
 @pytest.mark.thorough

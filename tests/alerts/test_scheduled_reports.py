@@ -50,11 +50,12 @@ def quickly(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
 
 
 def stored(place: AlertPlace, name: str) -> dict[str, dict[str, bytes]]:
-    """The files in the store, by day and name."""
+    """The files in the store but their checksums, by day and name."""
     found: dict[str, dict[str, bytes]] = {}
     for info in place.ports.store.list(f"reports/{name}"):
         _, _, day, file = info.key.split("/")
-        found.setdefault(day, {})[file] = place.ports.store.get(info.key)
+        if file != "checksums.json":
+            found.setdefault(day, {})[file] = place.ports.store.get(info.key)
     return found
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import io
+import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -27,9 +29,11 @@ from frametally.opening import open_object_store
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import load_settings
 from frametally_cli import main as cli
+from frametally_cli.console import output
 from frametally_gold import tables
 from frametally_gold.book import Gold
-from frametally_gold.iceberg_tables import FOLDER, IcebergTables
+from frametally_gold.iceberg_checksums import CHECKSUMS, FOLDER
+from frametally_gold.iceberg_tables import IcebergTables
 from frametally_gold.loading import load_gold
 
 FIRST, SECOND = days_of_year(2)
@@ -105,7 +109,8 @@ class Lake:
             return catalogue.load_table(("gold", table)).metadata_location
 
     def files(self) -> list[str]:
-        return [info.key for info in self.store.list(FOLDER)]
+        """All but their checksums."""
+        return [info.key for info in self.store.list(FOLDER) if not info.key.startswith(CHECKSUMS)]
 
 
 @pytest.fixture
@@ -336,6 +341,103 @@ def test_the_command_publishes_and_what_updates_gold_keeps_the_tables_up_to_date
         assert int(deleted[1]) == 4
         assert cli.main(["iceberg", "--rebuild", *data]) == 0
         assert "iceberg: 2 days published" in capsys.readouterr().out
+
+
+def test_doctor_deep_names_every_iceberg_file_that_is_not_as_it_was_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def rows() -> dict[str, tuple[str, bool, str]]:
+        code = cli.main(["doctor", "--deep", "--json", "--data-dir", str(tmp_path)])
+        told = json.loads(capsys.readouterr().out)["rows"]
+        found = {
+            row["name"]: (row["value"], row["good"], row["note"]) for row in told if row["area"] == "iceberg"
+        }
+        assert code == 2 or all(good for _, good, _ in found.values())
+        return found
+
+    with closing(open_object_store(load_settings(data_dir=tmp_path).store_url)) as store:
+        for day in (FIRST, SECOND):
+            put_day(store, day)
+        assert cli.main(["iceberg", "--data-dir", str(tmp_path)]) == 0
+        put_day(store, SECOND, sequence=2, seed=2)
+        assert cli.main(["iceberg", "--keep-days", "0", "--data-dir", str(tmp_path)]) == 0
+        capsys.readouterr()
+        keys = [info.key for info in store.list(FOLDER)]
+        assert rows() == {"files": (f"{len(keys) - 1} files read", True, "")}
+        whole = {key: store.get(key) for key in keys}
+        kinds = {re.sub("[^/]*[0-9a-f]{6,}[^/.]*", "*", key): key for key in keys}
+        assert {Path(kind).suffix for kind in kinds} == {".parquet", ".avro", ".json", ".text"}
+        [checksums] = [kinds.pop(kind) for kind in [*kinds] if kind.startswith(CHECKSUMS)]
+        for wanted in ({*kinds.values()}, {checksums}):
+            for key in wanted:
+                flipped = bytearray(whole[key])
+                flipped[len(flipped) // 2] ^= 0x10
+                store.put(key, bytes(flipped))
+            assert wanted <= {name for name, (_, good, _) in rows().items() if not good}
+            for key in wanted:
+                store.put(key, whole[key])
+        gone = next(key for key in keys if key.endswith(".parquet"))
+        store.delete(gone)
+        assert rows()[gone] == ("missing", False, "")
+        store.put(gone, whole[gone])
+        for info in store.list(CHECKSUMS):  # as an earlier version leaves its tables
+            store.delete(info.key)
+        [(_, is_good, note)] = rows().values()
+        assert is_good
+        assert "have no checksum" in note
+        assert cli.main(["iceberg", "--rebuild", "--data-dir", str(tmp_path)]) == 0
+        capsys.readouterr()
+        assert [note for _, _, note in rows().values()] == [""]
+
+
+def test_pages_of_parquet_files_have_checksums(lake: Lake) -> None:
+    lake.publish()
+    data = next(lake.store.get(key) for key in lake.files() if "/counts/" in key and key.endswith(".parquet"))
+    column = parquet.read_metadata(io.BytesIO(data)).row_group(0).column(4)
+    first_byte = column.dictionary_page_offset or column.data_page_offset
+    flipped = bytearray(data)
+    flipped[first_byte + column.total_compressed_size - 2] ^= 1
+    with pytest.raises(OSError, match="CRC"):
+        parquet.read_table(io.BytesIO(bytes(flipped)), page_checksum_verification=True)
+
+
+def test_in_a_copied_folder_the_tables_end_no_command_but_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, copy = tmp_path / "first", tmp_path / "copy"
+    with closing(open_object_store(load_settings(data_dir=first).store_url)) as store:
+        put_day(store, FIRST)
+    assert cli.main(["iceberg", "--data-dir", str(first)]) == 0
+    shutil.copytree(first, copy)
+    with closing(open_object_store(load_settings(data_dir=copy).store_url)) as store:
+        put_day(store, SECOND)
+    capsys.readouterr()
+    for command in ("index", "gold"):
+        assert cli.main([command, "--data-dir", str(copy)]) == 6
+        told = capsys.readouterr()
+        [line] = [line for line in told.err.splitlines() if line]
+        assert line.startswith("warning: publishing the Iceberg tables failed; everything else is done: ")
+        assert "published for another address" in line
+        assert "frametally iceberg --rebuild" in line
+        output._warned.clear()
+    assert cli.main(["gold", "--check", "--data-dir", str(copy)]) == 0
+    assert cli.main(["iceberg", "--data-dir", str(copy)]) == 2
+    assert cli.main(["iceberg", "--rebuild", "--data-dir", str(copy)]) == 0
+    assert cli.main(["index", "--data-dir", str(copy)]) == 0
+
+
+def test_gold_tables_that_cannot_be_opened_do_not_end_the_command_that_indexes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = load_settings(data_dir=tmp_path)
+    with closing(open_object_store(settings.store_url)) as store:
+        put_day(store, FIRST)
+    (tmp_path / "gold.sqlite").write_bytes(b"not a database" * 100)
+    for round_number in range(2):
+        assert cli.main(["index", "--data-dir", str(tmp_path)]) == 6
+        told = capsys.readouterr()
+        assert ("1 run published" in told.out) == (round_number == 0)
+        assert told.err.count("warning: the update by frametally_gold") == (round_number == 0)
 
 
 def test_without_pyiceberg_a_line_says_what_to_install(

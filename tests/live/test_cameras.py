@@ -99,6 +99,8 @@ def test_an_address_with_a_log_in_is_refused_and_repeated_nowhere(text: str) -> 
         "::ffff:169.254.169.254",
         "64:ff9b::a9fe:a9fe",
         "2002:a9fe:a9fe::",
+        "::169.254.169.254",
+        "64:ff9b:1::a9fe:a9fe",
     ],
 )
 def test_metadata_services_and_link_local_addresses_are_refused_whatever_is_allowed(ip: str) -> None:

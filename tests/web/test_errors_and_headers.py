@@ -290,6 +290,14 @@ def test_a_name_that_is_not_the_dashboards_gets_nothing(place: Place, route: str
         "evil.example:5001",
         "localhost.evil.example",
         "127.0.0.1.evil.example",
+        "127.0.0.1:21401.evil.example",
+        "127.0.0.1:99999",
+        "127.0.0.1:-1",
+        "127.0.0.1#evil",
+        "127.0.0.1?evil",
+        "evil@127.0.0.1",
+        "127.0.0.1, evil.example",
+        "[::1]evil",
         "[::2]",
     ):
         answer = client.get(route, headers={"Host": host})

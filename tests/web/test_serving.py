@@ -275,6 +275,33 @@ def test_health_is_answered_while_every_thread_is_busy(place: Place, serving: Se
             assert asking.recv(1000).startswith(b"HTTP/1.1 200")
 
 
+UPGRADE = (
+    b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eA==\r\n"
+)
+
+
+@pytest.mark.parametrize("path", [b"/healthz", b"/api/v1/events", b"/ws/process_stream"])
+def test_a_request_for_two_hosts_or_for_another_in_its_target_is_refused(
+    place: Place, serving: Serving, path: bytes
+) -> None:
+    port = int(serving(place.app()).rsplit(":", 1)[1])
+    own, more = f"127.0.0.1:{port}".encode(), UPGRADE if path.startswith(b"/ws") else b""
+    end = b"\r\n" + more + b"\r\n"
+    for hosts in ((own, b"evil.example"), (b"evil.example", own), (own, own)):
+        lines = b"".join(b"Host: " + host + b"\r\n" for host in hosts)
+        assert refused(port, b"GET " + path + b" HTTP/1.1\r\n" + lines + more + b"\r\n") == (400, HEADERS)
+    for target in (
+        b"http://evil.example",
+        b"http://evil.example@" + own,
+        b"http://" + own + b".evil.example",
+        b"ftp://" + own,
+    ):
+        request = b"GET " + target + path + b" HTTP/1.1\r\nHost: " + own + end
+        assert refused(port, request) == (421, HEADERS), target
+    itself = b"GET http://" + own + b"/healthz HTTP/1.1\r\nHost: " + own + b"\r\n\r\n"
+    assert refused(port, itself)[0] == 200
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize(
     "abuse",

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from frametally.errors import FrametallyError
+from frametally.process.allowed_addresses import counted_as
 from frametally.settings.loading import Settings
 from frametally_accounts.audit.book import AuditBook
 from frametally_accounts.audit_records import NOBODY
@@ -89,7 +90,7 @@ class OpenedAudit:
         log cannot be written, the server's log says so; the beginning of the change is already in the book.
         """
         if change.number == 0 and change.who == NOBODY:
-            remaining = self._refusals.remaining(change.origin)
+            remaining = self._refusals.remaining(counted_as(change.origin))
             if remaining < 0:
                 return
             if remaining == 0:

@@ -14,6 +14,7 @@ import msgspec
 
 from frametally.errors import Misconfigured
 from frametally.files.encryption import WrongKeyError, decrypt_text, encrypt_text
+from frametally.process.allowed_addresses import AllowedPlaces
 from frametally.settings.fields import SecretStr
 from frametally.settings.loading import Settings
 from frametally_alerts.settings import AlertSettings
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 _SETTING = "FRAMETALLY_ALERT_CHANNELS"
 _EXAMPLE = '{"ops": "https://host/hook", "people": "mailto:a@example.org"}'
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}")
-_ADDRESS = re.compile(r"[!-~]*[^\s@<>()\[\]\\,;:\"]@[^\s@<>()\\,;:\"]+")
+# A mailto: with parameters or escapes would need a parser: `?bcc=` adds receivers that nobody sees.
+_ADDRESS = re.compile(r"[^\s@<>()\[\]\\,;:\"?%]+@[^\s@<>()\\,;:\"?%]+")
 _TOPIC = re.compile(r"/[^#+\0]{1,1000}")
 _PRINTED = re.compile(r"[!-~]+")
 _KINDS: dict[str, ChannelKind] = {
@@ -130,7 +132,8 @@ def read_channel(name: str, url: str) -> AlertChannel:
         for address in channel.receivers:
             if not _ADDRESS.fullmatch(address):
                 raise Misconfigured(
-                    f"{where} does not contain a valid e-mail address, such as name@example.org"
+                    f"{where} contains something other than e-mail addresses: write them like "
+                    "mailto:name@example.org,other@example.org, without ? and %"
                 )
         return channel
     try:
@@ -159,6 +162,12 @@ class AllChannels(NamedTuple):
 
 class NoChannelKey(Misconfigured):
     """There is no secret to encrypt a channel by."""
+
+
+def allowed_places(settings: Settings) -> AllowedPlaces:
+    """Return where webhooks and brokers may be. Raises `Misconfigured`."""
+    allowed = settings.part(AlertSettings).alert_allow
+    return AllowedPlaces(allowed, setting="FRAMETALLY_ALERT_ALLOW", client="alert channel", public=True)
 
 
 class _Sealed(msgspec.Struct):
@@ -190,8 +199,11 @@ def seal_channel(settings: Settings, name: str, url: str) -> tuple[AlertChannel,
     Raises:
         NoChannelKey: There is no secret to encrypt it by.
         Misconfigured: There can be no such channel; the line repeats nothing of its address.
+        AddressRefused: There may be no channel at its address.
     """
     channel = _added(name, url)
+    if channel.kind != "mail":
+        allowed_places(settings).check_written(channel.host)
     key = settings.part(AlertSettings).alert_key.get_secret_value()
     if not key:
         raise NoChannelKey("frametally has no key with which to keep the address of a channel secret")

@@ -18,10 +18,10 @@ from urllib.parse import urlsplit
 
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.files.names import one_line
-from frametally.process.allowed_addresses import AllowedPlaces, connect
+from frametally.process.allowed_addresses import connect
 from frametally.settings.loading import Settings
 from frametally.trust import trust
-from frametally_alerts.channels.channel_kinds import AlertChannel
+from frametally_alerts.channels.channel_kinds import AlertChannel, allowed_places
 from frametally_alerts.channels.wording import payload_of
 from frametally_alerts.rules import AlertMessage
 from frametally_alerts.settings import AlertSettings
@@ -47,14 +47,8 @@ def dial(channel: AlertChannel, settings: Settings) -> socket.socket:
         Misconfigured: The address is not allowed; messages wait.
         Retryable: It is down.
     """
-    allowed_places = AllowedPlaces(
-        settings.part(AlertSettings).alert_allow,
-        setting="FRAMETALLY_ALERT_ALLOW",
-        client="alert channel",
-        public=True,
-    )
     try:
-        return connect(channel.host, channel.port, allowed_places, timeout_s=_CONNECT_S)
+        return connect(channel.host, channel.port, allowed_places(settings), timeout_s=_CONNECT_S)
     except Poison as error:
         raise Misconfigured(str(error)) from None
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from weakref import WeakKeyDictionary
 
+from frametally.media.manifests import find_manifest, forgotten_by, media_of
+from frametally.media.overlapping import runs_of
 from frametally.media.sources import counted_until, footage_until
-from frametally.ports.count_index import CountIndex, CountQuery, SourceSummary
+from frametally.ports.count_index import CountIndex
+from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
+from frametally.records import MediaManifest
+from frametally.rules.overlaps import HOLE_MS, Span
 from frametally.rules.times import DAY_MS, NEXT_MS, utc
+from frametally.rules.tombstones import without
 from frametally_alerts.conditions.round_input import (
-    Counted,
     CountPorts,
     Looked,
     RoundPorts,
@@ -18,9 +24,6 @@ from frametally_alerts.conditions.round_input import (
 )
 from frametally_alerts.rules import Alert, AlertFinding, AlertRule, Scope
 
-_NO_LABEL = "\0"
-"""No class has this name; a query for it returns the coverage alone."""
-_MS_AT_ONCE = 31 * DAY_MS
 LOOK_BACK_DAYS = 62
 _LOOK_BACK_MS = LOOK_BACK_DAYS * DAY_MS
 """Footage that arrives later than that no longer changes an alert."""
@@ -29,61 +32,98 @@ _LOOK_BACK_MS = LOOK_BACK_DAYS * DAY_MS
 def look_for_gaps(rule: AlertRule, ports: CountPorts, alerts: list[Alert]) -> Iterator[Looked]:
     """Yield the gaps of each of the rule's sources.
 
-    A gap begins where footage ends. The rule reports it once it has lasted, by the clock if it goes on,
-    again when it ends, and withdraws it when footage fills it. `alerts` has the rule's alerts.
+    A gap begins with the last frame before it, by which alerts know it. The rule reports it once it has
+    lasted, by the clock if it goes on, again when it ends, and withdraws it when footage fills it. `alerts`
+    has the rule's alerts.
     """
-    counts = counted_for(rule, ports.index)
+    first_ms = max(rule.since_ms, ports.now_ms - _LOOK_BACK_MS)
+    least_ms = rule.duration_s * 1000
+    spans = filmed_spans(ports, rule.sources)
+    told_by_bars = _told_by_bars(alerts, ports.index)
     open_since = {
         (alert.source, alert.start_ms) for alert in alerts if alert.state == "told" and alert.end_ms is None
     }
-    first_ms = max(rule.since_ms, ports.now_ms - _LOOK_BACK_MS)
     for source in rule.sources:
-        summary = counts.sources.get(source) if counts else None
-        spans = list(_filmed(ports.index, counts, summary, first_ms)) if counts and summary else []
-        until_ms = first_ms
-        if first_ms > rule.since_ms and summary:  # the time before it is not known here
-            until_ms = spans[0][0] if spans else max(rule.since_ms, summary.next_interval_ms)
-        scope = Scope(until_ms, NEXT_MS, (source,))
+        until_ms = rule.since_ms
         gaps: list[AlertFinding] = []
-        for from_ms, to_ms in spans:
-            if from_ms - until_ms >= rule.duration_s * 1000:
-                gaps.append(AlertFinding(source, "", until_ms, from_ms))
+        for from_ms, to_ms in spans[source]:
+            if from_ms - until_ms >= least_ms and from_ms >= first_ms:
+                gaps.append(told_by_bars(AlertFinding(source, "", until_ms, from_ms)))
             until_ms = max(until_ms, to_ms)
+        going_on = told_by_bars(AlertFinding(source, "", until_ms))
         # A clock that was set back withdraws nothing.
-        if ports.now_ms - until_ms >= rule.duration_s * 1000 or (source, until_ms) in open_since:
-            gaps.append(AlertFinding(source, "", until_ms))
-        yield Looked(gaps, scope)
+        if ports.now_ms - until_ms >= least_ms or (source, going_on.start_ms) in open_since:
+            gaps.append(going_on)
+        yield Looked(gaps, Scope(first_ms, NEXT_MS, (source,)))
 
 
-def _filmed(
-    index: CountIndex, counts: Counted, summary: SourceSummary, from_ms: int
-) -> Iterator[tuple[int, int]]:
-    """Yield the periods since then in which a source was filmed, in order, by base intervals."""
-    base_ms = counts.base_interval_s * 1000
-    first_ms = max(summary.first_interval_ms, from_ms - from_ms % base_ms)
-    span: tuple[int, int] | None = None
-    while first_ms < summary.next_interval_ms:
-        next_ms = min(first_ms + _MS_AT_ONCE, summary.next_interval_ms)
-        query = CountQuery(
-            counts.model,
-            counts.base_interval_s,
-            sources=[summary.source],
-            labels=[_NO_LABEL],
-            from_ms=first_ms,
-            to_ms=next_ms,
-        )
-        for interval in index.histogram(query).coverage:
-            if not interval.frames:
-                continue
-            if span is not None and interval.start_ms == span[1]:
-                span = span[0], interval.start_ms + base_ms
-                continue
-            if span is not None:
-                yield span
-            span = interval.start_ms, interval.start_ms + base_ms
-        first_ms = next_ms
-    if span is not None:
-        yield span
+def filmed_spans(ports: CountPorts, sources: Collection[str]) -> dict[str, list[Span]]:
+    """Return by source the event times of the first and last frame of each run of footage, by time.
+
+    Forgotten footage is left out. Manifests are exact to the millisecond, and do not depend on how the
+    footage was counted. Raises as the store and the ledger do.
+    """
+    ports.ledger.refresh(ports.store, NoProgress())
+    forgotten = forgotten_by(ports.ledger.tombstones())
+    spans: dict[str, list[Span]] = {source: [] for source in sources}
+    for manifest in ports.ledger.manifests():
+        if manifest.source in spans:
+            ranges = forgotten.get(media_of(manifest), ())
+            for first_ms, last_ms in _runs(ports, manifest):
+                left = without((first_ms, last_ms + 1), ranges)
+                spans[manifest.source] += [(from_ms, to_ms - 1) for from_ms, to_ms in left]
+    return {source: sorted(of_source) for source, of_source in spans.items()}
+
+
+_PictureDays = dict[str, tuple[tuple[object, ...], list[Span]]]
+_picture_days: WeakKeyDictionary[ObjectStore, _PictureDays] = WeakKeyDictionary()
+"""By store and medium: the manifest's state and its runs. Each has many names, and only today's changes."""
+
+
+def _runs(ports: CountPorts, manifest: MediaManifest) -> list[Span]:
+    """Return a medium's runs of frames; of pictures that are too old for alerts only the first and last."""
+    first_ms, last_ms = manifest.first_captured_at_ms, manifest.last_captured_at_ms
+    if manifest.kind == "video" or last_ms is None or last_ms < ports.now_ms - _LOOK_BACK_MS:
+        return runs_of(manifest)
+    days = _picture_days.setdefault(ports.store, {})
+    state = manifest.revision, manifest.frames_announced, first_ms, last_ms
+    if days.get(manifest.sha256, ((), []))[0] != state:
+        whole = find_manifest(ports.store, manifest.sha256) or manifest
+        times = sorted(int(name[: name.rindex("-")]) for name in whole.announced_pictures)
+        begins = [index for index, ms in enumerate(times) if not index or ms - times[index - 1] > HOLE_MS]
+        ends = [*begins[1:], len(times)]
+        runs = [(times[begin], times[end - 1]) for begin, end in zip(begins, ends, strict=True)]
+        days[manifest.sha256] = state, runs or runs_of(manifest)
+    return days[manifest.sha256][1]
+
+
+def _told_by_bars(alerts: list[Alert], index: CountIndex) -> Callable[[AlertFinding], AlertFinding]:
+    """Return what gives a gap the times of its alert, if an earlier version sent that: those of whole bars.
+
+    Without that, each gap would be withdrawn and sent again.
+    """
+    bars_ms = {series.base_interval_s * 1000 for series in index.series()}
+    by_source: dict[str, list[Alert]] = {}
+    for alert in alerts:
+        if alert.state == "told":
+            by_source.setdefault(alert.source, []).append(alert)
+
+    def as_told(gap: AlertFinding) -> AlertFinding:
+        for alert in by_source.get(gap.source, ()):
+            for bar_ms in bars_ms:
+                if alert.start_ms % bar_ms or not 0 < alert.start_ms - gap.start_ms <= bar_ms:
+                    continue
+                is_same_end = (
+                    alert.end_ms is not None
+                    and gap.end_ms is not None
+                    and alert.end_ms % bar_ms == 0
+                    and 0 <= gap.end_ms - alert.end_ms < bar_ms
+                )
+                end_ms = alert.end_ms if is_same_end else gap.end_ms
+                return gap._replace(start_ms=alert.start_ms, end_ms=end_ms)
+        return gap
+
+    return as_told
 
 
 def look_for_late_footage(

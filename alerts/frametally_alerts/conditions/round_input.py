@@ -30,11 +30,12 @@ class Looked(NamedTuple):
 
 @dataclass(frozen=True)
 class CountPorts:
-    """The ports that rules on counts read."""
+    """The ports that rules on counts and footage read."""
 
     settings: Settings
     store: ObjectStore
     index: CountIndex
+    ledger: Ledger
     now_ms: int = field(kw_only=True)
 
 
@@ -42,7 +43,6 @@ class CountPorts:
 class RoundPorts(CountPorts):
     """The ports that all rules read."""
 
-    ledger: Ledger
     catalogue: VideoCatalogue
 
 

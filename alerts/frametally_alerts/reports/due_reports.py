@@ -8,7 +8,6 @@ import zoneinfo
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from frametally import keys
 from frametally.errors import FrametallyError, Retryable
 from frametally.process import failpoints
 from frametally.process.reports import plural
@@ -17,6 +16,7 @@ from frametally.rules.clocks.turns import ClockTurn, last_turn
 from frametally.rules.times import HOUR_S
 from frametally_alerts import rules
 from frametally_alerts.conditions.round_input import RoundPorts
+from frametally_alerts.reports.report_checksums import put_report
 from frametally_alerts.rules import Alert, AlertBookFull, ScheduledReport, turn_key
 
 if TYPE_CHECKING:
@@ -94,11 +94,7 @@ def make_due(book: AlertBook, ports: RoundPorts, make: MakeFiles) -> tuple[int, 
             if waiting_count >= rules.MOST_WAITING:  # a report that is made now could not be sent
                 problems.append(_waiting_line(report, waiting_count))
                 continue
-            files = {}
-            for name, data in make(report, turn).items():
-                key = keys.report_key(report.name, turn.day.isoformat(), name)
-                ports.store.put(key, data)
-                files[key] = name
+            files = put_report(ports.store, report.name, turn.day.isoformat(), make(report, turn))
             failpoints.passing("reports.put")
             alert = _alert_of(report, turn, tuple(files), is_late=_has_missed(book, report, turn))
             result = book.tell_report(report, alert)

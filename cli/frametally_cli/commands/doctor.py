@@ -15,6 +15,7 @@ import click
 from rich.text import Text
 
 from frametally import keys
+from frametally.backups import ELSEWHERE, header_of, stored_backups, verify_backup
 from frametally.books.index_check import check_index
 from frametally.books.index_lag import place_series_of
 from frametally.books.quality_reports import read_quality
@@ -240,6 +241,22 @@ def check_packs(ports: Ports, progress: Progress) -> Iterator[Finding]:
     return _read_each("packs", "all", parts, read, progress, Poison)
 
 
+def check_backups(ports: Ports, progress: Progress) -> Iterator[Finding]:
+    """Compare the checksum of every backup in the store, which takes no key, and read the note of others."""
+
+    def read(key: str) -> None:
+        data = ports.store.get(key)
+        if key == ELSEWHERE:
+            if header_of(data) is None:
+                raise Poison(f"{key} is damaged; delete it, and run `frametally backup` again")
+            return
+        with suppress(Misconfigured):  # a newer version made it
+            verify_backup(data, name=key)
+
+    backup_keys = [*(backup.key for backup in stored_backups(ports.store)), ELSEWHERE]
+    return _read_each("backups", "all", backup_keys, read, progress, Poison)
+
+
 def check_images(ports: Ports, progress: Progress) -> Iterator[Finding]:
     """Look for them; return a row for each source that has any, and for plug-ins' data of deleted footage."""
     unnamed = sizes_by_source(unnamed_images(ports.store, progress))
@@ -268,6 +285,7 @@ CHECKS: dict[str, Check] = {
     "runs": check_runs,
     "index": check_indexed_days,
     "packs": check_packs,
+    "backups": check_backups,
     "images": check_images,
     "ledger": check_ledger,
     **{name: check for checks in hooks("deep_checks") for name, check in checks.items()},

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -335,7 +336,9 @@ def _print_consumed(report: ConsumeReport, settings: Settings, is_cut_short: boo
 
 def show(ports: Ports) -> int:
     """Publish counts to the index, and to the tables of plug-ins."""
-    return worst(index_new_runs(ports), *(after(ports) for after in hooks("indexed")))
+    code = index_new_runs(ports)
+    steps = [(f"the update by {after.__module__}", partial(after, ports)) for after in hooks("indexed")]
+    return worst(code, *(console.try_optional(name, step) for name, step in steps))
 
 
 def index_new_runs(ports: Ports) -> int:

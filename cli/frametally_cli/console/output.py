@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, closing
 from functools import cache
 from pathlib import Path
@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from frametally.errors import Misconfigured
+from frametally.errors import FrametallyError, Misconfigured
 from frametally.files.names import as_text
 from frametally.files.replacing import replace_file
+from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import Skipped
 from frametally_cli.console import streams
 
@@ -68,6 +69,27 @@ def say_round(line: str, *, is_news: bool) -> None:
     """Print the result of a round as a line `stage: ...`; see `streams.is_worth_a_line`."""
     if streams.is_worth_a_line(line.partition(":")[0], is_news=is_news):
         click.echo(line)
+
+
+_warned: dict[str, str] = {}
+
+
+def try_optional(step_name: str, step: Callable[[], int]) -> int:
+    """Run a step that a command does beside its own work, which no failure of the step ends.
+
+    Returns:
+        0, or 6 if the step failed or skipped something. The reason is printed once, not again each round.
+    """
+    try:
+        code = step()
+        _warned.pop(step_name, None)
+        return PART_DONE if code else 0
+    except FrametallyError as error:
+        line = f"{step_name} failed; everything else is done: {error}"
+        if _warned.get(step_name) != line:
+            err().print(marked("warning: ", "yellow", line))
+        _warned[step_name] = line
+        return PART_DONE
 
 
 class StageBar:

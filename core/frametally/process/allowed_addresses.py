@@ -6,6 +6,7 @@ import ipaddress
 import re
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -40,6 +41,13 @@ _NEVER: tuple[tuple[_Network, str], ...] = tuple(
         ("240.0.0.0/4", "reserved"),
     )
 )
+_INWARD = tuple(
+    ipaddress.IPv6Network(network)
+    for network in ("64:ff9b:1::/48", "::/96", "fec0::/10", "5f00::/16", "3fff::/20")
+)
+"""Networks that no public address is in: local NAT64, IPv4-compatible, site-local, segments, examples."""
+_WITH_IPV4 = _INWARD[:2]
+"""Of these, the ones whose addresses end in one of IPv4."""
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
 
@@ -107,7 +115,7 @@ def read_address(text: str, *, devices: bool = False) -> CameraAddress:
             f"write it as {_EXAMPLE}; the possible kinds are {kinds}",
         )
     host = parts.hostname
-    if _as_ip(host) is None and not _HOST.fullmatch(host):
+    if as_ip(host) is None and not _HOST.fullmatch(host):
         raise AddressRefused(f"{host[:200]!r} is not a host name", "give the camera's name or its IP address")
     try:
         port = parts.port
@@ -168,10 +176,13 @@ class AllowedPlaces:
             AddressRefused: It may not; the line names the address, and the setting where that may allow it.
         """
         for text in addresses:
-            ip = _as_ip(text)
+            ip = as_ip(text)
             if ip is None:
                 raise AddressRefused(f"{text[:200]!r} is not an IP address")
-            why = next((description for network, description in _NEVER if ip in network), "")
+            forms = [ip]
+            if any(ip in network for network in _WITH_IPV4) and int(ip) > 0xFFFFFF:  # not ::1
+                forms.append(ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF))
+            why = next((why for network, why in _NEVER if any(form in network for form in forms)), "")
             address = str(ip) if _plain(host) == str(ip) else f"{host} ({ip})"
             if why:
                 raise AddressRefused(
@@ -179,7 +190,7 @@ class AllowedPlaces:
                 )
             if _plain(host) in self._names or any(ip in network for network in self._networks):
                 continue
-            if self._public and ip.is_global:
+            if self._public and ip.is_global and not any(ip in network for network in _INWARD):
                 continue
             where = ", ".join(filter(None, ("public addresses" * self._public, self._text))) or "none"
             allowed = ",".join(filter(None, (self._text, _plain(host))))
@@ -194,13 +205,19 @@ class AllowedPlaces:
         """Return if `host` is a name, which may mean another address soon, or an IP address that is allowed.
 
         Raises:
-            AddressRefused: It is an IP address, and it may not be there.
+            AddressRefused: It is an IP address, however it is written, or this machine, and it may not be
+                there.
         """
-        if _as_ip(host) is not None:
-            self.check(host, [host])
+        ip = as_ip(host)
+        if re.fullmatch(r"(.+\.)?localhost", _plain(host)):
+            ip = ipaddress.IPv4Address("127.0.0.1")
+        with suppress(OSError, UnicodeError):  # a name
+            ip = ip or ipaddress.IPv4Address(socket.inet_aton(host))  # 127.1, 0x7f000001
+        if ip is not None:
+            self.check(host, [host if as_ip(host) else str(ip)])
 
 
-def _as_ip(text: str) -> IPAddress | None:
+def as_ip(text: str) -> IPAddress | None:
     """Return the IP address that `text` is, as it is in the end: not dressed up as one of IPv6."""
     try:
         ip = ipaddress.ip_address(text.partition("%")[0])
@@ -211,6 +228,14 @@ def _as_ip(text: str) -> IPAddress | None:
     if ip in _NAT64:
         return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     return ip.ipv4_mapped or ip.sixtofour or ip
+
+
+def counted_as(address: str) -> str:
+    """Return what attempts of an address are counted by: a client may have all addresses of an IPv6 /64."""
+    ip = as_ip(address)
+    if ip is None or ip.version == 4:
+        return address if ip is None else str(ip)
+    return str(ipaddress.ip_network((int(ip), 64), strict=False))
 
 
 def _plain(host: str) -> str:

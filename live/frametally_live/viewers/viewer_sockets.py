@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from frametally.errors import FrametallyError
+from frametally.process.allowed_addresses import counted_as
 from frametally.settings.loading import Settings
 from frametally_live.viewers.relay import Channel, Relay
 from frametally_live.viewers.result_pictures import FeedName
@@ -77,7 +78,7 @@ class ViewerSockets:
         """Answer one, until its viewer goes or is sent away; `messages.CLOSED_BECAUSE` has the codes."""
         socket = WebSocket(scope, receive, send)
         await socket.accept()
-        address = _address_of(socket)
+        address = counted_as(_address_of(socket))
         code = await self._refusal(socket, address)
         if code is not None:
             await close(socket, code, CLOSED_BECAUSE)

@@ -64,7 +64,7 @@ def write_parquet(
         metadata={b"frametally.query": msgspec.json.encode(about)},
     )
     following = iter(rows)
-    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
         while part := list(islice(following, _ROWS_AT_ONCE)):
             by_column = zip(zip(*part, strict=True), schema.types, strict=True)
             writer.write_table(

@@ -12,7 +12,7 @@ def is_of_own_page(*, host: str, origin: str, fetch_site: str) -> bool:
     """Return whether a browser says that it is the dashboard's own; the parts are the request's headers."""
     if fetch_site:  # only sent where the address is safe from being read on the way
         return fetch_site in ("same-origin", "none")
-    return bool(origin) and origin.partition("://")[2] == host.lower()
+    return bool(host) and origin in (f"http://{host.lower()}", f"https://{host.lower()}")
 
 
 def is_origin(text: str) -> bool:

@@ -1,0 +1,88 @@
+"""The part of `frametally doctor --deep` that reads the Iceberg tables' files; it does without pyiceberg."""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from collections.abc import Iterator
+from contextlib import closing, suppress
+
+from frametally.errors import Misconfigured, Poison
+from frametally.ports.object_store import ObjectMissing
+from frametally.process.reports import Progress, plural
+from frametally_cli.checkup.findings import Finding
+from frametally_cli.options.ports import Ports
+from frametally_gold.book import open_gold
+from frametally_gold.iceberg_checksums import (
+    CHECKSUMS,
+    HINT,
+    METADATA,
+    REMEDY,
+    keys_of_files,
+    read_checksums,
+)
+from frametally_gold.settings import GoldSettings, is_wanted
+
+
+def check_iceberg(ports: Ports, progress: Progress) -> Iterator[Finding]:
+    """Compare every file of the tables with its checksum, and look for missing ones."""
+    store = ports.store
+    keys = keys_of_files(store)
+    if not keys:
+        return
+    sums: dict[str, str] = {}
+    for key in (key for key in keys if key.startswith(f"{CHECKSUMS}/")):
+        with suppress(ObjectMissing):
+            try:
+                sums |= read_checksums(store, key).files
+            except Poison as error:
+                yield Finding("iceberg", key, "damaged", remedy=str(error))
+    files = [key for key in keys if not key.startswith(f"{CHECKSUMS}/")]
+    without_sum = 0
+    for done, key in enumerate(files):
+        progress.update(done, len(files), key)
+        with suppress(ObjectMissing):
+            data = store.get(key)
+            if posixpath.basename(key) == HINT:
+                metadata_key = f"{posixpath.dirname(key)}/{data.decode(errors='replace')}{METADATA}"
+                is_good = store.head(metadata_key) is not None
+            elif key in sums:
+                is_good = hashlib.sha256(data).hexdigest() == sums[key]
+            else:
+                without_sum += 1
+                continue
+            if not is_good:
+                yield Finding("iceberg", key, "damaged", remedy=REMEDY)
+    progress.update(len(files), len(files))
+    yield from _missing(ports, {*keys})
+    note = (
+        f"{without_sum} have no checksum: an earlier version wrote them; --rebuild adds it"
+        if without_sum
+        else ""
+    )
+    yield Finding("iceberg", "files", f"{plural(len(files), 'file')} read", note)
+
+
+def _missing(ports: Ports, keys: set[str]) -> Iterator[Finding]:
+    """Report files that a table names and the store has not; without pyiceberg nobody can tell."""
+    settings = ports.settings
+    with suppress(ModuleNotFoundError):
+        from frametally_gold.iceberg_tables import IcebergTables
+
+        if not is_wanted(settings):
+            return
+        with closing(open_gold(settings)) as gold:
+            if not gold.has_iceberg():
+                return
+        of_gold = settings.part(GoldSettings)
+        with closing(IcebergTables(of_gold.gold_url, of_gold.gold_access, ports.store)) as tables:
+            try:
+                needed_keys = tables.needed()
+            except Misconfigured as error:
+                yield Finding("iceberg", "tables", "cannot be read", remedy=str(error))
+                return
+        for key in sorted(needed_keys - keys - {*keys_of_files(ports.store)}):
+            yield Finding("iceberg", key, "missing", remedy=REMEDY)
+
+
+DEEP_CHECKS = {"iceberg": check_iceberg}
