@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -77,6 +78,41 @@ def test_a_clock_that_stands_is_told_once_it_is_ten_seconds_behind() -> None:
         for at_ms in range(0, 20_000, 40):
             clock.time_of(at_ms, stream_ms=NOW_MS, arrived_at_ms=NOW_MS + at_ms)
     assert clock.drift_ms == -10_040
+
+
+@pytest.mark.parametrize("back_ms", [40, 1000, 5000, 9900])
+def test_a_clock_that_goes_back_runs_at_half_its_pace_until_the_time_is_made_up(back_ms: int) -> None:
+    clock = CaptureClock()
+    given_ms = [
+        clock.time_of(
+            index * 200,
+            stream_ms=NOW_MS + index * 200 - back_ms * (index >= 10),
+            arrived_at_ms=NOW_MS + index * 200,
+        ).at_ms
+        for index in range(200)
+    ]
+    steps_ms = [b - a for a, b in pairwise(given_ms)]
+    assert set(steps_ms[:9] + steps_ms[-90:]) == {200}
+    assert sum(step_ms < 100 for step_ms in steps_ms) <= 2
+    assert given_ms[-1] == NOW_MS + 199 * 200 - back_ms
+
+
+@pytest.mark.parametrize("drift_ms", [-40_000, 0, 40_000])
+def test_a_connection_that_tells_no_clock_goes_by_what_the_one_before_told(drift_ms: int) -> None:
+    clock = CaptureClock()
+    given_ms = []
+    for index in range(60):
+        if index % 20 == 0:
+            clock.connect()
+        at_ms = NOW_MS + index * 200
+        told_ms = None if 20 <= index < 40 else at_ms + drift_ms
+        found = clock.time_of(index % 20 * 200, stream_ms=told_ms, arrived_at_ms=at_ms)
+        assert (found.runs_back, found.time_source) == (
+            False,
+            "arrival" if told_ms is None else "stream_clock",
+        )
+        given_ms.append(found.at_ms)
+    assert given_ms == [NOW_MS + drift_ms + index * 200 for index in range(60)]
 
 
 @pytest.mark.parametrize("begin", [50, 1450], ids=["soon", "over the end of a window"])

@@ -117,8 +117,8 @@ class FrameStub:
         ([0, None, None, 400], 100, [0, 100, 200, 400]),  # by the length of the frame before
         ([0, None, None], 0, [0, 100, 200]),  # by the average rate
         ([None, None], 100, [0, 100]),
-        ([0, 100, 100, 50, 200], 100, [0, 100, 200, 300, 400]),  # never back, never twice
-        ([0, 100, 0, 100, 200], 100, [0, 100, 200, 300, 400]),  # two recordings joined
+        ([0, 100, 100, 50, 200], 100, [0, 100, 150, 175, 200]),  # never back, never twice
+        ([0, 1900, 0, 100, 200], 100, [0, 1900, 2000, 2100, 2200]),  # two recordings joined
     ],
 )
 def test_a_frame_without_a_time_of_its_own_comes_after_the_one_before(
