@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from frametally.errors import Retryable
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally_live.cameras.camera_access import CameraAway
-from frametally_live.cameras.rtsp_relay import LostPackets
+from frametally_live.cameras.rtp_track import LostPackets, RtpTrack, gap_in
 from frametally_live.cameras.stream_clock import CaptureClock
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds.feed_messages import FeedWish, Teller, TellingPatience, Wishes
@@ -182,6 +182,33 @@ def test_what_the_network_loses_is_counted_whatever_comes_late(first: int, lost:
     for number in (came[0], *late, came[-1], came[-1] + 1):
         counting.pass_over(packet(first + number))
     assert counting.count == len(lost)
+
+
+@given(
+    first=st.integers(0, 65_535),
+    lost=st.sets(st.integers(1, 298), max_size=20),
+    is_ordered=st.booleans(),
+    seed=st.integers(),
+)
+def test_packets_are_passed_on_in_order_with_a_mark_for_each_gap(
+    first: int, lost: set[int], is_ordered: bool, seed: int
+) -> None:
+    shuffled = random.Random(seed)  # noqa: S311 - no secret
+    numbers = [number for number in range(350) if number not in lost]
+    came = sorted(numbers, key=lambda number: number + shuffled.uniform(0, 8)) if not is_ordered else numbers
+    came = [0, *(number for number in came if number)]
+    track = RtpTrack({96: b"H264"}, is_ordered=is_ordered, clock=lambda: 0.0)
+    passed_on = [one for number in came for one in track.pass_on(packet(first + number) + b"\x41\x80")]
+    marks = [one for one in passed_on if gap_in(one) is not None]
+    given_numbers = [
+        (int.from_bytes(one[2:4], "big") - first) % 65_536 for one in passed_on if gap_in(one) is None
+    ]
+    assert given_numbers == numbers[: len(given_numbers)]
+    assert len(given_numbers) > 300
+    gaps = sum(b - a > 1 for a, b in pairwise(given_numbers))
+    assert len(marks) == gaps
+    assert {(int.from_bytes(one[2:4], "big") - first) % 65_536 for one in marks} <= lost
+    assert track.lost >= len(lost)
 
 
 @pytest.mark.parametrize(("anew", "sender"), [(40_000, 1), (20, 2)], ids=["far", "another sender"])

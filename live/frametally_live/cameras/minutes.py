@@ -17,12 +17,13 @@ from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_live.cameras.spool import Spool
 from frametally_live.cameras.stream_clock import CaptureTime
-from frametally_producer.reading.sampling import CameraSampler
+from frametally_producer.reading.sampling import ALL, CameraSampler
 from frametally_producer.writing.frames import stored_jpeg
 
 _MINUTE_MS = 60_000
 _NOTE_EVERY_MS = 1000
 _ENDED = "the capturing process ended"
+_DAMAGED = "the camera's stream was damaged on its way"
 
 
 class _Minute:
@@ -127,6 +128,17 @@ class Minutes:
         if not self.spool.add(minute.manifest.sha256, frame_index, at_ms, captured.time_source, jpeg):
             self._losses.append(NamedLoss(at_ms, at_ms, 1, "its minute was already closed"))
         return True
+
+    def miss(self, pictures: int, from_ms: int) -> None:
+        """Note pictures that were left out between `from_ms` and the frame that was added last."""
+        minute, to_ms = self._minute, self._last_ms
+        if minute is None or to_ms is None or not pictures:
+            return
+        if (sampling := self.settings.sample_fps) != ALL:
+            pictures = min(pictures, round((to_ms - from_ms) * Fraction(sampling) / 1000) - 1)
+        loss = NamedLoss(from_ms + 1, max(to_ms - 1, from_ms + 1), pictures, _DAMAGED)
+        if pictures > 0 and not self.spool.miss(minute.manifest.sha256, loss):
+            self._losses.append(loss)
 
     def count(self, *, packets_lost: int, pieces_damaged: int, drift_ms: int | None) -> None:
         """Add to the frames lost on the way; the next frames note them."""

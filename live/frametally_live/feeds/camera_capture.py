@@ -130,11 +130,12 @@ class CameraCapture:
         """Take in the frames of one connection."""
         self._offered, self._used = RecentRate(), RecentRate()
         reader = CameraReader(camera, self._clock)
-        lost_packets = damaged = 0
+        lost_packets = damaged = last_ms = 0
         for frame in reader.frames():
             if self._is_over():
                 return
             self._renew_session()
+            was_there = self._is_there
             self._come_back(frame.captured.at_ms)
             self._offered.note(time.monotonic())
             try:
@@ -144,10 +145,13 @@ class CameraCapture:
                     self._minutes.doubt(self._doubts.lasting)
             except Poison:
                 reader.pieces_damaged += 1
+            if was_there:  # else the outage tells
+                self._minutes.miss(frame.left_out, last_ms)
+            last_ms = frame.captured.at_ms
             new_lost, lost_packets = camera.packets_lost - lost_packets, camera.packets_lost
             new_damaged, damaged = reader.pieces_damaged - damaged, reader.pieces_damaged
             self._packets_lost += new_lost
-            if new_damaged:
+            if new_damaged or (was_there and frame.left_out):
                 self._doubts.note_damage(frame.captured.at_ms)
             self._minutes.count(
                 packets_lost=new_lost, pieces_damaged=new_damaged, drift_ms=self._clock.drift_ms
