@@ -47,6 +47,7 @@ from frametally.records import FrameAnnouncement, decode, encode
 from frametally.rules.times import DAY_MS
 from frametally_live.book import LiveBook
 from frametally_live.cameras.camera_form import add_camera, read_camera
+from frametally_live.cameras.stream_clock import CaptureClock, CaptureTime
 from frametally_videos.describing import picture_sequences
 from frametally_videos.describing.picture_sequences import LASTING_MS, PictureDoubts
 
@@ -72,6 +73,29 @@ def test_what_an_rtsp_camera_shows_is_in_the_books_by_its_own_clock(
     assert steps <= set(range(95, 106))
     assert abs(capturing.heard.told.drift_ms or 0) < 5000
     assert {one.time_source for one in manifests_of(capturing.store)} == {"stream_clock"}
+
+
+@pytest.mark.parametrize("drift_ms", [-40_000, 40_000])
+def test_the_delay_of_a_camera_is_that_of_its_pictures_however_wrong_its_clock_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drift_ms: int
+) -> None:
+    hear = CaptureClock.time_of
+
+    def by_a_wrong_clock(
+        self: CaptureClock, position_ms: int, *, stream_ms: int | None, arrived_at_ms: int
+    ) -> CaptureTime:
+        told_ms = None if stream_ms is None else stream_ms + drift_ms
+        return hear(self, position_ms, stream_ms=told_ms, arrived_at_ms=arrived_at_ms)
+
+    monkeypatch.setattr(CaptureClock, "time_of", by_a_wrong_clock)
+    with RtspCamera() as camera, Capturing(here(tmp_path), camera.address) as capturing:
+        capturing.until_frames(5)
+        until(lambda: capturing.heard.told.lag_ms is not None)
+        told = capturing.heard.told
+    assert told.drift_ms is not None
+    assert abs(told.drift_ms - drift_ms) < 20_000
+    assert told.lag_ms is not None
+    assert -2000 < told.lag_ms < 30_000
 
 
 def test_a_camera_that_is_killed_leaves_an_outage_with_its_times_and_is_back_by_itself(

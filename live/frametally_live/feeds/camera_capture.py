@@ -196,7 +196,7 @@ class CameraCapture:
             captured_at_ms=announcement.captured_at_ms,
             image_path=announcement.image_path,
             is_announced=is_new,
-            lag_ms=now_ms - announcement.captured_at_ms,
+            lag_ms=now_ms - announcement.captured_at_ms + (self._clock.drift_ms or 0),
             drift_ms=self._clock.drift_ms,
             **self._rates(),
             **self._losses(),
