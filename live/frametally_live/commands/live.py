@@ -215,9 +215,12 @@ def stop(source: str, **overrides: Any) -> int:
 def remove(source: str, **overrides: Any) -> int:
     """Stop the camera of SOURCE and delete it; `frametally forget --source` deletes its footage."""
     with _book(overrides) as book:
-        if not _within_a_while(lambda: remove_camera(book, source)):
-            raise Poison(f"{source!r} is still stopping; delete it in a few seconds")
-    click.echo(console.plain(f"{source}: deleted; its footage stays"))
+        slug = ask_camera(book, source, "stop").source
+        is_deleted = remove_camera(book, source) or _within_a_while(
+            lambda: all(feed.source != slug for feed in book.feeds("camera"))
+        )
+    state = "deleted" if is_deleted else "stopping; frametally deletes it when it has ended"
+    click.echo(console.plain(f"{source}: {state}; its footage stays"))
     return 0
 
 
