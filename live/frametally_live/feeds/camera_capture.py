@@ -169,7 +169,7 @@ class CameraCapture:
         now_ms = int(time.time() * 1000)
         self._minutes.away(reason, now_ms)
         self._away = reason
-        self._patience.say_once_a_minute(reason, f"the camera {reason}")
+        self._patience.say_once_a_minute(reason, f"the camera {reason}", counts=True)
         self._teller.tell(
             state="waiting",
             reason=f"The camera {reason}.",
