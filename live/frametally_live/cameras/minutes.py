@@ -23,6 +23,8 @@ from frametally_producer.writing.frames import stored_jpeg
 _MINUTE_MS = 60_000
 _NOTE_EVERY_MS = 1000
 _ENDED = "the capturing process ended"
+_THEN = "; then it "
+_MOST_REASONS = 5
 _DAMAGED = "the camera's stream was damaged on its way"
 
 
@@ -89,17 +91,16 @@ class Minutes:
                 self.away_since_ms, self._reason = outage.from_ms, outage.reason  # it goes on
 
     def away(self, reason: str, now_ms: int) -> None:
-        """Note that the camera is away; where no frame has come yet, from now on.
-
-        The first reason is kept: the others follow from it.
-        """
+        """Note that the camera is away, and why; where no frame has come yet, from now on."""
         if self.away_since_ms is None:
             self.away_since_ms = now_ms if self._last_ms is None else self._last_ms
-            self._reason = reason
+            self._reason = ""
             METERS.away("camera")
+        reasons = self._reason.split(_THEN) if self._reason else []
+        if reason not in reasons and len(reasons) < _MOST_REASONS:
+            self._reason = _THEN.join([*reasons, reason])
             if self._minute is not None:
-                outages = [*self._minute.live.outages, Outage(self.away_since_ms, None, reason)]
-                self._note(self._minute, outages=outages)
+                self._note_outage(self._minute, Outage(self.away_since_ms, None, self._reason))
         if self._minute is not None:
             self._minute.leave_connection()
 
