@@ -194,6 +194,57 @@ def test_a_frozen_picture_is_told_beside_a_camera_that_goes_on_and_is_in_its_man
     assert doubt[0] == "frozen"
 
 
+def test_a_picture_that_is_the_same_after_an_outage_was_not_frozen_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture_sequences, "LASTING_MS", 3000)
+
+    def speak(connection: socket.socket) -> None:
+        request_of(connection)
+        connection.sendall(MULTIPART + part_of(jpeg(64, 48, 90)) * 3)
+
+    with (
+        Speaker(speak) as server,
+        Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
+    ):
+        began_s = time.monotonic()
+        until(lambda: capturing.failure or (server.visits > 4 and time.monotonic() - began_s > 6))
+    assert capturing.failure is None
+    assert [doubt for minute in manifests_of(capturing.store) for doubt in live_of(minute).doubts] == []
+
+
+def test_an_outage_has_all_its_reasons_in_their_order(tmp_path: Path) -> None:
+    picture = MULTIPART + part_of(jpeg(64, 48, 90)) * 3
+    redirect = b"HTTP/1.0 302 Found\r\nLocation: http://169.254.169.254/login\r\n\r\n"
+    html = b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<html>"
+    answers = [picture, redirect, redirect, html, redirect, picture]
+
+    def speak(connection: socket.socket) -> None:
+        request_of(connection)
+        connection.sendall(answers.pop(0))
+        if not answers:
+            time.sleep(3)
+
+    with (
+        Speaker(speak) as server,
+        Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
+    ):
+        until(lambda: not answers and capturing.heard.told.away_since_ms is None)
+        capturing.until_frames(0)
+    ended = [
+        outage
+        for minute in manifests_of(capturing.store)
+        for outage in live_of(minute).outages
+        if outage.to_ms is not None
+    ]
+    reasons = ended[0].reason.split("; then it ")
+    assert [reason.split(":")[0] for reason in reasons] == [
+        "ended its stream",
+        "leads to an address that is not allowed",
+        "answers with text/html; over HTTP, frametally reads HLS and Motion JPEG (multipart/x-mixed-replace)",
+    ]
+
+
 @pytest.mark.thorough
 def test_a_camera_that_sends_more_than_is_asked_for_leaves_nothing_out(tmp_path: Path) -> None:
     settings = here(tmp_path, sample_fps="5")
@@ -558,8 +609,10 @@ def test_a_camera_whose_process_dies_while_it_is_stopped_has_all_its_frames_in_c
             time.sleep(0.5)
             os.kill(child, signal.SIGKILL)
             until(lambda: now()[0])
+            told = now()[1]
         finally:
             worker.terminate()
         minutes = manifests_of(store)
+    assert told == sum(one.frames_announced for one in minutes)
     assert {one.state for one in minutes} == {"complete"}
     assert sum(one.frames_announced for one in minutes) == len(announcements_in(settings))

@@ -12,7 +12,7 @@ from av.video.reformatter import VideoReformatter
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
 from frametally.process.retrying import Backoff
-from frametally.records import FrameAnnouncement
+from frametally.records import FrameAnnouncement, MediaManifest
 from frametally_live.cameras.camera_access import CameraAway
 from frametally_live.cameras.camera_frames import CameraReader
 from frametally_live.cameras.camera_opening import OpenCamera, camera_to_open, open_camera, reason_of
@@ -48,6 +48,7 @@ class CameraCapture:
             Poison: The feed has no camera's address.
         """
         settings, teller = run.settings, run.teller
+        self._added_ms = feed.created_at_ms
         self._camera = camera_to_open(
             settings, address=feed.address, source=feed.source, transport=feed.transport
         )
@@ -76,6 +77,7 @@ class CameraCapture:
             log=run.log,
             patience=run.patience,
             on_sent=self._note_announced,
+            on_resumed=self._count_again,
             packs=run.packs,
         )
         self._clock = CaptureClock()
@@ -183,6 +185,7 @@ class CameraCapture:
         if not self._is_there:
             self._spool.close_outages(at_ms)
             self._sender.back.put(at_ms)
+            self._doubts = PictureDoubts()  # what was seen before the outage says nothing of it
         self._is_there, self._away = True, ""
         if self._teller.told.away_since_ms is not None:
             self._teller.tell(state="running", reason="", away_since_ms=None)
@@ -202,6 +205,14 @@ class CameraCapture:
             **self._losses(),
             **stands,
         )
+
+    def _count_again(self, minutes: list[MediaManifest]) -> None:
+        frames = (
+            minute.frames_announced
+            for minute in minutes
+            if minute.live and minute.live.session_ms >= self._added_ms
+        )
+        self._teller.tell(frames_announced=sum(frames))
 
     def _rates(self) -> dict[str, float | None]:
         """Return how many frames a second are taken of how many that could be; see `FeedTold`."""
