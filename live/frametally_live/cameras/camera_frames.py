@@ -23,6 +23,8 @@ from frametally_producer.reading.whole_pictures import WholePictures
 _HOLD_S = 3.0
 """Time within which a camera's own clock must appear; else all its frames have arrival times."""
 _NOTHING_DECODED_S = 10.0
+_MOST_AT_ONCE_MS = 60_000
+"""Most that is sent at once when a connection begins."""
 _STEERED_MS, _STEERING = 1000, 100
 _TIME_BASE = Fraction(1, 1_000_000)
 # libavutil, struct AVProducerReferenceTime: microseconds since 1970, flags.
@@ -114,12 +116,34 @@ class CameraReader:
                 early.append(arrived)
                 if is_known or arrived.at_ms - early[0].at_ms > _HOLD_S * 1000:
                     is_known = True
-                    yield from early
+                    yield from self._as_sent(early)
                     early = []
         except FrametallyError:
-            yield from early
+            yield from self._as_sent(early)
             yield _Arrived(None, int(time.time() * 1000))
             raise
+
+    def _as_sent(self, early: list[_Arrived]) -> list[_Arrived]:
+        """Return packets with the times of arrival that they would have, had each been sent at once.
+
+        A playlist, and some cameras, send the last seconds together to those that connect.
+        """
+        presented_ms = [self._presented_ms(arrived.packet) for arrived in early]
+        first_ms = next((ms for ms in presented_ms if ms is not None), Fraction(0))
+        near = {
+            number: ms
+            for number, ms in enumerate(presented_ms)
+            if ms is not None and 0 <= ms - first_ms < _MOST_AT_ONCE_MS
+        }
+        begin_ms = min((early[number].at_ms - ms for number, ms in near.items()), default=Fraction(0))
+        return [
+            arrived._replace(at_ms=int(begin_ms + near[number])) if number in near else arrived
+            for number, arrived in enumerate(early)
+        ]
+
+    def _presented_ms(self, packet: av.Packet[av.VideoStream] | None) -> Fraction | None:
+        ticks = None if packet is None else packet.dts if packet.pts is None else packet.pts
+        return None if ticks is None or not self._camera.has_times else ticks * self._tick_s * 1000
 
     def _hear_clock(self, packet: av.Packet[av.VideoStream]) -> bool:
         ticks = packet.dts if packet.pts is None else packet.pts
