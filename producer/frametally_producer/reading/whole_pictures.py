@@ -44,8 +44,8 @@ class WholePictures:
     FFmpeg marks a picture of which it had to make up a part, but not those that it predicts from that one. So
     all that is decoded after a damage counts as damaged, up to the next key frame that is whole. Where each
     picture is a key frame (Motion JPEG), only the damaged one does. Where no key frame is marked, each
-    picture that is not predicted counts as one. A gap in a container's own numbering is no damage where a key
-    frame follows: recordings were joined there.
+    picture that is not predicted counts as one. A gap in a container's own numbering counts only where no key
+    frame follows: otherwise, recordings were joined there.
 
     Attributes:
         damaged: How often a damage was noted.
