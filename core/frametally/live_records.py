@@ -22,11 +22,11 @@ class Outage(msgspec.Struct, frozen=True):
 
 
 class NamedLoss(msgspec.Struct, frozen=True):
-    """Frames that were captured and could be kept nowhere.
+    """Frames that were captured and could be kept nowhere, or came damaged.
 
     Attributes:
-        from_ms: Event time of the first.
-        to_ms: Event time of the last.
+        from_ms: Event time of the first, of damaged ones just after the last whole frame before them.
+        to_ms: Event time of the last, of damaged ones just before the next whole frame.
     """
 
     from_ms: int
@@ -72,3 +72,11 @@ class LiveMinute(msgspec.Struct, frozen=True, kw_only=True):
     pieces_damaged: int = 0
     drift_ms: int | None = None
     doubts: list[PictureDoubt] = []
+
+    def without_pictures(self, until_ms: int) -> list[tuple[int, int]]:
+        """Return event times `[from_ms, to_ms)` of outages and losses; an open one lasts until `until_ms`."""
+        outages = [
+            (outage.from_ms + 1, until_ms if outage.to_ms is None else outage.to_ms)
+            for outage in self.outages
+        ]
+        return [*outages, *((loss.from_ms, loss.to_ms + 1) for loss in self.losses)]

@@ -107,12 +107,18 @@ class LiveBook(SqlBook):
             return rows.put(connection, feed)
 
     def remove_feed(self, feed_id: str) -> bool:
-        """Delete a feed that is over or has no worker; False: there is none."""
+        """Delete a feed that is over or has no worker; False: there is none.
+
+        Also False: a camera has a worker. It is stopped, and deleted as soon as that has ended, unless it is
+        started again before.
+        """
         with self._database.writing() as connection:
             free = or_(~rows.NOT_OVER, rows.is_free(now_ms(connection)))
             deletion = connection.execute(delete(tables.feeds).where(_columns.id == feed_id, free))
-            if deletion.rowcount:
-                note_change(connection, tables.about)
+            rows.change(
+                connection, and_(_columns.id == feed_id, _columns.kind == "camera"), wanted=rows.DELETE
+            )
+            note_change(connection, tables.about)
             return bool(deletion.rowcount)
 
     def ask_feed(
@@ -135,13 +141,16 @@ class LiveBook(SqlBook):
             values: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
             if not values:
                 return feed
+            if feed.wanted == wanted == "stop":
+                values.pop("wanted")  # it may be one that is deleted when it has ended
             if feed.is_over:
                 values |= {
                     "told": rows.as_json(rows.begun_anew(feed.told)),
                     "ended_at_ms": None,
                     "due_at_ms": 0,
                 }
-            rows.change(connection, _columns.id == feed_id, **values)
+            if values:
+                rows.change(connection, _columns.id == feed_id, **values)
             if wanted == "stop":
                 is_free = and_(_columns.id == feed_id, rows.is_free(now_ms(connection)))
                 if rows.find(connection, is_free):

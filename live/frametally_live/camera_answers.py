@@ -24,8 +24,9 @@ class LiveCamera(Answer, frozen=True, kw_only=True):
         offered_per_s: Recent rate of frames that the camera sends, or the sampling rate if that is lower;
             null until it is known.
         leaves_out: Whether it stores fewer frames than the camera offers.
-        lag_ms: Recent delay between event time and announcement; null until it is known.
-        shown_lag_ms: Recent delay between event time and detections, which is how old the picture is that you
+        lag_ms: Recent delay between capture (event time minus `drift_ms`) and announcement; null until it is
+            known.
+        shown_lag_ms: Recent delay between capture and detections, which is how old the picture is that you
             see; null until it is known.
         late: Whether it runs, and either delay is more than 5 s.
         drift_ms: How far its clock is ahead of the server's; null if it sends no time.

@@ -151,16 +151,14 @@ class CameraRoutes:
         "DELETE cameras/{source}",
         "Delete a camera; its frames and counts stay.",
         _SOURCE,
-        statuses=(403, 404, 409),
-        success={204: "Camera deleted."},
+        statuses=(403, 404),
+        success={204: "Camera deleted; a running one is stopped first, and listed until it has ended."},
         right="run",
     )
     def delete_camera(self, args: Args) -> Response:
-        """Remove a camera that no worker has any more."""
+        """Delete a camera; one that a worker still has is deleted as soon as that has ended."""
         with self._changing(args) as source:
-            is_removed = remove_camera(self.book, source)
-        if not is_removed:
-            raise Problem(409, "The camera is still stopping.", remedy="Delete it in a few seconds.")
+            remove_camera(self.book, source)
         return Response(status=204)
 
     def _read(self) -> Feed:

@@ -43,9 +43,10 @@ class FeedTold(NamedTuple):
         captured_at_ms: Event time of the newest frame; None before the first frame.
         image_path: Key of the newest announced frame; empty before the first.
         frames_per_s: Recent rate of announced frames; None until it is known.
-        lag_ms: Recent delay of announced frames after their event time; of a video, after they were due.
-            None until it is known.
-        drift_ms: How far a camera's clock is ahead of this machine's; None if it sends no time.
+        lag_ms: Recent delay of announced frames after their capture, by this machine's clock (of a camera:
+            event time minus `drift_ms`); of a video, after they were due. None until it is known.
+        drift_ms: How far a camera's clock is ahead of this machine's, as it told last; None if it sends no
+            time.
         frames_announced: Frames announced since it was added.
         frames_lost: Named losses since it was added: frames that were captured and could not be stored.
         packets_lost: Packets lost by the network since it was added.

@@ -26,6 +26,8 @@ from frametally_live.feed_records import LAUNCH_IS_GONE, LAUNCH_NEVER_CAME, Feed
 
 _columns = tables.feeds.c
 NOT_OVER = _columns.ended_at_ms.is_(None)
+DELETE = "delete"
+"""Stored as the request for a camera that is stopped first, and deleted when it has ended."""
 # Made once, before there are threads: see `records.decode`.
 _report_decoder = msgspec.json.Decoder(FeedTold)
 
@@ -68,7 +70,11 @@ def begun_anew(report: FeedTold) -> FeedTold:
 
 
 def end(connection: Connection, feed: Feed, report: FeedTold | None = None) -> None:
-    """End a feed, even if a worker runs it; without a last report its state is `ended`."""
+    """End a feed, even if a worker runs it; without a last report its state is `ended`.
+
+    A camera that was to be deleted is deleted.
+    """
+    connection.execute(delete(tables.feeds).where(_columns.id == feed.id, _columns.wanted == DELETE))
     change(
         connection,
         _columns.id == feed.id,
@@ -167,6 +173,8 @@ def feed_of(row: Sequence[Any], *, is_left: bool = False) -> Feed:
     """Return a feed, without the last report if its worker has left it."""
     feed = Feed._make(row)
     report = _report_decoder.decode(cast("str", feed.told))
+    if row[Feed._fields.index("wanted")] == DELETE:
+        feed = feed._replace(wanted="stop")
     return feed._replace(told=report._replace(state="requested", reason="") if is_left else report)
 
 

@@ -14,7 +14,7 @@ from tests.fakes.filmed_seconds import OTHER, Books, S
 from tests.fakes.records import DAY_MS, MEDIUM, MODEL
 
 from frametally.books.gap import Reason, find_reasons
-from frametally.live_records import LiveMinute, Outage
+from frametally.live_records import LiveMinute, NamedLoss, Outage
 from frametally.process.reports import NoProgress
 from frametally.records import encode
 from frametally.settings.loading import Settings
@@ -127,6 +127,15 @@ def test_a_hole_in_which_the_camera_was_away_says_why_and_for_how_long(books: Bo
     assert kinds(found := reasons(books, 60, 200)) == [("camera_away", 0)]
     assert found[0].words == "The camera was disconnected for 140.0 s of this time: connection refused."
     assert kinds(reasons(books, 90, 120)) == [("camera_away", 0)]  # no minute of its own begins in it
+
+
+def test_a_hole_of_damaged_pictures_says_so(books: Books) -> None:
+    loss = NamedLoss(DAY_MS + 20_001, DAY_MS + 29_999, 9, "the camera's stream was damaged on its way")
+    live = LiveMinute(session_ms=DAY_MS, minute_ms=DAY_MS, losses=[loss])
+    books.medium(0, 59, kind="video", live=live, frames_announced=51)
+    books.detect([*range(21), *range(30, 60)])
+    [reason] = reasons(books, 21, 30)
+    assert reason == ("camera_away", 9, "9 frames were lost: the camera's stream was damaged on its way.")
 
 
 def test_an_outage_that_nobody_ended_goes_on_until_there_is_footage_again(books: Books) -> None:

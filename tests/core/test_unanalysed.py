@@ -14,6 +14,7 @@ from tests.fakes.records import (
 )
 
 from frametally import keys
+from frametally.live_records import LiveMinute, NamedLoss, Outage
 from frametally.records import encode
 from frametally.undo_records import DroppedDeadLetter, Tombstone
 
@@ -41,6 +42,20 @@ def test_a_medium_that_waits_to_be_detected_is_footage(books: Books) -> None:
     books.detect(range(100, 130), media=OTHER)
     books.count(90, sequence=2)
     assert books.unanalysed() == [(100, 159.001)]
+
+
+def test_what_a_camera_did_not_film_within_a_minute_is_not_footage_that_waits(books: Books) -> None:
+    live = LiveMinute(
+        session_ms=DAY_MS,
+        minute_ms=DAY_MS,
+        outages=[
+            Outage(DAY_MS + 10 * S, DAY_MS + 20 * S, "connection refused"),
+            Outage(DAY_MS + 59 * S, None, "sent nothing for 5 s"),
+        ],
+        losses=[NamedLoss(DAY_MS + 30_001, DAY_MS + 39_999, 9, "the stream was damaged on its way")],
+    )
+    books.medium(0, 59, kind="video", live=live)
+    assert books.unanalysed() == [(0, 10.001), (20, 30.001), (40, 59.001)]
 
 
 @pytest.mark.parametrize("counted", [False, True])

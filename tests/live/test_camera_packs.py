@@ -81,6 +81,7 @@ def send(settings: Settings, *, packs: bool, log: Any = None) -> Sender:
             store=store,
             log=opened,
             patience=patience,
+            on_resumed=lambda minutes: None,
             on_sent=lambda announcement, is_new: None,
             packs=packs,
         )

@@ -53,11 +53,27 @@ def test_a_camera_is_added_listed_stopped_started_and_removed(place: Place, clie
         assert told_rates == (taken, 5.0, is_less), "a frame more or less in some seconds is none left out"
     assert client.get(running["frame_url"]).status_code == 404, "the store of this test has no such frame"
     assert client.post("/api/v1/cameras/gate-1/stop").json["wanted"] == "stop"
-    assert refusal(client.delete("/api/v1/cameras/gate-1")) == (409, None)
     assert place.feeds.release_feed(feed, FeedTold("ended"))
     assert client.post("/api/v1/cameras/gate-1/start").json["state"] == "requested"
     assert client.delete("/api/v1/cameras/gate-1").status_code == 204
     assert client.get("/api/v1/cameras").json["cameras"] == []
+
+
+def test_one_request_deletes_a_running_camera_as_soon_as_it_has_ended(
+    place: Place, client: FlaskClient
+) -> None:
+    assert add(client).status_code == 201
+    feed = place.feeds.claim_feed("worker", ["camera"], lease_s=60)
+    assert feed is not None
+    for _ in range(2):
+        assert client.delete("/api/v1/cameras/gate-1").status_code == 204
+        [listed] = client.get("/api/v1/cameras").json["cameras"]
+        assert (listed["state"], listed["wanted"]) == ("stopping", "stop")
+    assert refusal(add(client)) == (409, None)
+    assert place.feeds.release_feed(feed, FeedTold("ended"))
+    assert client.get("/api/v1/cameras").json["cameras"] == []
+    assert refusal(client.delete("/api/v1/cameras/gate-1")) == (404, None)
+    assert add(client).status_code == 201
 
 
 def test_a_camera_is_tried_and_added_whatever_it_shows(place: Place) -> None:

@@ -97,10 +97,10 @@ def test_frames_that_are_left_out_are_in_the_list(tmp_path: Path, monkeypatch: p
     with closing(LiveBook(settings.catalogue_url)) as feeds:
         feed = feeds.claim_feed("worker", ["camera"], lease_s=60)
         assert feed is not None
-        told = FeedTold("running", frames_per_s=4.2, taken_per_s=4.2, offered_per_s=5.0)
+        told = FeedTold("running", frames_per_s=4.2, taken_per_s=4.2, offered_per_s=5.0, drift_ms=40_040)
         assert feeds.renew_feed(feed, told, lease_s=60)
     listed = run_frametally("live", "list", settings=settings)
-    assert "4.2 frames/s (4.2 of 5.0 frames/s used)" in listed
+    assert "4.2 frames/s (4.2 of 5.0 frames/s used), its clock is 40.0 s ahead" in listed
 
 
 def is_waiting(settings: Settings, source: str) -> bool:

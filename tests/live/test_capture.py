@@ -47,6 +47,7 @@ from frametally.records import FrameAnnouncement, decode, encode
 from frametally.rules.times import DAY_MS
 from frametally_live.book import LiveBook
 from frametally_live.cameras.camera_form import add_camera, read_camera
+from frametally_live.cameras.stream_clock import CaptureClock, CaptureTime
 from frametally_videos.describing import picture_sequences
 from frametally_videos.describing.picture_sequences import LASTING_MS, PictureDoubts
 
@@ -72,6 +73,29 @@ def test_what_an_rtsp_camera_shows_is_in_the_books_by_its_own_clock(
     assert steps <= set(range(95, 106))
     assert abs(capturing.heard.told.drift_ms or 0) < 5000
     assert {one.time_source for one in manifests_of(capturing.store)} == {"stream_clock"}
+
+
+@pytest.mark.parametrize("drift_ms", [-40_000, 40_000])
+def test_the_delay_of_a_camera_is_that_of_its_pictures_however_wrong_its_clock_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, drift_ms: int
+) -> None:
+    hear = CaptureClock.time_of
+
+    def by_a_wrong_clock(
+        self: CaptureClock, position_ms: int, *, stream_ms: int | None, arrived_at_ms: int
+    ) -> CaptureTime:
+        told_ms = None if stream_ms is None else stream_ms + drift_ms
+        return hear(self, position_ms, stream_ms=told_ms, arrived_at_ms=arrived_at_ms)
+
+    monkeypatch.setattr(CaptureClock, "time_of", by_a_wrong_clock)
+    with RtspCamera() as camera, Capturing(here(tmp_path), camera.address) as capturing:
+        capturing.until_frames(5)
+        until(lambda: capturing.heard.told.lag_ms is not None)
+        told = capturing.heard.told
+    assert told.drift_ms is not None
+    assert abs(told.drift_ms - drift_ms) < 20_000
+    assert told.lag_ms is not None
+    assert -2000 < told.lag_ms < 30_000
 
 
 def test_a_camera_that_is_killed_leaves_an_outage_with_its_times_and_is_back_by_itself(
@@ -168,6 +192,57 @@ def test_a_frozen_picture_is_told_beside_a_camera_that_goes_on_and_is_in_its_man
         (one.what, one.from_ms) for minute in manifests_of(capturing.store) for one in live_of(minute).doubts
     }
     assert doubt[0] == "frozen"
+
+
+def test_a_picture_that_is_the_same_after_an_outage_was_not_frozen_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(picture_sequences, "LASTING_MS", 3000)
+
+    def speak(connection: socket.socket) -> None:
+        request_of(connection)
+        connection.sendall(MULTIPART + part_of(jpeg(64, 48, 90)) * 3)
+
+    with (
+        Speaker(speak) as server,
+        Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
+    ):
+        began_s = time.monotonic()
+        until(lambda: capturing.failure or (server.visits > 4 and time.monotonic() - began_s > 6))
+    assert capturing.failure is None
+    assert [doubt for minute in manifests_of(capturing.store) for doubt in live_of(minute).doubts] == []
+
+
+def test_an_outage_has_all_its_reasons_in_their_order(tmp_path: Path) -> None:
+    picture = MULTIPART + part_of(jpeg(64, 48, 90)) * 3
+    redirect = b"HTTP/1.0 302 Found\r\nLocation: http://169.254.169.254/login\r\n\r\n"
+    html = b"HTTP/1.0 200 OK\r\nContent-Type: text/html\r\n\r\n<html>"
+    answers = [picture, redirect, redirect, html, redirect, picture]
+
+    def speak(connection: socket.socket) -> None:
+        request_of(connection)
+        connection.sendall(answers.pop(0))
+        if not answers:
+            time.sleep(3)
+
+    with (
+        Speaker(speak) as server,
+        Capturing(here(tmp_path), f"http://127.0.0.1:{server.port}/video") as capturing,
+    ):
+        until(lambda: not answers and capturing.heard.told.away_since_ms is None)
+        capturing.until_frames(0)
+    ended = [
+        outage
+        for minute in manifests_of(capturing.store)
+        for outage in live_of(minute).outages
+        if outage.to_ms is not None
+    ]
+    reasons = ended[0].reason.split("; then it ")
+    assert [reason.split(":")[0] for reason in reasons] == [
+        "ended its stream",
+        "leads to an address that is not allowed",
+        "answers with text/html; over HTTP, frametally reads HLS and Motion JPEG (multipart/x-mixed-replace)",
+    ]
 
 
 @pytest.mark.thorough
@@ -534,8 +609,10 @@ def test_a_camera_whose_process_dies_while_it_is_stopped_has_all_its_frames_in_c
             time.sleep(0.5)
             os.kill(child, signal.SIGKILL)
             until(lambda: now()[0])
+            told = now()[1]
         finally:
             worker.terminate()
         minutes = manifests_of(store)
+    assert told == sum(one.frames_announced for one in minutes)
     assert {one.state for one in minutes} == {"complete"}
     assert sum(one.frames_announced for one in minutes) == len(announcements_in(settings))

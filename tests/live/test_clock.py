@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from frametally.errors import Retryable
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally_live.cameras.camera_access import CameraAway
-from frametally_live.cameras.rtsp_relay import LostPackets
+from frametally_live.cameras.rtp_track import LostPackets, RtpTrack, gap_in
 from frametally_live.cameras.stream_clock import CaptureClock
 from frametally_live.feed_records import Feed, FeedTold
 from frametally_live.feeds.feed_messages import FeedWish, Teller, TellingPatience, Wishes
@@ -77,6 +78,41 @@ def test_a_clock_that_stands_is_told_once_it_is_ten_seconds_behind() -> None:
         for at_ms in range(0, 20_000, 40):
             clock.time_of(at_ms, stream_ms=NOW_MS, arrived_at_ms=NOW_MS + at_ms)
     assert clock.drift_ms == -10_040
+
+
+@pytest.mark.parametrize("back_ms", [40, 1000, 5000, 9900])
+def test_a_clock_that_goes_back_runs_at_half_its_pace_until_the_time_is_made_up(back_ms: int) -> None:
+    clock = CaptureClock()
+    given_ms = [
+        clock.time_of(
+            index * 200,
+            stream_ms=NOW_MS + index * 200 - back_ms * (index >= 10),
+            arrived_at_ms=NOW_MS + index * 200,
+        ).at_ms
+        for index in range(200)
+    ]
+    steps_ms = [b - a for a, b in pairwise(given_ms)]
+    assert set(steps_ms[:9] + steps_ms[-90:]) == {200}
+    assert sum(step_ms < 100 for step_ms in steps_ms) <= 2
+    assert given_ms[-1] == NOW_MS + 199 * 200 - back_ms
+
+
+@pytest.mark.parametrize("drift_ms", [-40_000, 0, 40_000])
+def test_a_connection_that_tells_no_clock_goes_by_what_the_one_before_told(drift_ms: int) -> None:
+    clock = CaptureClock()
+    given_ms = []
+    for index in range(60):
+        if index % 20 == 0:
+            clock.connect()
+        at_ms = NOW_MS + index * 200
+        told_ms = None if 20 <= index < 40 else at_ms + drift_ms
+        found = clock.time_of(index % 20 * 200, stream_ms=told_ms, arrived_at_ms=at_ms)
+        assert (found.runs_back, found.time_source) == (
+            False,
+            "arrival" if told_ms is None else "stream_clock",
+        )
+        given_ms.append(found.at_ms)
+    assert given_ms == [NOW_MS + drift_ms + index * 200 for index in range(60)]
 
 
 @pytest.mark.parametrize("begin", [50, 1450], ids=["soon", "over the end of a window"])
@@ -146,6 +182,33 @@ def test_what_the_network_loses_is_counted_whatever_comes_late(first: int, lost:
     for number in (came[0], *late, came[-1], came[-1] + 1):
         counting.pass_over(packet(first + number))
     assert counting.count == len(lost)
+
+
+@given(
+    first=st.integers(0, 65_535),
+    lost=st.sets(st.integers(1, 298), max_size=20),
+    is_ordered=st.booleans(),
+    seed=st.integers(),
+)
+def test_packets_are_passed_on_in_order_with_a_mark_for_each_gap(
+    first: int, lost: set[int], is_ordered: bool, seed: int
+) -> None:
+    shuffled = random.Random(seed)  # noqa: S311 - no secret
+    numbers = [number for number in range(350) if number not in lost]
+    came = sorted(numbers, key=lambda number: number + shuffled.uniform(0, 8)) if not is_ordered else numbers
+    came = [0, *(number for number in came if number)]
+    track = RtpTrack({96: b"H264"}, is_ordered=is_ordered, clock=lambda: 0.0)
+    passed_on = [one for number in came for one in track.pass_on(packet(first + number) + b"\x41\x80")]
+    marks = [one for one in passed_on if gap_in(one) is not None]
+    given_numbers = [
+        (int.from_bytes(one[2:4], "big") - first) % 65_536 for one in passed_on if gap_in(one) is None
+    ]
+    assert given_numbers == numbers[: len(given_numbers)]
+    assert len(given_numbers) > 300
+    gaps = sum(b - a > 1 for a, b in pairwise(given_numbers))
+    assert len(marks) == gaps
+    assert {(int.from_bytes(one[2:4], "big") - first) % 65_536 for one in marks} <= lost
+    assert track.lost >= len(lost)
 
 
 @pytest.mark.parametrize(("anew", "sender"), [(40_000, 1), (20, 2)], ids=["far", "another sender"])

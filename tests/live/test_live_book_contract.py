@@ -289,6 +289,42 @@ def test_what_is_held_is_not_removed(book: LiveBook) -> None:
     assert book.remove_feed(book.feeds()[0].id), "nobody holds it"
 
 
+def test_a_camera_that_is_held_is_deleted_as_soon_as_it_has_ended(book: LiveBook) -> None:
+    placed = book.put_camera(camera())
+    assert placed is not None
+    held = claimed(book)
+    assert not book.remove_feed(placed.id)
+    [listed] = book.feeds("camera")
+    assert listed.wanted == "stop"
+    told = book.renew_feed(held, RUNNING, lease_s=LONG_S)
+    assert told is not None
+    assert (told.wanted, told.told.state) == ("stop", "stopping")
+    book.ask_feed(placed.id, "stop")  # changes nothing
+    assert book.release_feed(held, FeedTold("ended"))
+    assert book.feeds() == []
+    assert book.put_camera(camera()) is not None
+
+
+def test_a_camera_that_is_started_again_before_it_has_ended_is_not_deleted(book: LiveBook) -> None:
+    placed = book.put_camera(camera())
+    assert placed is not None
+    held = claimed(book)
+    assert not book.remove_feed(placed.id)
+    assert book.ask_feed(placed.id, "run").wanted == "run"
+    assert book.release_feed(held, FeedTold("ended"))
+    assert claimed(book).id == placed.id
+
+
+def test_a_camera_whose_worker_died_while_it_was_to_be_deleted_is_gone(book: LiveBook) -> None:
+    placed = book.put_camera(camera())
+    assert placed is not None
+    assert book.claim_feed("w", ["camera"], lease_s=0.01) is not None
+    book.remove_feed(placed.id)
+    time.sleep(0.05)
+    assert book.claim_feed("x", ["camera"], lease_s=LONG_S) is None
+    assert book.feeds() == []
+
+
 def test_what_is_given_back_goes_on_with_another(book: LiveBook) -> None:
     book.start_stream(stream_of(), most=1)
     assert book.release_feed(claimed(book), RUNNING._replace(state="requested"))

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from itertools import count
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +156,7 @@ def test_a_camera_that_shows_a_thousand_frames_a_second_is_read() -> None:
 def piece_of_hls() -> bytes:
     file = io.BytesIO()
     with av.open(file, "w", format="mpegts") as container:
-        stream = container.add_stream("libx264", rate=10, options={"g": "10"})
+        stream = container.add_stream("libx264", rate=10, options={"g": "10", "bf": "0"})
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for number in range(20):
             picture = np.full((48, 64, 3), number * 5, np.uint8)
@@ -187,6 +187,8 @@ def test_hls_is_read_piece_by_piece() -> None:
         found = frames_of(to_open(f"http://127.0.0.1:{server.port}/live.m3u8"), 20)
         assert server.visits == 2
     assert [round(float(one.position_s), 3) for one in found] == [index / 10 for index in range(20)]
+    times_ms = [one.captured.at_ms for one in found]
+    assert {b - a for a, b in pairwise(times_ms)} <= {99, 100, 101}, "though they came at once"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import av
 import pytest
 from tests.fakes.footage import make_file, moving, without_rate
 from tests.producer.conftest import Bench
@@ -63,6 +64,25 @@ def test_a_video_of_a_variable_rate_that_is_the_samplings_loses_no_frame(
     path = make_file(tmp_path / name, moving(10), times_ms=times_ms)
     assert bench.produce(path, start_time=START, sample_fps="5").frames_announced == 10
     assert [one.captured_at_ms - START_MS for one in bench.log.announcements] == times_ms
+
+
+def test_doubled_timestamps_put_no_frame_into_a_minute_that_the_file_does_not_have(
+    bench: Bench, tmp_path: Path
+) -> None:
+    times_ms = sorted([*range(0, 60_000, 200), *range(0, 60_000, 2000)])
+    plain = make_file(tmp_path / "plain.mkv", moving(330), codec="mjpeg", pix_fmt="yuvj420p")
+    path = tmp_path / "doubled.mkv"
+    with av.open(str(plain)) as given, av.open(str(path), "w") as container:
+        stream = container.add_stream_from_template(given.streams.video[0])
+        pieces = [piece for piece in given.demux(video=0) if piece.size]
+        for piece, time_ms in zip(pieces, times_ms, strict=True):
+            piece.stream, piece.pts, piece.dts = stream, time_ms, time_ms
+            container.mux(piece)
+    assert bench.produce(path, start_time=START, sample_fps="all").frames_announced == 330
+    offsets_ms = [one.captured_at_ms - START_MS for one in bench.log.announcements]
+    assert len(set(offsets_ms)) == 330
+    assert set(times_ms) <= set(offsets_ms)
+    assert max(offsets_ms) == 59_800
 
 
 def test_a_frame_is_put_before_it_is_announced_and_announced_before_it_is_noted(

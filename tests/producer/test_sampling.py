@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import math
 import random
 from fractions import Fraction
 from typing import NamedTuple
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,47 +35,21 @@ FRAMES = st.lists(
 )
 
 
-def in_fractions(
-    frames: list[tuple[int | None, int | None]],
-    *,
-    time_base: Fraction,
-    start_ticks: int | None,
-    rate: Fraction | None,
+def by_frame(
+    frames: list[tuple[int | None, int | None]], times: PresentationTimes
 ) -> list[tuple[int, Fraction, Fraction]]:
     """Of each frame: offset in ms, position and end in seconds."""
-    times = []
-    first: Fraction | None = None
-    ticks = Fraction(0)
-    next_ticks = Fraction(start_ticks or 0)
-    for pts, duration in frames:
-        ticks = Fraction(pts) if pts is not None and (first is None or pts > ticks) else next_ticks
-        if first is None:
-            first = ticks
-        origin = first if start_ticks is None else Fraction(start_ticks)
-        usual = 1 / (rate * time_base) if rate else Fraction(0)
-        next_ticks = ticks + (Fraction(duration) if duration else usual)
-        times.append(
-            (
-                math.floor((ticks - origin) * time_base * 1000),
-                (ticks - first) * time_base,
-                (next_ticks - first) * time_base,
-            )
-        )
-    return times
-
-
-def by_whole_numbers(
-    frames: list[tuple[int | None, int | None]], times: PresentationTimes
-) -> list[tuple[int, Fraction, Fraction | None]]:
     found = []
     for pts, duration in frames:
         times.pass_over(pts, duration)
-        found.append((times.offset_ms, times.position_s, times.end_s))
+        end_s = times.end_s
+        assert end_s is not None
+        found.append((times.offset_ms, times.position_s, end_s))
     return found
 
 
 @given(FRAMES, TIME_BASES, st.none() | TICKS, RATES)
-def test_whole_numbers_give_the_times_of_the_plain_formula_whatever_base_rate_and_order(
+def test_times_only_rise_and_end_after_they_begin_whatever_is_stated(
     frames: list[tuple[int | None, int | None]],
     time_base: Fraction,
     start_ticks: int | None,
@@ -83,8 +57,60 @@ def test_whole_numbers_give_the_times_of_the_plain_formula_whatever_base_rate_an
 ) -> None:
     times = PresentationTimes(time_base=time_base, start_ticks=start_ticks, rate=rate)
     assert times.end_s is None
-    expected = in_fractions(frames, time_base=time_base, start_ticks=start_ticks, rate=rate)
-    assert by_whole_numbers(frames, times) == expected
+    found = by_frame(frames, times)
+    assert found[0][1] == 0
+    assert all(a[1] < b[1] and a[0] <= b[0] for a, b in itertools.pairwise(found))
+    assert all(position <= end_s for _, position, end_s in found)
+
+
+LENGTH = 200
+STATED = st.lists(st.integers(0, 60), min_size=1, max_size=40).map(
+    lambda slots: [slot * LENGTH // 2 for slot in slots]
+)
+
+
+@given(STATED, st.booleans())
+def test_a_stated_time_is_given_wherever_the_stated_times_go_on(stated: list[int], has_rate: bool) -> None:
+    """One that is a frame or more after all those before it, whatever had to be repaired there."""
+    whole = [stated[0]] + [b for a, b in itertools.pairwise(stated) if a - b <= 1000]  # none begins anew
+    hypothesis.assume(all(a - b <= 1000 for a, b in itertools.pairwise(whole)))
+    times = PresentationTimes(
+        time_base=Fraction(1, 1000), start_ticks=0, rate=Fraction(1000, LENGTH) if has_rate else None
+    )
+    found = by_frame([(ms, None if has_rate else LENGTH) for ms in whole], times)
+    given_ms = [int(position * 1000) + whole[0] for _, position, _ in found]
+    for number, ms in enumerate(whole):
+        if ms >= max(whole[:number], default=-LENGTH) + LENGTH:
+            assert given_ms[number] == ms
+
+
+@pytest.mark.parametrize(
+    ("stated", "given_ms"),
+    [
+        ([0, 200, 200, 400, 600, 800], [0, 200, 300, 400, 600, 800]),  # doubled
+        ([0, 200, 200, 200, 400, 600], [0, 200, 300, 350, 400, 600]),
+        ([0, 200, 100, 400, 600], [0, 200, 300, 400, 600]),  # exchanged
+        ([0, 0, 400, 400, 800, 800], [0, 100, 400, 500, 800, 900]),  # a clock of half the rate
+        ([0, 200, None, 600], [0, 200, 400, 600]),
+        (
+            [0, 200, 1000, 200, 300, 400, 600, 800, 1000, 1200],
+            [0, 200, 1000, 1100, 1150, 1175, 1187, 1193, 1196, 1200],
+        ),
+        ([5000, 5200, 0, 200, 400, 400, 600], [0, 200, 400, 600, 800, 900, 1000]),  # joined
+    ],
+)
+def test_a_repaired_time_moves_no_later_one(stated: list[int | None], given_ms: list[int]) -> None:
+    times = PresentationTimes(time_base=Fraction(1, 1000), start_ticks=None, rate=Fraction(5))
+    assert [offset for offset, *_ in by_frame([(ms, None) for ms in stated], times)] == given_ms
+
+
+@pytest.mark.parametrize("doubled_every", [1, 2, 10])
+def test_doubled_times_do_not_make_a_video_longer(doubled_every: int) -> None:
+    stated = [frame * 200 for frame in range(300) for _ in range(1 + (frame % doubled_every == 0))]
+    times = PresentationTimes(time_base=Fraction(1, 1000), start_ticks=0, rate=Fraction(11, 2))
+    given_ms = [offset for offset, *_ in by_frame([(ms, None) for ms in stated], times)]
+    assert given_ms[-1] < 60_000
+    assert set(stated) <= set(given_ms)
 
 
 steps = st.lists(st.fractions(min_value=0, max_value=3, max_denominator=90_000), max_size=60)

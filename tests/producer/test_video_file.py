@@ -14,10 +14,13 @@ from av.stream import Disposition
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
+from tests.fakes.footage import make_file
+from tests.fakes.numbered_pictures import FRAMES, number_of, numbered
 
 from frametally.errors import Poison
 from frametally_producer.reading import video_file
 from frametally_producer.reading.video_file import Video, open_video
+from frametally_producer.reading.whole_pictures import WholePictures
 
 MAX_PIXELS = 1_000_000
 
@@ -117,8 +120,8 @@ class FrameStub:
         ([0, None, None, 400], 100, [0, 100, 200, 400]),  # by the length of the frame before
         ([0, None, None], 0, [0, 100, 200]),  # by the average rate
         ([None, None], 100, [0, 100]),
-        ([0, 100, 100, 50, 200], 100, [0, 100, 200, 300, 400]),  # never back, never twice
-        ([0, 100, 0, 100, 200], 100, [0, 100, 200, 300, 400]),  # two recordings joined
+        ([0, 100, 100, 50, 200], 100, [0, 100, 150, 175, 200]),  # never back, never twice
+        ([0, 1900, 0, 100, 200], 100, [0, 1900, 2000, 2100, 2200]),  # two recordings joined
     ],
 )
 def test_a_frame_without_a_time_of_its_own_comes_after_the_one_before(
@@ -128,11 +131,11 @@ def test_a_frame_without_a_time_of_its_own_comes_after_the_one_before(
     duration: int,
     offsets: list[int],
 ) -> None:
-    def decoded(self: Video) -> Iterator[FrameStub]:
-        yield from (FrameStub(pts, duration) for pts in times)
+    def judged(self: Video) -> Iterator[tuple[FrameStub, bool]]:
+        yield from ((FrameStub(pts, duration), True) for pts in times)
 
     path = make_video("a.mkv", 3)
-    monkeypatch.setattr(Video, "_decoded", decoded)
+    monkeypatch.setattr(Video, "_judged", judged)
     assert [offset for _, offset in read(path)[0]] == offsets
 
 
@@ -255,6 +258,64 @@ def test_a_video_with_damaged_bytes_gives_the_frames_around_them_and_says_so(
     assert frames[0] == (0, 0)
     assert frames[-1][1] >= 5000, "the frames behind the damage are missing"
     assert any("damaged" in line for line in damage)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("spoilt.mp4", {"bf": "0"}),
+        ("reordered.mp4", {"bf": "3"}),
+        ("gone.ts", {"bf": "0"}),
+    ],
+)
+def test_no_frame_is_given_that_depends_on_a_damaged_one(
+    tmp_path: Path, name: str, options: dict[str, str]
+) -> None:
+    """Of the damaged frame itself the decoder may not notice that it is."""
+    path = make_file(tmp_path / name, numbered(), codec_options={"g": "20", "crf": "14"} | options)
+    data = path.read_bytes()
+    damages = range(3, 10, 2)
+    for at in damages:
+        place = len(data) // 188 * at // 10 * 188
+        if name == "gone.ts":
+            data = data[:place] + data[place + 10 * 188 :]
+        else:
+            data = data[:place] + bytes(range(256)) * 4 + data[place + 1024 :]
+    path.write_bytes(data)
+    with path.open("rb") as file, open_video(file, max_pixels=MAX_PIXELS) as video:
+        numbers = [number_of(video.pixels(frame.frame)) for frame in video.frames()]
+    assert FRAMES // 2 < len(numbers) < FRAMES
+    assert numbers.count(None) <= len(damages)
+    assert any("depends on a damaged one" in line for line in video.damage)
+
+
+def test_pictures_of_a_stream_that_marks_no_key_frame_begin_with_one_that_is_not_predicted(
+    tmp_path: Path,
+) -> None:
+    path = make_file(tmp_path / "one.ts", numbered(60), codec_options={"g": "20", "bf": "0"})
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        pictures = WholePictures(stream, begins_whole=False)
+        numbers = []
+        for number, packet in enumerate(container.demux(stream)):
+            pictures.pass_over(packet, is_key=False)
+            if number == 25:
+                pictures.note_damage()
+            numbers += [
+                number_of(frame.to_ndarray(format="bgr24"))
+                for frame in stream.decode(packet)
+                if pictures.is_whole(frame)
+            ]
+    assert numbers == [*range(25), *range(40, 60)]
+
+
+def test_joined_recordings_lose_no_frame(tmp_path: Path) -> None:
+    recording = make_file(tmp_path / "one.ts", numbered(), codec_options={"g": "20", "bf": "0"}).read_bytes()
+    path = tmp_path / "two.ts"
+    path.write_bytes(recording * 2)
+    frames, damage = read(path)
+    assert (len(frames), damage) == (2 * FRAMES, [])
+    assert [ms for _, ms in frames] == [40 * number for number in range(2 * FRAMES)]
 
 
 @pytest.mark.thorough

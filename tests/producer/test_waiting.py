@@ -161,6 +161,20 @@ def test_rounds_that_work_again_say_so_once() -> None:
     ]
 
 
+def test_a_line_can_say_how_often_it_was_not_said() -> None:
+    clock = ManualClock()
+    lines: list[str] = []
+    say = OnceAMinute(lines.append, clock=clock)
+    for pause_s in (0, 10, 20, 40, 20, 100):
+        clock.advance(pause_s)
+        say("away", "it is away", counts=True)
+    assert lines == [
+        "it is away",
+        "it is away (2 more times since the last report)",
+        "it is away (1 more time since the last report)",
+    ]
+
+
 def test_pauses_grow_to_a_bound_and_are_not_the_same_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retrying, "_FIRST_PAUSE_S", 1.0)
     monkeypatch.setattr(retrying, "_LONGEST_PAUSE_S", 8.0)

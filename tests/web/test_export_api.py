@@ -24,6 +24,7 @@ from tests.web.counted_footage import (
 from tests.web.test_export_comparison import rows_of
 
 from frametally import keys
+from frametally.live_records import LiveMinute, Outage
 from frametally.opening import open_count_index, open_object_store
 from frametally.ports.count_index import CountQuery, Histogram
 from frametally.records import Coverage, IntervalCount
@@ -280,6 +281,27 @@ def test_what_was_filmed_and_not_analysed_is_no_gap(filmed: Place) -> None:
     chart = filmed.app().test_client().get(f"/api/v1/counts?{query}&timezone=Europe/Berlin").json
     assert [one["start_ms"] for one in chart["not_analysed"]] == [START_MS + 120_000]
     assert filmed.app().test_client().get("/api/v1/heatmap").json["not_analysed"] == []
+
+
+@pytest.mark.parametrize(("interval", "waits_s"), [(1, [*range(10), 20]), (10, [0, 20]), (60, [0])])
+def test_an_outage_within_a_minute_is_not_footage_that_waits(
+    filmed: Place, interval: int, waits_s: list[int]
+) -> None:
+    """A camera was there for ten seconds, was away for ten, and one frame came after."""
+    for info in list(filmed.store.list(keys.MEDIA)):
+        filmed.store.delete(info.key)
+    away_ms = START_MS + 120_000 + 9_800
+    lines = make_lines("gate", frames=2, step_ms=20_000, start_ms=START_MS + 120_000, seed=9)
+    waiting = [msgspec.structs.replace(line, media=f"{9:064x}") for line in lines]
+    outage = Outage(away_ms, START_MS + 140_000, "sends pictures that cannot be decoded")
+    live = LiveMinute(session_ms=START_MS, minute_ms=START_MS + 120_000, outages=[outage])
+    put_manifest(filmed, waiting[0], waiting[1], "Gate", frames=51, live=live)
+    asked = f"source=gate&interval={interval}&label=car&timezone=UTC"
+    asked += (
+        f"&from={utc(START_MS + 120_000).replace(' ', 'T')}&to={utc(START_MS + 180_000).replace(' ', 'T')}"
+    )
+    chart = filmed.app().test_client().get(f"/api/v1/counts?{asked}").json
+    assert [(one["start_ms"] - START_MS) // 1000 - 120 for one in chart["not_analysed"]] == waits_s
 
 
 @pytest.mark.thorough

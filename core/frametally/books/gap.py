@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
@@ -111,6 +112,7 @@ def find_reasons(
     outages = _outages(hole, of_source.values())
     if outages:
         reasons_here.append(_away(outages, hole))
+    reasons_here += _lost(hole, of_source.values())
     filmed = [(first, last + 1) for manifest in of_source.values() for first, last in runs_of(manifest)]
     left = (span for unfilmed in without(hole, filmed) for span in without(unfilmed, outages))
     left_ms = max((to_ms - from_ms for from_ms, to_ms in left), default=0)
@@ -145,6 +147,18 @@ def _away(outages: Mapping[tuple[int, int], str], hole: tuple[int, int]) -> Reas
     times = f", {len(spans)} times; the longest" if len(spans) > 1 else ""
     words = f"The camera was disconnected for {away_s:,.1f} s of this time{times}: {outages[longest]}."
     return Reason("camera_away", 0, words)
+
+
+def _lost(hole: tuple[int, int], media: Iterable[MediaManifest]) -> list[Reason]:
+    """Say how many frames of a camera were lost in a hole or over its edges, by reason."""
+    frames: Counter[str] = Counter()
+    for loss in (loss for medium in media if medium.live is not None for loss in medium.live.losses):
+        if loss.from_ms < hole[1] and loss.to_ms >= hole[0]:
+            frames[loss.reason] += loss.frames
+    return [
+        Reason("camera_away", lost, f"{plural(lost, 'frame was', 'frames were', form=',')} lost: {reason}.")
+        for reason, lost in sorted(frames.items())
+    ]
 
 
 def _reason(kind: Kind, frames: int, explanation: str) -> Reason:

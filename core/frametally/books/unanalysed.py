@@ -149,13 +149,16 @@ def _days_behind(media: Iterable[_Medium], frames_by_day: Mapping[int, int]) -> 
 
 
 def _times_of(store: ObjectStore, manifest: MediaManifest, forgotten: Forgotten) -> Spans:
-    """Return when a medium was filmed, without what is forgotten of it or lost to others that overlap it."""
+    """Return when a medium was filmed, without what was lost, is forgotten or counted by another medium."""
     runs = [(first_ms, last_ms + 1) for first_ms, last_ms in runs_of(manifest)]
     if manifest.kind == "pictures":  # the ledger does not keep their names
         whole = find_manifest(store, manifest.sha256) or manifest
         times = [int(name[: name.rindex("-")]) for name in whole.announced_pictures]
         runs = [(ms, ms + 1) for ms in times] or runs
-    return [span for run in runs for span in without(run, forgotten.get(media_of(manifest), ()))]
+    excluded = [*forgotten.get(media_of(manifest), ())]
+    if manifest.live is not None:
+        excluded += manifest.live.without_pictures(manifest.last_captured_at_ms or 0)
+    return [span for run in runs for span in without(run, excluded)]
 
 
 def _moments(letters: Iterable[DeadFrame], forgotten: Forgotten, gap_ms: int) -> Spans:

@@ -6,11 +6,13 @@ import math
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
 from frametally.errors import FrametallyError, Retryable
 from frametally.process.meters import METERS
+from frametally.process.reports import plural
 from frametally.process.time_limit import is_time_for
 
 T = TypeVar("T")
@@ -34,17 +36,25 @@ class OnceAMinute:
         self._clock = clock
         self._said_at_s: dict[str, float] = {}
         self._open: set[str] = set()
+        self._unsaid: Counter[str] = Counter()
         self._lock = threading.Lock()
 
-    def __call__(self, topic: str, line: str) -> None:
-        """Print `line`, unless one about `topic` was printed in the last minute."""
+    def __call__(self, topic: str, line: str, *, counts: bool = False) -> None:
+        """Print `line`, unless one about `topic` was printed in the last minute.
+
+        With `counts` also how often it was not printed since then.
+        """
         with self._lock:
             now_s = self._clock()
             if now_s - self._said_at_s.get(topic, float("-inf")) < SAY_EVERY_S:
+                self._unsaid[topic] += 1
                 return
             self._said_at_s[topic] = now_s
             self._open.add(topic)
-        self._say(line)
+            times = self._unsaid.pop(topic, 0)
+        self._say(
+            f"{line} ({plural(times, 'more time')} since the last report)" if counts and times else line
+        )
 
     def over(self, line: str, topic: str | None = None) -> None:
         """Print `line` if one about `topic` (by default: any) was printed since this was last called."""

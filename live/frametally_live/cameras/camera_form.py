@@ -122,7 +122,7 @@ def remove_camera(book: LiveBook, source: str) -> bool:
     """Stop the camera of a source, and remove it; its footage stays.
 
     Returns:
-        False: its worker has not ended yet; try again in a few seconds.
+        False: its worker has not ended yet; it is deleted then.
 
     Raises:
         NoCamera: The source has no camera.

@@ -14,13 +14,17 @@ import numpy as np
 from frametally.errors import FrametallyError
 from frametally_live.cameras.camera_access import CameraAway
 from frametally_live.cameras.camera_opening import CameraToOpen, OpenCamera, open_camera
+from frametally_live.cameras.rtp_track import gap_in
 from frametally_live.cameras.stream_clock import CaptureClock, CaptureTime
 from frametally_producer.reading.pixels import encode_jpeg, shrink
 from frametally_producer.reading.sampling import PresentationTimes
+from frametally_producer.reading.whole_pictures import WholePictures
 
 _HOLD_S = 3.0
 """Time within which a camera's own clock must appear; else all its frames have arrival times."""
 _NOTHING_DECODED_S = 10.0
+_MOST_AT_ONCE_MS = 60_000
+"""Most that is sent at once when a connection begins."""
 _STEERED_MS, _STEERING = 1000, 100
 _TIME_BASE = Fraction(1, 1_000_000)
 # libavutil, struct AVProducerReferenceTime: microseconds since 1970, flags.
@@ -28,11 +32,15 @@ _REFERENCE_TIME = struct.Struct("<qi")
 
 
 class CameraFrame(NamedTuple):
-    """A decoded frame, as FFmpeg has it; its presentation time is from the connection's first frame."""
+    """A decoded frame, as FFmpeg has it; its presentation time is from the connection's first frame.
+
+    `left_out`: how many were damaged, or predicted from one that was, since the frame before.
+    """
 
     position_s: Fraction
     captured: CaptureTime
     frame: av.VideoFrame
+    left_out: int = 0
 
 
 class _Arrived(NamedTuple):
@@ -61,6 +69,8 @@ class CameraReader:
         self._last_s = Fraction(0)
         self._begin_ms: Fraction | None = None
         self._told_begin_ms: Fraction | None = None
+        self._pictures = WholePictures(stream, begins_whole=False)
+        self._is_beginning_missing = False
 
     def frames(self) -> Iterator[CameraFrame]:
         """Yield frames that are whole, as they come. Raises `CameraAway` as `OpenCamera.packets` does."""
@@ -68,18 +78,32 @@ class CameraReader:
         decoded_at_s = time.monotonic()
         for arrived in self._with_clock():
             try:
-                frames = self._camera.stream.decode(arrived.packet)
+                frames = self._decoded(arrived.packet)
             except av.FFmpegError:
                 frames = []
-                self.pieces_damaged += 1
+                self._note_damage()
             for frame in frames:
                 if frame.is_corrupt:  # what is missing in it is grey, green or an older frame's
-                    self.pieces_damaged += 1
-                    continue
-                decoded_at_s = time.monotonic()
-                yield self._timed(frame, arrived.at_ms)
+                    self._note_damage(frame)
+                if self._pictures.is_whole(frame):
+                    decoded_at_s = time.monotonic()
+                    yield self._timed(frame, arrived.at_ms)
             if time.monotonic() - decoded_at_s > _NOTHING_DECODED_S:
                 raise CameraAway("sends pictures that cannot be decoded")
+
+    def _decoded(self, packet: av.Packet[av.VideoStream] | None) -> list[av.VideoFrame]:
+        if packet is not None:
+            self._pictures.pass_over(packet, is_key=packet.is_keyframe and not self._is_beginning_missing)
+            gap = gap_in(bytes(packet))
+            self._is_beginning_missing = gap is True
+            self.pieces_damaged += packet.is_corrupt
+            if gap is not None:
+                self._note_damage()
+        return self._camera.stream.decode(packet)
+
+    def _note_damage(self, frame: av.VideoFrame | None = None) -> None:
+        self.pieces_damaged += 1
+        self._pictures.note_damage(frame)
 
     def _with_clock(self) -> Iterator[_Arrived]:
         """Yield packets; the first ones once the stream's clock is known, or after a while."""
@@ -88,17 +112,38 @@ class CameraReader:
         try:
             for packet in self._camera.packets():
                 arrived = _Arrived(packet, int(time.time() * 1000))
-                self.pieces_damaged += packet.is_corrupt
                 is_known = self._hear_clock(packet) or is_known
                 early.append(arrived)
                 if is_known or arrived.at_ms - early[0].at_ms > _HOLD_S * 1000:
                     is_known = True
-                    yield from early
+                    yield from self._as_sent(early)
                     early = []
         except FrametallyError:
-            yield from early
+            yield from self._as_sent(early)
             yield _Arrived(None, int(time.time() * 1000))
             raise
+
+    def _as_sent(self, early: list[_Arrived]) -> list[_Arrived]:
+        """Return packets with the times of arrival that they would have, had each been sent at once.
+
+        A playlist, and some cameras, send the last seconds together to those that connect.
+        """
+        presented_ms = [self._presented_ms(arrived.packet) for arrived in early]
+        first_ms = next((ms for ms in presented_ms if ms is not None), Fraction(0))
+        near = {
+            number: ms
+            for number, ms in enumerate(presented_ms)
+            if ms is not None and 0 <= ms - first_ms < _MOST_AT_ONCE_MS
+        }
+        begin_ms = min((early[number].at_ms - ms for number, ms in near.items()), default=Fraction(0))
+        return [
+            arrived._replace(at_ms=int(begin_ms + near[number])) if number in near else arrived
+            for number, arrived in enumerate(early)
+        ]
+
+    def _presented_ms(self, packet: av.Packet[av.VideoStream] | None) -> Fraction | None:
+        ticks = None if packet is None else packet.dts if packet.pts is None else packet.pts
+        return None if ticks is None or not self._camera.has_times else ticks * self._tick_s * 1000
 
     def _hear_clock(self, packet: av.Packet[av.VideoStream]) -> bool:
         ticks = packet.dts if packet.pts is None else packet.pts
@@ -127,7 +172,7 @@ class CameraReader:
         captured = self._clock.time_of(
             int(position_s * 1000), stream_ms=stream_ms, arrived_at_ms=arrived_at_ms
         )
-        return CameraFrame(position_s, captured, frame)
+        return CameraFrame(position_s, captured, frame, self._pictures.left_out_before(frame))
 
     def _steered_begin_ms(self, position_s: Fraction) -> Fraction | None:
         """Return when the stream's times began by its clock, as of a frame.

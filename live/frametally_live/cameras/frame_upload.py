@@ -44,6 +44,7 @@ class Sender:
     Attributes:
         patience: Waits; while it is stopping, spooled frames are still sent if all servers respond.
         on_sent: Called for each announced frame, with whether it was announced for the first time.
+        on_resumed: Called with the camera's minutes in the store, if an earlier session left frames here.
         packs: Whether frames are stored in packs of two seconds of event time. They wait in the spool until
             those are over, so a pack is usually put once, and a kill leaves them on disk.
         failure: Why it stopped; None: it did not.
@@ -60,6 +61,7 @@ class Sender:
     log: FrameLog
     patience: Patience
     on_sent: Callable[[FrameAnnouncement, bool], None]
+    on_resumed: Callable[[list[MediaManifest]], None]
     packs: bool = False
 
     def __post_init__(self) -> None:
@@ -125,6 +127,8 @@ class Sender:
             minute.sha256 for minute in minutes if minute.sha256 not in own_minutes and _is_away(minute)
         }
         self._close_outages(sorted(minute.first_captured_at_ms or 0 for minute in minutes))
+        if own_minutes:  # the session before was killed: what it reported last is not what it announced
+            self.on_resumed(minutes)
 
     def _close_outages(self, starts_ms: list[int]) -> None:
         """Close open outages of minutes that are in the store alone, by where footage begins after them."""

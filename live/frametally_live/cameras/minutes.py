@@ -17,12 +17,15 @@ from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_live.cameras.spool import Spool
 from frametally_live.cameras.stream_clock import CaptureTime
-from frametally_producer.reading.sampling import CameraSampler
+from frametally_producer.reading.sampling import ALL, CameraSampler
 from frametally_producer.writing.frames import stored_jpeg
 
 _MINUTE_MS = 60_000
 _NOTE_EVERY_MS = 1000
 _ENDED = "the capturing process ended"
+_THEN = "; then it "
+_MOST_REASONS = 5
+_DAMAGED = "the camera's stream was damaged on its way"
 
 
 class _Minute:
@@ -88,17 +91,16 @@ class Minutes:
                 self.away_since_ms, self._reason = outage.from_ms, outage.reason  # it goes on
 
     def away(self, reason: str, now_ms: int) -> None:
-        """Note that the camera is away; where no frame has come yet, from now on.
-
-        The first reason is kept: the others follow from it.
-        """
+        """Note that the camera is away, and why; where no frame has come yet, from now on."""
         if self.away_since_ms is None:
             self.away_since_ms = now_ms if self._last_ms is None else self._last_ms
-            self._reason = reason
+            self._reason = ""
             METERS.away("camera")
+        reasons = self._reason.split(_THEN) if self._reason else []
+        if reason not in reasons and len(reasons) < _MOST_REASONS:
+            self._reason = _THEN.join([*reasons, reason])
             if self._minute is not None:
-                outages = [*self._minute.live.outages, Outage(self.away_since_ms, None, reason)]
-                self._note(self._minute, outages=outages)
+                self._note_outage(self._minute, Outage(self.away_since_ms, None, self._reason))
         if self._minute is not None:
             self._minute.leave_connection()
 
@@ -127,6 +129,17 @@ class Minutes:
         if not self.spool.add(minute.manifest.sha256, frame_index, at_ms, captured.time_source, jpeg):
             self._losses.append(NamedLoss(at_ms, at_ms, 1, "its minute was already closed"))
         return True
+
+    def miss(self, pictures: int, from_ms: int) -> None:
+        """Note pictures that were left out between `from_ms` and the frame that was added last."""
+        minute, to_ms = self._minute, self._last_ms
+        if minute is None or to_ms is None or not pictures:
+            return
+        if (sampling := self.settings.sample_fps) != ALL:
+            pictures = min(pictures, round((to_ms - from_ms) * Fraction(sampling) / 1000) - 1)
+        loss = NamedLoss(from_ms + 1, max(to_ms - 1, from_ms + 1), pictures, _DAMAGED)
+        if pictures > 0 and not self.spool.miss(minute.manifest.sha256, loss):
+            self._losses.append(loss)
 
     def count(self, *, packets_lost: int, pieces_damaged: int, drift_ms: int | None) -> None:
         """Add to the frames lost on the way; the next frames note them."""

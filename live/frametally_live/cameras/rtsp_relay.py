@@ -2,7 +2,7 @@
 
 FFmpeg gets the relay's address. The relay passes on the camera's answers only if they are RTSP and lead
 nowhere else, because FFmpeg would follow a redirect to any address, and send to any address in an answer. TLS
-ends here, RTP packets are counted here, and UDP packets pass only if they come from the camera itself.
+ends here, lost RTP packets are marked here, and UDP packets pass only if they come from the camera itself.
 """
 
 from __future__ import annotations
@@ -18,46 +18,7 @@ from typing import Any, NamedTuple, Self
 
 from frametally.errors import FrametallyError
 from frametally_live.cameras.camera_access import CameraAway, told_status
-
-_MODULUS = 1 << 16
-_MOST_AHEAD, _MOST_BEHIND = 3000, 100
-_HEAD_BYTES, _VERSION = 12, 2
-
-
-class LostPackets:
-    """Counts the missing packets of one stream; late or repeated packets are not losses."""
-
-    def __init__(self) -> None:
-        """Wait for the first packet."""
-        self._before = 0
-        self._base: int | None = None
-        self._sender = b""
-        self._highest = self._received = 0
-
-    @property
-    def count(self) -> int:
-        """Packets that are missing by now."""
-        return self._before + self._missing()
-
-    def pass_over(self, packet: bytes) -> None:
-        """Go on to the next packet, as it came: its header tells its number."""
-        if len(packet) < _HEAD_BYTES or packet[0] >> 6 != _VERSION:
-            return
-        number, sender = int.from_bytes(packet[2:4], "big"), packet[8:12]
-        ahead = (number - self._highest) % _MODULUS
-        is_near = ahead < _MOST_AHEAD or ahead >= _MODULUS - _MOST_BEHIND
-        if self._base is None or sender != self._sender or not is_near:
-            # Another sender, or a restarted one: its losses are not known.
-            self._before += self._missing()
-            self._base = self._highest = number
-            self._sender, self._received = sender, 0
-        elif ahead < _MOST_AHEAD:
-            self._highest += ahead
-        self._received += 1
-
-    def _missing(self) -> int:
-        return 0 if self._base is None else max(0, self._highest - self._base + 1 - self._received)
-
+from frametally_live.cameras.rtp_track import RtpTrack, codes_of
 
 _MOST_HEAD_BYTES, _MOST_BODY_BYTES = 64 << 10, 1 << 20
 _END_OF_HEAD = b"\r\n\r\n"
@@ -166,10 +127,10 @@ class _Way:
 class UdpTracks:
     """The ports of a connection's tracks. Transports other than UDP stay unchanged."""
 
-    def __init__(self, camera: str, count: Callable[[int, bytes], None]) -> None:
-        """Take packets from the address `camera` only; `count` gets each with its channel."""
+    def __init__(self, camera: str, pass_on: Callable[[int, bytes], Iterator[bytes]]) -> None:
+        """Take packets from the address `camera` only; `pass_on` says what to make of each of a channel."""
         self._camera = camera
-        self._count = count
+        self._pass_on = pass_on
         self._ways: list[_Way] = []
         self._by_socket: dict[Any, _Way] = {}
 
@@ -221,13 +182,27 @@ class UdpTracks:
                 if way.camera_port:
                     way.outside.sendto(packet, (self._camera, way.camera_port))
             elif sender[0] == self._camera:
-                self._count(way.channel, packet)
+                for passed_on in self._pass_on(way.channel, packet):
+                    way.inside.sendto(passed_on, (_HERE, way.reader_port))
+
+    def send_in(self, channel: int, packet: bytes) -> bool:
+        """Send FFmpeg a packet; return whether it takes that channel by UDP."""
+        for way in self._ways:
+            if way.channel == channel:
                 way.inside.sendto(packet, (_HERE, way.reader_port))
+                return True
+        return False
 
     def close(self) -> None:
         """Close all ports."""
         for end in self._by_socket:
             end.close()
+
+
+def _shut(connection: socket.socket | None) -> None:
+    if connection is not None:
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
 
 
 def _any_of(camera: str) -> str:
@@ -279,8 +254,9 @@ class RtspRelay:
         self._client: socket.socket | None = None
         self._ended = threading.Event()
         self._failure: CameraAway | None = None
-        self._lost: dict[int, LostPackets] = {}
-        self._udp = UdpTracks(str(camera.getpeername()[0]), self._count)
+        self._tracks: dict[int, RtpTrack] = {}
+        self._codes: dict[int, bytes] = {}
+        self._udp = UdpTracks(str(camera.getpeername()[0]), self._passed_on)
         self._is_authorized = False
         self._thread = threading.Thread(target=self._run, name="rtsp-relay", daemon=True)
         self.port = int(self._listener.getsockname()[1])
@@ -293,15 +269,12 @@ class RtspRelay:
     @property
     def packets_lost(self) -> int:
         """Packets of RTP that the network has lost."""
-        return sum(loss.count for loss in list(self._lost.values()))
+        return sum(track.lost for track in list(self._tracks.values()))
 
     def cut(self) -> None:
         """End the connection, from any thread; readers notice the end."""
         self._ended.set()
-        for connection in (self._camera, self._client):
-            if connection is not None:
-                with suppress(OSError):
-                    connection.shutdown(socket.SHUT_RDWR)
+        _shut(self._camera)
 
     def __enter__(self) -> Self:
         """Begin to pass on."""
@@ -313,6 +286,7 @@ class RtspRelay:
     ) -> None:
         """End, and close all connections."""
         self.cut()
+        _shut(self._client)  # it may be stuck in sending
         self._thread.join()
         self._udp.close()
         for connection in (self._camera, self._client, self._listener):
@@ -332,6 +306,16 @@ class RtspRelay:
             pass  # one side has gone: the end of the connection informs the other
         finally:
             self.cut()
+            self._end_tracks()
+            _shut(self._client)
+
+    def _end_tracks(self) -> None:
+        """Mark the last pictures of the connection, which may have been cut off in their midst."""
+        for channel, track in self._tracks.items():
+            for packet in track.end():
+                with suppress(OSError):
+                    if not self._udp.send_in(channel, packet) and self._client is not None:
+                        self._client.sendall(RtspPacket(channel, packet).framed)
 
     def _pass_on(self, client: socket.socket) -> None:
         for connection in (client, self._camera):
@@ -374,8 +358,9 @@ class RtspRelay:
 
     def _answer_bytes(self, piece: RtspText | RtspPacket) -> bytes:
         if isinstance(piece, RtspPacket):
-            self._count(piece.channel, piece.data)
-            return piece.framed
+            packets = self._passed_on(piece.channel, piece.data, is_ordered=True)
+            return b"".join(RtspPacket(piece.channel, packet).framed for packet in packets)
+        self._codes |= codes_of(piece.body)
         is_challenge = piece.status == _UNAUTHORIZED and self._has_login and not self._is_authorized
         if piece.status >= _REDIRECTS and not is_challenge:
             failure = told_status(piece.status, piece.phrase, has_login=self._has_login, source=self._source)
@@ -384,6 +369,11 @@ class RtspRelay:
                 raise failure
         return self._udp.answer(piece.head) + piece.body
 
-    def _count(self, channel: int, packet: bytes) -> None:
-        if channel % 2 == 0:
-            self._lost.setdefault(channel, LostPackets()).pass_over(packet)
+    def _passed_on(self, channel: int, packet: bytes, *, is_ordered: bool = False) -> Iterator[bytes]:
+        """Yield what FFmpeg gets for a packet of the camera."""
+        if channel % 2:
+            yield packet
+            return
+        if channel not in self._tracks:
+            self._tracks[channel] = RtpTrack(self._codes, is_ordered=is_ordered)
+        yield from self._tracks[channel].pass_on(packet)

@@ -146,6 +146,13 @@ class Spool:
             self._keep_bound()
             return True
 
+    def miss(self, minute: str, loss: NamedLoss) -> bool:
+        """Note frames of a minute that never came here as lost; False: it was removed, as by `add`."""
+        with self._lock:
+            self.frames_lost += loss.frames
+            self._lost_last = None
+            return minute in self._minutes and self._note_losses(minute, [*self._losses_of(minute), loss])
+
     def ends(self) -> tuple[SpooledFrame, SpooledFrame] | None:
         """Return the oldest and the newest frame that wait to be handed out; None: none does."""
         with self._lock:
@@ -252,18 +259,27 @@ class Spool:
         self.frames_lost += 1
         last, self._lost_last = self._lost_last, frame
         is_next = last is not None and (last.minute, last.number + 1) == (frame.minute, frame.number)
-        minute = self._minutes[frame.minute]
-        assert minute.live is not None  # noqa: S101 - for the type checker: minutes of cameras have it
-        losses = list(minute.live.losses)
+        losses = self._losses_of(frame.minute)
         at_ms = frame.captured_at_ms
         if losses and is_next and losses[-1].reason == reason:
             before = losses.pop()
             losses.append(NamedLoss(before.from_ms, at_ms, before.frames + 1, reason))
         else:
             losses.append(NamedLoss(at_ms, at_ms, 1, reason))
+        self._note_losses(frame.minute, losses)
+
+    def _losses_of(self, minute: str) -> list[NamedLoss]:
+        live = self._minutes[minute].live
+        assert live is not None  # noqa: S101 - for the type checker: minutes of cameras have it
+        return list(live.losses)
+
+    def _note_losses(self, sha256: str, losses: list[NamedLoss]) -> bool:
+        minute = self._minutes[sha256]
+        assert minute.live is not None  # noqa: S101 - for the type checker: minutes of cameras have it
         live = msgspec.structs.replace(minute.live, losses=losses)
-        self._minutes[frame.minute] = minute = msgspec.structs.replace(minute, live=live)
+        self._minutes[sha256] = minute = msgspec.structs.replace(minute, live=live)
         self._write(minute)
+        return True
 
     def _write(self, minute: MediaManifest) -> None:
         place = self._place(minute.sha256)

@@ -59,21 +59,24 @@ class CaptureClock:
     """The event times of one camera's frames, over all its connections; they grow until they start again.
 
     The stream's clock is used if it is within a day of this machine's; its difference is reported. A clock
-    farther off was never set. Without one, times are those of arrival, spread as the stream says.
+    farther off was never set. Without one, times are those of arrival, spread as the stream says, and by the
+    camera's clock as far as an earlier connection told it. A clock that goes back by less than 10 s runs at
+    half its pace until the time is made up.
 
     Attributes:
-        drift_ms: By how much the stream's clock is ahead of this machine's; None where it tells none.
+        drift_ms: By how much the stream's clock is ahead of this machine's, as told last; None: never.
     """
 
     def __init__(self) -> None:
         self.drift_ms: int | None = None
         self._last_ms: int | None = None
+        self._stated_ms = 0
         self._usual_drift_ms: int | None = None
         self._begins: list[_Begin] = []
 
     def connect(self) -> None:
         """Begin another connection: its presentation times have nothing to do with those before."""
-        self.drift_ms = self._usual_drift_ms = None
+        self._usual_drift_ms = None
         self._begins = []
 
     def time_of(self, position_ms: int, *, stream_ms: int | None, arrived_at_ms: int) -> CaptureTime:
@@ -88,7 +91,8 @@ class CaptureClock:
                 CameraAway: The stream's clock has jumped; times start again with another connection.
         """
         if stream_ms is None or abs(stream_ms - arrived_at_ms) > DAY_MS:
-            return self._growing(self._by_arrival(position_ms, arrived_at_ms), "arrival")
+            at_ms = self._by_arrival(position_ms, arrived_at_ms) + (self.drift_ms or 0)
+            return self._growing(at_ms, "arrival")
         self.drift_ms = drift_ms = stream_ms - arrived_at_ms
         if self._usual_drift_ms is None:
             self._usual_drift_ms = drift_ms
@@ -113,7 +117,8 @@ class CaptureClock:
         at_ms = min(max(at_ms, FIRST_MS), NEXT_MS - 1)
         last_ms = self._last_ms
         runs_back = last_ms is not None and at_ms < last_ms - _FAR_MS
+        passed_ms, self._stated_ms = at_ms - self._stated_ms, at_ms
         if last_ms is not None and at_ms <= last_ms and not runs_back:
-            at_ms = last_ms + 1
+            at_ms = last_ms + max(1, passed_ms // 2)
         self._last_ms = at_ms
         return CaptureTime(at_ms, time_source, runs_back)

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
 _ENDED_WITHIN_S = 15.0
 _LOOK_S = 0.2
+_DRIFT_MS = 1000
 _RESULTS_WITHIN_S = 8.0
 """A Kafka group takes its time to begin."""
 
@@ -146,6 +147,10 @@ def list_cameras(**overrides: Any) -> int:
         rate = "" if report.frames_per_s is None else f", {report.frames_per_s:g} frames/s"
         if report.leaves_out:
             rate += f" ({report.taken_per_s:.1f} of {report.offered_per_s:.1f} frames/s used)"
+        drift = ""
+        if report.drift_ms is not None and abs(report.drift_ms) >= _DRIFT_MS:
+            side = "ahead" if report.drift_ms > 0 else "behind"
+            drift = f", its clock is {abs(report.drift_ms) / 1000:.1f} s {side}"
         losses = f", {plural(report.frames_lost, 'frame')} lost" if report.frames_lost else ""
         packets = f", {plural(report.packets_lost, 'packet')} lost" if report.packets_lost else ""
         reason = f" ({feed.reason})" if feed.reason else ""
@@ -153,7 +158,7 @@ def list_cameras(**overrides: Any) -> int:
             console.plain(
                 f"{feed.name}  {feed.address}  {report.state}{reason}: "
                 f"{plural(report.frames_announced, 'frame')} "
-                f"announced{rate}{_lags(feed, newest)}{losses}{packets}"
+                f"announced{rate}{_lags(feed, newest)}{drift}{losses}{packets}"
             )
         )
     return 0
@@ -210,9 +215,12 @@ def stop(source: str, **overrides: Any) -> int:
 def remove(source: str, **overrides: Any) -> int:
     """Stop the camera of SOURCE and delete it; `frametally forget --source` deletes its footage."""
     with _book(overrides) as book:
-        if not _within_a_while(lambda: remove_camera(book, source)):
-            raise Poison(f"{source!r} is still stopping; delete it in a few seconds")
-    click.echo(console.plain(f"{source}: deleted; its footage stays"))
+        slug = ask_camera(book, source, "stop").source
+        is_deleted = remove_camera(book, source) or _within_a_while(
+            lambda: all(feed.source != slug for feed in book.feeds("camera"))
+        )
+    state = "deleted" if is_deleted else "stopping; frametally deletes it when it has ended"
+    click.echo(console.plain(f"{source}: {state}; its footage stays"))
     return 0
 
 

@@ -12,7 +12,7 @@ from av.video.reformatter import VideoReformatter
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
 from frametally.process.retrying import Backoff
-from frametally.records import FrameAnnouncement
+from frametally.records import FrameAnnouncement, MediaManifest
 from frametally_live.cameras.camera_access import CameraAway
 from frametally_live.cameras.camera_frames import CameraReader
 from frametally_live.cameras.camera_opening import OpenCamera, camera_to_open, open_camera, reason_of
@@ -48,6 +48,7 @@ class CameraCapture:
             Poison: The feed has no camera's address.
         """
         settings, teller = run.settings, run.teller
+        self._added_ms = feed.created_at_ms
         self._camera = camera_to_open(
             settings, address=feed.address, source=feed.source, transport=feed.transport
         )
@@ -76,6 +77,7 @@ class CameraCapture:
             log=run.log,
             patience=run.patience,
             on_sent=self._note_announced,
+            on_resumed=self._count_again,
             packs=run.packs,
         )
         self._clock = CaptureClock()
@@ -130,11 +132,12 @@ class CameraCapture:
         """Take in the frames of one connection."""
         self._offered, self._used = RecentRate(), RecentRate()
         reader = CameraReader(camera, self._clock)
-        lost_packets = damaged = 0
+        lost_packets = damaged = last_ms = 0
         for frame in reader.frames():
             if self._is_over():
                 return
             self._renew_session()
+            was_there = self._is_there
             self._come_back(frame.captured.at_ms)
             self._offered.note(time.monotonic())
             try:
@@ -144,10 +147,13 @@ class CameraCapture:
                     self._minutes.doubt(self._doubts.lasting)
             except Poison:
                 reader.pieces_damaged += 1
+            if was_there:  # else the outage tells
+                self._minutes.miss(frame.left_out, last_ms)
+            last_ms = frame.captured.at_ms
             new_lost, lost_packets = camera.packets_lost - lost_packets, camera.packets_lost
             new_damaged, damaged = reader.pieces_damaged - damaged, reader.pieces_damaged
             self._packets_lost += new_lost
-            if new_damaged:
+            if new_damaged or (was_there and frame.left_out):
                 self._doubts.note_damage(frame.captured.at_ms)
             self._minutes.count(
                 packets_lost=new_lost, pieces_damaged=new_damaged, drift_ms=self._clock.drift_ms
@@ -165,7 +171,7 @@ class CameraCapture:
         now_ms = int(time.time() * 1000)
         self._minutes.away(reason, now_ms)
         self._away = reason
-        self._patience.say_once_a_minute(reason, f"the camera {reason}")
+        self._patience.say_once_a_minute(reason, f"the camera {reason}", counts=True)
         self._teller.tell(
             state="waiting",
             reason=f"The camera {reason}.",
@@ -179,6 +185,7 @@ class CameraCapture:
         if not self._is_there:
             self._spool.close_outages(at_ms)
             self._sender.back.put(at_ms)
+            self._doubts = PictureDoubts()  # what was seen before the outage says nothing of it
         self._is_there, self._away = True, ""
         if self._teller.told.away_since_ms is not None:
             self._teller.tell(state="running", reason="", away_since_ms=None)
@@ -192,12 +199,20 @@ class CameraCapture:
             captured_at_ms=announcement.captured_at_ms,
             image_path=announcement.image_path,
             is_announced=is_new,
-            lag_ms=now_ms - announcement.captured_at_ms,
+            lag_ms=now_ms - announcement.captured_at_ms + (self._clock.drift_ms or 0),
             drift_ms=self._clock.drift_ms,
             **self._rates(),
             **self._losses(),
             **stands,
         )
+
+    def _count_again(self, minutes: list[MediaManifest]) -> None:
+        frames = (
+            minute.frames_announced
+            for minute in minutes
+            if minute.live and minute.live.session_ms >= self._added_ms
+        )
+        self._teller.tell(frames_announced=sum(frames))
 
     def _rates(self) -> dict[str, float | None]:
         """Return how many frames a second are taken of how many that could be; see `FeedTold`."""

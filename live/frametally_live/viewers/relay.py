@@ -146,7 +146,7 @@ class Channel:
     def due_at_ms(self, captured_at_ms: int) -> int | None:
         """Return the time to show a moment, by the clock of the feed's process; None if not known."""
         if self.feed.kind == "camera":
-            return captured_at_ms
+            return captured_at_ms - (self.feed.told.drift_ms or 0)
         report, position_s = self.feed.told, self.position_s(captured_at_ms)
         if position_s is None or report.position_s is None or report.due_at_ms is None:
             return None

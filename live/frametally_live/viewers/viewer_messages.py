@@ -28,8 +28,8 @@ class FrameShown(Answer, frozen=True, kw_only=True, tag_field="type", tag="frame
         captured_at_ms: Event time of the frame.
         position_s: Of a video: seconds after its first frame; null for a camera.
         sent_at_ms: Time of sending, by the server's clock.
-        due_at_ms: Time at which it was due, by that clock: for a camera its event time, for a video by its
-            speed; null if not known.
+        due_at_ms: Time at which it was due, by that clock: for a camera its event time, corrected by
+            `drift_ms`, for a video by its speed; null if not known.
         width_px: Width of the frame.
         height_px: Height of the frame.
         model: ID of the model that detected the objects.

@@ -11,39 +11,56 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+_FINER = 16
+"""Parts of a frame's length by the rate: so often the time between two frames can be halved."""
+_RESTART_FRAMES = 3
+"""Times that go back by more frames than this, and by more than a second, start again."""
+
 
 class PresentationTimes:
-    """The times of a stream's frames, one after the other; they only grow.
+    """The times of a stream's frames, one after the other; they only rise.
 
-    A frame without a presentation time, or with one that is not after that of the frame before it, comes one
-    frame after it: by that frame's own length, or else by the stream's average rate.
+    A frame without a presentation time comes one frame after the one before: by that frame's own length, or
+    else by the stream's average rate. A frame whose time is not after that of the one before comes halfway to
+    where the next frame is due, so the frames after it keep their own times. Where times start again (in
+    recordings that were joined), the first of them comes one frame after the last.
 
     Times are counted in parts of the stream's tick, so small that a frame's length by the rate is a whole
-    number of them: nothing is rounded but `offset_ms`.
+    number of them: only `offset_ms` and halves are rounded.
     """
 
     def __init__(self, *, time_base: Fraction, start_ticks: int | None, rate: Fraction | None) -> None:
         """Begin before the first frame: ticks of `time_base` seconds, `rate` frames a second if stated."""
         length_ticks = 1 / (rate * time_base) if rate else Fraction(0)
-        self._parts = parts = length_ticks.denominator
-        self._usual_length = length_ticks.numerator
+        self._parts = parts = length_ticks.denominator * _FINER
+        self._usual_length = length_ticks.numerator * _FINER
         self._part_s = time_base / parts
         self._part_ms = self._part_s * 1000
+        self._least = max(1, int(1 / self._part_ms))
+        self._second = int(1 / self._part_s)
         self._start = None if start_ticks is None else start_ticks * parts
         self._first: int | None = None
-        self._now = 0
-        self._next = self._start or 0
+        self._now = self._next = self._start or 0
+        self._stated = self._shift = 0
 
     def pass_over(self, pts: int | None, duration_ticks: int | None) -> None:
         """Go on to the next frame: its time and its length in ticks; None (or 0) if it states none."""
-        stated = None if pts is None else pts * self._parts
-        now = self._next
-        if stated is not None and (self._first is None or stated > self._now):
-            now = stated
-        if self._first is None:
-            self._first = now
-        self._now = now
-        self._next = now + (duration_ticks * self._parts if duration_ticks else self._usual_length)
+        length = duration_ticks * self._parts if duration_ticks else self._usual_length
+        due = self._next if self._first is None else max(self._next, self._now + self._least)
+        stated = due if pts is None else pts * self._parts
+        if pts is not None and self._first is not None:
+            if stated > self._now:
+                self._shift = 0
+            elif self._stated - stated - self._shift > max(_RESTART_FRAMES * length, self._second):
+                self._shift = due - stated
+            stated += self._shift
+        if self._first is None or stated > self._now:
+            self._now = stated
+            self._next = stated + length
+        else:
+            self._now += max(self._least, (self._next - self._now) // 2)
+        self._first = self._now if self._first is None else self._first
+        self._stated = stated
 
     @property
     def offset_ms(self) -> int:
@@ -59,7 +76,7 @@ class PresentationTimes:
     @property
     def end_s(self) -> Fraction | None:
         """The end of the last frame from the time of the first, seconds; None before the first."""
-        return None if self._first is None else (self._next - self._first) * self._part_s
+        return None if self._first is None else (max(self._next, self._now) - self._first) * self._part_s
 
 
 ALL = "all"

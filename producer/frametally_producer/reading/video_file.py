@@ -21,6 +21,7 @@ from frametally.process.reports import plural
 from frametally_producer.reading.footage import WithoutPackedHeaders, lacks_rate
 from frametally_producer.reading.pixels import UPRIGHT, upright
 from frametally_producer.reading.sampling import PresentationTimes
+from frametally_producer.reading.whole_pictures import WholePictures
 
 # A display matrix (ISO/IEC 14496-12, 6.2.2) sends a pixel (x, y) to (a x + c y, b x + d y): its signs
 # (a, b, c, d), and the EXIF orientation that says the same.
@@ -285,17 +286,22 @@ class Video:
         self._on_sound = on_sound
 
     def frames(self) -> Iterator[TimedFrame]:
-        """Yield every frame that can be decoded, with its time; times grow.
-
-        A frame without a time of its own (where recordings were joined; in AVI, which keeps no order of
-        presentation) gets one as `PresentationTimes` says.
-        """
+        """Yield every whole frame that can be decoded, with its time as `PresentationTimes` says."""
         times = PresentationTimes(
             time_base=self._time_base, start_ticks=self.stream.start_time, rate=self.average_fps
         )
-        for frame_index, frame in enumerate(self._decoded()):
+        left_out: list[Fraction] = []
+        for frame_index, (frame, is_whole) in enumerate(self._judged()):
             times.pass_over(frame.pts, frame.duration)
-            yield TimedFrame(frame_index, times.position_s, times.offset_ms, frame)
+            if is_whole:
+                yield TimedFrame(frame_index, times.position_s, times.offset_ms, frame)
+            else:
+                left_out.append(times.position_s)
+        if left_out:
+            self.damage.append(
+                f"{plural(len(left_out), 'frame is', 'frames are')} left out ({float(left_out[0]):.1f} s to "
+                f"{float(left_out[-1]):.1f} s): each is damaged or depends on a damaged one"
+            )
         self.end_s = times.end_s
         if times.end_s is not None:
             self._note_cut(times.end_s)
@@ -307,24 +313,20 @@ class Video:
                 yield packet
 
     def _decoded(self) -> Iterator[av.VideoFrame]:
-        """Yield frames as they come; what cannot be read or decoded is left out and noted."""
-        bad_pieces = 0
-        for packet in self._packets():
-            try:
-                frames = self.stream.decode(packet)
-            except av.FFmpegError:
-                bad_pieces += 1
-                continue
-            for frame in frames:
-                bad_pieces += frame.is_corrupt
-                yield frame
-        if bad_pieces:
+        """Yield whole frames as they come."""
+        return (frame for frame, is_whole in self._judged() if is_whole)
+
+    def _judged(self) -> Iterator[tuple[av.VideoFrame, bool]]:
+        """Yield frames, each with whether it is whole; what cannot be read or decoded is noted."""
+        pictures = WholePictures(self.stream, begins_whole=True)
+        yield from pictures.decode(self._packets())
+        if pictures.damaged:
             # FFmpeg tells no size where it was let decode none of the frames.
             too_large = (
                 "" if all(self.size_px) else ", or have more pixels than FRAMETALLY_MAX_IMAGE_MEGAPIXELS"
             )
             self.damage.append(
-                f"{plural(bad_pieces, 'of its packets is', 'of its packets are')} damaged{too_large}"
+                f"{plural(pictures.damaged, 'of its packets is', 'of its packets are')} damaged{too_large}"
             )
 
     def _packets(self) -> Iterator[av.Packet[av.VideoStream] | None]:

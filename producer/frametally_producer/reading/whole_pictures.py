@@ -1,0 +1,136 @@
+"""Leaves out pictures that do not show what was filmed: damaged ones, and those predicted from one."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import av
+from av.codec.context import Flags
+from av.video.frame import PictureType
+
+_MOST_REMEMBERED = 64
+"""Key frames and damages whose pictures may still be on their way through the decoder."""
+_RECOVERY_POINT = re.compile(rb"\0\0\x01\x06\x06.(.{4})", re.DOTALL)
+_HEAD_BYTES = 1000
+_AFTER_GAP = 2
+"""FFmpeg marks the packet before the one that it was reading when the container's numbering had a gap."""
+
+
+def frames_to_recover(packet: bytes) -> int:
+    """Return after how many frames pictures are whole that are decoded from a packet on; usually none.
+
+    H.264 need not have key frames: a recovery point (D.1.8) says after how many frames each part was renewed.
+    """
+    message = _RECOVERY_POINT.search(packet, 0, _HEAD_BYTES)
+    bits = int.from_bytes(message[1]) if message else 0
+    zeros = 32 - bits.bit_length()
+    return (bits >> 31 - 2 * zeros) - 1 if bits and zeros < 16 else 0  # an unsigned Exp-Golomb code (9.1)
+
+
+class _Key(NamedTuple):
+    """A packet with which prediction begins again, and the first picture that is whole by that."""
+
+    number: int
+    whole_from: int
+    pts: int | None
+
+
+class WholePictures:
+    """Judges the decoded pictures of one stream.
+
+    FFmpeg marks a picture of which it had to make up a part, but not those that it predicts from that one. So
+    all that is decoded after a damage counts as damaged, up to the next key frame that is whole. Where each
+    picture is a key frame (Motion JPEG), only the damaged one does. Where no key frame is marked, each
+    picture that is not predicted counts as one. A gap in a container's own numbering counts only where no key
+    frame follows: otherwise, recordings were joined there.
+
+    Attributes:
+        damaged: How often a damage was noted.
+    """
+
+    def __init__(self, stream: av.VideoStream, *, begins_whole: bool) -> None:
+        """Judge a stream that is not being decoded yet; else its first pictures wait for a key frame."""
+        self.damaged = 0
+        self._stream = stream
+        context = stream.codec_context
+        context.flags |= Flags.copy_opaque
+        self._has_keys = False
+        self._predicts = not context.codec.intra_only
+        self._number = 0
+        self._keys: deque[_Key] = deque([_Key(0, 0, None)], _MOST_REMEMBERED)
+        self._damages: deque[int] = deque(maxlen=_MOST_REMEMBERED)
+        if self._predicts and not begins_whole:
+            self._damages.append(0)
+        self._key_yielded = self._yielded = self._after_gap = 0
+
+    def decode(
+        self, packets: Iterable[av.Packet[av.VideoStream] | None]
+    ) -> Iterator[tuple[av.VideoFrame, bool]]:
+        """Yield the pictures of packets with whether each is whole; None after the last packet."""
+        delayed: deque[av.VideoFrame] = deque()  # one that is shown later may damage it
+        for packet in packets:
+            try:
+                if packet is not None:
+                    self.pass_over(packet, is_key=packet.is_keyframe)
+                frames = self._stream.decode(packet)
+            except av.FFmpegError:
+                self.note_damage()
+                continue
+            for frame in frames:
+                if frame.is_corrupt:
+                    self.note_damage(frame)
+                delayed.append(frame)
+                if len(delayed) > self._stream.codec_context.has_b_frames:
+                    yield delayed[0], self.is_whole(delayed.popleft())
+        yield from ((frame, self.is_whole(frame)) for frame in delayed)
+
+    def pass_over(self, packet: av.Packet[av.VideoStream], *, is_key: bool) -> None:
+        """Go on to the next packet that is decoded; `is_key`: no later one depends on an earlier one."""
+        self._number += 1
+        packet.opaque = self._number
+        self._has_keys = self._has_keys or is_key
+        frames = frames_to_recover(bytes(packet)) if is_key and self._predicts else 0
+        if is_key or not self._predicts:
+            self._keys.append(_Key(self._number, self._number + frames, None if frames else packet.pts))
+        elif self._number == self._after_gap:
+            self._damages.append(self._number)
+        if packet.is_corrupt:
+            self._after_gap = self._number + _AFTER_GAP
+
+    def note_damage(self, frame: av.VideoFrame | None = None) -> None:
+        """Note that a frame, or without one the last packet, is damaged."""
+        self.damaged += 1
+        self._damages.append(self._number_of(frame))
+
+    def is_whole(self, frame: av.VideoFrame) -> bool:
+        """Return whether a frame, and all that it may be predicted from, are whole."""
+        number, pts = self._number_of(frame), frame.pts
+        if not self._has_keys and frame.pict_type == PictureType.I and not frame.is_corrupt:
+            self._keys.append(_Key(number, number, pts))
+        # What is decoded after a key frame and shown before it is predicted from earlier ones, too.
+        begin = next(
+            (
+                key.number
+                for key in reversed(self._keys)
+                if key.whole_from <= number and (pts is None or key.pts is None or key.pts <= pts)
+            ),
+            0,
+        )
+        return not any(begin <= damage <= number for damage in self._damages)
+
+    def left_out_before(self, frame: av.VideoFrame) -> int:
+        """Return how many pictures were left out before a whole frame; call it for each, in their order."""
+        self._yielded += 1
+        number = self._number_of(frame)
+        if all(key.whole_from != number for key in self._keys):
+            return 0
+        begin, yielded, self._key_yielded, self._yielded = self._key_yielded, self._yielded, number, 0
+        is_damaged = any(begin <= damage < number for damage in self._damages)
+        return max(number - begin - yielded, 0) if is_damaged else 0
+
+    def _number_of(self, frame: av.VideoFrame | None) -> int:
+        number = None if frame is None else frame.opaque
+        return number if isinstance(number, int) else self._number

@@ -1,0 +1,160 @@
+"""What the network loses, or what is sent in an odd order, is never footage that nobody filmed."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from tests.fakes.footage import make_file
+from tests.fakes.numbered_pictures import FRAMES, number_of, numbered
+from tests.live.capturing import Capturing, all_in_the_books, here, live_of, manifests_of, until
+from tests.live.showing import RtspCamera
+from tests.live.test_opening import to_open
+
+from frametally.files.opencv import decode_image
+from frametally_live.cameras.camera_access import CameraAway
+from frametally_live.cameras.camera_frames import CameraFrame, CameraReader
+from frametally_live.cameras.camera_opening import open_camera
+from frametally_live.cameras.stream_clock import CaptureClock
+
+FPS = 40
+CODES = {"h264": ("libx264", "h264"), "hevc": ("libx265", "h265")}
+
+
+def launch(
+    tmp_path: Path, code: str, *, on_the_way: str = "", repeated: str = "", **codec_options: str
+) -> str:
+    encoder, name = CODES[code]
+    film = make_file(
+        tmp_path / f"{name}.mkv",
+        numbered(),
+        codec=encoder,
+        fps=FPS,
+        codec_options={"g": "20", "preset": "fast", "crf": "14", "bf": "0", **codec_options},
+    )
+    return (
+        f"filesrc location={film} ! matroskademux ! {name}parse {repeated} ! "
+        f"rtp{name}pay mtu=500 {repeated} ! {on_the_way} "
+        "capsfilter name=pay0"
+    )
+
+
+def all_of(camera: RtspCamera, transport: str = "tcp") -> tuple[list[CameraFrame], CameraReader, int]:
+    found: list[CameraFrame] = []
+    with open_camera(to_open(camera.address, transport=transport), lambda: False) as opened:
+        reader = CameraReader(opened, CaptureClock())
+        with suppress(CameraAway):
+            found.extend(reader.frames())
+        return found, reader, opened.packets_lost
+
+
+def numbers_of(frames: list[CameraFrame]) -> list[int | None]:
+    return [number_of(one.frame.to_ndarray(format="bgr24")) for one in frames]
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("code", "transport", "options"),
+    [
+        ("h264", "tcp", {}),
+        ("h264", "tcp", {"bf": "3"}),
+        ("h264", "udp", {}),
+        ("hevc", "tcp", {"x265-params": "bframes=0"}),
+    ],
+)
+def test_a_clean_camera_shows_all_its_pictures(
+    tmp_path: Path, code: str, transport: str, options: dict[str, str]
+) -> None:
+    with RtspCamera(launch(tmp_path, code, **options)) as camera:
+        found, reader, lost = all_of(camera, transport)
+    assert (reader.pieces_damaged, lost) == (0, 0)
+    numbers = numbers_of(found)
+    if transport == "udp":  # its end may come before its last packets, and cut the last picture
+        numbers.pop()
+    assert None not in numbers
+    assert len(numbers) >= FRAMES - 5
+    assert numbers == sorted(set(numbers))
+    assert sum(one.left_out for one in found) == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "transport", "options"),
+    [
+        ("h264", "tcp", {}),
+        *(
+            pytest.param(*given, marks=pytest.mark.thorough)
+            for given in (
+                ("h264", "tcp", {"bf": "3", "slices": "4"}),
+                ("h264", "tcp", {"intra-refresh": "1"}),
+                ("h264", "udp", {}),
+                ("hevc", "tcp", {"x265-params": "bframes=0"}),
+                ("hevc", "tcp", {"x265-params": "bframes=3:open-gop=1"}),
+            )
+        ),
+    ],
+)
+def test_no_picture_is_made_up_where_packets_are_lost(
+    tmp_path: Path, code: str, transport: str, options: dict[str, str]
+) -> None:
+    lossy = launch(tmp_path, code, on_the_way="identity drop-probability=0.02 !", **options)
+    with RtspCamera(lossy) as camera:
+        found, reader, lost = all_of(camera, transport)
+    assert lost > 3
+    assert reader.pieces_damaged > 0
+    numbers = numbers_of(found)
+    if transport == "udp":
+        numbers.pop()
+    assert None not in numbers
+    left_out = sum(one.left_out for one in found)
+    assert left_out > 0
+    assert len(numbers) > 5
+    assert FRAMES - 40 <= len(numbers) + left_out <= FRAMES  # the last ones have no whole frame after them
+
+
+@pytest.mark.parametrize(
+    ("code", "options"),
+    [
+        ("h264", {"slices": "2"}),
+        *(
+            pytest.param(*given, marks=pytest.mark.thorough)
+            for given in (
+                ("h264", {"slices": "4", "bf": "2"}),
+                ("hevc", {"x265-params": "slices=2:bframes=0"}),
+            )
+        ),
+    ],
+)
+def test_a_picture_of_several_slices_stays_one_where_its_parameters_are_repeated_between_them(
+    tmp_path: Path, code: str, options: dict[str, str]
+) -> None:
+    """As GStreamer's payloaders repeat them before each slice of a key frame."""
+    with RtspCamera(launch(tmp_path, code, repeated="config-interval=-1", **options)) as camera:
+        found, reader, _ = all_of(camera)
+    assert reader.pieces_damaged == 0
+    numbers = numbers_of(found)
+    assert None not in numbers
+    assert numbers == list(range(FRAMES))
+    steps_ms = {round(float(b.position_s - a.position_s) * 1000) for a, b in pairwise(found)}
+    assert steps_ms == {1000 // FPS}
+
+
+def test_pictures_that_were_damaged_on_their_way_are_named_losses_and_none_is_stored(tmp_path: Path) -> None:
+    settings = here(tmp_path)
+    lossy = launch(tmp_path, "h264", on_the_way="identity drop-probability=0.02 !")
+    with RtspCamera(lossy) as camera, Capturing(settings, camera.address) as capturing:
+        until(lambda: capturing.heard.told.away_since_ms is not None)
+        capturing.stop()
+    announced = all_in_the_books(settings)
+    pictures = [decode_image(capturing.store.get(one.image_path), 1_000_000) for one in announced]
+    assert None not in [number_of(picture) for picture in pictures]
+    minutes = [live_of(one) for one in manifests_of(capturing.store)]
+    losses = [loss for minute in minutes for loss in minute.losses]
+    assert losses
+    assert capturing.heard.told.frames_lost == sum(loss.frames for loss in losses) > 0
+    assert sum(minute.pieces_damaged for minute in minutes) > 0
+    for loss in losses:
+        assert loss.reason == "the camera's stream was damaged on its way"
+        assert not any(loss.from_ms <= one.captured_at_ms <= loss.to_ms for one in announced)
+    assert "Some of its pictures are damaged and left out." in capturing.heard.reasons
