@@ -21,6 +21,7 @@ from frametally.process.reports import plural
 from frametally_producer.reading.footage import WithoutPackedHeaders, lacks_rate
 from frametally_producer.reading.pixels import UPRIGHT, upright
 from frametally_producer.reading.sampling import PresentationTimes
+from frametally_producer.reading.tracks import FFMPEG_TIME_BASE, stated_frames, stated_length_s
 
 # A display matrix (ISO/IEC 14496-12, 6.2.2) sends a pixel (x, y) to (a x + c y, b x + d y): its signs
 # (a, b, c, d), and the EXIF orientation that says the same.
@@ -37,7 +38,6 @@ _ORIENTATIONS = {
 _LYING = {5, 6, 7, 8}
 _CLOCKWISE_DEGREES = {1: 0, 2: 0, 3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 _UNMIRRORED = {0: 1, 90: 6, 180: 3, 270: 8}
-_FFMPEG_TIME_BASE = Fraction(1, 1_000_000)
 _USUAL_FPS = 25
 """Of a file that does not say how many frames a second it has."""
 _HEAD_BYTES = 400
@@ -163,8 +163,8 @@ class Video:
         most_pixels = max(-(-size[0] // _ROUNDED_PX) * _ROUNDED_PX * size[1], min(max_pixels, _GROWN_PIXELS))
         stream.codec_context.options = {"max_pixels": str(most_pixels)}
         self.recorded = creation_time(container.metadata) or creation_time(stream.metadata)
-        self.duration_s = _stated_length_s(container, stream)
-        self.frames_stated = stream.frames if stream.frames > 0 else None
+        self.duration_s = stated_length_s(container, stream)
+        self.frames_stated = stated_frames(container, stream)
         self.damage: list[str] = []
         self.doubt = ""
         self.average_fps = stream.average_rate or stream.guessed_rate
@@ -181,7 +181,7 @@ class Video:
         self.sound = next((one for one in container.streams.audio if one.codec_context), None)
         self.end_s: Fraction | None = None
         self._on_sound: OnSound | None = None
-        self._time_base = stream.time_base or _FFMPEG_TIME_BASE
+        self._time_base = stream.time_base or FFMPEG_TIME_BASE
         self._reformatter = VideoReformatter()
 
     def first_frame(self, *, most_packets: int) -> av.VideoFrame | None:
@@ -349,20 +349,6 @@ class Video:
 def shown_size_px(frame: av.VideoFrame) -> tuple[int, int]:
     """Return the width and height of the frame once it is upright."""
     return (frame.height, frame.width) if orientation_of(frame) in _LYING else (frame.width, frame.height)
-
-
-def _stated_length_s(
-    container: av.container.InputContainer, stream: av.video.stream.VideoStream
-) -> Fraction | None:
-    lengths: list[Fraction] = []
-    if stream.duration and stream.time_base:
-        lengths.append(stream.duration * stream.time_base)
-    if stream.frames > 0 and stream.average_rate:
-        lengths.append(stream.frames / stream.average_rate)
-    # The container's length may be that of its sound.
-    if not lengths and container.duration and len(container.streams) == 1:
-        lengths.append(container.duration * _FFMPEG_TIME_BASE)
-    return max(lengths, default=None)
 
 
 def creation_time(metadata: Mapping[str, str]) -> datetime.datetime | None:
