@@ -77,6 +77,7 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
         announced_pictures: For pictures, the sorted image names (`<captured_at_ms>-<hex>`) announced.
         runs: Of a video, its runs of frames (see `rules.overlaps`); empty in manifests of earlier versions.
         live: Of a camera's minute: how it was captured.
+        track: Of a video file: the place of its track among those of moving pictures, from 1.
         revision: How often the medium has been forgotten or put right: its frames are announced as of
             `keys.media_id(sha256, revision)`, those of earlier revisions count no longer.
     """
@@ -99,6 +100,7 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
     announced_pictures: list[str] = []
     runs: list[tuple[int, int]] = []
     live: LiveMinute | None = None
+    track: int = 1
     revision: int = 0
 
     remedy: ClassVar[str] = (

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
+from frametally.media.manifests import track_identity
 from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import GivenUp
 from frametally.records import MediaManifest
@@ -195,7 +196,7 @@ def plan(
         closing(SeenFiles(settings.data_dir, writing=False)) as seen_files,
         closing(PictureReader(call.should_stop)) as pictures,
     ):
-        look = _Look(settings, seen_files, start, pictures, find)
+        look = _Look(settings, seen_files, start, pictures, find, call.track, progress)
         files = [
             (path, medium.source_name, isinstance(medium, VideoToProduce))
             for medium in footage.media
@@ -228,15 +229,28 @@ class _Look:
     start: datetime | None
     pictures: PictureReader
     find: Callable[[str], MediaManifest | None]
+    track: int | None
+    progress: Progress
 
     def __post_init__(self) -> None:
         self._max_pixels = self.settings.max_image_megapixels * 1_000_000
         self._alike: dict[tuple[object, ...], list[Path]] = {}
+        self._said = {""}
 
     def at_video(self, path: Path) -> _File:
         earlier = self.seen.find(path, stamp_of(path.stat()))
         manifest = self.find(earlier.sha256) if earlier else None
-        with open_medium(path) as file, open_video(file, max_pixels=self._max_pixels) as video:
+        with (
+            open_medium(path) as file,
+            open_video(file, max_pixels=self._max_pixels, track=self.track) as video,
+        ):
+            if earlier and not video.track.is_usual:
+                manifest = self.find(track_identity(earlier.sha256, video.track.number)) or manifest
+            if manifest is not None and manifest.track != video.track.number:
+                manifest = None
+            if self.track is None and video.track.tracks_left not in self._said:
+                self._said.add(video.track.tracks_left)
+                self.progress.say(f"{path}: {video.track.tracks_left}")
             length_ms = int((video.duration_s or 0) * 1000)
             clues = TimeClues(path, video.recorded, "container", path.stat().st_mtime_ns, length_ms)
             start_ms = find_event_time(clues, settings=self.settings, start_time=self.start).at_ms

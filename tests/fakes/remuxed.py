@@ -16,11 +16,11 @@ def trimmed(path: Path, source: Path, from_s: Fraction, **container_options: str
     with av.open(str(source)) as original, av.open(str(path), "w", options=container_options) as container:
         stream = original.streams.video[0]
         copy: Any = container.add_stream_from_template(stream)
-        original.seek(int(from_s / stream.time_base), stream=stream)
+        original.seek(int(from_s / (stream.time_base or 1)), stream=stream)
         for packet in original.demux(stream):
             if packet.dts is not None and packet.pts is not None:
-                packet.pts -= int(from_s / stream.time_base)
-                packet.dts -= int(from_s / stream.time_base)
+                packet.pts -= int(from_s / (stream.time_base or 1))
+                packet.dts -= int(from_s / (stream.time_base or 1))
                 packet.stream = copy
                 container.mux(packet)
     return path
@@ -50,4 +50,15 @@ def with_tracks(
             container.mux(packet)
     for original in originals:
         original.close()
+    return path
+
+
+def only_sound(source: Path, path: Path) -> Path:
+    """Keep a file's first track of sound."""
+    with av.open(str(source)) as original, av.open(str(path), "w") as container:
+        copy: Any = container.add_stream_from_template(original.streams.audio[0])
+        for packet in original.demux(original.streams.audio[0]):
+            if packet.dts is not None:
+                packet.stream = copy
+                container.mux(packet)
     return path

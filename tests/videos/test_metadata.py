@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tests.fakes import scenes
 from tests.fakes.footage import CHAPTERS, PLACE, make_file, moving
-from tests.fakes.remuxed import trimmed
+from tests.fakes.remuxed import trimmed, with_tracks
 from tests.videos.test_jobs import START, Shop, shop
 from tests.videos.video_records import make_facts, make_video
 
@@ -258,6 +258,14 @@ def test_counting_what_a_sampling_takes_is_taking_it(
     assert count_taken(sampling, ticks, tick_s) == taken(sampling, [int(at) * tick_s for at in ticks])
     far = np.array([0, 2**61, 2**61 + 1], np.int64)
     assert count_taken(sampling, far, tick_s) == taken(sampling, [int(at) * tick_s for at in far])
+
+
+def test_the_track_that_is_counted_is_described_first(tmp_path: Path) -> None:
+    cover = make_file(tmp_path / "cover.mp4", moving(1, (160, 90)), fps=5)
+    film = make_file(tmp_path / "film.mp4", moving(40), fps=5)
+    found = metadata_of(with_tracks(tmp_path / "both.mp4", cover, film))
+    assert [(one.index, one.frames_counted) for one in found.pictures] == [(1, 40), (0, 1)]
+    assert (found.sampled_frames, found.plays_in_browsers) == (40, False)
 
 
 def test_what_a_player_needs_first_is_found_at_the_end_or_the_start(tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ class VideoFacts(msgspec.Struct, frozen=True, kw_only=True):
         started_at_ms: Event time of its first frame; None: it is unknown, and a person must set it.
         time_source: Where that is from; None with `started_at_ms`.
         damage: Problems of its file, a sentence each.
+        remarks: What frametally does not count of its file, or may read otherwise than it was meant.
     """
 
     container: str
@@ -107,6 +108,7 @@ class VideoFacts(msgspec.Struct, frozen=True, kw_only=True):
     started_at_ms: int | None = None
     time_source: TimeSource | None = None
     damage: list[str] = []
+    remarks: list[str] = []
 
 
 class MovedCounts(msgspec.Struct, frozen=True, kw_only=True):

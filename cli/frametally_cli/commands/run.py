@@ -60,12 +60,17 @@ class DemoClip(NamedTuple):
 @port_option
 @data_dir_option
 def run(
-    paths: tuple[Path, ...], source: str | None, start_time: str | None, serving: bool, **overrides: Any
+    paths: tuple[Path, ...],
+    source: str | None,
+    start_time: str | None,
+    track: int | None,
+    serving: bool,
+    **overrides: Any,
 ) -> int:
     """Do everything: from pictures and videos to the chart."""
     settings = read_settings("producer", overrides)
     with open_ports(settings) as ports:
-        return _run(ports, paths, source=source, start_time=start_time, serving=serving)
+        return _run(ports, paths, source=source, start_time=start_time, track=track, serving=serving)
 
 
 @click.command()
@@ -92,6 +97,7 @@ def _run(
     source: str | None,
     start_time: str | None,
     serving: bool,
+    track: int | None = None,
     clip: DemoClip | None = None,
 ) -> int:
     from frametally_cli.stages.aggregate import count_once
@@ -104,7 +110,7 @@ def _run(
         )
     with ExitStack() as beside:
         with stop_on(signal.SIGTERM, signal.SIGINT, at_once=True) as should_stop:
-            call = produce_call(ports.settings, paths, source, start_time, should_stop)
+            call = produce_call(ports.settings, paths, source, start_time, should_stop, track)
             codes = [produce_files(call, ports.store, ports.log)]
             if NOTHING_DONE in codes:
                 return NOTHING_DONE

@@ -58,6 +58,11 @@ footage_options: list[Callable[[Any], Any]] = [
         "Name of the source; default: the folder's name, or a single file's name without its extension.",
     ),
     option("--start-time", "ISO 8601 time of a video's first frame, such as 2026-05-01T08:00:00+02:00."),
+    click.option(
+        "--track",
+        type=click.IntRange(min=1),
+        help="Track of moving pictures to count of each video; needs --source. Default: as FFmpeg chooses.",
+    ),
     option("--sample-fps", "Frames per second to extract from a video, or 'all'."),
     option("--timezone", "IANA time zone of times without an offset."),
     option("--time-pattern", "strptime pattern of the time in file names, such as cam_%Y%m%d_%H%M%S."),
@@ -82,6 +87,7 @@ def produce(
     paths: tuple[Path, ...],
     source: str | None,
     start_time: str | None,
+    track: int | None,
     dry_run: bool,
     watch: bool,
     packs: bool,
@@ -92,7 +98,7 @@ def produce(
 
     settings = read_settings("producer", overrides)
     with stop_on(signal.SIGTERM, signal.SIGINT, at_once=True) as should_stop:
-        call = produce_call(settings, paths or (_default_pictures(),), source, start_time, should_stop)
+        call = produce_call(settings, paths or (_default_pictures(),), source, start_time, should_stop, track)
         call.packs = packs
         if dry_run:
             return tell_plan(call)

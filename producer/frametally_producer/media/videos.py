@@ -17,7 +17,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.files.names import as_text
-from frametally.media.manifests import media_of, weaker
+from frametally.media.manifests import media_of, track_identity, weaker
 from frametally.media.overlapping import time_jumps, told_time_jumps
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
@@ -193,10 +193,11 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
     Raises `Poison` if it cannot be produced at all, `OSError` if its file cannot be read, `Misconfigured` if
     the store or the log cannot be written, `GivenUp` at a stop: what was in hand is announced and noted then.
     """
-    request = asked_of(production.settings, video.source_name, start_time)
+    track = production.call.track
+    request = asked_of(production.settings, video.source_name, start_time, track)
     earlier = production.seen.find(video.path, stamp_of(video.path.stat()))
     if earlier is not None and earlier.asked == request:
-        known = load_manifest(production.store, earlier.sha256, production.patience)
+        known = _known_track(production, earlier.sha256, track)
         if known is not None and known.state == "complete":
             return _already_known(known, production)
     with open_medium(video.path) as file:
@@ -207,8 +208,9 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
         else:
             sha256 = earlier.sha256
         notices_before = len(production.notices)
-        known = load_manifest(production.store, sha256, production.patience)
-        with open_video(file, max_pixels=production.max_pixels) as opened:
+        known = _known_track(production, sha256, track)
+        with open_video(file, max_pixels=production.max_pixels, track=track) as opened:
+            _tell_tracks_left(video, opened, sha256, known, production)
             keeper = _keeper(video, opened, sha256, known, production, start_time)
             if keeper is not None:
                 VideoWork(opened, keeper, production).run()
@@ -222,6 +224,32 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
     elif len(production.notices) == notices_before:  # what there was to say is to be said again the next time
         production.seen.note_file(video.path, before=before, after=after, sha256=sha256, request=request)
     return "finished" if keeper is not None or known is None else _already_known(known, production)
+
+
+def _known_track(production: Production, sha256: str, track: int | None) -> MediaManifest | None:
+    """Return the manifest of a file's track, by the file's SHA-256; None if there is none."""
+    if track is not None:
+        known = load_manifest(production.store, track_identity(sha256, track), production.patience)
+        if known is not None:
+            return known
+    known = load_manifest(production.store, sha256, production.patience)
+    return known if known is None or track in (None, known.track) else None
+
+
+def _tell_tracks_left(
+    video: VideoToProduce, opened: Video, sha256: str, known: MediaManifest | None, production: Production
+) -> None:
+    """Say which tracks of a file nobody has produced; refuse one that another version chose otherwise."""
+    track = opened.track
+    if known is not None and known.track != track.number:
+        raise Poison(
+            f"an earlier version has counted its track {known.track} ({track.tracks_left}); to count track "
+            f"{track.number}, run `frametally forget {known.sha256[:12]}` and produce it again"
+        )
+    if track.tracks_left and production.call.track is None:
+        others = (n for n in range(1, track.tracks + 1) if n != track.number)
+        if not all(_known_track(production, sha256, number) for number in others):
+            production.notice_once(str(video.path), track.tracks_left)
 
 
 def _identify(file: BufferedReader, production: Production) -> str:
@@ -251,11 +279,13 @@ def _keeper(
         time = _find_time(video, opened, production, start_time)
         for remark in time.remarks:
             production.notice(f"{video.path}: {remark.text}")
+        track = opened.track
         return begin_video(
             production.store,
             production.patience,
             sampling=production.settings.sample_fps,
-            sha256=sha256,
+            sha256=sha256 if track.is_usual else track_identity(sha256, track.number),
+            track=track.number,
             name=as_text(video.path),
             source=production.sources.slug_of(video.source_name),
             source_name=video.source_name,

@@ -12,7 +12,6 @@ from typing import NamedTuple, cast
 
 import av
 import numpy as np
-from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
 from frametally.errors import Poison
@@ -21,7 +20,12 @@ from frametally.process.reports import plural
 from frametally_producer.reading.footage import WithoutPackedHeaders, lacks_rate
 from frametally_producer.reading.pixels import UPRIGHT, upright
 from frametally_producer.reading.sampling import PresentationTimes
-from frametally_producer.reading.tracks import FFMPEG_TIME_BASE, stated_frames, stated_length_s
+from frametally_producer.reading.tracks import (
+    FFMPEG_TIME_BASE,
+    choose_track,
+    stated_frames,
+    stated_length_s,
+)
 
 # A display matrix (ISO/IEC 14496-12, 6.2.2) sends a pixel (x, y) to (a x + c y, b x + d y): its signs
 # (a, b, c, d), and the EXIF orientation that says the same.
@@ -100,8 +104,8 @@ class TimedFrame(NamedTuple):
 
 
 @contextmanager
-def open_video(file: BufferedReader, *, max_pixels: int) -> Iterator[Video]:
-    """Open the video in `file`; nothing but `file` is read. Raises `Poison`."""
+def open_video(file: BufferedReader, *, max_pixels: int, track: int | None = None) -> Iterator[Video]:
+    """Open a track of the video in `file` (None: the usual one); nothing else is read. Raises `Poison`."""
     file.seek(0)
     head = file.read(_HEAD_BYTES)
     file.seek(0)
@@ -121,7 +125,7 @@ def open_video(file: BufferedReader, *, max_pixels: int) -> Iterator[Video]:
             f"cannot be opened as a video ({_reason(error)}); copy it again from the original, or convert it"
         ) from error
     with container:
-        video = Video(container, file, max_pixels=max_pixels)
+        video = Video(container, file, max_pixels=max_pixels, track=track)
         if lacks_rate(head):
             video.doubt = f"its header has no frame rate, so frametally takes {_USUAL_FPS} frames per second"
         yield video
@@ -134,6 +138,7 @@ class Video:
         damage: After reading: what was wrong with it, one sentence each.
         doubt: What may be wrong with its times; empty: nothing is known.
         size_px: Width and height, as stored.
+        track: Which of the file's tracks of moving pictures it is.
         codec: FFmpeg's name of what the pictures are coded in, such as `h264`.
         sound_codecs: Likewise of each sound track; empty where the code is not known.
         container: As FFmpeg has it open, for who describes all of it.
@@ -143,13 +148,16 @@ class Video:
     """
 
     def __init__(
-        self, container: av.container.InputContainer, file: BufferedReader, *, max_pixels: int
+        self,
+        container: av.container.InputContainer,
+        file: BufferedReader,
+        *,
+        max_pixels: int,
+        track: int | None = None,
     ) -> None:
-        """Look at the container's first stream of moving pictures."""
-        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not streams:
-            raise Poison("has no moving pictures; give a video that has some")
-        stream = streams[0]
+        """Look at a track of the container, by its number; None: at the usual one."""
+        self.track = choose_track(container, track)
+        stream = self.track.stream
         if stream.codec_context is None:
             raise Poison("uses an unknown video codec; convert it, for example to H.264")
         size = stream.codec_context.width, stream.codec_context.height
@@ -332,7 +340,7 @@ class Video:
         packets = self.container.demux([self.stream, *heard])
         try:
             for packet in packets:
-                if packet.stream_index == self.stream.index:
+                if packet.stream.index == self.stream.index:  # the last, an empty one, has no `stream_index`
                     yield cast("av.Packet[av.VideoStream]", packet)
                 elif self._on_sound is not None and packet.size:
                     self._on_sound(cast("av.Packet[av.AudioStream]", packet))

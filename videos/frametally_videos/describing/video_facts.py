@@ -121,7 +121,7 @@ def _facts(
             "check, or export it again"
         )
     width_px, height_px = shown_size_px(first)
-    why_not = why_not_played(container, video.codec, first.format.name)
+    why_not = why_not_played(container, video.codec, first.format.name, track=video.track.number)
     time = _event_time(video, fields, file_name, settings)
     return VideoFacts(
         container=container,
@@ -138,6 +138,7 @@ def _facts(
         started_at_ms=None if time is None else time.at_ms,
         time_source=None if time is None else time.time_source,
         damage=[sentence(damage) for damage in video.damage],
+        remarks=[about_it(remark) for remark in (video.track.tracks_left,) if remark],
     )
 
 

@@ -79,5 +79,5 @@ def _message(accepted: Accepted) -> str:
         )
     if video.fields.calibration is not None and (remark := calibration_remark(video.fields.calibration)):
         sentences.append(f"Its calibration has {remark}.")
-    sentences += [f"{damage}." for damage in video.facts.damage]
+    sentences += [*(f"{damage}." for damage in video.facts.damage), *video.facts.remarks]
     return " ".join(sentences)
