@@ -542,3 +542,23 @@ def test_a_file_of_which_the_end_is_missing_is_found(
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     [skipped] = bench.produce(path, sample_fps="all").skipped
     assert "its frames end at" in skipped.reason
+
+
+def test_clips_whose_names_hold_whole_seconds_follow_each_other_without_a_fault(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    for number, second in enumerate((0, 20, 41)):
+        times_ms = [index * 200 + number for index in range(103)]  # each file has its own bytes
+        make_video(f"cam/cam_20260501_0800{second:02d}.mp4", times_ms, fps=5)
+    clips = sorted((bench.folder / "cam").iterdir())
+    for order in (clips, clips[::-1]):
+        bench.store = type(bench.store)()
+        reports = [
+            bench.produce(clip, source="cam", time_pattern="cam_%Y%m%d_%H%M%S", sample_fps="all")
+            for clip in order
+        ]
+        assert [one.skipped for one in reports] == [[]] * 3
+        told = [line for one in reports for line in one.notices if "before the previous one ends" in line]
+        assert len(told) == 1
+        assert "in source cam, 1 video begins up to 0.4 s before" in told[0]
+        assert "about 3 frames there do not count" in told[0]
