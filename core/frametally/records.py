@@ -78,6 +78,7 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
         runs: Of a video, its runs of frames (see `rules.overlaps`); empty in manifests of earlier versions.
         live: Of a camera's minute: how it was captured.
         track: Of a video file: the place of its track among those of moving pictures, from 1.
+        pace: Of a video: how much event time passes while it runs (`rules.pace`); empty: as in life.
         revision: How often the medium has been forgotten or put right: its frames are announced as of
             `keys.media_id(sha256, revision)`, those of earlier revisions count no longer.
     """
@@ -101,6 +102,7 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
     runs: list[tuple[int, int]] = []
     live: LiveMinute | None = None
     track: int = 1
+    pace: str = ""
     revision: int = 0
 
     remedy: ClassVar[str] = (

@@ -21,6 +21,7 @@ from frametally.media.manifests import track_identity
 from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import GivenUp
 from frametally.records import MediaManifest
+from frametally.rules.pace import Pace, read_pace
 from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import TimeClues, check_time_pattern, checked_ms, find_event_time
 from frametally_producer.reading.footage import VideoToProduce, open_medium, why_unusable
@@ -196,7 +197,7 @@ def plan(
         closing(SeenFiles(settings.data_dir, writing=False)) as seen_files,
         closing(PictureReader(call.should_stop)) as pictures,
     ):
-        look = _Look(settings, seen_files, start, pictures, find, call.track, progress)
+        look = _Look(settings, seen_files, start, pictures, find, call.track, call.pace or Pace(), progress)
         files = [
             (path, medium.source_name, isinstance(medium, VideoToProduce))
             for medium in footage.media
@@ -230,6 +231,7 @@ class _Look:
     pictures: PictureReader
     find: Callable[[str], MediaManifest | None]
     track: int | None
+    pace: Pace
     progress: Progress
 
     def __post_init__(self) -> None:
@@ -248,14 +250,17 @@ class _Look:
                 manifest = self.find(track_identity(earlier.sha256, video.track.number)) or manifest
             if manifest is not None and manifest.track != video.track.number:
                 manifest = None
-            if self.track is None and video.track.tracks_left not in self._said:
-                self._said.add(video.track.tracks_left)
-                self.progress.say(f"{path}: {video.track.tracks_left}")
-            length_ms = int((video.duration_s or 0) * 1000)
+            tracks_left = "" if self.track else video.track.tracks_left
+            rate = "" if any(self.pace) else video.rate_remark
+            for remark in {tracks_left, rate} - self._said:
+                self._said.add(remark)
+                self.progress.say(f"{path}: {remark}")
+            pace = read_pace(manifest.pace) if manifest else self.pace
+            length_ms = int((pace.event_length_s(video.duration_s, video.frames_stated) or 0) * 1000)
             clues = TimeClues(path, video.recorded, "container", path.stat().st_mtime_ns, length_ms)
             start_ms = find_event_time(clues, settings=self.settings, start_time=self.start).at_ms
             checked_ms(start_ms + length_ms)
-            frames, decoded = self._frames(video, manifest)
+            frames, decoded = self._frames(video, manifest, pace)
             pixels = (decoded or 0) * video.size_px[0] * video.size_px[1]
         is_known = self._is_copy(path) or (frames == 0 and manifest is not None)
         return _File(
@@ -275,11 +280,14 @@ class _Look:
         pixels = header.width_px * header.height_px
         return _File(path, "pictures", path.stat().st_size, is_known, at_ms, at_ms, pixels, 1)
 
-    def _frames(self, video: Video, manifest: MediaManifest | None) -> tuple[int | None, int | None]:
+    def _frames(
+        self, video: Video, manifest: MediaManifest | None, pace: Pace
+    ) -> tuple[int | None, int | None]:
         """Return how many new frames are taken, and how many decoded; None where the video does not tell."""
         stated, length_s = video.frames_stated, video.duration_s
         if stated is None and length_s is not None and video.average_fps:
             stated = math.ceil(length_s * Fraction(video.average_fps))
+        length_s = pace.event_length_s(length_s, stated)
 
         def estimate(sampling: str) -> int | None:
             return estimate_frames(sampling, frames=stated, duration_s=length_s)

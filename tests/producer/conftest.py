@@ -18,6 +18,7 @@ from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally.process.reports import Standing
 from frametally.records import FrameAnnouncement, MediaManifest, decode, encode
+from frametally.rules.pace import Pace
 from frametally.settings.loading import Settings, load_settings
 from frametally_producer.produce import ProduceReport, produce
 from frametally_producer.writing.production import ProduceCall
@@ -110,6 +111,7 @@ class Bench:
         source: str | None = None,
         start_time: str | None = None,
         track: int | None = None,
+        pace: Pace | None = None,
         extracted_dir: Path | None = None,
         packs: bool = False,
         should_stop: Callable[[], bool] = lambda: False,
@@ -122,6 +124,7 @@ class Bench:
                 source=source,
                 start_time=start_time,
                 track=track,
+                pace=pace,
                 extracted_dir=extracted_dir,
                 packs=packs,
                 should_stop=should_stop,

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from frametally.telemetry.family import family
 from frametally.telemetry.lineage import lineage_run
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
+from frametally_cli.options.footage import asked_film, footage_options
 from frametally_cli.options.ports import (
     Ports,
     data_dir_option,
@@ -52,27 +54,6 @@ from frametally_cli.stages.family_members import MemberOptions, following
 if TYPE_CHECKING:
     from frametally_consumer.worker.report import ConsumeReport
 
-footage_options: list[Callable[[Any], Any]] = [
-    option(
-        "--source",
-        "Name of the source; default: the folder's name, or a single file's name without its extension.",
-    ),
-    option("--start-time", "ISO 8601 time of a video's first frame, such as 2026-05-01T08:00:00+02:00."),
-    click.option(
-        "--track",
-        type=click.IntRange(min=1),
-        help="Track of moving pictures to count of each video; needs --source. Default: as FFmpeg chooses.",
-    ),
-    option("--sample-fps", "Frames per second to extract from a video, or 'all'."),
-    option("--timezone", "IANA time zone of times without an offset."),
-    option("--time-pattern", "strptime pattern of the time in file names, such as cam_%Y%m%d_%H%M%S."),
-    option(
-        "--max-side-px", "Longest side of a stored frame in pixels; larger frames are scaled down.", type=int
-    ),
-    option("--jpeg-quality", "JPEG quality of stored frames, 1 to 100.", type=int),
-    click.option("--no-file-time", is_flag=True, help="Refuse media whose only time is the file's date."),
-]
-
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(readable=False, path_type=Path))
@@ -87,7 +68,6 @@ def produce(
     paths: tuple[Path, ...],
     source: str | None,
     start_time: str | None,
-    track: int | None,
     dry_run: bool,
     watch: bool,
     packs: bool,
@@ -96,10 +76,11 @@ def produce(
     """Store and announce the frames of pictures and videos (default: producer/new_pics/)."""
     from frametally_cli.stages.produce import produce_call, produce_files, tell_plan, watch_folders
 
+    film = asked_film(overrides)
     settings = read_settings("producer", overrides)
     with stop_on(signal.SIGTERM, signal.SIGINT, at_once=True) as should_stop:
-        call = produce_call(settings, paths or (_default_pictures(),), source, start_time, should_stop, track)
-        call.packs = packs
+        call = produce_call(settings, paths or (_default_pictures(),), source, start_time, should_stop)
+        call = replace(call, packs=packs, **film)
         if dry_run:
             return tell_plan(call)
         with metrics_of(settings), opened_once(lambda: open_stage_ports(settings)) as opened:

@@ -239,7 +239,6 @@ def produce_call(
     source: str | None,
     start_time: str | None,
     should_stop: Callable[[], bool],
-    track: int | None = None,
 ) -> ProduceCall:
     """Make the producer's call; pictures that are not stored as by default are kept as files, to look at."""
     folder = component_folder("producer")
@@ -250,7 +249,6 @@ def produce_call(
         settings=settings,
         source=source,
         start_time=start_time,
-        track=track,
         extracted_dir=folder / "extracted_frames" if folder and preprocessed else None,
         should_stop=should_stop,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -20,6 +21,9 @@ _ONE_LENGTH = ("matroska", "flv", "asf")
 _DEFAULT_PIXELS = 5_000_000
 _COVER_PART = 10
 """A track that lasts less than this part of another is a cover or a preview, whatever its size."""
+_RATES = 0.001, 100_000.0
+_RATE_PART = 20
+"""Rates that differ by less than this part are the same."""
 
 
 class Track(NamedTuple):
@@ -99,6 +103,20 @@ def _tagged_end_s(stream: VideoStream) -> Fraction | None:
         return None
     hours, minutes, seconds = map(Fraction, ends_at.groups())
     return (hours * 60 + minutes) * 60 + seconds
+
+
+def rate_remark(metadata: Mapping[str, str], fps: Fraction | None) -> str:
+    """Return what to say of a file that was filmed at another rate than its own; empty: it was not."""
+    try:
+        filmed_fps = float(metadata.get("com.android.capture.fps", "0"))
+    except ValueError:
+        return ""
+    if not fps or not _RATES[0] <= filmed_fps <= _RATES[1] or abs(filmed_fps - fps) * _RATE_PART <= fps:
+        return ""
+    return (
+        f"states that it was filmed at {filmed_fps:.3g} frames per second, but runs at {float(fps):.3g}; to "
+        f"count it in the time of life, run `frametally produce` with --speed {float(fps) / filmed_fps:.4g}"
+    )
 
 
 def stated_length_s(container: av.container.InputContainer, stream: VideoStream) -> Fraction | None:

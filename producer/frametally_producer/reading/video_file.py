@@ -23,6 +23,7 @@ from frametally_producer.reading.sampling import PresentationTimes
 from frametally_producer.reading.tracks import (
     FFMPEG_TIME_BASE,
     choose_track,
+    rate_remark,
     stated_frames,
     stated_length_s,
 )
@@ -137,6 +138,7 @@ class Video:
     Attributes:
         damage: After reading: what was wrong with it, one sentence each.
         doubt: What may be wrong with its times; empty: nothing is known.
+        rate_remark: What to say where it states that it was filmed at another rate; empty: it does not.
         size_px: Width and height, as stored.
         track: Which of the file's tracks of moving pictures it is.
         codec: FFmpeg's name of what the pictures are coded in, such as `h264`.
@@ -176,6 +178,7 @@ class Video:
         self.damage: list[str] = []
         self.doubt = ""
         self.average_fps = stream.average_rate or stream.guessed_rate
+        self.rate_remark = rate_remark(container.metadata, self.average_fps)
         self.size_px = size
         self.codec = stream.codec_context.codec.canonical_name
         self.sound_codecs = [

@@ -22,6 +22,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped, Standing
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import FrameAnnouncement, MediaManifest
+from frametally.rules.pace import Pace
 from frametally.settings.data_folder import store_folder
 from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import parse_start_time
@@ -192,6 +193,7 @@ class ProduceCall:
         paths: Video files, picture files, and folders of both (searched all through).
         start_time: ISO 8601 time at which the one video given begins.
         track: Which track of moving pictures of each video, from 1; None: the usual one.
+        pace: How fast each video runs; None: as fast as life, or as it was produced before.
         extracted_dir: Folder in which stored pictures are also kept as files, below the source's name.
         packs: Whether frames are stored in packs, one object per source and minute.
         should_stop: Asked between frames: once true, what is in hand is finished and the call returns.
@@ -202,6 +204,7 @@ class ProduceCall:
     source: str | None = None
     start_time: str | None = None
     track: int | None = None
+    pace: Pace | None = None
     extracted_dir: Path | None = None
     packs: bool = False
     should_stop: Callable[[], bool] = lambda: False
