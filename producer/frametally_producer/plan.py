@@ -237,7 +237,7 @@ class _Look:
     def __post_init__(self) -> None:
         self._max_pixels = self.settings.max_image_megapixels * 1_000_000
         self._alike: dict[tuple[object, ...], list[Path]] = {}
-        self._said = {""}
+        self._remarks = {""}
 
     def at_video(self, path: Path) -> _File:
         earlier = self.seen.find(path, stamp_of(path.stat()))
@@ -252,8 +252,8 @@ class _Look:
                 manifest = None
             tracks_left = "" if self.track else video.track.tracks_left
             rate = "" if any(self.pace) else video.rate_remark
-            for remark in {tracks_left, rate} - self._said:
-                self._said.add(remark)
+            for remark in {tracks_left, rate} - self._remarks:
+                self._remarks.add(remark)
                 self.progress.say(f"{path}: {remark}")
             pace = read_pace(manifest.pace) if manifest else self.pace
             length_ms = int((pace.event_length_s(video.duration_s, video.frames_stated) or 0) * 1000)

@@ -107,7 +107,7 @@ def test_a_film_behind_a_cover_is_looked_at_and_what_is_left_out_is_told(
     cover = make_file(tmp_path / "cover.mp4", moving(1, (160, 90)), fps=5)
     film = make_file(tmp_path / "film.mp4", moving(40, (320, 180)), fps=5)
     told = looks.at(with_tracks(tmp_path / "both.mp4", cover, film))
-    assert (told.width_px, told.height_px, told.frames, told.damage) == (320, 180, 40, [])
+    assert (told.track, told.width_px, told.height_px, told.frames, told.damage) == (2, 320, 180, 40, [])
     assert told.remarks == [
         "It has 2 video tracks; frametally counts track 2 (320x180); to count track 1 (160x90), run "
         "`frametally produce` with --track 1 --source NAME."

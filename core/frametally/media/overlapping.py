@@ -86,20 +86,23 @@ def hand_overs(
 ) -> dict[str, list[HandOver]]:
     """Return, by source, where videos only follow each other; of `sha256s`, if there are some."""
     media = {media_of(manifest): manifest for manifest in manifests}
-    found: dict[str, list[HandOver]] = {}
+    by_source: dict[str, list[HandOver]] = {}
     for (source, loser, winner), ranges in _pairs(overlaps, sha256s).items():
-        if is_hand_over(*(_runs_in(media, one) for one in (loser, winner))):
-            length_ms = sum(one.to_ms - one.from_ms for one in ranges)
-            found.setdefault(source, []).append(HandOver(length_ms, frames_within(media.get(loser), ranges)))
-    return found
+        if is_hand_over(*(_runs_in(media, media_id) for media_id in (loser, winner))):
+            length_ms = sum(overlap.to_ms - overlap.from_ms for overlap in ranges)
+            by_source.setdefault(source, []).append(
+                HandOver(length_ms, frames_within(media.get(loser), ranges))
+            )
+    return by_source
 
 
 def told_hand_overs(source: str, hand_overs: Sequence[HandOver]) -> str:
     """Say in one line how many videos begin before the one before them ends, and what is not counted."""
-    frames = sum(one.frames for one in hand_overs)
+    longest_ms = max(hand_over.length_ms for hand_over in hand_overs)
+    frames = sum(hand_over.frames for hand_over in hand_overs)
     return (
         f"in source {source}, {plural(len(hand_overs), 'video begins', 'videos begin')} up to "
-        f"{max(one.length_ms for one in hand_overs) / 1000:.1f} s before the previous one ends, as happens "
+        f"{longest_ms / 1000:.1f} s before the previous one ends, as happens "
         f"if names contain whole seconds; each moment counts once, so about {plural(frames, 'frame')} there "
         f"{'does' if frames == 1 else 'do'} not count"
     )
@@ -109,7 +112,9 @@ def without_hand_overs(overlaps: Iterable[Overlap], manifests: Iterable[MediaMan
     """Return the overlaps of media that do more than follow each other."""
     media = {media_of(manifest): manifest for manifest in manifests}
     return [
-        one for one in overlaps if not is_hand_over(_runs_in(media, one.loser), _runs_in(media, one.winner))
+        overlap
+        for overlap in overlaps
+        if not is_hand_over(_runs_in(media, overlap.loser), _runs_in(media, overlap.winner))
     ]
 
 
@@ -121,7 +126,11 @@ def frames_within(manifest: MediaManifest | None, ranges: Iterable[Overlap]) -> 
     if not length_ms or frames <= len(runs):
         return min(frames, len(runs))
     step_ms = length_ms / (frames - len(runs))
-    parts_ms = [min(last, one.to_ms - 1) - max(first, one.from_ms) for first, last in runs for one in ranges]
+    parts_ms = [
+        min(last, overlap.to_ms - 1) - max(first, overlap.from_ms)
+        for first, last in runs
+        for overlap in ranges
+    ]
     return min(frames, sum(int(part_ms / step_ms) + 1 for part_ms in parts_ms if part_ms >= 0))
 
 

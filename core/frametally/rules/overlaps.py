@@ -8,8 +8,7 @@ order that rests on nothing but what is known of the media: it does not matter w
 Pictures of a moment that a video covers do not count either.
 
 Where one video ends shortly after the next one begins, as where names hold whole seconds, the next one counts
-from that end on (`is_hand_over`). That is no fault: a moment counts once there too, but which frames show it
-is not known to the millisecond.
+from that end on (`is_hand_over`). A moment counts once there, too; no check fails.
 
 What is forgotten of a medium it does not cover: what it had taken from others then counts again.
 """

@@ -252,13 +252,13 @@ class DayAudit:
 
     @cached_property
     def _overlapping(self) -> set[str]:
-        return {one.source for one in without_hand_overs(self.plan.overlaps, self._media)}
+        return {overlap.source for overlap in without_hand_overs(self.plan.overlaps, self._media)}
 
     @cached_property
     def _handed_over(self) -> dict[str, int]:
         """The frames that may be missing by source, where videos only follow each other."""
-        found = hand_overs(self.plan.overlaps, self._media)
-        return {source: sum(one.frames + 1 for one in of_source) for source, of_source in found.items()}
+        by_source = hand_overs(self.plan.overlaps, self._media)
+        return {source: sum(pair.frames + 1 for pair in pairs) for source, pairs in by_source.items()}
 
     @property
     def _media(self) -> list[MediaManifest]:
@@ -336,7 +336,7 @@ class DayAudit:
         ]
         unknown = ["a manifest cannot be read"] if self.surroundings.manifests is None else []
         skipped = overlap_reports(of_day, self._media)
-        handed_over = [told_hand_overs(*one) for one in hand_overs(of_day, self._media).items()]
+        handed_over = [told_hand_overs(*pairs) for pairs in hand_overs(of_day, self._media).items()]
         check = _check(
             NO_MEDIA_OVERLAP,
             [

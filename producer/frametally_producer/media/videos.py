@@ -222,7 +222,9 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
         notices_before = len(production.notices)
         known = _known_track(production, sha256, track)
         with open_video(file, max_pixels=production.max_pixels, track=track) as opened:
-            _tell_what_is_left(video, opened, sha256, known, production)
+            check_track(opened, known)
+            if known is None or not known.pace:
+                _tell_what_is_left(video, opened, sha256, production)
             keeper = _keeper(video, opened, sha256, known, production, start_time)
             if keeper is not None:
                 VideoWork(opened, keeper, production).run()
@@ -241,31 +243,31 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
 def _known_track(production: Production, sha256: str, track: int | None) -> MediaManifest | None:
     """Return the manifest of a file's track, by the file's SHA-256; None if there is none."""
     if track is not None:
-        known = load_manifest(production.store, track_identity(sha256, track), production.patience)
-        if known is not None:
-            return known
-    known = load_manifest(production.store, sha256, production.patience)
-    return known if known is None or track in (None, known.track) else None
+        manifest = load_manifest(production.store, track_identity(sha256, track), production.patience)
+        if manifest is not None:
+            return manifest
+    manifest = load_manifest(production.store, sha256, production.patience)
+    return manifest if manifest is None or track in (None, manifest.track) else None
 
 
-def _tell_what_is_left(
-    video: VideoToProduce, opened: Video, sha256: str, known: MediaManifest | None, production: Production
-) -> None:
-    """Say what of a file is not counted, or not as it was filmed; refuse another version's choice.
-
-    Raises `Poison`.
-    """
+def check_track(opened: Video, manifest: MediaManifest | None) -> None:
+    """Refuse a video of which an earlier version has counted another track. Raises `Poison`."""
     track = opened.track
-    if known is not None and known.track != track.number:
+    if manifest is not None and manifest.track != track.number:
         raise Poison(
-            f"an earlier version has counted its track {known.track} ({track.tracks_left}); to count track "
-            f"{track.number}, run `frametally forget {known.sha256[:12]}` and produce it again"
+            f"an earlier version counted its track {manifest.track} ({track.tracks_left}); to count track "
+            f"{track.number}, run `frametally forget {manifest.sha256[:12]}` and produce it again"
         )
-    if track.tracks_left and production.call.track is None:
-        others = (n for n in range(1, track.tracks + 1) if n != track.number)
-        if not all(_known_track(production, sha256, number) for number in others):
+
+
+def _tell_what_is_left(video: VideoToProduce, opened: Video, sha256: str, production: Production) -> None:
+    """Say which tracks of a file are not counted, and whether it was filmed at another speed."""
+    track, call = opened.track, production.call
+    if track.tracks_left and call.track is None:
+        numbers = set(range(1, track.tracks + 1)) - {track.number}
+        if not all(_known_track(production, sha256, number) for number in numbers):
             production.notice_once(str(video.path), track.tracks_left)
-    if opened.rate_remark and known is None and production.call.pace is None:
+    if opened.rate_remark and call.pace is None:
         production.notice_once(str(video.path), opened.rate_remark)
 
 
@@ -312,7 +314,7 @@ def _keeper(
         )
     if production.call.pace is not None and str(production.call.pace) != known.pace:
         raise Poison(
-            f"was produced before {_at_pace(known.pace)}, so its frames have other times; to count it anew, "
+            f"was produced before {_at_pace(known.pace)}, so its frames have other times; to count it again, "
             f"run `frametally forget {known.sha256[:12]}` and produce it again"
         )
     _tell_what_stays(video, opened, production, start_time, known)

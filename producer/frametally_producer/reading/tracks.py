@@ -26,13 +26,13 @@ _RATE_PART = 20
 """Rates that differ by less than this part are the same."""
 
 
-class Track(NamedTuple):
+class VideoTrack(NamedTuple):
     """A track of moving pictures.
 
     Attributes:
         number: Its place among the file's tracks of moving pictures, from 1.
         tracks: The number of those tracks.
-        is_usual: Whether frametally counts it where no other is asked for.
+        is_usual: Whether frametally counts it without a `number`.
         tracks_left: What to say about the other tracks; empty: it is the only one.
     """
 
@@ -43,7 +43,7 @@ class Track(NamedTuple):
     tracks_left: str
 
 
-def choose_track(container: av.container.InputContainer, number: int | None) -> Track:
+def choose_track(container: av.container.InputContainer, number: int | None) -> VideoTrack:
     """Return track `number` of moving pictures; None: the one that FFmpeg takes for a copy of the file.
 
     FFmpeg takes the track with the most pixels, where the mark "default" is worth five million, and of equal
@@ -69,17 +69,17 @@ def choose_track(container: av.container.InputContainer, number: int | None) -> 
 
     usual = max(range(len(streams)), key=score)
     chosen = usual if number is None else number - 1
-    others = [index for index in range(len(streams)) if index != chosen]
+    other_indexes = [index for index in range(len(streams)) if index != chosen]
     tracks_left = ""
-    if others:
-        names = ", ".join(f"track {index + 1} ({_size(streams[index])})" for index in others)
-        which = str(others[0] + 1) if len(others) == 1 else "N"
+    if other_indexes:
+        names = ", ".join(f"track {index + 1} ({_size(streams[index])})" for index in other_indexes)
+        number_text = str(other_indexes[0] + 1) if len(other_indexes) == 1 else "N"
         tracks_left = (
             f"has {len(streams)} video tracks; frametally counts track {chosen + 1} "
-            f"({_size(streams[chosen])}); to count {names}, run `frametally produce` with --track {which} "
-            "--source NAME"
+            f"({_size(streams[chosen])}); to count {names}, run `frametally produce` with --track "
+            f"{number_text} --source NAME"
         )
-    return Track(chosen + 1, len(streams), streams[chosen], chosen == usual, tracks_left)
+    return VideoTrack(chosen + 1, len(streams), streams[chosen], chosen == usual, tracks_left)
 
 
 def _pixels(stream: VideoStream) -> int:
@@ -151,6 +151,6 @@ def stated_frames(container: av.container.InputContainer, stream: VideoStream) -
 def _may_hide_frames(container: av.container.InputContainer, stream: VideoStream) -> bool:
     """Return whether an edit list may hide frames: then a track's length counts, and not their number.
 
-    A number of frames that is larger than the file's number of bytes is no such case: it is damaged.
+    A number of frames that is larger than the file's number of bytes is damaged, and does not count.
     """
     return "mov" in container.format.name and stream.frames <= container.size

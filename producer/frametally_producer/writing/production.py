@@ -263,7 +263,7 @@ class Production:
 
     def __post_init__(self) -> None:
         self.manifests = ManifestReader(self.store)
-        self._said: set[str] = set()
+        self._remarks: set[str] = set()
         self.sources = SourcesOfCall(self.manifests, self.patience, self.notice)
 
     @property
@@ -286,9 +286,9 @@ class Production:
         self.progress.say(line)
 
     def notice_once(self, name: str, remark: str) -> None:
-        """Print and note a message about the medium `name`, unless it was said of another one before."""
-        if remark not in self._said:
-            self._said.add(remark)
+        """Print and note a message about the medium `name`, unless another medium had the same one."""
+        if remark not in self._remarks:
+            self._remarks.add(remark)
             self.notice(f"{name}: {remark}")
 
     def go_on(self) -> None:

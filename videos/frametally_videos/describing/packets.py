@@ -133,7 +133,7 @@ def count_packets(
     """
     counts = {stream.index: _Count(stream) for stream in streams}
     for packet in _packets(container, streams):
-        counts[packet.stream_index].add(packet)
+        counts[packet.stream.index].add(packet)  # the last, an empty one, has no `stream_index`
     return {index: count.end(count.stream.average_rate) for index, count in counts.items()}
 
 

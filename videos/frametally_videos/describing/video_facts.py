@@ -137,6 +137,7 @@ def _facts(
         why_not=why_not,
         started_at_ms=None if time is None else time.at_ms,
         time_source=None if time is None else time.time_source,
+        track=video.track.number,
         damage=[sentence(damage) for damage in video.damage],
         remarks=[about_it(remark) for remark in (video.track.tracks_left, video.rate_remark) if remark],
     )

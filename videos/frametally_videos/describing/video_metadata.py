@@ -188,8 +188,10 @@ def describe(video: Video, record: VideoRecord, *, sampling: str) -> VideoMetada
     """
     container, facts = video.container, record.facts
     chosen = video.stream  # the others follow it
-    others = [stream for stream in container.streams.video if _moves(stream) and stream.index != chosen.index]
-    pictures = [chosen, *others]
+    other_streams = [
+        stream for stream in container.streams.video if _moves(stream) and stream.index != chosen.index
+    ]
+    pictures = [chosen, *other_streams]
     counts = count_packets(container, pictures)
     # Only now: FFmpeg reads the same file.
     boxes = read_boxes(video.file) if facts.container in _BOXED else None
