@@ -77,6 +77,8 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
         announced_pictures: For pictures, the sorted image names (`<captured_at_ms>-<hex>`) announced.
         runs: Of a video, its runs of frames (see `rules.overlaps`); empty in manifests of earlier versions.
         live: Of a camera's minute: how it was captured.
+        track: Of a video file: the place of its track among those of moving pictures, from 1.
+        pace: Of a video: how much event time passes while it runs (`rules.pace`); empty: as in life.
         revision: How often the medium has been forgotten or put right: its frames are announced as of
             `keys.media_id(sha256, revision)`, those of earlier revisions count no longer.
     """
@@ -99,6 +101,8 @@ class MediaManifest(SealedRecord, frozen=True, kw_only=True):
     announced_pictures: list[str] = []
     runs: list[tuple[int, int]] = []
     live: LiveMinute | None = None
+    track: int = 1
+    pace: str = ""
     revision: int = 0
 
     remedy: ClassVar[str] = (

@@ -17,9 +17,11 @@ from typing import NamedTuple
 
 from frametally.errors import Poison
 from frametally.files.opencv import Pixels
+from frametally.media.manifests import track_identity
 from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import GivenUp
 from frametally.records import MediaManifest
+from frametally.rules.pace import Pace, read_pace
 from frametally.settings.loading import Settings
 from frametally_producer.reading.event_time import TimeClues, checked_ms, find_event_time
 from frametally_producer.reading.footage import VideoToProduce, open_medium, why_unusable
@@ -197,7 +199,7 @@ def plan(
         closing(SeenFiles(settings.data_dir, writing=False)) as seen_files,
         closing(PictureReader(call.should_stop)) as pictures,
     ):
-        look = _Look(settings, seen_files, start, pictures, find)
+        look = _Look(settings, seen_files, start, pictures, find, call.track, call.pace or Pace(), progress)
         files = [
             (path, medium.source_name, isinstance(medium, VideoToProduce))
             for medium in footage.media
@@ -231,23 +233,40 @@ class _Look:
     start: datetime | None
     pictures: PictureReader
     find: Callable[[str], MediaManifest | None]
+    track: int | None
+    pace: Pace
+    progress: Progress
 
     def __post_init__(self) -> None:
         self.doubts = TimeDoubts(self.settings)
         self._max_pixels = self.settings.max_image_megapixels * 1_000_000
         self._alike: dict[tuple[object, ...], list[Path]] = {}
+        self._remarks = {""}
 
     def at_video(self, path: Path, source_name: str) -> _File:
         earlier = self.seen.find(path, stamp_of(path.stat()))
         manifest = self.find(earlier.sha256) if earlier else None
-        with open_medium(path) as file, open_video(file, max_pixels=self._max_pixels) as video:
-            length_ms = int((video.duration_s or 0) * 1000)
+        with (
+            open_medium(path) as file,
+            open_video(file, max_pixels=self._max_pixels, track=self.track) as video,
+        ):
+            if earlier and not video.track.is_usual:
+                manifest = self.find(track_identity(earlier.sha256, video.track.number)) or manifest
+            if manifest is not None and manifest.track != video.track.number:
+                manifest = None
+            tracks_left = "" if self.track else video.track.tracks_left
+            rate = "" if any(self.pace) else video.rate_remark
+            for remark in {tracks_left, rate} - self._remarks:
+                self._remarks.add(remark)
+                self.progress.say(f"{path}: {remark}")
+            pace = read_pace(manifest.pace) if manifest else self.pace
+            length_ms = int((pace.event_length_s(video.duration_s, video.frames_stated) or 0) * 1000)
             modified_ns = path.stat().st_mtime_ns
             clues = TimeClues(path, video.recorded, "container", modified_ns, length_ms, video.filmed)
             event_time = find_event_time(clues, settings=self.settings, start_time=self.start)
             start_ms = event_time.at_ms
             checked_ms(start_ms + length_ms)
-            frames, decoded = self._frames(video, manifest)
+            frames, decoded = self._frames(video, manifest, pace)
             pixels = (decoded or 0) * video.size_px[0] * video.size_px[1]
         is_known = self._is_copy(path) or (frames == 0 and manifest is not None)
         if not is_known and manifest is None:
@@ -271,11 +290,14 @@ class _Look:
         pixels = header.width_px * header.height_px
         return _File(path, "pictures", path.stat().st_size, is_known, at_ms, at_ms, pixels, 1)
 
-    def _frames(self, video: Video, manifest: MediaManifest | None) -> tuple[int | None, int | None]:
+    def _frames(
+        self, video: Video, manifest: MediaManifest | None, pace: Pace
+    ) -> tuple[int | None, int | None]:
         """Return how many new frames are taken, and how many decoded; None where the video does not tell."""
         stated, length_s = video.frames_stated, video.duration_s
         if stated is None and length_s is not None and video.average_fps:
             stated = math.ceil(length_s * Fraction(video.average_fps))
+        length_s = pace.event_length_s(length_s, stated)
 
         def estimate(sampling: str) -> int | None:
             return estimate_frames(sampling, frames=stated, duration_s=length_s)

@@ -11,7 +11,13 @@ from typing import NamedTuple
 
 from frametally.errors import Misconfigured, Poison
 from frametally.media.manifests import readable_tombstones
-from frametally.media.overlapping import overlap_reports, overlaps_of, reports_by_source
+from frametally.media.overlapping import (
+    hand_overs,
+    overlap_reports,
+    overlaps_of,
+    reports_by_source,
+    told_hand_overs,
+)
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
@@ -145,9 +151,11 @@ def _tell_overlaps(production: Production) -> None:
     manifests, stones = production.patience.until_done(
         "the object store", lambda: (production.manifests.read()[0], readable_tombstones(store))
     )
-    skipped = overlap_reports(overlaps_of(manifests, stones, wins), manifests, sha256s=production.fresh)
-    for item in reports_by_source(skipped):
+    overlaps = overlaps_of(manifests, stones, wins)
+    for item in reports_by_source(overlap_reports(overlaps, manifests, sha256s=production.fresh)):
         production.skip(*item)
+    for source, of_source in hand_overs(overlaps, manifests, sha256s=production.fresh).items():
+        production.notice(told_hand_overs(source, of_source))
     production.fresh.clear()
 
 

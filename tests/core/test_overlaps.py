@@ -8,13 +8,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally.media.overlapping import not_counted, overlaps_of, runs_of
+from frametally.media.overlapping import (
+    hand_overs,
+    not_counted,
+    overlap_reports,
+    overlaps_of,
+    runs_of,
+    told_hand_overs,
+    without_hand_overs,
+)
 from frametally.records import MediaManifest
-from frametally.rules.overlaps import HOLE_MS, MediumTime, Overlap, find_overlaps, joined_runs, lost_ranges
+from frametally.rules.overlaps import (
+    HOLE_MS,
+    MediumTime,
+    Overlap,
+    find_overlaps,
+    is_hand_over,
+    joined_runs,
+    lost_ranges,
+)
 from frametally.rules.tombstones import is_forgotten
 from frametally.undo_records import Tombstone
 
 CENTURY_MS = 100 * 365 * 86_400_000
+LONG, SHORT = "aa" * 32, "bb" * 32
 
 spans = st.tuples(st.integers(0, 400_000), st.integers(0, 200_000)).map(lambda one: (one[0], sum(one)))
 videos = st.lists(st.lists(spans, min_size=1, max_size=4).map(joined_runs), min_size=1, max_size=7)
@@ -113,6 +130,71 @@ def test_recorder_files_hand_over_where_the_setting_says(wins: str, loser: str |
     assert [(one.loser, one.from_ms) for one in found] == ([(loser, 18_000)] if loser else [])
 
 
+@pytest.mark.parametrize(
+    ("late", "is_one"),
+    [
+        ((20_000, 40_400), True),  # named 08:00:20, though it began at 08:00:20.5
+        ((19_400, 39_800), True),
+        ((18_400, 40_000), False),  # 2 s: footage that a recorder keeps from before
+        ((20_000, 20_400), False),  # it ends with the other: a piece of it
+        ((0, 30_000), False),
+        ((19_900, 23_000), False),  # more than a tenth of the later one
+    ],
+)
+def test_videos_that_follow_each_other_hand_over_and_longer_overlaps_are_none(
+    late: tuple[int, int], is_one: bool
+) -> None:
+    early = [(0, 20_400)]
+    assert is_hand_over(early, [late]) is is_hand_over([late], early) is is_one
+
+
+def test_where_clips_only_follow_each_other_nothing_is_reported_but_a_line(
+    clips: list[MediaManifest],
+) -> None:
+    overlaps = overlaps_of(clips, [], "first")
+    assert [(one.loser, one.from_ms, one.to_ms) for one in overlaps] == [
+        (SHORT, 20_000, 20_403),
+        ("dd" * 32, 61_000, 61_403),
+    ]
+    assert overlap_reports(overlaps, clips) == {}
+    assert without_hand_overs(overlaps, clips) == []
+    assert hand_overs(overlaps, clips) == {"gate": [(403, 5), (403, 5)]}
+    assert told_hand_overs("gate", hand_overs(overlaps, clips)["gate"]) == (
+        "in source gate, 2 videos begin up to 0.4 s before the previous one ends, as happens if names "
+        "contain whole seconds; each moment counts once, so about 10 frames there do not count"
+    )
+
+
+@pytest.fixture
+def clips() -> list[MediaManifest]:
+    starts_ms = {LONG: 0, SHORT: 20_000, "cc" * 32: 41_000, "dd" * 32: 61_000}
+    return [
+        manifest(sha256, start_ms, start_ms + 20_400, frames_announced=205)
+        for sha256, start_ms in starts_ms.items()
+    ]
+
+
+@pytest.mark.parametrize(("loser_frames", "winner_frames", "wins"), [(100, 1000, None), (1000, 100, 500)])
+def test_a_remedy_is_offered_only_where_it_wins_frames(
+    loser_frames: int, winner_frames: int, wins: int | None
+) -> None:
+    media = [
+        manifest(LONG, 0, 100_000, frames_announced=winner_frames),
+        manifest(SHORT, 50_000, 150_000, frames_announced=loser_frames),
+    ]
+    [[report]] = overlap_reports(overlaps_of(media, [], "first"), media).values()
+    said = (
+        f"to count about {wins} frames of this one instead of 100 of the other, run `frametally forget aaaa"
+    )
+    assert ("forget" in report.reason) is (said in report.reason) is (wins is not None)
+
+
+def test_a_short_overlap_is_not_told_as_an_empty_range() -> None:
+    media = [manifest(LONG, 0, 5_200), manifest(SHORT, 5_000, 5_900)]
+    [[report]] = overlap_reports(overlaps_of(media, [], "first"), media).values()
+    assert "from 1970-01-01 00:00:05.000Z to 1970-01-01 00:00:05.203Z" in report.reason
+
+
 def test_media_of_other_sources_do_not_matter() -> None:
     assert (
         find_overlaps([MediumTime("a", "one", [(0, 9)]), MediumTime("b", "two", [(0, 9)])], {}, wins="first")
@@ -144,9 +226,6 @@ def manifest(sha256: str, first_ms: int | None, last_ms: int | None, **changes: 
         "state": "complete",
     }
     return MediaManifest(**fields | changes)  # type: ignore[arg-type]
-
-
-LONG, SHORT = "aa" * 32, "bb" * 32
 
 
 def test_a_clip_whose_clock_jumps_a_century_silences_none_of_it() -> None:

@@ -227,6 +227,16 @@ def test_a_stream_announces_what_a_batch_does_byte_for_byte(
     assert messages_of(place.log, "processed-frames") == []
 
 
+def test_a_time_lapse_is_not_streamed_at_another_speed(place: Place) -> None:
+    with pytest.raises(GivenUp):
+        place.stream((3, FeedWish("stop")))
+    manifest = find_manifest(place.store, place.video.sha256)
+    assert manifest is not None
+    place.store.put(manifest.key, encode(msgspec.structs.replace(manifest, pace="frame 60")))
+    with pytest.raises(Poison, match="time-lapse or slow motion"):
+        place.stream()
+
+
 @pytest.mark.parametrize(("most_bytes", "ahead"), [(24_000_000, 15), (2 * 3 * 64 * 48, 2), (0, 1)])
 def test_frames_are_decoded_some_at_a_time_and_large_ones_one_by_one(
     place: Place, monkeypatch: pytest.MonkeyPatch, most_bytes: int, ahead: int

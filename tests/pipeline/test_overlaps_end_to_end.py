@@ -117,7 +117,7 @@ def test_a_file_given_cut_short_and_then_whole_counts_once(
         given.write_bytes(part)
         said = two("produce", given, "--source", "cam", "--start-time", START, code=None)
     assert "is not counted from 2026-04-01 10:00:00Z to 2026-04-01 10:00:" in said.err
-    assert f"`frametally forget {hashlib.sha256(whole).hexdigest()[:12]}`" in said.err
+    assert "frametally forget" not in said.err  # the whole one has more frames than the other would win
     two("consume", "--until-caught-up")
     two.recount()
     given.write_bytes(whole)

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import av
+import msgspec
 import numpy as np
 import pytest
 from PIL import Image
 from tests.fakes.memory import MemoryLog, MemoryStore
 
 from frametally.process.reports import Standing
-from frametally.records import FrameAnnouncement, MediaManifest, decode
+from frametally.records import FrameAnnouncement, MediaManifest, decode, encode
+from frametally.rules.pace import Pace
 from frametally.settings.loading import Settings, load_settings
 from frametally_producer.produce import ProduceReport, produce
 from frametally_producer.writing.production import ProduceCall
@@ -108,6 +110,8 @@ class Bench:
         *paths: Path,
         source: str | None = None,
         start_time: str | None = None,
+        track: int | None = None,
+        pace: Pace | None = None,
         extracted_dir: Path | None = None,
         packs: bool = False,
         should_stop: Callable[[], bool] = lambda: False,
@@ -119,6 +123,8 @@ class Bench:
                 settings=self.settings(**overrides),
                 source=source,
                 start_time=start_time,
+                track=track,
+                pace=pace,
                 extracted_dir=extracted_dir,
                 packs=packs,
                 should_stop=should_stop,
@@ -135,6 +141,12 @@ class Bench:
 
     def manifests(self) -> list[MediaManifest]:
         return [decode(self.store.get(info.key), MediaManifest) for info in self.store.list("media")]
+
+    def manifest_with(self, manifest: MediaManifest, **changes: object) -> MediaManifest:
+        """Put a manifest with some fields changed."""
+        changed = msgspec.structs.replace(manifest, **changes)
+        self.store.put(changed.key, encode(changed))
+        return changed
 
 
 @pytest.fixture

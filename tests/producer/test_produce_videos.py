@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import pytest
 from tests.fakes.footage import make_file, moving, without_rate
+from tests.fakes.remuxed import trimmed, with_tracks
 from tests.producer.conftest import Bench
 
 from frametally import keys
@@ -20,6 +22,7 @@ from frametally.rules.times import utc
 
 START = "2026-05-01T08:00:00+02:00"
 START_MS = 1_777_615_200_000
+FAST = {"movflags": "faststart"}
 
 
 def set_bits(bitmap: bytes) -> list[int]:
@@ -520,3 +523,62 @@ def test_an_avi_that_states_no_frame_rate_is_produced_with_a_notice_that_names_i
         f"{odd}: its header has no frame rate, so frametally takes 25 frames per second;"
     )
     assert report.frames_announced == 20
+
+
+@pytest.mark.parametrize("name", ["cut.mp4", "cut.mov", "cut.mkv"])
+def test_a_clip_that_was_trimmed_between_key_frames_is_complete(
+    bench: Bench, tmp_path: Path, name: str
+) -> None:
+    options = {"g": "40", "bf": "2"}
+    whole = make_file(tmp_path / "whole.mp4", moving(80), fps=10, codec_options=options)
+    report = bench.produce(trimmed(tmp_path / name, whole, Fraction(31, 10)), sample_fps="all")
+    assert report.skipped == []
+    assert report.frames_announced >= 49
+    assert bench.manifests()[0].frames_expected == report.frames_announced
+
+
+@pytest.mark.parametrize(("name", "sound"), [("a.mp4", "aac"), ("a.mkv", "aac"), ("a.wmv", "ac3")])
+def test_sound_that_is_longer_than_the_pictures_makes_no_damage(
+    bench: Bench, tmp_path: Path, name: str, sound: str
+) -> None:
+    codec = "wmv2" if name == "a.wmv" else "libx264"
+    path = make_file(tmp_path / name, moving(30), fps=10, codec=codec, sounds=[(sound, None)], sound_s=12)
+    report = bench.produce(path, sample_fps="all")
+    assert (report.frames_announced, report.skipped) == (30, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "sounds"),
+    [("a.mp4", []), ("a.mp4", [("aac", None)]), ("a.mkv", []), ("a.mkv", [("aac", None)]), ("a.avi", [])],
+)
+@pytest.mark.parametrize("is_trimmed", [False, True])
+def test_a_file_of_which_the_end_is_missing_is_found(
+    bench: Bench, tmp_path: Path, name: str, sounds: list[tuple[str, str | None]], is_trimmed: bool
+) -> None:
+    options = {"g": "10", "bf": "0"}
+    whole = make_file(tmp_path / name, moving(80), fps=10, codec_options=options, sounds=sounds, sound_s=9.0)
+    first_box = with_tracks(tmp_path / f"web-{name}", whole, **FAST if name == "a.mp4" else {})
+    path = trimmed(tmp_path / f"cut-{name}", first_box, Fraction(3, 2), **FAST) if is_trimmed else first_box
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    [skipped] = bench.produce(path, sample_fps="all").skipped
+    assert "its frames end at" in skipped.reason
+
+
+def test_clips_whose_names_hold_whole_seconds_follow_each_other_without_a_fault(
+    bench: Bench, make_video: Callable[..., Path]
+) -> None:
+    for number, second in enumerate((0, 20, 41)):
+        times_ms = [index * 200 + number for index in range(103)]  # each file has its own bytes
+        make_video(f"cam/cam_20260501_0800{second:02d}.mp4", times_ms, fps=5)
+    clips = sorted((bench.folder / "cam").iterdir())
+    for order in (clips, clips[::-1]):
+        bench.store = type(bench.store)()
+        reports = [
+            bench.produce(clip, source="cam", time_pattern="cam_%Y%m%d_%H%M%S", sample_fps="all")
+            for clip in order
+        ]
+        assert [one.skipped for one in reports] == [[]] * 3
+        told = [line for one in reports for line in one.notices if "before the previous one ends" in line]
+        assert len(told) == 1
+        assert "in source cam, 1 video begins up to 0.4 s before" in told[0]
+        assert "about 3 frames there do not count" in told[0]

@@ -59,6 +59,7 @@ def make_video(number: int = 1, **known: Any) -> dict[str, Any]:
         "plays_in_browsers": True,
         "why_not": None,
         "damage": [],
+        "remarks": [],
         "frames": {"expected": 398, "announced": 398, "detected": 398, "dead_lettered": 0, "counted": 398},
         "labels": {"car": 1200, "person": 40, "bus": 3},
         "detections_counted": 1243,

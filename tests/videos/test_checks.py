@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tests.core.test_doctor import settings
 from tests.fakes import scenes
 from tests.fakes.footage import make_file
+from tests.fakes.remuxed import trimmed
 from tests.videos.video_records import UPLOADED_AT_MS, make_facts, make_video
 
 from frametally.records import TimeSource
@@ -67,6 +68,11 @@ GOOD: dict[str, Callable[[Path], Path]] = {
         folder / "a.mp4", scenes.standing(200)
     ),
     "a street at night": lambda folder: make_file(folder / "a.mp4", scenes.night(150)),
+    "a clip trimmed between key frames": lambda folder: trimmed(
+        folder / "cut.mp4",
+        make_file(folder / "a.mp4", STREET(150), codec_options={"g": "100", "bf": "2"}),
+        Fraction(31, 25),
+    ),
     "a variable rate": lambda folder: make_file(
         folder / "a.mkv", STREET(100), times_ms=[index * 40 + index % 3 * 9 for index in range(100)]
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import subprocess
@@ -14,18 +15,23 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
 from tests.examples import first_quick
+from tests.fakes.footage import make_file, moving
+from tests.fakes.remuxed import with_tracks
 from tests.family.footage import make_video
 from tests.videos.video_records import make_video as make_record
 from tests.videos.video_records import upload_file
 
 from frametally import keys
 from frametally.adapters.files.folder_store import FileStore
+from frametally.files.opencv import decode_image
+from frametally.media.manifests import find_manifest
 from frametally.opening import open_count_index, open_ledger, open_object_store
-from frametally.records import encode
+from frametally.records import decode_at, encode
 from frametally.settings.loading import load_settings
 from frametally_cli.stages.family_members import is_all_here
 from frametally_producer import child
@@ -34,6 +40,7 @@ from frametally_videos.jobs import job_worker
 from frametally_videos.jobs.__main__ import needs_network
 from frametally_videos.jobs.artifact_jobs import TILE_WIDTH_PX
 from frametally_videos.jobs.video_states import StateSettler
+from frametally_videos.media_records import VideoQuality
 from frametally_videos.opening import open_task_queue, open_video_catalogue
 from frametally_videos.queues.task_queue import QUEUES, QueueName, kinds_of
 from frametally_videos.records import VideoRecord
@@ -76,6 +83,12 @@ class Shop:
         found = row.artifact(kind)
         assert found is not None
         return found
+
+    def quality(self, video: VideoRecord) -> list[str]:
+        """Return the names of the checks that failed."""
+        key = self.made(video, "quality").key
+        found = decode_at(key, self.store.get(key), VideoQuality)
+        return [check.name for check in found.checks if not check.passed]
 
     def job(self, video: VideoRecord, kind: str) -> Job:
         return next(job for job in reversed(self.catalogue.jobs(video.id)) if job.kind == kind)
@@ -135,6 +148,22 @@ def test_what_is_made_again_lies_under_the_same_names(shop: Shop, make_video: Ca
     assert {*again.artifacts} == {*first.artifacts}
     beside = 3  # the original, its record, and that of what browsers play of it
     assert len(list(shop.store.list(f"videos/{video.id}"))) == beside + len(first.artifacts)
+
+
+def test_of_a_film_behind_a_cover_all_jobs_take_the_film(shop: Shop, tmp_path: Path) -> None:
+    cover = make_file(tmp_path / "cover.mp4", moving(1, (160, 90)), fps=5)
+    film = make_file(tmp_path / "film.mp4", moving(40), fps=5)
+    video = shop.upload(with_tracks(tmp_path / "both.mp4", cover, film), start_time=START)
+    assert shop.work().failed == []
+    manifest = find_manifest(shop.store, video.sha256)
+    assert manifest is not None
+    assert (manifest.track, manifest.frames_announced, manifest.state) == (2, 40, "complete")
+    poster = shop.store.get(shop.made(video, "poster").key)
+    assert decode_image(poster, 10**6).shape == (240, 320, 3)
+    with av.open(io.BytesIO(shop.store.get(shop.made(video, "playable").key))) as playable:
+        shown = playable.streams.video[0].codec_context
+        assert (shown.width, shown.height) == (320, 240)
+    assert [check for check in shop.quality(video) if check in ("cut", "short")] == []
 
 
 @pytest.mark.thorough

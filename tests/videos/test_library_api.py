@@ -185,6 +185,7 @@ def test_a_video_is_answered_with_all_that_is_known_of_it(place: Place, client: 
         "plays_in_browsers": False,
         "why_not": "It is HEVC.",
         "damage": ["It ends early."],
+        "remarks": [],
         "frames": {"expected": 300, "announced": 300, "detected": 299, "dead_lettered": 1, "counted": 299},
         "labels": {"bus": 1, "car": 7},
         "detections_counted": 8,

@@ -98,6 +98,25 @@ def test_an_avi_that_states_no_frame_rate_says_which_is_taken(
     assert doubt.startswith("Its header has no frame rate, so frametally takes 25 frames per second; if that")
 
 
+def test_a_film_behind_a_cover_is_looked_at_and_what_is_left_out_is_told(
+    looks: Looks, tmp_path: Path
+) -> None:
+    from tests.fakes.footage import make_file, moving
+    from tests.fakes.remuxed import with_tracks
+
+    cover = make_file(tmp_path / "cover.mp4", moving(1, (160, 90)), fps=5)
+    film = make_file(tmp_path / "film.mp4", moving(40, (320, 180)), fps=5)
+    told = looks.at(with_tracks(tmp_path / "both.mp4", cover, film))
+    assert (told.track, told.width_px, told.height_px, told.frames, told.damage) == (2, 320, 180, 40, [])
+    assert told.remarks == [
+        "It has 2 video tracks; frametally counts track 2 (320x180); to count track 1 (160x90), run "
+        "`frametally produce` with --track 1 --source NAME."
+    ]
+    assert told.why_not is not None
+    assert "Browsers play its first video track" in told.why_not
+    assert looks.at(film).remarks == []
+
+
 @pytest.mark.thorough
 def test_a_video_that_lies_on_its_side_is_as_wide_as_it_is_shown(
     looks: Looks, make_video: Callable[..., Path]

@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from tests.fakes import scenes
 from tests.fakes.footage import CHAPTERS, PLACE, make_file, moving
+from tests.fakes.remuxed import trimmed, with_tracks
 from tests.videos.test_jobs import START, Shop, shop
 from tests.videos.video_records import make_facts, make_video
 
@@ -259,6 +260,14 @@ def test_counting_what_a_sampling_takes_is_taking_it(
     assert count_taken(sampling, far, tick_s) == taken(sampling, [int(at) * tick_s for at in far])
 
 
+def test_the_track_that_is_counted_is_described_first(tmp_path: Path) -> None:
+    cover = make_file(tmp_path / "cover.mp4", moving(1, (160, 90)), fps=5)
+    film = make_file(tmp_path / "film.mp4", moving(40), fps=5)
+    found = metadata_of(with_tracks(tmp_path / "both.mp4", cover, film))
+    assert [(one.index, one.frames_counted) for one in found.pictures] == [(1, 40), (0, 1)]
+    assert (found.sampled_frames, found.plays_in_browsers) == (40, False)
+
+
 def test_what_a_player_needs_first_is_found_at_the_end_or_the_start(tmp_path: Path) -> None:
     assert metadata_of(for_the_web(tmp_path)).moov == "first"
     assert metadata_of(rotated(tmp_path)).moov == "last"
@@ -283,6 +292,19 @@ def test_a_cut_file_is_told_as_far_as_it_goes(tmp_path: Path) -> None:
     found = metadata_of(path).pictures[0]
     assert 5 < found.frames_counted < 45
     assert abs(found.frames_counted - decoded) <= 1
+
+
+@pytest.mark.parametrize("name", ["cut.mp4", "cut.mov"])
+def test_frames_that_an_edit_list_hides_are_not_counted_and_all_others_are(tmp_path: Path, name: str) -> None:
+    options = {"g": "20", "bf": "2"}
+    whole = make_file(tmp_path / "whole.mp4", moving(80), fps=10, codec_options=options)
+    path = trimmed(tmp_path / name, whole, Fraction(31, 10))
+    with path.open("rb") as file, open_video(file, max_pixels=MAX_PIXELS) as video:
+        stated, decoded = video.frames_stated, sum(1 for _ in video.frames())
+        assert video.damage == []
+    found = metadata_of(path).pictures[0]
+    assert (stated, decoded, found.frames_counted) == (49, 49, 49)
+    assert found.longest_gop_frames == 20
 
 
 def test_frames_before_the_first_that_stands_by_itself_are_not_counted(tmp_path: Path) -> None:

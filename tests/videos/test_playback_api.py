@@ -506,6 +506,24 @@ def test_a_minute_comes_at_once_and_says_where_it_goes_on(video: VideoRecord, as
     assert [one["position_s"] for one in again["frames"]] == [5.0]
 
 
+@pytest.mark.parametrize(("pace", "fps"), [("speed 50", 25.0), ("frame 2", 25.0)])
+def test_boxes_of_a_time_lapse_are_found_where_the_film_shows_them(
+    place: Place, video: VideoRecord, ask_abroad: Client, pace: str, fps: float
+) -> None:
+    """Two minutes of event time are 2.4 s of a film that runs 50 times as fast, or has a frame each 2 s."""
+    manifest = find_manifest(place.store, video.sha256)
+    assert manifest is not None
+    assert video.facts.fps == fps
+    place.store.put(keys.media_key(video.sha256), encode(msgspec.structs.replace(manifest, pace=pace)))
+    found = ask_abroad("GET", at(video)).json
+    assert [one["position_s"] for one in found["frames"]] == [
+        pytest.approx(second / 50) for second in range(0, 120, 5)
+    ]
+    assert found["next_s"] is None
+    part = ask_abroad("GET", at(video, "?from_s=0.2&to_s=0.31")).json
+    assert [one["captured_at_ms"] for one in part["frames"]] == [START_MS + 10_200, START_MS + 15_200]
+
+
 def test_the_boxes_are_those_that_count(place: Place, video: VideoRecord, ask_abroad: Client) -> None:
     boxes = [box for frame in ask_abroad("GET", at(video)).json["frames"] for box in frame["boxes"]]
     assert boxes

@@ -136,6 +136,8 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
         content_type: MIME type that it is sent as.
         has_sound: Whether it has a sound track.
         why_not: Why they do not; null if they do.
+        damage: Problems of its file, a sentence each.
+        remarks: What frametally does not count of its file, such as a second video track; empty: nothing.
         frames: Its account.
         labels: Detections by label of its source in its range, once counted.
         detections_counted: Their sum; null before they are counted. One car in ten frames is ten detections.
@@ -178,6 +180,7 @@ class LibraryVideo(Answer, frozen=True, kw_only=True):
     plays_in_browsers: bool
     why_not: str | None
     damage: list[str]
+    remarks: list[str]
     frames: FramesOfVideo
     labels: dict[str, int]
     detections_counted: int | None

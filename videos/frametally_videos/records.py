@@ -90,8 +90,10 @@ class VideoFacts(msgspec.Struct, frozen=True, kw_only=True):
         why_not: Why they do not, as one sentence; None if they do.
         started_at_ms: Event time of its first frame; None: it is unknown, and a person must set it.
         time_source: Where that is from; None with `started_at_ms`.
+        track: Place of the counted track among its tracks of moving pictures, from 1.
         damage: Problems of its file, a sentence each.
         time_remark: What is doubtful about its time, for the uploader; empty if nothing is.
+        remarks: What frametally does not count of its file, or may read otherwise than it was meant.
     """
 
     container: str
@@ -107,8 +109,10 @@ class VideoFacts(msgspec.Struct, frozen=True, kw_only=True):
     why_not: str | None = None
     started_at_ms: int | None = None
     time_source: TimeSource | None = None
+    track: int = 1
     damage: list[str] = []
     time_remark: str = ""
+    remarks: list[str] = []
 
 
 class MovedCounts(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import click
@@ -25,10 +27,11 @@ from frametally.telemetry.exposition import Scraped
 from frametally.telemetry.family import family
 from frametally.telemetry.listener import listening
 from frametally_cli.commands.backups import backing_up
-from frametally_cli.commands.stages import consume_here, footage_options, serve_dashboard, show
+from frametally_cli.commands.stages import consume_here, serve_dashboard, show
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
 from frametally_cli.console.tables import print_counts
+from frametally_cli.options.footage import asked_film, footage_options
 from frametally_cli.options.ports import (
     Ports,
     check_port,
@@ -62,12 +65,17 @@ class DemoClip(NamedTuple):
 @port_option
 @data_dir_option
 def run(
-    paths: tuple[Path, ...], source: str | None, start_time: str | None, serving: bool, **overrides: Any
+    paths: tuple[Path, ...],
+    source: str | None,
+    start_time: str | None,
+    serving: bool,
+    **overrides: Any,
 ) -> int:
     """Do everything: from pictures and videos to the chart."""
+    film = asked_film(overrides)
     settings = read_settings("producer", overrides)
     with open_ports(settings) as ports:
-        return _run(ports, paths, source=source, start_time=start_time, serving=serving)
+        return _run(ports, paths, source=source, start_time=start_time, serving=serving, film=film)
 
 
 @click.command()
@@ -94,6 +102,7 @@ def _run(
     source: str | None,
     start_time: str | None,
     serving: bool,
+    film: Mapping[str, Any] = MappingProxyType({}),
     clip: DemoClip | None = None,
 ) -> int:
     from frametally_cli.stages.aggregate import count_once
@@ -107,6 +116,7 @@ def _run(
     with ExitStack() as beside:
         with stop_on(signal.SIGTERM, signal.SIGINT, at_once=True) as should_stop:
             call = produce_call(ports.settings, paths, source, start_time, should_stop)
+            call = replace(call, **film)
             codes = [produce_files(call, ports.store, ports.log)]
             if NOTHING_DONE in codes:
                 return NOTHING_DONE

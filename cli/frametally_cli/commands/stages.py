@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ from frametally.telemetry.lineage import lineage_run
 from frametally_cli.checkup.findings import disk_lines
 from frametally_cli.console import output as console
 from frametally_cli.console import streams
+from frametally_cli.options.footage import asked_film, footage_options
 from frametally_cli.options.ports import (
     Ports,
     data_dir_option,
@@ -56,22 +58,6 @@ from frametally_cli.stages.family_members import MemberOptions, following
 if TYPE_CHECKING:
     from frametally_consumer.worker.report import ConsumeReport
 
-footage_options: list[Callable[[Any], Any]] = [
-    option(
-        "--source",
-        "Name of the source; default: the folder's name, or a single file's name without its extension.",
-    ),
-    option("--start-time", "ISO 8601 time of a video's first frame, such as 2026-05-01T08:00:00+02:00."),
-    option("--sample-fps", "Frames per second to extract from a video, or 'all'."),
-    option("--timezone", "IANA time zone of times without an offset."),
-    option("--time-pattern", "Pattern of the time in names or paths, such as cam_%Y%m%d_%H%M%S."),
-    option(
-        "--max-side-px", "Longest side of a stored frame in pixels; larger frames are scaled down.", type=int
-    ),
-    option("--jpeg-quality", "JPEG quality of stored frames, 1 to 100.", type=int),
-    click.option("--no-file-time", is_flag=True, help="Refuse media whose only time is the file's date."),
-]
-
 
 @click.command()
 @click.argument("paths", nargs=-1, type=click.Path(readable=False, path_type=Path))
@@ -94,10 +80,11 @@ def produce(
     """Store and announce the frames of pictures and videos (default: producer/new_pics/)."""
     from frametally_cli.stages.produce import produce_call, produce_files, tell_plan, watch_folders
 
+    film = asked_film(overrides)
     settings = read_settings("producer", overrides)
     with stop_on(signal.SIGTERM, signal.SIGINT, at_once=True) as should_stop:
         call = produce_call(settings, paths or (_default_pictures(),), source, start_time, should_stop)
-        call.packs = packs
+        call = replace(call, packs=packs, **film)
         if dry_run:
             return tell_plan(call)
         with metrics_of(settings), opened_once(lambda: open_stage_ports(settings)) as opened:

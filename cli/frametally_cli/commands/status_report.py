@@ -84,9 +84,9 @@ def quality_lines(report: QualityReport) -> list[str]:
         f"dropped, {plural(report.lines_dead, 'dead line')}: {'failed' if report.failed else 'passed'}"
     ]
     for check in report.checks:
-        if check.passed is not True:
-            verdict = "failed checks" if check.passed is False else "unknown"
-            lines.append(f"    {check.name}: {verdict} ({check.count})")
+        if check.passed is not True or check.details:
+            verdict = {False: f"failed checks ({check.count})", None: f"unknown ({check.count})"}
+            lines.append(f"    {check.name}: {verdict.get(check.passed, 'passed')}")
             lines += [f"        {detail}" for detail in check.details]
     return lines
 

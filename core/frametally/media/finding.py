@@ -11,7 +11,7 @@ from frametally import keys
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text
 from frametally.media.erasing import UNNAMED_REMEDY
-from frametally.media.manifests import list_manifests
+from frametally.media.manifests import list_manifests, track_identity
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
 from frametally.records import MediaManifest
@@ -42,7 +42,7 @@ def find_media(store: ObjectStore, medium: str) -> list[MediaManifest]:
             )
     if not media and absolute.is_file():
         sha256 = _sha256_of(absolute)
-        media = [m for m in manifests if m.sha256 == sha256]
+        media = [m for m in manifests if m.sha256 in (sha256, track_identity(sha256, m.track))]
     if not media:
         raise Misconfigured(
             f"no medium {medium!r} has been produced; give the path that you gave to `frametally produce`, "

@@ -149,6 +149,11 @@ def pictures_identity(source: str, day: str) -> str:
     return hashlib.sha256(f"pictures/{source}/{day}".encode()).hexdigest()
 
 
+def track_identity(sha256: str, track: int) -> str:
+    """Return the identity of a track that is not the usual one of a file with that SHA-256, hex."""
+    return hashlib.sha256(f"track/{sha256}/{track}".encode()).hexdigest()
+
+
 def minute_identity(source: str, session_ms: int, minute_ms: int) -> str:
     """Return the identity of one minute of a camera, as one session captured it: SHA-256, hex."""
     return hashlib.sha256(f"live/{source}/{session_ms}/{minute_ms}".encode()).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from frametally import keys
 from frametally.media.manifests import forgotten_by, media_of
@@ -17,9 +18,10 @@ from frametally.rules.overlaps import (
     OverlapWinner,
     Span,
     find_overlaps,
+    is_hand_over,
     lost_ranges,
 )
-from frametally.rules.times import DAY_MS, utc
+from frametally.rules.times import DAY_MS, utc, utc_range
 from frametally.rules.tombstones import Forgotten, Range, is_forgotten, merged
 from frametally.undo_records import Tombstone
 
@@ -53,26 +55,114 @@ def overlap_reports(
 ) -> dict[str, list[Skipped]]:
     """Say, by source, who loses to whom, when, and how to change that, a line for each pair of media.
 
-    With `sha256s`, identities of media, only pairs with one of those are compared.
+    Media that only follow each other (`is_hand_over`) are none of them. With `sha256s`, identities of media,
+    only pairs with one of those are compared.
     """
     media = {media_of(manifest): manifest for manifest in manifests}
+    skipped_by_source: dict[str, list[Skipped]] = {}
+    overlaps = without_hand_overs(overlaps, media.values())
+    for (source, loser, winner), ranges in _pairs(overlaps, sha256s).items():
+        loser_name, by = (named_medium(media.get(media_id), media_id) for media_id in (loser, winner))
+        skipped_by_source.setdefault(source, []).append(
+            Skipped(
+                loser_name,
+                f"is not counted from {utc_range(ranges[0].from_ms, ranges[-1].to_ms)}, because {by} of "
+                f"the same source covers that time; {_remedy(ranges, media)}give another camera's footage a "
+                "source of its own",
+            )
+        )
+    return skipped_by_source
+
+
+class HandOver(NamedTuple):
+    """Two videos that follow each other: how long both cover, and about how many frames do not count."""
+
+    length_ms: int
+    frames: int
+
+
+def hand_overs(
+    overlaps: Iterable[Overlap], manifests: Iterable[MediaManifest], *, sha256s: Collection[str] | None = None
+) -> dict[str, list[HandOver]]:
+    """Return, by source, where videos only follow each other; of `sha256s`, if there are some."""
+    media = {media_of(manifest): manifest for manifest in manifests}
+    by_source: dict[str, list[HandOver]] = {}
+    for (source, loser, winner), ranges in _pairs(overlaps, sha256s).items():
+        if is_hand_over(*(_runs_in(media, media_id) for media_id in (loser, winner))):
+            length_ms = sum(overlap.to_ms - overlap.from_ms for overlap in ranges)
+            by_source.setdefault(source, []).append(
+                HandOver(length_ms, frames_within(media.get(loser), ranges))
+            )
+    return by_source
+
+
+def told_hand_overs(source: str, hand_overs: Sequence[HandOver]) -> str:
+    """Say in one line how many videos begin before the one before them ends, and what is not counted."""
+    longest_ms = max(hand_over.length_ms for hand_over in hand_overs)
+    frames = sum(hand_over.frames for hand_over in hand_overs)
+    return (
+        f"in source {source}, {plural(len(hand_overs), 'video begins', 'videos begin')} up to "
+        f"{longest_ms / 1000:.1f} s before the previous one ends, as happens "
+        f"if names contain whole seconds; each moment counts once, so about {plural(frames, 'frame')} there "
+        f"{'does' if frames == 1 else 'do'} not count"
+    )
+
+
+def without_hand_overs(overlaps: Iterable[Overlap], manifests: Iterable[MediaManifest]) -> list[Overlap]:
+    """Return the overlaps of media that do more than follow each other."""
+    media = {media_of(manifest): manifest for manifest in manifests}
+    return [
+        overlap
+        for overlap in overlaps
+        if not is_hand_over(_runs_in(media, overlap.loser), _runs_in(media, overlap.winner))
+    ]
+
+
+def frames_within(manifest: MediaManifest | None, ranges: Iterable[Overlap]) -> int:
+    """Return about how many frames of a medium are in some ranges: as if they were evenly spread."""
+    runs = runs_of(manifest) if manifest else []
+    frames = manifest.frames_announced if manifest else 0
+    length_ms = sum(last - first for first, last in runs)
+    if not length_ms or frames <= len(runs):
+        return min(frames, len(runs))
+    step_ms = length_ms / (frames - len(runs))
+    parts_ms = [
+        min(last, overlap.to_ms - 1) - max(first, overlap.from_ms)
+        for first, last in runs
+        for overlap in ranges
+    ]
+    return min(frames, sum(int(part_ms / step_ms) + 1 for part_ms in parts_ms if part_ms >= 0))
+
+
+def _pairs(
+    overlaps: Iterable[Overlap], sha256s: Collection[str] | None
+) -> dict[tuple[str, str, str], list[Overlap]]:
+    """Return the overlaps of each pair, by source, loser and winner; of `sha256s`, if there are some."""
     pairs: dict[tuple[str, str, str], list[Overlap]] = {}
     for overlap in overlaps:
         sha256_pair = {keys.parse_media_id(media_id)[0] for media_id in (overlap.loser, overlap.winner)}
         if sha256s is None or not sha256_pair.isdisjoint(sha256s):
             pairs.setdefault((overlap.source, overlap.loser, overlap.winner), []).append(overlap)
-    skipped_by_source: dict[str, list[Skipped]] = {}
-    for (source, loser, winner), ranges in pairs.items():
-        loser_name, by = (named_medium(media.get(media_id), media_id) for media_id in (loser, winner))
-        skipped_by_source.setdefault(source, []).append(
-            Skipped(
-                loser_name,
-                f"is not counted from {utc(ranges[0].from_ms)} to {utc(ranges[-1].to_ms)}, because {by} of "
-                "the same source covers that time; to count this one instead, run `frametally forget "
-                f"{winner[:12]}`; give another camera's footage a source of its own",
-            )
-        )
-    return skipped_by_source
+    return pairs
+
+
+def _runs_in(media: Mapping[str, MediaManifest], media_id: str) -> list[Span]:
+    manifest = media.get(media_id)
+    return runs_of(manifest) if manifest and manifest.kind == "video" else []
+
+
+def _remedy(ranges: Sequence[Overlap], media: Mapping[str, MediaManifest]) -> str:
+    """Return how the other one's frames count instead; empty where that would lose more than it wins."""
+    loser, winner = media.get(ranges[0].loser), media.get(ranges[0].winner)
+    if loser is None or winner is None:
+        return ""
+    wins, loses = frames_within(loser, ranges), winner.frames_announced
+    if loses > wins:
+        return ""
+    return (
+        f"to count about {plural(wins, 'frame')} of this one instead of {loses} of the other, run "
+        f"`frametally forget {winner.sha256[:12]}`; "
+    )
 
 
 def reports_by_source(skipped_by_source: Mapping[str, Sequence[Skipped]]) -> list[Skipped]:

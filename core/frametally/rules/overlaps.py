@@ -7,6 +7,9 @@ moments, which cover no time. Where several videos of a source cover the same ti
 order that rests on nothing but what is known of the media: it does not matter when each was produced.
 Pictures of a moment that a video covers do not count either.
 
+Where one video ends shortly after the next one begins, as where names hold whole seconds, the next one counts
+from that end on (`is_hand_over`). A moment counts once there, too; no check fails.
+
 What is forgotten of a medium it does not cover: what it had taken from others then counts again.
 """
 
@@ -30,6 +33,9 @@ HOLE_MS = 60_000
 _MOST_RUNS = 100
 _ROUNDING_MS = 2
 """Containers keep times in units of their own: in a copy the same picture may be so much later."""
+
+_MOST_HAND_OVER_MS = 2_000
+_HAND_OVER_PART = 10
 
 Span = tuple[int, int]
 """Event times of a first and a last frame."""
@@ -106,6 +112,23 @@ def _are_apart(media: Iterable[MediumTime]) -> bool:
         (first, last + _ROUNDING_MS * medium.covers) for medium in media for first, last in medium.runs
     )
     return all(end < begin for (_, end), (begin, _) in pairwise(spans))
+
+
+def is_hand_over(first: Sequence[Span], other: Sequence[Span]) -> bool:
+    """Return whether two videos that overlap, by their runs, only follow each other.
+
+    The later one begins and ends after the other; both cover less than 2 s together, and less than a tenth of
+    either. Where both are this close, a start time that was cut to a whole second explains it.
+    """
+    if not first or not other:
+        return False
+    (begins_ms, ends_ms), (next_begins_ms, next_ends_ms) = sorted(
+        (runs[0][0], runs[-1][1]) for runs in (first, other)
+    )
+    both_ms = ends_ms - next_begins_ms
+    shorter_ms = min(ends_ms - begins_ms, next_ends_ms - next_begins_ms)
+    follows = begins_ms < next_begins_ms and ends_ms < next_ends_ms
+    return follows and both_ms < _MOST_HAND_OVER_MS and both_ms * _HAND_OVER_PART < shorter_ms
 
 
 def lost_ranges(overlaps: Iterable[Overlap]) -> dict[str, list[tuple[int | None, int | None]]]:

@@ -114,6 +114,14 @@ def utc(time_ms: int) -> str:
     return local_time(time_ms, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
+def utc_range(from_ms: int, to_ms: int) -> str:
+    """Return a range for people, UTC: to the second, or to the millisecond where both would look alike."""
+    first, end = utc(from_ms), utc(to_ms)
+    if first == end:
+        first, end = (f"{utc(ms)[:-1]}.{ms % 1000:03d}Z" for ms in (from_ms, to_ms))
+    return f"{first} to {end}"
+
+
 CHECK_CLOCK = "a clock was or is wrong; check this one with `date`"
 """What to do about a moment that has not come yet."""
 RECORD_VERSION = 1

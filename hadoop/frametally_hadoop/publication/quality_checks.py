@@ -16,8 +16,16 @@ import msgspec
 
 from frametally import keys
 from frametally.books.quality_reports import QualityCheck, QualityReport, SetAside
-from frametally.media.overlapping import overlap_reports, time_jumps, told_time_jumps
+from frametally.media.overlapping import (
+    hand_overs,
+    overlap_reports,
+    time_jumps,
+    told_hand_overs,
+    told_time_jumps,
+    without_hand_overs,
+)
 from frametally.process.reports import plural
+from frametally.records import MediaManifest
 from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally_hadoop.planning.plan import DayPlan
@@ -188,7 +196,7 @@ class DayAudit:
                 beginning = f"{source}: {plural(covered, 'frame')} counted, "
                 if covered > announced:
                     problems.append(f"{beginning}but only {announced} announced")
-                elif covered < announced - dead:
+                elif covered < announced - dead - self._handed_over.get(source, 0):
                     # The job does not ask the log: the rest may be on its way, as that of a camera always is.
                     unknown.append(
                         f"{beginning}{announced} announced, {plural(dead, 'dead letter')}; `frametally "
@@ -244,7 +252,19 @@ class DayAudit:
 
     @cached_property
     def _overlapping(self) -> set[str]:
-        return {overlap.source for overlap in self.plan.overlaps}
+        return {overlap.source for overlap in without_hand_overs(self.plan.overlaps, self._media)}
+
+    @cached_property
+    def _handed_over(self) -> dict[str, int]:
+        """The frames that may be missing by source, where videos only follow each other."""
+        by_source = hand_overs(self.plan.overlaps, self._media)
+        return {source: sum(pair.frames + 1 for pair in pairs) for source, pairs in by_source.items()}
+
+    @property
+    def _media(self) -> list[MediaManifest]:
+        sources = {overlap.source for overlap in self.plan.overlaps}
+        manifests = self.surroundings.manifests or {}
+        return [manifest for source in sources for manifest in manifests.get(source, ())]
 
     @cached_property
     def _partly_forgotten(self) -> set[str]:
@@ -314,13 +334,10 @@ class DayAudit:
             for overlap in self.plan.overlaps
             if overlap.from_ms < start_ms + DAY_MS and overlap.to_ms > start_ms
         ]
-        media = self.surroundings.manifests or {}
         unknown = ["a manifest cannot be read"] if self.surroundings.manifests is None else []
-        manifests = [
-            overlap for source in {overlap.source for overlap in of_day} for overlap in media.get(source, ())
-        ]
-        skipped = overlap_reports(of_day, manifests)
-        return _check(
+        skipped = overlap_reports(of_day, self._media)
+        handed_over = [told_hand_overs(*pairs) for pairs in hand_overs(of_day, self._media).items()]
+        check = _check(
             NO_MEDIA_OVERLAP,
             [
                 f"{source}: {item.name} {item.reason}"
@@ -329,6 +346,7 @@ class DayAudit:
             ],
             unknown,
         )
+        return msgspec.structs.replace(check, details=handed_over) if check.passed else check
 
     def _labels_seen(self) -> QualityCheck:
         """Name labels that were asked for and are nowhere: misspelt, or just not there."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import KW_ONLY, dataclass
 
+from frametally.errors import Poison
 from frametally.media.manifests import find_manifest
 from frametally.process.reports import NoProgress
 from frametally.process.retrying import GivenUp
@@ -117,6 +118,8 @@ class VideoStream:
         self, record: VideoRecord, manifest: MediaManifest | None, results: StoredResults
     ) -> AbstractContextManager[DecodedFrames | ReplayedFrames]:
         """Return the video's frames: out of its segments where all are there."""
+        if manifest is not None and manifest.pace:
+            raise Poison("it is a time-lapse or slow motion, which cannot be streamed; play it on its page")
         keeper = take_up(record, manifest, self._store, self._patience, sampling=self._settings.sample_fps)
         if keeper is None and manifest is not None:
             if results.has_all(manifest):

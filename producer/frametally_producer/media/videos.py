@@ -18,12 +18,13 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.files.names import as_text
-from frametally.media.manifests import media_of, weaker
+from frametally.media.manifests import media_of, track_identity, weaker
 from frametally.media.overlapping import time_jumps, told_time_jumps
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
 from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, MediaManifest
+from frametally.rules.pace import Pace, read_pace
 from frametally_producer.reading.event_time import EventTime, TimeClues, checked_ms, find_event_time, iso
 from frametally_producer.reading.footage import VideoToProduce, open_medium, sha256_of
 from frametally_producer.reading.sampling import Sampler, denser, estimate_frames
@@ -67,7 +68,8 @@ def first_of(frames: Iterator[TimedFrame], opened: Video) -> TimedFrame:
 
 def estimated(opened: Video, keeper: ManifestKeeper) -> int:
     """Return about how many frames are taken of a video, by all samplings asked for."""
-    stated, length_s = opened.frames_stated, opened.duration_s
+    stated = opened.frames_stated
+    length_s = read_pace(keeper.manifest.pace).event_length_s(opened.duration_s, stated)
     return max(estimate_frames(s, frames=stated, duration_s=length_s) or 0 for s in keeper.samplings)
 
 
@@ -88,6 +90,15 @@ def new_frame(
         pixels=opened.pixels(frame.frame),
         refused=refused,
     )
+
+
+def paced(frames: Iterable[TimedFrame], pace: Pace) -> Iterator[TimedFrame]:
+    """Yield frames with their times as event time, from the first frame and from the start of the stream."""
+    begins_ms: int | None = None
+    for frame in frames:
+        begins_ms = int(frame.offset_ms * (pace.speed or 1)) if begins_ms is None else begins_ms
+        event_s = pace.event_s(frame.position_s, frame.frame_index)
+        yield frame._replace(position_s=event_s, offset_ms=begins_ms + int(event_s * 1000))
 
 
 def captured_at_ms(frame: TimedFrame, medium: MediaManifest) -> int:
@@ -114,7 +125,8 @@ class VideoWork:
         """
         began_s = time.monotonic()
         opened, production, keeper = self.opened, self.production, self.keeper
-        frames = opened.frames()
+        pace = read_pace(keeper.manifest.pace)
+        frames = paced(opened.frames(), pace) if any(pace) else opened.frames()
         first = first_of(frames, opened)
         self._expected = estimated(opened, keeper)
         is_new = keeper.is_new
@@ -194,10 +206,11 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
     Raises `Poison` if it cannot be produced at all, `OSError` if its file cannot be read, `Misconfigured` if
     the store or the log cannot be written, `GivenUp` at a stop: what was in hand is announced and noted then.
     """
-    request = asked_of(production.settings, video.source_name, start_time)
+    track, pace = production.call.track, production.call.pace
+    request = asked_of(production.settings, video.source_name, start_time, track, str(pace))
     earlier = production.seen.find(video.path, stamp_of(video.path.stat()))
     if earlier is not None and earlier.asked == request:
-        known = load_manifest(production.store, earlier.sha256, production.patience)
+        known = _known_track(production, earlier.sha256, track)
         if known is not None and known.state == "complete":
             return _already_known(known, production)
     with open_medium(video.path) as file:
@@ -208,8 +221,11 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
         else:
             sha256 = earlier.sha256
         notices_before = len(production.notices)
-        known = load_manifest(production.store, sha256, production.patience)
-        with open_video(file, max_pixels=production.max_pixels) as opened:
+        known = _known_track(production, sha256, track)
+        with open_video(file, max_pixels=production.max_pixels, track=track) as opened:
+            check_track(opened, known)
+            if known is None or not known.pace:
+                _tell_what_is_left(video, opened, sha256, production)
             keeper = _keeper(video, opened, sha256, known, production, start_time)
             if keeper is not None:
                 VideoWork(opened, keeper, production).run()
@@ -223,6 +239,37 @@ def produce_video(video: VideoToProduce, production: Production, start_time: dat
     elif len(production.notices) == notices_before:  # what there was to say is to be said again the next time
         production.seen.note_file(video.path, before=before, after=after, sha256=sha256, request=request)
     return "finished" if keeper is not None or known is None else _already_known(known, production)
+
+
+def _known_track(production: Production, sha256: str, track: int | None) -> MediaManifest | None:
+    """Return the manifest of a file's track, by the file's SHA-256; None if there is none."""
+    if track is not None:
+        manifest = load_manifest(production.store, track_identity(sha256, track), production.patience)
+        if manifest is not None:
+            return manifest
+    manifest = load_manifest(production.store, sha256, production.patience)
+    return manifest if manifest is None or track in (None, manifest.track) else None
+
+
+def check_track(opened: Video, manifest: MediaManifest | None) -> None:
+    """Refuse a video of which an earlier version has counted another track. Raises `Poison`."""
+    track = opened.track
+    if manifest is not None and manifest.track != track.number:
+        raise Poison(
+            f"an earlier version counted its track {manifest.track} ({track.tracks_left}); to count track "
+            f"{track.number}, run `frametally forget {manifest.sha256[:12]}` and produce it again"
+        )
+
+
+def _tell_what_is_left(video: VideoToProduce, opened: Video, sha256: str, production: Production) -> None:
+    """Say which tracks of a file are not counted, and whether it was filmed at another speed."""
+    track, call = opened.track, production.call
+    if track.tracks_left and call.track is None:
+        numbers = set(range(1, track.tracks + 1)) - {track.number}
+        if not all(_known_track(production, sha256, number) for number in numbers):
+            production.notice_once(str(video.path), track.tracks_left)
+    if opened.rate_remark and call.pace is None:
+        production.notice_once(str(video.path), opened.rate_remark)
 
 
 def _identify(file: BufferedReader, production: Production) -> str:
@@ -250,18 +297,27 @@ def _keeper(
     """Take up the video's manifest, new or `known`; None if nothing of it is missing."""
     if known is None:
         time = _find_time(video, opened, production, start_time)
-        length_ms = int((opened.duration_s or 0) * 1000)
-        production.doubts.note(video.path, video.source_name, time, length_ms)
+        pace = production.call.pace or Pace()
+        length_s = pace.event_length_s(opened.duration_s, opened.frames_stated)
+        production.doubts.note(video.path, video.source_name, time, int((length_s or 0) * 1000))
+        track = opened.track
         return begin_video(
             production.store,
             production.patience,
             sampling=production.settings.sample_fps,
-            sha256=sha256,
+            sha256=sha256 if track.is_usual else track_identity(sha256, track.number),
+            track=track.number,
+            pace=str(production.call.pace or ""),
             name=as_text(video.path),
             source=production.sources.slug_of(video.source_name),
             source_name=video.source_name,
             time_source=time.time_source,
             start_ms=time.at_ms,
+        )
+    if production.call.pace is not None and str(production.call.pace) != known.pace:
+        raise Poison(
+            f"was produced before {_at_pace(known.pace)}, so its frames have other times; to count it again, "
+            f"run `frametally forget {known.sha256[:12]}` and produce it again"
         )
     _tell_what_stays(video, opened, production, start_time, known)
     sampling = production.settings.sample_fps
@@ -271,10 +327,18 @@ def _keeper(
     return keeper
 
 
+def _at_pace(text: str) -> str:
+    pace = read_pace(text)
+    if pace.frame_s is not None:
+        return f"with --seconds-per-frame {float(pace.frame_s):g}"
+    return f"with --speed {float(pace.speed):g}" if pace.speed is not None else "at the speed of life"
+
+
 def _find_time(
     video: VideoToProduce, opened: Video, production: Production, start_time: datetime | None
 ) -> EventTime:
-    length_ms = int((opened.duration_s or 0) * 1000)
+    pace = production.call.pace or Pace()
+    length_ms = int((pace.event_length_s(opened.duration_s, opened.frames_stated) or 0) * 1000)
     modified_ns = video.path.stat().st_mtime_ns
     clues = TimeClues(video.path, opened.recorded, "container", modified_ns, length_ms, opened.filmed)
     return find_event_time(clues, settings=production.settings, start_time=start_time)

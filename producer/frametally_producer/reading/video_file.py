@@ -12,7 +12,6 @@ from typing import NamedTuple, cast
 
 import av
 import numpy as np
-from av.stream import Disposition
 from av.video.reformatter import VideoReformatter
 
 from frametally.errors import Poison
@@ -21,6 +20,13 @@ from frametally.process.reports import plural
 from frametally_producer.reading.footage import WithoutPackedHeaders, lacks_rate
 from frametally_producer.reading.pixels import UPRIGHT, upright
 from frametally_producer.reading.sampling import PresentationTimes
+from frametally_producer.reading.tracks import (
+    FFMPEG_TIME_BASE,
+    choose_track,
+    rate_remark,
+    stated_frames,
+    stated_length_s,
+)
 from frametally_producer.reading.whole_pictures import WholePictures
 
 # A display matrix (ISO/IEC 14496-12, 6.2.2) sends a pixel (x, y) to (a x + c y, b x + d y): its signs
@@ -38,7 +44,6 @@ _ORIENTATIONS = {
 _LYING = {5, 6, 7, 8}
 _CLOCKWISE_DEGREES = {1: 0, 2: 0, 3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}
 _UNMIRRORED = {0: 1, 90: 6, 180: 3, 270: 8}
-_FFMPEG_TIME_BASE = Fraction(1, 1_000_000)
 _USUAL_FPS = 25
 """Of a file that does not say how many frames a second it has."""
 _HEAD_BYTES = 400
@@ -101,8 +106,8 @@ class TimedFrame(NamedTuple):
 
 
 @contextmanager
-def open_video(file: BufferedReader, *, max_pixels: int) -> Iterator[Video]:
-    """Open the video in `file`; nothing but `file` is read. Raises `Poison`."""
+def open_video(file: BufferedReader, *, max_pixels: int, track: int | None = None) -> Iterator[Video]:
+    """Open a track of the video in `file` (None: the usual one); nothing else is read. Raises `Poison`."""
     file.seek(0)
     head = file.read(_HEAD_BYTES)
     file.seek(0)
@@ -122,7 +127,7 @@ def open_video(file: BufferedReader, *, max_pixels: int) -> Iterator[Video]:
             f"cannot be opened as a video ({_reason(error)}); copy it again from the original, or convert it"
         ) from error
     with container:
-        video = Video(container, file, max_pixels=max_pixels)
+        video = Video(container, file, max_pixels=max_pixels, track=track)
         if lacks_rate(head):
             video.doubt = f"its header has no frame rate, so frametally takes {_USUAL_FPS} frames per second"
         yield video
@@ -134,7 +139,9 @@ class Video:
     Attributes:
         damage: After reading: what was wrong with it, one sentence each.
         doubt: What may be wrong with its times; empty: nothing is known.
+        rate_remark: What to say where it states that it was filmed at another rate; empty: it does not.
         size_px: Width and height, as stored.
+        track: Which of the file's tracks of moving pictures it is.
         codec: FFmpeg's name of what the pictures are coded in, such as `h264`.
         sound_codecs: Likewise of each sound track; empty where the code is not known.
         container: As FFmpeg has it open, for who describes all of it.
@@ -144,13 +151,16 @@ class Video:
     """
 
     def __init__(
-        self, container: av.container.InputContainer, file: BufferedReader, *, max_pixels: int
+        self,
+        container: av.container.InputContainer,
+        file: BufferedReader,
+        *,
+        max_pixels: int,
+        track: int | None = None,
     ) -> None:
-        """Look at the container's first stream of moving pictures."""
-        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not streams:
-            raise Poison("has no moving pictures; give a video that has some")
-        stream = streams[0]
+        """Look at a track of the container, by its number; None: at the usual one."""
+        self.track = choose_track(container, track)
+        stream = self.track.stream
         if stream.codec_context is None:
             raise Poison("uses an unknown video codec; convert it, for example to H.264")
         size = stream.codec_context.width, stream.codec_context.height
@@ -165,11 +175,12 @@ class Video:
         stream.codec_context.options = {"max_pixels": str(most_pixels)}
         self.recorded = creation_time(container.metadata) or creation_time(stream.metadata)
         self.filmed = creation_time(container.metadata, "com.apple.quicktime.creationdate")
-        self.duration_s = _stated_length_s(container, stream)
-        self.frames_stated = stream.frames if stream.frames > 0 else None
+        self.duration_s = stated_length_s(container, stream)
+        self.frames_stated = stated_frames(container, stream)
         self.damage: list[str] = []
         self.doubt = ""
         self.average_fps = stream.average_rate or stream.guessed_rate
+        self.rate_remark = rate_remark(container.metadata, self.average_fps)
         self.size_px = size
         self.codec = stream.codec_context.codec.canonical_name
         self.sound_codecs = [
@@ -183,7 +194,7 @@ class Video:
         self.sound = next((one for one in container.streams.audio if one.codec_context), None)
         self.end_s: Fraction | None = None
         self._on_sound: OnSound | None = None
-        self._time_base = stream.time_base or _FFMPEG_TIME_BASE
+        self._time_base = stream.time_base or FFMPEG_TIME_BASE
         self._reformatter = VideoReformatter()
 
     def first_frame(self, *, most_packets: int) -> av.VideoFrame | None:
@@ -335,7 +346,7 @@ class Video:
         packets = self.container.demux([self.stream, *heard])
         try:
             for packet in packets:
-                if packet.stream_index == self.stream.index:
+                if packet.stream.index == self.stream.index:  # the last, an empty one, has no `stream_index`
                     yield cast("av.Packet[av.VideoStream]", packet)
                 elif self._on_sound is not None and packet.size:
                     self._on_sound(cast("av.Packet[av.AudioStream]", packet))
@@ -352,20 +363,6 @@ class Video:
 def shown_size_px(frame: av.VideoFrame) -> tuple[int, int]:
     """Return the width and height of the frame once it is upright."""
     return (frame.height, frame.width) if orientation_of(frame) in _LYING else (frame.width, frame.height)
-
-
-def _stated_length_s(
-    container: av.container.InputContainer, stream: av.video.stream.VideoStream
-) -> Fraction | None:
-    lengths: list[Fraction] = []
-    if stream.duration and stream.time_base:
-        lengths.append(stream.duration * stream.time_base)
-    if stream.frames > 0 and stream.average_rate:
-        lengths.append(stream.frames / stream.average_rate)
-    # The container's length may be that of its sound.
-    if not lengths and container.duration and len(container.streams) == 1:
-        lengths.append(container.duration * _FFMPEG_TIME_BASE)
-    return max(lengths, default=None)
 
 
 def creation_time(metadata: Mapping[str, str], key: str = "creation_time") -> datetime.datetime | None:

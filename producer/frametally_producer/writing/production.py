@@ -23,6 +23,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped, Standing
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import FrameAnnouncement, MediaManifest
+from frametally.rules.pace import Pace
 from frametally.rules.time_patterns import time_pattern
 from frametally.settings.data_folder import store_folder
 from frametally.settings.loading import Settings
@@ -197,6 +198,8 @@ class ProduceCall:
     Attributes:
         paths: Video files, picture files, and folders of both (searched all through).
         start_time: ISO 8601 time at which the one video given begins.
+        track: Which track of moving pictures of each video, from 1; None: the usual one.
+        pace: How fast each video runs; None: as fast as life, or as it was produced before.
         extracted_dir: Folder in which stored pictures are also kept as files, below the source's name.
         packs: Whether frames are stored in packs, one object per source and minute.
         should_stop: Asked between frames: once true, what is in hand is finished and the call returns.
@@ -206,9 +209,16 @@ class ProduceCall:
     settings: Settings
     source: str | None = None
     start_time: str | None = None
+    track: int | None = None
+    pace: Pace | None = None
     extracted_dir: Path | None = None
     packs: bool = False
     should_stop: Callable[[], bool] = lambda: False
+
+    def __post_init__(self) -> None:
+        """Refuse a track without a source: it would be of the same source as the file's other tracks."""
+        if self.track is not None and not self.source:
+            raise Misconfigured("--track needs --source: each track of a file is a source; name this one")
 
     def find_footage(self) -> Footage:
         """Find the media at `paths`; folders that frametally itself writes are not searched.
@@ -266,6 +276,7 @@ class Production:
 
     def __post_init__(self) -> None:
         self.manifests = ManifestReader(self.store)
+        self._remarks: set[str] = set()
         self.sources = SourcesOfCall(self.manifests, self.patience, self.notice)
         self.doubts = TimeDoubts(self.call.settings)
 
@@ -287,6 +298,12 @@ class Production:
         """Print a message for people, and note it for the report."""
         self.notices.append(line)
         self.progress.say(line)
+
+    def notice_once(self, name: str, remark: str) -> None:
+        """Print and note a message about the medium `name`, unless another medium had the same one."""
+        if remark not in self._remarks:
+            self._remarks.add(remark)
+            self.notice(f"{name}: {remark}")
 
     def go_on(self) -> None:
         """Return if there is more to be done. Raises `GivenUp`."""
@@ -335,8 +352,10 @@ class Production:
             self.room.wait()
 
 
-def asked_of(settings: Settings, source_name: str, start_time: datetime | None = None) -> str:
-    """Return all settings that decide how a file is produced, besides its bytes and its name, as one text."""
+def asked_of(
+    settings: Settings, source_name: str, start_time: datetime | None = None, *of_video: object
+) -> str:
+    """Return all that decides how a file is produced, besides its bytes and its name, as one text."""
     parts = (
         settings.sample_fps,
         source_name,
@@ -344,6 +363,7 @@ def asked_of(settings: Settings, source_name: str, start_time: datetime | None =
         settings.timezone,
         settings.time_pattern,
         settings.file_time,
+        *of_video,
     )
     return msgspec.json.encode(parts).decode()
 

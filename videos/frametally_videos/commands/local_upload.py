@@ -78,9 +78,8 @@ class StoreUploader:
         self.notes.forget(mark)
         video, facts = accepted.video, accepted.video.facts
         needs_time = facts.started_at_ms is None
-        return Uploaded(
-            video.id, accepted.known, needs_time, not needs_time and is_guess(facts), accepted.remark
-        )
+        remark = " ".join(filter(None, (accepted.remark, *facts.remarks)))
+        return Uploaded(video.id, accepted.known, needs_time, not needs_time and is_guess(facts), remark)
 
     def _go_on(self, clip: Clip, mark: str, on_move: Moved) -> Accepted:
         upload = find_upload(self.ports.store, self.notes.get(mark) or "")

@@ -39,8 +39,8 @@ _PLAYED: dict[str, dict[str, set[str]]] = {
 _REMEDY = "download it, or upload it as MP4 with H.264"
 
 
-def why_not_played(container: str, codec: str, pixel_format: str) -> str | None:
-    """Return why browsers do not play a video, as one sentence; None if they do.
+def why_not_played(container: str, codec: str, pixel_format: str, *, track: int = 1) -> str | None:
+    """Return why browsers do not play a video's track of pictures, as one sentence; None if they do.
 
     Its sound is not asked about: browsers play pictures without a sound that they do not know.
     """
@@ -52,4 +52,6 @@ def why_not_played(container: str, codec: str, pixel_format: str) -> str | None:
         return f"Not every browser can play {name}: {_REMEDY}."
     if pixel_format not in codecs[codec]:
         return f"Not every browser can play {name} with {pixel_format} pixels: {_REMEDY}."
+    if track > 1:
+        return f"Browsers play its first video track, but frametally counts track {track}: {_REMEDY}."
     return None

@@ -66,6 +66,7 @@ class _Count:
         self.is_vp8 = stream.codec_context.name == "vp8"
         self.pts, self.dts = array("q"), array("q")
         self.duration_ticks = self.size_bytes = self.gop = self.longest_gop = self.packets = 0
+        self.has_begun = False
         self.first_frame: av.VideoFrame | None = None
 
     def add(self, packet: av.Packet[VideoStream]) -> None:
@@ -76,15 +77,15 @@ class _Count:
         self.packets += 1
         if self.first_frame is None and self.packets <= FIRST_PACKETS:
             self._decode(packet)
-        if packet.is_discard or (self.is_vp8 and not memoryview(packet)[0] & _VP8_SHOWN):
-            return
         if packet.is_keyframe:
+            self.has_begun = True
             self.longest_gop = max(self.longest_gop, self.gop)
-            self.gop = 1
-        elif self.gop:
-            self.gop += 1
-        else:  # there is nothing before it from which it could be predicted
+            self.gop = 0
+        # An edit list hides pictures from which those that are shown are predicted.
+        is_hidden = packet.is_discard or (self.is_vp8 and not memoryview(packet)[0] & _VP8_SHOWN)
+        if is_hidden or not self.has_begun:
             return
+        self.gop += 1
         pts, dts = packet.pts, packet.dts
         self.pts.append(_NONE if pts is None else pts)
         self.dts.append(_NONE if dts is None else dts)
@@ -132,7 +133,7 @@ def count_packets(
     """
     counts = {stream.index: _Count(stream) for stream in streams}
     for packet in _packets(container, streams):
-        counts[packet.stream_index].add(packet)
+        counts[packet.stream.index].add(packet)  # the last, an empty one, has no `stream_index`
     return {index: count.end(count.stream.average_rate) for index, count in counts.items()}
 
 

@@ -122,7 +122,7 @@ def _facts(
             "check, or export it again"
         )
     width_px, height_px = shown_size_px(first)
-    why_not = why_not_played(container, video.codec, first.format.name)
+    why_not = why_not_played(container, video.codec, first.format.name, track=video.track.number)
     time = _event_time(video, fields, file_name, settings)
     return VideoFacts(
         container=container,
@@ -138,8 +138,10 @@ def _facts(
         why_not=why_not,
         started_at_ms=None if time is None else time.at_ms,
         time_source=None if time is None else time.time_source,
+        track=video.track.number,
         damage=[sentence(damage) for damage in video.damage],
         time_remark=" ".join(_time_doubts(time, int((length_s or 0) * 1000))),
+        remarks=[about_it(remark) for remark in (video.track.tracks_left, video.rate_remark) if remark],
     )
 
 

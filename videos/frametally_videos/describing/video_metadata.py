@@ -187,13 +187,18 @@ def describe(video: Video, record: VideoRecord, *, sampling: str) -> VideoMetada
         sampling: Frames a second as text, or `all`: how many are taken of it so is counted.
     """
     container, facts = video.container, record.facts
-    pictures = [stream for stream in container.streams.video if _moves(stream)]
+    chosen = video.stream  # the others follow it
+    other_streams = [
+        stream for stream in container.streams.video if _moves(stream) and stream.index != chosen.index
+    ]
+    pictures = [chosen, *other_streams]
     counts = count_packets(container, pictures)
     # Only now: FFmpeg reads the same file.
     boxes = read_boxes(video.file) if facts.container in _BOXED else None
     first = counts[pictures[0].index]
     streams = [_picture_stream(stream, counts[stream.index]) for stream in pictures]
-    why_not = why_not_played(facts.container, streams[0].codec, streams[0].pixel_format or "unknown")
+    pixel_format = streams[0].pixel_format or "unknown"
+    why_not = why_not_played(facts.container, streams[0].codec, pixel_format, track=video.track.number)
     duration_s = _seconds(container.duration, _MICROSECOND) or max(
         (stream.duration_s for stream in streams if stream.duration_s), default=None
     )

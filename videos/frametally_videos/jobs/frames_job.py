@@ -13,7 +13,7 @@ from frametally.ports.opened import StagePorts
 from frametally.process.reports import Progress
 from frametally.process.retrying import Patience
 from frametally.records import MediaManifest, TimeSource
-from frametally_producer.media.videos import VideoWork, begin_video, go_on_with
+from frametally_producer.media.videos import VideoWork, begin_video, check_track, go_on_with
 from frametally_producer.produce import begin
 from frametally_producer.writing.manifest import ManifestKeeper
 from frametally_producer.writing.production import ProduceCall
@@ -39,7 +39,9 @@ def make_frames(ports: StagePorts, record: VideoRecord, progress: Progress, pati
     with begin(call, store=ports.store, log=ports.log, progress=progress, patience=patience) as production:
         manifest = patience.until_done("the object store", lambda: put_right(ports, record, progress))
         with open_original(ports.store, record, patience, max_pixels=production.max_pixels) as video:
-            keeper = take_up(record, manifest, production.store, patience, sampling=sampling)
+            check_track(video, manifest)
+            track = video.track.number
+            keeper = take_up(record, manifest, production.store, patience, sampling=sampling, track=track)
             if keeper is not None:
                 VideoWork(video, keeper, production).run()
             return list(video.damage)
@@ -52,6 +54,7 @@ def take_up(
     patience: Patience,
     *,
     sampling: str,
+    track: int | None = None,
 ) -> ManifestKeeper | None:
     """Return the keeper of an uploaded video's manifest, new or `manifest`; None if nothing of it is missing.
 
@@ -67,6 +70,7 @@ def take_up(
         patience,
         sampling=sampling,
         sha256=record.sha256,
+        track=record.facts.track if track is None else track,
         name=record.file_name,
         source=record.source,
         source_name=record.source_name,

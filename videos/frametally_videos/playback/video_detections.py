@@ -7,6 +7,7 @@ import hashlib
 import math
 import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 import msgspec
 from starlette.requests import Request
@@ -21,6 +22,7 @@ from frametally.ports.object_store import ObjectMissing
 from frametally.process.time_limit import time_limit
 from frametally.records import FrameDetections, MediaManifest
 from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.pace import read_pace
 from frametally.settings.loading import Settings
 from frametally_videos.answers import BoxesAt, VideoDetections
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
@@ -126,9 +128,13 @@ class DetectionRoutes:
         limits = self.settings.counted_boxes()
         next_s = None
         start_ms = None if manifest is None else manifest.first_captured_at_ms
+        # Event time that passes in a second of the film.
+        ratio = 1.0
         if manifest is not None and start_ms is not None and model_id is not None:
             last_ms = manifest.last_captured_at_ms or start_ms
-            from_ms, to_ms = (start_ms + round(1000 * seconds) for seconds in (from_s, to_s))
+            fps = record.facts.fps
+            ratio = float(read_pace(manifest.pace).ratio(Fraction(fps) if fps else None))
+            from_ms, to_ms = (start_ms + round(1000 * seconds * ratio) for seconds in (from_s, to_s))
             if from_ms <= last_ms:
                 limits = self._limits_at(model_id, from_ms)
                 frames = self._frames(manifest, model_id, from_ms, to_ms)
@@ -140,7 +146,7 @@ class DetectionRoutes:
             height_px=frames[0].height_px if frames else record.facts.height_px,
             frames=[
                 BoxesAt(
-                    position_s=(frame.captured_at_ms - (start_ms or 0)) / 1000,
+                    position_s=(frame.captured_at_ms - (start_ms or 0)) / 1000 / ratio,
                     captured_at_ms=frame.captured_at_ms,
                     boxes=[
                         (detection.label, detection.confidence, *detection.box)

@@ -76,5 +76,5 @@ def _message(accepted: Accepted) -> str:
             f"date or the upload; correct it on its page, or with PATCH /api/v1/videos/{video.id} and "
             "start_time."
         )
-    sentences += [f"{damage}." for damage in video.facts.damage]
+    sentences += [*(f"{damage}." for damage in video.facts.damage), *video.facts.remarks]
     return " ".join(sentences)

@@ -204,6 +204,7 @@ function usualParts(video) {
     ...(video.damage.length
       ? [el("ul.damage.small", ...video.damage.map((text) => el("li", visible(text))))]
       : []),
+    ...video.remarks.map((text) => el("p.muted.small", visible(text))),
     el("a.button", { href: video.links.original, download: "" }, t("videos.download_the_original")),
   ];
 }
