@@ -39,7 +39,6 @@ def told(bench: Bench, *paths: Path, **overrides: Any) -> list[str]:
     return [line for line in planned if "has no time zone" not in line]
 
 
-@pytest.mark.thorough
 def test_a_pattern_wins_over_the_containers_time_which_may_be_the_end(bench: Bench, make_video: Make) -> None:
     path = make_video("a/gate_20260501_120000.mp4", 700, metadata={"creation_time": "2026-05-01T12:01:10Z"})
     [line] = told(bench, path.parent, time_pattern=PATTERN, sample_fps="1")
@@ -100,7 +99,6 @@ def test_the_date_that_an_iphone_keeps_is_when_it_was_filmed(bench: Bench, make_
     assert "the QuickTime date says 2026-05-01T12:00:00.000Z, which frametally used" in line
 
 
-@pytest.mark.thorough
 def test_a_trap_cameras_reset_clock_does_not_beat_the_names(bench: Bench, make_picture: Make) -> None:
     for n in range(3):
         path = make_picture(f"trap/gate_20260501_1000{n:02}.jpg", index=n, taken="2019:01:01 00:00:00")
