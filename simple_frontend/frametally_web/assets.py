@@ -69,13 +69,13 @@ def _build() -> None:
     try:
         command = [sys.executable, str(_BUILDER)]
         process = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own)
-        told = (process.stdout if process.returncode == 0 else process.stderr).strip().splitlines() or [
+        lines = (process.stdout if process.returncode == 0 else process.stderr).strip().splitlines() or [
             "no reason given"
         ]
         if process.returncode == 0:
-            print(told[-1], flush=True)
+            print(lines[-1], flush=True)
             return
-        reason = told[-1].removeprefix("error: ").removesuffix(". Check the network, then run this again")
+        reason = lines[-1].removeprefix("error: ").removesuffix(". Check the network, then run this again")
         print(
             f"warning: the dashboard's pages cannot be built ({reason}); the API works without them. With a "
             f"network, run `{build_command()}`",

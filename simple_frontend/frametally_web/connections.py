@@ -258,8 +258,10 @@ class Connection(HttpToolsProtocol):
         if self.url.startswith(b"/") or self.url == b"*":
             return None
         scheme, _, rest = self.url.partition(b"://")
-        named = re.split(rb"[/?#]", rest, maxsplit=1)[0]
-        is_own = scheme.lower() in (b"http", b"https") and [named.lower()] == [host.lower() for host in hosts]
+        target_host = re.split(rb"[/?#]", rest, maxsplit=1)[0]
+        is_own = scheme.lower() in (b"http", b"https") and [target_host.lower()] == [
+            host.lower() for host in hosts
+        ]
         return None if is_own else 421
 
     def _refuse(self, status: int) -> None:
