@@ -1,8 +1,7 @@
 """Reads the store and the log in the background; requests use the last result.
 
-One thread reads, only while a client asks, and never more than a fifth of the time: a listing of a large
-store, or the tallies of a large ledger, take longer than a page may wait. It also looks for what events tell
-of: a publication in the index, a change in the books.
+One thread reads, only while a client asks, and never more than a fifth of the time: listing a large store
+takes longer than a page may wait. It also looks for what events report: a publication, a change of the books.
 """
 
 from __future__ import annotations
