@@ -213,6 +213,7 @@ def capture_video(video: Path, folder: Path, bucket: Bucket, *, packs: bool) -> 
             store=store,
             log=log,
             patience=Patience(print, lambda: False),
+            on_resumed=lambda minutes: None,
             on_sent=lambda announcement, is_new: None,
             packs=packs,
         )

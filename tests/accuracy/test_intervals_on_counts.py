@@ -160,8 +160,8 @@ def test_a_bar_in_which_the_model_counts_nothing_has_an_interval_where_people_ch
             book.answer(check, unit.number, person="anna", counts={"car": truth})
     answered = counts(client)["buckets"]
     assert [one["start_ms"] for one in answered] == [START_MS + minute * 60_000 for minute in range(10)]
-    truth = truths(60_000)
-    assert all(one["low"] <= truth[one["start_ms"]] <= one["high"] for one in answered[5:])
+    by_minute = truths(60_000)
+    assert all(one["low"] <= by_minute[one["start_ms"]] <= one["high"] for one in answered[5:])
     assert {one["detections"] for one in answered[5:]} == {0}
     after = client.get(f"/api/v1/export?{QUESTION}").text.splitlines()
     assert len(after) == len(before), "a file has these bars anyway"

@@ -22,6 +22,7 @@ from frametally.opening import open_frame_log
 from frametally.ports.opened import StagePorts
 from frametally.process import failpoints
 from frametally.process.reports import NoProgress
+from frametally.process.retrying import Patience
 from frametally_live.feed_records import Feed, FeedWanted
 from frametally_live.feeds.stream_form import FASTEST, start_stream
 from frametally_videos.jobs.frames_job import make_frames
@@ -50,7 +51,7 @@ def batch(place: Place) -> None:
     log = open_frame_log(settings.log_url)
     with closing(log):
         ports = StagePorts(settings, place.store, log)
-        make_frames(ports, place.video, NoProgress(), lambda: False)
+        make_frames(ports, place.video, NoProgress(), Patience(print, lambda: False))
 
 
 class LiveWorker:

@@ -26,6 +26,7 @@ from frametally.opening import open_frame_log
 from frametally.ports.frame_log import FrameLog, NoSuchTopic, consumer_group
 from frametally.ports.opened import StagePorts
 from frametally.process.reports import NoProgress
+from frametally.process.retrying import Patience
 from frametally.records import FrameAnnouncement, FrameDetections, decode, encode
 from frametally.segments.contents import list_segments, read_segment
 from frametally_cli.main import main
@@ -223,7 +224,10 @@ def batch(
         quiet.take_in(clips, *NAMES)
         for video in quiet.videos.values():
             make_frames(
-                StagePorts(quiet.settings, quiet.store, quiet.log), video, NoProgress(), lambda: False
+                StagePorts(quiet.settings, quiet.store, quiet.log),
+                video,
+                NoProgress(),
+                Patience(print, lambda: False),
             )
         yield counted(quiet)
 

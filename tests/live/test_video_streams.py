@@ -31,7 +31,7 @@ from frametally.ports.ledger import Extent
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StagePorts
 from frametally.process.reports import NoProgress
-from frametally.process.retrying import GivenUp
+from frametally.process.retrying import GivenUp, Patience
 from frametally.records import FrameAnnouncement, FrameDetections, MediaManifest, decode, encode
 from frametally.segments.contents import encode_segment
 from frametally.settings.loading import Settings
@@ -137,7 +137,12 @@ class Place:
         return VideoStream(feed, run, wishes, clock=clock, wall_clock=lambda: WALL_S + clock.now_s).run()
 
     def batch(self) -> None:
-        make_frames(StagePorts(self.settings, self.store, self.log), self.video, NoProgress(), lambda: False)
+        make_frames(
+            StagePorts(self.settings, self.store, self.log),
+            self.video,
+            NoProgress(),
+            Patience(print, lambda: False),
+        )
 
     def announced(self, topic: str | None = None) -> list[bytes]:
         """All messages of a topic, by event time."""

@@ -329,15 +329,15 @@ def test_the_dashboards_own_names_are_answered(place: Place) -> None:
 AWAY: dict[str, Callable[[], object]] = {
     "The frame log (Kafka)": lambda: open_frame_log("kafka://127.0.0.1:1").end_offsets("frames"),
     "The count index": lambda: open_count_index("elasticsearch+http://inside.invalid:9200").version(),
-    "The PostgreSQL server at 127.0.0.1:1": lambda: open_ledger("postgresql://me@127.0.0.1:1/frametally"),
-    "The PostgreSQL server at [::1]:5432": lambda: AccessBook("postgresql:///books?host=::1&port=5432"),
-    "The PostgreSQL server at inside.invalid": lambda: AccessBook("postgresql://inside.invalid/books"),
+    "The PostgreSQL server": lambda: open_ledger("postgresql://me@127.0.0.1:1/frametally"),
     "The frame store": lambda: open_object_store("s3://frames", at("http://127.0.0.1:1")).get("a"),
 }
 
 
 @pytest.mark.parametrize("part", AWAY)
-def test_a_503_names_the_part_that_is_away(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_503_names_the_part_that_is_away_and_not_where_it_runs(
+    part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(
         "frametally.process.retrying.time",
         SimpleNamespace(monotonic=time.monotonic, sleep=lambda seconds: None),
@@ -363,7 +363,8 @@ def test_without_the_database_of_accounts_every_page_and_route_names_its_server(
     for path in ("/", "/books", "/api/v1/counts"):
         answer = client.get(path, headers={"Accept": "text/html"})
         assert answer.status_code == 503, path
-        assert "The PostgreSQL server at 127.0.0.1:1 is not responding at the moment." in answer.text, path
+        assert "The PostgreSQL server is not responding at the moment." in answer.text, path
+        assert "127.0.0.1:1" not in answer.text
         assert (answer.mimetype == "text/html") == (not path.startswith("/api/")), path
         assert "secret-books" not in answer.text
         assert "access book" not in answer.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from tests.web.browser import Page, Place, Visits, expect
@@ -26,7 +27,11 @@ def film_now_and_then(place: Place, *, source_then: str) -> tuple[int, int]:
 def test_a_range_that_nobody_chose_ends_before_footage_of_the_future(place: Place, source_then: str) -> None:
     end_ms, then_ms = film_now_and_then(place, source_then=source_then)
     client = place.app().test_client()
-    ask: Callable[[str], dict] = lambda path: client.get(f"/api/v1/{path}").json  # noqa: E731
+
+    def ask(path: str) -> dict[str, Any]:
+        answer: dict[str, Any] = client.get(f"/api/v1/{path}").get_json()
+        return answer
+
     for path in ("counts", "summary", "counts?source=gate", "counts?by=source", "counts?from=0"):
         assert ask(path)["to_ms"] == end_ms, path
     assert len(ask("counts?interval=60")["coverage"]) == 60

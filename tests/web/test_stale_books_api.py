@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from tests.web.browser import Place
 from tests.web.counted_footage import make_lines, publish_lines
 
+from frametally.books import status
 from frametally.errors import Retryable
 from frametally_web.books import reader
 
@@ -37,7 +38,7 @@ class Reading:
 
 @pytest.fixture
 def reading(monkeypatch: pytest.MonkeyPatch) -> Reading:
-    made = Reading(reader.read_status)
+    made = Reading(status.read_status)
     monkeypatch.setattr(reader, "read_status", made)
     return made
 
