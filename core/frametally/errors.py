@@ -12,12 +12,12 @@ class Retryable(FrametallyError):
     """The outside world failed for now (a time-out, a server away, a body cut short): try again later.
 
     Attributes:
-        part: The part of frametally that is away, as people call it (`count index`), or the server of several
-            parts (`PostgreSQL server at db:5432`), without a user name or password; empty: not known.
+        part: The part of frametally that is away, as people call it (`count index`, `PostgreSQL server`);
+            empty: not known.
     """
 
     def __init__(self, line: str, *, part: str = "") -> None:
-        """Say what failed; anybody may see the part."""
+        """Say what failed; the part may be shown to people who may not know where it runs."""
         super().__init__(line)
         self.part = part
 

@@ -56,11 +56,8 @@ _NO_SUCH_THING = ("3D000", "42P01", "42703", "3F000")
 _NO_RIGHT = ("42501", "25006")
 
 
-def _place(url: URL) -> str:
-    """Return host and port as people write them; the URL's query may have them too."""
-    host, port = (url.query.get(name) or value for name, value in (("host", url.host), ("port", url.port)))
-    text = "this machine" if not host else f"[{host}]" if ":" in str(host) else str(host)
-    return f"{text}:{port}" if host and port else text
+PART = "PostgreSQL server"
+"""What people read of it; where it runs is for the log."""
 
 
 class SqlServer:
@@ -88,7 +85,6 @@ class SqlServer:
             "postgresql", host=self._url.host, port=self._url.port, database=self._url.database
         )
         self.name = where.render_as_string()
-        self._server_name = f"PostgreSQL server at {_place(self._url)}"
 
     def open(self) -> Engine:
         """Return an engine that tries connections before it uses them: a restarted server causes no error.
@@ -133,12 +129,12 @@ class SqlServer:
             if words in message:
                 return Misconfigured(f"{name}: {message}; {remedy.format(**self._names)}")
         if any(words in message for words in _UNKNOWN_HOST):
-            return unknown_host(name, self._names["url"], message, part=self._server_name)
+            return unknown_host(name, self._names["url"], message, part=PART)
         if isinstance(error, DataError):
             return Poison(f"{name} cannot store this: {message}")
         # 53: disk or memory full. 55: a lock was not had in time. 57: stopped by a person, starting up.
         if isinstance(error, OperationalError | InterfaceError | InternalError):
-            return Retryable(f"{name}: {message}; check the server and try again", part=self._server_name)
+            return Retryable(f"{name}: {message}; check the server and try again", part=PART)
         if isinstance(error, ProgrammingError):
             return Misconfigured(f"{name}: {message}; it may belong to another program or version")
         return None
