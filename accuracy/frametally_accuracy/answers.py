@@ -14,7 +14,7 @@ class CheckSummary(Answer, frozen=True, kw_only=True):
 
     Attributes:
         id: Names it in paths.
-        place: Of crossings, the line as it was drawn when the check began; null of other_checks.
+        place: Of crossings, the line as it was drawn when the check began; null of others.
         sources: Slugs.
         labels: Classes that are checked; of crossings, each in each direction, such as `car/to_right`.
         from_ms: Where its range begins; of all footage this is long before.
@@ -115,16 +115,17 @@ class NextUnits(Answer, frozen=True, kw_only=True):
     """`/api/accuracy/{check}/next`: the next units, yours for two minutes.
 
     Attributes:
-        units: None: all are answered, or other_checks have the rest.
+        units: None: all are answered, or others have the rest.
         answered: Units that are answered.
         missing: Units that nobody can judge, because a picture is missing.
         drawn: Units of the sample.
         metric: The counted metric.
-        place: Of crossings, the line as it was drawn when the check began; null of other_checks.
+        place: Of crossings, the line as it was drawn when the check began; null of others.
         labels: Classes that are checked, as in `CheckSummary`.
         wanted_width: Half-width that is enough, as a part of the total.
         method: Which interval `half_widths` are of: for a size fixed before, or for stopping at will.
         half_widths: By label, as a part of the total; a label without one has too little to say.
+        differences: By label on which people do not agree, by how much their answers differ on average.
         is_reached: Whether the wanted width is reached.
     """
 
@@ -138,6 +139,7 @@ class NextUnits(Answer, frozen=True, kw_only=True):
     wanted_width: float
     method: Method
     half_widths: dict[str, float]
+    differences: dict[str, float]
     is_reached: bool
 
 

@@ -183,6 +183,11 @@ class AccuracyRoutes:
             drawn=len(units),
             labels=[*check.labels],
             half_widths=widths,
+            differences={
+                label.label: label.difference
+                for label in result.labels
+                if label.state == "disagree" and label.difference is not None
+            },
         )
 
     @ACCURACY.route(

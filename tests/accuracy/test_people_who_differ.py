@@ -104,6 +104,8 @@ def test_people_who_differ_by_a_factor_of_two_have_no_interval_whoever_was_first
         assert found["agreement"]["pairs"] == 40 and found["is_reached"] is False
         chart = client.get("/api/v1/counts?interval=60&label=car&metric=detections").get_json()
         assert all("low" not in one for one in (*chart["buckets"], *chart["totals"])), "no whisker"
+        desk = client.get(f"/api/v1/accuracy/{name}/next?desk=desk-one").get_json()
+        assert desk["half_widths"] == {} and desk["differences"] == {"car": found["labels"][0]["difference"]}
     (first,), (second,) = results
     assert first == second
     assert (first["state"], first["low"], first["total"]) == ("disagree", None, None)

@@ -7,7 +7,7 @@ import { labelWords, methodWords, missingWords, unitName, unitNames, unitWord, w
 import { Answers, isRefused } from "./sending.js";
 import { askAgain, getFrom } from "frametally/js/shared/api.js";
 import { byId, control, el, swatch } from "frametally/js/shared/dom.js";
-import { moment, number } from "frametally/js/shared/format.js";
+import { mean, moment, number } from "frametally/js/shared/format.js";
 import { colorsOf } from "frametally/js/shared/palette.js";
 import { showFault, wordsOf } from "frametally/js/status/notices.js";
 import { t } from "frametally/js/shared/texts.js";
@@ -265,6 +265,13 @@ class Desk {
 
   /** @param {Api.NextUnits} next */
   showWidths({ half_widths: widths, wanted_width: wanted, method, is_reached: isReached, labels, ...next }) {
+    /** @param {string} label */
+    const widthWords = (label) =>
+      label in widths
+        ? wide(widths[label])
+        : label in next.differences
+          ? t("accuracy.the_people_do_not_agree", { apart: mean(next.differences[label]) })
+          : t("accuracy.too_few_to_say");
     byId("desk-progress").textContent = [
       t("accuracy.of_are_checked_you_can_stop", {
         answered: number(next.answered),
@@ -274,13 +281,7 @@ class Desk {
       missingWords(next.missing),
     ].join(" ");
     byId("widths").replaceChildren(
-      ...labels.map((label) =>
-        el(
-          "li",
-          `${labelWords(label, this.place)}: `,
-          label in widths ? wide(widths[label]) : t("accuracy.too_few_to_say"),
-        ),
-      ),
+      ...labels.map((label) => el("li", `${labelWords(label, this.place)}: `, widthWords(label))),
       el("li.muted", t("accuracy.wanted", { wanted: wide(wanted), method: methodWords(method) })),
     );
     byId("reached").hidden = !isReached;
