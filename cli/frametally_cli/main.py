@@ -62,7 +62,9 @@ COMMANDS = {
     ),
     "restore": _command("backups:restore", "Restore a backup", {"": ("source", "replace")}),
     "retime": _command(
-        "mend_commands:retime", "Correct when footage was filmed", {"": ("medium", "source", "start_time")}
+        "mend_commands:retime",
+        "Correct when footage was filmed",
+        {"": ("media", "source", "start_time", "time_pattern", "dry_run")},
     ),
     "run": _command("run:run", "Do everything: from pictures and videos to the chart"),
     "serve": _command("stages:serve", "Serve the dashboard, and run what its pages start"),
