@@ -117,7 +117,7 @@ def test_the_readmes_of_the_components_lead_to_one_chart(checkout: Path, tmp_pat
                     output = tmp_path / f"{folder}-{number}.log"
                     running.enter_context(until_ctrl_c(line, checkout / folder, env, output))
                     if folder == "consumer":
-                        said(output, rf"waiting for frames on topic 'frames' of sqlite:///{data}/log.sqlite")
+                        said(output, rf"reading frames on topic 'frames' of sqlite:///{data}/log.sqlite")
                     continue
                 subprocess.run(line, shell=True, cwd=checkout / folder, env=env, check=True)  # noqa: S602
             if folder == "producer":

@@ -125,7 +125,7 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
         raise Misconfigured("leave out --workers: FRAMETALLY_SPARK_MASTER sets the number of Spark's tasks")
     if not until_caught_up:
         streams.log_lines()
-        click.echo(f"waiting for frames {_where_frames_are(settings)}")
+        click.echo(f"reading frames {_where_frames_are(settings)}")
     with (
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
         metrics_of(settings),
