@@ -69,10 +69,13 @@ def test_a_consumer_process_that_was_lost_is_no_skipped_work(monkeypatch: pytest
     assert stages._consume_elsewhere(ports, 2, True, lambda: False) == NOTHING_DONE  # type: ignore[arg-type]
 
 
-def test_a_plug_in_that_took_nothing_over_is_no_skipped_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stages, "index_new_runs", lambda _: PART_DONE)
+@pytest.mark.parametrize(("indexed", "code"), [(0, PART_DONE), (NOTHING_DONE, NOTHING_DONE)])
+def test_a_plug_in_that_took_nothing_over_is_skipped_work_and_hides_no_failure(
+    indexed: int, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "index_new_runs", lambda _: indexed)
     monkeypatch.setattr(stages, "hooks", lambda name: [lambda _: NOTHING_DONE] if name == "indexed" else [])
-    assert stages.show(None) == NOTHING_DONE  # type: ignore[arg-type]
+    assert stages.show(None) == code  # type: ignore[arg-type]
 
 
 def test_no_manual_says_that_a_command_ends_with_the_code_of_a_crash() -> None:

@@ -53,8 +53,8 @@ class House:
     def produce(self, footage: Path | None = None) -> str:
         return self("produce", footage or self.footage, "--source", "Gate")
 
-    def count(self, *, dead_letters: bool = False) -> None:
-        self("consume", "--until-caught-up", code=6 if dead_letters else 0)
+    def count(self, *, in_part: bool = False) -> None:
+        self("consume", "--until-caught-up", code=6 if in_part else 0)
         self("aggregate")
         self("index")
 
@@ -109,7 +109,7 @@ def test_dropped_and_replayed_dead_letters_leave_the_books_and_the_counts(
     picture.unlink()
     with closing(mended.log()) as log:
         log.publish(TOPIC, [(b"k", b"\xff"), (b"k", b"{}")])
-    mended.count(dead_letters=True)
+    mended.count(in_part=True)
     status = mended.status()
     assert (status["dead_letters"], status["unidentified_dead_letters"]) == (
         {"malformed": 2, "missing": 1},
@@ -154,7 +154,7 @@ def test_messages_that_were_lost_inside_a_segment_are_counted_and_no_gap_and_com
     later = write_pictures(tmp_path / "later", "20260302")
     for one in (mended, right):
         one.produce(later)  # the log goes on above
-        one.count()
+        one.count(in_part=one is mended)
     status = mended.status(code=3)
     assert {one["partition"]: one["messages"] for one in status["lost"]} == {
         p: n for p, n in lost.items() if n
@@ -190,7 +190,7 @@ def test_pictures_that_a_power_cut_took_are_dead_letters_until_their_medium_is_p
     empty.write_bytes(b"")
     torn.write_bytes(data[: len(data) // 2])
     zeros.write_bytes(bytes(len(zeros.read_bytes())))
-    mended.count(dead_letters=True)
+    mended.count(in_part=True)
     status = mended.status()
     assert status["dead_letters"] == {"checksum": 4, "missing": 1}
     assert status["sources"][0]["dead_lettered"] == 5

@@ -229,7 +229,7 @@ class _Books:
             log_committed=sum(log.committed for log in logs),
             counted_at_ms=self._counted_at(run for run in stored_runs if run.model == model),
             pace=pace_of(self.ledger.recent_puts(model, PACE_SPAN_MS) if model else [], waiting),
-            lost=[] if all(map(_is_handled, sources)) else lost_messages(chain, logs),
+            lost=[] if sources and all(map(_is_handled, sources)) else lost_messages(chain, logs),
             dead_letters=dict(sorted(Counter(letter.cause for letter in dead).items())),
             dead_letters_since_ms=_since_ms(dead),
             unidentified_dead_letters=sum(not letter.source for letter in dead),
