@@ -12,7 +12,6 @@ from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import Progress, plural
 from frametally_cli.checkup.findings import Finding
 from frametally_cli.options.ports import Ports
-from frametally_gold.book import open_gold
 from frametally_gold.iceberg_checksums import (
     CHECKSUMS,
     HINT,
@@ -67,6 +66,7 @@ def _missing(ports: Ports, keys: set[str]) -> Iterator[Finding]:
     """Report files that a table names and the store has not; without pyiceberg nobody can tell."""
     settings = ports.settings
     with suppress(ModuleNotFoundError):
+        from frametally_gold.book import open_gold
         from frametally_gold.iceberg_tables import IcebergTables
 
         if not is_wanted(settings):
