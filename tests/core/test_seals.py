@@ -117,8 +117,11 @@ RECORDS: list[SealedRecord] = [
         hours={"cam": {8: CountedHour("6" * 16, duplicates_dropped=1)}},
     ),
 ]
+# Records that a check of their own reads in `doctor --deep`: of runs, or of a capability.
+OWN_CHECKS: tuple[type[SealedRecord], ...] = (Run, QualityReport, RunHistory, RunHours)
 for module in of_capabilities("sealed_records"):
     RECORDS += module.RECORDS
+    OWN_CHECKS += getattr(module, "OWN_CHECKS", ())
 
 
 def segment() -> bytes:
@@ -283,8 +286,7 @@ def test_what_lies_in_a_folder_of_records_and_is_none_is_passed_over() -> None:
 
 def test_doctor_reads_each_record_as_what_it_is_and_names_each_that_is_damaged(tmp_path: Path) -> None:
     with open_ports(load_settings(data_dir=tmp_path)) as ports:
-        own_checks = (Run, QualityReport, RunHistory, RunHours)  # which the check of runs reads
-        small = [record for record in RECORDS if not isinstance(record, own_checks)]
+        small = [record for record in RECORDS if not isinstance(record, OWN_CHECKS)]
         for record in small:
             ports.store.put(record.key, encode(record))
         [row] = check_records(ports, NoProgress())
