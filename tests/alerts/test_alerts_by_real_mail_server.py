@@ -88,10 +88,10 @@ def test_a_real_mail_server_takes_a_report_with_its_files(tmp_path: Path) -> Non
     mails = mails_to(smtp, receiver, at_least=2)
     [report] = [mail for mail in mails if "report weekly" in mail["Subject"]]
     files = {part.get_filename(): part.get_payload(decode=True) for part in report.walk()}
-    assert len(kept) == 4
+    assert len(kept) == 5
     for key, data in kept.items():
         name = key.rpartition("/")[2]
-        assert name == "summary.txt" or files[name] == data
+        assert name in ("summary.txt", "checksums.json") or files[name] == data
 
 
 def test_a_real_mail_server_that_lets_nobody_in_or_is_not_trusted_keeps_the_alert_waiting(
