@@ -146,8 +146,8 @@ class Deployment:
             (folder / name).write_bytes(cv2.imencode(".jpg", picture)[1].tobytes())
         self.run(url, "produce", "--time-pattern", "cam_%Y%m%d_%H%M%S", folder)
 
-    def consume(self, url: str) -> str:
-        return self.run(url, "consume", "--until-caught-up")[1]
+    def consume(self, url: str, *, code: int = 0) -> str:
+        return self.run(url, "consume", "--until-caught-up", codes=(code,))[1]
 
     def lost(self, url: str) -> int:
         """Messages that `frametally status` calls lost."""
@@ -236,7 +236,7 @@ def test_what_the_log_forgot_before_it_was_read_is_counted_and_told(
     admin.delete_records({TopicPartition(deployment.topic, p): end - 1 for p, end in ends.items() if end > 1})
     lost = deployment.lost(url)
     assert lost > 0
-    said = deployment.consume(url)
+    said = deployment.consume(url, code=6)
     assert "to detect their frames, and raise FRAMETALLY_LOG_RETENTION_H" in said
     assert deployment.chains() == {log_id(url, deployment.topic): (40 - lost, lost)}
     assert deployment.lost(url) == lost
