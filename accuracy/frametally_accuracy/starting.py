@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -10,7 +11,8 @@ import msgspec
 from frametally.errors import Misconfigured
 from frametally.media.sources import source_names
 from frametally.naming import KnownNames
-from frametally.ports.count_index import CountIndex
+from frametally.ports.count_index import CountIndex, SourceSummary
+from frametally.ports.count_questions import present_end_ms
 from frametally.process.reports import plural
 from frametally.rules.times import FIRST_MS, NEXT_MS
 from frametally_accuracy.book import AccuracyBook
@@ -67,12 +69,12 @@ def start_check(
                 f"a label must have 1 to {_MOST_CHARS} characters, on one line, and no /; not {label[:60]!r}"
             )
     model = _known_model(footage, form.model, form.sources)
-    counted_until_ms = {entry.source: entry.next_interval_ms for entry in footage.counts.sources(model)}
-    sources = sorted(set(form.sources) or counted_until_ms)
+    summaries = {entry.source: entry for entry in footage.counts.sources(model)}
+    sources = sorted(set(form.sources) or summaries)
     place = find_place(footage.store, form.metric, line=form.line, direction=form.direction, sources=sources)
     sources = sources if place is None else [place.source]
-    # Frames that are detected and not counted yet are no part of any count.
-    until_ms = max(counted_until_ms.values(), default=NEXT_MS) if to_ms is None else to_ms
+    checked = [summaries[source] for source in sources if source in summaries]
+    until_ms = _counted_until(footage.counts, model, checked) if to_ms is None else to_ms
     since_ms = FIRST_MS if from_ms is None else from_ms
     population = _read(footage, CheckScope(form.metric, place, model, sources, labels, since_ms, until_ms))
     members = population.members
@@ -136,6 +138,16 @@ def read_again(check: AccuracyCheck, footage: CheckFootage, *, model: str = "") 
 
 def _read(footage: CheckFootage, scope: CheckScope) -> Population:
     return (read_frames if scope.metric == "detections" else read_pieces)(footage, scope)
+
+
+def _counted_until(counts: CountIndex, model: str, summaries: Sequence[SourceSummary]) -> int:
+    """Return where the counts of some sources end, without what is dated in the future, in ms.
+
+    Frames that are detected and not counted yet are no part of any count.
+    """
+    bases_s = [series.base_interval_s for series in counts.series() if series.model == model]
+    present_ms = present_end_ms(counts, model, bases_s, summaries, int(time.time() * 1000))
+    return present_ms or max((summary.next_interval_ms for summary in summaries), default=NEXT_MS)
 
 
 def _known_model(footage: CheckFootage, model: str, sources: Sequence[str]) -> str:

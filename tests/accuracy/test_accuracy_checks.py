@@ -7,6 +7,7 @@ import math
 import re
 import shutil
 import sqlite3
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -231,6 +232,17 @@ def test_a_planned_size_gives_the_narrower_interval(client: FlaskClient) -> None
     result = client.get("/api/v1/accuracy/gate").get_json()["result"]
     assert result["method"] == "fixed"
     assert 100 <= result["used"] == result["answered"] < 110, "whole rounds"
+
+
+def test_a_check_without_an_end_leaves_out_footage_dated_in_the_future(
+    client: FlaskClient, counted: Place
+) -> None:
+    then_ms = START_MS + 36_500 * 86_400_000
+    later = make_lines("gate", frames=5, start_ms=then_ms)
+    publish_lines(counted, [*make_lines("gate", frames=FRAMES), *later])
+    check = start(client)
+    assert (check["units"], check["to_ms"] < time.time() * 1000) == (FRAMES, True)
+    assert start(client, name="then", from_ms=then_ms, to_ms=then_ms + 10**6)["units"] == 5
 
 
 def test_stale_where_footage_came_into_the_range(client: FlaskClient, counted: Place) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -18,7 +19,7 @@ from tests.web.conftest import Place
 from tests.web.counted_footage import START_MS, make_lines, publish_lines, put_manifest
 
 from frametally.opening import open_object_store
-from frametally.rules.times import HOUR_MS, utc
+from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally_cli import main as cli
 from frametally_traffic.report.junction_report import ReportQuery, read_report
 from frametally_traffic.report.movement_table import QUARTER_MS
@@ -126,6 +127,22 @@ def test_footage_that_is_not_counted_yet_is_no_gap_of_the_camera(
         assert [quarter["missing"] for quarter in ask(filmed)["quarters"]][-1] == "not_analysed"
     finally:
         filmed.store.delete(f"media/{'cd' * 32}.json")
+
+
+@pytest.mark.thorough
+def test_a_report_without_an_end_leaves_out_footage_dated_in_the_future(filmed: Place) -> None:
+    quarters = ask(filmed)["quarters"]
+    then_ms = int(time.time() * 1000) // QUARTER_MS * QUARTER_MS + 3000 * DAY_MS
+    frames = [
+        crossroads.make_frame([], then_ms + number * QUARTER_MS // 2, number, "ce" * 32) for number in (0, 1)
+    ]
+    put_manifest(filmed, *frames, "Crossroads", 100)
+    try:
+        assert ask(filmed)["quarters"] == quarters
+        there = ask(filmed, f"{ASKED}&from={then_ms}")["quarters"]
+        assert there[0]["missing"] == "not_analysed", "it is there for those that ask for it"
+    finally:
+        filmed.store.delete(f"media/{'ce' * 32}.json")
 
 
 @pytest.mark.thorough
