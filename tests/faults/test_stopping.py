@@ -152,10 +152,11 @@ def test_a_stop_is_heard_while_a_video_is_decoded_that_takes_minutes(
     slow = tmp_path / "gate" / "slow.avi"
     slow.parent.mkdir()
     slow.write_bytes(slow_frames(20_000))
-    producer = deploy("deaf").start("produce", slow)
+    deployment = deploy("deaf")
+    producer = deployment.start("produce", slow)
     said = producer.output
-    wait_until(lambda: said.exists() and "modification date" in said.read_text(), "decoding has begun")
-    time.sleep(0.5)
+    wait_until((deployment.data_dir / "seen-files.sqlite").exists, "the file is about to be decoded")
+    time.sleep(3)
     producer.send(number)
     # A bound on liveness: the frame takes minutes, ending takes a second.
     assert producer.wait(10) == 130, said.read_text()
