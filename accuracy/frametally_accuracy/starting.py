@@ -143,7 +143,7 @@ def _read(footage: CheckFootage, scope: CheckScope) -> Population:
 def _counted_until(counts: CountIndex, model: str, summaries: Sequence[SourceSummary]) -> int:
     """Return where the counts of some sources end, without what is dated in the future, in ms.
 
-    Frames that are detected and not counted yet are no part of any count.
+    No count has frames that are detected and not counted yet.
     """
     bases_s = [series.base_interval_s for series in counts.series() if series.model == model]
     present_ms = present_end_ms(counts, model, bases_s, summaries, int(time.time() * 1000))

@@ -120,7 +120,7 @@ def test_what_is_forgotten_is_no_crossing_any_more(footage: Footage) -> None:
 
 
 def test_runs_that_are_superseded_are_removed_with_their_flows(footage: Footage) -> None:
-    clock = [1_800_000_000.0]
+    clock = [1_700_000_000.0]
     footage.store = MemoryStore(clock=lambda: clock[0])
     footage.segment(passing(footage))
     for line in (STOP, LATER, STOP):
