@@ -6,10 +6,12 @@ import errno
 import os
 from collections.abc import Callable
 from contextlib import closing
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.capabilities import HERE
 from tests.fakes.records import make_run
 
 from frametally.errors import Misconfigured, Retryable
@@ -17,7 +19,6 @@ from frametally.files.work_lock import work_lock
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
 from frametally.packs.packed_store import plain_of
 from frametally.ports.frame_log import FrameLog
-from frametally_videos.opening import open_video_catalogue
 
 RUN = make_run()
 
@@ -39,12 +40,13 @@ READ: dict[str, tuple[Callable[[str], Any], Callable[[Any], object], Callable[[A
     "index": (open_count_index, lambda index: index.current_runs(), lambda index: index.publish(RUN, [], [])),
     "log": (open_frame_log, lambda log: log.end_offsets("frames"), publish),
     "ledger": (open_ledger, lambda ledger: ledger.manifests(), lambda ledger: ledger.clear()),
-    "catalogue": (
-        open_video_catalogue,
+}
+if "videos" in HERE:
+    READ["catalogue"] = (
+        import_module("frametally_videos.opening").open_video_catalogue,
         lambda catalogue: catalogue.job_states(),
         lambda catalogue: catalogue.put_notice("a", "s", "b"),
-    ),
-}
+    )
 
 
 @pytest.mark.parametrize("name", READ)

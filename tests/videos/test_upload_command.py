@@ -134,7 +134,7 @@ def test_a_file_becomes_a_video_of_the_dashboard_with_what_was_said_of_it(
         assert cli.main(["upload", str(clip), "--url", url, *said]) == 0
         told = capsys.readouterr().out
         [video] = stored(data)
-        assert told == f"Tor_ä.mp4: video {video.id}\n"
+        assert told == f"Tor_ä.mp4: video {video.id}. The region is the zone ROI of the source.\n"
         assert (video.name, video.file_name, video.source_name) == ("Gate at noon", "Tor_ä.mp4", "Gate 1")
         assert video.facts.started_at_ms == 1777629600000
         assert video.fields.roi == {"x": 1, "y": 2, "width": 30, "height": 20}
