@@ -7,13 +7,14 @@ ends of the range, where a step would reach beyond it, are read by shorter ones.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import NO_LABEL, CountedDay, CountIndex, CountQuery, SourceSummary
-from frametally.rules.times import DAY_MS, DAY_S, HOUR_S, is_day_in_range
+from frametally.rules.times import DAY_S, HOUR_S, is_ahead, is_day_in_range
 from frametally.rules.week_parts import WeekParts
 
 MAX_BUCKETS = 200_000
@@ -87,11 +88,6 @@ def up_to_date(
     return usable_s or [max(base_intervals_s, key=lambda base_s: (frames[base_s], base_s))]
 
 
-def is_ahead(moment_ms: int, now_ms: int) -> bool:
-    """Return whether footage is dated in the future, by more than a wrong time zone explains: a day."""
-    return moment_ms > now_ms + DAY_MS
-
-
 def present_end_ms(
     index: CountIndex,
     model: str,
@@ -116,6 +112,28 @@ def present_end_ms(
             return None
         from_ms = max(starts_ms)
     return None if from_ms is None else from_ms + base_s * 1000
+
+
+def open_end_ms(
+    index: CountIndex,
+    model: str,
+    base_intervals_s: Sequence[int],
+    summaries: Sequence[SourceSummary],
+    waiting: Collection[tuple[int, int]],
+    from_ms: int,
+) -> int:
+    """Return where footage ends, without what is dated in the future; after `from_ms` where there is some."""
+    now_ms = int(time.time() * 1000)
+    counted_ms = present_end_ms(index, model, base_intervals_s, summaries, now_ms)
+    ends_ms = [
+        min(end_ms, now_ms) if is_ahead(end_ms, now_ms) else end_ms
+        for first_ms, end_ms in waiting
+        if not is_ahead(first_ms, now_ms)
+    ]
+    end_ms = max([*ends_ms, *([] if counted_ms is None else [counted_ms])], default=from_ms)
+    if end_ms > from_ms:
+        return end_ms
+    return max([summary.next_interval_ms for summary in summaries] + [end for _, end in waiting])
 
 
 ROLLED_STEPS_S = (900, HOUR_S, DAY_S)

@@ -122,6 +122,11 @@ def utc_range(from_ms: int, to_ms: int) -> str:
     return f"{first} to {end}"
 
 
+def is_ahead(moment_ms: int, now_ms: int) -> bool:
+    """Return whether footage is dated in the future, by more than a wrong time zone explains: a day."""
+    return moment_ms > now_ms + DAY_MS
+
+
 CHECK_CLOCK = "a clock was or is wrong; check this one with `date`"
 """What to do about a moment that has not come yet."""
 RECORD_VERSION = 1

@@ -296,10 +296,8 @@ def _keeper(
 ) -> ManifestKeeper | None:
     """Take up the video's manifest, new or `known`; None if nothing of it is missing."""
     if known is None:
-        time = _find_time(video, opened, production, start_time)
-        pace = production.call.pace or Pace()
-        length_s = pace.event_length_s(opened.duration_s, opened.frames_stated)
-        production.doubts.note(video.path, video.source_name, time, int((length_s or 0) * 1000))
+        time, length_ms = _find_time(video, opened, production, start_time)
+        production.doubts.note(video.path, video.source_name, time, length_ms)
         track = opened.track
         return begin_video(
             production.store,
@@ -336,12 +334,13 @@ def _at_pace(text: str) -> str:
 
 def _find_time(
     video: VideoToProduce, opened: Video, production: Production, start_time: datetime | None
-) -> EventTime:
+) -> tuple[EventTime, int]:
+    """Return when a video begins, and its length in event time, in ms; 0 if it states none."""
     pace = production.call.pace or Pace()
     length_ms = int((pace.event_length_s(opened.duration_s, opened.frames_stated) or 0) * 1000)
     modified_ns = video.path.stat().st_mtime_ns
     clues = TimeClues(video.path, opened.recorded, "container", modified_ns, length_ms, opened.filmed)
-    return find_event_time(clues, settings=production.settings, start_time=start_time)
+    return find_event_time(clues, settings=production.settings, start_time=start_time), length_ms
 
 
 def _tell_what_stays(
@@ -354,7 +353,7 @@ def _tell_what_stays(
     """Say so if another source, or a time no less certain, would be found for a known video."""
     ignored, remedies = [], []
     try:
-        time = _find_time(video, opened, production, start_time)
+        time, _ = _find_time(video, opened, production, start_time)
     except Poison:
         time = EventTime(known.start_ms or 0, "file_time")
     is_as_certain = weaker(time.time_source, known.time_source) == known.time_source

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 from frametally.errors import Misconfigured, Poison
 from frametally.records import TimeSource
 from frametally.rules.time_patterns import time_pattern
-from frametally.rules.times import DAY_MS, EPOCH, FIRST_MS, MILLISECOND, NEXT_MS
+from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, NEXT_MS, is_ahead
 from frametally.settings.loading import Settings
 
 # A camera whose clock was never set says 1904 (the zero of MP4) or 1970.
@@ -102,7 +102,7 @@ def parse_start_time(text: str) -> datetime.datetime:
 
 def is_in_future(at_ms: int) -> bool:
     """Return whether an event time is more than a day ahead of this machine's clock."""
-    return at_ms > time.time() * 1000 + DAY_MS
+    return is_ahead(at_ms, int(time.time() * 1000))
 
 
 def find_event_time(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from frametally.naming import NoSuchName, labels_to_count, no_such
-from frametally.ports.count_index import CountIndex, CountQuery, SourceSummary
-from frametally.ports.count_questions import is_ahead, present_end_ms, up_to_date
+from frametally.ports.count_index import CountIndex, CountQuery
+from frametally.ports.count_questions import open_end_ms, up_to_date
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
 from frametally_web.access.visitors import visitor
@@ -162,9 +161,9 @@ def resolve(
     if not filmed:
         return None
     from_ms = min(first for first, _ in filmed) if selection.from_ms is None else selection.from_ms
-    to_ms = selection.to_ms
-    if to_ms is None:
-        to_ms = _open_end_ms(index, choice, summaries, waiting.values(), from_ms)
+    if (to_ms := selection.to_ms) is None:
+        bases_s = choice.base_intervals_s
+        to_ms = open_end_ms(index, choice.model, bases_s, summaries, waiting.values(), from_ms)
     if from_ms >= to_ms:
         return None
     # Data cannot lie outside; the last interval reaches to its end, whatever its base.
@@ -180,27 +179,6 @@ def resolve(
         if base_s
         else _with_seconds(index, resolved, selection.sources, waiting.values(), is_by_second)
     )
-
-
-def _open_end_ms(
-    index: CountIndex,
-    choice: Choice,
-    summaries: Sequence[SourceSummary],
-    waiting: Collection[tuple[int, int]],
-    from_ms: int,
-) -> int:
-    """Return where footage ends that is not dated in the future; if `from_ms` is later, where all ends."""
-    now_ms = int(time.time() * 1000)
-    counted_ms = present_end_ms(index, choice.model, choice.base_intervals_s, summaries, now_ms)
-    ends_ms = [
-        min(end_ms, now_ms) if is_ahead(end_ms, now_ms) else end_ms
-        for first_ms, end_ms in waiting
-        if not is_ahead(first_ms, now_ms)
-    ]
-    end_ms = max([*ends_ms, *([] if counted_ms is None else [counted_ms])], default=from_ms)
-    if end_ms > from_ms:
-        return end_ms
-    return max([summary.next_interval_ms for summary in summaries] + [end for _, end in waiting])
 
 
 def _with_seconds(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -13,7 +12,7 @@ from frametally.books.unanalysed import NO_MODEL, Spans
 from frametally.errors import Misconfigured
 from frametally.keys import day_start_ms, utc_day
 from frametally.ports.count_index import CountIndex, CountQuery, SourceSummary
-from frametally.ports.count_questions import is_ahead, present_end_ms, up_to_date
+from frametally.ports.count_questions import open_end_ms, up_to_date
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.times import DAY_MS, ENDS_TOO_EARLY, utc
 from frametally_traffic.drawings.revisions import read_drawing
@@ -153,7 +152,7 @@ def read_report(
     summary = _summary(index, model, question.source, name, spans)
     from_ms, to_ms = _range(
         min([summary.first_interval_ms, *(first for first, _ in spans)]),
-        _data_end_ms(index, model, bases_s, summary, spans, question.from_ms),
+        open_end_ms(index, model, bases_s, [summary], spans, question.from_ms or 0),
         question,
     )
     legs = legs_between(drawing, from_ms, to_ms)
@@ -268,23 +267,6 @@ def _nothing_counted(name: str, spans: Spans) -> ReportRefused:
         f"{name} was filmed from {utc(spans[0][0])} to {utc(spans[-1][1])}, but none of it is counted yet.",
         "Run `frametally aggregate` and `frametally index`; `frametally status` shows what else is missing.",
     )
-
-
-def _data_end_ms(
-    index: CountIndex,
-    model: str,
-    bases_s: Sequence[int],
-    summary: SourceSummary,
-    spans: Spans,
-    from_ms: int | None,
-) -> int:
-    """Return where data that are not dated in the future end; if `from_ms` is later, where all end."""
-    now_ms = int(time.time() * 1000)
-    present_ms = present_end_ms(index, model, bases_s, [summary], now_ms)
-    ends_ms = [end for _, end in spans if not is_ahead(end, now_ms)] + ([present_ms] if present_ms else [])
-    if (end_ms := max(ends_ms, default=0)) > (from_ms or 0):
-        return end_ms
-    return max([summary.next_interval_ms, *(end for _, end in spans)])
 
 
 def _range(first_ms: int, end_ms: int, question: ReportQuery) -> tuple[int, int]:
