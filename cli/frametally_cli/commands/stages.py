@@ -123,14 +123,14 @@ def consume(until_caught_up: bool, workers: int, live: bool, engine: str | None,
     on_spark = live and settings.stream_engine == "spark"
     if on_spark and workers > 1:
         raise Misconfigured("leave out --workers: FRAMETALLY_SPARK_MASTER sets the number of Spark's tasks")
-    if not until_caught_up:
-        streams.log_lines()
-        click.echo(f"reading frames {_where_frames_are(settings)}")
     with (
         stop_on(signal.SIGTERM, signal.SIGINT) as should_stop,
         metrics_of(settings),
         opened_once(lambda: open_stage_ports(settings)) as opened,
     ):
+        if not until_caught_up:  # whoever reads this line may stop it
+            streams.log_lines()
+            click.echo(f"reading frames {_where_frames_are(settings)}")
         ports = wait_for(opened, should_stop)
         if until_caught_up and overrides["topic"] is not None:
             _must_have_topic(ports)
