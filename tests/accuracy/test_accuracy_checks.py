@@ -146,7 +146,7 @@ def test_nothing_on_the_desk_says_a_total(client: FlaskClient) -> None:
     start(client)
     answer_all(client, most=40)
     desk = client.get("/api/v1/accuracy/gate/next").get_json()
-    widths = {"wanted_width", "method", "half_widths"}
+    widths = {"wanted_width", "method", "half_widths", "differences"}
     counts = {"answered", "missing", "drawn"}
     assert desk.keys() == {"units", "labels", "is_reached", "metric", "place", *counts, *widths}
     assert "total" not in json.dumps(desk)
