@@ -372,6 +372,8 @@ class Visit:
     def _hear(self, message: Any) -> None:
         # A failed request of the API is one of the faults that tests put in; the page speaks of it itself.
         url = message.location.get("url", "")
+        if "'TrustedScript'" in message.text and not url:  # of an expression that this test evaluates
+            return
         if message.type in ("error", "warning") and "/api/" not in url and not url.endswith("/healthz"):
             self.complaints.append(f"{message.text} {message.location}")
 
