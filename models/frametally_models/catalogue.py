@@ -31,7 +31,7 @@ class ModelRecord:
         stop_sign: Least confidence for the stop sign of the self-test's picture, if it has such a class.
         input_px: Width and height that it was trained for; None: those of its file or of the settings.
         licence: SPDX identifier, of its weights.
-        files: Its weights, its class names, and what else it needs.
+        files: Its weights and its class names; before them, the network file of a Darknet model.
     """
 
     name: str
@@ -150,34 +150,31 @@ YOLOV4_TINY_WEIGHTS = _of_darknet(
 COCO_NAMES = _of_darknet(
     "coco.names", 625, "634a1132eb33f8091d60f2c346ababe8b905ae08387037aed883953b7329af84", f"{_SOURCES}/data"
 )
-DEFAULT_FILES = (YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS, COCO_NAMES)
 
 
-def _yolox(
-    size: str, side_px: int, size_bytes: int, sha256: str, stop_sign: float = FAMILIES["yolox"].stop_sign
-) -> ModelRecord:
+def _yolox(size: str, side_px: int, size_bytes: int, sha256: str) -> ModelRecord:
     name = f"yolox_{size}.onnx"
     weights = KnownFile(name=name, sha256=sha256, size_bytes=size_bytes, upstream_urls=(f"{_YOLOX}/{name}",))
     return replace(
         FAMILIES["yolox"],
-        stop_sign=stop_sign,
         input_px=(side_px, side_px),
         licence="Apache-2.0",
         files=(weights, COCO_NAMES),
     )
 
 
+DEFAULT = "yolov4-tiny"
 CATALOGUE = {
-    "yolov4-tiny": ModelRecord(
+    DEFAULT: ModelRecord(
         name="darknet",
         family="darknet",
         preparation=AS_DARKNET,
         input_px=(416, 416),
         licence="LicenseRef-darknet",
-        files=(YOLOV4_TINY_WEIGHTS, COCO_NAMES, YOLOV4_TINY_CFG),
+        files=(YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS, COCO_NAMES),
     ),
     "yolox-nano": _yolox(
-        "nano", 416, 3_659_407, "c789161ed43c8269fcd4e67c67eeeb4e80c622da2eb296a20bc6007bd18a0b7d", 0.9
+        "nano", 416, 3_659_407, "c789161ed43c8269fcd4e67c67eeeb4e80c622da2eb296a20bc6007bd18a0b7d"
     ),
     "yolox-tiny": _yolox(
         "tiny", 416, 20_219_662, "427cc366d34e27ff7a03e2899b5e3671425c262ea2291f88bb942bc1cc70b0f7"

@@ -10,7 +10,7 @@ from frametally.errors import Misconfigured
 from frametally.files.downloads import ensure_files, file_sha256
 from frametally.process.reports import Progress
 from frametally.settings.loading import ENV_PREFIX, Settings
-from frametally_models.catalogue import CATALOGUE, DEFAULT_FILES, YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS
+from frametally_models.catalogue import CATALOGUE, DEFAULT, YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS
 from frametally_models.darknet_cfg import NetworkFacts, read_network_facts, read_weights
 
 
@@ -47,8 +47,7 @@ def chosen_model_files(settings: Settings, progress: Progress | None = None) -> 
     own: list[Path | None] = []
     for setting_name in ("model_cfg", "model_weights", "model_names"):
         path = getattr(settings, setting_name)
-        if str(path) == "yolov4-tiny":
-            path = None
+        path = None if str(path) == DEFAULT else path
         own.append(path and path.expanduser())
         if path is not None and not path.expanduser().is_file():
             raise Misconfigured(
@@ -56,7 +55,7 @@ def chosen_model_files(settings: Settings, progress: Progress | None = None) -> 
                 f"correct the path, leave the setting empty to use YOLOv4-tiny's, or set {ENV_PREFIX}"
                 f"MODEL_WEIGHTS to {', '.join(CATALOGUE)}"
             )
-    needed = [default for path, default in zip(own, DEFAULT_FILES, strict=True) if path is None]
+    needed = [default for path, default in zip(own, CATALOGUE[DEFAULT].files, strict=True) if path is None]
     folder = settings.models_dir.expanduser()
     fetched = iter(ensure_files(needed, folder, folder_name=f"{ENV_PREFIX}MODELS_DIR", progress=progress))
     return ModelFiles(*(path or next(fetched) for path in own))

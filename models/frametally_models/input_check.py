@@ -13,6 +13,7 @@ from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.files.opencv import Pixels, decode_image
 from frametally.opening import open_object_store
+from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import plural
 from frametally.settings.loading import ENV_PREFIX, Settings
 from frametally_consumer.detectors.yolo import YoloDetector
@@ -116,5 +117,5 @@ def _stored_frames(settings: Settings) -> Iterator[Pixels]:
             names = (info.key for info in islice(store.list(keys.IMAGES), _MOST_KEYS))
             for key in thinned(names, _FRAMES):
                 yield decode_image(store.get(key), settings.max_image_megapixels * 1_000_000)
-    except (Poison, Retryable):
+    except (ObjectMissing, Poison, Retryable):
         return

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from functools import partial
 
 import numpy as np
 import onnx
@@ -67,40 +66,40 @@ def own_detector(files: OnnxFiles, backend: Backend, settings: Settings) -> Yolo
     except OSError as error:
         raise Misconfigured(f"{setting} cannot be read ({error.strerror}); correct the path") from error
     sha256 = hashlib.sha256(data).hexdigest()
-    record = record_of_file(sha256)
-    if settings.model_cfg is not None:
-        record = named_record(str(settings.model_cfg))
-    record = record or FAMILIES["yolo"]
     names = read_class_names(files.names)
-    make = partial(_tried, data, names, backend, settings, str(files.network), sha256, setting)
+
+    def make(record: ModelRecord) -> YoloDetector:
+        return _detector(record, data, sha256, names, str(files.network), backend, settings)
+
+    family = settings.model_cfg
+    record = named_record(str(family)) if family else record_of_file(sha256) or FAMILIES["yolo"]
     detector = make(record)
     check_input(detector, record, make, settings)
     return detector
 
 
-def _tried(
+def _detector(
+    record: ModelRecord,
     data: bytes,
+    sha256: str,
     names: tuple[str, ...],
+    name: str,
     backend: Backend,
     settings: Settings,
-    name: str,
-    sha256: str,
-    setting: str,
-    record: ModelRecord,
 ) -> YoloDetector:
-    """Return the detector of a network with the input and output that `record` states.
+    """Return the detector of the network `data` with the input and output that `record` states.
 
     Raises:
         Misconfigured: Its output cannot be that.
     """
-    sized, input_px = _sized(data, record, settings, setting)
+    sized, input_px = _sized(data, record, settings, f"{ENV_PREFIX}MODEL_WEIGHTS={name}")
     if record.family != "yolo":  # their names are part of the id of models from before
         names = common_names(names)
     model = NetworkModel(
         name=name,
         backend=backend,
         network=sized,
-        head=GridHead(0, input_px, len(names)),
+        head=GridHead(0, input_px, len(names)),  # until its outputs are known
         class_names=names,
         input_px=input_px,
         preparation=resized(record.preparation, settings),
@@ -120,17 +119,14 @@ def _tried(
         if sized is data:
             raise
         raise Misconfigured(
-            f"{ENV_PREFIX}INPUT_SIZE_PX={settings.input_size_px}: {setting} takes only the size of its "
-            "export; leave it empty, or export the network for this or any size"
+            f"{ENV_PREFIX}INPUT_SIZE_PX={settings.input_size_px}: {name} takes only the size of its export; "
+            "leave it empty, or export the network for this or any size"
         ) from error
+    ingredients = {"onnx_sha256": sha256, "head": head.name}
+    model = model._replace(head=head, class_names=names)
     detector = YoloDetector(
         network,
-        identified(
-            model._replace(head=head, class_names=names),
-            settings=settings,
-            precision=settings.precision,
-            ingredients={"onnx_sha256": sha256, "head": head.name},
-        ),
+        identified(model, settings=settings, precision=settings.precision, ingredients=ingredients),
     )
     _check_rows(detector.all_rows(draw_picture()), name=name)
     return detector
@@ -161,14 +157,13 @@ def _sized(
         raise Misconfigured(f"{setting}: its input is not 32-bit floats; export it in f32, without half=True")
     _, _, height_px, width_px = shapes[0]
     is_open = not (height_px and width_px)
-    if "input_size_px" in settings.model_fields_set or (is_open and not record.input_px):
-        given_px = settings.input_px
-    else:
-        given_px = (width_px, height_px) if not is_open else record.input_px or settings.input_px
+    given_px = settings.input_px
+    if "input_size_px" not in settings.model_fields_set:
+        given_px = record.input_px or given_px if is_open else (width_px, height_px)
     if is_open or given_px == (width_px, height_px):
         return data, given_px
-    inputs[0].type.tensor_type.shape.dim[2].dim_value = given_px[1]
-    inputs[0].type.tensor_type.shape.dim[3].dim_value = given_px[0]
+    for side, side_px in zip(inputs[0].type.tensor_type.shape.dim[:1:-1], given_px, strict=True):
+        side.dim_value = side_px
     del graph.value_info[:]
     for value in graph.output:
         value.type.tensor_type.ClearField("shape")

@@ -163,7 +163,8 @@ def test_yolox_runs_at_another_size_than_its_exports(load: Load) -> None:
         == wide[1].model_id.split("-")[-1]
         != load("yolox").model_id.split("-")[-1]
     )
-    for detector in wide:
+    # A sign that is small or large in the input is found with less confidence.
+    for detector in (*wide, load("yolox", input_size_px="192x192"), load("yolox", input_size_px="1280x736")):
         assert stop_sign(detector).label == "stop sign"
 
 
@@ -195,7 +196,7 @@ def test_a_model_of_the_catalogue_is_used_by_its_name(
     settings = load_settings(
         detector="onnxruntime", model_weights="yolox-nano", models_dir=tmp_path, data_dir=tmp_path
     )
-    assert stop_sign(prepare_detector(settings)).confidence > record.stop_sign
+    assert stop_sign(prepare_detector(settings)).confidence > 0.9
     rows = list(model_rows(settings, lambda: changed.files))
     assert [row.good for row in rows] == [True, True, True]
     assert rows[-1].value == "passes its self-test"

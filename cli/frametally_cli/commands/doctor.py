@@ -372,10 +372,9 @@ def _known_model_files(settings: Settings) -> Sequence[KnownFile]:
     # Our own packages are in every image; of the others, `onnx` comes with the consumer alone.
     if importlib.util.find_spec("onnx") is None:
         raise ImportError("no consumer is installed here")
-    from frametally_models.catalogue import CATALOGUE, DEFAULT_FILES
+    from frametally_models.catalogue import CATALOGUE, DEFAULT
 
-    record = CATALOGUE.get(str(settings.model_weights))
-    return record.files if record else DEFAULT_FILES
+    return CATALOGUE.get(str(settings.model_weights), CATALOGUE[DEFAULT]).files
 
 
 def print_rows(rows: Sequence[Finding]) -> None:
