@@ -44,10 +44,10 @@ def check_input(detector: YoloDetector, record: ModelRecord, make: Make, setting
         return
     pictures = [draw_picture(), *_stored_frames(settings)]
     little = _LITTLE * len(pictures)
-    own = _found(detector, pictures)
+    own = _confidence_sum(detector, pictures)
     if own >= little:
         return
-    sums = {name: _found(other, pictures) for name, other in _others(record, make)}
+    sums = {name: _confidence_sum(other, pictures) for name, other in _other_detectors(record, make)}
     best = max(sums, key=lambda name: sums[name], default="")
     if best and sums[best] >= own + little:
         raise Misconfigured(
@@ -67,7 +67,7 @@ def _check_stop_sign(detector: YoloDetector, record: ModelRecord, make: Make) ->
             f"{name}: it takes the drawn stop sign for a {label} ({confidence:.2f}), so the class names are "
             f"in another order; set {ENV_PREFIX}MODEL_NAMES to the names file that belongs to it"
         )
-    for other_name, other in _others(record, make):
+    for other_name, other in _other_detectors(record, make):
         better, label = _stop_sign(other)
         if better >= record.stop_sign and label == _STOP_SIGN:
             raise Misconfigured(
@@ -82,11 +82,11 @@ def _check_stop_sign(detector: YoloDetector, record: ModelRecord, make: Make) ->
 
 
 def _stop_sign(detector: YoloDetector) -> tuple[float, str]:
-    found = read_stop_sign(detector.detect([draw_picture()])[0])
-    return (0.0, "") if found is None else (found.confidence, found.label)
+    sign = read_stop_sign(detector.detect([draw_picture()])[0])
+    return (0.0, "") if sign is None else (sign.confidence, sign.label)
 
 
-def _others(record: ModelRecord, make: Make) -> Iterator[tuple[str, YoloDetector]]:
+def _other_detectors(record: ModelRecord, make: Make) -> Iterator[tuple[str, YoloDetector]]:
     """Yield the network with each other plausible preparation and its name, where its output allows that."""
     tried = {record.preparation}
     for name, other in plausible_records(record.name):
@@ -100,13 +100,13 @@ def _others(record: ModelRecord, make: Make) -> Iterator[tuple[str, YoloDetector
         yield name, detector
 
 
-def _found(detector: YoloDetector, pictures: Sequence[Pixels]) -> float:
+def _confidence_sum(detector: YoloDetector, pictures: Sequence[Pixels]) -> float:
     """Return the sum of the confidences that would be counted."""
     return sum(
-        found.confidence
+        detection.confidence
         for detections in detector.detect(pictures)
-        for found in detections
-        if found.confidence >= LEAST_CONFIDENCE
+        for detection in detections
+        if detection.confidence >= LEAST_CONFIDENCE
     )
 
 
