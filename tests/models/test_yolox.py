@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from frametally import keys
 from frametally.errors import Misconfigured
-from frametally.files.downloads import file_sha256
+from frametally.files.downloads import KnownFile, file_sha256
 from frametally.files.opencv import Pixels, cv2
 from frametally.opening import open_object_store
 from frametally.settings.loading import load_settings
@@ -186,10 +187,8 @@ def test_a_model_of_the_catalogue_is_used_by_its_name(
     # The authors' own export is another file of the same weights.
     record = CATALOGUE["yolox-nano"]
     (weights, names) = record.files
-    here = catalogue.KnownFile(
-        name=weights.name, sha256=file_sha256(yolox_nano), size_bytes=yolox_nano.stat().st_size
-    )
-    changed = catalogue.replace(record, files=(here, names))
+    here = KnownFile(name=weights.name, sha256=file_sha256(yolox_nano), size_bytes=yolox_nano.stat().st_size)
+    changed = replace(record, files=(here, names))
     monkeypatch.setitem(CATALOGUE, "yolox-nano", changed)
     (tmp_path / weights.name).write_bytes(yolox_nano.read_bytes())
     (tmp_path / COCO_NAMES.name).write_bytes(model_files.names.read_bytes())
