@@ -164,7 +164,7 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
     from frametally.records import FrameAnnouncement, FrameDetections, encode
     from frametally.segments.chain import SegmentChain
     from frametally.segments.stored_frame import parse_announcement, read_frame
-    from frametally_consumer.backends.network import fit
+    from frametally_consumer.backends.network import AS_DARKNET, fit
     from frametally_consumer.detectors.protocol import start
     from frametally_models.prepare import prepare_detector
     from frametally_producer.reading.pixels import encode_jpeg, shrink
@@ -322,9 +322,7 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
     # The back-end's own compiled network: what is around it here is OpenVINO's own queue, and nothing else.
     network = getattr(detector, "_network", None)
     inputs = [
-        fit(picture, width_px=settings.input_px[0], height_px=settings.input_px[1], resize="stretch")[0][
-            np.newaxis
-        ]
+        fit(picture, input_px=settings.input_px, preparation=AS_DARKNET).picture[np.newaxis]
         for picture in pictures
     ]
     queue = ov.AsyncInferQueue(network._compiled, 3) if network is not None else None

@@ -8,6 +8,7 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -323,7 +324,7 @@ def doctor(as_json: bool, deep: bool, stage: str | None, **overrides: Any) -> in
     except Misconfigured as error:
         rows.append(Finding("settings", "all of them", "cannot be used", remedy=str(error)))
     else:
-        rows += examine(settings, model_files=_default_model_files, stage=stage or "")
+        rows += examine(settings, model_files=partial(_known_model_files, settings), stage=stage or "")
         ports = [row for row in rows if row.area in _PORTS]
         if deep and all(row.good and (row.area, row.value) != ("store", NOTHING_YET) for row in ports):
             rows += deep_rows(settings)
@@ -341,7 +342,7 @@ def examine(
 ) -> Iterator[Finding]:
     """Check everything but the settings themselves, one after the other: for all stages, or for one.
 
-    `model_files` gives the default model's files, or raises `ImportError` where no consumer is installed.
+    `model_files` gives the files of a known model, or raises `ImportError` where no consumer is installed.
     """
     yield from port_rows(settings, stage)
     if is_needed("backup", stage):
@@ -367,13 +368,13 @@ def _read_counting(settings: Settings) -> None:
         settings_params(settings)
 
 
-def _default_model_files() -> Sequence[KnownFile]:
-    from frametally_models.files import DEFAULT_FILES
-
+def _known_model_files(settings: Settings) -> Sequence[KnownFile]:
     # Our own packages are in every image; of the others, `onnx` comes with the consumer alone.
     if importlib.util.find_spec("onnx") is None:
         raise ImportError("no consumer is installed here")
-    return DEFAULT_FILES
+    from frametally_models.catalogue import CATALOGUE, DEFAULT
+
+    return CATALOGUE.get(str(settings.model_weights), CATALOGUE[DEFAULT]).files
 
 
 def print_rows(rows: Sequence[Finding]) -> None:

@@ -30,6 +30,7 @@ from frametally.segments.stored_frame import BadFrame, decoded_bytes, parse_anno
 from frametally.telemetry.traces import TRACES
 from frametally_consumer.detectors.protocol import Detector, least_px, start
 from frametally_consumer.worker.assigned import AssignedPartition, Batch, Outcome
+from frametally_consumer.worker.first_frames import FirstFrames
 
 
 class Loaded(NamedTuple):
@@ -50,21 +51,27 @@ class Started(NamedTuple):
     found: Future[list[Detection]]
 
 
-def feed(detector: Detector, chunk: deque[Loading]) -> list[Started | DeadLetter | None]:
+def feed(
+    detector: Detector, chunk: deque[Loading], first: FirstFrames | None = None
+) -> list[Started | DeadLetter | None]:
     """Hand the detector the pictures of a chunk, in order, each as soon as it is loaded.
 
-    `chunk` is emptied, so that no picture is kept longer than it is needed.
+    `chunk` is emptied, so that no picture is kept longer than it is needed. `first` watches each result.
     """
-    return [_started(detector, chunk.popleft().result()) for _ in range(len(chunk))]
+    return [_started(detector, chunk.popleft().result(), first) for _ in range(len(chunk))]
 
 
-def _started(detector: Detector, loaded: Loaded | DeadLetter | None) -> Started | DeadLetter | None:
+def _started(
+    detector: Detector, loaded: Loaded | DeadLetter | None, first: FirstFrames | None
+) -> Started | DeadLetter | None:
     if not isinstance(loaded, Loaded):
         return loaded
     frame = loaded.announcement
     began_s = time.monotonic()
     detections = start(detector, loaded.image, frame_px=(frame.width_px, frame.height_px))
     detections.add_done_callback(partial(_measure, frame.image_path, time.time_ns(), began_s))
+    if first is not None:
+        first.watch(loaded.image, detections)
     return Started(frame, detections)
 
 
@@ -200,6 +207,7 @@ class Pipeline:
         self._jobs = 0
         self._messages = 0
         self._bytes = 0
+        self.first_frames: FirstFrames | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -273,7 +281,7 @@ class Pipeline:
 
         loadings = deque(loading for _, loading in chunk)
         chunk.clear()
-        fed = self._feeding.submit(feed, self._detector, loadings)
+        fed = self._feeding.submit(feed, self._detector, loadings, self.first_frames)
         self._run(
             self._collecting, lambda: collect(self._detector.model_id, fed.result(), self._tell), detected
         )

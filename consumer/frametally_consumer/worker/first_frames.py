@@ -1,0 +1,41 @@
+"""Notices a new model that finds nothing, as a network does whose input is prepared wrongly."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from frametally.files.opencv import Pixels
+from frametally.records import Detection
+from frametally.rules.counted_boxes import FRAMES_FOR_A_DETECTION
+
+_BLACK = 48
+"""Brightest value of a picture in which nothing can be seen."""
+
+
+class FirstFrames:
+    """Says once that a model has found nothing in its first frames that are not black."""
+
+    def __init__(self, model: str, say: Callable[[str], None]) -> None:
+        self._model, self._say = model, say
+        self._frames, self._is_over = 0, False
+        self._lock = threading.Lock()
+
+    def watch(self, image: Pixels, detections: Future[list[Detection]]) -> None:
+        """Look at what is found in `image`, (height, width, 3) uint8, once that is known."""
+        if not self._is_over and image[::8, ::8].max() > _BLACK:
+            detections.add_done_callback(self._note)
+
+    def _note(self, detections: Future[list[Detection]]) -> None:
+        if detections.cancelled() or detections.exception() is not None:
+            return
+        with self._lock:
+            self._frames += 1
+            is_last = self._frames == FRAMES_FOR_A_DETECTION and not self._is_over
+            self._is_over |= is_last or bool(detections.result())
+        if is_last and not detections.result():
+            self._say(
+                f"{self._model} has found nothing in its first {self._frames} frames that are not black; if "
+                "they show objects, stop, and check the model with `frametally doctor --stage consume`"
+            )
