@@ -34,6 +34,10 @@ Cause = Literal["malformed", "missing", "checksum", "size", "oversized", "undeco
 or a picture of another size than announced; the picture has too many pixels, or cannot be decoded."""
 
 
+Blank = Literal["black", "one_colour"]
+"""What a picture looks like that shows nothing."""
+
+
 class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Base of all records."""
 
@@ -163,7 +167,13 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FrameDetections(Record, frozen=True, kw_only=True):
-    """A segment's line for one frame; nothing in it depends on when, where or by whom it was computed."""
+    """A segment's line for one frame; nothing in it depends on when, where or by whom it was computed.
+
+    Attributes:
+        shows: That its picture shows nothing (`files.blank_pictures`); unset for all others.
+        picture_digest: The first 24 bits of its picture's SHA-256, in base64. It is in the segment's header
+            instead of the line; unset where the picture was not measured.
+    """
 
     image_path: str
     source: str
@@ -175,6 +185,8 @@ class FrameDetections(Record, frozen=True, kw_only=True):
     media: str
     model: str
     detections: list[Detection]
+    shows: Blank | msgspec.UnsetType = msgspec.UNSET
+    picture_digest: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class DeadLetter(Record, frozen=True, kw_only=True):

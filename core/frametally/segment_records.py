@@ -14,7 +14,8 @@ class SegmentSource(msgspec.Struct, frozen=True, kw_only=True):
     """Where one source's lines lie in a segment.
 
     `first_byte` and `next_byte` count from the first byte after the header line; `crc32` is that of the bytes
-    between them, None in segments of older versions.
+    between them, None in segments of older versions. `picture_digests` has four characters of each line, in
+    their order; it is unset where pictures were not measured, as in segments of older versions.
     """
 
     source: str
@@ -24,6 +25,7 @@ class SegmentSource(msgspec.Struct, frozen=True, kw_only=True):
     first_byte: int
     next_byte: int
     crc32: int | None = None
+    picture_digests: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class SegmentHeader(SealedRecord, frozen=True, kw_only=True):

@@ -17,16 +17,25 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+from msgspec import UNSET
+
+from frametally.files.blank_pictures import blank_reason
 from frametally.files.opencv import Pixels
 from frametally.ports.frame_log import LogRecord
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.process.meters import METERS
 from frametally.process.retrying import GivenUp, Patience
-from frametally.records import DeadLetter, Detection, FrameAnnouncement, FrameDetections
+from frametally.records import Blank, DeadLetter, Detection, FrameAnnouncement, FrameDetections
 from frametally.segments.chain import ChainEnd, PutResult
 from frametally.segments.dead_letters import as_dead_letter
-from frametally.segments.stored_frame import BadFrame, decoded_bytes, parse_announcement, read_frame
+from frametally.segments.stored_frame import (
+    BadFrame,
+    decoded_bytes,
+    parse_announcement,
+    picture_digest,
+    read_frame,
+)
 from frametally.telemetry.traces import TRACES
 from frametally_consumer.detectors.protocol import Detector, least_px, start
 from frametally_consumer.worker.assigned import AssignedPartition, Batch, Outcome
@@ -44,9 +53,10 @@ Loading = Future[Loaded | DeadLetter | None]
 
 
 class Started(NamedTuple):
-    """An announced frame whose picture the detector has."""
+    """An announced frame whose picture the detector has; `shows` is as in its line."""
 
     announcement: FrameAnnouncement
+    shows: Blank | None
     found: Future[list[Detection]]
 
 
@@ -65,7 +75,7 @@ def _started(detector: Detector, loaded: Loaded | DeadLetter | None) -> Started 
     began_s = time.monotonic()
     detections = start(detector, loaded.image, frame_px=(frame.width_px, frame.height_px))
     detections.add_done_callback(partial(_measure, frame.image_path, time.time_ns(), began_s))
-    return Started(frame, detections)
+    return Started(frame, blank_reason(loaded.image), detections)
 
 
 def _measure(key: str, began_ns: int, began_s: float, detections: Future[list[Detection]]) -> None:
@@ -87,7 +97,7 @@ def collect(
     outcomes: list[Outcome | None] = []
     for item in chunk:
         if isinstance(item, Started):
-            frame = _detections(item.announcement, item.found.result(), model)
+            frame = _detections(item, model)
             if tell is not None:
                 tell(frame)
             outcomes.append(frame)
@@ -97,7 +107,8 @@ def collect(
     return outcomes
 
 
-def _detections(frame: FrameAnnouncement, detections: list[Detection], model: str) -> FrameDetections:
+def _detections(item: Started, model: str) -> FrameDetections:
+    frame = item.announcement
     return FrameDetections(
         image_path=frame.image_path,
         source=frame.source,
@@ -108,7 +119,9 @@ def _detections(frame: FrameAnnouncement, detections: list[Detection], model: st
         height_px=frame.height_px,
         media=frame.media,
         model=model,
-        detections=detections,
+        detections=item.found.result(),
+        shows=item.shows or UNSET,
+        picture_digest=picture_digest(frame),
     )
 
 

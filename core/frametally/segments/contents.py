@@ -12,6 +12,7 @@ from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
@@ -53,6 +54,11 @@ class Segment(NamedTuple):
         return [decode(line, DeadLetter) for line in self.dead_letter_lines]
 
 
+def frame_line(frame: FrameDetections) -> bytes:
+    """Encode a frame's line, without a line end; its picture's digest is in the segment's header only."""
+    return encode(frame if frame.picture_digest is UNSET else replace(frame, picture_digest=UNSET))
+
+
 def encode_segment(
     *,
     model: str,
@@ -76,7 +82,8 @@ def encode_segment(
     for source, group in groupby(ordered, key=lambda frame: frame.source):
         of_source = list(group)
         first_byte = len(body)
-        lines = [encode(frame) for frame in of_source]
+        lines = [frame_line(frame) for frame in of_source]
+        digests = [frame.picture_digest for frame in of_source if frame.picture_digest is not UNSET]
         body += b"".join(line + b"\n" for line in lines)
         if counting is not None:
             counts[source] = count_source(zip(lines, of_source, strict=True), counting)
@@ -89,6 +96,7 @@ def encode_segment(
                 first_byte=first_byte,
                 next_byte=len(body),
                 crc32=zlib.crc32(memoryview(body)[first_byte:]),
+                picture_digests="".join(digests) if len(digests) == len(of_source) else UNSET,
             )
         )
     frames_bytes = len(body)
