@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import msgspec
 import numpy as np
 import pytest
 import server_hadoop
@@ -33,8 +32,6 @@ from frametally.books.runs import current_runs
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
-from frametally.records import decode, encode
-from frametally.segment_records import SegmentHeader
 from frametally.settings.loading import Settings
 from frametally_cli import main as cli
 from frametally_cli.bucket import set_up_store
@@ -237,24 +234,6 @@ def test_the_parts_are_those_of_inline_though_the_first_links_had_ended(
     for path in left + logs:
         assert b"X-Amz-Signature" not in path.read_bytes(), path
     assert "X-Amz-Signature" not in "".join(capfd.readouterr())
-
-
-def test_counts_in_headers_give_the_bytes_that_inline_makes_of_the_lines(rig: Rig) -> None:
-    how: dict[str, Any] = {
-        "settings": rig.settings.model_copy(update={"count_objects": False}),
-        "progress": NoProgress(),
-    }
-    with rig.new_store() as store:
-        report = aggregate(store=store, runner="hadoop", **how)
-        assert report.segments_by_counts == report.segments_read > 1
-        by_counts = parts(store)
-    with rig.new_store() as store:
-        for key in [info.key for info in store.list("metadata")]:
-            head, _, body = store.get(key).partition(b"\n")
-            bare = msgspec.structs.replace(decode(head, SegmentHeader), counts=msgspec.UNSET)
-            store.put(key, encode(bare) + b"\n" + body)
-        assert aggregate(store=store, runner="inline", **how).segments_by_counts == 0
-        assert parts(store) == by_counts
 
 
 def test_lines_and_zones_are_counted_to_the_bytes_of_inline(rig: Rig, tmp_path: Path) -> None:

@@ -19,13 +19,12 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
 
+from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.once import one_line_per_frame
-from frametally.rules.segment_counts import best_hits, hits_by_label
 from frametally.rules.times import RECORD_VERSION
-from frametally_hadoop.job.lines import Frame, decode_accepted, decode_labels, from_json, to_json
+from frametally_hadoop.job.lines import BoxedFrame, Frame, decode_accepted, decode_labels, from_json, to_json
 from frametally_hadoop.job.mapping import LINE_SEPARATOR, Count, FramesOfPart, part_rules
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.job.visits import reduce_hour
@@ -47,7 +46,7 @@ def reduce_group(
         return
     model, source, start_ms, *narrow = rest
     needs_boxes = kind == "tracks" or params.min_side > 0 or bool(narrow)
-    texts, cells = _texts_and_cells(values)
+    texts = [value.replace(LINE_SEPARATOR, b"\n") for value in values]
     frames, repeats = _distinct_frames(texts, needs_boxes=needs_boxes)
     parts = [FramesOfPart(source, frames, len(repeats))]
     if narrow:
@@ -59,7 +58,7 @@ def reduce_group(
                 model=model, source=place, hour_start_ms=start_ms, frames=of_place, params=params
             )
         else:
-            yield from _reduce_interval(model, place, start_ms, of_place, dropped, cells, params, count)
+            yield from _reduce_interval(model, place, start_ms, of_place, dropped, params, count)
 
 
 def _reduce_interval(
@@ -68,22 +67,12 @@ def _reduce_interval(
     interval_start_ms: int,
     frames: Sequence[Frame],
     dropped: int,
-    cells: Sequence[Cell],
     params: CountParams,
     count: Count,
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the output pairs of one model, source and interval; `frames` are distinct, and in no cell."""
-    distinct = len(frames) + sum(cell[1] for cell in cells)
-    dropped += sum(cell[2] for cell in cells)
-    where = {"interval_start_ms": interval_start_ms, "interval_s": params.interval_s, "frames": distinct}
+    """Yield the output pairs of one model, source and interval; `frames` are distinct."""
+    where = {"interval_start_ms": interval_start_ms, "interval_s": params.interval_s, "frames": len(frames)}
     hits_of, detections = hits_by_label(frames, params.counted_boxes)
-    boxes_of = {label: -sum(hit[0] for hit in hits) for label, hits in hits_of.items()}
-    for _, _, _, folder, labels in cells:
-        for label, (boxes, best) in labels.items():
-            if not params.labels or label in params.labels:
-                detections += boxes
-                boxes_of[label] = boxes_of.get(label, 0) + boxes
-                hits_of.setdefault(label, []).extend(best_hits(folder, best))
     for label, hits in sorted(hits_of.items()):
         best = heapq.nsmallest(MOST_EVIDENCE, hits)
         yield (
@@ -95,7 +84,7 @@ def _reduce_interval(
                     "source": source,
                     "label": label,
                     **where,
-                    "detections": boxes_of[label],
+                    "detections": -sum(hit[0] for hit in hits),
                     "peak": -best[0][0],
                     "objects": None,
                     "tracked_detections": None,
@@ -129,20 +118,31 @@ def _reduce_interval(
         )
 
 
-Cell = list[Any]
-"""See `rules.segment_counts`."""
+Hit = tuple[int, int, str]
+"""`(-boxes, captured_at_ms, image_path)` of a frame that shows a label."""
 
 
-def _texts_and_cells(values: Iterable[bytes]) -> tuple[list[bytes], list[Cell]]:
-    """Tell the frame lines of a group, joined by line breaks, from cells: arrays where lines are objects."""
-    texts: list[bytes] = []
-    cells: list[Cell] = []
-    for value in values:
-        if value.startswith(b"["):
-            cells += map(from_json, value.split(LINE_SEPARATOR))
-        else:
-            texts.append(value.replace(LINE_SEPARATOR, b"\n"))
-    return texts, cells
+def hits_by_label(frames: Iterable[BoxedFrame], boxes: CountedBoxes) -> tuple[dict[str, list[Hit]], int]:
+    """Return by label the hit of each frame that has some, to sort best first.
+
+    And the boxes of all frames, summed frame by frame: publication compares the two sums.
+    """
+    counts = boxes.rule()
+    hits: dict[str, list[Hit]] = {}
+    detections = 0
+    for frame in frames:
+        tally: dict[str, int] = {}
+        for detection in filter(counts, frame.detections):
+            label = detection.label
+            tally[label] = tally[label] - 1 if label in tally else -1
+        time_ms, image_path = frame.captured_at_ms, frame.image_path
+        for label, count in tally.items():
+            detections -= count
+            if label in hits:
+                hits[label].append((count, time_ms, image_path))
+            else:
+                hits[label] = [(count, time_ms, image_path)]
+    return hits, detections
 
 
 def _distinct_frames(texts: Sequence[bytes], *, needs_boxes: bool) -> tuple[list[Frame], list[Frame]]:

@@ -10,12 +10,11 @@ only: where many are not all good, they are decoded again, one by one.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import Annotated, Any, NamedTuple, Protocol
 
 from frametally.rules.counted_boxes import DetectedBox
-from frametally.rules.segment_counts import MOST_PX, BoxedFrame
 from frametally.rules.times import MOST_TIME_MS, RECORD_VERSION
 
 try:
@@ -27,8 +26,25 @@ _FIRST, _LAST = itemgetter(0), itemgetter(-1)
 _OPENING, _CLOSING = {ord("{")}, {ord("}")}
 
 
+MOST_PX = 1_000_000
+"""Longest side of a frame, and the farthest that a box may reach from its corner."""
+
+
 class BadLine(ValueError):
     """A line without a frame's detections; the message says why."""
+
+
+class BoxedFrame(Protocol):
+    """The counts of a frame."""
+
+    @property
+    def image_path(self) -> str: ...  # noqa: D102
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def captured_at_ms(self) -> int: ...  # noqa: D102
+    @property
+    def detections(self) -> Iterable[DetectedBox]: ...  # noqa: D102
 
 
 class Frame(BoxedFrame, Protocol):

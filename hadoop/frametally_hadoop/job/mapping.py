@@ -6,13 +6,12 @@ count (whole days since 1970-01-01 UTC, separated by commas; none: all of them; 
 that it has in reports (none: its URL without the query, where a presigned one is signed), what does not
 count, forgotten or lost to an overlapping medium (see `tombstones.Forgotten`, as a JSON object), what is
 counted within parts of pictures (see `PartWork`), and where not all hours of the days are counted, those that
-are: a JSON array of two objects, by source whole hours since 1970, of whole pictures and within parts; then
-`BY_COUNTS` where the counts in its header say all.
+are: a JSON array of two objects, by source whole hours since 1970, of whole pictures and within parts.
 
 Pairs come out, keys as JSON arrays:
 
 - `["frames", model, source, interval_start_ms]`: frame lines as the segments have them, joined by
-  `LINE_SEPARATOR`; or cells of headers' counts (`rules.segment_counts`), joined alike;
+  `LINE_SEPARATOR`;
 - `["tracks", model, source, hour_start_ms]`: the same for a UTC hour and its margins, if objects are tracked;
 - the same two with the series of parts and, behind the start, the parts of the source that hold then;
 - `["corrupt", segment, line_number]`: why that line was set aside, as a JSON string;
@@ -31,13 +30,12 @@ from typing import Any, NamedTuple, Protocol
 
 from frametally.plugins import hooks
 from frametally.rules.places import series_model
-from frametally.rules.segment_counts import SegmentCounting
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally_hadoop.job.fetching import Fetch, fetch
 from frametally_hadoop.job.lines import Frame, to_json
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
-from frametally_hadoop.job.reading import Block, Header, read_blocks, read_header
+from frametally_hadoop.job.reading import Block, read_blocks
 
 
 def hours_near(time_ms: int) -> tuple[int, ...]:
@@ -108,9 +106,6 @@ ENTRY_SEPARATOR = "\x1e"
 NO_DAYS = "-"
 """Marks in a manifest that a segment is read for its parts alone."""
 
-BY_COUNTS = "counts"
-"""Says in a manifest that the counts in a segment's header are read, if they are there, and not its lines."""
-
 _BUFFER_BYTES = 64 * 1024 * 1024
 
 Count = Callable[[str, str, int], None]
@@ -138,8 +133,6 @@ class FrameGroups:
         self._cell_ms = math.gcd(self._interval_ms, MARGIN_MS) if self._tracks else self._interval_ms
         self._groups: dict[tuple[Any, ...], list[bytes]] = {}
         self._hours: _Hours | None = None
-        self._cells: dict[tuple[Any, ...], list[bytes]] = {}
-        self._counting = SegmentCounting(params.interval_s, params.min_confidence, params.min_side)
         self.held_bytes = 0
         self._passed_on: dict[tuple[str, int], int] = {}
 
@@ -152,7 +145,7 @@ class FrameGroups:
             yield from self._add_segment(entry)
 
     def _add_segment(self, entry: str) -> Iterator[tuple[bytes, bytes]]:
-        url, days, name, stones, parts, hours, how = [*entry.split("\t"), "", "", "", "", "", ""][:7]
+        url, days, name, stones, parts, hours = [*entry.split("\t"), "", "", "", "", ""][:6]
         if not url:
             return
         name = name or url.partition("?")[0]
@@ -162,11 +155,6 @@ class FrameGroups:
         work = part_rules().parse_work(parts) if parts else None
         forgotten: Forgotten = json.loads(stones) if stones else {}
         self._hours = [_as_sets(by_source) for by_source in json.loads(hours)] if hours else None
-        if how == BY_COUNTS:
-            header = read_header(url, name, fetch=self._fetch)
-            if header.counting == self._counting:
-                self._add_counts(header, wanted)
-                return
         sources = None if self._hours is None else {source for part in self._hours for source in part}
         for block in read_blocks(url, name, sources=sources, fetch=self._fetch):
             for number, reason in block.bad:
@@ -175,17 +163,6 @@ class FrameGroups:
             self._group(_without(block, forgotten) if forgotten else block, wanted, work)
             if self.held_bytes >= self._buffer_bytes:
                 yield from self.drain()
-
-    def _add_counts(self, header: Header, days: Collection[int] | None) -> None:
-        for source, cell in header.cells():
-            start_ms, frames, repeats, *_ = cell
-            day = start_ms // DAY_MS
-            if (days is None or day in days) and self._has_hour(0, source, start_ms):
-                text = to_json(cell)
-                key = ("frames", header.model, source, start_ms)
-                self._cells.setdefault(key, []).append(text)
-                self.held_bytes += len(text)
-                self._pass_on(header.model, day, frames + repeats)
 
     def _group(self, block: Block, wanted: Collection[int] | None, work: PartWork | None) -> None:
         """Add runs of lines that belong to the same groups: a segment is sorted, so these are long."""
@@ -251,9 +228,8 @@ class FrameGroups:
 
     def drain(self) -> Iterator[tuple[bytes, bytes]]:
         """Pass on all that is held."""
-        for groups in (self._groups, self._cells):
-            for key in [*groups]:
-                yield to_json(key), LINE_SEPARATOR.join(groups.pop(key))
+        for key in [*self._groups]:
+            yield to_json(key), LINE_SEPARATOR.join(self._groups.pop(key))
         for (model, day), lines in self._passed_on.items():
             yield to_json(["lines", model, day * DAY_MS]), b"%d" % lines
         self._passed_on.clear()

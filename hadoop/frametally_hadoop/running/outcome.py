@@ -22,7 +22,7 @@ from frametally.rules.places import source_of
 from frametally.rules.times import DAY_S, HOUR_MS
 from frametally.rules.tombstones import Range
 from frametally_hadoop.job.lines import to_json
-from frametally_hadoop.job.mapping import BY_COUNTS, ENTRY_SEPARATOR, NO_DAYS
+from frametally_hadoop.job.mapping import ENTRY_SEPARATOR, NO_DAYS
 from frametally_hadoop.planning.hours import SourceHour
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_hadoop.running.day_spool import DaySpool
@@ -74,8 +74,6 @@ LINK_S = DAY_S
 """For how long the tasks of a job may read from the S3 store, by links."""
 SPLIT_BYTES = 64_000_000
 """Of segments that one task reads."""
-_HEADER_SHARE = 16
-"""A header is at most about so small a part of its segment."""
 
 
 class _OfModel(msgspec.Struct):
@@ -212,10 +210,7 @@ def manifest_splits(plan: CountingPlan, address: Callable[[str], str]) -> list[l
     `address` gives what a task reads a segment by, from its key.
     """
     not_counted = plan.not_counted()
-    sizes = [
-        (key, plan.size_of[key] // (_HEADER_SHARE if read.by_counts else 1))
-        for key, read in plan.reads.items()
-    ]
+    sizes = [(key, plan.size_of[key]) for key in plan.reads]
     return [
         [_entry(plan, key, not_counted, address(key)) for key in split]
         for split in plan_splits(sizes, split_bytes=SPLIT_BYTES)
@@ -228,6 +223,5 @@ def _entry(plan: CountingPlan, key: str, not_counted: dict[str, dict[str, list[R
     days = ",".join(map(str, read.days)) or NO_DAYS
     stones = json.dumps(not_counted[key], sort_keys=True) if key in not_counted else ""
     parts = plan.parts_of_segment.get(key, "")
-    by_counts = BY_COUNTS if read.by_counts else ""
-    fields = [address, days, key, stones, parts, read.hours, by_counts]
+    fields = [address, days, key, stones, parts, read.hours]
     return "\t".join(fields).rstrip("\t")
