@@ -21,9 +21,10 @@ from frametally import keys
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Detection, Evidence, FrameDetections, IntervalCount, decode, encode
 from frametally.rules.counted_boxes import CountedBoxes, least_float
+from frametally.rules.evidence import hits_by_label
 from frametally.rules.seals import sealed, unsealed
 from frametally.segments.contents import list_segments, read_segment
-from frametally_hadoop.job.counting import hits_by_label, reduce_group
+from frametally_hadoop.job.map_reduce import reduce_group
 from frametally_hadoop.job.params import CountParams
 
 NOON_MS = 1_767_268_800_000
@@ -387,7 +388,7 @@ def test_of_different_lines_of_one_frame_the_smallest_bytes_count_wherever_they_
         )
     ]
     key = json.dumps(["frames", "tiny-1", "gate", NOON_MS]).encode()
-    repeats = json.dumps(["duplicates", "gate", NOON_MS], separators=(",", ":")).encode()
+    of_hour = json.dumps(["hour", "gate", NOON_MS], separators=(",", ":")).encode()
     for order in itertools.permutations(lines):
         for cut in (0, 2):
             values = [b"\x1e".join(part) for part in (order[:cut], order[cut:]) if part]
@@ -398,7 +399,16 @@ def test_of_different_lines_of_one_frame_the_smallest_bytes_count_wherever_they_
                 if b'"count"' in name
             }
             assert counted == {"bus": 2, "car": 1}
-            assert json.loads(pairs[repeats]) == {"model": "tiny-1", "duplicates_dropped": 3}
+            assert json.loads(pairs[of_hour]) == {
+                "v": 1,
+                "model": "tiny-1",
+                "lines": 6,
+                "duplicates_dropped": 3,
+                "sizes": [["ab" * 32, 640, 480]],
+                "analysed_fps": None,
+                "followed": {"bus": None, "car": None},
+                "blank": None,
+            }
 
 
 def test_a_frame_is_one_hit_of_each_label_that_it_shows_with_all_its_boxes(footage: Footage) -> None:

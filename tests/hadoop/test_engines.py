@@ -13,7 +13,8 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from tests.capabilities import HERE, needs, of_capabilities
@@ -23,8 +24,8 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.places import ZoneShape
 from frametally.settings.loading import load_settings
-from frametally_hadoop.job.counting import reduce_group
-from frametally_hadoop.job.mapping import FrameGroups
+from frametally_hadoop.job.manifest import entry_text
+from frametally_hadoop.job.map_reduce import FrameGroups, reduce_group
 from frametally_hadoop.job.params import CountParams, TrackParams, parse_argument
 from frametally_hadoop.running import bundle, engine
 from frametally_hadoop.running.counting_job import CountObjects
@@ -87,10 +88,11 @@ def manifest(file_footage: Footage) -> list[str]:
         "yard": (ZoneShape('größer, "links"', left), ZoneShape("later", left, from_ms=NOON_MS + HOUR_MS)),
         "gate-0": (ZoneShape("all", ((0, 0), (6400, 0), (6400, 4800), (0, 4800))),),
     }
-    work = ""
+    work: Any = None
     for module in of_capabilities("zone_tasks"):
         work = module.work_of(NOON_MS // DAY_MS, zones)
-    return ["\t".join([footage.store.address(key), "", "", "", work]) for key in footage.objects("metadata")]
+    fields = {"parts": work} if work else {}
+    return [entry_text(footage.store.address(key), **fields) for key in footage.objects("metadata")]
 
 
 @pytest.fixture
@@ -103,7 +105,7 @@ def expected(manifest: list[str], tmp_path: Path) -> list[bytes]:
         b"count",
         b"coverage",
         b"corrupt",
-        b"duplicates",
+        b"hour",
         b"lines",
         b"paths",
         b"track",
@@ -136,7 +138,7 @@ def streamed(mapper: list[object], reducer: list[object], manifest: list[str]) -
     """`mapper | sort | reducer | sort`."""
     mapped = run(mapper, "".join(f"{line}\n" for line in manifest).encode())
     grouped = run(["sort"], mapped, LC_ALL="C")
-    return comparable(run(reducer, grouped).splitlines(keepends=True))
+    return comparable(run([*reducer, "--output", "hours"], grouped).splitlines(keepends=True))
 
 
 @pytest.mark.thorough
@@ -195,7 +197,14 @@ def test_the_script_people_know_runs_the_job_over_a_manifest(
     manifest: list[str], expected: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "manifest.txt").write_text("\n".join(manifest))
-    command = [sys.executable, HADOOP / "object_counts.py", "--no-conf", tmp_path / "manifest.txt"]
+    command = [
+        sys.executable,
+        HADOOP / "object_counts.py",
+        "--no-conf",
+        "--output",
+        "hours",
+        tmp_path / "manifest.txt",
+    ]
     assert comparable(run(command, b"").splitlines(keepends=True)) == expected
 
 
@@ -261,9 +270,9 @@ def test_a_zone_is_counted_by_tracks_of_the_hour_and_of_a_minute_on_both_sides()
             asked.append((from_ms, to_ms))
             return ()
 
-    frame = NamedTuple("frame", [("source", str), ("captured_at_ms", int)])("cam", NOON_MS)
     groups = FrameGroups(CountParams(), ignore)
-    groups._add_parts("m-1", [frame], b"", ("tracks", NOON_MS), cast("Any", Work()))  # type: ignore[list-item]
+    entry = cast("Any", SimpleNamespace(parts=Work()))
+    groups._hold_parts(entry, ("m-1", "cam", NOON_MS), b"", [])
     assert asked == [(NOON_MS - 60_000, NOON_MS + 3_600_000 + 60_000)]
 
 
@@ -272,7 +281,7 @@ def test_of_a_segment_only_the_days_that_the_manifest_names_are_passed_on(footag
     key = footage.segment([footage.frame(NOON_MS + day * day_ms, "car") for day in range(4)])
     days = [(NOON_MS + day * day_ms) // day_ms for day in (1, 3)]
     groups = FrameGroups(CountParams(), ignore)
-    assert list(groups.add(f"{footage.store.address(key)}\t{days[0]},{days[1]}")) == []
+    assert list(groups.add(entry_text(footage.store.address(key), days=days))) == []
     passed_on = [json.loads(key)[-1] // day_ms for key, _ in groups.drain()]
     assert sorted(set(passed_on)) == days
 

@@ -37,6 +37,7 @@ from frametally_cli import main as cli
 from frametally_cli.bucket import set_up_store
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.job.fetching import LinkEnded
+from frametally_hadoop.job.manifest import entry_text
 from frametally_hadoop.running import engine
 from frametally_hadoop.running.bundle import write_bundle
 from frametally_hadoop.running.engine import cluster_of
@@ -321,7 +322,7 @@ def test_the_traceback_of_a_task_that_fails_reaches_the_user(
         write_bundle(path)
         with zipfile.ZipFile(path) as bundle:
             files = {name: bundle.read(name) for name in bundle.namelist()}
-        name = "frametally_hadoop/job/counting.py"
+        name = "frametally_hadoop/job/map_reduce.py"
         files[name] += b"\ndef reduce_group(*_):\n    raise ZeroDivisionError('a mistake of ours')\n"
         with zipfile.ZipFile(path, "w") as bundle:
             for name, data in files.items():
@@ -355,7 +356,7 @@ def test_plain_hadoop_streaming_gives_the_bytes_of_plain_pipes(rig: Rig, tmp_pat
         (tmp_path / f"{number}.jsonl").write_bytes(rig.segments[key])
     files = sorted(tmp_path.glob("*.jsonl"))
     (tmp_path / "manifest.txt").write_text(
-        "".join(f"hdfs://{folder}/{file.name}\t\t{file.name}\n" for file in files)
+        "".join(entry_text(f"hdfs://{folder}/{file.name}", name=file.name) + "\n" for file in files)
     )
     rig.fs("-mkdir", folder)
     rig.fs("-put", *map(str, files), str(tmp_path / "manifest.txt"), folder)
@@ -372,7 +373,7 @@ def test_plain_hadoop_streaming_gives_the_bytes_of_plain_pipes(rig: Rig, tmp_pat
     assert done.returncode == 0, done.stderr[-3000:]
     counted = sorted(rig.fs("-cat", f"{folder}/counts/part-*").splitlines())
 
-    here = "".join(f"{file.as_uri()}\t\t{file.name}\n" for file in files).encode()
+    here = "".join(entry_text(file.as_uri(), name=file.name) + "\n" for file in files).encode()
     mapped = subprocess.run(
         [sys.executable, HADOOP / "mapper.py"], input=here, capture_output=True, check=True
     ).stdout

@@ -133,13 +133,13 @@ class HoursToRead(NamedTuple):
     Attributes:
         days: Days of whole pictures, as whole days since 1970.
         part_days: Days within parts of pictures, likewise.
-        hours: By source the hours to count, as whole hours since 1970, of whole pictures; then the same
-            within parts. Empty: all hours of the days.
+        hours: By source the hours to count, as whole hours since 1970, of `whole` pictures, and within
+            `parts`. None: all hours of the days.
     """
 
     days: list[int]
     part_days: list[int]
-    hours: str
+    hours: dict[str, dict[str, list[int]]] | None
 
 
 def hours_to_read(
@@ -185,11 +185,8 @@ class _Hours(NamedTuple):
         return HoursToRead(
             days=sorted({start_ms // DAY_MS for _, start_ms in self.whole}),
             part_days=sorted({start_ms // DAY_MS for _, start_ms in self.parts}),
-            hours=_encode([*map(_by_source, (self.whole, self.parts))]) if self.is_cut else "",
+            hours={"whole": _by_source(self.whole), "parts": _by_source(self.parts)} if self.is_cut else None,
         )
-
-
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _by_source(hours: Iterable[SourceHour]) -> dict[str, list[int]]:
