@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -18,8 +19,10 @@ from typing import Any, cast
 
 import pytest
 from tests.capabilities import HERE, needs, of_capabilities
+from tests.examples import first_quick
 from tests.hadoop.conftest import Footage
 
+from frametally.books.runs import current_runs, read_parts, read_run
 from frametally.errors import Misconfigured, Retryable
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.places import ZoneShape
@@ -165,6 +168,51 @@ def test_the_local_runner_gives_the_bytes_of_the_inline_runner_and_leaves_nothin
 def test_plain_streaming_gives_the_bytes_of_the_inline_runner(manifest: list[str], expected: Any) -> None:
     scripts = ([sys.executable, HADOOP / "mapper.py"], [sys.executable, HADOOP / "reducer.py"])
     assert streamed(*scripts, manifest) == expected
+
+
+def readme_command(script: str) -> str:
+    """The command of README.md that begins with a script."""
+    [command] = re.findall(rf"^python {script}.*sort$", (HADOOP / "README.md").read_text(), re.MULTILINE)
+    return str(command)
+
+
+@pytest.mark.parametrize(
+    "program", first_quick(["mapper.py", "object_counts.py", "object_counts.py -r local"])
+)
+def test_the_commands_of_the_readme_print_the_part_file_that_is_published(
+    file_footage: Footage, tmp_path: Path, program: str
+) -> None:
+    """With cars over the full hour, repeats, a label to quote, and a line that is set aside."""
+    at_ms = NOON_MS + HOUR_MS - 2_000
+    drive = [
+        file_footage.frame(at_ms + n * 200, "car", 'a "b"', index=n, box=(n * 9.0, 50.0, 60.0, 40.0))
+        for n in range(30)
+    ]
+    file_footage.segments([drive, drive[7:12]])
+    spoilt = file_footage.segment(
+        [file_footage.frame(NOON_MS + n, "bus", index=90 + n) for n in range(2)],
+        spoil=lambda data: data.replace(b'"frame_index":91', b'"frame_index":'),
+    )
+    addresses = map(file_footage.store.address, file_footage.objects("metadata"))
+    manifest = tmp_path / "manifest.txt"
+    manifest.write_text("".join(f"{address}\n" for address in addresses))
+    script, _, options = program.partition(" ")
+    command = readme_command(script).replace("python ", f"{sys.executable} ")
+    command = command.replace(script, f"{script} {options}").replace("manifest.txt", str(manifest))
+    printed = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=HADOOP, capture_output=True, check=False
+    )
+    assert printed.returncode == 0, printed.stderr.decode()
+    file_footage.aggregate()
+    [run] = current_runs(file_footage.store)
+    [(key, published)] = read_parts(file_footage.store, run)
+    assert printed.stdout == published
+    file_footage.store.put(key, printed.stdout)
+    counts, coverage = read_run(file_footage.store, run)
+    assert {record.label for record in counts} == {"car", 'a "b"', "bus"}
+    assert sum(record.objects or 0 for record in coverage) == 2
+    if not options:  # else it is in the log of a task
+        assert f"{spoilt.rpartition('/')[2]}, line 3: " in printed.stderr.decode()
 
 
 @pytest.mark.thorough

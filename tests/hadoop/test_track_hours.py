@@ -22,7 +22,8 @@ from frametally.rules.filmed_time import FilmedTime, filmed_time
 from frametally.rules.objects import is_fast_enough
 from frametally.rules.times import HOUR_MS
 from frametally.track_records import Vote
-from frametally_hadoop.job.map_reduce import unit_ms, units_near
+from frametally_hadoop.job.map_reduce import units_near
+from frametally_hadoop.job.params import CountParams
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
@@ -379,7 +380,7 @@ def test_settings_that_cannot_be_are_one_line(footage: Footage, setting: dict[st
 
 @pytest.mark.parametrize("interval_s", [60, 7200])
 def test_a_frame_belongs_to_its_unit_and_to_the_one_within_a_minute(interval_s: int) -> None:
-    length_ms = unit_ms(interval_s)
+    length_ms = CountParams(interval_s).unit_ms
     near = {ms: units_near(NOON_MS + ms, length_ms, 60_000) for ms in (0, 59_999, 60_000, -1, -60_000)}
     before, after = NOON_MS - length_ms, NOON_MS
     assert near[0] == near[59_999] == (after, before)
@@ -392,7 +393,7 @@ def test_a_frame_belongs_to_its_unit_and_to_the_one_within_a_minute(interval_s: 
     ("interval_s", "hours"), [(1, 1), (60, 1), (3600, 1), (2700, 3), (7200, 2), (86_400, 24)]
 )
 def test_a_unit_is_whole_hours_and_whole_intervals(interval_s: int, hours: int) -> None:
-    assert unit_ms(interval_s) == hours * HOUR_MS
+    assert CountParams(interval_s).unit_ms == hours * HOUR_MS
 
 
 def test_the_boxes_that_lie_in_tracks_are_counted_where_they_are_and_each_once(footage: Footage) -> None:

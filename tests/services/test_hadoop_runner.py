@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 import venv
@@ -35,7 +34,7 @@ from frametally.process.reports import NoProgress
 from frametally.settings.loading import Settings
 from frametally_cli import main as cli
 from frametally_cli.bucket import set_up_store
-from frametally_hadoop.driver import aggregate
+from frametally_hadoop.driver import aggregate, settings_params
 from frametally_hadoop.job.fetching import LinkEnded
 from frametally_hadoop.job.manifest import entry_text
 from frametally_hadoop.running import engine
@@ -348,7 +347,7 @@ def test_the_traceback_of_a_task_that_fails_reaches_the_user(
     assert "X-Amz-Signature" not in said
 
 
-def test_plain_hadoop_streaming_gives_the_bytes_of_plain_pipes(rig: Rig, tmp_path: Path) -> None:
+def test_plain_hadoop_streaming_gives_the_lines_of_the_part_files(rig: Rig, tmp_path: Path) -> None:
     """With segments on HDFS, and Hadoop's own program: no mrjob, no frametally on the node."""
     segments = [key for key in rig.segments if key.startswith("metadata/")]
     folder = f"/plain-{new_bucket_name()}"
@@ -367,19 +366,13 @@ def test_plain_hadoop_streaming_gives_the_bytes_of_plain_pipes(rig: Rig, tmp_pat
     command += ["-D", "mapreduce.job.maps=3"]
     command += ["-files", f"{HADOOP / 'mapper.py'},{HADOOP / 'reducer.py'},{tmp_path / 'frametally_job.zip'}"]
     command += ["-input", f"{folder}/manifest.txt", "-output", f"{folder}/counts"]
-    command += ["-mapper", f"{python} mapper.py", "-reducer", f"{python} reducer.py"]
+    params = settings_params(rig.settings).to_argument()
+    for side in ("mapper", "reducer"):
+        command += [f"-{side}", f"{python} {side}.py --params {params}"]
     command += ["-cmdenv", f"HADOOP_HOME={Path(rig.hadoop['BIN']).parents[1]}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     counted = sorted(rig.fs("-cat", f"{folder}/counts/part-*").splitlines())
-
-    here = "".join(entry_text(file.as_uri(), name=file.name) + "\n" for file in files).encode()
-    mapped = subprocess.run(
-        [sys.executable, HADOOP / "mapper.py"], input=here, capture_output=True, check=True
-    ).stdout
-    in_order = b"".join(sorted(mapped.splitlines(keepends=True)))
-    reduced = subprocess.run(
-        [sys.executable, HADOOP / "reducer.py"], input=in_order, capture_output=True, check=True
-    ).stdout
-    assert counted == sorted(reduced.decode().splitlines())
+    published = b"".join(rig.parts.values()).decode()
+    assert counted == sorted(published.splitlines())
     assert len(counted) > 10

@@ -78,5 +78,5 @@ def parse_line(line: str) -> Iterator[SegmentEntry]:
 
 
 def entry_text(url: str, **fields: Any) -> str:
-    """Return a segment's text in a manifest line, from those fields of `SegmentEntry` that are to be in it."""
+    """Return a segment's text in a manifest line, from the fields of `SegmentEntry` that it has."""
     return f"{url}\t{json.dumps(fields, separators=(',', ':'))}"

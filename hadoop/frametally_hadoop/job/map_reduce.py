@@ -29,7 +29,6 @@ The records are written field by field here, in the order and to the bytes of `f
 from __future__ import annotations
 
 import heapq
-import math
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -40,8 +39,7 @@ from typing import Any
 from frametally.rules.evidence import MOST_EVIDENCE, Hit, hits_by_label
 from frametally.rules.objects import is_too_weak
 from frametally.rules.places import series_model
-from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S, RECORD_VERSION
-from frametally.rules.tombstones import Forgotten, is_forgotten
+from frametally.rules.times import DAY_MS, HOUR_MS, RECORD_VERSION
 from frametally_hadoop.job.fetching import Fetch, fetch
 from frametally_hadoop.job.lines import Frame, distinct_frames, from_json, to_json
 from frametally_hadoop.job.manifest import SegmentEntry, parse_line
@@ -57,11 +55,6 @@ Count = Callable[[str, str, int], None]
 LINE_SEPARATOR = b"\x1e"
 """Stands between grouped lines: no JSON text holds it raw."""
 _BUFFER_BYTES = 64 * 1024 * 1024
-
-
-def unit_ms(interval_s: int) -> int:
-    """Return how long a unit is: whole hours and whole intervals, of which a day has a whole number."""
-    return math.lcm(interval_s, HOUR_S) * 1000
 
 
 def units_near(time_ms: int, length_ms: int, margin_ms: int) -> tuple[int, ...]:
@@ -88,7 +81,7 @@ class FrameGroups:
         self._count = count
         self._buffer_bytes = buffer_bytes
         self._fetch = fetch
-        self._unit_ms = unit_ms(params.interval_s)
+        self._unit_ms = params.unit_ms
         self._margin_ms = 0 if params.tracking is None else MARGIN_MS
         self._groups: defaultdict[tuple[Any, ...], list[bytes]] = defaultdict(list)
         self._passed_on: Counter[tuple[str, int]] = Counter()
@@ -104,7 +97,7 @@ class FrameGroups:
                 for number, reason in block.bad:
                     self._count("frames", "corrupt lines set aside", 1)
                     yield to_json(["corrupt", entry.name, number]), to_json(reason)
-                self._add_block(_without(block, entry.without) if entry.without else block, entry)
+                self._add_block(block.without(entry.without), entry)
                 if self.held_bytes >= self._buffer_bytes:
                     yield from self.drain()
 
@@ -152,15 +145,6 @@ class FrameGroups:
         self.held_bytes = 0
 
 
-def _without(block: Block, forgotten: Forgotten) -> Block:
-    wanted = [
-        (line, frame)
-        for line, frame in zip(block.lines, block.frames, strict=True)
-        if not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
-    ]
-    return block._replace(lines=[line for line, _ in wanted], frames=[frame for _, frame in wanted])
-
-
 # --- reduce ---------------------------------------------------------------------------------------------
 
 
@@ -177,7 +161,7 @@ def reduce_group(key: bytes, values: Iterable[bytes], params: CountParams, count
     texts = [value.replace(LINE_SEPARATOR, b"\n") for value in values]
     needs_boxes = params.tracking is not None or params.min_side > 0 or bool(parts)
     frames, repeats = distinct_frames(texts, needs_boxes=needs_boxes)
-    end_ms = start_ms + unit_ms(params.interval_s)
+    end_ms = start_ms + params.unit_ms
     own_repeats = [frame for frame in repeats if start_ms <= frame.captured_at_ms < end_ms]
     places: Iterable[FramesOfPart] = [FramesOfPart(source, frames, len(own_repeats))]
     if parts:
@@ -196,7 +180,8 @@ def counts_alone(pairs: Iterable[Pair]) -> Iterator[Pair]:
             yield key, value
         elif kind == "corrupt":
             segment, number = where
-            sys.stderr.write(f"{segment}, line {number}: {from_json(value)}; the rest is counted\n")
+            line = f"{segment}, line {number}: {from_json(value)}; the rest is counted"
+            print(line, file=sys.__stderr__)  # in one process with its tasks, mrjob takes `sys.stderr`
 
 
 def _count_unit(
@@ -206,7 +191,7 @@ def _count_unit(
 
     Objects are tracked hour by hour, so an interval of several hours is counted in cells of an hour.
     """
-    interval_ms, unit_end_ms = params.interval_s * 1000, unit_start_ms + unit_ms(params.interval_s)
+    interval_ms, unit_end_ms = params.interval_s * 1000, unit_start_ms + params.unit_ms
     cells: defaultdict[tuple[int, int], list[Frame]] = defaultdict(list)
     for frame in frames:
         time_ms = frame.captured_at_ms

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from frametally.errors import Poison, Retryable
 from frametally.rules.seals import check_crc32, unsealed
 from frametally.rules.times import RECORD_VERSION
+from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally_hadoop.job.fetching import Fetch, fetch
 from frametally_hadoop.job.lines import BadLine, Frame, decode_frame, decode_frames
 
@@ -96,6 +97,17 @@ class Block(NamedTuple):
     lines: Sequence[bytes]
     frames: Sequence[Frame]
     bad: Sequence[tuple[int, str]]
+
+    def without(self, forgotten: Forgotten) -> Block:
+        """Return it without the frames that are forgotten."""
+        if not forgotten:
+            return self
+        wanted = [
+            (line, frame)
+            for line, frame in zip(self.lines, self.frames, strict=True)
+            if not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
+        ]
+        return self._replace(lines=[line for line, _ in wanted], frames=[frame for _, frame in wanted])
 
 
 def read_blocks(
