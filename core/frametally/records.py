@@ -15,6 +15,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.live_records import LiveMinute
+from frametally.rules.blank_stretches import Blank
 from frametally.rules.places import ZoneShape
 from frametally.rules.seals import sealed, unsealed
 from frametally.rules.times import FIRST_MS, NEXT_MS, RECORD_VERSION
@@ -32,10 +33,6 @@ Stage = Literal["parse", "fetch", "verify", "decode"]
 Cause = Literal["malformed", "missing", "checksum", "size", "oversized", "undecodable"]
 """Why a message became a dead letter: not an announcement; there is no such object, or it holds other bytes
 or a picture of another size than announced; the picture has too many pixels, or cannot be decoded."""
-
-
-Blank = Literal["black", "one_colour"]
-"""What a picture looks like that shows nothing."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,13 +164,7 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FrameDetections(Record, frozen=True, kw_only=True):
-    """A segment's line for one frame; nothing in it depends on when, where or by whom it was computed.
-
-    Attributes:
-        shows: That its picture shows nothing (`files.blank_pictures`); unset for all others.
-        picture_digest: The first 24 bits of its picture's SHA-256, in base64. It is in the segment's header
-            instead of the line; unset where the picture was not measured.
-    """
+    """A segment's line for one frame; nothing in it depends on when, where or by whom it was computed."""
 
     image_path: str
     source: str
@@ -186,7 +177,7 @@ class FrameDetections(Record, frozen=True, kw_only=True):
     model: str
     detections: list[Detection]
     shows: Blank | msgspec.UnsetType = msgspec.UNSET
-    picture_digest: str | msgspec.UnsetType = msgspec.UNSET
+    picture_digest: str | msgspec.UnsetType = msgspec.UNSET  # goes into the header, see `SegmentSource`
 
 
 class DeadLetter(Record, frozen=True, kw_only=True):

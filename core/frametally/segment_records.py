@@ -14,8 +14,9 @@ class SegmentSource(msgspec.Struct, frozen=True, kw_only=True):
     """Where one source's lines lie in a segment.
 
     `first_byte` and `next_byte` count from the first byte after the header line; `crc32` is that of the bytes
-    between them, None in segments of older versions. `picture_digests` has four characters of each line, in
-    their order; it is unset where pictures were not measured, as in segments of older versions.
+    between them, None in segments of older versions. `picture_digests` has four characters for each line, in
+    their order: 24 bits of its picture's SHA-256 in base64. It is unset if they were not measured, as in
+    segments of older versions.
     """
 
     source: str

@@ -26,7 +26,8 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.process.meters import METERS
 from frametally.process.retrying import GivenUp, Patience
-from frametally.records import Blank, DeadLetter, Detection, FrameAnnouncement, FrameDetections
+from frametally.records import DeadLetter, Detection, FrameAnnouncement, FrameDetections
+from frametally.rules.blank_stretches import Blank
 from frametally.segments.chain import ChainEnd, PutResult
 from frametally.segments.dead_letters import as_dead_letter
 from frametally.segments.stored_frame import (

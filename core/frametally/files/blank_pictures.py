@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from frametally.files.opencv import Pixels, cv2
-from frametally.records import Blank
+from frametally.rules.blank_stretches import Blank
 
 MOST_SPREAD = 8
-"""Levels of 255. Measured: noise alone up to 7, fog with 6 % of a street's contrast from 10 on."""
+"""Levels of 255. Measured: noise alone up to 7, fog with 6 % of a street's contrast from 10."""
 MOST_SPOT = 24.0
 """Levels of 255, of the mean of 5x5 pixels. Measured: noise up to 18, a lamp 3 pixels wide from 35 on."""
 MOST_BLACK = 25

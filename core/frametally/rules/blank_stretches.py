@@ -11,12 +11,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Protocol
+from typing import Literal, Protocol
 
 FROZEN_MS = 60_000
 AGAIN_MS = 10_000
 LEAST_STEPS = 5
 """Of single pictures, minutes apart, a few may be alike because the camera takes fewer than were fetched."""
+
+
+Blank = Literal["black", "one_colour"]
+"""What a picture looks like that shows nothing."""
+
+BlankStretch = tuple[int, int, str]
 
 
 class MeasuredFrame(Protocol):
@@ -30,7 +36,7 @@ class MeasuredFrame(Protocol):
     def picture_digest(self) -> str: ...  # noqa: D102
 
 
-def blank_stretches(frames: Sequence[MeasuredFrame]) -> list[tuple[int, int, str]] | None:
+def blank_stretches(frames: Sequence[MeasuredFrame]) -> list[BlankStretch] | None:
     """Return when a source's distinct frames, sorted by time, showed nothing, as `(from_ms, to_ms, reason)`.
 
     The times are those of a stretch's first and last frame; reasons are `black`, `one_colour` and `frozen`.

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Annotated, Any, NamedTuple, Protocol
 
+from frametally.rules.blank_stretches import MeasuredFrame
 from frametally.rules.counted_boxes import DetectedBox
 from frametally.rules.evidence import BoxedFrame
 from frametally.rules.once import one_line_per_frame
@@ -37,8 +38,8 @@ class BadLine(ValueError):
     """A line without a frame's detections; the message says why."""
 
 
-class Frame(BoxedFrame, Protocol):
-    """The fields of a frame line that counting needs."""
+class Frame(BoxedFrame, MeasuredFrame, Protocol):
+    """The fields of a frame line that counting needs; `reading` adds the digest of its picture."""
 
     @property
     def width_px(self) -> int: ...  # noqa: D102
@@ -70,6 +71,8 @@ class _PlainFrame(NamedTuple):
     time_source: str
     model: str
     detections: list[_PlainDetection]
+    shows: str
+    picture_digest: str
 
 
 def decode_with_standard_library(line: bytes) -> Frame:
@@ -94,6 +97,8 @@ def decode_with_standard_library(line: bytes) -> Frame:
             time_source=_typed(fields.get("time_source", ""), str, "time_source"),
             model=_typed(fields["model"], str, "model"),
             detections=[_detection(item) for item in _typed(fields["detections"], list, "detections")],
+            shows=_typed(fields.get("shows", ""), str, "shows"),
+            picture_digest=_typed(fields.get("picture_digest", ""), str, "picture_digest"),
         )
     except KeyError as error:
         raise BadLine(f"field {error} is missing") from error
@@ -191,6 +196,8 @@ def _make_msgspec_decoders() -> _Decoders:
             ("height_px", pixels, 0),
             ("media", str, ""),
             ("time_source", str, ""),
+            ("shows", str, ""),
+            ("picture_digest", str, ""),
             ("v", int, RECORD_VERSION),
         ],
         gc=False,
@@ -235,6 +242,8 @@ def _make_msgspec_decoders() -> _Decoders:
             ("width_px", int, 0),
             ("height_px", int, 0),
             ("media", str, ""),
+            ("shows", str, ""),
+            ("picture_digest", str, ""),
         ],
         gc=False,
     )

@@ -36,6 +36,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from frametally.rules.blank_stretches import BlankStretch, blank_stretches
 from frametally.rules.evidence import MOST_EVIDENCE, Hit, hits_by_label
 from frametally.rules.objects import is_too_weak
 from frametally.rules.places import series_model
@@ -210,6 +211,7 @@ def _count_unit(
     if cells:
         own = [frame for cell in cells.values() for frame in cell]
         record = _hour_record(model, own, dropped, hours.values(), boxes)
+        record["blank"] = _blank(frames, unit_start_ms, unit_end_ms)
         yield to_json(["hour", place, unit_start_ms]), to_json(record)
 
 
@@ -269,7 +271,8 @@ def _hour_record(
     """Return what a unit was counted from: its `own` frames, without those of its margins.
 
     `sizes` are the pictures' by medium. `followed` says of each label whether enough of its boxes lie in
-    tracks for its objects to be known; null: it was not followed. `blank`: nobody looked for such stretches.
+    tracks for its objects to be known; null: it was not followed. The caller adds
+    `blank`: the stretches in which the source showed nothing; null: its pictures were not measured.
     """
     tracked: Counter[str] = Counter()
     for hour in hours:
@@ -287,8 +290,18 @@ def _hour_record(
             label: not is_too_weak(of_label, tracked[label]) if is_followed else None
             for label, of_label in sorted(boxes.items())
         },
-        "blank": None,
     }
+
+
+def _blank(frames: Iterable[Frame], start_ms: int, end_ms: int) -> list[BlankStretch] | None:
+    """Return when a source showed nothing within a unit, from its frames and those of its margins."""
+    ordered: list[Frame] = sorted(frames, key=lambda frame: (frame.captured_at_ms, frame.image_path))
+    stretches = blank_stretches(ordered)
+    return stretches and [
+        (max(first_ms, start_ms), min(last_ms, end_ms), reason)
+        for first_ms, last_ms, reason in stretches
+        if last_ms >= start_ms and first_ms < end_ms
+    ]
 
 
 def _sum(amounts: Collection[int | None]) -> int | None:

@@ -63,6 +63,7 @@ class LineChecksums:
 
 
 _BLOCK_BYTES = 512 * 1024
+_DIGEST_CHARACTERS = 4
 _FIELDS_WITHOUT_SEAL = {
     *("v", "model", "log_id", "topic", "partition", "first_offset", "next_offset"),
     *("frames", "dead_letters", "sources"),
@@ -74,7 +75,8 @@ class Header(NamedTuple):
     """The parts of a segment's header for counting: `times` are first and last captured_at_ms by source.
 
     `parts` are its sources' lines, then its dead letters, with their checksums; `lines_of` says how many
-    lines each source has, in their order.
+    lines each source has, in their order; `digests` has the end of each frame's line with its picture's
+    digest, empty if the picture was not measured.
     """
 
     model: str
@@ -83,13 +85,14 @@ class Header(NamedTuple):
     times: dict[str, tuple[int, int]]
     parts: list[CheckedPart]
     lines_of: list[tuple[str, int]]
+    digests: list[bytes]
 
 
 class Block(NamedTuple):
     """Some lines of a segment.
 
     Attributes:
-        lines: Those that hold a frame, as the segment has them.
+        lines: Those that hold a frame, as the segment has them, with the digest of their picture.
         bad: The other lines: the number of each in the segment, and why it was set aside.
     """
 
@@ -146,7 +149,9 @@ def read_blocks(
             checksums = LineChecksums(name, header.parts)
             checksums.add(memoryview(data)[len(head) + 1 - held_bytes :])
         for first, end in _wanted_runs(header, sources, lines_read, lines_read + len(lines)):
-            frame_lines = lines[first - lines_read : end - lines_read]
+            frame_lines = _with_digests(
+                lines[first - lines_read : end - lines_read], header.digests[first:end]
+            )
             yield _checked_block(frame_lines, header, first_number=first + 2, has_tabs=has_tabs)
         lines_read += len(lines)
     if header is None:
@@ -174,6 +179,25 @@ def _wanted_runs(
     for run_first, run_end in runs:
         if max(run_first, first) < min(run_end, end):
             yield max(run_first, first), min(run_end, end)
+
+
+def _with_digests(lines: list[bytes], digests: list[bytes]) -> list[bytes]:
+    if not any(digests):
+        return lines
+    return [
+        line[:-1] + digest if digest and line.endswith(b"}") else line
+        for line, digest in zip(lines, digests, strict=True)
+    ]
+
+
+def _digests(source: dict[str, Any]) -> Iterator[bytes]:
+    text, frames = source.get("picture_digests"), int(source["frames"])
+    if text is not None and len(text) != _DIGEST_CHARACTERS * frames:
+        raise ValueError(f"{len(text)} characters are not the digests of {frames} pictures")
+    for number in range(frames):
+        first = _DIGEST_CHARACTERS * number
+        digest = text and text[first : first + _DIGEST_CHARACTERS].encode()
+        yield b',"picture_digest":"%b"}' % digest if digest else b""
 
 
 def _checked_block(lines: list[bytes], header: Header, *, first_number: int, has_tabs: bool) -> Block:
@@ -268,6 +292,7 @@ def _decode_header(name: str, head: bytes) -> Header:
                 CheckedPart("dead letters", None, fields.get("dead_letters_crc32")),
             ],
             lines_of=[(source["source"], int(source["frames"])) for source in fields["sources"]],
+            digests=[digest for source in fields["sources"] for digest in _digests(source)],
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Poison(f"segment {name}: its first line is not a segment header ({error!r})") from error

@@ -92,6 +92,8 @@ class _NarrowedFrame(NamedTuple):
     media: str
     time_source: str
     model: str
+    shows: str
+    picture_digest: str
     detections: Sequence[DetectedBox]
 
 
