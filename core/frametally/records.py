@@ -15,6 +15,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.live_records import LiveMinute
+from frametally.rules.blank_stretches import Blank
 from frametally.rules.places import ZoneShape
 from frametally.rules.seals import sealed, unsealed
 from frametally.rules.times import FIRST_MS, NEXT_MS, RECORD_VERSION
@@ -175,6 +176,8 @@ class FrameDetections(Record, frozen=True, kw_only=True):
     media: str
     model: str
     detections: list[Detection]
+    shows: Blank | msgspec.UnsetType = msgspec.UNSET
+    picture_digest: str | msgspec.UnsetType = msgspec.UNSET  # goes into the header, see `SegmentSource`
 
 
 class DeadLetter(Record, frozen=True, kw_only=True):

@@ -42,7 +42,9 @@ class Finding:
 def warnings(
     folder: Path, store: MemoryStore, log: MemoryLog, *, frames: int, grey: int, found: int = -1
 ) -> int:
-    data = cv2.imencode(".jpg", np.full((48, 64, 3), grey, np.uint8))[1].tobytes()
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:, 32:] = grey
+    data = cv2.imencode(".jpg", picture)[1].tobytes()
     before = sum(log.end_offsets("frames").values())
     messages = []
     for number in range(before, before + frames):

@@ -6,25 +6,20 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from frametally.files.opencv import Pixels
 from frametally.records import Detection
 from frametally.rules.counted_boxes import FRAMES_FOR_A_DETECTION
 
-_BLACK = 48
-"""Brightest value of a picture in which nothing can be seen."""
-
-
 class FirstFrames:
-    """Says once that a model has found nothing in its first frames that are not black."""
+    """Says once that a model has found nothing in its first frames that show something."""
 
     def __init__(self, model: str, say: Callable[[str], None]) -> None:
         self._model, self._say = model, say
         self._frames, self._is_over = 0, False
         self._lock = threading.Lock()
 
-    def watch(self, image: Pixels, detections: Future[list[Detection]]) -> None:
-        """Look at what is found in `image`, (height, width, 3) uint8, once that is known."""
-        if not self._is_over and image[::8, ::8].max() > _BLACK:
+    def watch(self, detections: Future[list[Detection]]) -> None:
+        """Look at what is found in a picture that shows something, once that is known."""
+        if not self._is_over:
             detections.add_done_callback(self._note)
 
     def _note(self, detections: Future[list[Detection]]) -> None:
@@ -36,6 +31,6 @@ class FirstFrames:
             self._is_over |= is_last or bool(detections.result())
         if is_last and not detections.result():
             self._say(
-                f"{self._model} has found nothing in its first {self._frames} frames that are not black; if "
+                f"{self._model} has found nothing in its first {self._frames} frames that show something; if "
                 "they show objects, stop, and check the model with `frametally doctor --stage consume`"
             )

@@ -17,6 +17,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+from msgspec import UNSET
+
+from frametally.files.blank_pictures import blank_reason
 from frametally.files.opencv import Pixels
 from frametally.ports.frame_log import LogRecord
 from frametally.ports.object_store import ObjectStore
@@ -24,9 +27,16 @@ from frametally.process import failpoints
 from frametally.process.meters import METERS
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import DeadLetter, Detection, FrameAnnouncement, FrameDetections
+from frametally.rules.blank_stretches import Blank
 from frametally.segments.chain import ChainEnd, PutResult
 from frametally.segments.dead_letters import as_dead_letter
-from frametally.segments.stored_frame import BadFrame, decoded_bytes, parse_announcement, read_frame
+from frametally.segments.stored_frame import (
+    BadFrame,
+    decoded_bytes,
+    parse_announcement,
+    picture_digest,
+    read_frame,
+)
 from frametally.telemetry.traces import TRACES
 from frametally_consumer.detectors.protocol import Detector, least_px, start
 from frametally_consumer.worker.assigned import AssignedPartition, Batch, Outcome
@@ -45,9 +55,10 @@ Loading = Future[Loaded | DeadLetter | None]
 
 
 class Started(NamedTuple):
-    """An announced frame whose picture the detector has."""
+    """An announced frame whose picture the detector has; `shows` is as in its line."""
 
     announcement: FrameAnnouncement
+    shows: Blank | None
     found: Future[list[Detection]]
 
 
@@ -70,9 +81,10 @@ def _started(
     began_s = time.monotonic()
     detections = start(detector, loaded.image, frame_px=(frame.width_px, frame.height_px))
     detections.add_done_callback(partial(_measure, frame.image_path, time.time_ns(), began_s))
-    if first is not None:
-        first.watch(loaded.image, detections)
-    return Started(frame, detections)
+    shows = blank_reason(loaded.image)
+    if first is not None and shows is None:
+        first.watch(detections)
+    return Started(frame, shows, detections)
 
 
 def _measure(key: str, began_ns: int, began_s: float, detections: Future[list[Detection]]) -> None:
@@ -94,7 +106,7 @@ def collect(
     outcomes: list[Outcome | None] = []
     for item in chunk:
         if isinstance(item, Started):
-            frame = _detections(item.announcement, item.found.result(), model)
+            frame = _detections(item, model)
             if tell is not None:
                 tell(frame)
             outcomes.append(frame)
@@ -104,7 +116,8 @@ def collect(
     return outcomes
 
 
-def _detections(frame: FrameAnnouncement, detections: list[Detection], model: str) -> FrameDetections:
+def _detections(item: Started, model: str) -> FrameDetections:
+    frame = item.announcement
     return FrameDetections(
         image_path=frame.image_path,
         source=frame.source,
@@ -115,7 +128,9 @@ def _detections(frame: FrameAnnouncement, detections: list[Detection], model: st
         height_px=frame.height_px,
         media=frame.media,
         model=model,
-        detections=detections,
+        detections=item.found.result(),
+        shows=item.shows or UNSET,
+        picture_digest=picture_digest(frame),
     )
 
 

@@ -11,7 +11,7 @@ COUNTING_VERSION = 8
 """Raised whenever the same segments and settings would give other part files: all days are then stale."""
 
 FRAMES_FOR_A_DETECTION = 100
-"""Frames, not black, in which a model that works finds something."""
+"""Frames that show something, in which a model that works finds something."""
 
 
 class DetectedBox(Protocol):
