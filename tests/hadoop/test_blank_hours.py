@@ -79,9 +79,9 @@ def test_a_frozen_picture_over_the_full_hour_is_frozen_in_both_hours(footage: Fo
 def test_an_hour_with_a_frame_that_was_not_measured_is_unknown(footage: Footage) -> None:
     earlier = footage.segment([footage.frame(NOON_MS + number) for number in range(3)])
     later = footage.segment(measured(footage, range(NOON_MS + 1000, NOON_MS + 1003)))
-    params = CountParams(tracking=None)
-    assert hours_of(footage, [later], params)[0]["blank"] == []
-    assert hours_of(footage, [earlier, later], params)[0]["blank"] is None
+    assert hours_of(footage, [later], CountParams())[0]["blank"] == []
+    assert hours_of(footage, [earlier, later], CountParams())[0]["blank"] is None
+    assert hours_of(footage, [later], CountParams(tracking=None))[0]["blank"] is None, "nobody looks"
 
 
 def test_measured_pictures_change_no_count(footage: Footage) -> None:

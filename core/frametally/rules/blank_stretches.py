@@ -9,7 +9,7 @@ seldom more than 20 s apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Literal, Protocol
 
@@ -54,6 +54,17 @@ def blank_stretches(frames: Sequence[MeasuredFrame]) -> list[BlankStretch] | Non
         if reason:
             stretches.append((frames[first].captured_at_ms, frames[number - 1].captured_at_ms, reason))
     return stretches
+
+
+def blank_within(frames: Iterable[MeasuredFrame], from_ms: int, to_ms: int) -> list[BlankStretch] | None:
+    """Return the stretches within `[from_ms, to_ms)`, cut to it, from frames of it and of its margins."""
+    ordered = sorted(frames, key=lambda frame: (frame.captured_at_ms, frame.picture_digest))
+    stretches = blank_stretches(ordered)
+    return stretches and [
+        (max(first_ms, from_ms), min(last_ms, to_ms), reason)
+        for first_ms, last_ms, reason in stretches
+        if last_ms >= from_ms and first_ms < to_ms
+    ]
 
 
 def _frozen_runs(frames: Sequence[MeasuredFrame]) -> Iterator[tuple[int, int]]:
