@@ -53,7 +53,7 @@ MONEY_PATHS = (
     "consumer/frametally_consumer/worker/partitions.py",
     "hadoop/frametally_hadoop/job/counting.py",
     "hadoop/frametally_hadoop/job/mapping.py",
-    "core/frametally/ports/merging.py",
+    "core/frametally/adapters/day_cells/merging.py",
     "core/frametally/books/evidence.py",
     "core/frametally/adapters/sql/ledger/intake.py",
 )

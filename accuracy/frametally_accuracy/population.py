@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.books.count_settings import SettingsByDay
+from frametally.books.counted_days import SettingsByDay
 from frametally.books.counted_events import CheckedMetric, EventPlace
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.errors import Misconfigured, Retryable

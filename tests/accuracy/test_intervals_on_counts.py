@@ -22,7 +22,7 @@ from tests.web.conftest import START_MS, Place
 from tests.web.counted_footage import make_lines, publish_lines
 from werkzeug.datastructures import MultiDict
 
-from frametally.books.count_settings import CountedWith
+from frametally.books.counted_days import CountedWith
 from frametally.errors import Retryable
 from frametally.ports.count_index import CountIndex
 from frametally_accuracy import charted

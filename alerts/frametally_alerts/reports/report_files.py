@@ -9,8 +9,7 @@ from werkzeug.datastructures import MultiDict
 
 from frametally.errors import Misconfigured
 from frametally.files.names import one_line
-from frametally.ports.count_index import CountIndex
-from frametally.ports.count_questions import MAX_BUCKETS
+from frametally.ports.count_index import MAX_BUCKETS, CountIndex
 from frametally.process.reports import plural
 from frametally.rules.clocks.turns import ClockTurn
 from frametally.rules.times import HOUR_S, local_time

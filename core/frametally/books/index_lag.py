@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from frametally import keys
+from frametally.books.counted_days import outdated
 from frametally.books.index_check import day_of, not_in_store
 from frametally.media.manifests import touches
 from frametally.plugins import hooks
 from frametally.ports.count_index import REPAIR, CountIndex
-from frametally.ports.count_questions import outdated
 from frametally.ports.ledger import CountedRun
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural

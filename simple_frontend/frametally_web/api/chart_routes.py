@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from frametally.adapters.day_cells.merging import add_week_hours
 from frametally.media.sources import counted_until
 from frametally.ports.count_index import CountIndex, CountQuery, WeekHour
-from frametally.ports.merging import add_week_hours
 from frametally.rules.objects import why_unknown
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings

@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from frametally.books.count_settings import SettingsByDay
+from frametally.books.counted_days import SettingsByDay
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from frametally.books.counted_days import open_end_ms, up_to_date
 from frametally.naming import NoSuchName, labels_to_count, no_such
 from frametally.ports.count_index import CountIndex, CountQuery
-from frametally.ports.count_questions import open_end_ms, up_to_date
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
 from frametally_web.access.visitors import visitor

@@ -13,13 +13,13 @@ from typing import Any, cast
 from msgspec.structs import replace
 
 from frametally import keys
-from frametally.books.count_settings import SettingsByDay
+from frametally.adapters.day_cells.busiest_bars import evidence_order
+from frametally.adapters.day_cells.sums import join
+from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.books.runs import find_tracks
 from frametally.errors import FrametallyError, Retryable
 from frametally.media.overlapping import NotCounted
-from frametally.ports.base_index import evidence_order
-from frametally.ports.columns import join
 from frametally.ports.count_index import (
     Bucket,
     CountedDay,

@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from frametally.ports.count_index import CountIndex
-from frametally.ports.count_questions import MAX_BUCKETS
+from frametally.ports.count_index import MAX_BUCKETS, CountIndex
 from frametally.rules.differences import Pair, most_apart, pairs
 from frametally.settings.loading import Settings
 from frametally_web.charts.answers import CountBucket, FramesAnalysed

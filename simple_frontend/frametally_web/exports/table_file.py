@@ -10,8 +10,7 @@ from typing import Any, BinaryIO, cast
 import msgspec
 
 from frametally.files.csv_table import write_csv_file
-from frametally.ports.count_index import CountIndex
-from frametally.ports.count_questions import MAX_BUCKETS
+from frametally.ports.count_index import MAX_BUCKETS, CountIndex
 from frametally.settings.loading import Settings
 from frametally_web.charts import counts
 from frametally_web.charts.beside import other_side

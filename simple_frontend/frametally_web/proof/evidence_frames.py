@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from frametally.books.count_settings import SettingsByDay
+from frametally.adapters.day_cells.busiest_bars import evidence_order
+from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import ProvedFrame, find_line
 from frametally.errors import Poison
 from frametally.media.overlapping import NotCounted
-from frametally.ports.base_index import evidence_order
 from frametally.ports.count_index import IndexedEvidence
 from frametally.ports.object_store import ObjectMissing
 from frametally.records import Detection, FrameDetections

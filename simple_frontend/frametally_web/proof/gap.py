@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from frametally.books.count_settings import SettingsByDay
+from frametally.adapters.day_cells.storage import rolled_steps
+from frametally.books.counted_days import SettingsByDay, up_to_date
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.books.gap import Reason, find_reasons
 from frametally.errors import Retryable
 from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import CountIndex, CountQuery
-from frametally.ports.count_questions import rolled_steps, up_to_date
 from frametally.ports.object_store import ObjectMissing
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally.settings.loading import Settings

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from werkzeug.datastructures import MultiDict
 
-from frametally.books.count_settings import SettingsByDay
+from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import frames_of_medium
 from frametally.errors import Retryable
 from frametally.media.manifests import find_manifest
