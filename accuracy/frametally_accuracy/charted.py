@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from frametally.books.counted_events import EventPlace
 from frametally.errors import FrametallyError
 from frametally.files.sqlite import sqlite_path
 from frametally.ports.count_index import CountIndex
+from frametally.ports.picture_places import EventPlace
 from frametally.settings.loading import Settings
 from frametally_accuracy import tables
 from frametally_accuracy.book import LAYOUT, AccuracyBook, has_rows

@@ -39,8 +39,8 @@ _CommandT = TypeVar("_CommandT", bound=Callable[..., int])
 
 
 def _zone_option(command: _CommandT) -> _CommandT:
-    """Add `--zone` to a command, where a plug-in narrows charts to zones."""
-    if not any("zone" in plugin.chart_parameters for plugin in plugins()):
+    """Add `--zone` to a command, where a plug-in draws zones."""
+    if not any(plugin.places for plugin in plugins()):
         return command
     add = click.option("--zone", help="A zone of the source; default: the whole picture.")
     return add(command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from frametally.books.counted_events import CheckedMetric
+from frametally.ports.picture_places import CheckedMetric
 from frametally_web.requests.answers import Answer
 
 

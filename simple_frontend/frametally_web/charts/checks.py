@@ -8,16 +8,15 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from frametally.books.counted_events import CheckedMetric, EventPlace
 from frametally.plugins import hooks
 from frametally.ports.count_index import CountIndex
+from frametally.ports.picture_places import CheckedMetric, EventPlace, PartIndex
 from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
 from frametally_web.access.visitors import visitor
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Ranges
 from frametally_web.charts.check_answers import CountCheck
-from frametally_web.charts.narrowing import PartIndex
 from frametally_web.charts.seconds import SecondsIndex, stored_interval_s
 from frametally_web.requests.query import Metric
 

@@ -31,6 +31,7 @@ from frametally.ports.count_index import (
 )
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.picture_places import BoxFilters
 from frametally.process.time_limit import time_limit
 from frametally.records import Run
 from frametally.rules.filmed_time import filmed_time
@@ -42,7 +43,7 @@ from frametally.track_records import TrackHead
 from frametally_web.access.seen_index import DashboardPorts, SeenIndex
 from frametally_web.access.visitors import visitor
 from frametally_web.charts.counted_seconds import CountedSeconds, adds_up, count_seconds
-from frametally_web.charts.narrowing import BoxFilters, box_filters, narrowed
+from frametally_web.charts.narrowing import box_filters, narrowed
 from frametally_web.requests.parameters import Args
 from frametally_web.requests.problems import Problem
 

@@ -12,10 +12,10 @@ from frametally.errors import Retryable
 from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.object_store import ObjectMissing
+from frametally.ports.picture_places import PartIndex
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.charts.narrowing import PartIndex
 from frametally_web.charts.scope import Choice
 from frametally_web.charts.seconds import SECOND_S
 from frametally_web.proof import answers

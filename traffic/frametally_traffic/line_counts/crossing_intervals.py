@@ -8,8 +8,8 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from frametally.books.counted_events import EventPlace, directed_label
 from frametally.ports.count_index import CountIndex
+from frametally.ports.picture_places import EventPlace, directed_label
 from frametally.settings.loading import Settings
 from frametally_traffic.counting.crossing_events import lines_of
 from frametally_traffic.flows.day_columns import DIRECTIONS

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, get_args
 
-from frametally.books.counted_events import directed_label
 from frametally.ports.count_index import CountIndex
+from frametally.ports.picture_places import directed_label
 from frametally.settings.loading import Settings
 from frametally_traffic.counting.crossing_events import lines_of
 from frametally_traffic.flows.day_columns import DIRECTIONS
