@@ -42,8 +42,8 @@ from frametally_accuracy.rules.estimation import CONFIDENCE, LEAST_ROUNDS, Estim
 from frametally_accuracy.staleness import LINE_CHANGED, Covered, KnownCoverage
 from frametally_web.access.visitors import visitor
 from frametally_web.charts.bars import touches
-from frametally_web.charts.check_answers import CountCheck
 from frametally_web.charts.checks import CheckedAnswer, CheckedCount, CountInterval, CountQuestion
+from frametally_web.requests.answers import CountCheck
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 5.0

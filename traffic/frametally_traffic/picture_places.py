@@ -20,31 +20,26 @@ class TrafficPlaces:
     node_folders = ("flows", "geometry", "tasks")
 
     def task_rules(self) -> ZoneRules:
-        """Return the rules of zones in tasks."""
         from frametally_traffic.tasks.zones import RULES
 
         return RULES
 
     def counting_step(self) -> TrafficCounting:
-        """Return the counting of zones in the job, and of flows behind it."""
         from frametally_traffic.counting.flow_aggregation import STEP
 
         return STEP
 
     def is_outdated(self, run: Run) -> bool:
-        """Return whether the rules of flows have changed since a run was counted."""
         from frametally_traffic.counting.published_days import SERIES
 
         return SERIES.is_outdated(run)
 
     def read_files(self, store: ObjectStore, run: Run) -> Iterator[object]:
-        """Yield the flows of a run. Raises `Poison`: a file is missing or damaged."""
         from frametally_traffic.counting.published_days import SERIES
 
         return SERIES.read_files(store, run)
 
     def event_places(self, store: ObjectStore) -> Iterator[EventPlace]:
-        """Yield all lines, by source and name. Raises `Poison`."""
         from frametally_traffic.counting.crossing_events import EVENTS
 
         return EVENTS.places(store)
@@ -59,7 +54,6 @@ class TrafficPlaces:
         from_ms: int,
         to_ms: int,
     ) -> Iterator[CountedEvent]:
-        """Yield the measured crossings of a line. Raises `Poison`, `Retryable`."""
         from frametally_traffic.counting.crossing_events import EVENTS
 
         return EVENTS.read(
@@ -67,19 +61,16 @@ class TrafficPlaces:
         )
 
     def within(self, index: CountIndex, store: ObjectStore, zone: str, sources: Sequence[str]) -> CountIndex:
-        """Return the index of a zone. Raises `Problem` if it does not exist."""
         from frametally_traffic.zone_index import index_within
 
         return index_within(index, store, zone, sources)
 
     def zones(self, index: CountIndex, model: str) -> Mapping[str, list[str]]:
-        """Return by source the names of its counted zones, sorted."""
         from frametally_traffic.zone_index import counted_zones
 
         return counted_zones(index, model)
 
     def check_calibration(self, points: Sequence[Sequence[float]], metres: Sequence[Sequence[float]]) -> None:
-        """Raise `Misconfigured` where points with their metres make no calibration."""
         from frametally_traffic.drawings.drawing_checks import check_calibration
 
         check_calibration(points, metres)
@@ -92,13 +83,11 @@ class TrafficPlaces:
         roi: Mapping[str, Any] | None,
         calibration: Mapping[str, Any] | None,
     ) -> list[str]:
-        """Draw the region and the calibration of a video over its source. Raises `Poison`, `Retryable`."""
         from frametally_traffic.drawings.uploaded_shapes import draw_uploaded
 
         return draw_uploaded(store, source, size_px, roi, calibration)
 
     def rename(self, store: ObjectStore, former: str, source: str, is_new: bool) -> Iterator[str]:
-        """Copy the drawing of a renamed source to its new name, and yield lines about it."""
         from frametally_traffic.drawings.revisions import take_drawing
 
         return take_drawing(store, former, source, is_new)

@@ -30,7 +30,7 @@ from frametally.rules.places import ZONES, Place, base_model, parse_place, serie
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 from frametally_traffic.tasks.zones import ZoneInTime, zones_by_name
 from frametally_web.access.visitors import visitor
-from frametally_web.charts.scope import stored_intervals, unknown
+from frametally_web.charts.catalogue import stored_intervals, unknown
 
 
 def counted_zones(index: CountIndex, model: str) -> dict[str, list[str]]:

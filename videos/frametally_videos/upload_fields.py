@@ -14,8 +14,7 @@ import msgspec
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text
 from frametally.ports.picture_places import picture_places
-from frametally.rules.times import FIRST_MS, NEXT_MS
-from frametally.settings.producer import known_timezone
+from frametally.rules.times import FIRST_MS, NEXT_MS, known_timezone
 from frametally_videos.records import VideoFields
 from frametally_videos.upload_refusals import FieldRefused
 

@@ -18,8 +18,8 @@ from frametally_alerts.reports.chart_picture import draw
 from frametally_alerts.reports.due_reports import SUMMARY, span_of
 from frametally_alerts.rules import ScheduledReport
 from frametally_web.charts import answers, counts
+from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.checks import applied_checks, check_words
-from frametally_web.charts.media_times import MediaTimes
 from frametally_web.exports.table_file import export
 from frametally_web.exports.workbook import MOST_ROWS
 from frametally_web.requests.problems import Problem

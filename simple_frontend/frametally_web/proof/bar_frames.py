@@ -15,7 +15,7 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import seconds_left
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.charts.narrowing import box_filters
+from frametally_web.charts.catalogue import box_filters
 from frametally_web.proof.sums import Bar, intervals, sources_in
 
 EntryT = TypeVar("EntryT")

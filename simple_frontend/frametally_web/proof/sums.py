@@ -19,7 +19,7 @@ from frametally.ports.count_index import AGES_S, CountIndex, CountQuery, Coverag
 from frametally.records import Evidence
 from frametally.rules.objects import ObjectsMissing, sum_all_or_unknown, why_unknown
 from frametally.rules.times import DAY_S
-from frametally_web.charts import scope
+from frametally_web.charts import catalogue, scope
 from frametally_web.charts.bars import Ranges, Span
 from frametally_web.charts.measures import of_span
 from frametally_web.requests.query import ChosenTimes, Selection
@@ -59,7 +59,7 @@ def find_bar(index: CountIndex, selection: Selection) -> tuple[str | None, Bar |
     Raises:
         Problem: 400, if the model does not exist, or the request is too large.
     """
-    choice = scope.choose_model(index, selection.model)
+    choice = catalogue.choose_model(index, selection.model)
     resolved = scope.resolve(index, choice, selection, None) if choice else None
     if choice is None or resolved is None or not resolved.spans:
         return choice.model if choice else None, None

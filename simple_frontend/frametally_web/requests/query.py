@@ -9,10 +9,9 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from frametally.keys import slug
 from frametally.ports.picture_places import picture_places
-from frametally.rules.times import DAY_S, ENDS_TOO_EARLY, event_bound_ms, iso_moment_ms
+from frametally.rules.times import DAY_S, ENDS_TOO_EARLY, event_bound_ms, iso_moment_ms, known_timezone
 from frametally.rules.week_parts import WeekParts, parts_of_week, shift
 from frametally.settings.loading import Settings
-from frametally.settings.producer import known_timezone
 from frametally_web.requests.parameters import (
     MAX_VALUES,
     MOMENT,

@@ -17,7 +17,7 @@ from frametally.rules.times import DAY_MS
 from frametally_traffic.drawing_page.answers import Paths, ShownPath
 from frametally_traffic.drawing_page.drawing_changes import DrawnSource
 from frametally_traffic.geometry.foot_paths import FollowedPath, joined, pieces_of
-from frametally_web.charts.scope import Choice
+from frametally_web.charts.catalogue import Choice
 from frametally_web.requests.problems import bad_parameter
 
 MOST_DAYS = 7

@@ -16,14 +16,9 @@ from frametally_traffic.flows.day_columns import DIRECTIONS
 from frametally_traffic.geometry.crossings import Direction
 from frametally_traffic.line_counts import answers
 from frametally_traffic.records import Drawing
-from frametally_web.charts.check_answers import CountCheck
-from frametally_web.charts.checks import (
-    CheckedCount,
-    CountInterval,
-    CountQuestion,
-    ask_checks,
-    checks_version,
-)
+from frametally_web.charts.catalogue import checks_version
+from frametally_web.charts.checks import CheckedCount, CountInterval, CountQuestion, ask_checks
+from frametally_web.requests.answers import CountCheck
 
 _NumberT = TypeVar("_NumberT")
 

@@ -31,14 +31,7 @@ _MAX_EVIDENCE_PER_LABEL = 100
 
 
 class Reads(NamedTuple):
-    """What an index reads of one moment.
-
-    Attributes:
-        kept_cells: Those that are kept.
-        batches: Reads the cells of the runs that a query needs of a piece of its range.
-        frames: Reads the evidence of some bars, or of their days (the second argument); None where it is not
-            there as it was written.
-    """
+    """What an index reads of one moment: cells of the runs of a piece, and evidence as `_read_frames`."""
 
     kept_cells: KeptCells
     batches: Callable[[CountQuery, Piece], Iterator[tuple[Piece, list[tuple[CurrentRun, RunCells]]]]]
