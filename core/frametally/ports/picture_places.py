@@ -1,7 +1,7 @@
 """The places of a source's picture, lines and zones: what a plug-in must do that counts at them and in them.
 
-One plug-in at most has the hook `places`; without it whole pictures are counted, and nothing is drawn over
-them. Its object imports nothing until one of its methods is called: a page needs no geometry.
+One plug-in at most has the hook `places`; without it frametally counts whole pictures. The hook's object
+imports nothing until one of its methods is called: a page needs no geometry.
 """
 
 from __future__ import annotations
@@ -190,7 +190,7 @@ class PicturePlaces(Protocol):
         """
 
     def rename(self, store: ObjectStore, former: str, source: str, is_new: bool) -> Iterator[str]:
-        """Give a source what is drawn over its former slug, before footage is renamed; yield lines about it.
+        """Copy the drawing of a source to its next slug, before footage is renamed; yield lines about it.
 
         `is_new`: nothing else has the slug `source` yet.
         """
