@@ -53,7 +53,7 @@ MONEY_PATHS = (
     "consumer/frametally_consumer/worker/partitions.py",
     "hadoop/frametally_hadoop/job/manifest.py",
     "hadoop/frametally_hadoop/job/map_reduce.py",
-    "core/frametally/ports/merging.py",
+    "core/frametally/adapters/day_cells/merging.py",
     "core/frametally/books/evidence.py",
     "core/frametally/adapters/sql/ledger/intake.py",
 )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from frametally.plugins import plugins
+from frametally.plugins import load, plugins
 
 ROOT = Path(__file__).resolve().parents[2]
 # Capabilities, each with those that its plug-in needs; the mission imports none of them.
@@ -92,7 +92,12 @@ ZIPPED = (
     "frametally.rules",
     "frametally.process",
     "frametally_hadoop.job",
-    *(f"frametally_{plugin.name}.{folder}" for plugin in plugins() for folder in plugin.zipped),
+    *(
+        f"frametally_{plugin.name}.{folder}"
+        for plugin in plugins()
+        if plugin.places
+        for folder in load(plugin.places).node_folders
+    ),
 )
 ON_NODES = {"frametally", "frametally_hadoop", "frametally_traffic", "msgspec", "numpy"}
 

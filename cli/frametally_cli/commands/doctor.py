@@ -18,7 +18,7 @@ from rich.text import Text
 from frametally import keys
 from frametally.backups import ELSEWHERE, header_of, stored_backups, verify_backup
 from frametally.books.index_check import check_index
-from frametally.books.index_lag import place_series_of
+from frametally.books.index_lag import places_counted
 from frametally.books.quality_reports import read_quality
 from frametally.books.runs import (
     RunReplaced,
@@ -101,9 +101,9 @@ def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
 
 
 def _read_of_sources(store: ObjectStore, run: Run) -> Iterator[object]:
-    series = place_series_of(run)
-    if series is not None:
-        return series.read_files(store, run)
+    places = places_counted(run)
+    if places is not None:
+        return places.read_files(store, run)
     return iter(()) if series_of(run.model) == FLOWS else read_paths(store, run)
 
 

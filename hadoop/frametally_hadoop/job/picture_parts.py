@@ -31,7 +31,7 @@ class PartWork(Protocol):
 
 
 class PartRules(Protocol):
-    """The hook `tasks` of a plug-in."""
+    """A plug-in's rules of counts within parts of pictures; see `PicturePlaces.task_rules`."""
 
     @property
     def series(self) -> str:
@@ -55,5 +55,5 @@ class PartRules(Protocol):
 @cache
 def part_rules() -> PartRules:
     """Return the rules of the plug-in that has some: manifests and keys name parts where there are any."""
-    rules: PartRules = hooks("tasks")[0]
+    rules: PartRules = hooks("places")[0].task_rules()
     return rules

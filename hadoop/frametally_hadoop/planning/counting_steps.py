@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey
 from frametally.media.manifests import ManifestReader
-from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.picture_places import picture_places
 from frametally.process.reports import Progress, Skipped
 from frametally.records import MediaManifest, Run
 from frametally.rules.places import ZoneShape
@@ -102,7 +102,7 @@ class PictureParts(Protocol):
 
 
 class CountingStep(Protocol):
-    """The hook `counting` of a plug-in."""
+    """What a plug-in counts of the places of pictures; see `PicturePlaces`."""
 
     def parts(self, store: ObjectStore, media: Sequence[MediaManifest]) -> PictureParts:
         """Return the parts that there are now. Raises `Retryable`: the store is away."""
@@ -127,4 +127,5 @@ class CountingStep(Protocol):
 
 def counting_steps() -> tuple[CountingStep, ...]:
     """Return those of the plug-ins that are here."""
-    return hooks("counting")
+    places = picture_places()
+    return () if places is None else (places.counting_step(),)
