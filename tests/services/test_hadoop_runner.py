@@ -290,7 +290,7 @@ def test_links_that_always_end_too_early_are_one_line_with_the_remedy(rig: Rig) 
         time_out: dict[str, Any] = {"runner": "inline"}
         with pytest.raises(
             LinkEnded,
-            match=r"its presigned link has expired; .* count fewer days at a time with --from and --to",
+            match=r"its presigned link has expired; links last .* use credentials that last longer",
         ) as raised:
             rig.on_read = lambda: time.sleep(2.1) or ""
             aggregate(settings=rig.settings, store=store, progress=NoProgress(), **time_out)
