@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import signal
 import sys
 import threading
@@ -22,6 +23,9 @@ _CONFIGURATION = {
     "spark.redaction.regex": "(?i)secret|password|token|jaas",
 }
 
+_MASTERS = re.compile(r"local(-cluster)?(\[.+\])?|yarn|(spark|k8s|sc)://.+")
+_CONNECT = "sc://"
+_OLDEST = (3, 5)
 _CAUSED_BY = "Caused by: "
 _TRACEBACK = "Traceback (most recent call last):"
 
@@ -36,33 +40,40 @@ def spark_session(
     nodes have the one that they are started with there.
 
     Raises:
-        Misconfigured: Spark is not installed, or does not start.
+        Misconfigured: Spark is not installed, too old, or does not start; there is no such master.
     """
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError as error:
+    master = settings.spark_master
+    if not _MASTERS.fullmatch(master):
         raise Misconfigured(
-            f"Spark is not installed here ({error}): run pip install 'frametally[spark]', and install Java 17"
-        ) from error
-    logging.getLogger("py4j").setLevel(logging.WARNING)
-    local_options = {}
-    if settings.spark_master.startswith("local"):
-        local_options = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
-    builder = SparkSession.builder.appName(name).master(settings.spark_master)
-    for option, value in (_CONFIGURATION | local_options | dict(options())).items():
+            f"FRAMETALLY_SPARK_MASTER={master}: Spark has no such master; write local[*], spark://HOST:PORT, "
+            "yarn, k8s://HOST:PORT, or sc://HOST:PORT for Spark Connect"
+        )
+    builder = _builder().appName(name)
+    over_connect = master.startswith(_CONNECT)
+    configuration = dict(options())
+    if over_connect:  # the server has its own settings of everything else
+        builder = builder.remote(master)
+    else:
+        logging.getLogger("py4j").setLevel(logging.WARNING)
+        builder = builder.master(master)
+        configuration |= _CONFIGURATION
+    is_local = master.startswith("local")
+    if is_local:
+        configuration |= {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+    for option, value in configuration.items():
         builder = builder.config(option, value)
     before, on_ctrl_c = dict(os.environ), signal.getsignal(signal.SIGINT)
     # Its processes load the settings as any of ours do, by the environment that Spark starts them with.
     os.environ |= environment_of(settings) | {"PYSPARK_PYTHON": sys.executable}
-    if local_options:
+    if is_local:
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     try:
         session = builder.getOrCreate()
     except Exception as error:
-        raise Misconfigured(
-            f"Spark does not start ({java_cause(error)}): check that Java 17 is installed, and "
-            "FRAMETALLY_SPARK_MASTER"
-        ) from error
+        remedy = "check FRAMETALLY_SPARK_MASTER, Java 17, and that PySpark has the version of the cluster"
+        if over_connect:
+            remedy = "run pip install 'pyspark[connect]', and check that a Spark Connect server runs there"
+        raise Misconfigured(f"Spark does not start at {master} ({java_cause(error)}): {remedy}") from error
     finally:
         os.environ.clear()
         os.environ |= before
@@ -73,7 +84,34 @@ def spark_session(
         yield session
     finally:
         session.stop()
-        _end_java()
+        if not over_connect:
+            _end_java()
+
+
+def _builder() -> Any:
+    """Return the builder of a session. Raises `Misconfigured`: Spark is not installed, or too old."""
+    try:
+        import pyarrow  # noqa: F401
+        import pyspark
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise Misconfigured(
+            f"Spark is not installed here ({error}): run pip install 'frametally[spark]', and install Java 17"
+        ) from error
+    if tuple(map(int, pyspark.__version__.split(".")[:2])) < _OLDEST:
+        raise Misconfigured(
+            f"PySpark {pyspark.__version__} is too old: install 3.5 or newer, in the version of the cluster"
+        )
+    return SparkSession.builder
+
+
+def map_batches(frame: Any, task: Callable[[Iterator[Any]], Iterator[Any]], schema: str) -> Any:
+    """Return the rows that `task` makes of the Arrow batches of each of a data frame's partitions."""
+    from pyspark.sql.pandas import functions
+
+    # PySpark asks for pandas here, and uses none of it.
+    functions.require_minimum_pandas_version = lambda: None
+    return frame.mapInArrow(task, schema)
 
 
 def _end_java() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.capabilities import needs
-from tests.fakes.spark import fake_context
+from tests.fakes.spark import FakeFrame, fake_job
 from tests.hadoop.conftest import NOON_MS, Footage, WatchedStore
 from tests.hadoop.test_hours import drive, stands
 from tests.hadoop.test_segment_counts import by_lines, put
@@ -22,13 +22,14 @@ from frametally_hadoop.publication import days_on_spark
 from frametally_hadoop.running import spark
 
 HOUR_MS = 3_600_000
-ON_SPARK = spark.spark_context
+ON_SPARK = spark.spark_job
 
 
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (days_on_spark, spark):
-        monkeypatch.setattr(module, "spark_context", fake_context)
+        monkeypatch.setattr(module, "spark_job", fake_job)
+    monkeypatch.setattr(spark, "map_batches", FakeFrame.map_batches)
 
 
 @pytest.fixture
@@ -123,13 +124,12 @@ def test_no_link_and_no_key_travels_in_the_job(drives: Footage, monkeypatch: pyt
     called: list[str] = []
     watched = WatchedStore(drives.store, lambda call, _: called.append(call))
     sent: list[bytes] = []
-    run_task = spark.run_task
 
-    def noted(*arguments: Any) -> Any:
-        sent.append(pickle.dumps(arguments[:-1]))
-        return run_task(*arguments)
+    def noted(frame: FakeFrame, task: Any, schema: str) -> FakeFrame:
+        sent.append(pickle.dumps((frame.collect(), task)))
+        return frame.map_batches(task, schema)
 
-    monkeypatch.setattr(days_on_spark, "run_task", noted)
+    monkeypatch.setattr(spark, "map_batches", noted)
     settings = drives.settings.model_copy(update={"store_secret_key": "geheim"})
     drives.settings = settings
     drives.aggregate(watched, runner="spark")  # type: ignore[arg-type]
@@ -182,7 +182,7 @@ def test_a_store_that_refuses_the_tasks_is_one_line(
 def test_without_spark_the_command_says_what_to_install(
     drives: Footage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(days_on_spark, "spark_context", ON_SPARK)
+    monkeypatch.setattr(days_on_spark, "spark_job", ON_SPARK)
     monkeypatch.setitem(sys.modules, "pyspark", None)
     [line] = ended(drives, capsys, monkeypatch).splitlines()[-1:]
     assert "run pip install 'frametally[spark]', and install Java 17" in line

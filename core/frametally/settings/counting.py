@@ -72,7 +72,9 @@ class CountingSettings(SettingsPart):
         "", description="Properties of the job, such as `mapreduce.map.memory.mb=1024`, separated by commas."
     )
     spark_master: str = Field(
-        "local[*]", description="Spark's master, for the `spark` engine; `local[*]`: this machine's cores."
+        "local[*]",
+        description="Spark's master or, as `sc://HOST:PORT`, Spark Connect server, for the `spark` engine; "
+        "`local[*]`: this machine's cores.",
     )
 
     def segment_counting(self) -> SegmentCounting:
