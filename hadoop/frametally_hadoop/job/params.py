@@ -12,7 +12,7 @@ from frametally.errors import Misconfigured
 from frametally.rules.counted_boxes import COUNTING_VERSION, CountedBoxes
 from frametally.rules.objects import TRACK_GAP_MS
 from frametally.rules.overlaps import OverlapWinner
-from frametally.rules.times import DAY_S
+from frametally.rules.times import DAY_S, HOUR_S
 
 MARGIN_MS = 60_000
 """Each UTC hour is tracked together with what was seen this long before it begins and after it ends."""
@@ -164,6 +164,11 @@ class CountParams(NamedTuple):
     labels: tuple[str, ...] = ()
     tracking: TrackParams | None = TrackParams()
     overlaps: OverlapWinner = "first"
+
+    @property
+    def unit_ms(self) -> int:
+        """Return the length of what is reduced together: whole hours, whole intervals; days have some."""
+        return math.lcm(self.interval_s, HOUR_S) * 1000
 
     @property
     def counted_boxes(self) -> CountedBoxes:

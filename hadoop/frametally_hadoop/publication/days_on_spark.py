@@ -21,8 +21,8 @@ from frametally.books.runs import DayKey
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
-from frametally_hadoop.job.counting import reduce_group
-from frametally_hadoop.job.mapping import ENTRY_SEPARATOR, FrameGroups
+from frametally_hadoop.job.manifest import ENTRY_SEPARATOR
+from frametally_hadoop.job.map_reduce import FrameGroups, reduce_group
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings

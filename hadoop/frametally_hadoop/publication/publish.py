@@ -43,7 +43,7 @@ from frametally_hadoop.planning.surroundings import Surroundings
 from frametally_hadoop.publication.day_history import make_history
 from frametally_hadoop.publication.quality_checks import STOPS_PUBLICATION, DayAudit
 from frametally_hadoop.running.kept_hours import Interval
-from frametally_hadoop.running.outcome import Outcome, join_lines
+from frametally_hadoop.running.outcome import Outcome
 
 
 def pack_paths(lines: Iterable[bytes]) -> Iterator[PathColumns]:
@@ -202,7 +202,7 @@ def publish_day(
     params = plan.params.digest()
     run_id = f"{plan.sequence:06d}-{inputs_sha256[:16]}"
     prefix = keys.run_folder(model, params, interval_s, day, run_id)
-    lines = audit.watch(join_lines(outcome.lines.sorted_lines(plan.key)))
+    lines = audit.watch(outcome.lines.sorted_lines(plan.key))
     parts = []
     for part in put_parts(store, prefix, lines, LINES_PER_PART):
         failpoints.passing("aggregate.part")

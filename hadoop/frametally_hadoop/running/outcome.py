@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import groupby
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
@@ -19,10 +18,9 @@ from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
 from frametally.rules.places import source_of
-from frametally.rules.times import DAY_S, HOUR_MS
+from frametally.rules.times import DAY_S
 from frametally.rules.tombstones import Range
-from frametally_hadoop.job.lines import to_json
-from frametally_hadoop.job.mapping import BY_COUNTS, ENTRY_SEPARATOR, NO_DAYS
+from frametally_hadoop.job.manifest import ENTRY_SEPARATOR, entry_text
 from frametally_hadoop.planning.hours import SourceHour
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_hadoop.running.day_spool import DaySpool
@@ -47,35 +45,10 @@ def plan_splits(sizes: Iterable[tuple[str, int]], *, split_bytes: int) -> list[l
     return splits
 
 
-def join_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield one line per record of the job's lines of counts and coverage, which are sorted bytewise."""
-    for key, group in groupby(lines, key=lambda line: line.partition(b"\t")[0]):
-        *parts, record = group
-        if parts:
-            fields = json.loads(record.partition(b"\t")[2])
-            fields |= _sum([json.loads(part.partition(b"\t")[2]) for part in parts])
-            record = key + b"\t" + to_json(fields) + b"\n"
-        yield record
-
-
-def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Sum what every hour has measured; the rate is that of the slowest hour."""
-    summed: dict[str, Any] = {}
-    for name in parts[0].keys() - {"model"}:
-        values = [part[name] for part in parts]
-        if name == "analysed_fps":
-            summed[name] = min(values)
-        else:
-            summed[name] = None if None in values else sum(values)
-    return summed
-
-
 LINK_S = DAY_S
 """For how long the tasks of a job may read from the S3 store, by links."""
 SPLIT_BYTES = 64_000_000
 """Of segments that one task reads."""
-_HEADER_SHARE = 16
-"""A header is at most about so small a part of its segment."""
 
 
 class _OfModel(msgspec.Struct):
@@ -92,7 +65,7 @@ class Outcome:
     """The output of the job.
 
     Attributes:
-        duplicates: By day, and in it by hour of a source, the lines that repeated a frame.
+        duplicates: By day, and in it by a source's unit (see `map_reduce`), the lines that repeated a frame.
         lines_passed_on: By day, the frame lines that the map side passed on.
         corrupt_lines: By segment key and line number, why a line was set aside.
         covered_before: Of days with kept hours, the frames of each interval of the current run.
@@ -123,9 +96,9 @@ class Outcome:
             return
         of_model = _decoder.decode(value)
         day = DayKey(of_model.model, interval_s, keys.utc_day(where[-1]))
-        if kind == "duplicates":
-            hour = source_of(where[0]), where[-1] - where[-1] % HOUR_MS
-            self.duplicates[day][hour] += of_model.duplicates_dropped
+        if kind == "hour":
+            place, start_ms = where
+            self.duplicates[day][source_of(place), start_ms] += of_model.duplicates_dropped
         elif kind == "lines":
             self.lines_passed_on[day] += of_model.lines
         elif kind == "track":
@@ -207,15 +180,12 @@ def count_plan(
 
 
 def manifest_splits(plan: CountingPlan, address: Callable[[str], str]) -> list[list[str]]:
-    """Return a manifest's entries of the segments to count, split by split; see `mapping`.
+    """Return a manifest's entries of the segments to count, split by split; see `manifest`.
 
     `address` gives what a task reads a segment by, from its key.
     """
     not_counted = plan.not_counted()
-    sizes = [
-        (key, plan.size_of[key] // (_HEADER_SHARE if read.by_counts else 1))
-        for key, read in plan.reads.items()
-    ]
+    sizes = [(key, plan.size_of[key]) for key in plan.reads]
     return [
         [_entry(plan, key, not_counted, address(key)) for key in split]
         for split in plan_splits(sizes, split_bytes=SPLIT_BYTES)
@@ -223,11 +193,12 @@ def manifest_splits(plan: CountingPlan, address: Callable[[str], str]) -> list[l
 
 
 def _entry(plan: CountingPlan, key: str, not_counted: dict[str, dict[str, list[Range]]], address: str) -> str:
-    """Return what a manifest says of one segment; see `mapping`."""
+    """Return what a manifest says of one segment; see `manifest`."""
     read = plan.reads[key]
-    days = ",".join(map(str, read.days)) or NO_DAYS
-    stones = json.dumps(not_counted[key], sort_keys=True) if key in not_counted else ""
-    parts = plan.parts_of_segment.get(key, "")
-    by_counts = BY_COUNTS if read.by_counts else ""
-    fields = [address, days, key, stones, parts, read.hours, by_counts]
-    return "\t".join(fields).rstrip("\t")
+    fields = {
+        "hours": read.hours,
+        "without": not_counted.get(key),
+        "parts": plan.parts_of_segment.get(key),
+    }
+    given = {name: value for name, value in fields.items() if value is not None}
+    return entry_text(address, name=key, days=read.days, **given)

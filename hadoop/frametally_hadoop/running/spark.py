@@ -26,7 +26,7 @@ _SCHEMA = "place int, key binary, value binary"
 _MOST_RANGE_BYTES = 8 * 2**20
 _BATCH_BYTES = 4 * 2**20
 _MOST_TASKS = 2000
-_ROWS_AT_ONCE = {"spark.sql.execution.arrow.maxRecordsPerBatch": "8"}
+_ROWS_AT_ONCE = {"spark.sql.execution.arrow.maxRecordsPerBatch": "1"}
 """A value may be as large as a split; Spark's own bound is 10,000 rows."""
 
 
