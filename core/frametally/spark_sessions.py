@@ -6,11 +6,14 @@ import logging
 import os
 import re
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 from frametally.errors import Misconfigured
 from frametally.settings.environment import environment_of
@@ -24,7 +27,7 @@ _CONFIGURATION = {
 }
 
 _MASTERS = re.compile(r"local(-cluster)?(\[.+\])?|yarn|(spark|k8s|sc)://.+")
-_CONNECT = "sc://"
+_CONNECT, _CONNECT_PORT = "sc://", 15002
 _OLDEST = (3, 5)
 _CAUSED_BY = "Caused by: "
 _TRACEBACK = "Traceback (most recent call last):"
@@ -68,12 +71,19 @@ def spark_session(
     if is_local:
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     try:
+        if over_connect and not getproxies():  # its client would go on trying for ten minutes
+            address = urlsplit(master)
+            socket.create_connection((address.hostname, address.port or _CONNECT_PORT), timeout=30).close()
         session = builder.getOrCreate()
+        version = session.version  # what a server over Connect has, if it answers
     except Exception as error:
         remedy = "check FRAMETALLY_SPARK_MASTER, Java 17, and that PySpark has the version of the cluster"
-        if over_connect:
+        if not over_connect:
+            _end_java()
+        else:
             remedy = "run pip install 'pyspark[connect]', and check that a Spark Connect server runs there"
-        raise Misconfigured(f"Spark does not start at {master} ({java_cause(error)}): {remedy}") from error
+        place = master.partition(";")[0]  # a token may follow
+        raise Misconfigured(f"Spark does not start at {place} ({java_cause(error)}): {remedy}") from error
     finally:
         os.environ.clear()
         os.environ |= before
@@ -81,6 +91,7 @@ def spark_session(
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGINT, on_ctrl_c)
     try:
+        _check_version(version)
         yield session
     finally:
         session.stop()
@@ -98,11 +109,26 @@ def _builder() -> Any:
         raise Misconfigured(
             f"Spark is not installed here ({error}): run pip install 'frametally[spark]', and install Java 17"
         ) from error
-    if tuple(map(int, pyspark.__version__.split(".")[:2])) < _OLDEST:
+    if _minor(pyspark.__version__) < _OLDEST:
         raise Misconfigured(
             f"PySpark {pyspark.__version__} is too old: install 3.5 or newer, in the version of the cluster"
         )
     return SparkSession.builder
+
+
+def _check_version(server: str) -> None:
+    """Raise `Misconfigured` if a server's Spark is older than the PySpark here."""
+    import pyspark
+
+    if _minor(server) < _minor(pyspark.__version__):
+        raise Misconfigured(
+            f"the server has Spark {server}, which PySpark {pyspark.__version__} cannot use: run pip install "
+            f"'pyspark[connect]=={server}'"
+        )
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")[:2]))
 
 
 def map_batches(frame: Any, task: Callable[[Iterator[Any]], Iterator[Any]], schema: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from frametally_hadoop.running.spark import Row, SparkJob, _batch
+from frametally_hadoop.running.spark import Row, SparkJob, arrow_batch
 
 _ROWS_AT_ONCE = 8
 
@@ -44,7 +44,7 @@ class FakeFrame:
 
 
 def _batches(rows: list[Row]) -> Iterator[pa.RecordBatch]:
-    return (_batch(rows[at : at + _ROWS_AT_ONCE]) for at in range(0, len(rows), _ROWS_AT_ONCE))
+    return (arrow_batch(rows[at : at + _ROWS_AT_ONCE]) for at in range(0, len(rows), _ROWS_AT_ONCE))
 
 
 def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[Row]:

@@ -23,12 +23,14 @@ from tests.hadoop.conftest import Footage
 from frametally.errors import Misconfigured
 from frametally.settings.loading import load_settings
 from frametally.spark_sessions import map_batches, spark_session
+from frametally_hadoop.running.spark import places
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine, DrawnZone
 
 pytestmark = [
     pytest.mark.spark,
     pytest.mark.timeout(900),
+    pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
     # PySpark 3.5 leaves its sockets to the garbage collection.
     pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -192,7 +194,6 @@ def is_open(port: int) -> bool:
     return False
 
 
-@pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning")
 def test_over_spark_connect_the_bytes_and_the_errors_are_the_same(
     segments: Footage, connect_url: str
 ) -> None:
@@ -213,8 +214,8 @@ def test_over_spark_connect_the_bytes_and_the_errors_are_the_same(
 @pytest.mark.parametrize(
     ("master", "line"),
     [
-        ("mesos://somewhere:5050", "Spark has no such master; write local"),
         ("spark://127.0.0.1:1", "Spark does not start at .*: check FRAMETALLY_SPARK_MASTER, Java 17"),
+        ("sc://127.0.0.1:1/;token=geheim", "Spark does not start at sc://127.0.0.1:1/ .*server runs there"),
     ],
 )
 def test_a_master_that_cannot_work_is_one_line_with_the_remedy(
@@ -223,7 +224,24 @@ def test_a_master_that_cannot_work_is_one_line_with_the_remedy(
     settings = load_settings(data_dir=tmp_path, spark_master=master).resolved()
     with pytest.raises(Misconfigured, match=line) as raised, spark_session(settings, "nowhere"):
         pass
-    assert "\n" not in str(raised.value)
+    assert "\n" not in str(raised.value) and "geheim" not in str(raised.value)
+
+
+@pytest.mark.parametrize("parts", [1, 7, 64])
+def test_each_place_has_a_task_of_its_own(tmp_path: Path, parts: int) -> None:
+    settings = load_settings(data_dir=tmp_path, spark_master="local[1]").resolved()
+    with spark_session(settings, "places") as session:
+        rows = session.createDataFrame([(place,) for place in places(parts)], "place int")
+        counts = map_batches(rows.repartition(parts, "place"), _rows, "rows int").collect()
+    assert [count for [count] in counts] == [1] * parts
+
+
+def _rows(batches: Iterator[Any]) -> Iterator[Any]:
+    import pyarrow as pa
+
+    yield pa.RecordBatch.from_pydict(
+        {"rows": pa.array([sum(batch.num_rows for batch in batches)], pa.int32())}
+    )
 
 
 ON_SPARK = [

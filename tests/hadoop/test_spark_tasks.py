@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from tests.hadoop.test_hours import drive
 
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_object_store
+from frametally.settings.loading import load_settings
 from frametally.spark_sessions import java_cause
 from frametally_cli import main as cli
 from frametally_hadoop.publication import days_on_spark
@@ -176,6 +178,33 @@ def test_without_spark_the_command_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pyspark", None)
     [line] = ended(drives, capsys, monkeypatch).splitlines()[-1:]
     assert "run pip install 'frametally[spark]', and install Java 17" in line
+
+
+@pytest.mark.parametrize("master", ["mesos://somewhere:5050", "locally", "yarn-client", "sc://"])
+def test_a_master_that_spark_does_not_have_is_refused_with_those_that_it_has(
+    tmp_path: Path, master: str
+) -> None:
+    settings = load_settings(data_dir=tmp_path, spark_master=master).resolved()
+    with (
+        pytest.raises(Misconfigured, match=f"{master}: Spark has no such master; write local") as raised,
+        ON_SPARK(settings, settings.store_url),
+    ):
+        pass
+    assert "\n" not in str(raised.value)
+
+
+def test_a_pyspark_before_data_frames_of_arrow_is_refused_with_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = SimpleNamespace(__version__="3.4.1", sql=SimpleNamespace(SparkSession=None))
+    monkeypatch.setitem(sys.modules, "pyspark", old)
+    monkeypatch.setitem(sys.modules, "pyspark.sql", old.sql)
+    settings = load_settings(data_dir=tmp_path).resolved()
+    with (
+        pytest.raises(Misconfigured, match=r"PySpark 3\.4\.1 is too old: install 3\.5 or newer"),
+        ON_SPARK(settings, settings.store_url),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("kind", [Misconfigured, Poison, Retryable])

@@ -51,22 +51,17 @@ def count_on_spark(
     Spark cannot be started.
     """
     params = plan.params
-    splits = manifest_splits(plan, str)
+    splits = [ENTRY_SEPARATOR.join(split).encode() for split in manifest_splits(plan, str)]
     parts = sorted({(key, source) for key, source in _source_days(plan.stale)})
-    map_at, count_at, publish_at = places(len(splits)), places(len(parts)), places(len(plan.stale))
-    part_places = {part: count_at[number % len(count_at)] for number, part in enumerate(parts)}
-    day_places = {day.key: publish_at[number % len(publish_at)] for number, day in enumerate(plan.stale)}
+    part_places = dict(zip(parts, places(len(parts)), strict=True))
+    days = [day.key for day in plan.stale]
+    day_places = dict(zip(days, places(len(days)), strict=True))
     with spark_job(settings, store.url) as job:
-        manifest = job.frame(
-            (map_at[number % len(map_at)], b"", ENTRY_SEPARATOR.join(split).encode())
-            for number, split in enumerate(splits)
-        )
-        groups = job.run(partial(_map_splits, params, part_places, count_at[0]), manifest, len(map_at))
-        lines = job.run(partial(_count_groups, params, day_places), groups, len(count_at))
-        days = job.frame((day_places[day.key], _PLAN, pickle.dumps(_plain(day))) for day in plan.stale)
-        outcomes = job.run(
-            partial(_publish_days, params, publish, look_around), lines.union(days), len(publish_at)
-        )
+        groups = job.run(partial(_map_splits, params, part_places), job.spread(splits), len(splits))
+        lines = job.run(partial(_count_groups, params, day_places), groups, len(parts))
+        plans = job.frame((day_places[day.key], _PLAN, pickle.dumps(_plain(day))) for day in plan.stale)
+        publishing = partial(_publish_days, params, publish, look_around)
+        outcomes = job.run(publishing, lines.union(plans), len(days))
         return [pickle.loads(outcome) for *_, outcome in collect(outcomes)]  # noqa: S301 - of our own tasks
 
 
@@ -85,11 +80,11 @@ def _source_days(days: Iterable[DayPlan]) -> Iterator[tuple[DayKey, str]]:
 def _map_splits(
     params: CountParams,
     part_places: Mapping[tuple[DayKey, str], int],
-    other_place: int,
     store: ObjectStore,
     splits: Iterator[Row],
 ) -> Iterator[Row]:
-    """Yield the groups of splits, each with the place that counts it: `other_place` if it has no source."""
+    """Yield the groups of splits, each with the place that counts it: the first if it has no source."""
+    first_place = min(part_places.values(), default=0)
 
     def pairs() -> Iterator[tuple[bytes, bytes]]:
         groups = FrameGroups(params, _ignore, fetch=fetch_from(store))
@@ -99,11 +94,11 @@ def _map_splits(
 
     for key, value in pairs():
         kind, *where = json.loads(key)
-        place = other_place
+        place = first_place
         if kind not in ("corrupt", "lines"):
             model, source, start_ms = where[:3]
             day = DayKey(model, params.interval_s, keys.utc_day(start_ms))
-            place = part_places.get((day, source), other_place)
+            place = part_places.get((day, source), first_place)
         yield place, key, value
 
 

@@ -40,9 +40,15 @@ class SparkJob(NamedTuple):
         """Return a data frame of the driver's own rows."""
         return self.session.createDataFrame(list(rows), _SCHEMA)
 
-    def run(self, task: Task, frame: Any, tasks: int) -> Any:
-        """Return the rows that `task` makes of the rows of each place; see `places` for their number."""
-        parted = frame.repartition(tasks, "place").sortWithinPartitions("key")
+    def spread(self, values: Sequence[bytes]) -> Any:
+        """Return a data frame of the driver's own values, each at another of their `places`."""
+        return self.frame(
+            (place, b"", value) for place, value in zip(places(len(values)), values, strict=True)
+        )
+
+    def run(self, task: Task, frame: Any, parts: int) -> Any:
+        """Return the rows that `task` makes of the rows of the `places` of so many parts."""
+        parted = frame.repartition(_tasks(parts), "place").sortWithinPartitions("key")
         return map_batches(parted, partial(run_task, self.url, task), _SCHEMA)
 
 
@@ -63,12 +69,9 @@ def map_on_spark(
 
     Raises as `spark_job` and `collect`.
     """
-    at = places(len(entries))
-    rows = ((at[number % len(at)], b"", entry.encode()) for number, entry in enumerate(entries))
     with spark_job(settings, url) as job:
-        return [
-            value for *_, value in collect(job.run(partial(_map_entries, task), job.frame(rows), len(at)))
-        ]
+        frame = job.spread([entry.encode() for entry in entries])
+        return [value for *_, value in collect(job.run(partial(_map_entries, task), frame, len(entries)))]
 
 
 def _map_entries(
@@ -89,17 +92,21 @@ def _open_alone(store: ObjectStore, entries: Iterator[str]) -> Iterator[bytes]:
 
 @cache
 def places(parts: int) -> list[int]:
-    """Return a place for each of so many parts, or of as many tasks as a job may have, in tasks of their own.
+    """Return a place for each of so many parts: each in a task of its own, as far as there are tasks.
 
     Spark chooses the task of a row by a hash of its place. Another hash would only spread work less evenly.
     """
-    tasks = min(max(parts, 1), _MOST_TASKS)
+    tasks = _tasks(parts)
     numbers: dict[int, int] = {}
     for number in count():
         numbers.setdefault(_murmur3(number) % tasks, number)
         if len(numbers) == tasks:
-            return [numbers[task] for task in range(tasks)]
-    raise AssertionError
+            break
+    return [numbers[part % tasks] for part in range(parts)]
+
+
+def _tasks(parts: int) -> int:
+    return min(max(parts, 1), _MOST_TASKS)
 
 
 def _murmur3(number: int) -> int:
@@ -155,19 +162,20 @@ def run_task(url: str, task: Task, batches: Iterator[Any]) -> Iterator[Any]:
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[Any]:
-    held: list[Row] = []
-    held_bytes = 0
+    batch: list[Row] = []
+    batch_bytes = 0
     for row in rows:
-        held.append(row)
-        held_bytes += len(row[1]) + len(row[2])
-        if held_bytes >= _BATCH_BYTES:
-            yield _batch(held)
-            held, held_bytes = [], 0
-    if held:
-        yield _batch(held)
+        batch.append(row)
+        batch_bytes += len(row[1]) + len(row[2])
+        if batch_bytes >= _BATCH_BYTES:
+            yield arrow_batch(batch)
+            batch, batch_bytes = [], 0
+    if batch:
+        yield arrow_batch(batch)
 
 
-def _batch(rows: list[Row]) -> Any:
+def arrow_batch(rows: Sequence[Row]) -> Any:
+    """Return rows as one batch of Arrow's."""
     import pyarrow as pa
 
     types = (pa.int32(), pa.binary(), pa.binary())

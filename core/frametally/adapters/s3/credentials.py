@@ -72,12 +72,12 @@ def _of_aws() -> S3Credentials:
             "AWS's own clients read, such as AWS_PROFILE)"
         )
 
-    given: list[tuple[datetime.datetime, datetime.datetime | None]] = []
+    latest: list[tuple[datetime.datetime, datetime.datetime | None]] = []
 
     def current() -> S3Credential:
         frozen = credentials.get_frozen_credentials()  # renews them if they are about to end
         now = datetime.datetime.now(datetime.UTC)
-        given[:] = [(now, getattr(credentials, "_expiry_time", None))]  # botocore has no other way
+        latest[:] = [(now, getattr(credentials, "_expiry_time", None))]  # botocore has no other way
         return {
             "access_key_id": frozen.access_key,
             "secret_access_key": frozen.secret_key,
@@ -86,8 +86,8 @@ def _of_aws() -> S3Credentials:
         }
 
     def end_at() -> datetime.datetime | None:
-        if not given or datetime.datetime.now(datetime.UTC) - given[0][0] > _ASK_AGAIN:
+        if not latest or datetime.datetime.now(datetime.UTC) - latest[0][0] > _ASK_AGAIN:
             current()  # as obstore will, to sign
-        return given[0][1]
+        return latest[0][1]
 
     return S3Credentials(current, end_at)
