@@ -31,6 +31,7 @@ _CONNECT, _CONNECT_PORT = "sc://", 15002
 _OLDEST = (3, 5)
 _CAUSED_BY = "Caused by: "
 _TRACEBACK = "Traceback (most recent call last):"
+_AFTER = ("at ", "JVM stacktrace:", "SQLSTATE:")
 
 
 @contextmanager
@@ -160,7 +161,7 @@ def java_cause(error: object) -> str:
     "Caused by: ..." for each cause, the deepest last. A task in Python has its traceback there.
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    own = next((number for number, line in enumerate(lines) if line.startswith(": ")), 0)
+    own = next((n for n, line in enumerate(lines) if line.startswith(": ") or line == _TRACEBACK), 0)
     deepest = max((number for number, line in enumerate(lines) if line.startswith(_CAUSED_BY)), default=own)
     messages = dict.fromkeys(_message(lines[number:]) for number in (own, deepest))
     return "; caused by ".join(messages)[:400]
@@ -169,6 +170,6 @@ def java_cause(error: object) -> str:
 def _message(lines: list[str]) -> str:
     """Return the message that begins in the first line; of a Python traceback its last line."""
     if lines[0].endswith(_TRACEBACK):
-        frame = next((number for number, line in enumerate(lines) if line.startswith("at ")), len(lines))
-        return lines[frame - 1]
+        end = next((number for number, line in enumerate(lines) if line.startswith(_AFTER)), len(lines))
+        return lines[end - 1]
     return lines[0].removeprefix(_CAUSED_BY).removeprefix(": ")

@@ -256,6 +256,17 @@ ModuleNotFoundError: No module named 'cv2'
 
 \tat org.apache.spark.api.python.BasePythonRunner.read(PythonRunner.scala:1)
 """
+BROKEN_MAP = """An exception was thrown from the Python worker:
+Traceback (most recent call last):
+  File "task.py", line 1, in task
+    import cv2
+ModuleNotFoundError: No module named 'cv2'
+ SQLSTATE: 38000
+
+JVM stacktrace:
+org.apache.spark.api.python.PythonException
+\tat org.apache.spark.api.python.BasePythonRunner.read(PythonRunner.scala:1)
+"""
 
 
 @pytest.mark.parametrize(
@@ -271,6 +282,7 @@ ModuleNotFoundError: No module named 'cv2'
             "org.apache.spark.SparkException: Job aborted due to stage failure; caused by "
             "ModuleNotFoundError: No module named 'cv2'",
         ),
+        (BROKEN_MAP, "ModuleNotFoundError: No module named 'cv2'"),
         (
             ": java.lang.OutOfMemoryError: Java heap space\n\tat a.b(C.java:1)",
             "java.lang.OutOfMemoryError: Java heap space",
