@@ -11,7 +11,7 @@ from functools import cache, partial
 from itertools import count
 from typing import Any, NamedTuple
 
-from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
+from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.settings.loading import Settings, load_settings
@@ -21,6 +21,7 @@ from frametally_hadoop.running.engine import raised_in_task
 
 Row = tuple[int, bytes, bytes]
 Task = Callable[[ObjectStore, Iterator[Row]], Iterator[Row]]
+EntryTask = Callable[[ObjectStore, Iterator[str]], Iterator[bytes]]
 
 _SCHEMA = "place int, key binary, value binary"
 _MOST_RANGE_BYTES = 8 * 2**20
@@ -59,12 +60,7 @@ def spark_job(settings: Settings, url: str) -> Iterator[SparkJob]:
         yield SparkJob(session, url)
 
 
-def map_on_spark(
-    settings: Settings,
-    url: str,
-    entries: Sequence[str],
-    task: Callable[[ObjectStore, Iterator[str]], Iterator[bytes]],
-) -> list[bytes]:
+def map_on_spark(settings: Settings, url: str, entries: Sequence[str], task: EntryTask) -> list[bytes]:
     """Return what a task yields for the entries that it gets, with the store at `url`.
 
     Raises as `spark_job` and `collect`.
@@ -74,9 +70,7 @@ def map_on_spark(
         return [value for *_, value in collect(job.run(partial(_map_entries, task), frame, len(entries)))]
 
 
-def _map_entries(
-    task: Callable[[ObjectStore, Iterator[str]], Iterator[bytes]], store: ObjectStore, rows: Iterator[Row]
-) -> Iterator[Row]:
+def _map_entries(task: EntryTask, store: ObjectStore, rows: Iterator[Row]) -> Iterator[Row]:
     yield from ((0, b"", value) for value in task(store, (entry.decode() for *_, entry in rows)))
 
 
@@ -154,11 +148,9 @@ def run_task(url: str, task: Task, batches: Iterator[Any]) -> Iterator[Any]:
     )
     try:
         yield from _batches(task(_open_store(url), rows))
-    except FrametallyError as error:
-        for kind in _KINDS:
-            if isinstance(error, kind):
-                raise kind(str(error)) from None
-        raise
+    except _KINDS as error:
+        kind = next(kind for kind in _KINDS if isinstance(error, kind))
+        raise kind(str(error)) from None
 
 
 def _batches(rows: Iterable[Row]) -> Iterator[Any]:
