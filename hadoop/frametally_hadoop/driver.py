@@ -28,6 +28,7 @@ from frametally.telemetry.traces import TRACES
 from frametally_hadoop.job.fetching import LinkEnded
 from frametally_hadoop.job.params import CountParams, TrackParams, checked, label_groups, label_thresholds
 from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, StepReport, counting_steps
+from frametally_hadoop.planning.day_windows import DayWindows
 from frametally_hadoop.planning.kept_notes import NotesDamaged, SegmentNotes
 from frametally_hadoop.planning.plan import CountingPlan, make_plan
 from frametally_hadoop.planning.segment_notes import Aggregated, note_pace
@@ -111,8 +112,7 @@ class _Aggregation:
     def __post_init__(self) -> None:
         self._params = settings_params(self.settings)
         self._cluster = cluster_of(self.settings)
-        self._links_ended = False
-        self._asked = self.selection
+        self._windows = DayWindows(self.selection)
         self._published: dict[DayKey, Run] = {}
         self._up_to_date: set[DayKey] = set()
         self._notes = SegmentNotes(self.settings.data_dir, self.store.url)
@@ -133,13 +133,15 @@ class _Aggregation:
 
     def run(self) -> AggregateReport:
         started_s, began_ns = time.monotonic(), time.time_ns()
-        for _ in range(_ATTEMPTS):
+        for _ in self._windows.attempts(_ATTEMPTS):
             try:
                 if not self._attempt():
                     continue
                 for day in self._plan.up_to_date:
                     renew_report(self.store, day, self._surroundings)
             except NotesDamaged:
+                continue
+            if self._windows.advance():
                 continue
             self._note_pace(started_s)
             self._notes.share(self.store)
@@ -162,7 +164,7 @@ class _Aggregation:
             manifests=self._manifests,
             unusable=self._unusable,
             progress=self.progress,
-            selection=self.selection,
+            selection=self._windows.now,
             whole=self._whole,
         )
         self._plan = plan
@@ -193,9 +195,8 @@ class _Aggregation:
                     self._count_whole(day, reason)
                 return False
             except LinkEnded:
-                if self._links_ended:
+                if not self._windows.halve(day.key.day for day in plan.stale):
                     raise
-                self._links_ended = True  # the next plan has new links; if they end, too, their time is short
                 return False
             except NotesDamaged:
                 return False
@@ -218,7 +219,7 @@ class _Aggregation:
         publish = partial(
             publish_counted,
             forgotten=plan.tombstones,
-            recount=self.selection.recount,
+            recount=self._windows.now.recount,
             segments_end=bool(self.settings.store_metadata_days),
         )
         if self.runner == "spark":
@@ -236,7 +237,7 @@ class _Aggregation:
                 store=self.store,
                 progress=self.progress,
                 runner=self.runner,
-                selection=self._asked,
+                selection=self.selection,
                 manifests=self._manifests,
             )
             for step in counting_steps()
@@ -304,7 +305,7 @@ class _Aggregation:
             for name in day.failed_checks:
                 self._failed_checks[name] = self._failed_checks.get(name, 0) + 1
         # Whoever was faster has counted anew, too.
-        self.selection = self.selection._replace(recount=False)
+        self._windows.now = self._windows.now._replace(recount=False)
         self.progress.update(len(plan.stale), len(plan.stale), "published")
         return settled_all
 

@@ -225,7 +225,7 @@ def test_the_parts_are_those_of_inline_though_the_first_links_had_ended(
         segments = [key for key in rig.segments if key.startswith("metadata/")]
         store.address = short_at_first
         assert rig.aggregate(store, hadoop_jobconf="mapreduce.map.maxattempts=1") == rig.parts
-    assert given == [LINK_S] * 2 * len(segments)
+    assert set(given) == {LINK_S} and len(given) >= 2 * len(segments)  # then each day has a plan of its own
     # No link is left or was shown: neither on HDFS, nor here, nor in the logs of the tasks.
     assert "frametally-" not in rig.fs("-ls", "hdfs:///tmp")
     left = [path for path in rig.settings.data_dir.rglob("*") if path.is_file()]
@@ -269,7 +269,7 @@ def test_links_that_always_end_too_early_are_one_line_with_the_remedy(rig: Rig) 
         time_out: dict[str, Any] = {"runner": "inline"}
         with pytest.raises(
             LinkEnded,
-            match=r"its presigned link has expired; .* count fewer days at a time with --from and --to",
+            match=r"its presigned link has expired; links last .* use credentials that last longer",
         ) as raised:
             rig.on_read = lambda: time.sleep(2.1) or ""
             aggregate(settings=rig.settings, store=store, progress=NoProgress(), **time_out)

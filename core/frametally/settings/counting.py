@@ -71,7 +71,9 @@ class CountingSettings(SettingsPart):
         "", description="Properties of the job, such as `mapreduce.map.memory.mb=1024`, separated by commas."
     )
     spark_master: str = Field(
-        "local[*]", description="Spark's master, for the `spark` engine; `local[*]`: this machine's cores."
+        "local[*]",
+        description="Spark's master or, as `sc://HOST:PORT`, Spark Connect server, for the `spark` engine; "
+        "`local[*]`: this machine's cores.",
     )
 
     def counted_boxes(self) -> CountedBoxes:

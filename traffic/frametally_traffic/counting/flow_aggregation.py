@@ -24,6 +24,7 @@ from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
 from frametally_hadoop.job.fetching import LinkEnded
 from frametally_hadoop.planning.counting_steps import DaySelection, DayToCount, StepReport
+from frametally_hadoop.planning.day_windows import DayWindows
 from frametally_hadoop.publication.publish import LINES_PER_PART, put_parts
 from frametally_hadoop.running.day_spool import DaySpool
 from frametally_hadoop.running.engine import cluster_of, run_job, workspace
@@ -139,9 +140,8 @@ class _Flows:
     store: ObjectStore
     progress: Progress
     runner: str
-    selection: DaySelection
+    windows: DayWindows
     manifests: ManifestReader
-    links_ended: bool = False
     unusable: set[str] = field(default_factory=set)
     published: dict[DayKey, Run] = field(default_factory=dict)
     up_to_date: set[DayKey] = field(default_factory=set)
@@ -154,7 +154,7 @@ class _Flows:
             self.store,
             interval_s=self.settings.interval_s,
             manifests=self.manifests,
-            selection=self.selection,
+            selection=self.windows.now,
             unusable=self.unusable,
         )
         self.up_to_date |= {day.key for day in plan.up_to_date}
@@ -168,9 +168,8 @@ class _Flows:
             try:
                 counts = self._count(plan.stale, temporary)
             except LinkEnded:
-                if self.links_ended:
+                if not self.windows.halve(day.key.day for day in plan.stale):
                     raise
-                self.links_ended = True  # the next plan has new links; if they end, too, their time is short
                 return False
             except (Retryable, ObjectMissing):
                 if not self._set_aside_missing(plan):
@@ -191,7 +190,7 @@ class _Flows:
 
     def _count(self, days: list[FlowDay], temporary: Path) -> CountedFlows:
         """Count what days need and the runs before them do not have, in `temporary`, an empty folder."""
-        recount = self.selection.recount
+        recount = self.windows.now.recount
         inputs = [
             flow_input for day in days for flow_input in day.inputs if recount or not day.is_kept(flow_input)
         ]
@@ -244,7 +243,7 @@ class _Flows:
             failpoints.passing("flows.published")
             self.published[day.key] = run
         # A faster command has counted it again, too.
-        self.selection = self.selection._replace(recount=False)
+        self.windows.now = self.windows.now._replace(recount=False)
         self.progress.update(len(plan.stale), len(plan.stale), "published")
         return won_all
 
@@ -329,9 +328,10 @@ class TrafficCounting:
             Retryable: As `driver.aggregate`.
             Misconfigured: Likewise.
         """
-        work = _Flows(settings, store, progress, runner, selection, manifests)
-        for _ in range(_ATTEMPTS):
-            if work.attempt():
+        windows = DayWindows(selection)
+        work = _Flows(settings, store, progress, runner, windows, manifests)
+        for _ in windows.attempts(_ATTEMPTS):
+            if work.attempt() and not windows.advance():
                 return work.report()
         raise Retryable(
             f"other aggregations published first {_ATTEMPTS} times in a row: run `frametally aggregate` again"
