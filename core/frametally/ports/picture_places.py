@@ -132,7 +132,7 @@ class PicturePlaces(Protocol):
     node_folders: Sequence[str]
 
     def task_rules(self) -> Any:
-        """Return its `PartRules` for tasks of the counting job (`frametally_hadoop.job.mapping`)."""
+        """Return its `PartRules` for tasks of the counting job (`frametally_hadoop.job.picture_parts`)."""
 
     def counting_step(self) -> Any:
         """Return its `CountingStep`: what it counts in that job and behind it (`planning.counting_steps`)."""
