@@ -62,7 +62,7 @@ def by_lines(footage: Footage, **how: Any) -> dict[str, Any]:
             if info.key.startswith("metadata/"):
                 segment = read_segment(footage.store, info.key)
                 put(bare, segment.frames(), None, segment.header.first_offset)
-            elif not info.key.startswith(("mapreduce-output/", "tracks/")):
+            elif not info.key.startswith(("mapreduce-output/", "tracks/", "hours/")):
                 bare.store.put(info.key, footage.store.get(info.key))
         bare.aggregate(**how)
         return stands(bare)

@@ -7,6 +7,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,6 +31,7 @@ from frametally_hadoop.running.engine import cluster_of, run_job, workspace
 from frametally_hadoop.running.outcome import LINK_S
 from frametally_hadoop.running.spark import fetch_from, map_on_spark
 from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, plan_flows
+from frametally_traffic.counting.path_files import PathFiles
 from frametally_traffic.counting.zone_days import DrawnZones, read_zones
 from frametally_traffic.flows.day_columns import decode_flows
 from frametally_traffic.flows.shapes import FLOWS_VERSION
@@ -142,7 +144,7 @@ class _Flows:
     selection: DaySelection
     manifests: ManifestReader
     links_ended: bool = False
-    unusable: set[str] = field(default_factory=set)
+    unusable: set[DayKey] = field(default_factory=set)
     published: dict[DayKey, Run] = field(default_factory=dict)
     up_to_date: set[DayKey] = field(default_factory=set)
     skipped: dict[str, Skipped] = field(default_factory=dict)
@@ -192,16 +194,24 @@ class _Flows:
     def _count(self, days: list[FlowDay], temporary: Path) -> CountedFlows:
         """Count what days need and the runs before them do not have, in `temporary`, an empty folder."""
         recount = self.selection.recount
-        inputs = [
-            flow_input for day in days for flow_input in day.inputs if recount or not day.is_kept(flow_input)
-        ]
-        files = {file.key for flow_input in inputs for file in flow_input.paths if file}
         on_spark = self.runner == "spark"
-        addresses = {key: key if on_spark else self.store.address(key, ttl_s=LINK_S) for key in sorted(files)}
-        manifest = [entry_of(flow_input, addresses) for flow_input in inputs]
+        link = cache(str if on_spark else partial(self.store.address, ttl_s=LINK_S))
         job_folder = temporary / "job"
         job_folder.mkdir()
         counts = CountedFlows(DaySpool(temporary / "lines"), {})
+        stored, manifest = PathFiles(self.store), []
+        for day in days:
+            for flow_input in day.inputs:
+                if not recount and day.is_kept(flow_input):
+                    continue
+                try:
+                    files = [file for run in day.runs for file in stored.of_source(run, flow_input.source)]
+                except Poison as error:
+                    counts.failed[day.key, flow_input.source] = str(error)
+                    continue
+                manifest.append(
+                    entry_of(flow_input, [(link(file.key), file.key, file.crc32) for file in files])
+                )
         if not manifest:
             return counts
         output: Iterable[bytes]
@@ -249,15 +259,16 @@ class _Flows:
         return won_all
 
     def _set_aside_missing(self, plan: FlowPlan) -> bool:
-        """Set aside the files of paths that are gone; return whether there are some."""
-        missing = {
-            key: day.base
-            for day in plan.stale
-            for key in sorted(day.files - self.unusable)
-            if self.store.head(key) is None
-        }
+        """Set aside the days with files of paths that are gone; return whether there are some."""
+        stored = PathFiles(self.store)
+        missing: dict[str, Run] = {}
+        for day in plan.stale:
+            sources = {flow_input.source for flow_input in day.inputs}
+            for run in day.runs:
+                gone = stored.missing(run, sources)
+                missing |= dict.fromkeys(gone, day.base)
+                self.unusable |= {day.key} if gone else set()
         self._skip([Skipped(key, f"missing; {_remedy(base)}") for key, base in missing.items()])
-        self.unusable |= missing.keys()
         return bool(missing)
 
     def _skip(self, skipped: list[Skipped]) -> None:
