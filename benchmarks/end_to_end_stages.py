@@ -11,13 +11,11 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
-from frametally.rules.segment_counts import SegmentCounting
-from frametally.settings.loading import Settings, load_settings
+from frametally.settings.loading import Settings
 
 _LEAST_S, _WARM_S = 0.5, 0.1
 """How long one measurement takes at least, CPU seconds; the first warms up."""
@@ -64,7 +62,7 @@ PRODUCER_STAGES = [
 ]
 END_TO_END_STAGES = [stage for stage in LIBRARY_OF if stage != "shrink"]
 """Of frames that are stored at their size."""
-PARTS_OF_STAGES = ["verify", "write segments, no counts"]
+PARTS_OF_STAGES = ["verify"]
 
 
 def stage_costs(
@@ -339,7 +337,7 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
 
     messages = [encode(one) for one in announcements]
 
-    def write_segments(counting: SegmentCounting | None) -> int:
+    def write_segments() -> int:
         at = next(turn)
         frames = []
         for message, detections in zip(messages, found, strict=True):
@@ -364,7 +362,6 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
             log_id=f"log-{at}",
             topic="frames",
             partition=0,
-            counting=counting,
         )
         chain.put(
             first_offset=0,
@@ -394,6 +391,5 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
         "verify": verify,
         "detect": detect,
         "detect, bare": detect_bare,
-        "write segments": partial(write_segments, load_settings("consumer").segment_counting()),
-        "write segments, no counts": partial(write_segments, None),
+        "write segments": write_segments,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
@@ -31,8 +31,7 @@ class SegmentHeader(SealedRecord, frozen=True, kw_only=True):
 
     The frame lines follow (sorted by source, captured_at_ms, frame_index, image_path), then the dead
     letters by offset: `frames + dead_letters` lines in all. `dead_letters_crc32` is that of the latter's
-    bytes, None in segments of older versions. `counts` is as `rules.segment_counts` has it; without it the
-    job has to read the lines.
+    bytes, None in segments of older versions.
     """
 
     model: str
@@ -45,7 +44,6 @@ class SegmentHeader(SealedRecord, frozen=True, kw_only=True):
     dead_letters: int
     sources: list[SegmentSource]
     dead_letters_crc32: int | None = None
-    counts: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
     remedy: ClassVar[str] = (
         "restore it from a backup, or move it out of metadata/ and start the consumer again, which then "

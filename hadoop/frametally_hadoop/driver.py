@@ -53,7 +53,6 @@ class AggregateReport:
         skipped: Segments and lines that were set aside, and days that were not published.
         failed_checks: Names of quality checks that did not pass, with the number of runs.
         steps: What the steps of plug-ins counted, of days that stand now.
-        segments_by_counts: Those of the segments of which the counts in their headers were read.
         hours_kept: Hours of a source that are taken from the run before, as nothing of them has changed.
         hours_counted: Those that were counted from segments.
     """
@@ -68,7 +67,6 @@ class AggregateReport:
     warnings: list[str] = field(default_factory=list)
     part_runs: list[Run] = field(default_factory=list)
     steps: list[StepReport] = field(default_factory=list)
-    segments_by_counts: int = 0
     hours_kept: int = 0
     hours_counted: int = 0
 
@@ -122,7 +120,6 @@ class _Aggregation:
             self._notes.list_all()
         self._manifests = ManifestReader(self.store, self.settings.data_dir)
         self._segments_read: dict[str, int] = {}
-        self._by_counts: set[str] = set()
         self._unusable: set[str] = set()
         self._whole: set[DayKey] = set()
         self._warnings: list[str] = []
@@ -213,9 +210,7 @@ class _Aggregation:
                 self._unusable |= {skipped.name for skipped in damaged}
                 return False
             failpoints.passing("aggregate.counted")
-            by_counts = {key for key, read in plan.reads.items() if read.by_counts}
-            self._segments_read |= {key: 0 if key in by_counts else plan.size_of[key] for key in plan.reads}
-            self._by_counts |= by_counts
+            self._segments_read |= {key: plan.size_of[key] for key in plan.reads}
             return self._note_published(plan, counted)
 
     def _count(self, plan: CountingPlan, temporary: Path) -> Iterable[DayOutcome]:
@@ -265,7 +260,6 @@ class _Aggregation:
             runs=runs,
             days_up_to_date=len(up_to_date - self._published.keys()),
             segments_read=len(self._segments_read),
-            segments_by_counts=len(self._by_counts),
             frames=sum(run.frames for run in runs),
             duplicates_dropped=sum(run.duplicates_dropped for run in runs),
             skipped=[self._skipped[name] for name in sorted(self._skipped)],

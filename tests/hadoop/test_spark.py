@@ -11,8 +11,6 @@ from pathlib import Path
 
 import pytest
 from tests.hadoop.conftest import Footage
-from tests.hadoop.test_hours import drive, stands
-from tests.hadoop.test_segment_counts import by_lines, put
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import load_settings
@@ -101,18 +99,6 @@ ON_SPARK = [
     {"runner": "spark", "spark_master": "local[2]"},
     {"runner": "spark", "spark_master": "local-cluster[2,1,1024]"},
 ]
-
-
-@pytest.mark.parametrize("engine", ON_SPARK, ids=["local", "cluster"])
-def test_counts_in_headers_give_the_bytes_that_the_lines_give_on_spark(
-    file_footage: Footage, engine: dict[str, str]
-) -> None:
-    put(file_footage, drive(file_footage, NOON_MS))
-    put(file_footage, drive(file_footage, NOON_MS + 10_000, first=100))
-    put(file_footage, drive(file_footage, NOON_MS + HOUR_MS, source="yard"), None)
-    report = file_footage.aggregate(count_objects=False, **engine)
-    assert (report.segments_by_counts, report.segments_read) == (2, 3)
-    assert stands(file_footage) == by_lines(file_footage, count_objects=False)
 
 
 @pytest.mark.parametrize("engine", ON_SPARK, ids=["local", "cluster"])

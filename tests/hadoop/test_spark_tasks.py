@@ -11,8 +11,7 @@ import pytest
 from tests.capabilities import needs
 from tests.fakes.spark import fake_context
 from tests.hadoop.conftest import NOON_MS, Footage, WatchedStore
-from tests.hadoop.test_hours import drive, stands
-from tests.hadoop.test_segment_counts import by_lines, put
+from tests.hadoop.test_hours import drive
 
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_object_store
@@ -108,15 +107,6 @@ def test_a_damaged_run_has_its_day_counted_whole(drives: Footage) -> None:
     forget_published(drives)
     drives.aggregate(runner="inline")
     assert drives.parts() == rounds
-
-
-def test_counts_in_headers_give_the_bytes_of_the_lines_on_spark(file_footage: Footage) -> None:
-    put(file_footage, drive(file_footage, NOON_MS))
-    put(file_footage, drive(file_footage, NOON_MS + 10_000, first=100))
-    put(file_footage, drive(file_footage, NOON_MS + HOUR_MS), None)
-    report = file_footage.aggregate(runner="spark", count_objects=False)
-    assert (report.segments_by_counts, report.segments_read) == (2, 3)
-    assert stands(file_footage) == by_lines(file_footage, count_objects=False)
 
 
 def test_no_link_and_no_key_travels_in_the_job(drives: Footage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,8 @@ from frametally.rules.filmed_time import FilmedTime, filmed_time
 from frametally.rules.objects import is_fast_enough
 from frametally.rules.times import HOUR_MS
 from frametally.track_records import Vote
-from frametally_hadoop.job.mapping import hours_near
+from frametally_hadoop.job.map_reduce import units_near
+from frametally_hadoop.job.params import CountParams
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
@@ -374,10 +375,22 @@ def test_settings_that_cannot_be_are_one_line(footage: Footage, setting: dict[st
     assert type(raised.value).__name__ == "Misconfigured"
 
 
-def test_a_frame_belongs_to_its_hour_and_to_the_one_within_a_minute() -> None:
-    assert hours_near(NOON_MS) == hours_near(NOON_MS + 59_999) == (NOON_MS, NOON_MS - HOUR_MS)
-    assert hours_near(NOON_MS + 60_000) == hours_near(NOON_MS + HOUR_MS - 60_001) == (NOON_MS,)
-    assert hours_near(NOON_MS - 60_000) == hours_near(NOON_MS - 1) == (NOON_MS - HOUR_MS, NOON_MS)
+@pytest.mark.parametrize("interval_s", [60, 7200])
+def test_a_frame_belongs_to_its_unit_and_to_the_one_within_a_minute(interval_s: int) -> None:
+    length_ms = CountParams(interval_s).unit_ms
+    near = {ms: units_near(NOON_MS + ms, length_ms, 60_000) for ms in (0, 59_999, 60_000, -1, -60_000)}
+    before, after = NOON_MS - length_ms, NOON_MS
+    assert near[0] == near[59_999] == (after, before)
+    assert near[60_000] == units_near(NOON_MS - 60_001 + length_ms, length_ms, 60_000) == (after,)
+    assert near[-1] == near[-60_000] == (before, after)
+    assert units_near(NOON_MS, length_ms, 0) == (after,)
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "hours"), [(1, 1), (60, 1), (3600, 1), (2700, 3), (7200, 2), (86_400, 24)]
+)
+def test_a_unit_is_whole_hours_and_whole_intervals(interval_s: int, hours: int) -> None:
+    assert CountParams(interval_s).unit_ms == hours * HOUR_MS
 
 
 def test_the_boxes_that_lie_in_tracks_are_counted_where_they_are_and_each_once(footage: Footage) -> None:

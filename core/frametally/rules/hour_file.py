@@ -4,6 +4,8 @@ It has the lines that the counting job yields of the hour, sorted bytewise: a JS
 
 - `["count", source, label, interval_start_ms]`: an `IntervalCount`;
 - `["coverage", source, interval_start_ms]`: a `Coverage`;
+- `["hour", source, hour_start_ms]`: what it was counted from: lines, those that repeated a frame, sizes of
+  pictures by medium, the rate analysed, and by label whether objects could be followed;
 - `["paths", source, hour_start_ms]`: the paths of its tracks: `{"model", "columns"}`, these as base64 of what
   `rules.path_columns` has;
 - `["track", source, label, number, hour_start_ms]`: a `Track`.

@@ -6,7 +6,6 @@ from typing import Literal
 
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.overlaps import OverlapWinner
-from frametally.rules.segment_counts import SegmentCounting
 from frametally.rules.times import DAY_S
 from frametally.settings.fields import Field, SettingsPart
 
@@ -74,11 +73,6 @@ class CountingSettings(SettingsPart):
     spark_master: str = Field(
         "local[*]", description="Spark's master, for the `spark` engine; `local[*]`: this machine's cores."
     )
-
-    def segment_counting(self) -> SegmentCounting:
-        """Return the settings by which the consumer counts for the counting job."""
-        boxes = self.counted_boxes()
-        return SegmentCounting(self.interval_s, boxes.min_confidence, boxes.min_side)
 
     def counted_boxes(self) -> CountedBoxes:
         """Return which boxes the deployment counts."""

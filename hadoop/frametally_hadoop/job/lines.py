@@ -10,12 +10,14 @@ only: where many are not all good, they are decoded again, one by one.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Annotated, Any, NamedTuple, Protocol
 
 from frametally.rules.counted_boxes import DetectedBox
-from frametally.rules.segment_counts import MOST_PX, BoxedFrame
+from frametally.rules.evidence import BoxedFrame
+from frametally.rules.once import one_line_per_frame
 from frametally.rules.times import MOST_TIME_MS, RECORD_VERSION
 
 try:
@@ -25,6 +27,10 @@ except ImportError:  # a cluster's Python may have nothing but the standard libr
 
 _FIRST, _LAST = itemgetter(0), itemgetter(-1)
 _OPENING, _CLOSING = {ord("{")}, {ord("}")}
+
+
+MOST_PX = 1_000_000
+"""Longest side of a frame, and the farthest that a box may reach from its corner."""
 
 
 class BadLine(ValueError):
@@ -222,7 +228,14 @@ def _make_msgspec_decoders() -> _Decoders:
     label_only = msgspec.defstruct("LabelOnly", [("label", str), ("confidence", float)], gc=False)
     labels_only = msgspec.defstruct(
         "LabelsOnly",
-        [("image_path", str), ("captured_at_ms", int), ("detections", list[label_only])],  # type: ignore[valid-type]
+        [
+            ("image_path", str),
+            ("captured_at_ms", int),
+            ("detections", list[label_only]),  # type: ignore[valid-type]
+            ("width_px", int, 0),
+            ("height_px", int, 0),
+            ("media", str, ""),
+        ],
         gc=False,
     )
     decode_labels = msgspec.json.Decoder(labels_only).decode_lines
@@ -258,3 +271,23 @@ to_json: Callable[[object], bytes] = (
 """Writes keys and records of the job, with msgspec to the same bytes in a tenth of the time."""
 from_json: Callable[[bytes], Any] = msgspec.json.Decoder().decode if msgspec else json.loads
 """Reads what `to_json` has written."""
+
+
+def distinct_frames(texts: Sequence[bytes], *, needs_boxes: bool) -> tuple[list[Frame], list[Frame]]:
+    """Return a group's frames, each once, in any order, and those of the lines that repeated one."""
+    decode = decode_accepted if needs_boxes else decode_labels
+    frames = [frame for text in texts for frame in decode(text)]
+    times_seen = Counter([frame.image_path for frame in frames])
+    if len(times_seen) == len(frames):
+        return frames, []
+    lines = (line for text in texts for line in text.split(b"\n"))
+    once, frame_of, repeats = [], {}, []
+    for frame, line in zip(frames, lines, strict=True):
+        if times_seen[frame.image_path] == 1:
+            once.append(frame)
+        else:
+            frame_of[line] = frame
+            repeats.append((frame.image_path, line))
+    unique_lines = one_line_per_frame(repeats).values()
+    dropped = Counter(line for _, line in repeats) - Counter(unique_lines)
+    return once + [frame_of[line] for line in unique_lines], [frame_of[line] for line in dropped.elements()]

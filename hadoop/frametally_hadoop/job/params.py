@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from frametally.errors import Misconfigured
 from frametally.rules.counted_boxes import COUNTING_VERSION, CountedBoxes
+from frametally.rules.hour_file import length_ms
 from frametally.rules.objects import TRACK_GAP_MS
 from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.times import DAY_S
@@ -164,6 +165,11 @@ class CountParams(NamedTuple):
     labels: tuple[str, ...] = ()
     tracking: TrackParams | None = TrackParams()
     overlaps: OverlapWinner = "first"
+
+    @property
+    def unit_ms(self) -> int:
+        """Return the length of what is reduced together: whole hours, whole intervals; days have some."""
+        return length_ms(self.interval_s)
 
     @property
     def counted_boxes(self) -> CountedBoxes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey
@@ -97,8 +97,8 @@ class PictureParts(Protocol):
     ) -> dict[DayKey, PartDay]:
         """Return the days that have parts, and those that had some, by the key of their series."""
 
-    def work(self, days: Mapping[str, AbstractSet[int]], notes: Iterable[SegmentNote]) -> dict[str, str]:
-        """Return the `PartWork` of a step's tasks by segment key; `days` are its stale days within parts."""
+    def work(self, days: Mapping[str, AbstractSet[int]], notes: Iterable[SegmentNote]) -> dict[str, Any]:
+        """Return the work of tasks by segment key, as `PartRules` parses it; `days` are those to count."""
 
 
 class CountingStep(Protocol):

@@ -22,10 +22,8 @@ from frametally.history_records import HourFile
 from frametally.media.manifests import touches
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Run
-from frametally.rules.hour_file import length_ms
 from frametally.rules.overlaps import Overlap
 from frametally.rules.places import ZoneShape
-from frametally.rules.segment_counts import SegmentCounting
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
@@ -64,14 +62,10 @@ class HourInputs(NamedTuple):
                     spans[span.source, start_ms].append((key, span))
         return spans
 
-    def utc_hours(self, source: str, start_ms: int) -> set[SourceHour]:
-        """Return the UTC hours of one of its hours."""
-        return {(source, hour_ms) for hour_ms in range(start_ms, start_ms + self.hour_ms, HOUR_MS)}
-
     @property
     def hour_ms(self) -> int:
         """How long its hours are."""
-        return length_ms(self.key.interval_s)
+        return self.params.unit_ms
 
     @property
     def _margin_ms(self) -> int:
@@ -158,15 +152,13 @@ class HoursToRead(NamedTuple):
     Attributes:
         days: Days of whole pictures, as whole days since 1970.
         part_days: Days within parts of pictures, likewise.
-        hours: By source the hours to count, as whole hours since 1970, of whole pictures; then the same
-            within parts. Empty: all hours of the days.
-        by_counts: Whether the counts in its header say all, so that its lines are not read.
+        hours: By source the hours to count, as whole hours since 1970, of `whole` pictures, and within
+            `parts`. None: all hours of the days.
     """
 
     days: list[int]
     part_days: list[int]
-    hours: str
-    by_counts: bool = False
+    hours: dict[str, dict[str, list[int]]] | None
 
 
 def hours_to_read(
@@ -178,9 +170,7 @@ def hours_to_read(
     """
     hours_of: dict[str, _Hours] = {}
     alike: dict[_Hours, _Hours] = {}
-    counted = _CountedInHeader()
     for inputs, unchanged in days:
-        counted.add(inputs)
         of_day: defaultdict[str, set[SourceHour]] = defaultdict(set)
         cut: set[str] = set()
         for hour, spans in inputs.spans_by_hour().items():
@@ -188,22 +178,12 @@ def hours_to_read(
                 if hour in unchanged:
                     cut.add(key)
                 else:
-                    of_day[key] |= inputs.utc_hours(*hour)
+                    of_day[key].add(hour)
         for key in of_day.keys() | cut:
             hours = hours_of.get(key, _Hours()).with_day(of_day.get(key, ()), bool(inputs.zones), key in cut)
             hours_of[key] = alike.setdefault(hours, hours)  # of a million segments few differ
-    in_header = counted.keys()
-    read_of = {
-        (hours, by_counts): hours.to_read(by_counts=by_counts)
-        for hours in alike
-        if hours.whole or hours.parts
-        for by_counts in (False, True)
-    }
-    return {
-        key: read_of[hours_of[key], key in in_header]
-        for key in sorted(hours_of)
-        if hours_of[key].whole or hours_of[key].parts
-    }
+    read_of = {hours: hours.to_read() for hours in alike if hours.whole or hours.parts}
+    return {key: read_of[hours_of[key]] for key in sorted(hours_of) if hours_of[key] in read_of}
 
 
 class _Hours(NamedTuple):
@@ -220,56 +200,12 @@ class _Hours(NamedTuple):
             self.is_cut or is_cut,
         )
 
-    def to_read(self, *, by_counts: bool) -> HoursToRead:
+    def to_read(self) -> HoursToRead:
         return HoursToRead(
             days=sorted({start_ms // DAY_MS for _, start_ms in self.whole}),
             part_days=sorted({start_ms // DAY_MS for _, start_ms in self.parts}),
-            hours=_encode([*map(_by_source, (self.whole, self.parts))]) if self.is_cut else "",
-            by_counts=by_counts,
+            hours={"whole": _by_source(self.whole), "parts": _by_source(self.parts)} if self.is_cut else None,
         )
-
-
-class _CountedInHeader:
-    """The segments of which the counts in their headers say what is counted.
-
-    Not where boxes are needed (objects, parts of pictures), where something of a source does not count, and
-    where two segments have frames of a source and of the same time: one frame may be in both.
-    """
-
-    def __init__(self) -> None:
-        self._counted: set[str] = set()
-        self._by_lines: set[str] = set()
-        self._stretches: defaultdict[tuple[str, str], set[tuple[int, int, str]]] = defaultdict(set)
-
-    def add(self, day: HourInputs) -> None:
-        """Look at the segments of one day more."""
-        params = day.params
-        if params.tracking is not None:
-            return  # the same for all days
-        counting = SegmentCounting(params.interval_s, params.min_confidence, params.min_side)
-        corrected = {stone.source for stone in day.tombstones}
-        corrected |= {overlap.source for overlap in day.overlaps}
-        for note in day.notes:
-            key = note.info.key
-            can = note.counting == counting and not day.zones and corrected.isdisjoint(note.sources)
-            (self._counted if can else self._by_lines).add(key)
-            for span in note.spans:
-                for first_ms, last_ms in span.stretches or ((span.first_ms, span.last_ms),):
-                    self._stretches[note.model, span.source].add((first_ms, last_ms, key))
-
-    def keys(self) -> set[str]:
-        """Return their keys."""
-        for source_stretches in self._stretches.values():
-            end_ms, end_key = None, ""
-            for first_ms, last_ms, key in sorted(source_stretches):
-                if end_ms is not None and first_ms <= end_ms and key != end_key:
-                    self._by_lines |= {key, end_key}
-                if end_ms is None or last_ms > end_ms:
-                    end_ms, end_key = last_ms, key
-        return self._counted - self._by_lines
-
-
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _by_source(hours: Iterable[SourceHour]) -> dict[str, list[int]]:

@@ -7,7 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey, current_days
@@ -168,7 +168,7 @@ class CountingPlan(NamedTuple):
         warnings: Runs whose hours cannot be kept, one line each.
         with_dead_letters: Keys of those that hold some.
         chain_breaks: By model, gaps and overlaps between its segments, one line each.
-        parts_of_segment: By segment key, what its tasks count within parts of pictures, as text.
+        parts_of_segment: By segment key, what its tasks count within parts of pictures, as a manifest has it.
     """
 
     params: CountParams
@@ -181,7 +181,7 @@ class CountingPlan(NamedTuple):
     size_of: dict[str, int]
     with_dead_letters: list[str]
     chain_breaks: dict[str, list[str]]
-    parts_of_segment: Mapping[str, str] = MappingProxyType({})
+    parts_of_segment: Mapping[str, Any] = MappingProxyType({})
     warnings: Sequence[str] = ()
 
     def not_counted(self) -> dict[str, dict[str, list[Range]]]:
@@ -309,7 +309,7 @@ def _plan_day(
 
 def _parts_of_segment(
     parts: Iterable[PictureParts], reads: Mapping[str, HoursToRead], stale: Sequence[DayPlan]
-) -> dict[str, str]:
+) -> dict[str, Any]:
     days = {key: {*read.part_days} for key, read in reads.items() if read.part_days}
     notes = {note.info.key: note for day in stale if day.zones for note in day.notes} if days else {}
     return {key: work for part in parts for key, work in part.work(days, notes.values()).items()}

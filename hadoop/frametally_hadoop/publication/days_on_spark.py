@@ -19,8 +19,7 @@ from frametally.books.runs import DayKey
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
-from frametally_hadoop.job.counting import reduce_group
-from frametally_hadoop.job.mapping import FrameGroups
+from frametally_hadoop.job.map_reduce import FrameGroups, reduce_group
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings

@@ -10,7 +10,7 @@ from functools import cache, partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
@@ -23,8 +23,7 @@ from frametally.rules.hour_file import length_ms
 from frametally.rules.places import source_of
 from frametally.rules.times import DAY_S
 from frametally.rules.tombstones import Range
-from frametally_hadoop.job.lines import to_json
-from frametally_hadoop.job.mapping import BY_COUNTS, ENTRY_SEPARATOR, NO_DAYS
+from frametally_hadoop.job.manifest import ENTRY_SEPARATOR, entry_text
 from frametally_hadoop.planning.hours import SourceHour
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_hadoop.running.day_spool import DaySpool
@@ -48,35 +47,10 @@ def plan_splits(sizes: Iterable[tuple[str, int]], *, split_bytes: int) -> list[l
     return splits
 
 
-def join_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield one line per record of the job's lines of counts and coverage, which are sorted bytewise."""
-    for key, group in groupby(lines, key=lambda line: line.partition(b"\t")[0]):
-        *parts, record = group
-        if parts:
-            fields = json.loads(record.partition(b"\t")[2])
-            fields |= _sum([json.loads(part.partition(b"\t")[2]) for part in parts])
-            record = key + b"\t" + to_json(fields) + b"\n"
-        yield record
-
-
-def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Sum what every hour has measured; the rate is that of the slowest hour."""
-    summed: dict[str, Any] = {}
-    for name in parts[0].keys() - {"model"}:
-        values = [part[name] for part in parts]
-        if name == "analysed_fps":
-            summed[name] = min(values)
-        else:
-            summed[name] = None if None in values else sum(values)
-    return summed
-
-
 LINK_S = DAY_S
 """For how long the tasks of a job may read from the S3 store, by links."""
 SPLIT_BYTES = 64_000_000
 """Of segments that one task reads."""
-_HEADER_SHARE = 16
-"""A header is at most about so small a part of its segment."""
 
 
 class _OfModel(msgspec.Struct):
@@ -106,9 +80,9 @@ class Outcome:
     """The output of the job.
 
     Attributes:
-        hours: All lines of the hours that were counted, each behind its hour.
-        counts: Of each day, lines of counts and coverage that are not in `hours`.
-        duplicates: By day, and in it by hour of a source, the lines that repeated a frame.
+        hours: All lines of the units that were counted (see `map_reduce`), each behind its unit.
+        counts: By day, lines of counts and coverage; those of `hours` once they are published.
+        duplicates: By day, and in it by a source's unit, the lines that repeated a frame.
         lines_passed_on: By day, the frame lines that the map side passed on.
         corrupt_lines: By segment key and line number, why a line was set aside.
         covered_before: Of days with kept hours, the frames of each interval of the current run.
@@ -138,20 +112,20 @@ class Outcome:
             return
         of_model = _decoder.decode(value)
         day = DayKey(of_model.model, interval_s, keys.utc_day(where[-1]))
-        hour = _hour_of(where[0], where[-1], interval_s)
-        if kind == "duplicates":
-            self.duplicates[day][hour] += of_model.duplicates_dropped
-        elif kind == "lines":
+        if kind == "lines":
             self.lines_passed_on[day] += of_model.lines
-        else:
-            self.hours.add(day, b"%s %d\t%s" % (hour[0].encode(), hour[1], line))
+            return
+        source, start_ms = hour = _hour_of(where[0], where[-1], interval_s)
+        if kind == "hour":
+            self.duplicates[day][hour] += of_model.duplicates_dropped
+        self.hours.add(day, b"%s %d\t%s" % (source.encode(), start_ms, line))
 
     def counted_hours(self, day: DayKey) -> Iterator[tuple[SourceHour, list[bytes]]]:
         """Yield the lines of each hour of the day that was counted, sorted."""
         pairs = (line.partition(b"\t")[::2] for line in self.hours.sorted_lines(day))
         for hour, of_hour in groupby(pairs, key=itemgetter(0)):
             source, _, start_ms = hour.decode().partition(" ")
-            yield (source, int(start_ms)), [*join_lines(line for _, line in of_hour)]
+            yield (source, int(start_ms)), [line for _, line in of_hour]
 
     def keep(self, store: ObjectStore, day: DayPlan) -> None:
         """Take the counts of the day's kept hours from its current run. Raises `Poison`: they are damaged."""
@@ -234,15 +208,12 @@ def count_plan(
 
 
 def manifest_splits(plan: CountingPlan, address: Callable[[str], str]) -> list[list[str]]:
-    """Return a manifest's entries of the segments to count, split by split; see `mapping`.
+    """Return a manifest's entries of the segments to count, split by split; see `manifest`.
 
     `address` gives what a task reads a segment by, from its key.
     """
     not_counted = plan.not_counted()
-    sizes = [
-        (key, plan.size_of[key] // (_HEADER_SHARE if read.by_counts else 1))
-        for key, read in plan.reads.items()
-    ]
+    sizes = [(key, plan.size_of[key]) for key in plan.reads]
     return [
         [_entry(plan, key, not_counted, address(key)) for key in split]
         for split in plan_splits(sizes, split_bytes=SPLIT_BYTES)
@@ -250,11 +221,12 @@ def manifest_splits(plan: CountingPlan, address: Callable[[str], str]) -> list[l
 
 
 def _entry(plan: CountingPlan, key: str, not_counted: dict[str, dict[str, list[Range]]], address: str) -> str:
-    """Return what a manifest says of one segment; see `mapping`."""
+    """Return what a manifest says of one segment; see `manifest`."""
     read = plan.reads[key]
-    days = ",".join(map(str, read.days)) or NO_DAYS
-    stones = json.dumps(not_counted[key], sort_keys=True) if key in not_counted else ""
-    parts = plan.parts_of_segment.get(key, "")
-    by_counts = BY_COUNTS if read.by_counts else ""
-    fields = [address, days, key, stones, parts, read.hours, by_counts]
-    return "\t".join(fields).rstrip("\t")
+    fields = {
+        "hours": read.hours,
+        "without": not_counted.get(key),
+        "parts": plan.parts_of_segment.get(key),
+    }
+    given = {name: value for name, value in fields.items() if value is not None}
+    return entry_text(address, name=key, days=read.days, **given)
