@@ -184,7 +184,7 @@ def read_hours(store: ObjectStore, run: Run) -> HourList | None:
     return decode_at(key, _read_file(store, run, key, run.hours_crc32), HourList)
 
 
-class StoredFile(NamedTuple):
+class CheckedFile(NamedTuple):
     """An object of a run, and the checksum of its bytes; None: it is not known."""
 
     key: str
@@ -193,13 +193,13 @@ class StoredFile(NamedTuple):
 
 def hour_files(
     store: ObjectStore, run: Run, sources: Container[str] | None = None, span: tuple[int, int] | None = None
-) -> dict[str, list[StoredFile]]:
+) -> dict[str, list[CheckedFile]]:
     """Return the hour files of a run by source, of `sources` alone if they are given. Raises as `read_hours`.
 
     `span`: event times `[from_ms, to_ms)`: only files that can have objects that were first seen then.
     """
     listed = read_hours(store, run)
-    files: dict[str, list[StoredFile]] = {}
+    files: dict[str, list[CheckedFile]] = {}
     day_ms, file_ms = keys.day_start_ms(run.day), length_ms(run.interval_s)
     if listed is None:
         return files
@@ -210,7 +210,7 @@ def hour_files(
             start_ms = day_ms + hour * HOUR_MS
             # An object can be first seen, with the label that it has in the end, after its hour.
             if span is None or (start_ms < span[1] and start_ms + file_ms + HOUR_MS > span[0]):
-                files.setdefault(source, []).append(StoredFile(listed.file_key(source, hour), file.crc32))
+                files.setdefault(source, []).append(CheckedFile(listed.file_key(source, hour), file.crc32))
     return files
 
 
@@ -219,7 +219,7 @@ _AT_ONCE = 8
 
 
 def _read_hour_files(
-    store: ObjectStore, run: Run, files: Sequence[StoredFile]
+    store: ObjectStore, run: Run, files: Sequence[CheckedFile]
 ) -> Iterator[tuple[str, bytes]]:
     with ThreadPoolExecutor(min(_AT_ONCE, len(files))) as pool:
         contents = pool.map(lambda file: _read_file(store, run, *file), files)

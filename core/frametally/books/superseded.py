@@ -105,10 +105,12 @@ def _unlisted(
     for day in sorted(old_days):
         files = [info for info in store.list(keys.hours_folder(*day)) if info.modified_at_ms < before_ms]
         try:
-            kept = {key for list_key in lists[day] for key in _files_of(store, list_key)} if files else set()
+            listed_keys = (
+                {key for list_key in lists[day] for key in _files_of(store, list_key)} if files else set()
+            )
         except Poison:
             continue
-        yield from (info for info in files if info.key not in kept)
+        yield from (info for info in files if info.key not in listed_keys)
 
 
 def _files_of(store: ObjectStore, list_key: str) -> Iterator[str]:

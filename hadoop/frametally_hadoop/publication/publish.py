@@ -231,7 +231,7 @@ def publish_day(
 def _put_hours(store: ObjectStore, plan: DayPlan, outcome: Outcome) -> dict[str, dict[int, HourFile]]:
     """Put the files of the hours that were counted, and give `outcome` their counts; return all of the day.
 
-    Hours with the same inputs have the same file, whoever counts them: where one is there, it is put again.
+    Hours with the same inputs have the same file: an earlier one of that name is replaced by the same bytes.
     """
     identities = plan.hours.identities(but_of=outcome.corrupt_lines)
     files = {hour: HourFile(identity, None) for hour, identity in identities.items()} | dict(plan.unchanged)

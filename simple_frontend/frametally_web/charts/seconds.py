@@ -322,7 +322,7 @@ class SecondsIndex:
                     run,
                     is_match=is_wanted,
                     order=lambda head: (head.id,),
-                    sources={source for source, _ in intervals},
+                    sources={source for source, _ in intervals if source},
                     span=(min(starts_ms), max(starts_ms) + base_ms),
                 ):
                     second_ms = track.first_seen_ms // _SECOND_MS * _SECOND_MS

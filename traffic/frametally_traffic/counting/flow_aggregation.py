@@ -6,6 +6,7 @@ import base64
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from itertools import chain
@@ -30,8 +31,7 @@ from frametally_hadoop.running.day_spool import DaySpool
 from frametally_hadoop.running.engine import cluster_of, run_job, workspace
 from frametally_hadoop.running.outcome import LINK_S
 from frametally_hadoop.running.spark import fetch_from, map_on_spark
-from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, plan_flows
-from frametally_traffic.counting.path_files import PathFiles
+from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, path_files, plan_flows
 from frametally_traffic.counting.zone_days import DrawnZones, read_zones
 from frametally_traffic.flows.day_columns import decode_flows
 from frametally_traffic.flows.shapes import FLOWS_VERSION
@@ -199,19 +199,17 @@ class _Flows:
         job_folder = temporary / "job"
         job_folder.mkdir()
         counts = CountedFlows(DaySpool(temporary / "lines"), {})
-        stored, manifest = PathFiles(self.store), []
+        manifest = []
         for day in days:
-            for flow_input in day.inputs:
-                if not recount and day.is_kept(flow_input):
-                    continue
-                try:
-                    files = [file for run in day.runs for file in stored.of_source(run, flow_input.source)]
-                except Poison as error:
-                    counts.failed[day.key, flow_input.source] = str(error)
-                    continue
-                manifest.append(
-                    entry_of(flow_input, [(link(file.key), file.key, file.crc32) for file in files])
-                )
+            inputs = [flow_input for flow_input in day.inputs if recount or not day.is_kept(flow_input)]
+            try:
+                by_run = [path_files(self.store, run) for run in day.runs] if inputs else []
+            except Poison as error:
+                counts.failed.update({(day.key, flow_input.source): str(error) for flow_input in inputs})
+                continue
+            for flow_input in inputs:
+                files = (file for by_source in by_run for file in by_source.get(flow_input.source, ()))
+                manifest.append(entry_of(flow_input, ((link(key), key, crc32) for key, crc32 in files)))
         if not manifest:
             return counts
         output: Iterable[bytes]
@@ -260,14 +258,12 @@ class _Flows:
 
     def _set_aside_missing(self, plan: FlowPlan) -> bool:
         """Set aside the days with files of paths that are gone; return whether there are some."""
-        stored = PathFiles(self.store)
         missing: dict[str, Run] = {}
         for day in plan.stale:
-            sources = {flow_input.source for flow_input in day.inputs}
-            for run in day.runs:
-                gone = stored.missing(run, sources)
-                missing |= dict.fromkeys(gone, day.base)
-                self.unusable |= {day.key} if gone else set()
+            with suppress(Poison):  # a list is damaged: counting the day says so
+                missing_keys = [key for key in day.files(self.store) if self.store.head(key) is None]
+                missing |= dict.fromkeys(missing_keys, day.base)
+                self.unusable |= {day.key} if missing_keys else set()
         self._skip([Skipped(key, f"missing; {_remedy(base)}") for key, base in missing.items()])
         return bool(missing)
 

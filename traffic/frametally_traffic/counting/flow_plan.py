@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.books.runs import CurrentDay, DayKey, current_days
+from frametally.books.runs import CheckedFile, CurrentDay, DayKey, current_days, hour_files
 from frametally.errors import Poison
 from frametally.media.manifests import ManifestReader, by_source
 from frametally.ports.object_store import ObjectStore
@@ -21,6 +21,13 @@ from frametally_traffic.drawings.drawing_checks import DrawingRefused
 from frametally_traffic.drawings.drawn_shapes import DrawnShapes, flow_inputs, path_identities, spans_of
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 from frametally_traffic.flows.shapes import FlowInputs, Shapes
+
+
+def path_files(store: ObjectStore, run: Run) -> dict[str, list[CheckedFile]]:
+    """Return the files with the paths of a run's tracks, by source. Raises `Poison`: a list is damaged."""
+    folder = keys.tracks_folder(run.prefix)
+    older = {file.source: [CheckedFile(f"{folder}/{file.name}", file.crc32)] for file in run.paths or ()}
+    return hour_files(store, run) | older
 
 
 class FlowDay(NamedTuple):
@@ -44,6 +51,12 @@ class FlowDay(NamedTuple):
     def runs(self) -> tuple[Run, ...]:
         """The runs with the paths that it is counted from."""
         return (self.base, *self.beside)
+
+    def files(self, store: ObjectStore) -> set[str]:
+        """Return the keys of the files with these paths. Raises as `path_files`."""
+        by_run = [path_files(store, run) for run in self.runs]
+        sources = [flow_input.source for flow_input in self.inputs]
+        return {key for files in by_run for source in sources for key, _ in files.get(source, ())}
 
     @property
     def is_current(self) -> bool:
