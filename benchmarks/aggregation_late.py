@@ -139,7 +139,11 @@ def write(options: argparse.Namespace, load: float, found: dict[Step, Measured])
     def wall_ratio(what: str, step: Step, beside: Step, at_most: float) -> Goal:
         return Goal(what=what, measured=found[step].wall_s / found[beside].wall_s, at_most=at_most)
 
-    goals = []
+    goals: list[Goal] = []
+    if options.engines and (OBJECTS, NOTHING) in found:
+        for round_, at_most in ((NOTHING, 8.0), (LATE, 1.0)):
+            what = f"wall time {round_}, objects (the default settings), to DuckDB's first count without"
+            goals.append(wall_ratio(what, (OBJECTS, round_), DUCKDB, at_most))
     for name, step in found:
         if step == LATE:
             whole, ratio = (name, WHOLE), f"wall time with a late segment to --all, {name}"

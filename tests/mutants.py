@@ -115,7 +115,7 @@ EQUIVALENT = {
         "to_leg: ((SIDES.index(to_side) - SIDES.index(from_side) + _EIGHTHS // 2)) % _EIGHTHS",
     ): "half a turn to either hand is the same",
     (
-        "frametally_hadoop.job.map_reduce.FrameGroups.add",
+        "frametally_hadoop.job.map_reduce.FrameGroups._add_segment",
         "if (self.held_bytes > self._buffer_bytes):",
     ): "when lines are passed on changes no count",
     (

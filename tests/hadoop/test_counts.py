@@ -388,10 +388,11 @@ def test_of_different_lines_of_one_frame_the_smallest_bytes_count_wherever_they_
         )
     ]
     key = json.dumps(["frames", "tiny-1", "gate", NOON_MS]).encode()
+    head = json.dumps([NOON_MS, [["ab" * 32, 640, 480]]]).encode()
     of_hour = json.dumps(["hour", "gate", NOON_MS], separators=(",", ":")).encode()
     for order in itertools.permutations(lines):
         for cut in (0, 2):
-            values = [b"\x1e".join(part) for part in (order[:cut], order[cut:]) if part]
+            values = [b"\x1e".join([head, *part]) for part in (order[:cut], order[cut:]) if part]
             pairs = dict(reduce_group(key, values, CountParams(tracking=None), lambda *_: None))
             counted = {
                 json.loads(name)[2]: json.loads(value)["detections"]

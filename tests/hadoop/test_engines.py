@@ -14,7 +14,6 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -305,7 +304,8 @@ def test_what_is_held_is_known_to_the_byte_and_nothing_once_it_is_passed_on(foot
     assert groups.held_bytes == 0
     assert list(groups.add(footage.store.address(key))) == []
     held = groups.held_bytes
-    lines = [value for name, value in groups.drain() if json.loads(name)[0] == "frames"]
+    values = [value for name, value in groups.drain() if json.loads(name)[0] == "frames"]
+    lines = [value.partition(b"\x1e")[2] for value in values]
     assert (held, groups.held_bytes) == (sum(map(len, lines)), 0)
 
 
@@ -319,8 +319,7 @@ def test_a_zone_is_counted_by_tracks_of_the_hour_and_of_a_minute_on_both_sides()
             return ()
 
     groups = FrameGroups(CountParams(), ignore)
-    entry = cast("Any", SimpleNamespace(parts=Work()))
-    groups._hold_parts(entry, ("m-1", "cam", NOON_MS), b"", [])
+    groups._hold_parts(cast("Any", Work()), ("m-1", "cam", NOON_MS), (NOON_MS, b"", set()), [])
     assert asked == [(NOON_MS - 60_000, NOON_MS + 3_600_000 + 60_000)]
 
 

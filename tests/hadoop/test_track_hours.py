@@ -22,7 +22,6 @@ from frametally.rules.filmed_time import FilmedTime, filmed_time
 from frametally.rules.objects import is_fast_enough
 from frametally.rules.times import HOUR_MS
 from frametally.track_records import Vote
-from frametally_hadoop.job.map_reduce import units_near
 from frametally_hadoop.job.params import CountParams
 
 NOON_MS = 1_767_268_800_000
@@ -377,13 +376,14 @@ def test_settings_that_cannot_be_are_one_line(footage: Footage, setting: dict[st
 
 @pytest.mark.parametrize("interval_s", [60, 7200])
 def test_a_frame_belongs_to_its_unit_and_to_the_one_within_a_minute(interval_s: int) -> None:
-    length_ms = CountParams(interval_s).unit_ms
-    near = {ms: units_near(NOON_MS + ms, length_ms, 60_000) for ms in (0, 59_999, 60_000, -1, -60_000)}
-    before, after = NOON_MS - length_ms, NOON_MS
-    assert near[0] == near[59_999] == (after, before)
-    assert near[60_000] == units_near(NOON_MS - 60_001 + length_ms, length_ms, 60_000) == (after,)
-    assert near[-1] == near[-60_000] == (before, after)
-    assert units_near(NOON_MS, length_ms, 0) == (after,)
+    params = CountParams(interval_s)
+    before, after = NOON_MS - params.unit_ms, NOON_MS
+    assert params.units_near(NOON_MS) == params.units_near(NOON_MS + 59_999) == (after, before)
+    assert (
+        params.units_near(NOON_MS + 60_000) == params.units_near(after + params.unit_ms - 60_001) == (after,)
+    )
+    assert params.units_near(NOON_MS - 1) == params.units_near(NOON_MS - 60_000) == (before, after)
+    assert params._replace(tracking=None).units_near(NOON_MS) == (after,)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from frametally.rules.counted_boxes import CountedBoxes, DetectedBox
 
@@ -69,3 +70,11 @@ def hits_by_label(frames: Iterable[BoxedFrame], boxes: CountedBoxes) -> tuple[di
             else:
                 hits[label] = [(count, time_ms, image_path)]
     return hits, detections
+
+
+def best_hits(hits: Iterable[Hit]) -> list[dict[str, Any]]:
+    """Return the hits that are kept as evidence, the best first, with the names of `records.Evidence`."""
+    return [
+        {"image_path": path, "captured_at_ms": time_ms, "count": -negative_count}
+        for negative_count, time_ms, path in heapq.nsmallest(MOST_EVIDENCE, hits)
+    ]

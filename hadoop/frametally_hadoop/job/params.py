@@ -172,6 +172,21 @@ class CountParams(NamedTuple):
         return length_ms(self.interval_s)
 
     @property
+    def margin_ms(self) -> int:
+        """Return how much before and after an hour is needed to count it."""
+        return 0 if self.tracking is None else MARGIN_MS
+
+    def units_near(self, time_ms: int) -> tuple[int, ...]:
+        """Return the starts of the units that a frame is needed for: its own, then one that it is near to."""
+        since_ms = time_ms % self.unit_ms
+        own = time_ms - since_ms
+        if since_ms < self.margin_ms:
+            return own, own - self.unit_ms
+        if since_ms >= self.unit_ms - self.margin_ms:
+            return own, own + self.unit_ms
+        return (own,)
+
+    @property
     def counted_boxes(self) -> CountedBoxes:
         """Return which boxes count."""
         return CountedBoxes(self.min_confidence, self.min_side, self.labels)

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 
 from frametally.errors import FrametallyError
-from frametally_hadoop.job.map_reduce import FrameGroups, Pair, counts_alone, reduce_group
+from frametally_hadoop.job.lines import from_json
+from frametally_hadoop.job.map_reduce import FrameGroups, Pair, reduce_group
 from frametally_hadoop.job.params import CountParams, parse_argument
 
 OUTPUTS = ("counts", "hours")
@@ -32,6 +33,18 @@ def reduce_lines(lines: Iterable[bytes], params: CountParams) -> Iterator[Pair]:
     pairs = (line.rstrip(b"\n").partition(b"\t") for line in lines)
     for key, group in groupby(pairs, key=lambda pair: pair[0]):
         yield from reduce_group(key, (value for _, _, value in group), params, report_counter)
+
+
+def counts_alone(pairs: Iterable[Pair]) -> Iterator[Pair]:
+    """Yield the pairs of part files; report the lines that were set aside on standard error."""
+    for key, value in pairs:
+        kind, *where = from_json(key)
+        if kind in ("count", "coverage"):
+            yield key, value
+        elif kind == "corrupt":
+            segment, number = where
+            line = f"{segment}, line {number}: {from_json(value)}; the rest is counted"
+            print(line, file=sys.__stderr__)  # in one process with its tasks, mrjob takes `sys.stderr`
 
 
 def report_counter(group: str, name: str, amount: int) -> None:

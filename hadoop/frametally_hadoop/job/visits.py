@@ -12,14 +12,14 @@ Pairs of the job's output that come out, keys as JSON arrays, values as JSON:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.filmed_time import filmed_time
 from frametally.rules.hour_file import paths_value
-from frametally.rules.objects import is_fast_enough
+from frametally.rules.objects import is_fast_enough, is_too_weak
 from frametally.rules.path_columns import (
     POINT_COLUMNS,
     TRACK_COLUMNS,
@@ -150,6 +150,34 @@ class TrackedHour(NamedTuple):
 
 
 NOT_TRACKED = TrackedHour()
+
+
+def slowest_fps(hours: Iterable[TrackedHour]) -> float | None:
+    """Return the frames a second of the slowest hour; None: they were not tracked."""
+    rates = [hour.fps for hour in hours if hour.fps is not None]
+    return min(rates) / 100 if rates else None
+
+
+def are_followed(hours: Collection[TrackedHour], boxes: Mapping[str, int]) -> dict[str, bool | None]:
+    """Return by label whether enough of its boxes lie in tracks for its objects to be known.
+
+    None: they could not be followed.
+    """
+    tracked: Counter[str] = Counter()
+    for hour in hours:
+        for (label, _), of_bar in hour.tracked_boxes.items():
+            tracked[label] += of_bar
+    is_known = bool(hours) and all(hour.objects is not None for hour in hours)
+    return {
+        label: not is_too_weak(of_label, tracked[label]) if is_known else None
+        for label, of_label in sorted(boxes.items())
+    }
+
+
+def total(amounts: Sequence[int | None]) -> int | None:
+    """Return the sum over hours of what could be measured in each; None: in one it could not."""
+    measured = [amount for amount in amounts if amount is not None]
+    return sum(measured) if len(measured) == len(amounts) else None
 
 
 def track_hour(

@@ -10,10 +10,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 
-from frametally_hadoop.job.map_reduce import FrameGroups, counts_alone, reduce_group
+from frametally_hadoop.job.map_reduce import FrameGroups, reduce_group
 from frametally_hadoop.job.mrjob_imports import stand_ins
 from frametally_hadoop.job.params import parse_argument
-from frametally_hadoop.job.streaming import OUTPUT_HELP, OUTPUTS, PARAMS_HELP
+from frametally_hadoop.job.streaming import OUTPUT_HELP, OUTPUTS, PARAMS_HELP, counts_alone
 
 with warnings.catch_warnings(), stand_ins():
     warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
