@@ -71,7 +71,7 @@ def late_segment(folder: Path, frames: int) -> Path:
 def published(folder: Path) -> str:
     """A hash of the part files of the last run of each day, and of its tracks."""
     digest = hashlib.sha256()
-    for top in ("mapreduce-output", "tracks"):
+    for top in ("mapreduce-output", "tracks", "hours"):
         runs = {path.parent for path in (folder / "store" / top).rglob("part-*")}
         last = {run.parent: run for run in sorted(runs)}
         for run in sorted(last.values()):

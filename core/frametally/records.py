@@ -293,17 +293,19 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         inputs_sha256: Over the keys of the segments that hold frames of this day (or, if objects are tracked,
             of the minute before or after it), and the tombstones and overlaps of media that touch it.
         duplicates_dropped: Lines that repeated a frame.
-        track_parts: Names of the files of its tracks, in order (`keys.tracks_folder`).
+        track_parts: Of older versions: names of the files of its tracks, in order (`keys.tracks_folder`).
         parts_crc32: Of each part file's bytes; empty in runs of older versions.
-        track_parts_crc32: Of each file of its tracks; empty in runs of older versions.
+        track_parts_crc32: Of each of these; empty where they are not known.
         footage_sha256: Over what of the inputs has frames of this day itself, or takes some away: alike for
             every interval and setting; empty in runs of older versions.
         tombstones_crc32: Of the key of each tombstone that touches frames of this day itself, sorted; None in
             runs of older versions.
         settings: The settings behind `params`, in words; empty in runs of older versions.
-        paths: Files with the paths of its tracks, by source; None in runs of older versions, whose tracks
-            have no foot points. Of a run of flows they have these (`frametally.rules.places`).
+        paths: Of older versions: files with the paths of its tracks, by source; None where tracks have no
+            foot points. Of a run of flows they have these (`frametally.rules.places`).
         zones: Of a series within parts of pictures, those parts by source.
+        hours_crc32: Of its `history_records.HourList`; None in runs of flows and of older versions.
+        hours: By source 16 hex of its hour files, which have its tracks and paths.
     """
 
     run_id: str
@@ -325,6 +327,8 @@ class Run(SealedRecord, frozen=True, kw_only=True):
     settings: dict[str, Any] = {}
     paths: list[PathFile] | None = None
     zones: dict[str, tuple[ZoneShape, ...]] = {}
+    hours_crc32: int | None = None
+    hours: dict[str, str] = {}
 
     remedy: ClassVar[str] = "run `frametally aggregate` with the --interval in its key to count the day again"
 

@@ -49,6 +49,11 @@ class Reads:
             self.keys.append(key)
 
 
+def published_by(footage: Footage) -> dict[str, bytes]:
+    tops = ("mapreduce-output", "tracks", "hours")
+    return {key: data for top in tops for key, data in footage.objects(top).items()}
+
+
 def notes_of(footage: Footage) -> Any:
     [path] = footage.settings.data_dir.glob("segments-*.sqlite")
     return path
@@ -157,12 +162,16 @@ def test_a_task_reads_many_small_segments_and_the_split_size_changes_no_byte(
 
     monkeypatch.setattr(outcome, "run_job", noted)
     filmed.aggregate()
-    published = filmed.objects("mapreduce-output") | filmed.objects("tracks")
+    published = published_by(filmed)
     for key in published:
         filmed.store.delete(key)
     monkeypatch.setattr(outcome, "SPLIT_BYTES", 0)
     filmed.aggregate()
-    assert filmed.objects("mapreduce-output") | filmed.objects("tracks") == published
+    assert {
+        **filmed.objects("mapreduce-output"),
+        **filmed.objects("tracks"),
+        **filmed.objects("hours"),
+    } == published
     assert [len(manifest) for manifest in manifests] == [1, 7]
     assert manifests[0][0].split(ENTRY_SEPARATOR) == manifests[1]
 

@@ -81,7 +81,7 @@ def segments(file_footage: Footage) -> Footage:
 
 def published(footage: Footage) -> dict[str, bytes]:
     """Everything that an aggregation put."""
-    return footage.objects("mapreduce-output") | footage.objects("tracks")
+    return {**footage.objects("mapreduce-output"), **footage.objects("tracks"), **footage.objects("hours")}
 
 
 def test_spark_publishes_the_bytes_that_the_inline_and_the_local_runner_do(
@@ -91,7 +91,7 @@ def test_spark_publishes_the_bytes_that_the_inline_and_the_local_runner_do(
     assert (len(report.runs), len(report.skipped)) == (2, 1)
     assert report.duplicates_dropped > 0
     expected = published(segments)
-    assert any(key.startswith("tracks/") for key in expected)
+    assert any(key.startswith("hours/") for key in expected)
     assert len(report.steps[0].runs) == 2
     for kind in (b"/line/stop%20%26%20go/to_right", b"/line/stop%20%26%20go/to_left", b"/zone/Bucht/left"):
         assert any(kind in data for key, data in expected.items() if "~flows" in key)

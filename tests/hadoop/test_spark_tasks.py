@@ -50,7 +50,7 @@ def drives(file_footage: Footage) -> Footage:
 
 def published(footage: Footage) -> dict[str, bytes]:
     """Everything that an aggregation put."""
-    return footage.objects("mapreduce-output") | footage.objects("tracks")
+    return {**footage.objects("mapreduce-output"), **footage.objects("tracks"), **footage.objects("hours")}
 
 
 def forget_published(footage: Footage) -> dict[str, bytes]:
@@ -66,7 +66,7 @@ def test_tasks_that_read_the_store_publish_the_bytes_of_the_inline_runner(
 ) -> None:
     inline = drives.aggregate(runner="inline")
     expected = forget_published(drives)
-    assert len(inline.runs) == 2 and any(key.startswith("tracks/") for key in expected)
+    assert len(inline.runs) == 2 and any(key.startswith("hours/") for key in expected)
     monkeypatch.setattr("frametally_hadoop.running.outcome.SPLIT_BYTES", 0)  # a task per segment
     assert drives.aggregate(runner="spark") == inline
     assert published(drives) == expected

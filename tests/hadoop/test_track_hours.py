@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.examples import examples
 from tests.hadoop.conftest import Footage
 
-from frametally.books.runs import current_runs, read_paths, read_run, read_tracks
+from frametally.books.runs import current_runs, hour_files, read_paths, read_run, read_tracks
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Detection, FrameDetections, IntervalCount
 from frametally.rules.filmed_time import FilmedTime, filmed_time
@@ -68,15 +68,13 @@ def drive(
 
 
 def published(footage: Footage) -> dict[str, bytes]:
-    """Current part files and tracks, without the sequence that tells how often a day was counted."""
+    """Current part files and hour files, without the sequence that tells how often a day was counted."""
     found = {}
     for run in current_runs(footage.store):
         where = f"{run.model}/{run.interval_s}/{run.day}"
         found[where] = b"".join(footage.store.get(f"{run.prefix}/{part}") for part in run.parts)
-        names = [*run.track_parts, *(file.name for file in run.paths or [])]
-        found[f"tracks/{where}"] = b"".join(
-            footage.store.get(f"tracks/{run.prefix.partition('/')[2]}/{name}") for name in names
-        )
+        for file in (file for files in hour_files(footage.store, run).values() for file in files):
+            found[file.key.rpartition("-")[0]] = footage.store.get(file.key)
     return found
 
 
@@ -269,7 +267,7 @@ def test_with_tracking_off_objects_are_unknown_and_the_coverage_says_so(footage:
     [run] = footage.aggregate(count_objects=False).runs
     assert objects(footage) == {NOON_MS: None}
     assert counted(footage)[1][0].analysed_fps is None
-    assert run.track_parts == []
+    assert [*read_tracks(footage.store, run)] == []
 
 
 def test_an_interval_with_a_label_and_no_new_object_has_0_and_other_labels_are_apart(
@@ -324,9 +322,9 @@ def test_a_track_tells_who_was_where_and_shows_its_first_and_its_best_frame(foot
     assert (track.began, track.ended) == ("footage", "footage")
     assert track.votes == (Vote(label="car", boxes=20, confidence=18.05),)
     assert paths(footage) == [[(NOON_MS, 130.0, 240.0, 40.0), (NOON_MS + 3_800, 168.0, 240.0, 40.0)]]
-    folder = run.prefix.replace("mapreduce-output/", "tracks/")
-    names = ("history.json", "hours.json", "part-00000", "paths-00000")
-    assert list(footage.objects("tracks")) == [f"{folder}/{name}" for name in names]
+    [hour] = footage.objects("hours")
+    assert hour.startswith("hours/model=tiny-1/day=2026-01-01/source=gate/12-")
+    assert [*footage.objects("tracks")] == [f"tracks/{run.prefix.partition('/')[2]}/history.json"]
 
 
 def test_tracks_are_there_before_a_reader_can_see_their_run(
@@ -338,11 +336,10 @@ def test_tracks_are_there_before_a_reader_can_see_their_run(
     footage.aggregate(store=store)
     tops = [key.split("/")[0] for key in puts]
     assert tops == [
-        "mapreduce-output",
-        *["tracks"] * 2,
-        "mapreduce-output",
-        *["tracks"] * 2,  # the history and the hours
+        "hours",
         *["mapreduce-output"] * 2,
+        "tracks",  # the history
+        *["mapreduce-output"] * 3,
     ]
     assert puts[-1].endswith("_runs/000001.json")
 

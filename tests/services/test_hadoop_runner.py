@@ -242,7 +242,7 @@ def test_lines_and_zones_are_counted_to_the_bytes_of_inline(rig: Rig, tmp_path: 
     bay = DrawnZone(name="Bucht", points=((0, 0), (30, 0), (30, 64)), **size)
 
     def published(store: ObjectStore) -> dict[str, bytes]:
-        tops = ("mapreduce-output", "tracks")
+        tops = ("mapreduce-output", "tracks", "hours")
         found = [info.key for top in tops for info in store.list(top) if "~flows" in info.key]
         return {key: store.get(key) for key in found}
 

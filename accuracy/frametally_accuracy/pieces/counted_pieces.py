@@ -236,7 +236,14 @@ def _events(footage: CheckFootage, scope: CheckScope, base_interval_s: int) -> I
         for run in runs:
             is_own = (run.model, run.interval_s) == (scope.model, base_interval_s)
             if is_own and is_day_in_range(day_start_ms(run.day), scope.from_ms, scope.to_ms):
-                for track in find_tracks(footage.store, run, is_match=is_wanted, order=lambda _: ()):
+                for track in find_tracks(
+                    footage.store,
+                    run,
+                    is_match=is_wanted,
+                    order=lambda _: (),
+                    sources=sources,
+                    span=(scope.from_ms, scope.to_ms),
+                ):
                     yield CountedEvent(track.source, track.first_seen_ms, track.label)
     except Retryable:
         raise

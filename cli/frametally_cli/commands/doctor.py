@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,6 @@ from frametally.books.runs import (
     RunReplaced,
     current_days,
     read_history,
-    read_hours,
     read_paths,
     read_run,
     read_tracks,
@@ -78,11 +78,9 @@ def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
     days = current_days(store)
     parts: tuple[Callable[[Run], object], ...] = (
         lambda run: read_run(store, run),
-        lambda run: deque(read_tracks(store, run), maxlen=0),
-        lambda run: run.paths and deque(_read_of_sources(store, run), maxlen=0),
+        lambda run: deque(chain(read_tracks(store, run), _read_of_sources(store, run)), maxlen=0),
         lambda run: read_quality(store, run),
         lambda run: read_history(store, run),
-        lambda run: read_hours(store, run),
     )
     for done, day in enumerate(days.values()):
         progress.update(done, len(days), day.pointer)
@@ -104,7 +102,8 @@ def _read_of_sources(store: ObjectStore, run: Run) -> Iterator[object]:
     places = places_counted(run)
     if places is not None:
         return places.read_files(store, run)
-    return iter(()) if series_of(run.model) == FLOWS else read_paths(store, run)
+    has_paths = run.paths or run.hours_crc32 is not None
+    return read_paths(store, run) if has_paths and series_of(run.model) != FLOWS else iter(())
 
 
 def check_indexed_days(ports: Ports, progress: Progress) -> Iterator[Finding]:

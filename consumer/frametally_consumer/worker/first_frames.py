@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from frametally.records import Detection
 from frametally.rules.counted_boxes import FRAMES_FOR_A_DETECTION
 
+
 class FirstFrames:
     """Says once that a model has found nothing in its first frames that show something."""
 

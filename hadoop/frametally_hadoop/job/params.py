@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from frametally.errors import Misconfigured
 from frametally.rules.counted_boxes import COUNTING_VERSION, CountedBoxes
+from frametally.rules.hour_file import length_ms
 from frametally.rules.objects import TRACK_GAP_MS
 from frametally.rules.overlaps import OverlapWinner
-from frametally.rules.times import DAY_S, HOUR_S
+from frametally.rules.times import DAY_S
 
 MARGIN_MS = 60_000
 """Each UTC hour is tracked together with what was seen this long before it begins and after it ends."""
@@ -168,7 +169,7 @@ class CountParams(NamedTuple):
     @property
     def unit_ms(self) -> int:
         """Return the length of what is reduced together: whole hours, whole intervals; days have some."""
-        return math.lcm(self.interval_s, HOUR_S) * 1000
+        return length_ms(self.interval_s)
 
     @property
     def margin_ms(self) -> int:

@@ -6,8 +6,7 @@ once, in the interval of its first counted box; if that lies before the hour, it
 Pairs of the job's output that come out, keys as JSON arrays, values as JSON:
 
 - `["track", source, label, number, hour_start_ms]`: a `Track`;
-- `["paths", source, hour_start_ms]`: the paths of these tracks: `{"model"}` and the columns of
-  `rules.path_columns`, except `hour`, and with the labels themselves.
+- `["paths", source, hour_start_ms]`: the paths of these tracks (`rules.hour_file`).
 """
 
 from __future__ import annotations
@@ -19,9 +18,17 @@ from typing import Any, NamedTuple
 
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.filmed_time import filmed_time
+from frametally.rules.hour_file import paths_value
 from frametally.rules.objects import is_fast_enough, is_too_weak
-from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, Began, Ended, code_of
-from frametally.rules.times import HOUR_MS, MOST_TIME_MS, RECORD_VERSION
+from frametally.rules.path_columns import (
+    POINT_COLUMNS,
+    TRACK_COLUMNS,
+    Began,
+    Ended,
+    PathColumns,
+    code_of,
+)
+from frametally.rules.times import DAY_MS, HOUR_MS, MOST_TIME_MS, RECORD_VERSION
 from frametally_hadoop.job.following import Track, TrackedBox, Tracker, by_strength
 from frametally_hadoop.job.lines import Frame, to_json
 from frametally_hadoop.job.mending import mended, never_moves
@@ -300,7 +307,9 @@ def _tracks(
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield the tracks of an hour, and their paths."""
     hour_end_ms = hour_start_ms + HOUR_MS
-    columns: dict[str, list[Any]] = {name: [] for name in (*TRACK_COLUMNS, *POINT_COLUMNS) if name != "hour"}
+    labels = sorted({visit.label for visit in visits})
+    hour = hour_start_ms % DAY_MS // HOUR_MS
+    columns: dict[str, list[int]] = {name: [] for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
     for number, visit in enumerate(visits):
         first, last = visit.sightings[0], visit.sightings[-1]
         best = min(visit.of_label, key=lambda sighting: -sighting.confidence)
@@ -330,21 +339,23 @@ def _tracks(
         yield to_json(["track", source, visit.label, number, hour_start_ms]), to_json(track)
         path = foot_path(visit.sightings, hour_start_ms, hour_end_ms)
         of_track = (
+            hour,
             number,
-            visit.label,
+            labels.index(visit.label),
             int(is_counted),
             code_of(began, Began),
             code_of(ended, Ended),
             visit.of_label[0].time_ms - hour_start_ms,
             len(path),
         )
-        for name, value in zip(TRACK_COLUMNS[1:], of_track, strict=True):
+        for name, value in zip(TRACK_COLUMNS, of_track, strict=True):
             columns[name].append(value)
         for time_ms, *place in path:
             for name, value in zip(POINT_COLUMNS, (time_ms - hour_start_ms, *place), strict=True):
                 columns[name].append(value)
     if visits:
-        yield to_json(["paths", source, hour_start_ms]), to_json({"model": model, **columns})
+        paths = PathColumns(model, source, hour_start_ms // DAY_MS * DAY_MS, tuple(labels), columns)
+        yield to_json(["paths", source, hour_start_ms]), to_json(paths_value(paths))
 
 
 def _seen(sighting: TrackedBox) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """Finds the hours of a day to count again: those that segments, settings or corrections have changed.
 
-The unit is one source's UTC hour, as tracks are followed by it. Its identity is what its lines depend on: the
-settings, each segment with frames of it or of its margin with the checksum of the source's lines, and what
-of these does not count. A run notes the identities of its hours (`RunHours`); the next run of the day keeps
-the lines of hours whose identity is still the same, and only the others are counted from segments.
+The unit is one source's UTC hour, as tracks are followed by it, or the longer time that whole intervals need
+(`rules.hour_file`). Its identity is what its lines depend on: the settings, each segment with frames of it or
+of its margin with the checksum of the source's lines, and what of these does not count. It is in the name of
+its file. A run lists its files; the next run of the day keeps those whose identity is still the same, and
+only the other hours are counted from segments.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.books.runs import DayKey, read_hours
-from frametally.history_records import CountedHour
+from frametally.history_records import HourFile
 from frametally.media.manifests import touches
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Run
 from frametally.rules.overlaps import Overlap
 from frametally.rules.places import ZoneShape
-from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S
+from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
 from frametally_hadoop.planning.segment_notes import SegmentNote, SourceSpan
 
 SourceHour = tuple[str, int]
-"""A source, and the start of a UTC hour in milliseconds."""
+"""A source, and the start of a UTC hour, or of the longer time of a file, in milliseconds."""
 
 
 class HourInputs(NamedTuple):
@@ -49,17 +50,22 @@ class HourInputs(NamedTuple):
     def spans_by_hour(self) -> Mapping[SourceHour, Sequence[tuple[str, SourceSpan]]]:
         """Return the segments and spans that each hour may have frames of, in the order of the segments."""
         spans: defaultdict[SourceHour, list[tuple[str, SourceSpan]]] = defaultdict(list)
-        day_ms, margin_ms = keys.day_start_ms(self.key.day), self._margin_ms
+        day_ms, margin_ms, hour_ms = keys.day_start_ms(self.key.day), self._margin_ms, self.hour_ms
         for note in self.notes:
             key = note.info.key
             for span in note.spans:
                 if self.zones and span.source not in self.zones:
                     continue
-                first = max((span.first_ms - margin_ms) // HOUR_MS, day_ms // HOUR_MS)
+                first = max((span.first_ms - margin_ms) // hour_ms, day_ms // hour_ms)
                 end_ms = min(span.last_ms + margin_ms + 1, day_ms + DAY_MS)
-                for hour_ms in range(first * HOUR_MS, end_ms, HOUR_MS):
-                    spans[span.source, hour_ms].append((key, span))
+                for start_ms in range(first * hour_ms, end_ms, hour_ms):
+                    spans[span.source, start_ms].append((key, span))
         return spans
+
+    @property
+    def hour_ms(self) -> int:
+        """How long its hours are."""
+        return self.params.unit_ms
 
     @property
     def _margin_ms(self) -> int:
@@ -68,11 +74,8 @@ class HourInputs(NamedTuple):
     def identities(self, but_of: Collection[str] = ()) -> dict[SourceHour, str]:
         """Return 16 hex digits of the inputs of each hour, for hours that have checksums.
 
-        Hours of segments in `but_of`, of which lines were set aside, have none; nor has any hour where
-        intervals reach over its end.
+        Hours of segments in `but_of`, of which lines were set aside, have none.
         """
-        if HOUR_S % self.key.interval_s:
-            return {}
         return {
             hour: self._identity(hour, spans)
             for hour, spans in self.spans_by_hour().items()
@@ -81,7 +84,7 @@ class HourInputs(NamedTuple):
 
     def _identity(self, hour: SourceHour, spans: Iterable[tuple[str, SourceSpan]]) -> str:
         source, start_ms = hour
-        from_ms, to_ms = start_ms - self._margin_ms, start_ms + HOUR_MS + self._margin_ms
+        from_ms, to_ms = start_ms - self._margin_ms, start_ms + self.hour_ms + self._margin_ms
 
         def within(range_from_ms: int | None, range_to_ms: int | None) -> str:
             """Cut a range to the hour, so that what changes of it elsewhere does not change the hour."""
@@ -106,25 +109,41 @@ class HourInputs(NamedTuple):
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def unchanged_hours(
-    store: ObjectStore, inputs: HourInputs, current: Run | None
-) -> dict[SourceHour, CountedHour]:
-    """Return the hours that the day's current run has counted from the same, as it notes them.
+class KeptHours(NamedTuple):
+    """The files of a day's current run that are kept, and a line about those that cannot be."""
 
-    Raises `Poison`: what it notes cannot be read; the message names it.
+    files: Mapping[SourceHour, HourFile]
+    warning: str = ""
+
+
+def kept_hours(store: ObjectStore, inputs: HourInputs, current: Run | None) -> KeptHours:
+    """Return the files that the day's current run has of hours with the same inputs.
+
+    Raises:
+        Poison: Their list is missing or damaged; the message names it.
     """
     if current is None or current.params != inputs.params.digest():
-        return {}
-    run_hours = read_hours(store, current)
-    if run_hours is None:
-        return {}
+        return KeptHours({})
+    listed = read_hours(store, current)
+    if listed is None:
+        return KeptHours({})
     day_ms = keys.day_start_ms(current.day)
-    return {
-        (source, start_ms): counted
-        for (source, start_ms), identity in inputs.identities().items()
-        if (counted := run_hours.hours.get(source, {}).get((start_ms - day_ms) // HOUR_MS)) is not None
-        and counted.inputs == identity
-    }
+    stored = {info.key for info in store.list(keys.hours_folder(current.model, current.day))}
+    files: dict[SourceHour, HourFile] = {}
+    missing: list[str] = []
+    for (source, start_ms), identity in inputs.identities().items():
+        hour = (start_ms - day_ms) // HOUR_MS
+        file = listed.hours.get(source, {}).get(hour)
+        if file is None or file.identity != identity:
+            continue
+        if file.crc32 is None or (file_key := listed.file_key(source, hour)) in stored:
+            files[source, start_ms] = file
+        else:
+            missing.append(file_key)
+    if not missing:
+        return KeptHours(files)
+    others = f" and {len(missing) - 1} more" if missing[1:] else ""
+    return KeptHours(files, f"{missing[0]}{others}: missing, counted again from segments")
 
 
 class HoursToRead(NamedTuple):

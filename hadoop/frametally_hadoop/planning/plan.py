@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey, current_days
 from frametally.errors import Poison
-from frametally.history_records import CountedHour
+from frametally.history_records import HourFile
 from frametally.media.manifests import ManifestReader, forgotten_by, list_tombstones, touches
 from frametally.media.overlapping import overlaps_of
 from frametally.ports.object_store import ObjectStore
@@ -39,7 +39,7 @@ from frametally_hadoop.planning.hours import (
     HoursToRead,
     SourceHour,
     hours_to_read,
-    unchanged_hours,
+    kept_hours,
 )
 from frametally_hadoop.planning.kept_notes import SegmentNotes
 from frametally_hadoop.planning.segment_notes import SegmentNote
@@ -81,7 +81,7 @@ class DayPlan(NamedTuple):
         zones: Of a day that is counted within parts of pictures, these, by source; its model is then their
             series.
         current_put_at_ms: When its current run was published, by the store's clock.
-        unchanged: The hours whose lines are taken from the current run, as it was counted from the same.
+        unchanged: The hours whose files are kept from the current run, as they were counted from the same.
     """
 
     key: DayKey
@@ -96,7 +96,7 @@ class DayPlan(NamedTuple):
     own_overlaps: tuple[Overlap, ...] = ()
     zones: Mapping[str, Zones] = MappingProxyType({})
     current_put_at_ms: int = 0
-    unchanged: Mapping[SourceHour, CountedHour] = MappingProxyType({})
+    unchanged: Mapping[SourceHour, HourFile] = MappingProxyType({})
 
     @property
     def segments(self) -> list[str]:
@@ -251,7 +251,9 @@ def make_plan(
         is_stale = selection.recount or plan.current_sha256 != inputs_sha256
         if is_stale and not selection.recount and day not in whole:
             try:
-                plan = plan._replace(unchanged=unchanged_hours(store, plan.hours, plan.current))
+                kept = kept_hours(store, plan.hours, plan.current)
+                plan = plan._replace(unchanged=kept.files)
+                warnings += [kept.warning] if kept.warning else []
             except Poison as error:
                 warnings.append(f"{error}; {day.day} is counted from its segments")
         if is_stale:  # its notes are at hand now

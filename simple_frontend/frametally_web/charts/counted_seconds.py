@@ -248,7 +248,8 @@ class FootageBehind(NamedTuple):
         """Return how many objects of a source and label were first seen in a second."""
         first_seen: Counter[tuple[str, str, int]] = Counter()
         intervals = {(bucket.source, bucket.start_ms) for bucket in histogram.buckets if bucket.objects}
-        days = {keys.utc_day(start_ms) for _, start_ms in intervals}
+        starts_ms = {start_ms for _, start_ms in intervals}
+        days = {keys.utc_day(start_ms) for start_ms in starts_ms}
 
         def is_wanted(head: TrackHead) -> bool:
             start_ms = head.first_seen_ms - head.first_seen_ms % base_ms
@@ -263,7 +264,14 @@ class FootageBehind(NamedTuple):
                 histogram.model,
                 histogram.base_interval_s,
             ) and run.day in days:
-                for track in find_tracks(self.store, run, is_match=is_wanted, order=lambda head: (head.id,)):
+                for track in find_tracks(
+                    self.store,
+                    run,
+                    is_match=is_wanted,
+                    order=lambda head: (head.id,),
+                    sources={source for source, _ in intervals if source},
+                    span=(min(starts_ms), max(starts_ms) + base_ms),
+                ):
                     second_ms = track.first_seen_ms // SECOND_MS * SECOND_MS
                     first_seen[source_of(track.source), track.label, second_ms] += 1
         return first_seen

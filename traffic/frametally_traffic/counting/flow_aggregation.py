@@ -6,7 +6,9 @@ import base64
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,7 +32,7 @@ from frametally_hadoop.running.day_spool import DaySpool
 from frametally_hadoop.running.engine import cluster_of, run_job, workspace
 from frametally_hadoop.running.outcome import LINK_S
 from frametally_hadoop.running.spark import fetch_from, map_on_spark
-from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, plan_flows
+from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, path_files, plan_flows
 from frametally_traffic.counting.zone_days import DrawnZones, read_zones
 from frametally_traffic.flows.day_columns import decode_flows
 from frametally_traffic.flows.shapes import FLOWS_VERSION
@@ -142,7 +144,7 @@ class _Flows:
     runner: str
     windows: DayWindows
     manifests: ManifestReader
-    unusable: set[str] = field(default_factory=set)
+    unusable: set[DayKey] = field(default_factory=set)
     published: dict[DayKey, Run] = field(default_factory=dict)
     up_to_date: set[DayKey] = field(default_factory=set)
     skipped: dict[str, Skipped] = field(default_factory=dict)
@@ -191,16 +193,22 @@ class _Flows:
     def _count(self, days: list[FlowDay], temporary: Path) -> CountedFlows:
         """Count what days need and the runs before them do not have, in `temporary`, an empty folder."""
         recount = self.windows.now.recount
-        inputs = [
-            flow_input for day in days for flow_input in day.inputs if recount or not day.is_kept(flow_input)
-        ]
-        files = {file.key for flow_input in inputs for file in flow_input.paths if file}
         on_spark = self.runner == "spark"
-        addresses = {key: key if on_spark else self.store.address(key, ttl_s=LINK_S) for key in sorted(files)}
-        manifest = [entry_of(flow_input, addresses) for flow_input in inputs]
+        link = cache(str if on_spark else partial(self.store.address, ttl_s=LINK_S))
         job_folder = temporary / "job"
         job_folder.mkdir()
         counts = CountedFlows(DaySpool(temporary / "lines"), {})
+        manifest = []
+        for day in days:
+            inputs = [flow_input for flow_input in day.inputs if recount or not day.is_kept(flow_input)]
+            try:
+                by_run = [path_files(self.store, run) for run in day.runs] if inputs else []
+            except Poison as error:
+                counts.failed.update({(day.key, flow_input.source): str(error) for flow_input in inputs})
+                continue
+            for flow_input in inputs:
+                files = (file for by_source in by_run for file in by_source.get(flow_input.source, ()))
+                manifest.append(entry_of(flow_input, ((link(key), key, crc32) for key, crc32 in files)))
         if not manifest:
             return counts
         output: Iterable[bytes]
@@ -248,15 +256,14 @@ class _Flows:
         return won_all
 
     def _set_aside_missing(self, plan: FlowPlan) -> bool:
-        """Set aside the files of paths that are gone; return whether there are some."""
-        missing = {
-            key: day.base
-            for day in plan.stale
-            for key in sorted(day.files - self.unusable)
-            if self.store.head(key) is None
-        }
+        """Set aside the days with files of paths that are gone; return whether there are some."""
+        missing: dict[str, Run] = {}
+        for day in plan.stale:
+            with suppress(Poison):  # a list is damaged: counting the day says so
+                missing_keys = [key for key in day.files(self.store) if self.store.head(key) is None]
+                missing |= dict.fromkeys(missing_keys, day.base)
+                self.unusable |= {day.key} if missing_keys else set()
         self._skip([Skipped(key, f"missing; {_remedy(base)}") for key, base in missing.items()])
-        self.unusable |= missing.keys()
         return bool(missing)
 
     def _skip(self, skipped: list[Skipped]) -> None:
