@@ -290,21 +290,18 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         day: UTC day, `YYYY-MM-DD`.
         prefix: Folder of the part files in the object store.
         parts: Names of the part files, in order.
-        inputs_sha256: Over the keys of the segments that hold frames of this day (or, if objects are tracked,
-            of the minute before or after it), and the tombstones and overlaps of media that touch it.
+        inputs_sha256: Over the keys of segments with frames of this day (or, if objects are tracked, of the
+            minute before or after it), and the tombstones and overlaps of media that touch it.
         duplicates_dropped: Lines that repeated a frame.
-        track_parts: Of older versions: names of the files of its tracks, in order (`keys.tracks_folder`).
+        track_parts: Of older versions, with `track_parts_crc32`: the files of its tracks, in order.
         parts_crc32: Of each part file's bytes; empty in runs of older versions.
-        track_parts_crc32: Of each of these; empty where they are not known.
         footage_sha256: Over what of the inputs has frames of this day itself, or takes some away: alike for
             every interval and setting; empty in runs of older versions.
-        tombstones_crc32: Of the key of each tombstone that touches frames of this day itself, sorted; None in
-            runs of older versions.
+        tombstones_crc32: Of the key of each tombstone that touches frames of this day itself, sorted; or None.
         settings: The settings behind `params`, in words; empty in runs of older versions.
-        paths: Of older versions: files with the paths of its tracks, by source; None where tracks have no
-            foot points. Of a run of flows they have these (`frametally.rules.places`).
+        paths: Of a run of flows, the files with these; of older versions, with the paths of tracks, if any.
         zones: Of a series within parts of pictures, those parts by source.
-        hours_crc32: Of its `history_records.HourList`; None in runs of flows and of older versions.
+        hours_crc32: Of its `HourList`; None in runs of flows and of older versions.
         hours: By source 16 hex of its hour files, which have its tracks and paths.
     """
 
