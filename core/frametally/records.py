@@ -297,7 +297,7 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         parts_crc32: Of each part file's bytes; empty in runs of older versions.
         footage_sha256: Over what of the inputs has frames of this day itself, or takes some away: alike for
             every interval and setting; empty in runs of older versions.
-        tombstones_crc32: Of the key of each tombstone that touches frames of this day itself, sorted, or None.
+        tombstones_crc32: Of the key of each tombstone that touches frames of this day itself, sorted or None.
         settings: The settings behind `params`, in words; empty in runs of older versions.
         paths: Of a run of flows, the files with these; of older versions, with the paths of tracks, if any.
         zones: Of a series within parts of pictures, those parts by source.
