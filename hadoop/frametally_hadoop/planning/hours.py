@@ -50,7 +50,7 @@ class HourInputs(NamedTuple):
     def spans_by_hour(self) -> Mapping[SourceHour, Sequence[tuple[str, SourceSpan]]]:
         """Return the segments and spans that each hour may have frames of, in the order of the segments."""
         spans: defaultdict[SourceHour, list[tuple[str, SourceSpan]]] = defaultdict(list)
-        day_ms, margin_ms, hour_ms = keys.day_start_ms(self.key.day), self._margin_ms, self.hour_ms
+        day_ms, margin_ms, hour_ms = keys.day_start_ms(self.key.day), self._margin_ms, self.params.unit_ms
         for note in self.notes:
             key = note.info.key
             for span in note.spans:
@@ -61,11 +61,6 @@ class HourInputs(NamedTuple):
                 for start_ms in range(first * hour_ms, end_ms, hour_ms):
                     spans[span.source, start_ms].append((key, span))
         return spans
-
-    @property
-    def hour_ms(self) -> int:
-        """How long its hours are."""
-        return self.params.unit_ms
 
     @property
     def _margin_ms(self) -> int:
@@ -84,7 +79,7 @@ class HourInputs(NamedTuple):
 
     def _identity(self, hour: SourceHour, spans: Iterable[tuple[str, SourceSpan]]) -> str:
         source, start_ms = hour
-        from_ms, to_ms = start_ms - self._margin_ms, start_ms + self.hour_ms + self._margin_ms
+        from_ms, to_ms = start_ms - self._margin_ms, start_ms + self.params.unit_ms + self._margin_ms
 
         def within(range_from_ms: int | None, range_to_ms: int | None) -> str:
             """Cut a range to the hour, so that what changes of it elsewhere does not change the hour."""
@@ -109,30 +104,22 @@ class HourInputs(NamedTuple):
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-class KeptHours(NamedTuple):
-    """The files of a day's current run that are kept, and a line about those that cannot be."""
+def kept_hours(
+    store: ObjectStore, inputs: HourInputs, current: Run | None
+) -> tuple[dict[SourceHour, HourFile], list[str]]:
+    """Return the files of the day's current run of hours with the same inputs, and keys of missing ones.
 
-    files: Mapping[SourceHour, HourFile]
-    warning: str = ""
-
-
-def kept_hours(store: ObjectStore, inputs: HourInputs, current: Run | None) -> KeptHours:
-    """Return the files that the day's current run has of hours with the same inputs.
-
-    Raises:
-        Poison: Their list is missing or damaged; the message names it.
+    Raises `Poison`: their list is missing or damaged; the message names it.
     """
-    if current is None or current.params != inputs.params.digest():
-        return KeptHours({})
-    listed = read_hours(store, current)
-    if listed is None:
-        return KeptHours({})
-    day_ms = keys.day_start_ms(current.day)
-    stored = {info.key for info in store.list(keys.hours_folder(current.model, current.day))}
     files: dict[SourceHour, HourFile] = {}
     missing: list[str] = []
+    if current is None or current.params != inputs.params.digest():
+        return files, missing
+    if (listed := read_hours(store, current)) is None:
+        return files, missing
+    stored = {info.key for info in store.list(keys.hours_folder(current.model, current.day))}
     for (source, start_ms), identity in inputs.identities().items():
-        hour = (start_ms - day_ms) // HOUR_MS
+        hour = start_ms % DAY_MS // HOUR_MS
         file = listed.hours.get(source, {}).get(hour)
         if file is None or file.identity != identity:
             continue
@@ -140,10 +127,7 @@ def kept_hours(store: ObjectStore, inputs: HourInputs, current: Run | None) -> K
             files[source, start_ms] = file
         else:
             missing.append(file_key)
-    if not missing:
-        return KeptHours(files)
-    others = f" and {len(missing) - 1} more" if missing[1:] else ""
-    return KeptHours(files, f"{missing[0]}{others}: missing, counted again from segments")
+    return files, missing
 
 
 class HoursToRead(NamedTuple):

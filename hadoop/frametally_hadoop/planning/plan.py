@@ -251,9 +251,11 @@ def make_plan(
         is_stale = selection.recount or plan.current_sha256 != inputs_sha256
         if is_stale and not selection.recount and day not in whole:
             try:
-                kept = kept_hours(store, plan.hours, plan.current)
-                plan = plan._replace(unchanged=kept.files)
-                warnings += [kept.warning] if kept.warning else []
+                files, missing = kept_hours(store, plan.hours, plan.current)
+                plan = plan._replace(unchanged=files)
+                if missing:
+                    others = f" and {len(missing) - 1} more" if missing[1:] else ""
+                    warnings.append(f"{missing[0]}{others}: missing, counted again from segments")
             except Poison as error:
                 warnings.append(f"{error}; {day.day} is counted from its segments")
         if is_stale:  # its notes are at hand now

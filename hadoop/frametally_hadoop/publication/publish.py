@@ -240,7 +240,8 @@ def _put_hours(store: ObjectStore, plan: DayPlan, outcome: Outcome) -> dict[str,
     def put(hour: SourceHour, lines: list[bytes]) -> None:
         data = b"".join(lines)
         identity = identities.get(hour) or hashlib.sha256(data).hexdigest()[:16]
-        store.put(hour_file_key(plan.key.model, plan.key.day, hour[0], _hour(hour), identity), data)
+        number = hour[1] % DAY_MS // HOUR_MS
+        store.put(hour_file_key(plan.key.model, plan.key.day, hour[0], number, identity), data)
         failpoints.passing("aggregate.hour")
         files[hour] = HourFile(identity, zlib.crc32(data), outcome.duplicates[plan.key][hour])
 
@@ -250,13 +251,9 @@ def _put_hours(store: ObjectStore, plan: DayPlan, outcome: Outcome) -> dict[str,
             for _, lines in batch:
                 outcome.counts.add(plan.key, *(line for line in lines if line.startswith(_COUNTS)))
     by_source: dict[str, dict[int, HourFile]] = {}
-    for hour in sorted(files):
-        by_source.setdefault(hour[0], {})[_hour(hour)] = files[hour]
+    for source, start_ms in sorted(files):
+        by_source.setdefault(source, {})[start_ms % DAY_MS // HOUR_MS] = files[source, start_ms]
     return by_source
-
-
-def _hour(hour: SourceHour) -> int:
-    return hour[1] % DAY_MS // HOUR_MS
 
 
 def _put_report(store: ObjectStore, prefix: str, report: QualityReport) -> None:
