@@ -12,8 +12,10 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -26,7 +28,7 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.places import ZoneShape
 from frametally.settings.loading import load_settings
-from frametally_hadoop.job.manifest import entry_text
+from frametally_hadoop.job.manifest import SegmentEntry, entry_text
 from frametally_hadoop.job.map_reduce import FrameGroups, reduce_group
 from frametally_hadoop.job.params import CountParams, TrackParams, parse_argument
 from frametally_hadoop.running import bundle, engine
@@ -331,6 +333,39 @@ def test_of_a_segment_only_the_days_that_the_manifest_names_are_passed_on(footag
     assert list(groups.add(entry_text(footage.store.address(key), days=days))) == []
     passed_on = [json.loads(key)[-1] // day_ms for key, _ in groups.drain()]
     assert sorted(set(passed_on)) == days
+
+
+def test_units_within_parts_are_those_of_their_own_days_and_hours() -> None:
+    noon, parts = NOON_MS // HOUR_MS, cast("Any", SimpleNamespace(days={NOON_MS // DAY_MS}))
+    hours = {"whole": {"yard": [noon]}, "parts": {"gate": [noon, noon + 24]}}
+    entry = SegmentEntry("file:///a", "a", None, hours, {}, parts)
+    assert entry.has_parts("gate", NOON_MS)
+    assert not entry.has_parts("gate", NOON_MS + HOUR_MS)
+    assert not entry.has_parts("gate", NOON_MS + DAY_MS)
+    assert not entry.has_parts("yard", NOON_MS)
+    assert not entry._replace(parts=None).has_parts("gate", NOON_MS)
+    assert entry._replace(hours=None).has_parts("yard", NOON_MS)
+
+
+def test_the_counters_say_each_line_that_was_set_aside_and_each_that_repeated_a_frame(
+    manifest: list[str],
+) -> None:
+    counted: Counter[tuple[str, str]] = Counter()
+
+    def count(group: str, name: str, amount: int) -> None:
+        counted[group, name] += amount
+
+    groups = FrameGroups(CountParams(tracking=None), count)
+    pairs = [pair for line in manifest for pair in groups.add(line.partition("\t")[0])] + [*groups.drain()]
+    lines = [
+        pair for key, value in pairs for pair in reduce_group(key, [value], CountParams(tracking=None), count)
+    ]
+    dropped = [json.loads(value)["duplicates_dropped"] for key, value in lines if key.startswith(b'["hour"')]
+    assert counted == {
+        ("frames", "corrupt lines set aside"): 1,
+        ("frames", "duplicates dropped"): sum(dropped),
+    }
+    assert sum(dropped) > 1
 
 
 def test_a_segment_without_a_name_is_named_by_its_address_without_the_signature() -> None:
