@@ -142,7 +142,7 @@ class KillLoop:
         for role in ("consumer-1", "consumer-2"):
             last = self.running[role]
             code = last.wait(60)
-            # While it starts and loads its model it is ended by the signal, and has said its first line at most.
+            # While it loads its model it is ended by the signal, and has said its first line at most.
             said = last.output.read_text() if last.output.exists() else ""
             is_starting = len(said.splitlines()) <= 1
             assert code in ((0, -signal.SIGTERM) if is_starting else (0,)), said[-3000:]
