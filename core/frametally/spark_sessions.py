@@ -72,7 +72,7 @@ def spark_session(
     if is_local:
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     try:
-        if over_connect and not getproxies():  # its client would go on trying for ten minutes
+        if over_connect and not getproxies():  # its client would go on trying for minutes
             address = urlsplit(master)
             socket.create_connection((address.hostname, address.port or _CONNECT_PORT), timeout=30).close()
         session = builder.getOrCreate()

@@ -26,7 +26,7 @@ from frametally.rules.overlaps import Overlap
 from frametally.rules.places import ZoneShape
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.undo_records import Tombstone
-from frametally_hadoop.job.params import MARGIN_MS, CountParams
+from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.segment_notes import SegmentNote, SourceSpan
 
 SourceHour = tuple[str, int]
@@ -50,7 +50,8 @@ class HourInputs(NamedTuple):
     def spans_by_hour(self) -> Mapping[SourceHour, Sequence[tuple[str, SourceSpan]]]:
         """Return the segments and spans that each hour may have frames of, in the order of the segments."""
         spans: defaultdict[SourceHour, list[tuple[str, SourceSpan]]] = defaultdict(list)
-        day_ms, margin_ms, hour_ms = keys.day_start_ms(self.key.day), self._margin_ms, self.params.unit_ms
+        day_ms = keys.day_start_ms(self.key.day)
+        margin_ms, hour_ms = self.params.margin_ms, self.params.unit_ms
         for note in self.notes:
             key = note.info.key
             for span in note.spans:
@@ -61,10 +62,6 @@ class HourInputs(NamedTuple):
                 for start_ms in range(first * hour_ms, end_ms, hour_ms):
                     spans[span.source, start_ms].append((key, span))
         return spans
-
-    @property
-    def _margin_ms(self) -> int:
-        return 0 if self.params.tracking is None else MARGIN_MS
 
     def identities(self, but_of: Collection[str] = ()) -> dict[SourceHour, str]:
         """Return 16 hex digits of the inputs of each hour, for hours that have checksums.
@@ -79,7 +76,8 @@ class HourInputs(NamedTuple):
 
     def _identity(self, hour: SourceHour, spans: Iterable[tuple[str, SourceSpan]]) -> str:
         source, start_ms = hour
-        from_ms, to_ms = start_ms - self._margin_ms, start_ms + self.params.unit_ms + self._margin_ms
+        margin_ms = self.params.margin_ms
+        from_ms, to_ms = start_ms - margin_ms, start_ms + self.params.unit_ms + margin_ms
 
         def within(range_from_ms: int | None, range_to_ms: int | None) -> str:
             """Cut a range to the hour, so that what changes of it elsewhere does not change the hour."""

@@ -21,7 +21,7 @@ from frametally.process.reports import Skipped
 from frametally.records import MediaManifest
 from frametally.rules.places import ZONES, base_model, series_model
 from frametally.rules.times import DAY_MS
-from frametally_hadoop.job.params import MARGIN_MS, CountParams
+from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.counting_steps import PartDay, Zones
 from frametally_hadoop.planning.day_notes import DayNotes
 from frametally_hadoop.planning.segment_notes import SegmentNote
@@ -54,12 +54,11 @@ class DrawnZones(NamedTuple):
         if self.unreadable:
             return {}
         part_days: dict[DayKey, PartDay] = {}
-        margin_ms = 0 if params.tracking is None else MARGIN_MS
         for day, notes in days.items() if self.by_source else ():
             sources = sorted(notes.sources())
             if not self._holding(sources, day.day, 0):
                 continue
-            zones = self._holding(sources, day.day, margin_ms)
+            zones = self._holding(sources, day.day, params.margin_ms)
             part_days[day._replace(model=series_model(day.model, ZONES))] = PartDay(
                 notes.with_sources(zones), zones
             )
