@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -88,6 +89,20 @@ def test_a_line_and_a_zone_are_drawn_by_mouse_moved_undone_and_stored(
     assert near(drawing.lines[0].points, [(100, 300), (560, 330)])
     assert near(drawing.zones[0].points, [(50, 50), (200, 50), (200, 150)])
     assert (drawing.lines[0].width_px, drawing.lines[0].height_px) == FRAME_PX
+
+
+def test_who_can_draw_has_a_picture_to_draw_over(filmed: Place, visit: Visits) -> None:
+    window = visit(filmed)
+    waiting: list[Any] = []
+    window.page.route(re.compile(r"/frame(\?|$)"), lambda route: waiting.append(route))
+    with window.page.expect_request(re.compile(r"/frame(\?|$)")):
+        page = window.open(EDIT, wait_for="#editor")
+    expect(page.locator("#draw-line")).to_be_hidden()
+    waiting[0].continue_()
+    page.locator("#draw-line").click()
+    click(page, 100, 300)
+    page.mouse.dblclick(*spot(page, 540, 310))
+    expect(page.locator(".shape-item .name")).to_have_text("line 1")
 
 
 @pytest.mark.thorough

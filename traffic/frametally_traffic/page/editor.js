@@ -213,8 +213,8 @@ async function load() {
   counts.hidden = !has("all");
   setStored(drawing);
   history = new History(stored.shapes);
-  byId("desk").hidden = false;
   await showPicture(state.at ?? state.from);
+  byId("desk").hidden = false; // not before: whoever draws has a picture to draw over
   byId("editor").dataset.state = "ready";
 }
 
