@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -369,3 +370,16 @@ def test_the_region_and_the_calibration_of_an_upload_are_shown(place: Place, vis
     drawn = page.get_by_role("img", name="Region of interest")
     expect(drawn).to_have_attribute("viewBox", "0 0 640 360")
     expect(drawn.locator("polygon")).to_have_attribute("points", "100,50 400,50 400,250 100,250")
+
+
+def test_a_button_that_is_pressed_while_news_comes_takes_its_click(place: Place, visit: Visits) -> None:
+    page = open_shelf(visit, place, Shelf(*many(100)))
+    following = page.locator("#videos-steps").get_by_role("button", name="Next")
+    following.evaluate("(button) => button.scrollIntoView({ block: 'center', behavior: 'instant' })")
+    following.hover()
+    page.mouse.down()
+    with page.expect_response(re.compile(r"/api/v1/videos\?")):
+        page.evaluate("dispatchEvent(new PopStateEvent('popstate'))")
+    page.locator(READY).wait_for()
+    page.mouse.up()
+    expect(page.locator("#videos-steps")).to_contain_text("49 \N{EN DASH} 96 of 100")

@@ -74,12 +74,35 @@ export function control(id, kind) {
   return element;
 }
 
+/** What a pointer presses now. @type {Element|null} */
+let pressed = null;
+/** What areas are filled with after that. @type {Map<HTMLElement, (Node|string)[]>} */
+const delayedFills = new Map();
+
+/** @param {Event} event */
+const press = ({ target }) => void (pressed = target instanceof Element ? target : null);
+const release = () => void (pressed = null);
+const fillDelayed = () => {
+  release();
+  for (const [area, children] of delayedFills) refill(area, ...children);
+};
+globalThis.document?.addEventListener("pointerdown", press, true);
+globalThis.document?.addEventListener("click", release, true);
+// The click comes after the pointer is up.
+for (const end of ["pointerup", "pointercancel"])
+  globalThis.document?.addEventListener(end, () => void setTimeout(fillDelayed), true);
+
 /**
  * Fills an area anew; what had the keyboard has it still, if there is such a button or link again.
+ *
+ * An area in which somebody presses a button is filled after that: a button that goes while it is pressed
+ * takes the click with it.
  * @param {HTMLElement} area
  * @param {...(Node|string)} children
  */
 export function refill(area, ...children) {
+  if (pressed && area.contains(pressed)) return void delayedFills.set(area, children);
+  delayedFills.delete(area);
   const { activeElement } = document;
   const name = area.contains(activeElement) && activeElement !== area ? nameOf(activeElement) : null;
   area.replaceChildren(...children);
