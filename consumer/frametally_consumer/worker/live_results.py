@@ -41,8 +41,8 @@ def open_results(settings: Settings) -> Iterator[FrameLog | None]:
 class Results:
     """Tells results on the topic of `settings.results_topic`, in the order in which it is given them.
 
-    A frame that is detected twice has its result sent twice. A process that is killed takes those with it that
-    are not sent yet, even where their segment is stored.
+    A frame that is detected twice has its result sent twice. A killed process takes those with it that are
+    not sent yet, even where their segment is stored.
     """
 
     def __init__(self, settings: Settings, log: FrameLog, say: Callable[[str], None]) -> None:
