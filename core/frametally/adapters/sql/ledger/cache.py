@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import (
@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from frametally import keys
-from frametally.adapters.sql.ledger import intake, segments, tables
+from frametally.adapters.sql.ledger import intake, segment_rows, segments, tables
 from frametally.adapters.sql.migration import MIGRATIONS, Layout
 from frametally.adapters.sql.sql_book import SqlBook
 from frametally.books.intake import (
@@ -36,17 +36,19 @@ from frametally.media.manifests import list_records
 from frametally.ports.ledger import (
     MOST_PUTS,
     ChainLink,
+    CountedHour,
     CountedRun,
     DeadFrame,
     Extent,
     FrameTally,
     Refreshed,
+    SegmentOfHour,
     SegmentPart,
 )
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import MediaManifest, Record, Run, decode
-from frametally.rules.times import DAY_MS
+from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.undo_records import DroppedDeadLetter, Tombstone
 
 _LAYOUT = Layout(
@@ -81,6 +83,52 @@ class SqlLedger(SqlBook):
             taken_count, removed_count = taken_count + took, removed_count + removed
         return Refreshed(taken_count, removed_count)
 
+    def refresh_headers(self, store: ObjectStore, progress: Progress) -> None:
+        segments.refresh(self._database, store, progress, headers_only=True)
+
+    def counted_hours(self, *, with_margin: bool, without: Collection[str] = ()) -> Iterator[CountedHour]:
+        """Yield the hours of segments, with the sums of their digests; see `Ledger.counted_hours`."""
+        hours, names = tables.hours.c, tables.names.c
+        place = hours.model, hours.source, hours.hour
+        sums = (func.sum(hours[f"digest_{number}"]) for number in range(2))
+        query = select(*place, *sums, func.max(hours.is_own)).group_by(*place).order_by(*place)
+        if not with_margin:
+            query = query.where(hours.is_own == 1)
+        if without:
+            numbers = select(tables.segments.c.number).where(tables.segments.c.key.in_(without))
+            query = query.where(hours.segment.not_in(numbers))
+        with self._database.reading() as connection:
+            name_of = dict(iter(connection.execute(select(names.number, names.name))))
+            rows = connection.execute(query).all()
+        for model, source, hour, *digests, is_own in rows:
+            digest = "".join(f"{int(part) % 2**64:016x}" for part in digests)
+            yield CountedHour(name_of[model], name_of[source], hour, digest, bool(is_own))
+
+    def segments_of_hours(
+        self, model: str, sources: Collection[str], *, from_hour: int, to_hour: int
+    ) -> list[SegmentOfHour]:
+        hours, segments = tables.hours.c, tables.segments.c
+        query = (
+            select(
+                tables.names.c.name,
+                hours.hour,
+                segments.key,
+                segments.size_bytes,
+                segments.version,
+                hours.is_own,
+            )
+            .join(tables.names, tables.names.c.number == hours.source)
+            .join(tables.segments, segments.number == hours.segment)
+            .where(
+                hours.model == _number(model),
+                hours.source.in_(select(tables.names.c.number).where(tables.names.c.name.in_(sources))),
+                hours.hour >= from_hour,
+                hours.hour < to_hour,
+            )
+        )
+        rows = self._rows(query)
+        return sorted(SegmentOfHour(*row[:5], bool(row.is_own)) for row in rows)
+
     def clear(self) -> None:
         with self._database.writing() as connection:
             for table in tables.CONTENT:
@@ -114,17 +162,17 @@ class SqlLedger(SqlBook):
         )
 
     def models(self) -> list[str]:
-        objects, names, stretches = tables.objects.c, tables.names.c, tables.stretches.c
+        segments, names, stretches = tables.segments.c, tables.names.c, tables.stretches.c
         with self._database.reading() as connection:
-            of_chains = select(names.name).join(tables.stretches, stretches.model == names.number).distinct()
-            models = set(connection.execute(of_chains).scalars())
-            models |= {row.model for row in intake.segments_with_problems(connection)}
+            numbers = {*connection.execute(select(stretches.model).distinct()).scalars()}
+            numbers |= {row.model for row in segment_rows.segments_with_problems(connection)}
             newest_ms = {}
-            newest = select(func.max(objects.put_at_ms))
-            for model in models:  # the last of each is found at once; grouped, all would be gone through
-                of_model = and_(objects.kind == "segment", objects.model == model)
-                newest_ms[model] = connection.execute(newest.where(of_model)).scalar_one()
-        return sorted(models, key=lambda model: (-newest_ms[model], model))
+            newest = select(func.max(segments.put_at_ms))
+            for number in numbers:  # the last of each is found at once; grouped, all would be gone through
+                name = connection.execute(select(names.name).where(names.number == number)).scalar_one()
+                of_model = newest.where(segments.model == number)
+                newest_ms[name] = connection.execute(of_model).scalar_one()
+        return sorted(newest_ms, key=lambda model: (-newest_ms[model], model))
 
     def tallies(self, model: str) -> list[FrameTally]:
         """Return the distinct frames in the model's segments, by source and medium."""
@@ -187,31 +235,35 @@ class SqlLedger(SqlBook):
 
     def recent_puts(self, model: str, span_ms: int) -> list[tuple[int, int]]:
         """Return when the model's newest segments were put, and their messages; see `Ledger.recent_puts`."""
-        segments, objects = tables.segments.c, tables.objects.c
-        of_model = and_(objects.kind == "segment", objects.model == model)
-        newest = select(func.max(objects.put_at_ms)).where(of_model).scalar_subquery()
+        segments = tables.segments.c
+        of_model = segments.model == _number(model)
+        newest = select(func.max(segments.put_at_ms)).where(of_model).scalar_subquery()
         query = (
-            select(objects.put_at_ms, segments.frames + segments.dead_letters)
-            .join(tables.segments, segments.key == objects.key)
-            .where(of_model, objects.put_at_ms >= newest - span_ms, objects.put_at_ms > 0)
-            .order_by(objects.put_at_ms.desc())
+            select(segments.put_at_ms, segments.frames + segments.dead_letters)
+            .where(
+                of_model,
+                segments.put_at_ms >= newest - span_ms,
+                segments.put_at_ms > 0,
+                segments.log_id.is_not(None),
+            )
+            .order_by(segments.put_at_ms.desc())
             .limit(MOST_PUTS)
         )
         return sorted((int(at_ms), int(messages)) for at_ms, messages in self._rows(query))
 
     def newest_frames(self, model: str) -> dict[str, int]:
-        parts, names = tables.parts.c, tables.names.c
-        # The last of each name is found at once; grouped, all parts would be gone through.
-        newest = select(func.max(parts.last_ms)).where(
-            parts.model == _number(model), parts.source == names.number
-        )
+        hours, names = tables.hours.c, tables.names.c
+        # The last of each name is found at once; grouped, all hours would be gone through.
+        of_source = hours.model == _number(model), hours.source == names.number
+        last_hour = select(func.max(hours.hour)).where(*of_source).correlate(tables.names).scalar_subquery()
+        newest = select(func.max(hours.last_ms)).where(*of_source, hours.hour == last_hour)
         query = select(names.name, newest.correlate(tables.names).scalar_subquery())
         return {source: int(last_ms) for source, last_ms in self._rows(query) if last_ms is not None}
 
     def dead_frames(self, model: str) -> list[DeadFrame]:
         letters, frames = tables.dead_letters.c, tables.frames.c
         source, media = tables.names.alias(), tables.names.alias()
-        put_at_ms = tables.objects.c.put_at_ms
+        put_at_ms = tables.segments.c.put_at_ms
         mended = and_(
             *(
                 frames[name] == letters[name]
@@ -230,7 +282,6 @@ class SqlLedger(SqlBook):
                 put_at_ms,
             )
             .join(tables.segments, tables.segments.c.number == letters.segment)
-            .join(tables.objects, tables.objects.c.key == tables.segments.c.key)
             .outerjoin(tables.frames, mended)
             .outerjoin(source, source.c.number == letters.source)
             .outerjoin(media, media.c.number == letters.media)
@@ -250,15 +301,20 @@ class SqlLedger(SqlBook):
         return list(still_open.values())
 
     def parts(self, model: str, source: str, *, from_ms: int, to_ms: int) -> list[SegmentPart]:
-        values = {"model": model, "source": source, "from_ms": from_ms, "to_ms": to_ms}
+        values: dict[str, object] = {"model": model, "source": source, "from_ms": from_ms, "to_ms": to_ms}
+        values |= {"from_hour": from_ms // HOUR_MS, "to_hour": (to_ms - 1) // HOUR_MS}
         return sorted(SegmentPart(*row) for row in self._rows(_PARTS, values))
 
     def problems(self, model: str | None) -> list[str]:
-        objects = tables.objects.c
-        query = select(objects.key, objects.problem).where(
+        objects, segments = tables.objects.c, tables.segments.c
+        of_objects = select(objects.key, objects.problem).where(
             objects.problem.is_not(None), or_(objects.model.is_(None), objects.model == model)
         )
-        return [str(problem) for _, problem in sorted(map(tuple, self._rows(query)))]
+        of_segments = select(segments.key, segments.problem).where(
+            segments.problem.is_not(None), segments.model == _number(model or "")
+        )
+        rows = [*self._rows(of_objects), *self._rows(of_segments)]
+        return [str(problem) for _, problem in sorted(map(tuple, rows))]
 
     def _records(self, kind: str, record_type: type[RecordT]) -> list[RecordT]:
         objects = tables.objects.c
@@ -318,22 +374,23 @@ def _number(name: str | BindParameter[str]) -> ColumnElement[int]:
 
 def _parts_query() -> Executable:
     """Return the query of `parts`; to make it takes longer than to ask it, as pages do of each source."""
-    parts, segments = tables.parts.c, tables.segments.c
+    hours, segments = tables.hours.c, tables.segments.c
     model, source = _number(bindparam("model", type_=String)), _number(bindparam("source", type_=String))
     from_ms, to_ms = (bindparam(name, type_=BigInteger) for name in ("from_ms", "to_ms"))
-    spans = tables.parts.alias().c
-    of_source = and_(spans.model == model, spans.source == source)
-    longest = select(func.coalesce(func.max(spans.span_ms), 0)).where(of_source).scalar_subquery()
-    columns = parts.first_byte, parts.next_byte, parts.first_ms, parts.last_ms, parts.crc32
+    from_hour, to_hour = (bindparam(name, type_=BigInteger) for name in ("from_hour", "to_hour"))
+    columns = hours.first_byte, hours.next_byte, hours.first_ms, hours.last_ms, hours.crc32
     return (
         select(segments.key, *columns)
-        .join(tables.segments, segments.number == parts.segment)
+        .distinct()
+        .join(tables.segments, segments.number == hours.segment)
         .where(
-            parts.model == model,
-            parts.source == source,
-            parts.last_ms >= from_ms,
-            parts.last_ms < to_ms + longest,  # follows from the next, and ends the search early
-            parts.first_ms < to_ms,
+            hours.model == model,
+            hours.source == source,
+            hours.hour >= from_hour,
+            hours.hour <= to_hour,
+            hours.is_own == 1,
+            hours.last_ms >= from_ms,
+            hours.first_ms < to_ms,
         )
     )
 

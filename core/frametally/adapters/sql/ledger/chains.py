@@ -36,13 +36,6 @@ class Chains:
         """Have the partition of a segment read again, as its rows are others now."""
         self._disordered.add(partition_of(key))
 
-    def order_all(self) -> None:
-        """Have all partitions read again."""
-        segments = tables.segments.c
-        partitions = segments.model, segments.log_id, segments.topic, segments.partition
-        for (key,) in self._connection.execute(select(func.min(segments.key)).group_by(*partitions)):
-            self.order(key)
-
     def save(self, number_of: Callable[[str], int]) -> None:
         """Write the changes; `number_of` returns the number of a model."""
         for partition in sorted(self._disordered):
@@ -81,7 +74,8 @@ def links_query() -> Select[Any]:
     """Return the query of segments, each as a `SegmentStretch`."""
     segments = tables.segments.c
     offsets = segments.first_offset, segments.next_offset
-    return select(segments.key, segments.key, *offsets, segments.frames, segments.dead_letters)
+    query = select(segments.key, segments.key, *offsets, segments.frames, segments.dead_letters)
+    return query.where(segments.log_id.is_not(None))
 
 
 def _segments_of(connection: Connection, partition: str) -> list[SegmentStretch]:
