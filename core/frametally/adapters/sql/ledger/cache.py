@@ -127,7 +127,7 @@ class SqlLedger(SqlBook):
             )
         )
         rows = self._rows(query)
-        return sorted(SegmentOfHour(*row[:5], bool(row.is_own)) for row in rows)
+        return sorted(SegmentOfHour._make(row)._replace(is_own=bool(row.is_own)) for row in rows)
 
     def clear(self) -> None:
         with self._database.writing() as connection:
