@@ -228,7 +228,7 @@ lock: .venv/dev ## Bring the locks up to pyproject.toml (UPGRADE=yes: raise what
 	  $(COMPILE) $(RAISED) - -c requirements.lock -o requirements-int8.lock
 	@echo "onnxruntime-gpu[cuda,cudnn]>=1.31,<2; sys_platform=='linux' and platform_machine=='x86_64'" | \
 	  $(COMPILE) $(RAISED) - -c requirements.lock -o requirements-gpu.lock
-	@printf 'pytest\npytest-timeout\nhypothesis\n' | \
+	@printf 'pytest\npytest-timeout\nhypothesis\npyspark[connect]\n' | \
 	  $(COMPILE) $(RAISED) pyproject.toml - --extra hadoop --extra consumer --extra spark --extra iceberg --group build -c requirements.lock -c requirements-dev.lock -o requirements-spark.lock
 	@for part in producer consumer hadoop search web; do \
 	  $(COMPILE) pyproject.toml --extra "$$part" --extra kafka --extra s3 --extra postgres --extra search -c requirements.lock -o "cloud-services/locks/$$part.lock"; \

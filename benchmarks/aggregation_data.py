@@ -10,14 +10,12 @@ from pathlib import Path
 
 from frametally import keys
 from frametally.records import Detection, FrameDetections, decode, encode
-from frametally.rules.segment_counts import SegmentCounting
 from frametally.segment_records import SegmentHeader, SegmentSource
 from frametally.segments.contents import encode_segment
 
 SEED, SOURCES = 7, 4
 START_MS = 1_772_323_200_000
 LABELS = ["car", "person", "bus", "truck", "bicycle"]
-COUNTING = SegmentCounting(interval_s=60, min_confidence=2500, min_side=0)
 MODEL, LOG_ID, TOPIC = "bench", "log", "frames"
 
 
@@ -65,13 +63,8 @@ def frames_of(frames: int) -> Iterator[FrameDetections]:
             yield frame
 
 
-def write_segments(
-    store: Path, frames: int, frames_per_segment: int, counting: SegmentCounting | None = None
-) -> list[Path]:
-    """Write segments where a store in the folder `store` has them, and say where they are.
-
-    `counting` is how their headers count them; None: not at all.
-    """
+def write_segments(store: Path, frames: int, frames_per_segment: int) -> list[Path]:
+    """Write segments where a store in the folder `store` has them, and say where they are."""
     paths: list[Path] = []
     batch: list[FrameDetections] = []
     offset = 0
@@ -87,7 +80,6 @@ def write_segments(
             next_offset=offset + len(batch),
             frames=batch,
             dead_letters=[],
-            counting=counting,
         )
         paths.append(_write(store, offset, data))
         offset += len(batch)

@@ -111,7 +111,7 @@ def measure(folder: Path, rounds: int) -> dict[str, Took]:
 def digest_of(folder: Path) -> str:
     """Return a hash over all that was published."""
     digest = hashlib.sha256()
-    for name in ("mapreduce-output", "tracks"):
+    for name in ("mapreduce-output", "tracks", "hours"):
         for path in sorted((folder / "store" / name).rglob("*")):
             if path.is_file():
                 digest.update(f"{path.relative_to(folder)}\n".encode() + path.read_bytes())

@@ -11,13 +11,11 @@ import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import NamedTuple
 
-from frametally.rules.segment_counts import SegmentCounting
-from frametally.settings.loading import Settings, load_settings
+from frametally.settings.loading import Settings
 
 _LEAST_S, _WARM_S = 0.5, 0.1
 """How long one measurement takes at least, CPU seconds; the first warms up."""
@@ -64,7 +62,7 @@ PRODUCER_STAGES = [
 ]
 END_TO_END_STAGES = [stage for stage in LIBRARY_OF if stage != "shrink"]
 """Of frames that are stored at their size."""
-PARTS_OF_STAGES = ["verify", "write segments, no counts"]
+PARTS_OF_STAGES = ["verify"]
 
 
 def stage_costs(
@@ -164,7 +162,7 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
     from frametally.records import FrameAnnouncement, FrameDetections, encode
     from frametally.segments.chain import SegmentChain
     from frametally.segments.stored_frame import parse_announcement, read_frame
-    from frametally_consumer.backends.network import fit
+    from frametally_consumer.backends.network import AS_DARKNET, fit
     from frametally_consumer.detectors.protocol import start
     from frametally_models.prepare import prepare_detector
     from frametally_producer.reading.pixels import encode_jpeg, shrink
@@ -322,9 +320,7 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
     # The back-end's own compiled network: what is around it here is OpenVINO's own queue, and nothing else.
     network = getattr(detector, "_network", None)
     inputs = [
-        fit(picture, width_px=settings.input_px[0], height_px=settings.input_px[1], resize="stretch")[0][
-            np.newaxis
-        ]
+        fit(picture, input_px=settings.input_px, preparation=AS_DARKNET).picture[np.newaxis]
         for picture in pictures
     ]
     queue = ov.AsyncInferQueue(network._compiled, 3) if network is not None else None
@@ -339,7 +335,7 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
 
     messages = [encode(one) for one in announcements]
 
-    def write_segments(counting: SegmentCounting | None) -> int:
+    def write_segments() -> int:
         at = next(turn)
         frames = []
         for message, detections in zip(messages, found, strict=True):
@@ -364,7 +360,6 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
             log_id=f"log-{at}",
             topic="frames",
             partition=0,
-            counting=counting,
         )
         chain.put(
             first_offset=0,
@@ -394,6 +389,5 @@ def _calls(clip: Path, settings: Settings, folder: Path) -> dict[str, Callable[[
         "verify": verify,
         "detect": detect,
         "detect, bare": detect_bare,
-        "write segments": partial(write_segments, load_settings("consumer").segment_counting()),
-        "write segments, no counts": partial(write_segments, None),
+        "write segments": write_segments,
     }

@@ -159,7 +159,7 @@ def frame_of(source: str, at_ms: int, seed: int) -> FrameDetections:
 
 
 def put_segment(store: ObjectStore, partition: int, offset: int, frames: Sequence[FrameDetections]) -> None:
-    """Write a segment as the consumer does, its counts in the header."""
+    """Write a segment as the consumer does."""
     body = encode_segment(
         model=MODEL,
         log_id=LOG_ID,
@@ -169,7 +169,6 @@ def put_segment(store: ObjectStore, partition: int, offset: int, frames: Sequenc
         next_offset=offset + len(frames),
         frames=frames,
         dead_letters=[],
-        counting=load_settings("consumer").segment_counting(),
     )
     store.put(keys.segment_key(MODEL, LOG_ID, TOPIC, partition, offset), body, durable=False)
 

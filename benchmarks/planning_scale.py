@@ -25,7 +25,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from aggregation_data import COUNTING, LOG_ID, MODEL, START_MS, TOPIC, apart
+from aggregation_data import LOG_ID, MODEL, START_MS, TOPIC, apart
 from aggregation_rounds import Measured, clear
 from results import Cell, Goal, Table, save
 
@@ -87,17 +87,6 @@ def places(segments: Iterable[int]) -> Iterator[Place]:
 
 def write_segment(store: Path, place: Place) -> None:
     """Write a segment's header where a store in this folder has the segment."""
-    folder, name = keys.image_key(place.source, place.first_ms, place.medium, 0).rsplit("/", 1)
-    cells = [
-        [
-            place.first_ms // 60_000 * 60_000,
-            FRAMES,
-            0,
-            folder,
-            {"car": [12, [[3, name]]], "bus": [2, [[1, name]]]},
-        ]
-    ]
-    counts = {place.source: {"stretches": [[place.first_ms, place.last_ms]], "cells": cells}}
     part = SegmentSource(
         source=place.source,
         frames=FRAMES,
@@ -118,7 +107,6 @@ def write_segment(store: Path, place: Place) -> None:
         dead_letters=0,
         sources=[part],
         dead_letters_crc32=0,
-        counts=COUNTING.header_fields(counts),
     )
     path = store / place.key
     if not place.number:
@@ -258,7 +246,6 @@ def write_whole(store: Path, place: Place) -> None:
         next_offset=place.first_offset + FRAMES,
         frames=frames,
         dead_letters=[],
-        counting=COUNTING,
     )
     (store / place.key).write_bytes(data)
     write_manifest(store, [place])

@@ -47,7 +47,7 @@ PICTURES_START = datetime(2026, 1, 1, 23, 30, tzinfo=UTC)
 PICTURE_SOURCES = {"Gate 1": (0, 0, 427, 480), "yard": (200, 100, 854, 480)}
 PICTURES = 40
 HEADERS = ("Content-Type", "Cache-Control", "Content-Disposition", "Content-Security-Policy", "Location")
-RECORDED = re.compile(r"(images|media|metadata|mapreduce-output|tracks)/")
+RECORDED = re.compile(r"(images|media|metadata|mapreduce-output|tracks|hours)/")
 
 PAGED = {"frames": "frames", "objects": "tracks"}
 CLOCKS = (

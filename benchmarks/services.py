@@ -136,7 +136,8 @@ def _size_rows(folder: Path, servers: dict[str, str]) -> list[list[Cell]]:
         "store: frames (`images/`)": _bytes(data_dir / "store" / "images") / frames,
         "store: detections (`metadata/`)": _bytes(data_dir / "store" / "metadata") / frames,
         "store: counts (`mapreduce-output/`)": _bytes(data_dir / "store" / "mapreduce-output") / frames,
-        "store: tracks (`tracks/`)": _bytes(data_dir / "store" / "tracks") / frames,
+        "store: tracks (`tracks/`)": sum(_bytes(data_dir / "store" / top) for top in ("tracks", "hours"))
+        / frames,
         "log, SQLite": _bytes(data_dir / "log.sqlite") / frames,
         "index, SQLite": _bytes(data_dir / "index.sqlite") / frames,
         "ledger, SQLite": _bytes(data_dir / "ledger.sqlite") / frames,
@@ -148,8 +149,8 @@ def _size_rows(folder: Path, servers: dict[str, str]) -> list[list[Cell]]:
     return [[what, round(each), each * 5 * 3600 / 1e6] for what, each in sizes.items()]
 
 
-def _bytes(path: Path) -> int:
-    files = path.rglob("*") if path.is_dir() else [path]
+def _bytes(*paths: Path) -> int:
+    files = (file for path in paths for file in (path.rglob("*") if path.is_dir() else [path]))
     return sum(file.stat().st_size for file in files if file.is_file())
 
 

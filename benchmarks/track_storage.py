@@ -18,6 +18,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -147,10 +148,21 @@ def job(folder: Path, pythons: dict[str, Path], rounds: int) -> dict[str, tuple[
         for name, python in pythons.items():
             clear(folder)
             found[name][0].run([str(python), str(Path(__file__).resolve()), "--count", str(folder)])
-            for path in (folder / "store" / "tracks").rglob("pa*-*"):
-                kind = path.name.partition("-")[0]
-                found[name][1][kind] = sum(one.stat().st_size for one in path.parent.glob(f"{kind}-*"))
+            found[name][1].update(_track_bytes(folder / "store"))
     return found
+
+
+def _track_bytes(store: Path) -> dict[str, int]:
+    """By kind of line in hour files, or of file of an older version: `part`, `paths`."""
+    sizes = Counter[str]()
+    for path in (store / "tracks").rglob("pa*-*"):
+        sizes[path.name.partition("-")[0]] += path.stat().st_size
+    for path in (store / "hours").rglob("*.jsonl"):
+        for line in path.read_bytes().splitlines(keepends=True):
+            kind = {b'["trac': "part", b'["path': "paths"}.get(line[:6])
+            if kind is not None:
+                sizes[kind] += len(line)
+    return dict(sizes)
 
 
 def camera_day(folder: Path) -> PathColumns:

@@ -51,9 +51,9 @@ RULES = (
 MONEY_PATHS = (
     "core/frametally/segments/chain.py",
     "consumer/frametally_consumer/worker/partitions.py",
-    "hadoop/frametally_hadoop/job/counting.py",
-    "hadoop/frametally_hadoop/job/mapping.py",
-    "core/frametally/ports/merging.py",
+    "hadoop/frametally_hadoop/job/manifest.py",
+    "hadoop/frametally_hadoop/job/map_reduce.py",
+    "core/frametally/adapters/day_cells/merging.py",
     "core/frametally/books/evidence.py",
     "core/frametally/adapters/sql/ledger/intake.py",
 )
@@ -115,13 +115,9 @@ EQUIVALENT = {
         "to_leg: ((SIDES.index(to_side) - SIDES.index(from_side) + _EIGHTHS // 2)) % _EIGHTHS",
     ): "half a turn to either hand is the same",
     (
-        "frametally_hadoop.job.mapping.FrameGroups._add_segment",
+        "frametally_hadoop.job.map_reduce.FrameGroups._add_segment",
         "if (self.held_bytes > self._buffer_bytes):",
     ): "when lines are passed on changes no count",
-    (
-        "frametally_hadoop.job.mapping.FrameGroups._group",
-        'first, source, begin_ms, end_ms = 1, "", 0, 0',
-    ): "the first frame sets it",
     (
         "frametally.adapters.sql.ledger.intake.Numbers.new",
         "self._connection.execute(update(tables.about).values(next_number=number + 2))",

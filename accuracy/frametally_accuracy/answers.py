@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from frametally.books.counted_events import CheckedMetric, EventPlace
+from frametally.ports.picture_places import CheckedMetric, EventPlace
 from frametally_accuracy.comparison import ModelDifference
 from frametally_accuracy.records import CheckedBox, OtherChecks
 from frametally_accuracy.results import CheckResult, Method, PastEstimate

@@ -19,10 +19,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from frametally.books.counted_events import EventPlace
 from frametally.errors import FrametallyError
 from frametally.files.sqlite import sqlite_path
 from frametally.ports.count_index import CountIndex
+from frametally.ports.picture_places import EventPlace
 from frametally.settings.loading import Settings
 from frametally_accuracy import tables
 from frametally_accuracy.book import LAYOUT, AccuracyBook, has_rows
@@ -42,8 +42,8 @@ from frametally_accuracy.rules.estimation import CONFIDENCE, LEAST_ROUNDS, Estim
 from frametally_accuracy.staleness import LINE_CHANGED, Covered, KnownCoverage
 from frametally_web.access.visitors import visitor
 from frametally_web.charts.bars import touches
-from frametally_web.charts.check_answers import CountCheck
 from frametally_web.charts.checks import CheckedAnswer, CheckedCount, CountInterval, CountQuestion
+from frametally_web.requests.answers import CountCheck
 
 _log = logging.getLogger(__name__)
 _LOOK_EVERY_S = 5.0

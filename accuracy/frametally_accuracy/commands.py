@@ -12,9 +12,9 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 import msgspec
 
-from frametally.books.counted_events import CHECKED_METRICS, CheckedMetric
 from frametally.errors import Misconfigured
 from frametally.media.sources import KnownSources
+from frametally.ports.picture_places import CHECKED_METRICS, CheckedMetric
 from frametally.process.reports import plural
 from frametally.records import NOT_JSON
 from frametally.rules.times import utc

@@ -11,14 +11,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.books.count_settings import SettingsByDay
-from frametally.books.counted_events import CheckedMetric, EventPlace
+from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.errors import Misconfigured, Retryable
 from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import CountIndex
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.picture_places import CheckedMetric, EventPlace
 from frametally.records import FrameDetections
 from frametally.rules.counted_boxes import CountedBoxes, least_float
 from frametally.rules.times import DAY_MS, HOUR_MS

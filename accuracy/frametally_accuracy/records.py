@@ -7,7 +7,7 @@ from typing import Annotated
 
 import msgspec
 
-from frametally.books.counted_events import CheckedMetric, EventPlace
+from frametally.ports.picture_places import CheckedMetric, EventPlace
 from frametally.records import EventTimeMs
 from frametally.rules.times import FIRST_MS, NEXT_MS
 

@@ -10,8 +10,8 @@ from functools import partial
 import msgspec
 from flask import Response
 
-from frametally.books.counted_events import EventPlace
 from frametally.errors import Misconfigured, Poison
+from frametally.ports.picture_places import EventPlace
 from frametally.process.reports import NoProgress
 from frametally.settings.loading import Settings
 from frametally_accuracy import answers

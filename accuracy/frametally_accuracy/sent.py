@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from frametally.books.counted_events import CheckedMetric
+from frametally.ports.picture_places import CheckedMetric
 from frametally.records import EventTimeMs
 from frametally_accuracy.records import CheckedBox, Tap
 

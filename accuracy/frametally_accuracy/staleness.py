@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from frametally.books.count_settings import SettingsByDay
+from frametally.books.counted_days import SettingsByDay
 from frametally.ports.count_index import AGES_S, CountIndex, CountQuery
 from frametally.process.reports import plural
 from frametally.rules.times import is_day_in_range

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import msgspec
 
+from frametally.books.counted_days import present_end_ms
 from frametally.errors import Misconfigured
 from frametally.media.sources import source_names
 from frametally.naming import KnownNames
 from frametally.ports.count_index import CountIndex, SourceSummary
-from frametally.ports.count_questions import present_end_ms
 from frametally.process.reports import plural
 from frametally.rules.times import FIRST_MS, NEXT_MS
 from frametally_accuracy.book import AccuracyBook

@@ -12,8 +12,7 @@ from frametally import keys
 from frametally.errors import FrametallyError
 from frametally.process.period import parse_period_s
 from frametally.rules.clocks.turns import EVERY, Every
-from frametally.rules.times import DAY_S, FIRST_MS, NEXT_MS
-from frametally.settings.producer import known_timezone
+from frametally.rules.times import DAY_S, FIRST_MS, NEXT_MS, known_timezone
 from frametally_alerts.rules import BY_BARS, FOR_GOOD, AlertRule, Direction, Measure, ScheduledReport, What
 
 MOST_RULES = 500

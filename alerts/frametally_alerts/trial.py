@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import msgspec
 
-from frametally.ports.count_questions import present_end_ms
+from frametally.books.counted_days import present_end_ms
 from frametally.rules.times import DAY_MS
 from frametally_alerts.answers import RuleTrial, WouldBeAlert
 from frametally_alerts.conditions import footage_rules, interval_values

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, get_args
 
+from frametally.books.counted_days import up_to_date
 from frametally.naming import KnownNames
 from frametally.ports.count_index import CountIndex
-from frametally.ports.count_questions import up_to_date
 from frametally.process.period import shown_period
 from frametally.rules.times import DAY_MS
 from frametally_alerts.conditions.footage_rules import LOOK_BACK_DAYS

@@ -55,12 +55,12 @@ STAGES: dict[str, StageRights] = {
         # Of images it reads how large they are, where something is drawn over their source.
         reads=(
             *(keys.MEDIA, keys.IMAGES, keys.METADATA, keys.TOMBSTONES, keys.DRAWINGS),
-            *(keys.OUTPUT, keys.TRACKS, keys.NOTES),
+            *(keys.OUTPUT, keys.TRACKS, keys.HOURS, keys.NOTES),
         ),
-        writes=(keys.OUTPUT, keys.TRACKS, keys.NOTES),
+        writes=(keys.OUTPUT, keys.TRACKS, keys.HOURS, keys.NOTES),
         removes=(keys.NOTES,),
     ),
-    "search": StageRights(reads=(keys.OUTPUT,), removes=(keys.OUTPUT, keys.TRACKS)),
+    "search": StageRights(reads=(keys.OUTPUT,), removes=(keys.OUTPUT, keys.TRACKS, keys.HOURS)),
     # It forgets, retimes and renames footage, sets time zones, and drops dead letters.
     "web": StageRights(
         reads=(EVERYTHING,),

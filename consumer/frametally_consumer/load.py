@@ -128,45 +128,43 @@ def load_detector(settings: Settings, model: NetworkModel | None = None) -> Dete
 
 
 def network_detector(model: NetworkModel, settings: Settings) -> YoloDetector:
-    """Return the detector of a prepared model; arguments and errors as of `open_network`."""
-    network = open_network(model.network, model.backend, settings, name=model.name, input_px=model.input_px)
-    return YoloDetector(network, model)
+    """Return the detector of a prepared model; settings and errors as of `open_network`."""
+    return YoloDetector(open_network(model, settings), model)
 
 
-def open_network(
-    network: bytes | Path | DarknetNetwork,
-    backend: Backend,
-    settings: Settings,
-    *,
-    name: str,
-    input_px: tuple[int, int],
-) -> Network:
-    """Load `network` on its back-end; the arguments are as in `NetworkModel`.
+def open_network(model: NetworkModel, settings: Settings) -> Network:
+    """Load the network of `model` on its back-end.
 
     Of the settings count precision, threads and execution providers.
 
     Raises `Misconfigured` if it cannot be run here.
     """
+    network = model.network
     if isinstance(network, DarknetNetwork):
         return OpenCvNetwork(network, threads=threads(settings))
     cv2.setNumThreads(1)  # it only resizes then, and its threads cost more than they bring
     # Imported here: a machine without these packages can run the reference.
-    if backend == "openvino":
+    if model.backend == "openvino":
         from frametally_consumer.backends.openvino import OpenVinoNetwork
 
         # An INT8 network says itself what is INT8; the rest of it is f32.
         arithmetic: Literal["f32", "bf16"] = "bf16" if settings.precision == "bf16" else "f32"
         return OpenVinoNetwork(
-            network, name=name, input_px=input_px, arithmetic=arithmetic, threads=threads(settings)
+            network,
+            name=model.name,
+            input_px=model.input_px,
+            preparation=model.preparation,
+            arithmetic=arithmetic,
+            threads=threads(settings),
         )
     from frametally_consumer.backends.onnxruntime import OnnxRuntimeNetwork
 
-    data = network if isinstance(network, bytes) else network.read_bytes()
     return OnnxRuntimeNetwork(
-        data,
-        name=name,
+        network if isinstance(network, bytes) else network.read_bytes(),
+        name=model.name,
         providers=settings.providers,
         threads=threads(settings),
+        preparation=model.preparation,
         batch=BATCH_PICTURES if settings.devices else 1,
         engines=settings.models_dir.expanduser() / "tensorrt",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
@@ -115,26 +116,26 @@ def history_key(prefix: str) -> str:
     return f"{keys.tracks_folder(prefix)}/history.json"
 
 
-class CountedHour(msgspec.Struct, frozen=True, array_like=True):
-    """The inputs of one source's UTC hour.
+class HourFile(msgspec.Struct, frozen=True, array_like=True):
+    """A file of all that was counted of one source's UTC hour (`rules.hour_file`).
 
     Attributes:
-        inputs: 16 hex of settings, segments with their checksums, and what of them does not count.
+        identity: 16 hex of settings, segments with their checksums, and footage that does not count. Where a
+            line was set aside, or segments have no checksums, 16 hex of the file itself: no plan asks for it.
+        crc32: Of its bytes; None: nothing was counted of that hour, and there is no file.
         duplicates_dropped: Lines that repeated a frame.
     """
 
-    inputs: str
+    identity: str
+    crc32: int | None
     duplicates_dropped: int = 0
 
 
-class RunHours(SealedRecord, frozen=True, kw_only=True):
-    """The inputs of each hour of a run (`hours.json` beside the run's tracks).
-
-    The next run of the day takes the lines of hours that are counted from the same. An hour from a segment
-    with a line that was set aside, or without checksums, is not listed.
+class HourList(SealedRecord, frozen=True, kw_only=True):
+    """The hour files of a run (`_hours.json` in its folder).
 
     Attributes:
-        hours: By source and hour of the UTC day.
+        hours: By source and the hour of the UTC day at which the file's time begins.
     """
 
     run_id: str
@@ -142,15 +143,36 @@ class RunHours(SealedRecord, frozen=True, kw_only=True):
     params: str
     interval_s: int
     day: str
-    hours: dict[str, dict[int, CountedHour]]
+    hours: dict[str, dict[int, HourFile]]
 
-    remedy: ClassVar[str] = "delete it: the day's next run then counts from its segments alone"
+    remedy: ClassVar[str] = "run `frametally aggregate --all` for its day"
 
     @property
     def key(self) -> str:  # noqa: D102
         return hours_key(keys.run_folder(self.model, self.params, self.interval_s, self.day, self.run_id))
 
+    def file_key(self, source: str, hour: int) -> str:
+        """Return the key of one of its files."""
+        return hour_file_key(self.model, self.day, source, hour, self.hours[source][hour].identity)
+
+    def files(self, source: str) -> dict[int, HourFile]:
+        """Return the files that there are of a source, by hour."""
+        return {hour: file for hour, file in self.hours[source].items() if file.crc32 is not None}
+
+    def digests(self) -> dict[str, str]:
+        """Return 16 hex of the files of each source that has some."""
+        return {
+            source: hashlib.sha256(msgspec.json.encode(files)).hexdigest()[:16]
+            for source in self.hours
+            if (files := self.files(source))
+        }
+
 
 def hours_key(prefix: str) -> str:
-    """Return the key of the hours' inputs of the run with its part files in `prefix`."""
-    return f"{keys.tracks_folder(prefix)}/hours.json"
+    """Return the key of the list of hour files of the run whose part files are in `prefix`."""
+    return f"{prefix}/_hours.json"
+
+
+def hour_file_key(model: str, day: str, source: str, hour: int, identity: str) -> str:
+    """Return the key of an hour file; `hour` is that of the UTC day at which its time begins."""
+    return f"{keys.hours_folder(model, day)}/source={source}/{hour:02d}-{identity}.jsonl"

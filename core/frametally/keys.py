@@ -15,7 +15,7 @@ from frametally.rules.times import DAY_MS, EPOCH, utc_date
 MEDIA = "media"
 IMAGES, METADATA, NOTES = "images", "metadata", "segment-notes"
 OUTPUT = "mapreduce-output"
-TRACKS = "tracks"
+TRACKS, HOURS = "tracks", "hours"
 TOMBSTONES = "tombstones"
 CORRECTIONS, CHANGES = "corrections", "changes"
 DRAWINGS, REPORTS, SOURCES = "drawings", "reports", "sources"
@@ -270,8 +270,7 @@ def picture_hex(file_sha256: str) -> str:
 def image_key(source: str, captured_at_ms: int, medium_hex: str, frame_index: int) -> str:
     """Return the key of a frame.
 
-    `medium_hex` are 12 hex of a video's sha256 (or all of it), or, with `frame_index` 0, `picture_hex` of a
-    picture; earlier versions took 12 of that, too.
+    `medium_hex`: of a video's sha256, 12 hex or all; of a picture, with `frame_index` 0, its `picture_hex`.
     """
     if len(medium_hex) != _PICTURE_HEX:
         medium_hex = medium_hex[:12]
@@ -346,6 +345,11 @@ def tracks_folder(prefix: str) -> str:
     return f"{TRACKS}/{prefix.removeprefix(f'{OUTPUT}/')}"
 
 
+def hours_folder(model: str, day: str) -> str:
+    """Return the folder of all that was counted hour by hour of one model and UTC day."""
+    return f"{HOURS}/model={model}/day={day}"
+
+
 def run_pointer_key(model: str, params: str, interval_s: int, day: str, sequence: int) -> str:
     """Return the key of the object that makes a run the day's current one."""
     return f"{day_folder(model, params, interval_s, day)}/_runs/{sequence:06d}.json"
@@ -392,9 +396,5 @@ def parse_run_object_key(key: str) -> RunObjectKey | None:
 
 
 def redetect_topic(topic: str, model: str) -> str:
-    """Return the log topic on which stored frames are announced again for `model`.
-
-    Deployments that share a Kafka announce on a `topic` each; so they do here. That of the usual one is named
-    as it was before there could be others.
-    """
+    """Return the log topic on which stored frames of deployments that use `topic` are announced again."""
     return f"redetect-{model}" if topic == USUAL_TOPIC else f"redetect-{topic}-{model}"

@@ -98,19 +98,8 @@ class Plugin:
         kept_since: Returns since when (ms) it has what a person made and backups are for, for `Settings`.
         of_source: Yields what of it names a source by its slug, in words, for `Settings`.
         known_names: Returns its `NamesPart` for `Settings` and the store.
-        counting: Its `CountingStep`: what it counts in the counting job and behind it.
-        tasks: Its `PartRules` for tasks of that job; of one plug-in at most.
-        zipped: Its folders that tasks need on a cluster's nodes.
-        calibration: Raises `Misconfigured` where points of a picture with their metres make no calibration.
-        regions: Draws what came with a video, for the store, its source's slug, the picture's width and
-            height in pixels, its region and its calibration as JSON; returns what it did, a sentence each.
-        narrowing: Its `Narrowing` of charts.
-        chart_parameters: The parameters of a chart that it narrows by, with what each says.
+        places: Its `PicturePlaces`: the lines and zones of pictures; of one plug-in at most.
         count_checks: Its `CountChecks`: how far counts are from the truth, where people have checked them.
-        counted_events: Its `CountedEvents`: what it counts one by one, which people can check.
-        series: Its `PlaceSeries`: whose runs it publishes.
-        renaming: Called for the store, a source's slug, its next one and whether nothing has that yet, before
-            footage is renamed; yields lines for who does that.
         demo: Returns a context manager around detection and counting of the demo's clip, for `Ports`, the
             `DemoClip` and `should_stop`.
         indexed: Called for `Ports` after the index has what was counted; returns an exit code. The command
@@ -153,17 +142,8 @@ class Plugin:
     kept_since: str = ""
     of_source: str = ""
     known_names: str = ""
-    counting: str = ""
-    tasks: str = ""
-    zipped: tuple[str, ...] = ()
-    calibration: str = ""
-    regions: str = ""
-    narrowing: str = ""
-    chart_parameters: Mapping[str, str] = field(default_factory=dict)
+    places: str = ""
     count_checks: str = ""
-    counted_events: str = ""
-    series: str = ""
-    renaming: str = ""
     demo: str = ""
     indexed: str = ""
     jobs: str = ""

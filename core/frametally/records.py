@@ -15,6 +15,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.live_records import LiveMinute
+from frametally.rules.blank_stretches import Blank
 from frametally.rules.places import ZoneShape
 from frametally.rules.seals import sealed, unsealed
 from frametally.rules.times import FIRST_MS, NEXT_MS, RECORD_VERSION
@@ -175,6 +176,8 @@ class FrameDetections(Record, frozen=True, kw_only=True):
     media: str
     model: str
     detections: list[Detection]
+    shows: Blank | msgspec.UnsetType = msgspec.UNSET
+    picture_digest: str | msgspec.UnsetType = msgspec.UNSET  # goes into the header, see `SegmentSource`
 
 
 class DeadLetter(Record, frozen=True, kw_only=True):
@@ -287,20 +290,19 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         day: UTC day, `YYYY-MM-DD`.
         prefix: Folder of the part files in the object store.
         parts: Names of the part files, in order.
-        inputs_sha256: Over the keys of the segments that hold frames of this day (or, if objects are tracked,
-            of the minute before or after it), and the tombstones and overlaps of media that touch it.
+        inputs_sha256: Over the keys of segments with frames of this day (or, if objects are tracked, of the
+            minute before or after it), and the tombstones and overlaps of media that touch it.
         duplicates_dropped: Lines that repeated a frame.
-        track_parts: Names of the files of its tracks, in order (`keys.tracks_folder`).
+        track_parts: Of older versions, with `track_parts_crc32`: the files of its tracks, in order.
         parts_crc32: Of each part file's bytes; empty in runs of older versions.
-        track_parts_crc32: Of each file of its tracks; empty in runs of older versions.
         footage_sha256: Over what of the inputs has frames of this day itself, or takes some away: alike for
             every interval and setting; empty in runs of older versions.
-        tombstones_crc32: Of the key of each tombstone that touches frames of this day itself, sorted; None in
-            runs of older versions.
+        tombstones_crc32: Of the key of each tombstone that touches frames of this day itself, sorted or None.
         settings: The settings behind `params`, in words; empty in runs of older versions.
-        paths: Files with the paths of its tracks, by source; None in runs of older versions, whose tracks
-            have no foot points. Of a run of flows they have these (`frametally.rules.places`).
+        paths: Of a run of flows, the files with these; of older versions, with the paths of tracks, if any.
         zones: Of a series within parts of pictures, those parts by source.
+        hours_crc32: Of its `HourList`; None in runs of flows and of older versions.
+        hours: By source 16 hex of its hour files, which have its tracks and paths.
     """
 
     run_id: str
@@ -322,6 +324,8 @@ class Run(SealedRecord, frozen=True, kw_only=True):
     settings: dict[str, Any] = {}
     paths: list[PathFile] | None = None
     zones: dict[str, tuple[ZoneShape, ...]] = {}
+    hours_crc32: int | None = None
+    hours: dict[str, str] = {}
 
     remedy: ClassVar[str] = "run `frametally aggregate` with the --interval in its key to count the day again"
 

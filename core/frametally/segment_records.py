@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import msgspec
 
@@ -14,7 +14,9 @@ class SegmentSource(msgspec.Struct, frozen=True, kw_only=True):
     """Where one source's lines lie in a segment.
 
     `first_byte` and `next_byte` count from the first byte after the header line; `crc32` is that of the bytes
-    between them, None in segments of older versions.
+    between them, None in segments of older versions. `picture_digests` has four characters for each line, in
+    their order: 24 bits of its picture's SHA-256 in base64. It is unset if they were not measured, as in
+    segments of older versions.
     """
 
     source: str
@@ -24,6 +26,7 @@ class SegmentSource(msgspec.Struct, frozen=True, kw_only=True):
     first_byte: int
     next_byte: int
     crc32: int | None = None
+    picture_digests: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class SegmentHeader(SealedRecord, frozen=True, kw_only=True):
@@ -31,8 +34,7 @@ class SegmentHeader(SealedRecord, frozen=True, kw_only=True):
 
     The frame lines follow (sorted by source, captured_at_ms, frame_index, image_path), then the dead
     letters by offset: `frames + dead_letters` lines in all. `dead_letters_crc32` is that of the latter's
-    bytes, None in segments of older versions. `counts` is as `rules.segment_counts` has it; without it the
-    job has to read the lines.
+    bytes, None in segments of older versions.
     """
 
     model: str
@@ -45,7 +47,6 @@ class SegmentHeader(SealedRecord, frozen=True, kw_only=True):
     dead_letters: int
     sources: list[SegmentSource]
     dead_letters_crc32: int | None = None
-    counts: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
     remedy: ClassVar[str] = (
         "restore it from a backup, or move it out of metadata/ and start the consumer again, which then "

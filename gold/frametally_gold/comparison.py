@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from frametally import keys
+from frametally.books.counted_days import outdated
 from frametally.errors import Misconfigured
 from frametally.ports.count_index import CountIndex, CountQuery
-from frametally.ports.count_questions import outdated
 from frametally.process.reports import Progress, plural
 from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, DAY_S, is_day_in_range

@@ -8,9 +8,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from frametally import keys
+from frametally.books.counted_days import outdated_numbers
 from frametally.books.runs import CurrentDay, DayKey, current_days, newest_last, read_run, read_tracks
 from frametally.errors import Poison
-from frametally.ports.base_index import outdated_numbers
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run, encode

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from frametally import keys
-from frametally.books.count_settings import counted_with
+from frametally.books.counted_days import counted_with
 from frametally.books.evidence import frames_of_bar
 from frametally.books.runs import read_run, read_tracks
 from frametally.media.manifests import media_of

@@ -28,6 +28,7 @@ from frametally.telemetry.traces import TRACES
 from frametally_hadoop.job.fetching import LinkEnded
 from frametally_hadoop.job.params import CountParams, TrackParams, checked, label_groups, label_thresholds
 from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, StepReport, counting_steps
+from frametally_hadoop.planning.day_windows import DayWindows
 from frametally_hadoop.planning.kept_notes import NotesDamaged, SegmentNotes
 from frametally_hadoop.planning.plan import CountingPlan, make_plan
 from frametally_hadoop.planning.segment_notes import Aggregated, note_pace
@@ -53,7 +54,6 @@ class AggregateReport:
         skipped: Segments and lines that were set aside, and days that were not published.
         failed_checks: Names of quality checks that did not pass, with the number of runs.
         steps: What the steps of plug-ins counted, of days that stand now.
-        segments_by_counts: Those of the segments of which the counts in their headers were read.
         hours_kept: Hours of a source that are taken from the run before, as nothing of them has changed.
         hours_counted: Those that were counted from segments.
     """
@@ -68,7 +68,6 @@ class AggregateReport:
     warnings: list[str] = field(default_factory=list)
     part_runs: list[Run] = field(default_factory=list)
     steps: list[StepReport] = field(default_factory=list)
-    segments_by_counts: int = 0
     hours_kept: int = 0
     hours_counted: int = 0
 
@@ -113,8 +112,7 @@ class _Aggregation:
     def __post_init__(self) -> None:
         self._params = settings_params(self.settings)
         self._cluster = cluster_of(self.settings)
-        self._links_ended = False
-        self._asked = self.selection
+        self._windows = DayWindows(self.selection)
         self._published: dict[DayKey, Run] = {}
         self._up_to_date: set[DayKey] = set()
         self._notes = SegmentNotes(self.settings.data_dir, self.store.url)
@@ -122,7 +120,6 @@ class _Aggregation:
             self._notes.list_all()
         self._manifests = ManifestReader(self.store, self.settings.data_dir)
         self._segments_read: dict[str, int] = {}
-        self._by_counts: set[str] = set()
         self._unusable: set[str] = set()
         self._whole: set[DayKey] = set()
         self._warnings: list[str] = []
@@ -136,13 +133,15 @@ class _Aggregation:
 
     def run(self) -> AggregateReport:
         started_s, began_ns = time.monotonic(), time.time_ns()
-        for _ in range(_ATTEMPTS):
+        for _ in self._windows.attempts(_ATTEMPTS):
             try:
                 if not self._attempt():
                     continue
                 for day in self._plan.up_to_date:
                     renew_report(self.store, day, self._surroundings)
             except NotesDamaged:
+                continue
+            if self._windows.advance():
                 continue
             self._note_pace(started_s)
             self._notes.share(self.store)
@@ -165,7 +164,7 @@ class _Aggregation:
             manifests=self._manifests,
             unusable=self._unusable,
             progress=self.progress,
-            selection=self.selection,
+            selection=self._windows.now,
             whole=self._whole,
         )
         self._plan = plan
@@ -196,9 +195,8 @@ class _Aggregation:
                     self._count_whole(day, reason)
                 return False
             except LinkEnded:
-                if self._links_ended:
+                if not self._windows.halve(day.key.day for day in plan.stale):
                     raise
-                self._links_ended = True  # the next plan has new links; if they end, too, their time is short
                 return False
             except NotesDamaged:
                 return False
@@ -213,9 +211,7 @@ class _Aggregation:
                 self._unusable |= {skipped.name for skipped in damaged}
                 return False
             failpoints.passing("aggregate.counted")
-            by_counts = {key for key, read in plan.reads.items() if read.by_counts}
-            self._segments_read |= {key: 0 if key in by_counts else plan.size_of[key] for key in plan.reads}
-            self._by_counts |= by_counts
+            self._segments_read |= {key: plan.size_of[key] for key in plan.reads}
             return self._note_published(plan, counted)
 
     def _count(self, plan: CountingPlan, temporary: Path) -> Iterable[DayOutcome]:
@@ -223,7 +219,7 @@ class _Aggregation:
         publish = partial(
             publish_counted,
             forgotten=plan.tombstones,
-            recount=self.selection.recount,
+            recount=self._windows.now.recount,
             segments_end=bool(self.settings.store_metadata_days),
         )
         if self.runner == "spark":
@@ -241,7 +237,7 @@ class _Aggregation:
                 store=self.store,
                 progress=self.progress,
                 runner=self.runner,
-                selection=self._asked,
+                selection=self.selection,
                 manifests=self._manifests,
             )
             for step in counting_steps()
@@ -265,7 +261,6 @@ class _Aggregation:
             runs=runs,
             days_up_to_date=len(up_to_date - self._published.keys()),
             segments_read=len(self._segments_read),
-            segments_by_counts=len(self._by_counts),
             frames=sum(run.frames for run in runs),
             duplicates_dropped=sum(run.duplicates_dropped for run in runs),
             skipped=[self._skipped[name] for name in sorted(self._skipped)],
@@ -310,7 +305,7 @@ class _Aggregation:
             for name in day.failed_checks:
                 self._failed_checks[name] = self._failed_checks.get(name, 0) + 1
         # Whoever was faster has counted anew, too.
-        self.selection = self.selection._replace(recount=False)
+        self._windows.now = self._windows.now._replace(recount=False)
         self.progress.update(len(plan.stale), len(plan.stale), "published")
         return settled_all
 

@@ -54,7 +54,7 @@ def dry_run(
         )
         for step in counting_steps()
     ]
-    size_bytes = sum(plan.size_of[key] for key, read in plan.reads.items() if not read.by_counts)
+    size_bytes = sum(plan.size_of[key] for key in plan.reads)
     earlier = read_pace(settings.data_dir, settings.runner)
     return DryRun(
         days=[

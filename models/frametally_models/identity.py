@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from frametally.settings.loading import Settings
-from frametally_consumer.backends.network import BATCH_PICTURES, DECODE_RULE, RESIZE_RULES
+from frametally_consumer.backends.network import BATCH_PICTURES, DECODE_RULE, RESIZE_RULES, Preparation
 from frametally_consumer.detectors.boxes import CONFIDENCE_STEPS, POSTPROCESSING_VERSION, to_steps
 from frametally_consumer.detectors.protocol import make_model_id
 from frametally_consumer.detectors.yolo import NetworkModel
@@ -19,6 +19,7 @@ def identified(
 
     Of the settings count the devices on which ONNX Runtime computes: the id names those beside the CPU.
     """
+    preparation = model.preparation
     devices = settings.devices if model.backend == "onnxruntime" else []
     on_devices: dict[str, object] = {"batch_pictures": BATCH_PICTURES} if devices else {}
     model_id = make_model_id(
@@ -28,11 +29,12 @@ def identified(
         ingredients={
             "class_names": model.class_names,
             "input_px": model.input_px,
-            "resize": RESIZE_RULES[model.resize],
+            "resize": RESIZE_RULES[preparation.resize],
             "decode": DECODE_RULE,
             "min_confidence_e4": int(to_steps(model.min_confidence, CONFIDENCE_STEPS)),
             "nms_iou": model.nms_iou,
             "postprocessing": POSTPROCESSING_VERSION,
+            **({} if preparation == Preparation(preparation.resize) else {"preparation": preparation}),
             **on_devices,
             **ingredients,
         },

@@ -19,12 +19,13 @@ from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
 from frametally.process.reports import Progress
 from frametally.settings.loading import Settings
-from frametally_consumer.backends.network import as_blob, fit
+from frametally_consumer.backends.network import AS_DARKNET, as_blob, fit
 from frametally_consumer.backends.openvino_runtime import ov
 from frametally_consumer.detectors.heads import Floats
 from frametally_consumer.detectors.yolo import YoloDetector
 from frametally_models import self_test
 from frametally_models.calibration_frames import calibration_frames, evenly
+from frametally_models.catalogue import resized
 from frametally_models.converted import (
     CARD_VERSION,
     Calibration,
@@ -170,13 +171,7 @@ def _last_convolutions(network: ov.Model) -> list[str]:
 
 
 def _network_picture(frame: Pixels, settings: Settings) -> Pixels:
-    width_px, height_px = settings.input_px
-    return fit(
-        frame,
-        width_px=width_px,
-        height_px=height_px,
-        resize="letterbox" if settings.resize == "letterbox" else "stretch",
-    ).picture
+    return fit(frame, input_px=settings.input_px, preparation=resized(AS_DARKNET, settings)).picture
 
 
 def _digest(pictures: Sequence[Pixels], versions: str) -> str:

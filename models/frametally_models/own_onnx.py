@@ -1,10 +1,9 @@
-"""Detectors of a user's own ONNX network."""
+"""Detectors of ONNX networks: a user's own, or those of the catalogue."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -12,135 +11,246 @@ from google.protobuf.message import DecodeError
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import ENV_PREFIX, Settings
-from frametally_consumer.backends.network import Backend, Resize, fit
-from frametally_consumer.detectors.boxes import MIN_CONFIDENCE, NMS_IOU
+from frametally_consumer.backends.network import Backend, fit
 from frametally_consumer.detectors.heads import (
     SCORE_MARGIN,
     EndToEndHead,
     Floats,
+    GridHead,
     Head,
+    LogitsHead,
     ObjectnessHead,
     ScoresHead,
+    yolo_cells,
 )
 from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
 from frametally_consumer.load import open_network
-from frametally_models.files import read_class_names
+from frametally_models.catalogue import (
+    FAMILIES,
+    SETTING,
+    ModelRecord,
+    common_names,
+    named_record,
+    record_of_file,
+    resized,
+)
+from frametally_models.files import OnnxFiles, read_class_names
 from frametally_models.identity import identified
+from frametally_models.input_check import check_input
 from frametally_models.self_test import draw_picture
 
 _MOST_END_TO_END_ROWS = 1000
+_NO_OBJECT = {"", "-", "background", "__background__", "N/A"}
+_GAPS_OF_COCO = {0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
+"""Of COCO's 91 numbers, those without a class."""
 
 
-def own_detector(path: Path, backend: Backend, settings: Settings) -> YoloDetector:
-    """Return the detector of the network at `path`, after its self-test.
+def own_detector(files: OnnxFiles, backend: Backend, settings: Settings) -> YoloDetector:
+    """Return the detector of the network in `files`, after its self-test.
 
-    There is no reference for it; the test sees that its answer to a picture can be boxes and probabilities.
+    There is no reference for it; the test sees that its answer to a picture can be boxes and probabilities,
+    and that no other preparation of its input finds more.
 
     Raises:
-        Misconfigured: It cannot be read or run, its output is not a YOLO head of as many classes as there are
-            names, or it cannot be used with these settings.
+        Misconfigured: It cannot be read or run, its output is not one of as many classes as there are names,
+            its input is prepared wrongly, or it cannot be used with these settings.
     """
-    path = path.expanduser()
-    setting = f"{ENV_PREFIX}MODEL_WEIGHTS={path}"
-    if settings.model_names is None:
-        raise Misconfigured(
-            f"{setting}: its class names are missing; set {ENV_PREFIX}MODEL_NAMES to a file with one name "
-            "per line"
-        )
+    setting = f"{ENV_PREFIX}MODEL_WEIGHTS={files.network}"
     if backend == "opencv" or settings.precision == "int8":
         raise Misconfigured(
             f"{setting}: only openvino (in f32 or bf16) or onnxruntime (in f32) can run such a network; "
             f"set {ENV_PREFIX}DETECTOR and {ENV_PREFIX}PRECISION accordingly"
         )
-    class_names = read_class_names(settings.model_names.expanduser())
     try:
-        data = path.read_bytes()
+        data = files.network.read_bytes()
     except OSError as error:
         raise Misconfigured(f"{setting} cannot be read ({error.strerror}); correct the path") from error
-    input_px = _input_px(data, settings, setting)
-    resize: Resize = "letterbox" if settings.resize == "auto" else settings.resize
-    network = open_network(data, backend, settings, name=str(path), input_px=input_px)
+    sha256 = hashlib.sha256(data).hexdigest()
+    names = read_class_names(files.names)
 
-    picture = fit(draw_picture(), width_px=input_px[0], height_px=input_px[1], resize=resize).picture
-    shapes = network.start(picture, lambda outputs: [output.shape for output in outputs]).result()
-    head = _recognised(shapes, classes=len(class_names), input_px=input_px, name=str(path))
-    model = identified(
-        NetworkModel(
-            name=str(path),
-            backend=backend,
-            network=data,
-            head=head,
-            class_names=class_names,
-            input_px=input_px,
-            resize=resize,
-            min_confidence=MIN_CONFIDENCE,
-            nms_iou=NMS_IOU,
-        ),
-        settings=settings,
-        precision=settings.precision,
-        ingredients={"onnx_sha256": hashlib.sha256(data).hexdigest(), "head": head.name},
-    )
-    detector = YoloDetector(network, model)
-    _check_rows(detector.all_rows(draw_picture()), name=str(path))
+    def make(record: ModelRecord) -> YoloDetector:
+        return _detector(record, data, sha256, names, str(files.network), backend, settings)
+
+    family = settings.model_cfg
+    record = named_record(str(family)) if family else record_of_file(sha256) or FAMILIES["yolo"]
+    detector = make(record)
+    check_input(detector, record, make, settings)
     return detector
 
 
-def _input_px(data: bytes, settings: Settings, setting: str) -> tuple[int, int]:
-    """Width and height of the network's input: the file's own if it states one, else the settings'."""
+def _detector(
+    record: ModelRecord,
+    data: bytes,
+    sha256: str,
+    names: tuple[str, ...],
+    name: str,
+    backend: Backend,
+    settings: Settings,
+) -> YoloDetector:
+    """Return the detector of the network `data` with the input and output that `record` states.
+
+    Raises:
+        Misconfigured: Its output cannot be that.
+    """
+    sized, input_px = _sized(data, record, settings, f"{ENV_PREFIX}MODEL_WEIGHTS={name}")
+    if record.family != "yolo":  # their names are part of the id of models from before
+        names = common_names(names)
+    model = NetworkModel(
+        name=name,
+        backend=backend,
+        network=sized,
+        head=GridHead(0, input_px, len(names)),  # until its outputs are known
+        class_names=names,
+        input_px=input_px,
+        preparation=resized(record.preparation, settings),
+        min_confidence=record.min_confidence,
+        nms_iou=record.nms_iou,
+    )
+    picture = fit(draw_picture(), input_px=input_px, preparation=model.preparation).picture
     try:
-        graph = onnx.load_model_from_string(data).graph
+        network = open_network(model, settings)
+        outputs = network.start(picture, lambda outputs: [output.copy() for output in outputs]).result()
+        head, names = _recognised(outputs, record, names=names, input_px=input_px, name=name)
+        if sized is not data and isinstance(head, ObjectnessHead | ScoresHead):
+            boxes = max(outputs[head.output].shape)
+            if boxes % len(yolo_cells(input_px)):
+                raise Misconfigured(f"{name}: it returns {boxes} boxes at any size")
+    except Misconfigured as error:
+        if sized is data:
+            raise
+        raise Misconfigured(
+            f"{ENV_PREFIX}INPUT_SIZE_PX={settings.input_size_px}: {name} takes only the size of its export; "
+            "leave it empty, or export the network for this or any size"
+        ) from error
+    ingredients = {"onnx_sha256": sha256, "head": head.name}
+    model = model._replace(head=head, class_names=names)
+    detector = YoloDetector(
+        network,
+        identified(model, settings=settings, precision=settings.precision, ingredients=ingredients),
+    )
+    _check_rows(detector.all_rows(draw_picture()), name=name)
+    return detector
+
+
+def _sized(
+    data: bytes, record: ModelRecord, settings: Settings, setting: str
+) -> tuple[bytes, tuple[int, int]]:
+    """Return the network for the width and height of its input, and those.
+
+    They are the settings' if they state any; else those of the file, of the record, or the default.
+    """
+    try:
+        model = onnx.load_model_from_string(data)
     except DecodeError as error:
         raise Misconfigured(f"{setting} is not an ONNX file, or is cut short; download it again") from error
+    graph = model.graph
     constants = {tensor.name for tensor in graph.initializer}
+    inputs = [value for value in graph.input if value.name not in constants]
     # 0 for a dimension that is not fixed.
-    inputs = [
-        [dimension.dim_value for dimension in value.type.tensor_type.shape.dim]
-        for value in graph.input
-        if value.name not in constants
-    ]
-    if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][1] not in (0, 3):
+    shapes = [[side.dim_value for side in value.type.tensor_type.shape.dim] for value in inputs]
+    if len(inputs) != 1 or len(shapes[0]) != 4 or shapes[0][1] not in (0, 3):
         raise Misconfigured(
-            f"{setting}: its inputs {inputs} are not one picture of 1 x 3 x height x width; use a YOLO "
-            "network"
+            f"{setting}: its inputs {shapes} are not one picture of 1 x 3 x height x width (0: any); export "
+            "it without its post-processing, or use another network"
         )
+    if inputs[0].type.tensor_type.elem_type != onnx.TensorProto.FLOAT:
+        raise Misconfigured(f"{setting}: its input is not 32-bit floats; export it in f32, without half=True")
+    _, _, height_px, width_px = shapes[0]
+    is_open = not (height_px and width_px)
     given_px = settings.input_px
-    _, _, height_px, width_px = inputs[0]
-    if not (height_px and width_px):  # any size will do
-        return given_px
-    if "input_size_px" in settings.model_fields_set and given_px != (width_px, height_px):
-        raise Misconfigured(
-            f"{ENV_PREFIX}INPUT_SIZE_PX={settings.input_size_px}: "
-            f"{setting} takes {width_px}x{height_px}; leave it empty, or export the network for another "
-            "size"
-        )
-    return width_px, height_px
+    if "input_size_px" not in settings.model_fields_set:
+        given_px = record.input_px or given_px if is_open else (width_px, height_px)
+    if is_open or given_px == (width_px, height_px):
+        return data, given_px
+    for side, side_px in zip(inputs[0].type.tensor_type.shape.dim[:1:-1], given_px, strict=True):
+        side.dim_value = side_px
+    del graph.value_info[:]
+    for value in graph.output:
+        value.type.tensor_type.ClearField("shape")
+    return bytes(model.SerializeToString()), given_px
 
 
 def _recognised(
-    shapes: Sequence[tuple[int, ...]], *, classes: int, input_px: tuple[int, int], name: str
-) -> Head:
-    """Return the head that has such outputs. Raises `Misconfigured` if none is known, or several."""
-    cells = sum((input_px[0] // stride) * (input_px[1] // stride) for stride in (8, 16, 32))
-    heads: list[Head] = []
-    for output, shape in enumerate(shapes):
-        if len(shape) != 3 or shape[0] != 1:
-            continue
-        _, rows, columns = shape
-        # With one class a row of v5 has 6 numbers, too; it has three rows a cell.
-        if columns == 6 and rows <= _MOST_END_TO_END_ROWS and rows != 3 * cells:
-            heads.append(EndToEndHead(output, input_px, classes))
-        elif columns == 5 + classes:
-            heads.append(ObjectnessHead(output, input_px, classes))
-        elif rows == 4 + classes:
-            heads.append(ScoresHead(output, input_px, classes))
+    outputs: Sequence[Floats],
+    record: ModelRecord,
+    *,
+    names: tuple[str, ...],
+    input_px: tuple[int, int],
+    name: str,
+) -> tuple[Head, tuple[str, ...]]:
+    """Return the head of `record` that has such outputs, and the names of its classes.
+
+    Raises:
+        Misconfigured: No head of this family has, or several have.
+    """
+    heads = _heads(outputs, record.family, names, input_px)
     if len(heads) == 1:
         return heads[0]
-    listed_shapes = ", ".join("x".join(map(str, shape)) for shape in shapes)
+    shapes = ", ".join("x".join(map(str, output.shape)) for output in outputs)
+    families = [
+        key
+        for key, other in FAMILIES.items()
+        if other.family != record.family and _heads(outputs, other.family, names, input_px)
+    ]
+    if families:
+        raise Misconfigured(
+            f"{name}: its outputs ({shapes}) belong to another family; set {SETTING} to "
+            f"{' or '.join(families)}, whichever it is (docs/models.md)"
+        )
+    classes = len(names)
     raise Misconfigured(
-        f"{name}: its outputs ({listed_shapes}) do not match a YOLO head of {classes} classes: expected 1 "
-        f"x boxes x {5 + classes} (v5, v7), 1 x {4 + classes} x boxes (v8 to v11) or 1 x boxes x 6 (v10); "
-        "use the names file that belongs to it, or export it as docs/models.md says"
+        f"{name}: its outputs ({shapes}) do not match a YOLO head of {classes} classes: expected 1 x boxes x "
+        f"{5 + classes} (YOLOX, v5, v7), 1 x {4 + classes} x boxes (v8 to v11) or 1 x boxes x 6 (v10), nor a "
+        f"DETR head: 1 x boxes x 4 (0 to 1) and 1 x boxes x {classes} (logits); use the names file that "
+        "belongs to it, with `-` for unused classes, or export it as docs/models.md says"
     )
+
+
+def _heads(
+    outputs: Sequence[Floats], family: str, names: tuple[str, ...], input_px: tuple[int, int]
+) -> list[tuple[Head, tuple[str, ...]]]:
+    cells, classes = len(yolo_cells(input_px)), len(names)
+    heads: list[Head] = []
+    if family == "detr":
+        return _detr_heads(outputs, names, input_px)
+    for place, output in enumerate(outputs):
+        if output.ndim != 3 or output.shape[0] != 1:
+            continue
+        _, rows, columns = output.shape
+        if family == "yolox":
+            if (rows, columns) == (cells, 5 + classes):
+                # In cells a place is near 0; in pixels, as some exports have it, it is anywhere.
+                is_raw = np.ptp(output[0, :, 0]) < input_px[0] / 2
+                heads.append((GridHead if is_raw else ObjectnessHead)(place, input_px, classes))
+        # With one class a row of v5 has 6 numbers, too; it has three rows a cell.
+        elif columns == 6 and rows <= _MOST_END_TO_END_ROWS and rows != 3 * cells:
+            heads.append(EndToEndHead(place, input_px, classes))
+        elif columns == 5 + classes:
+            heads.append(ObjectnessHead(place, input_px, classes))
+        elif rows == 4 + classes:
+            heads.append(ScoresHead(place, input_px, classes))
+    return [(head, names) for head in heads]
+
+
+def _detr_heads(
+    outputs: Sequence[Floats], names: tuple[str, ...], input_px: tuple[int, int]
+) -> list[tuple[Head, tuple[str, ...]]]:
+    heads: list[tuple[Head, tuple[str, ...]]] = []
+    for boxes, output in enumerate(outputs):
+        for place, logits in enumerate(outputs):
+            if place == boxes or output.ndim != 3 or logits.ndim != 3 or output.shape[2] != 4:
+                continue
+            if output.min() < 0 or output.max() > 1 + SCORE_MARGIN or logits.min() >= 0:
+                continue  # pixels, or probabilities
+            if (logits.shape[2], len(names)) == (91, 80):
+                numbers, labels = sorted({*range(91)} - _GAPS_OF_COCO), names
+            elif logits.shape[2] == len(names):
+                numbers = [number for number, name in enumerate(names) if name not in _NO_OBJECT]
+                labels = tuple(names[number] for number in numbers)
+            else:
+                continue
+            heads.append((LogitsHead(place, input_px, len(labels), boxes, numbers), labels))
+    return heads
 
 
 def _check_rows(rows: Floats, *, name: str) -> None:
@@ -154,5 +264,6 @@ def _check_rows(rows: Floats, *, name: str) -> None:
     # As parts of the input: a box that was a part already is now less than a pixel.
     if len(rows) and np.abs(rows[:, :4]).max() < 0.05:
         raise Misconfigured(
-            f"{name}: its boxes are not in pixels of the network's input; export it with pixel coordinates"
+            f"{name}: its boxes are not in pixels of the network's input; for a YOLOX export, set "
+            f"{SETTING}=yolox, for another, export it with pixel coordinates"
         )

@@ -8,6 +8,7 @@ Of the reference itself only YOLOv4-tiny at its own size is known: where it find
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -16,7 +17,9 @@ import numpy.typing as npt
 
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels, cv2
+from frametally.records import Detection
 from frametally_consumer.detectors.heads import Floats
+from frametally_models.detector_agreement import LEAST_IOU, iou
 
 PICTURE_VERSION = 1
 _ROWS = 48
@@ -64,6 +67,8 @@ TOLERANCES = {
     "int8": Tolerance(0.1, 0.3),
 }
 
+_STOP_SIGN_BOX = (390, 54, 180, 180)
+"""Left, top, width and height in pixels."""
 _STOP_SIGN = 11
 _STOP_SIGN_ROW = [0.7503, 0.2997, 0.2747, 0.3749, 0.9997, 0.9997]
 """Centre, size, objectness and score of the row with the highest score, of YOLOv4-tiny at 416x416."""
@@ -133,6 +138,11 @@ def check_stop_sign(rows: Floats, *, name: str, remedy: str) -> None:
             f"{name}: the self-test did not find the stop sign as it should (numbers differ by {off:.3f}, "
             f"allowed {TOLERANCES['f32'].score}); {remedy}"
         )
+
+
+def read_stop_sign(detections: Sequence[Detection]) -> Detection | None:
+    """Return the most confident of the picture's `detections` at the place of its stop sign, if any."""
+    return next((box for box in detections if iou(box.box, _STOP_SIGN_BOX) >= LEAST_IOU), None)
 
 
 def _logit(probability: Floats) -> npt.NDArray[np.float64]:

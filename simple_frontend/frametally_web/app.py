@@ -23,11 +23,10 @@ from frametally_accounts.audit.opened_book import OpenedAudit
 from frametally_accounts.embeds.routes import EMBEDS, EmbedRoutes
 from frametally_accounts.gate import Gate
 from frametally_web import assets, languages, pages
-from frametally_web.access.readers import answer_readers
 from frametally_web.access.seen_index import DashboardPorts, SeenIndex
 from frametally_web.access.visitors import Visitor
 from frametally_web.api import description
-from frametally_web.api.answering import Answering
+from frametally_web.api.answering import Answering, answer_readers
 from frametally_web.api.chart_routes import CATALOGUE, COUNTS, ChartRoutes
 from frametally_web.api.endpoints import ENDPOINTS, RIGHTS
 from frametally_web.api.events import EVENTS, Streams
@@ -173,7 +172,7 @@ def create_app(
         for plugin_pages in part.blueprints:
             app.register_blueprint(plugin_pages)
     problems.answer_errors(app, [endpoint.address for endpoint in ENDPOINTS])
-    answer_readers(app, RIGHTS)
+    answer_readers(app, RIGHTS, languages.language)
     guard.protect(app)
     gate.protect(app)
     app.extensions[_PARTS] = Parts(

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 from flask import Blueprint, Response, abort, request
 
-from frametally_web.access.readers import chosen_encoding
+from frametally_web.api.answering import chosen_encoding
 from frametally_web.languages import language
 
 BUILT = Path(__file__).parent / "static" / "built"

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import msgspec
-from flask import Flask, Response, has_request_context, request
+from flask import Flask, has_request_context, request
 from markupsafe import Markup, escape
 
 from frametally.plugins import folder_of, plugins
@@ -68,15 +68,8 @@ def number(value: int) -> str:
 
 
 def translate(app: Flask) -> None:
-    """Give templates the texts, and let caches know that a page depends on the language."""
+    """Give templates the texts."""
     app.add_template_global(t)
     app.add_template_global(language)
     app.add_template_filter(number)
     app.add_template_global(names, "languages")
-
-    @app.after_request
-    def set_headers(response: Response) -> Response:
-        if response.mimetype == "text/html":
-            response.headers["Content-Language"] = language()
-            response.vary.update(("Accept-Language", "Cookie"))
-        return response

@@ -23,7 +23,7 @@ from frametally_accounts.embeds.routes import SIGNED
 from frametally_accounts.embeds.signed_selection import MOST_DAYS
 from frametally_web.assets import build_command, is_building, load_assets
 from frametally_web.charts.answers import Counts
-from frametally_web.charts.whole_question import whole_question
+from frametally_web.charts.counts import whole_question
 from frametally_web.history.routes import HistoryRoutes
 from frametally_web.requests.parameters import Args, Parameter
 from frametally_web.requests.problems import Problem

@@ -22,10 +22,10 @@ from tests.traffic import junction
 from tests.web.conftest import Place
 from tests.web.counted_footage import put_manifest
 
-from frametally.books.counted_events import CheckedMetric
 from frametally.media.forgetting import forget, targets_in
 from frametally.media.manifests import list_manifests
 from frametally.opening import open_object_store
+from frametally.ports.picture_places import CheckedMetric
 from frametally.process.reports import NoProgress
 from frametally_accuracy import tables
 from frametally_accuracy.book import AccuracyBook
@@ -266,7 +266,7 @@ def test_a_check_that_cannot_be_is_refused_with_the_remedy(
 def test_without_the_capability_that_draws_lines_only_visits_can_be_checked(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_places, "hooks", lambda _: ())
+    monkeypatch.setattr(event_places, "picture_places", lambda: None)
     assert client.get("/api/v1/accuracy").get_json()["metrics"] == ["detections", "visits"]
     assert client.get("/api/v1/accuracy").get_json()["lines"] == []
     answer = client.post("/api/v1/accuracy", json=CROSSED)

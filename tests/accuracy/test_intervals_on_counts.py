@@ -22,7 +22,7 @@ from tests.web.conftest import START_MS, Place
 from tests.web.counted_footage import make_lines, publish_lines
 from werkzeug.datastructures import MultiDict
 
-from frametally.books.count_settings import CountedWith
+from frametally.books.counted_days import CountedWith
 from frametally.errors import Retryable
 from frametally.ports.count_index import CountIndex
 from frametally_accuracy import charted
@@ -30,8 +30,8 @@ from frametally_accuracy.book import AccuracyBook
 from frametally_web.access.seen_index import SeenIndex
 from frametally_web.access.visitors import Visitor, set_visitor
 from frametally_web.charts import answers, checks
+from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.counts import count
-from frametally_web.charts.media_times import MediaTimes
 from frametally_web.requests.query import read_chart
 
 Checked = Callable[..., str]

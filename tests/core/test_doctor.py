@@ -10,6 +10,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -297,7 +298,7 @@ def test_no_model_is_missed_where_the_detectors_packages_are_not_installed(
 ) -> None:
     nowhere = settings.model_copy(update={"models_dir": Path("nowhere"), "model_weights": Path("none.onnx")})
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    [row] = model_rows(nowhere, doctor._default_model_files)
+    [row] = model_rows(nowhere, partial(doctor._known_model_files, nowhere))
     assert (row.good, row.note) == (True, "the consumer is not installed")
 
 

@@ -25,7 +25,7 @@ from tests.fakes.records import (
 
 from frametally import keys
 from frametally.books.bars import NoSuchBar, find_bar
-from frametally.books.count_settings import CountedWith
+from frametally.books.counted_days import CountedWith
 from frametally.books.evidence import frames_of_bar, frames_of_medium
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.live_records import LiveMinute, Outage

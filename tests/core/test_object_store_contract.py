@@ -20,6 +20,7 @@ from serving.needs import server
 from tests.capabilities import of_capabilities
 from tests.examples import examples
 from tests.fakes.at_once import at_once
+from tests.fakes.credentials import renewed
 from tests.fakes.memory import MemoryStore
 
 from frametally.adapters.files.folder_store import FileStore
@@ -56,15 +57,25 @@ def new_s3_store(stack: ExitStack) -> ObjectStore:
     return open_object_store(url, s3_access())
 
 
+def new_s3_store_of_a_role(stack: ExitStack) -> ObjectStore:
+    """The same by keys that end within the hour, and are renewed for each look at them."""
+    stack.enter_context(renewed(s3_access(), lives_s=300))
+    url = f"s3://frametally-contract/{uuid.uuid4().hex}"
+    return open_object_store(url, StoreAccess(endpoint=s3_access().endpoint))
+
+
 # A further adapter is one more line: how to make an empty store, closed and removed with the stack.
 ADAPTERS: dict[str, Callable[[ExitStack], ObjectStore]] = {
     "file": new_file_store,
     "memory": lambda stack: MemoryStore(),
     "s3": new_s3_store,
+    "s3 by a role": new_s3_store_of_a_role,
 }
 for module in of_capabilities("store_adapters"):
     ADAPTERS |= module.ADAPTERS
-PARAMS = [pytest.param(name, marks=[pytest.mark.services] if name == "s3" else []) for name in ADAPTERS]
+PARAMS = [
+    pytest.param(name, marks=[pytest.mark.services] if name.startswith("s3") else []) for name in ADAPTERS
+]
 every_adapter = pytest.mark.parametrize("adapter", PARAMS)
 
 

@@ -15,11 +15,10 @@ from tests.examples import examples
 from tests.fakes.records import make_count, make_coverage, make_run
 
 from frametally import keys
-from frametally.adapters.day_cells import day_index
+from frametally.adapters.day_cells import busiest_bars, day_index, storage
 from frametally.adapters.day_cells import sums as day_sums
-from frametally.adapters.day_cells.day_index import CurrentRun, KeptCells
+from frametally.adapters.day_cells.storage import CurrentRun, KeptCells
 from frametally.adapters.sql.index.counts import SqlIndex
-from frametally.ports import base_index, columns
 from frametally.ports.count_index import CountQuery
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run
@@ -144,9 +143,10 @@ def test_every_step_kept_or_not_in_one_batch_or_many_gives_one_answer(
         patch.setattr(day_index, "_SLOTS_AT_ONCE", 1)
         by_days = answers()
         patch.setattr(day_sums, "_MOST_CELLS", 1)
-        patch.setattr(columns, "_MOST_GROUPS", 2)
+        patch.setattr(day_sums, "_MOST_GROUPS", 2)
         sparse = answers()
-        patch.setattr(base_index, "usable_steps", lambda base_interval_s, *_: [base_interval_s])
+        for module in (day_index, busiest_bars):
+            patch.setattr(module, "usable_steps", lambda base_interval_s, *_, **__: [base_interval_s])
         of_base = answers()
     index.close()
     assert packed == kept == in_batches == by_days == sparse == of_base
@@ -242,7 +242,7 @@ def test_a_read_that_is_ended_at_its_limit_goes_on_where_it_was_the_next_time(
     for day in range(3):
         start_ms = FIRST_MS + day * DAY_MS
         index.publish(run_of(start_ms), [count(start_ms, "car", "gate")], [cover(start_ms, "gate")])
-    monkeypatch.setattr(day_index, "_RUNS_AT_ONCE", 1)
+    monkeypatch.setattr(storage, "RUNS_AT_ONCE", 1)
     load = KeptCells._load
     loaded: list[Any] = []
 

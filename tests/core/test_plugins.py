@@ -35,6 +35,20 @@ def test_without_traffic_whole_pictures_are_counted_and_no_chart_is_narrowed(
     subprocess.run([sys.executable, "-c", WITHOUT_TRAFFIC, str(bundle)], check=True)
 
 
+PLACES = """
+import sys
+from frametally.ports.picture_places import picture_places
+picture_places()
+ours = {name.rpartition(".")[2] for name in sys.modules if name.startswith("frametally_") and "." in name}
+assert ours <= {"plugin", "settings", "picture_places"}, ours
+assert "numpy" not in sys.modules
+"""
+
+
+def test_whether_pictures_have_places_is_known_without_their_geometry() -> None:
+    subprocess.run([sys.executable, "-c", PLACES], check=True)
+
+
 def test_groups_of_one_name_are_one_group_with_the_commands_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     alerts, traffic = (
         Plugin(name=name, commands={"report": CommandEntry(f"{name}:report", name, {command: ("name",)})})

@@ -29,7 +29,7 @@ from frametally import keys
 from frametally.books.quality_reports import QualityReport
 from frametally.books.runs import read_paths, read_run, read_tracks
 from frametally.errors import FrametallyError, Poison
-from frametally.history_records import CountedHour, HistoryEntry, HistoryReason, RunHistory, RunHours
+from frametally.history_records import HistoryEntry, HistoryReason, HourFile, HourList, RunHistory
 from frametally.media.manifests import list_manifests, list_tombstones
 from frametally.media.source_timezones import SourceTimezones
 from frametally.process.reports import NoProgress
@@ -108,17 +108,17 @@ RECORDS: list[SealedRecord] = [
         ],
         segments_to={"log-1/frames-0": 0},
     ),
-    RunHours(
+    HourList(
         run_id="000001-" + "5" * 16,
         model="m",
         params="0" * 8,
         interval_s=60,
         day="2026-01-01",
-        hours={"cam": {8: CountedHour("6" * 16, duplicates_dropped=1)}},
+        hours={"cam": {8: HourFile("6" * 16, 7, duplicates_dropped=1), 9: HourFile("8" * 16, None)}},
     ),
 ]
 # Records that a check of their own reads in `doctor --deep`: of runs, or of a capability.
-OWN_CHECKS: tuple[type[SealedRecord], ...] = (Run, QualityReport, RunHistory, RunHours)
+OWN_CHECKS: tuple[type[SealedRecord], ...] = (Run, QualityReport, RunHistory, HourList)
 for module in of_capabilities("sealed_records"):
     RECORDS += module.RECORDS
     OWN_CHECKS += getattr(module, "OWN_CHECKS", ())
@@ -270,6 +270,28 @@ def test_no_bit_of_a_file_of_tracks_or_of_their_paths_can_turn_over_unseen(
     for damaged in every_flip(store.get(key)):
         store.put(key, damaged)
         with pytest.raises(Poison, match=rf"{key}: damaged: .*frametally aggregate --all"):
+            list(read(store, run))
+
+
+@pytest.mark.parametrize("read", [read_tracks, read_paths])
+@pytest.mark.parametrize("top", [keys.HOURS, keys.OUTPUT])
+def test_no_bit_of_an_hour_file_or_of_their_list_can_turn_over_unseen(
+    top: str, read: Callable[[MemoryStore, Run], Iterator[object]]
+) -> None:
+    store, run = MemoryStore(), make_run()
+    data = b'["coverage","gate",0]\t{"not":"read"}\n'
+    file = HourFile("6" * 16, zlib.crc32(data))
+    about = {name: getattr(run, name) for name in ("run_id", "model", "params", "interval_s", "day")}
+    listed = HourList(**about, hours={"gate": {8: file}})
+    run = msgspec.structs.replace(run, hours_crc32=zlib.crc32(encode(listed)), hours=listed.digests())
+    objects = {keys.HOURS: listed.file_key("gate", 8), keys.OUTPUT: listed.key}
+    store.put(objects[keys.HOURS], data)
+    store.put(listed.key, encode(listed))
+    store.put(run.key, encode(run))
+    assert list(read(store, run)) == []
+    for damaged in every_flip(store.get(objects[top])):
+        store.put(objects[top], damaged)
+        with pytest.raises(Poison, match=rf"{objects[top]}: damaged: .*frametally aggregate --all"):
             list(read(store, run))
 
 

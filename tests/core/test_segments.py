@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
+from msgspec.structs import replace
 from tests.fakes.memory import MemoryStore
 from tests.fakes.records import make_frame, make_segment
 
@@ -69,6 +71,15 @@ def test_what_was_written_is_what_is_read() -> None:
     assert sorted(read.frames(), key=lambda f: f.image_path) == sorted(FRAMES, key=lambda f: f.image_path)
     assert read.dead_letters() == [letter(6)]
     assert (read.header.frames, read.header.dead_letters, read.header.next_offset) == (6, 1, 7)
+
+
+def test_the_header_has_the_pictures_digests_of_a_source_whose_frames_were_all_measured() -> None:
+    measured = [replace(line, picture_digest=f"d{line.captured_at_ms // 1000:03d}") for line in FRAMES]
+    data = segment([*measured[:3], *FRAMES[3:5], measured[5]], [])
+    partly, whole = decode_segment(data, "key").header.sources
+    assert (partly.source, partly.picture_digests) == ("a-cam", UNSET)
+    assert (whole.source, whole.picture_digests) == ("b-cam", "d001d003d005")
+    assert data.partition(b"\n")[2] == segment(FRAMES, []).partition(b"\n")[2]
 
 
 def test_the_header_tells_each_sources_time_and_bytes() -> None:

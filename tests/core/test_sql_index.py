@@ -18,6 +18,7 @@ from sqlalchemy.schema import CreateTable
 from tests.fakes.at_once import at_once
 from tests.fakes.records import make_count, make_coverage, make_run
 
+from frametally.adapters.day_cells import day_index
 from frametally.adapters.day_cells import sums as day_sums
 from frametally.adapters.sql import engine as sql_engine
 from frametally.adapters.sql import engine as sql_limits
@@ -27,7 +28,6 @@ from frametally.adapters.sql.index.counts import SqlIndex
 from frametally.errors import Misconfigured, Retryable
 from frametally.files.sqlite import BUSY_TIMEOUT_S
 from frametally.opening import open_count_index
-from frametally.ports import base_index
 from frametally.ports.count_index import CountQuery
 from frametally.process.time_limit import TookTooLong
 
@@ -200,7 +200,7 @@ def test_many_processes_may_open_a_new_index_at_once(path: Path, opened: Callabl
 def test_an_answer_with_too_many_bars_is_refused_with_the_remedy(
     path: Path, monkeypatch: pytest.MonkeyPatch, opened: Callable[..., SqlIndex]
 ) -> None:
-    for module in (base_index, day_sums):
+    for module in (day_index, day_sums):
         monkeypatch.setattr(module, "MAX_BUCKETS", 2)
     index = opened(path)
     records = [make_coverage(n * 60_000) for n in range(3)]

@@ -8,7 +8,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frametally.ports.count_questions import pieces, rolled_steps, usable_steps
+from frametally.adapters.day_cells.storage import pieces, rolled_steps, usable_steps
 
 DAY_MS = 86_400_000
 BASES = [n for n in range(1, 86_401) if 86_400 % n == 0]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from frametally import keys
 from frametally.books.runs import current_days, read_parts
 from frametally.books.superseded import KEPT_MS, remove_superseded
 from frametally.errors import Poison, Retryable
+from frametally.history_records import HourFile, HourList
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Run, encode
@@ -38,6 +40,11 @@ class Publications:
         run = Run(**{name: getattr(run, name) for name in run.__struct_fields__} | {"track_parts": ["t-0"]})
         self.put(f"{run.prefix}/part-00000", at_ms)
         self.put(keys.quality_key(run.prefix), at_ms)
+        listed = hours_of(run)
+        if self.store.head(shared := listed.file_key("gate", 7)) is None:
+            self.put(shared, at_ms)
+        self.put(listed.file_key("gate", 8), at_ms)
+        self.put(listed.key, at_ms, encode(listed))
         self.put(f"{run.prefix}/_SUCCESS", at_ms)
         self.put(f"{keys.tracks_folder(run.prefix)}/t-0", at_ms)
         self.put(pointer_of(run), at_ms, encode(run))
@@ -48,7 +55,8 @@ class Publications:
         os.utime(self.folder / key, (at_ms / 1000, at_ms / 1000))
 
     def stored(self) -> set[str]:
-        return {info.key for folder in (keys.OUTPUT, keys.TRACKS) for info in self.store.list(folder)}
+        tops = (keys.OUTPUT, keys.TRACKS, keys.HOURS)
+        return {info.key for top in tops for info in self.store.list(top)}
 
     def is_whole(self, run: Run) -> bool:
         return {
@@ -56,6 +64,8 @@ class Publications:
             f"{run.prefix}/part-00000",
             keys.quality_key(run.prefix),
             f"{keys.tracks_folder(run.prefix)}/t-0",
+            hours_of(run).key,
+            *(hours_of(run).file_key("gate", hour) for hour in (7, 8)),
         } <= self.stored()
 
     def is_gone(self, run: Run) -> bool:
@@ -63,6 +73,13 @@ class Publications:
         return pointer_of(run) not in self.stored() and not any(
             key.startswith((f"{run.prefix}/", f"{tracks}/")) for key in self.stored()
         )
+
+
+def hours_of(run: Run) -> HourList:
+    """The run's list: an hour that is as before, and one that no other run has."""
+    about = {name: getattr(run, name) for name in ("run_id", "model", "params", "interval_s", "day")}
+    files = {7: HourFile("7" * 16, 0), 8: HourFile(f"{run.sequence:016x}", 0), 9: HourFile("9" * 16, None)}
+    return HourList(**about, hours={"gate": files})
 
 
 def pointer_of(run: Run) -> str:
@@ -82,8 +99,10 @@ def test_a_day_that_is_counted_again_and_again_keeps_the_current_run_and_the_one
 ) -> None:
     runs = [published.publish(n, NOON_MS + n * 2 * KEPT_MS) for n in range(1, 31)]
     removed = remove_superseded(published.store, [runs[-1]])
-    assert removed == (28, 28 * 4)
+    assert removed.runs == 28
     assert all(published.is_gone(run) for run in runs[:-2])
+    kept = {hours_of(run).file_key("gate", hour) for run in runs[-2:] for hour in (7, 8)}
+    assert {info.key for info in published.store.list(keys.HOURS)} == kept
     assert published.is_whole(runs[-2])
     assert published.is_whole(runs[-1])
     assert remove_superseded(published.store, [runs[-1]]) == (0, 0)
@@ -151,6 +170,39 @@ def test_what_a_publication_left_that_died_before_its_pointer_goes_too(published
     remove_superseded(published.store, [])
     assert published.is_gone(orphan)
     assert f"{ahead.prefix}/part-00000" in published.stored()  # its pointer may be put in a moment
+
+
+def test_hour_files_of_the_last_hour_stay_for_a_round_may_be_about_to_list_them(
+    published: Publications,
+) -> None:
+    runs = [published.publish(n, NOON_MS + n * 2 * KEPT_MS) for n in range(1, 5)]
+    old, young = (hours_of(run).file_key("gate", hour) for run in [make_run(9)] for hour in (8, 7))
+    young = young.replace("07-", "06-")
+    published.put(old, NOON_MS + 8 * KEPT_MS - KEPT_MS - 1)
+    published.put(young, NOON_MS + 8 * KEPT_MS - KEPT_MS + 1)
+    remove_superseded(published.store, [runs[-1]])
+    assert {old, young} & published.stored() == {young}
+
+
+@pytest.mark.parametrize("harm", [lambda data: data[:-9], lambda data: b"{}"])
+def test_where_a_list_is_damaged_no_hour_file_of_its_day_goes(
+    published: Publications, harm: Callable[[bytes], bytes]
+) -> None:
+    runs = [published.publish(n, NOON_MS + n * 2 * KEPT_MS) for n in range(1, 5)]
+    damaged = hours_of(runs[-1]).key
+    published.put(damaged, NOON_MS, harm(published.store.get(damaged)))
+    remove_superseded(published.store, [runs[-1]])
+    assert len([*published.store.list(keys.HOURS)]) == 5
+
+
+def test_hours_that_another_interval_lists_stay(published: Publications) -> None:
+    runs = [published.publish(n, NOON_MS + n * 2 * KEPT_MS) for n in range(1, 5)]
+    other = make_run(1, interval_s=3600)
+    listed = msgspec.structs.replace(hours_of(other), hours=hours_of(runs[0]).hours)
+    published.put(listed.key, NOON_MS, encode(listed))
+    remove_superseded(published.store, [runs[-1]])
+    assert hours_of(runs[0]).file_key("gate", 8) in published.stored()
+    assert hours_of(runs[1]).file_key("gate", 8) not in published.stored()
 
 
 @pytest.mark.parametrize("deletes", range(0, 12))

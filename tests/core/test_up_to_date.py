@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from frametally.books.counted_days import up_to_date
 from frametally.ports.count_index import CountedDay
-from frametally.ports.count_questions import up_to_date
 
 DAY_MS = 86_400_000
 

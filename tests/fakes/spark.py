@@ -1,56 +1,65 @@
-"""Spark's data sets, in this process: what moves between tasks is pickled, as Spark pickles it."""
+"""Spark's data frames, in this process: what moves between tasks is Arrow's, and functions are pickled."""
 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import chain
-from operator import itemgetter
-from typing import Any, Self
+from typing import Any
+
+import pyarrow as pa
+
+from frametally_hadoop.running.spark import Row, SparkJob, arrow_batch
+
+_ROWS_AT_ONCE = 8
 
 
-class FakeRdd:
-    """Partitions of pickled items; nothing is lazy."""
+class FakeFrame:
+    """Partitions of rows; nothing is lazy."""
 
-    def __init__(self, partitions: Iterable[Iterable[Any]]) -> None:
-        self._partitions = [[pickle.dumps(item) for item in items] for items in partitions]
+    def __init__(self, partitions: Iterable[Iterable[Row]]) -> None:
+        self._partitions = [list(rows) for rows in partitions]
 
-    def _items(self) -> Iterator[Iterator[Any]]:
-        return (map(pickle.loads, items) for items in self._partitions)
+    def repartition(self, tasks: int, column: str) -> FakeFrame:
+        assert column == "place"
+        partitions: list[list[Row]] = [[] for _ in range(tasks)]
+        for row in self.collect():
+            partitions[row[0] % tasks].append(row)
+        return FakeFrame(partitions)
 
-    def mapPartitions(self, task: Callable[[Iterator[Any]], Iterable[Any]]) -> FakeRdd:  # noqa: N802
-        return FakeRdd(map(task, self._items()))
+    def sortWithinPartitions(self, column: str) -> FakeFrame:  # noqa: N802
+        assert column == "key"
+        return FakeFrame(sorted(rows, key=lambda row: row[1]) for rows in self._partitions)
 
-    def partitionBy(self, count: int, number_of: Callable[[Any], int]) -> FakeRdd:  # noqa: N802
-        partitions: list[list[Any]] = [[] for _ in range(count)]
-        for pair in chain.from_iterable(self._items()):
-            partitions[number_of(pair[0]) % count].append(pair)
-        return FakeRdd(partitions)
+    def map_batches(self, task: Callable[[Iterator[Any]], Iterator[Any]], schema: str) -> FakeFrame:
+        assert schema == "place int, key binary, value binary"
+        made = (pickle.loads(pickle.dumps(task))(_batches(rows)) for rows in self._partitions)  # noqa: S301
+        return FakeFrame(_rows(batches) for batches in made)
 
-    def repartitionAndSortWithinPartitions(  # noqa: N802
-        self, count: int, number_of: Callable[[Any], int]
-    ) -> FakeRdd:
-        parted = self.partitionBy(count, number_of)
-        return FakeRdd(sorted(items, key=itemgetter(0)) for items in parted._items())
+    def union(self, other: FakeFrame) -> FakeFrame:
+        return FakeFrame([*self._partitions, *other._partitions])
 
-    def union(self, other: Self) -> FakeRdd:
-        return FakeRdd(chain(self._items(), other._items()))
-
-    def collect(self) -> list[Any]:
-        return list(chain.from_iterable(self._items()))
+    def collect(self) -> list[Row]:
+        return [row for rows in self._partitions for row in rows]
 
 
-class FakeContext:
-    """Has the items of each partition."""
+def _batches(rows: list[Row]) -> Iterator[pa.RecordBatch]:
+    return (arrow_batch(rows[at : at + _ROWS_AT_ONCE]) for at in range(0, len(rows), _ROWS_AT_ONCE))
 
-    def parallelize(self, items: Sequence[Any], count: int = 2) -> FakeRdd:
-        size = max(-(-len(items) // count), 1)
-        parts = [list(items[at : at + size]) for at in range(0, len(items), size)]
-        return FakeRdd([*parts, *([[]] * (count - len(parts)))])
+
+def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[Row]:
+    for batch in batches:
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+class FakeSession:
+    """Makes frames of the driver's rows."""
+
+    def createDataFrame(self, rows: list[Row], schema: str) -> FakeFrame:  # noqa: N802
+        return FakeFrame([rows])
 
 
 @contextmanager
-def fake_context(_: object) -> Iterator[FakeContext]:
-    """Stand in for `running.spark.spark_context`."""
-    yield FakeContext()
+def fake_job(_: object, url: str) -> Iterator[SparkJob]:
+    """Stand in for `running.spark.spark_job`."""
+    yield SparkJob(FakeSession(), url)

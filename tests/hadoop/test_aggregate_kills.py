@@ -68,7 +68,9 @@ def count(folder: Path) -> None:
 def published(folder: Path) -> dict[str, bytes]:
     store = open_object_store((folder / "store").as_uri())
     return {
-        info.key: store.get(info.key) for top in ("mapreduce-output", "tracks") for info in store.list(top)
+        info.key: store.get(info.key)
+        for top in ("mapreduce-output", "tracks", "hours")
+        for info in store.list(top)
     }
 
 

@@ -20,9 +20,11 @@ from tests.hadoop.conftest import Footage
 from frametally import keys
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Detection, Evidence, FrameDetections, IntervalCount, decode, encode
-from frametally.rules.counted_boxes import least_float
+from frametally.rules.counted_boxes import CountedBoxes, least_float
+from frametally.rules.evidence import hits_by_label
+from frametally.rules.seals import sealed, unsealed
 from frametally.segments.contents import list_segments, read_segment
-from frametally_hadoop.job.counting import reduce_group
+from frametally_hadoop.job.map_reduce import reduce_group
 from frametally_hadoop.job.params import CountParams
 
 NOON_MS = 1_767_268_800_000
@@ -386,10 +388,11 @@ def test_of_different_lines_of_one_frame_the_smallest_bytes_count_wherever_they_
         )
     ]
     key = json.dumps(["frames", "tiny-1", "gate", NOON_MS]).encode()
-    repeats = json.dumps(["duplicates", "gate", NOON_MS], separators=(",", ":")).encode()
+    head = json.dumps([NOON_MS, [["ab" * 32, 640, 480]]]).encode()
+    of_hour = json.dumps(["hour", "gate", NOON_MS], separators=(",", ":")).encode()
     for order in itertools.permutations(lines):
         for cut in (0, 2):
-            values = [b"\x1e".join(part) for part in (order[:cut], order[cut:]) if part]
+            values = [b"\x1e".join([head, *part]) for part in (order[:cut], order[cut:]) if part]
             pairs = dict(reduce_group(key, values, CountParams(tracking=None), lambda *_: None))
             counted = {
                 json.loads(name)[2]: json.loads(value)["detections"]
@@ -397,4 +400,34 @@ def test_of_different_lines_of_one_frame_the_smallest_bytes_count_wherever_they_
                 if b'"count"' in name
             }
             assert counted == {"bus": 2, "car": 1}
-            assert json.loads(pairs[repeats]) == {"model": "tiny-1", "duplicates_dropped": 3}
+            assert json.loads(pairs[of_hour]) == {
+                "v": 1,
+                "model": "tiny-1",
+                "lines": 6,
+                "duplicates_dropped": 3,
+                "sizes": [["ab" * 32, 640, 480]],
+                "analysed_fps": None,
+                "followed": {"bus": None, "car": None},
+                "blank": None,
+            }
+
+
+def test_a_frame_is_one_hit_of_each_label_that_it_shows_with_all_its_boxes(footage: Footage) -> None:
+    frame = footage.frame(NOON_MS, "car", "bus", "car")
+    hits, detections = hits_by_label([frame], CountedBoxes(2500, 0))
+    assert hits == {"car": [(-2, NOON_MS, frame.image_path)], "bus": [(-1, NOON_MS, frame.image_path)]}
+    assert detections == 3
+
+
+def test_a_segment_of_an_earlier_version_with_counts_in_its_header_counts_by_its_lines(
+    file_footage: Footage,
+) -> None:
+    key = file_footage.segment([file_footage.frame(NOON_MS + n, "car", index=n) for n in range(3)])
+    head, _, body = file_footage.store.get(key).partition(b"\n")
+    fields = unsealed(head)
+    assert fields is not None
+    counts = {"counting_version": 6, "interval_s": 60, "min_confidence": 2500, "min_side": 0, "sources": {}}
+    older = sealed(fields[:-1] + b',"counts":' + json.dumps(counts).encode() + b"}")
+    file_footage.store.put(key, older + b"\n" + body)
+    report = file_footage.aggregate(count_objects=False)
+    assert (report.frames, report.skipped) == (3, [])

@@ -5,26 +5,31 @@ from __future__ import annotations
 import ast
 import json
 import os
+import re
 import shutil
 import stat
 import subprocess
 import sys
 import tempfile
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from tests.capabilities import HERE, needs, of_capabilities
+from tests.examples import first_quick
 from tests.hadoop.conftest import Footage
 
+from frametally.books.runs import current_runs, read_parts, read_run
 from frametally.errors import Misconfigured, Retryable
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.places import ZoneShape
 from frametally.settings.loading import load_settings
-from frametally_hadoop.job.counting import reduce_group
-from frametally_hadoop.job.mapping import FrameGroups
+from frametally_hadoop.job.manifest import SegmentEntry, entry_text
+from frametally_hadoop.job.map_reduce import FrameGroups, reduce_group
 from frametally_hadoop.job.params import CountParams, TrackParams, parse_argument
 from frametally_hadoop.running import bundle, engine
 from frametally_hadoop.running.counting_job import CountObjects
@@ -87,10 +92,11 @@ def manifest(file_footage: Footage) -> list[str]:
         "yard": (ZoneShape('größer, "links"', left), ZoneShape("later", left, from_ms=NOON_MS + HOUR_MS)),
         "gate-0": (ZoneShape("all", ((0, 0), (6400, 0), (6400, 4800), (0, 4800))),),
     }
-    work = ""
+    work: Any = None
     for module in of_capabilities("zone_tasks"):
         work = module.work_of(NOON_MS // DAY_MS, zones)
-    return ["\t".join([footage.store.address(key), "", "", "", work]) for key in footage.objects("metadata")]
+    fields = {"parts": work} if work else {}
+    return [entry_text(footage.store.address(key), **fields) for key in footage.objects("metadata")]
 
 
 @pytest.fixture
@@ -103,7 +109,7 @@ def expected(manifest: list[str], tmp_path: Path) -> list[bytes]:
         b"count",
         b"coverage",
         b"corrupt",
-        b"duplicates",
+        b"hour",
         b"lines",
         b"paths",
         b"track",
@@ -136,7 +142,7 @@ def streamed(mapper: list[object], reducer: list[object], manifest: list[str]) -
     """`mapper | sort | reducer | sort`."""
     mapped = run(mapper, "".join(f"{line}\n" for line in manifest).encode())
     grouped = run(["sort"], mapped, LC_ALL="C")
-    return comparable(run(reducer, grouped).splitlines(keepends=True))
+    return comparable(run([*reducer, "--output", "hours"], grouped).splitlines(keepends=True))
 
 
 @pytest.mark.thorough
@@ -163,6 +169,51 @@ def test_the_local_runner_gives_the_bytes_of_the_inline_runner_and_leaves_nothin
 def test_plain_streaming_gives_the_bytes_of_the_inline_runner(manifest: list[str], expected: Any) -> None:
     scripts = ([sys.executable, HADOOP / "mapper.py"], [sys.executable, HADOOP / "reducer.py"])
     assert streamed(*scripts, manifest) == expected
+
+
+def readme_command(script: str) -> str:
+    """The command of README.md that begins with a script."""
+    [command] = re.findall(rf"^python {script}.*sort$", (HADOOP / "README.md").read_text(), re.MULTILINE)
+    return str(command)
+
+
+@pytest.mark.parametrize(
+    "program", first_quick(["mapper.py", "object_counts.py", "object_counts.py -r local"])
+)
+def test_the_commands_of_the_readme_print_the_part_file_that_is_published(
+    file_footage: Footage, tmp_path: Path, program: str
+) -> None:
+    """With cars over the full hour, repeats, a label to quote, and a line that is set aside."""
+    at_ms = NOON_MS + HOUR_MS - 2_000
+    drive = [
+        file_footage.frame(at_ms + n * 200, "car", 'a "b"', index=n, box=(n * 9.0, 50.0, 60.0, 40.0))
+        for n in range(30)
+    ]
+    file_footage.segments([drive, drive[7:12]])
+    spoilt = file_footage.segment(
+        [file_footage.frame(NOON_MS + n, "bus", index=90 + n) for n in range(2)],
+        spoil=lambda data: data.replace(b'"frame_index":91', b'"frame_index":'),
+    )
+    addresses = map(file_footage.store.address, file_footage.objects("metadata"))
+    manifest = tmp_path / "manifest.txt"
+    manifest.write_text("".join(f"{address}\n" for address in addresses))
+    script, _, options = program.partition(" ")
+    command = readme_command(script).replace("python ", f"{sys.executable} ")
+    command = command.replace(script, f"{script} {options}").replace("manifest.txt", str(manifest))
+    printed = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=HADOOP, capture_output=True, check=False
+    )
+    assert printed.returncode == 0, printed.stderr.decode()
+    file_footage.aggregate()
+    [run] = current_runs(file_footage.store)
+    [(key, published)] = read_parts(file_footage.store, run)
+    assert printed.stdout == published
+    file_footage.store.put(key, printed.stdout)
+    counts, coverage = read_run(file_footage.store, run)
+    assert {record.label for record in counts} == {"car", 'a "b"', "bus"}
+    assert sum(record.objects or 0 for record in coverage) == 2
+    if not options:  # else it is in the log of a task
+        assert f"{spoilt.rpartition('/')[2]}, line 3: " in printed.stderr.decode()
 
 
 @pytest.mark.thorough
@@ -195,7 +246,14 @@ def test_the_script_people_know_runs_the_job_over_a_manifest(
     manifest: list[str], expected: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "manifest.txt").write_text("\n".join(manifest))
-    command = [sys.executable, HADOOP / "object_counts.py", "--no-conf", tmp_path / "manifest.txt"]
+    command = [
+        sys.executable,
+        HADOOP / "object_counts.py",
+        "--no-conf",
+        "--output",
+        "hours",
+        tmp_path / "manifest.txt",
+    ]
     assert comparable(run(command, b"").splitlines(keepends=True)) == expected
 
 
@@ -248,7 +306,8 @@ def test_what_is_held_is_known_to_the_byte_and_nothing_once_it_is_passed_on(foot
     assert groups.held_bytes == 0
     assert list(groups.add(footage.store.address(key))) == []
     held = groups.held_bytes
-    lines = [value for name, value in groups.drain() if json.loads(name)[0] == "frames"]
+    values = [value for name, value in groups.drain() if json.loads(name)[0] == "frames"]
+    lines = [value.partition(b"\x1e")[2] for value in values]
     assert (held, groups.held_bytes) == (sum(map(len, lines)), 0)
 
 
@@ -261,9 +320,8 @@ def test_a_zone_is_counted_by_tracks_of_the_hour_and_of_a_minute_on_both_sides()
             asked.append((from_ms, to_ms))
             return ()
 
-    frame = NamedTuple("frame", [("source", str), ("captured_at_ms", int)])("cam", NOON_MS)
     groups = FrameGroups(CountParams(), ignore)
-    groups._add_parts("m-1", [frame], b"", ("tracks", NOON_MS), cast("Any", Work()))  # type: ignore[list-item]
+    groups._hold_parts(cast("Any", Work()), ("m-1", "cam", NOON_MS), (NOON_MS, b"", set()), [])
     assert asked == [(NOON_MS - 60_000, NOON_MS + 3_600_000 + 60_000)]
 
 
@@ -272,9 +330,42 @@ def test_of_a_segment_only_the_days_that_the_manifest_names_are_passed_on(footag
     key = footage.segment([footage.frame(NOON_MS + day * day_ms, "car") for day in range(4)])
     days = [(NOON_MS + day * day_ms) // day_ms for day in (1, 3)]
     groups = FrameGroups(CountParams(), ignore)
-    assert list(groups.add(f"{footage.store.address(key)}\t{days[0]},{days[1]}")) == []
+    assert list(groups.add(entry_text(footage.store.address(key), days=days))) == []
     passed_on = [json.loads(key)[-1] // day_ms for key, _ in groups.drain()]
     assert sorted(set(passed_on)) == days
+
+
+def test_units_within_parts_are_those_of_their_own_days_and_hours() -> None:
+    noon, parts = NOON_MS // HOUR_MS, cast("Any", SimpleNamespace(days={NOON_MS // DAY_MS}))
+    hours = {"whole": {"yard": [noon]}, "parts": {"gate": [noon, noon + 24]}}
+    entry = SegmentEntry("file:///a", "a", None, hours, {}, parts)
+    assert entry.has_parts("gate", NOON_MS)
+    assert not entry.has_parts("gate", NOON_MS + HOUR_MS)
+    assert not entry.has_parts("gate", NOON_MS + DAY_MS)
+    assert not entry.has_parts("yard", NOON_MS)
+    assert not entry._replace(parts=None).has_parts("gate", NOON_MS)
+    assert entry._replace(hours=None).has_parts("yard", NOON_MS)
+
+
+def test_the_counters_say_each_line_that_was_set_aside_and_each_that_repeated_a_frame(
+    manifest: list[str],
+) -> None:
+    counted: Counter[tuple[str, str]] = Counter()
+
+    def count(group: str, name: str, amount: int) -> None:
+        counted[group, name] += amount
+
+    groups = FrameGroups(CountParams(tracking=None), count)
+    pairs = [pair for line in manifest for pair in groups.add(line.partition("\t")[0])] + [*groups.drain()]
+    lines = [
+        pair for key, value in pairs for pair in reduce_group(key, [value], CountParams(tracking=None), count)
+    ]
+    dropped = [json.loads(value)["duplicates_dropped"] for key, value in lines if key.startswith(b'["hour"')]
+    assert counted == {
+        ("frames", "corrupt lines set aside"): 1,
+        ("frames", "duplicates dropped"): sum(dropped),
+    }
+    assert sum(dropped) > 1
 
 
 def test_a_segment_without_a_name_is_named_by_its_address_without_the_signature() -> None:

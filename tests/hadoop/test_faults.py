@@ -25,6 +25,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally_hadoop.driver import aggregate
 from frametally_hadoop.job.fetching import LinkEnded
+from frametally_hadoop.planning.counting_steps import ALL_DAYS
 from frametally_hadoop.publication.quality_checks import LINES_READABLE, SEGMENTS_WHOLE
 from frametally_hadoop.running import engine
 from frametally_hadoop.running.counting_job import CountObjects
@@ -376,6 +377,31 @@ def test_a_link_that_has_ended_is_told_from_other_failures_also_by_a_task_in_ano
         pytest.raises(LinkEnded, match="its presigned link has expired"),
     ):
         footage.aggregate(runner="local", store=Addressed(footage.store, lambda key: url))
+
+
+@pytest.mark.parametrize(("days", "recount"), [(1, False), (4, False), (5, True)])
+def test_where_links_end_before_all_is_read_the_days_are_counted_fewer_at_a_time(
+    footage: Footage, twin: Callable[[Footage], Footage], days: int, recount: bool
+) -> None:
+    """Of one plan's links two work: a longer job has to be planned in parts."""
+    for day in range(days):
+        footage.segment([footage.frame(NOON_MS + day * DAY_MS + n, "car", index=n) for n in range(3)])
+    expected = twin(footage).aggregate(count_objects=False).runs
+    given: list[str] = []
+
+    with served(b"", missing_bytes=0, status=403) as ended:
+
+        def two_at_a_time(key: str) -> str:
+            if given and key <= given[-1]:
+                given.clear()
+            given.append(key)
+            return footage.store.address(key) if len(given) <= 2 else ended
+
+        store = Addressed(footage.store, two_at_a_time)
+        selection = ALL_DAYS._replace(recount=recount)
+        report = footage.aggregate(store=store, count_objects=False, selection=selection)
+    assert report.runs == expected
+    assert [run.sequence for run in report.runs] == [1] * days
 
 
 @pytest.mark.thorough

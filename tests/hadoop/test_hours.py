@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import signal
 import tempfile
+import zlib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,9 +24,15 @@ from tests.hadoop.conftest import NOON_MS, Footage
 from tests.hadoop.test_aggregate_kills import POINTS, count, published, start
 
 from frametally import keys
-from frametally.books.runs import current_runs, read_hours
+from frametally.books.runs import (
+    current_runs,
+    hour_files,
+    read_hours,
+    read_parts,
+    read_paths,
+    read_tracks,
+)
 from frametally.errors import Poison
-from frametally.history_records import hours_key
 from frametally.ports.object_store import ObjectStore
 from frametally.records import FrameDetections, encode
 from frametally.rules.times import HOUR_MS
@@ -72,15 +81,13 @@ def stands(footage: Footage) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for run in current_runs(footage.store):
         of_run = f"{run.model} {run.params} {run.day}"
-        found[of_run] = run.frames, run.duplicates_dropped, run.footage_sha256, run.inputs_sha256
-        for folder in (run.prefix, keys.tracks_folder(run.prefix)):
-            for info in footage.store.list(folder):
-                name = info.key.rpartition("/")[2]
-                if name.startswith(("part-", "paths-", "hours")):
-                    data = footage.store.get(info.key)
-                    kind = folder.partition("/")[0]
-                    hours = read_hours(footage.store, run) if name.startswith("hours") else None
-                    found[f"{of_run} {kind}/{name}"] = hours.hours if hours else data
+        found[of_run] = run.frames, run.duplicates_dropped, run.footage_sha256, run.inputs_sha256, run.hours
+        for key, data in read_parts(footage.store, run):
+            found[f"{of_run} {key.rpartition('/')[2]}"] = data
+        if (listed := read_hours(footage.store, run)) is not None:
+            found[f"{of_run} list"] = listed.hours
+        for of_source in hour_files(footage.store, run).values():
+            found |= {file.key: footage.store.get(file.key) for file in of_source}
     return found
 
 
@@ -89,7 +96,7 @@ def from_nothing(footage: Footage, **changed: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         fresh = Footage(Path(folder))
         for info in footage.store.list(""):
-            if not info.key.startswith(("mapreduce-output/", "tracks/")):
+            if not info.key.startswith(("mapreduce-output/", "tracks/", "hours/")):
                 fresh.store.put(info.key, footage.store.get(info.key))
         fresh.aggregate(**changed)
         return stands(fresh)
@@ -110,7 +117,11 @@ changes = st.sampled_from([{}, {}, {"count_min_confidence": 0.95}, {"count_label
 rounds = st.tuples(
     st.lists(films, min_size=1, max_size=3), st.none() | films, st.booleans(), changes, st.booleans()
 )
-drives = (st.lists(rounds, min_size=2, max_size=3), st.booleans(), st.sampled_from([60, 60, 3600, 7200]))
+drives = (
+    st.lists(rounds, min_size=2, max_size=3),
+    st.booleans(),
+    st.sampled_from([60, 60, 2700, 3600, 7200, 86_400]),
+)
 
 
 def medium_of(film: tuple[int, str, str]) -> str:
@@ -215,8 +226,8 @@ def test_of_a_segment_with_many_sources_only_those_of_changed_hours_are_decoded(
     [split] = manifests
     [old, new] = split.split("\x1e")
     hour = NOON_MS // HOUR_MS
-    assert old.split("\t")[5] == f'[{{"yard":[{hour}]}},{{}}]'
-    assert len(new.split("\t")) == 3
+    assert json.loads(old.split("\t")[1])["hours"] == {"whole": {"yard": [hour]}, "parts": {}}
+    assert "hours" not in json.loads(new.split("\t")[1])
     assert stands(footage) == from_nothing(footage)
 
 
@@ -262,34 +273,78 @@ def flip(store: ObjectStore, key: str) -> None:
 
 
 @pytest.mark.parametrize("harm", first_quick([flip, tear, lose]))
-@pytest.mark.parametrize("name", ["part-00000", "tracks", "paths-00000", "hours.json"])
+@pytest.mark.parametrize("name", ["part-00000", "_hours.json"])
 def test_a_run_that_is_damaged_is_one_line_and_its_day_is_counted_from_segments(
     three_hours: Footage, harm: Callable[[ObjectStore, str], None], name: str
 ) -> None:
     [run] = current_runs(three_hours.store)
-    folder = run.prefix if name == "part-00000" else keys.tracks_folder(run.prefix)
-    key = f"{folder}/{'part-00000' if name == 'tracks' else name}"
+    key = f"{run.prefix}/{name}"
     harm(three_hours.store, key)
     late(three_hours)
     report = three_hours.aggregate()
-    if name != "hours.json" or harm is not lose:
-        [line] = report.warnings
-        assert key in line and "2026-01-01 is counted" in line and "\n" not in line
+    [line] = report.warnings
+    assert key in line and "2026-01-01 is counted" in line and "\n" not in line
     assert (report.hours_kept, report.skipped) == (0, [])
     assert stands(three_hours) == from_nothing(three_hours)
 
 
-def test_hours_of_another_version_are_one_line_and_counted_from_segments(three_hours: Footage) -> None:
+def test_hour_files_that_are_gone_are_one_line_and_counted_again(
+    three_hours: Footage, watched: Callable[..., ObjectStore]
+) -> None:
+    lost = [*three_hours.objects("hours")][1:3]
+    for key in lost:
+        three_hours.store.delete(key)
+    late(three_hours)
+    report, read = addresses(three_hours, watched)
+    [line] = report.warnings
+    assert line == f"{lost[0]} and 1 more: missing, counted again from segments"
+    assert (report.hours_kept, report.hours_counted, report.skipped) == (3, 3, [])
+    assert len(read) == 4
+    assert stands(three_hours) == from_nothing(three_hours)
+
+
+@pytest.mark.parametrize("harm", first_quick([flip, tear, lose]))
+def test_a_damaged_hour_file_is_named_by_its_readers_and_healed_by_all(
+    three_hours: Footage, harm: Callable[[ObjectStore, str], None]
+) -> None:
     [run] = current_runs(three_hours.store)
-    noted = read_hours(three_hours.store, run)
-    assert noted is not None
-    three_hours.store.put(noted.key, encode(msgspec.structs.replace(noted, v=2)))
-    with pytest.raises(Poison, match="version 2"):
-        read_hours(three_hours.store, run)
+    key = next(iter(three_hours.objects("hours")))
+    harm(three_hours.store, key)
+    for read in (read_tracks, read_paths):
+        with pytest.raises(Poison, match="aggregate --all --interval 60 --from 2026-01-01") as refused:
+            deque(read(three_hours.store, run), maxlen=0)
+        assert str(refused.value).startswith(key)
+    report = three_hours.aggregate(selection=DaySelection(recount=True))
+    assert (report.hours_kept, report.hours_counted, report.warnings) == (0, 6, [])
+    assert len([*read_tracks(three_hours.store, *current_runs(three_hours.store))]) == 8
+    assert stands(three_hours) == from_nothing(three_hours)
+
+
+def test_a_list_of_another_version_is_one_line_and_its_day_is_counted_from_segments(
+    three_hours: Footage,
+) -> None:
+    [run] = current_runs(three_hours.store)
+    listed = read_hours(three_hours.store, run)
+    assert listed is not None
+    data = encode(msgspec.structs.replace(listed, v=2))
+    three_hours.store.put(listed.key, data)
+    three_hours.store.put(run.key, encode(msgspec.structs.replace(run, hours_crc32=zlib.crc32(data))))
     late(three_hours)
     [line] = three_hours.aggregate().warnings
-    assert "version 2" in line and hours_key(run.prefix) in line
+    assert "version 2" in line and listed.key in line
     assert stands(three_hours) == from_nothing(three_hours)
+
+
+def test_two_writers_of_one_day_write_the_same_files(three_hours: Footage) -> None:
+    late(three_hours)
+    with tempfile.TemporaryDirectory() as folder:
+        other = Footage(Path(folder))
+        for info in three_hours.store.list(""):
+            other.store.put(info.key, three_hours.store.get(info.key))
+        for footage in (three_hours, other):
+            footage.aggregate()
+        assert stands(other) == stands(three_hours)
+        assert other.objects("hours") == three_hours.objects("hours")
 
 
 def test_an_hour_with_a_line_that_is_set_aside_is_read_each_time(three_hours: Footage) -> None:

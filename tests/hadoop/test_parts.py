@@ -46,9 +46,8 @@ def test_lines_of_many_days_come_back_sorted_day_by_day_whatever_fits_in_memory(
 
 def publish(store: ObjectStore, folder: Path, lines: Any) -> Any:
     plan = DayPlan(DAY, CountParams(), 1, notes_of("a segment"), None)
-    outcome = Outcome(DaySpool(folder), DaySpool(folder), DaySpool(folder))
-    for line in lines:
-        outcome.lines.add(DAY, line)
+    outcome = Outcome.within(folder)
+    outcome.counts.add(DAY, *lines)
     outcome.duplicates[DAY]["gate", 0] = 2
     covered = 2 + sum(json.loads(line.partition(b"\t")[2])["frames"] for line in lines)
     around = look_around(store, [], forgotten={}, unusable=(), with_dead_letters=(), chain_breaks={})
@@ -96,6 +95,7 @@ def test_the_pointer_is_put_last(footage: Footage, watched: Callable[..., Object
     [run] = footage.aggregate(store=store).runs
     folder = run.prefix.rpartition("/")[0]
     assert puts == [
+        *footage.objects("hours"),
         f"{run.prefix}/part-00000",
         f"{run.prefix}/_quality.json",
         history_key(run.prefix),

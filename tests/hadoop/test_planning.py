@@ -17,7 +17,8 @@ from tests.hadoop.conftest import Footage
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import NoProgress
 from frametally_hadoop.dry_run import dry_run
-from frametally_hadoop.job.mapping import ENTRY_SEPARATOR, FrameGroups
+from frametally_hadoop.job.manifest import ENTRY_SEPARATOR
+from frametally_hadoop.job.map_reduce import FrameGroups
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.running import outcome
 from frametally_hadoop.running.outcome import plan_splits
@@ -46,6 +47,11 @@ class Reads:
     def _watch(self, call: str, key: str) -> None:
         if call in ("before get", "before get_range", "before address") and key.startswith("metadata/"):
             self.keys.append(key)
+
+
+def published_by(footage: Footage) -> dict[str, bytes]:
+    tops = ("mapreduce-output", "tracks", "hours")
+    return {key: data for top in tops for key, data in footage.objects(top).items()}
 
 
 def notes_of(footage: Footage) -> Any:
@@ -156,12 +162,16 @@ def test_a_task_reads_many_small_segments_and_the_split_size_changes_no_byte(
 
     monkeypatch.setattr(outcome, "run_job", noted)
     filmed.aggregate()
-    published = filmed.objects("mapreduce-output") | filmed.objects("tracks")
+    published = published_by(filmed)
     for key in published:
         filmed.store.delete(key)
     monkeypatch.setattr(outcome, "SPLIT_BYTES", 0)
     filmed.aggregate()
-    assert filmed.objects("mapreduce-output") | filmed.objects("tracks") == published
+    assert {
+        **filmed.objects("mapreduce-output"),
+        **filmed.objects("tracks"),
+        **filmed.objects("hours"),
+    } == published
     assert [len(manifest) for manifest in manifests] == [1, 7]
     assert manifests[0][0].split(ENTRY_SEPARATOR) == manifests[1]
 

@@ -7,20 +7,33 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.hadoop.conftest import Footage
-from tests.hadoop.test_hours import drive, stands
-from tests.hadoop.test_segment_counts import by_lines, put
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import load_settings
-from frametally.spark_sessions import spark_session
+from frametally.spark_sessions import map_batches, spark_session
+from frametally_hadoop.running.spark import places
 from frametally_traffic.drawings.revisions import change_drawing, with_shapes
 from frametally_traffic.records import DrawnLine, DrawnZone
 
-pytestmark = [pytest.mark.spark, pytest.mark.timeout(900)]
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.timeout(900),
+    pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
+    # PySpark 3.5 leaves its sockets to the garbage collection.
+    pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning"),
+]
 
 NOON_MS = 1_767_268_800_000
 HOUR_MS = 3_600_000
@@ -68,7 +81,7 @@ def segments(file_footage: Footage) -> Footage:
 
 def published(footage: Footage) -> dict[str, bytes]:
     """Everything that an aggregation put."""
-    return footage.objects("mapreduce-output") | footage.objects("tracks")
+    return {**footage.objects("mapreduce-output"), **footage.objects("tracks"), **footage.objects("hours")}
 
 
 def test_spark_publishes_the_bytes_that_the_inline_and_the_local_runner_do(
@@ -78,7 +91,7 @@ def test_spark_publishes_the_bytes_that_the_inline_and_the_local_runner_do(
     assert (len(report.runs), len(report.skipped)) == (2, 1)
     assert report.duplicates_dropped > 0
     expected = published(segments)
-    assert any(key.startswith("tracks/") for key in expected)
+    assert any(key.startswith("hours/") for key in expected)
     assert len(report.steps[0].runs) == 2
     for kind in (b"/line/stop%20%26%20go/to_right", b"/line/stop%20%26%20go/to_left", b"/zone/Bucht/left"):
         assert any(kind in data for key, data in expected.items() if "~flows" in key)
@@ -97,22 +110,144 @@ def test_spark_publishes_the_bytes_that_the_inline_and_the_local_runner_do(
         assert published(segments) == expected, engine
 
 
+def busy_executors() -> list[int]:
+    """Executors below this process whose Python runs, by the kernel's list of processes."""
+    parents, commands = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            commands[int(folder.name)] = (folder / "cmdline").read_bytes()
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+
+    def is_ours(process: int) -> bool:
+        return process == os.getpid() or (process in parents and is_ours(parents[process]))
+
+    return [
+        parents[process]
+        for process, command in commands.items()
+        if b"pyspark.daemon" in command
+        and b"CoarseGrainedExecutorBackend" in commands.get(parents.get(process, 0), b"")
+        and is_ours(process)
+    ]
+
+
+def test_an_executor_that_is_killed_at_work_changes_no_byte(
+    segments: Footage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    segments.aggregate(runner="inline")
+    expected = published(segments)
+    for key in expected:
+        segments.store.delete(key)
+    monkeypatch.setattr("frametally_hadoop.running.outcome.SPLIT_BYTES", 0)
+    killed: list[int] = []
+    is_over = threading.Event()
+
+    def kill_one() -> None:
+        while not killed and not is_over.wait(0.02):
+            for executor in busy_executors()[:1]:
+                os.kill(executor, signal.SIGKILL)
+                killed.append(executor)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    try:
+        segments.aggregate(runner="spark", spark_master="local-cluster[2,1,1024]")
+    finally:
+        is_over.set()
+        killer.join()
+    assert killed
+    assert published(segments) == expected
+
+
+@pytest.fixture(scope="module")
+def connect_url() -> Iterator[str]:
+    """A Spark Connect server of the same package, with two cores; a skip without its client."""
+    for module in ("pandas", "grpc", "grpc_status", "google.rpc"):
+        pytest.importorskip(module, reason="Spark Connect's client is not installed here: pyspark[connect]")
+    import pyspark
+
+    if pyspark.__version__.startswith("3."):
+        pytest.skip("PySpark 3.5 comes without a Spark Connect server")
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [
+        str(Path(pyspark.__file__).parent / "bin/spark-submit"),
+        *("--master", "local[2]", "--class", "org.apache.spark.sql.connect.service.SparkConnectServer"),
+        *("--conf", "spark.ui.enabled=false", "--conf", "spark.driver.host=127.0.0.1"),
+        *("--conf", "spark.connect.grpc.binding.address=127.0.0.1"),
+        *("--conf", f"spark.connect.grpc.binding.port={port}"),
+        "spark-internal",
+    ]
+    environment = os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as server:
+        try:
+            while not is_open(port):
+                assert server.poll() is None, "the server ended"
+                time.sleep(0.2)
+            yield f"sc://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+def is_open(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def test_over_spark_connect_the_bytes_and_the_errors_are_the_same(
+    segments: Footage, connect_url: str
+) -> None:
+    engine = {"runner": "spark", "spark_master": connect_url}
+    segments.aggregate(runner="inline")
+    expected = published(segments)
+    for key in expected:
+        segments.store.delete(key)
+    segments.aggregate(**engine)
+    assert published(segments) == expected
+    segments.store.url = "file:///proc/no store"
+    segments.segment([segments.frame(NOON_MS + 3 * HOUR_MS, "car")])
+    with pytest.raises(Misconfigured, match="/proc/no store") as raised:
+        segments.aggregate(**engine)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("master", "line"),
+    [
+        ("spark://127.0.0.1:1", "Spark does not start at .*: check FRAMETALLY_SPARK_MASTER, Java 17"),
+        ("sc://127.0.0.1:1/;token=geheim", "Spark does not start at sc://127.0.0.1:1/ .*server runs there"),
+    ],
+)
+def test_a_master_that_cannot_work_is_one_line_with_the_remedy(
+    tmp_path: Path, master: str, line: str
+) -> None:
+    settings = load_settings(data_dir=tmp_path, spark_master=master).resolved()
+    with pytest.raises(Misconfigured, match=line) as raised, spark_session(settings, "nowhere"):
+        pass
+    assert "\n" not in str(raised.value) and "geheim" not in str(raised.value)
+
+
+@pytest.mark.parametrize("parts", [1, 7, 64])
+def test_each_place_has_a_task_of_its_own(tmp_path: Path, parts: int) -> None:
+    settings = load_settings(data_dir=tmp_path, spark_master="local[1]").resolved()
+    with spark_session(settings, "places") as session:
+        rows = session.createDataFrame([(place,) for place in places(parts)], "place int")
+        counts = map_batches(rows.repartition(parts, "place"), _rows, "rows int").collect()
+    assert [count for [count] in counts] == [1] * parts
+
+
+def _rows(batches: Iterator[Any]) -> Iterator[Any]:
+    import pyarrow as pa
+
+    yield pa.RecordBatch.from_pydict(
+        {"rows": pa.array([sum(batch.num_rows for batch in batches)], pa.int32())}
+    )
+
+
 ON_SPARK = [
     {"runner": "spark", "spark_master": "local[2]"},
     {"runner": "spark", "spark_master": "local-cluster[2,1,1024]"},
 ]
-
-
-@pytest.mark.parametrize("engine", ON_SPARK, ids=["local", "cluster"])
-def test_counts_in_headers_give_the_bytes_that_the_lines_give_on_spark(
-    file_footage: Footage, engine: dict[str, str]
-) -> None:
-    put(file_footage, drive(file_footage, NOON_MS))
-    put(file_footage, drive(file_footage, NOON_MS + 10_000, first=100))
-    put(file_footage, drive(file_footage, NOON_MS + HOUR_MS, source="yard"), None)
-    report = file_footage.aggregate(count_objects=False, **engine)
-    assert (report.segments_by_counts, report.segments_read) == (2, 3)
-    assert stands(file_footage) == by_lines(file_footage, count_objects=False)
 
 
 @pytest.mark.parametrize("engine", ON_SPARK, ids=["local", "cluster"])
@@ -142,10 +277,12 @@ def test_no_secret_is_in_sparks_configuration_and_ctrl_c_stays_the_commands(tmp_
     with spark_session(settings, "secrets") as session:
         assert signal.getsignal(signal.SIGINT) is on_ctrl_c
         configuration = session.sparkContext.getConf().getAll()
-        [seen] = session.sparkContext.parallelize([0], 1).map(_secret).collect()
+        [[seen]] = map_batches(session.range(1, numPartitions=1), _secret, "value string").collect()
     assert not any("geheim" in f"{pair}" for pair in configuration)
     assert seen == "geheim-1"
 
 
-def _secret(_: int) -> str | None:
-    return os.environ.get("FRAMETALLY_STORE_SECRET_KEY")
+def _secret(_: object) -> Iterator[Any]:
+    import pyarrow as pa
+
+    yield pa.RecordBatch.from_pydict({"value": [os.environ.get("FRAMETALLY_STORE_SECRET_KEY")]})

@@ -5,30 +5,32 @@ from __future__ import annotations
 import pickle
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from tests.capabilities import needs
-from tests.fakes.spark import fake_context
+from tests.fakes.spark import FakeFrame, fake_job
 from tests.hadoop.conftest import NOON_MS, Footage, WatchedStore
-from tests.hadoop.test_hours import drive, stands
-from tests.hadoop.test_segment_counts import by_lines, put
+from tests.hadoop.test_hours import drive
 
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_object_store
+from frametally.settings.loading import load_settings
 from frametally.spark_sessions import java_cause
 from frametally_cli import main as cli
 from frametally_hadoop.publication import days_on_spark
 from frametally_hadoop.running import spark
 
 HOUR_MS = 3_600_000
-ON_SPARK = spark.spark_context
+ON_SPARK = spark.spark_job
 
 
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (days_on_spark, spark):
-        monkeypatch.setattr(module, "spark_context", fake_context)
+        monkeypatch.setattr(module, "spark_job", fake_job)
+    monkeypatch.setattr(spark, "map_batches", FakeFrame.map_batches)
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def drives(file_footage: Footage) -> Footage:
 
 def published(footage: Footage) -> dict[str, bytes]:
     """Everything that an aggregation put."""
-    return footage.objects("mapreduce-output") | footage.objects("tracks")
+    return {**footage.objects("mapreduce-output"), **footage.objects("tracks"), **footage.objects("hours")}
 
 
 def forget_published(footage: Footage) -> dict[str, bytes]:
@@ -64,7 +66,7 @@ def test_tasks_that_read_the_store_publish_the_bytes_of_the_inline_runner(
 ) -> None:
     inline = drives.aggregate(runner="inline")
     expected = forget_published(drives)
-    assert len(inline.runs) == 2 and any(key.startswith("tracks/") for key in expected)
+    assert len(inline.runs) == 2 and any(key.startswith("hours/") for key in expected)
     monkeypatch.setattr("frametally_hadoop.running.outcome.SPLIT_BYTES", 0)  # a task per segment
     assert drives.aggregate(runner="spark") == inline
     assert published(drives) == expected
@@ -110,26 +112,16 @@ def test_a_damaged_run_has_its_day_counted_whole(drives: Footage) -> None:
     assert drives.parts() == rounds
 
 
-def test_counts_in_headers_give_the_bytes_of_the_lines_on_spark(file_footage: Footage) -> None:
-    put(file_footage, drive(file_footage, NOON_MS))
-    put(file_footage, drive(file_footage, NOON_MS + 10_000, first=100))
-    put(file_footage, drive(file_footage, NOON_MS + HOUR_MS), None)
-    report = file_footage.aggregate(runner="spark", count_objects=False)
-    assert (report.segments_by_counts, report.segments_read) == (2, 3)
-    assert stands(file_footage) == by_lines(file_footage, count_objects=False)
-
-
 def test_no_link_and_no_key_travels_in_the_job(drives: Footage, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[str] = []
     watched = WatchedStore(drives.store, lambda call, _: called.append(call))
     sent: list[bytes] = []
-    run_task = spark.run_task
 
-    def noted(*arguments: Any) -> Any:
-        sent.append(pickle.dumps(arguments[:-1]))
-        return run_task(*arguments)
+    def noted(frame: FakeFrame, task: Any, schema: str) -> FakeFrame:
+        sent.append(pickle.dumps((frame.collect(), task)))
+        return frame.map_batches(task, schema)
 
-    monkeypatch.setattr(days_on_spark, "run_task", noted)
+    monkeypatch.setattr(spark, "map_batches", noted)
     settings = drives.settings.model_copy(update={"store_secret_key": "geheim"})
     drives.settings = settings
     drives.aggregate(watched, runner="spark")  # type: ignore[arg-type]
@@ -182,10 +174,37 @@ def test_a_store_that_refuses_the_tasks_is_one_line(
 def test_without_spark_the_command_says_what_to_install(
     drives: Footage, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(days_on_spark, "spark_context", ON_SPARK)
+    monkeypatch.setattr(days_on_spark, "spark_job", ON_SPARK)
     monkeypatch.setitem(sys.modules, "pyspark", None)
     [line] = ended(drives, capsys, monkeypatch).splitlines()[-1:]
     assert "run pip install 'frametally[spark]', and install Java 17" in line
+
+
+@pytest.mark.parametrize("master", ["mesos://somewhere:5050", "locally", "yarn-client", "sc://"])
+def test_a_master_that_spark_does_not_have_is_refused_with_those_that_it_has(
+    tmp_path: Path, master: str
+) -> None:
+    settings = load_settings(data_dir=tmp_path, spark_master=master).resolved()
+    with (
+        pytest.raises(Misconfigured, match=f"{master}: Spark has no such master; write local") as raised,
+        ON_SPARK(settings, settings.store_url),
+    ):
+        pass
+    assert "\n" not in str(raised.value)
+
+
+def test_a_pyspark_before_data_frames_of_arrow_is_refused_with_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = SimpleNamespace(__version__="3.4.1", sql=SimpleNamespace(SparkSession=None))
+    monkeypatch.setitem(sys.modules, "pyspark", old)
+    monkeypatch.setitem(sys.modules, "pyspark.sql", old.sql)
+    settings = load_settings(data_dir=tmp_path).resolved()
+    with (
+        pytest.raises(Misconfigured, match=r"PySpark 3\.4\.1 is too old: install 3\.5 or newer"),
+        ON_SPARK(settings, settings.store_url),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("kind", [Misconfigured, Poison, Retryable])
@@ -237,6 +256,17 @@ ModuleNotFoundError: No module named 'cv2'
 
 \tat org.apache.spark.api.python.BasePythonRunner.read(PythonRunner.scala:1)
 """
+BROKEN_MAP = """An exception was thrown from the Python worker:
+Traceback (most recent call last):
+  File "task.py", line 1, in task
+    import cv2
+ModuleNotFoundError: No module named 'cv2'
+ SQLSTATE: 38000
+
+JVM stacktrace:
+org.apache.spark.api.python.PythonException
+\tat org.apache.spark.api.python.BasePythonRunner.read(PythonRunner.scala:1)
+"""
 
 
 @pytest.mark.parametrize(
@@ -252,6 +282,7 @@ ModuleNotFoundError: No module named 'cv2'
             "org.apache.spark.SparkException: Job aborted due to stage failure; caused by "
             "ModuleNotFoundError: No module named 'cv2'",
         ),
+        (BROKEN_MAP, "ModuleNotFoundError: No module named 'cv2'"),
         (
             ": java.lang.OutOfMemoryError: Java heap space\n\tat a.b(C.java:1)",
             "java.lang.OutOfMemoryError: Java heap space",

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from tests.examples import examples
 from tests.hadoop.conftest import Footage
 
-from frametally.books.runs import current_runs, read_paths, read_run, read_tracks
+from frametally.books.runs import current_runs, hour_files, read_paths, read_run, read_tracks
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Detection, FrameDetections, IntervalCount
 from frametally.rules.filmed_time import FilmedTime, filmed_time
 from frametally.rules.objects import is_fast_enough
 from frametally.rules.times import HOUR_MS
 from frametally.track_records import Vote
-from frametally_hadoop.job.mapping import hours_near
+from frametally_hadoop.job.params import CountParams
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
@@ -68,15 +68,13 @@ def drive(
 
 
 def published(footage: Footage) -> dict[str, bytes]:
-    """Current part files and tracks, without the sequence that tells how often a day was counted."""
+    """Current part files and hour files, without the sequence that tells how often a day was counted."""
     found = {}
     for run in current_runs(footage.store):
         where = f"{run.model}/{run.interval_s}/{run.day}"
         found[where] = b"".join(footage.store.get(f"{run.prefix}/{part}") for part in run.parts)
-        names = [*run.track_parts, *(file.name for file in run.paths or [])]
-        found[f"tracks/{where}"] = b"".join(
-            footage.store.get(f"tracks/{run.prefix.partition('/')[2]}/{name}") for name in names
-        )
+        for file in (file for files in hour_files(footage.store, run).values() for file in files):
+            found[file.key.rpartition("-")[0]] = footage.store.get(file.key)
     return found
 
 
@@ -269,7 +267,7 @@ def test_with_tracking_off_objects_are_unknown_and_the_coverage_says_so(footage:
     [run] = footage.aggregate(count_objects=False).runs
     assert objects(footage) == {NOON_MS: None}
     assert counted(footage)[1][0].analysed_fps is None
-    assert run.track_parts == []
+    assert [*read_tracks(footage.store, run)] == []
 
 
 def test_an_interval_with_a_label_and_no_new_object_has_0_and_other_labels_are_apart(
@@ -324,9 +322,9 @@ def test_a_track_tells_who_was_where_and_shows_its_first_and_its_best_frame(foot
     assert (track.began, track.ended) == ("footage", "footage")
     assert track.votes == (Vote(label="car", boxes=20, confidence=18.05),)
     assert paths(footage) == [[(NOON_MS, 130.0, 240.0, 40.0), (NOON_MS + 3_800, 168.0, 240.0, 40.0)]]
-    folder = run.prefix.replace("mapreduce-output/", "tracks/")
-    names = ("history.json", "hours.json", "part-00000", "paths-00000")
-    assert list(footage.objects("tracks")) == [f"{folder}/{name}" for name in names]
+    [hour] = footage.objects("hours")
+    assert hour.startswith("hours/model=tiny-1/day=2026-01-01/source=gate/12-")
+    assert [*footage.objects("tracks")] == [f"tracks/{run.prefix.partition('/')[2]}/history.json"]
 
 
 def test_tracks_are_there_before_a_reader_can_see_their_run(
@@ -338,11 +336,10 @@ def test_tracks_are_there_before_a_reader_can_see_their_run(
     footage.aggregate(store=store)
     tops = [key.split("/")[0] for key in puts]
     assert tops == [
-        "mapreduce-output",
-        *["tracks"] * 2,
-        "mapreduce-output",
-        *["tracks"] * 2,  # the history and the hours
+        "hours",
         *["mapreduce-output"] * 2,
+        "tracks",  # the history
+        *["mapreduce-output"] * 3,
     ]
     assert puts[-1].endswith("_runs/000001.json")
 
@@ -377,10 +374,23 @@ def test_settings_that_cannot_be_are_one_line(footage: Footage, setting: dict[st
     assert type(raised.value).__name__ == "Misconfigured"
 
 
-def test_a_frame_belongs_to_its_hour_and_to_the_one_within_a_minute() -> None:
-    assert hours_near(NOON_MS) == hours_near(NOON_MS + 59_999) == (NOON_MS, NOON_MS - HOUR_MS)
-    assert hours_near(NOON_MS + 60_000) == hours_near(NOON_MS + HOUR_MS - 60_001) == (NOON_MS,)
-    assert hours_near(NOON_MS - 60_000) == hours_near(NOON_MS - 1) == (NOON_MS - HOUR_MS, NOON_MS)
+@pytest.mark.parametrize("interval_s", [60, 7200])
+def test_a_frame_belongs_to_its_unit_and_to_the_one_within_a_minute(interval_s: int) -> None:
+    params = CountParams(interval_s)
+    before, after = NOON_MS - params.unit_ms, NOON_MS
+    assert params.units_near(NOON_MS) == params.units_near(NOON_MS + 59_999) == (after, before)
+    assert (
+        params.units_near(NOON_MS + 60_000) == params.units_near(after + params.unit_ms - 60_001) == (after,)
+    )
+    assert params.units_near(NOON_MS - 1) == params.units_near(NOON_MS - 60_000) == (before, after)
+    assert params._replace(tracking=None).units_near(NOON_MS) == (after,)
+
+
+@pytest.mark.parametrize(
+    ("interval_s", "hours"), [(1, 1), (60, 1), (3600, 1), (2700, 3), (7200, 2), (86_400, 24)]
+)
+def test_a_unit_is_whole_hours_and_whole_intervals(interval_s: int, hours: int) -> None:
+    assert CountParams(interval_s).unit_ms == hours * HOUR_MS
 
 
 def test_the_boxes_that_lie_in_tracks_are_counted_where_they_are_and_each_once(footage: Footage) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fakes.memory import MemoryStore
+from tests.fakes.older_runs import as_older
 from tests.fakes.records import make_count, make_coverage, make_run, put_run
 from tests.hadoop.conftest import Footage
 from tests.hadoop.test_track_hours import HOUR_MS, NOON_MS, drive, objects, paths, tracks
@@ -232,8 +233,30 @@ def test_the_columns_say_of_each_track_what_its_line_says(footage: Footage) -> N
     assert len(of_lines) == 6
 
 
+def test_a_run_of_the_release_before_is_read_and_its_next_round_counts_all_its_hours(
+    footage: Footage,
+) -> None:
+    for source in ("yard", "gate"):
+        footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000, source=source))
+        footage.segment(drive(footage, NOON_MS + HOUR_MS, NOON_MS + HOUR_MS + 4_000, source=source))
+    [run] = footage.aggregate().runs
+
+    def read(run: Run) -> Any:
+        paths = [of_source.paths() for of_source in read_paths(footage.store, run)]
+        return [*read_tracks(footage.store, run)], paths
+
+    whole = read(run)
+    assert read(as_older(footage.store, run)) == whole
+    assert footage.aggregate().runs == []
+    footage.segment(drive(footage, NOON_MS + HOUR_MS + 90_000, NOON_MS + HOUR_MS + 94_000))
+    report = footage.aggregate()
+    assert (report.hours_kept, report.hours_counted, report.warnings) == (0, 6, [])
+    assert len([*read_tracks(footage.store, *report.runs)]) == 5
+
+
 def as_before(run: Run, footage: Footage) -> Run:
-    """The run as the release before this one published it."""
+    """The run as an earlier release published it, whose tracks had no foot points."""
+    run = as_older(footage.store, run)
     folder = keys.tracks_folder(run.prefix)
     for file in run.paths or []:
         footage.store.delete(f"{folder}/{file.name}")
@@ -304,4 +327,4 @@ def test_totals_that_a_later_version_changes_are_named_with_day_source_and_both_
 def test_a_run_without_tracks_has_no_paths_and_that_is_said_otherwise(footage: Footage) -> None:
     footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000))
     [run] = footage.aggregate(count_objects=False).runs
-    assert run.paths == [] == list(read_paths(footage.store, run))
+    assert list(read_paths(footage.store, run)) == []

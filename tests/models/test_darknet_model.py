@@ -10,16 +10,9 @@ import pytest
 
 from frametally.errors import Misconfigured
 from frametally.settings.loading import load_settings
+from frametally_models.catalogue import COCO_NAMES, YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS
 from frametally_models.darknet_cfg import read_network_facts
-from frametally_models.files import (
-    COCO_NAMES,
-    YOLOV4_TINY_CFG,
-    YOLOV4_TINY_WEIGHTS,
-    ModelFiles,
-    check_model,
-    chosen_model_files,
-    read_class_names,
-)
+from frametally_models.files import ModelFiles, check_model, chosen_model_files, read_class_names
 
 WriteModel = Callable[..., ModelFiles]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from frametally.errors import Misconfigured
 from frametally.records import Detection
 from frametally.settings.loading import load_settings
+from frametally_models.catalogue import FAMILIES
 from frametally_models.prepare import prepare_detector
 
 SIZE = 96  # cells: 144 + 36 + 9
@@ -45,23 +47,45 @@ def v10(classes: int = 3) -> npt.NDArray[np.float32]:
     return rows
 
 
+def yolox(classes: int = 3) -> npt.NDArray[np.float32]:
+    """Raw: the object's centre is in the middle of the cell of 8 pixels at column 5, row 4, or near there."""
+    rows = np.zeros((1, CELLS, 5 + classes), np.float32)
+    cell = 4 * (SIZE // 8) + 5
+    rows[0, cell] = [48 / 8 - 5, 36 / 8 - 4, np.log(24 / 8), np.log(12 / 8), 0.95, *np.zeros(classes)]
+    rows[0, cell, 5 + classes // 2] = 0.9 / 0.95
+    return rows
+
+
+def detr(classes: int = 3, columns: int = 0) -> list[npt.NDArray[np.float32]]:
+    """Boxes and logits: of the object, the class in the middle."""
+    boxes = np.random.default_rng(0).uniform(0.2, 0.8, (1, 30, 4)).astype(np.float32)
+    boxes[0, 7] = np.array(OBJECT, np.float32) / SIZE
+    logits = np.full((1, 30, columns or classes), -9, np.float32)
+    logits[0, 7, classes // 2] = np.log(0.9 / 0.1)
+    return [logits, boxes]
+
+
 def write_onnx(
     path: Path,
     outputs: list[npt.NDArray[np.float32]],
     *,
     shape: tuple[int | str, ...] = (1, 3, SIZE, SIZE),
     scale: float = 0.0,
+    kind: int = TensorProto.FLOAT,
 ) -> Path:
-    """A network that answers with `outputs` + `scale` times the picture's mean."""
-    nodes = [helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0)]
+    """A network that answers with `outputs` + `scale` times the picture's mean, its third channel tripled."""
+    nodes = [helper.make_node("Mul", ["images", "channels"], ["weighted"])]
+    nodes.append(helper.make_node("ReduceMean", ["weighted"], ["mean"], keepdims=0))
+    weights = np.array([1, 1, 3], np.float32).reshape(1, 3, 1, 1)
     constants = [numpy_helper.from_array(np.float32(scale), "scale")]
+    constants.append(numpy_helper.from_array(weights, "channels"))
     nodes.append(helper.make_node("Mul", ["mean", "scale"], ["shift"]))
     infos = []
     for place, output in enumerate(outputs):
         constants.append(numpy_helper.from_array(output, f"rows{place}"))
         nodes.append(helper.make_node("Add", [f"rows{place}", "shift"], [f"output{place}"]))
         infos.append(helper.make_tensor_value_info(f"output{place}", TensorProto.FLOAT, output.shape))
-    picture = helper.make_tensor_value_info("images", TensorProto.FLOAT, shape)
+    picture = helper.make_tensor_value_info("images", kind, shape)
     graph = helper.make_graph(nodes, "yolo", [picture], infos, constants)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
     return path
@@ -70,7 +94,7 @@ def write_onnx(
 @pytest.fixture
 def load(tmp_path: Path) -> Callable[..., Any]:
     def make(outputs: Any, *, detector: str = "openvino", names: Any = NAMES, **more: Any) -> Any:
-        written = {key: more.pop(key) for key in ("shape", "scale") if key in more}
+        written = {key: more.pop(key) for key in ("shape", "scale", "kind") if key in more}
         path = outputs if isinstance(outputs, Path) else write_onnx(tmp_path / "own.onnx", outputs, **written)
         names_path = tmp_path / "own.names"
         names_path.write_text("\n".join(names))
@@ -116,7 +140,7 @@ def test_resize_rule_file_and_names_stand_in_the_model_id(
     load: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("frametally_models.own_onnx.MIN_CONFIDENCE", 0.2)
+        patch.setitem(FAMILIES, "yolo", replace(FAMILIES["yolo"], min_confidence=0.2))
         other_confidence = load([v8()]).model_id
     ids = {
         other_confidence,
@@ -146,7 +170,7 @@ def test_a_network_for_any_size_takes_the_settings(load: Callable[..., Any]) -> 
 
 
 def test_another_size_than_the_networks_is_refused(load: Callable[..., Any]) -> None:
-    with pytest.raises(Misconfigured, match=r"INPUT_SIZE_PX=64x64: .* takes 96x96; leave it empty"):
+    with pytest.raises(Misconfigured, match=r"INPUT_SIZE_PX=64x64: .* takes only the size of its export"):
         load([v8()], input_size_px="64x64")
 
 
@@ -232,3 +256,78 @@ def test_what_an_onnx_network_needs_is_said(tmp_path: Path) -> None:
 def test_an_onnx_network_runs_on_two_back_ends(load: Callable[..., Any], more: dict[str, str]) -> None:
     with pytest.raises(Misconfigured, match=r"only openvino \(in f32 or bf16\) or onnxruntime"):
         load([v8()], **more)
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+def test_a_detr_head_is_read_once_its_family_is_named(load: Callable[..., Any], backend: str) -> None:
+    with pytest.raises(Misconfigured, match=r"another family; set FRAMETALLY_MODEL_CFG to rtdetr or rfdetr"):
+        load(detr(), detector=backend)
+    expected = Detection(label="dog", confidence=0.9, box=(36.0, 30.0, 24.0, 12.0))
+    for outputs in (detr(), detr()[::-1]):
+        assert load(outputs, detector=backend, model_cfg="rtdetr").detect([picture(SIZE, SIZE)]) == [
+            [expected]
+        ]
+    assert load(detr(), model_cfg="rtdetr").model_id != load(detr(), model_cfg="rfdetr").model_id
+
+
+@pytest.mark.thorough
+def test_classes_that_are_none_and_cocos_91_numbers_are_left_out(load: Callable[..., Any]) -> None:
+    detector = load(detr(), names=("cat", "-", "dog"), model_cfg="rtdetr")
+    assert detector.model.class_names == ("cat", "dog")
+    assert detector.detect([picture(SIZE, SIZE)]) == [[]]
+    # COCO's number 13 is its 12th class, as 12 is none.
+    coco = load(detr(26, columns=91), names=[f"class {place}" for place in range(80)], model_cfg="rfdetr")
+    assert [found.label for found in coco.detect([picture(SIZE, SIZE)])[0]] == ["class 11"]
+    with pytest.raises(Misconfigured, match=r"outputs .* do not match .*with `-` for unused classes"):
+        load(detr(4), model_cfg="rtdetr")
+    four = load(detr(4), names=(*NAMES, "cow"), model_cfg="rtdetr").detect([picture(SIZE, SIZE)])[0]
+    assert [found.label for found in four] == ["bird"]
+    probabilities, boxes = detr()
+    for wrong in ([np.abs(probabilities), boxes], [probabilities, boxes * SIZE]):
+        with pytest.raises(Misconfigured, match=r"nor a DETR head"):
+            load(wrong, model_cfg="rtdetr")
+
+
+@pytest.mark.parametrize("backend", ["openvino", "onnxruntime"])
+@pytest.mark.parametrize("family", ["yolox", "yolox-rgb-1", "rfdetr", "rtdetr"])
+def test_a_network_gets_the_values_that_its_family_states(
+    load: Callable[..., Any], family: str, backend: str
+) -> None:
+    outputs, scale = (
+        (detr(), 0.03) if "detr" in family else ([yolox()], 0.0001 if family == "yolox" else 0.02)
+    )
+    detector = load(outputs, detector=backend, model_cfg=family, scale=scale)
+    image = np.random.default_rng(1).integers(0, [50, 90, 255], (SIZE, SIZE, 3), np.uint8)
+    values = image[..., ::-1] / 255.0
+    if family == "yolox":
+        values = image.astype(np.float64)
+    if family == "rfdetr":
+        values = (values - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
+    shift = (values * [1, 1, 3]).mean() * scale
+    found = detector.detect([image])[0][0]
+    if "detr" in family:
+        expected = 1 / (1 + np.exp(-(np.log(9) + shift)))
+    else:
+        expected = (0.95 + shift) * (0.9 / 0.95 + shift)
+    assert found.confidence == pytest.approx(expected, abs=2e-4)
+
+
+def test_half_precision_and_a_second_input_are_refused_by_name(
+    load: Callable[..., Any], tmp_path: Path
+) -> None:
+    with pytest.raises(Misconfigured, match=r"its input is not 32-bit floats; export it in f32"):
+        load([v8()], kind=TensorProto.FLOAT16)
+    path = write_onnx(tmp_path / "two.onnx", [v8()])
+    two = onnx.load(path)
+    two.graph.input.append(helper.make_tensor_value_info("sizes", TensorProto.INT64, [1, 2]))
+    onnx.save(two, path)
+    with pytest.raises(
+        Misconfigured, match=r"inputs \[.*\] are not one picture .* without its post-processing"
+    ):
+        load(path)
+
+
+def test_a_family_has_its_own_letterbox(load: Callable[..., Any]) -> None:
+    # 192x96 lies at the top of the input, at half its size.
+    (found,) = load([yolox()], model_cfg="yolox").detect([picture(192, 96)])[0]
+    assert found.box == (72.0, 60.0, 48.0, 24.0)

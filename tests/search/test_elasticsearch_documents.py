@@ -22,12 +22,11 @@ from tests.fakes.records import make_coverage, make_run
 from frametally import keys
 from frametally.adapters.day_cells.cells import differing_sources, unpack
 from frametally.adapters.day_cells.parts import WrittenPart, part_at
-from frametally.adapters.day_cells.storage import DETECTIONS, Packed, decode_packed
+from frametally.adapters.day_cells.storage import DETECTIONS, Packed, decode_packed, rolled_steps
+from frametally.adapters.day_cells.sums import OBJECTS
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index
-from frametally.ports.columns import OBJECTS
 from frametally.ports.count_index import IndexDamaged
-from frametally.ports.count_questions import rolled_steps
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.settings.access import ServerAccess

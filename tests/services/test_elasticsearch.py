@@ -29,9 +29,9 @@ from tests.fakes.records import make_count, make_coverage, make_run, put_run
 
 from elasticsearch import BadRequestError, Elasticsearch
 from frametally import keys
+from frametally.adapters.day_cells.day_index import MomentGone
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index
-from frametally.ports.base_index import MomentGone
 from frametally.ports.count_index import CountIndex, CountQuery, IndexDamaged
 from frametally.process.reports import NoProgress
 from frametally.process.time_limit import TookTooLong, time_limit

@@ -83,8 +83,8 @@ KINDS = {
     "segments, counted anew": Kind("settled", "store/metadata/**/*.jsonl", COUNT_ANEW),
     "part files, before they are indexed": Kind("counted", "store/mapreduce-output/**/part-*", COUNT),
     "part files, counted anew": Kind("settled", "store/mapreduce-output/**/part-*", COUNT_ANEW),
-    "tracks": Kind("settled", "store/tracks/**/part-*", COUNT),
-    "paths of tracks": Kind("settled", "store/tracks/**/paths-*", COUNT),
+    "hour files": Kind("settled", "store/hours/**/*.jsonl", COUNT),
+    "lists of hour files": Kind("settled", "store/mapreduce-output/**/_hours.json", COUNT),
     "flows": Kind("settled", "store/tracks/**/flows-*", COUNT),
     "run pointers, before they are indexed": Kind("counted", "store/mapreduce-output/**/_runs/*.json", COUNT),
     "run pointers": Kind("settled", "store/mapreduce-output/**/_runs/*.json", COUNT),
@@ -96,7 +96,9 @@ KINDS = {
     "manifests, produced again": Kind("settled", "store/media/*.json", PRODUCE),
     "drawings": Kind("settled", "store/drawings/**/*.json", COUNT_ANEW),
     "settled dead letters": Kind("settled", "store/dead-letters/dropped/*.json", COUNT_ANEW),
-    "hours of runs": Kind("correcting", "store/tracks/**/hours.json", CORRECT),
+    "lists of hour files, counted again": Kind(
+        "correcting", "store/mapreduce-output/**/_hours.json", CORRECT
+    ),
     "corrections": Kind("correcting", "store/corrections/*.json", CORRECT),
     "models/auto.json": Kind("settled", "store/models/auto.json", COUNT),
     "notes of segments": Kind("settled", "segments-*.sqlite", COUNT_ANEW, is_cache=True),
@@ -285,8 +287,8 @@ def backend_is_told(data: Path) -> int:
         [
             "part files, before they are indexed",
             "part files, counted anew",
-            "tracks",
-            "paths of tracks",
+            "hour files",
+            "lists of hour files",
             "flows",
             "run pointers",
             "run pointers, before they are indexed",
@@ -309,10 +311,10 @@ def test_the_command_that_the_line_names_makes_it_whole_again(states: States, na
 
 
 @pytest.mark.thorough
-def test_hours_of_a_run_that_are_damaged_are_named_and_counted_from_the_lines(
+def test_lists_of_hour_files_that_are_damaged_are_named_and_counted_from_the_lines(
     states: States, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    kind = KINDS["hours of runs"]
+    kind = KINDS["lists, counted again"]
     data = begin(states.folder, kind, states.folder / "hurt")
     paths = sorted(data.glob(kind.files))
     for path in paths:
@@ -323,7 +325,7 @@ def test_hours_of_a_run_that_are_damaged_are_named_and_counted_from_the_lines(
     for path in paths:
         assert f"{path.relative_to(data / 'store')}" in said
     assert "2026-03-04 is counted from its segments" in said
-    assert numbers(data) == states.expected("hours of runs")
+    assert numbers(data) == states.expected("lists, counted again")
 
 
 @pytest.mark.thorough

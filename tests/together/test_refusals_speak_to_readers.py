@@ -11,8 +11,8 @@ from tests.web.conftest import Place, Serving
 from tests.web.counted_footage import put_footage
 
 from frametally.errors import Misconfigured
-from frametally_web.access.readers import for_reader
 from frametally_web.access.visitors import ANYBODY, Visitor, set_administrators, set_visitor
+from frametally_web.api.answering import for_reader
 from frametally_web.api.endpoints import RIGHTS
 
 SETTING = "set FRAMETALLY_DATA_DIR to a folder"

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from frametally.rules.places import ZoneShape
-from frametally_traffic.flows.shapes import FlowInputs, LineShape, Shapes, StoredPaths
+from frametally_traffic.flows.shapes import FlowInputs, LineShape, Shapes
 
 DAY_MS = 86_400_000
 LINE = LineShape("stop line", ((0, 0), (100, 0)))
-INPUTS = FlowInputs("m", "gate", DAY_MS, (None, StoredPaths("a/paths-00000", 7), None), Shapes((LINE,)))
+INPUTS = FlowInputs("m", "gate", DAY_MS, (None, 7, None), Shapes((LINE,)))
 
 
 @pytest.mark.parametrize(
@@ -20,8 +20,9 @@ INPUTS = FlowInputs("m", "gate", DAY_MS, (None, StoredPaths("a/paths-00000", 7),
         {"model": "n"},
         {"source": "yard"},
         {"day_start_ms": 2 * DAY_MS},
-        {"paths": (StoredPaths("a/paths-00000", 7), None, None)},
-        {"paths": (None, StoredPaths("a/paths-00000", 8), None)},
+        {"paths": (7, None, None)},
+        {"paths": (None, 8, None)},
+        {"paths": (None, "0123456789abcdef", None)},
         {"shapes": Shapes()},
         {"shapes": Shapes((LINE._replace(name="other"),))},
         {"shapes": Shapes((LINE._replace(inward="to_left"),))},
@@ -30,9 +31,3 @@ INPUTS = FlowInputs("m", "gate", DAY_MS, (None, StoredPaths("a/paths-00000", 7),
 )
 def test_what_would_give_other_flows_has_another_name(changed: dict[str, Any]) -> None:
     assert INPUTS._replace(**changed).name != INPUTS.name
-
-
-def test_where_the_paths_lie_changes_no_name() -> None:
-    """A day that is counted anew to the same paths leaves the flows of it as they are."""
-    moved = (None, StoredPaths("b/paths-00003", 7), None)
-    assert INPUTS._replace(paths=moved).name == INPUTS.name

@@ -8,19 +8,16 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from tests.examples import examples
-from tests.hadoop.conftest import NOON_MS, Footage
+from tests.hadoop.conftest import Footage
 from tests.hadoop.test_hours import (
-    MEDIA,
     addresses,
     assert_counted_as_from_nothing,
-    drive,
     drives,
     from_nothing,
     late,
     stands,
     three_hours,
 )
-from tests.hadoop.test_segment_counts import by_lines, put
 from tests.traffic.test_zone_counts import RIGHT, draw, zone
 
 from frametally.ports.object_store import ObjectStore
@@ -50,12 +47,3 @@ def test_a_moved_zone_leaves_the_hours_of_other_sources_and_whole_pictures_as_th
     report, read = addresses(three_hours, watched)
     assert (report.hours_kept, len(read)) == (10, 2)
     assert stands(three_hours) == from_nothing(three_hours)
-
-
-def test_a_segment_of_a_source_with_a_zone_is_read_by_its_lines(file_footage: Footage) -> None:
-    put(file_footage, drive(file_footage, NOON_MS))
-    put(file_footage, drive(file_footage, NOON_MS, source="yard", media=MEDIA[1]))
-    draw(file_footage, zone(), source="yard")
-    report = file_footage.aggregate(count_objects=False)
-    assert report.segments_by_counts == 1
-    assert stands(file_footage) == by_lines(file_footage, count_objects=False)

@@ -16,7 +16,7 @@ from tests.hadoop import conftest
 from tests.hadoop.conftest import Footage
 
 from frametally import keys
-from frametally.books.runs import current_runs, read_run, read_tracks
+from frametally.books.runs import current_runs, hour_files, read_parts, read_run, read_tracks
 from frametally.media.forgetting import put_tombstone
 from frametally.records import FrameDetections, IntervalCount, MediaManifest, Run, encode
 from frametally_traffic.drawings.revisions import change_drawing, read_drawing
@@ -76,14 +76,13 @@ def zone_counts(footage: Footage) -> list[IntervalCount]:
 
 
 def parts(footage: Footage) -> dict[str, bytes]:
-    """Bytes of the part files, tracks and paths within zones, by place and day, whatever the run."""
+    """Bytes of the part files and hour files within zones, by place and day, whatever the run."""
     found = {}
     for run in zone_runs(footage):
-        for folder in (run.prefix, keys.tracks_folder(run.prefix)):
-            for info in footage.store.list(folder):
-                name = info.key.rpartition("/")[2]
-                if name.startswith(("part-", "paths-")):
-                    found[f"{run.day}/{folder.partition('/')[0]}/{name}"] = footage.store.get(info.key)
+        for key, data in read_parts(footage.store, run):
+            found[f"{run.day}/{key.rpartition('/')[2]}"] = data
+        for file in (file for files in hour_files(footage.store, run).values() for file in files):
+            found[file.key.rpartition("-")[0]] = footage.store.get(file.key)
     return found
 
 

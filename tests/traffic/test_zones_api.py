@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.traffic.zoned_footage import LEFT, RIGHT, START_MS, STEP_MS, count, draw, draw_from, drive, put
 from tests.web.conftest import Place
+from tests.web.test_modules_of_a_request import modules_of_a_chart
 
 from frametally.ports.count_index import CountQuery, Histogram
 from frametally_traffic.zone_index import ZoneIndex
@@ -198,3 +199,11 @@ def test_a_hole_within_a_zone_says_that_the_zone_does_not_hold_then_or_is_not_co
     draw(zoned, ("left side", LEFT))
     hole = get(zoned, f"gap?{ZONE}&source=gate&at={START_MS}")
     assert "not counted within left side yet" in hole["reasons"][0]["words"]
+
+
+def test_a_chart_within_a_zone_passes_the_modules_of_one_of_the_picture_and_two_of_places(
+    zoned: Place,
+) -> None:
+    of_picture = modules_of_a_chart(zoned, "base=60")
+    of_zone = modules_of_a_chart(zoned, f"base=60&{ZONE}")
+    assert of_zone - of_picture <= {"frametally.ports.picture_places", "frametally.rules.places"}

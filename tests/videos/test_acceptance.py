@@ -749,7 +749,7 @@ def test_of_a_removed_video_nothing_is_left_and_nothing_counts(house: House, cli
     assert house.catalogue.video(video.id) is None
     assert list_manifests(house.store) == []
     left = {key.partition("/")[0] for key in all_keys(house.store)}
-    assert left <= {"metadata", "mapreduce-output", "tombstones", "tracks"}
+    assert left <= {"metadata", "mapreduce-output", "tombstones", "tracks", "hours"}
     # The same bytes are a new video then, and count again.
     again = house.upload(clip, start_time=START)
     assert again.id != video.id

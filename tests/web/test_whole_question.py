@@ -22,9 +22,8 @@ from werkzeug.datastructures import MultiDict
 
 from frametally_accounts.embeds.signed_selection import read_chart as read_signed
 from frametally_web.charts.answers import Counts
-from frametally_web.charts.counts import count
-from frametally_web.charts.media_times import MediaTimes
-from frametally_web.charts.whole_question import whole_question
+from frametally_web.charts.catalogue import MediaTimes
+from frametally_web.charts.counts import count, whole_question
 from frametally_web.requests.query import read_chart
 
 __all__ = ["people", "sign", "url"]

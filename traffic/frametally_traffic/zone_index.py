@@ -9,10 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar, cast
 
 import msgspec
-from werkzeug.datastructures import MultiDict
 
 from frametally import keys
-from frametally.books.evidence import BoxFilter
 from frametally.errors import Poison
 from frametally.ports.count_index import (
     Bucket,
@@ -26,14 +24,13 @@ from frametally.ports.count_index import (
     WeekHour,
 )
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.picture_places import BoxFilter, BoxFilters, PartIndex
 from frametally.records import Run
 from frametally.rules.places import ZONES, Place, base_model, parse_place, series_model, source_of
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 from frametally_traffic.tasks.zones import ZoneInTime, zones_by_name
 from frametally_web.access.visitors import visitor
-from frametally_web.charts.narrowing import BoxFilters, PartIndex
-from frametally_web.charts.scope import stored_intervals, unknown
-from frametally_web.requests.parameters import MAX_VALUES, read_many, read_one
+from frametally_web.charts.catalogue import stored_intervals, unknown
 
 
 def counted_zones(index: CountIndex, model: str) -> dict[str, list[str]]:
@@ -170,23 +167,11 @@ class ZoneIndex(PartIndex):
         return query._replace(model=series_model(query.model, ZONES), sources=places)
 
 
-class ZoneNarrowing:
-    """Narrows charts to a zone by its name."""
+def index_within(index: CountIndex, store: ObjectStore, zone: str, sources: Sequence[str]) -> CountIndex:
+    """Return the index of a zone. Raises `Problem` if it does not exist."""
+    check_zone(index, store, zone, sources)
+    return cast(CountIndex, ZoneIndex(index, zone))
 
-    def narrowed(self, index: CountIndex, store: ObjectStore, args: MultiDict[str, str]) -> CountIndex:
-        """Return the index of a query's zone. Raises `Problem` if it does not exist."""
-        zone = read_one(args, "zone")
-        if zone is None:
-            return index
-        check_zone(index, store, zone, read_many(args, "source", limit=MAX_VALUES))
-        return cast(CountIndex, ZoneIndex(index, zone))
-
-    def zones(self, index: CountIndex, model: str) -> dict[str, list[str]]:
-        """Return by source the names of its zones, sorted."""
-        return counted_zones(index, model)
-
-
-NARROWING = ZoneNarrowing()
 
 _PartT = TypeVar("_PartT", Bucket, CoverageBucket)
 

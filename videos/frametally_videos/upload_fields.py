@@ -13,9 +13,8 @@ import msgspec
 
 from frametally.errors import Misconfigured
 from frametally.files.names import as_text
-from frametally.plugins import hooks
-from frametally.rules.times import FIRST_MS, NEXT_MS
-from frametally.settings.producer import known_timezone
+from frametally.ports.picture_places import picture_places
+from frametally.rules.times import FIRST_MS, NEXT_MS, known_timezone
 from frametally_videos.records import VideoFields
 from frametally_videos.upload_refusals import FieldRefused
 
@@ -251,8 +250,8 @@ def _check_calibration(calibration: dict[str, Any]) -> None:
                 place="metres",
             )
         try:
-            for check in hooks("calibration"):
-                check(points, metres)
+            if places := picture_places():
+                places.check_calibration(points, metres)
         except Misconfigured as error:
             raise FieldRefused("calibration", f"{error}.", _CALIBRATION, place="points") from error
 

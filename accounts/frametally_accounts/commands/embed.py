@@ -15,9 +15,8 @@ from frametally.errors import Misconfigured
 from frametally.keys import slug
 from frametally.opening import open_count_index, open_object_store
 from frametally.plugins import plugins
-from frametally.rules.times import DAY_S
+from frametally.rules.times import DAY_S, known_timezone
 from frametally.settings.loading import Settings
-from frametally.settings.producer import known_timezone
 from frametally_accounts.commands.users import note_address, open_book
 from frametally_accounts.embeds.signed_selection import (
     MOST_CHARS,
@@ -39,8 +38,8 @@ _CommandT = TypeVar("_CommandT", bound=Callable[..., int])
 
 
 def _zone_option(command: _CommandT) -> _CommandT:
-    """Add `--zone` to a command, where a plug-in narrows charts to zones."""
-    if not any("zone" in plugin.chart_parameters for plugin in plugins()):
+    """Add `--zone` to a command, where a plug-in draws zones."""
+    if not any(plugin.places for plugin in plugins()):
         return command
     add = click.option("--zone", help="A zone of the source; default: the whole picture.")
     return add(command)
@@ -127,10 +126,8 @@ def _whole_question(settings: Settings, selection: list[tuple[str, str]]) -> lis
     """
     from werkzeug.datastructures import MultiDict
 
-    from frametally_web.charts.counts import count, nothing_counted
-    from frametally_web.charts.media_times import MediaTimes
-    from frametally_web.charts.narrowing import narrowed
-    from frametally_web.charts.whole_question import whole_question
+    from frametally_web.charts.catalogue import MediaTimes, narrowed
+    from frametally_web.charts.counts import count, nothing_counted, whole_question
     from frametally_web.requests.problems import Problem
     from frametally_web.requests.query import read_chart
 

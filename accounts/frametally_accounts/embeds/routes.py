@@ -23,7 +23,7 @@ from frametally_accounts.embeds.signed_selection import (
 )
 from frametally_web.access.visitors import visitor
 from frametally_web.charts.answers import Counts
-from frametally_web.charts.whole_question import whole_question
+from frametally_web.charts.counts import whole_question
 from frametally_web.requests.answers import Answer
 from frametally_web.requests.body import Sent
 from frametally_web.requests.change import note_target

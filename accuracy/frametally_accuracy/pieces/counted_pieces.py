@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from frametally.books.counted_events import CountedEvent, EventFootage, EventPlace, directed_label
 from frametally.books.evidence import frames_of_bar
 from frametally.books.runs import find_tracks
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
@@ -17,11 +16,17 @@ from frametally.keys import day_start_ms
 from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import CountQuery
 from frametally.ports.object_store import ObjectMissing
+from frametally.ports.picture_places import (
+    CountedEvent,
+    EventFootage,
+    EventPlace,
+    directed_label,
+    picture_places,
+)
 from frametally.records import FrameDetections
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.times import is_day_in_range
 from frametally.track_records import TrackHead
-from frametally_accuracy.pieces.event_places import counters
 from frametally_accuracy.population import (
     CheckedUnit,
     CheckFootage,
@@ -208,13 +213,18 @@ def _events(footage: CheckFootage, scope: CheckScope, base_interval_s: int) -> I
     runs = footage.counts.current_runs()
     try:
         if scope.place is not None:
-            yield from counters()[scope.metric].read(
-                EventFootage(footage.store, footage.settings, runs, footage.ledger.manifests()),
-                scope.place,
-                model=scope.model,
-                base_interval_s=base_interval_s,
-                from_ms=scope.from_ms,
-                to_ms=scope.to_ms,
+            places = picture_places()
+            yield from (
+                ()
+                if places is None
+                else places.events(
+                    EventFootage(footage.store, footage.settings, runs, footage.ledger.manifests()),
+                    scope.place,
+                    model=scope.model,
+                    base_interval_s=base_interval_s,
+                    from_ms=scope.from_ms,
+                    to_ms=scope.to_ms,
+                )
             )
             return
         sources = {*scope.sources}
@@ -226,7 +236,14 @@ def _events(footage: CheckFootage, scope: CheckScope, base_interval_s: int) -> I
         for run in runs:
             is_own = (run.model, run.interval_s) == (scope.model, base_interval_s)
             if is_own and is_day_in_range(day_start_ms(run.day), scope.from_ms, scope.to_ms):
-                for track in find_tracks(footage.store, run, is_match=is_wanted, order=lambda _: ()):
+                for track in find_tracks(
+                    footage.store,
+                    run,
+                    is_match=is_wanted,
+                    order=lambda _: (),
+                    sources=sources,
+                    span=(scope.from_ms, scope.to_ms),
+                ):
                     yield CountedEvent(track.source, track.first_seen_ms, track.label)
     except Retryable:
         raise

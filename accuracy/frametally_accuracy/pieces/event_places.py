@@ -6,28 +6,22 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from frametally.books.counted_events import CHECKED_METRICS, CheckedMetric, CountedEvents, EventPlace
 from frametally.errors import Misconfigured, Poison
-from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.picture_places import CHECKED_METRICS, CheckedMetric, EventPlace, picture_places
 from frametally_accuracy.records import AccuracyCheck
 from frametally_accuracy.staleness import LINE_CHANGED
 
 
-def counters() -> dict[str, CountedEvents]:
-    """Return what counts events at places of the picture, by metric."""
-    return {one.metric: one for one in hooks("counted_events")}
-
-
 def metrics() -> list[CheckedMetric]:
     """Return the counts that can be checked here."""
-    here = counters()
-    return [one for one in CHECKED_METRICS if one in ("detections", "visits") or one in here]
+    return [one for one in CHECKED_METRICS if one != "crossings" or picture_places()]
 
 
 def places(store: ObjectStore) -> list[EventPlace]:
     """Return all lines, by source and name. Raises `Poison`."""
-    return [place for one in counters().values() for place in one.places(store)]
+    drawn = picture_places()
+    return [] if drawn is None else [*drawn.event_places(store)]
 
 
 def find_place(

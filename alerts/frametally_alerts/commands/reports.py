@@ -46,7 +46,7 @@ def maker(settings: Settings, store: ObjectStore, index: CountIndex, ledger: Led
 
     def make(report: ScheduledReport, turn: ClockTurn) -> Mapping[str, bytes]:
         from frametally_alerts.reports.report_files import make_files
-        from frametally_web.charts.media_times import MediaTimes
+        from frametally_web.charts.catalogue import MediaTimes
 
         ledger.refresh(store, NoProgress())
         unanalysed = find_unanalysed(store=store, ledger=ledger, index=index, settings=settings)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from frametally.books.counted_days import up_to_date
 from frametally.errors import Poison
 from frametally.ports.count_index import CountIndex, SourceSummary
-from frametally.ports.count_questions import up_to_date
 from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.period import shown_period

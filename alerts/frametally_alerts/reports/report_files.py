@@ -9,8 +9,7 @@ from werkzeug.datastructures import MultiDict
 
 from frametally.errors import Misconfigured
 from frametally.files.names import one_line
-from frametally.ports.count_index import CountIndex
-from frametally.ports.count_questions import MAX_BUCKETS
+from frametally.ports.count_index import MAX_BUCKETS, CountIndex
 from frametally.process.reports import plural
 from frametally.rules.clocks.turns import ClockTurn
 from frametally.rules.times import HOUR_S, local_time
@@ -19,8 +18,8 @@ from frametally_alerts.reports.chart_picture import draw
 from frametally_alerts.reports.due_reports import SUMMARY, span_of
 from frametally_alerts.rules import ScheduledReport
 from frametally_web.charts import answers, counts
+from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.checks import applied_checks, check_words
-from frametally_web.charts.media_times import MediaTimes
 from frametally_web.exports.table_file import export
 from frametally_web.exports.workbook import MOST_ROWS
 from frametally_web.requests.problems import Problem

@@ -89,7 +89,7 @@ def setting_rows(overrides: Mapping[str, object] | None = None) -> Iterator[Find
 
 
 def model_rows(settings: Settings, model_files: Callable[[], Sequence[KnownFile]]) -> Iterator[Finding]:
-    """Look whether the files of the detector's model are there, with the right sha256."""
+    """Look whether the files of the detector's model are there, with the right sha256; try ONNX networks."""
     if settings.detector == "pixels":
         yield Finding("model", "pixels", "needs no files")
         return
@@ -98,28 +98,53 @@ def model_rows(settings: Settings, model_files: Callable[[], Sequence[KnownFile]
     except ImportError:
         yield Finding("model", settings.detector, "not checked", "the consumer is not installed")
         return
+    from frametally_models.catalogue import CATALOGUE
+
     own = {
         name: path
         for name in ("model_cfg", "model_weights", "model_names")
-        if isinstance(path := getattr(settings, name, None), Path)
+        if isinstance(path := getattr(settings, name, None), Path) and str(path) not in CATALOGUE
     }
+    record = CATALOGUE.get(str(settings.model_weights))
+    is_onnx = settings.model_onnx is not None or (record is not None and record.family != "darknet")
+    if is_onnx:
+        own.pop("model_cfg", None)  # a family's name
+    is_whole = True
     for name, path in own.items():
         variable = f"{ENV_PREFIX}{name.upper()}"
         try:
             yield Finding("model", str(path), f"sha256 {file_sha256(path.expanduser())}", variable)
         except OSError as error:
             yield Finding("model", str(path), error.strerror or str(error), variable, f"correct {variable}")
-    for file in () if own else files:
+    for file in files if record or not own else ():
         path = settings.models_dir.expanduser() / file.name
         remedy = "run `frametally download-models`"
         try:
             actual_sha256 = file_sha256(path)
         except OSError as error:
             yield Finding("model", str(path), error.strerror or str(error), remedy=remedy)
+            is_whole = False
             continue
         right = actual_sha256 == file.sha256
         value = f"sha256 {actual_sha256}" + ("" if right else f", expected {file.sha256}")
+        is_whole &= right
         yield Finding("model", str(path), value, remedy="" if right else remedy)
+    if is_onnx and is_whole:
+        yield _network_row(settings)
+
+
+def _network_row(settings: Settings) -> Finding:
+    """Try an ONNX network as a consumer does when it starts."""
+    # Imported here, as `try_providers` is.
+    from frametally_consumer.load import fastest_installed
+    from frametally_models.prepare import prepare_detector
+
+    detector = fastest_installed() if settings.detector == "auto" else settings.detector
+    try:
+        model_id = prepare_detector(settings.model_copy(update={"detector": detector})).model_id
+    except Misconfigured as error:
+        return Finding("model", str(settings.model_weights), "cannot be used", remedy=str(error))
+    return Finding("model", model_id, "passes its self-test")
 
 
 def mail_rows(settings: Settings) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ import msgspec
 
 from frametally.books.bars import ExplainedBar, NothingCounted, find_bar
 from frametally.books.compare import Comparison, Side, compare_models
-from frametally.books.count_settings import SettingsByDay
+from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.books.gap import find_reasons
 from frametally.books.verdict import BEHIND

@@ -8,6 +8,8 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +19,12 @@ from rich.text import Text
 from frametally import keys
 from frametally.backups import ELSEWHERE, header_of, stored_backups, verify_backup
 from frametally.books.index_check import check_index
-from frametally.books.index_lag import place_series_of
+from frametally.books.index_lag import places_counted
 from frametally.books.quality_reports import read_quality
 from frametally.books.runs import (
     RunReplaced,
     current_days,
     read_history,
-    read_hours,
     read_paths,
     read_run,
     read_tracks,
@@ -77,11 +78,9 @@ def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
     days = current_days(store)
     parts: tuple[Callable[[Run], object], ...] = (
         lambda run: read_run(store, run),
-        lambda run: deque(read_tracks(store, run), maxlen=0),
-        lambda run: run.paths and deque(_read_of_sources(store, run), maxlen=0),
+        lambda run: deque(chain(read_tracks(store, run), _read_of_sources(store, run)), maxlen=0),
         lambda run: read_quality(store, run),
         lambda run: read_history(store, run),
-        lambda run: read_hours(store, run),
     )
     for done, day in enumerate(days.values()):
         progress.update(done, len(days), day.pointer)
@@ -100,10 +99,11 @@ def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
 
 
 def _read_of_sources(store: ObjectStore, run: Run) -> Iterator[object]:
-    series = place_series_of(run)
-    if series is not None:
-        return series.read_files(store, run)
-    return iter(()) if series_of(run.model) == FLOWS else read_paths(store, run)
+    places = places_counted(run)
+    if places is not None:
+        return places.read_files(store, run)
+    has_paths = run.paths or run.hours_crc32 is not None
+    return read_paths(store, run) if has_paths and series_of(run.model) != FLOWS else iter(())
 
 
 def check_indexed_days(ports: Ports, progress: Progress) -> Iterator[Finding]:
@@ -323,7 +323,7 @@ def doctor(as_json: bool, deep: bool, stage: str | None, **overrides: Any) -> in
     except Misconfigured as error:
         rows.append(Finding("settings", "all of them", "cannot be used", remedy=str(error)))
     else:
-        rows += examine(settings, model_files=_default_model_files, stage=stage or "")
+        rows += examine(settings, model_files=partial(_known_model_files, settings), stage=stage or "")
         ports = [row for row in rows if row.area in _PORTS]
         if deep and all(row.good and (row.area, row.value) != ("store", NOTHING_YET) for row in ports):
             rows += deep_rows(settings)
@@ -341,7 +341,7 @@ def examine(
 ) -> Iterator[Finding]:
     """Check everything but the settings themselves, one after the other: for all stages, or for one.
 
-    `model_files` gives the default model's files, or raises `ImportError` where no consumer is installed.
+    `model_files` gives the files of a known model, or raises `ImportError` where no consumer is installed.
     """
     yield from port_rows(settings, stage)
     if is_needed("backup", stage):
@@ -367,13 +367,13 @@ def _read_counting(settings: Settings) -> None:
         settings_params(settings)
 
 
-def _default_model_files() -> Sequence[KnownFile]:
-    from frametally_models.files import DEFAULT_FILES
-
+def _known_model_files(settings: Settings) -> Sequence[KnownFile]:
     # Our own packages are in every image; of the others, `onnx` comes with the consumer alone.
     if importlib.util.find_spec("onnx") is None:
         raise ImportError("no consumer is installed here")
-    return DEFAULT_FILES
+    from frametally_models.catalogue import CATALOGUE, DEFAULT
+
+    return CATALOGUE.get(str(settings.model_weights), CATALOGUE[DEFAULT]).files
 
 
 def print_rows(rows: Sequence[Finding]) -> None:

@@ -52,7 +52,7 @@ def export(
     """Write counts per interval and label as CSV, a workbook (xlsx), JSON or Parquet."""
     from werkzeug.datastructures import MultiDict
 
-    from frametally_web.charts.media_times import MediaTimes
+    from frametally_web.charts.catalogue import MediaTimes
     from frametally_web.exports.table_file import chunks_of
     from frametally_web.exports.table_file import export as make_export
     from frametally_web.requests.problems import Problem

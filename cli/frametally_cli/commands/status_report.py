@@ -27,7 +27,8 @@ from frametally.plugins import hooks
 from frametally.ports.ledger import Ledger
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
-from frametally.rules.places import base_model, in_words
+from frametally.rules.counted_boxes import FRAMES_FOR_A_DETECTION
+from frametally.rules.places import base_model, in_words, is_of_places
 from frametally.rules.times import CHECK_CLOCK, DAY_S, HOUR_S, is_day_in_range, utc
 from frametally_cli.checkup.findings import StatusPart, disk_lines
 from frametally_cli.console import output as console
@@ -83,6 +84,10 @@ def quality_lines(report: QualityReport) -> list[str]:
         f"{plural(report.detections, 'detection')}, {plural(report.duplicates_dropped, 'duplicate')} "
         f"dropped, {plural(report.lines_dead, 'dead line')}: {'failed' if report.failed else 'passed'}"
     ]
+    if report.frames >= FRAMES_FOR_A_DETECTION and not (report.detections or is_of_places(report.model)):
+        lines.append(
+            "    nothing was detected; if the frames show objects, check the model with `frametally doctor`"
+        )
     for check in report.checks:
         if check.passed is not True or check.details:
             verdict = {False: f"failed checks ({check.count})", None: f"unknown ({check.count})"}

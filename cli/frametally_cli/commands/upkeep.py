@@ -38,14 +38,15 @@ from frametally_cli.options.times import parse_bounds_ms
 @data_dir_option
 def download_models(int8: bool, calibration_dir: Path | None, **overrides: Any) -> int:
     """Download the model and verify it; with --int8, also make its INT8 network."""
-    from frametally_models.files import chosen_model_files
+    from frametally_models.files import chosen_model_files, chosen_onnx_files
 
     settings = read_settings("consumer", overrides)
     with console.stage_bar("model") as bar:
-        files = chosen_model_files(settings, bar)
-    for path in files:
+        network = None if int8 else chosen_onnx_files(settings, bar)
+        files = None if network else chosen_model_files(settings, bar)
+    for path in network or files or ():
         click.echo(path)
-    if int8:
+    if int8 and files:
         from frametally_models.int8 import prepare_int8
 
         with console.stage_bar("int8") as bar:

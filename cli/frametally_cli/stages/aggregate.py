@@ -106,12 +106,6 @@ def count_once(
             f"{report.hours_counted} counted from {plural(report.segments_read, 'segment')}",
             is_news=True,
         )
-    if report.segments_by_counts:
-        console.say_round(
-            f"segments: {report.segments_by_counts} by the counts in their headers, "
-            f"{report.segments_read - report.segments_by_counts} by their lines",
-            is_news=True,
-        )
     for step in report.steps:
         if step.runs or step.days_up_to_date:
             console.say_round(

@@ -59,7 +59,30 @@ DECODE_RULE = "jpeg-reduced-while-sides-suffice-1"
 BATCH_PICTURES = 8
 """Pictures that a GPU gets at a time; part of the model id on such devices."""
 
-_PADDING = 114  # the grey around a letterboxed picture that YOLO networks are trained with
+
+class Preparation(NamedTuple):
+    """How pixels become a network's input; part of the model id.
+
+    Attributes:
+        resize: As `fit` says.
+        brightest: Value of the brightest pixel, 1 or 255.
+        order: Of the channels, and of `mean` and `std`.
+        mean: Subtracted from the values of each channel.
+        std: Divides them afterwards.
+        corner: Where a letterboxed picture is in the input.
+        fill: The grey around it.
+    """
+
+    resize: Resize
+    brightest: float = 1.0
+    order: Literal["rgb", "bgr"] = "rgb"
+    mean: tuple[float, ...] = (0.0, 0.0, 0.0)
+    std: tuple[float, ...] = (1.0, 1.0, 1.0)
+    corner: Literal["middle", "top-left"] = "middle"
+    fill: int = 114
+
+
+AS_DARKNET = Preparation("stretch")
 
 
 class Fitted(NamedTuple):
@@ -80,20 +103,23 @@ class Fitted(NamedTuple):
     height: float = 1.0
 
 
-def fit(image: Pixels, *, width_px: int, height_px: int, resize: Resize) -> Fitted:
+def fit(image: Pixels, *, input_px: tuple[int, int], preparation: Preparation) -> Fitted:
     """Return `image`, (height, width, 3) uint8 blue-green-red, at the size of a network's input.
 
-    `stretch` fills the input, as Darknet does; `letterbox` keeps the picture's proportions, in the middle of
-    grey, as YOLO networks from v5 on are trained.
+    `stretch` fills the input, as Darknet does; `letterbox` keeps the picture's proportions and fills the rest
+    with grey, as YOLO networks from v5 on are trained.
     """
     image_height_px, image_width_px = image.shape[:2]
-    if resize == "stretch":
+    width_px, height_px = input_px
+    if preparation.resize == "stretch":
         return Fitted(_resized(image, width_px, height_px))
     scale = min(width_px / image_width_px, height_px / image_height_px)
     inner_width_px = min(width_px, max(1, round(image_width_px * scale)))
     inner_height_px = min(height_px, max(1, round(image_height_px * scale)))
     left_px, top_px = (width_px - inner_width_px) // 2, (height_px - inner_height_px) // 2
-    picture = np.full((height_px, width_px, 3), _PADDING, dtype=np.uint8)
+    if preparation.corner == "top-left":
+        left_px = top_px = 0
+    picture = np.full((height_px, width_px, 3), preparation.fill, dtype=np.uint8)
     picture[top_px : top_px + inner_height_px, left_px : left_px + inner_width_px] = _resized(
         image, inner_width_px, inner_height_px
     )
@@ -120,10 +146,16 @@ def as_parts_of_the_image(rows: npt.NDArray[np.float32], fitted: Fitted) -> npt.
     return moved
 
 
-def as_blob(picture: Pixels) -> npt.NDArray[np.float32]:
-    """Return `picture` as networks take it: (1, 3, height, width) float32, red-green-blue, 0 to 1."""
-    blob = cv2.dnn.blobFromImage(picture, 1 / 255, picture.shape[1::-1], swapRB=True, crop=False)
-    return np.asarray(blob, dtype=np.float32)
+def as_blob(picture: Pixels, preparation: Preparation = AS_DARKNET) -> npt.NDArray[np.float32]:
+    """Return `picture` as a network takes it: (1, 3, height, width) float32."""
+    scale, swap = preparation.brightest / 255, preparation.order == "rgb"
+    blob = np.asarray(
+        cv2.dnn.blobFromImage(picture, scale, picture.shape[1::-1], swapRB=swap, crop=False), np.float32
+    )
+    for channel, (mean, std) in enumerate(zip(preparation.mean, preparation.std, strict=True)):
+        if (mean, std) != (0.0, 1.0):
+            blob[:, channel] = (blob[:, channel] - mean) / std
+    return blob
 
 
 def _resized(image: Pixels, width_px: int, height_px: int) -> Pixels:

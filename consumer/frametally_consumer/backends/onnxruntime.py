@@ -19,7 +19,7 @@ import onnxruntime
 
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
-from frametally_consumer.backends.network import Outputs, as_blob, complete, read_now
+from frametally_consumer.backends.network import AS_DARKNET, Outputs, Preparation, as_blob, complete, read_now
 
 T = TypeVar("T")
 CPU, CUDA, TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
@@ -48,6 +48,7 @@ class OnnxRuntimeNetwork:
         name: str,
         providers: Sequence[str],
         threads: int,
+        preparation: Preparation = AS_DARKNET,
         batch: int = 1,
         engines: Path | None = None,
     ) -> None:
@@ -60,7 +61,7 @@ class OnnxRuntimeNetwork:
         Raises `Misconfigured`: a provider is not in the installed ONNX Runtime or cannot be loaded here, the
         CPU would run what it should not, or ONNX Runtime cannot read the network.
         """
-        self._name = name
+        self._name, self._preparation = name, preparation
         setting = f"FRAMETALLY_EXECUTION_PROVIDERS={','.join(providers)}"
         on_cpu = set(providers) == {CPU}
         self._remedy = "use another"
@@ -116,7 +117,7 @@ class OnnxRuntimeNetwork:
     def start(self, picture: Pixels, read: Callable[[Outputs], T]) -> Future[T]:
         """Do as `Network.start` says; without batches, the future is complete at the return."""
         if self._batch == 1:
-            return read_now(read, self._run(as_blob(picture)))
+            return read_now(read, self._run(as_blob(picture, self._preparation)))
         future: Future[T] = Future()
         self._room.acquire()
         self._waiting.put(_Waiting(picture.copy(), future, read))
@@ -134,7 +135,7 @@ class OnnxRuntimeNetwork:
         try:
             blobs = np.zeros((self._batch, 3, *batch[0].picture.shape[:2]), np.float32)
             for place, item in enumerate(batch):
-                blobs[place] = as_blob(item.picture)[0]
+                blobs[place] = as_blob(item.picture, self._preparation)[0]
             outputs = self._run(blobs)
             if any(output.shape[:1] != (self._batch,) for output in outputs):
                 raise Misconfigured(

@@ -12,7 +12,7 @@ import numpy as np
 
 from frametally.errors import Misconfigured
 from frametally.files.opencv import Pixels
-from frametally_consumer.backends.network import Outputs, complete
+from frametally_consumer.backends.network import Outputs, Preparation, complete
 from frametally_consumer.backends.openvino_runtime import ColorFormat, PrePostProcessor, ov
 
 T = TypeVar("T")
@@ -35,6 +35,7 @@ class OpenVinoNetwork:
         *,
         name: str,
         input_px: tuple[int, int],
+        preparation: Preparation,
         arithmetic: Arithmetic,
         threads: int,
     ) -> None:
@@ -62,7 +63,7 @@ class OpenVinoNetwork:
                 "NUM_STREAMS": threads,  # a thread for each picture
                 "ENABLE_CPU_PINNING": False,  # other workers use the same cores
             }
-            self._compiled = self._core.compile_model(_taking_pictures(model), "CPU", options)
+            self._compiled = self._core.compile_model(_taking_pictures(model, preparation), "CPU", options)
         except Exception as error:  # its errors share no base but this
             raise self._cannot(error) from error
         self._queue = ov.AsyncInferQueue(self._compiled, threads + 2)
@@ -89,12 +90,17 @@ def _hand_over(request: Any, started: tuple[Future[T], Callable[[Outputs], T]]) 
     complete(*started, [tensor.data for tensor in request.output_tensors])
 
 
-def _taking_pictures(model: ov.Model) -> ov.Model:
+def _taking_pictures(model: ov.Model, preparation: Preparation) -> ov.Model:
     """Return the network with an input of (1, height, width, 3) uint8, blue-green-red."""
     steps = PrePostProcessor(model)
     picture = steps.input()
     picture.tensor().set_element_type(ov.Type.u8).set_layout(ov.Layout("NHWC"))
     picture.tensor().set_color_format(ColorFormat.BGR)
     picture.model().set_layout(ov.Layout("NCHW"))
-    picture.preprocess().convert_element_type(ov.Type.f32).convert_color(ColorFormat.RGB).scale(255.0)
+    values = picture.preprocess().convert_element_type(ov.Type.f32)
+    if preparation.order == "rgb":
+        values.convert_color(ColorFormat.RGB)
+    values.scale(255.0 / preparation.brightest)
+    if any(preparation.mean) or set(preparation.std) != {1.0}:
+        values.mean([*preparation.mean]).scale([*preparation.std])
     return steps.build()

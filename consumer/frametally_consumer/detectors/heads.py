@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -206,3 +207,56 @@ class EndToEndHead(_OnnxHead):
         made[:, 4] = rows[:, 4]
         made[np.arange(len(rows)), 5 + label] = rows[:, 4]
         return made
+
+
+class GridHead(_OnnxHead):
+    """YOLOX, raw: (1, cells, 5 + classes): place in the cell, logarithm of the size, objectness, classes.
+
+    Places and sizes are in cells of 8, 16 and 32 pixels.
+    """
+
+    name: ClassVar[str] = f"yolox-{ONNX_HEADS_VERSION}"
+
+    def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
+        """Return rows as `Head.rows` says; only the boxes that count are computed."""
+        rows = outputs[self.output][0]
+        places = np.flatnonzero(rows[:, 4] >= min_confidence - SCORE_MARGIN)
+        boxes: Floats = rows[places].astype(np.float32)
+        cells = yolo_cells(self.input_px)[places]
+        boxes[:, :2] += cells[:, :2]
+        boxes[:, 2:4] = np.exp(boxes[:, 2:4])
+        boxes[:, :4] *= cells[:, 2:] / self._scale
+        boxes[:, 5:] *= boxes[:, 4:5]
+        return boxes
+
+
+@cache
+def yolo_cells(input_px: tuple[int, int]) -> Floats:
+    """Return column, row and side in pixels of each cell of a YOLO network's three grids: (cells, 3)."""
+    width_px, height_px = input_px
+    grids = []
+    for side_px in (8, 16, 32):
+        rows, columns = np.mgrid[: height_px // side_px, : width_px // side_px]
+        grids.append(np.stack([columns, rows, np.full_like(rows, side_px)], axis=-1).reshape(-1, 3))
+    return np.asarray(np.concatenate(grids), np.float32)
+
+
+@dataclass(frozen=True)
+class LogitsHead(_OnnxHead):
+    """DETR: boxes (1, n, 4): centre and size as parts of the input; logits of the classes (1, n, logits).
+
+    Attributes:
+        boxes: Index of the boxes among the network's outputs; `output` is that of the logits.
+        columns: Of the logits, those of the classes.
+    """
+
+    name: ClassVar[str] = f"detr-{ONNX_HEADS_VERSION}"
+    boxes: int
+    columns: Sequence[int]
+
+    def rows(self, outputs: Sequence[Floats], *, min_confidence: float) -> Floats:
+        """Return rows as `Head.rows` says; the objectness is the best class's score."""
+        scores = _sigmoid(outputs[self.output][0][:, self.columns])
+        best = scores.max(axis=1, keepdims=True)
+        rows: Floats = np.concatenate([outputs[self.boxes][0], best, scores], axis=1, dtype=np.float32)
+        return np.asarray(rows[best[:, 0] >= min_confidence - SCORE_MARGIN])

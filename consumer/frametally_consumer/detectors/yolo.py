@@ -14,10 +14,9 @@ from frametally.files.opencv import Pixels
 from frametally.records import Detection
 from frametally_consumer.backends.network import (
     Backend,
-    Fitted,
     Network,
     Outputs,
-    Resize,
+    Preparation,
     as_parts_of_the_image,
     fit,
 )
@@ -43,7 +42,7 @@ class NetworkModel(NamedTuple):
     head: Head
     class_names: Sequence[str]
     input_px: tuple[int, int]
-    resize: Resize
+    preparation: Preparation
     min_confidence: float
     nms_iou: float
     model_id: str = ""
@@ -79,7 +78,7 @@ class YoloDetector:
         """Do as `AsyncDetector.start` says. Raises as `detect` does; the future may hold the same errors."""
         check_image(image)
         model = self.model
-        fitted = self._fit(image, model.resize)
+        fitted = fit(image, input_px=model.input_px, preparation=model.preparation)
         width_px, height_px = frame_px or (image.shape[1], image.shape[0])
 
         def detections(outputs: Outputs) -> list[Detection]:
@@ -100,12 +99,9 @@ class YoloDetector:
         Returns (n, 5 + classes) float32 as `heads.Head.rows` makes them, boxes as parts of the network's
         input.
         """
-        picture = self._fit(image, "stretch").picture
+        preparation = self.model.preparation._replace(resize="stretch")
+        picture = fit(image, input_px=self.model.input_px, preparation=preparation).picture
         return self._network.start(picture, lambda outputs: self._read(outputs, 0.0).copy()).result()
-
-    def _fit(self, image: Pixels, resize: Resize) -> Fitted:
-        width_px, height_px = self.model.input_px
-        return fit(image, width_px=width_px, height_px=height_px, resize=resize)
 
     def _read(self, outputs: Outputs, min_confidence: float) -> Floats:
         if not all(np.isfinite(output).all() for output in outputs):

@@ -7,6 +7,7 @@ becomes of a crash are those of `worker.loop`, byte for byte.
 from __future__ import annotations
 
 import bisect
+import pickle
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,15 @@ class BatchDone(NamedTuple):
     report: ConsumeReport
     said: tuple[str, ...] = ()
     failure: str = ""
+
+
+def detect_batches(work: BatchWork, batches: Iterable[Any]) -> Iterator[Any]:
+    """Detect as `detect_rows` what Arrow's batches of such rows announce; yield outcomes as batches."""
+    import pyarrow as pa
+
+    rows = (row for batch in batches for row in zip(*map(pa.Array.to_pylist, batch.columns), strict=True))
+    for done in detect_rows(work, rows):
+        yield pa.RecordBatch.from_pydict({"done": [pickle.dumps(done)]})
 
 
 def detect_rows(work: BatchWork, rows: Iterable[Any]) -> Iterator[BatchDone]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import pickle
 import queue
 import tempfile
 import time
@@ -26,14 +27,13 @@ from frametally.process.reports import Progress, Skipped
 from frametally.process.retrying import Backoff, GivenUp, Patience
 from frametally.segments.chain import ChainBroken, SegmentChain
 from frametally.settings.loading import Settings
-from frametally.spark_sessions import java_cause, spark_session
+from frametally.spark_sessions import java_cause, map_batches, spark_session
 from frametally_consumer.detectors.yolo import NetworkModel
-from frametally_consumer.spark.batches import BatchDone, BatchWork, detect_rows
+from frametally_consumer.spark.batches import BatchDone, BatchWork, detect_batches
 from frametally_consumer.worker.report import ConsumeReport, add_up
 
 _POLL_S = 0.2
 _WELL_AFTER_S = 60.0
-_SCALA = "2.13"
 _JAAS = {
     "PLAIN": "org.apache.kafka.common.security.plain.PlainLoginModule",
     "SCRAM-SHA-256": "org.apache.kafka.common.security.scram.ScramLoginModule",
@@ -62,6 +62,11 @@ def consume_on_spark(
         raise Misconfigured(
             f"FRAMETALLY_LOG_URL={settings.log_url}: Spark can read only from Kafka; set it to a Kafka "
             "URL, or leave out --engine"
+        )
+    if settings.spark_master.startswith("sc://"):
+        raise Misconfigured(
+            "FRAMETALLY_SPARK_MASTER: live detection cannot use Spark Connect; set it to a master, such as "
+            "spark://HOST:PORT, or leave out --engine"
         )
     access = read_kafka_access(settings.log_url, settings.log_access)
     with spark_session(settings, "frametally-live", options=_connector) as session:
@@ -96,7 +101,9 @@ def _connector() -> dict[str, str]:
 
     if "--jars" in os.environ.get("PYSPARK_SUBMIT_ARGS", ""):
         return {}
-    return {"spark.jars.packages": f"org.apache.spark:spark-sql-kafka-0-10_{_SCALA}:{pyspark.__version__}"}
+    version = pyspark.__version__
+    scala = "2.12" if version.startswith("3.") else "2.13"
+    return {"spark.jars.packages": f"org.apache.spark:spark-sql-kafka-0-10_{scala}:{version}"}
 
 
 @dataclass
@@ -229,8 +236,8 @@ class _Engine:
     def _detect_batch(self, work: BatchWork, rows: Any, number: int) -> None:
         """Have a micro-batch detected; Spark calls this in a thread of its own."""
         del number
-        for done in rows.rdd.mapPartitions(functools.partial(detect_rows, work)).collect():
-            self._done.put(done)
+        for row in map_batches(rows, functools.partial(detect_batches, work), "done binary").collect():
+            self._done.put(pickle.loads(row.done))  # noqa: S301 - of our own tasks
 
     def _commit(self, consumer: LogConsumer) -> None:
         """Take over what micro-batches have done, and commit it; what cannot be is tried again each time."""

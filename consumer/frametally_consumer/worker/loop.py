@@ -19,6 +19,7 @@ from frametally.segments.redetect import refuse_topic_of_another
 from frametally.settings.loading import Settings
 from frametally.telemetry.traces import TRACES
 from frametally_consumer.detectors.protocol import Detector
+from frametally_consumer.worker.first_frames import FirstFrames
 from frametally_consumer.worker.live_results import Results
 from frametally_consumer.worker.partitions import Partitions
 from frametally_consumer.worker.pipeline import CHUNK_MESSAGES, Pipeline, Taken
@@ -163,7 +164,9 @@ class _Worker:
             consumer = self._patience.until_done("log", join, self.should_stop)
         except GivenUp:
             return None
-        if known and self._log_id not in known:
+        if not known:
+            self._pipeline.first_frames = FirstFrames(self.detector.model_id, self.progress.say)
+        elif self._log_id not in known:
             self.progress.say(
                 f"this log is new ({self._log_id}), but the store has segments from {len(known)} earlier "
                 "logs: frames that were announced only in those logs will not come again. If `frametally "

@@ -70,7 +70,6 @@ class Partitions:
             log_id=log_id,
             topic=self.settings.topic,
             partition=partition,
-            counting=self.settings.segment_counting(),
         )
         assigned = AssignedPartition(partition, chain, log_begin=log_begin)
         self._held[partition] = assigned

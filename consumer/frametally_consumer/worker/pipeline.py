@@ -17,6 +17,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple, TypeVar
 
+from msgspec import UNSET
+
+from frametally.files.blank_pictures import blank_reason
 from frametally.files.opencv import Pixels
 from frametally.ports.frame_log import LogRecord
 from frametally.ports.object_store import ObjectStore
@@ -24,12 +27,20 @@ from frametally.process import failpoints
 from frametally.process.meters import METERS
 from frametally.process.retrying import GivenUp, Patience
 from frametally.records import DeadLetter, Detection, FrameAnnouncement, FrameDetections
+from frametally.rules.blank_stretches import Blank
 from frametally.segments.chain import ChainEnd, PutResult
 from frametally.segments.dead_letters import as_dead_letter
-from frametally.segments.stored_frame import BadFrame, decoded_bytes, parse_announcement, read_frame
+from frametally.segments.stored_frame import (
+    BadFrame,
+    decoded_bytes,
+    parse_announcement,
+    picture_digest,
+    read_frame,
+)
 from frametally.telemetry.traces import TRACES
 from frametally_consumer.detectors.protocol import Detector, least_px, start
 from frametally_consumer.worker.assigned import AssignedPartition, Batch, Outcome
+from frametally_consumer.worker.first_frames import FirstFrames
 
 
 class Loaded(NamedTuple):
@@ -44,28 +55,36 @@ Loading = Future[Loaded | DeadLetter | None]
 
 
 class Started(NamedTuple):
-    """An announced frame whose picture the detector has."""
+    """An announced frame whose picture the detector has; `shows` is as in its line."""
 
     announcement: FrameAnnouncement
+    shows: Blank | None
     found: Future[list[Detection]]
 
 
-def feed(detector: Detector, chunk: deque[Loading]) -> list[Started | DeadLetter | None]:
+def feed(
+    detector: Detector, chunk: deque[Loading], first: FirstFrames | None = None
+) -> list[Started | DeadLetter | None]:
     """Hand the detector the pictures of a chunk, in order, each as soon as it is loaded.
 
-    `chunk` is emptied, so that no picture is kept longer than it is needed.
+    `chunk` is emptied, so that no picture is kept longer than it is needed. `first` watches each result.
     """
-    return [_started(detector, chunk.popleft().result()) for _ in range(len(chunk))]
+    return [_started(detector, chunk.popleft().result(), first) for _ in range(len(chunk))]
 
 
-def _started(detector: Detector, loaded: Loaded | DeadLetter | None) -> Started | DeadLetter | None:
+def _started(
+    detector: Detector, loaded: Loaded | DeadLetter | None, first: FirstFrames | None
+) -> Started | DeadLetter | None:
     if not isinstance(loaded, Loaded):
         return loaded
     frame = loaded.announcement
     began_s = time.monotonic()
     detections = start(detector, loaded.image, frame_px=(frame.width_px, frame.height_px))
     detections.add_done_callback(partial(_measure, frame.image_path, time.time_ns(), began_s))
-    return Started(frame, detections)
+    shows = blank_reason(loaded.image)
+    if first is not None and shows is None:
+        first.watch(detections)
+    return Started(frame, shows, detections)
 
 
 def _measure(key: str, began_ns: int, began_s: float, detections: Future[list[Detection]]) -> None:
@@ -87,7 +106,7 @@ def collect(
     outcomes: list[Outcome | None] = []
     for item in chunk:
         if isinstance(item, Started):
-            frame = _detections(item.announcement, item.found.result(), model)
+            frame = _detections(item, model)
             if tell is not None:
                 tell(frame)
             outcomes.append(frame)
@@ -97,7 +116,8 @@ def collect(
     return outcomes
 
 
-def _detections(frame: FrameAnnouncement, detections: list[Detection], model: str) -> FrameDetections:
+def _detections(item: Started, model: str) -> FrameDetections:
+    frame = item.announcement
     return FrameDetections(
         image_path=frame.image_path,
         source=frame.source,
@@ -108,7 +128,9 @@ def _detections(frame: FrameAnnouncement, detections: list[Detection], model: st
         height_px=frame.height_px,
         media=frame.media,
         model=model,
-        detections=detections,
+        detections=item.found.result(),
+        shows=item.shows or UNSET,
+        picture_digest=picture_digest(frame),
     )
 
 
@@ -200,6 +222,7 @@ class Pipeline:
         self._jobs = 0
         self._messages = 0
         self._bytes = 0
+        self.first_frames: FirstFrames | None = None
 
     @property
     def is_idle(self) -> bool:
@@ -273,7 +296,7 @@ class Pipeline:
 
         loadings = deque(loading for _, loading in chunk)
         chunk.clear()
-        fed = self._feeding.submit(feed, self._detector, loadings)
+        fed = self._feeding.submit(feed, self._detector, loadings, self.first_frames)
         self._run(
             self._collecting, lambda: collect(self._detector.model_id, fed.result(), self._tell), detected
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from frametally.books.counted_days import up_to_date
 from frametally.errors import FrametallyError, Misconfigured
 from frametally.naming import no_such
 from frametally.ports.count_index import CountIndex, CountQuery
-from frametally.ports.count_questions import up_to_date
 from frametally.process.reports import plural
 from frametally.rules.times import utc
 

@@ -12,15 +12,14 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.books.count_settings import CountedWith, counted_with
+from frametally.books.counted_days import CountedWith, counted_with
 from frametally.books.runs import current_runs, read_run
 from frametally.errors import Misconfigured
-from frametally.ports.merging import slowest_or_unknown, sum_or_unknown
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.rules.differences import most_apart, pairs
 from frametally.rules.evidence import busiest
-from frametally.rules.objects import ObjectsMissing, why_unknown
+from frametally.rules.objects import ObjectsMissing, slowest_or_unknown, sum_or_unknown, why_unknown
 from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, in_range, is_day_in_range
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from frametally.errors import Poison
 from frametally.media.manifests import forgotten_by, media_of
 from frametally.ports.ledger import Ledger, SegmentPart
+from frametally.ports.picture_places import BoxFilter
 from frametally.records import Detection, FrameDetections, MediaManifest, decode
-from frametally.rules.counted_boxes import CountedBoxes, DetectedBox
+from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.once import one_line_per_frame
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally.segments.contents import RangeReader, read_lines
-
-BoxFilter = Callable[[int], Callable[[DetectedBox], bool] | None]
-"""Of an event time returns which boxes are in a part of the picture; None: it is not there then."""
 
 _WINDOW_MS = 600_000
 """Event time that is read at once. Lines of one frame have one time, so the rule sees them together."""

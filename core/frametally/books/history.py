@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.books.count_settings import counted_with
+from frametally.books.counted_days import counted_with
 from frametally.books.evidence import frames_in
 from frametally.books.runs import read_history
 from frametally.errors import Misconfigured, Poison

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
 
 from frametally import keys
+from frametally.books.counted_days import outdated
 from frametally.books.index_check import day_of, not_in_store
 from frametally.media.manifests import touches
-from frametally.plugins import hooks
 from frametally.ports.count_index import REPAIR, CountIndex
-from frametally.ports.count_questions import outdated
 from frametally.ports.ledger import CountedRun
-from frametally.ports.object_store import ObjectStore
+from frametally.ports.picture_places import PicturePlaces, picture_places
 from frametally.process.reports import plural
 from frametally.records import Run
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.rules.current_run import is_newer
-from frametally.rules.places import is_of_places, series_of
+from frametally.rules.places import FLOWS, is_of_places, series_of
 from frametally.rules.times import DAY_MS
 from frametally.undo_records import Tombstone
 
@@ -97,9 +95,9 @@ def of_earlier_version(runs: Iterable[Run]) -> list[Run]:
 
 def _is_of_earlier_version(run: Run) -> bool:
     """Return whether the rules have changed since; 0.2.0 did not note by which it counted."""
-    series = place_series_of(run)
-    if series is not None:
-        return series.is_outdated(run)
+    places = places_counted(run)
+    if places is not None:
+        return places.is_outdated(run)
     return not is_of_places(run.model) and int(run.settings.get("counting_version", 0)) < COUNTING_VERSION
 
 
@@ -130,20 +128,6 @@ def beyond_lines(indexed: Iterable[Run], stored_runs: Iterable[Run]) -> list[str
     ]
 
 
-class PlaceSeries(Protocol):
-    """The hook `series` of a plug-in."""
-
-    @property
-    def name(self) -> str:
-        """The part behind the model in the series' name."""
-
-    def is_outdated(self, run: Run) -> bool:
-        """Return whether the rules have changed since a run of the series was counted."""
-
-    def read_files(self, store: ObjectStore, run: Run) -> Iterator[object]:
-        """Yield the contents of the files at a run's `paths`. Raises `Poison`: one is missing or damaged."""
-
-
-def place_series_of(run: Run) -> PlaceSeries | None:
-    """Return the series of a run; None where no plug-in has it."""
-    return next((series for series in hooks("series") if series.name == series_of(run.model)), None)
+def places_counted(run: Run) -> PicturePlaces | None:
+    """Return the places that a run of crossings and visits is of; `None` of any other run."""
+    return picture_places() if series_of(run.model) == FLOWS else None

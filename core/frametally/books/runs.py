@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Container, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -19,15 +20,17 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison, Retryable
-from frametally.history_records import RunHistory, RunHours, history_key, hours_key
+from frametally.history_records import HourList, RunHistory, history_key, hours_key
 from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import plural
 from frametally.records import NOT_JSON, Coverage, IntervalCount, RecordT, Run, decode, decode_at
 from frametally.rules.current_run import is_newer
-from frametally.rules.path_columns import PathColumns, decode_paths
+from frametally.rules.hour_file import length_ms, lines_of, paths_in
+from frametally.rules.path_columns import PathColumns, day_paths, decode_paths
+from frametally.rules.places import is_of_places
 from frametally.rules.seals import check_crc32
-from frametally.rules.times import DAY_MS
+from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.track_records import Track, TrackHead
 
 
@@ -149,13 +152,12 @@ def _read_file(store: ObjectStore, run: Run, key: str, crc32: int | None) -> byt
     try:
         data = store.get(key)
         check_crc32(zlib.crc32(data), crc32)
-    except ObjectMissing as error:
+    except (ObjectMissing, Poison) as error:
         day = DayKey(run.model, run.interval_s, run.day)
         if is_newer(_current_pointers(store).get(day, (run,))[0], run):
             raise RunReplaced(f"{run.prefix} was replaced while it was read: try again") from error
-        raise Poison(f"{key} is missing; {_remedy(run)}") from error
-    except Poison as error:
-        raise Poison(f"{key}: {error}; {_remedy(run)}") from error
+        reason = " is missing" if isinstance(error, ObjectMissing) else f": {error}"
+        raise Poison(f"{key}{reason}; {_remedy(run)}") from error
     return data
 
 
@@ -170,19 +172,58 @@ def _belongs(record: IntervalCount | Coverage, run: Run) -> bool:
     return (record.model, record.interval_s) == (run.model, run.interval_s) and 0 <= since_ms < DAY_MS
 
 
-def read_track_parts(store: ObjectStore, run: Run) -> Iterator[tuple[str, bytes]]:
-    """Yield key and bytes of each file of a run's tracks. Raises as `read_parts`."""
-    folder = keys.tracks_folder(run.prefix)
-    return _read_files(store, run, folder, run.track_parts, run.track_parts_crc32)
-
-
-def read_hours(store: ObjectStore, run: Run) -> RunHours | None:
-    """Return the inputs of the hours of a run, None if it does not record them.
+def read_hours(store: ObjectStore, run: Run) -> HourList | None:
+    """Return the list of a run's hour files, None if it has none: a run of flows, or of an older version.
 
     Raises:
-        Poison: It cannot be read; the message names it.
+        Poison: It is missing or damaged; the message names it.
     """
-    return find_record(store, hours_key(run.prefix), RunHours)
+    if run.hours_crc32 is None:
+        return None
+    key = hours_key(run.prefix)
+    return decode_at(key, _read_file(store, run, key, run.hours_crc32), HourList)
+
+
+class CheckedFile(NamedTuple):
+    """An object of a run, and the checksum of its bytes; None: it is not known."""
+
+    key: str
+    crc32: int | None
+
+
+def hour_files(
+    store: ObjectStore, run: Run, sources: Container[str] | None = None, span: tuple[int, int] | None = None
+) -> dict[str, list[CheckedFile]]:
+    """Return the hour files of a run by source, of `sources` alone if they are given. Raises as `read_hours`.
+
+    `span`: event times `[from_ms, to_ms)`: only files that can have objects that were first seen then.
+    """
+    listed = read_hours(store, run)
+    files: dict[str, list[CheckedFile]] = {}
+    day_ms, file_ms = keys.day_start_ms(run.day), length_ms(run.interval_s)
+    if listed is None:
+        return files
+    for source in listed.hours:
+        if sources is not None and source not in sources:
+            continue
+        for hour, file in listed.files(source).items():
+            start_ms = day_ms + hour * HOUR_MS
+            # An object can be first seen, with the label that it has in the end, after its hour.
+            if span is None or (start_ms < span[1] and start_ms + file_ms + HOUR_MS > span[0]):
+                files.setdefault(source, []).append(CheckedFile(listed.file_key(source, hour), file.crc32))
+    return files
+
+
+_AT_ONCE = 8
+"""How many hour files are read at once: a distant store takes its time for each."""
+
+
+def _read_hour_files(
+    store: ObjectStore, run: Run, files: Sequence[CheckedFile]
+) -> Iterator[tuple[str, bytes]]:
+    with ThreadPoolExecutor(min(_AT_ONCE, len(files))) as pool:
+        contents = pool.map(lambda file: _read_file(store, run, *file), files)
+        yield from zip((file.key for file in files), contents, strict=True)
 
 
 def read_history(store: ObjectStore, run: Run) -> RunHistory | None:
@@ -205,13 +246,17 @@ def find_tracks(
     *,
     is_match: Callable[[TrackHead], bool],
     order: Callable[[TrackHead], tuple[object, ...]],
+    sources: Container[str] | None = None,
+    span: tuple[int, int] | None = None,
 ) -> Iterator[Track]:
-    """Yield the tracks of a run that match, by `order`; of the others only the head is read.
+    """Yield the tracks of a run that match, by `order`; of the others at most the head is read.
+
+    `sources` and `span` say which can match, as `hour_files` has them: files of others are not read.
 
     Raises:
         Poison: A file is missing, or a line does not parse; the message names it.
     """
-    heads = ((line, line.decode(TrackHead)) for line in _track_lines(store, run))
+    heads = ((line, line.decode(TrackHead)) for line in _track_lines(store, run, sources, span))
     lines = sorted(((order(head), line) for line, head in heads if is_match(head)), key=itemgetter(0))
     for _, line in lines:
         yield line.decode(Track)
@@ -224,19 +269,33 @@ class NoFootPoints(Poison):
 def read_paths(store: ObjectStore, run: Run, sources: Container[str] | None = None) -> Iterator[PathColumns]:
     """Yield the paths of a run's tracks by source, of `sources` alone if they are given.
 
+    Within parts of pictures they come by part.
+
     Raises:
         NoFootPoints: The run is of an older version.
         Poison: A file is missing or damaged; the message names it.
     """
-    if run.paths is None:
+    if run.paths is None and run.hours_crc32 is None:
         raise NoFootPoints(
             f"{run.prefix} was counted by an earlier release, whose tracks have no foot points; {_again(run)}"
         )
     for key, data in read_source_files(store, run, sources):
-        try:
-            yield decode_paths(data)
-        except Poison as error:
-            raise Poison(f"{key}: {error}; {_remedy(run)}") from error
+        yield from _decoded(run, key, data, lambda data: iter([decode_paths(data)]))
+    for _, files in sorted(hour_files(store, run, sources).items()):
+        by_place: dict[str, list[PathColumns]] = {}
+        for key, data in _read_hour_files(store, run, files):
+            for paths in _decoded(run, key, data, paths_in):
+                by_place.setdefault(paths.source, []).append(paths)
+        yield from (day_paths(by_place[place]) for place in sorted(by_place))
+
+
+def _decoded(
+    run: Run, key: str, data: bytes, decode_file: Callable[[bytes], Iterator[PathColumns]]
+) -> list[PathColumns]:
+    try:
+        return [*decode_file(data)]
+    except Poison as error:
+        raise Poison(f"{key}: {error}; {_remedy(run)}") from error
 
 
 def read_source_files(
@@ -255,21 +314,34 @@ def read_source_files(
 
 class _TrackLine(NamedTuple):
     run: Run
-    key: str
-    number: int
+    place: str
     data: bytes
 
     def decode(self, record_type: type[RecordT]) -> RecordT:
         try:
             return decode(self.data, record_type)
         except Poison as error:
-            raise Poison(f"{self.key}, line {self.number}: {error}; {_remedy(self.run)}") from error
+            raise Poison(f"{self.place}: {error}; {_remedy(self.run)}") from error
 
 
-def _track_lines(store: ObjectStore, run: Run) -> Iterator[_TrackLine]:
-    for key, data in read_track_parts(store, run):
+def _track_lines(
+    store: ObjectStore,
+    run: Run,
+    sources: Container[str] | None = None,
+    span: tuple[int, int] | None = None,
+) -> Iterator[_TrackLine]:
+    folder = keys.tracks_folder(run.prefix)
+    for key, data in _read_files(store, run, folder, run.track_parts, run.track_parts_crc32):
         for number, line in enumerate(data.splitlines(), start=1):
-            yield _TrackLine(run, key, number, line)
+            yield _TrackLine(run, f"{key}, line {number}", line)
+    end = "/" if is_of_places(run.model) else ""  # parts of pictures come in the order of their places
+    for _, files in sorted(hour_files(store, run, sources, span).items(), key=lambda item: item[0] + end):
+        lines = [
+            (line, f"{key}, track {number}")
+            for key, data in _read_hour_files(store, run, files)
+            for number, line in enumerate(lines_of(data, "track"), start=1)
+        ]  # a TAB sorts before all that their keys have
+        yield from (_TrackLine(run, place, line.partition(b"\t")[2]) for line, place in sorted(lines))
 
 
 def _current_pointers(store: ObjectStore) -> dict[DayKey, tuple[keys.RunPointerKey, ObjectInfo]]:

@@ -7,19 +7,24 @@ A run is removed only when nobody can need it any more:
 - the count index has another one: the proof of objects reads the tracks of the run that the index has;
 - it is not the one before the current run: that is gone back to where the current one's pointer is damaged.
 
-Pointers go last, so that a removal which was interrupted is finished by the next one.
+Hour files of such days that no run lists any more go, too, if they are an hour old: a round that is under way
+may be about to list newer ones. They go first, and pointers last, so that a removal which was interrupted is
+finished by the next one.
 """
 
 from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Iterator
 from itertools import pairwise
 from typing import NamedTuple
 
 from frametally import keys
 from frametally.books.runs import DayKey
+from frametally.errors import Poison
+from frametally.history_records import HourList, hours_key
+from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.records import Run
 from frametally.rules.times import HOUR_MS
@@ -38,7 +43,7 @@ class Removed(NamedTuple):
 
 
 def remove_superseded(store: ObjectStore, indexed: Iterable[Run], now_ms: int | None = None) -> Removed:
-    """Remove superseded runs: part files, tracks, quality reports and pointers.
+    """Remove superseded runs: part files, hour files, quality reports and pointers.
 
     What was left by publications that never got a pointer goes with them. `indexed` are the runs that the
     count index has now. Objects that are dated after `now_ms`, by default this machine's time, make no run
@@ -53,7 +58,9 @@ def remove_superseded(store: ObjectStore, indexed: Iterable[Run], now_ms: int | 
         kept_prefixes.add(run.prefix)
         kept_pointers.add(run.key)
     listed = list(store.list(keys.OUTPUT))
-    first_kept = _first_kept(listed, round(time.time() * 1000) if now_ms is None else now_ms)
+    now_ms = round(time.time() * 1000) if now_ms is None else now_ms
+    now_ms = min(now_ms, max((info.modified_at_ms for info in listed), default=0))
+    first_kept = _first_kept(listed, now_ms)
     old_objects: defaultdict[str, list[ObjectInfo]] = defaultdict(list)
     old_pointers = []
     for info in listed:
@@ -66,6 +73,9 @@ def remove_superseded(store: ObjectStore, indexed: Iterable[Run], now_ms: int | 
             if pointer.sequence < first_kept.get(day, 0) and info.key not in kept_pointers:
                 old_pointers.append(info)
     size_bytes = 0
+    for info in _unlisted(store, listed, old_objects.keys(), now_ms - KEPT_MS):
+        store.delete(info.key)
+        size_bytes += info.size_bytes
     for prefix in sorted(old_objects):
         for info in [*store.list(keys.tracks_folder(prefix)), *old_objects[prefix]]:
             store.delete(info.key)
@@ -75,12 +85,44 @@ def remove_superseded(store: ObjectStore, indexed: Iterable[Run], now_ms: int | 
     return Removed(len(old_objects), size_bytes)
 
 
+def _unlisted(
+    store: ObjectStore, listed: Iterable[ObjectInfo], old_prefixes: Container[str], before_ms: int
+) -> Iterator[ObjectInfo]:
+    """Yield the hour files of days with old runs that no other run lists, put before a time.
+
+    Where a list cannot be read, all of its day stay.
+    """
+    old_days: set[tuple[str, str]] = set()
+    lists: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for info in listed:
+        if (run_object := keys.parse_run_object_key(info.key)) is None:
+            continue
+        day = run_object.model, run_object.day
+        if run_object.prefix in old_prefixes:
+            old_days.add(day)
+        elif info.key == hours_key(run_object.prefix):
+            lists[day].append(info.key)
+    for day in sorted(old_days):
+        files = [info for info in store.list(keys.hours_folder(*day)) if info.modified_at_ms < before_ms]
+        try:
+            listed_keys = (
+                {key for list_key in lists[day] for key in _files_of(store, list_key)} if files else set()
+            )
+        except Poison:
+            continue
+        yield from (info for info in files if info.key not in listed_keys)
+
+
+def _files_of(store: ObjectStore, list_key: str) -> Iterator[str]:
+    hours = find_record(store, list_key, HourList)
+    if hours is not None:
+        yield from (hours.file_key(source, hour) for source in hours.hours for hour in hours.files(source))
+
+
 def _first_kept(listed: Iterable[ObjectInfo], now_ms: int) -> dict[DayKey, int]:
     """Return of each day the sequence from which on its runs stay, where any go."""
     pointers: defaultdict[DayKey, list[tuple[int, str, int]]] = defaultdict(list)
-    newest_ms = 0
     for info in listed:
-        newest_ms = max(newest_ms, info.modified_at_ms)
         if (pointer := keys.parse_run_pointer_key(info.key)) is not None:
             day = DayKey(pointer.model, pointer.interval_s, pointer.day)
             pointers[day].append((pointer.sequence, pointer.params, info.modified_at_ms))
@@ -88,7 +130,7 @@ def _first_kept(listed: Iterable[ObjectInfo], now_ms: int) -> dict[DayKey, int]:
     for day, of_day in pointers.items():
         *earlier, _ = sorted(of_day)
         for _, (sequence, _, put_at_ms) in pairwise(earlier):
-            if 0 < put_at_ms <= min(newest_ms, now_ms) - KEPT_MS:
+            if 0 < put_at_ms <= now_ms - KEPT_MS:
                 first_kept[day] = sequence
         if len(earlier) > MOST_KEPT:
             first_kept[day] = max(first_kept.get(day, 0), earlier[-MOST_KEPT][0])

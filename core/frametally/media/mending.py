@@ -32,6 +32,7 @@ from frametally.media.sources import joined
 from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.opened import StagePorts
+from frametally.ports.picture_places import picture_places
 from frametally.process.reports import Progress, Skipped
 from frametally.records import MediaManifest, encode
 from frametally.rules.time_patterns import TimePattern
@@ -276,12 +277,10 @@ def _rename(ports: StagePorts, change: FootageChange, progress: Progress) -> Men
     other_media = [manifest for manifest in list_manifests(ports.store) if manifest.sha256 not in moving]
     is_new = all(manifest.source != change.source for manifest in other_media)
     former = sorted({manifest.source for manifest in change.media} - {change.source})
-    lines = [
-        line
-        for source in former
-        for prepare in hooks("renaming")
-        for line in prepare(ports.store, source, change.source, is_new)
-    ]
+    lines: list[str] = []
+    if places := picture_places():
+        for source in former:
+            lines += places.rename(ports.store, source, change.source, is_new)
     for source in former:
         move_timezone(ports.store, source, change.source, is_new=is_new)
     done = _correct(ports, change, progress)

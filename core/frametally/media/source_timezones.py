@@ -19,8 +19,7 @@ from frametally.files.names import as_text
 from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest, SealedRecord, decode_at, encode
-from frametally.rules.times import local_time
-from frametally.settings.producer import known_timezone
+from frametally.rules.times import known_timezone, local_time
 
 _log = logging.getLogger(__name__)
 

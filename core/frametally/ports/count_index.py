@@ -16,6 +16,8 @@ from frametally.rules.week_parts import WeekParts
 
 AGES_S = 146_097 * DAY_S
 """Days of 400 years: a bar of all times."""
+MAX_BUCKETS = 200_000
+"""Most bars of an answer."""
 NO_LABEL = ("",)
 """Labels of a query that asks for coverage alone."""
 

@@ -143,11 +143,8 @@ class ObjectStore(Protocol):
     def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
         """Return a URL by which another process or machine can read the object without credentials.
 
-        The URL works for `ttl_s` seconds at least. A store's link works no longer than that, and anyone who
+        A store's link works for `ttl_s` seconds, or until our credentials end if that is earlier. Anyone who
         has it can read the object until then: it is a secret.
-
-        Raises:
-            Misconfigured: Our credentials end earlier, or the store gives no link for so long.
         """
 
     def resumable(self, key: str, part_key: str) -> ResumableWrite:

@@ -92,11 +92,30 @@ def packed(least: int, most: int, make: Callable[[str], Iterable[int] | bytes]) 
         ValueError: No type holds them.
     """
     for typecode in _TYPES:
-        bits = 8 * array(typecode).itemsize
-        low = 0 if typecode.isupper() else -(1 << bits - 1)
-        if low <= least and most < low + (1 << bits):
+        low, high = _range_of(typecode)
+        if low <= least and most <= high:
             return PackedColumn(typecode, make(typecode))
     raise ValueError(f"no column type can store {least} to {most}")
+
+
+def joined(columns: Sequence[Sequence[int]]) -> PackedColumn:
+    """Return columns behind each other as one, of the smallest type that holds what their types do."""
+    arrays = [column if isinstance(column, array) else _smallest(column) for column in columns]
+    ranges = [_range_of(column.typecode) for column in arrays]
+
+    def make(typecode: str) -> bytes:
+        return b"".join(
+            (column if column.typecode == typecode else array(typecode, column)).tobytes()
+            for column in arrays
+        )
+
+    return packed(min(least for least, _ in ranges), max(most for _, most in ranges), make)
+
+
+def _range_of(typecode: str) -> tuple[int, int]:
+    bits = 8 * array(typecode).itemsize
+    least = 0 if typecode.isupper() else -(1 << bits - 1)
+    return least, least + (1 << bits) - 1
 
 
 def _smallest(values: Sequence[int]) -> array[int]:

@@ -10,6 +10,9 @@ from typing import NamedTuple, Protocol
 COUNTING_VERSION = 8
 """Raised whenever the same segments and settings would give other part files: all days are then stale."""
 
+FRAMES_FOR_A_DETECTION = 100
+"""Frames that show something, in which a model that works finds something."""
+
 
 class DetectedBox(Protocol):
     """One box: `confidence` 0 to 1, `box` as (left, top, width, height) in pixels."""

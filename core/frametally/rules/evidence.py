@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+
+from frametally.rules.counted_boxes import CountedBoxes, DetectedBox
 
 MOST_EVIDENCE = 5
 """Frames that are kept as evidence of one source and label, of an interval as of a day."""
+
+
+class BoxedFrame(Protocol):
+    """The counts of a frame."""
+
+    @property
+    def image_path(self) -> str: ...  # noqa: D102
+    @property
+    def source(self) -> str: ...  # noqa: D102
+    @property
+    def captured_at_ms(self) -> int: ...  # noqa: D102
+    @property
+    def detections(self) -> Iterable[DetectedBox]: ...  # noqa: D102
 
 
 class ShownFrame(Protocol):
@@ -27,3 +43,38 @@ def busiest(frames: Iterable[_FrameT]) -> list[_FrameT]:
     """Return the frames that are kept: by count (most first), then time, then path."""
     order = sorted(frames, key=lambda frame: (-frame.count, frame.captured_at_ms, frame.image_path))
     return order[:MOST_EVIDENCE]
+
+
+Hit = tuple[int, int, str]
+"""`(-boxes, captured_at_ms, image_path)` of a frame that shows a label."""
+
+
+def hits_by_label(frames: Iterable[BoxedFrame], boxes: CountedBoxes) -> tuple[dict[str, list[Hit]], int]:
+    """Return by label the hit of each frame that has some, to sort best first.
+
+    And the boxes of all frames, summed frame by frame: publication compares the two sums.
+    """
+    counts = boxes.rule()
+    hits: dict[str, list[Hit]] = {}
+    detections = 0
+    for frame in frames:
+        tally: dict[str, int] = {}
+        for detection in filter(counts, frame.detections):
+            label = detection.label
+            tally[label] = tally[label] - 1 if label in tally else -1
+        time_ms, image_path = frame.captured_at_ms, frame.image_path
+        for label, count in tally.items():
+            detections -= count
+            if label in hits:
+                hits[label].append((count, time_ms, image_path))
+            else:
+                hits[label] = [(count, time_ms, image_path)]
+    return hits, detections
+
+
+def best_hits(hits: Iterable[Hit]) -> list[dict[str, Any]]:
+    """Return the hits that are kept as evidence, the best first, with the names of `records.Evidence`."""
+    return [
+        {"image_path": path, "captured_at_ms": time_ms, "count": -negative_count}
+        for negative_count, time_ms, path in heapq.nsmallest(MOST_EVIDENCE, hits)
+    ]

@@ -6,6 +6,7 @@ neither is what is seen too weakly. Standard library only.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Literal
 
 ObjectsMissing = Literal["not_tracked", "too_slow", "too_weak"]
@@ -53,3 +54,20 @@ def why_unknown(
     if tracked_detections is not None and is_too_weak(detections, tracked_detections):
         return "too_weak"
     return None
+
+
+def sum_or_unknown(first: int | None, second: int | None) -> int | None:
+    """Return the sum; None where either is not known."""
+    return None if first is None or second is None else first + second
+
+
+def sum_all_or_unknown(numbers: Iterable[int | None]) -> int | None:
+    """Return the sum; None where any is not known."""
+    every = [*numbers]
+    known_numbers = [number for number in every if number is not None]
+    return sum(known_numbers) if len(known_numbers) == len(every) else None
+
+
+def slowest_or_unknown(first: float | None, second: float | None) -> float | None:
+    """Return the slower rate; None where either is not known."""
+    return None if first is None or second is None else min(first, second)

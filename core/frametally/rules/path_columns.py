@@ -1,6 +1,6 @@
-"""The paths of a day's tracks of one source, as columns, so that a line can be counted in an instant.
+"""The paths of the tracks of one source, as columns, so that a line can be counted in an instant.
 
-`rules.columns` has the file's form.
+`rules.columns` has their form. Those of an hour are in its hour file; `day_paths` puts a day together.
 
 Standard library only: a cluster's tasks read it, too.
 """
@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 from typing import Literal, NamedTuple, get_args
 
 from frametally.errors import Poison
-from frametally.rules.columns import decode_columns, encode_columns
+from frametally.rules.columns import decode_columns, encode_columns, joined
 from frametally.rules.times import HOUR_MS
 
 Began = Literal["border", "found", "gap", "footage", "hour"]
@@ -97,6 +97,24 @@ def decode_paths(data: bytes) -> PathColumns:
         return PathColumns(**{**about, "labels": tuple(about["labels"])}, columns=columns)
     except (TypeError, KeyError) as error:
         raise Poison(f"not a valid path file: {error!r}") from error
+
+
+def day_paths(hours: Sequence[PathColumns]) -> PathColumns:
+    """Return the paths of hours of one source and day, at least one, as one; ordered by hour."""
+    ordered = sorted(hours, key=lambda paths: paths.columns["hour"][0])
+    if len(ordered) == 1:
+        return ordered[0]
+    labels = tuple(sorted({label for paths in ordered for label in paths.labels}))
+    columns: dict[str, Sequence[int]] = {}
+    for name in (*TRACK_COLUMNS, *POINT_COLUMNS):
+        of_hours = [paths.columns[name] for paths in ordered]
+        if name == "label":
+            of_hours = [
+                [labels.index(paths.labels[index]) for index in column]
+                for paths, column in zip(ordered, of_hours, strict=True)
+            ]
+        columns[name] = joined(of_hours)
+    return ordered[0]._replace(labels=labels, columns=columns)
 
 
 def code_of(way: str, ways: object) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import zoneinfo
 from functools import lru_cache
 
 HOUR_S = 3600
@@ -132,3 +133,12 @@ CHECK_CLOCK = "a clock was or is wrong; check this one with `date`"
 RECORD_VERSION = 1
 MOST_TIME_MS = 10**15
 """Event times lie in `[-MOST_TIME_MS, MOST_TIME_MS]`: what is beyond is a damaged record."""
+
+
+def known_timezone(name: str) -> str:
+    """Return the IANA name of a time zone. Raises `ValueError` where there is no such zone."""
+    try:
+        zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{name[:80]!r} is not an IANA time zone; write it like Europe/Berlin") from error
+    return name

@@ -28,7 +28,6 @@ from frametally.errors import Misconfigured, Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.records import DeadLetter, FrameDetections
-from frametally.rules.segment_counts import SegmentCounting
 from frametally.segment_records import SegmentHeader
 from frametally.segments.contents import (
     CutShort,
@@ -99,8 +98,6 @@ class SegmentChain:
     log_id: str
     topic: str
     partition: int
-    counting: SegmentCounting | None = None
-    """How its segments are counted in their headers; None: they are not."""
 
     def _key(self, first_offset: int) -> str:
         return keys.segment_key(self.model, self.log_id, self.topic, self.partition, first_offset)
@@ -173,7 +170,6 @@ class SegmentChain:
             next_offset=next_offset,
             frames=frames,
             dead_letters=dead_letters,
-            counting=self.counting,
         )
         failpoints.passing("chain.encoded")
         if self.store.put(self._key(first_offset), data, if_absent=True):

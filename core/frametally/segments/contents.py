@@ -9,9 +9,10 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from frametally import keys
 from frametally.errors import Misconfigured, Poison, Retryable
@@ -19,7 +20,6 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
 from frametally.records import DeadLetter, FrameDetections, decode, encode
 from frametally.rules.seals import check_crc32
-from frametally.rules.segment_counts import SegmentCounting, count_source
 from frametally.segment_records import SegmentHeader, SegmentSource
 
 # A header with a hundred sources is about 15 kB: one ranged read nearly always holds it.
@@ -53,6 +53,11 @@ class Segment(NamedTuple):
         return [decode(line, DeadLetter) for line in self.dead_letter_lines]
 
 
+def frame_line(frame: FrameDetections) -> bytes:
+    """Encode a frame's line, without a line end; its picture's digest is in the segment's header only."""
+    return encode(frame if frame.picture_digest is UNSET else replace(frame, picture_digest=UNSET))
+
+
 def encode_segment(
     *,
     model: str,
@@ -63,23 +68,16 @@ def encode_segment(
     next_offset: int,
     frames: Sequence[FrameDetections],
     dead_letters: Sequence[DeadLetter],
-    counting: SegmentCounting | None = None,
 ) -> bytes:
-    """Encode a segment, the same for the same messages in whatever order they are given.
-
-    Where `counting` says how, its header also has what the counting job would make of it.
-    """
+    """Encode a segment, the same for the same messages in whatever order they are given."""
     body = bytearray()
-    counts: dict[str, Any] = {}
     sources: list[SegmentSource] = []
     ordered = sorted(frames, key=lambda f: (f.source, f.captured_at_ms, f.frame_index, f.image_path))
     for source, group in groupby(ordered, key=lambda frame: frame.source):
         of_source = list(group)
         first_byte = len(body)
-        lines = [encode(frame) for frame in of_source]
-        body += b"".join(line + b"\n" for line in lines)
-        if counting is not None:
-            counts[source] = count_source(zip(lines, of_source, strict=True), counting)
+        body += b"".join(frame_line(frame) + b"\n" for frame in of_source)
+        digests = [frame.picture_digest for frame in of_source if frame.picture_digest is not UNSET]
         sources.append(
             SegmentSource(
                 source=source,
@@ -89,6 +87,7 @@ def encode_segment(
                 first_byte=first_byte,
                 next_byte=len(body),
                 crc32=zlib.crc32(memoryview(body)[first_byte:]),
+                picture_digests="".join(digests) if len(digests) == len(of_source) else UNSET,
             )
         )
     frames_bytes = len(body)
@@ -105,7 +104,6 @@ def encode_segment(
         dead_letters=len(dead_letters),
         sources=sources,
         dead_letters_crc32=zlib.crc32(memoryview(body)[frames_bytes:]),
-        counts=UNSET if counting is None or None in counts.values() else counting.header_fields(counts),
     )
     return encode(header) + b"\n" + bytes(body)
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from frametally import keys
 from frametally.ports.frame_log import FrameLog
-from frametally.records import FrameDetections, encode
+from frametally.records import FrameDetections
+from frametally.segments.contents import frame_line
 from frametally.settings.loading import Settings
 
 RESULTS_KEEP_S = 60.0
@@ -27,4 +28,4 @@ def make_results_topic(log: FrameLog, settings: Settings) -> None:
 
 def result_message(frame: FrameDetections) -> tuple[bytes, bytes]:
     """Return a frame's result as a message: a source's frames of 5 s in their order."""
-    return keys.frame_log_key(frame.source, frame.captured_at_ms), encode(frame)
+    return keys.frame_log_key(frame.source, frame.captured_at_ms), frame_line(frame)

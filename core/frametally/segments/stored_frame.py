@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from base64 import b64encode
 
 from frametally import keys
 from frametally.errors import Poison
@@ -65,6 +66,11 @@ def _contradiction(frame: FrameAnnouncement) -> str | None:
     if not _MEDIA.fullmatch(frame.media):
         return "media is not a SHA-256 in hex, with or without a revision"
     return None
+
+
+def picture_digest(frame: FrameAnnouncement) -> str:
+    """Return the first 24 bits of a stored picture's SHA-256 as four characters of base64."""
+    return b64encode(bytes.fromhex(frame.sha256[:6])).decode()
 
 
 def decoded_bytes(

@@ -42,11 +42,15 @@ class ConsumerSettings(SettingsPart):
         description="ONNX Runtime's execution providers, separated by commas, in order of preference; "
         "`CUDAExecutionProvider` with `detector` `onnxruntime`: an NVIDIA GPU.",
     )
-    model_cfg: Path | None = Field(None, description="Darknet network file; empty: YOLOv4-tiny's.")
+    model_cfg: Path | None = Field(
+        None,
+        description="Darknet network file, or the family of an ONNX network, such as `yolox`; empty: "
+        "YOLOv4-tiny's.",
+    )
     model_weights: Path | None = Field(
         None,
-        description="Darknet weights file, or a YOLO network as `.onnx`, which needs `model_names`; empty: "
-        "YOLOv4-tiny's.",
+        description="Darknet weights file, or a network as `.onnx`, which needs `model_names`, or the name "
+        "of a known model, such as `yolox-nano`; empty: YOLOv4-tiny's.",
     )
     model_names: Path | None = Field(None, description="Class names, one per line; empty: COCO's 80.")
     input_size_px: str = Field(
@@ -58,7 +62,7 @@ class ConsumerSettings(SettingsPart):
         "auto",
         description=(
             "How to fit a picture to the network's input: `stretch` (as Darknet does), `letterbox` "
-            "(keeps its proportions) or `auto` (letterbox for an ONNX file, else stretch)."
+            "(keeps its proportions) or `auto` (as its family does)."
         ),
     )
     batch_frames: int = Field(500, ge=1, le=100_000, description="Maximum number of frames in a segment.")

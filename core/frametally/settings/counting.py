@@ -6,7 +6,6 @@ from typing import Literal
 
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.overlaps import OverlapWinner
-from frametally.rules.segment_counts import SegmentCounting
 from frametally.rules.times import DAY_S
 from frametally.settings.fields import Field, SettingsPart
 
@@ -72,13 +71,10 @@ class CountingSettings(SettingsPart):
         "", description="Properties of the job, such as `mapreduce.map.memory.mb=1024`, separated by commas."
     )
     spark_master: str = Field(
-        "local[*]", description="Spark's master, for the `spark` engine; `local[*]`: this machine's cores."
+        "local[*]",
+        description="Spark's master or, as `sc://HOST:PORT`, Spark Connect server, for the `spark` engine; "
+        "`local[*]`: this machine's cores.",
     )
-
-    def segment_counting(self) -> SegmentCounting:
-        """Return the settings by which the consumer counts for the counting job."""
-        boxes = self.counted_boxes()
-        return SegmentCounting(self.interval_s, boxes.min_confidence, boxes.min_side)
 
     def counted_boxes(self) -> CountedBoxes:
         """Return which boxes the deployment counts."""

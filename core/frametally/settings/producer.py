@@ -6,16 +6,8 @@ import datetime
 import zoneinfo
 
 from frametally.rules.time_patterns import known_pattern
+from frametally.rules.times import known_timezone
 from frametally.settings.fields import Field, SettingsPart
-
-
-def known_timezone(name: str) -> str:
-    """Return the IANA name of a time zone. Raises `ValueError` where there is no such zone."""
-    try:
-        zoneinfo.ZoneInfo(name)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ValueError(f"{name[:80]!r} is not an IANA time zone; write it like Europe/Berlin") from error
-    return name
 
 
 def _sampling(value: str) -> str:

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from elasticsearch import NotFoundError
+from frametally.adapters.day_cells.day_index import MomentGone
 from frametally.errors import Retryable
-from frametally.ports.base_index import MomentGone
 from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally_search.index.search_access import PART, ElasticsearchCluster
 

@@ -13,9 +13,9 @@ from typing import Any
 import msgspec
 
 from frametally import keys
-from frametally.adapters.day_cells.day_index import CurrentRun, DayCatalogue, DayIndex, EvidenceBar, day_order
-from frametally.adapters.day_cells.storage import Packed, decode_packed
-from frametally.ports.base_index import MomentGone, outdated_numbers
+from frametally.adapters.day_cells.day_index import DayCatalogue, DayIndex, MomentGone
+from frametally.adapters.day_cells.storage import CurrentRun, EvidenceBar, Packed, day_order, decode_packed
+from frametally.books.counted_days import outdated_numbers
 from frametally.ports.count_index import IndexDamaged, Series
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.settings.access import ServerAccess
@@ -147,7 +147,7 @@ class ElasticsearchIndex(DayIndex[Moment]):
             yield run, decode_packed(packed)
 
     def _read_frames(
-        self, now: Moment, bars: Sequence[EvidenceBar], *, of_day: bool
+        self, now: Moment, bars: Sequence[EvidenceBar], of_day: bool
     ) -> Iterator[tuple[EvidenceBar, list[Evidence]]]:
         ids = []
         for bar in bars:

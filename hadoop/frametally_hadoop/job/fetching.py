@@ -58,8 +58,9 @@ def fetch(url: str, what: str, *, block_bytes: int = _BLOCK_BYTES) -> Iterator[b
             status = _close(error)
             if status == http.client.FORBIDDEN and "?" in url:
                 raise LinkEnded(
-                    f"{what} cannot be read: {problem}: its presigned link has expired; links are valid for "
-                    "one day: check this node's clock, or count fewer days at a time with --from and --to"
+                    f"{what} cannot be read: {problem}: its presigned link has expired; links last as long "
+                    "as the store's credentials, at most one day: check this node's clock, or use "
+                    "credentials that last longer"
                 ) from None
             if url.startswith("file://") or (400 <= status < 500 and status not in _PASSING):
                 tries = 0

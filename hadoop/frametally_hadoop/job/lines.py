@@ -10,12 +10,15 @@ only: where many are not all good, they are decoded again, one by one.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Annotated, Any, NamedTuple, Protocol
 
+from frametally.rules.blank_stretches import MeasuredFrame
 from frametally.rules.counted_boxes import DetectedBox
-from frametally.rules.segment_counts import MOST_PX, BoxedFrame
+from frametally.rules.evidence import BoxedFrame
+from frametally.rules.once import one_line_per_frame
 from frametally.rules.times import MOST_TIME_MS, RECORD_VERSION
 
 try:
@@ -27,12 +30,16 @@ _FIRST, _LAST = itemgetter(0), itemgetter(-1)
 _OPENING, _CLOSING = {ord("{")}, {ord("}")}
 
 
+MOST_PX = 1_000_000
+"""Longest side of a frame, and the farthest that a box may reach from its corner."""
+
+
 class BadLine(ValueError):
     """A line without a frame's detections; the message says why."""
 
 
-class Frame(BoxedFrame, Protocol):
-    """The fields of a frame line that counting needs."""
+class Frame(BoxedFrame, MeasuredFrame, Protocol):
+    """The fields of a frame line that counting needs; `reading` adds the digest of its picture."""
 
     @property
     def width_px(self) -> int: ...  # noqa: D102
@@ -64,6 +71,8 @@ class _PlainFrame(NamedTuple):
     time_source: str
     model: str
     detections: list[_PlainDetection]
+    shows: str
+    picture_digest: str
 
 
 def decode_with_standard_library(line: bytes) -> Frame:
@@ -88,6 +97,8 @@ def decode_with_standard_library(line: bytes) -> Frame:
             time_source=_typed(fields.get("time_source", ""), str, "time_source"),
             model=_typed(fields["model"], str, "model"),
             detections=[_detection(item) for item in _typed(fields["detections"], list, "detections")],
+            shows=_typed(fields.get("shows", ""), str, "shows"),
+            picture_digest=_typed(fields.get("picture_digest", ""), str, "picture_digest"),
         )
     except KeyError as error:
         raise BadLine(f"field {error} is missing") from error
@@ -185,6 +196,8 @@ def _make_msgspec_decoders() -> _Decoders:
             ("height_px", pixels, 0),
             ("media", str, ""),
             ("time_source", str, ""),
+            ("shows", str, ""),
+            ("picture_digest", str, ""),
             ("v", int, RECORD_VERSION),
         ],
         gc=False,
@@ -258,3 +271,23 @@ to_json: Callable[[object], bytes] = (
 """Writes keys and records of the job, with msgspec to the same bytes in a tenth of the time."""
 from_json: Callable[[bytes], Any] = msgspec.json.Decoder().decode if msgspec else json.loads
 """Reads what `to_json` has written."""
+
+
+def distinct_frames(texts: Sequence[bytes], *, needs_boxes: bool) -> tuple[list[Frame], list[Frame]]:
+    """Return a group's frames, each once, in any order, and those of the lines that repeated one."""
+    decode = decode_accepted if needs_boxes else decode_labels
+    frames = [frame for text in texts for frame in decode(text)]
+    times_seen = Counter([frame.image_path for frame in frames])
+    if len(times_seen) == len(frames):
+        return frames, []
+    lines = (line for text in texts for line in text.split(b"\n"))
+    once, frame_of, repeats = [], {}, []
+    for frame, line in zip(frames, lines, strict=True):
+        if times_seen[frame.image_path] == 1:
+            once.append(frame)
+        else:
+            frame_of[line] = frame
+            repeats.append((frame.image_path, line))
+    unique_lines = one_line_per_frame(repeats).values()
+    dropped = Counter(line for _, line in repeats) - Counter(unique_lines)
+    return once + [frame_of[line] for line in unique_lines], [frame_of[line] for line in dropped.elements()]

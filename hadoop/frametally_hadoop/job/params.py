@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from frametally.errors import Misconfigured
 from frametally.rules.counted_boxes import COUNTING_VERSION, CountedBoxes
+from frametally.rules.hour_file import length_ms
 from frametally.rules.objects import TRACK_GAP_MS
 from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.times import DAY_S
@@ -164,6 +165,26 @@ class CountParams(NamedTuple):
     labels: tuple[str, ...] = ()
     tracking: TrackParams | None = TrackParams()
     overlaps: OverlapWinner = "first"
+
+    @property
+    def unit_ms(self) -> int:
+        """Return the length of what is reduced together: whole hours, whole intervals; days have some."""
+        return length_ms(self.interval_s)
+
+    @property
+    def margin_ms(self) -> int:
+        """Return how much before and after an hour is needed to count it."""
+        return 0 if self.tracking is None else MARGIN_MS
+
+    def units_near(self, time_ms: int) -> tuple[int, ...]:
+        """Return the starts of the units that a frame is needed for: its own, then one that it is near to."""
+        since_ms = time_ms % self.unit_ms
+        own = time_ms - since_ms
+        if since_ms < self.margin_ms:
+            return own, own - self.unit_ms
+        if since_ms >= self.unit_ms - self.margin_ms:
+            return own, own + self.unit_ms
+        return (own,)
 
     @property
     def counted_boxes(self) -> CountedBoxes:

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from frametally.errors import Poison, Retryable
 from frametally.rules.seals import check_crc32, unsealed
-from frametally.rules.segment_counts import SegmentCounting, counting_of
 from frametally.rules.times import RECORD_VERSION
+from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally_hadoop.job.fetching import Fetch, fetch
 from frametally_hadoop.job.lines import BadLine, Frame, decode_frame, decode_frames
 
@@ -63,7 +63,7 @@ class LineChecksums:
 
 
 _BLOCK_BYTES = 512 * 1024
-_HEADER_BYTES = 32 * 1024
+_DIGEST_CHARACTERS = 4
 _FIELDS_WITHOUT_SEAL = {
     *("v", "model", "log_id", "topic", "partition", "first_offset", "next_offset"),
     *("frames", "dead_letters", "sources"),
@@ -75,7 +75,8 @@ class Header(NamedTuple):
     """The parts of a segment's header for counting: `times` are first and last captured_at_ms by source.
 
     `parts` are its sources' lines, then its dead letters, with their checksums; `lines_of` says how many
-    lines each source has, in their order; `counts` are as `rules.segment_counts` has them.
+    lines each source has, in their order; `digests` has the end of each frame's line with its picture's
+    digest, empty if the picture was not measured.
     """
 
     model: str
@@ -84,25 +85,14 @@ class Header(NamedTuple):
     times: dict[str, tuple[int, int]]
     parts: list[CheckedPart]
     lines_of: list[tuple[str, int]]
-    counts: dict[str, Any] | None = None
-
-    @property
-    def counting(self) -> SegmentCounting | None:
-        """How its counts were counted; None where it has none of this version of the rules."""
-        return counting_of(self.counts)
-
-    def cells(self) -> Iterator[tuple[str, list[Any]]]:
-        """Yield its counts, with their sources; only where it has some."""
-        for source, of_source in (self.counts or {})["sources"].items():
-            for cell in of_source["cells"]:
-                yield source, cell
+    digests: list[bytes]
 
 
 class Block(NamedTuple):
     """Some lines of a segment.
 
     Attributes:
-        lines: Those that hold a frame, as the segment has them.
+        lines: Those that hold a frame, as the segment has them, with the digest of their picture.
         bad: The other lines: the number of each in the segment, and why it was set aside.
     """
 
@@ -111,15 +101,16 @@ class Block(NamedTuple):
     frames: Sequence[Frame]
     bad: Sequence[tuple[int, str]]
 
-
-def read_header(url: str, name: str, *, fetch: Fetch = fetch) -> Header:
-    """Read the header of the segment at `url` alone. Raises as `read_blocks`."""
-    head = b""
-    for data in fetch(url, f"segment {name}", block_bytes=_HEADER_BYTES):
-        head += data
-        if b"\n" in data:
-            return _decode_header(name, head.partition(b"\n")[0])
-    raise Retryable(f"segment {name} was cut short in its header")
+    def without(self, forgotten: Forgotten) -> Block:
+        """Return it without the frames that are forgotten."""
+        if not forgotten:
+            return self
+        wanted = [
+            (line, frame)
+            for line, frame in zip(self.lines, self.frames, strict=True)
+            if not is_forgotten(frame.media, frame.captured_at_ms, forgotten)
+        ]
+        return self._replace(lines=[line for line, _ in wanted], frames=[frame for _, frame in wanted])
 
 
 def read_blocks(
@@ -158,7 +149,9 @@ def read_blocks(
             checksums = LineChecksums(name, header.parts)
             checksums.add(memoryview(data)[len(head) + 1 - held_bytes :])
         for first, end in _wanted_runs(header, sources, lines_read, lines_read + len(lines)):
-            frame_lines = lines[first - lines_read : end - lines_read]
+            frame_lines = _with_digests(
+                lines[first - lines_read : end - lines_read], header.digests[first:end]
+            )
             yield _checked_block(frame_lines, header, first_number=first + 2, has_tabs=has_tabs)
         lines_read += len(lines)
     if header is None:
@@ -186,6 +179,25 @@ def _wanted_runs(
     for run_first, run_end in runs:
         if max(run_first, first) < min(run_end, end):
             yield max(run_first, first), min(run_end, end)
+
+
+def _with_digests(lines: list[bytes], digests: list[bytes]) -> list[bytes]:
+    if not any(digests):
+        return lines
+    return [
+        line[:-1] + digest if digest and line.endswith(b"}") else line
+        for line, digest in zip(lines, digests, strict=True)
+    ]
+
+
+def _digests(source: dict[str, Any]) -> Iterator[bytes]:
+    text, frames = source.get("picture_digests"), int(source["frames"])
+    if text is not None and len(text) != _DIGEST_CHARACTERS * frames:
+        raise ValueError(f"{len(text)} characters are not the digests of {frames} pictures")
+    for number in range(frames):
+        first = _DIGEST_CHARACTERS * number
+        digest = text and text[first : first + _DIGEST_CHARACTERS].encode()
+        yield b',"picture_digest":"%b"}' % digest if digest else b""
 
 
 def _checked_block(lines: list[bytes], header: Header, *, first_number: int, has_tabs: bool) -> Block:
@@ -280,7 +292,7 @@ def _decode_header(name: str, head: bytes) -> Header:
                 CheckedPart("dead letters", None, fields.get("dead_letters_crc32")),
             ],
             lines_of=[(source["source"], int(source["frames"])) for source in fields["sources"]],
-            counts=fields.get("counts"),
+            digests=[digest for source in fields["sources"] for digest in _digests(source)],
         )
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Poison(f"segment {name}: its first line is not a segment header ({error!r})") from error

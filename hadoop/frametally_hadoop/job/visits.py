@@ -3,29 +3,32 @@
 Standard library only. A unique object is a *visit*: who leaves and comes back is a new one. It is counted
 once, in the interval of its first counted box; if that lies before the hour, it belongs to an earlier hour.
 
-Pairs that come out, keys as JSON arrays, values as JSON. The first two have the keys of the records that they
-complete (`running.outcome.join_lines`), and sort before them:
+Pairs of the job's output that come out, keys as JSON arrays, values as JSON:
 
-- `["count", source, label, interval_start_ms]`: `{"model", "objects", "tracked_detections"}`, what this hour
-  adds to the interval; null if the footage was analysed at too few frames a second;
-- `["coverage", source, interval_start_ms]`: `{"model", "objects", "analysed_fps", "covered_ms"}`, alike;
 - `["track", source, label, number, hour_start_ms]`: a `Track`;
-- `["paths", source, hour_start_ms]`: the paths of these tracks: `{"model"}` and the columns of
-  `rules.path_columns`, except `hour`, and with the labels themselves.
+- `["paths", source, hour_start_ms]`: the paths of these tracks (`rules.hour_file`).
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, NamedTuple
 
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.filmed_time import filmed_time
-from frametally.rules.objects import is_fast_enough
-from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, Began, Ended, code_of
-from frametally.rules.times import HOUR_MS, MOST_TIME_MS, RECORD_VERSION
+from frametally.rules.hour_file import paths_value
+from frametally.rules.objects import is_fast_enough, is_too_weak
+from frametally.rules.path_columns import (
+    POINT_COLUMNS,
+    TRACK_COLUMNS,
+    Began,
+    Ended,
+    PathColumns,
+    code_of,
+)
+from frametally.rules.times import DAY_MS, HOUR_MS, MOST_TIME_MS, RECORD_VERSION
 from frametally_hadoop.job.following import Track, TrackedBox, Tracker, by_strength
 from frametally_hadoop.job.lines import Frame, to_json
 from frametally_hadoop.job.mending import mended, never_moves
@@ -119,69 +122,109 @@ class Visit(NamedTuple):
     is_object: bool = True
 
 
-def reduce_hour(
-    *, model: str, source: str, hour_start_ms: int, frames: Iterable[Frame], params: CountParams
-) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the output pairs of one model, source and UTC hour, whose tracking is on.
+class TrackedHour(NamedTuple):
+    """What tracking says of one source and UTC hour.
 
-    `frames` are the distinct frames of the hour and its margins, in any order.
+    Attributes:
+        fps: The rate that it was analysed at, in hundredths of a frame a second; None: it was not tracked.
+        covered_ms: By start of the interval, how much of it there was footage of in this hour.
+        objects: By label and start of the interval, the objects first seen there; None: they could not be
+            followed, as the rate is too low.
+        tracked_boxes: By the same, the counted boxes that lie in tracks.
+        pairs: The hour's tracks and paths.
+    """
+
+    fps: int | None = None
+    covered_ms: Mapping[int, int] = {}
+    objects: Mapping[tuple[str, int], int] | None = None
+    tracked_boxes: Mapping[tuple[str, int], int] = {}
+    pairs: Sequence[tuple[bytes, bytes]] = ()
+
+    def objects_of(self, label: str, interval_start_ms: int) -> int | None:
+        """Return the objects of a count; None: they could not be followed."""
+        return None if self.objects is None else self.objects.get((label, interval_start_ms), 0)
+
+    def boxes_of(self, label: str, interval_start_ms: int) -> int | None:
+        """Return the tracked boxes of a count; None: they could not be followed."""
+        return None if self.objects is None else self.tracked_boxes.get((label, interval_start_ms), 0)
+
+
+NOT_TRACKED = TrackedHour()
+
+
+def slowest_fps(hours: Iterable[TrackedHour]) -> float | None:
+    """Return the frames a second of the slowest hour; None: they were not tracked."""
+    rates = [hour.fps for hour in hours if hour.fps is not None]
+    return min(rates) / 100 if rates else None
+
+
+def are_followed(hours: Collection[TrackedHour], boxes: Mapping[str, int]) -> dict[str, bool | None]:
+    """Return by label whether enough of its boxes lie in tracks for its objects to be known.
+
+    None: they could not be followed.
+    """
+    tracked: Counter[str] = Counter()
+    for hour in hours:
+        for (label, _), of_bar in hour.tracked_boxes.items():
+            tracked[label] += of_bar
+    is_known = bool(hours) and all(hour.objects is not None for hour in hours)
+    return {
+        label: not is_too_weak(of_label, tracked[label]) if is_known else None
+        for label, of_label in sorted(boxes.items())
+    }
+
+
+def total(amounts: Sequence[int | None]) -> int | None:
+    """Return the sum over hours of what could be measured in each; None: in one it could not."""
+    measured = [amount for amount in amounts if amount is not None]
+    return sum(measured) if len(measured) == len(amounts) else None
+
+
+def track_hour(
+    model: str, source: str, hour_start_ms: int, frames: Iterable[Frame], params: CountParams
+) -> TrackedHour:
+    """Follow the objects of one model, source and UTC hour.
+
+    `frames` are the distinct frames of the hour, of which there are some, and of its margins, in any order.
     """
     tracking = params.tracking
     if tracking is None:
-        raise ValueError("tracking is off")
+        return NOT_TRACKED
     frames = sorted(frames, key=lambda frame: (frame.captured_at_ms, frame.image_path))
     hour_end_ms = hour_start_ms + HOUR_MS
-    own = [frame for frame in frames if hour_start_ms <= frame.captured_at_ms < hour_end_ms]
-    if not own:
-        return
     interval_ms = params.interval_s * 1000
     undated = _undated_pictures(frames)
     footage = [frame for frame in frames if frame.image_path not in undated]
     filmed = filmed_time([frame.captured_at_ms for frame in footage], tracking.gap_ms)
-    if any(frame.image_path in undated for frame in own):
+    if any(
+        frame.image_path in undated for frame in frames if hour_start_ms <= frame.captured_at_ms < hour_end_ms
+    ):
         filmed = filmed._replace(fps=0)
-    is_measured = is_fast_enough(filmed.fps, tracking.min_fps)
+    hour = TrackedHour(filmed.fps, filmed.covered_ms(hour_start_ms, interval_ms))
+    if not is_fast_enough(filmed.fps, tracking.min_fps):
+        return hour
     objects: Counter[tuple[str, int]] = Counter()
     tracked: Counter[tuple[str, int]] = Counter()
-    if is_measured:
-        visits = _follow(footage, params, tracking, hour_start_ms, hour_end_ms)
-        for visit in visits:
-            tracked.update(
-                (box.label, box.time_ms - box.time_ms % interval_ms)
-                for box in counted_votes(visit.sightings)
-                if hour_start_ms <= box.time_ms < hour_end_ms
-            )
-        of_hour = [
-            visit
-            for visit in visits
-            if visit.is_object
-            and visit.sightings[0].time_ms < hour_end_ms
-            and visit.sightings[-1].time_ms >= hour_start_ms
-        ]
-        for visit in of_hour:
-            if visit.sightings[0].time_ms >= hour_start_ms:
-                objects[visit.label, visit.of_label[0].time_ms // interval_ms * interval_ms] += 1
-        yield from _tracks(
-            model, source, of_hour, hour_start_ms, TrackEdges(filmed.stretches, tracking.gap_ms)
+    visits = _follow(footage, params, tracking, hour_start_ms, hour_end_ms)
+    for visit in visits:
+        tracked.update(
+            (box.label, box.time_ms - box.time_ms % interval_ms)
+            for box in counted_votes(visit.sightings)
+            if hour_start_ms <= box.time_ms < hour_end_ms
         )
-    totals: Counter[int] = Counter()
-    for label, start_ms in sorted(_bars(own, params)):
-        totals[start_ms] += objects[label, start_ms]
-        of_bar = {
-            "model": model,
-            "objects": objects[label, start_ms] if is_measured else None,
-            "tracked_detections": tracked[label, start_ms] if is_measured else None,
-        }
-        yield to_json(["count", source, label, start_ms]), to_json(of_bar)
-    covered_ms = filmed.covered_ms(hour_start_ms, interval_ms)
-    for start_ms in sorted({frame.captured_at_ms // interval_ms * interval_ms for frame in own}):
-        of_interval = {
-            "model": model,
-            "objects": totals[start_ms] if is_measured else None,
-            "analysed_fps": filmed.fps / 100,
-            "covered_ms": covered_ms[start_ms],
-        }
-        yield to_json(["coverage", source, start_ms]), to_json(of_interval)
+    of_hour = [
+        visit
+        for visit in visits
+        if visit.is_object
+        and visit.sightings[0].time_ms < hour_end_ms
+        and visit.sightings[-1].time_ms >= hour_start_ms
+    ]
+    for visit in of_hour:
+        if visit.sightings[0].time_ms >= hour_start_ms:
+            objects[visit.label, visit.of_label[0].time_ms // interval_ms * interval_ms] += 1
+    edges = TrackEdges(filmed.stretches, tracking.gap_ms)
+    pairs = [*_tracks(model, source, of_hour, hour_start_ms, edges)]
+    return hour._replace(objects=objects, tracked_boxes=tracked, pairs=pairs)
 
 
 def _undated_pictures(frames: Sequence[Frame]) -> set[str]:
@@ -259,23 +302,14 @@ def _visit(
     return Visit(label, track[first:], tallied, of_label, is_wanted and not is_fixed)
 
 
-def _bars(frames: Iterable[Frame], params: CountParams) -> set[tuple[str, int]]:
-    """Return `(label, interval_start_ms)` of every count that these frames are part of."""
-    counts = params.counted_boxes.rule()
-    interval_ms = params.interval_s * 1000
-    labels_at: defaultdict[int, set[str]] = defaultdict(set)
-    for frame in frames:
-        labels = [detection.label for detection in filter(counts, frame.detections)]
-        labels_at[frame.captured_at_ms // interval_ms * interval_ms].update(labels)
-    return {(label, start_ms) for start_ms, labels in labels_at.items() for label in labels}
-
-
 def _tracks(
     model: str, source: str, visits: Sequence[Visit], hour_start_ms: int, edges: TrackEdges
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield the tracks of an hour, and their paths."""
     hour_end_ms = hour_start_ms + HOUR_MS
-    columns: dict[str, list[Any]] = {name: [] for name in (*TRACK_COLUMNS, *POINT_COLUMNS) if name != "hour"}
+    labels = sorted({visit.label for visit in visits})
+    hour = hour_start_ms % DAY_MS // HOUR_MS
+    columns: dict[str, list[int]] = {name: [] for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
     for number, visit in enumerate(visits):
         first, last = visit.sightings[0], visit.sightings[-1]
         best = min(visit.of_label, key=lambda sighting: -sighting.confidence)
@@ -305,21 +339,23 @@ def _tracks(
         yield to_json(["track", source, visit.label, number, hour_start_ms]), to_json(track)
         path = foot_path(visit.sightings, hour_start_ms, hour_end_ms)
         of_track = (
+            hour,
             number,
-            visit.label,
+            labels.index(visit.label),
             int(is_counted),
             code_of(began, Began),
             code_of(ended, Ended),
             visit.of_label[0].time_ms - hour_start_ms,
             len(path),
         )
-        for name, value in zip(TRACK_COLUMNS[1:], of_track, strict=True):
+        for name, value in zip(TRACK_COLUMNS, of_track, strict=True):
             columns[name].append(value)
         for time_ms, *place in path:
             for name, value in zip(POINT_COLUMNS, (time_ms - hour_start_ms, *place), strict=True):
                 columns[name].append(value)
     if visits:
-        yield to_json(["paths", source, hour_start_ms]), to_json({"model": model, **columns})
+        paths = PathColumns(model, source, hour_start_ms // DAY_MS * DAY_MS, tuple(labels), columns)
+        yield to_json(["paths", source, hour_start_ms]), to_json(paths_value(paths))
 
 
 def _seen(sighting: TrackedBox) -> dict[str, Any]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey
 from frametally.media.manifests import ManifestReader
-from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.picture_places import picture_places
 from frametally.process.reports import Progress, Skipped
 from frametally.records import MediaManifest, Run
 from frametally.rules.places import ZoneShape
@@ -97,12 +97,12 @@ class PictureParts(Protocol):
     ) -> dict[DayKey, PartDay]:
         """Return the days that have parts, and those that had some, by the key of their series."""
 
-    def work(self, days: Mapping[str, AbstractSet[int]], notes: Iterable[SegmentNote]) -> dict[str, str]:
-        """Return the `PartWork` of a step's tasks by segment key; `days` are its stale days within parts."""
+    def work(self, days: Mapping[str, AbstractSet[int]], notes: Iterable[SegmentNote]) -> dict[str, Any]:
+        """Return the work of tasks by segment key, as `PartRules` parses it; `days` are those to count."""
 
 
 class CountingStep(Protocol):
-    """The hook `counting` of a plug-in."""
+    """What a plug-in counts of the places of pictures; see `PicturePlaces`."""
 
     def parts(self, store: ObjectStore, media: Sequence[MediaManifest]) -> PictureParts:
         """Return the parts that there are now. Raises `Retryable`: the store is away."""
@@ -127,4 +127,5 @@ class CountingStep(Protocol):
 
 def counting_steps() -> tuple[CountingStep, ...]:
     """Return those of the plug-ins that are here."""
-    return hooks("counting")
+    places = picture_places()
+    return () if places is None else (places.counting_step(),)

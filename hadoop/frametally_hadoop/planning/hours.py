@@ -1,9 +1,10 @@
 """Finds the hours of a day to count again: those that segments, settings or corrections have changed.
 
-The unit is one source's UTC hour, as tracks are followed by it. Its identity is what its lines depend on: the
-settings, each segment with frames of it or of its margin with the checksum of the source's lines, and what
-of these does not count. A run notes the identities of its hours (`RunHours`); the next run of the day keeps
-the lines of hours whose identity is still the same, and only the others are counted from segments.
+The unit is one source's UTC hour, as tracks are followed by it, or the longer time that whole intervals need
+(`rules.hour_file`). Its identity is what its lines depend on: the settings, each segment with frames of it or
+of its margin with the checksum of the source's lines, and what of these does not count. It is in the name of
+its file. A run lists its files; the next run of the day keeps those whose identity is still the same, and
+only the other hours are counted from segments.
 """
 
 from __future__ import annotations
@@ -17,20 +18,19 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.books.runs import DayKey, read_hours
-from frametally.history_records import CountedHour
+from frametally.history_records import HourFile
 from frametally.media.manifests import touches
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Run
 from frametally.rules.overlaps import Overlap
 from frametally.rules.places import ZoneShape
-from frametally.rules.segment_counts import SegmentCounting
-from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S
+from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
 from frametally_hadoop.planning.segment_notes import SegmentNote, SourceSpan
 
 SourceHour = tuple[str, int]
-"""A source, and the start of a UTC hour in milliseconds."""
+"""A source, and the start of a UTC hour, or of the longer time of a file, in milliseconds."""
 
 
 class HourInputs(NamedTuple):
@@ -50,16 +50,16 @@ class HourInputs(NamedTuple):
     def spans_by_hour(self) -> Mapping[SourceHour, Sequence[tuple[str, SourceSpan]]]:
         """Return the segments and spans that each hour may have frames of, in the order of the segments."""
         spans: defaultdict[SourceHour, list[tuple[str, SourceSpan]]] = defaultdict(list)
-        day_ms, margin_ms = keys.day_start_ms(self.key.day), self._margin_ms
+        day_ms, margin_ms, hour_ms = keys.day_start_ms(self.key.day), self._margin_ms, self.params.unit_ms
         for note in self.notes:
             key = note.info.key
             for span in note.spans:
                 if self.zones and span.source not in self.zones:
                     continue
-                first = max((span.first_ms - margin_ms) // HOUR_MS, day_ms // HOUR_MS)
+                first = max((span.first_ms - margin_ms) // hour_ms, day_ms // hour_ms)
                 end_ms = min(span.last_ms + margin_ms + 1, day_ms + DAY_MS)
-                for hour_ms in range(first * HOUR_MS, end_ms, HOUR_MS):
-                    spans[span.source, hour_ms].append((key, span))
+                for start_ms in range(first * hour_ms, end_ms, hour_ms):
+                    spans[span.source, start_ms].append((key, span))
         return spans
 
     @property
@@ -69,11 +69,8 @@ class HourInputs(NamedTuple):
     def identities(self, but_of: Collection[str] = ()) -> dict[SourceHour, str]:
         """Return 16 hex digits of the inputs of each hour, for hours that have checksums.
 
-        Hours of segments in `but_of`, of which lines were set aside, have none; nor has any hour where
-        intervals reach over its end.
+        Hours of segments in `but_of`, of which lines were set aside, have none.
         """
-        if HOUR_S % self.key.interval_s:
-            return {}
         return {
             hour: self._identity(hour, spans)
             for hour, spans in self.spans_by_hour().items()
@@ -82,7 +79,7 @@ class HourInputs(NamedTuple):
 
     def _identity(self, hour: SourceHour, spans: Iterable[tuple[str, SourceSpan]]) -> str:
         source, start_ms = hour
-        from_ms, to_ms = start_ms - self._margin_ms, start_ms + HOUR_MS + self._margin_ms
+        from_ms, to_ms = start_ms - self._margin_ms, start_ms + self.params.unit_ms + self._margin_ms
 
         def within(range_from_ms: int | None, range_to_ms: int | None) -> str:
             """Cut a range to the hour, so that what changes of it elsewhere does not change the hour."""
@@ -107,25 +104,30 @@ class HourInputs(NamedTuple):
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
-def unchanged_hours(
+def kept_hours(
     store: ObjectStore, inputs: HourInputs, current: Run | None
-) -> dict[SourceHour, CountedHour]:
-    """Return the hours that the day's current run has counted from the same, as it notes them.
+) -> tuple[dict[SourceHour, HourFile], list[str]]:
+    """Return the files of the day's current run of hours with the same inputs, and keys of missing ones.
 
-    Raises `Poison`: what it notes cannot be read; the message names it.
+    Raises `Poison`: their list is missing or damaged; the message names it.
     """
+    files: dict[SourceHour, HourFile] = {}
+    missing: list[str] = []
     if current is None or current.params != inputs.params.digest():
-        return {}
-    run_hours = read_hours(store, current)
-    if run_hours is None:
-        return {}
-    day_ms = keys.day_start_ms(current.day)
-    return {
-        (source, start_ms): counted
-        for (source, start_ms), identity in inputs.identities().items()
-        if (counted := run_hours.hours.get(source, {}).get((start_ms - day_ms) // HOUR_MS)) is not None
-        and counted.inputs == identity
-    }
+        return files, missing
+    if (listed := read_hours(store, current)) is None:
+        return files, missing
+    stored = {info.key for info in store.list(keys.hours_folder(current.model, current.day))}
+    for (source, start_ms), identity in inputs.identities().items():
+        hour = start_ms % DAY_MS // HOUR_MS
+        file = listed.hours.get(source, {}).get(hour)
+        if file is None or file.identity != identity:
+            continue
+        if file.crc32 is None or (file_key := listed.file_key(source, hour)) in stored:
+            files[source, start_ms] = file
+        else:
+            missing.append(file_key)
+    return files, missing
 
 
 class HoursToRead(NamedTuple):
@@ -134,15 +136,13 @@ class HoursToRead(NamedTuple):
     Attributes:
         days: Days of whole pictures, as whole days since 1970.
         part_days: Days within parts of pictures, likewise.
-        hours: By source the hours to count, as whole hours since 1970, of whole pictures; then the same
-            within parts. Empty: all hours of the days.
-        by_counts: Whether the counts in its header say all, so that its lines are not read.
+        hours: By source the hours to count, as whole hours since 1970, of `whole` pictures, and within
+            `parts`. None: all hours of the days.
     """
 
     days: list[int]
     part_days: list[int]
-    hours: str
-    by_counts: bool = False
+    hours: dict[str, dict[str, list[int]]] | None
 
 
 def hours_to_read(
@@ -154,9 +154,7 @@ def hours_to_read(
     """
     hours_of: dict[str, _Hours] = {}
     alike: dict[_Hours, _Hours] = {}
-    counted = _CountedInHeader()
     for inputs, unchanged in days:
-        counted.add(inputs)
         of_day: defaultdict[str, set[SourceHour]] = defaultdict(set)
         cut: set[str] = set()
         for hour, spans in inputs.spans_by_hour().items():
@@ -168,18 +166,8 @@ def hours_to_read(
         for key in of_day.keys() | cut:
             hours = hours_of.get(key, _Hours()).with_day(of_day.get(key, ()), bool(inputs.zones), key in cut)
             hours_of[key] = alike.setdefault(hours, hours)  # of a million segments few differ
-    in_header = counted.keys()
-    read_of = {
-        (hours, by_counts): hours.to_read(by_counts=by_counts)
-        for hours in alike
-        if hours.whole or hours.parts
-        for by_counts in (False, True)
-    }
-    return {
-        key: read_of[hours_of[key], key in in_header]
-        for key in sorted(hours_of)
-        if hours_of[key].whole or hours_of[key].parts
-    }
+    read_of = {hours: hours.to_read() for hours in alike if hours.whole or hours.parts}
+    return {key: read_of[hours_of[key]] for key in sorted(hours_of) if hours_of[key] in read_of}
 
 
 class _Hours(NamedTuple):
@@ -196,56 +184,12 @@ class _Hours(NamedTuple):
             self.is_cut or is_cut,
         )
 
-    def to_read(self, *, by_counts: bool) -> HoursToRead:
+    def to_read(self) -> HoursToRead:
         return HoursToRead(
             days=sorted({start_ms // DAY_MS for _, start_ms in self.whole}),
             part_days=sorted({start_ms // DAY_MS for _, start_ms in self.parts}),
-            hours=_encode([*map(_by_source, (self.whole, self.parts))]) if self.is_cut else "",
-            by_counts=by_counts,
+            hours={"whole": _by_source(self.whole), "parts": _by_source(self.parts)} if self.is_cut else None,
         )
-
-
-class _CountedInHeader:
-    """The segments of which the counts in their headers say what is counted.
-
-    Not where boxes are needed (objects, parts of pictures), where something of a source does not count, and
-    where two segments have frames of a source and of the same time: one frame may be in both.
-    """
-
-    def __init__(self) -> None:
-        self._counted: set[str] = set()
-        self._by_lines: set[str] = set()
-        self._stretches: defaultdict[tuple[str, str], set[tuple[int, int, str]]] = defaultdict(set)
-
-    def add(self, day: HourInputs) -> None:
-        """Look at the segments of one day more."""
-        params = day.params
-        if params.tracking is not None:
-            return  # the same for all days
-        counting = SegmentCounting(params.interval_s, params.min_confidence, params.min_side)
-        corrected = {stone.source for stone in day.tombstones}
-        corrected |= {overlap.source for overlap in day.overlaps}
-        for note in day.notes:
-            key = note.info.key
-            can = note.counting == counting and not day.zones and corrected.isdisjoint(note.sources)
-            (self._counted if can else self._by_lines).add(key)
-            for span in note.spans:
-                for first_ms, last_ms in span.stretches or ((span.first_ms, span.last_ms),):
-                    self._stretches[note.model, span.source].add((first_ms, last_ms, key))
-
-    def keys(self) -> set[str]:
-        """Return their keys."""
-        for source_stretches in self._stretches.values():
-            end_ms, end_key = None, ""
-            for first_ms, last_ms, key in sorted(source_stretches):
-                if end_ms is not None and first_ms <= end_ms and key != end_key:
-                    self._by_lines |= {key, end_key}
-                if end_ms is None or last_ms > end_ms:
-                    end_ms, end_key = last_ms, key
-        return self._counted - self._by_lines
-
-
-_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def _by_source(hours: Iterable[SourceHour]) -> dict[str, list[int]]:

@@ -7,12 +7,12 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey, current_days
 from frametally.errors import Poison
-from frametally.history_records import CountedHour
+from frametally.history_records import HourFile
 from frametally.media.manifests import ManifestReader, forgotten_by, list_tombstones, touches
 from frametally.media.overlapping import overlaps_of
 from frametally.ports.object_store import ObjectStore
@@ -39,7 +39,7 @@ from frametally_hadoop.planning.hours import (
     HoursToRead,
     SourceHour,
     hours_to_read,
-    unchanged_hours,
+    kept_hours,
 )
 from frametally_hadoop.planning.kept_notes import SegmentNotes
 from frametally_hadoop.planning.segment_notes import SegmentNote
@@ -81,7 +81,7 @@ class DayPlan(NamedTuple):
         zones: Of a day that is counted within parts of pictures, these, by source; its model is then their
             series.
         current_put_at_ms: When its current run was published, by the store's clock.
-        unchanged: The hours whose lines are taken from the current run, as it was counted from the same.
+        unchanged: The hours whose files are kept from the current run, as they were counted from the same.
     """
 
     key: DayKey
@@ -96,7 +96,7 @@ class DayPlan(NamedTuple):
     own_overlaps: tuple[Overlap, ...] = ()
     zones: Mapping[str, Zones] = MappingProxyType({})
     current_put_at_ms: int = 0
-    unchanged: Mapping[SourceHour, CountedHour] = MappingProxyType({})
+    unchanged: Mapping[SourceHour, HourFile] = MappingProxyType({})
 
     @property
     def segments(self) -> list[str]:
@@ -168,7 +168,7 @@ class CountingPlan(NamedTuple):
         warnings: Runs whose hours cannot be kept, one line each.
         with_dead_letters: Keys of those that hold some.
         chain_breaks: By model, gaps and overlaps between its segments, one line each.
-        parts_of_segment: By segment key, what its tasks count within parts of pictures, as text.
+        parts_of_segment: By segment key, what its tasks count within parts of pictures, as a manifest has it.
     """
 
     params: CountParams
@@ -181,7 +181,7 @@ class CountingPlan(NamedTuple):
     size_of: dict[str, int]
     with_dead_letters: list[str]
     chain_breaks: dict[str, list[str]]
-    parts_of_segment: Mapping[str, str] = MappingProxyType({})
+    parts_of_segment: Mapping[str, Any] = MappingProxyType({})
     warnings: Sequence[str] = ()
 
     def not_counted(self) -> dict[str, dict[str, list[Range]]]:
@@ -251,7 +251,11 @@ def make_plan(
         is_stale = selection.recount or plan.current_sha256 != inputs_sha256
         if is_stale and not selection.recount and day not in whole:
             try:
-                plan = plan._replace(unchanged=unchanged_hours(store, plan.hours, plan.current))
+                files, missing = kept_hours(store, plan.hours, plan.current)
+                plan = plan._replace(unchanged=files)
+                if missing:
+                    others = f" and {len(missing) - 1} more" if missing[1:] else ""
+                    warnings.append(f"{missing[0]}{others}: missing, counted again from segments")
             except Poison as error:
                 warnings.append(f"{error}; {day.day} is counted from its segments")
         if is_stale:  # its notes are at hand now
@@ -307,7 +311,7 @@ def _plan_day(
 
 def _parts_of_segment(
     parts: Iterable[PictureParts], reads: Mapping[str, HoursToRead], stale: Sequence[DayPlan]
-) -> dict[str, str]:
+) -> dict[str, Any]:
     days = {key: {*read.part_days} for key, read in reads.items() if read.part_days}
     notes = {note.info.key: note for day in stale if day.zones for note in day.notes} if days else {}
     return {key: work for part in parts for key, work in part.work(days, notes.values()).items()}

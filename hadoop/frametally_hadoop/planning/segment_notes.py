@@ -21,7 +21,6 @@ from frametally.files.replacing import replace_file
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import Skipped
 from frametally.records import NOT_JSON
-from frametally.rules.segment_counts import SegmentCounting, counting_of
 from frametally.rules.times import DAY_MS
 from frametally.segment_records import SegmentHeader, SegmentSource
 from frametally.segments.contents import check_belongs, read_header, read_source
@@ -90,15 +89,13 @@ def estimate_s(earlier: Sequence[Aggregated], size_bytes: int) -> float | None:
 class SourceSpan(msgspec.Struct, frozen=True, array_like=True):
     """The frames of one source in a segment: first and last `captured_at_ms`, and the CRC-32 of its lines.
 
-    `crc32` is None where an earlier release wrote the segment. `stretches` are those of the header's counts
-    (`rules.segment_counts`), empty where it has none.
+    `crc32` is None where an earlier release wrote the segment.
     """
 
     source: str
     first_ms: int
     last_ms: int
     crc32: int | None
-    stretches: tuple[tuple[int, int], ...] = ()
 
 
 class SegmentNote(msgspec.Struct, frozen=True, array_like=True):
@@ -109,7 +106,6 @@ class SegmentNote(msgspec.Struct, frozen=True, array_like=True):
         days: UTC days on which it has frames, as whole days since 1970, sorted.
         near_days: Days of which it has frames, or within `MARGIN_MS` of which, sorted.
         next_offset: Where the next segment of its partition begins.
-        counting: How its header's counts were counted; None: it has none of this version of the rules.
     """
 
     info: ObjectInfo  # as it was listed before it was read
@@ -119,7 +115,6 @@ class SegmentNote(msgspec.Struct, frozen=True, array_like=True):
     near_days: tuple[int, ...]
     dead_letters: int
     next_offset: int
-    counting: SegmentCounting | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -136,7 +131,6 @@ def take_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote:
     header, body_start = read_header(store, info.key)
     check_belongs(header, info.key)
     times = _times_of(store, info.key, header, body_start)
-    counting = counting_of(header.counts or None)
     near = {(time_ms + off_ms) // DAY_MS for time_ms in times for off_ms in (-MARGIN_MS, MARGIN_MS)}
     for day in near:
         _check_day(day)
@@ -144,20 +138,13 @@ def take_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote:
         info=info,
         model=header.model,
         spans=tuple(
-            SourceSpan(
-                part.source,
-                part.first_captured_at_ms,
-                part.last_captured_at_ms,
-                part.crc32,
-                _stretches_of(header, part.source) if counting else (),
-            )
+            SourceSpan(part.source, part.first_captured_at_ms, part.last_captured_at_ms, part.crc32)
             for part in sorted(header.sources, key=lambda part: part.source)
         ),
         days=tuple(sorted({time_ms // DAY_MS for time_ms in times})),
         near_days=tuple(sorted(near)),
         dead_letters=header.dead_letters,
         next_offset=header.next_offset,
-        counting=counting,
     )
 
 
@@ -186,11 +173,6 @@ def _read_note(store: ObjectStore, info: ObjectInfo) -> SegmentNote | Skipped | 
         return Skipped(info.key, str(error))
     except ObjectMissing:
         return None
-
-
-def _stretches_of(header: SegmentHeader, source: str) -> tuple[tuple[int, int], ...]:
-    counts = (header.counts or {})["sources"][source]
-    return tuple((first_ms, last_ms) for first_ms, last_ms in counts["stretches"])
 
 
 class _Time(msgspec.Struct):

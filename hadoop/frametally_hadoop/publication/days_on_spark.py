@@ -7,8 +7,10 @@ publishes it. No link travels in the job: each task opens the store by the setti
 from __future__ import annotations
 
 import json
+import pickle
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -19,16 +21,21 @@ from frametally.books.runs import DayKey
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.settings.loading import Settings
-from frametally_hadoop.job.counting import reduce_group
-from frametally_hadoop.job.mapping import FrameGroups
+from frametally_hadoop.job.manifest import ENTRY_SEPARATOR
+from frametally_hadoop.job.map_reduce import FrameGroups, reduce_group
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
 from frametally_hadoop.publication.publish import DayOutcome
 from frametally_hadoop.running.outcome import Outcome, manifest_splits
-from frametally_hadoop.running.spark import collect, fetch_from, run_task, spark_context
+from frametally_hadoop.running.spark import Row, collect, fetch_from, places, spark_job
 
 Publish = Callable[[ObjectStore, DayPlan, Outcome, Callable[[], Surroundings]], DayOutcome]
+
+_PLAN, _LINES = b"", b"lines"
+"""The keys of what comes to a task that publishes: plans come first."""
+_LINES_BYTES = 2**20
+"""Of lines that travel as one row."""
 
 
 def count_on_spark(
@@ -43,26 +50,19 @@ def count_on_spark(
     Raises what a task raised (`Retryable`, `Poison`, `Misconfigured`) with its own line; `Misconfigured` if
     Spark cannot be started.
     """
-    params, url = plan.params, store.url
-    day_numbers = {day.key: number for number, day in enumerate(plan.stale)}
+    params = plan.params
+    splits = [ENTRY_SEPARATOR.join(split).encode() for split in manifest_splits(plan, str)]
     parts = sorted({(key, source) for key, source in _source_days(plan.stale)})
-    part_numbers = {part: number for number, part in enumerate(parts)}
-    splits = manifest_splits(plan, str)
-    with spark_context(settings) as context:
-        counted = (
-            context.parallelize(splits, max(len(splits), 1))
-            .mapPartitions(partial(run_task, url, partial(_map_splits, params)))
-            .repartitionAndSortWithinPartitions(
-                max(len(parts), 1), partial(_part_of, part_numbers, params.interval_s)
-            )
-            .mapPartitions(partial(run_task, url, partial(_count_part, params, day_numbers)))
-        )
-        days = context.parallelize([(number, _plain(day)) for number, day in enumerate(plan.stale)])
-        return collect(
-            counted.union(days)
-            .partitionBy(len(plan.stale), int)
-            .mapPartitions(partial(run_task, url, partial(_publish_days, params, publish, look_around)))
-        )
+    part_places = dict(zip(parts, places(len(parts)), strict=True))
+    days = [day.key for day in plan.stale]
+    day_places = dict(zip(days, places(len(days)), strict=True))
+    with spark_job(settings, store.url) as job:
+        groups = job.run(partial(_map_splits, params, part_places), job.spread(splits), len(splits))
+        lines = job.run(partial(_count_groups, params, day_places), groups, len(parts))
+        plans = job.frame((day_places[day.key], _PLAN, pickle.dumps(_plain(day))) for day in plan.stale)
+        publishing = partial(_publish_days, params, publish, look_around)
+        outcomes = job.run(publishing, lines.union(plans), len(days))
+        return [pickle.loads(outcome) for *_, outcome in collect(outcomes)]  # noqa: S301 - of our own tasks
 
 
 def _plain(day: DayPlan) -> DayPlan:
@@ -78,42 +78,58 @@ def _source_days(days: Iterable[DayPlan]) -> Iterator[tuple[DayKey, str]]:
 
 
 def _map_splits(
-    params: CountParams, store: ObjectStore, splits: Iterator[list[str]]
-) -> Iterator[tuple[bytes, bytes]]:
-    groups = FrameGroups(params, _ignore, fetch=fetch_from(store))
-    for split in splits:
-        for entry in split:
-            yield from groups.add(entry)
-    yield from groups.drain()
-
-
-def _part_of(parts: dict[tuple[DayKey, str], int], interval_s: int, key: bytes) -> int:
-    """Return the number of the task that counts a group; what is of no source goes to the first."""
-    kind, *where = json.loads(key)
-    if kind in ("corrupt", "lines"):
-        return 0
-    model, source, start_ms = where[:3]
-    return parts.get((DayKey(model, interval_s, keys.utc_day(start_ms)), source), 0)
-
-
-def _count_part(
     params: CountParams,
-    day_numbers: dict[DayKey, int],
+    part_places: Mapping[tuple[DayKey, str], int],
     store: ObjectStore,
-    pairs: Iterator[tuple[bytes, bytes]],
-) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines of the job's output, each with the number of its day."""
+    splits: Iterator[Row],
+) -> Iterator[Row]:
+    """Yield the groups of splits, each with the place that counts it: the first if it has no source."""
+    first_place = min(part_places.values(), default=0)
+
+    def pairs() -> Iterator[tuple[bytes, bytes]]:
+        groups = FrameGroups(params, _ignore, fetch=fetch_from(store))
+        for _, _, manifest_line in splits:
+            yield from groups.add(manifest_line.decode())
+        yield from groups.drain()
+
+    for key, value in pairs():
+        kind, *where = json.loads(key)
+        place = first_place
+        if kind not in ("corrupt", "lines"):
+            model, source, start_ms = where[:3]
+            day = DayKey(model, params.interval_s, keys.utc_day(start_ms))
+            place = part_places.get((day, source), first_place)
+        yield place, key, value
+
+
+def _count_groups(
+    params: CountParams, day_places: Mapping[DayKey, int], store: ObjectStore, groups: Iterator[Row]
+) -> Iterator[Row]:
+    """Yield the lines of the job's output, many in a row, each with the place that publishes its day."""
     del store
-    for group_key, group in groupby(pairs, key=itemgetter(0)):
+    held: defaultdict[int, list[bytes]] = defaultdict(list)
+    held_bytes = 0
+    for group_key, group in groupby(groups, key=itemgetter(1)):
         kind, model, *_ = json.loads(group_key)
-        for key, value in reduce_group(group_key, (value for _, value in group), params, _ignore):
+        for key, value in reduce_group(group_key, (value for *_, value in group), params, _ignore):
             line = key + b"\t" + value + b"\n"
             if kind == "corrupt":  # of a segment that any of the days may be counted from
-                yield from ((number, line) for number in day_numbers.values())
-                continue
-            day = DayKey(model, params.interval_s, keys.utc_day(json.loads(key)[-1]))
-            if day in day_numbers:
-                yield day_numbers[day], line
+                to_places = set(day_places.values())
+            else:
+                day = DayKey(model, params.interval_s, keys.utc_day(json.loads(key)[-1]))
+                to_places = {day_places[day]} if day in day_places else set()
+            for place in to_places:
+                held[place].append(line)
+                held_bytes += len(line)
+            if held_bytes >= _LINES_BYTES:
+                yield from _joined(held)
+                held.clear()
+                held_bytes = 0
+    yield from _joined(held)
+
+
+def _joined(lines: Mapping[int, list[bytes]]) -> Iterator[Row]:
+    return ((place, _LINES, b"".join(of_place)) for place, of_place in lines.items())
 
 
 def _publish_days(
@@ -121,24 +137,27 @@ def _publish_days(
     publish: Publish,
     look_around: Callable[[ObjectStore], Surroundings],
     store: ObjectStore,
-    pairs: Iterator[tuple[int, bytes | DayPlan]],
-) -> Iterator[DayOutcome]:
-    """Publish the one day of a partition from its lines, among which its plan comes, too."""
+    rows: Iterator[Row],
+) -> Iterator[Row]:
+    """Publish the days of a place from their lines, after their plans; yield the outcomes."""
     with tempfile.TemporaryDirectory(prefix="frametally-count-") as folder:
         outcome = Outcome.within(Path(folder))
         plans: list[DayPlan] = []
-        for _, item in pairs:
-            if isinstance(item, bytes):
-                outcome.add(item, params.interval_s)
+        place = 0
+        for place, key, value in rows:  # noqa: B007 - the rows of a task may be of several days
+            if key == _PLAN:
+                plans.append(pickle.loads(value))  # noqa: S301 - of our own driver
             else:
-                plans.append(item)
+                for line in value.splitlines(keepends=True):
+                    outcome.add(line, params.interval_s)
         for day in plans:
             try:
                 outcome.keep(store, day)
             except Poison as error:
-                yield DayOutcome(day.key, not_kept=str(error))
+                done = DayOutcome(day.key, not_kept=str(error))
             else:
-                yield publish(store, day, outcome, partial(look_around, store))
+                done = publish(store, day, outcome, partial(look_around, store))
+            yield place, day.key.day.encode(), pickle.dumps(done)
 
 
 def _ignore(*_: object) -> None:

@@ -2,10 +2,10 @@
 
 The order of effects is what makes it atomic:
 
-1. the part files, those of the tracks and those of their paths are put, durably, into folders that only this
-   run names;
-2. the quality report is put; sums that differ, or frames that are lost, end it here; else the day's history
-   and `_SUCCESS` are put;
+1. the hour files that are new are put, under names that tell what they are counted from, then the part files,
+   into a folder that only this run names;
+2. the quality report is put; sums that differ, or frames that are lost, end it here; else the day's history,
+   the list of its hour files and `_SUCCESS` are put;
 3. the run pointer is created if absent: from then on readers see this run, until then the one before.
 
 Killed before 3, nothing has happened; the next time the same bytes go to the same keys.
@@ -13,59 +13,34 @@ Killed before 3, nothing has happened; the next time the same bytes go to the sa
 
 from __future__ import annotations
 
-import json
+import hashlib
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import count, groupby, islice
-from operator import itemgetter
-from typing import Any, NamedTuple
-
-import msgspec
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, islice
+from typing import NamedTuple
 
 from frametally import keys
 from frametally.books.index_lag import mark_of
 from frametally.books.quality_reports import QualityReport, read_quality
 from frametally.books.runs import DayKey, read_parts
 from frametally.errors import Poison
-from frametally.history_records import CountedHour, RunHours
+from frametally.history_records import HourFile, HourList, hour_file_key
 from frametally.media.manifests import touches
 from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Skipped, plural
-from frametally.records import Coverage, PathFile, Run, decode, encode
-from frametally.rules.path_columns import POINT_COLUMNS, TRACK_COLUMNS, PathColumns, encode_paths
+from frametally.records import Coverage, Run, decode, encode
 from frametally.rules.places import source_of
 from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally.undo_records import Tombstone
+from frametally_hadoop.planning.hours import SourceHour
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
 from frametally_hadoop.publication.day_history import make_history
 from frametally_hadoop.publication.quality_checks import STOPS_PUBLICATION, DayAudit
-from frametally_hadoop.running.kept_hours import Interval
-from frametally_hadoop.running.outcome import Outcome, join_lines
-
-
-def pack_paths(lines: Iterable[bytes]) -> Iterator[PathColumns]:
-    """Yield the paths of each source of a day's sorted lines `["paths", source, hour_start_ms]`."""
-    keyed = ((json.loads(key), value) for key, _, value in (line.partition(b"\t") for line in lines))
-    for source, of_source in groupby(keyed, key=lambda line: line[0][1]):
-        hours = [(key[2], msgspec.json.decode(value)) for key, value in of_source]
-        yield _joined(source, sorted(hours, key=itemgetter(0)))
-
-
-def _joined(source: str, hours: list[tuple[int, dict[str, Any]]]) -> PathColumns:
-    first_ms, first = hours[0]
-    day_start_ms = first_ms - first_ms % DAY_MS
-    labels = tuple(sorted({label for _, hour in hours for label in hour["label"]}))
-    index_of = {label: index for index, label in enumerate(labels)}
-    columns: dict[str, list[int]] = {name: [] for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
-    for start_ms, hour in hours:
-        columns["hour"] += [(start_ms - day_start_ms) // HOUR_MS] * len(hour["number"])
-        columns["label"] += [index_of[label] for label in hour["label"]]
-        for name in columns.keys() - {"hour", "label"}:
-            columns[name] += hour[name]
-    return PathColumns(first["model"], source, day_start_ms, labels, columns)
+from frametally_hadoop.running.outcome import Interval, Outcome
 
 
 def renew_report(store: ObjectStore, day: DayPlan, surroundings: Callable[[], Surroundings]) -> None:
@@ -96,7 +71,9 @@ def renew_report(store: ObjectStore, day: DayPlan, surroundings: Callable[[], Su
 
 
 LINES_PER_PART = 1_000_000
-_TRACKS_PER_PART = 20_000
+_COUNTS = (b'["count"', b'["coverage"')
+_AT_ONCE = 8
+"""How many hour files are put at once: a distant store takes its time for each."""
 
 
 class NotPublished(Poison):
@@ -202,15 +179,19 @@ def publish_day(
     params = plan.params.digest()
     run_id = f"{plan.sequence:06d}-{inputs_sha256[:16]}"
     prefix = keys.run_folder(model, params, interval_s, day, run_id)
-    lines = audit.watch(join_lines(outcome.lines.sorted_lines(plan.key)))
+    hours = HourList(
+        run_id=run_id,
+        model=model,
+        params=params,
+        interval_s=interval_s,
+        day=day,
+        hours=_put_hours(store, plan, outcome),
+    )
+    lines = audit.watch(outcome.counts.sorted_lines(plan.key))
     parts = []
     for part in put_parts(store, prefix, lines, LINES_PER_PART):
         failpoints.passing("aggregate.part")
         parts.append(part)
-    tracks = (line.partition(b"\t")[2] for line in outcome.tracks.sorted_lines(plan.key))
-    track_parts = [*put_parts(store, keys.tracks_folder(prefix), tracks, _TRACKS_PER_PART)]
-    paths = enumerate(pack_paths(outcome.paths.sorted_lines(plan.key)))
-    path_files = [_put_paths(store, prefix, number, of_source) for number, of_source in paths]
     _put_report(store, prefix, audit.report(run_id))
     # What is set aside is named each time, and counts again once it is restored.
     if not may_lose and audit.is_all_there:
@@ -219,8 +200,9 @@ def publish_day(
     failpoints.passing("aggregate.audited")
     if (history := make_history(store, plan, run_id, audit.by_hour)) is not None:
         store.put(history.key, encode(history))
-    if (hours := _hours_of(plan, run_id, outcome)) is not None:
-        store.put(hours.key, encode(hours))
+    list_data = encode(hours)
+    store.put(hours.key, list_data)
+    failpoints.passing("aggregate.listed")
     store.put(f"{prefix}/_SUCCESS", b"")
     failpoints.passing("aggregate.success")
     run = Run(
@@ -235,43 +217,43 @@ def publish_day(
         inputs_sha256=inputs_sha256,
         frames=sum(audit.frames_by_interval.values()),
         duplicates_dropped=outcome.duplicates[plan.key].total(),
-        track_parts=[name for name, _ in track_parts],
         parts_crc32=[crc32 for _, crc32 in parts],
-        track_parts_crc32=[crc32 for _, crc32 in track_parts],
         footage_sha256=plan.footage_sha256(outcome.corrupt_lines),
         tombstones_crc32=sorted(map(mark_of, plan.own_tombstones)),
         settings=plan.params.in_words(),
-        paths=path_files,
         zones=dict(sorted(plan.zones.items())),
+        hours_crc32=zlib.crc32(list_data),
+        hours=hours.digests(),
     )
     return run if store.put(run.key, encode(run), if_absent=True) else None
 
 
-def _hours_of(plan: DayPlan, run_id: str, outcome: Outcome) -> RunHours | None:
-    """Return what the hours were counted from, None where the next run can keep none of them."""
-    model, interval_s, day = plan.key
-    hours: dict[str, dict[int, CountedHour]] = {}
-    for (source, start_ms), identity in plan.hours.identities(but_of=outcome.corrupt_lines).items():
-        repeats = outcome.duplicates[plan.key][source, start_ms]
-        hour = (start_ms - keys.day_start_ms(day)) // HOUR_MS
-        hours.setdefault(source, {})[hour] = CountedHour(identity, repeats)
-    if not hours:
-        return None
-    return RunHours(
-        run_id=run_id,
-        model=model,
-        params=plan.params.digest(),
-        interval_s=interval_s,
-        day=day,
-        hours={source: dict(sorted(of_source.items())) for source, of_source in sorted(hours.items())},
-    )
+def _put_hours(store: ObjectStore, plan: DayPlan, outcome: Outcome) -> dict[str, dict[int, HourFile]]:
+    """Put the files of the hours that were counted, and give `outcome` their counts; return all of the day.
 
+    Hours with the same inputs have the same file: an earlier one of that name is replaced by the same bytes.
+    """
+    identities = plan.hours.identities(but_of=outcome.corrupt_lines)
+    files = {hour: HourFile(identity, None) for hour, identity in identities.items()} | dict(plan.unchanged)
+    counted = iter(outcome.counted_hours(plan.key))
 
-def _put_paths(store: ObjectStore, prefix: str, number: int, paths: PathColumns) -> PathFile:
-    data = encode_paths(paths)
-    name = f"paths-{number:05d}"
-    store.put(f"{keys.tracks_folder(prefix)}/{name}", data)
-    return PathFile(source=paths.source, name=name, crc32=zlib.crc32(data))
+    def put(hour: SourceHour, lines: list[bytes]) -> None:
+        data = b"".join(lines)
+        identity = identities.get(hour) or hashlib.sha256(data).hexdigest()[:16]
+        number = hour[1] % DAY_MS // HOUR_MS
+        store.put(hour_file_key(plan.key.model, plan.key.day, hour[0], number, identity), data)
+        failpoints.passing("aggregate.hour")
+        files[hour] = HourFile(identity, zlib.crc32(data), outcome.duplicates[plan.key][hour])
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        while batch := [*islice(counted, 4 * _AT_ONCE)]:
+            deque(pool.map(put, *zip(*batch, strict=True)), maxlen=0)
+            for _, lines in batch:
+                outcome.counts.add(plan.key, *(line for line in lines if line.startswith(_COUNTS)))
+    by_source: dict[str, dict[int, HourFile]] = {}
+    for source, start_ms in sorted(files):
+        by_source.setdefault(source, {})[start_ms % DAY_MS // HOUR_MS] = files[source, start_ms]
+    return by_source
 
 
 def _put_report(store: ObjectStore, prefix: str, report: QualityReport) -> None:

@@ -1,6 +1,6 @@
 """The zip for tasks on machines without frametally: Python and mrjob are enough there.
 
-A plug-in names what its tasks need, too (`Plugin.zipped`); for those of lines and zones, nodes need numpy.
+Tasks of lines and zones need folders of their plug-in, too (`PicturePlaces.node_folders`), and numpy.
 
 `python -m frametally_hadoop.running.bundle frametally_job.zip` writes it.
 """
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import frametally
 import frametally_hadoop
-from frametally.plugins import GROUP, folder_of, plugins
+from frametally.plugins import GROUP, folder_of, load, plugins
 
 # The zip is these folders, with the modules beside them that they import.
 FOLDERS = ((frametally, "rules"), (frametally, "process"), (frametally_hadoop, "job"))
@@ -40,7 +40,7 @@ def _files() -> Iterator[tuple[str, bytes]]:
     for root, module in _modules():
         yield module.relative_to(root).as_posix(), module.read_bytes()
     points = [
-        f"{plugin.name} = frametally_{plugin.name}.plugin:PLUGIN" for plugin in plugins() if plugin.zipped
+        f"{plugin.name} = frametally_{plugin.name}.plugin:PLUGIN" for plugin in plugins() if plugin.places
     ]
     yield f"{_METADATA}/METADATA", b"Metadata-Version: 2.1\nName: frametally-job\nVersion: 0\n"
     yield f"{_METADATA}/entry_points.txt", "\n".join([f"[{GROUP}]", *points, ""]).encode()
@@ -50,10 +50,10 @@ def _modules() -> Iterator[tuple[Path, Path]]:
     folders = [(Path(package.__path__[0]), name) for package, name in FOLDERS]
     modules = [(Path(package.__path__[0]), name) for package, name in MODULES]
     for plugin in plugins():
-        if plugin.zipped:
-            folder = folder_of(plugin)
-            folders += [(folder, name) for name in plugin.zipped]
-            modules += [(folder, name) for name in ("__init__", "plugin")]
+        if plugin.places:
+            folder, hook = folder_of(plugin), plugin.places.partition(":")[0].rpartition(".")[2]
+            folders += [(folder, name) for name in load(plugin.places).node_folders]
+            modules += [(folder, name) for name in ("__init__", "plugin", hook)]
     for folder, name in modules:
         yield folder.parent, folder / f"{name}.py"
     for folder, name in folders:

@@ -1,4 +1,4 @@
-"""The counting job as mrjob runs it, on any of its runners. The work is in `mapping` and `counting`.
+"""The counting job as mrjob runs it, on any of its runners. The work is in `map_reduce`.
 
 - No combiner, bytes as keys and values, exactly one TAB in every line: other choices give other bytes, or
   none, on one engine or another.
@@ -10,10 +10,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator
 
-from frametally_hadoop.job.counting import reduce_group
-from frametally_hadoop.job.mapping import FrameGroups
+from frametally_hadoop.job.map_reduce import FrameGroups, reduce_group
 from frametally_hadoop.job.mrjob_imports import stand_ins
 from frametally_hadoop.job.params import parse_argument
+from frametally_hadoop.job.streaming import OUTPUT_HELP, OUTPUTS, PARAMS_HELP, counts_alone
 
 with warnings.catch_warnings(), stand_ins():
     warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
@@ -34,13 +34,10 @@ class CountObjects(MRJob):  # type: ignore[misc]  # mrjob has no types
     JOBCONF = {"mapreduce.task.timeout": "1800000"}  # noqa: RUF012
 
     def configure_args(self) -> None:
-        """Add `--params`."""
+        """Add `--params` and `--output`."""
         super().configure_args()
-        self.add_passthru_arg(
-            "--params",
-            default="",
-            help='JSON such as {"interval_s": 60, "min_confidence": 2500}, or its URL-safe base64',
-        )
+        self.add_passthru_arg("--params", default="", help=PARAMS_HELP)
+        self.add_passthru_arg("--output", choices=OUTPUTS, default=OUTPUTS[0], help=OUTPUT_HELP)
 
     def mapper_init(self) -> None:
         """Start with empty groups."""
@@ -59,8 +56,9 @@ class CountObjects(MRJob):  # type: ignore[misc]  # mrjob has no types
         self._params = parse_argument(self.options.params)
 
     def reducer(self, key: bytes, values: Iterable[bytes]) -> Iterator[tuple[bytes, bytes]]:
-        """Count one interval."""
-        return reduce_group(key, values, self._params, self.increment_counter)
+        """Count one unit."""
+        pairs = reduce_group(key, values, self._params, self.increment_counter)
+        return pairs if self.options.output == "hours" else counts_alone(pairs)
 
 
 if __name__ == "__main__":

@@ -215,7 +215,7 @@ def run_job(
 ) -> Iterator[bytes]:
     """Run the job; yields its output lines in whatever order the runner leaves them, each with its end.
 
-    `job` is named as `package.module:name`; `manifest` has its input lines, see `mapping`; without `params`
+    `job` is named as `package.module:name`; `manifest` has its input lines (`job.manifest`); without `params`
     they say all. The manifest, the bundle and mrjob's own files go to the empty folder `temporary`, which the
     caller removes. Without `cluster` the `hadoop` runner runs the job where the `hadoop` command leads.
 
@@ -234,7 +234,7 @@ def run_job(
 
     arguments = ["-r", runner, "--no-conf", "--local-tmp-dir", str(temporary)]
     if params is not None:
-        arguments += ["--params", params.to_argument()]
+        arguments += ["--params", params.to_argument(), "--output", "hours"]
     with ExitStack() as stack, _logged() as log, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # mrjob's own: it is older than this Python
         try:

@@ -6,28 +6,28 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
 from frametally import keys
-from frametally.books.runs import DayKey
+from frametally.books.runs import DayKey, read_parts
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
+from frametally.rules.hour_file import length_ms
 from frametally.rules.places import source_of
-from frametally.rules.times import DAY_S, HOUR_MS
+from frametally.rules.times import DAY_S
 from frametally.rules.tombstones import Range
-from frametally_hadoop.job.lines import to_json
-from frametally_hadoop.job.mapping import BY_COUNTS, ENTRY_SEPARATOR, NO_DAYS
+from frametally_hadoop.job.manifest import ENTRY_SEPARATOR, entry_text
 from frametally_hadoop.planning.hours import SourceHour
 from frametally_hadoop.planning.plan import CountingPlan, DayPlan
 from frametally_hadoop.running.day_spool import DaySpool
 from frametally_hadoop.running.engine import HadoopCluster, run_job
-from frametally_hadoop.running.kept_hours import Interval, read_kept
 
 
 def plan_splits(sizes: Iterable[tuple[str, int]], *, split_bytes: int) -> list[list[str]]:
@@ -47,35 +47,10 @@ def plan_splits(sizes: Iterable[tuple[str, int]], *, split_bytes: int) -> list[l
     return splits
 
 
-def join_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield one line per record of the job's lines of counts and coverage, which are sorted bytewise."""
-    for key, group in groupby(lines, key=lambda line: line.partition(b"\t")[0]):
-        *parts, record = group
-        if parts:
-            fields = json.loads(record.partition(b"\t")[2])
-            fields |= _sum([json.loads(part.partition(b"\t")[2]) for part in parts])
-            record = key + b"\t" + to_json(fields) + b"\n"
-        yield record
-
-
-def _sum(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    """Sum what every hour has measured; the rate is that of the slowest hour."""
-    summed: dict[str, Any] = {}
-    for name in parts[0].keys() - {"model"}:
-        values = [part[name] for part in parts]
-        if name == "analysed_fps":
-            summed[name] = min(values)
-        else:
-            summed[name] = None if None in values else sum(values)
-    return summed
-
-
 LINK_S = DAY_S
 """For how long the tasks of a job may read from the S3 store, by links."""
 SPLIT_BYTES = 64_000_000
 """Of segments that one task reads."""
-_HEADER_SHARE = 16
-"""A header is at most about so small a part of its segment."""
 
 
 class _OfModel(msgspec.Struct):
@@ -87,20 +62,34 @@ class _OfModel(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_OfModel)
 
 
+class _Frames(msgspec.Struct):
+    frames: int
+
+
+_decode_frames = msgspec.json.Decoder(_Frames).decode
+Interval = tuple[str, int]
+"""A source, or a part of its picture, and the start of an interval in milliseconds."""
+
+
+def _hour_of(place: str, time_ms: int, interval_s: int) -> SourceHour:
+    return source_of(place), time_ms - time_ms % length_ms(interval_s)
+
+
 @dataclass(frozen=True)
 class Outcome:
     """The output of the job.
 
     Attributes:
-        duplicates: By day, and in it by hour of a source, the lines that repeated a frame.
+        hours: All lines of the units that were counted (see `map_reduce`), each behind its unit.
+        counts: By day, lines of counts and coverage; those of `hours` once they are published.
+        duplicates: By day, and in it by a source's unit, the lines that repeated a frame.
         lines_passed_on: By day, the frame lines that the map side passed on.
         corrupt_lines: By segment key and line number, why a line was set aside.
         covered_before: Of days with kept hours, the frames of each interval of the current run.
     """
 
-    lines: DaySpool
-    tracks: DaySpool
-    paths: DaySpool
+    hours: DaySpool
+    counts: DaySpool
     duplicates: defaultdict[DayKey, Counter[SourceHour]] = field(default_factory=lambda: defaultdict(Counter))
     lines_passed_on: Counter[DayKey] = field(default_factory=Counter)
     corrupt_lines: defaultdict[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
@@ -111,7 +100,7 @@ class Outcome:
     @classmethod
     def within(cls, folder: Path) -> Self:
         """Begin with nothing; lines that memory does not hold go to folders in `folder`."""
-        return cls(DaySpool(folder / "lines"), DaySpool(folder / "tracks"), DaySpool(folder / "paths"))
+        return cls(DaySpool(folder / "hours"), DaySpool(folder / "counts"))
 
     def add(self, line: bytes, interval_s: int) -> None:
         """Take one line of the job's output, with its line end."""
@@ -123,30 +112,42 @@ class Outcome:
             return
         of_model = _decoder.decode(value)
         day = DayKey(of_model.model, interval_s, keys.utc_day(where[-1]))
-        if kind == "duplicates":
-            hour = source_of(where[0]), where[-1] - where[-1] % HOUR_MS
-            self.duplicates[day][hour] += of_model.duplicates_dropped
-        elif kind == "lines":
+        if kind == "lines":
             self.lines_passed_on[day] += of_model.lines
-        elif kind == "track":
-            self.tracks.add(day, line)
-        elif kind == "paths":
-            self.paths.add(day, line)
-        else:
-            self.lines.add(day, line)
+            return
+        source, start_ms = hour = _hour_of(where[0], where[-1], interval_s)
+        if kind == "hour":
+            self.duplicates[day][hour] += of_model.duplicates_dropped
+        self.hours.add(day, b"%s %d\t%s" % (source.encode(), start_ms, line))
+
+    def counted_hours(self, day: DayKey) -> Iterator[tuple[SourceHour, list[bytes]]]:
+        """Yield the lines of each hour of the day that was counted, sorted."""
+        pairs = (line.partition(b"\t")[::2] for line in self.hours.sorted_lines(day))
+        for hour, of_hour in groupby(pairs, key=itemgetter(0)):
+            source, _, start_ms = hour.decode().partition(" ")
+            yield (source, int(start_ms)), [line for _, line in of_hour]
 
     def keep(self, store: ObjectStore, day: DayPlan) -> None:
-        """Take the kept hours of the day from its current run. Raises `Poison`: it cannot be read."""
+        """Take the counts of the day's kept hours from its current run. Raises `Poison`: they are damaged."""
         if day.current is None or not day.unchanged:
             return
-        spools = {"lines": self.lines, "tracks": self.tracks, "paths": self.paths}
         covered = self.covered_before[day.key]
-        for kind, lines, frames in read_kept(store, day.current, day.unchanged, covered):
-            spools[kind].add(day.key, *lines)
-            self.lines_passed_on[day.key] += frames
-        for hour, counted in day.unchanged.items():
-            self.duplicates[day.key][hour] += counted.duplicates_dropped
-            self.lines_passed_on[day.key] += counted.duplicates_dropped
+        place_in = cache(lambda series: msgspec.json.decode(series + b"]")[1])
+        for _, data in read_parts(store, day.current):
+            kept = []
+            for line in data.splitlines(keepends=True):
+                series, _, start = line[: line.index(b"\t")].rpartition(b",")
+                place, start_ms = place_in(series), int(start[:-1])
+                is_kept = _hour_of(place, start_ms, day.key.interval_s) in day.unchanged
+                if is_kept:
+                    kept.append(line)
+                if series.startswith(b'["coverage"'):
+                    covered[place, start_ms] = frames = _decode_frames(line.partition(b"\t")[2]).frames
+                    self.lines_passed_on[day.key] += frames if is_kept else 0
+            self.counts.add(day.key, *kept)
+        for hour, file in day.unchanged.items():
+            self.duplicates[day.key][hour] += file.duplicates_dropped
+            self.lines_passed_on[day.key] += file.duplicates_dropped
 
     def skipped(self) -> list[Skipped]:
         """List the corrupt lines for the report."""
@@ -207,15 +208,12 @@ def count_plan(
 
 
 def manifest_splits(plan: CountingPlan, address: Callable[[str], str]) -> list[list[str]]:
-    """Return a manifest's entries of the segments to count, split by split; see `mapping`.
+    """Return a manifest's entries of the segments to count, split by split; see `manifest`.
 
     `address` gives what a task reads a segment by, from its key.
     """
     not_counted = plan.not_counted()
-    sizes = [
-        (key, plan.size_of[key] // (_HEADER_SHARE if read.by_counts else 1))
-        for key, read in plan.reads.items()
-    ]
+    sizes = [(key, plan.size_of[key]) for key in plan.reads]
     return [
         [_entry(plan, key, not_counted, address(key)) for key in split]
         for split in plan_splits(sizes, split_bytes=SPLIT_BYTES)
@@ -223,11 +221,12 @@ def manifest_splits(plan: CountingPlan, address: Callable[[str], str]) -> list[l
 
 
 def _entry(plan: CountingPlan, key: str, not_counted: dict[str, dict[str, list[Range]]], address: str) -> str:
-    """Return what a manifest says of one segment; see `mapping`."""
+    """Return what a manifest says of one segment; see `manifest`."""
     read = plan.reads[key]
-    days = ",".join(map(str, read.days)) or NO_DAYS
-    stones = json.dumps(not_counted[key], sort_keys=True) if key in not_counted else ""
-    parts = plan.parts_of_segment.get(key, "")
-    by_counts = BY_COUNTS if read.by_counts else ""
-    fields = [address, days, key, stones, parts, read.hours, by_counts]
-    return "\t".join(fields).rstrip("\t")
+    fields = {
+        "hours": read.hours,
+        "without": not_counted.get(key),
+        "parts": plan.parts_of_segment.get(key),
+    }
+    given = {name: value for name, value in fields.items() if value is not None}
+    return entry_text(address, name=key, days=read.days, **given)

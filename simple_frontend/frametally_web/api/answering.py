@@ -1,24 +1,31 @@
-"""Answers the API's routes with Flask: checked, within a time limit, as JSON that browsers cache."""
+"""Answers the API's routes with Flask: checked, within a time limit, as JSON that browsers cache.
+
+Every answer is adapted to its reader: it hides names of settings, and text is compressed by Brotli or gzip.
+"""
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import re
 import secrets
 import threading
+import zlib
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable
-from typing import cast
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, Literal, cast
 
+import brotli
 import msgspec
-from flask import Blueprint, Response, request
+from flask import Blueprint, Flask, Response, request
 from werkzeug.datastructures import MultiDict
 
 from frametally.keys import slug
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import time_limit
 from frametally.settings.loading import Settings
-from frametally_web.access.readers import chosen_encoding, pack
-from frametally_web.access.visitors import visitor
+from frametally_web.access.rights import Rights
+from frametally_web.access.visitors import visitor, whom_to_ask
 from frametally_web.books.reader import BooksReader, version_text
 from frametally_web.requests.endpoints import Endpoint, Route
 from frametally_web.requests.parameters import Args, check_known
@@ -28,6 +35,17 @@ MOST_KEPT_BYTES = 32_000_000
 """Of answers, until the counts change."""
 VERSION_HEADER = "Frametally-Counts-Version"
 """Says which state of the counts an answer was made from: a page keeps it until the server names another."""
+
+_SETTING = "FRAMETALLY_"
+_ADVICE = re.compile(rf"(?:^|[;:,.]\s|\s\()(?:(?![;:,.]\s|\s\().)*{_SETTING}.*", re.DOTALL)
+"""The clause that names a setting, and what follows it."""
+_JSON = ("application/json", "application/problem+json")
+_TEXT = (*_JSON, "application/vnd.oai.openapi+json", "text/")
+_LEAST_BYTES = 500
+# What takes a few milliseconds where an answer is large; more saves little.
+_BROTLI_QUALITY, _GZIP_LEVEL = 4, 5
+
+Encoding = Literal["br", "gzip"]
 
 
 class Answering:
@@ -149,3 +167,93 @@ class AnswerCache:
                 while self._bytes > self._most_bytes:
                     self._bytes -= len(self._cached_answer.popitem(last=False)[1])
         return body
+
+
+def for_reader(text: str) -> str:
+    """Return a line of an answer; of advice to set something, a visitor reads whom to ask."""
+    if _SETTING not in text or visitor().may("run"):
+        return text
+    told = _ADVICE.sub("", text).rstrip(" ,;:.")
+    ask = f"sk {whom_to_ask()}."
+    return f"{told}; a{ask}" if told else f"A{ask}"
+
+
+def chosen_encoding() -> Encoding | None:
+    """Return the encoding that the client accepts, the smaller one of two; None: uncompressed."""
+    qualities = request.accept_encodings
+    by_br, by_gzip = qualities["br"], qualities["gzip"]
+    if by_br and by_br >= by_gzip:
+        return "br"
+    return "gzip" if by_gzip else None
+
+
+def pack(body: bytes, encoding: Encoding) -> bytes:
+    """Return a body packed, the same bytes each time."""
+    if encoding == "br":
+        packed: bytes = brotli.compress(body, quality=_BROTLI_QUALITY)
+        return packed
+    return gzip.compress(body, _GZIP_LEVEL, mtime=0)
+
+
+def answer_readers(app: Flask, rights: Rights, language: Callable[[], str]) -> None:
+    """Have `app` speak to its reader (the manual, open to all, names all settings), and pack its text.
+
+    Pictures and packed files stay as they are.
+    """
+    app.add_template_filter(for_reader)
+
+    @app.after_request
+    def finish(answer: Response) -> Response:
+        _hide_settings(answer, rights)
+        if answer.status_code not in (204, 206, 304) and (answer.mimetype or "").startswith(_TEXT):
+            answer.vary.add("Accept-Encoding")
+            _pack(answer)
+        if answer.mimetype == "text/html":
+            answer.headers["Content-Language"] = language()
+            answer.vary.update(("Accept-Language", "Cookie"))
+        return answer
+
+
+def _hide_settings(answer: Response, rights: Rights) -> None:
+    if answer.is_streamed or answer.mimetype not in _JSON or visitor().may("run"):
+        return
+    rule = request.url_rule
+    if rule is not None and rights.right_of(request.method, rule.rule) == "open":
+        return
+    data = answer.get_data()
+    if _SETTING.encode() in data:
+        answer.set_data(msgspec.json.encode(_each_text(msgspec.json.decode(data))))
+
+
+def _pack(answer: Response) -> None:
+    encoding = chosen_encoding()
+    if encoding is None or "Content-Encoding" in answer.headers:
+        return
+    if answer.is_streamed:  # a file, which need not lie in memory
+        if not request.accept_encodings["gzip"]:
+            return
+        encoding = "gzip"
+        answer.response = _packed(answer.iter_encoded())
+        answer.headers.pop("Content-Length", None)
+    elif (answer.content_length or 0) < _LEAST_BYTES:
+        return
+    else:
+        answer.set_data(pack(answer.get_data(), encoding))
+    answer.headers["Content-Encoding"] = encoding
+
+
+def _each_text(value: Any) -> Any:
+    if isinstance(value, str):
+        return for_reader(value)
+    if isinstance(value, list):
+        return [_each_text(one) for one in value]
+    if isinstance(value, dict):
+        return {name: _each_text(one) for name, one in value.items()}
+    return value
+
+
+def _packed(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    packer = zlib.compressobj(_GZIP_LEVEL, wbits=31)
+    for chunk in chunks:
+        yield packer.compress(chunk)
+    yield packer.flush()

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import msgspec
 
+from frametally.adapters.day_cells.merging import add_week_hours
 from frametally.media.sources import counted_until
 from frametally.ports.count_index import CountIndex, CountQuery, WeekHour
-from frametally.ports.merging import add_week_hours
 from frametally.rules.objects import why_unknown
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import Handlers
 from frametally_web.charts import answers as chart_answers
-from frametally_web.charts import counts, scope, summary
+from frametally_web.charts import catalogue, counts, summary
+from frametally_web.charts.catalogue import (
+    MediaTimes,
+    choose_filmed,
+    hours_not_analysed,
+    narrowed,
+    zones_by_source,
+)
 from frametally_web.charts.measures import mean, of_span, seconds
-from frametally_web.charts.media_times import MediaTimes, hours_not_analysed
-from frametally_web.charts.narrowing import narrowed, zones_by_source
-from frametally_web.charts.scope import choose_filmed, resolve
-from frametally_web.charts.seconds import index_by_second
+from frametally_web.charts.scope import index_by_second, resolve
 from frametally_web.compare import answers as compare_answers
 from frametally_web.compare.differences import find_differences
 from frametally_web.requests import answers
@@ -52,14 +56,14 @@ class ChartRoutes(Handlers):
         return answers.Models(
             models=[
                 answers.ModelChoice(model=model, base_intervals_s=intervals_s)
-                for model, intervals_s in scope.stored_intervals(self.ports.index).items()
+                for model, intervals_s in catalogue.stored_intervals(self.ports.index).items()
             ]
         )
 
     @CATALOGUE.route("GET labels", "List labels with their detections, most first.", MODEL, is_kept=True)
     def labels(self, args: Args) -> answers.Labels:
         """List the labels, most first."""
-        choice = scope.choose_model(self.ports.index, MODEL.read(args))
+        choice = catalogue.choose_model(self.ports.index, MODEL.read(args))
         totals = self.ports.index.labels(choice.model) if choice else []
         return answers.Labels(
             model=choice.model if choice else None,
@@ -69,7 +73,7 @@ class ChartRoutes(Handlers):
     @CATALOGUE.route("GET sources", "List sources with their frames and range.", MODEL, is_kept=True)
     def sources(self, args: Args) -> answers.Sources:
         """List the sources of a model, by slug."""
-        choice = scope.choose_model(self.ports.index, MODEL.read(args))
+        choice = catalogue.choose_model(self.ports.index, MODEL.read(args))
         if choice is None:
             return answers.Sources(model=None, sources=[])
         media, zones = self.books.media(), zones_by_source(self.ports.index, choice.model)

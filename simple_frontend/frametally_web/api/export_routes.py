@@ -8,7 +8,7 @@ from flask import Response
 
 from frametally.files.export_formats import FORMATS
 from frametally_web.books.reader import Handlers
-from frametally_web.charts.seconds import index_by_second
+from frametally_web.charts.scope import index_by_second
 from frametally_web.exports.table_file import chunks_of, export
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import Args, choice

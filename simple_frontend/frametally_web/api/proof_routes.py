@@ -14,10 +14,10 @@ from frametally.ports.object_store import ObjectMissing
 from frametally_web.access.seen_index import DashboardPorts
 from frametally_web.access.visitors import visitor
 from frametally_web.books.reader import Handlers
-from frametally_web.charts import scope
-from frametally_web.charts.narrowing import narrowed
-from frametally_web.charts.scope import check_names
-from frametally_web.charts.seconds import SECOND_S, index_by_second
+from frametally_web.charts import catalogue
+from frametally_web.charts.bars import SECOND_S
+from frametally_web.charts.catalogue import check_names, narrowed
+from frametally_web.charts.scope import index_by_second
 from frametally_web.proof import answers, evidence_frames, frames, gap, objects
 from frametally_web.proof.frames import find_frame
 from frametally_web.proof.picture_links import LINK_S, WIDTH, no_such_frame, picture_link, smaller
@@ -114,7 +114,7 @@ class ProofRoutes(Handlers):
     )
     def gap(self, args: Args) -> answers.FootageGap:
         ports = self._ports_of(args)
-        model = scope.choose_model(ports.index, MODEL.read(args))
+        model = catalogue.choose_model(ports.index, MODEL.read(args))
         query = read_gap(args, self.settings)
         self.books.ensure_ledger()
         check_names(ports.index, query.selection, lambda: self.books.media().sources())

@@ -25,8 +25,7 @@ from frametally.process.time_limit import seconds_left, time_limit
 from frametally.rules.times import utc
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.charts.checks import checks_version
-from frametally_web.charts.media_times import MediaTimes
+from frametally_web.charts.catalogue import MediaTimes, checks_version
 from frametally_web.requests.problems import Problem, ended, problem_of
 
 _log = logging.getLogger(__name__)

@@ -23,7 +23,7 @@ from frametally.segments.contents import read_segment
 from frametally.segments.dead_letters import REASONS, REMEDIES, mending_command
 from frametally_web.books import answers
 from frametally_web.books.reader import Handlers
-from frametally_web.charts import scope
+from frametally_web.charts import catalogue
 from frametally_web.proof.picture_links import image_url
 from frametally_web.requests.answers import answer_of
 from frametally_web.requests.endpoints import Routes
@@ -67,7 +67,7 @@ class BookRoutes(Handlers):
     def runs(self, args: Args) -> answers.Runs:
         """List the runs of a model that queries read, the newest day first."""
         limit, day = _RUNS.read(args), _DAY.read(args)
-        chosen = scope.choose_model(self.ports.index, MODEL.read(args))
+        chosen = catalogue.choose_model(self.ports.index, MODEL.read(args))
         if chosen is None:
             return answers.Runs(model=None, runs=[], runs_left_out=0)
         runs = [

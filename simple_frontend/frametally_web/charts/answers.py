@@ -7,8 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from frametally.rules.objects import ObjectsMissing
-from frametally_web.charts.check_answers import CountCheck
-from frametally_web.requests.answers import Answer, TimeRange
+from frametally_web.requests.answers import Answer, CountCheck, TimeRange
 from frametally_web.requests.query import Metric
 
 

@@ -1,27 +1,35 @@
-"""Bars of local time: their length, beginning and end, also where the clocks change.
+"""Bars of local time, also where the clocks change, and the periods that a range of them is compared with.
 
 A range is split into spans of one offset from UTC. Each is a query of its own to the index, without a time
 zone. A bar of up to an hour is elapsed time. A longer one is wall-clock time: it goes
 from the first moment at which local clocks show its start to the first at which they show its end.
+Of another period the same clock times lie beside each other.
 """
 
 from __future__ import annotations
 
 import datetime
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from frametally.rules.times import DAY_MS, DAY_S, HOUR_S, MONDAY_TO_1970_MS, WEEK_S, offset_at
 from frametally.rules.week_parts import joined, ranges_of
-from frametally_web.charts.seconds import MOST_MS, SECOND_S
+from frametally_web.charts import answers
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ALL_TIMES, ChosenTimes
+
+SECOND_S = 1
+"""The stored interval where seconds are read."""
+
+MOST_MS = 600_000
+"""Longest footage, from its first second to its last, that is charted by the second."""
 
 Ranges = Sequence[tuple[int, int]]
 """Event times `[from_ms, to_ms)` that do not touch, in order."""
@@ -311,3 +319,72 @@ def _candidates(base_intervals_s: Sequence[int]) -> Iterator[int]:
     while True:
         yield weeks * WEEK_S
         weeks *= 2
+
+
+_Period = Literal["previous", "day", "week"]
+PERIOD_NAMES: dict[str, str] = {
+    "previous": "the period before",
+    "day": "a day earlier",
+    "week": "a week earlier",
+}
+# Ranges up to so many days are compared with those so many days earlier; an hour more is a change of clocks.
+_DAYS: dict[_Period, tuple[int, float]] = {"day": (1, 1.05), "week": (7, 7.1)}
+_MOST_DAYS = 40_000
+
+
+def other_periods(
+    from_ms: int, to_ms: int, interval_s: int, zone: datetime.tzinfo
+) -> list[answers.OtherPeriod]:
+    """Return the periods that bars of `interval_s` over `[from_ms, to_ms)` can be compared with."""
+    if not 0 < to_ms - from_ms <= _MOST_DAYS * DAY_MS:
+        return []
+    own_spans = spans(zone, from_ms, to_ms)
+    periods = [_previous(own_spans, interval_s, zone)]
+    for compare, (days, most_days) in _DAYS.items():
+        if to_ms - from_ms <= most_days * DAY_MS:
+            periods.append(_period(compare, own_spans, list(_clocks_earlier(own_spans, days * DAY_MS, zone))))
+    return periods
+
+
+def _previous(own_spans: Sequence[Span], interval_s: int, zone: datetime.tzinfo) -> answers.OtherPeriod:
+    """Return as long a period, right before; in whole bars, so that bars lie beside bars."""
+    interval_ms = interval_s * 1000
+    first, last = own_spans[0], own_spans[-1]
+    if interval_s > HOUR_S:  # such bars are of local time
+        local_ms = last.to_ms + last.offset_ms - first.from_ms - first.offset_ms
+        earlier_ms = math.ceil(local_ms / interval_ms) * interval_ms
+        return _period("previous", own_spans, list(_clocks_earlier(own_spans, earlier_ms, zone)))
+    earlier_ms = math.ceil((last.to_ms - first.from_ms) / interval_ms) * interval_ms
+    return _period("previous", own_spans, [answers.Shift(from_ms=first.from_ms, earlier_ms=earlier_ms)])
+
+
+def _period(compare: _Period, own_spans: Sequence[Span], shifts: list[answers.Shift]) -> answers.OtherPeriod:
+    of_clocks = [shift for shift in shifts if shift.earlier_ms is not None]
+    return answers.OtherPeriod(
+        compare=compare,
+        name=PERIOD_NAMES[compare],
+        from_ms=own_spans[0].from_ms - (of_clocks[0].earlier_ms or 0),
+        to_ms=own_spans[-1].to_ms - (of_clocks[-1].earlier_ms or 0),
+        shifts=shifts,
+    )
+
+
+def _clocks_earlier(own_spans: Sequence[Span], by_ms: int, zone: datetime.tzinfo) -> Iterator[answers.Shift]:
+    """Yield from when on a moment lies how much later than the one at which clocks showed `by_ms` less.
+
+    Of a clock time that came twice then it is the first; of one that never came there is none.
+    """
+    first_ms, last_ms = own_spans[0].from_ms - by_ms, own_spans[-1].to_ms - by_ms
+    earlier_spans = spans(zone, first_ms - DAY_MS, last_ms + DAY_MS)
+    for span in own_spans:
+        at_ms, end_ms = (ms + span.offset_ms - by_ms for ms in (span.from_ms, span.to_ms))
+        to_here_ms = by_ms - span.offset_ms
+        for earlier_span in earlier_spans:
+            start_ms = max(at_ms, earlier_span.from_ms + earlier_span.offset_ms)
+            next_ms = min(end_ms, earlier_span.to_ms + earlier_span.offset_ms)
+            if start_ms >= next_ms:
+                continue
+            if start_ms > at_ms:
+                yield answers.Shift(from_ms=at_ms + to_here_ms, earlier_ms=None)
+            yield answers.Shift(from_ms=start_ms + to_here_ms, earlier_ms=to_here_ms + earlier_span.offset_ms)
+            at_ms = next_ms

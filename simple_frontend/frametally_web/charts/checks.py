@@ -8,17 +8,16 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
 
-from frametally.books.counted_events import CheckedMetric, EventPlace
 from frametally.plugins import hooks
 from frametally.ports.count_index import CountIndex
+from frametally.ports.picture_places import CheckedMetric, EventPlace, PartIndex
 from frametally.rules.times import local_time
 from frametally.settings.loading import Settings
 from frametally_web.access.visitors import visitor
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Ranges
-from frametally_web.charts.check_answers import CountCheck
-from frametally_web.charts.narrowing import PartIndex
-from frametally_web.charts.seconds import SecondsIndex, stored_interval_s
+from frametally_web.charts.scope import SecondsIndex, stored_interval_s
+from frametally_web.requests.answers import CountCheck
 from frametally_web.requests.query import Metric
 
 _CountedT = TypeVar("_CountedT", answers.CountBucket, answers.Total)
@@ -92,12 +91,6 @@ class CountChecks(Protocol):
         """Return the checks of counts; None if there are none."""
 
 
-def checks_version(settings: Settings) -> str:
-    """Return what tells one state of all checks from any other."""
-    every: tuple[CountChecks, ...] = hooks("count_checks")
-    return "-".join(filter(None, (source.version(settings) for source in every)))
-
-
 def ask_checks(settings: Settings, index: CountIndex, question: CountQuestion) -> CheckedAnswer | None:
     """Return the intervals from the first plug-in that has checks of this footage."""
     index = index.stored if isinstance(index, SecondsIndex) else index
@@ -120,7 +113,7 @@ def with_intervals(settings: Settings, index: CountIndex, counts_answer: answers
     They are of objects where that is the answer's metric, else of detections. A bar in which the model counts
     nothing of a checked label has a bucket of 0, too: there may be many.
     """
-    if counts_answer.model is None or counts_answer.base_interval_s is None or not checks_version(settings):
+    if counts_answer.model is None or counts_answer.base_interval_s is None:
         return counts_answer
     covered = {(coverage.start_ms, coverage.source): coverage for coverage in counts_answer.coverage}
     frames: dict[str | None, int] = {}

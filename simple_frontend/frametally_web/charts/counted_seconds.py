@@ -1,16 +1,41 @@
-"""Counts the seconds of a stored interval from its frames, and compares their sum with the interval."""
+"""Counts the seconds of stored intervals from their frames, and compares their sums with the intervals."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from frametally.books.evidence import ProvedFrame
-from frametally.ports.count_index import Bucket, CoverageBucket, IndexedEvidence
+from frametally import keys
+from frametally.books.counted_days import SettingsByDay
+from frametally.books.evidence import ProvedFrame, frames_of_bar
+from frametally.books.runs import find_tracks
+from frametally.media.overlapping import NotCounted
+from frametally.ports.count_index import (
+    Bucket,
+    CountIndex,
+    CountQuery,
+    CoverageBucket,
+    Histogram,
+    IndexedEvidence,
+)
+from frametally.ports.ledger import Ledger
+from frametally.ports.object_store import ObjectStore
 from frametally.records import Evidence
 from frametally.rules.evidence import busiest
+from frametally.rules.filmed_time import filmed_time
 from frametally.rules.objects import why_unknown
+from frametally.rules.places import parse_place, source_of
+from frametally.rules.times import DAY_MS, HOUR_MS
+from frametally.rules.week_parts import holds
+from frametally.settings.loading import Settings
+from frametally.track_records import TrackHead
+from frametally_web.charts.catalogue import box_filters
+
+SECOND_MS = 1000
+
+Interval = tuple[str, int]
+"""A source, and when its stored interval begins."""
 
 
 class CountedSeconds(NamedTuple):
@@ -105,3 +130,148 @@ def adds_up(counted: CountedSeconds, interval: CoverageBucket, counts: Sequence[
             for stored in counts
         )
     )
+
+
+def selected(seconds: Mapping[Interval, CountedSeconds], query: CountQuery) -> list[CountedSeconds]:
+    """Return what of counted seconds a query asks for."""
+
+    def is_wanted(start_ms: int) -> bool:
+        return (
+            (query.from_ms is None or start_ms >= query.from_ms)
+            and (query.to_ms is None or start_ms < query.to_ms)
+            and holds(query.week_parts, start_ms)
+        )
+
+    return [
+        CountedSeconds(
+            [bucket for bucket in counted.buckets if is_wanted(bucket.start_ms)],
+            [interval for interval in counted.coverage if is_wanted(interval.start_ms)],
+            [
+                frame_evidence
+                for frame_evidence in counted.evidence
+                if is_wanted(frame_evidence.interval_start_ms)
+            ],
+        )
+        for (source, _), counted in seconds.items()
+        if (not query.sources or source in query.sources)
+        and not (query.measured_only and any(interval.objects is None for interval in counted.coverage))
+    ]
+
+
+class FootageBehind(NamedTuple):
+    """The frames behind stored intervals of an index, of the whole picture or `within` a zone."""
+
+    stored: CountIndex
+    store: ObjectStore
+    ledger: Ledger
+    settings: Settings
+    within: str | None
+
+    def count_seconds(self, histogram: Histogram) -> dict[Interval, CountedSeconds]:
+        """Count the seconds of stored intervals; those that do not add up are left out.
+
+        Raises:
+            FrametallyError: The store or the ledger is unavailable, or what is in it is damaged.
+            ObjectMissing: A segment has gone since the ledger was refreshed.
+        """
+        base_ms = histogram.base_interval_s * 1000
+        objects = self._first_seen(histogram, base_ms)
+        counts: dict[Interval, list[Bucket]] = defaultdict(list)
+        for bucket in histogram.buckets:
+            counts[bucket.source or "", bucket.start_ms].append(bucket)
+        by_source_and_day: dict[Interval, list[CoverageBucket]] = defaultdict(list)
+        for interval in histogram.coverage:
+            by_source_and_day[interval.source or "", interval.start_ms // DAY_MS].append(interval)
+        seconds: dict[Interval, CountedSeconds] = {}
+        for (source, _), of_day in by_source_and_day.items():
+            first_ms = min(interval.start_ms for interval in of_day)
+            end_ms = max(interval.start_ms for interval in of_day) + base_ms
+            by_second: dict[int, list[ProvedFrame]] = defaultdict(list)
+            frames = self._frames(histogram, source, first_ms, end_ms)
+            for frame in frames:
+                by_second[frame.frame.captured_at_ms // SECOND_MS * SECOND_MS].append(frame)
+            filmed = self._filmed(histogram, of_day, [frame.frame.captured_at_ms for frame in frames])
+            for interval in of_day:
+                of_second: dict[int, list[ProvedFrame]] = {}
+                covered: Counter[int] = Counter()
+                for start_ms in range(interval.start_ms, interval.start_ms + base_ms, SECOND_MS):
+                    if start_ms in by_second:
+                        of_second[start_ms] = by_second[start_ms]
+                    # A second between two frames, without one of its own, goes with the one before it.
+                    covered[next(reversed(of_second), start_ms)] += filmed[start_ms]
+                counted = count_seconds(
+                    interval, counts[source, interval.start_ms], of_second, objects, covered
+                )
+                if adds_up(counted, interval, counts[source, interval.start_ms]):
+                    seconds[source, interval.start_ms] = counted
+        return seconds
+
+    def _frames(self, histogram: Histogram, source: str, from_ms: int, to_ms: int) -> list[ProvedFrame]:
+        """Return the frames of a source within one UTC day, as they were counted, by time."""
+        settings = self.settings
+        by_day = SettingsByDay(self.stored, histogram.model, histogram.base_interval_s)
+        parts = box_filters(self.stored, histogram.model, histogram.base_interval_s)
+        left_out = NotCounted(self.ledger).by(by_day.overlaps_at(from_ms, settings.count_overlaps))
+        return [
+            *frames_of_bar(
+                self.store,
+                self.ledger,
+                model=histogram.model,
+                source=source,
+                labels=(),
+                from_ms=from_ms,
+                to_ms=to_ms,
+                limits=by_day.counted_boxes_at(from_ms, settings.counted_boxes()),
+                not_counted=left_out,
+                empty=True,
+                part=None if parts is None else parts(source, from_ms),
+            )
+        ]
+
+    def _filmed(
+        self, histogram: Histogram, of_day: Sequence[CoverageBucket], times_ms: Sequence[int]
+    ) -> Counter[int]:
+        """Return how many milliseconds of each second there was footage of, by the rule of the job."""
+        by_day = SettingsByDay(self.stored, histogram.model, histogram.base_interval_s)
+        gap_ms = by_day.track_gap_ms_at(of_day[0].start_ms)
+        filmed: Counter[int] = Counter()
+        for hour_ms, fps in {
+            interval.start_ms // HOUR_MS * HOUR_MS: interval.slowest_fps for interval in of_day
+        }.items():
+            if fps and gap_ms:
+                # The step is the mean of the whole hour, of which there may be a part here.
+                stretches = filmed_time(times_ms, gap_ms)._replace(step_ms=round(1000 / fps))
+                filmed += stretches.covered_ms(hour_ms, SECOND_MS)
+        return filmed
+
+    def _first_seen(self, histogram: Histogram, base_ms: int) -> Counter[tuple[str, str, int]]:
+        """Return how many objects of a source and label were first seen in a second."""
+        first_seen: Counter[tuple[str, str, int]] = Counter()
+        intervals = {(bucket.source, bucket.start_ms) for bucket in histogram.buckets if bucket.objects}
+        starts_ms = {start_ms for _, start_ms in intervals}
+        days = {keys.utc_day(start_ms) for start_ms in starts_ms}
+
+        def is_wanted(head: TrackHead) -> bool:
+            start_ms = head.first_seen_ms - head.first_seen_ms % base_ms
+            return (
+                head.is_counted
+                and (source_of(head.source), start_ms) in intervals
+                and (self.within is None or parse_place(head.source).names == (self.within,))
+            )
+
+        for run in self.stored.current_runs():
+            if (run.model, run.interval_s) == (
+                histogram.model,
+                histogram.base_interval_s,
+            ) and run.day in days:
+                for track in find_tracks(
+                    self.store,
+                    run,
+                    is_match=is_wanted,
+                    order=lambda head: (head.id,),
+                    sources={source for source, _ in intervals if source},
+                    span=(min(starts_ms), max(starts_ms) + base_ms),
+                ):
+                    second_ms = track.first_seen_ms // SECOND_MS * SECOND_MS
+                    first_seen[source_of(track.source), track.label, second_ms] += 1
+        return first_seen

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from frametally.books.count_settings import SettingsByDay
+from frametally.books.counted_days import SettingsByDay
 from frametally.ports.count_index import CountIndex
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
-from frametally_web.charts.bars import bar_choices, bar_count, base_of, default_intervals, touches
-from frametally_web.charts.beside import other_periods
+from frametally_web.charts.bars import (
+    SECOND_S,
+    bar_choices,
+    bar_count,
+    base_of,
+    default_intervals,
+    other_periods,
+    touches,
+)
+from frametally_web.charts.catalogue import (
+    Choice,
+    MediaTimes,
+    bars_not_analysed,
+    checks_version,
+    choose_filmed,
+)
 from frametally_web.charts.checks import with_intervals
 from frametally_web.charts.measures import Chart, Reader, Totals, by_metric, known_metric, sum_of, sum_up
-from frametally_web.charts.media_times import MediaTimes, bars_not_analysed
-from frametally_web.charts.scope import Choice, ResolvedQuery, choose_filmed, resolve
-from frametally_web.charts.seconds import SECOND_S, SecondsIndex
+from frametally_web.charts.scope import ResolvedQuery, SecondsIndex, resolve
 from frametally_web.requests.answers import TimeRange, nothing
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery
@@ -25,6 +37,7 @@ from frametally_web.requests.query import ChartQuery
 MOST_BARS = 20_000
 """In one answer: intervals times series, which are labels, or those of `top`."""
 _MOST_OVERLAPS = 500
+_ALL_DAY, _DAYS = "00:00-24:00", 7
 
 _RangeT = TypeVar("_RangeT", answers.FileTime, answers.OverlappingMedia)
 
@@ -136,7 +149,7 @@ def count(
         comparisons=other_periods(resolved.from_ms, resolved.to_ms, interval_s, selection.zone.tzinfo),
         zone=selection.within,
     )
-    return with_intervals(settings, index, answer)
+    return with_intervals(settings, index, answer) if checks_version(settings) else answer
 
 
 def _of_chosen(ranges: list[_RangeT] | None, resolved: ResolvedQuery) -> list[_RangeT] | None:
@@ -316,3 +329,32 @@ def _too_weak(totals: Sequence[answers.Total]) -> str | None:
         f"Unique objects of {names_text} are unknown: the detector saw them too rarely to track them "
         "(fewer than half of their boxes are in tracks)."
     )
+
+
+def whole_question(
+    parameters: Iterable[tuple[str, str]], counts: answers.Counts, *, with_range: bool = False
+) -> list[tuple[str, str]]:
+    """Return a chart's complete question by name, including the defaults from the data or the reader.
+
+    Names are those of `/api/counts` and of the pages; others are kept. Where nothing is counted yet, the
+    interval, the metric and the model stay as they were sent.
+
+    Args:
+        parameters: Names and values of the question.
+        counts: The answer to it.
+        with_range: Also the ends of the range, so that footage of later days does not change it.
+    """
+    answered: dict[str, str | int | None] = {
+        "zone": counts.zone,
+        # The page reads all day, and every day, as nothing chosen.
+        "hours": None if counts.hours == _ALL_DAY else counts.hours,
+        "weekdays": "" if len(counts.weekdays) == _DAYS else ",".join(map(str, counts.weekdays)),
+        "timezone": counts.timezone,
+    }
+    if with_range:
+        answered |= {"from": counts.from_ms, "to": counts.to_ms}
+    if counts.model is not None:
+        answered |= {"interval": counts.interval_s, "metric": counts.metric, "model": counts.model}
+    other_parameters = [(name, value) for name, value in parameters if value and name not in answered]
+    answered_parameters = [(name, str(value)) for name, value in answered.items() if value not in (None, "")]
+    return [*dict.fromkeys([*other_parameters, *answered_parameters])]

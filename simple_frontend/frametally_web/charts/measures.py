@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.ports.columns import (
+from frametally.adapters.day_cells.sums import (
     COVERED_MS,
     DETECTIONS,
     LABEL,
@@ -40,8 +40,7 @@ from frametally.ports.count_index import (
     Histogram,
     IndexedEvidence,
 )
-from frametally.ports.merging import sum_all_or_unknown
-from frametally.rules.objects import ObjectsMissing, is_too_weak, why_unknown
+from frametally.rules.objects import ObjectsMissing, is_too_weak, sum_all_or_unknown, why_unknown
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
 from frametally_web.requests.query import AskedMetric, ChosenTimes, Metric

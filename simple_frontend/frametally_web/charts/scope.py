@@ -1,40 +1,46 @@
-"""The scope of a query: model, range and stored interval, defaults, and existing names."""
+"""The scope of a query: range, spans of local time, and stored interval, which may be a second.
+
+Short ranges are also read by the second, from the frames behind the stored intervals, by their rules. Seconds
+are answered where they add up alone: the frames, detections, peaks and objects of each stored interval are
+those of its seconds. So a bar of a second never contradicts the bar of a minute that it is part of.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
+from itertools import chain
+from typing import Any, NamedTuple, cast
 
-from frametally.naming import NoSuchName, labels_to_count, no_such
-from frametally.ports.count_index import CountIndex, CountQuery
-from frametally.ports.count_questions import open_end_ms, up_to_date
+from msgspec.structs import replace
+
+from frametally.adapters.day_cells.busiest_bars import evidence_order
+from frametally.adapters.day_cells.sums import join
+from frametally.books.counted_days import open_end_ms, up_to_date
+from frametally.errors import FrametallyError, Retryable
+from frametally.ports.count_index import CountedDay, CountIndex, CountQuery, Histogram, IndexedEvidence
+from frametally.ports.ledger import Ledger
+from frametally.ports.object_store import ObjectMissing, ObjectStore
+from frametally.ports.picture_places import BoxFilters
+from frametally.process.time_limit import time_limit
+from frametally.records import Run
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
+from frametally_web.access.seen_index import DashboardPorts, SeenIndex
 from frametally_web.access.visitors import visitor
-from frametally_web.charts.bars import Span, base_of, chosen_ranges, spans
+from frametally_web.charts.bars import MOST_MS, SECOND_S, Span, base_of, chosen_ranges, spans
+from frametally_web.charts.catalogue import Choice, MediaTimes, box_filters, narrowed
+from frametally_web.charts.counted_seconds import SECOND_MS, CountedSeconds, FootageBehind, Interval, selected
 from frametally_web.charts.measures import Reader
-from frametally_web.charts.media_times import MediaTimes
-from frametally_web.charts.seconds import MOST_MS, SECOND_S, SecondsIndex, by_second
-from frametally_web.requests.parameters import shown
-from frametally_web.requests.problems import Problem, as_sentence, bad_parameter
+from frametally_web.requests.parameters import Args
+from frametally_web.requests.problems import Problem, bad_parameter
 from frametally_web.requests.query import Selection
 
 MAX_SPAN_DAYS = 3660
 """Longest range of data that one query may read."""
 
-
-class Choice(NamedTuple):
-    """The one model that a query reads, with its stored base intervals.
-
-    The model is `NO_MODEL` where nothing was detected yet.
-
-    Once a question has a range these are those that have its footage (or the one that was asked for);
-    `lacking_s` are those that lack some of it.
-    """
-
-    model: str
-    base_intervals_s: list[int]
-    lacking_s: Sequence[int] = ()
+_MOST_FRAMES = 20_000  # ten minutes of one source at 30 frames a second, and some more
+_PATIENCE_S = 2.0
 
 
 class ResolvedQuery(NamedTuple):
@@ -90,45 +96,6 @@ class ResolvedQuery(NamedTuple):
             labels=selection.labels,
         )
         return Reader(index, query, selection.zone.tzinfo, self.spans, selection.times)
-
-
-def stored_intervals(index: CountIndex) -> dict[str, list[int]]:
-    """Return the stored base intervals of each model, finest first; the model published last comes first."""
-    bases: dict[str, list[int]] = {}
-    for series in index.series():
-        bases.setdefault(series.model, []).append(series.base_interval_s)
-    return {model: sorted(intervals_s) for model, intervals_s in bases.items()}
-
-
-def choose_model(index: CountIndex, model_name: str | None) -> Choice | None:
-    """Return the model asked for, or the newest; None if nothing is indexed and none was asked for.
-
-    Raises:
-        Problem: 400, if there is no such model, with the known ones.
-    """
-    bases = stored_intervals(index)
-    model = next(iter(bases), None) if model_name is None else model_name
-    if model is None:
-        return None
-    if model not in bases:
-        raise bad_parameter(
-            "model",
-            f"The model {model!r} has no counts.",
-            remedy=f"Choose one of these: {', '.join(bases)}." if bases else "There are no counts yet.",
-        )
-    return Choice(model, bases[model])
-
-
-def choose_filmed(
-    index: CountIndex, settings: Settings, media: MediaTimes, selection: Selection
-) -> Choice | None:
-    """Return `choose_model`; where nothing is counted yet, a model with footage that waits, or `NO_MODEL`.
-
-    Raises as `check_names`.
-    """
-    choice = check_names(index, selection, media.sources)
-    waiting = media.models() if choice is None else []
-    return Choice(waiting[0], [settings.interval_s]) if waiting else choice
 
 
 def resolve(
@@ -196,8 +163,8 @@ def _with_seconds(
         ends = resolved.spans[0].from_ms, resolved.spans[-1].to_ms
     is_counted = bool(resolved.spans) or not waiting
     footage = None
-    if SECOND_S not in bases and is_counted:
-        footage = by_second(index, choice.model, bases[0], sources, *ends)
+    if SECOND_S not in bases and is_counted and isinstance(index, SecondsIndex):
+        footage = index.footage(choice.model, bases[0], sources, *ends)
     if footage is not None:
         ranges = [footage, *waiting]
         first_ms, end_ms = min(span[0] for span in ranges), max(span[1] for span in ranges)
@@ -264,70 +231,163 @@ def _up_to_date(index: CountIndex, choice: Choice, base_s: int | None, from_ms: 
     return Choice(choice.model, usable, [base for base in choice.base_intervals_s if base not in usable])
 
 
-_MOST_NAMED = 5
+class SecondsIndex:
+    """A `CountIndex` that also has the seconds of short ranges, with `SECOND_S` for the stored interval.
 
-
-def check_names(
-    index: CountIndex, selection: Selection, sources_with_media: Callable[[], Iterable[str]]
-) -> Choice | None:
-    """Return `choose_model`, if labels were ever counted, and there is anything of the sources.
-
-    What was counted, and is not there in the range, is a zero. A source is known, too, if its footage is
-    announced and not counted yet; both are, if they were counted with another model.
-
-    Raises:
-        Problem: 400, with the names that are nearest, or if there is no such model.
+    One answers one request: it keeps the seconds that were counted.
     """
-    choice = choose_model(index, selection.model)
-    if choice is None:
-        filmed = sorted(sources_with_media()) if selection.sources else []
-        if strange := [
-            source
-            for source in selection.sources
-            if not visitor().sees(source) or (filmed and source not in filmed)
-        ]:
-            raise unknown("source", strange, filmed)
-        return None
-    missing: list[NoSuchName] = []
-    labels = [label for label, _ in index.labels(choice.model)]
-    if not {*labels}.issuperset(selection.labels):
-        other_labels = labels_to_count(index, choice.model)
-        for model in stored_intervals(index):
-            other_labels.update(label for label, _ in index.labels(model))
-        if not {*labels, *other_labels}.issuperset(selection.labels):
-            missing += _missing(
-                "label", selection.labels, [*labels, *sorted(other_labels.difference(labels))]
+
+    def __init__(
+        self,
+        stored: CountIndex,
+        store: ObjectStore,
+        ledger: Ledger,
+        settings: Settings,
+        *,
+        within: str | None,
+        ensure_ledger: Callable[[], None],
+    ) -> None:
+        """Look through `stored`, which the caller closes; `within` names the zone that it is narrowed to."""
+        self.stored = stored
+        self.fault: FrametallyError | Problem | None = None
+        """Why frames could not be read, where that passes."""
+        self._store, self._ledger, self._settings = store, ledger, settings
+        self._within, self._ensure_ledger = within, ensure_ledger
+        self._bases_s: dict[str, int] = {}
+        self._counted: dict[str, dict[Interval, CountedSeconds]] = defaultdict(dict)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stored, name)
+
+    def footage(
+        self, model: str, base_s: int, sources: Sequence[str], from_ms: int, to_ms: int
+    ) -> tuple[int, int] | None:
+        """Count the seconds of a range, and return its first and the end of its last with footage.
+
+        None: it is not answered by the second, as the footage is too long, has too many frames, does not add
+        up to what is stored, or cannot be read. Without footage it is the range itself.
+        """
+        base_ms = base_s * 1000
+        first_ms, end_ms = from_ms - from_ms % base_ms, to_ms + -to_ms % base_ms
+        if to_ms - from_ms > MOST_MS + 2 * base_ms:
+            return None
+        query = CountQuery(model, base_s, sources=sources, from_ms=first_ms, to_ms=end_ms, by_source=True)
+        stored = self.stored.histogram(query)
+        if sum(interval.frames for interval in stored.coverage) > _MOST_FRAMES:
+            return None
+        self._bases_s[model] = base_s
+        known = self._counted[model]
+        missing = [
+            interval for interval in stored.coverage if (interval.source, interval.start_ms) not in known
+        ]
+        try:
+            if missing:
+                with time_limit(_PATIENCE_S):
+                    self._ensure_ledger()
+                footage_behind = FootageBehind(
+                    self.stored, self._store, self._ledger, self._settings, self._within
+                )
+                known.update(footage_behind.count_seconds(stored._replace(coverage=missing)))
+        except (FrametallyError, ObjectMissing, Problem) as error:
+            self.fault = Retryable(str(error)) if isinstance(error, ObjectMissing) else error
+            return None
+        intervals = [(interval.source or "", interval.start_ms) for interval in stored.coverage]
+        if not known.keys() >= {*intervals}:
+            return None
+        within = [
+            second.start_ms
+            for interval in intervals
+            for second in known[interval].coverage
+            if from_ms <= second.start_ms < to_ms
+        ]
+        if not within:
+            return from_ms, to_ms
+        footage = min(within), max(within) + SECOND_MS
+        return footage if footage[1] - footage[0] <= MOST_MS else None
+
+    def histogram(self, query: CountQuery) -> Histogram:
+        """Return counts per interval and label; see `CountIndex.histogram`."""
+        if not self._is_by_second(query.model, query.base_interval_s):
+            return self.stored.histogram(query)
+        bar_ms = query.bar_s * 1000
+
+        def bar(start_ms: int) -> int:
+            return start_ms - (start_ms + query.offset_ms) % bar_ms
+
+        counted_here = selected(self._counted[query.model], query)
+        buckets = [
+            bucket._replace(
+                start_ms=bar(bucket.start_ms),
+                label=bucket.label if query.apart is None or bucket.label in query.apart else "",
+                source=bucket.source if query.by_source else None,
             )
-    sources = {summary.source for summary in index.sources(choice.model)}
-    if not sources.issuperset(selection.sources):
-        sources.update(sources_with_media())
-        for model in stored_intervals(index):
-            sources.update(summary.source for summary in index.sources(model))
-        missing += _missing("source", selection.sources, sorted(sources))
-    if missing:
-        raise _refusal(missing)
-    return choice
+            for counted in counted_here
+            for bucket in counted.buckets
+            if not query.labels or bucket.label in query.labels
+        ]
+        coverage = [
+            interval._replace(
+                start_ms=bar(interval.start_ms), source=interval.source if query.by_source else None
+            )
+            for counted in counted_here
+            for interval in counted.coverage
+        ]
+        return Histogram(query.model, query.base_interval_s, *join([(buckets, coverage)]))
+
+    def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
+        """Return the busiest evidence frames per label; see `CountIndex.evidence`."""
+        if not self._is_by_second(query.model, query.base_interval_s):
+            return self.stored.evidence(query, limit_per_label=limit_per_label)
+        busiest: dict[str, list[IndexedEvidence]] = defaultdict(list)
+        counted_here = selected(self._counted[query.model], query)
+        evidence = chain.from_iterable(counted.evidence for counted in counted_here)
+        for shown in sorted(evidence, key=evidence_order):
+            if not query.labels or shown.label in query.labels:
+                busiest[shown.label].append(shown)
+        return [item for of_label in busiest.values() for item in of_label[:limit_per_label]]
+
+    def counted_days(self, model: str) -> list[CountedDay]:
+        """Return the current runs of the model, those behind the seconds also as runs of seconds."""
+        days = self.stored.counted_days(model)
+        base_s = self._bases_s.get(model)
+        return [*days, *(day._replace(base_interval_s=SECOND_S) for day in days if day[0] == base_s)]
+
+    def current_runs(self) -> list[Run]:
+        """Return the runs that queries read, those behind the seconds also as runs of seconds."""
+        runs = self.stored.current_runs()
+        behind = [run for run in runs if run.interval_s == self._bases_s.get(run.model)]
+        return [*runs, *(replace(run, interval_s=SECOND_S) for run in behind)]
+
+    def stored_interval_s(self, model: str, base_s: int) -> int:
+        """Return the stored interval behind one that is read."""
+        return self._bases_s.get(model, base_s) if base_s == SECOND_S else base_s
+
+    def box_filters(self, model: str, base_s: int) -> BoxFilters | None:
+        """Return which boxes are counted; see `catalogue.box_filters`."""
+        return box_filters(self.stored, model, self.stored_interval_s(model, base_s))
+
+    def _is_by_second(self, model: str, base_s: int) -> bool:
+        return base_s == SECOND_S and model in self._bases_s
 
 
-def unknown(parameter: str, names: Iterable[str], known_names: Sequence[str]) -> Problem:
-    """Return the problem that names asked for are none of those known, with the nearest ones."""
-    return _refusal(_missing(parameter, names, known_names))
-
-
-def _missing(parameter: str, names: Iterable[str], known_names: Sequence[str]) -> list[NoSuchName]:
-    return [no_such(parameter, name, known_names) for name in names if name not in known_names]
-
-
-def _refusal(missing: Sequence[NoSuchName]) -> Problem:
-    first, first_missing = missing[0], missing[:_MOST_NAMED]
-    remedies = [
-        name.remedy if len(missing) == 1 else f"{name.kind} {shown(name.name)!r}: {name.remedy}"
-        for name in first_missing
-    ]
-    return bad_parameter(
-        first.kind,
-        " ".join(f"There is no {name.kind} named {shown(name.name)!r}." for name in first_missing),
-        remedy=" ".join(map(as_sentence, remedies)),
-        value=first.name,
-        instead=first.near,
+def index_by_second(
+    ports: DashboardPorts, settings: Settings, args: Args, ensure_ledger: Callable[[], None]
+) -> CountIndex:
+    """Return the index that a query reads, with the seconds of short ranges. Raises as `narrowed`."""
+    stored = ports.index
+    if isinstance(stored, SeenIndex) and not visitor().sources:
+        stored = stored.whole
+    index = SecondsIndex(
+        narrowed(stored, ports.store, args),
+        ports.store,
+        ports.ledger,
+        settings,
+        within=args.get("zone"),
+        ensure_ledger=ensure_ledger,
     )
+    return cast(CountIndex, index)
+
+
+def stored_interval_s(index: CountIndex, model: str, base_s: int) -> int:
+    """Return the stored interval behind one that is read from an index; see `SecondsIndex`."""
+    return index.stored_interval_s(model, base_s) if isinstance(index, SecondsIndex) else base_s

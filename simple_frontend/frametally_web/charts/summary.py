@@ -10,11 +10,10 @@ from frametally.ports.count_index import CountIndex
 from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, WEEK_MS, WEEK_S, local_time
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
+from frametally_web.charts.catalogue import Choice, MediaTimes, choose_filmed
 from frametally_web.charts.checks import total_with_interval
 from frametally_web.charts.counts import Plan, add_measured, plan_chart
 from frametally_web.charts.measures import Chart, Reader, all_together, known_metric, metric_of, sum_up
-from frametally_web.charts.media_times import MediaTimes
-from frametally_web.charts.scope import Choice, choose_filmed
 from frametally_web.requests.answers import nothing
 from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import ChartQuery, Metric

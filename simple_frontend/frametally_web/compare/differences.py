@@ -1,24 +1,84 @@
-"""The answer of `/api/differences`: how far two sides differ, by label, and the bars with most."""
+"""The sides of a comparison, and `/api/differences`: how far they differ by label, and where most."""
 
 from __future__ import annotations
 
+import bisect
+import re
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from frametally.ports.count_index import CountIndex
-from frametally.ports.count_questions import MAX_BUCKETS
+from frametally.ports.count_index import MAX_BUCKETS, CountIndex
 from frametally.rules.differences import Pair, most_apart, pairs
 from frametally.settings.loading import Settings
-from frametally_web.charts.answers import CountBucket, FramesAnalysed
-from frametally_web.charts.beside import OtherSide, bar_at, other_side
+from frametally_web.charts.answers import CountBucket, Counts, FramesAnalysed, OtherPeriod
+from frametally_web.charts.bars import PERIOD_NAMES
+from frametally_web.charts.catalogue import MediaTimes, choose_model
 from frametally_web.charts.counts import count, plan_chart
 from frametally_web.charts.measures import Chart, all_together, metric_of
-from frametally_web.charts.media_times import MediaTimes
-from frametally_web.charts.scope import choose_model
 from frametally_web.compare import answers
 from frametally_web.requests.answers import answer_of
+from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery, Metric
+
+
+class OtherSide(NamedTuple):
+    """The other side of a comparison: what to ask for, its name, and where moments of here lie in it."""
+
+    query: ChartQuery
+    name: str
+    period: OtherPeriod | None
+
+    def beside_ms(self, ms: int) -> int | None:
+        """Return the moment there that lies beside one here; None where clocks there did not show it."""
+        if self.period is None:
+            return ms
+        shift = next(
+            (shift for shift in reversed(self.period.shifts) if shift.from_ms <= ms), self.period.shifts[0]
+        )
+        return None if shift.earlier_ms is None else ms - shift.earlier_ms
+
+
+def bar_at(bars: Sequence[tuple[int, int]], at_ms: int | None) -> tuple[int, int] | None:
+    """Return the one of some bars, in order, that holds a moment: both sides need not begin alike."""
+    if at_ms is None:
+        return None
+    index = bisect.bisect_right(bars, at_ms, key=lambda bar: bar[0]) - 1
+    return bars[index] if index >= 0 and at_ms < bars[index][1] else None
+
+
+def other_side(counts: Counts, query: ChartQuery, compare: str) -> OtherSide:
+    """Return the side to compare with an answer to `query`.
+
+    Raises:
+        Problem: 400, if that cannot be compared.
+    """
+    selection = query.selection._replace(model=counts.model, from_ms=counts.from_ms, to_ms=counts.to_ms)
+    own_query = query._replace(interval_s=counts.interval_s)
+    if match := re.fullmatch("(source|model):(.+)", compare, re.DOTALL):
+        kind, name = match.groups()
+        if kind == "model":
+            return OtherSide(
+                own_query._replace(selection=selection._replace(model=name, base_s=None)), name, None
+            )
+        if query.by_source:
+            raise bad_parameter(
+                "by",
+                "Separate sources cannot be compared with one source.",
+                remedy="Leave `by` out, or choose one source at a time.",
+            )
+        return OtherSide(own_query._replace(selection=selection._replace(sources=[name])), name, None)
+    period = next((comparison for comparison in counts.comparisons if comparison.compare == compare), None)
+    if period is None and counts.interval_s is not None:
+        raise bad_parameter(
+            "compare",
+            f"The range is too long to compare with {PERIOD_NAMES[compare]}.",
+            remedy="Choose a shorter range, or compare=previous.",
+        )
+    if period is not None:
+        selection = selection._replace(from_ms=period.from_ms, to_ms=period.to_ms)
+    return OtherSide(own_query._replace(selection=selection), PERIOD_NAMES[compare], period)
+
 
 _Bar = tuple[str | None, int]
 """A source (None: all together), and when a bar of this side begins."""

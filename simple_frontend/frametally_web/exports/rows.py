@@ -13,9 +13,9 @@ from frametally.process.reports import plural
 from frametally.rules.times import local_time, utc
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, touches
-from frametally_web.charts.beside import OtherSide, bar_at
+from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.checks import check_words
-from frametally_web.charts.media_times import MediaTimes
+from frametally_web.compare.differences import OtherSide, bar_at
 from frametally_web.requests.query import ChartQuery
 
 Kind = Literal["instant", "local", "text", "whole", "real"]

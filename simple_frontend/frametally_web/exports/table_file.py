@@ -10,13 +10,12 @@ from typing import Any, BinaryIO, cast
 import msgspec
 
 from frametally.files.csv_table import write_csv_file
-from frametally.ports.count_index import CountIndex
-from frametally.ports.count_questions import MAX_BUCKETS
+from frametally.ports.count_index import MAX_BUCKETS, CountIndex
 from frametally.settings.loading import Settings
 from frametally_web.charts import counts
-from frametally_web.charts.beside import other_side
+from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.checks import applied_checks, check_words
-from frametally_web.charts.media_times import MediaTimes
+from frametally_web.compare.differences import other_side
 from frametally_web.exports.rows import (
     CHECK_COLUMNS,
     COLUMNS,

@@ -12,8 +12,8 @@ from frametally.records import FrameDetections
 from frametally.rules.times import DAY_MS
 from frametally_web.access.visitors import visitor
 from frametally_web.books.reader import Handlers
-from frametally_web.charts import scope
-from frametally_web.charts.scope import check_names
+from frametally_web.charts import catalogue, scope
+from frametally_web.charts.catalogue import check_names
 from frametally_web.history import answers
 from frametally_web.proof.picture_links import image_url
 from frametally_web.requests.answers import answer_of, nothing
@@ -55,7 +55,7 @@ class HistoryRoutes(Handlers):
         check_names(self.ports.index, selection, lambda: self.books.media().sources())
         self.books.ensure_ledger()
         ports, name_of = self.ports, self.books.media().name
-        choice = scope.choose_model(ports.index, selection.model)
+        choice = catalogue.choose_model(ports.index, selection.model)
         resolved = scope.resolve(ports.index, choice, selection, None) if choice else None
         if choice is None or resolved is None or not resolved.spans:
             model = choice.model if choice else None

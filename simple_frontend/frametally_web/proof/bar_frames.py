@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from frametally.books.count_settings import SettingsByDay
+from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.errors import Retryable
 from frametally.media.overlapping import NotCounted
@@ -15,7 +15,7 @@ from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process.time_limit import seconds_left
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.charts.narrowing import box_filters
+from frametally_web.charts.catalogue import box_filters
 from frametally_web.proof.sums import Bar, intervals, sources_in
 
 EntryT = TypeVar("EntryT")

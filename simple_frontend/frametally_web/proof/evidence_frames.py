@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from frametally.books.count_settings import SettingsByDay
+from frametally.adapters.day_cells.busiest_bars import evidence_order
+from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import ProvedFrame, find_line
 from frametally.errors import Poison
 from frametally.media.overlapping import NotCounted
-from frametally.ports.base_index import evidence_order
 from frametally.ports.count_index import IndexedEvidence
 from frametally.ports.object_store import ObjectMissing
 from frametally.records import Detection, FrameDetections
@@ -18,8 +18,8 @@ from frametally.rules.counted_boxes import CountedBoxes, DetectedBox
 from frametally.rules.tombstones import Forgotten
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.charts import scope
-from frametally_web.charts.narrowing import box_filters
+from frametally_web.charts import catalogue, scope
+from frametally_web.charts.catalogue import box_filters
 from frametally_web.proof import answers
 from frametally_web.proof.picture_links import image_url
 from frametally_web.requests.query import Selection
@@ -41,7 +41,7 @@ def find_evidence(ports: DashboardPorts, settings: Settings, selection: Selectio
     Raises:
         Problem: 400, if the model does not exist, or the request is too large.
     """
-    choice = scope.choose_model(ports.index, selection.model)
+    choice = catalogue.choose_model(ports.index, selection.model)
     resolved = scope.resolve(ports.index, choice, selection, None) if choice else None
     if choice is None or resolved is None:
         return answers.EvidenceFrames(model=choice.model if choice else None, frames=[], labels_left_out=0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from frametally.books.count_settings import SettingsByDay
+from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.errors import Retryable
 from frametally.keys import parse_image_name
@@ -13,7 +13,7 @@ from frametally.ports.object_store import ObjectMissing
 from frametally.process.reports import plural
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.charts import scope
+from frametally_web.charts import catalogue
 from frametally_web.proof import answers
 from frametally_web.proof.bar_frames import BarFrames, Place, take
 from frametally_web.proof.evidence_frames import frame_boxes
@@ -185,7 +185,7 @@ def find_frame(
         Problem: 400, if there is no such model; 404, if it has not analysed the frame, or it does not count.
         Retryable: A port is away, or the ledger speaks of a segment that has gone.
     """
-    choice = scope.choose_model(ports.index, selection.model)
+    choice = catalogue.choose_model(ports.index, selection.model)
     _, source, _, name = image_key.split("/")
     parts = parse_image_name(name)
     if choice is None or parts is None:

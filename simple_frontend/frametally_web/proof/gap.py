@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from frametally.books.count_settings import SettingsByDay
+from frametally.adapters.day_cells.storage import rolled_steps
+from frametally.books.counted_days import SettingsByDay, up_to_date
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.books.gap import Reason, find_reasons
 from frametally.errors import Retryable
 from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import CountIndex, CountQuery
-from frametally.ports.count_questions import rolled_steps, up_to_date
 from frametally.ports.object_store import ObjectMissing
+from frametally.ports.picture_places import PartIndex
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
-from frametally_web.charts.narrowing import PartIndex
-from frametally_web.charts.scope import Choice
-from frametally_web.charts.seconds import SECOND_S
+from frametally_web.charts.bars import SECOND_S
+from frametally_web.charts.catalogue import Choice
 from frametally_web.proof import answers
 from frametally_web.proof.evidence_frames import frame_boxes
 from frametally_web.requests.problems import bad_parameter

@@ -90,7 +90,14 @@ def _tracks(ports: DashboardPorts, bar: Bar, after: Place | None) -> Iterator[tu
             )
 
         try:
-            tracks = find_tracks(ports.store, run, is_match=is_in_part, order=_place)
+            tracks = find_tracks(
+                ports.store,
+                run,
+                is_match=is_in_part,
+                order=_place,
+                sources=bar.sources or None,
+                span=(first_ms, to_ms),
+            )
             yield from ((_place(track), track) for track in tracks)
         except Poison as error:
             # A run that was replaced while it was read; one that is damaged says so in its run's own line.

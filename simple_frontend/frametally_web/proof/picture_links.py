@@ -31,11 +31,7 @@ def image_url(path: str) -> str:
 
 
 def picture_link(store: ObjectStore, settings: Settings, key: str) -> str | None:
-    """Return a link by which a browser gets the frame from the store itself; None: it must come from here.
-
-    Raises:
-        Misconfigured: The store's credentials end before the link would.
-    """
+    """Return a link by which a browser gets the frame from the store itself; None: it must come from here."""
     if not settings.web_store_links:
         return None
     try:
@@ -46,11 +42,7 @@ def picture_link(store: ObjectStore, settings: Settings, key: str) -> str | None
 
 
 def picture_origin(store: ObjectStore, settings: Settings) -> str:
-    """Return the origin of such links, such as `https://s3.example.org`; empty: there are none.
-
-    Raises:
-        Misconfigured: As `picture_link`.
-    """
+    """Return the origin of such links, such as `https://s3.example.org`; empty: there are none."""
     if not settings.web_store_links or not settings.store_url.startswith("s3://"):
         return ""
     parts = urlsplit(store.address(_ANY_KEY, ttl_s=LINK_S))

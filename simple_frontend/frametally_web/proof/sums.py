@@ -11,15 +11,15 @@ from collections.abc import Iterator, Sequence
 from functools import reduce
 from typing import NamedTuple
 
-from frametally.ports.base_index import evidence_order
-from frametally.ports.columns import join
+from frametally.adapters.day_cells.busiest_bars import evidence_order
+from frametally.adapters.day_cells.merging import add_coverage
+from frametally.adapters.day_cells.storage import rolled_steps
+from frametally.adapters.day_cells.sums import join
 from frametally.ports.count_index import AGES_S, CountIndex, CountQuery, CoverageBucket, Histogram
-from frametally.ports.count_questions import rolled_steps
-from frametally.ports.merging import add_coverage, sum_all_or_unknown
 from frametally.records import Evidence
-from frametally.rules.objects import ObjectsMissing, why_unknown
+from frametally.rules.objects import ObjectsMissing, sum_all_or_unknown, why_unknown
 from frametally.rules.times import DAY_S
-from frametally_web.charts import scope
+from frametally_web.charts import catalogue, scope
 from frametally_web.charts.bars import Ranges, Span
 from frametally_web.charts.measures import of_span
 from frametally_web.requests.query import ChosenTimes, Selection
@@ -59,7 +59,7 @@ def find_bar(index: CountIndex, selection: Selection) -> tuple[str | None, Bar |
     Raises:
         Problem: 400, if the model does not exist, or the request is too large.
     """
-    choice = scope.choose_model(index, selection.model)
+    choice = catalogue.choose_model(index, selection.model)
     resolved = scope.resolve(index, choice, selection, None) if choice else None
     if choice is None or resolved is None or not resolved.spans:
         return choice.model if choice else None, None

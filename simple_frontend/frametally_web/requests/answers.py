@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from types import NoneType
-from typing import Any, TypeVar, get_origin
+from typing import Any, Literal, TypeVar, get_origin
 
 import msgspec
+
+from frametally.ports.picture_places import CheckedMetric
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -127,3 +129,32 @@ class Catalogue(Answer, frozen=True, kw_only=True):
     models: list[ModelChoice]
     labels: list[LabelTotal]
     sources: list[SourceRange]
+
+
+class CountCheck(Answer, frozen=True, kw_only=True):
+    """An accuracy check of the answer's footage: what `low`, `high` and `estimate` rest on.
+
+    Attributes:
+        id: Names it.
+        name: As people call it.
+        metric: The checked count: `detections` in frames, `visits` or `crossings` in pieces of footage.
+        model: The model of the counts.
+        persons: Accounts of the people who answered; empty if there are no accounts.
+        last_answer_ms: When the last answer was given.
+        units: Units that were answered: frames or pieces.
+        confidence: Of its intervals, such as 0.95.
+        method: `fixed`: the interval of a sample whose size was fixed before; `at_will`: the one that holds
+            whenever people stop.
+        stale: Why it no longer holds, a sentence each; then nothing has an interval of it.
+    """
+
+    id: str
+    name: str
+    metric: CheckedMetric
+    model: str
+    persons: list[str]
+    last_answer_ms: int
+    units: int
+    confidence: float
+    method: Literal["fixed", "at_will"]
+    stale: list[str]

@@ -8,11 +8,10 @@ import zoneinfo
 from typing import Any, Literal, NamedTuple, get_args
 
 from frametally.keys import slug
-from frametally.plugins import plugins
-from frametally.rules.times import DAY_S, ENDS_TOO_EARLY, event_bound_ms, iso_moment_ms
+from frametally.ports.picture_places import picture_places
+from frametally.rules.times import DAY_S, ENDS_TOO_EARLY, event_bound_ms, iso_moment_ms, known_timezone
 from frametally.rules.week_parts import WeekParts, parts_of_week, shift
 from frametally.settings.loading import Settings
-from frametally.settings.producer import known_timezone
 from frametally_web.requests.parameters import (
     MAX_VALUES,
     MOMENT,
@@ -182,8 +181,8 @@ BASE = _seconds(
     "chart.",
     "60",
 )
-PARTS = tuple(text(name, words) for plugin in plugins() for name, words in plugin.chart_parameters.items())
-"""What plug-ins narrow charts by."""
+_NARROW = "Name of a zone of the sources, to count only objects in it. Default: the whole picture."
+PARTS = (text("zone", _NARROW),) if picture_places() else ()
 SELECTION: tuple[Parameter[Any], ...] = (
     LABEL,
     SOURCE,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from frametally.books.counted_events import (
+from frametally.keys import day_start_ms
+from frametally.ports.object_store import ObjectStore
+from frametally.ports.picture_places import (
     CountedEvent,
     EventFootage,
     EventPlace,
     EventShape,
     directed_label,
 )
-from frametally.keys import day_start_ms
-from frametally.ports.object_store import ObjectStore
 from frametally.rules.times import is_day_in_range
 from frametally_traffic.counting.published_days import FLOWS_FOLDER, flows_for
 from frametally_traffic.drawings.revisions import list_drawings
@@ -47,7 +47,7 @@ def lines_of(drawing: Drawing) -> list[EventPlace]:
 
 
 class CrossingEvents:
-    """The hook `counted_events`."""
+    """The crossings of `PicturePlaces`."""
 
     metric = "crossings"
 

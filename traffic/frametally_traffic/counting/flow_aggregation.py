@@ -6,7 +6,9 @@ import base64
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache, partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -24,12 +26,13 @@ from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
 from frametally_hadoop.job.fetching import LinkEnded
 from frametally_hadoop.planning.counting_steps import DaySelection, DayToCount, StepReport
+from frametally_hadoop.planning.day_windows import DayWindows
 from frametally_hadoop.publication.publish import LINES_PER_PART, put_parts
 from frametally_hadoop.running.day_spool import DaySpool
 from frametally_hadoop.running.engine import cluster_of, run_job, workspace
 from frametally_hadoop.running.outcome import LINK_S
 from frametally_hadoop.running.spark import fetch_from, map_on_spark
-from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, plan_flows
+from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, path_files, plan_flows
 from frametally_traffic.counting.zone_days import DrawnZones, read_zones
 from frametally_traffic.flows.day_columns import decode_flows
 from frametally_traffic.flows.shapes import FLOWS_VERSION
@@ -139,10 +142,9 @@ class _Flows:
     store: ObjectStore
     progress: Progress
     runner: str
-    selection: DaySelection
+    windows: DayWindows
     manifests: ManifestReader
-    links_ended: bool = False
-    unusable: set[str] = field(default_factory=set)
+    unusable: set[DayKey] = field(default_factory=set)
     published: dict[DayKey, Run] = field(default_factory=dict)
     up_to_date: set[DayKey] = field(default_factory=set)
     skipped: dict[str, Skipped] = field(default_factory=dict)
@@ -154,7 +156,7 @@ class _Flows:
             self.store,
             interval_s=self.settings.interval_s,
             manifests=self.manifests,
-            selection=self.selection,
+            selection=self.windows.now,
             unusable=self.unusable,
         )
         self.up_to_date |= {day.key for day in plan.up_to_date}
@@ -168,9 +170,8 @@ class _Flows:
             try:
                 counts = self._count(plan.stale, temporary)
             except LinkEnded:
-                if self.links_ended:
+                if not self.windows.halve(day.key.day for day in plan.stale):
                     raise
-                self.links_ended = True  # the next plan has new links; if they end, too, their time is short
                 return False
             except (Retryable, ObjectMissing):
                 if not self._set_aside_missing(plan):
@@ -191,17 +192,23 @@ class _Flows:
 
     def _count(self, days: list[FlowDay], temporary: Path) -> CountedFlows:
         """Count what days need and the runs before them do not have, in `temporary`, an empty folder."""
-        recount = self.selection.recount
-        inputs = [
-            flow_input for day in days for flow_input in day.inputs if recount or not day.is_kept(flow_input)
-        ]
-        files = {file.key for flow_input in inputs for file in flow_input.paths if file}
+        recount = self.windows.now.recount
         on_spark = self.runner == "spark"
-        addresses = {key: key if on_spark else self.store.address(key, ttl_s=LINK_S) for key in sorted(files)}
-        manifest = [entry_of(flow_input, addresses) for flow_input in inputs]
+        link = cache(str if on_spark else partial(self.store.address, ttl_s=LINK_S))
         job_folder = temporary / "job"
         job_folder.mkdir()
         counts = CountedFlows(DaySpool(temporary / "lines"), {})
+        manifest = []
+        for day in days:
+            inputs = [flow_input for flow_input in day.inputs if recount or not day.is_kept(flow_input)]
+            try:
+                by_run = [path_files(self.store, run) for run in day.runs] if inputs else []
+            except Poison as error:
+                counts.failed.update({(day.key, flow_input.source): str(error) for flow_input in inputs})
+                continue
+            for flow_input in inputs:
+                files = (file for by_source in by_run for file in by_source.get(flow_input.source, ()))
+                manifest.append(entry_of(flow_input, ((link(key), key, crc32) for key, crc32 in files)))
         if not manifest:
             return counts
         output: Iterable[bytes]
@@ -244,20 +251,19 @@ class _Flows:
             failpoints.passing("flows.published")
             self.published[day.key] = run
         # A faster command has counted it again, too.
-        self.selection = self.selection._replace(recount=False)
+        self.windows.now = self.windows.now._replace(recount=False)
         self.progress.update(len(plan.stale), len(plan.stale), "published")
         return won_all
 
     def _set_aside_missing(self, plan: FlowPlan) -> bool:
-        """Set aside the files of paths that are gone; return whether there are some."""
-        missing = {
-            key: day.base
-            for day in plan.stale
-            for key in sorted(day.files - self.unusable)
-            if self.store.head(key) is None
-        }
+        """Set aside the days with files of paths that are gone; return whether there are some."""
+        missing: dict[str, Run] = {}
+        for day in plan.stale:
+            with suppress(Poison):  # a list is damaged: counting the day says so
+                missing_keys = [key for key in day.files(self.store) if self.store.head(key) is None]
+                missing |= dict.fromkeys(missing_keys, day.base)
+                self.unusable |= {day.key} if missing_keys else set()
         self._skip([Skipped(key, f"missing; {_remedy(base)}") for key, base in missing.items()])
-        self.unusable |= missing.keys()
         return bool(missing)
 
     def _skip(self, skipped: list[Skipped]) -> None:
@@ -329,9 +335,10 @@ class TrafficCounting:
             Retryable: As `driver.aggregate`.
             Misconfigured: Likewise.
         """
-        work = _Flows(settings, store, progress, runner, selection, manifests)
-        for _ in range(_ATTEMPTS):
-            if work.attempt():
+        windows = DayWindows(selection)
+        work = _Flows(settings, store, progress, runner, windows, manifests)
+        for _ in windows.attempts(_ATTEMPTS):
+            if work.attempt() and not windows.advance():
                 return work.report()
         raise Retryable(
             f"other aggregations published first {_ATTEMPTS} times in a row: run `frametally aggregate` again"

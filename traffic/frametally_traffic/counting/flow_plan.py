@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.books.runs import CurrentDay, DayKey, current_days
+from frametally.books.runs import CheckedFile, CurrentDay, DayKey, current_days, hour_files
 from frametally.errors import Poison
 from frametally.media.manifests import ManifestReader, by_source
 from frametally.ports.object_store import ObjectStore
@@ -18,9 +18,16 @@ from frametally.rules.places import FLOWS, is_of_places, series_model
 from frametally.rules.times import DAY_MS
 from frametally_hadoop.planning.counting_steps import DaySelection
 from frametally_traffic.drawings.drawing_checks import DrawingRefused
-from frametally_traffic.drawings.drawn_shapes import DrawnShapes, flow_inputs, spans_of
+from frametally_traffic.drawings.drawn_shapes import DrawnShapes, flow_inputs, path_identities, spans_of
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 from frametally_traffic.flows.shapes import FlowInputs, Shapes
+
+
+def path_files(store: ObjectStore, run: Run) -> dict[str, list[CheckedFile]]:
+    """Return the files with the paths of a run's tracks, by source. Raises `Poison`: a list is damaged."""
+    folder = keys.tracks_folder(run.prefix)
+    older = {file.source: [CheckedFile(f"{folder}/{file.name}", file.crc32)] for file in run.paths or ()}
+    return hour_files(store, run) | older
 
 
 class FlowDay(NamedTuple):
@@ -28,6 +35,7 @@ class FlowDay(NamedTuple):
 
     Attributes:
         base: The run with the tracks and coverage from which they are counted.
+        beside: The runs of the day before and of the day after.
         inputs: By source, for each source with a drawing on that day.
         current: The day's current run of flows; None if it has none.
     """
@@ -37,11 +45,18 @@ class FlowDay(NamedTuple):
     base: Run
     inputs: tuple[FlowInputs, ...]
     current: Run | None
+    beside: tuple[Run, ...] = ()
 
     @property
-    def files(self) -> set[str]:
-        """Keys of the files of paths that it is counted from."""
-        return {file.key for flow_input in self.inputs for file in flow_input.paths if file}
+    def runs(self) -> tuple[Run, ...]:
+        """The runs with the paths that it is counted from."""
+        return (self.base, *self.beside)
+
+    def files(self, store: ObjectStore) -> set[str]:
+        """Return the keys of the files with these paths. Raises as `path_files`."""
+        by_run = [path_files(store, run) for run in self.runs]
+        sources = [flow_input.source for flow_input in self.inputs]
+        return {key for files in by_run for source in sources for key, _ in files.get(source, ())}
 
     @property
     def is_current(self) -> bool:
@@ -97,11 +112,11 @@ def plan_flows(
     interval_s: int,
     manifests: ManifestReader,
     selection: DaySelection,
-    unusable: Collection[str] = (),
+    unusable: Collection[DayKey] = (),
 ) -> FlowPlan:
     """Compare drawings and tracks with the current runs of flows.
 
-    `unusable`: keys of files of paths that cannot be read: days that need them are left as they are.
+    `unusable`: days whose files of paths cannot be read: they are left as they are.
     """
     sources = drawn_sources(store)
     if not sources:
@@ -116,9 +131,9 @@ def plan_flows(
     for of_model in runs.values():
         for base in (of_model[day] for day in of_model if selection.has(day)):
             day_plan = _plan_day(base, of_model, current, drawings)
-            if day_plan is None or not day_plan.files.isdisjoint(unusable):
+            if day_plan is None or day_plan.key in unusable:
                 continue
-            if base.paths is None and day_plan.inputs:
+            if path_identities(base) is None and day_plan.inputs:
                 plan.without_foot_points.append(base)
             elif selection.recount or not day_plan.is_current:
                 plan.stale.append(day_plan)
@@ -143,7 +158,11 @@ def _plan_day(
     if not inputs and before is None:
         return None
     sequence = before.sequence + 1 if before else 1
-    return FlowDay(key, sequence, base, tuple(inputs), before.run if before else None)
+    start_ms = keys.day_start_ms(base.day)
+    beside = [runs.get(keys.utc_day(start_ms + days * DAY_MS)) for days in (-1, 1)]
+    return FlowDay(
+        key, sequence, base, tuple(inputs), before.run if before else None, tuple(filter(None, beside))
+    )
 
 
 class _Drawn:
@@ -164,11 +183,11 @@ class _Drawn:
     def sources_of(self, base: Run) -> list[str]:
         """Return the sources with a drawing that may have footage in a run, sorted."""
         start_ms = keys.day_start_ms(base.day)
-        with_tracks = {file.source for file in base.paths or ()}
+        with_tracks = path_identities(base)
         return [
             source
             for source in self._shapes
-            if base.paths is None
+            if with_tracks is None
             or source in with_tracks
             or self._has_footage(source, start_ms, start_ms + DAY_MS)
         ]

@@ -26,7 +26,7 @@ from frametally.rules.path_columns import PathColumns
 from frametally.rules.places import FLOWS, series_model
 from frametally.rules.seals import check_crc32
 from frametally.rules.times import DAY_MS
-from frametally_traffic.drawings.drawn_shapes import DrawnShapes, flow_inputs
+from frametally_traffic.drawings.drawn_shapes import DrawnShapes, flow_inputs, path_identities
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import FlowColumns, decode_flows, encode_flows
 from frametally_traffic.flows.shapes import FLOWS_VERSION, FlowInputs, Shapes
@@ -180,7 +180,7 @@ class _DayPaths:
         for days in (-1, 0, 1) if any(inputs.shapes) else ():
             run = self._runs.get(keys.utc_day(inputs.day_start_ms + days * DAY_MS))
             # A day beside it that an earlier release has counted tells nothing; the day itself has to.
-            if run is not None and (run.paths is not None or days == 0):
+            if run is not None and (path_identities(run) is not None or days == 0):
                 files += [paths for paths in (self._read(run.day),) if paths is not None]
         return flows_of_day(
             files,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -77,8 +77,8 @@ class DrawnZones(NamedTuple):
                 part_days[day] = PartDay(DayNotes(list), {})
         return part_days
 
-    def work(self, days: Mapping[str, AbstractSet[int]], notes: Iterable[SegmentNote]) -> dict[str, str]:
-        """Return the segments to count within zones, by key.
+    def work(self, days: Mapping[str, AbstractSet[int]], notes: Iterable[SegmentNote]) -> dict[str, Any]:
+        """Return the work of the segments to count within zones, by key, as a manifest has it.
 
         It has all zones of its sources, of any time: so tasks that read other segments make the same groups.
         """
@@ -87,7 +87,7 @@ class DrawnZones(NamedTuple):
             segment: ZoneWork(
                 frozenset(of_segment),
                 {source: self.by_source[source] for source in sources[segment] if source in self.by_source},
-            ).to_json()
+            ).fields()
             for segment, of_segment in days.items()
         }
 

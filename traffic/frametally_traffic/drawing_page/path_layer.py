@@ -7,17 +7,17 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from frametally import keys
+from frametally.books.counted_days import present_end_ms, up_to_date
 from frametally.books.runs import NoFootPoints, read_paths
 from frametally.errors import Poison, Retryable
 from frametally.ports.count_index import CountIndex
-from frametally.ports.count_questions import present_end_ms, up_to_date
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Run
 from frametally.rules.times import DAY_MS
 from frametally_traffic.drawing_page.answers import Paths, ShownPath
 from frametally_traffic.drawing_page.drawing_changes import DrawnSource
 from frametally_traffic.geometry.foot_paths import FollowedPath, joined, pieces_of
-from frametally_web.charts.scope import Choice
+from frametally_web.charts.catalogue import Choice
 from frametally_web.requests.problems import bad_parameter
 
 MOST_DAYS = 7

@@ -11,8 +11,8 @@ from frametally_traffic.drawing_page import answers, drawing_changes
 from frametally_traffic.drawing_page import path_layer as paths
 from frametally_traffic.drawings.file_forms import DrawingFile
 from frametally_traffic.records import DrawnCalibration
-from frametally_web.charts import scope
-from frametally_web.charts.scope import check_names
+from frametally_web.charts import catalogue
+from frametally_web.charts.catalogue import check_names
 from frametally_web.plugging import WebContext
 from frametally_web.requests.body import read_json
 from frametally_web.requests.endpoints import Routes
@@ -121,7 +121,7 @@ class DrawingRoutes:
             )
         limit = _LIMIT.read(args)
         check_names(self.context.ports.index, selection, lambda: self.context.books.media().sources())
-        choice = scope.choose_model(self.context.ports.index, selection.model)
+        choice = catalogue.choose_model(self.context.ports.index, selection.model)
         query = paths.PathsQuery(selection.labels, selection.from_ms, selection.to_ms, limit)
         media, name = self.context.books.media(), selection.sources[0]
         source = drawing_changes.DrawnSource(name, media.name(name), media.manifests_of(name))

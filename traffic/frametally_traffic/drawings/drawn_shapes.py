@@ -17,7 +17,7 @@ from frametally.records import MediaManifest, Run
 from frametally.rules.places import Corners, ZoneShape
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally_traffic.drawings.drawing_checks import DrawingRefused, calibration_of, subject
-from frametally_traffic.flows.shapes import FlowInputs, LineShape, Shapes, StoredPaths
+from frametally_traffic.flows.shapes import FlowInputs, LineShape, Shapes
 from frametally_traffic.geometry.crossings import Border, tenths
 from frametally_traffic.geometry.speed import Ground
 from frametally_traffic.geometry.zones import PictureZone
@@ -161,6 +161,13 @@ def _grounds(drawing: Drawing, frame_size: Size) -> Iterator[Ground]:
         yield Ground(matrix, reach_px, ground.scale_error, calibration.from_ms, calibration.to_ms)
 
 
+def path_identities(run: Run) -> Mapping[str, str | int] | None:
+    """Return by source what changes with the paths of a run's tracks; None: these have no foot points."""
+    if run.hours_crc32 is not None:
+        return run.hours
+    return None if run.paths is None else {file.source: file.crc32 for file in run.paths}
+
+
 def flow_inputs(runs: Mapping[str, Run], day: str, source: str, shapes: Shapes) -> FlowInputs:
     """Return the inputs of the flows of a source and UTC day.
 
@@ -172,7 +179,7 @@ def flow_inputs(runs: Mapping[str, Run], day: str, source: str, shapes: Shapes) 
         runs[day].model,
         source,
         start_ms,
-        tuple(_paths_of(runs.get(near), source) for near in around),
+        tuple((path_identities(runs[near]) or {}).get(source) if near in runs else None for near in around),
         shapes.between(start_ms, start_ms + DAY_MS),
     )
 
@@ -205,12 +212,3 @@ class DrawnShapes:
             sizes = stored_sizes(self._store, self._media, from_ms, to_ms) or sizes
         shape = self._drawing.shapes[0]
         return sizes[0] if sizes else (shape.width_px, shape.height_px)
-
-
-def _paths_of(run: Run | None, source: str) -> StoredPaths | None:
-    if run is None:
-        return None
-    for file in run.paths or ():
-        if file.source == source:
-            return StoredPaths(f"{keys.tracks_folder(run.prefix)}/{file.name}", file.crc32)
-    return None

@@ -94,32 +94,25 @@ FLOWS_VERSION = 3
 """Raise it whenever the same paths and shapes give other flows: all are then counted again."""
 
 
-class StoredPaths(NamedTuple):
-    """A file of paths: its key in the store, and the checksum of its bytes."""
-
-    key: str
-    crc32: int
-
-
 class FlowInputs(NamedTuple):
     """The inputs of flows.
 
     Attributes:
-        paths: The source's paths of the day before, of the day, and of the day after; None: no paths.
+        paths: Identities of the source's paths of the day before, of the day, and of the day after; None: no
+            paths.
         shapes: The shapes that are valid in some of the UTC day.
     """
 
     model: str
     source: str
     day_start_ms: int
-    paths: tuple[StoredPaths | None, ...]
+    paths: tuple[str | int | None, ...]
     shapes: Shapes
 
     @property
     def name(self) -> str:
         """Name of the file with the flows: of the same inputs the same, wherever the paths lie."""
-        checksums = [file and file.crc32 for file in self.paths]
-        identity = [FLOWS_VERSION, self.model, self.source, self.day_start_ms, checksums]
+        identity = [FLOWS_VERSION, self.model, self.source, self.day_start_ms, self.paths]
         text = f"{json.dumps(identity)}\n{self.shapes.to_json()}"
         return f"flows-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 

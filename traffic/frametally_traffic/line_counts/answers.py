@@ -11,8 +11,7 @@ from frametally_traffic.geometry.crossings import CrossingMissing, Direction
 from frametally_traffic.geometry.speed import NotMeasured
 from frametally_traffic.records import Side
 from frametally_web.charts.answers import NotAnalysed
-from frametally_web.charts.check_answers import CountCheck
-from frametally_web.requests.answers import Answer
+from frametally_web.requests.answers import Answer, CountCheck
 
 Outcome = Literal["assigned"] | NoMovement
 """Outcome of a visit: with a movement, or without."""

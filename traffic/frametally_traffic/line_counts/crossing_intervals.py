@@ -8,22 +8,17 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from frametally.books.counted_events import EventPlace, directed_label
 from frametally.ports.count_index import CountIndex
+from frametally.ports.picture_places import EventPlace, directed_label
 from frametally.settings.loading import Settings
 from frametally_traffic.counting.crossing_events import lines_of
 from frametally_traffic.flows.day_columns import DIRECTIONS
 from frametally_traffic.geometry.crossings import Direction
 from frametally_traffic.line_counts import answers
 from frametally_traffic.records import Drawing
-from frametally_web.charts.check_answers import CountCheck
-from frametally_web.charts.checks import (
-    CheckedCount,
-    CountInterval,
-    CountQuestion,
-    ask_checks,
-    checks_version,
-)
+from frametally_web.charts.catalogue import checks_version
+from frametally_web.charts.checks import CheckedCount, CountInterval, CountQuestion, ask_checks
+from frametally_web.requests.answers import CountCheck
 
 _NumberT = TypeVar("_NumberT")
 

@@ -16,9 +16,8 @@ from frametally_traffic.line_counts.background_days import TakenDays
 from frametally_traffic.records import Drawing, Drawn
 from frametally_web.charts.answers import NotAnalysed
 from frametally_web.charts.bars import Bars
+from frametally_web.charts.catalogue import MediaTimes, bars_not_analysed, check_names, choose_model
 from frametally_web.charts.counts import plan_chart
-from frametally_web.charts.media_times import MediaTimes, bars_not_analysed
-from frametally_web.charts.scope import check_names, choose_model
 from frametally_web.requests.parameters import shown
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery, Selection

@@ -6,7 +6,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal
 
-from frametally.books.count_settings import SettingsByDay
+from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.books.runs import read_paths
 from frametally.errors import Poison, Retryable

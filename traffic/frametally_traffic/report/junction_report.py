@@ -8,11 +8,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from frametally.books.counted_days import open_end_ms, up_to_date
 from frametally.books.unanalysed import NO_MODEL, Spans
 from frametally.errors import Misconfigured
 from frametally.keys import day_start_ms, utc_day
 from frametally.ports.count_index import CountIndex, CountQuery, SourceSummary
-from frametally.ports.count_questions import open_end_ms, up_to_date
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.times import DAY_MS, ENDS_TOO_EARLY, utc
 from frametally_traffic.drawings.revisions import read_drawing

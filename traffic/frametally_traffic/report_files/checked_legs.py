@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, get_args
 
-from frametally.books.counted_events import directed_label
 from frametally.ports.count_index import CountIndex
+from frametally.ports.picture_places import directed_label
 from frametally.settings.loading import Settings
 from frametally_traffic.counting.crossing_events import lines_of
 from frametally_traffic.flows.day_columns import DIRECTIONS
@@ -16,8 +16,9 @@ from frametally_traffic.line_counts.crossing_intervals import line_intervals
 from frametally_traffic.records import DrawnLine
 from frametally_traffic.report.junction_report import ReportFootage, TrafficReport
 from frametally_traffic.report.movement_table import IN_HOUR, QUARTER_MS, quarter_of
-from frametally_web.charts.check_answers import CountCheck
-from frametally_web.charts.checks import CheckedCount, check_words, checks_version
+from frametally_web.charts.catalogue import checks_version
+from frametally_web.charts.checks import CheckedCount, check_words
+from frametally_web.requests.answers import CountCheck
 
 MOVEMENTS_UNCHECKED = "No check covers movements from leg to leg: they have no confidence interval."
 

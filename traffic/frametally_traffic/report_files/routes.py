@@ -16,7 +16,7 @@ from frametally_traffic.report.schemes import SCHEME_NAMES
 from frametally_traffic.report_files import answers
 from frametally_traffic.report_files.checked_legs import checked_legs
 from frametally_traffic.report_files.formats import FORMATS, HOURS, file_name, make_file
-from frametally_web.charts.scope import check_names
+from frametally_web.charts.catalogue import check_names
 from frametally_web.plugging import WebContext
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import Args, choice, text

@@ -13,10 +13,11 @@ import base64
 import json
 import sys
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from frametally.errors import Misconfigured, Poison
-from frametally.rules.path_columns import PathColumns, decode_paths
+from frametally.rules.hour_file import paths_in
+from frametally.rules.path_columns import PathColumns, day_paths, decode_paths
 from frametally.rules.seals import check_crc32
 from frametally_hadoop.job.fetching import Fetch, fetch
 from frametally_hadoop.job.lines import to_json
@@ -24,13 +25,16 @@ from frametally_traffic.flows.day_columns import encode_flows
 from frametally_traffic.flows.shapes import FlowInputs, parse_shapes
 
 
-def entry_of(inputs: FlowInputs, addresses: Mapping[str, str]) -> str:
-    """Return the manifest line of what flows are counted from; `addresses` are those of its paths, by key."""
+def entry_of(inputs: FlowInputs, files: Iterable[tuple[str, str, int | None]]) -> str:
+    """Return the manifest line of what flows are counted from.
+
+    `files`: of its paths, each with its address, its key and the checksum of its bytes.
+    """
     fields = {
         "model": inputs.model,
         "source": inputs.source,
         "day_start_ms": inputs.day_start_ms,
-        "paths": [(addresses[file.key], file.key, file.crc32) for file in inputs.paths if file],
+        "paths": [*files],
         "shapes": inputs.shapes.to_json(),
     }
     return json.dumps(fields)
@@ -58,7 +62,7 @@ def count_entry(manifest_line: str, *, fetch: Fetch = fetch) -> Iterator[tuple[b
     place = fields["model"], fields["source"], fields["day_start_ms"]
     try:
         flows = flows_of_day(
-            [_read_paths(fetch, *file) for file in fields["paths"]],
+            _read_days(fetch, fields["paths"]),
             parse_shapes(fields["shapes"]),
             model=place[0],
             source=place[1],
@@ -70,10 +74,15 @@ def count_entry(manifest_line: str, *, fetch: Fetch = fetch) -> Iterator[tuple[b
         yield to_json(["flows", *place]), to_json(base64.b64encode(encode_flows(flows)).decode())
 
 
-def _read_paths(fetch: Fetch, address: str, key: str, crc32: int) -> PathColumns:
-    data = b"".join(fetch(address, key))
-    try:
-        check_crc32(zlib.crc32(data), crc32)
-        return decode_paths(data)
-    except Poison as error:
-        raise Poison(f"{key}: {error}") from error
+def _read_days(fetch: Fetch, files: Iterable[tuple[str, str, int | None]]) -> list[PathColumns]:
+    """Return the paths of each day that has some."""
+    by_day: dict[int, list[PathColumns]] = {}
+    for address, key, crc32 in files:
+        data = b"".join(fetch(address, key))
+        try:
+            check_crc32(zlib.crc32(data), crc32)
+            for paths in paths_in(data) if data.startswith(b"[") else (decode_paths(data),):
+                by_day.setdefault(paths.day_start_ms, []).append(paths)
+        except Poison as error:
+            raise Poison(f"{key}: {error}") from error
+    return [day_paths(of_day) for of_day in by_day.values()]

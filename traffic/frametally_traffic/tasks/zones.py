@@ -2,12 +2,11 @@
 
 A zone is counted like a source, by the same rules, from the frames of the time in which it is valid. Only
 boxes whose foot point is in it take part, so an object that walks in begins a visit.
-See `frametally_hadoop.job.mapping`.
+See `frametally_hadoop.job.map_reduce`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from operator import attrgetter
@@ -17,7 +16,7 @@ from frametally.rules.counted_boxes import DetectedBox
 from frametally.rules.path_columns import foot_point
 from frametally.rules.places import ZONES, Corners, Place, ZoneShape
 from frametally_hadoop.job.lines import Frame
-from frametally_hadoop.job.mapping import FramesOfPart
+from frametally_hadoop.job.picture_parts import FramesOfPart
 from frametally_traffic.flows.shapes import Shapes, holds_at
 from frametally_traffic.geometry.zones import PictureZone
 
@@ -73,10 +72,9 @@ class ZoneWork(NamedTuple):
     days: frozenset[int]
     zones: Mapping[str, Zones]
 
-    def to_json(self) -> str:
-        """Return it in the form of a manifest."""
-        fields = [sorted(self.days), dict(sorted(self.zones.items()))]
-        return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    def fields(self) -> list[Any]:
+        """Return it in the form of a manifest, for JSON."""
+        return [sorted(self.days), dict(sorted(self.zones.items()))]
 
     def holding(self, source: str, from_ms: int, to_ms: int) -> Zones:
         """Return the zones of a source that hold in some of `[from_ms, to_ms)`."""
@@ -94,6 +92,8 @@ class _NarrowedFrame(NamedTuple):
     media: str
     time_source: str
     model: str
+    shows: str
+    picture_digest: str
     detections: Sequence[DetectedBox]
 
 
@@ -105,9 +105,9 @@ class ZoneRules:
 
     series = ZONES
 
-    def parse_work(self, text: str) -> ZoneWork:
-        """Read what `ZoneWork.to_json` has written."""
-        days, zones = json.loads(text)
+    def parse_work(self, fields: list[Any]) -> ZoneWork:
+        """Read what `ZoneWork.fields` has given."""
+        days, zones = fields
         return ZoneWork(frozenset(days), {source: _parse(shapes) for source, shapes in zones.items()})
 
     def count_at(self, parts: Zones, time_ms: int) -> int:

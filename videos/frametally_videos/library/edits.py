@@ -17,8 +17,8 @@ from frametally import keys
 from frametally.errors import FrametallyError, Retryable
 from frametally.media.manifests import ManifestReader
 from frametally.media.sources import joined
-from frametally.plugins import hooks
 from frametally.ports.object_store import ObjectStore
+from frametally.ports.picture_places import picture_places
 from frametally.records import TimeSource, decode_at, encode
 from frametally.rules.times import FIRST_MS, NEXT_MS, iso_moment_ms
 from frametally.settings.loading import Settings
@@ -111,14 +111,14 @@ def edit_video(
 
 
 def draw(store: ObjectStore, video: VideoRecord) -> list[str]:
-    """Have plug-ins draw a video's region and calibration over its source; return a sentence about each."""
+    """Draw a video's region and calibration over its source; return a sentence about each."""
     fields, facts = video.fields, video.facts
     if fields.roi is None and fields.calibration is None:
         return []
     sentences = [calibration_remark(fields.calibration)] if fields.calibration else []
     size_px = facts.width_px, facts.height_px
-    for draws in hooks("regions"):
-        sentences += draws(store, video.source, size_px, fields.roi, fields.calibration)
+    if places := picture_places():
+        sentences += places.draw(store, video.source, size_px, fields.roi, fields.calibration)
     return [sentence for sentence in sentences if sentence]
 
 

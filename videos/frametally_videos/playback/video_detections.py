@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from werkzeug.datastructures import MultiDict
 
-from frametally.books.count_settings import SettingsByDay
+from frametally.books.counted_days import SettingsByDay
 from frametally.books.evidence import frames_of_medium
 from frametally.errors import Retryable
 from frametally.media.manifests import find_manifest
@@ -28,10 +28,10 @@ from frametally_videos.answers import BoxesAt, VideoDetections
 from frametally_videos.catalogue.video_catalogue import VideoCatalogue
 from frametally_videos.records import VideoRecord
 from frametally_videos.routes import VIDEO, find_video
-from frametally_web.access.readers import pack
 from frametally_web.access.seen_index import DashboardPorts
+from frametally_web.api.answering import pack
 from frametally_web.books.reader import BooksReader
-from frametally_web.charts.scope import stored_intervals
+from frametally_web.charts.catalogue import stored_intervals
 from frametally_web.requests.endpoints import Routes
 from frametally_web.requests.parameters import Args, Parameter, check_known, read_one, shown
 from frametally_web.requests.problems import bad_parameter

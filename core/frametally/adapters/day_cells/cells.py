@@ -13,8 +13,8 @@ import msgspec
 import numpy as np
 
 from frametally.adapters.day_cells.parts import DayPart, Parts, parts_in
-from frametally.adapters.day_cells.storage import STORED_ROWS, Packed
-from frametally.ports.columns import (
+from frametally.adapters.day_cells.storage import STORED_ROWS, Packed, rolled_steps
+from frametally.adapters.day_cells.sums import (
     COVERED_MS,
     LABEL,
     OBJECTS,
@@ -26,7 +26,6 @@ from frametally.ports.columns import (
     add_up,
     from_rate,
 )
-from frametally.ports.count_questions import rolled_steps
 from frametally.records import Coverage, IntervalCount
 
 _PART_BYTES = 200

@@ -1,69 +1,136 @@
-"""The shared part of every index of days: answers from the cells of runs, and evidence of a few bars.
+"""A count index of days: answers from one snapshot of the cells of runs, and evidence of a few bars.
 
-A query of a year sums up some hundred thousand cells; to read and unpack them takes longer than to add them
-up. A run's cells never change: so they are kept, up to a size, the least lately asked for given up first.
+An adapter gives one moment of itself, and the bytes that are stored of a run.
 """
 
 from __future__ import annotations
 
 import sys
-import threading
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import Counter, OrderedDict, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
-from operator import attrgetter
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from frametally import keys
-from frametally.adapters.day_cells.parts import part_at
-from frametally.adapters.day_cells.storage import DETECTIONS, SLOT, SOURCE, STORED_ROWS, Packed
-from frametally.ports.base_index import BaseCatalogue, BaseCountIndex
+from frametally.adapters.day_cells.merging import merge_week
+from frametally.adapters.day_cells.storage import (
+    DETECTIONS,
+    RUNS_AT_ONCE,
+    SLOT,
+    SOURCE,
+    STORED_ROWS,
+    CurrentRun,
+    EvidenceBar,
+    KeptCells,
+    Packed,
+    Piece,
+    check_query,
+    day_order,
+    pieces,
+    range_of,
+    rolled_steps,
+    usable_steps,
+)
+from frametally.books.counted_days import counted_day
+from frametally.errors import Misconfigured, Retryable
 from frametally.ports.count_index import (
+    AGES_S,
+    MAX_BUCKETS,
     Bucket,
+    CountedDay,
     CountQuery,
     CoverageBucket,
-    IndexDamaged,
+    Histogram,
+    IndexedEvidence,
     Series,
     SourceSummary,
+    WeekHour,
 )
-from frametally.ports.count_questions import Piece, pieces, rolled_steps, usable_steps
-from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.records import Evidence, Run
+from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, DAY_S, HOUR_S
 from frametally.rules.week_parts import ranges_of
 
 if TYPE_CHECKING:
     from frametally.adapters.day_cells.cells import RunCells
 
-MomentT = TypeVar("MomentT")
 _SLOTS_AT_ONCE = 10_000
-_RUNS_AT_ONCE = 50
-day_order = attrgetter("day_ms")
+
+MomentT = TypeVar("MomentT")
+_IndexT = TypeVar("_IndexT", bound="DayIndex[Any]")
+_AnswerT = TypeVar("_AnswerT")
+_P = ParamSpec("_P")
 
 
-class CurrentRun(NamedTuple):
-    """A run that queries read.
+class MomentGone(Retryable):
+    """The server has given up the moment that was being read, before the answer was complete."""
+
+
+@dataclass
+class _Reading:
+    """A moment from which an index answers all that is asked in a block, and its version once it is read."""
+
+    index: object
+    moment: Any
+    version: str | None = None
+
+
+_READING: ContextVar[_Reading | None] = ContextVar("held", default=None)
+
+
+def _of_one_moment(
+    ask: Callable[Concatenate[_IndexT, _P], _AnswerT],
+) -> Callable[Concatenate[_IndexT, _P], _AnswerT]:
+    """Ask once more, of another moment, where the first one went; in a block, only of the same version."""
+
+    @wraps(ask)
+    def ask_again(index: _IndexT, /, *args: _P.args, **options: _P.kwargs) -> _AnswerT:
+        try:
+            return ask(index, *args, **options)
+        except MomentGone:
+            reading = index._current_reading()
+            version = reading and index._version(reading.moment)
+            with index._reading() as later:
+                if version not in (None, index._version(later)):
+                    raise
+                return ask(index, *args, **options)
+
+    return ask_again
+
+
+class DayCatalogue:
+    """The contents at one version; it remembers those that were read.
 
     Attributes:
-        number: Greater than that of every run that was published before; of none after.
-        mark: What tells it from others: an index created again gives the same numbers to other runs.
-        day_ms: When its day begins.
+        version: As `CountIndex.version`.
+        series: All that can be read, in the order of `CountIndex.series`, whose answer is `of_pictures`.
+        labels: As `CountIndex.labels`, by model; so are `days` (`CountIndex.counted_days`).
+        sources: What there is of each source of a series.
+        records: All current runs by number, of an index that keeps them.
     """
 
-    number: int
-    mark: int | str
-    day_ms: int
-
-
-class DayCatalogue(BaseCatalogue[CurrentRun]):
-    """The contents at one version; the runs of each series by day."""
-
     records: Mapping[int, Run] = {}
-    """All current runs by number, of an index that keeps them."""
+
+    def __init__(
+        self, version: str, runs: Mapping[Series, Sequence[CurrentRun]], newest: Mapping[str, int]
+    ) -> None:
+        """Order the series by each model's last publication, whose number is in `newest`."""
+        self.version = version
+        self.series = sorted(runs, key=lambda entry: (-newest[entry.model], -entry.base_interval_s))
+        self.of_pictures = [entry for entry in self.series if not is_of_places(entry.model)]
+        self.labels: dict[str, list[tuple[str, int]]] = {}
+        self.sources: dict[Series, list[SourceSummary]] = {}
+        self.days: dict[str, list[CountedDay]] = {}
+        self._runs = runs
+
+    def of_model(self, model: str) -> list[Series]:
+        """Return the model's series, in the order of `series`."""
+        return [entry for entry in self.series if entry.model == model]
 
     def runs(self, series: Series, from_ms: int | None, to_ms: int | None) -> Sequence[CurrentRun]:
         """Return the runs of a series whose days have something of `[from_ms, to_ms)`, by day."""
@@ -76,128 +143,131 @@ class DayCatalogue(BaseCatalogue[CurrentRun]):
         return [run for of_series in self._runs.values() for run in of_series]
 
 
-ReadPacked = Callable[[Sequence[CurrentRun], int], Iterable[tuple[CurrentRun, Packed]]]
-"""Reads what is packed of some runs by a step, in their order; raises `IndexDamaged`."""
+class DayIndex(ABC, Generic[MomentT]):
+    """A count index that keeps each run's cells by each step, and reads them whole, from one snapshot."""
 
-
-def _coverage(packed: Packed, row: int) -> array[int]:
-    """Return a row of the cells of what was filmed."""
-    row_bytes = len(packed.coverage) // STORED_ROWS
-    numbers = array("q", packed.coverage[row * row_bytes : (row + 1) * row_bytes])
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers
-
-
-MOST_BYTES = 256_000_000
-"""Of arrays that are kept: some years of three busy sources."""
-
-_Key = tuple[int, int | str, int]
-
-
-class KeptCells:
-    """The cells of the runs of one index. Threads may share it.
-
-    Attributes:
-        labels: Numbers of labels: of those that have been read, at least.
-        sources: Numbers of sources, alike.
-    """
-
-    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
-        self._most_bytes = most_bytes
-        self._lock = threading.Lock()  # held for moments
-        self._loading: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)  # by step
-        self._cells: OrderedDict[_Key, RunCells] = OrderedDict()
-        self._bytes = 0
-        # They only grow: what has a number keeps it, with many readers.
-        self.labels: dict[str, int] = {}
-        self.sources: dict[str, int] = {}
-
-    def read(self, read_packed: ReadPacked, runs: Sequence[CurrentRun], step_s: int) -> list[RunCells]:
-        """Read the cells of some runs, in their order, by `read_packed` as far as they are not kept.
-
-        Raises:
-            TookTooLong: At the time limit of the caller; what has been read is kept for the next one.
-        """
-        keys = [(run.number, run.mark, step_s) for run in runs]
-        cells = self._kept_of(keys)
-        if len(cells) < len(runs):
-            # One loads while the others wait: they mostly want the same. Who has all waits for nobody.
-            with _locked(self._loading[step_s]):
-                cells |= self._kept_of(keys)
-                missing = [run for key, run in zip(keys, runs, strict=True) if key not in cells]
-                for first in range(0, len(missing), _RUNS_AT_ONCE):
-                    for key, of_run in self._load(
-                        read_packed, missing[first : first + _RUNS_AT_ONCE], step_s
-                    ):
-                        cells[key] = of_run
-                        self._keep(key, of_run)
-        return [cells[key] for key in keys]
-
-    def keep_only(self, runs: Iterable[CurrentRun]) -> None:
-        """Give up all others."""
-        current = {(run.number, run.mark) for run in runs}
-        with self._lock:
-            for key in [key for key in self._cells if key[:2] not in current]:
-                self._bytes -= self._cells.pop(key).bytes
-
-    def _kept_of(self, keys: Iterable[_Key]) -> dict[_Key, RunCells]:
-        with self._lock:
-            cells = {key: self._cells[key] for key in keys if key in self._cells}
-            for key in cells:
-                self._cells.move_to_end(key)
-            return cells
-
-    def _keep(self, key: _Key, cells: RunCells) -> None:
-        with self._lock:
-            self._cells[key] = cells
-            self._bytes += cells.bytes
-            while self._bytes > self._most_bytes:
-                self._bytes -= self._cells.popitem(last=False)[1].bytes
-
-    def _load(
-        self, read_packed: ReadPacked, runs: Sequence[CurrentRun], step_s: int
-    ) -> Iterator[tuple[_Key, RunCells]]:
-        # Imported here: numpy takes long, and a look at the books needs none.
-        from frametally.adapters.day_cells.cells import unpack
-
-        for run, packed in read_packed(runs, step_s):
-            first_slot = run.day_ms // (step_s * 1000)
-            is_long = step_s >= HOUR_S
-            cells = unpack(packed, first_slot, self.labels, self.sources, is_long=is_long)
-            yield (run.number, run.mark, step_s), cells
-
-
-@contextmanager
-def _locked(lock: threading.Lock) -> Iterator[None]:
-    left_s = seconds_left()
-    if not lock.acquire(timeout=-1 if left_s is None else left_s):
-        raise TookTooLong("the count index took longer than the query's time limit")
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-class EvidenceBar(NamedTuple):
-    """A bar of a run that has evidence: of its base interval, or of its day.
-
-    Attributes:
-        writer: The run under which its row lies (see `WrittenPart`); None: under `run`.
-    """
-
-    run: CurrentRun
-    start_ms: int
-    source: str
-    label: str
-    writer: int | str | None = None
-
-
-class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
-    """A count index that keeps each run's cells by each step, and reads them whole."""
+    _last_catalogue: DayCatalogue | None = None
 
     def __init__(self) -> None:
         self._kept_cells = KeptCells()
+
+    def one_moment(self) -> AbstractContextManager[Any]:
+        return nullcontext() if self._current_reading() else self._reading()
+
+    @_of_one_moment
+    def version(self) -> str:
+        with self._now() as now:
+            return self._version(now)
+
+    @_of_one_moment
+    def current_runs(self) -> list[Run]:
+        with self._now() as now:
+            runs = [run for _, run in self._read_runs(now)]
+        # The order of texts is Python's, whatever a server's is.
+        return sorted(runs, key=lambda run: (run.model, run.interval_s, run.day))
+
+    @_of_one_moment
+    def series(self) -> list[Series]:
+        with self._now() as now:
+            return [*self._catalogue(now).of_pictures]
+
+    @_of_one_moment
+    def counted_days(self, model: str) -> list[CountedDay]:
+        with self._now() as now:
+            catalogue = self._catalogue(now)
+            if model not in catalogue.days:
+                catalogue.days[model] = [
+                    counted_day(run, published) for published, run in self._read_runs(now, model)
+                ]
+            return [*catalogue.days[model]]
+
+    @_of_one_moment
+    def labels(self, model: str) -> list[tuple[str, int]]:
+        """Return labels of the model with their detections, most first, then by name.
+
+        Never summed over base intervals: of several, the one that holds most of the label counts.
+        """
+        with self._now() as now:
+            catalogue = self._catalogue(now)
+            if model not in catalogue.labels:
+                most: dict[str, int] = {}
+                for series in catalogue.of_model(model):
+                    query = CountQuery(*series, interval_s=AGES_S)
+                    totals: dict[str, int] = {}
+                    for bar in self._counts(now, catalogue, query)[0]:
+                        totals[bar.label] = totals.get(bar.label, 0) + bar.detections
+                    for label, total in totals.items():
+                        most[label] = max(total, most.get(label, 0))
+                catalogue.labels[model] = sorted(most.items(), key=lambda item: (-item[1], item[0]))
+            return [*catalogue.labels[model]]
+
+    @_of_one_moment
+    def sources(self, model: str, base_interval_s: int | None = None) -> list[SourceSummary]:
+        with self._now() as now:
+            catalogue = self._catalogue(now)
+            most: dict[str, SourceSummary] = {}
+            for series in catalogue.of_model(model):
+                if base_interval_s not in (None, series.base_interval_s):
+                    continue
+                if series not in catalogue.sources:
+                    catalogue.sources[series] = [*self._read_sources(now, catalogue, series)]
+                for summary in catalogue.sources[series]:
+                    if summary.source not in most or most[summary.source].frames < summary.frames:
+                        most[summary.source] = summary
+            return [most[source] for source in sorted(most)]
+
+    @_of_one_moment
+    def histogram(self, query: CountQuery) -> Histogram:
+        check_query(query)
+        with self._now() as now:
+            bars, covered = self._counts(now, self._catalogue(now), query)
+        if max(len(bars), len(covered)) > MAX_BUCKETS:
+            raise Misconfigured(
+                f"interval {query.bar_s} s gives more than {MAX_BUCKETS} bars; choose a longer interval or "
+                "a shorter range"
+            )
+        return Histogram(query.model, query.base_interval_s, bars, covered)
+
+    @_of_one_moment
+    def week_hours(self, query: CountQuery) -> list[WeekHour]:
+        if query.base_interval_s < 1 or HOUR_S % query.base_interval_s:
+            raise Misconfigured(
+                f"the stored intervals of {query.base_interval_s} s do not divide an hour evenly, so the "
+                "hours of the week are unknown"
+            )
+        check_query(query)
+        query = query._replace(interval_s=HOUR_S, by_source=False, of_week=True, apart=())
+        with self._now() as now:
+            return merge_week(*self._counts(now, self._catalogue(now), query))
+
+    @_of_one_moment
+    def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
+        """Return the busiest evidence frames per label, by label, then as `CountIndex.evidence` says."""
+        from frametally.adapters.day_cells.busiest_bars import Reads, busiest_evidence  # numpy
+
+        check_query(query)
+        with self._now() as now:
+            catalogue = self._catalogue(now)
+            reads = Reads(
+                self._kept_cells, partial(self._batches, now, catalogue), partial(self._read_frames, now)
+            )
+            return busiest_evidence(reads, query, limit_per_label)
+
+    @abstractmethod
+    def _moment(self) -> AbstractContextManager[MomentT]:
+        """Open one state of the index, for all reads in the block."""
+
+    @abstractmethod
+    def _read_version(self, now: MomentT) -> str:
+        """Read the version of the moment."""
+
+    @abstractmethod
+    def _read_catalogue(self, now: MomentT, version: str) -> DayCatalogue:
+        """Read what there is at that version, which is that of the moment."""
+
+    @abstractmethod
+    def _read_runs(self, now: MomentT, model: str | None = None) -> Iterable[tuple[int, Run]]:
+        """Read the current runs (of `model`, if one is named), each behind its `CountedDay.published`."""
 
     @abstractmethod
     def _read_packed(
@@ -207,7 +277,7 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
 
     @abstractmethod
     def _read_frames(
-        self, now: MomentT, bars: Sequence[EvidenceBar], *, of_day: bool
+        self, now: MomentT, bars: Sequence[EvidenceBar], of_day: bool
     ) -> Iterable[tuple[EvidenceBar, list[Evidence] | None]]:
         """Read the evidence of some bars, or of their days; None where it is not there as it was written."""
 
@@ -218,8 +288,8 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
         frames: Counter[str] = Counter()
         first_run: dict[str, CurrentRun] = {}
         last_run: dict[str, CurrentRun] = {}
-        for first in range(0, len(runs), _RUNS_AT_ONCE):
-            for run, packed in self._read_packed(now, runs[first : first + _RUNS_AT_ONCE], longest_s):
+        for first in range(0, len(runs), RUNS_AT_ONCE):
+            for run, packed in self._read_packed(now, runs[first : first + RUNS_AT_ONCE], longest_s):
                 for source, frames_there in zip(
                     _coverage(packed, SOURCE), _coverage(packed, DETECTIONS), strict=True
                 ):
@@ -245,62 +315,59 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
             _, next_ms = borders_ms[last_run[name], name]
             yield SourceSummary(name, number, from_ms, next_ms)
 
-    def _read_counts(
-        self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, parts: Sequence[Piece]
+    def _current_reading(self) -> _Reading | None:
+        reading = _READING.get()
+        return reading if reading is not None and reading.index is self else None
+
+    @contextmanager
+    def _reading(self) -> Iterator[MomentT]:
+        """Open a moment for all that is asked in the block."""
+        with self._moment() as now:
+            token = _READING.set(_Reading(self, now))
+            try:
+                yield now
+            finally:
+                _READING.reset(token)
+
+    def _now(self) -> AbstractContextManager[MomentT]:
+        """Give the moment that is held, or open one."""
+        reading = self._current_reading()
+        return nullcontext(reading.moment) if reading else self._moment()
+
+    def _version(self, now: MomentT) -> str:
+        reading = self._current_reading()
+        if reading is None:
+            return self._read_version(now)
+        if reading.version is None:
+            reading.version = self._read_version(now)
+        return reading.version
+
+    def _catalogue(self, now: MomentT) -> DayCatalogue:
+        """Return what there is at that moment, read once per version."""
+        version, catalogue = self._version(now), self._last_catalogue
+        if catalogue is None or catalogue.version != version:
+            self._last_catalogue = catalogue = self._read_catalogue(now, version)
+        return catalogue
+
+    def _counts(
+        self, now: MomentT, catalogue: DayCatalogue, query: CountQuery
     ) -> tuple[Sequence[Bucket], Sequence[CoverageBucket]]:
-        from frametally.adapters.day_cells import sums  # numpy takes long, and `status` needs none
+        """Read the bars and the coverage; no bars where the query has `NO_LABEL`.
 
-        return sums.counts_of(self._batches(now, catalogue, query, *parts), self._kept_cells, query)
-
-    def _read_evidence(
-        self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, piece: Piece, limit: int
-    ) -> Iterator[tuple[str, str, list[Evidence]]]:
-        for part, labels in self._busiest_parts(now, catalogue, query, piece, limit):
-            yield from self._evidence_of(now, catalogue, query._replace(labels=labels), part, limit)
-
-    def _busiest_parts(
-        self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, piece: Piece, limit: int
-    ) -> Iterator[tuple[Piece, Sequence[str]]]:
-        """Give the pieces in which evidence is looked for, each with the labels that are looked for.
-
-        Of some hours of a year there is no evidence by days; that of its base intervals is looked for only in
-        the hours of the `limit` greatest peaks.
+        The range is read by its base interval and the longest stored step that the query allows. Of a query
+        that is `of_week`, `start_ms` is that of the hour since Monday.
         """
         from frametally.adapters.day_cells import sums  # numpy takes long, and `status` needs none
 
-        base_s = query.base_interval_s
-        steps_s = [base_s]
-        if query.week_parts and piece.step_s == base_s:
-            steps_s += usable_steps(base_s, DAY_S, week_parts=query.week_parts)[1:][-1:]
-        if len(steps_s) == 1:
-            yield piece, query.labels
-            return
-        for part in pieces(steps_s, piece.from_ms, piece.to_ms):
-            if part.step_s == base_s:
-                yield part, query.labels
-                continue
-            labels_of: defaultdict[int, list[str]] = defaultdict(list)
-            for _, batch in self._batches(now, catalogue, query, part):
-                for start_ms, _, label in sums.busiest(batch, self._kept_cells, query, part, limit):
-                    labels_of[start_ms].append(label)
-            for start_ms, labels in labels_of.items():
-                yield Piece(base_s, start_ms, start_ms + part.step_s * 1000), sorted({*labels})
-
-    def _evidence_of(
-        self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, piece: Piece, limit: int
-    ) -> Iterator[tuple[str, str, list[Evidence]]]:
-        from frametally.adapters.day_cells import sums  # numpy takes long, and `status` needs none
-
-        for _, batch in self._batches(now, catalogue, query, piece):
-            runs = {run.day_ms: (run, cells.writers) for run, cells in batch}
-            bars = []
-            for start_ms, source, label in sums.busiest(batch, self._kept_cells, query, piece, limit):
-                run, writers = runs[start_ms // DAY_MS * DAY_MS]
-                bars.append(EvidenceBar(run, start_ms, source, label, writers.get(part_at(source, start_ms))))
-            for bar, frames in self._read_frames(now, bars, of_day=piece.step_s != query.base_interval_s):
-                if frames is None:
-                    raise IndexDamaged(f"its evidence of {bar.source} on {keys.utc_day(bar.start_ms)}")
-                yield bar.source, bar.label, frames
+        bar_s = query.interval_s or query.base_interval_s
+        steps_s = usable_steps(query.base_interval_s, bar_s, query.offset_ms, query.week_parts)
+        if query.measured_only:
+            # Objects are measured hour by hour: of a longer step nobody knows what part of it was.
+            steps_s = [step_s for step_s in steps_s if step_s <= HOUR_S] or steps_s
+        # The ends of a range are of two days at most: each further step is one more piece of them to read.
+        base_s, *longer = steps_s
+        parts = pieces([base_s, *longer[-1:]], *range_of(query))
+        return sums.counts_of(self._batches(now, catalogue, query, *parts), self._kept_cells, query)
 
     def _batches(
         self, now: MomentT, catalogue: DayCatalogue, query: CountQuery, *parts: Piece
@@ -317,3 +384,12 @@ class DayIndex(BaseCountIndex[MomentT, DayCatalogue]):
                 batch = runs[first : first + runs_at_once]
                 cells = self._kept_cells.read(read_packed, batch, piece.step_s)
                 yield piece, [*zip(batch, cells, strict=True)]
+
+
+def _coverage(packed: Packed, row: int) -> array[int]:
+    """Return a row of the cells of what was filmed."""
+    row_bytes = len(packed.coverage) // STORED_ROWS
+    numbers = array("q", packed.coverage[row * row_bytes : (row + 1) * row_bytes])
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers

@@ -1,10 +1,114 @@
-"""The stored form of the cells of a run and step: one row or document of bytes in every index."""
+"""The cells of runs: the steps that an index stores, their stored form, and those that are kept in memory.
+
+A step serves a query if it divides the bars and their offset; the ends of the range, where a step would reach
+beyond it, are read by shorter ones. A query of a year sums up some hundred thousand cells; to read and unpack
+them takes longer than to add them up. A run's cells never change: so they are kept, up to a size, the least
+lately asked for given up first.
+"""
 
 from __future__ import annotations
 
-from contextlib import suppress
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+
+from frametally.errors import Misconfigured
+from frametally.ports.count_index import CountQuery
+from frametally.process.time_limit import TookTooLong, seconds_left
+from frametally.rules.times import DAY_S, HOUR_S, clamped_ms
+from frametally.rules.week_parts import WeekParts
+
+if TYPE_CHECKING:
+    from frametally.adapters.day_cells.cells import RunCells
+
+_MAX_NAMES = 1_000
+ROLLED_STEPS_S = (900, HOUR_S, DAY_S)
+"""Quarters of an hour (every zone's offset is a multiple of one), hours and days; the longest is a run's."""
+
+
+class Piece(NamedTuple):
+    """A part of a range and the step that it is read by; None leaves that end open."""
+
+    step_s: int
+    from_ms: int | None
+    to_ms: int | None
+
+
+def rolled_steps(base_interval_s: int) -> list[int]:
+    """Return the steps that are kept beside a base interval, shortest first, in seconds."""
+    return [step for step in ROLLED_STEPS_S if step > base_interval_s and step % base_interval_s == 0]
+
+
+def usable_steps(
+    base_interval_s: int, interval_s: int, offset_ms: int = 0, week_parts: WeekParts = ()
+) -> list[int]:
+    """Return the base interval and its steps that divide bars, their offset and the parts of the week."""
+    rolled = [
+        step
+        for step in rolled_steps(base_interval_s)
+        if interval_s % step == 0
+        and offset_ms % (step * 1000) == 0
+        and all(border_ms % (step * 1000) == 0 for part in week_parts for border_ms in part)
+    ]
+    return [base_interval_s, *rolled]
+
+
+def pieces(steps_s: Sequence[int], from_ms: int | None, to_ms: int | None) -> list[Piece]:
+    """Cut `[from_ms, to_ms)` into pieces, in order, together the whole of it and nothing twice.
+
+    The steps are given shortest first, each a multiple of the one before; the first reads any range.
+    """
+    if from_ms is not None and to_ms is not None and from_ms >= to_ms:
+        return []
+    *shorter, step_s = steps_s
+    if not shorter:
+        return [Piece(step_s, from_ms, to_ms)]
+    step_ms = step_s * 1000
+    first_ms = None if from_ms is None else -(-from_ms // step_ms) * step_ms
+    next_ms = None if to_ms is None else to_ms // step_ms * step_ms
+    if first_ms is not None and next_ms is not None and first_ms >= next_ms:
+        return pieces(shorter, from_ms, to_ms)
+    before = [] if first_ms == from_ms else pieces(shorter, from_ms, first_ms)
+    after = [] if next_ms == to_ms else pieces(shorter, next_ms, to_ms)
+    return [*before, Piece(step_s, first_ms, next_ms), *after]
+
+
+def range_of(query: CountQuery) -> tuple[int | None, int | None]:
+    """Return the ends of the range; any whole number may be asked for, nothing is counted beyond these."""
+    from_ms, to_ms = query.from_ms, query.to_ms
+    return None if from_ms is None else clamped_ms(from_ms), None if to_ms is None else clamped_ms(to_ms)
+
+
+def check_query(query: CountQuery) -> None:
+    """Raise `Misconfigured` if bars or times are not whole stored intervals, or there are too many names."""
+    base_s = query.base_interval_s
+    bar_s = base_s if query.interval_s is None else query.interval_s
+    if bar_s < 1 or base_s < 1 or bar_s % base_s:
+        raise Misconfigured(
+            f"interval {bar_s} s is not a multiple of the stored {base_s} s; use "
+            f"{base_s}, {2 * base_s}, {3 * base_s} or another multiple of it"
+        )
+    if query.offset_ms % (base_s * 1000):
+        raise Misconfigured(f"an offset of {query.offset_ms} ms is not a multiple of the stored {base_s} s")
+    for part in query.week_parts:
+        for border_ms in part:
+            if border_ms % (base_s * 1000):
+                raise Misconfigured(
+                    f"a part of the week that begins or ends {border_ms} ms after Monday is not a multiple "
+                    f"of the stored {base_s} s"
+                )
+    names_of = {"sources": query.sources, "labels": query.labels, "labels apart": query.apart or ()}
+    for kind, names in names_of.items():
+        if len(names) > _MAX_NAMES:
+            raise Misconfigured(
+                f"{len(names)} {kind} in one query is too many; give at most {_MAX_NAMES}, or none for all"
+            )
+
 
 STORED_ROWS = 6
 """Of the rows of cells, those that every version has packed."""
@@ -48,3 +152,126 @@ def sources_in(stored: bytes | None) -> str:
         with suppress(msgspec.DecodeError, UnicodeDecodeError):
             return " of " + ", ".join(sorted(decode_packed(stored).sources))
     return ""
+
+
+day_order = attrgetter("day_ms")
+RUNS_AT_ONCE = 50
+
+
+class CurrentRun(NamedTuple):
+    """A run that queries read.
+
+    Attributes:
+        number: Greater than that of every run that was published before; of none after.
+        mark: What tells it from others: an index created again gives the same numbers to other runs.
+        day_ms: When its day begins.
+    """
+
+    number: int
+    mark: int | str
+    day_ms: int
+
+
+class EvidenceBar(NamedTuple):
+    """A bar of a run that has evidence: of its base interval, or of its day.
+
+    Attributes:
+        writer: The run under which its row lies (see `WrittenPart`); None: under `run`.
+    """
+
+    run: CurrentRun
+    start_ms: int
+    source: str
+    label: str
+    writer: int | str | None = None
+
+
+ReadPacked = Callable[[Sequence[CurrentRun], int], Iterable[tuple[CurrentRun, Packed]]]
+"""Reads what is packed of some runs by a step, in their order; raises `IndexDamaged`."""
+
+MOST_BYTES = 256_000_000
+"""Of arrays that are kept: some years of three busy sources."""
+
+_Key = tuple[int, int | str, int]
+
+
+class KeptCells:
+    """The cells of the runs of one index. Threads may share it.
+
+    Attributes:
+        labels: Numbers of labels: of those that have been read, at least.
+        sources: Numbers of sources, alike.
+    """
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()  # held for moments
+        self._loading: defaultdict[int, threading.Lock] = defaultdict(threading.Lock)  # by step
+        self._cells: OrderedDict[_Key, RunCells] = OrderedDict()
+        self._bytes = 0
+        # They only grow: what has a number keeps it, with many readers.
+        self.labels: dict[str, int] = {}
+        self.sources: dict[str, int] = {}
+
+    def read(self, read_packed: ReadPacked, runs: Sequence[CurrentRun], step_s: int) -> list[RunCells]:
+        """Read the cells of some runs, in their order, by `read_packed` as far as they are not kept.
+
+        Raises:
+            TookTooLong: At the time limit of the caller; what has been read is kept for the next one.
+        """
+        keys = [(run.number, run.mark, step_s) for run in runs]
+        cells = self._kept_of(keys)
+        if len(cells) < len(runs):
+            # One loads while the others wait: they mostly want the same. Who has all waits for nobody.
+            with _locked(self._loading[step_s]):
+                cells |= self._kept_of(keys)
+                missing = [run for key, run in zip(keys, runs, strict=True) if key not in cells]
+                for first in range(0, len(missing), RUNS_AT_ONCE):
+                    for key, of_run in self._load(read_packed, missing[first : first + RUNS_AT_ONCE], step_s):
+                        cells[key] = of_run
+                        self._keep(key, of_run)
+        return [cells[key] for key in keys]
+
+    def keep_only(self, runs: Iterable[CurrentRun]) -> None:
+        """Give up all others."""
+        current = {(run.number, run.mark) for run in runs}
+        with self._lock:
+            for key in [key for key in self._cells if key[:2] not in current]:
+                self._bytes -= self._cells.pop(key).bytes
+
+    def _kept_of(self, keys: Iterable[_Key]) -> dict[_Key, RunCells]:
+        with self._lock:
+            cells = {key: self._cells[key] for key in keys if key in self._cells}
+            for key in cells:
+                self._cells.move_to_end(key)
+            return cells
+
+    def _keep(self, key: _Key, cells: RunCells) -> None:
+        with self._lock:
+            self._cells[key] = cells
+            self._bytes += cells.bytes
+            while self._bytes > self._most_bytes:
+                self._bytes -= self._cells.popitem(last=False)[1].bytes
+
+    def _load(
+        self, read_packed: ReadPacked, runs: Sequence[CurrentRun], step_s: int
+    ) -> Iterator[tuple[_Key, RunCells]]:
+        # Imported here: numpy takes long, and a look at the books needs none.
+        from frametally.adapters.day_cells.cells import unpack
+
+        for run, packed in read_packed(runs, step_s):
+            first_slot = run.day_ms // (step_s * 1000)
+            is_long = step_s >= HOUR_S
+            cells = unpack(packed, first_slot, self.labels, self.sources, is_long=is_long)
+            yield (run.number, run.mark, step_s), cells
+
+
+@contextmanager
+def _locked(lock: threading.Lock) -> Iterator[None]:
+    left_s = seconds_left()
+    if not lock.acquire(timeout=-1 if left_s is None else left_s):
+        raise TookTooLong("the count index took longer than the query's time limit")
+    try:
+        yield
+    finally:
+        lock.release()

@@ -23,7 +23,7 @@ from obstore.store import S3Store as Bucket
 
 from frametally.adapters.files.folder_store import check_key
 from frametally.adapters.files.listing import in_key_order, info_of
-from frametally.adapters.s3.credentials import credentials_of
+from frametally.adapters.s3.credentials import S3Credentials, credentials_of
 from frametally.adapters.s3.failures import code_of, failure, is_bare_refusal, status_of
 from frametally.errors import FrametallyError, Misconfigured, Poison, Retryable
 from frametally.ports.object_store import Change, KeyRanges, ObjectInfo, ObjectMissing, ResumableWrite
@@ -62,13 +62,15 @@ class S3Store:
         check_endpoint(access.endpoint, "FRAMETALLY_STORE_ENDPOINT")
         check_endpoint(access.link_endpoint, "FRAMETALLY_STORE_LINK_ENDPOINT")
         self._place = f"{url} at {access.endpoint or 'AWS'}"
-        self._credentials = credentials_of(access)
-        self._store = self._open(access.endpoint)
-        self._signer = self._open(access.link_endpoint) if access.link_endpoint else self._store
+        self._signing = credentials_of(access)
+        self._store = self._signer = self._open(access.endpoint, self._signing)
+        if access.link_endpoint:
+            self._signing = credentials_of(access)  # the store renews its own at other times
+            self._signer = self._open(access.link_endpoint, self._signing)
         # Any listing tells what may be wrong, and costs next to nothing where nothing is.
         self._call("listed", "", partial(self._page, "probe", None))
 
-    def _open(self, endpoint: str) -> Bucket:
+    def _open(self, endpoint: str, credentials: S3Credentials) -> Bucket:
         config: dict[str, Any] = {"region": self._access.region}
         if endpoint:
             config["endpoint"] = endpoint
@@ -84,7 +86,7 @@ class S3Store:
                 config=config,  # type: ignore[arg-type]
                 client_options=client,  # type: ignore[arg-type]
                 retry_config={"max_retries": 0},
-                credential_provider=self._credentials.current,
+                credential_provider=credentials.current,
             )
         except _FAILED as error:
             raise Misconfigured(
@@ -271,18 +273,10 @@ class S3Store:
     def address(self, key: str, *, ttl_s: int = DAY_S) -> str:
         """Return a presigned link to the object; see `ObjectStore.address`. Nothing is asked of the store."""
         _check(key)
-        if ttl_s > _LONGEST_LINK_S:
-            raise Misconfigured(
-                f"a link to {self.url} can be valid for at most {_LONGEST_LINK_S} s, not {ttl_s} s"
-            )
-        end_at = self._credentials.end_at()
-        if end_at is not None:
+        ttl_s = min(ttl_s, _LONGEST_LINK_S)
+        if (end_at := self._signing.end_at()) is not None:
             left_s = (end_at - datetime.datetime.now(datetime.UTC)).total_seconds()
-            if left_s < ttl_s:
-                raise Misconfigured(
-                    f"{self._place}: these credentials expire in {left_s:.0f} s, before a link that is "
-                    f"valid for {ttl_s} s: use credentials that last longer"
-                )
+            ttl_s = max(min(ttl_s, int(left_s)), 1)
         return obstore.sign(self._signer, "GET", key, datetime.timedelta(seconds=ttl_s))
 
     def resumable(self, key: str, part_key: str) -> ResumableWrite:

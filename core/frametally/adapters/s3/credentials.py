@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from frametally.errors import Misconfigured
 from frametally.settings.access import StoreAccess
@@ -21,7 +21,8 @@ class S3Credentials(NamedTuple):
 
     Attributes:
         current: Gives the key to sign with now.
-        end_at: Says when that key ends; None: it does not, or nobody says.
+        end_at: Returns when the key that obstore signs with ends; `None` if it does not, or if its end is
+            unknown.
     """
 
     current: Callable[[], S3Credential]
@@ -71,19 +72,22 @@ def _of_aws() -> S3Credentials:
             "AWS's own clients read, such as AWS_PROFILE)"
         )
 
+    latest: list[tuple[datetime.datetime, datetime.datetime | None]] = []
+
     def current() -> S3Credential:
-        frozen = credentials.get_frozen_credentials()
+        frozen = credentials.get_frozen_credentials()  # renews them if they are about to end
+        now = datetime.datetime.now(datetime.UTC)
+        latest[:] = [(now, getattr(credentials, "_expiry_time", None))]  # botocore has no other way
         return {
             "access_key_id": frozen.access_key,
             "secret_access_key": frozen.secret_key,
             "token": frozen.token,
-            "expires_at": datetime.datetime.now(datetime.UTC) + _ASK_AGAIN,
+            "expires_at": now + _ASK_AGAIN,
         }
 
-    return S3Credentials(current, lambda: _end_of(credentials))
+    def end_at() -> datetime.datetime | None:
+        if not latest or datetime.datetime.now(datetime.UTC) - latest[0][0] > _ASK_AGAIN:
+            current()  # as obstore will, to sign
+        return latest[0][1]
 
-
-def _end_of(credentials: Any) -> datetime.datetime | None:
-    credentials.get_frozen_credentials()  # renews them if they are about to end
-    end: datetime.datetime | None = getattr(credentials, "_expiry_time", None)  # botocore tells no other way
-    return end
+    return S3Credentials(current, end_at)

@@ -14,13 +14,20 @@ import msgspec
 from sqlalchemy import Connection, Row, Select, Table, asc, bindparam, desc, select
 
 from frametally import keys
-from frametally.adapters.day_cells.day_index import CurrentRun, DayCatalogue, DayIndex, EvidenceBar, day_order
-from frametally.adapters.day_cells.storage import Packed, decode_packed, sources_in
+from frametally.adapters.day_cells.day_index import DayCatalogue, DayIndex
+from frametally.adapters.day_cells.storage import (
+    CurrentRun,
+    EvidenceBar,
+    Packed,
+    day_order,
+    decode_packed,
+    sources_in,
+)
 from frametally.adapters.sql.engine import SqlDatabase, limited
 from frametally.adapters.sql.index import publication, tables
 from frametally.adapters.sql.migration import MIGRATIONS, Layout
+from frametally.books.counted_days import outdated_numbers
 from frametally.files.sqlite import BUSY_TIMEOUT_S
-from frametally.ports.base_index import outdated_numbers
 from frametally.ports.count_index import IndexDamaged, Series
 from frametally.records import Coverage, Evidence, IntervalCount, Run, decode
 from frametally.settings.access import ServerAccess
@@ -150,7 +157,7 @@ class SqlIndex(DayIndex[Connection]):
             yield run, decode_packed(row.packed)
 
     def _read_frames(
-        self, now: Connection, bars: Sequence[EvidenceBar], *, of_day: bool
+        self, now: Connection, bars: Sequence[EvidenceBar], of_day: bool
     ) -> Iterator[tuple[EvidenceBar, list[Evidence] | None]]:
         table, statement = (tables.rolled_evidence, _OF_DAY) if of_day else (tables.evidence, _OF_BAR)
         bars_by_place: defaultdict[tuple[int, int, str], list[EvidenceBar]] = defaultdict(list)

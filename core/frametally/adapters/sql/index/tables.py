@@ -2,9 +2,8 @@
 
 One row of `runs` per model, interval and day: the current one. `number` ties its rows in the other tables to
 it, rises with every publication and is never used again. What is summed over many bars lies in `cells`, a few
-arrays a run, by the base interval and by longer steps (`frametally.ports.count_questions`); what is shown of
-a few bars (evidence) lies in rows. Each row carries a checksum of itself: a changed row is reported, not
-charted.
+arrays a run, by the base interval and by longer steps (`day_cells.storage`); what is shown of a few bars
+(evidence) lies in rows. Each row carries a checksum of itself: a changed row is reported, not charted.
 """
 
 from __future__ import annotations

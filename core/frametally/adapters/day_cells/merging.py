@@ -1,28 +1,12 @@
-"""Adds up parts of a bar: sums counts, keeps the largest peak, and leaves unknown objects unknown."""
+"""Adds up rows of answers: parts of a bar's coverage, and the hours of the week."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from frametally.ports.count_index import Bucket, CoverageBucket, WeekHour
+from frametally.rules.objects import slowest_or_unknown, sum_or_unknown
 from frametally.rules.times import HOUR_MS
-
-
-def sum_or_unknown(first: int | None, second: int | None) -> int | None:
-    """Return the sum; None where either is not known."""
-    return None if first is None or second is None else first + second
-
-
-def sum_all_or_unknown(numbers: Iterable[int | None]) -> int | None:
-    """Return the sum; None where any is not known."""
-    every = [*numbers]
-    known_numbers = [number for number in every if number is not None]
-    return sum(known_numbers) if len(known_numbers) == len(every) else None
-
-
-def slowest_or_unknown(first: float | None, second: float | None) -> float | None:
-    """Return the slower rate; None where either is not known."""
-    return None if first is None or second is None else min(first, second)
 
 
 def add_week_hours(first: WeekHour, second: WeekHour) -> WeekHour:

@@ -1,26 +1,36 @@
-"""Facts of media for charts: names, times by a file's date, overlaps, uncounted footage."""
+"""What there is to chart: the models, the names that a query may have, zones, checks, and facts of media."""
 
 from __future__ import annotations
 
 import datetime
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import NamedTuple
 
 from frametally.media.manifests import media_of, sources_timed_by_file
 from frametally.media.overlapping import named_medium
 from frametally.media.source_timezones import shared_timezone
 from frametally.media.sources import footage_until, source_names
+from frametally.naming import NoSuchName, labels_to_count, no_such
+from frametally.plugins import hooks
+from frametally.ports.count_index import CountIndex
+from frametally.ports.object_store import ObjectStore
+from frametally.ports.picture_places import BoxFilters, picture_places
 from frametally.records import MediaManifest
 from frametally.rules.overlaps import Overlap
 from frametally.rules.times import DAY_MS, HOUR_MS, HOUR_S, MONDAY_TO_1970_MS, WEEK_MS, offset_at
 from frametally.rules.tombstones import merged
+from frametally.settings.loading import Settings
 from frametally_web.access.visitors import visitor
 from frametally_web.charts import answers
 from frametally_web.charts.answers import FileTime, OverlappingMedia
 from frametally_web.charts.bars import Bars, Ranges, cut
 from frametally_web.requests.answers import TimeRange
+from frametally_web.requests.parameters import MAX_VALUES, Args, read_many, read_one, shown
+from frametally_web.requests.problems import Problem, as_sentence, bad_parameter
+from frametally_web.requests.query import Selection
 
 
 class MediaTimes:
@@ -219,3 +229,152 @@ def hours_not_analysed(
         answers.WeekHourNotAnalysed(weekday=hour // 24 + 1, hour=hour % 24)
         for hour in sorted(hours - analysed)
     ]
+
+
+class Choice(NamedTuple):
+    """The one model that a query reads, with its stored base intervals.
+
+    The model is `NO_MODEL` where nothing was detected yet.
+
+    Once a question has a range these are those that have its footage (or the one that was asked for);
+    `lacking_s` are those that lack some of it.
+    """
+
+    model: str
+    base_intervals_s: list[int]
+    lacking_s: Sequence[int] = ()
+
+
+def stored_intervals(index: CountIndex) -> dict[str, list[int]]:
+    """Return the stored base intervals of each model, finest first; the model published last comes first."""
+    bases: dict[str, list[int]] = {}
+    for series in index.series():
+        bases.setdefault(series.model, []).append(series.base_interval_s)
+    return {model: sorted(intervals_s) for model, intervals_s in bases.items()}
+
+
+def choose_model(index: CountIndex, model_name: str | None) -> Choice | None:
+    """Return the model asked for, or the newest; None if nothing is indexed and none was asked for.
+
+    Raises:
+        Problem: 400, if there is no such model, with the known ones.
+    """
+    bases = stored_intervals(index)
+    model = next(iter(bases), None) if model_name is None else model_name
+    if model is None:
+        return None
+    if model not in bases:
+        raise bad_parameter(
+            "model",
+            f"The model {model!r} has no counts.",
+            remedy=f"Choose one of these: {', '.join(bases)}." if bases else "There are no counts yet.",
+        )
+    return Choice(model, bases[model])
+
+
+def choose_filmed(
+    index: CountIndex, settings: Settings, media: MediaTimes, selection: Selection
+) -> Choice | None:
+    """Return `choose_model`; where nothing is counted yet, a model with footage that waits, or `NO_MODEL`.
+
+    Raises as `check_names`.
+    """
+    choice = check_names(index, selection, media.sources)
+    waiting = media.models() if choice is None else []
+    return Choice(waiting[0], [settings.interval_s]) if waiting else choice
+
+
+_MOST_NAMED = 5
+
+
+def check_names(
+    index: CountIndex, selection: Selection, sources_with_media: Callable[[], Iterable[str]]
+) -> Choice | None:
+    """Return `choose_model`, if labels were ever counted, and there is anything of the sources.
+
+    What was counted, and is not there in the range, is a zero. A source is known, too, if its footage is
+    announced and not counted yet; both are, if they were counted with another model.
+
+    Raises:
+        Problem: 400, with the names that are nearest, or if there is no such model.
+    """
+    choice = choose_model(index, selection.model)
+    if choice is None:
+        filmed = sorted(sources_with_media()) if selection.sources else []
+        if strange := [
+            source
+            for source in selection.sources
+            if not visitor().sees(source) or (filmed and source not in filmed)
+        ]:
+            raise unknown("source", strange, filmed)
+        return None
+    missing: list[NoSuchName] = []
+    labels = [label for label, _ in index.labels(choice.model)]
+    if not {*labels}.issuperset(selection.labels):
+        other_labels = labels_to_count(index, choice.model)
+        for model in stored_intervals(index):
+            other_labels.update(label for label, _ in index.labels(model))
+        if not {*labels, *other_labels}.issuperset(selection.labels):
+            missing += _missing(
+                "label", selection.labels, [*labels, *sorted(other_labels.difference(labels))]
+            )
+    sources = {summary.source for summary in index.sources(choice.model)}
+    if not sources.issuperset(selection.sources):
+        sources.update(sources_with_media())
+        for model in stored_intervals(index):
+            sources.update(summary.source for summary in index.sources(model))
+        missing += _missing("source", selection.sources, sorted(sources))
+    if missing:
+        raise _refusal(missing)
+    return choice
+
+
+def unknown(parameter: str, names: Iterable[str], known_names: Sequence[str]) -> Problem:
+    """Return the problem that names asked for are none of those known, with the nearest ones."""
+    return _refusal(_missing(parameter, names, known_names))
+
+
+def _missing(parameter: str, names: Iterable[str], known_names: Sequence[str]) -> list[NoSuchName]:
+    return [no_such(parameter, name, known_names) for name in names if name not in known_names]
+
+
+def _refusal(missing: Sequence[NoSuchName]) -> Problem:
+    first, first_missing = missing[0], missing[:_MOST_NAMED]
+    remedies = [
+        name.remedy if len(missing) == 1 else f"{name.kind} {shown(name.name)!r}: {name.remedy}"
+        for name in first_missing
+    ]
+    return bad_parameter(
+        first.kind,
+        " ".join(f"There is no {name.kind} named {shown(name.name)!r}." for name in first_missing),
+        remedy=" ".join(map(as_sentence, remedies)),
+        value=first.name,
+        instead=first.near,
+    )
+
+
+def narrowed(index: CountIndex, store: ObjectStore, args: Args) -> CountIndex:
+    """Return the index that a query reads: of the whole picture, or of a part. Raises `Problem`."""
+    if "zone" not in args:
+        return index
+    zone, places = read_one(args, "zone"), picture_places()
+    if zone is None or places is None:
+        return index
+    return places.within(index, store, zone, read_many(args, "source", limit=MAX_VALUES))
+
+
+def zones_by_source(index: CountIndex, model: str) -> Mapping[str, list[str]]:
+    """Return the places to which the counts of each source can be narrowed."""
+    places = picture_places()
+    return {} if places is None else places.zones(index, model)
+
+
+def box_filters(index: CountIndex, model: str, base_interval_s: int) -> BoxFilters | None:
+    """Return which boxes an index counts; None: those of the whole picture."""
+    filters = getattr(index, "box_filters", None)
+    return filters(model, base_interval_s) if filters else None
+
+
+def checks_version(settings: Settings) -> str:
+    """Return what tells one state of all accuracy checks from any other; empty while there are none."""
+    return "-".join(filter(None, (checks.version(settings) for checks in hooks("count_checks"))))

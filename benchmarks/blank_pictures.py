@@ -1,0 +1,60 @@
+"""What it costs the consumer to measure whether pictures show anything, beside decoding and detecting them.
+
+    python benchmarks/blank_pictures.py vtest.avi ...
+
+Prints the processor time per frame of both, in rounds that take turns, and the ratio with and without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from pathlib import Path
+
+from stored_frames import DEFAULT_QUALITY, decoded_frames
+
+from frametally.files.blank_pictures import blank_reason
+from frametally.files.opencv import cv2, decode_pixels, reduction_for
+from frametally.settings.loading import load_settings
+from frametally_consumer.detectors.protocol import least_px, start
+from frametally_models.prepare import prepare_detector
+
+FRAMES, ROUNDS = 60, 7
+
+
+def main() -> None:
+    """Measure each video."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("videos", nargs="+", type=Path)
+    detector = prepare_detector(load_settings(None))
+    print(f"{detector.model_id}, {FRAMES} frames a round, {ROUNDS} rounds")
+    for video in parser.parse_args().videos:
+        frames = list(decoded_frames(video, FRAMES))
+        for name, pictures in ((video.name, frames), (f"{video.name}, black", [p // 64 for p in frames])):
+            jpegs = [
+                cv2.imencode(".jpg", p, [cv2.IMWRITE_JPEG_QUALITY, DEFAULT_QUALITY])[1] for p in pictures
+            ]
+            height_px, width_px = pictures[0].shape[:2]
+            reduction = reduction_for(width_px, height_px, least_px(detector))
+            work_ms, measure_ms = [], []
+            for _ in range(ROUNDS):
+                began = time.process_time()
+                images = [decode_pixels(jpeg.tobytes(), reduction) for jpeg in jpegs]
+                for found in [start(detector, image, frame_px=(width_px, height_px)) for image in images]:
+                    found.result()
+                between = time.process_time()
+                for image in images:
+                    blank_reason(image)
+                work_ms.append((between - began) * 1000 / FRAMES)
+                measure_ms.append((time.process_time() - between) * 1000 / FRAMES)
+            ratios = [1 + extra / work for extra, work in zip(measure_ms, work_ms, strict=True)]
+            print(
+                f"{name}: {statistics.median(work_ms):.2f} ms, "
+                f"measuring {statistics.median(measure_ms):.3f} ms, "
+                f"ratio {statistics.median(ratios):.4f} ({min(ratios):.4f} to {max(ratios):.4f})"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""The places of a source's picture, lines and zones: what a plug-in must do that counts at them and in them.
+
+One plug-in at most has the hook `places`; without it frametally counts whole pictures. The hook's object
+imports nothing until one of its methods is called: a page needs no geometry.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Literal, NamedTuple, Protocol, get_args
+
+import msgspec
+
+from frametally.plugins import hooks
+from frametally.ports.count_index import CountIndex
+from frametally.ports.object_store import ObjectStore
+from frametally.records import MediaManifest, Run
+from frametally.rules.counted_boxes import DetectedBox
+from frametally.settings.loading import Settings
+
+CheckedMetric = Literal["detections", "visits", "crossings"]
+"""What people can check: detections in frames, the others in pieces of footage that play."""
+CHECKED_METRICS: tuple[CheckedMetric, ...] = get_args(CheckedMetric)
+
+
+class CountedEvent(NamedTuple):
+    """An event.
+
+    Attributes:
+        source: Slug.
+        at_ms: Event time.
+        label: Class name; where the event has a direction, as `directed_label` has it.
+    """
+
+    source: str
+    at_ms: int
+    label: str
+
+
+def directed_label(label: str, direction: str) -> str:
+    """Return what tells events of a label in one direction from others: `car/to_right`."""
+    return f"{label}/{direction}"
+
+
+class EventShape(msgspec.Struct, frozen=True, kw_only=True):
+    """A line over a picture.
+
+    Attributes:
+        points: `(x, y)` in pixels of a picture of `width_px` times `height_px`.
+        width_px: Width of that picture.
+        height_px: Its height.
+        from_ms: Event time from which it holds; null: always.
+        to_ms: Event time at which it ends; null: never.
+    """
+
+    points: tuple[tuple[float, float], ...]
+    width_px: int
+    height_px: int
+    from_ms: int | None = None
+    to_ms: int | None = None
+
+
+class EventPlace(msgspec.Struct, frozen=True, kw_only=True):
+    """Where in a source's picture events are counted.
+
+    Attributes:
+        name: Its name, such as that of a line.
+        directions: Names of the directions that are counted, by `to_right` and `to_left`.
+        shapes: The drawn shapes, of all times.
+    """
+
+    source: str
+    name: str
+    directions: dict[str, str]
+    shapes: tuple[EventShape, ...]
+
+    def holds_in(self, from_ms: int, to_ms: int) -> bool:
+        """Return whether it holds in some of `[from_ms, to_ms)`."""
+        return any(
+            (shape.from_ms is None or shape.from_ms < to_ms)
+            and (shape.to_ms is None or shape.to_ms > from_ms)
+            for shape in self.shapes
+        )
+
+
+class EventFootage(NamedTuple):
+    """The data that events are read from.
+
+    Attributes:
+        store: Holds what runs counted.
+        settings: Of the process.
+        runs: The current runs of all models and series.
+        media: All manifests.
+    """
+
+    store: ObjectStore
+    settings: Settings
+    runs: Sequence[Run]
+    media: Sequence[MediaManifest]
+
+
+BoxFilter = Callable[[int], Callable[[DetectedBox], bool] | None]
+"""At an event time returns which boxes are in a part of the picture; None if the part is not valid then."""
+BoxFilters = Callable[[str, int], BoxFilter]
+"""Of a source returns which boxes are in the part, on the UTC day of an event time."""
+
+
+class PartIndex(ABC):
+    """A `CountIndex` as a part has it: models and sources are the picture's, counts are the part's."""
+
+    def __init__(self, index: CountIndex) -> None:
+        """Look through the index of the whole picture, which the caller closes."""
+        self.whole = index
+
+    @abstractmethod
+    def box_filters(self, model: str, base_interval_s: int) -> BoxFilters:
+        """Return which boxes were in the part by the runs of a model and base interval."""
+
+    @abstractmethod
+    def why_not(self, store: ObjectStore, source: str, at_ms: int) -> str:
+        """Return why footage that is counted is not counted within the part, as a sentence."""
+
+
+class PicturePlaces(Protocol):
+    """The hook `places` of a plug-in.
+
+    Attributes:
+        node_folders: Its folders that tasks of the counting job need on a cluster's nodes.
+    """
+
+    node_folders: Sequence[str]
+
+    def task_rules(self) -> Any:
+        """Return its `PartRules` for tasks of the counting job (`frametally_hadoop.job.picture_parts`)."""
+
+    def counting_step(self) -> Any:
+        """Return its `CountingStep`: what it counts in that job and behind it (`planning.counting_steps`)."""
+
+    def is_outdated(self, run: Run) -> bool:
+        """Return whether the rules have changed since a run of the series `FLOWS` was counted."""
+
+    def read_files(self, store: ObjectStore, run: Run) -> Iterator[object]:
+        """Yield the contents of the files at such a run's `paths`. Raises `Poison`: one is not as it was."""
+
+    def event_places(self, store: ObjectStore) -> Iterator[EventPlace]:
+        """Yield all places where crossings are counted, by source and name. Raises `Poison`."""
+
+    def events(
+        self,
+        footage: EventFootage,
+        place: EventPlace,
+        *,
+        model: str,
+        base_interval_s: int,
+        from_ms: int,
+        to_ms: int,
+    ) -> Iterator[CountedEvent]:
+        """Yield the crossings of `[from_ms, to_ms)` at a place in its directions, in any order.
+
+        Raises:
+            Poison: What was counted is damaged, or is of an earlier release.
+            Retryable: The store is unavailable.
+        """
+
+    def within(self, index: CountIndex, store: ObjectStore, zone: str, sources: Sequence[str]) -> CountIndex:
+        """Return the index of a zone of some sources (none: of all), a `PartIndex`.
+
+        Raises:
+            Problem: 400, if there is no such zone.
+        """
+
+    def zones(self, index: CountIndex, model: str) -> Mapping[str, list[str]]:
+        """Return by source the names of the zones that something was counted within, sorted."""
+
+    def check_calibration(self, points: Sequence[Sequence[float]], metres: Sequence[Sequence[float]]) -> None:
+        """Raise `Misconfigured` where points of a picture with their metres make no calibration."""
+
+    def draw(
+        self,
+        store: ObjectStore,
+        source: str,
+        size_px: tuple[int, int],
+        roi: Mapping[str, Any] | None,
+        calibration: Mapping[str, Any] | None,
+    ) -> list[str]:
+        """Draw what came with a video over its source (a slug); return what it did, a sentence each.
+
+        `size_px` are width and height of the picture; `roi`, its region, and `calibration` are JSON.
+        """
+
+    def rename(self, store: ObjectStore, former: str, source: str, is_new: bool) -> Iterator[str]:
+        """Copy the drawing of a source to its next slug, before footage is renamed; yield lines about it.
+
+        `is_new`: nothing else has the slug `source` yet.
+        """
+
+
+def picture_places() -> PicturePlaces | None:
+    """Return the places of pictures; `None` without the plug-in that draws them."""
+    return next(iter(hooks("places")), None)

@@ -1,0 +1,88 @@
+"""When footage showed nothing: black or one-coloured frames, and a frozen picture. Standard library only.
+
+Frozen is decided over a source's sorted frames, as neighbours may be in different segments: no new picture
+came for `FROZEN_MS`. A picture is new unless the frame before it, or one of the last `AGAIN_MS`, has the same
+bytes. A frozen camera repeats its pictures bit for bit, at key frames too. A real scene never does: even if
+compression removes all noise between two key frames, the next key frame brings new noise, and key frames are
+seldom more than 20 s apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Literal, Protocol
+
+FROZEN_MS = 60_000
+AGAIN_MS = 10_000
+LEAST_STEPS = 5
+"""Of single pictures, minutes apart, a few may be alike because the camera takes fewer than were fetched."""
+
+
+Blank = Literal["black", "one_colour"]
+"""What a picture looks like that shows nothing."""
+
+BlankStretch = tuple[int, int, str]
+
+
+class MeasuredFrame(Protocol):
+    """A frame line's fields for this; empty texts: an ordinary picture, and no digest."""
+
+    @property
+    def captured_at_ms(self) -> int: ...  # noqa: D102
+    @property
+    def shows(self) -> str: ...  # noqa: D102
+    @property
+    def picture_digest(self) -> str: ...  # noqa: D102
+
+
+def blank_stretches(frames: Sequence[MeasuredFrame]) -> list[BlankStretch] | None:
+    """Return when a source's distinct frames, sorted by time, showed nothing, as `(from_ms, to_ms, reason)`.
+
+    The times are those of a stretch's first and last frame; reasons are `black`, `one_colour` and `frozen`.
+    An hour and its neighbours agree if the frames of `FROZEN_MS` around it are there, too. None if a frame
+    was not measured, as in segments of earlier versions.
+    """
+    if not all(frame.picture_digest for frame in frames):
+        return None
+    reasons = [frame.shows for frame in frames]
+    for first, last in _frozen_runs(frames):
+        reasons[first : last + 1] = [reason or "frozen" for reason in reasons[first : last + 1]]
+    stretches, number = [], 0
+    for reason, run in groupby(reasons):
+        first, number = number, number + len(list(run))
+        if reason:
+            stretches.append((frames[first].captured_at_ms, frames[number - 1].captured_at_ms, reason))
+    return stretches
+
+
+def blank_within(frames: Iterable[MeasuredFrame], from_ms: int, to_ms: int) -> list[BlankStretch] | None:
+    """Return the stretches within `[from_ms, to_ms)`, cut to it, from frames of it and of its margins."""
+    ordered = sorted(frames, key=lambda frame: (frame.captured_at_ms, frame.picture_digest))
+    stretches = blank_stretches(ordered)
+    return stretches and [
+        (max(first_ms, from_ms), min(last_ms, to_ms), reason)
+        for first_ms, last_ms, reason in stretches
+        if last_ms >= from_ms and first_ms < to_ms
+    ]
+
+
+def _frozen_runs(frames: Sequence[MeasuredFrame]) -> Iterator[tuple[int, int]]:
+    """Yield the numbers of the first and the last frame of each run without a new picture, if it lasted."""
+    newest_ms: dict[str, int] = {}
+    first, before = 0, ""
+    for number, frame in enumerate(frames):
+        digest, time_ms = frame.picture_digest, frame.captured_at_ms
+        if digest != before and time_ms - newest_ms.get(digest, time_ms - AGAIN_MS - 1) > AGAIN_MS:
+            if _lasted(frames, first, number - 1):
+                yield first, number - 1
+            first = number
+        newest_ms[digest], before = time_ms, digest
+    if _lasted(frames, first, len(frames) - 1):
+        yield first, len(frames) - 1
+
+
+def _lasted(frames: Sequence[MeasuredFrame], first: int, last: int) -> bool:
+    if last - first < LEAST_STEPS:
+        return False
+    return frames[last].captured_at_ms - frames[first].captured_at_ms >= FROZEN_MS

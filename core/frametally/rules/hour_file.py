@@ -1,0 +1,59 @@
+"""The file of all that is counted of one source's UTC hour (`hours/.../<HH>-<16 hex>.jsonl`).
+
+It has the lines that the counting job yields of the hour, sorted bytewise: a JSON key, a TAB, a JSON value.
+
+- `["count", source, label, interval_start_ms]`: an `IntervalCount`;
+- `["coverage", source, interval_start_ms]`: a `Coverage`;
+- `["hour", source, hour_start_ms]`: what it was counted from: lines, those that repeated a frame, sizes of
+  pictures by medium, the rate analysed, and by label whether objects could be followed;
+- `["paths", source, hour_start_ms]`: the paths of its tracks: `{"model", "columns"}`, these as base64 of what
+  `rules.path_columns` has;
+- `["track", source, label, number, hour_start_ms]`: a `Track`.
+
+`source` may be a part of the picture (`rules.places`). A file of intervals that do not divide an hour has
+several hours: the shortest time that is made of both.
+
+Standard library only: a cluster's tasks read it, too.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Iterator
+
+from frametally.errors import Poison
+from frametally.rules.path_columns import PathColumns, decode_paths, encode_paths
+from frametally.rules.times import HOUR_MS
+
+
+def length_ms(interval_s: int) -> int:
+    """Return how much time a file is of, in milliseconds, where counts have that interval."""
+    return math.lcm(interval_s * 1000, HOUR_MS)
+
+
+def lines_of(data: bytes, kind: str) -> Iterator[bytes]:
+    """Yield the lines of one kind, such as `track`, with their line ends."""
+    opening = b'["%b",' % kind.encode()
+    first = 0 if data.startswith(opening) else data.find(b"\n" + opening) + 1
+    while data.startswith(opening, first):
+        end = data.index(b"\n", first) + 1
+        yield data[first:end]
+        first = end
+
+
+def paths_value(paths: PathColumns) -> dict[str, str]:
+    """Return the paths of an hour as the value of their line."""
+    return {"model": paths.model, "columns": base64.b64encode(encode_paths(paths)).decode()}
+
+
+def paths_in(data: bytes) -> Iterator[PathColumns]:
+    """Yield the paths in an hour's file, by place. Raises `Poison`: they cannot be read."""
+    for line in lines_of(data, "paths"):
+        try:
+            columns = json.loads(line.partition(b"\t")[2])["columns"]
+            packed = base64.b64decode(columns, validate=True)
+        except (ValueError, TypeError, KeyError) as error:
+            raise Poison(f"its paths cannot be read: {error!r}") from error
+        yield decode_paths(packed)

@@ -1,0 +1,303 @@
+"""The map and the reduce of the counting job. Standard library only.
+
+The map side reads the segments of a manifest (`manifest`), and passes on each frame line to its unit: model,
+source and UTC hour, or, where intervals do not divide an hour, the whole hours that they do divide. Where
+objects are tracked, a unit gets the lines of the minute before and after it, too. The reduce side counts a
+unit whole: its lines are final, one a key.
+
+Pairs from map to reduce, keys as JSON arrays:
+
+- `["frames", model, source, unit_start_ms]`: frame lines of one cell as the segments have them, joined by
+  `LINE_SEPARATOR`, behind `[cell_start_ms, [[media, width_px, height_px], ...]]` with the sizes of pictures;
+- the same with the series of parts and, behind the start, the parts of the source that hold then;
+- `["corrupt", segment, line_number]`: why that line was set aside, as a JSON string;
+- `["lines", model, day_start_ms]`: the frame lines passed on to that UTC day; publication compares with it.
+
+Pairs that come out, keys as JSON arrays, values as JSON; the first two are those of part files:
+
+- `["count", source, label, interval_start_ms]`: an `IntervalCount`;
+- `["coverage", source, interval_start_ms]`: a `Coverage`;
+- `["track", ...]` and `["paths", ...]`: see `visits`;
+- `["hour", source, unit_start_ms]`: what a unit was counted from, see `_Unit.record`;
+- `["corrupt", ...]` and `["lines", ...]`: as they came, the lines summed, with their model.
+
+Of units with parts of pictures, the same comes of each part, with its place as the source (`picture_parts`).
+The records are written field by field here, in the order and to the bytes of `frametally.records`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from frametally.rules.blank_stretches import BlankStretch, blank_within
+from frametally.rules.evidence import Hit, best_hits, hits_by_label
+from frametally.rules.places import series_model
+from frametally.rules.times import DAY_MS, HOUR_MS, RECORD_VERSION
+from frametally_hadoop.job.fetching import Fetch, fetch
+from frametally_hadoop.job.lines import Frame, distinct_frames, from_json, to_json
+from frametally_hadoop.job.manifest import SegmentEntry, parse_line
+from frametally_hadoop.job.params import MARGIN_MS, CountParams
+from frametally_hadoop.job.picture_parts import FramesOfPart, PartWork, part_rules
+from frametally_hadoop.job.reading import Block, read_blocks
+from frametally_hadoop.job.visits import (
+    NOT_TRACKED,
+    TrackedHour,
+    are_followed,
+    slowest_fps,
+    total,
+    track_hour,
+)
+
+Pair = tuple[bytes, bytes]
+Count = Callable[[str, str, int], None]
+"""Adds to a counter of the engine: group, name, amount."""
+
+LINE_SEPARATOR = b"\x1e"
+"""Stands between grouped lines: no JSON text holds it raw."""
+_BUFFER_BYTES = 64 * 1024 * 1024
+
+
+# --- map ------------------------------------------------------------------------------------------------
+
+Size = tuple[str, int, int]
+"""Of a picture: its medium, width and height in pixels."""
+Run = tuple[int, bytes, set[Size]]
+"""Start of a cell, frame lines of it, joined, and the sizes of their pictures."""
+
+
+class FrameGroups:
+    """The map side of one task: the frame lines of its segments by unit, in bounded memory."""
+
+    def __init__(
+        self, params: CountParams, count: Count, *, buffer_bytes: int = _BUFFER_BYTES, fetch: Fetch = fetch
+    ) -> None:
+        """Hold at most about `buffer_bytes` of lines before they are passed on; `fetch` reads segments."""
+        self._count = count
+        self._buffer_bytes = buffer_bytes
+        self._fetch = fetch
+        self._params = params
+        # A cell is as long as the margins; where there are none, an interval, by which it is counted alone.
+        self._cell_ms = params.margin_ms or params.interval_s * 1000
+        self._groups: dict[tuple[tuple[Any, ...], int], tuple[list[bytes], set[Size]]] = {}
+        self._passed_on: Counter[tuple[str, int]] = Counter()
+        self.held_bytes = 0
+
+    def add(self, manifest_line: str) -> Iterator[Pair]:
+        """Read the segments of one line; yields the lines set aside, and the groups when the buffer is full.
+
+        Raises `Retryable`: a segment cannot be read now, or came cut short; `Poison` if it is not a segment.
+        """
+        for entry in parse_line(manifest_line):
+            yield from self._add_segment(entry)  # whose last block is gone before the next is read
+
+    def _add_segment(self, entry: SegmentEntry) -> Iterator[Pair]:
+        for block in read_blocks(entry.url, entry.name, sources=entry.sources, fetch=self._fetch):
+            for number, reason in block.bad:
+                self._count("frames", "corrupt lines set aside", 1)
+                yield to_json(["corrupt", entry.name, number]), to_json(reason)
+            self._add_block(block.without(entry.without), entry)
+            if self.held_bytes >= self._buffer_bytes:
+                yield from self.drain()
+
+    def _add_block(self, block: Block, entry: SegmentEntry) -> None:
+        """Add runs of lines that are of one cell: a segment is sorted, so these are long."""
+        first, source, cell_ms, end_ms = 0, "", 0, 0
+        media, width_px, height_px = "", 0, 0
+        sizes: set[Size] = set()
+        for index, frame in enumerate(block.frames):  # every frame goes through this loop
+            time_ms = frame.captured_at_ms
+            if not cell_ms <= time_ms < end_ms or frame.source != source:
+                self._add_run(block, slice(first, index), cell_ms, sizes, entry)
+                first, source, media, width_px, height_px, sizes = index, frame.source, "", 0, 0, set()
+                cell_ms = time_ms - time_ms % self._cell_ms
+                end_ms = cell_ms + self._cell_ms
+            if frame.media != media or frame.width_px != width_px or frame.height_px != height_px:
+                sizes.add((media := frame.media, width_px := frame.width_px, height_px := frame.height_px))
+        self._add_run(block, slice(first, len(block.frames)), cell_ms, sizes, entry)
+
+    def _add_run(
+        self, block: Block, lines: slice, cell_ms: int, sizes: set[Size], entry: SegmentEntry
+    ) -> None:
+        frames = block.frames[lines]
+        if not frames:
+            return
+        model, source = block.model, frames[0].source
+        run = cell_ms, LINE_SEPARATOR.join(block.lines[lines]), sizes
+        for number, start_ms in enumerate(self._params.units_near(cell_ms)):
+            own = () if number else frames
+            if entry.has(source, start_ms):
+                self._hold(("frames", model, source, start_ms), run, len(own))
+            if entry.parts is not None and entry.has_parts(source, start_ms):
+                self._hold_parts(entry.parts, (model, source, start_ms), run, own)
+
+    def _hold_parts(self, work: PartWork, unit: tuple[str, str, int], run: Run, own: Sequence[Frame]) -> None:
+        model, source, start_ms = unit
+        rules, margin_ms = part_rules(), self._params.margin_ms
+        end_ms = start_ms + self._params.unit_ms
+        parts = work.holding(source, start_ms - margin_ms, end_ms + margin_ms)
+        if parts:
+            lines = sum(rules.count_at(parts, frame.captured_at_ms) for frame in own)
+            self._hold(("frames", series_model(model, rules.series), source, start_ms, parts), run, lines)
+
+    def _hold(self, key: tuple[Any, ...], run: Run, own_lines: int) -> None:
+        cell_ms, lines, of_lines = run
+        texts, sizes = self._groups.setdefault((key, cell_ms), ([], set()))
+        texts.append(lines)
+        sizes |= of_lines
+        self.held_bytes += len(lines)
+        if own_lines:
+            _, model, _, start_ms, *_ = key
+            self._passed_on[model, start_ms - start_ms % DAY_MS] += own_lines
+
+    def drain(self) -> Iterator[Pair]:
+        """Pass on all that is held."""
+        for key, cell_ms in [*self._groups]:
+            texts, sizes = self._groups.pop((key, cell_ms))
+            yield to_json(key), LINE_SEPARATOR.join([to_json([cell_ms, sorted(sizes)]), *texts])
+        for where, lines in self._passed_on.items():
+            yield to_json(["lines", *where]), b"%d" % lines
+        self._passed_on.clear()
+        self.held_bytes = 0
+
+
+# --- reduce ---------------------------------------------------------------------------------------------
+
+
+def reduce_group(key: bytes, values: Iterable[bytes], params: CountParams, count: Count) -> Iterator[Pair]:
+    """Yield the output pairs of one key of the map side."""
+    kind, model, *where = from_json(key)
+    if kind == "corrupt":
+        yield from ((key, value) for value in values)
+        return
+    if kind == "lines":
+        yield key, to_json({"model": model, "lines": sum(map(int, values))})
+        return
+    source, start_ms, *parts = where
+    end_ms = start_ms + params.unit_ms
+    cells: defaultdict[int, list[bytes]] = defaultdict(list)
+    sizes: set[Size] = set()
+    for value in values:
+        cell_ms, of_cell = from_json(value[: value.index(LINE_SEPARATOR)])
+        # Tracks need all frames at once; else each interval is decoded alone, as memory is slow.
+        cells[cell_ms if params.tracking is None else 0].append(value)
+        sizes.update(map(tuple, of_cell if start_ms <= cell_ms < end_ms else ()))
+    units: dict[str, _Unit] = {}
+    needs_boxes = params.tracking is not None or params.min_side > 0 or bool(parts)
+    for cell_ms in sorted(cells):
+        texts = (value[value.index(LINE_SEPARATOR) + 1 :] for value in cells.pop(cell_ms))
+        frames, repeats = distinct_frames(
+            [text.replace(LINE_SEPARATOR, b"\n") for text in texts], needs_boxes=needs_boxes
+        )
+        repeats = [frame for frame in repeats if start_ms <= frame.captured_at_ms < end_ms]
+        places: Iterable[FramesOfPart] = [FramesOfPart(source, frames, len(repeats))]
+        if parts:
+            places = part_rules().narrowed(source, parts[0], frames, repeats)
+        for place, of_place, dropped in places:
+            unit = units.setdefault(place, _Unit(model, place, start_ms))
+            unit.dropped += dropped
+            yield from unit.count(of_place, params)
+    for unit in units.values():
+        if unit.frames:
+            if unit.dropped:
+                count("frames", "duplicates dropped", unit.dropped)
+            yield to_json(["hour", unit.place, start_ms]), to_json(unit.record(sizes))
+
+
+@dataclass
+class _Unit:
+    """One model, place and unit, as far as it is counted."""
+
+    model: str
+    place: str
+    start_ms: int
+    frames: int = 0
+    dropped: int = 0
+    blank: list[BlankStretch] | None = None
+    hours: dict[int, TrackedHour] = field(default_factory=dict)
+    boxes: Counter[str] = field(default_factory=Counter)
+
+    def count(self, frames: Sequence[Frame], params: CountParams) -> Iterator[Pair]:
+        """Yield the output pairs of distinct frames: of an interval, or of all of the unit and its margins.
+
+        Objects are tracked hour by hour, so an interval of several hours is counted in cells of an hour.
+        """
+        interval_ms, end_ms = params.interval_s * 1000, self.start_ms + params.unit_ms
+        if params.tracking is None:
+            for frame in frames[:1]:
+                start_ms = frame.captured_at_ms // interval_ms * interval_ms
+                yield from self._count_interval(start_ms, [(frames, NOT_TRACKED)], params)
+            return
+        self.blank = blank_within(frames, self.start_ms, end_ms)
+        cells: defaultdict[tuple[int, int], list[Frame]] = defaultdict(list)
+        for frame in frames:
+            time_ms = frame.captured_at_ms
+            if self.start_ms <= time_ms < end_ms:
+                cells[time_ms - time_ms % interval_ms, time_ms - time_ms % HOUR_MS].append(frame)
+        for hour_ms in {hour_ms: None for _, hour_ms in cells}:
+            from_ms, to_ms = hour_ms - MARGIN_MS, hour_ms + HOUR_MS + MARGIN_MS
+            near = [frame for frame in frames if from_ms <= frame.captured_at_ms < to_ms]
+            self.hours[hour_ms] = track_hour(self.model, self.place, hour_ms, near, params)
+            yield from self.hours[hour_ms].pairs
+        for start_ms, of_interval in groupby(sorted(cells), key=itemgetter(0)):
+            by_hour = [(cells[cell], self.hours[cell[1]]) for cell in of_interval]
+            yield from self._count_interval(start_ms, by_hour, params)
+
+    def _count_interval(
+        self, start_ms: int, by_hour: Sequence[tuple[Sequence[Frame], TrackedHour]], params: CountParams
+    ) -> Iterator[Pair]:
+        """Yield counts and coverage of one interval."""
+        bars: defaultdict[str, list[tuple[list[Hit], TrackedHour]]] = defaultdict(list)
+        detections = 0
+        for frames, hour in by_hour:
+            hits_of, of_hour = hits_by_label(frames, params.counted_boxes)
+            detections += of_hour
+            for label, hits in hits_of.items():
+                bars[label].append((hits, hour))
+        hours = [hour for _, hour in by_hour]
+        head = {"v": RECORD_VERSION, "model": self.model, "source": self.place}
+        distinct = sum(len(frames) for frames, _ in by_hour)
+        self.frames += distinct
+        where = {"interval_start_ms": start_ms, "interval_s": params.interval_s, "frames": distinct}
+        objects = [None if hour.objects is None else 0 for hour in hours]
+        for label, bar in sorted(bars.items(), key=itemgetter(0)):
+            hits = bar[0][0] if len(bar) == 1 else [hit for of_hour, _ in bar for hit in of_hour]
+            best = best_hits(hits)
+            of_label = -sum(hit[0] for hit in hits)
+            self.boxes[label] += of_label
+            objects += (of_bar := [hour.objects_of(label, start_ms) for _, hour in bar])
+            counted = {
+                "detections": of_label,
+                "peak": best[0]["count"],
+                "objects": total(of_bar),
+                "tracked_detections": total([hour.boxes_of(label, start_ms) for _, hour in bar]),
+                "evidence": best,
+            }
+            yield (
+                to_json(["count", self.place, label, start_ms]),
+                to_json(head | {"label": label} | where | counted),
+            )
+        covered = {
+            "detections": detections,
+            "objects": total(objects),
+            "analysed_fps": slowest_fps(hours),
+            "covered_ms": total([None if hour.fps is None else hour.covered_ms[start_ms] for hour in hours]),
+        }
+        yield to_json(["coverage", self.place, start_ms]), to_json(head | where | covered)
+
+    def record(self, sizes: Iterable[Size]) -> dict[str, Any]:
+        """Return what it was counted from, without its margins; `blank` null: nobody looked."""
+        return {
+            "v": RECORD_VERSION,
+            "model": self.model,
+            "lines": self.frames + self.dropped,
+            "duplicates_dropped": self.dropped,
+            "sizes": sorted(sizes),
+            "analysed_fps": slowest_fps(self.hours.values()),
+            "followed": are_followed(self.hours.values(), self.boxes),
+            "blank": self.blank,
+        }

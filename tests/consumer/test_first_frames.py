@@ -1,0 +1,131 @@
+"""A new model that finds nothing says so: in the run, and in the books."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.fakes.said import Said
+
+from frametally import keys
+from frametally.books.quality_reports import QualityReport
+from frametally.files.opencv import cv2
+from frametally.records import Detection, FrameAnnouncement, encode
+from frametally.rules.counted_boxes import FRAMES_FOR_A_DETECTION
+from frametally.settings.loading import load_settings
+from frametally_cli.commands.status_report import quality_lines
+from frametally_consumer.worker.loop import consume
+
+BOX = Detection(label="car", confidence=0.5, box=(0.0, 0.0, 8.0, 8.0))
+
+
+class Finding:
+    """Finds a box in the pictures whose number it is told."""
+
+    model_id = "finding-1"
+
+    def __init__(self, *numbers: int) -> None:
+        self.numbers, self.seen = numbers, 0
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[list[Detection]]:
+        found = []
+        for _ in images:
+            found.append([BOX] if self.seen in self.numbers else [])
+            self.seen += 1
+        return found
+
+
+def warnings(
+    folder: Path, store: MemoryStore, log: MemoryLog, *, frames: int, grey: int, found: int = -1
+) -> int:
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:, 32:] = grey
+    data = cv2.imencode(".jpg", picture)[1].tobytes()
+    before = sum(log.end_offsets("frames").values())
+    messages = []
+    for number in range(before, before + frames):
+        path = keys.image_key("cam", 1_000 * number, "ab" * 32, number)
+        store.put(path, data, if_absent=True)
+        announcement = FrameAnnouncement(
+            image_path=path,
+            source="cam",
+            frame_index=number,
+            captured_at_ms=1_000 * number,
+            time_source="start_time",
+            width_px=64,
+            height_px=48,
+            bytes=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            media="ab" * 32,
+        )
+        messages.append((b"cam", encode(announcement)))
+    log.publish("frames", messages)
+    said = Said()
+    consume(
+        settings=load_settings(data_dir=folder),
+        store=store,
+        log=log,
+        detector=Finding(found),
+        progress=said,
+        until_caught_up=True,
+    )
+    return sum("finding-1 has found nothing in its first 100 frames" in line for line in said.lines)
+
+
+@pytest.fixture
+def log() -> MemoryLog:
+    log = MemoryLog()
+    log.create_topic("frames", 1)
+    return log
+
+
+def test_a_model_that_finds_nothing_in_its_first_frames_says_so_once(
+    tmp_path: Path, store: MemoryStore, log: MemoryLog
+) -> None:
+    assert warnings(tmp_path, store, log, frames=2 * FRAMES_FOR_A_DETECTION + 10, grey=120) == 1
+    # These are no first ones: an empty street at night is none of the model's faults.
+    assert warnings(tmp_path, store, log, frames=FRAMES_FOR_A_DETECTION + 10, grey=120) == 0
+
+
+@pytest.mark.parametrize(
+    ("frames", "grey", "found"),
+    [(FRAMES_FOR_A_DETECTION - 1, 120, -1), (150, 0, -1), (150, 120, 90)],
+    ids=["too few", "black", "a box in the 91st"],
+)
+def test_nothing_is_said_of_few_or_black_frames_or_of_a_model_that_finds_something(
+    tmp_path: Path, store: MemoryStore, log: MemoryLog, frames: int, grey: int, found: int
+) -> None:
+    assert warnings(tmp_path, store, log, frames=frames, grey=grey, found=found) == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "frames", "detections", "is_said"),
+    [
+        ("m-1", FRAMES_FOR_A_DETECTION, 0, True),
+        ("m-1", FRAMES_FOR_A_DETECTION - 1, 0, False),
+        ("m-1", FRAMES_FOR_A_DETECTION, 1, False),
+        ("m-1~zones", FRAMES_FOR_A_DETECTION, 0, False),
+    ],
+)
+def test_quality_and_status_name_a_day_of_many_frames_without_any_detection(
+    model: str, frames: int, detections: int, is_said: bool
+) -> None:
+    report = QualityReport(
+        run_id="r",
+        model=model,
+        params="p",
+        interval_s=60,
+        day="2026-01-01",
+        frames=frames,
+        detections=detections,
+        duplicates_dropped=0,
+        lines_dead=0,
+        set_aside=[],
+        checks=[],
+    )
+    said = [line for line in quality_lines(report) if "nothing was detected" in line]
+    assert bool(said) is is_said

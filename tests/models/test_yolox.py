@@ -1,0 +1,240 @@
+"""YOLOX runs as its authors export it, and is never prepared wrongly in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from frametally import keys
+from frametally.errors import Misconfigured
+from frametally.files.downloads import KnownFile, file_sha256
+from frametally.files.opencv import Pixels, cv2
+from frametally.opening import open_object_store
+from frametally.settings.loading import load_settings
+from frametally_cli.checkup.machine import model_rows
+from frametally_consumer.detectors.heads import yolo_cells
+from frametally_models import catalogue, files
+from frametally_models.catalogue import CATALOGUE, COCO_NAMES
+from frametally_models.files import ModelFiles
+from frametally_models.prepare import prepare_detector
+from frametally_models.self_test import draw_picture, read_stop_sign
+
+Load = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def yolox_nano(shared_data: Path) -> Path:
+    path = shared_data / "yolox/yolox_nano.onnx"
+    if not path.is_file():
+        pytest.skip(f"there is no {path}")
+    return path
+
+
+@pytest.fixture
+def load(yolox_nano: Path, model_files: ModelFiles, tmp_path: Path) -> Load:
+    def make(
+        family: str | None = None,
+        *,
+        network: Path = yolox_nano,
+        rename: Callable[[list[str]], list[str]] = list,
+        **more: Any,
+    ) -> Any:
+        names = tmp_path / "own.names"
+        names.write_text("\n".join(rename(model_files.names.read_text().splitlines())))
+        chosen = {"model_weights": network, "model_names": names, "data_dir": tmp_path, "model_cfg": family}
+        return prepare_detector(load_settings(**{"detector": "openvino", **chosen, **more}))
+
+    return make
+
+
+def without_stop_sign(names: list[str]) -> list[str]:
+    return [name.replace("stop sign", "halt") for name in names]
+
+
+def stop_sign(detector: Any) -> Any:
+    return read_stop_sign(detector.detect([draw_picture()])[0])
+
+
+@pytest.fixture(scope="session")
+def decoded(yolox_nano: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same network as the exporter's `--decode_in_inference` makes it: boxes in pixels."""
+    model = onnx.load(yolox_nano)
+    cells = yolo_cells((416, 416))
+    constants: dict[str, Any] = {"places": cells[None, :, :2], "sides": cells[None, :, 2:]}
+    constants |= {f"at{place}": np.array([place], np.int64) for place in (0, 2, 4, 85)}
+    model.graph.initializer.extend(numpy_helper.from_array(value, name) for name, value in constants.items())
+    model.graph.node.extend(
+        [
+            helper.make_node("Slice", ["output", "at0", "at2", "at2"], ["xy"]),
+            helper.make_node("Slice", ["output", "at2", "at4", "at2"], ["wh"]),
+            helper.make_node("Slice", ["output", "at4", "at85", "at2"], ["scores"]),
+            helper.make_node("Add", ["xy", "places"], ["in_cells"]),
+            helper.make_node("Mul", ["in_cells", "sides"], ["centre"]),
+            helper.make_node("Exp", ["wh"], ["size_in_cells"]),
+            helper.make_node("Mul", ["size_in_cells", "sides"], ["size"]),
+            helper.make_node("Concat", ["centre", "size", "scores"], ["decoded"], axis=2),
+        ]
+    )
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("decoded", TensorProto.FLOAT, [1, 3549, 85]))
+    path = tmp_path_factory.mktemp("decoded") / "decoded.onnx"
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.thorough
+def test_yolox_finds_the_same_on_both_back_ends_raw_and_decoded(load: Load, decoded: Path) -> None:
+    openvino = load("yolox")
+    assert (stop_sign(openvino).label, stop_sign(openvino).confidence) == (
+        "stop sign",
+        pytest.approx(0.95, abs=0.005),
+    )
+    for other in (load("yolox", detector="onnxruntime"), load("yolox", network=decoded)):
+        for expected, got in zip(
+            openvino.detect([draw_picture()])[0], other.detect([draw_picture()])[0], strict=True
+        ):
+            assert (got.label, got.confidence) == (
+                expected.label,
+                pytest.approx(expected.confidence, abs=0.005),
+            )
+            assert got.box == pytest.approx(expected.box, abs=0.5)
+
+
+@pytest.mark.thorough
+def test_an_export_that_the_preparation_does_not_fit_is_refused_with_the_setting_to_change(
+    load: Load, decoded: Path
+) -> None:
+    with pytest.raises(Misconfigured, match="for a YOLOX export, set FRAMETALLY_MODEL_CFG=yolox"):
+        load()
+    wrong: list[dict[str, Any]] = [
+        {"network": decoded},
+        {"family": "yolox-1"},
+        {"network": decoded, "rename": without_stop_sign},
+    ]
+    for case in wrong:
+        with pytest.raises(Misconfigured, match=r"set FRAMETALLY_MODEL_CFG=yolox$") as error:
+            load(**case)
+        assert "\n" not in str(error.value)
+
+
+@pytest.mark.thorough
+def test_stored_frames_tell_a_wrong_preparation_where_no_class_is_a_stop_sign(
+    load: Load, clip_frames: dict[int, Pixels], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "frametally_models.input_check.draw_picture", lambda: np.zeros((480, 640, 3), np.uint8)
+    )
+    load("yolox-1", rename=without_stop_sign)  # nothing to see: nothing to be told
+    store = open_object_store((tmp_path / "store").as_uri())
+    for place, frame in clip_frames.items():
+        store.put(f"{keys.IMAGES}/a/{place}.jpg", cv2.imencode(".jpg", frame)[1].tobytes())
+    with pytest.raises(Misconfigured, match=r"in \d test pictures .* set FRAMETALLY_MODEL_CFG=yolox$"):
+        load("yolox-1", rename=without_stop_sign)
+    assert load("yolox", rename=without_stop_sign).model_id
+
+
+@pytest.mark.thorough
+def test_class_names_in_another_order_are_refused(load: Load) -> None:
+    with pytest.raises(Misconfigured, match=r"stop sign for a microwave .* names are in another order"):
+        load("yolox", rename=lambda names: names[::-1])
+
+
+@pytest.mark.thorough
+def test_a_network_whose_stop_sign_is_another_one_is_refused_with_a_way_out(load: Load) -> None:
+    def moved(names: list[str]) -> list[str]:
+        return ["stop sign" if name == "toaster" else f"my {name}" for name in names]
+
+    with pytest.raises(Misconfigured, match="takes the drawn stop sign for a my stop sign"):
+        load("yolox", rename=moved)
+
+
+@pytest.mark.thorough
+def test_yolox_runs_at_another_size_than_its_exports(load: Load) -> None:
+    wide = [load("yolox", detector=name, input_size_px="640x480") for name in ("openvino", "onnxruntime")]
+    assert wide[0].model.input_px == (640, 480)
+    assert (
+        wide[0].model_id.split("-")[-1]
+        == wide[1].model_id.split("-")[-1]
+        != load("yolox").model_id.split("-")[-1]
+    )
+    # A sign that is small or large in the input is found with less confidence.
+    for detector in (*wide, load("yolox", input_size_px="192x192"), load("yolox", input_size_px="1280x736")):
+        assert stop_sign(detector).label == "stop sign"
+
+
+@pytest.mark.thorough
+def test_what_changes_a_box_is_in_the_model_id_and_names_have_one_spelling(load: Load) -> None:
+    plain = load("yolox")
+    assert load("yolox-rgb").model_id != plain.model_id
+    assert load("yolox", resize="stretch").model_id != plain.model_id
+    modern = {"motorbike": "motorcycle", "sofa": "couch", "tvmonitor": "tv", "aeroplane": "airplane"}
+    other = load("yolox", rename=lambda names: [modern.get(name, name) for name in names])
+    assert other.model.class_names == plain.model.class_names
+    assert other.model_id == plain.model_id
+
+
+@pytest.mark.thorough
+def test_a_model_of_the_catalogue_is_used_by_its_name(
+    yolox_nano: Path, model_files: ModelFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The authors' own export is another file of the same weights.
+    record = CATALOGUE["yolox-nano"]
+    (weights, names) = record.files
+    here = KnownFile(name=weights.name, sha256=file_sha256(yolox_nano), size_bytes=yolox_nano.stat().st_size)
+    changed = replace(record, files=(here, names))
+    monkeypatch.setitem(CATALOGUE, "yolox-nano", changed)
+    (tmp_path / weights.name).write_bytes(yolox_nano.read_bytes())
+    (tmp_path / COCO_NAMES.name).write_bytes(model_files.names.read_bytes())
+    settings = load_settings(
+        detector="onnxruntime", model_weights="yolox-nano", models_dir=tmp_path, data_dir=tmp_path
+    )
+    assert stop_sign(prepare_detector(settings)).confidence > 0.9
+    rows = list(model_rows(settings, lambda: changed.files))
+    assert [row.good for row in rows] == [True, True, True]
+    assert rows[-1].value == "passes its self-test"
+    by_path = load_settings(
+        detector="onnxruntime",
+        model_weights=tmp_path / weights.name,
+        model_names=tmp_path / COCO_NAMES.name,
+        data_dir=tmp_path,
+    )
+    assert prepare_detector(by_path).model_id == prepare_detector(settings).model_id
+
+
+@pytest.mark.thorough
+def test_doctor_tries_an_onnx_network(yolox_nano: Path, model_files: ModelFiles, tmp_path: Path) -> None:
+    settings = load_settings(
+        detector="onnxruntime",
+        model_weights=yolox_nano,
+        model_names=model_files.names,
+        model_cfg="yolox-1",
+        data_dir=tmp_path,
+    )
+    rows = list(model_rows(settings, lambda: ()))
+    assert [row.good for row in rows] == [True, True, False]
+    assert rows[-1].remedy.endswith("set FRAMETALLY_MODEL_CFG=yolox")
+
+
+def test_a_family_or_a_model_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    with pytest.raises(Misconfigured, match=r"=yolo-x: .* \(yolo, yolox, rtdetr, rfdetr\), .*leave it empty"):
+        catalogue.named_record("yolo-x")
+    with pytest.raises(Misconfigured, match=r"=yolox-xl: .* to yolov4-tiny, yolox-nano, yolox-tiny, yolox-s"):
+        files.chosen_model_files(load_settings(model_weights="yolox-xl", models_dir=tmp_path))
+
+
+def test_the_default_model_has_a_name_too(model_files: ModelFiles) -> None:
+    settings = load_settings(model_weights="yolov4-tiny", models_dir=model_files.cfg.parent)
+    assert files.chosen_model_files(settings) == model_files
+
+
+def test_each_model_of_the_catalogue_states_its_licence_and_its_bytes() -> None:
+    for record in CATALOGUE.values():
+        assert record.licence
+        assert all(len(file.sha256) == 64 and file.size_bytes and file.upstream_urls for file in record.files)

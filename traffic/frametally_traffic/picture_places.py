@@ -1,0 +1,96 @@
+"""The lines and zones of pictures, as frametally asks for them; each answer is imported when it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from frametally.ports.count_index import CountIndex
+    from frametally.ports.object_store import ObjectStore
+    from frametally.ports.picture_places import CountedEvent, EventFootage, EventPlace
+    from frametally.records import Run
+    from frametally_traffic.counting.flow_aggregation import TrafficCounting
+    from frametally_traffic.tasks.zones import ZoneRules
+
+
+class TrafficPlaces:
+    """The hook `places`; see `PicturePlaces`. Standard library only: nodes of a cluster import it, too."""
+
+    node_folders = ("flows", "geometry", "tasks")
+
+    def task_rules(self) -> ZoneRules:
+        from frametally_traffic.tasks.zones import RULES
+
+        return RULES
+
+    def counting_step(self) -> TrafficCounting:
+        from frametally_traffic.counting.flow_aggregation import STEP
+
+        return STEP
+
+    def is_outdated(self, run: Run) -> bool:
+        from frametally_traffic.counting.published_days import SERIES
+
+        return SERIES.is_outdated(run)
+
+    def read_files(self, store: ObjectStore, run: Run) -> Iterator[object]:
+        from frametally_traffic.counting.published_days import SERIES
+
+        return SERIES.read_files(store, run)
+
+    def event_places(self, store: ObjectStore) -> Iterator[EventPlace]:
+        from frametally_traffic.counting.crossing_events import EVENTS
+
+        return EVENTS.places(store)
+
+    def events(
+        self,
+        footage: EventFootage,
+        place: EventPlace,
+        *,
+        model: str,
+        base_interval_s: int,
+        from_ms: int,
+        to_ms: int,
+    ) -> Iterator[CountedEvent]:
+        from frametally_traffic.counting.crossing_events import EVENTS
+
+        return EVENTS.read(
+            footage, place, model=model, base_interval_s=base_interval_s, from_ms=from_ms, to_ms=to_ms
+        )
+
+    def within(self, index: CountIndex, store: ObjectStore, zone: str, sources: Sequence[str]) -> CountIndex:
+        from frametally_traffic.zone_index import index_within
+
+        return index_within(index, store, zone, sources)
+
+    def zones(self, index: CountIndex, model: str) -> Mapping[str, list[str]]:
+        from frametally_traffic.zone_index import counted_zones
+
+        return counted_zones(index, model)
+
+    def check_calibration(self, points: Sequence[Sequence[float]], metres: Sequence[Sequence[float]]) -> None:
+        from frametally_traffic.drawings.drawing_checks import check_calibration
+
+        check_calibration(points, metres)
+
+    def draw(
+        self,
+        store: ObjectStore,
+        source: str,
+        size_px: tuple[int, int],
+        roi: Mapping[str, Any] | None,
+        calibration: Mapping[str, Any] | None,
+    ) -> list[str]:
+        from frametally_traffic.drawings.uploaded_shapes import draw_uploaded
+
+        return draw_uploaded(store, source, size_px, roi, calibration)
+
+    def rename(self, store: ObjectStore, former: str, source: str, is_new: bool) -> Iterator[str]:
+        from frametally_traffic.drawings.revisions import take_drawing
+
+        return take_drawing(store, former, source, is_new)
+
+
+PLACES = TrafficPlaces()
