@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes.notes import notes_of
+from tests.fakes.day_segments import segments_of
 from tests.hadoop.conftest import Footage
 
 from frametally.books.runs import DayKey
@@ -45,7 +45,7 @@ def test_lines_of_many_days_come_back_sorted_day_by_day_whatever_fits_in_memory(
 
 
 def publish(store: ObjectStore, folder: Path, lines: Any) -> Any:
-    plan = DayPlan(DAY, CountParams(), 1, notes_of("a segment"), None)
+    plan = DayPlan(DAY, CountParams(), 1, segments_of("a segment"), None)
     outcome = Outcome.within(folder)
     outcome.counts.add(DAY, *lines)
     outcome.duplicates[DAY]["gate", 0] = 2
@@ -113,7 +113,7 @@ def test_a_run_names_its_settings_its_day_and_its_segments(footage: Footage) -> 
         f"mapreduce-output/model=tiny-1/params={first.params}/interval=60s/day=2026-01-01/run={first.run_id}"
     )
     assert first.run_id != second.run_id
-    plan = DayPlan(DAY, CountParams(), 1, notes_of(key), None)
+    plan = DayPlan(DAY, CountParams(), 1, segments_of(key), None)
     assert plan.inputs_sha256() == first.inputs_sha256
     assert plan.inputs_sha256({key: [3]}) != first.inputs_sha256
     assert plan.inputs_sha256({"another": [3]}) == first.inputs_sha256

@@ -142,10 +142,11 @@ class Ledger(Protocol):
             Retryable: The store or the ledger is away; what was taken in stays.
         """
 
-    def refresh_headers(self, store: ObjectStore, progress: Progress) -> None:
+    def refresh_headers(self, store: ObjectStore, progress: Progress, *, list_all: bool = False) -> None:
         """Read the headers of new and changed segments alone, and forget removed ones.
 
-        The next `refresh` reads their lines. Raises as `refresh`.
+        The next `refresh` reads their lines. Of many segments, only new ones are listed, unless `list_all`
+        asks for more. Raises as `refresh`.
         """
 
     def clear(self) -> None:
@@ -163,6 +164,15 @@ class Ledger(Protocol):
         self, model: str, sources: Collection[str], *, from_hour: int, to_hour: int
     ) -> list[SegmentOfHour]:
         """Return the segments of the hours `[from_hour, to_hour)` of sources, by source, hour and key."""
+
+    def hours_of_segments(self, segment_keys: Collection[str]) -> list[tuple[str, str, int]]:
+        """Return `(key, model, hour)` of each hour that these segments are counted in."""
+
+    def unreadable_segments(self) -> list[tuple[str, str]]:
+        """Return the segments whose headers cannot be read, by key, and why."""
+
+    def segments_with_dead_letters(self) -> list[str]:
+        """Return the keys of segments that have some, sorted."""
 
     def manifests(self) -> list[MediaManifest]:
         """Return every manifest, sorted by source, without `announced_frames` and `announced_pictures`."""

@@ -83,8 +83,8 @@ class SqlLedger(SqlBook):
             taken_count, removed_count = taken_count + took, removed_count + removed
         return Refreshed(taken_count, removed_count)
 
-    def refresh_headers(self, store: ObjectStore, progress: Progress) -> None:
-        segments.refresh(self._database, store, progress, headers_only=True)
+    def refresh_headers(self, store: ObjectStore, progress: Progress, *, list_all: bool = False) -> None:
+        segments.refresh(self._database, store, progress, headers_only=True, list_all=list_all)
 
     def counted_hours(self, *, with_margin: bool, without: Collection[str] = ()) -> Iterator[CountedHour]:
         """Yield the hours of segments, with the sums of their digests; see `Ledger.counted_hours`."""
@@ -128,6 +128,25 @@ class SqlLedger(SqlBook):
         )
         rows = self._rows(query)
         return sorted(SegmentOfHour._make(row)._replace(is_own=bool(row.is_own)) for row in rows)
+
+    def hours_of_segments(self, segment_keys: Collection[str]) -> list[tuple[str, str, int]]:
+        hours, segments, names = tables.hours.c, tables.segments.c, tables.names.c
+        query = (
+            select(segments.key, names.name, hours.hour)
+            .join(tables.hours, hours.segment == segments.number)
+            .join(tables.names, names.number == hours.model)
+            .where(segments.key.in_(segment_keys))
+        )
+        return [(key, model, hour) for key, model, hour in (self._rows(query) if segment_keys else ())]
+
+    def unreadable_segments(self) -> list[tuple[str, str]]:
+        segments = tables.segments.c
+        query = select(segments.key, segments.problem, segments.log_id).where(segments.problem.is_not(None))
+        return sorted((key, problem) for key, problem, log_id in self._rows(query) if log_id is None)
+
+    def segments_with_dead_letters(self) -> list[str]:
+        segments = tables.segments.c
+        return sorted(row.key for row in self._rows(select(segments.key).where(segments.dead_letters > 0)))
 
     def clear(self) -> None:
         with self._database.writing() as connection:

@@ -21,7 +21,12 @@ _HEADERS_AT_ONCE, _READERS = 500, 8
 
 
 def refresh(
-    database: SqlDatabase, store: ObjectStore, progress: Progress, *, headers_only: bool = False
+    database: SqlDatabase,
+    store: ObjectStore,
+    progress: Progress,
+    *,
+    headers_only: bool = False,
+    list_all: bool = False,
 ) -> tuple[int, int]:
     """Take in new segments, and forget those that are gone or changed; return how many came and went.
 
@@ -32,7 +37,7 @@ def refresh(
     take = _take_headers if headers_only else _take
     now_ms = int(time.time() * 1000)
     removed_count = 0
-    is_whole = lists_all(count, listed_at_ms, now_ms)
+    is_whole = list_all or lists_all(count, listed_at_ms, now_ms)
     new = None if is_whole else _new(database, store)
     if new is None:
         is_whole = True

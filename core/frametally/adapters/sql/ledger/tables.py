@@ -64,6 +64,7 @@ segments = Table(
     Column("is_read", SmallInteger, nullable=False),  # 0: its header alone was
     Index("frametally_ledger_segments_put", "model", "put_at_ms"),
     Index("frametally_ledger_segments_problem", "number", sqlite_where=text("problem IS NOT NULL")),
+    Index("frametally_ledger_segments_dead", "number", sqlite_where=text("dead_letters > 0")),
     Index("frametally_ledger_segments_unread", "number", sqlite_where=text("is_read = 0")),
 )
 

@@ -33,7 +33,11 @@ def upgrade() -> None:
         sa.Column("is_read", sa.SmallInteger, nullable=False),
     )
     op.create_index("frametally_ledger_segments_put", "frametally_ledger_segments", ["model", "put_at_ms"])
-    for name, condition in (("problem", "problem IS NOT NULL"), ("unread", "is_read = 0")):
+    for name, condition in (
+        ("problem", "problem IS NOT NULL"),
+        ("dead", "dead_letters > 0"),
+        ("unread", "is_read = 0"),
+    ):
         op.create_index(
             f"frametally_ledger_segments_{name}",
             "frametally_ledger_segments",
