@@ -99,7 +99,7 @@ def test_a_segment_that_was_put_again_is_read_again(
     filmed.store.put(key, filmed.store.get(key))
     reads = Reads(filmed, watched)
     assert filmed.aggregate(store=reads.store).runs == []
-    assert reads.keys == [key]
+    assert key in reads.keys  # and what has frames of the same times
 
 
 def test_a_task_reads_many_small_segments_and_the_split_size_changes_no_byte(
