@@ -90,10 +90,6 @@ EQUIVALENT = {
         "return stay.from_ms - day_ms, stay.to_ms - day_ms, zone, 0, *ways, 0, 1",
     ): "the number is that of the visit, likewise",
     (
-        "frametally_traffic.tasks.zones.ZoneWork.to_json",
-        'return json.dumps(fields, ensure_ascii=True, separators=(",", ":"))',
-    ): "an escaped name is read as the same name",
-    (
         "frametally_traffic.geometry.crossings._half_ways",
         "yield Passage(step, (first + last) / 2, 1)",
     ): "nobody reads the side of a half way",

@@ -10,7 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -72,19 +72,20 @@ def spark_session(
     if is_local:
         os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     try:
-        if over_connect and not getproxies():  # its client would go on trying for ten minutes
+        if over_connect and not getproxies():  # its client would go on trying for minutes
             address = urlsplit(master)
             socket.create_connection((address.hostname, address.port or _CONNECT_PORT), timeout=30).close()
         session = builder.getOrCreate()
         version = session.version  # what a server over Connect has, if it answers
     except Exception as error:
+        cause = java_cause(error)  # which Java says, as long as it runs
         remedy = "check FRAMETALLY_SPARK_MASTER, Java 17, and that PySpark has the version of the cluster"
         if not over_connect:
             _end_java()
         else:
             remedy = "run pip install 'pyspark[connect]', and check that a Spark Connect server runs there"
         place = master.partition(";")[0]  # a token may follow
-        raise Misconfigured(f"Spark does not start at {place} ({java_cause(error)}): {remedy}") from error
+        raise Misconfigured(f"Spark does not start at {place} ({cause}): {remedy}") from error
     finally:
         os.environ.clear()
         os.environ |= before
@@ -144,7 +145,12 @@ def map_batches(frame: Any, task: Callable[[Iterator[Any]], Iterator[Any]], sche
 def _end_java() -> None:
     """End the Java process that pyspark keeps for a next session, whose settings may be others."""
     from pyspark import SparkContext
+    from pyspark.sql import SparkSession
 
+    if (context := SparkContext._active_spark_context) is not None:  # of a session that did not begin
+        with suppress(Exception):
+            context.stop()
+        SparkContext._active_spark_context = SparkSession._instantiatedSession = None
     gateway = SparkContext._gateway
     if gateway is None or gateway.proc is None:  # `spark-submit` has started it, and ends it
         return

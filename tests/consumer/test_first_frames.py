@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from tests.fakes.memory import MemoryLog, MemoryStore
+from tests.fakes.records import make_announcement, make_frame
 from tests.fakes.said import Said
 
-from frametally import keys
 from frametally.books.quality_reports import QualityReport
 from frametally.files.opencv import cv2
-from frametally.records import Detection, FrameAnnouncement, encode
+from frametally.records import Detection, encode
 from frametally.rules.counted_boxes import FRAMES_FOR_A_DETECTION
 from frametally.settings.loading import load_settings
 from frametally_cli.commands.status_report import quality_lines
@@ -48,20 +47,8 @@ def warnings(
     before = sum(log.end_offsets("frames").values())
     messages = []
     for number in range(before, before + frames):
-        path = keys.image_key("cam", 1_000 * number, "ab" * 32, number)
-        store.put(path, data, if_absent=True)
-        announcement = FrameAnnouncement(
-            image_path=path,
-            source="cam",
-            frame_index=number,
-            captured_at_ms=1_000 * number,
-            time_source="start_time",
-            width_px=64,
-            height_px=48,
-            bytes=len(data),
-            sha256=hashlib.sha256(data).hexdigest(),
-            media="ab" * 32,
-        )
+        announcement = make_announcement(make_frame(1_000 * number, number), data)
+        store.put(announcement.image_path, data, if_absent=True)
         messages.append((b"cam", encode(announcement)))
     log.publish("frames", messages)
     said = Said()

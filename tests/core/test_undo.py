@@ -193,7 +193,7 @@ class World:
                 by_partition.setdefault(record.partition, []).append((record.offset, found))
         for partition, messages in by_partition.items():
             first, last = messages[0][0], messages[-1][0]
-            names = set(FrameDetections.__struct_fields__) - {"model", "detections"}
+            names = {*FrameDetections.__struct_fields__} & {*FrameAnnouncement.__struct_fields__}
             frames = [
                 FrameDetections(
                     model=MODEL,

@@ -96,9 +96,7 @@ KINDS = {
     "manifests, produced again": Kind("settled", "store/media/*.json", PRODUCE),
     "drawings": Kind("settled", "store/drawings/**/*.json", COUNT_ANEW),
     "settled dead letters": Kind("settled", "store/dead-letters/dropped/*.json", COUNT_ANEW),
-    "lists of hour files, counted again": Kind(
-        "correcting", "store/mapreduce-output/**/_hours.json", CORRECT
-    ),
+    "lists, counted again": Kind("correcting", "store/mapreduce-output/**/_hours.json", CORRECT),
     "corrections": Kind("correcting", "store/corrections/*.json", CORRECT),
     "models/auto.json": Kind("settled", "store/models/auto.json", COUNT),
     "notes of segments": Kind("settled", "segments-*.sqlite", COUNT_ANEW, is_cache=True),

@@ -82,7 +82,9 @@ def parts(footage: Footage) -> dict[str, bytes]:
         for key, data in read_parts(footage.store, run):
             found[f"{run.day}/{key.rpartition('/')[2]}"] = data
         for file in (file for files in hour_files(footage.store, run).values() for file in files):
-            found[file.key.rpartition("-")[0]] = footage.store.get(file.key)
+            lines = footage.store.get(file.key).splitlines()
+            counted = [line for line in lines if not line.startswith(b'["hour"')]  # that tells of repeats
+            found[file.key.rpartition("-")[0]] = b"\n".join(counted)
     return found
 
 

@@ -26,7 +26,7 @@ from frametally.rules.overlaps import Overlap
 from frametally.rules.places import ZoneShape
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.undo_records import Tombstone
-from frametally_hadoop.job.params import MARGIN_MS, CountParams
+from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.segment_book import DaySegments
 
 SourceHour = tuple[str, int]
@@ -63,10 +63,6 @@ class HourInputs(NamedTuple):
         start_ms = hour * HOUR_MS
         return source, start_ms - start_ms % self.params.unit_ms
 
-    @property
-    def _margin_ms(self) -> int:
-        return 0 if self.params.tracking is None else MARGIN_MS
-
     def identities(self, but_of: Collection[str] = ()) -> dict[SourceHour, str]:
         """Return 16 hex digits of the inputs of each hour.
 
@@ -85,7 +81,8 @@ class HourInputs(NamedTuple):
 
     def _identity(self, hour: SourceHour, digests: Iterable[str]) -> str:
         source, start_ms = hour
-        from_ms, to_ms = start_ms - self._margin_ms, start_ms + self.params.unit_ms + self._margin_ms
+        margin_ms = self.params.margin_ms
+        from_ms, to_ms = start_ms - margin_ms, start_ms + self.params.unit_ms + margin_ms
 
         def within(range_from_ms: int | None, range_to_ms: int | None) -> str:
             """Cut a range to the hour, so that what changes of it elsewhere does not change the hour."""

@@ -24,7 +24,7 @@ from frametally.rules.places import base_model
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally.rules.tombstones import Range, merged
 from frametally.undo_records import Tombstone
-from frametally_hadoop.job.params import MARGIN_MS, CountParams
+from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.counting_steps import (
     ALL_DAYS,
     DaySelection,
@@ -224,7 +224,7 @@ def make_plan(
     # The manifests last: they then speak of all frames that stand in the segments.
     media, unreadable = manifests.read()
     overlaps = overlaps_of(media, tombstones, params.overlaps)
-    touching = _Touching(tombstones, overlaps, 0 if params.tracking is None else MARGIN_MS)
+    touching = _Touching(tombstones, overlaps, params.margin_ms)
     with_margin = params.tracking is not None
     days = {
         DayKey(model, params.interval_s, keys.utc_day(number * DAY_MS)): segments

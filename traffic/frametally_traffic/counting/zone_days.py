@@ -21,7 +21,7 @@ from frametally.process.reports import Skipped
 from frametally.records import MediaManifest
 from frametally.rules.places import ZONES, base_model, series_model
 from frametally.rules.times import DAY_MS
-from frametally_hadoop.job.params import MARGIN_MS, CountParams
+from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.counting_steps import PartDay, Zones
 from frametally_hadoop.planning.segment_book import DaySegments
 from frametally_traffic.drawings.drawing_checks import DrawingRefused
@@ -53,12 +53,11 @@ class DrawnZones(NamedTuple):
         if self.unreadable:
             return {}
         part_days: dict[DayKey, PartDay] = {}
-        margin_ms = 0 if params.tracking is None else MARGIN_MS
         for day, segments in days.items() if self.by_source else ():
             sources = sorted(segments.sources())
             if not self._holding(sources, day.day, 0):
                 continue
-            zones = self._holding(sources, day.day, margin_ms)
+            zones = self._holding(sources, day.day, params.margin_ms)
             part_days[day._replace(model=series_model(day.model, ZONES))] = PartDay(
                 segments.with_sources(zones), zones
             )
