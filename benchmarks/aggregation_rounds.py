@@ -81,10 +81,10 @@ def count(folder: Path, *, may_be_up_to_date: bool = False, **settings: Any) -> 
 
 def clear(folder: Path) -> None:
     """Take away what was counted and noted of a data folder."""
-    for name in ("mapreduce-output", "tracks", "hours", "segment-notes"):
+    for name in ("mapreduce-output", "tracks", "hours"):
         shutil.rmtree(folder / "store" / name, ignore_errors=True)
-    for notes in folder.glob("segments-*.sqlite"):
-        notes.unlink()
+    for ledger in folder.glob("ledger.sqlite*"):
+        ledger.unlink()
 
 
 def measure_engines(

@@ -55,10 +55,9 @@ STAGES: dict[str, StageRights] = {
         # Of images it reads how large they are, where something is drawn over their source.
         reads=(
             *(keys.MEDIA, keys.IMAGES, keys.METADATA, keys.TOMBSTONES, keys.DRAWINGS),
-            *(keys.OUTPUT, keys.TRACKS, keys.HOURS, keys.NOTES),
+            *(keys.OUTPUT, keys.TRACKS, keys.HOURS),
         ),
-        writes=(keys.OUTPUT, keys.TRACKS, keys.HOURS, keys.NOTES),
-        removes=(keys.NOTES,),
+        writes=(keys.OUTPUT, keys.TRACKS, keys.HOURS),
     ),
     "search": StageRights(reads=(keys.OUTPUT,), removes=(keys.OUTPUT, keys.TRACKS, keys.HOURS)),
     # It forgets, retimes and renames footage, sets time zones, and drops dead letters.

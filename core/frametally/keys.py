@@ -13,7 +13,7 @@ from frametally.files.names import as_text
 from frametally.rules.times import DAY_MS, EPOCH, utc_date
 
 MEDIA = "media"
-IMAGES, METADATA, NOTES = "images", "metadata", "segment-notes"
+IMAGES, METADATA = "images", "metadata"
 OUTPUT = "mapreduce-output"
 TRACKS, HOURS = "tracks", "hours"
 TOMBSTONES = "tombstones"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -12,6 +13,8 @@ from frametally import keys
 from frametally.books.runs import DayKey
 from frametally.errors import Poison, Retryable
 from frametally.media.manifests import ManifestReader, forgotten_by
+from frametally.opening import open_ledger
+from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.process.collection import rare_collection
@@ -29,9 +32,9 @@ from frametally_hadoop.job.fetching import LinkEnded
 from frametally_hadoop.job.params import CountParams, TrackParams, checked, label_groups, label_thresholds
 from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, StepReport, counting_steps
 from frametally_hadoop.planning.day_windows import DayWindows
-from frametally_hadoop.planning.kept_notes import NotesDamaged, SegmentNotes
+from frametally_hadoop.planning.pace import Aggregated, note_pace
 from frametally_hadoop.planning.plan import CountingPlan, make_plan
-from frametally_hadoop.planning.segment_notes import Aggregated, note_pace
+from frametally_hadoop.planning.segment_book import SegmentBook
 from frametally_hadoop.planning.surroundings import Surroundings, label_warnings, look_around
 from frametally_hadoop.publication.days_on_spark import count_on_spark
 from frametally_hadoop.publication.publish import DayOutcome, publish_counted, renew_report
@@ -94,8 +97,12 @@ def aggregate(
     failpoints.arm()
     TRACES.begin(settings.traces_url)
     token = settings.lineage_token.get_secret_value()
-    with lineage_run("aggregate", settings.lineage_url, token) as lineage:
-        return _Aggregation(settings, store, progress, runner or settings.runner, selection, lineage).run()
+    with (
+        lineage_run("aggregate", settings.lineage_url, token) as lineage,
+        closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
+    ):
+        runner = runner or settings.runner
+        return _Aggregation(settings, store, progress, runner, selection, lineage, ledger).run()
 
 
 @dataclass
@@ -108,6 +115,7 @@ class _Aggregation:
     runner: str
     selection: DaySelection
     lineage: LineageRun
+    ledger: Ledger
 
     def __post_init__(self) -> None:
         self._params = settings_params(self.settings)
@@ -115,12 +123,11 @@ class _Aggregation:
         self._windows = DayWindows(self.selection)
         self._published: dict[DayKey, Run] = {}
         self._up_to_date: set[DayKey] = set()
-        self._notes = SegmentNotes(self.settings.data_dir, self.store.url)
+        self._book = SegmentBook(self.ledger)
         if self.selection.recount:
-            self._notes.list_all()
+            self._book.list_all()
         self._manifests = ManifestReader(self.store, self.settings.data_dir)
         self._segments_read: dict[str, int] = {}
-        self._unusable: set[str] = set()
         self._whole: set[DayKey] = set()
         self._warnings: list[str] = []
         self._hours_kept = self._hours_counted = 0
@@ -134,18 +141,13 @@ class _Aggregation:
     def run(self) -> AggregateReport:
         started_s, began_ns = time.monotonic(), time.time_ns()
         for _ in self._windows.attempts(_ATTEMPTS):
-            try:
-                if not self._attempt():
-                    continue
-                for day in self._plan.up_to_date:
-                    renew_report(self.store, day, self._surroundings)
-            except NotesDamaged:
+            if not self._attempt():
                 continue
+            for day in self._plan.up_to_date:
+                renew_report(self.store, day, self._surroundings)
             if self._windows.advance():
                 continue
             self._note_pace(started_s)
-            self._notes.share(self.store)
-            self._warnings += [line for line in self._notes.warnings if line not in self._warnings]
             report = replace(self._report(), steps=self._run_steps())
             if report.runs:
                 METERS.took("count", time.monotonic() - started_s, frames=report.frames)
@@ -160,9 +162,8 @@ class _Aggregation:
         plan = make_plan(
             store=self.store,
             params=self._params,
-            notes=self._notes,
+            book=self._book,
             manifests=self._manifests,
-            unusable=self._unusable,
             progress=self.progress,
             selection=self._windows.now,
             whole=self._whole,
@@ -173,7 +174,7 @@ class _Aggregation:
             look_around,
             manifests=plan.manifests,
             forgotten=forgotten_by(plan.tombstones),
-            unusable=self._unusable | {item.name for item in plan.skipped},
+            unusable=self._book.unusable | {item.name for item in plan.skipped},
             with_dead_letters=plan.with_dead_letters,
             chain_breaks=plan.chain_breaks,
         )
@@ -198,17 +199,15 @@ class _Aggregation:
                 if not self._windows.halve(day.key.day for day in plan.stale):
                     raise
                 return False
-            except NotesDamaged:
-                return False
             except (Retryable, Poison):
                 # A body cut short on its way is tried again; a segment that is damaged in the store would
                 # hold up all others for ever.
                 damaged, some_are_gone = self._damaged_segments(plan)
                 if not damaged and not some_are_gone:
                     raise
-                self._notes.list_all()
+                self._book.list_all()
                 self._skip(damaged)
-                self._unusable |= {skipped.name for skipped in damaged}
+                self._book.unusable |= {skipped.name for skipped in damaged}
                 return False
             failpoints.passing("aggregate.counted")
             self._segments_read |= {key: plan.size_of[key] for key in plan.reads}

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import NamedTuple
 
 from frametally.media.manifests import ManifestReader
+from frametally.opening import open_ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import settings_params
 from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, DayToCount, counting_steps
-from frametally_hadoop.planning.kept_notes import SegmentNotes
+from frametally_hadoop.planning.pace import estimate_s, read_pace
 from frametally_hadoop.planning.plan import make_plan
-from frametally_hadoop.planning.segment_notes import estimate_s, read_pace
+from frametally_hadoop.planning.segment_book import SegmentBook
 
 
 class DryRun(NamedTuple):
@@ -39,15 +41,16 @@ def dry_run(
 ) -> DryRun:
     """Plan, and do nothing. Raises `Retryable`."""
     manifests = ManifestReader(store, settings.data_dir)
-    plan = make_plan(
-        store=store,
-        params=settings_params(settings),
-        notes=SegmentNotes(settings.data_dir, store.url),
-        manifests=manifests,
-        unusable=(),
-        progress=progress,
-        selection=selection,
-    )
+    with closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger:
+        plan = make_plan(
+            store=store,
+            params=settings_params(settings),
+            book=SegmentBook(ledger),
+            manifests=manifests,
+            progress=progress,
+            selection=selection,
+        )
+        segments = {day.key: day.segments.sizes() for day in plan.stale}
     steps = [
         step.days_to_count(
             store=store, interval_s=plan.params.interval_s, manifests=manifests, selection=selection
@@ -60,8 +63,8 @@ def dry_run(
         days=[
             DayToCount(
                 *day.key,
-                segments=len(day.segments),
-                bytes=sum(plan.size_of[key] for key in day.segments),
+                segments=len(segments[day.key]),
+                bytes=sum(segments[day.key].values()),
                 inputs=day.inputs_sha256()[:16],
                 state=day.state_sha256()[:16],
             )

@@ -33,7 +33,7 @@ from frametally import keys
 from frametally.adapters.sql.ledger import cache, tables
 from frametally.errors import Misconfigured, Poison
 from frametally.opening import open_ledger
-from frametally.ports.ledger import Ledger, SegmentPart
+from frametally.ports.ledger import CountedHour, Ledger, SegmentPart
 from frametally.process.reports import NoProgress
 from frametally.records import (
     DeadLetter,
@@ -660,6 +660,8 @@ def test_a_ledger_of_the_first_release_is_brought_up_with_its_chains(
     database = cast(Any, ledger)._database
     with database.writing() as connection:
         for statement in (
+            "DROP TABLE frametally_ledger_hours",
+            "CREATE TABLE frametally_ledger_parts (segment BIGINT)",
             "DROP TABLE frametally_ledger_stretches",
             "DROP TABLE frametally_ledger_listing",
             "CREATE TABLE tallies AS SELECT model, source, media, sum(detected) AS detected, "
@@ -676,13 +678,107 @@ def test_a_ledger_of_the_first_release_is_brought_up_with_its_chains(
     upgraded = make()
     assert upgraded.chain(MODEL) == []
     put_segment(store, 7, [frame(8)])
-    order_all = "frametally.adapters.sql.ledger.chains.Chains.order_all"
-    with mock.patch(order_all, side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+    take = "frametally.adapters.sql.ledger.segments.take_segment"
+    with mock.patch(take, side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
         refresh(upgraded, store)
     refresh(upgraded, store)
     anew = make("another")
     refresh(anew, store)
     assert books(upgraded) == books(anew)
+
+
+def test_headers_that_are_read_before_their_lines_leave_the_same_books(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    fill(store)
+    whole, in_steps = make(), make("in steps")
+    refresh(whole, store)
+    in_steps.refresh_headers(store, NoProgress())
+    assert in_steps.tallies(MODEL) == in_steps.dead_frames(MODEL) == []
+    assert (in_steps.chain(MODEL), hours_of(in_steps)) == (whole.chain(MODEL), hours_of(whole))
+    in_steps.refresh_headers(store, NoProgress())
+    refresh(in_steps, store)
+    assert books(in_steps) == books(whole)
+
+
+def hours_of(ledger: Ledger) -> list[list[CountedHour]]:
+    return [[*ledger.counted_hours(with_margin=with_margin)] for with_margin in (True, False)]
+
+
+def test_lines_that_are_damaged_are_named_though_their_header_was_read_before(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    key = put_segment(store, 0, [frame(0), frame(1)])
+    put_segment(store, 2, [frame(2)])
+    whole = store.get(key)
+    store.put(key, whole.replace(b'"media"', b'"medja"', 1))
+    ledger = make()
+    ledger.refresh_headers(store, NoProgress())
+    assert ledger.problems(MODEL) == []
+    refresh(ledger, store)
+    [problem] = ledger.problems(MODEL)
+    assert key in problem
+    assert [tally.detected for tally in ledger.tallies(MODEL)] == [1]
+    store.put(key, whole)
+    refresh(ledger, store)
+    assert ledger.problems(MODEL) == []
+    assert [tally.detected for tally in ledger.tallies(MODEL)] == [3]
+
+
+HOUR_MS = 3_600_000
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 4 * 3600), st.integers(0, 200)), min_size=1, max_size=8),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=examples(20))
+def test_an_hour_is_known_by_its_segments_in_any_order(spans: list[tuple[int, int]], order: Any) -> None:
+    """Whatever comes first, twice or again: the digests are those of a fresh ledger, and tell sets apart."""
+    with ExitStack() as stack:
+        make, store = Sqlite(stack), MemoryStore()
+        segments = [
+            (number, [frame(first), frame(first + seconds)]) for number, (first, seconds) in enumerate(spans)
+        ]
+        order.shuffle(segments)
+        ledger = make()
+        for number, frames in segments:
+            put_segment(store, 2 * number, frames)
+            if order.random() < 0.5:
+                ledger.refresh_headers(store, NoProgress())
+        gone = put_segment(store, 1000, [frame(0), frame(7200)])
+        ledger.refresh_headers(store, NoProgress())
+        digests_with = hours_of(ledger)
+        without = [*ledger.counted_hours(with_margin=True, without={gone})]
+        store.delete(gone)
+        refresh(ledger, store)
+        anew = make("anew")
+        refresh(anew, store)
+        assert hours_of(ledger) == hours_of(anew)
+        assert without == hours_of(ledger)[0]
+        assert {(0, True), (1, True), (2, True)} <= {(one.hour, one.is_own) for one in digests_with[0]}
+        for with_margin, hours in zip((True, False), hours_of(ledger), strict=True):
+            margin_ms = 60_000 if with_margin else 0
+            near: set[int] = set()
+            for first, seconds in spans:
+                first_ms, last_ms = 1000 * first - margin_ms, 1000 * (first + seconds) + margin_ms
+                near |= {*range(first_ms // HOUR_MS, last_ms // HOUR_MS + 1)}
+            assert {one.hour for one in hours} == near
+        for one in hours_of(ledger)[0]:
+            rows = ledger.segments_of_hours(MODEL, {"cam"}, from_hour=one.hour, to_hour=one.hour + 1)
+            assert rows and any(row.is_own for row in rows) == one.is_own
+
+
+def test_pictures_far_apart_are_counted_in_their_own_hours_alone(
+    make: Callable[..., Ledger], store: MemoryStore
+) -> None:
+    day_s = 86_400
+    put_segment(store, 0, [frame(0), frame(30 * day_s), frame(400 * day_s)])
+    by_header, whole = make(), make("whole")
+    by_header.refresh_headers(store, NoProgress())
+    refresh(whole, store)
+    assert hours_of(by_header) == hours_of(whole)
+    assert [one.hour for one in hours_of(whole)[1]] == [0, 720, 9600]
 
 
 @pytest.mark.parametrize("table", tables.ALL.sorted_tables, ids=lambda table: table.name)

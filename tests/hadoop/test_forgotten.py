@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fakes.notes import notes_of
+from tests.fakes.day_segments import segments_of
 from tests.hadoop.conftest import Footage
 
 from frametally import keys
@@ -150,8 +150,8 @@ def test_a_plan_with_many_tombstones_gives_each_segment_its_own(footage: Footage
     day = footage.aggregate().runs[0]
     stone = Tombstone(media=MEDIUM, source="gate", name="n", why="forget")
     plans = [
-        DayPlan((day.model, 60, "2026-01-01"), None, 1, notes_of(first), None, (stone,)),  # type: ignore[arg-type]
-        DayPlan((day.model, 60, "2026-01-02"), None, 1, notes_of(second), None),  # type: ignore[arg-type]
+        DayPlan((day.model, 60, "2026-01-01"), None, 1, segments_of(first), None, (stone,)),  # type: ignore[arg-type]
+        DayPlan((day.model, 60, "2026-01-02"), None, 1, segments_of(second), None),  # type: ignore[arg-type]
     ]
     plan = CountingPlan(None, plans, [], [], [], {}, [], {}, [], {})  # type: ignore[arg-type]
     assert plan.not_counted() == {first: {MEDIUM: [(None, None)]}}

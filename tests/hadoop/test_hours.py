@@ -231,12 +231,14 @@ def test_of_a_segment_with_many_sources_only_those_of_changed_hours_are_decoded(
     assert stands(footage) == from_nothing(footage)
 
 
-def test_the_notes_of_a_day_are_sorted_into_hours_once_from_plan_to_publication(three_hours: Footage) -> None:
+def test_the_segments_of_a_day_are_sorted_into_hours_once(
+    three_hours: Footage,
+) -> None:
     late(three_hours)
-    HourInputs.spans_by_hour.cache_clear()
+    HourInputs.segments_by_hour.cache_clear()
     report = three_hours.aggregate()
     assert (report.hours_kept, report.hours_counted) == (5, 1)
-    assert HourInputs.spans_by_hour.cache_info().misses == 1
+    assert HourInputs.segments_by_hour.cache_info().misses == 1
 
 
 def test_footage_that_is_forgotten_has_its_hours_read_and_no_other(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ from frametally import keys
 from frametally.books.quality_reports import read_quality
 from frametally.media.forgetting import put_tombstone
 from frametally.media.manifests import ManifestReader
+from frametally.opening import open_ledger
 from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections, MediaManifest, encode
@@ -22,8 +24,8 @@ from frametally.rules.overlaps import joined_runs
 from frametally_hadoop.driver import settings_params
 from frametally_hadoop.dry_run import dry_run
 from frametally_hadoop.planning.counting_steps import DaySelection
-from frametally_hadoop.planning.kept_notes import SegmentNotes
 from frametally_hadoop.planning.plan import make_plan
+from frametally_hadoop.planning.segment_book import SegmentBook
 from frametally_hadoop.publication.quality_checks import NO_MEDIA_OVERLAP
 
 EARLY, LATE = "ab" * 32, "cd" * 32
@@ -126,14 +128,14 @@ def test_who_counts_is_a_setting_and_a_change_of_it_counts_anew(
     footage.aggregate(count_overlaps="all" if wins != "all" else "first")
     report = footage.aggregate(count_overlaps=wins)
     assert report.frames == frames
-    plan = make_plan(
-        store=footage.store,
-        params=settings_params(footage.settings.model_copy(update={"count_overlaps": wins})),
-        notes=SegmentNotes(footage.settings.data_dir, footage.store.url),
-        manifests=ManifestReader(footage.store),
-        unusable=(),
-        progress=NoProgress(),
-    )
+    with closing(open_ledger(footage.settings.ledger_url)) as ledger:
+        plan = make_plan(
+            store=footage.store,
+            params=settings_params(footage.settings.model_copy(update={"count_overlaps": wins})),
+            book=SegmentBook(ledger),
+            manifests=ManifestReader(footage.store),
+            progress=NoProgress(),
+        )
     losers = {one.loser for day in plan.up_to_date for one in day.overlaps}
     assert losers == {"first": {LATE}, "last": {EARLY}, "all": set()}[wins]
 

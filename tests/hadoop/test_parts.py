@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.fakes.notes import notes_of
+from tests.fakes.day_segments import segments_of
 from tests.hadoop.conftest import Footage
 
 from frametally.books.runs import DayKey
 from frametally.history_records import history_key, hours_key
+from frametally.opening import open_ledger
 from frametally.ports.object_store import ObjectStore
+from frametally.rules.times import DAY_MS
 from frametally_hadoop import driver
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.plan import DayPlan
+from frametally_hadoop.planning.segment_book import SegmentBook
 from frametally_hadoop.planning.surroundings import look_around
 from frametally_hadoop.publication import publish as publishing
 from frametally_hadoop.publication.publish import publish_day
@@ -45,7 +49,7 @@ def test_lines_of_many_days_come_back_sorted_day_by_day_whatever_fits_in_memory(
 
 
 def publish(store: ObjectStore, folder: Path, lines: Any) -> Any:
-    plan = DayPlan(DAY, CountParams(), 1, notes_of("a segment"), None)
+    plan = DayPlan(DAY, CountParams(), 1, segments_of("a segment"), None)
     outcome = Outcome.within(folder)
     outcome.counts.add(DAY, *lines)
     outcome.duplicates[DAY]["gate", 0] = 2
@@ -113,10 +117,13 @@ def test_a_run_names_its_settings_its_day_and_its_segments(footage: Footage) -> 
         f"mapreduce-output/model=tiny-1/params={first.params}/interval=60s/day=2026-01-01/run={first.run_id}"
     )
     assert first.run_id != second.run_id
-    plan = DayPlan(DAY, CountParams(), 1, notes_of(key), None)
-    assert plan.inputs_sha256() == first.inputs_sha256
-    assert plan.inputs_sha256({key: [3]}) != first.inputs_sha256
-    assert plan.inputs_sha256({"another": [3]}) == first.inputs_sha256
+    with closing(open_ledger(footage.settings.ledger_url)) as ledger:
+        segments = SegmentBook(ledger).days(with_margin=True)[DAY.model, NOON_MS // DAY_MS]
+        assert segments.keys() == [key]
+        plan = DayPlan(DAY, CountParams(), 1, segments, None)
+        assert plan.inputs_sha256() == first.inputs_sha256
+        assert plan.inputs_sha256({key: [3]}) != first.inputs_sha256
+        assert plan.inputs_sha256({"another": [3]}) == first.inputs_sha256
 
 
 def test_progress_says_what_is_at_hand(footage: Footage) -> None:

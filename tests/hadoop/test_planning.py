@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
@@ -54,11 +51,6 @@ def published_by(footage: Footage) -> dict[str, bytes]:
     return {key: data for top in tops for key, data in footage.objects(top).items()}
 
 
-def notes_of(footage: Footage) -> Any:
-    [path] = footage.settings.data_dir.glob("segments-*.sqlite")
-    return path
-
-
 def test_an_aggregation_with_nothing_new_reads_no_segment(
     filmed: Footage, watched: Callable[..., ObjectStore]
 ) -> None:
@@ -90,23 +82,11 @@ def test_a_dry_run_of_much_new_footage_reads_headers_and_the_aggregation_none_of
     assert (headers, len(reads.keys)) == (8, 8 + 7)  # of the archive also its lines; then all addresses
 
 
-def lose(path: Path) -> None:
-    path.unlink()
-
-
-def tear(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-40])
-
-
-def spoil(path: Path) -> None:
-    path.write_bytes(b'\xff\xfe{"no": "note"}\n["metadata/x"]\n' + path.read_bytes()[300:])
-
-
-@pytest.mark.parametrize("harm", [lose, tear, spoil])
-def test_notes_that_are_lost_or_damaged_change_nothing(filmed: Footage, harm: Any) -> None:
+def test_a_ledger_that_is_lost_changes_nothing(filmed: Footage) -> None:
     filmed.aggregate()
     published = filmed.objects("mapreduce-output")
-    harm(notes_of(filmed))
+    for path in filmed.settings.data_dir.glob("ledger.sqlite*"):
+        path.unlink()
     assert filmed.aggregate().runs == []
     assert filmed.objects("mapreduce-output") == published
 
@@ -119,35 +99,7 @@ def test_a_segment_that_was_put_again_is_read_again(
     filmed.store.put(key, filmed.store.get(key))
     reads = Reads(filmed, watched)
     assert filmed.aggregate(store=reads.store).runs == []
-    assert reads.keys == [key]
-
-
-def test_notes_of_segments_that_are_gone_do_not_pile_up(file_footage: Footage) -> None:
-    footage = file_footage
-    for number in range(5):
-        key = footage.segment([footage.frame(NOON_MS + number, "car", index=number)])
-        footage.aggregate()
-        footage.store.delete(key)
-    with closing(sqlite3.connect(notes_of(footage))) as notes:
-        assert notes.execute("SELECT count(*) FROM pieces").fetchone() == (1,)
-
-
-def test_a_data_folder_without_room_for_notes_only_costs_time(
-    filmed: Footage, watched: Callable[..., ObjectStore]
-) -> None:
-    (filmed.settings.data_dir / notes_name(filmed)).mkdir()
-    assert len(filmed.aggregate().runs) == 6
-    reads = Reads(filmed, watched)
-    assert filmed.aggregate(store=reads.store).runs == []
-    assert len(reads.keys) == 8
-    assert [path.is_dir() for path in filmed.settings.data_dir.glob("segments-*")] == [True]
-
-
-def notes_name(footage: Footage) -> str:
-    dry_run(settings=footage.settings, store=footage.store, progress=NoProgress())
-    path = notes_of(footage)
-    path.unlink()
-    return path.name
+    assert key in reads.keys  # and what has frames of the same times
 
 
 def test_a_task_reads_many_small_segments_and_the_split_size_changes_no_byte(

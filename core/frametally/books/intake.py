@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
+
+import msgspec
 
 from frametally import keys
 from frametally.books.runs import RunReplaced, read_run
@@ -13,6 +15,7 @@ from frametally.errors import Misconfigured, Poison
 from frametally.media.manifests import without_names
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.records import (
+    NOT_JSON,
     DeadLetter,
     FrameAnnouncement,
     FrameDetections,
@@ -23,10 +26,18 @@ from frametally.records import (
     decode_at,
     encode,
 )
+from frametally.rules.objects import HOUR_MARGIN_MS
 from frametally.rules.places import base_model, is_of_places
-from frametally.rules.times import MOST_TIME_MS
-from frametally.segment_records import SegmentHeader
-from frametally.segments.contents import CutShort, Segment, check_belongs, decode_segment
+from frametally.rules.times import DAY_MS, FIRST_MS, HOUR_MS, MOST_TIME_MS, NEXT_MS
+from frametally.segment_records import SegmentHeader, SegmentSource
+from frametally.segments.contents import (
+    CutShort,
+    Segment,
+    check_belongs,
+    decode_segment,
+    read_header,
+    read_source,
+)
 from frametally.segments.dead_letters import cause_of
 from frametally.undo_records import DroppedDeadLetter, Tombstone
 
@@ -75,13 +86,26 @@ class TakenDeadLetter(NamedTuple):
     cause: str
 
 
+class SourceHour(NamedTuple):
+    """An hour that a segment is counted in, in hours since 1970: with frames of it, or near it alone."""
+
+    source: str
+    hour: int
+    is_own: bool
+
+
 class TakenSegment(NamedTuple):
-    """A segment as it was read; without a header it could not be."""
+    """A segment as it was read; without a header it could not be.
+
+    `is_read` says whether its lines were, too: without, there are no frames and dead letters yet.
+    """
 
     info: ObjectInfo
     model: str
     header: SegmentHeader | None = None
     header_bytes: int = 0
+    hours: tuple[SourceHour, ...] = ()
+    is_read: bool = False
     frames: tuple[FrameKey, ...] = ()
     dead_letters: tuple[TakenDeadLetter, ...] = ()
     problem: str | None = None
@@ -125,26 +149,97 @@ def take_run(store: ObjectStore, info: ObjectInfo) -> TakenRun | None:
     return TakenRun(info, model, encode(run).decode(), tuple(frames.items()))
 
 
+def take_header(store: ObjectStore, info: ObjectInfo) -> TakenSegment | None:
+    """Read a segment's header, and its lines only if a source of it spans more than two days.
+
+    None if it is gone by now.
+    """
+    try:
+        header, header_bytes = read_header(store, info.key)
+        check_belongs(header, info.key)
+        _check_numbers(header, info.key)
+        hours = hours_of(header, lambda part: _times_of_lines(store, info.key, part, header_bytes))
+    except ObjectMissing:
+        return None
+    except (Poison, Misconfigured) as error:
+        return _unreadable(info, error)
+    return TakenSegment(info, header.model, header, header_bytes, hours)
+
+
 def take_segment(store: ObjectStore, info: ObjectInfo) -> TakenSegment | None:
     """Read a segment with the frames that it speaks of; None if it is gone by now."""
-    parsed = keys.parse_segment_key(info.key)
-    model = parsed.model if parsed else ""
     try:
         data = store.get(info.key)
         segment = decode_segment(data, info.key)
-        check_belongs(segment.header, info.key)
-        _check_numbers(segment.header, info.key)
+        header = segment.header
+        check_belongs(header, info.key)
+        _check_numbers(header, info.key)
+        problems: list[str] = []
+        frames = tuple(_frames_of(segment, info.key, problems))
+        dead_letters = tuple(_dead_letters_of(segment, info.key, problems))
+        hours = hours_of(header, lambda part: [ms for source, _, ms, _ in frames if source == part.source])
     except ObjectMissing:
         return None
     except (Poison, CutShort, Misconfigured) as error:
-        return TakenSegment(info, model, problem=str(error))
-    problems: list[str] = []
-    frames = tuple(_frames_of(segment, info.key, problems))
-    dead_letters = tuple(_dead_letters_of(segment, info.key, problems))
-    header_bytes = data.index(b"\n") + 1
-    return TakenSegment(
-        info, model, segment.header, header_bytes, frames, dead_letters, "; ".join(problems) or None
+        return _unreadable(info, error)
+    header_bytes, problem = data.index(b"\n") + 1, "; ".join(problems) or None
+    return TakenSegment(info, header.model, header, header_bytes, hours, True, frames, dead_letters, problem)
+
+
+def _unreadable(info: ObjectInfo, error: Exception) -> TakenSegment:
+    parsed = keys.parse_segment_key(info.key)
+    return TakenSegment(info, parsed.model if parsed else "", problem=str(error))
+
+
+def hours_between(first_ms: int, last_ms: int) -> dict[int, bool] | None:
+    """Return the hours that frames from the first to the last are counted in, and whether they are in them.
+
+    An hour is tracked with a margin: those near it alone belong to it, too. None: there are more than two
+    days between them (pictures are as far apart), and only their own times tell.
+    """
+    if last_ms - first_ms > 2 * DAY_MS:
+        return None
+    hours = dict.fromkeys(
+        ((first_ms - HOUR_MARGIN_MS) // HOUR_MS, (last_ms + HOUR_MARGIN_MS) // HOUR_MS), False
     )
+    return hours | dict.fromkeys(range(first_ms // HOUR_MS, last_ms // HOUR_MS + 1), True)
+
+
+def hours_of(
+    header: SegmentHeader, times_of: Callable[[SegmentSource], Iterable[int]]
+) -> tuple[SourceHour, ...]:
+    """Return the hours that a segment is counted in, by source and hour; see `hours_between`.
+
+    Raises:
+        Poison: One is beyond the calendar.
+    """
+    source_hours: list[SourceHour] = []
+    for part in header.sources:
+        hours = hours_between(part.first_captured_at_ms, part.last_captured_at_ms)
+        if hours is None:
+            hours = {}
+            for time_ms in times_of(part):
+                for hour, is_own in (hours_between(time_ms, time_ms) or {}).items():
+                    hours[hour] = hours.get(hour, False) or is_own
+        if hours and not FIRST_MS <= min(hours) * HOUR_MS <= max(hours) * HOUR_MS < NEXT_MS:
+            raise Poison(f"segment {header.key} has frames beyond the calendar; {header.remedy}")
+        source_hours += [SourceHour(part.source, hour, is_own) for hour, is_own in hours.items()]
+    return tuple(sorted(source_hours))
+
+
+class _Time(msgspec.Struct):
+    captured_at_ms: int
+
+
+def _times_of_lines(store: ObjectStore, key: str, part: SegmentSource, header_bytes: int) -> Iterator[int]:
+    decoder = msgspec.json.Decoder(_Time)
+    for line in read_source(store, key, header_bytes, part):
+        try:
+            time_ms = decoder.decode(line).captured_at_ms
+        except NOT_JSON:
+            continue  # the job reports it
+        if part.first_captured_at_ms <= time_ms <= part.last_captured_at_ms:
+            yield time_ms
 
 
 def _frames_of(segment: Segment, key: str, problems: list[str]) -> Iterable[FrameKey]:

@@ -6,6 +6,7 @@ filled again from the store alone. All figures are distinct frames, by the rules
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from typing import NamedTuple, Protocol
 
 from frametally.ports.object_store import ObjectStore
@@ -71,6 +72,34 @@ class SegmentPart(NamedTuple):
     crc32: int | None = None
 
 
+class CountedHour(NamedTuple):
+    """A UTC hour of a source that is counted of segments, `hour` since 1970.
+
+    Attributes:
+        digest: Of the lines of its source in its segments, 32 hex digits, whatever their order.
+        is_own: Whether some of the segments have frames of the hour itself, and not only near it.
+        has_checksums: Whether all of its segments say the checksum of these lines.
+    """
+
+    model: str
+    source: str
+    hour: int
+    digest: str
+    is_own: bool
+    has_checksums: bool
+
+
+class SegmentOfHour(NamedTuple):
+    """A segment with frames of a source's UTC hour, or, if it is not its own, within a minute of it."""
+
+    source: str
+    hour: int
+    key: str
+    size_bytes: int
+    version: str
+    is_own: bool
+
+
 class CountedRun(NamedTuple):
     """A day's current run, and the frames that it covers by source."""
 
@@ -115,8 +144,37 @@ class Ledger(Protocol):
             Retryable: The store or the ledger is away; what was taken in stays.
         """
 
+    def refresh_headers(self, store: ObjectStore, progress: Progress, *, list_all: bool = False) -> None:
+        """Read the headers of new and changed segments alone, and forget removed ones.
+
+        The next `refresh` reads their lines. Of many segments, only new ones are listed, unless `list_all`
+        asks for more. Raises as `refresh`.
+        """
+
     def clear(self) -> None:
         """Forget everything; the next refresh reads the whole store."""
+
+    def counted_hours(self, *, with_margin: bool, without: Collection[str] = ()) -> Iterator[CountedHour]:
+        """Yield the hours of segments by model, source and hour.
+
+        Args:
+            with_margin: Whether an hour is counted of what is near it, too, as objects are tracked.
+            without: Keys of segments that are left out.
+        """
+
+    def segments_of_hours(
+        self, model: str, sources: Collection[str], *, from_hour: int, to_hour: int
+    ) -> list[SegmentOfHour]:
+        """Return the segments of the hours `[from_hour, to_hour)` of sources, by source, hour and key."""
+
+    def hours_of_segments(self, segment_keys: Collection[str]) -> list[tuple[str, str, int]]:
+        """Return `(key, model, hour)` of each hour that these segments are counted in."""
+
+    def unreadable_segments(self) -> list[tuple[str, str]]:
+        """Return the segments whose headers cannot be read, by key, and why."""
+
+    def segments_with_dead_letters(self) -> list[str]:
+        """Return the keys of segments that have some, sorted."""
 
     def manifests(self) -> list[MediaManifest]:
         """Return every manifest, sorted by source, without `announced_frames` and `announced_pictures`."""
@@ -141,8 +199,11 @@ class Ledger(Protocol):
     def extent(self, media: str, *, from_ms: int | None, to_ms: int | None) -> Extent:
         """Return how much of a medium was detected in `[from_ms, to_ms)`, whichever the model."""
 
-    def chain(self, model: str) -> list[ChainLink]:
-        """Return the model's segments, by log, topic, partition and first offset, as few links as can be."""
+    def chain(self, model: str, without: Collection[str] = ()) -> list[ChainLink]:
+        """Return the model's segments, by log, topic, partition and first offset, as few links as can be.
+
+        `without` has keys of segments that are left out.
+        """
 
     def recent_puts(self, model: str, span_ms: int) -> list[tuple[int, int]]:
         """Return when segments were put in the last `span_ms` to the newest, in ms since 1970, and messages.

@@ -17,6 +17,9 @@ second; fewer than half of the counted boxes lie in tracks."""
 TRACK_GAP_MS = 3000
 """A track ends after so long without a box; longer steps between frames are gaps in the footage."""
 
+HOUR_MARGIN_MS = 60_000
+"""Each UTC hour is tracked together with what was seen this long before it begins and after it ends."""
+
 
 def is_fast_enough(fps: int, least_fps: int) -> bool:
     """Return whether footage analysed at `fps` can be tracked, both in hundredths of a frame a second.

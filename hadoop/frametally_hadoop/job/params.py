@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 from frametally.errors import Misconfigured
 from frametally.rules.counted_boxes import COUNTING_VERSION, CountedBoxes
 from frametally.rules.hour_file import length_ms
-from frametally.rules.objects import TRACK_GAP_MS
+from frametally.rules.objects import HOUR_MARGIN_MS, TRACK_GAP_MS
 from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.times import DAY_S
 
-MARGIN_MS = 60_000
-"""Each UTC hour is tracked together with what was seen this long before it begins and after it ends."""
+MARGIN_MS = HOUR_MARGIN_MS
 
 NEW_ABOVE_STRONG = 1000
 """Ten-thousandths of confidence by which a box that begins a track must be above a strong one (ByteTrack)."""

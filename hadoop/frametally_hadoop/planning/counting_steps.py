@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -18,8 +18,7 @@ from frametally.rules.places import ZoneShape
 from frametally.rules.times import is_day_in_range
 from frametally.settings.loading import Settings
 from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.planning.day_notes import DayNotes
-from frametally_hadoop.planning.segment_notes import SegmentNote
+from frametally_hadoop.planning.segment_book import DaySegments
 
 
 class DaySelection(NamedTuple):
@@ -63,11 +62,11 @@ class PartDay(NamedTuple):
     """The inputs of a day within parts of pictures; without any, the day shows no counts.
 
     Attributes:
-        notes: Of segments with footage of sources that have parts then.
+        segments: Those with footage of sources that have parts then.
         zones: By source, with those times that lie on the day, and in a margin about it.
     """
 
-    notes: DayNotes
+    segments: DaySegments
     zones: dict[str, Zones]
 
 
@@ -91,14 +90,19 @@ class PictureParts(Protocol):
 
     def days(
         self,
-        days: Mapping[DayKey, DayNotes],
+        days: Mapping[DayKey, DaySegments],
         current: Mapping[DayKey, CurrentDay],
         params: CountParams,
     ) -> dict[DayKey, PartDay]:
         """Return the days that have parts, and those that had some, by the key of their series."""
 
-    def work(self, days: Mapping[str, AbstractSet[int]], notes: Iterable[SegmentNote]) -> dict[str, Any]:
-        """Return the work of tasks by segment key, as `PartRules` parses it; `days` are those to count."""
+    def work(
+        self, days: Mapping[str, AbstractSet[int]], sources: Mapping[str, AbstractSet[str]]
+    ) -> dict[str, Any]:
+        """Return the work of tasks by segment key, as `PartRules` parses it.
+
+        `days` are those to count of each segment, `sources` those that it has.
+        """
 
 
 class CountingStep(Protocol):

@@ -1,10 +1,10 @@
 """Finds the hours of a day to count again: those that segments, settings or corrections have changed.
 
 The unit is one source's UTC hour, as tracks are followed by it, or the longer time that whole intervals need
-(`rules.hour_file`). Its identity is what its lines depend on: the settings, each segment with frames of it or
-of its margin with the checksum of the source's lines, and what of these does not count. It is in the name of
-its file. A run lists its files; the next run of the day keeps those whose identity is still the same, and
-only the other hours are counted from segments.
+(`rules.hour_file`). Its identity is what its lines depend on: the settings, the ledger's digest of the
+segments with frames of it or of its margin, and what of these does not count. It is in the name of its file.
+A run lists its files; the next run of the day keeps those whose identity is still the same, and only the
+other hours are counted from segments.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from frametally.rules.places import ZoneShape
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.planning.segment_notes import SegmentNote, SourceSpan
+from frametally_hadoop.planning.segment_book import DaySegments
 
 SourceHour = tuple[str, int]
 """A source, and the start of a UTC hour, or of the longer time of a file, in milliseconds."""
@@ -38,7 +38,7 @@ class HourInputs(NamedTuple):
 
     key: DayKey
     params: CountParams
-    notes: Collection[SegmentNote]
+    segments: DaySegments
     tombstones: Sequence[Tombstone]
     overlaps: Sequence[Overlap]
     zones: Mapping[str, Sequence[ZoneShape]]
@@ -47,34 +47,41 @@ class HourInputs(NamedTuple):
         return hash(self.key)
 
     @lru_cache(maxsize=1)  # noqa: B019 - a round plans, counts and publishes one day, as a rule
-    def spans_by_hour(self) -> Mapping[SourceHour, Sequence[tuple[str, SourceSpan]]]:
-        """Return the segments and spans that each hour may have frames of, in the order of the segments."""
-        spans: defaultdict[SourceHour, list[tuple[str, SourceSpan]]] = defaultdict(list)
-        day_ms = keys.day_start_ms(self.key.day)
-        margin_ms, hour_ms = self.params.margin_ms, self.params.unit_ms
-        for note in self.notes:
-            key = note.info.key
-            for span in note.spans:
-                if self.zones and span.source not in self.zones:
-                    continue
-                first = max((span.first_ms - margin_ms) // hour_ms, day_ms // hour_ms)
-                end_ms = min(span.last_ms + margin_ms + 1, day_ms + DAY_MS)
-                for start_ms in range(first * hour_ms, end_ms, hour_ms):
-                    spans[span.source, start_ms].append((key, span))
-        return spans
+    def segments_by_hour(self) -> Mapping[SourceHour, Sequence[str]]:
+        """Return the keys of the segments that each hour may have frames of, sorted."""
+        segments: defaultdict[SourceHour, list[str]] = defaultdict(list)
+        for row in self.segments.rows:
+            hour = self._hour_of(row.source, row.hour)
+            if self._has(row.source) and (not segments[hour] or segments[hour][-1] != row.key):
+                segments[hour].append(row.key)
+        return {hour: sorted({*of_hour}) for hour, of_hour in segments.items() if of_hour}
+
+    def _has(self, source: str) -> bool:
+        return not self.zones or source in self.zones
+
+    def _hour_of(self, source: str, hour: int) -> SourceHour:
+        start_ms = hour * HOUR_MS
+        return source, start_ms - start_ms % self.params.unit_ms
 
     def identities(self, but_of: Collection[str] = ()) -> dict[SourceHour, str]:
         """Return 16 hex digits of the inputs of each hour, for hours that have checksums.
 
         Hours of segments in `but_of`, of which lines were set aside, have none.
         """
+        digests: defaultdict[SourceHour, list[str]] = defaultdict(list)
+        unnamed: set[SourceHour] = set()
+        for (source, hour), of_hour in sorted(self.segments.hours.items()):
+            if self._has(source):
+                digests[self._hour_of(source, hour)].append(f"{hour} {of_hour.digest}")
+                unnamed |= set() if of_hour.has_checksums else {self._hour_of(source, hour)}
+        segments = self.segments_by_hour() if but_of else {}
         return {
-            hour: self._identity(hour, spans)
-            for hour, spans in self.spans_by_hour().items()
-            if not any(span.crc32 is None or key in but_of for key, span in spans)
+            hour: self._identity(hour, of_hour)
+            for hour, of_hour in digests.items()
+            if hour not in unnamed and (not but_of or set(but_of).isdisjoint(segments.get(hour, ())))
         }
 
-    def _identity(self, hour: SourceHour, spans: Iterable[tuple[str, SourceSpan]]) -> str:
+    def _identity(self, hour: SourceHour, digests: Iterable[str]) -> str:
         source, start_ms = hour
         margin_ms = self.params.margin_ms
         from_ms, to_ms = start_ms - margin_ms, start_ms + self.params.unit_ms + margin_ms
@@ -96,7 +103,7 @@ class HourInputs(NamedTuple):
         lines = [
             f"{self.key.model} {self.params.digest()} {self.key.interval_s} {source} {start_ms}",
             json.dumps(self.zones.get(source, ())),
-            *(f"{key} {span.crc32}" for key, span in spans),
+            *digests,
             *sorted(exceptions),
         ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
@@ -155,8 +162,8 @@ def hours_to_read(
     for inputs, unchanged in days:
         of_day: defaultdict[str, set[SourceHour]] = defaultdict(set)
         cut: set[str] = set()
-        for hour, spans in inputs.spans_by_hour().items():
-            for key, _ in spans:
+        for hour, segments in inputs.segments_by_hour().items():
+            for key in segments:
                 if hour in unchanged:
                     cut.add(key)
                 else:

@@ -33,7 +33,6 @@ from frametally_hadoop.planning.counting_steps import (
     Zones,
     counting_steps,
 )
-from frametally_hadoop.planning.day_notes import DayNotes
 from frametally_hadoop.planning.hours import (
     HourInputs,
     HoursToRead,
@@ -41,8 +40,7 @@ from frametally_hadoop.planning.hours import (
     hours_to_read,
     kept_hours,
 )
-from frametally_hadoop.planning.kept_notes import SegmentNotes
-from frametally_hadoop.planning.segment_notes import SegmentNote
+from frametally_hadoop.planning.segment_book import DaySegments, SegmentBook
 
 _MOST_DAYS = 366
 
@@ -71,8 +69,8 @@ class DayPlan(NamedTuple):
     """One day to count.
 
     Attributes:
-        notes: Of the segments that the day is counted from, by key: those with frames of it, or, if objects
-            are tracked, of the margin before or after it.
+        segments: Those that the day is counted from: with frames of it, or, if objects are tracked, of the
+            margin before or after it.
         tombstones: Those that touch what the day is counted from.
         overlaps: Those of its sources' media, as far as they touch what the day is counted from.
         is_whole: Whether no segment with frames of it, as far as is known, is left out as damaged.
@@ -87,7 +85,7 @@ class DayPlan(NamedTuple):
     key: DayKey
     params: CountParams
     sequence: int
-    notes: Collection[SegmentNote]
+    segments: DaySegments
     current: Run | None
     tombstones: tuple[Tombstone, ...] = ()
     overlaps: tuple[Overlap, ...] = ()
@@ -99,21 +97,14 @@ class DayPlan(NamedTuple):
     unchanged: Mapping[SourceHour, HourFile] = MappingProxyType({})
 
     @property
-    def segments(self) -> list[str]:
-        """Keys of the segments that it is counted from, sorted."""
-        return [note.info.key for note in self.notes]
-
-    @property
     def own(self) -> DayFootage:
         """The segments, tombstones and overlaps of the day itself, none of a margin."""
-        number = _day_number(self.key.day)
-        segments = tuple(note.info.key for note in self.notes if number in note.days)
-        return DayFootage(segments, self.own_tombstones, self.own_overlaps)
+        return DayFootage(self.segments.own_keys(), self.own_tombstones, self.own_overlaps)
 
     @property
     def hours(self) -> HourInputs:
         """The inputs of each hour of a source."""
-        return HourInputs(self.key, self.params, self.notes, self.tombstones, self.overlaps, self.zones)
+        return HourInputs(self.key, self.params, self.segments, self.tombstones, self.overlaps, self.zones)
 
     @property
     def current_sha256(self) -> str | None:
@@ -127,18 +118,24 @@ class DayPlan(NamedTuple):
             corrupt_lines: By segment key, numbers of lines that were set aside. As they are part of the
                 identity, such a day is counted again each time, and heals when the segment does.
         """
-        return self._sha256_of(self.segments, corrupt_lines)
+        damaged = sorted(set(corrupt_lines).intersection(self.segments.keys())) if corrupt_lines else []
+        return self._sha256_of([self.segments.identity(), *damaged], corrupt_lines)
 
-    def made_from(self) -> str | None:
-        """Return what `inputs_sha256` depends on, without reading notes; None: they have to be read."""
-        if not isinstance(self.notes, DayNotes) or self.notes.identity is None:
-            return None
-        return self._sha256_of([self.notes.identity])
+    def is_up_to_date(self) -> bool:
+        """Return whether the day's current run was counted from what is there now.
+
+        An earlier version named the inputs of its runs by the keys of the segments.
+        """
+        if self.current is None:
+            return False
+        is_of_now = self.current.hours_crc32 is not None
+        inputs_sha256 = self.inputs_sha256() if is_of_now else self._sha256_of(self.segments.keys())
+        return self.current.inputs_sha256 == inputs_sha256
 
     def _sha256_of(
-        self, segments: Iterable[str], corrupt_lines: Mapping[str, Collection[int]] | None = None
+        self, names: Iterable[str], corrupt_lines: Mapping[str, Collection[int]] | None = None
     ) -> str:
-        of_all = DayFootage(tuple(segments), self.tombstones, self.overlaps)
+        of_all = DayFootage(tuple(names), self.tombstones, self.overlaps)
         counted = f"{self.params.digest()} {self.key.interval_s} {self.key.day}"
         if self.zones:
             zones = [[], dict(sorted(self.zones.items()))]
@@ -155,7 +152,11 @@ class DayPlan(NamedTuple):
         It changes with the inputs, with each run of the day, and where a segment is put again: one that was
         damaged is then restored, say, under the same `inputs_sha256`.
         """
-        parts = [self.inputs_sha256(), str(self.sequence), *(note.info.version for note in self.notes)]
+        parts = [
+            self.inputs_sha256(),
+            str(self.sequence),
+            *sorted({row.version for row in self.segments.rows}),
+        ]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -189,7 +190,7 @@ class CountingPlan(NamedTuple):
         ranges: dict[str, dict[str, list[Range]]] = defaultdict(lambda: defaultdict(list))
         for day in self.stale:
             gone = [*forgotten_by(day.tombstones).items(), *lost_ranges(day.overlaps).items()]
-            for segment in day.segments if gone else ():
+            for segment in day.segments.keys() if gone else ():
                 for media, of_day in gone:
                     ranges[segment][media] += of_day
         return {
@@ -203,14 +204,13 @@ def make_plan(
     *,
     store: ObjectStore,
     params: CountParams,
-    notes: SegmentNotes,
+    book: SegmentBook,
     manifests: ManifestReader,
-    unusable: Collection[str],
     progress: Progress,
     selection: DaySelection = ALL_DAYS,
     whole: Collection[DayKey] = (),
 ) -> CountingPlan:
-    """Compare the segments, except those with `unusable` keys, with the current runs; note the new ones.
+    """Compare the segments with the current runs; note the new ones.
 
     Of days in `whole`, and where the selection counts again, no hour is kept from the current run.
     `progress` gets the number of headers read.
@@ -219,21 +219,21 @@ def make_plan(
     # a current one never holds less.
     current = current_days(store)
     tombstones = list_tombstones(store)
-    unreadable_segments, lacking = notes.refresh(store, unusable, progress)
+    unreadable_segments, lacking = book.refresh(store, progress)
     # The manifests last: they then speak of all frames that stand in the segments.
     media, unreadable = manifests.read()
     overlaps = overlaps_of(media, tombstones, params.overlaps)
     touching = _Touching(tombstones, overlaps, params.margin_ms)
+    with_margin = params.tracking is not None
     days = {
-        DayKey(model, params.interval_s, keys.utc_day(number * DAY_MS)): of_day
-        for (model, number), of_day in notes.days(own=params.tracking is None, unusable=unusable).items()
+        DayKey(model, params.interval_s, keys.utc_day(number * DAY_MS)): segments
+        for (model, number), segments in book.days(with_margin=with_margin).items()
     }
     parts = [step.parts(store, media) for step in counting_steps()]
     part_days: dict[DayKey, PartDay] = {}
     for part in parts:
         part_days |= part.days(days, current, params)
-    footage = {**days, **{day: of_day.notes for day, of_day in part_days.items()}}
-    used: set[str] = set()
+    footage = {**days, **{day: of_day.segments for day, of_day in part_days.items()}}
     stale: list[DayPlan] = []
     up_to_date: list[DayPlan] = []
     size_of: dict[str, int] = {}
@@ -242,13 +242,7 @@ def make_plan(
         plan = _plan_day(day, params, footage[day], current.get(day), touching, lacking)
         if day in part_days:
             plan = plan._replace(zones=part_days[day].zones)
-        made_from = plan.made_from()
-        if made_from is None:
-            inputs_sha256 = plan.inputs_sha256()
-        else:
-            inputs_sha256 = notes.inputs(made_from, plan.inputs_sha256)
-            used.add(made_from)
-        is_stale = selection.recount or plan.current_sha256 != inputs_sha256
+        is_stale = selection.recount or not plan.is_up_to_date()
         if is_stale and not selection.recount and day not in whole:
             try:
                 files, missing = kept_hours(store, plan.hours, plan.current)
@@ -258,11 +252,9 @@ def make_plan(
                     warnings.append(f"{missing[0]}{others}: missing, counted again from segments")
             except Poison as error:
                 warnings.append(f"{error}; {day.day} is counted from its segments")
-        if is_stale:  # its notes are at hand now
-            size_of |= {note.info.key: note.info.size_bytes for note in plan.notes}
+        if is_stale:
+            size_of |= plan.segments.sizes()
         (stale if is_stale else up_to_date).append(plan)
-    if selection == ALL_DAYS:
-        notes.keep_inputs(used)
     reads = hours_to_read((day.hours, day.unchanged.keys()) for day in stale)
     return CountingPlan(
         params=params,
@@ -272,33 +264,33 @@ def make_plan(
         manifests=None if unreadable else media,
         reads=reads,
         parts_of_segment=_parts_of_segment(parts, reads, stale),
-        warnings=[*notes.warnings, *warnings],
+        warnings=warnings,
         skipped=[Skipped(day.pointer, day.problem) for day in current.values() if day.problem]
         + unreadable_segments
         + unreadable
         + [item for part in parts for item in part.unreadable],
         size_of=size_of,
-        with_dead_letters=notes.with_dead_letters(unusable),
-        chain_breaks=notes.chain_breaks(unusable),
+        with_dead_letters=book.with_dead_letters(),
+        chain_breaks=book.chain_breaks({base_model(day.model) for day in days}),
     )
 
 
 def _plan_day(
     day: DayKey,
     params: CountParams,
-    notes: DayNotes,
+    segments: DaySegments,
     current: CurrentDay | None,
     touching: _Touching,
     lacking: Set[tuple[str, int | None]],
 ) -> DayPlan:
     """Plan one day from its segments; `lacking` has the models and days of segments that are left out."""
     model, number = base_model(day.model), _day_number(day.day)
-    sources, own_sources = notes.sources(), notes.own_sources(number)
+    sources, own_sources = segments.sources(), segments.own_sources()
     return DayPlan(
         key=day,
         params=params,
         sequence=current.sequence + 1 if current else 1,
-        notes=notes,
+        segments=segments,
         current=current.run if current else None,
         current_put_at_ms=current.put_at_ms if current else 0,
         tombstones=touching.tombstones(day.day, sources),
@@ -313,8 +305,10 @@ def _parts_of_segment(
     parts: Iterable[PictureParts], reads: Mapping[str, HoursToRead], stale: Sequence[DayPlan]
 ) -> dict[str, Any]:
     days = {key: {*read.part_days} for key, read in reads.items() if read.part_days}
-    notes = {note.info.key: note for day in stale if day.zones for note in day.notes} if days else {}
-    return {key: work for part in parts for key, work in part.work(days, notes.values()).items()}
+    sources: defaultdict[str, set[str]] = defaultdict(set)
+    for row in (row for day in stale if day.zones and days for row in day.segments.rows):
+        sources[row.key].add(row.source)
+    return {key: work for part in parts for key, work in part.work(days, sources).items()}
 
 
 class _Touching:

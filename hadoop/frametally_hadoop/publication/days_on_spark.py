@@ -67,12 +67,12 @@ def count_on_spark(
 
 def _plain(day: DayPlan) -> DayPlan:
     """Return the same plan of what pickle takes."""
-    return day._replace(notes=list(day.notes), zones=dict(day.zones), unchanged=dict(day.unchanged))
+    return day._replace(zones=dict(day.zones), unchanged=dict(day.unchanged))
 
 
 def _source_days(days: Iterable[DayPlan]) -> Iterator[tuple[DayKey, str]]:
     for day in days:
-        for hour in day.hours.spans_by_hour():
+        for hour in day.hours.segments_by_hour():
             if hour not in day.unchanged:
                 yield day.key, hour[0]
 

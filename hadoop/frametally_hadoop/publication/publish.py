@@ -153,7 +153,7 @@ def publish_counted(
         labels=frozenset(audit.labels),
         failed_checks=audit.failed,
         hours_kept=len(day.unchanged),
-        hours_counted=len(day.hours.spans_by_hour()) - len(day.unchanged),
+        hours_counted=len(day.hours.segments_by_hour()) - len(day.unchanged),
     )
 
 

@@ -78,7 +78,7 @@ class DayAudit:
     def __post_init__(self) -> None:
         self._set_aside = [
             SetAside(segment=segment, line=line)
-            for segment in self.plan.segments
+            for segment in (self.plan.segments.keys() if self.corrupt_lines else ())
             for line in sorted(self.corrupt_lines.get(segment, ()))
         ]
         self._coverage: dict[tuple[str, int], tuple[int, int]] = {}

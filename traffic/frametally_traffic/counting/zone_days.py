@@ -23,8 +23,7 @@ from frametally.rules.places import ZONES, base_model, series_model
 from frametally.rules.times import DAY_MS
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.counting_steps import PartDay, Zones
-from frametally_hadoop.planning.day_notes import DayNotes
-from frametally_hadoop.planning.segment_notes import SegmentNote
+from frametally_hadoop.planning.segment_book import DaySegments
 from frametally_traffic.drawings.drawing_checks import DrawingRefused
 from frametally_traffic.drawings.drawn_shapes import shapes_of, stored_sizes
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
@@ -46,7 +45,7 @@ class DrawnZones(NamedTuple):
 
     def days(
         self,
-        days: Mapping[DayKey, DayNotes],
+        days: Mapping[DayKey, DaySegments],
         current: Mapping[DayKey, CurrentDay],
         params: CountParams,
     ) -> dict[DayKey, PartDay]:
@@ -54,13 +53,13 @@ class DrawnZones(NamedTuple):
         if self.unreadable:
             return {}
         part_days: dict[DayKey, PartDay] = {}
-        for day, notes in days.items() if self.by_source else ():
-            sources = sorted(notes.sources())
+        for day, segments in days.items() if self.by_source else ():
+            sources = sorted(segments.sources())
             if not self._holding(sources, day.day, 0):
                 continue
             zones = self._holding(sources, day.day, params.margin_ms)
             part_days[day._replace(model=series_model(day.model, ZONES))] = PartDay(
-                notes.with_sources(zones), zones
+                segments.with_sources(zones), zones
             )
         for day, current_day in current.items():
             is_of_zones = day.model == series_model(base_model(day.model), ZONES)
@@ -73,19 +72,23 @@ class DrawnZones(NamedTuple):
                 continue
             # Where its zones hold still and its footage's segments are gone, what was counted stays.
             if not self._holding(current_day.run.zones, day.day, 0):
-                part_days[day] = PartDay(DayNotes(list), {})
+                part_days[day] = PartDay(DaySegments({}), {})
         return part_days
 
-    def work(self, days: Mapping[str, AbstractSet[int]], notes: Iterable[SegmentNote]) -> dict[str, Any]:
+    def work(
+        self, days: Mapping[str, AbstractSet[int]], sources: Mapping[str, AbstractSet[str]]
+    ) -> dict[str, Any]:
         """Return the work of the segments to count within zones, by key, as a manifest has it.
 
         It has all zones of its sources, of any time: so tasks that read other segments make the same groups.
         """
-        sources = {note.info.key: note.sources for note in notes}
         return {
             segment: ZoneWork(
                 frozenset(of_segment),
-                {source: self.by_source[source] for source in sources[segment] if source in self.by_source},
+                {
+                    source: self.by_source[source]
+                    for source in sorted(sources[segment] & self.by_source.keys())
+                },
             ).fields()
             for segment, of_segment in days.items()
         }

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import (
-    BigInteger,
-    BindParameter,
     ColumnElement,
     Connection,
     Executable,
-    String,
     and_,
-    bindparam,
     case,
     delete,
     func,
@@ -23,7 +19,8 @@ from sqlalchemy import (
 )
 
 from frametally import keys
-from frametally.adapters.sql.ledger import intake, segments, tables
+from frametally.adapters.sql.ledger import chains, hour_rows, intake, segment_rows, segments, tables
+from frametally.adapters.sql.ledger.hour_rows import number_of_name
 from frametally.adapters.sql.migration import MIGRATIONS, Layout
 from frametally.adapters.sql.sql_book import SqlBook
 from frametally.books.intake import (
@@ -36,17 +33,19 @@ from frametally.media.manifests import list_records
 from frametally.ports.ledger import (
     MOST_PUTS,
     ChainLink,
+    CountedHour,
     CountedRun,
     DeadFrame,
     Extent,
     FrameTally,
     Refreshed,
+    SegmentOfHour,
     SegmentPart,
 )
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Progress
 from frametally.records import MediaManifest, Record, Run, decode
-from frametally.rules.times import DAY_MS
+from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.undo_records import DroppedDeadLetter, Tombstone
 
 _LAYOUT = Layout(
@@ -81,6 +80,35 @@ class SqlLedger(SqlBook):
             taken_count, removed_count = taken_count + took, removed_count + removed
         return Refreshed(taken_count, removed_count)
 
+    def refresh_headers(self, store: ObjectStore, progress: Progress, *, list_all: bool = False) -> None:
+        segments.refresh(self._database, store, progress, headers_only=True, list_all=list_all)
+
+    def counted_hours(self, *, with_margin: bool, without: Collection[str] = ()) -> Iterator[CountedHour]:
+        with self._database.reading() as connection:
+            rows = hour_rows.counted_hours(connection, with_margin=with_margin, without=without)
+        yield from rows
+
+    def segments_of_hours(
+        self, model: str, sources: Collection[str], *, from_hour: int, to_hour: int
+    ) -> list[SegmentOfHour]:
+        with self._database.reading() as connection:
+            return hour_rows.segments_of_hours(connection, model, sources, from_hour, to_hour)
+
+    def hours_of_segments(self, segment_keys: Collection[str]) -> list[tuple[str, str, int]]:
+        if not segment_keys:
+            return []
+        with self._database.reading() as connection:
+            return hour_rows.hours_of_segments(connection, segment_keys)
+
+    def unreadable_segments(self) -> list[tuple[str, str]]:
+        segments = tables.segments.c
+        query = select(segments.key, segments.problem, segments.log_id).where(segments.problem.is_not(None))
+        return sorted((key, problem) for key, problem, log_id in self._rows(query) if log_id is None)
+
+    def segments_with_dead_letters(self) -> list[str]:
+        segments = tables.segments.c
+        return sorted(row.key for row in self._rows(select(segments.key).where(segments.dead_letters > 0)))
+
     def clear(self) -> None:
         with self._database.writing() as connection:
             for table in tables.CONTENT:
@@ -114,17 +142,17 @@ class SqlLedger(SqlBook):
         )
 
     def models(self) -> list[str]:
-        objects, names, stretches = tables.objects.c, tables.names.c, tables.stretches.c
+        segments, names, stretches = tables.segments.c, tables.names.c, tables.stretches.c
         with self._database.reading() as connection:
-            of_chains = select(names.name).join(tables.stretches, stretches.model == names.number).distinct()
-            models = set(connection.execute(of_chains).scalars())
-            models |= {row.model for row in intake.segments_with_problems(connection)}
+            numbers = {*connection.execute(select(stretches.model).distinct()).scalars()}
+            numbers |= {row.model for row in segment_rows.segments_with_problems(connection)}
             newest_ms = {}
-            newest = select(func.max(objects.put_at_ms))
-            for model in models:  # the last of each is found at once; grouped, all would be gone through
-                of_model = and_(objects.kind == "segment", objects.model == model)
-                newest_ms[model] = connection.execute(newest.where(of_model)).scalar_one()
-        return sorted(models, key=lambda model: (-newest_ms[model], model))
+            newest = select(func.max(segments.put_at_ms))
+            for number in numbers:  # the last of each is found at once; grouped, all would be gone through
+                name = connection.execute(select(names.name).where(names.number == number)).scalar_one()
+                of_model = newest.where(segments.model == number)
+                newest_ms[name] = connection.execute(of_model).scalar_one()
+        return sorted(newest_ms, key=lambda model: (-newest_ms[model], model))
 
     def tallies(self, model: str) -> list[FrameTally]:
         """Return the distinct frames in the model's segments, by source and medium."""
@@ -135,7 +163,7 @@ class SqlLedger(SqlBook):
             select(source.c.name, media.c.name, *sums)
             .join(source, source.c.number == table.source)
             .join(media, media.c.number == table.media)
-            .where(table.model == _number(model))
+            .where(table.model == number_of_name(model))
             .group_by(source.c.name, media.c.name)
         )
         rows = self._rows(query)
@@ -147,9 +175,9 @@ class SqlLedger(SqlBook):
         table = tables.frames.c
         dead = func.coalesce(func.sum(case((table.dead != 0, 1), else_=0)), 0)
         query = select(func.count(), dead).where(
-            table.model == _number(model),
-            table.source == _number(source),
-            table.media == _number(media),
+            table.model == number_of_name(model),
+            table.source == number_of_name(source),
+            table.media == number_of_name(media),
             _is_within(table.captured_at_ms, from_ms, to_ms),
         )
         ((frames, dead_lettered),) = self._rows(query)
@@ -161,11 +189,11 @@ class SqlLedger(SqlBook):
         day = time_ms - (time_ms % DAY_MS + DAY_MS) % DAY_MS
         frames_of, days = Counter[int](), set[int]()
         with self._database.reading() as connection:
-            of_medium = tallies.media == _number(media)
+            of_medium = tallies.media == number_of_name(media)
             holders = select(tallies.model, tallies.source).where(of_medium).distinct()
             for model, source in connection.execute(holders).all():
                 is_of_medium = and_(
-                    table.model == model, table.source == source, table.media == _number(media)
+                    table.model == model, table.source == source, table.media == number_of_name(media)
                 )
                 detected = and_(is_of_medium, table.dead == 0, _is_within(time_ms, from_ms, to_ms))
                 days_of = select(day.label("day")).where(detected).subquery()
@@ -175,43 +203,48 @@ class SqlLedger(SqlBook):
                 days |= {int(start) for start, _ in rows}
         return Extent(max(frames_of.values(), default=0), len(days))
 
-    def chain(self, model: str) -> list[ChainLink]:
+    def chain(self, model: str, without: Collection[str] = ()) -> list[ChainLink]:
         """Return the model's segments, those that follow each other without a loss as one link."""
-        table, links = tables.stretches.c, []
-        names = ("first_offset", "next_offset", "frames", "dead_letters")
-        query = select(table.first_key, *(table[name] for name in names)).where(table.model == _number(model))
-        for key, *figures in self._rows(query):
-            if (place := keys.parse_segment_key(key)) is not None:
+        links = []
+        with self._database.reading() as connection:
+            stretches = chains.read_stretches(connection, without)
+        for key, _, *figures in stretches:
+            place = keys.parse_segment_key(key)
+            if place is not None and place.model == model:
                 links.append(ChainLink(key, place.log_id, place.topic, place.partition, *figures))
         return sorted(links, key=lambda link: link[1:5])
 
     def recent_puts(self, model: str, span_ms: int) -> list[tuple[int, int]]:
         """Return when the model's newest segments were put, and their messages; see `Ledger.recent_puts`."""
-        segments, objects = tables.segments.c, tables.objects.c
-        of_model = and_(objects.kind == "segment", objects.model == model)
-        newest = select(func.max(objects.put_at_ms)).where(of_model).scalar_subquery()
+        segments = tables.segments.c
+        of_model = segments.model == number_of_name(model)
+        newest = select(func.max(segments.put_at_ms)).where(of_model).scalar_subquery()
         query = (
-            select(objects.put_at_ms, segments.frames + segments.dead_letters)
-            .join(tables.segments, segments.key == objects.key)
-            .where(of_model, objects.put_at_ms >= newest - span_ms, objects.put_at_ms > 0)
-            .order_by(objects.put_at_ms.desc())
+            select(segments.put_at_ms, segments.frames + segments.dead_letters)
+            .where(
+                of_model,
+                segments.put_at_ms >= newest - span_ms,
+                segments.put_at_ms > 0,
+                segments.log_id.is_not(None),
+            )
+            .order_by(segments.put_at_ms.desc())
             .limit(MOST_PUTS)
         )
         return sorted((int(at_ms), int(messages)) for at_ms, messages in self._rows(query))
 
     def newest_frames(self, model: str) -> dict[str, int]:
-        parts, names = tables.parts.c, tables.names.c
-        # The last of each name is found at once; grouped, all parts would be gone through.
-        newest = select(func.max(parts.last_ms)).where(
-            parts.model == _number(model), parts.source == names.number
-        )
+        hours, names = tables.hours.c, tables.names.c
+        # The last of each name is found at once; grouped, all hours would be gone through.
+        of_source = hours.model == number_of_name(model), hours.source == names.number
+        last_hour = select(func.max(hours.hour)).where(*of_source).correlate(tables.names).scalar_subquery()
+        newest = select(func.max(hours.last_ms)).where(*of_source, hours.hour == last_hour)
         query = select(names.name, newest.correlate(tables.names).scalar_subquery())
         return {source: int(last_ms) for source, last_ms in self._rows(query) if last_ms is not None}
 
     def dead_frames(self, model: str) -> list[DeadFrame]:
         letters, frames = tables.dead_letters.c, tables.frames.c
         source, media = tables.names.alias(), tables.names.alias()
-        put_at_ms = tables.objects.c.put_at_ms
+        put_at_ms = tables.segments.c.put_at_ms
         mended = and_(
             *(
                 frames[name] == letters[name]
@@ -230,11 +263,10 @@ class SqlLedger(SqlBook):
                 put_at_ms,
             )
             .join(tables.segments, tables.segments.c.number == letters.segment)
-            .join(tables.objects, tables.objects.c.key == tables.segments.c.key)
             .outerjoin(tables.frames, mended)
             .outerjoin(source, source.c.number == letters.source)
             .outerjoin(media, media.c.number == letters.media)
-            .where(letters.model == _number(model), or_(letters.frame.is_(None), frames.dead != 0))
+            .where(letters.model == number_of_name(model), or_(letters.frame.is_(None), frames.dead != 0))
         )
         dropped = {(record.segment, record.offset) for record in self._records("dropped", DroppedDeadLetter)}
         still_open: dict[object, DeadFrame] = {}
@@ -250,15 +282,20 @@ class SqlLedger(SqlBook):
         return list(still_open.values())
 
     def parts(self, model: str, source: str, *, from_ms: int, to_ms: int) -> list[SegmentPart]:
-        values = {"model": model, "source": source, "from_ms": from_ms, "to_ms": to_ms}
-        return sorted(SegmentPart(*row) for row in self._rows(_PARTS, values))
+        values: dict[str, object] = {"model": model, "source": source, "from_ms": from_ms, "to_ms": to_ms}
+        values |= {"from_hour": from_ms // HOUR_MS, "to_hour": (to_ms - 1) // HOUR_MS}
+        return sorted(SegmentPart(*row) for row in self._rows(hour_rows.PARTS, values))
 
     def problems(self, model: str | None) -> list[str]:
-        objects = tables.objects.c
-        query = select(objects.key, objects.problem).where(
+        objects, segments = tables.objects.c, tables.segments.c
+        of_objects = select(objects.key, objects.problem).where(
             objects.problem.is_not(None), or_(objects.model.is_(None), objects.model == model)
         )
-        return [str(problem) for _, problem in sorted(map(tuple, self._rows(query)))]
+        of_segments = select(segments.key, segments.problem).where(
+            segments.problem.is_not(None), segments.model == number_of_name(model or "")
+        )
+        rows = [*self._rows(of_objects), *self._rows(of_segments)]
+        return [str(problem) for _, problem in sorted(map(tuple, rows))]
 
     def _records(self, kind: str, record_type: type[RecordT]) -> list[RecordT]:
         objects = tables.objects.c
@@ -310,35 +347,6 @@ class SqlLedger(SqlBook):
 
 
 _TakenT = TypeVar("_TakenT")
-
-
-def _number(name: str | BindParameter[str]) -> ColumnElement[int]:
-    return select(tables.names.c.number).where(tables.names.c.name == name).scalar_subquery()
-
-
-def _parts_query() -> Executable:
-    """Return the query of `parts`; to make it takes longer than to ask it, as pages do of each source."""
-    parts, segments = tables.parts.c, tables.segments.c
-    model, source = _number(bindparam("model", type_=String)), _number(bindparam("source", type_=String))
-    from_ms, to_ms = (bindparam(name, type_=BigInteger) for name in ("from_ms", "to_ms"))
-    spans = tables.parts.alias().c
-    of_source = and_(spans.model == model, spans.source == source)
-    longest = select(func.coalesce(func.max(spans.span_ms), 0)).where(of_source).scalar_subquery()
-    columns = parts.first_byte, parts.next_byte, parts.first_ms, parts.last_ms, parts.crc32
-    return (
-        select(segments.key, *columns)
-        .join(tables.segments, segments.number == parts.segment)
-        .where(
-            parts.model == model,
-            parts.source == source,
-            parts.last_ms >= from_ms,
-            parts.last_ms < to_ms + longest,  # follows from the next, and ends the search early
-            parts.first_ms < to_ms,
-        )
-    )
-
-
-_PARTS = _parts_query()
 
 
 def _is_within(time_ms: ColumnElement[int], from_ms: int | None, to_ms: int | None) -> ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, select
@@ -36,13 +36,6 @@ class Chains:
         """Have the partition of a segment read again, as its rows are others now."""
         self._disordered.add(partition_of(key))
 
-    def order_all(self) -> None:
-        """Have all partitions read again."""
-        segments = tables.segments.c
-        partitions = segments.model, segments.log_id, segments.topic, segments.partition
-        for (key,) in self._connection.execute(select(func.min(segments.key)).group_by(*partitions)):
-            self.order(key)
-
     def save(self, number_of: Callable[[str], int]) -> None:
         """Write the changes; `number_of` returns the number of a model."""
         for partition in sorted(self._disordered):
@@ -58,10 +51,15 @@ class Chains:
             self._connection.execute(insert(table), rows)
 
 
-def read_stretches(connection: Connection) -> list[SegmentStretch]:
-    """Return the stretches of all models."""
+def read_stretches(connection: Connection, without: Collection[str] = ()) -> list[SegmentStretch]:
+    """Return the stretches of all models, as they are without the segments of some keys."""
     columns = [tables.stretches.c[name] for name in SegmentStretch._fields]
-    return [SegmentStretch(*row) for row in connection.execute(select(*columns))]
+    rows = [SegmentStretch(*row) for row in connection.execute(select(*columns))]
+    stretches = Stretches(rows)
+    for partition in {partition_of(key) for key in without}:
+        segments = _segments_of(connection, partition)
+        stretches.replace(partition, (segment for segment in segments if segment.first_key not in without))
+    return [*stretches] if without else rows
 
 
 def read_listing(connection: Connection) -> tuple[int, int]:
@@ -81,7 +79,8 @@ def links_query() -> Select[Any]:
     """Return the query of segments, each as a `SegmentStretch`."""
     segments = tables.segments.c
     offsets = segments.first_offset, segments.next_offset
-    return select(segments.key, segments.key, *offsets, segments.frames, segments.dead_letters)
+    query = select(segments.key, segments.key, *offsets, segments.frames, segments.dead_letters)
+    return query.where(segments.log_id.is_not(None))
 
 
 def _segments_of(connection: Connection, partition: str) -> list[SegmentStretch]:

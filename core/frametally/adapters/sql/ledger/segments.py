@@ -4,36 +4,52 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from frametally.adapters.sql.engine import SqlDatabase
-from frametally.adapters.sql.ledger import chains, intake
-from frametally.books.intake import TakenSegment, take_segment
+from frametally.adapters.sql.ledger import chains, intake, segment_rows
+from frametally.books.intake import TakenSegment, take_header, take_segment
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.process.reports import Progress
 from frametally.segments.stretches import Stretches, are_many, list_new_segments, lists_all
 
 _FRAMES_PER_TRANSACTION = 20_000
 _SEGMENTS_PER_TRANSACTION = 200
+_HEADERS_PER_TRANSACTION = 5_000
+_HEADERS_AT_ONCE, _READERS = 500, 8
 
 
-def refresh(database: SqlDatabase, store: ObjectStore, progress: Progress) -> tuple[int, int]:
-    """Take in new segments, and forget those that are gone or changed; return how many came and went."""
+def refresh(
+    database: SqlDatabase,
+    store: ObjectStore,
+    progress: Progress,
+    *,
+    headers_only: bool = False,
+    list_all: bool = False,
+) -> tuple[int, int]:
+    """Take in new segments, and forget those that are gone or changed; return how many came and went.
+
+    With `headers_only` no line is read: the next refresh without it reads those of all segments without.
+    """
     with database.reading() as connection:
         count, listed_at_ms = chains.read_listing(connection)
-        has_stretches = bool(chains.read_stretches(connection))
-    if count and not has_stretches:  # an earlier release filled the ledger
-        with database.writing() as connection:
-            of_all = chains.Chains(connection)
-            of_all.order_all()
-            of_all.save(intake.Numbers(connection).number_of)
+    take = _take_headers if headers_only else _take
     now_ms = int(time.time() * 1000)
-    if not lists_all(count, listed_at_ms, now_ms) and (new := _new(database, store)) is not None:
-        return _take(database, store, new, progress), 0
-    new, removed_count = _compare(database, store)
-    taken_count = _take(database, store, new, progress)
-    if are_many(count + taken_count):
+    removed_count = 0
+    is_whole = list_all or lists_all(count, listed_at_ms, now_ms)
+    new = None if is_whole else _new(database, store)
+    if new is None:
+        is_whole = True
+        new, removed_count = _compare(database, store)
+    taken_count = take(database, store, new, progress)
+    if is_whole and are_many(count + taken_count):
         with database.writing() as connection:
             chains.note_listing(connection, now_ms)
+    if not headers_only:
+        with database.reading() as connection:
+            unread = segment_rows.unread_segments(connection)
+        take(database, store, unread, progress)
     return taken_count, removed_count
 
 
@@ -41,7 +57,7 @@ def _new(database: SqlDatabase, store: ObjectStore) -> list[ObjectInfo] | None:
     """List the segments that are new, and those with problems; None: all have to be compared."""
     with database.reading() as connection:
         stretches = Stretches(chains.read_stretches(connection))
-        with_problems = intake.segments_with_problems(connection)
+        with_problems = segment_rows.segments_with_problems(connection)
     known_keys = stretches.keys()
     new = {info.key: info for info in list_new_segments(store, stretches)}
     for row in with_problems:
@@ -57,7 +73,7 @@ def _compare(database: SqlDatabase, store: ObjectStore) -> tuple[list[ObjectInfo
     """List all segments; forget those that are gone or changed; return what is to be read."""
     # What is known is read before the listing, or what others take in meanwhile would seem to be gone.
     with database.reading() as connection:
-        known_segments = intake.known_objects(connection, "segment")
+        known_segments = segment_rows.known_segments(connection)
     listed = {info.key: info for info in list_new_segments(store, Stretches())}
     removed_keys = known_segments.keys() - listed.keys()
     listed_again = listed.keys() & known_segments.keys()
@@ -66,13 +82,14 @@ def _compare(database: SqlDatabase, store: ObjectStore) -> tuple[list[ObjectInfo
     if removed_keys or changed_keys:
         with database.writing() as connection:
             of_all = chains.Chains(connection)
-            read_again = intake.forget_segments(connection, of_all, removed_keys | changed_keys)
+            read_again = segment_rows.forget_segments(connection, of_all, removed_keys | changed_keys)
             of_all.save(intake.Numbers(connection).number_of)
     new = [info for info in listed.values() if info.key in read_again or intake.is_new(info, known_segments)]
     return new, len(removed_keys)
 
 
 def _take(database: SqlDatabase, store: ObjectStore, new: Sequence[ObjectInfo], progress: Progress) -> int:
+    """Take in whole segments; return how many were still there."""
     batch: list[TakenSegment] = []
     taken_count = frame_count = 0
     for number, info in enumerate(new):
@@ -92,8 +109,31 @@ def _take(database: SqlDatabase, store: ObjectStore, new: Sequence[ObjectInfo], 
     return taken_count + len(batch)
 
 
+def _take_headers(
+    database: SqlDatabase, store: ObjectStore, new: Sequence[ObjectInfo], progress: Progress
+) -> int:
+    """Take in headers of segments, of many some at once; return how many were still there."""
+    parts = [new[start : start + _HEADERS_AT_ONCE] for start in range(0, len(new), _HEADERS_AT_ONCE)]
+    at_once = _HEADERS_PER_TRANSACTION // _HEADERS_AT_ONCE
+    taken_count = 0
+    with ThreadPoolExecutor(_READERS) as readers:
+        for first in range(0, len(parts), at_once):  # what is read ahead is bounded
+            progress.update(first * _HEADERS_AT_ONCE, len(new), "headers of new segments")
+            read = readers.map(partial(_read_headers, store), parts[first : first + at_once])
+            batch = [segment for part in read for segment in part if segment is not None]
+            _put(database, batch)
+            taken_count += len(batch)
+    if new:
+        progress.update(len(new), len(new), "headers of new segments")
+    return taken_count
+
+
+def _read_headers(store: ObjectStore, infos: Sequence[ObjectInfo]) -> list[TakenSegment | None]:
+    return [take_header(store, info) for info in infos]
+
+
 def _put(database: SqlDatabase, batch: Sequence[TakenSegment]) -> None:
     with database.writing() as connection:
         numbers, of_batch = intake.Numbers(connection), chains.Chains(connection)
-        intake.put_segments(connection, numbers, of_batch, batch)
+        segment_rows.put_segments(connection, numbers, of_batch, batch)
         of_batch.save(numbers.number_of)

@@ -1,11 +1,13 @@
 """The ledger's tables, for SQLite and PostgreSQL alike.
 
-`objects` has a row for everything in the store that the ledger has read, as it was listed: what is listed
-otherwise now is new, changed or gone. The other tables hold what was in it. Texts that come in every row
-(models, sources, media) are numbered in `names`. `frames` has a row per distinct frame, in the order of event
-time, so that what is new lies together; `tallies` counts its rows by day, which also says where those of a
-day lie: how long it takes to forget old ones depends on them alone. `stretches` has the chains of `segments`
-in a few rows, and `listing` when all of them were listed, not new ones alone.
+`objects` has a row for each small object in the store that the ledger has read, and `segments` for each
+segment, as it was listed: what is listed otherwise now is new, changed or gone. The other tables hold what
+was in it. Texts that come in every row (models, sources, media) are numbered in `names`. `hours` says of
+which segments an hour of a source is counted, and where in them its lines are: planning adds up their
+digests. `frames` has a row per distinct frame, in the order of event time, so that what is new lies
+together; `tallies` counts its rows by day, which also says where those of a day lie: how long it takes to
+forget old ones depends on them alone. `stretches` has the chains of `segments` in a few rows, and `listing`
+when all of them were listed, not new ones alone.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallIntege
 
 from frametally.adapters.sql.migration import about_table
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 ALL = MetaData()
 
@@ -31,7 +33,7 @@ objects = Table(
     "frametally_ledger_objects",
     ALL,
     Column("key", Text, primary_key=True),
-    Column("kind", Text, nullable=False),  # manifest, tombstone, dropped, run, segment
+    Column("kind", Text, nullable=False),  # manifest, tombstone, dropped, run
     Column("model", Text),
     Column("size_bytes", BigInteger, nullable=False),
     Column("version", Text, nullable=False),
@@ -47,14 +49,42 @@ segments = Table(
     ALL,
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("key", Text, nullable=False, unique=True),
-    Column("model", BigInteger, nullable=False, index=True),
-    Column("log_id", Text, nullable=False),
-    Column("topic", Text, nullable=False),
-    Column("partition", Integer, nullable=False),
-    Column("first_offset", BigInteger, nullable=False),
-    Column("next_offset", BigInteger, nullable=False),
-    Column("frames", BigInteger, nullable=False),
-    Column("dead_letters", BigInteger, nullable=False),
+    Column("model", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("put_at_ms", BigInteger, nullable=False),
+    Column("problem", Text),
+    Column("log_id", Text),  # null, like what follows: its header could not be read
+    Column("topic", Text),
+    Column("partition", Integer),
+    Column("first_offset", BigInteger),
+    Column("next_offset", BigInteger),
+    Column("frames", BigInteger),
+    Column("dead_letters", BigInteger),
+    Column("is_read", SmallInteger, nullable=False),  # 0: its header alone was
+    Index("frametally_ledger_segments_put", "model", "put_at_ms"),
+    Index("frametally_ledger_segments_problem", "number", sqlite_where=text("problem IS NOT NULL")),
+    Index("frametally_ledger_segments_dead", "number", sqlite_where=text("dead_letters > 0")),
+    Index("frametally_ledger_segments_unread", "number", sqlite_where=text("is_read = 0")),
+)
+
+hours = Table(
+    "frametally_ledger_hours",
+    ALL,
+    Column("model", BigInteger, primary_key=True, autoincrement=False),
+    Column("source", BigInteger, primary_key=True, autoincrement=False),
+    Column("hour", BigInteger, primary_key=True, autoincrement=False),  # UTC, as whole hours since 1970
+    Column("segment", BigInteger, primary_key=True, autoincrement=False, index=True),
+    Column("is_own", SmallInteger, nullable=False),  # 0: its frames are near the hour alone
+    Column(
+        "first_ms", BigInteger, nullable=False
+    ),  # of all lines of the source in the segment, as what follows
+    Column("last_ms", BigInteger, nullable=False),
+    Column("first_byte", BigInteger, nullable=False),
+    Column("next_byte", BigInteger, nullable=False),
+    Column("crc32", BigInteger),  # of those bytes; null: their segment does not say
+    *(Column(f"digest_{number}", BigInteger, nullable=False) for number in range(2)),  # 50 bits each
+    sqlite_with_rowid=False,
 )
 
 stretches = Table(
@@ -73,22 +103,6 @@ listing = Table(
     "frametally_ledger_listing",
     ALL,
     Column("listed_at_ms", BigInteger, primary_key=True, autoincrement=False),
-)
-
-parts = Table(
-    "frametally_ledger_parts",
-    ALL,
-    Column("model", BigInteger, primary_key=True, autoincrement=False),
-    Column("source", BigInteger, primary_key=True, autoincrement=False),
-    Column("last_ms", BigInteger, primary_key=True, autoincrement=False),
-    Column("segment", BigInteger, primary_key=True, autoincrement=False, index=True),
-    Column("first_ms", BigInteger, nullable=False),
-    Column("first_byte", BigInteger, nullable=False),
-    Column("next_byte", BigInteger, nullable=False),
-    Column("span_ms", BigInteger),  # last_ms - first_ms: the longest says how far behind a time to look
-    Column("crc32", BigInteger),  # of those bytes; null: their segment does not say
-    Index("frametally_ledger_parts_span", "model", "source", "span_ms"),
-    sqlite_with_rowid=False,
 )
 
 frames = Table(
@@ -135,5 +149,5 @@ run_frames = Table(
     Column("frames", BigInteger, nullable=False),
 )
 
-CONTENT = (objects, segments, stretches, listing, parts, frames, tallies, dead_letters, run_frames)
+CONTENT = (objects, segments, hours, stretches, listing, frames, tallies, dead_letters, run_frames)
 """All but what only numbers: what `clear` empties."""

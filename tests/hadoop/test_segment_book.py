@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -20,13 +20,14 @@ from tests.hadoop.conftest import Footage
 from frametally import keys
 from frametally.adapters.files.folder_store import FileStore
 from frametally.media.manifests import ManifestReader
+from frametally.opening import open_ledger
 from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import DeadLetter, encode
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.planning.kept_notes import SegmentNotes
 from frametally_hadoop.planning.plan import CountingPlan, make_plan
+from frametally_hadoop.planning.segment_book import SegmentBook
 
 MODEL, MEDIUM = "tiny-1", "ab" * 32
 NOON_MS = 1_767_268_800_000
@@ -48,19 +49,17 @@ def few_are_few() -> Iterator[None]:
 
 
 @contextmanager
-def few_are_stored() -> Iterator[None]:
-    """The notes of however few segments are stored."""
-    with mock.patch("frametally_hadoop.planning.stored_notes.FEWEST", 0):
-        yield
+def book_in(folder: Path) -> Iterator[SegmentBook]:
+    with closing(open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")) as ledger:
+        yield SegmentBook(ledger)
 
 
-def plan_of(store: ObjectStore, notes: SegmentNotes, params: CountParams = PARAMS) -> CountingPlan:
+def plan_of(store: ObjectStore, book: SegmentBook, params: CountParams = PARAMS) -> CountingPlan:
     return make_plan(
         store=store,
         params=params,
-        notes=notes,
+        book=book,
         manifests=ManifestReader(store),
-        unusable=(),
         progress=NoProgress(),
     )
 
@@ -78,19 +77,11 @@ def said(plan: CountingPlan) -> dict[str, Any]:
     }
 
 
-class Store(MemoryStore):
-    """As if it were elsewhere: what is noted of it is kept in a file."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.url = "elsewhere:store"
-
-
 class Scene:
     """A store of two partitions that grows, and loses, and what a machine has kept of it."""
 
     def __init__(self, folder: Path) -> None:
-        self.store = Store()
+        self.store = MemoryStore()
         self.folder = folder
         self.puts = 0
 
@@ -115,19 +106,16 @@ class Scene:
         self.store.put(keys.segment_key(MODEL, "log", "frames", 0, offset), data)
 
     def check(self, *, lists_all: bool = False, params: CountParams = PARAMS) -> None:
-        """Plan from what is kept, from what was stored at the last check, and from nothing."""
-        kept = SegmentNotes(self.folder, self.store.url)
-        if lists_all:
-            kept.list_all()
-        with tempfile.TemporaryDirectory() as nothing, tempfile.TemporaryDirectory() as empty:
-            expected = said(plan_of(self.store, SegmentNotes(Path(nothing), self.store.url), params))
-            cold = SegmentNotes(Path(empty), self.store.url)
-            with few_are_stored():
-                assert said(plan_of(self.store, cold, params)) == expected
-                assert said(plan_of(self.store, kept, params)) == expected
-                (cold if lists_all else kept).share(self.store)
-        assert kept.warnings == cold.warnings == []
-        assert [path.suffix for path in self.folder.iterdir()] == [".sqlite"]
+        """Plan from what is kept, now and then with the books' own reading before it, and from nothing."""
+        with tempfile.TemporaryDirectory() as nothing, book_in(Path(nothing)) as book:
+            expected = said(plan_of(self.store, book, params))
+        with closing(open_ledger(f"sqlite:///{self.folder / 'ledger.sqlite'}")) as ledger:
+            if self.puts % 2:
+                ledger.refresh(self.store, NoProgress())
+            kept = SegmentBook(ledger)
+            if lists_all:
+                kept.list_all()
+            assert said(plan_of(self.store, kept, params)) == expected
 
 
 def _resealed(data: bytes, *, spoilt: bool) -> bytes:
@@ -263,10 +251,10 @@ def test_of_many_segments_one_that_is_gone_is_noticed_after_a_day_or_where_all_i
         clock.return_value = 1_800_000_000.0
 
         def days_of(*, lists_all: bool = False) -> int:
-            notes = SegmentNotes(tmp_path, scene.store.url)
-            if lists_all:
-                notes.list_all()
-            return len(plan_of(scene.store, notes).stale)
+            with book_in(tmp_path) as book:
+                if lists_all:
+                    book.list_all()
+                return len(plan_of(scene.store, book).stale)
 
         assert days_of() == 3
         scene.store.delete(keys.segment_key(MODEL, "log", "frames", 0, 0))
@@ -278,41 +266,7 @@ def test_of_many_segments_one_that_is_gone_is_noticed_after_a_day_or_where_all_i
         assert days_of(lists_all=True) == 1
 
 
-def tear(path: Path) -> None:
-    path.write_bytes(path.read_bytes()[:-5000])
-
-
-def spoil(path: Path) -> None:
-    path.write_bytes(b"spoilt" + path.read_bytes()[6:])
-
-
-def flip(path: Path) -> None:
-    """Change a digit in each note."""
-    path.write_bytes(path.read_bytes().replace(b"00001.jsonl", b"00007.jsonl"))
-
-
-@pytest.mark.parametrize("harm", [tear, spoil, flip])
-def test_a_damaged_file_of_notes_is_said_and_made_anew(
-    file_footage: Footage, harm: Callable[[Path], None]
-) -> None:
-    footage = file_footage
-    for number in range(3):
-        footage.segment([footage.frame(NOON_MS + number * 1000, "car", index=number)])
-    with few_are_many():
-        footage.aggregate()
-        published = footage.objects("mapreduce-output")
-        [path] = footage.settings.data_dir.glob("segments-*.sqlite")
-        harm(path)
-        report = footage.aggregate()
-        assert report.runs == []
-        footage.segment([footage.frame(NOON_MS + 9000, "car", index=9)])
-        report_after = footage.aggregate()
-    assert footage.objects("mapreduce-output").items() >= published.items()
-    line = f"{path} was damaged; frametally reads every segment's header again"
-    assert [line in warning for warning in report.warnings + report_after.warnings] == [True]
-
-
-def test_an_aggregation_that_dies_while_it_notes_leaves_the_notes_as_they_were(file_footage: Footage) -> None:
+def test_an_aggregation_that_dies_while_it_notes_segments_leaves_nothing_out(file_footage: Footage) -> None:
     footage = file_footage
     footage.segment([footage.frame(NOON_MS, "car")])
     with few_are_many():

@@ -1,0 +1,255 @@
+"""Writes segments into the ledger's tables, each function within one transaction.
+
+What is in the tables already is left as it is, so that two processes may take in the same segments, in any
+order, one their headers and another their lines. `forget_segments` makes room for segments that changed or
+are gone: which frames only they held is unknown, so what others have of the same times is taken in again.
+Its cost is that of these times, however much more the ledger holds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, Table, delete, select, update
+
+from frametally.adapters.sql.ledger import tables
+from frametally.adapters.sql.ledger.chains import Chains, links_query
+from frametally.adapters.sql.ledger.frame_rows import forget_frames, put_frames
+from frametally.adapters.sql.ledger.intake import MOST_IN, Numbers, by, insert_rows
+from frametally.books.intake import TakenSegment
+from frametally.ports.object_store import ObjectInfo
+from frametally.rules.times import DAY_MS, HOUR_MS
+from frametally.segment_records import SegmentHeader
+from frametally.segments.stretches import SegmentStretch
+
+_SEGMENTS, _HOURS = tables.segments.c, tables.hours.c
+_TWO = struct.Struct(">QQ")
+
+
+def known_segments(connection: Connection) -> dict[str, tuple[int, str, bool]]:
+    """Return size, version and whether to read it again, by key, of every segment."""
+    columns = _SEGMENTS.key, _SEGMENTS.size_bytes, _SEGMENTS.version, _SEGMENTS.problem.is_not(None)
+    rows = connection.execute(select(*columns))
+    return {key: (size_bytes, version, bool(problem)) for key, size_bytes, version, problem in rows}
+
+
+def segments_with_problems(connection: Connection) -> list[Row[Any]]:
+    """Return the rows of segments that could not be read, or not all of them."""
+    return [*connection.execute(select(tables.segments).where(_SEGMENTS.problem.is_not(None)))]
+
+
+def unread_segments(connection: Connection) -> list[ObjectInfo]:
+    """Return the segments of which the header alone was read, in the order in which they came."""
+    query = select(_SEGMENTS.key, _SEGMENTS.size_bytes, _SEGMENTS.version, _SEGMENTS.put_at_ms)
+    query = query.where(_SEGMENTS.is_read == 0, _SEGMENTS.problem.is_(None)).order_by(_SEGMENTS.number)
+    return [ObjectInfo(*row) for row in connection.execute(query)]
+
+
+_Rows = defaultdict[Table, list[tuple[Any, ...]]]
+"""Rows by table, each with all its columns in the table's order."""
+
+
+def put_segments(
+    connection: Connection, numbers: Numbers, chains: Chains, segments: Sequence[TakenSegment]
+) -> None:
+    """Take in segments, but those that are there without a problem; of those, lines not read before.
+
+    The rows of a table are written together: a fleet's segment has a few frames of each of very many media.
+    """
+    states = _states_of(connection, [segment.info.key for segment in segments])
+    settled = {key for key, state in states.items() if state.problem is None}
+    unread = {key: state.number for key, state in states.items() if state.is_unread}
+    new = [segment for segment in segments if segment.info.key not in settled]
+    replaced = [segment.info.key for segment in new if segment.info.key in states and segment.header]
+    links_before = {link.first_key: link for link in _remove_segments(connection, replaced)[1]}
+    rows: _Rows = defaultdict(list)
+    number_by_key: dict[str, int] = {}
+    for number, segment in enumerate(new, start=numbers.new(len(new))):
+        key = segment.info.key
+        if segment.header is None and key in states:
+            _put_problem(connection, segment)  # the rest stays: it says which frames are in `frames` by it
+            continue
+        number_by_key[key] = number
+        _add_rows(rows, numbers, segment, number)
+        if segment.header is None:
+            continue
+        link = _link_of(key, segment.header)
+        if key not in links_before:
+            chains.add(link)
+        elif link != links_before[key]:
+            chains.order(key)
+    to_read = number_by_key.keys() | unread.keys()
+    read = [segment for segment in segments if segment.is_read and segment.info.key in to_read]
+    for segment in read:
+        key = segment.info.key
+        rows[tables.dead_letters] += _letter_rows(numbers, segment, number_by_key.get(key) or unread[key])
+    for table, of_table in rows.items():
+        insert_rows(connection, table, of_table)
+    were_unread = [unread[segment.info.key] for segment in read if segment.info.key in unread]
+    for batch in by(MOST_IN, were_unread):
+        connection.execute(update(tables.segments).where(_SEGMENTS.number.in_(batch)).values(is_read=1))
+    for segment in segments:
+        if segment.problem and segment.info.key in unread:
+            _put_problem(connection, segment)
+    by_model: defaultdict[str, list[TakenSegment]] = defaultdict(list)
+    for segment in read:
+        by_model[segment.model].append(segment)
+    for name, of_model in by_model.items():
+        detected = (frame for segment in of_model for frame in segment.frames)
+        dead = (letter.frame for segment in of_model for letter in segment.dead_letters if letter.frame)
+        put_frames(connection, numbers, numbers.number_of(name), detected, dead=False)
+        put_frames(connection, numbers, numbers.number_of(name), dead, dead=True)
+
+
+class _State(NamedTuple):
+    """What the tables have of a segment; without a header they have its problem alone."""
+
+    number: int
+    problem: str | None
+    is_read: int
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether its header is there and its lines are not."""
+        return self.is_read == 0 and self.problem is None
+
+
+def _states_of(connection: Connection, segment_keys: Sequence[str]) -> dict[str, _State]:
+    query = select(_SEGMENTS.key, _SEGMENTS.number, _SEGMENTS.problem, _SEGMENTS.is_read)
+    return {
+        key: _State(*state)
+        for batch in by(MOST_IN, segment_keys)
+        for key, *state in connection.execute(query.where(_SEGMENTS.key.in_(batch)))
+    }
+
+
+def _put_problem(connection: Connection, segment: TakenSegment) -> None:
+    info = segment.info
+    listed = {"size_bytes": info.size_bytes, "version": info.version, "put_at_ms": info.modified_at_ms}
+    this = update(tables.segments).where(_SEGMENTS.key == info.key)
+    connection.execute(this.values(problem=segment.problem, **listed))
+
+
+def _link_of(key: str, header: SegmentHeader) -> SegmentStretch:
+    offsets, figures = (header.first_offset, header.next_offset), (header.frames, header.dead_letters)
+    return SegmentStretch(key, key, *offsets, *figures)
+
+
+def _add_rows(rows: _Rows, numbers: Numbers, segment: TakenSegment, number: int) -> None:
+    """Add the rows of what a segment's header says."""
+    info, header, model = segment.info, segment.header, numbers.number_of(segment.model)
+    listed = info.size_bytes, info.version, info.modified_at_ms, segment.problem
+    if header is None:
+        rows[tables.segments].append((number, info.key, model, *listed, *(None,) * 7, 0))
+        return
+    chain = header.log_id, header.topic, header.partition
+    figures = header.first_offset, header.next_offset, header.frames, header.dead_letters
+    rows[tables.segments].append((number, info.key, model, *listed, *chain, *figures, int(segment.is_read)))
+    lines_of = {}
+    for part in header.sources:
+        lines_of[part.source] = (
+            part.first_captured_at_ms,
+            part.last_captured_at_ms,
+            segment.header_bytes + part.first_byte,
+            segment.header_bytes + part.next_byte,
+            part.crc32,
+            *_digest(info.key, part.crc32),
+        )
+    rows[tables.hours] += [
+        (model, numbers.number_of(source), hour, number, int(is_own), *lines_of[source])
+        for source, hour, is_own in segment.hours
+    ]
+
+
+def _digest(key: str, crc32: int | None) -> tuple[int, int]:
+    """Return the digest of a source's lines in a segment: sums of them tell sets of lines apart.
+
+    Lines without a checksum are known by the key of their segment alone.
+    """
+    first, second = _TWO.unpack(hashlib.blake2b(f"{key} {crc32}".encode(), digest_size=16).digest())
+    return first >> 14, second >> 14  # so that sums of thousands fit
+
+
+def _letter_rows(numbers: Numbers, segment: TakenSegment, number: int) -> list[tuple[Any, ...]]:
+    rows = []
+    for letter in segment.dead_letters:
+        frame: tuple[int | None, ...] = (None,) * 4
+        if (place := letter.frame) is not None:
+            names = numbers.number_of(place.source), numbers.number_of(place.media)
+            frame = *names, place.captured_at_ms, place.frame
+        rows.append((number, letter.offset, numbers.number_of(segment.model), *frame, letter.cause))
+    return rows
+
+
+def forget_segments(connection: Connection, chains: Chains, segment_keys: Iterable[str]) -> set[str]:
+    """Forget segments, and all frames of their sources between the first and the last of those of a day.
+
+    Returns the keys of other segments that have frames of these times. They are to be read again: until
+    then that is their problem.
+    """
+    ranges, links = _remove_segments(connection, sorted(segment_keys))
+    chains.remove(links)
+    letters = tables.dead_letters.c
+    numbers: set[int] = set()
+    for (model, source, _), (first_ms, last_ms) in ranges.items():
+        forget_frames(connection, model, source, first_ms, last_ms)
+        near = select(_HOURS.segment).where(
+            _HOURS.model == model,
+            _HOURS.source == source,
+            _HOURS.hour >= first_ms // HOUR_MS,
+            _HOURS.hour <= last_ms // HOUR_MS,
+            _HOURS.last_ms >= first_ms,
+            _HOURS.first_ms <= last_ms,
+        )
+        numbers.update(connection.execute(near).scalars())
+        near = select(letters.segment).where(
+            letters.model == model,
+            letters.source == source,
+            letters.captured_at_ms >= first_ms,
+            letters.captured_at_ms <= last_ms,
+        )
+        numbers.update(connection.execute(near).scalars())
+    read_again: set[str] = set()
+    problem = "segment " + _SEGMENTS.key + " must be read again: run the command again"
+    for batch in by(MOST_IN, sorted(numbers)):
+        these = _SEGMENTS.number.in_(batch)
+        read_again.update(connection.execute(select(_SEGMENTS.key).where(these)).scalars())
+        is_whole = these, _SEGMENTS.problem.is_(None)
+        connection.execute(update(tables.segments).where(*is_whole).values(problem=problem))
+    return read_again
+
+
+def _remove_segments(
+    connection: Connection, segment_keys: Sequence[str]
+) -> tuple[dict[tuple[int, int, int], tuple[int, int]], list[SegmentStretch]]:
+    """Remove the rows of segments, but of no frame.
+
+    Returns their first and last times by model, source and day on which they begin, and their links in the
+    chains.
+    """
+    letters = tables.dead_letters.c
+    ranges: dict[tuple[int, int, int], tuple[int, int]] = {}
+    links: list[SegmentStretch] = []
+    for batch in by(MOST_IN, segment_keys):
+        links += [
+            SegmentStretch(*row) for row in connection.execute(links_query().where(_SEGMENTS.key.in_(batch)))
+        ]
+        numbers = select(_SEGMENTS.number).where(_SEGMENTS.key.in_(batch))
+        spans = select(_HOURS.model, _HOURS.source, _HOURS.first_ms, _HOURS.last_ms).distinct()
+        times = select(letters.model, letters.source, letters.captured_at_ms, letters.captured_at_ms)
+        for query in (
+            spans.where(_HOURS.segment.in_(numbers)),
+            times.where(letters.segment.in_(numbers), letters.frame.is_not(None)),
+        ):
+            for model, source, first_ms, last_ms in connection.execute(query):
+                of_day = model, source, first_ms // DAY_MS
+                first, last = ranges.get(of_day, (first_ms, last_ms))
+                ranges[of_day] = min(first, first_ms), max(last, last_ms)
+        for table in (tables.hours, tables.dead_letters):
+            connection.execute(delete(table).where(table.c.segment.in_(numbers)))
+        connection.execute(delete(tables.segments).where(_SEGMENTS.key.in_(batch)))
+    return ranges, links
