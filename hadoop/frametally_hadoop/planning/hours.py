@@ -77,21 +77,24 @@ class HourInputs(NamedTuple):
         return start_ms - margin_ms, start_ms + self.params.unit_ms + margin_ms
 
     def identities(self, but_of: Collection[str] = ()) -> dict[SourceHour, str]:
-        """Return 16 hex digits of the inputs of each hour.
+        """Return 16 hex digits of the inputs of each hour, for hours that have checksums.
 
         Hours of segments in `but_of`, of which lines were set aside, have none.
         """
         digests: defaultdict[SourceHour, list[str]] = defaultdict(list)
-        for (source, hour), (digest, _) in sorted(self.segments.hours.items()):
-            digests[self._hour_of(source, hour)].append(f"{hour} {digest}")
+        unnamed: set[SourceHour] = set()
+        for (source, hour), of_hour in sorted(self.segments.hours.items()):
+            digests[self._hour_of(source, hour)].append(f"{hour} {of_hour.digest}")
+            unnamed |= set() if of_hour.has_checksums else {self._hour_of(source, hour)}
         segments = self.segments_by_hour() if but_of else {}
         identities = {}
-        for (source, start_ms), of_hour in digests.items():
-            if not but_of or set(but_of).isdisjoint(segments.get((source, start_ms), ())):
-                identities[source, start_ms] = self._identity(source, start_ms, of_hour, ())
-                if zones := self.zones_of(source, start_ms):
-                    identity = self._identity(source, start_ms, of_hour, zones)
-                    identities[within_zones(source), start_ms] = identity
+        for (source, start_ms), of_unit in digests.items():
+            hour_key = source, start_ms
+            if hour_key in unnamed or (but_of and not set(but_of).isdisjoint(segments.get(hour_key, ()))):
+                continue
+            identities[hour_key] = self._identity(source, start_ms, of_unit, ())
+            if zones := self.zones_of(source, start_ms):
+                identities[within_zones(source), start_ms] = self._identity(source, start_ms, of_unit, zones)
         return identities
 
     def _identity(self, source: str, start_ms: int, digests: Iterable[str], zones: Zones) -> str:

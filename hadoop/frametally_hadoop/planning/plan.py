@@ -228,12 +228,11 @@ def make_plan(
     params: CountParams,
     book: SegmentBook,
     manifests: ManifestReader,
-    unusable: Collection[str],
     progress: Progress,
     selection: DaySelection = ALL_DAYS,
     whole: Collection[DayKey] = (),
 ) -> CountingPlan:
-    """Compare the segments, except those with `unusable` keys, with the current runs; note the new ones.
+    """Compare the segments with the current runs; note the new ones.
 
     Of days in `whole`, and where the selection counts again, no hour is kept from the current run.
     `progress` gets the number of headers read.
@@ -242,7 +241,7 @@ def make_plan(
     # a current one never holds less.
     current = current_days(store)
     tombstones = list_tombstones(store)
-    unreadable_segments, lacking = book.refresh(store, unusable, progress)
+    unreadable_segments, lacking = book.refresh(store, progress)
     # The manifests last: they then speak of all frames that stand in the segments.
     media, unreadable = manifests.read()
     overlaps = overlaps_of(media, tombstones, params.overlaps)
@@ -250,7 +249,7 @@ def make_plan(
     with_margin = params.tracking is not None
     days = {
         DayKey(model, params.interval_s, keys.utc_day(number * DAY_MS)): segments
-        for (model, number), segments in book.days(with_margin=with_margin, unusable=unusable).items()
+        for (model, number), segments in book.days(with_margin=with_margin).items()
     }
     zones = next((step.read_zones(store, media) for step in counting_steps()), None)
     stale: list[DayPlan] = []
@@ -288,7 +287,7 @@ def make_plan(
         + unreadable
         + [*(zones.unreadable.values() if zones else ())],
         size_of=size_of,
-        with_dead_letters=book.with_dead_letters(unusable),
+        with_dead_letters=book.with_dead_letters(),
         chain_breaks=book.chain_breaks({day.model for day in days}),
     )
 
