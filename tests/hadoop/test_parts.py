@@ -56,7 +56,7 @@ def publish(store: ObjectStore, folder: Path, lines: Any) -> Any:
     covered = 2 + sum(json.loads(line.partition(b"\t")[2])["frames"] for line in lines)
     around = look_around(store, [], forgotten={}, unusable=(), with_dead_letters=(), chain_breaks={})
     audit = DayAudit(
-        plan, lines_passed_on=covered, duplicates_dropped=2, corrupt_lines={}, surroundings=around
+        plan=plan, lines_passed_on=covered, duplicates_dropped=2, corrupt_lines={}, surroundings=around
     )
     return publish_day(store, plan, outcome, audit, inputs_sha256="5" * 64)
 
