@@ -176,10 +176,10 @@ def test_stopped_between_two_runs_the_next_time_goes_on(
     put_run(store, "2026-01-02", detections=2)
     publish = index.publish
 
-    def away_for_the_second(run: Any, counts: Any, coverage: Any) -> Any:
+    def away_for_the_second(run: Any, counts: Any, coverage: Any, **options: Any) -> Any:
         if run.day == "2026-01-02":
             raise Retryable("the index is away")
-        return publish(run, counts, coverage)
+        return publish(run, counts, coverage, **options)
 
     with monkeypatch.context() as patched, pytest.raises(Retryable):
         patched.setattr(index, "publish", away_for_the_second)
