@@ -56,8 +56,8 @@ def read_new_records(store: ObjectStore, run: Run, names_there: Collection[str])
         name_of: NameOf = lambda part: hashes.get(part, "")  # noqa: E731
         names = {*hashes.values()}
     else:
-        name_of = _names_in(listed)
-        names = {file.identity for source in listed.hours for file in listed.files(source).values()}
+        name_of = _names_in(run, listed)
+        names = {file.identity for source in run.hours for file in listed.files(source).values()}
     kept = names.intersection(names_there)
     if not kept:
         return NewRecords(*decode_run(run, part_files), name_of, kept)
@@ -70,12 +70,13 @@ def read_new_records(store: ObjectStore, run: Run, names_there: Collection[str])
     return NewRecords(counts, coverage, name_of, kept)
 
 
-def _names_in(listed: HourList) -> NameOf:
-    file_ms = length_ms(listed.interval_s)
+def _names_in(run: Run, listed: HourList) -> NameOf:
+    file_ms = length_ms(run.interval_s)
+    hours = {source_of(name): listed.hours[name] for name in run.hours}
 
     def name_of(part: DayPart) -> str:
         start_ms = part.hour * HOUR_MS // file_ms * file_ms
-        file = listed.hours.get(source_of(part.source), {}).get(start_ms % DAY_MS // HOUR_MS)
+        file = hours.get(source_of(part.source), {}).get(start_ms % DAY_MS // HOUR_MS)
         return "" if file is None else file.identity
 
     return name_of
@@ -95,7 +96,7 @@ def _of_hours(
 ) -> Iterator[IntervalCount | Coverage]:
     files = [
         CheckedFile(listed.file_key(source, hour), file.crc32)
-        for source in listed.hours
+        for source in run.hours
         for hour, file in listed.files(source).items()
         if file.identity not in kept
     ]

@@ -79,7 +79,7 @@ def put_listed(store: MemoryStore, sequence: int, day: Day, interval_s: int = 36
     named = {name: getattr(run, name) for name in ("run_id", "model", "params", "interval_s", "day")}
     listed = HourList(**named, hours=dict(hours))
     store.put(listed.key, encode(listed))
-    run = msgspec.structs.replace(run, hours_crc32=zlib.crc32(encode(listed)))
+    run = msgspec.structs.replace(run, hours_crc32=zlib.crc32(encode(listed)), hours=listed.digests())
     put_run(store, run, counts, coverage)
     return run
 
