@@ -62,7 +62,6 @@ def put_run(
     )
     for part, line in zip(run.parts, lines, strict=True):
         store.put(f"{run.prefix}/{part}", line)
-    store.put(f"{run.prefix}/_SUCCESS", b"")
     store.put(keys.run_pointer_key("m", params, interval_s, day, sequence), encode(run))
     return run
 

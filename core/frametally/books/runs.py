@@ -1,6 +1,6 @@
 """Runs: published by the counting job, read by everyone else.
 
-A run is the result of one model, base interval and UTC day: part files, `_SUCCESS`, then the run pointer
+A run is the result of one model, base interval and UTC day: hour files, part files, then the run pointer
 `_runs/<sequence>.json`; `rules.current_run` says which is the day's current one.
 """
 
