@@ -199,7 +199,7 @@ class _Flows:
         counts = CountedFlows(DaySpool(temporary / "lines"), {})
         manifest = []
         for day in days:
-            inputs = [flow_input for flow_input in day.inputs if recount or not day.is_kept(flow_input)]
+            inputs = day.inputs if recount else day.missing()
             try:
                 by_run = [path_files(self.store, run) for run in day.runs] if inputs else []
             except Poison as error:
