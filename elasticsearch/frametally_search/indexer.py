@@ -102,10 +102,10 @@ def _publish(store: ObjectStore, index: CountIndex, run: Run, *, is_again: bool)
         try:
             with METERS.timed("index"):
                 is_published = index.publish(
-                    run, new.counts, new.coverage, name_of=new.name_of, kept=new.kept
+                    run, new.counts, new.coverage, name_of=new.name_of, kept_names=new.kept_names
                 )
         except PartsReplaced:  # another indexer was faster, or what is there is damaged
-            if not new.kept:
+            if not new.kept_names:
                 raise
             names_there = ()
             continue

@@ -30,13 +30,13 @@ class NewRecords(NamedTuple):
 
     Attributes:
         name_of: The name of a part of the run.
-        kept: Names of the parts that the index has.
+        kept_names: Of the parts that the index has.
     """
 
     counts: list[IntervalCount]
     coverage: list[Coverage]
     name_of: NameOf
-    kept: Collection[str]
+    kept_names: Collection[str]
 
 
 def read_new_records(store: ObjectStore, run: Run, names_there: Collection[str]) -> NewRecords:
@@ -58,16 +58,16 @@ def read_new_records(store: ObjectStore, run: Run, names_there: Collection[str])
     else:
         name_of = _names_in(run, listed)
         names = {file.identity for source in run.hours for file in listed.files(source).values()}
-    kept = names.intersection(names_there)
-    if not kept:
-        return NewRecords(*decode_run(run, part_files), name_of, kept)
-    if listed is not None and (len(names) - len(kept)) * _BYTES_OF_HOURS <= len(names):
-        records = _of_hours(store, run, listed, kept)
+    kept_names = names.intersection(names_there)
+    if not kept_names:
+        return NewRecords(*decode_run(run, part_files), name_of, kept_names)
+    if listed is not None and (len(names) - len(kept_names)) * _BYTES_OF_HOURS <= len(names):
+        records = _of_hours(store, run, listed, kept_names)
     else:
-        records = _of_parts(run, part_files, lambda part: name_of(part) not in kept)
+        records = _of_parts(run, part_files, lambda part: name_of(part) not in kept_names)
     counts, coverage = divide(records)
     check_boxes(run, counts, coverage)
-    return NewRecords(counts, coverage, name_of, kept)
+    return NewRecords(counts, coverage, name_of, kept_names)
 
 
 def _names_in(run: Run, listed: HourList) -> NameOf:
@@ -92,13 +92,13 @@ def _hashes(part_files: Iterable[tuple[str, bytes]]) -> dict[DayPart, str]:
 
 
 def _of_hours(
-    store: ObjectStore, run: Run, listed: HourList, kept: Collection[str]
+    store: ObjectStore, run: Run, listed: HourList, kept_names: Collection[str]
 ) -> Iterator[IntervalCount | Coverage]:
     files = [
         CheckedFile(listed.file_key(source, hour), file.crc32)
         for source in run.hours
         for hour, file in listed.files(source).items()
-        if file.identity not in kept
+        if file.identity not in kept_names
     ]
     for key, data in read_hour_files(store, run, files):
         lines = b"".join(line for kind in ("count", "coverage") for line in lines_of(data, kind))

@@ -151,17 +151,17 @@ def publish_by_parts(
     }
     names_there = index.part_names(run)
     while True:
-        kept = {*names.values()}.intersection(names_there)
+        kept_names = {*names.values()}.intersection(names_there)
         try:
             return index.publish(
                 run,
-                [count for count in counts if names[part_of(count)] not in kept],
-                [record for record in coverage if names[part_of(record)] not in kept],
+                [count for count in counts if names[part_of(count)] not in kept_names],
+                [record for record in coverage if names[part_of(record)] not in kept_names],
                 name_of=names.__getitem__,
-                kept=kept,
+                kept_names=kept_names,
             )
         except PartsReplaced:
-            assert kept
+            assert kept_names
             names_there = ()
 
 

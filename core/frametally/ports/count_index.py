@@ -237,7 +237,7 @@ class CountIndex(Protocol):
         coverage: Iterable[Coverage],
         *,
         name_of: NameOf = no_name,
-        kept: Collection[str] = (),
+        kept_names: Collection[str] = (),
     ) -> bool:
         """Make `run` the current one of its model, params, interval and day: readers see the old or the new.
 
@@ -246,7 +246,7 @@ class CountIndex(Protocol):
             counts: Its counts, without those of the parts that it keeps.
             coverage: Its coverage, likewise.
             name_of: The name of a part of these records.
-            kept: Names of the parts that it keeps; the index has them, see `part_names`.
+            kept_names: Of the parts that it keeps; the index has them, see `part_names`.
 
         Returns:
             False, with nothing changed, if this run or a later one of the day is already current.

@@ -113,7 +113,7 @@ def documents(
     counts: Sequence[IntervalCount],
     coverage: Sequence[Coverage],
     name_of: NameOf,
-    kept: KeptParts,
+    kept_parts: KeptParts,
     written: Parts = NOTHING_KEPT.parts,
 ) -> Iterator[Document]:
     """Give all documents that a run writes but the one that makes it current.
@@ -133,7 +133,7 @@ def documents(
 
     of_run = _of_run(run, mark)
     packer = CellPacker(keys.day_start_ms(run.day), run.interval_s)
-    of_day = {(label, source): frames for (source, label), frames in kept.evidence.items()}
+    of_day = {(label, source): frames for (source, label), frames in kept_parts.evidence.items()}
     for count in counts:
         check_record(count, run)
         packer.add_counts([count])
@@ -152,8 +152,8 @@ def documents(
             "evidence": _frame_fields(frames),
         }
         yield Document(frames_id(mark, label, source, None), {**of_run, **fields})
-    packer.add_kept(kept, run.frames)
-    parts = {**kept.parts, **written_parts(counts, coverage, name_of, mark)}
+    packer.add_kept(kept_parts, run.frames)
+    parts = {**kept_parts.parts, **written_parts(counts, coverage, name_of, mark)}
     try:
         for step_s, packed in packer.pack(parts):
             body = base64.b64encode(zlib.compress(packed, _FASTEST)).decode()

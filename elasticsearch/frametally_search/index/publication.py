@@ -103,10 +103,10 @@ def _replace(
     kept_names: Collection[str],
 ) -> bool:
     """Write what a run does not keep of the current one, and replace it: False if it is current no more."""
-    kept = _kept_of(cluster, run, current.mark, kept_names) if kept_names else NOTHING_KEPT
-    mark = run_mark(run, kept.parts)
+    kept_parts = _kept_of(cluster, run, current.mark, kept_names) if kept_names else NOTHING_KEPT
+    mark = run_mark(run, kept_parts.parts)
     try:
-        sent = _index_documents(cluster, documents(run, mark, counts, coverage, name_of, kept))
+        sent = _index_documents(cluster, documents(run, mark, counts, coverage, name_of, kept_parts))
         _check_all_are_there(cluster, mark, sent)
     except (Poison, PartsReplaced):
         if is_newer(run, _current(cluster, run).run):  # so no current run keeps parts of it

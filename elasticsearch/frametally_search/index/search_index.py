@@ -65,10 +65,10 @@ class ElasticsearchIndex(DayIndex[Moment]):
         coverage: Iterable[Coverage],
         *,
         name_of: NameOf = no_name,
-        kept: Collection[str] = (),
+        kept_names: Collection[str] = (),
     ) -> bool:
         """Make `run` the current one of its model, interval and day; see `CountIndex.publish`."""
-        return elasticsearch_publication.publish(self._cluster, run, counts, coverage, name_of, kept)
+        return elasticsearch_publication.publish(self._cluster, run, counts, coverage, name_of, kept_names)
 
     def remove(self, run: Run) -> None:
         elasticsearch_publication.remove(self._cluster, run.model, run.interval_s, run.day)

@@ -67,16 +67,23 @@ class FlowDay(NamedTuple):
         """Return the inputs of the flows whose names the day's current run lacks."""
         files = (self.current and self.current.paths) or ()
         names_there = {(file.source, file.name) for file in files}
-        return [wanted for wanted in self.inputs if (wanted.source, wanted.name) not in names_there]
+        return [
+            flow_input
+            for flow_input in self.inputs
+            if (flow_input.source, flow_input.name) not in names_there
+        ]
 
     def inputs_sha256(self) -> str:
         """Return the identity of all that the run is made of: tracks, shapes and coverage."""
-        names = [f"{wanted.source} {wanted.shapes.digest()} {wanted.name}" for wanted in self.inputs]
+        names = [
+            f"{flow_input.source} {flow_input.shapes.digest()} {flow_input.name}"
+            for flow_input in self.inputs
+        ]
         return _sha256_of(self.base.inputs_sha256, names)
 
     def footage_sha256(self) -> str:
         """Return a text that changes with the day's footage and drawings: the same for every interval."""
-        drawn = [f"{wanted.source} {wanted.shapes.digest()}" for wanted in self.inputs]
+        drawn = [f"{flow_input.source} {flow_input.shapes.digest()}" for flow_input in self.inputs]
         return _sha256_of(self.base.footage_sha256, drawn)
 
     def state_sha256(self) -> str:

@@ -84,22 +84,22 @@ class CellPacker:
             measures = record.frames, from_rate(record.analysed_fps), _or_unknown(objects)
             self._coverage.extend((*self._place(record, 0), *measures, _or_unknown(record.covered_ms)))
 
-    def add_kept(self, kept: KeptParts, frames: int) -> None:
+    def add_kept(self, kept_parts: KeptParts, frames: int) -> None:
         """Take in the cells that the run keeps of the one before; the run has `frames` in all.
 
         Raises:
             PartsReplaced: With these cells it does not.
         """
-        if (packed := kept.packed) is None:
+        if (packed := kept_parts.packed) is None:
             return
-        of_parts = cells_of_parts(packed, kept.parts, self._day_ms, self._base_s)
-        for cells, taken, is_of_labels in zip(
+        of_parts = cells_of_parts(packed, kept_parts.parts, self._day_ms, self._base_s)
+        for cells, rows, is_of_labels in zip(
             of_parts, (self._counts, self._coverage), (True, False), strict=True
         ):
             if is_of_labels:
                 _renumber(cells, LABEL, packed.labels, self._labels)
             _renumber(cells, SOURCE, packed.sources, self._sources)
-            taken.frombytes(np.ascontiguousarray(cells.T).tobytes())
+            rows.frombytes(np.ascontiguousarray(cells.T).tobytes())
         if sum(self._coverage[DETECTIONS::7]) != frames:
             raise PartsReplaced("the count index has other frames of a day than its run; index again")
 

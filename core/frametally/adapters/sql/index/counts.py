@@ -67,11 +67,11 @@ class SqlIndex(DayIndex[Connection]):
         coverage: Iterable[Coverage],
         *,
         name_of: NameOf = no_name,
-        kept: Collection[str] = (),
+        kept_names: Collection[str] = (),
     ) -> bool:
         """Make `run` the current one of its model, interval and day; see `CountIndex.publish`."""
         with self._database.writing() as connection:
-            return publication.publish(connection, run, counts, coverage, name_of, kept)
+            return publication.publish(connection, run, counts, coverage, name_of, kept_names)
 
     def remove(self, run: Run) -> None:
         with self._database.writing() as connection:

@@ -85,16 +85,16 @@ def publish(
         return False
     number = _next_number(connection)
     packed = None if before is None else _packed_of(connection, run, before.number)
-    kept = _kept_of(connection, run, before and before.number, packed, kept_names)
+    kept_parts = _kept_of(connection, run, before and before.number, packed, kept_names)
     counts, coverage = [*counts], [*coverage]
     try:
-        _insert(connection, run, number, counts, coverage, name_of, kept)
+        _insert(connection, run, number, counts, coverage, name_of, kept_parts)
     except IntegrityError as error:
         raise _counted_twice(run) from error
     connection.execute(delete(tables.runs).where(this_day))
     _insert_rows(connection, tables.runs, [entry_of(run, number)])
     if before is not None:
-        _delete_documents(connection, before.number, packed, kept.parts)
+        _delete_documents(connection, before.number, packed, kept_parts.parts)
     return True
 
 
@@ -152,7 +152,7 @@ def rows_of(
     counts: Sequence[IntervalCount],
     coverage: Sequence[Coverage],
     name_of: NameOf,
-    kept: KeptParts,
+    kept_parts: KeptParts,
 ) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
     """Give the rows that a run writes in the other tables, some at a time, without their checksums.
 
@@ -163,7 +163,7 @@ def rows_of(
     from frametally.adapters.day_cells.cells import CellPacker, CountedTwice  # numpy takes long
 
     packer = CellPacker(keys.day_start_ms(run.day), run.interval_s)
-    of_day = dict(kept.evidence)
+    of_day = dict(kept_parts.evidence)
     for batch in _batches(run, counts):
         rows = []
         for count in batch:
@@ -182,8 +182,8 @@ def rows_of(
         yield tables.rolled_evidence, days
     for records in _batches(run, coverage):
         packer.add_coverage(records)
-    packer.add_kept(kept, run.frames)
-    parts = {**kept.parts, **written_parts(counts, coverage, name_of, number)}
+    packer.add_kept(kept_parts, run.frames)
+    parts = {**kept_parts.parts, **written_parts(counts, coverage, name_of, number)}
     try:
         packed_steps = packer.pack(parts)
         cells = [{"run": number, "step_s": step_s, "packed": packed} for step_s, packed in packed_steps]
@@ -203,10 +203,10 @@ def _insert(
     counts: Sequence[IntervalCount],
     coverage: Sequence[Coverage],
     name_of: NameOf,
-    kept: KeptParts,
+    kept_parts: KeptParts,
 ) -> None:
     inserted: Counter[Table] = Counter()
-    for table, rows in rows_of(run, number, counts, coverage, name_of, kept):
+    for table, rows in rows_of(run, number, counts, coverage, name_of, kept_parts):
         _insert_rows(connection, table, rows)
         inserted[table] += len(rows)
     for table, rows_in in inserted.items():
@@ -227,7 +227,7 @@ def _packed_of(connection: Connection, run: Run, number: int) -> Packed | None:
 
 
 def _delete_documents(
-    connection: Connection, number: int, packed: Packed | None, kept: Container[DayPart] = ()
+    connection: Connection, number: int, packed: Packed | None, kept_parts: Container[DayPart] = ()
 ) -> None:
     """Delete the rows of an earlier run, except kept parts."""
     if packed is None:
@@ -236,7 +236,7 @@ def _delete_documents(
     parts = day_parts.parts_in(packed)
     for documents in (tables.rolled_evidence, tables.cells) if parts else tables.DOCUMENTS:
         connection.execute(delete(documents).where(documents.c.run == number))
-    replaced = {part: written for part, written in parts.items() if part not in kept}
+    replaced = {part: written for part, written in parts.items() if part not in kept_parts}
     row = tables.evidence.c
     for writer, hour_ms, sources in day_parts.sources_by_hour(replaced):
         is_of_hour = row.interval_start_ms.between(hour_ms, hour_ms + HOUR_MS - 1)
