@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from frametally.books.index_check import check_index, day_of, not_in_store
-from frametally.books.runs import RunReplaced, current_days, newest_last, read_run
+from frametally.books.runs import RunReplaced, current_days, newest_last
 from frametally.errors import Poison
-from frametally.ports.count_index import REPAIR, CountIndex
+from frametally.ports.count_index import REPAIR, CountIndex, PartsReplaced
 from frametally.ports.object_store import ObjectStore
 from frametally.process.meters import METERS
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
 from frametally.telemetry.lineage import LineageRun, dataset
+from frametally_search.new_records import read_new_records
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,7 @@ class IndexReport:
 
     Attributes:
         published: Runs that readers of the index see now and did not before.
-        documents: Counts and coverage records in the published runs.
+        documents: Counts and coverage records of the published runs that were new to the index.
         skipped: Runs that cannot be read, and those that only the index has; it keeps what it had then.
     """
 
@@ -36,8 +37,8 @@ def index_runs(
 ) -> IndexReport:
     """Publish every current run that the index lacks; doing so again changes nothing.
 
-    A run is published whole or not at all: all its part files are read and checked before. `lineage` gets
-    what was published, and nothing if nothing was.
+    A run is published whole or not at all: the files that the index lacks are read and checked before.
+    `lineage` gets what was published, and nothing if nothing was.
 
     Raises `Retryable`.
     """
@@ -69,26 +70,46 @@ def index_runs(
         if lineage is not None:
             lineage.reads([dataset(store.url, run.prefix)])
         try:
-            counts, coverage = read_run(store, run)
-            if is_known:  # an older run of the day went in behind it, and would seem to be the newest
-                index.remove(run)
+            # Known, an older run of the day went in behind it, and would seem to be the newest.
+            records = _publish(store, index, run, is_again=is_known)
             moved.add((key.model, key.day))
-            with METERS.timed("index"):
-                news = index.publish(run, counts, coverage)
         except RunReplaced:
             continue  # the next round has the newer run
         except Poison as error:
             skipped.append(Skipped(run.prefix, str(error)))
             continue
-        if news:
+        if records is not None:
             published.append(run)
             if lineage is not None:
                 lineage.makes([dataset(index.url, run.model)])
-            documents += len(counts) + len(coverage)
+            documents += records
         else:
             unchanged += 1
     progress.update(len(days), len(days), "indexed")
     return IndexReport(published=published, unchanged=unchanged, documents=documents, skipped=skipped)
+
+
+def _publish(store: ObjectStore, index: CountIndex, run: Run, *, is_again: bool) -> int | None:
+    """Publish a run; return how many of its records were new, None if the index has it or a later one.
+
+    `is_again`: it is the index's current run of its day.
+    """
+    names_there = () if is_again else index.part_names(run)
+    while True:
+        new = read_new_records(store, run, names_there)
+        if is_again:
+            index.remove(run)
+        try:
+            with METERS.timed("index"):
+                is_published = index.publish(
+                    run, new.counts, new.coverage, name_of=new.name_of, kept_names=new.kept_names
+                )
+        except PartsReplaced:  # another indexer was faster, or what is there is damaged
+            if not new.kept_names:
+                raise
+            names_there = ()
+            continue
+        return len(new.counts) + len(new.coverage) if is_published else None
 
 
 def repair_index(*, store: ObjectStore, index: CountIndex, progress: Progress) -> list[str]:

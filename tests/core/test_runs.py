@@ -71,7 +71,6 @@ def put_run(
     run = Run(**fields)
     for name, data in zip(run.parts, parts, strict=True):
         store.put(f"{run.prefix}/{name}", data)
-    store.put(f"{run.prefix}/_SUCCESS", b"")
     store.put(keys.run_pointer_key(run.model, params, run.interval_s, run.day, sequence), encode(run))
     return run
 

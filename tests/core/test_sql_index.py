@@ -22,7 +22,7 @@ from frametally.adapters.day_cells import day_index
 from frametally.adapters.day_cells import sums as day_sums
 from frametally.adapters.sql import engine as sql_engine
 from frametally.adapters.sql import engine as sql_limits
-from frametally.adapters.sql.index import counts as sql_index
+from frametally.adapters.sql.index import publication
 from frametally.adapters.sql.index import tables as sql_tables
 from frametally.adapters.sql.index.counts import SqlIndex
 from frametally.errors import Misconfigured, Retryable
@@ -240,7 +240,7 @@ def test_postgresql_would_take_the_same_table(table: Any) -> None:
     assert "ROWID" not in str(CreateTable(table).compile(dialect=postgresql.dialect()))
 
 
-@pytest.mark.parametrize("query", [sql_index._OF_BAR, sql_index._OF_DAY])
+@pytest.mark.parametrize("query", [publication._OF_BAR, publication._OF_DAY])
 def test_evidence_is_found_by_its_key(path: Path, query: Any, opened: Callable[..., SqlIndex]) -> None:
     opened(path).close()
     engine = create_engine(f"sqlite:///{path}")

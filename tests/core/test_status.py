@@ -100,7 +100,6 @@ class House:
         run = make_run(model=MODEL, day="1970-01-01", frames=frames)
         settings = {"counting_version": version} if version else {}
         run = msgspec.structs.replace(run, settings=settings)
-        self.store.put(f"{run.prefix}/_SUCCESS", b"")
         put_run(self.store, run, [], [coverage])
         if indexed:
             assert self.index.publish(run, [], [coverage])

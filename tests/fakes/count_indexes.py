@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from typing import Any, NamedTuple
@@ -10,12 +12,12 @@ from typing import Any, NamedTuple
 import pytest
 from sqlalchemy import select
 
-from frametally.adapters.day_cells.parts import part_at, parts_in
+from frametally.adapters.day_cells.parts import parts_in
 from frametally.adapters.sql.index import tables
 from frametally.adapters.sql.index.counts import SqlIndex
 from frametally.opening import open_count_index
-from frametally.ports.count_index import CountIndex, CountQuery
-from frametally.records import Coverage, IntervalCount
+from frametally.ports.count_index import CountIndex, CountQuery, DayPart, PartsReplaced, part_at
+from frametally.records import Coverage, IntervalCount, Run, encode
 from frametally_search.index.queries import open_moment
 
 Opener = Callable[[], CountIndex]
@@ -133,6 +135,39 @@ def rows_named(
     for row in sorted(rows, key=str):
         named.setdefault(str(parts[part_at(row.source, row.start_ms)].writer), []).append(row)
     return named
+
+
+def publish_by_parts(
+    index: CountIndex, run: Run, counts: Sequence[IntervalCount], coverage: Sequence[Coverage]
+) -> bool:
+    """Publish as the indexer does: without the records of hours that the index has by their names."""
+    records: defaultdict[DayPart, list[bytes]] = defaultdict(list)
+    every: list[IntervalCount | Coverage] = [*counts, *coverage]
+    for record in every:
+        records[part_of(record)].append(encode(record))
+    names = {
+        part: hashlib.blake2b(b"".join(sorted(of_part)), digest_size=8).hexdigest()
+        for part, of_part in records.items()
+    }
+    names_there = index.part_names(run)
+    while True:
+        kept_names = {*names.values()}.intersection(names_there)
+        try:
+            return index.publish(
+                run,
+                [count for count in counts if names[part_of(count)] not in kept_names],
+                [record for record in coverage if names[part_of(record)] not in kept_names],
+                name_of=names.__getitem__,
+                kept_names=kept_names,
+            )
+        except PartsReplaced:
+            assert kept_names
+            names_there = ()
+
+
+def part_of(record: IntervalCount | Coverage) -> DayPart:
+    """The part that a record is of."""
+    return part_at(record.source, record.interval_start_ms)
 
 
 def refresh(index: Any) -> None:

@@ -370,7 +370,7 @@ def test_sums_that_differ_stop_the_publication_and_say_why(
     assert footage.parts() == before
     left = [key for key in footage.objects("mapreduce-output") if "/run=000002-" in key]
     assert any(key.endswith("/_quality.json") for key in left)
-    assert not any(key.endswith("/_SUCCESS") for key in left)
+    assert not any(key.endswith("/_hours.json") for key in left)
     assert footage.aggregate(count_objects=False).frames == 2
 
 

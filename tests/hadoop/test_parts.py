@@ -76,7 +76,6 @@ def test_parts_are_cut_at_their_number_of_lines_and_named_in_order(
     assert [footage.store.get(f"{run.prefix}/{part}").count(b"\n") for part in run.parts] == [2, 2, 1]
     assert b"".join(footage.store.get(f"{run.prefix}/{part}") for part in run.parts) == b"".join(lines)
     assert (run.frames, run.duplicates_dropped) == (15, 2)
-    assert footage.store.head(f"{run.prefix}/_SUCCESS") is not None
 
 
 def test_a_run_without_a_line_has_no_part(footage: Footage, tmp_path: Path) -> None:
@@ -104,7 +103,6 @@ def test_the_pointer_is_put_last(footage: Footage, watched: Callable[..., Object
         f"{run.prefix}/_quality.json",
         history_key(run.prefix),
         hours_key(run.prefix),
-        f"{run.prefix}/_SUCCESS",
         f"{folder}/_runs/000001.json",
     ]
 

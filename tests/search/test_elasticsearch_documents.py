@@ -21,12 +21,12 @@ from tests.fakes.records import make_coverage, make_run
 
 from frametally import keys
 from frametally.adapters.day_cells.cells import differing_sources, unpack
-from frametally.adapters.day_cells.parts import WrittenPart, part_at
+from frametally.adapters.day_cells.parts import NOTHING_KEPT, WrittenPart
 from frametally.adapters.day_cells.storage import DETECTIONS, Packed, decode_packed, rolled_steps
 from frametally.adapters.day_cells.sums import OBJECTS
 from frametally.errors import Misconfigured, Poison, Retryable
 from frametally.opening import open_count_index
-from frametally.ports.count_index import IndexDamaged
+from frametally.ports.count_index import IndexDamaged, no_name, part_at
 from frametally.process.time_limit import TookTooLong, time_limit
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.settings.access import ServerAccess
@@ -75,7 +75,7 @@ def fields_by_id(
     interval_s: int, counts: list[IntervalCount], coverage: list[Coverage]
 ) -> dict[str, dict[str, Any]]:
     """The documents of a run that keeps nothing."""
-    made = documents(run(interval_s), run_mark(run(interval_s), {}), counts, coverage, {})
+    made = documents(run(interval_s), run_mark(run(interval_s), {}), counts, coverage, no_name, NOTHING_KEPT)
     return {document.id: document.source for document in made}
 
 
@@ -125,16 +125,12 @@ def test_the_same_run_has_the_same_documents_in_any_order(
     assert all(id.startswith("model=m/params=00000000/") and len(id.encode()) <= 512 for id in first)
 
 
-def test_rows_of_kept_parts_are_made_for_a_comparison_alone() -> None:
-    def rows(*, with_kept: bool) -> list[tuple[str, str]]:
-        filmed = [make_coverage(DAY_MS, source=name) for name in ("a", "b")]
-        made = documents(run(60), "mine", [], filmed, kept, with_kept=with_kept)
-        fields = [document.source for document in made]
-        return [(row["run"], row["source"]) for row in fields if row["kind"] == "coverage"]
-
-    kept = {part_at("a", DAY_MS): WrittenPart("older", 1)}
-    assert rows(with_kept=False) == [("mine", "b")]
-    assert rows(with_kept=True) == [("older", "a"), ("mine", "b")]
+def test_a_comparison_has_each_row_under_the_run_that_wrote_it() -> None:
+    filmed = [make_coverage(DAY_MS, source=name) for name in ("a", "b")]
+    written = {part_at("a", DAY_MS): WrittenPart("older", "1")}
+    made = documents(run(60), "mine", [], filmed, no_name, NOTHING_KEPT, written)
+    rows = [document.source for document in made if document.source["kind"] == "coverage"]
+    assert [(row["run"], row["source"]) for row in rows] == [("older", "a"), ("mine", "b")]
 
 
 def test_packed_cells_that_are_changed_or_gone_are_nothing() -> None:

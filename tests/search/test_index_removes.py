@@ -40,7 +40,7 @@ def test_rounds_of_counting_leave_two_runs_of_a_day_and_the_books_settled(tmp_pa
             frametally("index")
     counted = frametally("export")
     assert "store: 3 superseded runs deleted" in frametally("index")
-    assert len([*output.rglob("run=*/_SUCCESS")]) == 2
+    assert len([*output.rglob("run=*/_hours.json")]) == 2
     assert "superseded" not in frametally("index")
     assert "settled" in frametally("status")
     assert frametally("export") == counted

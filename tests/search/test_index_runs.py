@@ -62,7 +62,6 @@ def put_run(
     )
     for part, line in zip(run.parts, lines, strict=True):
         store.put(f"{run.prefix}/{part}", line)
-    store.put(f"{run.prefix}/_SUCCESS", b"")
     store.put(keys.run_pointer_key("m", params, interval_s, day, sequence), encode(run))
     return run
 
@@ -176,10 +175,10 @@ def test_stopped_between_two_runs_the_next_time_goes_on(
     put_run(store, "2026-01-02", detections=2)
     publish = index.publish
 
-    def away_for_the_second(run: Any, counts: Any, coverage: Any) -> Any:
+    def away_for_the_second(run: Any, counts: Any, coverage: Any, **options: Any) -> Any:
         if run.day == "2026-01-02":
             raise Retryable("the index is away")
-        return publish(run, counts, coverage)
+        return publish(run, counts, coverage, **options)
 
     with monkeypatch.context() as patched, pytest.raises(Retryable):
         patched.setattr(index, "publish", away_for_the_second)

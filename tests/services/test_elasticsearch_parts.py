@@ -8,11 +8,19 @@ from typing import Any
 
 import pytest
 from tests.fakes.at_once import at_once
-from tests.fakes.count_indexes import elasticsearch, everything, opened, refresh, rows_by_writer, rows_named
+from tests.fakes.count_indexes import (
+    elasticsearch,
+    everything,
+    opened,
+    publish_by_parts,
+    refresh,
+    rows_by_writer,
+    rows_named,
+)
 from tests.fakes.records import make_count, make_coverage, make_run
 
 from frametally.ports.count_index import CountIndex, CountQuery
-from frametally.records import Coverage, Evidence, IntervalCount
+from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally_search.index import publication as elasticsearch_publication
 from frametally_search.index.queries import Moment
 
@@ -51,14 +59,18 @@ def records(*numbers: int) -> tuple[list[IntervalCount], list[Coverage]]:
 
 
 def publish(index: CountIndex, sequence: int, *numbers: int) -> bool:
-    return index.publish(make_run(sequence), *records(*numbers))
+    return publish_by_parts(index, run(sequence, *numbers), *records(*numbers))
+
+
+def run(sequence: int, *numbers: int) -> Run:
+    return make_run(sequence, frames=3 * sum(numbers))
 
 
 def assert_it_is_whole(index: CountIndex, sequence: int, *numbers: int) -> None:
     """All answers are those of that run, and no document is there that nothing names."""
     counts, coverage = records(*numbers)
-    assert index.current_runs() == [make_run(sequence)]
-    assert index.differing_sources(make_run(sequence), counts, coverage) == []
+    assert index.current_runs() == [run(sequence, *numbers)]
+    assert index.differing_sources(run(sequence, *numbers), counts, coverage) == []
     shown = [item.evidence.image_path for item in index.evidence(KEPT_FROM, limit_per_label=9)]
     assert shown == [f"{DAY_MS + minute * MINUTE_MS}/{numbers[0]}" for minute in (1, 2)]
     assert rows_by_writer(index) == rows_named(index, counts, coverage)
@@ -96,7 +108,7 @@ def test_killed_at_any_request_the_hours_are_whole_and_the_next_time_leaves_noth
         except Died:
             died = True
         monkeypatch.undo()
-        is_new = index.current_runs() == [make_run(sequence)]
+        is_new = index.current_runs() == [run(sequence, *numbers)]
         seen.add(is_new)
         assert is_new or everything(index) == before
         last = numbers if is_new else last
@@ -177,7 +189,7 @@ def test_an_indexer_that_comes_late_to_clean_up_deletes_nothing_that_is_named(
 
     def late(*arguments: Any) -> None:
         monkeypatch.undo()
-        other.remove(make_run(2))  # as a repair does
+        other.remove(run(2, 1, 2))  # as a repair does
         assert publish(other, 1, 1, 1)
         refresh(other)
         clean(*arguments)
@@ -191,8 +203,8 @@ def test_of_two_indexers_at_once_the_newer_round_stays_whole(pair: tuple[Any, An
     for first in (1, 3, 5):
         numbered = [(index, first + number) for number, index in enumerate(pair)]
         at_once(*(partial(publish, index, n, 1, n, 1 + n % 2) for index, n in numbered))
-        counts, coverage = records(1, first + 1, 1 + (first + 1) % 2)
-        assert pair[0].differing_sources(make_run(first + 1), counts, coverage) == []
+        numbers = (1, first + 1, 1 + (first + 1) % 2)
+        assert pair[0].differing_sources(run(first + 1, *numbers), *records(*numbers)) == []
     assert publish(pair[0], 99, 1, 7, 1)
     assert_it_is_whole(pair[0], 99, 1, 7, 1)
 

@@ -110,6 +110,20 @@ def test_a_line_is_counted_and_published_with_the_coverage_of_its_source(footage
     )
 
 
+def test_flows_of_the_same_footage_and_drawing_are_up_to_date_in_each_interval(footage: Footage) -> None:
+    footage.segment(passing(footage))
+    draw(footage, STOP)
+    for interval_s in (60, 1):
+        footage.aggregate(interval_s=interval_s)
+    first, second = flow_runs(footage)
+    assert {first.interval_s, second.interval_s} == {1, 60}
+    assert first.footage_sha256 == second.footage_sha256
+    draw(footage, STOP, BAY)
+    footage.aggregate(interval_s=1)
+    first, second = flow_runs(footage)
+    assert first.footage_sha256 != second.footage_sha256
+
+
 def test_zones_and_visits_are_counted_beside_lines(footage: Footage) -> None:
     footage.segment(passing(footage))
     draw(footage, msgspec.structs.replace(STOP, inward="to_right"), BAY)

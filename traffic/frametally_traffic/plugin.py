@@ -37,7 +37,7 @@ PLUGIN = Plugin(
         "flows.planned": "the days are known whose lines and zones are to be counted, and none was counted",
         "flows.counted": "flows are counted, and none are published",
         "flows.part": "a part file of a run of flows is put",
-        "flows.success": "a run of flows is whole, and no pointer names it",
+        "flows.whole": "a run of flows is whole, and no pointer names it",
         "flows.published": "the pointer of a day's flows is put, and those of other days are not",
     },
 )

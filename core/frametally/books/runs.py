@@ -1,11 +1,7 @@
 """Runs: published by the counting job, read by everyone else.
 
-A run is the result of one model, base interval and UTC day: part files, `_SUCCESS`, then the run pointer
+A run is the result of one model, base interval and UTC day: hour files, part files, then the run pointer
 `_runs/<sequence>.json`; `rules.current_run` says which is the day's current one.
-
-A line of a part file is a JSON key, a TAB, a JSON record:
-`["count", source, label, interval_start_ms]` and an `IntervalCount`, or
-`["coverage", source, interval_start_ms]` and a `Coverage`.
 """
 
 from __future__ import annotations
@@ -16,21 +12,19 @@ from concurrent.futures import ThreadPoolExecutor
 from operator import itemgetter
 from typing import NamedTuple
 
-import msgspec
-
 from frametally import keys
+from frametally.books.run_records import count_again, decode_run, remedy_of
 from frametally.errors import Poison, Retryable
 from frametally.history_records import HourList, RunHistory, history_key, hours_key, with_zones
 from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
-from frametally.process.reports import plural
-from frametally.records import NOT_JSON, Coverage, IntervalCount, RecordT, Run, decode, decode_at
+from frametally.records import Coverage, IntervalCount, RecordT, Run, decode, decode_at
 from frametally.rules.current_run import is_newer
 from frametally.rules.hour_file import length_ms, lines_of, paths_in
 from frametally.rules.path_columns import PathColumns, day_paths, decode_paths
 from frametally.rules.places import base_model, is_of_places, source_of
 from frametally.rules.seals import check_crc32
-from frametally.rules.times import DAY_MS, HOUR_MS
+from frametally.rules.times import HOUR_MS
 from frametally.track_records import Track, TrackHead
 
 
@@ -102,35 +96,7 @@ def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Co
     Raises:
         Poison: A part file is missing, a line does not parse, or lines are missing; the message names it.
     """
-    counts: list[IntervalCount] = []
-    coverage: list[Coverage] = []
-    for key, data in read_parts(store, run):
-        lines = data.split(b"\n")
-        if lines.pop() != b"":
-            raise Poison(f"{key} ends in the middle of line {len(lines) + 1}; {_remedy(run)}")
-        for number, line in enumerate(lines, start=1):
-            try:
-                record = _decode_line(line)
-                if not _belongs(record, run):
-                    raise Poison("a record of another model, interval or day")
-            except Poison as error:
-                raise Poison(f"{key}, line {number}: {error}; {_remedy(run)}") from error
-            if isinstance(record, Coverage):
-                coverage.append(record)
-            else:
-                counts.append(record)
-    frames = sum(record.frames for record in coverage)
-    if frames != run.frames:
-        raise Poison(
-            f"{run.prefix} covers {plural(frames, 'frame')}, but its run counted {run.frames}; {_remedy(run)}"
-        )
-    boxes = sum(record.detections for record in coverage)
-    if boxes and boxes != sum(record.detections for record in counts):  # 0: older versions did not say
-        raise Poison(
-            f"{run.prefix}: its counts include different boxes from the {boxes} that it covers; "
-            f"{_remedy(run)}"
-        )
-    return counts, coverage
+    return decode_run(run, read_parts(store, run))
 
 
 def read_parts(store: ObjectStore, run: Run) -> Iterator[tuple[str, bytes]]:
@@ -160,19 +126,8 @@ def _read_file(store: ObjectStore, run: Run, key: str, crc32: int | None) -> byt
         if is_newer(current, run):
             raise RunReplaced(f"{run.prefix} was replaced while it was read: try again") from error
         reason = " is missing" if isinstance(error, ObjectMissing) else f": {error}"
-        raise Poison(f"{key}{reason}; {_remedy(run)}") from error
+        raise Poison(f"{key}{reason}; {remedy_of(run)}") from error
     return data
-
-
-def check_record(record: IntervalCount | Coverage, run: Run) -> None:
-    """Raise `Poison` if a record is of another model, interval or day than its run."""
-    if not _belongs(record, run):
-        raise Poison(f"run {run.prefix} has a record of another model, interval or day: {record!r:.200}")
-
-
-def _belongs(record: IntervalCount | Coverage, run: Run) -> bool:
-    since_ms = record.interval_start_ms - keys.day_start_ms(run.day)
-    return (record.model, record.interval_s) == (run.model, run.interval_s) and 0 <= since_ms < DAY_MS
 
 
 def read_hours(store: ObjectStore, run: Run) -> HourList | None:
@@ -222,10 +177,11 @@ _AT_ONCE = 8
 """How many hour files are read at once: a distant store takes its time for each."""
 
 
-def _read_hour_files(
+def read_hour_files(
     store: ObjectStore, run: Run, files: Sequence[CheckedFile]
 ) -> Iterator[tuple[str, bytes]]:
-    with ThreadPoolExecutor(min(_AT_ONCE, len(files))) as pool:
+    """Yield key and bytes of some hour files of a run. Raises `Poison`: one is missing or damaged."""
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
         contents = pool.map(lambda file: _read_file(store, run, *file), files)
         yield from zip((file.key for file in files), contents, strict=True)
 
@@ -279,13 +235,14 @@ def read_paths(store: ObjectStore, run: Run, sources: Container[str] | None = No
     """
     if run.paths is None and run.hours_crc32 is None:
         raise NoFootPoints(
-            f"{run.prefix} was counted by an earlier release, whose tracks have no foot points; {_again(run)}"
+            f"{run.prefix} was counted by an earlier release, whose tracks have no foot points; "
+            f"{count_again(run)}"
         )
     for key, data in read_source_files(store, run, sources):
         yield from _decoded(run, key, data, lambda data: iter([decode_paths(data)]))
     for _, files in sorted(hour_files(store, run, sources).items()):
         by_place: dict[str, list[PathColumns]] = {}
-        for key, data in _read_hour_files(store, run, files):
+        for key, data in read_hour_files(store, run, files):
             for paths in _decoded(run, key, data, paths_in):
                 by_place.setdefault(paths.source, []).append(paths)
         yield from (day_paths(by_place[place]) for place in sorted(by_place))
@@ -297,7 +254,7 @@ def _decoded(
     try:
         return [*decode_file(data)]
     except Poison as error:
-        raise Poison(f"{key}: {error}; {_remedy(run)}") from error
+        raise Poison(f"{key}: {error}; {remedy_of(run)}") from error
 
 
 def read_source_files(
@@ -323,7 +280,7 @@ class _TrackLine(NamedTuple):
         try:
             return decode(self.data, record_type)
         except Poison as error:
-            raise Poison(f"{self.place}: {error}; {_remedy(self.run)}") from error
+            raise Poison(f"{self.place}: {error}; {remedy_of(self.run)}") from error
 
 
 def _track_lines(
@@ -340,7 +297,7 @@ def _track_lines(
     for _, files in sorted(hour_files(store, run, sources, span).items(), key=lambda item: item[0] + end):
         lines = [
             (line, f"{key}, track {number}")
-            for key, data in _read_hour_files(store, run, files)
+            for key, data in read_hour_files(store, run, files)
             for number, line in enumerate(lines_of(data, "track"), start=1)
         ]  # a TAB sorts before all that their keys have
         yield from (_TrackLine(run, place, line.partition(b"\t")[2]) for line, place in sorted(lines))
@@ -365,36 +322,3 @@ def _read_pointer(store: ObjectStore, pointer: keys.RunPointerKey, info: ObjectI
     except Poison as error:
         problem = str(error)
     return CurrentDay(info.key, pointer.sequence, run, problem, info.modified_at_ms)
-
-
-def _decode_line(line: bytes) -> IntervalCount | Coverage:
-    key_json, tab, value = line.partition(b"\t")
-    try:
-        key = msgspec.json.decode(key_json) if tab else None
-    except NOT_JSON as error:
-        raise Poison(f"its key is not JSON: {error}") from error
-    kind = key[0] if isinstance(key, list) and key else None
-    record: IntervalCount | Coverage
-    if kind == "count":
-        record = decode(value, IntervalCount)
-        expected = ["count", record.source, record.label, record.interval_start_ms]
-    elif kind == "coverage":
-        record = decode(value, Coverage)
-        expected = ["coverage", record.source, record.interval_start_ms]
-    else:
-        raise Poison("not the JSON key of a count or coverage record, followed by a TAB and the record")
-    if key != expected:
-        raise Poison("its key and its record differ")
-    return record
-
-
-def _remedy(run: Run) -> str:
-    return f"restore it, or {_again(run)}"
-
-
-def _again(run: Run) -> str:
-    next_day = keys.utc_day(keys.day_start_ms(run.day) + DAY_MS)
-    return (
-        f"run `frametally aggregate --all --interval {run.interval_s} --from {run.day} --to {next_day}` to "
-        "count the day again"
-    )

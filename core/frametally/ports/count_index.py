@@ -5,13 +5,13 @@ A query uses exactly one model and one stored base interval, and sums over neith
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
-from frametally.errors import FrametallyError
+from frametally.errors import FrametallyError, Retryable
 from frametally.records import Coverage, Evidence, IntervalCount, Run
-from frametally.rules.times import DAY_S
+from frametally.rules.times import DAY_S, HOUR_MS
 from frametally.rules.week_parts import WeekParts
 
 AGES_S = 146_097 * DAY_S
@@ -31,6 +31,32 @@ class IndexDamaged(FrametallyError):
 
     def __init__(self, damage: str) -> None:
         super().__init__(f"the count index is damaged: {damage}; run `{REPAIR}`")
+
+
+class PartsReplaced(Retryable):
+    """The index does not have the parts (any more) that a run keeps: publish it with all its records."""
+
+
+class DayPart(NamedTuple):
+    """A source and an hour, in hours since the epoch."""
+
+    source: str
+    hour: int
+
+
+NameOf = Callable[[DayPart], str]
+"""Returns the name of a part, 16 hex digits, empty if it has none; the same name means the same records."""
+
+
+def no_name(part: DayPart) -> str:
+    """Return that a part has no name."""
+    del part
+    return ""
+
+
+def part_at(source: str, start_ms: int) -> DayPart:
+    """Return the part of a base interval."""
+    return DayPart(source, start_ms // HOUR_MS)
 
 
 class Bucket(NamedTuple):
@@ -201,13 +227,32 @@ class CountIndex(Protocol):
 
     url: str
 
-    def publish(self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> bool:
+    def part_names(self, run: Run) -> Collection[str]:
+        """Return the names of the parts that a run of this model, interval and day can keep."""
+
+    def publish(
+        self,
+        run: Run,
+        counts: Iterable[IntervalCount],
+        coverage: Iterable[Coverage],
+        *,
+        name_of: NameOf = no_name,
+        kept_names: Collection[str] = (),
+    ) -> bool:
         """Make `run` the current one of its model, params, interval and day: readers see the old or the new.
+
+        Args:
+            run: The run.
+            counts: Its counts, without those of the parts that it keeps.
+            coverage: Its coverage, likewise.
+            name_of: The name of a part of these records.
+            kept_names: Of the parts that it keeps; the index has them, see `part_names`.
 
         Returns:
             False, with nothing changed, if this run or a later one of the day is already current.
 
         Raises:
+            PartsReplaced: The index does not have the parts that the run keeps.
             Poison: A record of another model, interval or day, one that comes twice, or one that is refused.
             Misconfigured: This user may not write.
         """

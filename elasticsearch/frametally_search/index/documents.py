@@ -10,21 +10,29 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
 
 from frametally import keys
-from frametally.adapters.day_cells.parts import Parts, parts_in, sources_by_hour, writer_at
-from frametally.adapters.day_cells.storage import decode_packed
-from frametally.books.runs import check_record
+from frametally.adapters.day_cells.parts import (
+    NOTHING_KEPT,
+    KeptParts,
+    Parts,
+    sources_by_hour,
+    writer_at,
+    written_parts,
+)
+from frametally.adapters.day_cells.storage import EvidenceBar, Packed, decode_packed
+from frametally.books.run_records import check_record
 from frametally.errors import Poison
-from frametally.ports.count_index import IndexDamaged
+from frametally.ports.count_index import IndexDamaged, NameOf
 from frametally.records import Coverage, Evidence, IntervalCount, Run, decode, encode
 from frametally.rules.evidence import busiest
 from frametally.rules.times import HOUR_MS
+from frametally_search.index.queries import Moment
 
 _FASTEST = 1
 _MEASURES = ("label", "detections", "peak", "objects", "tracked_detections")
@@ -33,9 +41,6 @@ ROWS = {"terms": {"kind": ["count", "coverage"]}}
 CURRENT_RUNS = {"term": {"kind": "run"}}
 CURRENT = "current"
 """The routing of the documents that name current runs: they lie in one shard, whichever it is."""
-
-
-Fields = Callable[[Any], dict[str, Any]]
 
 
 class Document(NamedTuple):
@@ -105,38 +110,40 @@ def frames_id(run: str, label: str, source: str, start_ms: int | None) -> str:
 def documents(
     run: Run,
     mark: str,
-    counts: Iterable[IntervalCount],
-    coverage: Iterable[Coverage],
-    parts: Parts,
-    *,
-    with_kept: bool = False,
+    counts: Sequence[IntervalCount],
+    coverage: Sequence[Coverage],
+    name_of: NameOf,
+    kept_parts: KeptParts,
+    written: Parts = NOTHING_KEPT.parts,
 ) -> Iterator[Document]:
-    """Give all documents of a run but the one that makes it current, and those that it keeps only if asked.
+    """Give all documents that a run writes but the one that makes it current.
+
+    `written`: parts that other runs wrote: their rows are given as those have them.
 
     Raises:
+        PartsReplaced: With what it keeps, the run would not have its frames.
         Poison: A record of another model, interval or day, or one that comes twice.
     """
     from frametally.adapters.day_cells.cells import CellPacker, CountedTwice  # numpy takes long
 
-    def row(kind: str, record: Any, fields_of: Fields, *place: str) -> Iterator[Document]:
-        writer = str(writer_at(parts, record.source, record.interval_start_ms, mark))
-        if writer == mark or with_kept:
-            document_id = _id(writer, kind, *place, record.interval_start_ms)
-            yield Document(document_id, {**of_run, "run": writer, "kind": kind, **fields_of(record)})
+    def row(kind: str, record: Any, fields: dict[str, Any], *place: str) -> Document:
+        writer = str(writer_at(written, record.source, record.interval_start_ms, mark))
+        document_id = _id(writer, kind, *place, record.interval_start_ms)
+        return Document(document_id, {**of_run, "run": writer, "kind": kind, **fields})
 
     of_run = _of_run(run, mark)
     packer = CellPacker(keys.day_start_ms(run.day), run.interval_s)
-    of_day: dict[tuple[str, str], list[Evidence]] = {}
+    of_day = {(label, source): frames for (source, label), frames in kept_parts.evidence.items()}
     for count in counts:
         check_record(count, run)
         packer.add_counts([count])
         place = count.label, count.source
         of_day[place] = busiest([*of_day.get(place, ()), *count.evidence])
-        yield from row("count", count, _count_fields, *place)
+        yield row("count", count, _count_fields(count), *place)
     for record in coverage:
         check_record(record, run)
         packer.add_coverage([record])
-        yield from row("coverage", record, _coverage_fields, record.source)
+        yield row("coverage", record, _coverage_fields(record), record.source)
     for (label, source), frames in of_day.items():
         fields: dict[str, Any] = {
             "kind": "day",
@@ -145,6 +152,8 @@ def documents(
             "evidence": _frame_fields(frames),
         }
         yield Document(frames_id(mark, label, source, None), {**of_run, **fields})
+    packer.add_kept(kept_parts, run.frames)
+    parts = {**kept_parts.parts, **written_parts(counts, coverage, name_of, mark)}
     try:
         for step_s, packed in packer.pack(parts):
             body = base64.b64encode(zlib.compress(packed, _FASTEST)).decode()
@@ -161,10 +170,26 @@ def packed_in(document: Mapping[str, Any] | None) -> bytes | None:
     return None
 
 
-def parts_in_cells(document: Mapping[str, Any] | None) -> Parts | None:
-    """Return the parts in a document of cells of the base interval; None where it is not as written."""
+def cells_in(document: Mapping[str, Any] | None) -> Packed | None:
+    """Return the contents of a document of packed cells; None where it is not as written."""
     packed = packed_in(document)
-    return None if packed is None else parts_in(decode_packed(packed))
+    return None if packed is None else decode_packed(packed)
+
+
+def read_frames(
+    now: Moment, bars: Sequence[EvidenceBar], of_day: bool
+) -> Iterator[tuple[EvidenceBar, list[Evidence] | None]]:
+    """Read the frames of bars, or of whole days; None where a document is missing."""
+    ids = []
+    for bar in bars:
+        start_ms = None if of_day else bar.start_ms
+        ids.append(frames_id(str(bar.writer or bar.run.mark), bar.label, bar.source, start_ms))
+    sources = now.sources(ids, "evidence")
+    for bar, document_id in zip(bars, ids, strict=True):
+        if document_id not in sources:
+            yield bar, None
+        else:
+            yield bar, msgspec.convert(sources[document_id]["evidence"], list[Evidence])
 
 
 def _id(run: str, kind: str, *place: object) -> str:

@@ -4,11 +4,11 @@ The order of effects that makes it atomic:
 
 1. the day's current run is read, with its parts and the number of its last change: this one or a later one
    there, nothing is done;
-2. the run's documents are indexed, except the parts that the current run has alike, each under the
+2. the run's documents are indexed, except the parts that it keeps of the current run, each under the
    `_id` that it always has; every action is accounted for;
 3. they are made visible and counted: exactly as many as were sent, or it ends here;
 4. the day's document of the current run is replaced, on condition that it is still the one of step 1; else it
-   begins again, as the parts that it keeps may be deleted by now;
+   begins again, and ends if the parts that it keeps are no longer there;
 5. the documents of older runs of the day are deleted, except the parts that the run keeps.
 
 Queries read documents that current runs name, all in one point in time: until 4 the old sums, from then on
@@ -19,17 +19,20 @@ the new ones. Killed before 4, nothing has happened; the next time the same docu
 from __future__ import annotations
 
 import random
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext, suppress
+from functools import partial
 from typing import Any, NamedTuple
 
 from elasticsearch.exceptions import ConflictError, NotFoundError
 
 from elasticsearch import helpers
+from frametally import keys
 from frametally.adapters.day_cells import parts as day_parts
-from frametally.adapters.day_cells.parts import DayPart, Parts, WrittenPart
+from frametally.adapters.day_cells.parts import NOTHING_KEPT, KeptParts, WrittenDay, WrittenPart, names_in
+from frametally.adapters.day_cells.storage import CurrentRun, Packed
 from frametally.errors import Misconfigured, Poison, Retryable
-from frametally.ports.count_index import IndexDamaged
+from frametally.ports.count_index import DayPart, IndexDamaged, NameOf, PartsReplaced, part_at
 from frametally.records import Coverage, IntervalCount, Run
 from frametally.rules.current_run import is_newer
 from frametally_search.index.documents import (
@@ -38,13 +41,14 @@ from frametally_search.index.documents import (
     ROWS,
     Document,
     cells_id,
+    cells_in,
     current_document,
     current_id,
     current_run,
     documents,
     documents_of_run,
     gone_document,
-    parts_in_cells,
+    read_frames,
     rows_of_parts,
     run_mark,
 )
@@ -61,15 +65,19 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 30.0
 
 
 def publish(
-    cluster: ElasticsearchCluster, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
+    cluster: ElasticsearchCluster,
+    run: Run,
+    counts: Iterable[IntervalCount],
+    coverage: Iterable[Coverage],
+    name_of: NameOf,
+    kept_names: Collection[str],
 ) -> bool:
     """Make `run` the current one, as in `CountIndex.publish`; if it raises, readers see the earlier run."""
     current = _current(cluster, run)
     if not is_newer(run, current.run):
         return False
     counts, coverage = [*counts], [*coverage]
-    digests = day_parts.part_digests(counts, coverage)
-    while not (is_published := _replace(cluster, run, current, counts, coverage, digests)):
+    while not (is_published := _replace(cluster, run, current, counts, coverage, name_of, kept_names)):
         current = _current(cluster, run)
         if not is_newer(run, current.run):
             break
@@ -79,22 +87,28 @@ def publish(
     return is_published
 
 
+def part_names(cluster: ElasticsearchCluster, run: Run) -> frozenset[str]:
+    """Return the names of the parts of the run's day; see `CountIndex.part_names`."""
+    mark = _current(cluster, run).mark
+    return names_in(_packed(cluster, run, mark) if mark else None)
+
+
 def _replace(
     cluster: ElasticsearchCluster,
     run: Run,
     current: _Current,
-    counts: Iterable[IntervalCount],
-    coverage: Iterable[Coverage],
-    digests: Mapping[DayPart, int],
+    counts: Sequence[IntervalCount],
+    coverage: Sequence[Coverage],
+    name_of: NameOf,
+    kept_names: Collection[str],
 ) -> bool:
     """Write what a run does not keep of the current one, and replace it: False if it is current no more."""
-    unchanged = day_parts.kept_parts(digests, _parts(cluster, run, current.mark) or {})
-    mark = run_mark(run, unchanged)
-    parts = day_parts.parts_of_run(digests, unchanged, mark)
+    kept_parts = _kept_of(cluster, run, current.mark, kept_names) if kept_names else NOTHING_KEPT
+    mark = run_mark(run, kept_parts.parts)
     try:
-        sent = _index_documents(cluster, documents(run, mark, counts, coverage, parts))
+        sent = _index_documents(cluster, documents(run, mark, counts, coverage, name_of, kept_parts))
         _check_all_are_there(cluster, mark, sent)
-    except Poison:
+    except (Poison, PartsReplaced):
         if is_newer(run, _current(cluster, run).run):  # so no current run keeps parts of it
             with cluster.asked() as client:
                 client.indices.refresh(index=cluster.index)
@@ -105,6 +119,16 @@ def _replace(
             raise
         return False  # who published meanwhile may have deleted what was sent
     return _flip(cluster, run, mark, current.condition)
+
+
+def _kept_of(cluster: ElasticsearchCluster, run: Run, mark: str, names: Collection[str]) -> KeptParts:
+    from frametally.adapters.day_cells.keeping import keep  # numpy takes long
+
+    packed = _packed(cluster, run, mark) if mark else None
+    before = None
+    if packed is not None:
+        before = WrittenDay(CurrentRun(0, mark, keys.day_start_ms(run.day)), packed)
+    return keep(before, names, run.interval_s, partial(read_frames, Moment(cluster)))
 
 
 def remove(cluster: ElasticsearchCluster, model: str, interval_s: int, day: str) -> None:
@@ -157,11 +181,11 @@ def _current(cluster: ElasticsearchCluster, run: Run) -> _Current:
     return _Current(current_run(document), document["run"], condition)
 
 
-def _parts(cluster: ElasticsearchCluster, run: Run, mark: str) -> Parts | None:
-    """Read the parts of the day's run with that mark; None where its cells are not there as written."""
+def _packed(cluster: ElasticsearchCluster, run: Run, mark: str) -> Packed | None:
+    """Read the cells of the day's run with that mark; None where they are not there as written."""
     with cluster.asked() as client:
         [cells] = client.mget(index=cluster.index, ids=[cells_id(mark, run.interval_s)])["docs"]
-    return parts_in_cells(cells.get("_source"))
+    return cells_in(cells.get("_source"))
 
 
 def _index_documents(cluster: ElasticsearchCluster, of_run: Iterable[Document]) -> set[str]:
@@ -242,9 +266,10 @@ def _delete_superseded(cluster: ElasticsearchCluster, run: Run) -> None:
     with closing(open_moment(cluster)) as now:
         # Looked at after the moment began: whatever it shows of older runs, they are current no more.
         current = _current(cluster, run)
-        parts = _parts(cluster, run, current.mark)
-        if current.run is None or parts is None:
+        packed = _packed(cluster, run, current.mark)
+        if current.run is None or packed is None:
             return
+        parts = day_parts.parts_in(packed)
         of_day = _of_day(run.model, run.interval_s, run.day)
         older = {"bool": {"filter": [of_day, _older(current.run, current.mark)]}}
         writers = sorted({str(written.writer) for written in parts.values()} - {current.mark})
@@ -252,7 +277,7 @@ def _delete_superseded(cluster: ElasticsearchCluster, run: Run) -> None:
         _delete(cluster, {"bool": {"filter": [older], "must_not": [of_writers]}}, now=now)
         for writer in writers:
             replaced = {
-                part: WrittenPart(writer, 0)
+                part: WrittenPart(writer, "")
                 for part in _parts_there(now, writer)
                 if part not in parts or parts[part].writer != writer
             }
@@ -269,7 +294,7 @@ def _parts_there(now: Moment, mark: str) -> Iterator[DayPart]:
         aggregations = {"parts": {"composite": composite}}
         page = now.search(documents_of_run(mark), size=0, aggs=aggregations)["aggregations"]["parts"]
         for bucket in page["buckets"]:
-            yield day_parts.part_at(bucket["key"]["source"], bucket["key"]["hour"])
+            yield part_at(bucket["key"]["source"], bucket["key"]["hour"])
         if "after_key" not in page:
             return
         composite["after"] = page["after_key"]

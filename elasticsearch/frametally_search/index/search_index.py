@@ -6,30 +6,29 @@ Queries share it until one of these changes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from typing import Any
 
-import msgspec
-
 from frametally import keys
 from frametally.adapters.day_cells.day_index import DayCatalogue, DayIndex, MomentGone
+from frametally.adapters.day_cells.parts import NOTHING_KEPT, parts_in
 from frametally.adapters.day_cells.storage import CurrentRun, EvidenceBar, Packed, day_order, decode_packed
 from frametally.books.counted_days import outdated_numbers
-from frametally.ports.count_index import IndexDamaged, Series
+from frametally.ports.count_index import IndexDamaged, NameOf, Series, no_name
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.settings.access import ServerAccess
 from frametally_search.index import publication as elasticsearch_publication
 from frametally_search.index.documents import (
     CURRENT_RUNS,
     cells_id,
+    cells_in,
     current_id,
     current_run,
     documents,
     documents_of_run,
-    frames_id,
     packed_in,
-    parts_in_cells,
+    read_frames,
     rows_of_parts,
     run_mark,
 )
@@ -56,9 +55,20 @@ class ElasticsearchIndex(DayIndex[Moment]):
             raise
         self._shared = SharedMoment(self._cluster)
 
-    def publish(self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> bool:
+    def part_names(self, run: Run) -> frozenset[str]:
+        return elasticsearch_publication.part_names(self._cluster, run)
+
+    def publish(
+        self,
+        run: Run,
+        counts: Iterable[IntervalCount],
+        coverage: Iterable[Coverage],
+        *,
+        name_of: NameOf = no_name,
+        kept_names: Collection[str] = (),
+    ) -> bool:
         """Make `run` the current one of its model, interval and day; see `CountIndex.publish`."""
-        return elasticsearch_publication.publish(self._cluster, run, counts, coverage)
+        return elasticsearch_publication.publish(self._cluster, run, counts, coverage, name_of, kept_names)
 
     def remove(self, run: Run) -> None:
         elasticsearch_publication.remove(self._cluster, run.model, run.interval_s, run.day)
@@ -74,11 +84,12 @@ class ElasticsearchIndex(DayIndex[Moment]):
             of_day = {"ids": {"values": [current_id(run.model, run.interval_s, run.day)]}}
             mark = next((hit["_source"].get("run") for hit in now.hits(of_day)), None) or run_mark(run, {})
             cells = cells_id(mark, run.interval_s)
-            parts = parts_in_cells(now.sources([cells], "packed").get(cells)) or {}
+            packed = cells_in(now.sources([cells], "packed").get(cells))
+            parts = {} if packed is None else parts_in(packed)
             older = {part: written for part, written in parts.items() if written.writer != mark}
             queries = [documents_of_run(mark), *rows_of_parts(older)]
             stored = {hit["_id"]: _content(hit["_source"]) for query in queries for hit in now.hits(query)}
-        of_records = documents(run, mark, counts, coverage, parts, with_kept=True)
+        of_records = documents(run, mark, [*counts], [*coverage], no_name, NOTHING_KEPT, parts)
         wanted = {document.id: _content(document.source) for document in of_records}
         differing: set[str] = set()
         for id in wanted.keys() | stored.keys():
@@ -149,15 +160,10 @@ class ElasticsearchIndex(DayIndex[Moment]):
     def _read_frames(
         self, now: Moment, bars: Sequence[EvidenceBar], of_day: bool
     ) -> Iterator[tuple[EvidenceBar, list[Evidence]]]:
-        ids = []
-        for bar in bars:
-            start_ms = None if of_day else bar.start_ms
-            ids.append(frames_id(str(bar.writer or bar.run.mark), bar.label, bar.source, start_ms))
-        sources = now.sources(ids, "evidence")
-        for bar, document_id in zip(bars, ids, strict=True):
-            if document_id not in sources:
+        for bar, frames in read_frames(now, bars, of_day):
+            if frames is None:
                 raise self._lacking(now, bar.run, f"its evidence of {bar.source}")
-            yield bar, msgspec.convert(sources[document_id]["evidence"], list[Evidence])
+            yield bar, frames
 
     def _lacking(self, now: Moment, run: CurrentRun, subject: str) -> MomentGone | IndexDamaged:
         """Return what it means that a moment has no such document of a run, or a damaged one.

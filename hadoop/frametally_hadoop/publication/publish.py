@@ -4,8 +4,8 @@ The order of effects is what makes it atomic:
 
 1. the hour files that are new are put, under names that tell what they are counted from, then the part files,
    into a folder that only this run names;
-2. the quality report is put; sums that differ, or frames that are lost, end it here; else the day's history,
-   the list of its hour files and `_SUCCESS` are put;
+2. the quality report is put; sums that differ, or frames that are lost, end it here; else the day's history
+   and the list of its hour files are put;
 3. the run pointer is created if absent: from then on readers see this run, until then the one before.
 
 Killed before 3, nothing has happened; the next time the same bytes go to the same keys.
@@ -211,8 +211,6 @@ def publish_day(
     list_data = encode(hours)
     store.put(hours.key, list_data)
     failpoints.passing("aggregate.listed")
-    store.put(f"{prefix}/_SUCCESS", b"")
-    failpoints.passing("aggregate.success")
     run = Run(
         run_id=run_id,
         sequence=plan.sequence,

@@ -110,8 +110,7 @@ def publish_flows(store: ObjectStore, day: FlowDay, new_files: Mapping[str, byte
     for part in put_parts(store, prefix, chain(count_lines, coverage_lines()), LINES_PER_PART):
         parts.append(part)
         failpoints.passing("flows.part")
-    store.put(f"{prefix}/_SUCCESS", b"")
-    failpoints.passing("flows.success")
+    failpoints.passing("flows.whole")
     run = Run(
         run_id=run_id,
         sequence=day.sequence,
@@ -202,7 +201,7 @@ class _Flows:
         counts = CountedFlows(DaySpool(temporary / "lines"), {})
         manifest = []
         for day in days:
-            inputs = [flow_input for flow_input in day.inputs if recount or not day.is_kept(flow_input)]
+            inputs = day.inputs if recount else day.missing()
             try:
                 by_run = [path_files(self.store, run) for run in day.runs] if inputs else []
             except Poison as error:

@@ -63,31 +63,36 @@ class FlowDay(NamedTuple):
         """Whether the day's current run is made of the same."""
         return self.current is not None and self.current.inputs_sha256 == self.inputs_sha256()
 
-    def is_kept(self, inputs: FlowInputs) -> bool:
-        """Return whether the day's current run has the flows that are counted from `inputs`."""
-        return any(
-            (file.source, file.name) == (inputs.source, inputs.name)
-            for file in (self.current and self.current.paths) or ()
-        )
+    def missing(self) -> list[FlowInputs]:
+        """Return the inputs of the flows whose names the day's current run lacks."""
+        files = (self.current and self.current.paths) or ()
+        names_there = {(file.source, file.name) for file in files}
+        return [
+            flow_input
+            for flow_input in self.inputs
+            if (flow_input.source, flow_input.name) not in names_there
+        ]
 
     def inputs_sha256(self) -> str:
         """Return the identity of all that the run is made of: tracks, shapes and coverage."""
-        return self._sha256(self.base.inputs_sha256)
-
-    def footage_sha256(self) -> str:
-        """Return a text that changes with the day's footage and drawings: the same for every interval."""
-        return self._sha256(self.base.footage_sha256)
-
-    def state_sha256(self) -> str:
-        """Return the identity of a count of the day as things are, as `DayPlan.state_sha256`."""
-        return hashlib.sha256(f"{self.inputs_sha256()}\n{self.sequence}".encode()).hexdigest()
-
-    def _sha256(self, base: str) -> str:
         names = [
             f"{flow_input.source} {flow_input.shapes.digest()} {flow_input.name}"
             for flow_input in self.inputs
         ]
-        return hashlib.sha256("\n".join([base, *names]).encode()).hexdigest()
+        return _sha256_of(self.base.inputs_sha256, names)
+
+    def footage_sha256(self) -> str:
+        """Return a text that changes with the day's footage and drawings: the same for every interval."""
+        drawn = [f"{flow_input.source} {flow_input.shapes.digest()}" for flow_input in self.inputs]
+        return _sha256_of(self.base.footage_sha256, drawn)
+
+    def state_sha256(self) -> str:
+        """Return the identity of a count of the day as things are, as `DayPlan.state_sha256`."""
+        return _sha256_of(self.inputs_sha256(), [str(self.sequence)])
+
+
+def _sha256_of(base: str, lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join([base, *lines]).encode()).hexdigest()
 
 
 class FlowPlan(NamedTuple):

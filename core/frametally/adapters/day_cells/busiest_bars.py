@@ -8,7 +8,6 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from frametally import keys
-from frametally.adapters.day_cells.parts import part_at
 from frametally.adapters.day_cells.storage import (
     CurrentRun,
     EvidenceBar,
@@ -19,7 +18,7 @@ from frametally.adapters.day_cells.storage import (
     usable_steps,
 )
 from frametally.adapters.day_cells.sums import busiest
-from frametally.ports.count_index import CountQuery, IndexDamaged, IndexedEvidence
+from frametally.ports.count_index import CountQuery, IndexDamaged, IndexedEvidence, part_at
 from frametally.records import Evidence
 from frametally.rules.evidence import MOST_EVIDENCE
 from frametally.rules.times import DAY_MS, DAY_S

@@ -6,16 +6,17 @@ Arrays, as a database reads them, and numpy adds them up, ten times as fast as r
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
-from frametally.adapters.day_cells.parts import DayPart, Parts, parts_in
+from frametally.adapters.day_cells.parts import KeptParts, Parts, parts_in
 from frametally.adapters.day_cells.storage import STORED_ROWS, Packed, rolled_steps
 from frametally.adapters.day_cells.sums import (
     COVERED_MS,
+    DETECTIONS,
     LABEL,
     OBJECTS,
     PEAK,
@@ -26,7 +27,9 @@ from frametally.adapters.day_cells.sums import (
     add_up,
     from_rate,
 )
+from frametally.ports.count_index import DayPart, PartsReplaced
 from frametally.records import Coverage, IntervalCount
+from frametally.rules.times import HOUR_MS
 
 _PART_BYTES = 200
 """Of a part in memory."""
@@ -81,6 +84,25 @@ class CellPacker:
             measures = record.frames, from_rate(record.analysed_fps), _or_unknown(objects)
             self._coverage.extend((*self._place(record, 0), *measures, _or_unknown(record.covered_ms)))
 
+    def add_kept(self, kept_parts: KeptParts, frames: int) -> None:
+        """Take in the cells that the run keeps of the one before; the run has `frames` in all.
+
+        Raises:
+            PartsReplaced: With these cells it does not.
+        """
+        if (packed := kept_parts.packed) is None:
+            return
+        of_parts = cells_of_parts(packed, kept_parts.parts, self._day_ms, self._base_s)
+        for cells, rows, is_of_labels in zip(
+            of_parts, (self._counts, self._coverage), (True, False), strict=True
+        ):
+            if is_of_labels:
+                _renumber(cells, LABEL, packed.labels, self._labels)
+            _renumber(cells, SOURCE, packed.sources, self._sources)
+            rows.frombytes(np.ascontiguousarray(cells.T).tobytes())
+        if sum(self._coverage[DETECTIONS::7]) != frames:
+            raise PartsReplaced("the count index has other frames of a day than its run; index again")
+
     def pack(self, parts: Parts) -> Iterator[tuple[int, bytes]]:
         """Yield each step, the base interval first (with the parts), with its stored bytes.
 
@@ -96,8 +118,8 @@ class CellPacker:
             writer: n for n, writer in enumerate(sorted({part.writer for part in parts.values()}, key=str))
         }
         of_parts = [
-            (self._sources[part.source], part.hour, writers[writer], digest)
-            for part, (writer, digest) in parts.items()
+            (self._sources[part.source], part.hour, writers[writer], int(name or "0", 16))
+            for part, (writer, name) in parts.items()
             if part.source in self._sources  # a comparison may have fewer records than the index
         ]
         for step_s in (self._base_s, *rolled_steps(self._base_s)):
@@ -125,6 +147,32 @@ class CellPacker:
     def _place(self, record: IntervalCount | Coverage, label: int) -> tuple[int, int, int]:
         slot = (record.interval_start_ms - self._day_ms) // (self._base_s * 1000)
         return slot, label, self._sources.setdefault(record.source, len(self._sources))
+
+
+def cells_of_parts(
+    packed: Packed, parts: Collection[DayPart], day_ms: int, base_interval_s: int
+) -> tuple[Cells, Cells]:
+    """Return the cells of some parts, with the numbers of `packed`: its counts, and its coverage."""
+    numbers = {name: number for number, name in enumerate(packed.sources)}
+    places = [part.hour * len(numbers) + numbers[part.source] for part in parts]
+    blocks = []
+    for body, last, kind in (
+        (packed.counts, packed.tracked, packed.counts_dtype),
+        (packed.coverage, packed.covered, "<i8"),
+    ):
+        columns = [np.frombuffer(body, kind).reshape(STORED_ROWS, -1), np.frombuffer(last, kind)[None]]
+        cells = np.concatenate(columns).astype(np.int64)
+        hours = (day_ms + cells[SLOT] * base_interval_s * 1000) // HOUR_MS
+        blocks.append(cells[:, np.isin(hours * len(numbers) + cells[SOURCE], places)])
+    return blocks[0], blocks[1]
+
+
+def _renumber(cells: Cells, row: int, names: Sequence[str], numbers: dict[str, int]) -> None:
+    """Write the numbers of `numbers` for those of `names`; new names get one if a cell has them."""
+    for name in [names[number] for number in np.unique(cells[row])]:
+        numbers.setdefault(name, len(numbers))
+    if cells.shape[1]:
+        cells[row] = np.array([numbers.get(name, -1) for name in names], np.int64)[cells[row]]
 
 
 def unpack(

@@ -1,28 +1,22 @@
 """Parts of a day: the rows of a source and UTC hour, and the run that wrote them.
 
-A run keeps the rows of each part that the run before has with the same digest, and writes only the others.
+A part has the name of the file that its records come from; a run keeps the rows of the parts that it names,
+and writes only the others.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import NamedTuple
 
-from frametally.adapters.day_cells.storage import Packed
-from frametally.records import Coverage, IntervalCount, encode
+from frametally.adapters.day_cells.storage import CurrentRun, Packed
+from frametally.ports.count_index import DayPart, NameOf, PartsReplaced, part_at
+from frametally.records import Coverage, Evidence, IntervalCount
 from frametally.rules.times import HOUR_MS
 
 _SOURCES_AT_ONCE = 500
-
-
-class DayPart(NamedTuple):
-    """A source and an hour, in hours since the epoch."""
-
-    source: str
-    hour: int
 
 
 class WrittenPart(NamedTuple):
@@ -30,19 +24,37 @@ class WrittenPart(NamedTuple):
 
     Attributes:
         writer: The run under which its rows lie: its number or its mark (`CurrentRun`).
-        digest: Of its records, as `part_digests` says.
+        name: 16 hex of the file that its records come from; earlier releases wrote a digest of the records.
     """
 
     writer: int | str
-    digest: int
+    name: str
 
 
 Parts = Mapping[DayPart, WrittenPart]
 
 
-def part_at(source: str, start_ms: int) -> DayPart:
-    """Return the part of a base interval."""
-    return DayPart(source, start_ms // HOUR_MS)
+class WrittenDay(NamedTuple):
+    """What an index has of a day: its current run, and what is packed of it by the base interval."""
+
+    run: CurrentRun
+    packed: Packed
+
+
+class KeptParts(NamedTuple):
+    """What a run takes over from the one before.
+
+    Attributes:
+        packed: The cells of the run before; None if the run keeps nothing.
+        evidence: The busiest frames of the parts, by source and label.
+    """
+
+    parts: Parts
+    packed: Packed | None
+    evidence: Mapping[tuple[str, str], list[Evidence]]
+
+
+NOTHING_KEPT = KeptParts({}, None, {})
 
 
 def writer_at(parts: Parts, source: str, start_ms: int, own: int | str) -> int | str:
@@ -51,34 +63,37 @@ def writer_at(parts: Parts, source: str, start_ms: int, own: int | str) -> int |
     return own if written is None else written.writer
 
 
-def part_digests(counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> dict[DayPart, int]:
-    """Return the digest of each part: the digests of its records added up, so in any order the same."""
-    digests: defaultdict[DayPart, int] = defaultdict(int)
-    records: Iterable[IntervalCount | Coverage] = chain(counts, coverage)
-    for record in records:
-        digest = hashlib.blake2b(encode(record), digest_size=8).digest()
-        digests[part_at(record.source, record.interval_start_ms)] += int.from_bytes(digest)
-    return {part: digest % 2**64 for part, digest in digests.items()}
-
-
-def kept_parts(digests: Mapping[DayPart, int], before: Parts) -> dict[DayPart, WrittenPart]:
-    """Return the parts that the run before has with the same digest."""
-    return {part: written for part, written in before.items() if digests.get(part) == written.digest}
-
-
-def parts_of_run(
-    digests: Mapping[DayPart, int], unchanged: Parts, writer: int | str
-) -> dict[DayPart, WrittenPart]:
-    """Return all parts of a run, which writes those that it does not keep."""
-    return {part: unchanged.get(part) or WrittenPart(writer, digest) for part, digest in digests.items()}
-
-
 def parts_in(packed: Packed) -> dict[DayPart, WrittenPart]:
     """Return what is packed of parts with the base interval; none: the run itself wrote all its rows."""
     return {
-        DayPart(packed.sources[source], hour): WrittenPart(packed.writers[writer], digest)
-        for source, hour, writer, digest in packed.parts
+        DayPart(packed.sources[source], hour): WrittenPart(packed.writers[writer], f"{name:016x}")
+        for source, hour, writer, name in packed.parts
     }
+
+
+def names_in(packed: Packed | None) -> frozenset[str]:
+    """Return the names of the packed parts."""
+    return frozenset() if packed is None else frozenset(f"{part[3]:016x}" for part in packed.parts)
+
+
+def parts_named(packed: Packed | None, names: Collection[str]) -> dict[DayPart, WrittenPart]:
+    """Return the packed parts with these names. Raises `PartsReplaced`: some name has none."""
+    if not names_in(packed).issuperset(names):
+        raise PartsReplaced("the count index was changed while a run was read for it; index again")
+    return (
+        {}
+        if packed is None
+        else {part: written for part, written in parts_in(packed).items() if written.name in names}
+    )
+
+
+def written_parts(
+    counts: Iterable[IntervalCount], coverage: Iterable[Coverage], name_of: NameOf, writer: int | str
+) -> dict[DayPart, WrittenPart]:
+    """Return the parts of the records that a run writes."""
+    records: Iterable[IntervalCount | Coverage] = chain(counts, coverage)
+    parts = {part_at(record.source, record.interval_start_ms) for record in records}
+    return {part: WrittenPart(writer, name_of(part)) for part in parts}
 
 
 def sources_by_hour(parts: Parts) -> Iterator[tuple[int | str, int, list[str]]]:

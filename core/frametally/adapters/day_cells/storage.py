@@ -128,7 +128,7 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
         tracked: The last row of `counts`; empty where an older version has packed them: unknown.
         covered: The last row of `coverage`, alike.
         writers: With the base interval, the runs that wrote the rows of parts; see `parts`.
-        parts: Of each part its number in `sources`, its hour, its number in `writers`, and its digest.
+        parts: Of each part its number in `sources`, its hour, its number in `writers`, and its name.
     """
 
     labels: list[str]

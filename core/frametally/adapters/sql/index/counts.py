@@ -5,13 +5,12 @@ A query is one transaction, so that what it reads from several tables belongs to
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import msgspec
-from sqlalchemy import Connection, Row, Select, Table, asc, bindparam, desc, select
+from sqlalchemy import Connection, Row, asc, desc, select
 
 from frametally import keys
 from frametally.adapters.day_cells.day_index import DayCatalogue, DayIndex
@@ -28,7 +27,7 @@ from frametally.adapters.sql.index import publication, tables
 from frametally.adapters.sql.migration import MIGRATIONS, Layout
 from frametally.books.counted_days import outdated_numbers
 from frametally.files.sqlite import BUSY_TIMEOUT_S
-from frametally.ports.count_index import IndexDamaged, Series
+from frametally.ports.count_index import IndexDamaged, NameOf, Series, no_name
 from frametally.records import Coverage, Evidence, IntervalCount, Run, decode
 from frametally.settings.access import ServerAccess
 
@@ -41,20 +40,6 @@ _LAYOUT = Layout(
     migrations=MIGRATIONS / "index",
     first_version=4,
 )
-_evidence_decoder = msgspec.json.Decoder(list[Evidence])
-
-
-def _evidence_of(table: Table) -> Select[Any]:
-    return select(table).where(
-        table.c.run == bindparam("of_run"),
-        table.c.label == bindparam("of_label"),
-        table.c.source.in_(bindparam("of_sources", expanding=True)),
-    )
-
-
-_OF_DAY = _evidence_of(tables.rolled_evidence)
-_OF_BAR = _evidence_of(tables.evidence).where(tables.evidence.c.interval_start_ms == bindparam("of_start_ms"))
-_SOURCES_AT_ONCE = 500
 _VERSION = select(tables.about.c.next_number, tables.runs.c.crc32).select_from(
     tables.about.outerjoin(tables.runs, tables.runs.c.number == tables.about.c.next_number - 1)
 )
@@ -71,10 +56,22 @@ class SqlIndex(DayIndex[Connection]):
         self.url = url
         self._database = SqlDatabase(url, _LAYOUT, access=access, busy_timeout_s=busy_timeout_s)
 
-    def publish(self, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]) -> bool:
+    def part_names(self, run: Run) -> frozenset[str]:
+        with self._moment() as now:
+            return publication.part_names(now, run)
+
+    def publish(
+        self,
+        run: Run,
+        counts: Iterable[IntervalCount],
+        coverage: Iterable[Coverage],
+        *,
+        name_of: NameOf = no_name,
+        kept_names: Collection[str] = (),
+    ) -> bool:
         """Make `run` the current one of its model, interval and day; see `CountIndex.publish`."""
         with self._database.writing() as connection:
-            return publication.publish(connection, run, counts, coverage)
+            return publication.publish(connection, run, counts, coverage, name_of, kept_names)
 
     def remove(self, run: Run) -> None:
         with self._database.writing() as connection:
@@ -159,23 +156,7 @@ class SqlIndex(DayIndex[Connection]):
     def _read_frames(
         self, now: Connection, bars: Sequence[EvidenceBar], of_day: bool
     ) -> Iterator[tuple[EvidenceBar, list[Evidence] | None]]:
-        table, statement = (tables.rolled_evidence, _OF_DAY) if of_day else (tables.evidence, _OF_BAR)
-        bars_by_place: defaultdict[tuple[int, int, str], list[EvidenceBar]] = defaultdict(list)
-        for bar in bars:
-            run_number = bar.run.number if bar.writer is None else int(bar.writer)
-            bars_by_place[run_number, bar.start_ms, bar.label].append(bar)
-        for (run, start_ms, label), of_place in bars_by_place.items():  # many sources can be level
-            key = {"of_run": run, "of_start_ms": start_ms, "of_label": label}
-            for first in range(0, len(of_place), _SOURCES_AT_ONCE):
-                batch = of_place[first : first + _SOURCES_AT_ONCE]
-                answer = now.execute(statement, {**key, "of_sources": [bar.source for bar in batch]})
-                rows = {row.source: row for row in answer}
-                for bar in batch:
-                    row = rows.get(bar.source)
-                    if row is None or not tables.is_intact(table, row):
-                        yield bar, None
-                    else:
-                        yield bar, _evidence_decoder.decode(row.frames)
+        return publication.read_frames(now, bars, of_day)
 
 
 def _intact_rows(connection: Connection, model: str | None) -> Iterator[Row[Any]]:

@@ -3,8 +3,8 @@
 The order of effects that makes it atomic, all in one transaction:
 
 1. the writer's lock is taken, and the day's current run read: this one or a later one there, nothing is done;
-2. the run's cells, and the evidence of the parts that the run before has not alike, are inserted under a
-   number of its own, and counted;
+2. the run's cells, and the evidence of the parts that it does not keep of the run before, are inserted under
+   a number of its own, and counted;
 3. the day's row in the small table of current runs is replaced;
 4. the other rows of the run before are deleted: the parts that are kept stay under their numbers.
 
@@ -13,22 +13,44 @@ Readers see the database as it was before or after.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, Table, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from frametally import keys
 from frametally.adapters.day_cells import parts as day_parts
-from frametally.adapters.day_cells.parts import DayPart, Parts, writer_at
-from frametally.adapters.day_cells.storage import decode_packed
+from frametally.adapters.day_cells.parts import (
+    NOTHING_KEPT,
+    KeptParts,
+    WrittenDay,
+    names_in,
+    writer_at,
+    written_parts,
+)
+from frametally.adapters.day_cells.storage import CurrentRun, EvidenceBar, Packed, decode_packed
 from frametally.adapters.sql.index import tables
-from frametally.books.runs import check_record
+from frametally.books.run_records import check_record
 from frametally.errors import Poison, Retryable
+from frametally.ports.count_index import DayPart, NameOf, no_name
 from frametally.records import Coverage, Evidence, IntervalCount, Run, encode
 from frametally.rules.current_run import is_newer
 from frametally.rules.evidence import busiest
@@ -40,11 +62,17 @@ _RecordT = TypeVar("_RecordT", IntervalCount, Coverage)
 
 
 def publish(
-    connection: Connection, run: Run, counts: Iterable[IntervalCount], coverage: Iterable[Coverage]
+    connection: Connection,
+    run: Run,
+    counts: Iterable[IntervalCount],
+    coverage: Iterable[Coverage],
+    name_of: NameOf,
+    kept_names: Collection[str],
 ) -> bool:
     """Make `run` the current one in the transaction of `connection`; see `CountIndex.publish`.
 
     Raises:
+        PartsReplaced: The parts of `kept_names` are not there.
         Poison: A record of another model, interval or day, or one that comes twice.
         Retryable: Not all rows that were inserted are there.
     """
@@ -56,28 +84,46 @@ def publish(
     if not is_newer(run, before):
         return False
     number = _next_number(connection)
-    parts_before = None if before is None else _parts_of(connection, run, before.number)
+    packed = None if before is None else _packed_of(connection, run, before.number)
+    kept_parts = _kept_of(connection, run, before and before.number, packed, kept_names)
     counts, coverage = [*counts], [*coverage]
-    digests = day_parts.part_digests(counts, coverage)
-    unchanged = day_parts.kept_parts(digests, parts_before or {})
     try:
-        _insert(connection, run, number, counts, coverage, day_parts.parts_of_run(digests, unchanged, number))
+        _insert(connection, run, number, counts, coverage, name_of, kept_parts)
     except IntegrityError as error:
         raise _counted_twice(run) from error
     connection.execute(delete(tables.runs).where(this_day))
     _insert_rows(connection, tables.runs, [entry_of(run, number)])
     if before is not None:
-        _delete_documents(connection, before.number, parts_before, unchanged)
+        _delete_documents(connection, before.number, packed, kept_parts.parts)
     return True
+
+
+def part_names(connection: Connection, run: Run) -> frozenset[str]:
+    """Return the names of the parts of the run's day; see `CountIndex.part_names`."""
+    number = connection.execute(select(tables.runs.c.number).where(_of_day(run))).scalar_one_or_none()
+    return names_in(None if number is None else _packed_of(connection, run, number))
+
+
+def _kept_of(
+    connection: Connection, run: Run, number: int | None, packed: Packed | None, names: Collection[str]
+) -> KeptParts:
+    if not names:
+        return NOTHING_KEPT
+    from frametally.adapters.day_cells.keeping import keep  # numpy takes long
+
+    before = None
+    if packed is not None and number is not None:
+        before = WrittenDay(CurrentRun(number, 0, keys.day_start_ms(run.day)), packed)
+    return keep(before, names, run.interval_s, partial(read_frames, connection))
 
 
 def remove(connection: Connection, run: Run) -> None:
     """Have no run of a day in the transaction of `connection`; see `CountIndex.remove`."""
     number = connection.execute(select(tables.runs.c.number).where(_of_day(run))).scalar_one_or_none()
     if number is not None:
-        parts = _parts_of(connection, run, number)
+        packed = _packed_of(connection, run, number)
         connection.execute(delete(tables.runs).where(_of_day(run)))
-        _delete_documents(connection, number, parts)
+        _delete_documents(connection, number, packed)
         _next_number(connection)  # what was read under the version before holds no longer
 
 
@@ -101,28 +147,32 @@ def entry_of(run: Run, number: int) -> dict[str, Any]:
 
 
 def rows_of(
-    run: Run, number: int, counts: Iterable[IntervalCount], coverage: Iterable[Coverage], parts: Parts
+    run: Run,
+    number: int,
+    counts: Sequence[IntervalCount],
+    coverage: Sequence[Coverage],
+    name_of: NameOf,
+    kept_parts: KeptParts,
 ) -> Iterator[tuple[Table, list[dict[str, Any]]]]:
-    """Give the rows of a run in the other tables, some at a time, without their checksums or what it keeps.
+    """Give the rows that a run writes in the other tables, some at a time, without their checksums.
 
     Raises:
+        PartsReplaced: With what it keeps, the run would not have its frames.
         Poison: A record of another model, interval or day, or one that comes twice.
     """
     from frametally.adapters.day_cells.cells import CellPacker, CountedTwice  # numpy takes long
 
     packer = CellPacker(keys.day_start_ms(run.day), run.interval_s)
-    of_day: dict[tuple[str, str], list[Evidence]] = {}
+    of_day = dict(kept_parts.evidence)
     for batch in _batches(run, counts):
         rows = []
         for count in batch:
-            if writer_at(parts, count.source, count.interval_start_ms, number) == number:
-                evidence = msgspec.json.encode(count.evidence).decode()
-                key = {"run": number, "source": count.source, "label": count.label}
-                rows.append({**key, "interval_start_ms": count.interval_start_ms, "frames": evidence})
+            evidence = msgspec.json.encode(count.evidence).decode()
+            key = {"run": number, "source": count.source, "label": count.label}
+            rows.append({**key, "interval_start_ms": count.interval_start_ms, "frames": evidence})
             place = (count.source, count.label)
             of_day[place] = busiest([*of_day.get(place, ()), *count.evidence])
-        if rows:
-            yield tables.evidence, rows
+        yield tables.evidence, rows
         packer.add_counts(batch)
     days = [
         {"run": number, "source": source, "label": label, "frames": msgspec.json.encode(frames).decode()}
@@ -132,8 +182,11 @@ def rows_of(
         yield tables.rolled_evidence, days
     for records in _batches(run, coverage):
         packer.add_coverage(records)
+    packer.add_kept(kept_parts, run.frames)
+    parts = {**kept_parts.parts, **written_parts(counts, coverage, name_of, number)}
     try:
-        cells = [{"run": number, "step_s": step_s, "packed": packed} for step_s, packed in packer.pack(parts)]
+        packed_steps = packer.pack(parts)
+        cells = [{"run": number, "step_s": step_s, "packed": packed} for step_s, packed in packed_steps]
     except CountedTwice as error:
         raise _counted_twice(run) from error
     yield tables.cells, cells
@@ -147,12 +200,13 @@ def _insert(
     connection: Connection,
     run: Run,
     number: int,
-    counts: Iterable[IntervalCount],
-    coverage: Iterable[Coverage],
-    parts: Parts,
+    counts: Sequence[IntervalCount],
+    coverage: Sequence[Coverage],
+    name_of: NameOf,
+    kept_parts: KeptParts,
 ) -> None:
     inserted: Counter[Table] = Counter()
-    for table, rows in rows_of(run, number, counts, coverage, parts):
+    for table, rows in rows_of(run, number, counts, coverage, name_of, kept_parts):
         _insert_rows(connection, table, rows)
         inserted[table] += len(rows)
     for table, rows_in in inserted.items():
@@ -164,28 +218,25 @@ def _insert_rows(connection: Connection, table: Table, rows: Iterable[Mapping[st
     connection.execute(insert(table), [{**row, "crc32": tables.checksum(table, row)} for row in rows])
 
 
-def _parts_of(connection: Connection, run: Run, number: int) -> Parts | None:
-    """Read the parts of a run of the same day; None where its cells are not as they were written."""
+def _packed_of(connection: Connection, run: Run, number: int) -> Packed | None:
+    """Read the cells of a run of the same day by the base interval; None if they are not as written."""
     cells = tables.cells
     query = select(cells).where(cells.c.run == number, cells.c.step_s == run.interval_s)
     row = connection.execute(query).one_or_none()
-    return (
-        day_parts.parts_in(decode_packed(row.packed))
-        if row is not None and tables.is_intact(cells, row)
-        else None
-    )
+    return decode_packed(row.packed) if row is not None and tables.is_intact(cells, row) else None
 
 
 def _delete_documents(
-    connection: Connection, number: int, parts: Parts | None, unchanged: Container[DayPart] = ()
+    connection: Connection, number: int, packed: Packed | None, kept_parts: Container[DayPart] = ()
 ) -> None:
-    """Delete the rows of an earlier run, except unchanged parts."""
-    if parts is None:
+    """Delete the rows of an earlier run, except kept parts."""
+    if packed is None:
         _delete_unnamed(connection)
         return
+    parts = day_parts.parts_in(packed)
     for documents in (tables.rolled_evidence, tables.cells) if parts else tables.DOCUMENTS:
         connection.execute(delete(documents).where(documents.c.run == number))
-    replaced = {part: written for part, written in parts.items() if part not in unchanged}
+    replaced = {part: written for part, written in parts.items() if part not in kept_parts}
     row = tables.evidence.c
     for writer, hour_ms, sources in day_parts.sources_by_hour(replaced):
         is_of_hour = row.interval_start_ms.between(hour_ms, hour_ms + HOUR_MS - 1)
@@ -240,6 +291,42 @@ def _check_inserted(connection: Connection, table: Table, number: int, inserted:
 
 
 _evidence_decoder = msgspec.json.Decoder(list[Evidence])
+_SOURCES_AT_ONCE = 500
+
+
+def _evidence_of(table: Table) -> Select[Any]:
+    return select(table).where(
+        table.c.run == bindparam("of_run"),
+        table.c.label == bindparam("of_label"),
+        table.c.source.in_(bindparam("of_sources", expanding=True)),
+    )
+
+
+_OF_DAY = _evidence_of(tables.rolled_evidence)
+_OF_BAR = _evidence_of(tables.evidence).where(tables.evidence.c.interval_start_ms == bindparam("of_start_ms"))
+
+
+def read_frames(
+    now: Connection, bars: Sequence[EvidenceBar], of_day: bool
+) -> Iterator[tuple[EvidenceBar, list[Evidence] | None]]:
+    """Read the frames of bars, or of whole days; None where they are not as they were written."""
+    table, statement = (tables.rolled_evidence, _OF_DAY) if of_day else (tables.evidence, _OF_BAR)
+    bars_by_place: defaultdict[tuple[int, int, str], list[EvidenceBar]] = defaultdict(list)
+    for bar in bars:
+        run_number = bar.run.number if bar.writer is None else int(bar.writer)
+        bars_by_place[run_number, bar.start_ms, bar.label].append(bar)
+    for (run, start_ms, label), of_place in bars_by_place.items():  # many sources can be level
+        key = {"of_run": run, "of_start_ms": start_ms, "of_label": label}
+        for first in range(0, len(of_place), _SOURCES_AT_ONCE):
+            batch = of_place[first : first + _SOURCES_AT_ONCE]
+            answer = now.execute(statement, {**key, "of_sources": [bar.source for bar in batch]})
+            rows = {row.source: row for row in answer}
+            for bar in batch:
+                row = rows.get(bar.source)
+                if row is None or not tables.is_intact(table, row):
+                    yield bar, None
+                else:
+                    yield bar, _evidence_decoder.decode(row.frames)
 
 
 def differing_sources(
@@ -247,10 +334,11 @@ def differing_sources(
 ) -> list[str]:
     """Return the sources that are not as `publish` would write them; see `CountIndex.differing_sources`."""
     number = connection.execute(select(tables.runs.c.number).where(_of_day(run))).scalar_one_or_none() or 0
-    parts = _parts_of(connection, run, number) or {}
+    packed = _packed_of(connection, run, number)
+    parts = {} if packed is None else day_parts.parts_in(packed)
     numbers = {number, *(written.writer for written in parts.values())}
     expected_rows: dict[Table, dict[Any, Mapping[str, Any]]] = {table: {} for table in tables.DOCUMENTS}
-    for table, rows in rows_of(run, number, counts, coverage, {}):
+    for table, rows in rows_of(run, number, [*counts], [*coverage], no_name, NOTHING_KEPT):
         expected_rows[table] |= {_key(table, row): row for row in rows}
     differing: set[str] = set()
     for table, expected in expected_rows.items():

@@ -1,0 +1,127 @@
+"""Reads of a run the records that the count index lacks: those of parts whose names it does not have."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cache
+from typing import NamedTuple
+
+import msgspec
+
+from frametally.books.run_records import check_boxes, decode_records, decode_run, divide
+from frametally.books.runs import CheckedFile, read_hour_files, read_hours, read_parts
+from frametally.history_records import HourList
+from frametally.ports.count_index import DayPart, NameOf, part_at
+from frametally.ports.object_store import ObjectStore
+from frametally.records import NOT_JSON, Coverage, IntervalCount, Run
+from frametally.rules.hour_file import length_ms, lines_of
+from frametally.rules.places import source_of
+from frametally.rules.times import DAY_MS, HOUR_MS
+
+_BYTES_OF_HOURS = 5
+"""How many times the bytes of their counts hour files have: tracks and paths are in them, too."""
+_NO_PART = DayPart("", 0)
+
+
+class NewRecords(NamedTuple):
+    """The records of a run that an index lacks.
+
+    Attributes:
+        name_of: The name of a part of the run.
+        kept_names: Of the parts that the index has.
+    """
+
+    counts: list[IntervalCount]
+    coverage: list[Coverage]
+    name_of: NameOf
+    kept_names: Collection[str]
+
+
+def read_new_records(store: ObjectStore, run: Run, names_there: Collection[str]) -> NewRecords:
+    """Read the records of a run, without those of parts that the index has by these names.
+
+    A part has the name of the hour file that it comes from. A run of flows or of an earlier release has no
+    list of hour files: there the name is a hash of the part's lines.
+
+    Raises:
+        Poison: A file is missing or damaged; the message names it.
+    """
+    listed = read_hours(store, run)
+    part_files: Iterable[tuple[str, bytes]] = read_parts(store, run)
+    if listed is None:
+        part_files = [*part_files]
+        hashes = _hashes(part_files)
+        name_of: NameOf = lambda part: hashes.get(part, "")  # noqa: E731
+        names = {*hashes.values()}
+    else:
+        name_of = _names_in(run, listed)
+        names = {file.identity for source in run.hours for file in listed.files(source).values()}
+    kept_names = names.intersection(names_there)
+    if not kept_names:
+        return NewRecords(*decode_run(run, part_files), name_of, kept_names)
+    if listed is not None and (len(names) - len(kept_names)) * _BYTES_OF_HOURS <= len(names):
+        records = _of_hours(store, run, listed, kept_names)
+    else:
+        records = _of_parts(run, part_files, lambda part: name_of(part) not in kept_names)
+    counts, coverage = divide(records)
+    check_boxes(run, counts, coverage)
+    return NewRecords(counts, coverage, name_of, kept_names)
+
+
+def _names_in(run: Run, listed: HourList) -> NameOf:
+    file_ms = length_ms(run.interval_s)
+    hours = {source_of(name): listed.hours[name] for name in run.hours}
+
+    def name_of(part: DayPart) -> str:
+        start_ms = part.hour * HOUR_MS // file_ms * file_ms
+        file = hours.get(source_of(part.source), {}).get(start_ms % DAY_MS // HOUR_MS)
+        return "" if file is None else file.identity
+
+    return name_of
+
+
+def _hashes(part_files: Iterable[tuple[str, bytes]]) -> dict[DayPart, str]:
+    hashes = defaultdict[DayPart, "hashlib.blake2b"](lambda: hashlib.blake2b(digest_size=8))
+    part_of = _parts_of_lines()
+    for _, data in part_files:
+        for line in data.splitlines():
+            hashes[part_of(line)].update(line + b"\n")
+    return {part: hash_of_lines.hexdigest() for part, hash_of_lines in hashes.items()}
+
+
+def _of_hours(
+    store: ObjectStore, run: Run, listed: HourList, kept_names: Collection[str]
+) -> Iterator[IntervalCount | Coverage]:
+    files = [
+        CheckedFile(listed.file_key(source, hour), file.crc32)
+        for source in run.hours
+        for hour, file in listed.files(source).items()
+        if file.identity not in kept_names
+    ]
+    for key, data in read_hour_files(store, run, files):
+        lines = b"".join(line for kind in ("count", "coverage") for line in lines_of(data, kind))
+        yield from decode_records(run, key, lines)
+
+
+def _of_parts(
+    run: Run, part_files: Iterable[tuple[str, bytes]], is_new: Callable[[DayPart], bool]
+) -> Iterator[IntervalCount | Coverage]:
+    part_of = _parts_of_lines()
+    for key, data in part_files:
+        yield from decode_records(run, key, data, lambda line: is_new(part_of(line)))
+
+
+def _parts_of_lines() -> Callable[[bytes], DayPart]:
+    """Return what returns the part of a line, by its key: of a damaged line `_NO_PART`."""
+    source_in = cache(lambda series: msgspec.json.decode(series + b"]")[1])
+
+    def part_of(line: bytes) -> DayPart:
+        series, _, start = line.partition(b"\t")[0].rpartition(b",")
+        try:
+            return part_at(source_in(series), int(start[:-1]))
+        except (*NOT_JSON, ValueError, LookupError, TypeError):
+            return _NO_PART
+
+    return part_of
