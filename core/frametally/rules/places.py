@@ -13,6 +13,7 @@ Names are escaped as in the path of an URL. Standard library only.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
@@ -21,7 +22,40 @@ ZONES = "zones"
 _MARK = "~"
 
 
-Corners = tuple[tuple[int, int], ...]
+Corners = tuple[tuple[float, float], ...]
+Size = tuple[int, int]
+"""Width and height of a picture, in pixels."""
+_SHAPE_OFF = 0.01
+
+
+def has_one_shape(size: Size, other: Size) -> bool:
+    """Return whether pictures of two sizes may be one picture, scaled.
+
+    Their proportions differ by 1 % at most, or by as much as the rounding of sides to whole pixels explains.
+    """
+    (width, height), (other_width, other_height) = sorted((size, other))
+    off = abs(width * other_height - height * other_width)
+    return off <= max(_SHAPE_OFF * height * other_width, (other_width + other_height) / 2)
+
+
+def common_sizes(sizes: Iterable[Size]) -> dict[Size, Size]:
+    """Return by each size the largest of its shape: scaled to that, boxes and paths lose nothing.
+
+    A size of 0, which says nothing, is a shape of its own.
+    """
+    largest: list[Size] = []
+    common = {}
+    for size in sorted(set(sizes), key=lambda size: (size[0] * size[1], size), reverse=True):
+        same_shape = (other for other in largest if all(size) and has_one_shape(size, other))
+        common[size] = next(same_shape, size)
+        if common[size] == size:
+            largest.append(size)
+    return common
+
+
+def scaled(value: int, side: int, to_side: int) -> int:
+    """Return a whole number of tenths of a pixel, of a picture with one side, on a picture with another."""
+    return value if side == to_side else (2 * value * to_side + side) // (2 * side)
 
 
 class ZoneShape(NamedTuple):
@@ -29,15 +63,18 @@ class ZoneShape(NamedTuple):
 
     Attributes:
         name: Of a source, at one time no two have the same.
-        points: In turn, in tenths of a pixel of the stored frames.
+        points: In turn, in pixels of the picture of `drawn_over`; without it, in tenths of a pixel of the
+            frames.
         from_ms: Event time from which on it holds; None: from the first.
         to_ms: Event time before which it does; None: to the last.
+        drawn_over: Size of the picture under the drawing; None: it is scaled to the frames.
     """
 
     name: str
     points: Corners
     from_ms: int | None = None
     to_ms: int | None = None
+    drawn_over: Size | None = None
 
 
 class Place(NamedTuple):
