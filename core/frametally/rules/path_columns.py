@@ -8,13 +8,13 @@ Standard library only: a cluster's tasks read it, too.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Literal, NamedTuple, get_args
 
 from frametally.errors import Poison
 from frametally.rules.columns import decode_columns, encode_columns, joined
-from frametally.rules.places import Size
+from frametally.rules.places import Size, common_sizes, scaled
 from frametally.rules.times import HOUR_MS
 
 Began = Literal["border", "found", "gap", "footage", "hour"]
@@ -147,6 +147,38 @@ def _numbered(column: Sequence[int], own: Sequence[object], every: Sequence[obje
 def size_column(paths: PathColumns) -> Sequence[int]:
     """Return of each point the index of its frame's size."""
     return paths.columns.get(SIZE_COLUMN) or [0] * len(paths.columns["time"])
+
+
+def of_each_shape(files: Sequence[PathColumns]) -> Iterator[tuple[Size | None, list[PathColumns]]]:
+    """Yield for each shape of pictures the tracks in these, in pixels of the largest size, with that size.
+
+    Nothing is known of the sizes of files of 0.3.0: these come once, as they are, with None.
+    """
+    common = common_sizes(size for paths in files for size in paths.sizes)
+    for size in dict.fromkeys(common.values()):
+        yield size, [_paths_on(paths, size, common) for paths in files]
+    if not common:
+        yield None, [*files]
+
+
+def _paths_on(paths: PathColumns, size: Size, common: Mapping[Size, Size]) -> PathColumns:
+    if paths.sizes in {(), (size,)}:
+        return paths
+    sizes, firsts = [paths.sizes[index] for index in size_column(paths)], paths.first_points()
+    tracks = [track for track, first in enumerate(firsts[:-1]) if common[sizes[first]] == size]
+    points = [point for track in tracks for point in range(firsts[track], firsts[track + 1])]
+    columns = {name: [paths.columns[name][track] for track in tracks] for name in TRACK_COLUMNS}
+    for name in POINT_COLUMNS:
+        column = paths.columns[name]
+        if name in _SIDE_OF:
+            side = _SIDE_OF[name]
+            columns[name] = [scaled(column[point], sizes[point][side], size[side]) for point in points]
+        else:
+            columns[name] = [column[point] for point in points]
+    return paths._replace(columns=columns, sizes=(size,))
+
+
+_SIDE_OF = {"x": 0, "y": 1, "height": 1}
 
 
 def code_of(way: str, ways: object) -> int:

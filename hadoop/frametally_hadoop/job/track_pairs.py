@@ -87,7 +87,7 @@ def track_pairs(
         }
         yield to_json(["track", source, visit.label, number, hour_start_ms]), to_json(track)
         sightings = own_boxes(visit.sightings) if sizes else visit.sightings
-        path = foot_path(sightings, hour_start_ms, hour_end_ms, size_changes(sightings) if sizes else ())
+        path = foot_path(sightings, hour_start_ms, hour_end_ms, size_changes(sightings) if sizes else None)
         of_track = (
             hour,
             number,

@@ -135,4 +135,8 @@ def _on_frames(
 ) -> Zones:
     sizes = stored_sizes(store, media, zone.from_ms, zone.to_ms)
     alone = msgspec.structs.replace(drawing, lines=(), zones=(zone,), calibrations=())
-    return shapes_of(alone, sizes[0] if sizes else (zone.width_px, zone.height_px)).zones
+    size = sizes[0] if sizes else (zone.width_px, zone.height_px)
+    try:
+        return shapes_of(alone).on_frames(size).zones
+    except ValueError as error:
+        raise DrawingRefused(str(error)) from error

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from frametally.rules.counted_boxes import DetectedBox
 from frametally.rules.path_columns import foot_point
@@ -18,6 +18,7 @@ from frametally.rules.places import ZONES, Corners, Place, ZoneShape
 from frametally_hadoop.job.lines import Frame
 from frametally_hadoop.job.picture_parts import FramesOfPart
 from frametally_traffic.flows.shapes import Shapes, holds_at
+from frametally_traffic.geometry.crossings import Place as PicturePlace
 from frametally_traffic.geometry.zones import PictureZone
 
 
@@ -58,7 +59,7 @@ def stands_in(zone: PictureZone, box: DetectedBox) -> bool:
 def _picture_zone(points: Corners) -> PictureZone | None:
     """Return the part of the picture; None where it is so small that its corners are in one line."""
     try:
-        return PictureZone(points)
+        return PictureZone(cast("Sequence[PicturePlace]", points))
     except ValueError:
         return None
 
