@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal
 
 import msgspec
 
 from frametally import keys
-from frametally.records import SealedRecord
+from frametally.records import Run, SealedRecord
+from frametally.rules.places import ZONES, ZoneParts, series_model, source_of
 
 ReasonKind = Literal[
     "first",
@@ -135,7 +136,8 @@ class HourList(SealedRecord, frozen=True, kw_only=True):
     """The hour files of a run (`_hours.json` in its folder).
 
     Attributes:
-        hours: By source and the hour of the UTC day at which the file's time begins.
+        hours: By source, and by `within_zones` of a source, and the hour of the UTC day at which the file's
+            time begins.
     """
 
     run_id: str
@@ -159,12 +161,12 @@ class HourList(SealedRecord, frozen=True, kw_only=True):
         """Return the files that there are of a source, by hour."""
         return {hour: file for hour, file in self.hours[source].items() if file.crc32 is not None}
 
-    def digests(self) -> dict[str, str]:
-        """Return 16 hex of the files of each source that has some."""
+    def digests(self, *, of_zones: bool = False) -> dict[str, str]:
+        """Return 16 hex of the files of each source that has some, of its whole pictures or of its zones."""
         return {
-            source: hashlib.sha256(msgspec.json.encode(files)).hexdigest()[:16]
-            for source in self.hours
-            if (files := self.files(source))
+            name: hashlib.sha256(msgspec.json.encode(files)).hexdigest()[:16]
+            for name in self.hours
+            if (name != source_of(name)) == of_zones and (files := self.files(name))
         }
 
 
@@ -176,3 +178,25 @@ def hours_key(prefix: str) -> str:
 def hour_file_key(model: str, day: str, source: str, hour: int, identity: str) -> str:
     """Return the key of an hour file; `hour` is that of the UTC day at which its time begins."""
     return f"{keys.hours_folder(model, day)}/source={source}/{hour:02d}-{identity}.jsonl"
+
+
+def with_zones(runs: Iterable[Run]) -> list[Run]:
+    """Return the runs of current pointers, and what they counted within zones as runs of that series.
+
+    Runs of the series that an earlier version published count where the model's run says nothing of zones.
+    """
+    by_day = {(run.model, run.interval_s, run.day): run for run in runs}
+    of_zones = [_zone_run(run, run.zone_parts) for run in by_day.values() if run.zone_parts is not None]
+    return [*(by_day | {(run.model, run.interval_s, run.day): run for run in of_zones}).values()]
+
+
+def _zone_run(run: Run, parts: ZoneParts) -> Run:
+    return msgspec.structs.replace(
+        run,
+        model=series_model(run.model, ZONES),
+        parts=[*parts.names],
+        parts_crc32=[*parts.crc32],
+        frames=parts.frames,
+        duplicates_dropped=parts.duplicates_dropped,
+        hours=dict(parts.hours),
+    )

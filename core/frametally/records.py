@@ -16,7 +16,7 @@ from frametally import keys
 from frametally.errors import Poison
 from frametally.live_records import LiveMinute
 from frametally.rules.blank_stretches import Blank
-from frametally.rules.places import ZoneShape
+from frametally.rules.places import ZoneParts, ZoneShape, base_model
 from frametally.rules.seals import sealed, unsealed
 from frametally.rules.times import FIRST_MS, NEXT_MS, RECORD_VERSION
 
@@ -288,21 +288,19 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         run_id: `<sequence, 6 digits>-<16 hex of inputs_sha256>`.
         params: 8 hex over the deployment settings that change counts.
         day: UTC day, `YYYY-MM-DD`.
-        prefix: Folder of the part files in the object store.
-        parts: Names of the part files, in order.
-        inputs_sha256: Over the keys of segments with frames of this day (or, if objects are tracked, of the
-            minute before or after it), and the tombstones and overlaps of media that touch it.
+        prefix: Folder of its part files, `parts`.
+        inputs_sha256: Over all that the day is counted from: segments, tombstones, overlaps and zones.
         duplicates_dropped: Lines that repeated a frame.
-        track_parts: Of older versions, with `track_parts_crc32`: the files of its tracks, in order.
-        parts_crc32: Of each part file's bytes; empty in runs of older versions.
-        footage_sha256: Over what of the inputs has frames of this day itself, or takes some away: alike for
-            every interval and setting; empty in runs of older versions.
-        tombstones_crc32: Of the key of each tombstone that touches frames of this day itself, sorted or None.
+        track_parts: Of older versions, with `track_parts_crc32`: the files of its tracks.
+        parts_crc32: Of the bytes of each part file; empty in runs of older versions.
+        footage_sha256: Over its footage, the same for every interval, setting and zone; "" in older runs.
+        tombstones_crc32: Of the key of each tombstone that touches frames of this day itself, sorted.
         settings: The settings behind `params`, in words; empty in runs of older versions.
-        paths: Of a run of flows, the files with these; of older versions, with the paths of tracks, if any.
-        zones: Of a series within parts of pictures, those parts by source.
+        paths: Of a run of flows, the files with these; of older versions, with the paths of tracks.
+        zones: By source the zones that hold on the day.
+        zone_parts: The counts within them; None: none, or they are in a run of their series.
         hours_crc32: Of its `HourList`; None in runs of flows and of older versions.
-        hours: By source 16 hex of its hour files, which have its tracks and paths.
+        hours: By source 16 hex of its hour files of whole pictures, which have its tracks and paths.
     """
 
     run_id: str
@@ -326,12 +324,14 @@ class Run(SealedRecord, frozen=True, kw_only=True):
     zones: dict[str, tuple[ZoneShape, ...]] = {}
     hours_crc32: int | None = None
     hours: dict[str, str] = {}
+    zone_parts: ZoneParts | None = None
 
     remedy: ClassVar[str] = "run `frametally aggregate` with the --interval in its key to count the day again"
 
     @property
     def key(self) -> str:  # noqa: D102
-        return keys.run_pointer_key(self.model, self.params, self.interval_s, self.day, self.sequence)
+        model = self.model if self.zone_parts is None else base_model(self.model)
+        return keys.run_pointer_key(model, self.params, self.interval_s, self.day, self.sequence)
 
 
 RecordT = TypeVar("RecordT", bound=Record)

@@ -12,6 +12,7 @@ from pathlib import Path
 from frametally import keys
 from frametally.books.runs import DayKey
 from frametally.errors import Poison, Retryable
+from frametally.history_records import with_zones
 from frametally.media.manifests import ManifestReader, forgotten_by
 from frametally.opening import open_ledger
 from frametally.ports.ledger import Ledger
@@ -23,7 +24,6 @@ from frametally.process.reports import Progress, Skipped, plural
 from frametally.records import Run
 from frametally.rules.counted_boxes import label_list
 from frametally.rules.objects import TRACK_GAP_MS
-from frametally.rules.places import base_model, is_of_places
 from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.loading import Settings
 from frametally.telemetry.lineage import LineageRun, dataset, lineage_run
@@ -51,7 +51,7 @@ class AggregateReport:
     """The result of an aggregation.
 
     Attributes:
-        part_runs: Those of days that were counted within parts of pictures.
+        part_runs: What those of days with zones counted within them, as runs of that series.
         days_up_to_date: Days that needed nothing.
         frames: Distinct frames in the published runs.
         skipped: Segments and lines that were set aside, and days that were not published.
@@ -128,7 +128,6 @@ class _Aggregation:
             self._book.list_all()
         self._manifests = ManifestReader(self.store, self.settings.data_dir)
         self._segments_read: dict[str, int] = {}
-        self._unusable: set[str] = set()
         self._whole: set[DayKey] = set()
         self._warnings: list[str] = []
         self._hours_kept = self._hours_counted = 0
@@ -165,7 +164,6 @@ class _Aggregation:
             params=self._params,
             book=self._book,
             manifests=self._manifests,
-            unusable=self._unusable,
             progress=self.progress,
             selection=self._windows.now,
             whole=self._whole,
@@ -176,7 +174,7 @@ class _Aggregation:
             look_around,
             manifests=plan.manifests,
             forgotten=forgotten_by(plan.tombstones),
-            unusable=self._unusable | {item.name for item in plan.skipped},
+            unusable=self._book.unusable | {item.name for item in plan.skipped},
             with_dead_letters=plan.with_dead_letters,
             chain_breaks=plan.chain_breaks,
         )
@@ -186,7 +184,7 @@ class _Aggregation:
         if not plan.stale:
             return True
         failpoints.passing("aggregate.planned")
-        models = {base_model(day.key.model) for day in plan.stale}
+        models = {day.key.model for day in plan.stale}
         self.lineage.reads(dataset(self.store.url, f"{keys.METADATA}/model={model}") for model in models)
         note = f"counting {plural(len(plan.reads), 'segment')} ({self.runner})"
         self.progress.update(0, len(plan.stale), note)
@@ -209,7 +207,7 @@ class _Aggregation:
                     raise
                 self._book.list_all()
                 self._skip(damaged)
-                self._unusable |= {skipped.name for skipped in damaged}
+                self._book.unusable |= {skipped.name for skipped in damaged}
                 return False
             failpoints.passing("aggregate.counted")
             self._segments_read |= {key: plan.size_of[key] for key in plan.reads}
@@ -255,12 +253,10 @@ class _Aggregation:
 
     def _report(self) -> AggregateReport:
         """Sum up what came of all attempts."""
-        published = [self._published[day] for day in sorted(self._published)]
-        runs = [run for run in published if not is_of_places(run.model)]
-        up_to_date = {day for day in self._up_to_date if not is_of_places(day.model)}
+        runs = [self._published[day] for day in sorted(self._published)]
         return AggregateReport(
             runs=runs,
-            days_up_to_date=len(up_to_date - self._published.keys()),
+            days_up_to_date=len(self._up_to_date - self._published.keys()),
             segments_read=len(self._segments_read),
             frames=sum(run.frames for run in runs),
             duplicates_dropped=sum(run.duplicates_dropped for run in runs),
@@ -269,7 +265,7 @@ class _Aggregation:
             warnings=self._warnings + self._label_warnings(),
             hours_kept=self._hours_kept,
             hours_counted=self._hours_counted,
-            part_runs=[run for run in published if is_of_places(run.model)],
+            part_runs=with_zones(runs)[len(runs) :],
         )
 
     def _note_pace(self, started_s: float) -> None:

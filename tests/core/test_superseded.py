@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -21,6 +22,7 @@ from frametally.history_records import HourFile, HourList
 from frametally.opening import open_object_store
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Run, encode
+from frametally.rules.places import ZoneParts
 from frametally.rules.times import DAY_MS
 
 NOON_MS = 1_767_268_800_000
@@ -35,9 +37,18 @@ class Publications:
         self.folder = folder
         self.store: ObjectStore = open_object_store(folder.as_uri())
 
-    def publish(self, sequence: int, at_ms: int, *, params: str = "0" * 8, day: str = DAY) -> Run:
-        run = make_run(sequence, digest=f"{sequence:064x}", params=params, day=day)
-        run = Run(**{name: getattr(run, name) for name in run.__struct_fields__} | {"track_parts": ["t-0"]})
+    def publish(
+        self,
+        sequence: int,
+        at_ms: int,
+        *,
+        params: str = "0" * 8,
+        day: str = DAY,
+        model: str = "m",
+        **more: Any,
+    ) -> Run:
+        run = make_run(sequence, digest=f"{sequence:064x}", params=params, day=day, model=model)
+        run = msgspec.structs.replace(run, track_parts=["t-0"], **more)
         self.put(f"{run.prefix}/part-00000", at_ms)
         self.put(keys.quality_key(run.prefix), at_ms)
         listed = hours_of(run)
@@ -106,6 +117,24 @@ def test_a_day_that_is_counted_again_and_again_keeps_the_current_run_and_the_one
     assert published.is_whole(runs[-2])
     assert published.is_whole(runs[-1])
     assert remove_superseded(published.store, [runs[-1]]) == (0, 0)
+
+
+def test_a_run_of_zones_goes_an_hour_after_a_run_of_its_model_has_their_counts(
+    published: Publications,
+) -> None:
+    of_zones = published.publish(1, NOON_MS, model="m~zones")
+    other_day = published.publish(1, NOON_MS, model="m~zones", day="2026-01-02")
+    published.publish(1, NOON_MS)
+    published.publish(1, NOON_MS, day="2026-01-02")
+    published.publish(1, NOON_MS + 4 * KEPT_MS, day="2026-01-03")
+    assert remove_superseded(published.store, []).runs == 0
+    published.publish(2, NOON_MS + 3 * KEPT_MS + 1, zone_parts=ZoneParts())
+    assert published.is_whole(of_zones)
+    published.publish(1, NOON_MS + 5 * KEPT_MS, day="2026-01-04")
+    assert remove_superseded(published.store, [of_zones]).runs == 0
+    assert remove_superseded(published.store, []).runs == 1
+    assert published.is_gone(of_zones)
+    assert published.is_whole(other_day)
 
 
 def test_the_run_that_the_index_still_has_stays_with_its_tracks(published: Publications) -> None:

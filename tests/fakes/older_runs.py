@@ -1,14 +1,17 @@
-"""Runs as version 0.3.0 published them: tracks and paths in files of the run."""
+"""Runs as version 0.3.0 published them: tracks and paths in files of the run, zones in runs of a series."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import zlib
+from collections.abc import Sequence
 
 import msgspec
 
 from frametally import keys
 from frametally.books.runs import hour_files, read_paths
-from frametally.history_records import hours_key
+from frametally.history_records import hours_key, with_zones
 from frametally.ports.object_store import ObjectStore
 from frametally.records import PathFile, Run, encode
 from frametally.rules.hour_file import lines_of
@@ -39,3 +42,34 @@ def as_older(store: ObjectStore, run: Run) -> Run:
     for key in (*files, hours_key(run.prefix)):
         store.delete(key)
     return older
+
+
+def with_zones_apart(store: ObjectStore, run: Run, segments: Sequence[str]) -> tuple[Run, Run]:
+    """Publish a day of one source as before: whole pictures and zones are runs of two series.
+
+    `segments` are the keys of all that it was counted from.
+    """
+    [_, of_zones] = with_zones([run])
+    zones = json.dumps([[], run.zones], ensure_ascii=False, separators=(",", ":"))
+    folder = keys.run_folder(of_zones.model, run.params, run.interval_s, run.day, "000001-" + "0" * 16)
+    for number, name in enumerate(of_zones.parts):
+        store.put(f"{folder}/part-{number:05d}", store.get(f"{run.prefix}/{name}"))
+    older_zones = msgspec.structs.replace(
+        of_zones,
+        sequence=1,
+        prefix=folder,
+        parts=[f"part-{number:05d}" for number, _ in enumerate(of_zones.parts)],
+        inputs_sha256=_sha256(run, f" zones {zones}", segments),
+        hours_crc32=None,
+        hours={},
+        paths=[],
+        zone_parts=None,
+    )
+    store.put(older_zones.key, encode(older_zones))
+    whole = msgspec.structs.replace(run, zones={}, zone_parts=None, inputs_sha256=_sha256(run, "", segments))
+    return as_older(store, whole), older_zones
+
+
+def _sha256(run: Run, zones: str, segments: Sequence[str]) -> str:
+    lines = [f"{run.params} {run.interval_s} {run.day}{zones}", *sorted(segments), ""]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -15,22 +15,23 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from tests.capabilities import HERE, needs, of_capabilities
+from tests.capabilities import HERE
 from tests.examples import first_quick
 from tests.hadoop.conftest import Footage
 
-from frametally.books.runs import current_runs, read_parts, read_run
+from frametally.books.runs import DayKey, current_runs, read_parts, read_run
 from frametally.errors import Misconfigured, Retryable
 from frametally.rules.counted_boxes import CountedBoxes
-from frametally.rules.places import ZoneShape
+from frametally.rules.places import Zones, ZoneShape
 from frametally.settings.loading import load_settings
-from frametally_hadoop.job.manifest import SegmentEntry, entry_text
+from frametally_hadoop.job.manifest import entry_text, parse_line
 from frametally_hadoop.job.map_reduce import FrameGroups, reduce_group
 from frametally_hadoop.job.params import CountParams, TrackParams, parse_argument
+from frametally_hadoop.planning.hours import HourInputs
+from frametally_hadoop.planning.segment_book import DaySegments
 from frametally_hadoop.running import bundle, engine
 from frametally_hadoop.running.counting_job import CountObjects
 from frametally_hadoop.running.engine import HadoopCluster, cluster_of, run_job
@@ -92,10 +93,9 @@ def manifest(file_footage: Footage) -> list[str]:
         "yard": (ZoneShape('größer, "links"', left), ZoneShape("later", left, from_ms=NOON_MS + HOUR_MS)),
         "gate-0": (ZoneShape("all", ((0, 0), (6400, 0), (6400, 4800), (0, 4800))),),
     }
-    work: Any = None
-    for module in of_capabilities("zone_tasks"):
-        work = module.work_of(NOON_MS // DAY_MS, zones)
-    fields = {"parts": work} if work else {}
+    noon = NOON_MS // HOUR_MS
+    by_hour = {source: dict.fromkeys((noon, noon + 1), of_source) for source, of_source in zones.items()}
+    fields = {"zones": by_hour} if "traffic" in HERE else {}
     return [entry_text(footage.store.address(key), **fields) for key in footage.objects("metadata")]
 
 
@@ -311,18 +311,20 @@ def test_what_is_held_is_known_to_the_byte_and_nothing_once_it_is_passed_on(foot
     assert (held, groups.held_bytes) == (sum(map(len, lines)), 0)
 
 
-@needs("traffic")
 def test_a_zone_is_counted_by_tracks_of_the_hour_and_of_a_minute_on_both_sides() -> None:
-    asked: list[tuple[int, int]] = []
+    box = ZoneShape("box", ((0, 0), (3000, 0), (3000, 4800)))
 
-    class Work:
-        def holding(self, source: str, from_ms: int, to_ms: int) -> tuple[()]:
-            asked.append((from_ms, to_ms))
-            return ()
+    def zones_of(**time: int) -> Zones:
+        zones = {"gate": (box._replace(**time),)}
+        inputs = HourInputs(DayKey("m", 60, "2026-01-01"), CountParams(), DaySegments({}), (), (), zones)
+        return inputs.zones_of("gate", NOON_MS)
 
-    groups = FrameGroups(CountParams(), ignore)
-    groups._hold_parts(cast("Any", Work()), ("m-1", "cam", NOON_MS), (NOON_MS, b"", set()), [])
-    assert asked == [(NOON_MS - 60_000, NOON_MS + 3_600_000 + 60_000)]
+    end_ms = NOON_MS + HOUR_MS + 60_000
+    assert zones_of(to_ms=NOON_MS - 59_999) == (box._replace(to_ms=NOON_MS - 59_999),)
+    assert zones_of(to_ms=NOON_MS - 60_000) == ()
+    assert zones_of(from_ms=end_ms - 1) == (box._replace(from_ms=end_ms - 1),)
+    assert zones_of(from_ms=end_ms) == ()
+    assert zones_of(from_ms=NOON_MS - 60_000, to_ms=end_ms) == (box,)
 
 
 def test_of_a_segment_only_the_days_that_the_manifest_names_are_passed_on(footage: Footage) -> None:
@@ -335,16 +337,26 @@ def test_of_a_segment_only_the_days_that_the_manifest_names_are_passed_on(footag
     assert sorted(set(passed_on)) == days
 
 
-def test_units_within_parts_are_those_of_their_own_days_and_hours() -> None:
-    noon, parts = NOON_MS // HOUR_MS, cast("Any", SimpleNamespace(days={NOON_MS // DAY_MS}))
-    hours = {"whole": {"yard": [noon]}, "parts": {"gate": [noon, noon + 24]}}
-    entry = SegmentEntry("file:///a", "a", None, hours, {}, parts)
-    assert entry.has_parts("gate", NOON_MS)
-    assert not entry.has_parts("gate", NOON_MS + HOUR_MS)
-    assert not entry.has_parts("gate", NOON_MS + DAY_MS)
-    assert not entry.has_parts("yard", NOON_MS)
-    assert not entry._replace(parts=None).has_parts("gate", NOON_MS)
-    assert entry._replace(hours=None).has_parts("yard", NOON_MS)
+def test_hours_of_zones_are_counted_whether_whole_pictures_are_or_not() -> None:
+    noon = NOON_MS // HOUR_MS
+    box = (ZoneShape("box", ((0, 0), (3000, 0), (3000, 4800))),)
+    [entry] = parse_line(entry_text("file:///a", hours={"yard": [noon]}, zones={"gate": {noon: box}}))
+    assert entry.sources == {"gate", "yard"}
+    assert (entry.has("yard", NOON_MS), entry.has("gate", NOON_MS)) == (True, False)
+    assert [entry.zones_of("gate", NOON_MS + hours * HOUR_MS) for hours in (0, 1, 24)] == [box, (), ()]
+    assert entry.zones_of("yard", NOON_MS) == ()
+
+
+def test_lines_that_a_source_and_its_zones_need_go_to_the_reduce_once(footage: Footage) -> None:
+    key = footage.segment([footage.frame(NOON_MS + n * 1000, "car", index=n) for n in range(3)])
+    box = ZoneShape("box", ((0, 0), (3000, 0), (3000, 4800)))
+    zones = {"gate": {NOON_MS // HOUR_MS: (box, box._replace(name="later", from_ms=NOON_MS + 1000))}}
+    groups = FrameGroups(CountParams(), ignore)
+    pairs = [*groups.add(entry_text(footage.store.address(key), zones=zones)), *groups.drain()]
+    of_frames = [value for key, value in pairs if json.loads(key)[0] == "frames"]
+    assert len(of_frames) == 2  # of the hour, and of the one before, as it is near to its end
+    passed_on = {json.loads(key)[1]: json.loads(value) for key, value in pairs if b'["lines"' in key}
+    assert passed_on == {"tiny-1": 3, "tiny-1~zones": 3 + 2}
 
 
 def test_the_counters_say_each_line_that_was_set_aside_and_each_that_repeated_a_frame(

@@ -226,7 +226,7 @@ def test_of_a_segment_with_many_sources_only_those_of_changed_hours_are_decoded(
     [split] = manifests
     [old, new] = split.split("\x1e")
     hour = NOON_MS // HOUR_MS
-    assert json.loads(old.split("\t")[1])["hours"] == {"whole": {"yard": [hour]}, "parts": {}}
+    assert json.loads(old.split("\t")[1])["hours"] == {"yard": [hour]}
     assert "hours" not in json.loads(new.split("\t")[1])
     assert stands(footage) == from_nothing(footage)
 

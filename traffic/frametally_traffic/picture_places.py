@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from frametally.ports.object_store import ObjectStore
     from frametally.ports.picture_places import CountedEvent, EventFootage, EventPlace
     from frametally.records import Run
-    from frametally_traffic.counting.flow_aggregation import TrafficCounting
-    from frametally_traffic.tasks.zones import ZoneRules
+    from frametally.rules.places import Zones
+    from frametally_hadoop.planning.counting_steps import CountingStep
 
 
 class TrafficPlaces:
@@ -19,30 +19,32 @@ class TrafficPlaces:
 
     node_folders = ("flows", "geometry", "tasks")
 
-    def task_rules(self) -> ZoneRules:
-        from frametally_traffic.tasks.zones import RULES
+    def narrowed(
+        self, source: str, zones: Zones, frames: Sequence[Any], repeats: Sequence[Any]
+    ) -> Iterator[tuple[str, Sequence[Any], int]]:
+        from frametally_traffic.tasks.zones import narrowed
 
-        return RULES
+        return narrowed(source, zones, frames, repeats)
 
-    def counting_step(self) -> TrafficCounting:
-        from frametally_traffic.counting.flow_aggregation import STEP
+    def counting_step(self) -> CountingStep:
+        from frametally_traffic.counting import flow_aggregation
 
-        return STEP
+        return flow_aggregation
 
     def is_outdated(self, run: Run) -> bool:
-        from frametally_traffic.counting.published_days import SERIES
+        from frametally_traffic.counting.published_days import is_outdated
 
-        return SERIES.is_outdated(run)
+        return is_outdated(run)
 
     def read_files(self, store: ObjectStore, run: Run) -> Iterator[object]:
-        from frametally_traffic.counting.published_days import SERIES
+        from frametally_traffic.counting.published_days import read_flows
 
-        return SERIES.read_files(store, run)
+        return read_flows(store, run)
 
     def event_places(self, store: ObjectStore) -> Iterator[EventPlace]:
-        from frametally_traffic.counting.crossing_events import EVENTS
+        from frametally_traffic.counting.crossing_events import event_places
 
-        return EVENTS.places(store)
+        return event_places(store)
 
     def events(
         self,
@@ -54,9 +56,9 @@ class TrafficPlaces:
         from_ms: int,
         to_ms: int,
     ) -> Iterator[CountedEvent]:
-        from frametally_traffic.counting.crossing_events import EVENTS
+        from frametally_traffic.counting.crossing_events import read_events
 
-        return EVENTS.read(
+        return read_events(
             footage, place, model=model, base_interval_s=base_interval_s, from_ms=from_ms, to_ms=to_ms
         )
 

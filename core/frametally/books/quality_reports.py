@@ -17,6 +17,7 @@ from frametally.errors import Poison
 from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Run, SealedRecord
+from frametally.rules.places import is_of_places
 
 
 class QualityCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,9 +86,13 @@ class QualityReport(SealedRecord, frozen=True, kw_only=True):
 def read_quality(store: ObjectStore, run: Run) -> QualityReport | None:
     """Return the quality report of a run, None where an older frametally made none.
 
+    That of a day is of its zones, too: it is the report of the run of whole pictures.
+
     Raises:
         Poison: It cannot be read; the message names it.
     """
+    if run.zone_parts is not None and is_of_places(run.model):
+        return None
     return find_record(store, keys.quality_key(run.prefix), QualityReport)
 
 

@@ -20,7 +20,7 @@ import msgspec
 
 from frametally import keys
 from frametally.errors import Poison, Retryable
-from frametally.history_records import HourList, RunHistory, history_key, hours_key
+from frametally.history_records import HourList, RunHistory, history_key, hours_key, with_zones
 from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import plural
@@ -28,7 +28,7 @@ from frametally.records import NOT_JSON, Coverage, IntervalCount, RecordT, Run, 
 from frametally.rules.current_run import is_newer
 from frametally.rules.hour_file import length_ms, lines_of, paths_in
 from frametally.rules.path_columns import PathColumns, day_paths, decode_paths
-from frametally.rules.places import is_of_places
+from frametally.rules.places import base_model, is_of_places, source_of
 from frametally.rules.seals import check_crc32
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.track_records import Track, TrackHead
@@ -50,9 +50,8 @@ class CurrentDay(NamedTuple):
     """A day's current run, or why it is unknown.
 
     Attributes:
-        sequence: Its sequence; the day's next run takes a higher one.
-        run: The run; None if the pointer does not parse.
-        problem: Why not, with the remedy.
+        sequence: The day's next run takes a higher one.
+        run: None if the pointer does not parse; `problem` says why not, with the remedy.
         put_at_ms: When the pointer was put, by the store's clock; 0 where the store does not say.
     """
 
@@ -64,9 +63,12 @@ class CurrentDay(NamedTuple):
 
 
 def current_days(store: ObjectStore) -> dict[DayKey, CurrentDay]:
-    """Return every day that was counted, sorted by model, interval and day."""
-    newest = _current_pointers(store)
-    return {day: _read_pointer(store, *newest[day]) for day in sorted(newest)}
+    """Return every day that was counted, sorted by model, interval and day; of zones as `with_zones`."""
+    days = {day: _read_pointer(store, *pointer) for day, pointer in _current_pointers(store).items()}
+    by_key = {current.pointer: current for current in days.values()}
+    for run in with_zones(current.run for current in days.values() if current.run):
+        days[DayKey(run.model, run.interval_s, run.day)] = by_key[run.key]._replace(run=run)
+    return dict(sorted(days.items()))
 
 
 def newest_last(item: tuple[DayKey, CurrentDay]) -> tuple[int, str, str, int]:
@@ -153,8 +155,9 @@ def _read_file(store: ObjectStore, run: Run, key: str, crc32: int | None) -> byt
         data = store.get(key)
         check_crc32(zlib.crc32(data), crc32)
     except (ObjectMissing, Poison) as error:
-        day = DayKey(run.model, run.interval_s, run.day)
-        if is_newer(_current_pointers(store).get(day, (run,))[0], run):
+        model = run.model if run.zone_parts is None else base_model(run.model)
+        current = _current_pointers(store).get(DayKey(model, run.interval_s, run.day), (run,))[0]
+        if is_newer(current, run):
             raise RunReplaced(f"{run.prefix} was replaced while it was read: try again") from error
         reason = " is missing" if isinstance(error, ObjectMissing) else f": {error}"
         raise Poison(f"{key}{reason}; {_remedy(run)}") from error
@@ -203,14 +206,15 @@ def hour_files(
     day_ms, file_ms = keys.day_start_ms(run.day), length_ms(run.interval_s)
     if listed is None:
         return files
-    for source in listed.hours:
-        if sources is not None and source not in sources:
+    for name in run.hours:
+        if sources is not None and source_of(name) not in sources:
             continue
-        for hour, file in listed.files(source).items():
+        for hour, file in listed.files(name).items():
             start_ms = day_ms + hour * HOUR_MS
             # An object can be first seen, with the label that it has in the end, after its hour.
             if span is None or (start_ms < span[1] and start_ms + file_ms + HOUR_MS > span[0]):
-                files.setdefault(source, []).append(CheckedFile(listed.file_key(source, hour), file.crc32))
+                checked = CheckedFile(listed.file_key(name, hour), file.crc32)
+                files.setdefault(source_of(name), []).append(checked)
     return files
 
 
@@ -267,9 +271,7 @@ class NoFootPoints(Poison):
 
 
 def read_paths(store: ObjectStore, run: Run, sources: Container[str] | None = None) -> Iterator[PathColumns]:
-    """Yield the paths of a run's tracks by source, of `sources` alone if they are given.
-
-    Within parts of pictures they come by part.
+    """Yield the paths of a run's tracks by source, or zone, of `sources` alone if they are given.
 
     Raises:
         NoFootPoints: The run is of an older version.
@@ -334,7 +336,7 @@ def _track_lines(
     for key, data in _read_files(store, run, folder, run.track_parts, run.track_parts_crc32):
         for number, line in enumerate(data.splitlines(), start=1):
             yield _TrackLine(run, f"{key}, line {number}", line)
-    end = "/" if is_of_places(run.model) else ""  # parts of pictures come in the order of their places
+    end = "/" if is_of_places(run.model) else ""  # zones come in the order of their places
     for _, files in sorted(hour_files(store, run, sources, span).items(), key=lambda item: item[0] + end):
         lines = [
             (line, f"{key}, track {number}")

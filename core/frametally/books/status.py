@@ -35,6 +35,7 @@ from frametally.books.offsets import (
     read_logs,
 )
 from frametally.books.verdict import CATCH_UP, SourceLine, StageLine, exit_code, judge, stages_behind
+from frametally.history_records import with_zones
 from frametally.media.manifests import by_source, forgotten_by, list_records, media_of, sources_timed_by_file
 from frametally.media.overlapping import not_counted
 from frametally.media.sources import counted_until, footage_until, source_names
@@ -188,7 +189,7 @@ class _Books:
         stones = self.ledger.tombstones()
         uncounted = not_counted(manifests, stones, self.settings.count_overlaps)
         detected = self._detected(model, manifests, stones, uncounted)
-        stored_runs = [counted_run.run for counted_run in runs]
+        stored_runs = with_zones(counted_run.run for counted_run in runs)
         to_count = runs_to_count(self.index, model, indexed, stored_runs) if model else []
         runs = [counted_run for counted_run in runs if counted_run.run not in to_count]
         sources = self._sources(model, manifests, runs, detected)

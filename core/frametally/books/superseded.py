@@ -7,9 +7,10 @@ A run is removed only when nobody can need it any more:
 - the count index has another one: the proof of objects reads the tracks of the run that the index has;
 - it is not the one before the current run: that is gone back to where the current one's pointer is damaged.
 
-Hour files of such days that no run lists any more go, too, if they are an hour old: a round that is under way
-may be about to list newer ones. They go first, and pointers last, so that a removal which was interrupted is
-finished by the next one.
+A run of the series of zones, as earlier versions published it, is superseded by a run of its model that has
+the zones' counts. Hour files of days with superseded runs that no run lists any more go, too, if they are an
+hour old: a round that is under way may be about to list newer ones. They go first, and pointers last, so that
+a removal which was interrupted is finished by the next one.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Container, Iterable, Iterator
+from contextlib import suppress
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -27,12 +29,15 @@ from frametally.history_records import HourList, hours_key
 from frametally.media.manifests import find_record
 from frametally.ports.object_store import ObjectInfo, ObjectStore
 from frametally.records import Run
+from frametally.rules.places import ZONES, base_model, series_of
 from frametally.rules.times import HOUR_MS
 
 KEPT_MS = HOUR_MS
 """How long a run stays after the next one was published, by the store's clock."""
 MOST_KEPT = 10
 """How many superseded runs of a day stay within that time: counting every 5 s makes hundreds an hour."""
+_NO_SEQUENCE = 10**9
+"""Higher than that of every run."""
 
 
 class Removed(NamedTuple):
@@ -61,6 +66,8 @@ def remove_superseded(store: ObjectStore, indexed: Iterable[Run], now_ms: int | 
     now_ms = round(time.time() * 1000) if now_ms is None else now_ms
     now_ms = min(now_ms, max((info.modified_at_ms for info in listed), default=0))
     first_kept = _first_kept(listed, now_ms)
+    for day in _zones_replaced(store, listed, now_ms):
+        first_kept[day] = _NO_SEQUENCE
     old_objects: defaultdict[str, list[ObjectInfo]] = defaultdict(list)
     old_pointers = []
     for info in listed:
@@ -117,6 +124,24 @@ def _files_of(store: ObjectStore, list_key: str) -> Iterator[str]:
     hours = find_record(store, list_key, HourList)
     if hours is not None:
         yield from (hours.file_key(source, hour) for source in hours.hours for hour in hours.files(source))
+
+
+def _zones_replaced(store: ObjectStore, listed: Iterable[ObjectInfo], now_ms: int) -> Iterator[DayKey]:
+    """Yield the days of the series of zones whose counts are in a run of their model by now."""
+    pointers: defaultdict[DayKey, dict[tuple[int, str], ObjectInfo]] = defaultdict(dict)
+    for info in listed:
+        if (pointer := keys.parse_run_pointer_key(info.key)) is not None:
+            day = DayKey(pointer.model, pointer.interval_s, pointer.day)
+            pointers[day][pointer.sequence, pointer.params] = info
+    for day in [day for day in pointers if series_of(day.model) == ZONES]:
+        of_model = pointers.get(day._replace(model=base_model(day.model)), {})
+        info = of_model[max(of_model)] if of_model else None
+        if info is None or not 0 < info.modified_at_ms <= now_ms - KEPT_MS:
+            continue
+        with suppress(Poison):  # a damaged pointer says nothing of zones
+            run = find_record(store, info.key, Run)
+            if run is not None and run.zone_parts is not None:
+                yield day
 
 
 def _first_kept(listed: Iterable[ObjectInfo], now_ms: int) -> dict[DayKey, int]:

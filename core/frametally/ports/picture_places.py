@@ -17,6 +17,7 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest, Run
 from frametally.rules.counted_boxes import DetectedBox
+from frametally.rules.places import Zones
 from frametally.settings.loading import Settings
 
 CheckedMetric = Literal["detections", "visits", "crossings"]
@@ -131,11 +132,17 @@ class PicturePlaces(Protocol):
 
     node_folders: Sequence[str]
 
-    def task_rules(self) -> Any:
-        """Return its `PartRules` for tasks of the counting job (`frametally_hadoop.job.picture_parts`)."""
+    def narrowed(
+        self, source: str, zones: Zones, frames: Sequence[Any], repeats: Sequence[Any]
+    ) -> Iterator[tuple[str, Sequence[Any], int]]:
+        """Yield for each zone its place, the frames of its time, and how many of the lines repeated one.
+
+        `frames` (distinct ones) and `repeats` are of the source, as the counting job's tasks read them; those
+        that come have only the boxes in the zone.
+        """
 
     def counting_step(self) -> Any:
-        """Return its `CountingStep`: what it counts in that job and behind it (`planning.counting_steps`)."""
+        """Return its `CountingStep`: zones of the job, and what is counted behind it."""
 
     def is_outdated(self, run: Run) -> bool:
         """Return whether the rules have changed since a run of the series `FLOWS` was counted."""

@@ -7,14 +7,15 @@ The series `<model>~flows` (crossings, movements, zones' comings and goings, fro
 - `<source>/visits/<unassigned | never_at_a_leg>`;
 - `<source>/zone/<zone>/<field of ZoneCounts>`.
 
-The series `<model>~zones` (boxes whose foot point is in a zone, from frames) has `<source>/zone/<zone>`.
-Names are escaped as in the path of an URL. Standard library only.
+The series `<model>~zones` (boxes whose foot point is in a zone, from frames) has `<source>/zone/<zone>`. Its
+counts are made with those of the model, and published in the same runs. Names are escaped as in the path of
+an URL. Standard library only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 from urllib.parse import quote, unquote
 
 FLOWS = "flows"
@@ -76,6 +77,52 @@ class ZoneShape(NamedTuple):
     to_ms: int | None = None
     drawn_over: Size | None = None
 
+    def holds_at(self, time_ms: int) -> bool:
+        """Return whether it holds at an event time."""
+        return (self.from_ms is None or self.from_ms <= time_ms) and (
+            self.to_ms is None or time_ms < self.to_ms
+        )
+
+
+Zones = tuple[ZoneShape, ...]
+
+
+def parse_zones(fields: Iterable[Sequence[Any]]) -> Zones:
+    """Read zones from JSON, where each is its fields in order."""
+    return tuple(ZoneShape(name, tuple((x, y) for x, y in points), *rest) for name, points, *rest in fields)
+
+
+def zones_between(zones: Iterable[ZoneShape], from_ms: int, to_ms: int) -> Zones:
+    """Return the zones that hold in some of `[from_ms, to_ms)`, their times limited to it.
+
+    So changes at other times leave them as they are.
+    """
+    return tuple(
+        zone._replace(
+            from_ms=None if zone.from_ms is None or zone.from_ms <= from_ms else zone.from_ms,
+            to_ms=None if zone.to_ms is None or zone.to_ms >= to_ms else zone.to_ms,
+        )
+        for zone in zones
+        if (zone.from_ms is None or zone.from_ms < to_ms) and (zone.to_ms is None or zone.to_ms > from_ms)
+    )
+
+
+class ZoneParts(NamedTuple):
+    """What a run counted within zones; no names: none of its zones has frames any more.
+
+    Attributes:
+        names: Of the part files, in order.
+        crc32: Of the bytes of each.
+        duplicates_dropped: Lines that repeated a frame, once a zone.
+        hours: By `within_zones` of a source 16 hex of its hour files.
+    """
+
+    names: tuple[str, ...] = ()
+    crc32: tuple[int, ...] = ()
+    frames: int = 0
+    duplicates_dropped: int = 0
+    hours: Mapping[str, str] = {}
+
 
 class Place(NamedTuple):
     """A part of a source's picture, or what happens there.
@@ -102,6 +149,11 @@ def parse_place(text: str) -> Place:
 def source_of(text: str) -> str:
     """Return the source of a place; of a source, itself."""
     return text.partition("/")[0]
+
+
+def within_zones(source: str) -> str:
+    """Return the name under which a run has the hours of a source's zones: `<source>/zones`."""
+    return f"{source}/{ZONES}"
 
 
 def series_model(model: str, series: str) -> str:

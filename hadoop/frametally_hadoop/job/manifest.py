@@ -10,9 +10,9 @@ import json
 from collections.abc import Iterator, Set
 from typing import Any, NamedTuple
 
+from frametally.rules.places import Zones, parse_zones
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.rules.tombstones import Forgotten
-from frametally_hadoop.job.picture_parts import PartWork, part_rules
 
 ENTRY_SEPARATOR = "\x1e"
 """Stands between the segments of one manifest line: no address holds it raw."""
@@ -24,42 +24,32 @@ class SegmentEntry(NamedTuple):
     Attributes:
         name: Its name in reports; absent: its URL without the query, where a presigned one is signed.
         days: Whole days since 1970 UTC; absent: all.
-        hours: Of these days by source the whole hours since 1970, for `whole` pictures and within `parts`;
-            absent: all.
+        hours: Of these days by source the whole hours since 1970; absent: all.
         without: What does not count, forgotten or lost to an overlapping medium.
-        parts: What is counted within parts of pictures, as `PartRules.parse_work` reads it.
+        zones: By source and hour, whole ones since 1970, the zones to count within; absent: none.
     """
 
     url: str
     name: str
     days: Set[int] | None
-    hours: dict[str, dict[str, list[int]]] | None
+    hours: dict[str, list[int]] | None
     without: Forgotten
-    parts: PartWork | None
+    zones: dict[str, dict[int, Zones]]
 
     @property
     def sources(self) -> set[str] | None:
         """The sources that are counted; None: all."""
-        return None if self.hours is None else {source for hours in self.hours.values() for source in hours}
+        return None if self.hours is None else self.hours.keys() | self.zones.keys()
 
     def has(self, source: str, unit_start_ms: int) -> bool:
         """Return whether a unit is counted, of whole pictures."""
-        return _is_in(self.days, unit_start_ms) and self._has_hour("whole", source, unit_start_ms)
-
-    def has_parts(self, source: str, unit_start_ms: int) -> bool:
-        """Return whether a unit is counted within parts of pictures."""
-        return (
-            self.parts is not None
-            and _is_in(self.parts.days, unit_start_ms)
-            and self._has_hour("parts", source, unit_start_ms)
+        return (self.days is None or unit_start_ms // DAY_MS in self.days) and (
+            self.hours is None or unit_start_ms // HOUR_MS in self.hours.get(source, ())
         )
 
-    def _has_hour(self, kind: str, source: str, start_ms: int) -> bool:
-        return self.hours is None or start_ms // HOUR_MS in self.hours[kind].get(source, ())
-
-
-def _is_in(days: Set[int] | None, start_ms: int) -> bool:
-    return days is None or start_ms // DAY_MS in days
+    def zones_of(self, source: str, unit_start_ms: int) -> Zones:
+        """Return the zones that a unit is counted within."""
+        return self.zones.get(source, {}).get(unit_start_ms // HOUR_MS, ())
 
 
 def parse_line(line: str) -> Iterator[SegmentEntry]:
@@ -73,7 +63,10 @@ def parse_line(line: str) -> Iterator[SegmentEntry]:
             frozenset(fields["days"]) if "days" in fields else None,
             fields.get("hours"),
             fields.get("without", {}),
-            part_rules().parse_work(fields["parts"]) if "parts" in fields else None,
+            {
+                source: {int(hour): parse_zones(zones) for hour, zones in by_hour.items()}
+                for source, by_hour in fields.get("zones", {}).items()
+            },
         )
 
 

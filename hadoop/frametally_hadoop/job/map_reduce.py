@@ -9,9 +9,11 @@ Pairs from map to reduce, keys as JSON arrays:
 
 - `["frames", model, source, unit_start_ms]`: frame lines of one cell as the segments have them, joined by
   `LINE_SEPARATOR`, behind `[cell_start_ms, [[media, width_px, height_px], ...]]` with the sizes of pictures;
-- the same with the series of parts and, behind the start, the parts of the source that hold then;
+- the same with the zones of the source that it is counted within behind the start, and whether it is
+  counted whole, too;
 - `["corrupt", segment, line_number]`: why that line was set aside, as a JSON string;
 - `["lines", model, day_start_ms]`: the frame lines passed on to that UTC day; publication compares with it.
+  Of the series of zones, once for each zone.
 
 Pairs that come out, keys as JSON arrays, values as JSON; the first two are those of part files:
 
@@ -21,7 +23,8 @@ Pairs that come out, keys as JSON arrays, values as JSON; the first two are thos
 - `["hour", source, unit_start_ms]`: what a unit was counted from, see `_Unit.record`;
 - `["corrupt", ...]` and `["lines", ...]`: as they came, the lines summed, with their model.
 
-Of units with parts of pictures, the same comes of each part, with its place as the source (`picture_parts`).
+Of zones, the same comes of each, with its place as the source, and their series as the model. The plug-in
+that draws them says which boxes are in them (`PicturePlaces.narrowed`).
 The records are written field by field here, in the order and to the bytes of `frametally.records`.
 """
 
@@ -34,15 +37,15 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from frametally.plugins import hooks
 from frametally.rules.blank_stretches import BlankStretch, blank_within
 from frametally.rules.evidence import Hit, best_hits, hits_by_label
-from frametally.rules.places import series_model
+from frametally.rules.places import ZONES, Zones, parse_zones, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS, RECORD_VERSION
 from frametally_hadoop.job.fetching import Fetch, fetch
 from frametally_hadoop.job.lines import Frame, distinct_frames, from_json, to_json
 from frametally_hadoop.job.manifest import SegmentEntry, parse_line
 from frametally_hadoop.job.params import MARGIN_MS, CountParams
-from frametally_hadoop.job.picture_parts import FramesOfPart, PartWork, part_rules
 from frametally_hadoop.job.reading import Block, read_blocks
 from frametally_hadoop.job.visits import (
     NOT_TRACKED,
@@ -129,30 +132,25 @@ class FrameGroups:
         model, source = block.model, frames[0].source
         run = cell_ms, LINE_SEPARATOR.join(block.lines[lines]), sizes
         for number, start_ms in enumerate(self._params.units_near(cell_ms)):
-            own = () if number else frames
-            if entry.has(source, start_ms):
-                self._hold(("frames", model, source, start_ms), run, len(own))
-            if entry.parts is not None and entry.has_parts(source, start_ms):
-                self._hold_parts(entry.parts, (model, source, start_ms), run, own)
+            is_whole, zones = entry.has(source, start_ms), entry.zones_of(source, start_ms)
+            if is_whole or zones:
+                places = (zones, is_whole) if zones else ()
+                self._hold(("frames", model, source, start_ms, *places), run)
+            if number == 0:
+                self._note_passed_on(model, start_ms, len(frames) if is_whole else 0)
+                of_zones = sum(zone.holds_at(frame.captured_at_ms) for zone in zones for frame in frames)
+                self._note_passed_on(series_model(model, ZONES), start_ms, of_zones)
 
-    def _hold_parts(self, work: PartWork, unit: tuple[str, str, int], run: Run, own: Sequence[Frame]) -> None:
-        model, source, start_ms = unit
-        rules, margin_ms = part_rules(), self._params.margin_ms
-        end_ms = start_ms + self._params.unit_ms
-        parts = work.holding(source, start_ms - margin_ms, end_ms + margin_ms)
-        if parts:
-            lines = sum(rules.count_at(parts, frame.captured_at_ms) for frame in own)
-            self._hold(("frames", series_model(model, rules.series), source, start_ms, parts), run, lines)
-
-    def _hold(self, key: tuple[Any, ...], run: Run, own_lines: int) -> None:
+    def _hold(self, key: tuple[Any, ...], run: Run) -> None:
         cell_ms, lines, of_lines = run
         texts, sizes = self._groups.setdefault((key, cell_ms), ([], set()))
         texts.append(lines)
         sizes |= of_lines
         self.held_bytes += len(lines)
-        if own_lines:
-            _, model, _, start_ms, *_ = key
-            self._passed_on[model, start_ms - start_ms % DAY_MS] += own_lines
+
+    def _note_passed_on(self, model: str, unit_start_ms: int, lines: int) -> None:
+        if lines:
+            self._passed_on[model, unit_start_ms - unit_start_ms % DAY_MS] += lines
 
     def drain(self) -> Iterator[Pair]:
         """Pass on all that is held."""
@@ -177,7 +175,8 @@ def reduce_group(key: bytes, values: Iterable[bytes], params: CountParams, count
     if kind == "lines":
         yield key, to_json({"model": model, "lines": sum(map(int, values))})
         return
-    source, start_ms, *parts = where
+    source, start_ms, *of_zones = where
+    zones, is_whole = (parse_zones(of_zones[0]), of_zones[1]) if of_zones else ((), True)
     end_ms = start_ms + params.unit_ms
     cells: defaultdict[int, list[bytes]] = defaultdict(list)
     sizes: set[Size] = set()
@@ -187,18 +186,16 @@ def reduce_group(key: bytes, values: Iterable[bytes], params: CountParams, count
         cells[cell_ms if params.tracking is None else 0].append(value)
         sizes.update(map(tuple, of_cell if start_ms <= cell_ms < end_ms else ()))
     units: dict[str, _Unit] = {}
-    needs_boxes = params.tracking is not None or params.min_side > 0 or bool(parts)
+    needs_boxes = params.tracking is not None or params.min_side > 0 or bool(zones)
     for cell_ms in sorted(cells):
         texts = (value[value.index(LINE_SEPARATOR) + 1 :] for value in cells.pop(cell_ms))
         frames, repeats = distinct_frames(
             [text.replace(LINE_SEPARATOR, b"\n") for text in texts], needs_boxes=needs_boxes
         )
         repeats = [frame for frame in repeats if start_ms <= frame.captured_at_ms < end_ms]
-        places: Iterable[FramesOfPart] = [FramesOfPart(source, frames, len(repeats))]
-        if parts:
-            places = part_rules().narrowed(source, parts[0], frames, repeats)
-        for place, of_place, dropped in places:
-            unit = units.setdefault(place, _Unit(model, place, start_ms))
+        for place, of_place, dropped in _places(source, zones, frames, repeats, is_whole=is_whole):
+            of_model = model if place == source else series_model(model, ZONES)
+            unit = units.setdefault(place, _Unit(of_model, place, start_ms))
             unit.dropped += dropped
             yield from unit.count(of_place, params)
     for unit in units.values():
@@ -206,6 +203,16 @@ def reduce_group(key: bytes, values: Iterable[bytes], params: CountParams, count
             if unit.dropped:
                 count("frames", "duplicates dropped", unit.dropped)
             yield to_json(["hour", unit.place, start_ms]), to_json(unit.record(sizes))
+
+
+def _places(
+    source: str, zones: Zones, frames: Sequence[Frame], repeats: Sequence[Frame], *, is_whole: bool
+) -> Iterator[tuple[str, Sequence[Frame], int]]:
+    """Yield each place to count, its frames, and how many lines repeated one of them."""
+    if is_whole:
+        yield source, frames, len(repeats)
+    if zones:
+        yield from hooks("places")[0].narrowed(source, zones, frames, repeats)
 
 
 @dataclass

@@ -1,24 +1,20 @@
-"""The days that an aggregation may count, and what plug-ins count beside whole pictures."""
+"""The days that an aggregation may count, and what a plug-in adds to whole pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from frametally import keys
-from frametally.books.runs import CurrentDay, DayKey
 from frametally.media.manifests import ManifestReader
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.picture_places import picture_places
 from frametally.process.reports import Progress, Skipped
 from frametally.records import MediaManifest, Run
-from frametally.rules.places import ZoneShape
-from frametally.rules.times import is_day_in_range
+from frametally.rules.places import Zones, zones_between
+from frametally.rules.times import DAY_MS, is_day_in_range
 from frametally.settings.loading import Settings
-from frametally_hadoop.job.params import CountParams
-from frametally_hadoop.planning.segment_book import DaySegments
 
 
 class DaySelection(NamedTuple):
@@ -40,9 +36,6 @@ ALL_DAYS = DaySelection()
 """Every day that needs it."""
 
 
-Zones = tuple[ZoneShape, ...]
-
-
 class DayToCount(NamedTuple):
     """One day that would be counted; `inputs` is 16 hex of what from, `state` of `DayPlan.state_sha256`.
 
@@ -58,16 +51,37 @@ class DayToCount(NamedTuple):
     state: str
 
 
-class PartDay(NamedTuple):
-    """The inputs of a day within parts of pictures; without any, the day shows no counts.
+class DrawnZones(NamedTuple):
+    """The zones of all sources, on their stored frames.
 
     Attributes:
-        segments: Those with footage of sources that have parts then.
-        zones: By source, with those times that lie on the day, and in a margin about it.
+        by_source: The zones of each source that has some, of all times.
+        unreadable: Sources whose drawing cannot be read: the zones that a day was counted within hold on.
     """
 
-    segments: DaySegments
-    zones: dict[str, Zones]
+    by_source: Mapping[str, Zones]
+    unreadable: Mapping[str, Skipped]
+
+    def of_day(
+        self, day: str, sources: Iterable[str], margin_ms: int, counted: Mapping[str, Zones]
+    ) -> dict[str, Zones]:
+        """Return the zones of sources that hold on some of a UTC day, and of a margin around it.
+
+        `counted` are those that the day was counted within.
+        """
+        of_source = {
+            source: (counted if source in self.unreadable else self.by_source).get(source, ())
+            for source in sorted(sources)
+        }
+        start_ms = keys.day_start_ms(day)
+        end_ms = start_ms + DAY_MS
+        if not any(zones_between(zones, start_ms, end_ms) for zones in of_source.values()):
+            return {}
+        near = {
+            source: zones_between(zones, start_ms - margin_ms, end_ms + margin_ms)
+            for source, zones in of_source.items()
+        }
+        return {source: zones for source, zones in near.items() if zones}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,35 +95,11 @@ class StepReport:
     warnings: list[str] = field(default_factory=list)
 
 
-class PictureParts(Protocol):
-    """The parts of all sources' pictures."""
-
-    @property
-    def unreadable(self) -> list[Skipped]:
-        """The days and sources that cannot be counted."""
-
-    def days(
-        self,
-        days: Mapping[DayKey, DaySegments],
-        current: Mapping[DayKey, CurrentDay],
-        params: CountParams,
-    ) -> dict[DayKey, PartDay]:
-        """Return the days that have parts, and those that had some, by the key of their series."""
-
-    def work(
-        self, days: Mapping[str, AbstractSet[int]], sources: Mapping[str, AbstractSet[str]]
-    ) -> dict[str, Any]:
-        """Return the work of tasks by segment key, as `PartRules` parses it.
-
-        `days` are those to count of each segment, `sources` those that it has.
-        """
-
-
 class CountingStep(Protocol):
     """What a plug-in counts of the places of pictures; see `PicturePlaces`."""
 
-    def parts(self, store: ObjectStore, media: Sequence[MediaManifest]) -> PictureParts:
-        """Return the parts that there are now. Raises `Retryable`: the store is away."""
+    def read_zones(self, store: ObjectStore, media: Sequence[MediaManifest]) -> DrawnZones:
+        """Return the zones that are drawn now. Raises `Retryable`: the store is away."""
 
     def days_to_count(
         self, *, store: ObjectStore, interval_s: int, manifests: ManifestReader, selection: DaySelection

@@ -4,7 +4,8 @@ The unit is one source's UTC hour, as tracks are followed by it, or the longer t
 (`rules.hour_file`). Its identity is what its lines depend on: the settings, the ledger's digest of the
 segments with frames of it or of its margin, and what of these does not count. It is in the name of its file.
 A run lists its files; the next run of the day keeps those whose identity is still the same, and only the
-other hours are counted from segments.
+other hours are counted from segments. The zones of a source have files of their own (`within_zones`), whose
+identity has those that hold in the hour: a changed drawing leaves the files of whole pictures as they are.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from frametally import keys
@@ -23,25 +25,25 @@ from frametally.media.manifests import touches
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Run
 from frametally.rules.overlaps import Overlap
-from frametally.rules.places import ZoneShape
+from frametally.rules.places import Zones, source_of, within_zones, zones_between
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.segment_book import DaySegments
 
 SourceHour = tuple[str, int]
-"""A source, and the start of a UTC hour, or of the longer time of a file, in milliseconds."""
+"""A source, or `within_zones` of one, and the start of a UTC hour, or of the longer time of a file, in ms."""
 
 
 class HourInputs(NamedTuple):
-    """The inputs of the hours of one day; `zones` are those of a day within parts of pictures."""
+    """The inputs of the hours of one day; `zones` are those that hold on the day, by source."""
 
     key: DayKey
     params: CountParams
     segments: DaySegments
     tombstones: Sequence[Tombstone]
     overlaps: Sequence[Overlap]
-    zones: Mapping[str, Sequence[ZoneShape]]
+    zones: Mapping[str, Zones]
 
     def __hash__(self) -> int:
         return hash(self.key)
@@ -52,37 +54,51 @@ class HourInputs(NamedTuple):
         segments: defaultdict[SourceHour, list[str]] = defaultdict(list)
         for row in self.segments.rows:
             hour = self._hour_of(row.source, row.hour)
-            if self._has(row.source) and (not segments[hour] or segments[hour][-1] != row.key):
+            if not segments[hour] or segments[hour][-1] != row.key:
                 segments[hour].append(row.key)
-        return {hour: sorted({*of_hour}) for hour, of_hour in segments.items() if of_hour}
-
-    def _has(self, source: str) -> bool:
-        return not self.zones or source in self.zones
+        by_hour = {hour: sorted({*of_hour}) for hour, of_hour in segments.items()}
+        return by_hour | {
+            (within_zones(source), start_ms): of_hour
+            for (source, start_ms), of_hour in by_hour.items()
+            if self.zones_of(source, start_ms)
+        }
 
     def _hour_of(self, source: str, hour: int) -> SourceHour:
         start_ms = hour * HOUR_MS
         return source, start_ms - start_ms % self.params.unit_ms
 
+    def zones_of(self, source: str, start_ms: int) -> Zones:
+        """Return the zones of a source that hold in an hour, or in its margin."""
+        from_ms, to_ms = self._span(start_ms)
+        return zones_between(self.zones.get(source, ()), from_ms, to_ms)
+
+    def _span(self, start_ms: int) -> tuple[int, int]:
+        margin_ms = self.params.margin_ms
+        return start_ms - margin_ms, start_ms + self.params.unit_ms + margin_ms
+
     def identities(self, but_of: Collection[str] = ()) -> dict[SourceHour, str]:
-        """Return 16 hex digits of the inputs of each hour.
+        """Return 16 hex digits of the inputs of each hour, for hours that have checksums.
 
         Hours of segments in `but_of`, of which lines were set aside, have none.
         """
         digests: defaultdict[SourceHour, list[str]] = defaultdict(list)
-        for (source, hour), (digest, _) in sorted(self.segments.hours.items()):
-            if self._has(source):
-                digests[self._hour_of(source, hour)].append(f"{hour} {digest}")
+        unnamed: set[SourceHour] = set()
+        for (source, hour), of_hour in sorted(self.segments.hours.items()):
+            digests[self._hour_of(source, hour)].append(f"{hour} {of_hour.digest}")
+            unnamed |= set() if of_hour.has_checksums else {self._hour_of(source, hour)}
         segments = self.segments_by_hour() if but_of else {}
-        return {
-            hour: self._identity(hour, of_hour)
-            for hour, of_hour in digests.items()
-            if not but_of or set(but_of).isdisjoint(segments.get(hour, ()))
-        }
+        identities = {}
+        for (source, start_ms), of_unit in digests.items():
+            hour_key = source, start_ms
+            if hour_key in unnamed or (but_of and not set(but_of).isdisjoint(segments.get(hour_key, ()))):
+                continue
+            identities[hour_key] = self._identity(source, start_ms, of_unit, ())
+            if zones := self.zones_of(source, start_ms):
+                identities[within_zones(source), start_ms] = self._identity(source, start_ms, of_unit, zones)
+        return identities
 
-    def _identity(self, hour: SourceHour, digests: Iterable[str]) -> str:
-        source, start_ms = hour
-        margin_ms = self.params.margin_ms
-        from_ms, to_ms = start_ms - margin_ms, start_ms + self.params.unit_ms + margin_ms
+    def _identity(self, source: str, start_ms: int, digests: Iterable[str], zones: Zones) -> str:
+        from_ms, to_ms = self._span(start_ms)
 
         def within(range_from_ms: int | None, range_to_ms: int | None) -> str:
             """Cut a range to the hour, so that what changes of it elsewhere does not change the hour."""
@@ -100,7 +116,7 @@ class HourInputs(NamedTuple):
         }
         lines = [
             f"{self.key.model} {self.params.digest()} {self.key.interval_s} {source} {start_ms}",
-            json.dumps(self.zones.get(source, ())),
+            json.dumps(zones),
             *digests,
             *sorted(exceptions),
         ]
@@ -138,14 +154,14 @@ class HoursToRead(NamedTuple):
 
     Attributes:
         days: Days of whole pictures, as whole days since 1970.
-        part_days: Days within parts of pictures, likewise.
-        hours: By source the hours to count, as whole hours since 1970, of `whole` pictures, and within
-            `parts`. None: all hours of the days.
+        hours: By source the hours of whole pictures to count, as whole hours since 1970. None: all hours of
+            the days.
+        zones: By source and hour the zones to count within.
     """
 
     days: list[int]
-    part_days: list[int]
-    hours: dict[str, dict[str, list[int]]] | None
+    hours: dict[str, list[int]] | None
+    zones: dict[str, dict[int, Zones]]
 
 
 def hours_to_read(
@@ -158,45 +174,47 @@ def hours_to_read(
     hours_of: dict[str, _Hours] = {}
     alike: dict[_Hours, _Hours] = {}
     for inputs, unchanged in days:
-        of_day: defaultdict[str, set[SourceHour]] = defaultdict(set)
+        of_day: defaultdict[str, set[tuple[SourceHour, Zones]]] = defaultdict(set)
         cut: set[str] = set()
-        for hour, segments in inputs.segments_by_hour().items():
+        for (name, start_ms), segments in inputs.segments_by_hour().items():
+            source = source_of(name)
+            zones = () if name == source else inputs.zones_of(source, start_ms)
+            is_kept = (name, start_ms) in unchanged
             for key in segments:
-                if hour in unchanged:
+                if is_kept and not zones:
                     cut.add(key)
-                else:
-                    of_day[key].add(hour)
+                elif not is_kept:
+                    of_day[key].add(((source, start_ms), zones))
         for key in of_day.keys() | cut:
-            hours = hours_of.get(key, _Hours()).with_day(of_day.get(key, ()), bool(inputs.zones), key in cut)
+            hours = hours_of.get(key, _Hours()).with_day(of_day.get(key, ()), key in cut)
             hours_of[key] = alike.setdefault(hours, hours)  # of a million segments few differ
-    read_of = {hours: hours.to_read() for hours in alike if hours.whole or hours.parts}
+    read_of = {hours: hours.to_read() for hours in alike if hours.counted}
     return {key: read_of[hours_of[key]] for key in sorted(hours_of) if hours_of[key] in read_of}
 
 
 class _Hours(NamedTuple):
-    """The hours of a segment that are counted, of whole pictures and within parts; whether some are kept."""
+    """The hours of a segment that are counted, each with the zones that it is counted within, or whole.
 
-    whole: frozenset[SourceHour] = frozenset()
-    parts: frozenset[SourceHour] = frozenset()
+    `is_cut`: some of whole pictures are kept.
+    """
+
+    counted: frozenset[tuple[SourceHour, Zones]] = frozenset()
     is_cut: bool = False
 
-    def with_day(self, hours: Collection[SourceHour], is_of_parts: bool, is_cut: bool) -> _Hours:
-        return _Hours(
-            self.whole if is_of_parts else self.whole.union(hours),
-            self.parts.union(hours) if is_of_parts else self.parts,
-            self.is_cut or is_cut,
-        )
+    def with_day(self, hours: Collection[tuple[SourceHour, Zones]], is_cut: bool) -> _Hours:
+        return _Hours(self.counted.union(hours), self.is_cut or is_cut)
 
     def to_read(self) -> HoursToRead:
+        whole: defaultdict[str, list[int]] = defaultdict(list)
+        within: defaultdict[str, dict[int, Zones]] = defaultdict(dict)
+        for source, start_ms in sorted(hour for hour, zones in self.counted if not zones):
+            whole[source].append(start_ms // HOUR_MS)
+        for (source, start_ms), zones in sorted(
+            (item for item in self.counted if item[1]), key=itemgetter(0)
+        ):
+            within[source][start_ms // HOUR_MS] = zones
         return HoursToRead(
-            days=sorted({start_ms // DAY_MS for _, start_ms in self.whole}),
-            part_days=sorted({start_ms // DAY_MS for _, start_ms in self.parts}),
-            hours={"whole": _by_source(self.whole), "parts": _by_source(self.parts)} if self.is_cut else None,
+            days=sorted({hour * HOUR_MS // DAY_MS for hours in whole.values() for hour in hours}),
+            hours=dict(whole) if self.is_cut else None,
+            zones=dict(within),
         )
-
-
-def _by_source(hours: Iterable[SourceHour]) -> dict[str, list[int]]:
-    by_source: defaultdict[str, list[int]] = defaultdict(list)
-    for source, start_ms in sorted(hours):
-        by_source[source].append(start_ms // HOUR_MS)
-    return by_source

@@ -7,7 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey, current_days
@@ -20,7 +20,7 @@ from frametally.process.collection import no_collection
 from frametally.process.reports import Progress, Skipped
 from frametally.records import MediaManifest, Run
 from frametally.rules.overlaps import Overlap, lost_ranges
-from frametally.rules.places import base_model
+from frametally.rules.places import ZONES, Zones, series_model
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally.rules.tombstones import Range, merged
 from frametally.undo_records import Tombstone
@@ -28,9 +28,7 @@ from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.counting_steps import (
     ALL_DAYS,
     DaySelection,
-    PartDay,
-    PictureParts,
-    Zones,
+    DrawnZones,
     counting_steps,
 )
 from frametally_hadoop.planning.hours import (
@@ -76,8 +74,9 @@ class DayPlan(NamedTuple):
         is_whole: Whether no segment with frames of it, as far as is known, is left out as damaged.
         own_tombstones: Those of the day itself, none of a margin.
         own_overlaps: Likewise.
-        zones: Of a day that is counted within parts of pictures, these, by source; its model is then their
-            series.
+        zones: By source those that hold on the day.
+        current_zones: What its current run counted within zones, as a run of their series; of earlier
+            versions, the current run of that series.
         current_put_at_ms: When its current run was published, by the store's clock.
         unchanged: The hours whose files are kept from the current run, as they were counted from the same.
     """
@@ -95,6 +94,17 @@ class DayPlan(NamedTuple):
     zones: Mapping[str, Zones] = MappingProxyType({})
     current_put_at_ms: int = 0
     unchanged: Mapping[SourceHour, HourFile] = MappingProxyType({})
+    current_zones: Run | None = None
+
+    @property
+    def zone_key(self) -> DayKey:
+        """The day as one of the series of zones."""
+        return self.key._replace(model=series_model(self.key.model, ZONES))
+
+    @property
+    def has_zones(self) -> bool:
+        """Whether the day has zones, or had some."""
+        return bool(self.zones) or self.current_zones is not None
 
     @property
     def own(self) -> DayFootage:
@@ -122,15 +132,29 @@ class DayPlan(NamedTuple):
         return self._sha256_of([self.segments.identity(), *damaged], corrupt_lines)
 
     def is_up_to_date(self) -> bool:
-        """Return whether the day's current run was counted from what is there now.
-
-        An earlier version named the inputs of its runs by the keys of the segments.
-        """
+        """Return whether the day's current run was counted from what is there now."""
         if self.current is None:
             return False
-        is_of_now = self.current.hours_crc32 is not None
+        if self.current.zone_parts is not None:
+            return self.current.inputs_sha256 == self.inputs_sha256()
+        # An earlier version counted within zones in a run of their series.
+        former = self.current_zones
+        if not self.zones or former is None:
+            return self._replace(zones={})._made(self.current) and self.zones == (
+                former.zones if former else {}
+            )
+        of_zones = self._replace(
+            segments=self.segments.with_sources(self.zones),
+            tombstones=tuple(stone for stone in self.tombstones if stone.source in self.zones),
+            overlaps=tuple(overlap for overlap in self.overlaps if overlap.source in self.zones),
+        )
+        return self._replace(zones={})._made(self.current) and of_zones._made(former)
+
+    def _made(self, run: Run) -> bool:
+        """Return whether a run has these inputs; an earlier version named them by the keys of segments."""
+        is_of_now = run.hours_crc32 is not None
         inputs_sha256 = self.inputs_sha256() if is_of_now else self._sha256_of(self.segments.keys())
-        return self.current.inputs_sha256 == inputs_sha256
+        return run.inputs_sha256 == inputs_sha256
 
     def _sha256_of(
         self, names: Iterable[str], corrupt_lines: Mapping[str, Collection[int]] | None = None
@@ -169,7 +193,6 @@ class CountingPlan(NamedTuple):
         warnings: Runs whose hours cannot be kept, one line each.
         with_dead_letters: Keys of those that hold some.
         chain_breaks: By model, gaps and overlaps between its segments, one line each.
-        parts_of_segment: By segment key, what its tasks count within parts of pictures, as a manifest has it.
     """
 
     params: CountParams
@@ -182,7 +205,6 @@ class CountingPlan(NamedTuple):
     size_of: dict[str, int]
     with_dead_letters: list[str]
     chain_breaks: dict[str, list[str]]
-    parts_of_segment: Mapping[str, Any] = MappingProxyType({})
     warnings: Sequence[str] = ()
 
     def not_counted(self) -> dict[str, dict[str, list[Range]]]:
@@ -206,12 +228,11 @@ def make_plan(
     params: CountParams,
     book: SegmentBook,
     manifests: ManifestReader,
-    unusable: Collection[str],
     progress: Progress,
     selection: DaySelection = ALL_DAYS,
     whole: Collection[DayKey] = (),
 ) -> CountingPlan:
-    """Compare the segments, except those with `unusable` keys, with the current runs; note the new ones.
+    """Compare the segments with the current runs; note the new ones.
 
     Of days in `whole`, and where the selection counts again, no hour is kept from the current run.
     `progress` gets the number of headers read.
@@ -220,7 +241,7 @@ def make_plan(
     # a current one never holds less.
     current = current_days(store)
     tombstones = list_tombstones(store)
-    unreadable_segments, lacking = book.refresh(store, unusable, progress)
+    unreadable_segments, lacking = book.refresh(store, progress)
     # The manifests last: they then speak of all frames that stand in the segments.
     media, unreadable = manifests.read()
     overlaps = overlaps_of(media, tombstones, params.overlaps)
@@ -228,22 +249,18 @@ def make_plan(
     with_margin = params.tracking is not None
     days = {
         DayKey(model, params.interval_s, keys.utc_day(number * DAY_MS)): segments
-        for (model, number), segments in book.days(with_margin=with_margin, unusable=unusable).items()
+        for (model, number), segments in book.days(with_margin=with_margin).items()
     }
-    parts = [step.parts(store, media) for step in counting_steps()]
-    part_days: dict[DayKey, PartDay] = {}
-    for part in parts:
-        part_days |= part.days(days, current, params)
-    footage = {**days, **{day: of_day.segments for day, of_day in part_days.items()}}
+    zones = next((step.read_zones(store, media) for step in counting_steps()), None)
     stale: list[DayPlan] = []
     up_to_date: list[DayPlan] = []
     size_of: dict[str, int] = {}
     warnings: list[str] = []
-    for day in filter(lambda day: selection.has(day.day), sorted(footage)):
-        plan = _plan_day(day, params, footage[day], current.get(day), touching, lacking)
-        if day in part_days:
-            plan = plan._replace(zones=part_days[day].zones)
+    for day in filter(lambda day: selection.has(day.day), sorted(days)):
+        plan = _plan_day(day, params, days[day], current, touching, lacking, zones)
         is_stale = selection.recount or not plan.is_up_to_date()
+        if is_stale and zones is None:  # without the plug-in nothing is counted within zones
+            plan = plan._replace(zones={})
         if is_stale and not selection.recount and day not in whole:
             try:
                 files, missing = kept_hours(store, plan.hours, plan.current)
@@ -264,15 +281,14 @@ def make_plan(
         tombstones=tombstones,
         manifests=None if unreadable else media,
         reads=reads,
-        parts_of_segment=_parts_of_segment(parts, reads, stale),
         warnings=warnings,
         skipped=[Skipped(day.pointer, day.problem) for day in current.values() if day.problem]
         + unreadable_segments
         + unreadable
-        + [item for part in parts for item in part.unreadable],
+        + [*(zones.unreadable.values() if zones else ())],
         size_of=size_of,
-        with_dead_letters=book.with_dead_letters(unusable),
-        chain_breaks=book.chain_breaks({base_model(day.model) for day in days}),
+        with_dead_letters=book.with_dead_letters(),
+        chain_breaks=book.chain_breaks({day.model for day in days}),
     )
 
 
@@ -280,36 +296,37 @@ def _plan_day(
     day: DayKey,
     params: CountParams,
     segments: DaySegments,
-    current: CurrentDay | None,
+    current_days: Mapping[DayKey, CurrentDay],
     touching: _Touching,
     lacking: Set[tuple[str, int | None]],
+    drawn: DrawnZones | None,
 ) -> DayPlan:
     """Plan one day from its segments; `lacking` has the models and days of segments that are left out."""
-    model, number = base_model(day.model), _day_number(day.day)
+    number = _day_number(day.day)
     sources, own_sources = segments.sources(), segments.own_sources()
+    current = current_days.get(day)
+    of_zones = current_days.get(day._replace(model=series_model(day.model, ZONES))) if drawn else None
+    run = current.run if current else None
+    counted = of_zones.run if of_zones else run if run and run.zone_parts is not None else None
+    zones = counted.zones if counted else {}
+    if drawn is not None:
+        zones = drawn.of_day(day.day, sources, params.margin_ms, zones)
     return DayPlan(
         key=day,
         params=params,
-        sequence=current.sequence + 1 if current else 1,
+        sequence=1
+        + max((counted_day.sequence for counted_day in (current, of_zones) if counted_day), default=0),
         segments=segments,
-        current=current.run if current else None,
+        current=run,
         current_put_at_ms=current.put_at_ms if current else 0,
         tombstones=touching.tombstones(day.day, sources),
         overlaps=touching.overlaps(day.day, sources),
-        is_whole=lacking.isdisjoint({(model, number), (model, None)}),
+        is_whole=lacking.isdisjoint({(day.model, number), (day.model, None)}),
         own_tombstones=touching.tombstones(day.day, own_sources, margin_ms=0),
         own_overlaps=touching.overlaps(day.day, own_sources, margin_ms=0),
+        zones=zones,
+        current_zones=of_zones.run if of_zones else None,
     )
-
-
-def _parts_of_segment(
-    parts: Iterable[PictureParts], reads: Mapping[str, HoursToRead], stale: Sequence[DayPlan]
-) -> dict[str, Any]:
-    days = {key: {*read.part_days} for key, read in reads.items() if read.part_days}
-    sources: defaultdict[str, set[str]] = defaultdict(set)
-    for row in (row for day in stale if day.zones and days for row in day.segments.rows):
-        sources[row.key].add(row.source)
-    return {key: work for part in parts for key, work in part.work(days, sources).items()}
 
 
 class _Touching:

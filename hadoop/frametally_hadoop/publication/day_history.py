@@ -22,7 +22,6 @@ from frametally.history_records import HistoryEntry, HistoryReason, RunHistory
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Run
 from frametally.rules.overlaps import Overlap
-from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_hadoop.planning.plan import DayPlan
 
@@ -33,30 +32,34 @@ _Totals = Mapping[tuple[str, str, int], int]
 """By source, label ("" for the frames analysed) and hour of the day."""
 
 
-def make_history(store: ObjectStore, plan: DayPlan, run_id: str, totals: _Totals) -> RunHistory | None:
-    """Return the history of a day up to the run that is about to be published; None of a part of pictures."""
-    if is_of_places(plan.key.model):
-        return None
+def make_history(store: ObjectStore, plan: DayPlan, run_id: str, totals: _Totals) -> RunHistory:
+    """Return the history of a day up to the run that is about to be published.
+
+    It is of whole pictures: a run that only counts within other zones than before has no entry.
+    """
     before = _history_before(store, plan)
     chains = {key: _chain(key) for key in plan.own.segments}
     arrived = _arrived(chains, before)
     entries = [*before.entries] if before else []
-    if entries:
+    if entries and not entries[-1].counted_at_ms:
         entries[-1] = msgspec.structs.replace(entries[-1], counted_at_ms=plan.current_put_at_ms)
     version = importlib.metadata.version("frametally")
     differences = _differences(totals, _summed(entries))
     has_more = any(more > 0 for by_label in differences.values() for more in by_label.get("", {}).values())
-    entries.append(
-        HistoryEntry(
-            sequence=plan.sequence,
-            run_id=run_id,
-            version=version,
-            params=plan.params.digest(),
-            reasons=[*_reasons(plan, before, bool(arrived) or has_more, version)],
-            differences=differences,
-            segments=arrived[:_MOST_SEGMENTS],
+    reasons = [*_reasons(plan, before, bool(arrived) or has_more, version)]
+    zones_before = plan.current_zones.zones if plan.current_zones else {}
+    if differences or zones_before == plan.zones or reasons != [HistoryReason(kind="stored")]:
+        entries.append(
+            HistoryEntry(
+                sequence=plan.sequence,
+                run_id=run_id,
+                version=version,
+                params=plan.params.digest(),
+                reasons=reasons,
+                differences=differences,
+                segments=arrived[:_MOST_SEGMENTS],
+            )
         )
-    )
     return RunHistory(
         run_id=run_id,
         model=plan.key.model,

@@ -20,6 +20,7 @@ from frametally import keys
 from frametally.books.runs import DayKey
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
+from frametally.rules.places import base_model, source_of
 from frametally.settings.loading import Settings
 from frametally_hadoop.job.manifest import ENTRY_SEPARATOR
 from frametally_hadoop.job.map_reduce import FrameGroups, reduce_group
@@ -74,7 +75,7 @@ def _source_days(days: Iterable[DayPlan]) -> Iterator[tuple[DayKey, str]]:
     for day in days:
         for hour in day.hours.segments_by_hour():
             if hour not in day.unchanged:
-                yield day.key, hour[0]
+                yield day.key, source_of(hour[0])
 
 
 def _map_splits(
@@ -116,7 +117,7 @@ def _count_groups(
             if kind == "corrupt":  # of a segment that any of the days may be counted from
                 to_places = set(day_places.values())
             else:
-                day = DayKey(model, params.interval_s, keys.utc_day(json.loads(key)[-1]))
+                day = DayKey(base_model(model), params.interval_s, keys.utc_day(json.loads(key)[-1]))
                 to_places = {day_places[day]} if day in day_places else set()
             for place in to_places:
                 held[place].append(line)

@@ -21,6 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import count, islice
 from typing import NamedTuple
 
+import msgspec
+
 from frametally import keys
 from frametally.books.index_lag import mark_of
 from frametally.books.quality_reports import QualityReport, read_quality
@@ -32,14 +34,14 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Skipped, plural
 from frametally.records import Coverage, Run, decode, encode
-from frametally.rules.places import source_of
+from frametally.rules.places import ZoneParts, source_of
 from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally.undo_records import Tombstone
 from frametally_hadoop.planning.hours import SourceHour
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
 from frametally_hadoop.publication.day_history import make_history
-from frametally_hadoop.publication.quality_checks import STOPS_PUBLICATION, DayAudit
+from frametally_hadoop.publication.quality_checks import STOPS_PUBLICATION, DayAudit, LinesWatched
 from frametally_hadoop.running.outcome import Interval, Outcome
 
 
@@ -56,7 +58,7 @@ def renew_report(store: ObjectStore, day: DayPlan, surroundings: Callable[[], Su
         if all(check.passed for check in report.checks):
             return
         audit = DayAudit(
-            day,
+            plan=day,
             lines_passed_on=run.frames + run.duplicates_dropped,
             duplicates_dropped=run.duplicates_dropped,
             corrupt_lines={},
@@ -130,12 +132,15 @@ def publish_counted(
     counted = DayOutcome(day.key, outcome.skipped())
     if inputs_sha256 == day.current_sha256 and not recount:  # its segments are damaged as they were
         return counted._replace(is_up_to_date=True)
+    duplicates = outcome.duplicates[day.key]
+    of_zones = sum(lines for (name, _), lines in duplicates.items() if name != source_of(name))
     audit = DayAudit(
-        day,
+        plan=day,
         lines_passed_on=outcome.lines_passed_on[day.key],
-        duplicates_dropped=outcome.duplicates[day.key].total(),
+        duplicates_dropped=duplicates.total() - of_zones,
         corrupt_lines=outcome.corrupt_lines,
         surroundings=surroundings(),
+        within_zones=LinesWatched(outcome.lines_passed_on[day.zone_key], of_zones),
     )
     try:
         run = publish_day(
@@ -187,19 +192,22 @@ def publish_day(
         day=day,
         hours=_put_hours(store, plan, outcome),
     )
+    parts: dict[str, list[tuple[str, int]]] = {"part": [], "zones": []}
     lines = audit.watch(outcome.counts.sorted_lines(plan.key))
-    parts = []
-    for part in put_parts(store, prefix, lines, LINES_PER_PART):
-        failpoints.passing("aggregate.part")
-        parts.append(part)
+    zone_lines = audit.within_zones.watch(outcome.counts.sorted_lines(plan.zone_key))
+    for kind, of_kind in (("part", lines), ("zones", zone_lines)):
+        for part in put_parts(store, prefix, of_kind, LINES_PER_PART, kind):
+            failpoints.passing("aggregate.part")
+            parts[kind].append(part)
     _put_report(store, prefix, audit.report(run_id))
     # What is set aside is named each time, and counts again once it is restored.
     if not may_lose and audit.is_all_there:
-        before = outcome.covered_before.get(plan.key) or _covered(store, plan.current)
-        _check_nothing_lost(plan, before, audit.frames_by_interval, forgotten)
+        before = outcome.covered_before.get(plan.key) or _covered(store, plan)
+        now = audit.frames_by_interval | audit.within_zones.frames_by_interval
+        _check_nothing_lost(plan, before, now, forgotten)
     failpoints.passing("aggregate.audited")
-    if (history := make_history(store, plan, run_id, audit.by_hour)) is not None:
-        store.put(history.key, encode(history))
+    history = make_history(store, plan, run_id, audit.by_hour)
+    store.put(history.key, encode(history))
     list_data = encode(hours)
     store.put(hours.key, list_data)
     failpoints.passing("aggregate.listed")
@@ -213,11 +221,11 @@ def publish_day(
         interval_s=interval_s,
         day=day,
         prefix=prefix,
-        parts=[name for name, _ in parts],
+        parts=[name for name, _ in parts["part"]],
         inputs_sha256=inputs_sha256,
         frames=sum(audit.frames_by_interval.values()),
-        duplicates_dropped=outcome.duplicates[plan.key].total(),
-        parts_crc32=[crc32 for _, crc32 in parts],
+        duplicates_dropped=audit.duplicates_dropped,
+        parts_crc32=[crc32 for _, crc32 in parts["part"]],
         footage_sha256=plan.footage_sha256(outcome.corrupt_lines),
         tombstones_crc32=sorted(map(mark_of, plan.own_tombstones)),
         settings=plan.params.in_words(),
@@ -225,6 +233,15 @@ def publish_day(
         hours_crc32=zlib.crc32(list_data),
         hours=hours.digests(),
     )
+    if plan.has_zones:
+        zone_parts = ZoneParts(
+            names=tuple(name for name, _ in parts["zones"]),
+            crc32=tuple(crc32 for _, crc32 in parts["zones"]),
+            frames=sum(audit.within_zones.frames_by_interval.values()),
+            duplicates_dropped=audit.within_zones.duplicates_dropped,
+            hours=hours.digests(of_zones=True),
+        )
+        run = msgspec.structs.replace(run, zone_parts=zone_parts)
     return run if store.put(run.key, encode(run), if_absent=True) else None
 
 
@@ -248,8 +265,9 @@ def _put_hours(store: ObjectStore, plan: DayPlan, outcome: Outcome) -> dict[str,
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         while batch := [*islice(counted, 4 * _AT_ONCE)]:
             deque(pool.map(put, *zip(*batch, strict=True)), maxlen=0)
-            for _, lines in batch:
-                outcome.counts.add(plan.key, *(line for line in lines if line.startswith(_COUNTS)))
+            for (name, _), lines in batch:
+                key = plan.key if name == source_of(name) else plan.zone_key
+                outcome.counts.add(key, *(line for line in lines if line.startswith(_COUNTS)))
     by_source: dict[str, dict[int, HourFile]] = {}
     for source, start_ms in sorted(files):
         by_source.setdefault(source, {})[start_ms % DAY_MS // HOUR_MS] = files[source, start_ms]
@@ -277,9 +295,10 @@ def _check_nothing_lost(
     """Raise `NotPublished` where the day would lose frames, `OnlyLoses` if nothing else is new.
 
     `frames` are those covered now, `before` those of the current run; `forgotten` are all tombstones, also
-    those of sources of which nothing is left. Where media overlap, nothing is lost either, nor where parts
-    of pictures are others than before.
+    those of sources of which nothing is left. Where media overlap, nothing is lost either, nor within zones
+    that are others than before.
     """
+    zones_before = day.current_zones.zones if day.current_zones else {}
 
     def is_explained(place: str, start_ms: int) -> bool:
         source, end_ms = source_of(place), start_ms + day.key.interval_s * 1000
@@ -289,7 +308,7 @@ def _check_nothing_lost(
                 overlap.source == source and overlap.from_ms < end_ms and overlap.to_ms > start_ms
                 for overlap in day.overlaps
             )
-            or (day.current is not None and day.current.zones.get(source) != day.zones.get(source))
+            or (place != source and zones_before.get(source) != day.zones.get(source))
         )
 
     less = [where for where, was in sorted(before.items()) if frames.get(where, 0) < was]
@@ -310,11 +329,12 @@ def _check_nothing_lost(
     )
 
 
-def _covered(store: ObjectStore, run: Run | None) -> dict[Interval, int]:
-    """Return the frames of each interval of a run; none where it is damaged, as it then shows nothing."""
+def _covered(store: ObjectStore, day: DayPlan) -> dict[Interval, int]:
+    """Return the frames of each interval of the current run, and of each zone; none where it is damaged."""
     covered = {}
+    runs = filter(None, (day.current, day.current_zones))
     try:
-        for _, data in read_parts(store, run) if run else ():
+        for _, data in (part for run in runs for part in read_parts(store, run)):
             for line in data[data.find(b'["coverage"') :].splitlines():  # they are sorted: counts come first
                 if line.startswith(b'["coverage"'):
                     record = decode(line.partition(b"\t")[2], Coverage)
@@ -325,14 +345,14 @@ def _covered(store: ObjectStore, run: Run | None) -> dict[Interval, int]:
 
 
 def put_parts(
-    store: ObjectStore, folder: str, lines: Iterable[bytes], lines_per_part: int
+    store: ObjectStore, folder: str, lines: Iterable[bytes], lines_per_part: int, kind: str = "part"
 ) -> Iterator[tuple[str, int]]:
-    """Put the lines as files of `folder`; yields name and CRC-32 of each once it is there."""
+    """Put the lines as files `<kind>-<number>`; yields name and CRC-32 of each once it is in `folder`."""
     iterator = iter(lines)
     for number in count():
         data = b"".join(islice(iterator, lines_per_part))
         if not data:
             return
-        name = f"part-{number:05d}"
+        name = f"{kind}-{number:05d}"
         store.put(f"{folder}/{name}", data)
         yield name, zlib.crc32(data)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import msgspec
@@ -26,7 +26,6 @@ from frametally.media.overlapping import (
 )
 from frametally.process.reports import plural
 from frametally.records import MediaManifest
-from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
@@ -62,30 +61,20 @@ _decoder = msgspec.json.Decoder(_Line)
 
 
 @dataclass
-class DayAudit:
-    """Watches the lines of one day.
+class LinesWatched:
+    """The sums of lines of counts and coverage, of whole pictures or within zones.
 
-    The map side passed on `lines_passed_on` frame lines, of which `duplicates_dropped` repeated a frame, and
-    set aside `corrupt_lines`: by segment key, their numbers.
+    The map side passed on `lines_passed_on` frame lines, of which `duplicates_dropped` repeated a frame.
     """
 
-    plan: DayPlan
-    lines_passed_on: int
-    duplicates_dropped: int
-    corrupt_lines: Mapping[str, Collection[int]]
-    surroundings: Surroundings
+    lines_passed_on: int = 0
+    duplicates_dropped: int = 0
 
     def __post_init__(self) -> None:
-        self._set_aside = [
-            SetAside(segment=segment, line=line)
-            for segment in (self.plan.segments.keys() if self.corrupt_lines else ())
-            for line in sorted(self.corrupt_lines.get(segment, ()))
-        ]
-        self._coverage: dict[tuple[str, int], tuple[int, int]] = {}
-        self._counted: defaultdict[tuple[str, int], int] = defaultdict(int)
+        self.coverage: dict[tuple[str, int], tuple[int, int]] = {}
+        self.counted: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._frames_of_counts: defaultdict[tuple[str, int], set[int]] = defaultdict(set)
         self.labels: set[str] = set()
-        self.failed: list[str] = []
         self.by_hour: defaultdict[tuple[str, str, int], int] = defaultdict(int)
 
     def watch(self, lines: Iterable[bytes]) -> Iterator[bytes]:
@@ -95,14 +84,68 @@ class DayAudit:
             where = record.source, record.interval_start_ms
             hour = record.interval_start_ms % DAY_MS // HOUR_MS
             if line.startswith(b'["count"'):
-                self._counted[where] += record.detections
+                self.counted[where] += record.detections
                 self._frames_of_counts[where].add(record.frames)
                 self.labels.add(record.label)
                 self.by_hour[record.source, record.label, hour] += record.detections
             else:
-                self._coverage[where] = record.frames, record.detections
+                self.coverage[where] = record.frames, record.detections
                 self.by_hour[record.source, "", hour] += record.frames
             yield line
+
+    @property
+    def frames_by_interval(self) -> dict[tuple[str, int], int]:
+        """Count the frames covered, by source or zone and start of the interval."""
+        return {where: frames for where, (frames, _) in self.coverage.items()}
+
+    def unequal_sums(self) -> list[str]:
+        """Return where counts and coverage differ, and whether lines were lost."""
+        problems = []
+        for (source, start_ms), (_, detections) in sorted(self.coverage.items()):
+            counted = self.counted.get((source, start_ms), 0)
+            if counted != detections:
+                problems.append(
+                    f"{source} {utc(start_ms)}: the counts have {counted} detections, but its frames have "
+                    f"{detections}"
+                )
+        frames = sum(frames for frames, _ in self.coverage.values())
+        if frames + self.duplicates_dropped != self.lines_passed_on:
+            problems.append(
+                f"{frames} frames and {self.duplicates_dropped} duplicates do not add up to the "
+                f"{self.lines_passed_on} lines that were read"
+            )
+        return problems
+
+    def counts_without_coverage(self) -> list[str]:
+        """Return where counts are of other frames than the coverage."""
+        return [
+            f"{source} {utc(start_ms)}: the counts have {sorted(frames)} frames, but the coverage has "
+            f"{self.coverage.get((source, start_ms), (0, 0))[0]}"
+            for (source, start_ms), frames in sorted(self._frames_of_counts.items())
+            if frames != {self.coverage.get((source, start_ms), (0, 0))[0]}
+        ]
+
+
+@dataclass
+class DayAudit(LinesWatched):
+    """Watches the lines of one day, and those within its zones.
+
+    The map side set aside `corrupt_lines`: by segment key, their numbers.
+    """
+
+    plan: DayPlan = field(kw_only=True)
+    corrupt_lines: Mapping[str, Collection[int]] = field(kw_only=True)
+    surroundings: Surroundings = field(kw_only=True)
+    within_zones: LinesWatched = field(default_factory=LinesWatched, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._set_aside = [
+            SetAside(segment=segment, line=line)
+            for segment in (self.plan.segments.keys() if self.corrupt_lines else ())
+            for line in sorted(self.corrupt_lines.get(segment, ()))
+        ]
+        self.failed: list[str] = []
 
     @property
     def is_all_there(self) -> bool:
@@ -118,32 +161,31 @@ class DayAudit:
             params=self.plan.params.digest(),
             interval_s=interval_s,
             day=day,
-            frames=sum(frames for frames, _ in self._coverage.values()),
-            detections=sum(self._counted.values()),
+            frames=sum(frames for frames, _ in self.coverage.values()),
+            detections=sum(self.counted.values()),
             duplicates_dropped=self.duplicates_dropped,
             lines_dead=len(self._set_aside),
             set_aside=self._set_aside[:_MOST_SET_ASIDE],
             settings=self.plan.params.in_words(),
-            checks=[self._sums_equal(), self._no_count_without_coverage(), *self._checks_of_footage()],
+            checks=[
+                _check(SUMS_EQUAL, self.unequal_sums() + self.within_zones.unequal_sums()),
+                _check(
+                    NO_COUNT_WITHOUT_COVERAGE,
+                    self.counts_without_coverage() + self.within_zones.counts_without_coverage(),
+                ),
+                self._coverage_equals_manifests(self.frames_by_source),
+                self._within_media_time(),
+                self._times_plausible(self.frames_by_source),
+                _check(LINES_READABLE, [f"{item.segment}, line {item.line}" for item in self._set_aside]),
+                self._segments_whole(),
+                self._chain_unbroken(),
+                self._labels_seen(),
+                self._no_media_overlap(),
+            ],
             frames_by_source=self.frames_by_source,
         )
         self.failed = [check.name for check in report.failed]
         return report
-
-    def _checks_of_footage(self) -> list[QualityCheck]:
-        """Return the checks of what was filmed and detected; within parts it is the same, and told once."""
-        if is_of_places(self.plan.key.model):
-            return []
-        return [
-            self._coverage_equals_manifests(self.frames_by_source),
-            self._within_media_time(),
-            self._times_plausible(self.frames_by_source),
-            _check(LINES_READABLE, [f"{item.segment}, line {item.line}" for item in self._set_aside]),
-            self._segments_whole(),
-            self._chain_unbroken(),
-            self._labels_seen(),
-            self._no_media_overlap(),
-        ]
 
     def is_outdated(self, report: QualityReport) -> bool:
         """Return whether checks of the day's report that did not pass would say something else now.
@@ -157,32 +199,6 @@ class DayAudit:
             CHAIN_UNBROKEN: self._chain_unbroken(),
         }
         return any(not check.passed and now.get(check.name, check) != check for check in report.checks)
-
-    def _sums_equal(self) -> QualityCheck:
-        problems = []
-        for (source, start_ms), (_, detections) in sorted(self._coverage.items()):
-            counted = self._counted.get((source, start_ms), 0)
-            if counted != detections:
-                problems.append(
-                    f"{source} {utc(start_ms)}: the counts have {counted} detections, but its frames have "
-                    f"{detections}"
-                )
-        frames = sum(frames for frames, _ in self._coverage.values())
-        if frames + self.duplicates_dropped != self.lines_passed_on:
-            problems.append(
-                f"{frames} frames and {self.duplicates_dropped} duplicates do not add up to the "
-                f"{self.lines_passed_on} lines that were read"
-            )
-        return _check(SUMS_EQUAL, problems)
-
-    def _no_count_without_coverage(self) -> QualityCheck:
-        problems = [
-            f"{source} {utc(start_ms)}: the counts have {sorted(frames)} frames, but the coverage has "
-            f"{self._coverage.get((source, start_ms), (0, 0))[0]}"
-            for (source, start_ms), frames in sorted(self._frames_of_counts.items())
-            if frames != {self._coverage.get((source, start_ms), (0, 0))[0]}
-        ]
-        return _check(NO_COUNT_WITHOUT_COVERAGE, problems)
 
     def _coverage_equals_manifests(self, frames_by_source: Mapping[str, int]) -> QualityCheck:
         problems, unknown = [], []
@@ -211,11 +227,6 @@ class DayAudit:
         for (source, _), frames in sorted(self.frames_by_interval.items()):
             by_source[source] += frames
         return dict(by_source)
-
-    @property
-    def frames_by_interval(self) -> dict[tuple[str, int], int]:
-        """Count the frames covered, by source and start of the interval."""
-        return {where: frames for where, (frames, _) in self._coverage.items()}
 
     def _announced(self, source: str) -> int | str:
         """Count the source's frames that were announced for this day, or say why that is unknown."""
@@ -277,7 +288,7 @@ class DayAudit:
         problems, unknown = [], []
         interval_ms = self.plan.key.interval_s * 1000
         starts_by_source: defaultdict[str, list[int]] = defaultdict(list)
-        for source, start_ms in sorted(self._coverage):
+        for source, start_ms in sorted(self.coverage):
             starts_by_source[source].append(start_ms)
         for source, starts in starts_by_source.items():
             media = (self.surroundings.manifests or {}).get(source, ())

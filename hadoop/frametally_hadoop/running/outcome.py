@@ -19,8 +19,9 @@ from frametally.books.runs import DayKey, read_parts
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
+from frametally.records import Run
 from frametally.rules.hour_file import length_ms
-from frametally.rules.places import source_of
+from frametally.rules.places import base_model, source_of, within_zones
 from frametally.rules.times import DAY_S
 from frametally.rules.tombstones import Range
 from frametally_hadoop.job.manifest import ENTRY_SEPARATOR, entry_text
@@ -68,11 +69,12 @@ class _Frames(msgspec.Struct):
 
 _decode_frames = msgspec.json.Decoder(_Frames).decode
 Interval = tuple[str, int]
-"""A source, or a part of its picture, and the start of an interval in milliseconds."""
+"""A source, or a zone of its picture, and the start of an interval in milliseconds."""
 
 
 def _hour_of(place: str, time_ms: int, interval_s: int) -> SourceHour:
-    return source_of(place), time_ms - time_ms % length_ms(interval_s)
+    source = source_of(place)
+    return source if place == source else within_zones(source), time_ms - time_ms % length_ms(interval_s)
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ class Outcome:
 
     Attributes:
         hours: All lines of the units that were counted (see `map_reduce`), each behind its unit.
-        counts: By day, lines of counts and coverage; those of `hours` once they are published.
+        counts: By day, lines of counts and coverage; those of `hours` once they are published. As in
+            `lines_passed_on`, those within zones are of the day in their series.
         duplicates: By day, and in it by a source's unit, the lines that repeated a frame.
         lines_passed_on: By day, the frame lines that the map side passed on.
         corrupt_lines: By segment key and line number, why a line was set aside.
@@ -115,6 +118,7 @@ class Outcome:
         if kind == "lines":
             self.lines_passed_on[day] += of_model.lines
             return
+        day = day._replace(model=base_model(day.model))
         source, start_ms = hour = _hour_of(where[0], where[-1], interval_s)
         if kind == "hour":
             self.duplicates[day][hour] += of_model.duplicates_dropped
@@ -129,11 +133,21 @@ class Outcome:
 
     def keep(self, store: ObjectStore, day: DayPlan) -> None:
         """Take the counts of the day's kept hours from its current run. Raises `Poison`: they are damaged."""
-        if day.current is None or not day.unchanged:
+        if not day.unchanged:
             return
+        for key, run in ((day.key, day.current), (day.zone_key, day.current_zones)):
+            if run is not None:
+                self._keep_of(store, day, key, run)
+        for hour, file in day.unchanged.items():
+            key = day.key if hour[0] == source_of(hour[0]) else day.zone_key
+            self.duplicates[day.key][hour] += file.duplicates_dropped
+            self.lines_passed_on[key] += file.duplicates_dropped
+
+    def _keep_of(self, store: ObjectStore, day: DayPlan, key: DayKey, run: Run) -> None:
+        """Take them of whole pictures, or within zones."""
         covered = self.covered_before[day.key]
         place_in = cache(lambda series: msgspec.json.decode(series + b"]")[1])
-        for _, data in read_parts(store, day.current):
+        for _, data in read_parts(store, run):
             kept = []
             for line in data.splitlines(keepends=True):
                 series, _, start = line[: line.index(b"\t")].rpartition(b",")
@@ -143,11 +157,8 @@ class Outcome:
                     kept.append(line)
                 if series.startswith(b'["coverage"'):
                     covered[place, start_ms] = frames = _decode_frames(line.partition(b"\t")[2]).frames
-                    self.lines_passed_on[day.key] += frames if is_kept else 0
-            self.counts.add(day.key, *kept)
-        for hour, file in day.unchanged.items():
-            self.duplicates[day.key][hour] += file.duplicates_dropped
-            self.lines_passed_on[day.key] += file.duplicates_dropped
+                    self.lines_passed_on[key] += frames if is_kept else 0
+            self.counts.add(key, *kept)
 
     def skipped(self) -> list[Skipped]:
         """List the corrupt lines for the report."""
@@ -226,7 +237,7 @@ def _entry(plan: CountingPlan, key: str, not_counted: dict[str, dict[str, list[R
     fields = {
         "hours": read.hours,
         "without": not_counted.get(key),
-        "parts": plan.parts_of_segment.get(key),
+        "zones": read.zones or None,
     }
     given = {name: value for name, value in fields.items() if value is not None}
     return entry_text(address, name=key, days=read.days, **given)

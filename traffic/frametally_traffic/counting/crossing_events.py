@@ -46,54 +46,46 @@ def lines_of(drawing: Drawing) -> list[EventPlace]:
     ]
 
 
-class CrossingEvents:
-    """The crossings of `PicturePlaces`."""
-
-    metric = "crossings"
-
-    def places(self, store: ObjectStore) -> Iterator[EventPlace]:
-        """Yield all lines, by source and name. Raises `Poison`."""
-        for drawing in list_drawings(store):
-            yield from lines_of(drawing)
-
-    def read(
-        self,
-        footage: EventFootage,
-        place: EventPlace,
-        *,
-        model: str,
-        base_interval_s: int,
-        from_ms: int,
-        to_ms: int,
-    ) -> Iterator[CountedEvent]:
-        """Yield the measured crossings of a line, as the charts count them. Raises as `flows_for`."""
-        days = [
-            run.day
-            for run in footage.runs
-            if (run.model, run.interval_s) == (model, base_interval_s)
-            and is_day_in_range(day_start_ms(run.day), from_ms, to_ms)
-        ]
-        for flows in flows_for(
-            footage.store,
-            model,
-            base_interval_s,
-            place.source,
-            sorted(days),
-            runs=footage.runs,
-            media=footage.media,
-            folder=footage.settings.data_dir / FLOWS_FOLDER,
-        ):
-            names = ("time", "line", "label", "direction", "missing")
-            columns = (flows.columns[f"crossing_{name}"] for name in names)
-            for time_ms, line, label, direction, missing in zip(*columns, strict=True):
-                at_ms, way = flows.day_start_ms + time_ms, DIRECTIONS[direction]
-                if (
-                    not missing
-                    and flows.lines[line] == place.name
-                    and way in place.directions
-                    and from_ms <= at_ms < to_ms
-                ):
-                    yield CountedEvent(place.source, at_ms, directed_label(flows.labels[label], way))
+def event_places(store: ObjectStore) -> Iterator[EventPlace]:
+    """Yield all lines, by source and name. Raises `Poison`."""
+    for drawing in list_drawings(store):
+        yield from lines_of(drawing)
 
 
-EVENTS = CrossingEvents()
+def read_events(
+    footage: EventFootage,
+    place: EventPlace,
+    *,
+    model: str,
+    base_interval_s: int,
+    from_ms: int,
+    to_ms: int,
+) -> Iterator[CountedEvent]:
+    """Yield the measured crossings of a line, as the charts count them. Raises as `flows_for`."""
+    days = [
+        run.day
+        for run in footage.runs
+        if (run.model, run.interval_s) == (model, base_interval_s)
+        and is_day_in_range(day_start_ms(run.day), from_ms, to_ms)
+    ]
+    for flows in flows_for(
+        footage.store,
+        model,
+        base_interval_s,
+        place.source,
+        sorted(days),
+        runs=footage.runs,
+        media=footage.media,
+        folder=footage.settings.data_dir / FLOWS_FOLDER,
+    ):
+        names = ("time", "line", "label", "direction", "missing")
+        columns = (flows.columns[f"crossing_{name}"] for name in names)
+        for time_ms, line, label, direction, missing in zip(*columns, strict=True):
+            at_ms, way = flows.day_start_ms + time_ms, DIRECTIONS[direction]
+            if (
+                not missing
+                and flows.lines[line] == place.name
+                and way in place.directions
+                and from_ms <= at_ms < to_ms
+            ):
+                yield CountedEvent(place.source, at_ms, directed_label(flows.labels[label], way))

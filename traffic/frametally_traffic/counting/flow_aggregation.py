@@ -20,7 +20,7 @@ from frametally.media.manifests import ManifestReader
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.process.reports import Progress, Skipped, plural
-from frametally.records import MediaManifest, PathFile, Run, encode
+from frametally.records import PathFile, Run, encode
 from frametally.rules.places import FLOWS, series_model
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
@@ -33,13 +33,15 @@ from frametally_hadoop.running.engine import cluster_of, run_job, workspace
 from frametally_hadoop.running.outcome import LINK_S
 from frametally_hadoop.running.spark import fetch_from, map_on_spark
 from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, path_files, plan_flows
-from frametally_traffic.counting.zone_days import DrawnZones, read_zones
+from frametally_traffic.counting.zone_days import read_zones
 from frametally_traffic.flows.day_columns import decode_flows
 from frametally_traffic.flows.shapes import FLOWS_VERSION
 from frametally_traffic.tasks.flow_tasks import count_entry, entry_of
 
 if TYPE_CHECKING:
     from frametally_traffic.counting.place_records import PlaceRecords
+
+__all__ = ["count", "days_to_count", "read_zones"]
 
 _JOB = "frametally_traffic.counting.flows_job:CountFlows"
 
@@ -297,52 +299,42 @@ def _no_foot_points(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-class TrafficCounting:
-    """Zones are counted within in the counting job; flows, from the tracks that it made, behind it."""
-
-    def parts(self, store: ObjectStore, media: Sequence[MediaManifest]) -> DrawnZones:
-        """Return the zones that are drawn now."""
-        return read_zones(store, media)
-
-    def days_to_count(
-        self, *, store: ObjectStore, interval_s: int, manifests: ManifestReader, selection: DaySelection
-    ) -> tuple[list[DayToCount], list[Skipped]]:
-        """Return the days whose flows would be counted, and drawings that cannot be used."""
-        flows = plan_flows(store, interval_s=interval_s, manifests=manifests, selection=selection)
-        days = [
-            DayToCount(
-                *day.key, segments=0, bytes=0, inputs=day.inputs_sha256()[:16], state=day.state_sha256()[:16]
-            )
-            for day in flows.stale
-        ]
-        return days, flows.skipped
-
-    def count(
-        self,
-        *,
-        settings: Settings,
-        store: ObjectStore,
-        progress: Progress,
-        runner: str,
-        selection: DaySelection,
-        manifests: ManifestReader,
-    ) -> StepReport:
-        """Count every day whose paths or drawings differ from those of its run of flows.
-
-        The same paths and drawings give the same files, byte for byte, on every runner.
-
-        Raises:
-            Retryable: As `driver.aggregate`.
-            Misconfigured: Likewise.
-        """
-        windows = DayWindows(selection)
-        work = _Flows(settings, store, progress, runner, windows, manifests)
-        for _ in windows.attempts(_ATTEMPTS):
-            if work.attempt() and not windows.advance():
-                return work.report()
-        raise Retryable(
-            f"other aggregations published first {_ATTEMPTS} times in a row: run `frametally aggregate` again"
+def days_to_count(
+    *, store: ObjectStore, interval_s: int, manifests: ManifestReader, selection: DaySelection
+) -> tuple[list[DayToCount], list[Skipped]]:
+    """Return the days whose flows would be counted, and drawings that cannot be used."""
+    flows = plan_flows(store, interval_s=interval_s, manifests=manifests, selection=selection)
+    days = [
+        DayToCount(
+            *day.key, segments=0, bytes=0, inputs=day.inputs_sha256()[:16], state=day.state_sha256()[:16]
         )
+        for day in flows.stale
+    ]
+    return days, flows.skipped
 
 
-STEP = TrafficCounting()
+def count(
+    *,
+    settings: Settings,
+    store: ObjectStore,
+    progress: Progress,
+    runner: str,
+    selection: DaySelection,
+    manifests: ManifestReader,
+) -> StepReport:
+    """Count every day whose paths or drawings differ from those of its run of flows.
+
+    The same paths and drawings give the same files, byte for byte, on every runner.
+
+    Raises:
+        Retryable: As `driver.aggregate`.
+        Misconfigured: Likewise.
+    """
+    windows = DayWindows(selection)
+    work = _Flows(settings, store, progress, runner, windows, manifests)
+    for _ in windows.attempts(_ATTEMPTS):
+        if work.attempt() and not windows.advance():
+            return work.report()
+    raise Retryable(
+        f"other aggregations published first {_ATTEMPTS} times in a row: run `frametally aggregate` again"
+    )

@@ -219,18 +219,6 @@ def _published(store: ObjectStore, run: Run | None, inputs: FlowInputs) -> FlowC
     return None
 
 
-class FlowSeries:
-    """Its rules and its files."""
-
-    name = FLOWS
-
-    def is_outdated(self, run: Run) -> bool:
-        """Return whether the rules have changed since a run of flows was counted."""
-        return int(run.settings.get("flows_version", 0)) < FLOWS_VERSION
-
-    def read_files(self, store: ObjectStore, run: Run) -> Iterator[object]:
-        """Yield the flows of a run, as `read_flows`."""
-        return read_flows(store, run)
-
-
-SERIES = FlowSeries()
+def is_outdated(run: Run) -> bool:
+    """Return whether the rules have changed since a run of flows was counted."""
+    return int(run.settings.get("flows_version", 0)) < FLOWS_VERSION

@@ -7,17 +7,15 @@ See `frametally_hadoop.job.map_reduce`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from operator import attrgetter
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 
 from frametally.rules.counted_boxes import DetectedBox
 from frametally.rules.path_columns import foot_point
-from frametally.rules.places import ZONES, Corners, Place, ZoneShape
+from frametally.rules.places import Corners, Place, Zones, ZoneShape
 from frametally_hadoop.job.lines import Frame
-from frametally_hadoop.job.picture_parts import FramesOfPart
-from frametally_traffic.flows.shapes import Shapes, holds_at
 from frametally_traffic.geometry.crossings import Place as PicturePlace
 from frametally_traffic.geometry.zones import PictureZone
 
@@ -31,7 +29,7 @@ class ZoneInTime:
 
     def zone_at(self, time_ms: int) -> PictureZone | None:
         """Return its part of the picture at an event time; None where it does not hold."""
-        return next((zone for shape, zone in self._shapes if holds_at(shape, time_ms)), None)
+        return next((zone for shape, zone in self._shapes if shape.holds_at(time_ms)), None)
 
     def boxes_at(self, time_ms: int) -> Callable[[DetectedBox], bool] | None:
         """Return which boxes are in it at an event time; None if it is not valid then."""
@@ -64,24 +62,6 @@ def _picture_zone(points: Corners) -> PictureZone | None:
         return None
 
 
-Zones = tuple[ZoneShape, ...]
-
-
-class ZoneWork(NamedTuple):
-    """The zones to count for a task (by source) of a segment; days are whole ones since 1970."""
-
-    days: frozenset[int]
-    zones: Mapping[str, Zones]
-
-    def fields(self) -> list[Any]:
-        """Return it in the form of a manifest, for JSON."""
-        return [sorted(self.days), dict(sorted(self.zones.items()))]
-
-    def holding(self, source: str, from_ms: int, to_ms: int) -> Zones:
-        """Return the zones of a source that hold in some of `[from_ms, to_ms)`."""
-        return Shapes(zones=self.zones.get(source, ())).between(from_ms, to_ms).zones
-
-
 class _NarrowedFrame(NamedTuple):
     """A frame as a zone has it; see `Frame`."""
 
@@ -101,42 +81,13 @@ class _NarrowedFrame(NamedTuple):
 _own = attrgetter(*_NarrowedFrame._fields[:-1])
 
 
-class ZoneRules:
-    """The rules of zones in tasks, as `PartRules` has them."""
-
-    series = ZONES
-
-    def parse_work(self, fields: list[Any]) -> ZoneWork:
-        """Read what `ZoneWork.fields` has given."""
-        days, zones = fields
-        return ZoneWork(frozenset(days), {source: _parse(shapes) for source, shapes in zones.items()})
-
-    def count_at(self, parts: Zones, time_ms: int) -> int:
-        """Return how many of the zones of one source hold at an event time."""
-        return sum(holds_at(zone, time_ms) for zone in parts)
-
-    def narrowed(
-        self,
-        source: str,
-        parts: Iterable[Sequence[Any]],
-        frames: Sequence[Frame],
-        repeats: Sequence[Frame],
-    ) -> Iterator[FramesOfPart]:
-        """Yield for each zone of a source its distinct frames, and the lines that repeated one."""
-        for name, zone in zones_by_name(_parse(parts)).items():
-            yield FramesOfPart(
-                str(Place(source, "zone", (name,))),
-                list(_frames_in(zone, frames)),
-                sum(zone.zone_at(frame.captured_at_ms) is not None for frame in repeats),
-            )
-
-
-RULES = ZoneRules()
-
-
-def _parse(fields: Iterable[Sequence[Any]]) -> Zones:
-    """Read zones from the form of manifests and keys: their fields in order."""
-    return tuple(ZoneShape(name, tuple((x, y) for x, y in points), *rest) for name, points, *rest in fields)
+def narrowed(
+    source: str, zones: Zones, frames: Sequence[Frame], repeats: Sequence[Frame]
+) -> Iterator[tuple[str, Sequence[Frame], int]]:
+    """Yield for each zone of a source its place, its distinct frames, and how many lines repeated one."""
+    for name, zone in zones_by_name(zones).items():
+        dropped = sum(zone.zone_at(frame.captured_at_ms) is not None for frame in repeats)
+        yield str(Place(source, "zone", (name,))), list(_frames_in(zone, frames)), dropped
 
 
 def _frames_in(zone: ZoneInTime, frames: Iterable[Frame]) -> Iterator[Frame]:
