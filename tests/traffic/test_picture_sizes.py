@@ -12,6 +12,7 @@ from tests.hadoop.conftest import Footage
 from tests.hadoop.test_track_hours import DAY_MS, HOUR_MS, NOON_MS
 from tests.hadoop.test_track_sizes import SIZES, from_on, resized
 from tests.traffic.test_flow_runs import BAY, SIZE, STOP, TO_RIGHT, draw, flow_runs, flows, passing, totals
+from tests.traffic.test_zone_counts import zone_counts
 
 from frametally.books.runs import current_runs, read_paths, read_run
 from frametally.rules.path_columns import of_each_shape
@@ -57,6 +58,8 @@ def test_each_hour_has_its_crossings_stays_and_speeds_whatever_size_its_pictures
     values = counted(footage)
     assert (values["to_right"], values["entered"], values["left"]) == (2, 2, 2)
     assert values["occupied_ms"] == pytest.approx(16_000, abs=50)
+    boxes = [(count.detections, count.objects) for count in zone_counts(footage)]
+    assert boxes == [(41, 1), (41, 1)]
     assert len(speeds(footage)) == 2
     for speed, error in speeds(footage):
         assert abs(speed - 9.0) <= 2 * error
@@ -124,6 +127,16 @@ def test_pictures_of_another_shape_have_no_counts_at_lines_and_zones_and_that_is
         for record in read_run(footage.store, run)[1]
     }
     assert (objects[NOON_MS, TO_RIGHT], objects[later_ms, TO_RIGHT]) == (1, None)
+
+
+def test_pictures_of_another_shape_are_not_counted_within_zones(footage: Footage) -> None:
+    draw(footage, BAY)
+    frames = passing(footage)
+    footage.segment([*frames[:40], *(resized(frame, SQUARE) for frame in frames[40:])])
+    footage.aggregate()
+    [run] = [run for run in current_runs(footage.store) if run.model.endswith("~zones")]
+    [record] = read_run(footage.store, run)[1]
+    assert (record.frames, record.detections) == (40, 26)
 
 
 def rows_of(footage: Footage) -> list[tuple[str, list[int]]]:

@@ -15,7 +15,8 @@ an URL. Standard library only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, unquote
 
 FLOWS = "flows"
@@ -29,6 +30,7 @@ Size = tuple[int, int]
 _SHAPE_OFF = 0.01
 
 
+@lru_cache(maxsize=1024)
 def has_one_shape(size: Size, other: Size) -> bool:
     """Return whether pictures of two sizes may be one picture, scaled.
 
@@ -59,6 +61,17 @@ def scaled(value: int, side: int, to_side: int) -> int:
     return value if side == to_side else (2 * value * to_side + side) // (2 * side)
 
 
+class SizedFrame(Protocol):
+    """A frame, as far as it decides what of a drawing is on it; sides of 0 are unknown."""
+
+    @property
+    def captured_at_ms(self) -> int: ...  # noqa: D102
+    @property
+    def width_px(self) -> int: ...  # noqa: D102
+    @property
+    def height_px(self) -> int: ...  # noqa: D102
+
+
 class ZoneShape(NamedTuple):
     """A part of a source's picture, as a run was counted within it.
 
@@ -77,6 +90,13 @@ class ZoneShape(NamedTuple):
     to_ms: int | None = None
     drawn_over: Size | None = None
 
+    def is_on(self, frame: SizedFrame) -> bool:
+        """Return whether it is there on a frame: at its time, and in a picture of its shape."""
+        size = frame.width_px, frame.height_px
+        return self.holds_at(frame.captured_at_ms) and (
+            self.drawn_over is None or has_one_shape(self.drawn_over, size)
+        )
+
     def holds_at(self, time_ms: int) -> bool:
         """Return whether it holds at an event time."""
         return (self.from_ms is None or self.from_ms <= time_ms) and (
@@ -89,7 +109,12 @@ Zones = tuple[ZoneShape, ...]
 
 def parse_zones(fields: Iterable[Sequence[Any]]) -> Zones:
     """Read zones from JSON, where each is its fields in order."""
-    return tuple(ZoneShape(name, tuple((x, y) for x, y in points), *rest) for name, points, *rest in fields)
+    return tuple(ZoneShape(*map(as_tuples, zone)) for zone in fields)
+
+
+def as_tuples(value: Any) -> Any:
+    """Return what JSON has as lists as tuples."""
+    return tuple(map(as_tuples, value)) if isinstance(value, list) else value
 
 
 def zones_between(zones: Iterable[ZoneShape], from_ms: int, to_ms: int) -> Zones:

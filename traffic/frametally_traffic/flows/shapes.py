@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar, cast
 
 from frametally.rules.path_columns import PathColumns
-from frametally.rules.places import Corners, Size, ZoneShape, has_one_shape
+from frametally.rules.places import Corners, Size, ZoneShape, as_tuples, has_one_shape
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.flows.day_columns import CAME, CROSSINGS_MISSING, DIRECTIONS, WENT
 from frametally_traffic.geometry.crossings import Border, Crossing, Direction, Place, tenths
@@ -80,9 +80,9 @@ def parse_shapes(text: str) -> Shapes:
     """Read what `Shapes.to_json` has written."""
     lines, zones, grounds = json.loads(text)
     return Shapes(
-        tuple(LineShape(*map(_tuples, line)) for line in lines),
-        tuple(ZoneShape(*map(_tuples, zone)) for zone in zones),
-        tuple(Ground(*map(_tuples, ground)) for ground in grounds),
+        tuple(LineShape(*map(as_tuples, line)) for line in lines),
+        tuple(ZoneShape(*map(as_tuples, zone)) for zone in zones),
+        tuple(Ground(*map(as_tuples, ground)) for ground in grounds),
     )
 
 
@@ -155,11 +155,6 @@ def _holding(shapes: Iterable[ShapeT], from_ms: int, to_ms: int) -> Iterable[Sha
             shape.to_ms is None or shape.to_ms > from_ms
         ):
             yield shape
-
-
-def _tuples(value: Any) -> Any:
-    """Return what JSON has as lists as tuples."""
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
 FLOWS_VERSION = 4
