@@ -117,7 +117,11 @@ def test_pictures_of_another_shape_have_no_counts_at_lines_and_zones_and_that_is
     footage.segment(passing(footage))
     later_ms = NOON_MS + 2 * HOUR_MS
     footage.segment([resized(frame, SQUARE) for frame in passing(footage, later_ms)])
-    footage.aggregate()
+    [step] = footage.aggregate().steps
+    assert [line.partition(":")[0] for line in step.warnings] == [
+        "line stop line of gate has no counts in some hours of 1 day, such as 2026-01-01",
+        "zone bay of gate has no counts in some hours of 1 day, such as 2026-01-01",
+    ]
     assert counted(footage) == {"to_right": 1, "entered": 1, "left": 1, "occupied_ms": 8000, "peak": 1}
     [run] = flow_runs(footage)
     [day] = flows(footage, run)

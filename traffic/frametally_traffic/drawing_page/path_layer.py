@@ -67,12 +67,12 @@ def find_paths(
             note = f"{error}."
         except Poison as error:
             raise Retryable(str(error)) from error
-    wanted = [entry for entry in labelled_paths if not query.labels or entry.label in query.labels]
+    asked_paths = [entry for entry in labelled_paths if not query.labels or entry.label in query.labels]
     picture_px = source.size_px(store)
-    matches = [entry for entry in wanted if _is_over(entry.followed, picture_px)]
-    if len(matches) < len(wanted):
+    matches = [entry for entry in asked_paths if _is_over(entry.followed, picture_px)]
+    if len(matches) < len(asked_paths):
         note = (
-            f"{plural(len(wanted) - len(matches), 'path')} were followed in pictures of another shape, and "
+            f"{plural(len(asked_paths) - len(matches), 'path')} were followed in pictures of another shape, and "
             "cannot be shown over this one."
         )
     page = [_answer_path(entry) for entry in evenly(matches, query.limit)]
