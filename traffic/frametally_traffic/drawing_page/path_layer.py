@@ -72,8 +72,8 @@ def find_paths(
     matches = [entry for entry in asked_paths if _is_over(entry.followed, picture_px)]
     if len(matches) < len(asked_paths):
         note = (
-            f"{plural(len(asked_paths) - len(matches), 'path')} were followed in pictures of another shape, and "
-            "cannot be shown over this one."
+            f"{plural(len(asked_paths) - len(matches), 'path')} in pictures of another shape cannot be shown "
+            "over this one."
         )
     page = [_answer_path(entry) for entry in evenly(matches, query.limit)]
     points = sum(len(entry.followed.path.x) for entry in evenly(matches, query.limit))
