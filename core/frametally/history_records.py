@@ -199,4 +199,5 @@ def _zone_run(run: Run, parts: ZoneParts) -> Run:
         frames=parts.frames,
         duplicates_dropped=parts.duplicates_dropped,
         hours=dict(parts.hours),
+        footage_sha256=parts.footage_sha256,
     )

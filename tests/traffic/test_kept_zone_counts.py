@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from tests.examples import examples
 from tests.hadoop.conftest import Footage
+from tests.hadoop.test_aggregate_kills import POINTS, count, published, start
 from tests.hadoop.test_hours import (
     addresses,
     assert_counted_as_from_nothing,
@@ -32,6 +37,28 @@ def test_rounds_with_a_zone_give_the_bytes_of_one_count_from_nothing(
     rounds: Sequence[Any], with_objects: bool, interval_s: int
 ) -> None:
     assert_counted_as_from_nothing(rounds, with_objects, interval_s, lambda footage: draw(footage, zone()))
+
+
+@pytest.mark.thorough
+def test_killed_at_every_failpoint_with_a_zone_a_rerun_gives_the_bytes_of_a_quiet_run(
+    three_hours: Footage, tmp_path: Path
+) -> None:
+    draw(three_hours, zone())
+    late(three_hours)
+
+    def copied(name: str) -> Path:
+        shutil.copytree(tmp_path / "store with space", tmp_path / name / "store")
+        return tmp_path / name
+
+    quiet = copied("quiet")
+    count(quiet)
+    expected = published(quiet)
+    assert any(key.endswith("/zones-00000") for key in expected)
+    for point in POINTS:
+        folder = copied(point)
+        assert start(folder, FRAMETALLY_FAILPOINT=point).wait() == -signal.SIGKILL
+        assert start(folder).wait() == os.EX_OK
+        assert published(folder) == expected, point
 
 
 def test_a_moved_zone_leaves_the_hours_of_other_sources_and_whole_pictures_as_they_are(

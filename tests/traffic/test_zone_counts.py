@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -16,8 +17,19 @@ from tests.hadoop import conftest
 from tests.hadoop.conftest import Footage
 
 from frametally import keys
-from frametally.books.runs import current_runs, hour_files, read_parts, read_run, read_tracks
+from frametally.books.index_lag import beyond_lines
+from frametally.books.runs import (
+    current_runs,
+    hour_files,
+    read_history,
+    read_parts,
+    read_run,
+    read_tracks,
+)
+from frametally.history_records import with_zones
 from frametally.media.forgetting import put_tombstone
+from frametally.opening import open_ledger
+from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections, IntervalCount, MediaManifest, Run, encode
 from frametally_traffic.drawings.revisions import change_drawing, read_drawing
 from frametally_traffic.records import DrawnZone, Point
@@ -172,6 +184,36 @@ def test_a_moved_zone_recounts_the_days_of_its_source_from_its_beginning_on_and_
     assert (report.hours_kept, report.hours_counted) == (12, 4)  # each drive is near the hour before
     assert [run.day for run in report.part_runs] == ["2026-01-02", "2026-01-03"]
     assert footage.aggregate().part_runs == []
+
+
+def test_a_drawing_that_changes_is_no_entry_in_the_history_of_the_days_number(footage: Footage) -> None:
+    footage.segment(drive(footage)[:50])
+    footage.aggregate()
+    for points in (LEFT, RIGHT):
+        draw(footage, zone(points=points))
+        [run] = footage.aggregate().runs
+        history = read_history(footage.store, run)
+        assert history is not None
+        assert [(entry.sequence, [one.kind for one in entry.reasons]) for entry in history.entries] == [
+            (1, ["first"])
+        ]
+    footage.segment(drive(footage)[50:])
+    [run] = footage.aggregate().runs
+    history = read_history(footage.store, run)
+    assert history is not None
+    assert [entry.sequence for entry in history.entries] == [1, 4]
+    assert history.entries[-1].differences["gate"][""] == {12: 50}
+
+
+def test_the_ledger_knows_the_runs_of_zones_that_the_index_gets(footage: Footage, tmp_path: Path) -> None:
+    footage.segment(drive(footage))
+    draw(footage, zone())
+    footage.aggregate()
+    with closing(open_ledger(f"sqlite:///{tmp_path}/ledger.sqlite", None)) as ledger:
+        ledger.refresh(footage.store, NoProgress())
+        runs = with_zones(counted.run for counted in ledger.runs())
+    assert sorted(runs, key=lambda run: run.model) == current_runs(footage.store)
+    assert beyond_lines(current_runs(footage.store), runs) == []
 
 
 def test_a_removed_zone_leaves_no_counts(footage: Footage) -> None:

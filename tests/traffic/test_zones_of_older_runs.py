@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,18 @@ def test_zones_that_an_earlier_version_counted_stay_as_they_are_until_something_
     assert pointers(older) == before
     assert [run.zone_parts for run in zone_runs(older)] == [None]
     assert detections(older) == {(PLACE, NOON_MS): 41}
+
+
+def test_the_footage_of_zones_is_named_as_by_an_earlier_version_so_that_other_intervals_still_count(
+    older: Footage,
+) -> None:
+    older.segment(drive(older, source="yard"))
+    older.aggregate()
+    [of_zones] = zone_runs(older)
+    [whole] = [run for run in current_runs(older.store) if run.model == "tiny-1"]
+    own = sorted(older.objects("metadata"))[:1]
+    expected = hashlib.sha256("\n".join([of_zones.day, *own, ""]).encode()).hexdigest()
+    assert of_zones.footage_sha256 == expected != whole.footage_sha256
 
 
 def assert_counted_in_the_models_run(older: Footage) -> Run:

@@ -139,6 +139,7 @@ class ZoneParts(NamedTuple):
         names: Of the part files, in order.
         crc32: Of the bytes of each.
         duplicates_dropped: Lines that repeated a frame, once a zone.
+        footage_sha256: As in the run, over the footage of sources with zones.
         hours: By `within_zones` of a source 16 hex of its hour files.
     """
 
@@ -147,6 +148,7 @@ class ZoneParts(NamedTuple):
     frames: int = 0
     duplicates_dropped: int = 0
     hours: Mapping[str, str] = {}
+    footage_sha256: str = ""
 
 
 class Place(NamedTuple):

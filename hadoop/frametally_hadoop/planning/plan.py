@@ -7,7 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from frametally import keys
 from frametally.books.runs import CurrentDay, DayKey, current_days
@@ -41,6 +41,7 @@ from frametally_hadoop.planning.hours import (
 from frametally_hadoop.planning.segment_book import DaySegments, SegmentBook
 
 _MOST_DAYS = 366
+_ItemT = TypeVar("_ItemT", Tombstone, Overlap)
 
 
 class DayFootage(NamedTuple):
@@ -143,12 +144,21 @@ class DayPlan(NamedTuple):
             return self._replace(zones={})._made(self.current) and self.zones == (
                 former.zones if former else {}
             )
-        of_zones = self._replace(
+        return self._replace(zones={})._made(self.current) and self.zones_alone()._made(former)
+
+    def zones_alone(self) -> DayPlan:
+        """Return the day of the sources that have zones alone, as runs of the series of zones are."""
+
+        def with_zones(items: Iterable[_ItemT]) -> tuple[_ItemT, ...]:
+            return tuple(item for item in items if item.source in self.zones)
+
+        return self._replace(
             segments=self.segments.with_sources(self.zones),
-            tombstones=tuple(stone for stone in self.tombstones if stone.source in self.zones),
-            overlaps=tuple(overlap for overlap in self.overlaps if overlap.source in self.zones),
+            tombstones=with_zones(self.tombstones),
+            overlaps=with_zones(self.overlaps),
+            own_tombstones=with_zones(self.own_tombstones),
+            own_overlaps=with_zones(self.own_overlaps),
         )
-        return self._replace(zones={})._made(self.current) and of_zones._made(former)
 
     def _made(self, run: Run) -> bool:
         """Return whether a run has these inputs; an earlier version named them by the keys of segments."""

@@ -85,7 +85,10 @@ class DaySegments:
     def with_sources(self, sources: Collection[str]) -> DaySegments:
         """Return the footage of these sources alone."""
         hours = {hour: digest for hour, digest in self.hours.items() if hour[0] in sources}
-        return DaySegments(hours, self._ledger, self._model, self._number, self._without, self._with_margin)
+        day = DaySegments(hours, self._ledger, self._model, self._number, self._without, self._with_margin)
+        if "rows" in self.__dict__:  # in a task there is no ledger to read them from
+            day.__dict__["rows"] = [row for row in self.rows if row.source in sources]
+        return day
 
     def identity(self) -> str:
         """Return 64 hex digits of all that the day is counted from."""

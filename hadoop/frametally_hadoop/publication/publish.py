@@ -240,6 +240,7 @@ def publish_day(
             frames=sum(audit.within_zones.frames_by_interval.values()),
             duplicates_dropped=audit.within_zones.duplicates_dropped,
             hours=hours.digests(of_zones=True),
+            footage_sha256=plan.zones_alone().footage_sha256(outcome.corrupt_lines),
         )
         run = msgspec.structs.replace(run, zone_parts=zone_parts)
     return run if store.put(run.key, encode(run), if_absent=True) else None

@@ -32,8 +32,8 @@ from frametally_hadoop.running.day_spool import DaySpool
 from frametally_hadoop.running.engine import cluster_of, run_job, workspace
 from frametally_hadoop.running.outcome import LINK_S
 from frametally_hadoop.running.spark import fetch_from, map_on_spark
+from frametally_traffic.counting.drawn_zones import read_zones
 from frametally_traffic.counting.flow_plan import FlowDay, FlowPlan, path_files, plan_flows
-from frametally_traffic.counting.zone_days import read_zones
 from frametally_traffic.flows.day_columns import decode_flows
 from frametally_traffic.flows.shapes import FLOWS_VERSION
 from frametally_traffic.tasks.flow_tasks import count_entry, entry_of
