@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -11,8 +13,11 @@ from tests.examples import examples
 from tests.hadoop.conftest import Footage
 from tests.hadoop.test_track_hours import DAY_MS, HOUR_MS, NOON_MS
 from tests.hadoop.test_track_sizes import SIZES, from_on, resized
+from tests.traffic import junction
 from tests.traffic.test_flow_runs import BAY, SIZE, STOP, TO_RIGHT, draw, flow_runs, flows, passing, totals
+from tests.traffic.test_lines_api import MINUTE_MS, driven, get, pages
 from tests.traffic.test_zone_counts import zone_counts
+from tests.web.conftest import Place
 
 from frametally.books.runs import current_runs, read_paths, read_run
 from frametally.rules.path_columns import of_each_shape
@@ -205,3 +210,56 @@ def test_scaling_the_footage_at_random_times_leaves_all_numbers_as_they_were(
     plain, changed = counted_at({}), counted_at(changes)
     assert counted(plain).keys() == counted(changed).keys()
     assert near(rows_of(plain), rows_of(changed)), (rows_of(plain), rows_of(changed))
+
+
+@pytest.fixture(scope="module")
+def changed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The junction, filmed by a camera whose pictures are twice as large from the second minute on."""
+    place = Place(tmp_path_factory.mktemp("junction"))
+    junction.count(place, from_on(junction.frames(), junction.START_MS + MINUTE_MS, LARGE))
+    yield place
+    place.close()
+
+
+@pytest.mark.thorough
+def test_the_proof_of_a_crossing_has_its_path_and_its_boxes_at_one_place_in_pictures_of_any_size(
+    changed: Place,
+) -> None:
+    junction.draw(changed)
+    client = changed.app().test_client()
+    totals = get(client, "crossings", interval=60)["totals"]
+    numbers = {
+        (total["line"], way, total["label"]): total[way]
+        for total in totals
+        for way in ("to_right", "to_left")
+        if total[way]
+    }
+    assert numbers == driven()
+    frame_sizes = set()
+    for entry in pages(client, "crossings/objects", line="west", limit=50):
+        assert (entry["width_px"], entry["height_px"]) == LARGE
+        for frame in (entry["before"], entry["after"]):
+            frame_sizes.add((frame["width_px"], frame["height_px"]))
+            left, top, width, height = frame["box"]["box"]
+            x, y = (
+                LARGE[0] / frame["width_px"] * (left + width / 2),
+                LARGE[1] / frame["height_px"] * (top + height),
+            )
+            assert min(abs(x - at_x) + abs(y - at_y) for _, at_x, at_y in entry["path"]) < 400
+    assert frame_sizes == {(640, 480), LARGE}
+    layer = get(client, "paths", **{"from": junction.START_MS, "to": junction.START_MS + DAY_MS})
+    assert (layer["width_px"], layer["height_px"]) == LARGE
+
+
+@pytest.mark.thorough
+def test_bars_without_a_fitting_drawing_are_not_measured_and_those_with_one_are(changed: Place) -> None:
+    west = junction.LEGS[0]
+    other = msgspec.structs.replace(west, width_px=480, points=((10.0, 10.0), (10.0, 400.0)))
+    junction.draw(changed, other)
+    answer = get(changed.app().test_client(), "crossings", interval=60)
+    assert answer["crossings"] == []
+    assert {bar["is_measured"] for bar in answer["bars"]} == {False}
+    junction.draw(changed, other, msgspec.structs.replace(west, name="fits"))
+    answer = get(changed.app().test_client(), "crossings", interval=60)
+    assert {crossing["line"] for crossing in answer["crossings"]} == {"fits"}
+    assert {bar["is_measured"] for bar in answer["bars"]} == {True}
