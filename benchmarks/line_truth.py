@@ -228,7 +228,7 @@ def walked(truth: Boxes, line: tuple[tuple[float, float], ...]) -> Way:
 def scene_score(seed: int, rate: int) -> SceneScore:
     """How a generated junction is counted."""
     scene = scenes.junction(seed, rate, NOON_MS)
-    shapes = shapes_of(scene.drawing, (scenes.WIDTH_PX, scenes.HEIGHT_PX))
+    shapes = shapes_of(scene.drawing).on_frames((scenes.WIDTH_PX, scenes.HEIGHT_PX))
     flows = counted(scene.frames, shapes)
     movements = scenes.movements_of(flows)
     speeds = [Speed(*told) for told in scenes.speeds_of(scene, flows, shapes.grounds[0].reach_px)]

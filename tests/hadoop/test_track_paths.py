@@ -327,4 +327,4 @@ def test_totals_that_a_later_version_changes_are_named_with_day_source_and_both_
 def test_a_run_without_tracks_has_no_paths_and_that_is_said_otherwise(footage: Footage) -> None:
     footage.segment(drive(footage, NOON_MS, NOON_MS + 4_000))
     [run] = footage.aggregate(count_objects=False).runs
-    assert list(read_paths(footage.store, run)) == []
+    assert [paths.paths() for paths in read_paths(footage.store, run)] == [[]]

@@ -21,8 +21,8 @@ from frametally.rules.path_columns import encode_paths
 from frametally.rules.places import FLOWS, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.counting.published_days import KeptFlows, flows_for, read_flows
-from frametally_traffic.drawings.drawn_shapes import flow_inputs
-from frametally_traffic.drawings.revisions import change_drawing, with_shapes
+from frametally_traffic.drawings.drawn_shapes import flow_inputs, shapes_of
+from frametally_traffic.drawings.revisions import change_drawing, read_drawing, with_shapes
 from frametally_traffic.flows import flow_rows
 from frametally_traffic.flows.day_columns import FlowColumns, encode_flows
 from frametally_traffic.flows.shapes import LineShape, Shapes
@@ -138,7 +138,7 @@ def test_a_folder_that_cannot_be_written_to_keeps_nothing(store: MemoryStore, tm
 def test_the_oldest_go_where_more_is_kept_than_may_be(store: MemoryStore, tmp_path: Path) -> None:
     [flows] = flows_for(store, MODEL, 60, SOURCE, [TODAY])
     runs = put_paths(MemoryStore(), [goer("car", (0, 1, 1))])
-    several = [flow_inputs(runs, TODAY, source, Shapes()) for source in ("a", "b", "c")]
+    several = [flow_inputs(store, runs, TODAY, source, Shapes(), []) for source in ("a", "b", "c")]
     size = len(encode_flows(flows))
     KeptFlows(tmp_path).write(several[0], flows)
     KeptFlows(tmp_path).write(several[1], flows)
@@ -160,7 +160,8 @@ def test_what_was_published_of_the_drawing_as_it_stands_is_read_and_of_another_i
     [flows] = flows_for(store, MODEL, 60, SOURCE, [TODAY])
     marked = flows._replace(labels=("published",))
     runs = {run.day: run for run in current_runs(store)}
-    name = flow_inputs(runs, TODAY, SOURCE, SHAPES).name
+    shapes = shapes_of(read_drawing(store, SOURCE))
+    name = flow_inputs(store, runs, TODAY, SOURCE, shapes, []).name
     run = publish(store, marked, name)
     assert [one.labels for one in read_flows(store, run)] == [("published",)]
     assert [one.labels for one in flows_for(store, MODEL, 60, SOURCE, [TODAY])] == [("published",)]

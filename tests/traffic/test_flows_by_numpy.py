@@ -80,7 +80,7 @@ def agree(files: list[PathColumns], shapes: Shapes) -> None:
     about = {"model": MODEL, "source": SOURCE, "day_start_ms": DAY}
     wanted = one_by_one.flows_of_day(files, shapes, **about)  # type: ignore[arg-type]
     found = at_once.flows_of_day(files, shapes, **about)  # type: ignore[arg-type]
-    assert found[:-1] == wanted[:-1]
+    assert found._replace(columns={}) == wanted._replace(columns={})
     for name, column in wanted.columns.items():
         assert list(found.columns[name]) == list(column), name
     assert encode_flows(found) == encode_flows(wanted)

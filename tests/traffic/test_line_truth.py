@@ -81,7 +81,7 @@ def counted(footage: Footage, frames: Sequence[FrameDetections], shapes: Shapes)
 
 
 def drawn(junction: Any) -> Shapes:
-    return shapes_of(junction.drawing, (scenes.WIDTH_PX, scenes.HEIGHT_PX))
+    return shapes_of(junction.drawing).on_frames((scenes.WIDTH_PX, scenes.HEIGHT_PX))
 
 
 def crossings(days: Iterable[FlowColumns]) -> Counter[tuple[str, str]]:

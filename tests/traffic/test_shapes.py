@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.traffic.flow_rule import on_ground
 
-from frametally.rules.places import ZoneShape
+from frametally.rules.places import Size, ZoneShape
 from frametally_traffic.drawings.drawing_checks import DrawingRefused
 from frametally_traffic.drawings.drawn_shapes import shapes_of
 from frametally_traffic.flows.shapes import LineShape
@@ -27,10 +27,10 @@ def drawing(*, calibration: DrawnCalibration | None = None) -> Drawing:
 
 
 def test_points_are_tenths_of_a_pixel_of_the_stored_frame() -> None:
-    shapes = shapes_of(drawing(), (640, 360))
+    shapes = shapes_of(drawing()).on_frames((640, 360))
     assert shapes.lines == (LineShape("stop", ((333, 2333), (6000, 2400)), "to_left", 5, None),)
     assert shapes.zones == (ZoneShape("box", ((0, 0), (3200, 0), (3200, 1800), (0, 1800)), None, 9),)
-    assert shapes_of(drawing(), (1920, 1080)).lines[0].points == ((1000, 7000), (18000, 7200))
+    assert shapes_of(drawing()).on_frames((1920, 1080)).lines[0].points == ((1000, 7000), (18000, 7200))
 
 
 RECTANGLE = KnownRectangle(
@@ -51,8 +51,8 @@ def test_a_place_of_the_picture_is_the_same_place_on_the_ground_however_small_fr
 ) -> None:
     calibration = DrawnCalibration(name="ground", from_ms=3, **SIZE, **drawn)
     places = []
-    for size in ((1920, 1080), (640, 360), (320, 240)):
-        (found,) = shapes_of(drawing(calibration=calibration), size).grounds
+    for size in ((1920, 1080), (640, 360), (320, 180)):
+        (found,) = shapes_of(drawing(calibration=calibration)).on_frames(size).grounds
         assert found.from_ms == 3
         ground = Ground(found.matrix, found.reach_px, found.scale_error)
         at: Point = (600 * size[0] / 1920, 200 * size[1] / 1080)
@@ -64,21 +64,28 @@ def test_a_place_of_the_picture_is_the_same_place_on_the_ground_however_small_fr
 
 
 def test_points_without_metres_are_no_calibration_to_count_with() -> None:
-    assert not shapes_of(
-        drawing(calibration=DrawnCalibration(name="ground", points=SQUARE, **SIZE)), (640, 360)
-    ).grounds
+    assert not shapes_of(drawing(calibration=DrawnCalibration(name="ground", points=SQUARE, **SIZE))).grounds
 
 
 def test_a_calibration_that_tells_nothing_is_named() -> None:
     in_line = tuple((float(n), float(n)) for n in range(0, 400, 100))
     calibration = DrawnCalibration(name="ground", points=in_line, metres=in_line, **SIZE)
     with pytest.raises(DrawingRefused, match=r"^calibration 'ground': "):
-        shapes_of(drawing(calibration=calibration), (640, 360))
+        shapes_of(drawing(calibration=calibration))
 
 
 def test_a_line_that_is_nothing_on_a_small_frame_is_named() -> None:
     dot = DrawnLine(name="dot", points=((1.0, 1.0), (1.1, 1.0)), **SIZE)
     with pytest.raises(
-        DrawingRefused, match=r"^line 'dot' is too small on frames of 320x180 pixels: draw it larger$"
+        ValueError, match=r"^line 'dot' is too small on frames of 320x180 pixels: draw it larger$"
     ):
-        shapes_of(Drawing(source="gate", revision=1, lines=(dot,)), (320, 180))
+        shapes_of(Drawing(source="gate", revision=1, lines=(dot,))).on_frames((320, 180))
+
+
+@pytest.mark.parametrize(
+    ("size", "is_there"), [((320, 240), False), ((320, 180), True), ((100, 56), True), ((1088, 1920), False)]
+)
+def test_what_is_drawn_is_on_pictures_of_its_own_shape_alone(size: Size, is_there: bool) -> None:
+    calibration = DrawnCalibration(name="ground", **SIZE, points=SQUARE, metres=METRES)
+    on_frames = shapes_of(drawing(calibration=calibration)).on_frames(size)
+    assert [len(kind) for kind in on_frames] == [int(is_there)] * 3

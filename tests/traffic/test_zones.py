@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable
 from itertools import product
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -86,12 +87,31 @@ SCENES: dict[str, tuple[PictureZone, list[tuple[float, float]], list[Stay]]] = {
 }
 
 
+def frame_at(time_ms: int, width_px: int = 640, height_px: int = 480) -> Any:
+    return SimpleNamespace(captured_at_ms=time_ms, width_px=width_px, height_px=height_px)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1, 3])
+def test_a_zone_is_at_its_place_in_pictures_of_any_size_of_its_shape(scale: float) -> None:
+    zone = ZoneInTime([ZoneShape("bay", ((10.0, 10.0), (20.0, 10.0), (20.0, 20.5)), drawn_over=(640, 480))])
+    is_in = zone.boxes_on(frame_at(5, round(640 * scale), round(480 * scale)))
+    assert is_in is not None
+    for x, y, is_there in ((19, 15, True), (21, 15, False), (11, 19, False)):
+        box = (scale * x - 5, scale * y - 5, 10.0, 5.0)
+        assert is_in(Detection(label="car", confidence=0.9, box=box)) is is_there
+
+
+def test_a_zone_is_in_no_picture_of_another_shape() -> None:
+    zone = ZoneInTime([ZoneShape("bay", ((10.0, 10.0), (20.0, 10.0), (20.0, 20.5)), drawn_over=(640, 480))])
+    assert zone.boxes_on(frame_at(5, 640, 360)) is None
+
+
 def test_a_zone_that_moved_has_the_boxes_of_its_place_at_that_time_and_none_before_it_was_drawn() -> None:
     left, right = (tuple((x + by, y) for x, y in tenths(SIDE)) for by in (0, 3000))
     zone = ZoneInTime([ZoneShape("bay", left, 100, 200), ZoneShape("bay", right, 200)])
     box = Detection(label="car", confidence=0.9, box=(190.0, 150.0, 20.0, 50.0))
-    assert zone.boxes_at(99) is None
-    before, after = zone.boxes_at(199), zone.boxes_at(200)
+    assert zone.boxes_on(frame_at(99)) is None
+    before, after = zone.boxes_on(frame_at(199)), zone.boxes_on(frame_at(200))
     assert before is not None
     assert after is not None
     assert (before(box), after(box)) == (True, False)

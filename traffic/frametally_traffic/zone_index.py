@@ -107,7 +107,7 @@ class ZoneIndex(PartIndex):
         def filter_of(source: str, time_ms: int) -> BoxFilter:
             run = runs.get(keys.utc_day(time_ms))
             zones = zones_by_name(run.zones.get(source, ()) if run else ())
-            return zones.get(self._zone, ZoneInTime(())).boxes_at
+            return zones.get(self._zone, ZoneInTime(())).boxes_on
 
         return filter_of
 

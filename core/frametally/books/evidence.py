@@ -60,7 +60,7 @@ def frames_of_bar(
     for frame in _each_frame(
         store, ledger, (model, source), from_ms=since, to_ms=to_ms, not_counted=not_counted
     ):
-        is_in = None if part is None else part(frame.captured_at_ms)
+        is_in = None if part is None else part(frame)
         if part is not None and is_in is None:
             continue
         boxes = [

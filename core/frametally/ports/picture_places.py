@@ -17,7 +17,7 @@ from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest, Run
 from frametally.rules.counted_boxes import DetectedBox
-from frametally.rules.places import Zones
+from frametally.rules.places import SizedFrame, Zones
 from frametally.settings.loading import Settings
 
 CheckedMetric = Literal["detections", "visits", "crossings"]
@@ -101,8 +101,8 @@ class EventFootage(NamedTuple):
     media: Sequence[MediaManifest]
 
 
-BoxFilter = Callable[[int], Callable[[DetectedBox], bool] | None]
-"""At an event time returns which boxes are in a part of the picture; None if the part is not valid then."""
+BoxFilter = Callable[[SizedFrame], Callable[[DetectedBox], bool] | None]
+"""Returns which boxes of a frame are in a part of the picture; None if the part is not on that frame."""
 BoxFilters = Callable[[str, int], BoxFilter]
 """Of a source returns which boxes are in the part, on the UTC day of an event time."""
 

@@ -30,7 +30,7 @@ class CountedBoxes(NamedTuple):
 
     Attributes:
         min_confidence: Ten-thousandths of confidence from which on a box is counted.
-        min_side: Tenths of a pixel that a box's shorter side must have; 0: boxes are not looked at.
+        min_side: Tenths of a pixel of its own stored frame that a box's shorter side must have; 0: any.
         labels: Labels to count, sorted; empty: all.
     """
 

@@ -22,10 +22,11 @@ import base64
 import json
 import math
 from collections.abc import Iterator
+from typing import Any
 
 from frametally.errors import Poison
-from frametally.rules.path_columns import PathColumns, decode_paths, encode_paths
-from frametally.rules.times import HOUR_MS
+from frametally.rules.path_columns import NO_PATHS, PathColumns, decode_paths, encode_paths
+from frametally.rules.times import DAY_MS, HOUR_MS
 
 
 def length_ms(interval_s: int) -> int:
@@ -49,11 +50,30 @@ def paths_value(paths: PathColumns) -> dict[str, str]:
 
 
 def paths_in(data: bytes) -> Iterator[PathColumns]:
-    """Yield the paths in an hour's file, by place. Raises `Poison`: they cannot be read."""
-    for line in lines_of(data, "paths"):
-        try:
-            columns = json.loads(line.partition(b"\t")[2])["columns"]
-            packed = base64.b64decode(columns, validate=True)
-        except (ValueError, TypeError, KeyError) as error:
-            raise Poison(f"its paths cannot be read: {error!r}") from error
-        yield decode_paths(packed)
+    """Yield the paths in an hour's file, by place, with the sizes of its pictures; perhaps none of a place.
+
+    Raises:
+        Poison: They cannot be read, or do not say which of several sizes they are of.
+    """
+    try:
+        of_places: dict[str, list[PathColumns]] = {}
+        for (_, place, _), value in _values(data, "paths"):
+            packed = base64.b64decode(value["columns"], validate=True)
+            of_places.setdefault(place, []).append(decode_paths(packed))
+        for (_, place, start_ms), hour in _values(data, "hour"):
+            sizes = tuple(sorted({(width_px, height_px) for _, width_px, height_px in hour["sizes"]}))
+            nothing = PathColumns(hour["model"], place, start_ms // DAY_MS * DAY_MS, (), NO_PATHS)
+            for paths in of_places.pop(place, [nothing]):
+                if not paths.sizes and paths.columns["hour"] and len(sizes) > 1:
+                    raise Poison("its pictures have several sizes, and its paths do not say which is theirs")
+                yield paths._replace(sizes=paths.sizes or sizes, pictures=((start_ms, sizes),))
+        for unsized in of_places.values():
+            yield from unsized
+    except (ValueError, TypeError, KeyError) as error:
+        raise Poison(f"its paths cannot be read: {error!r}") from error
+
+
+def _values(data: bytes, kind: str) -> Iterator[tuple[Any, Any]]:
+    for line in lines_of(data, kind):
+        key, _, value = line.partition(b"\t")
+        yield json.loads(key), json.loads(value)

@@ -7,12 +7,14 @@ Standard library only: a cluster's tasks read it, too.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Literal, NamedTuple, get_args
 
 from frametally.errors import Poison
 from frametally.rules.columns import decode_columns, encode_columns, joined
+from frametally.rules.places import Size, common_sizes, scaled
 from frametally.rules.times import HOUR_MS
 
 Began = Literal["border", "found", "gap", "footage", "hour"]
@@ -38,10 +40,16 @@ POINT_COLUMNS = ("time", "x", "y", "height", "boxes")
 """One value per point of the paths, track by track, by time:
 
 - `time`: milliseconds since the track's hour began; from -60,000 on, the last before the hour;
-- `x`, `y`: foot point, the middle of the box's lower side, in tenths of a pixel of the frame;
+- `x`, `y`: foot point, the middle of the box's lower side, in tenths of a pixel of its own frame;
 - `height`: of the box, in tenths of a pixel;
 - `boxes`: boxes since the point before, this one included.
 """
+
+NO_PATHS: Mapping[str, Sequence[int]] = {name: array("q") for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
+"""The columns of no tracks."""
+
+SIZE_COLUMN = "size"
+"""Of each point, the index of its frame's size in the file's sizes; left out where these are of one."""
 
 UNSEEN_MS = 1000
 """Both ends of a longer time without a box are points of the path: nothing was measured between them."""
@@ -53,7 +61,11 @@ class PathColumns(NamedTuple):
     Attributes:
         day_start_ms: Start of the UTC day.
         labels: Those that occur, sorted.
-        columns: By the names of `TRACK_COLUMNS` and `POINT_COLUMNS`.
+        columns: By the names of `TRACK_COLUMNS`, `POINT_COLUMNS` and `SIZE_COLUMN`. The points of a track are
+            of frames of one shape.
+        sizes: Sizes of the frames that points are of, sorted; empty: unknown, as in files of 0.3.0.
+        pictures: By start of an hour (or of the hours that are counted together), the sizes of all pictures
+            from there up to the next one.
     """
 
     model: str
@@ -61,6 +73,8 @@ class PathColumns(NamedTuple):
     day_start_ms: int
     labels: tuple[str, ...]
     columns: Mapping[str, Sequence[int]]
+    sizes: tuple[Size, ...] = ()
+    pictures: tuple[tuple[int, tuple[Size, ...]], ...] = ()
 
     def first_points(self) -> list[int]:
         """Return of each track the number of its first point, and at the end the number of all points."""
@@ -80,8 +94,8 @@ class PathColumns(NamedTuple):
 def encode_paths(paths: PathColumns) -> bytes:
     """Return the file's bytes."""
     about = {"model": paths.model, "source": paths.source, "day_start_ms": paths.day_start_ms}
-    columns = {name: paths.columns[name] for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
-    return encode_columns({**about, "labels": paths.labels}, columns)
+    sizes = {"sizes": paths.sizes} if paths.sizes else {}
+    return encode_columns({**about, "labels": paths.labels, **sizes}, paths.columns)
 
 
 def decode_paths(data: bytes) -> PathColumns:
@@ -94,27 +108,77 @@ def decode_paths(data: bytes) -> PathColumns:
     try:
         if len(columns["time"]) != sum(columns["points"]):
             raise Poison("its columns have different lengths")
-        return PathColumns(**{**about, "labels": tuple(about["labels"])}, columns=columns)
+        about["labels"], about["sizes"] = tuple(about["labels"]), tuple(map(tuple, about.get("sizes", ())))
+        return PathColumns(**about, columns=columns)
     except (TypeError, KeyError) as error:
         raise Poison(f"not a valid path file: {error!r}") from error
 
 
 def day_paths(hours: Sequence[PathColumns]) -> PathColumns:
     """Return the paths of hours of one source and day, at least one, as one; ordered by hour."""
-    ordered = sorted(hours, key=lambda paths: paths.columns["hour"][0])
-    if len(ordered) == 1:
-        return ordered[0]
+    if len(hours) == 1:
+        return hours[0]
+    pictures = tuple(sorted(of_hour for paths in hours for of_hour in paths.pictures))
+    ordered = sorted(
+        (paths for paths in hours if paths.columns["hour"]), key=lambda paths: paths.columns["hour"][0]
+    )
+    if len(ordered) < 2:
+        return (ordered or hours)[0]._replace(pictures=pictures)
     labels = tuple(sorted({label for paths in ordered for label in paths.labels}))
+    sizes = tuple(sorted({size for paths in ordered for size in paths.sizes}))
     columns: dict[str, Sequence[int]] = {}
-    for name in (*TRACK_COLUMNS, *POINT_COLUMNS):
-        of_hours = [paths.columns[name] for paths in ordered]
+    for name in (*TRACK_COLUMNS, *POINT_COLUMNS, *[SIZE_COLUMN] * (len(sizes) > 1)):
         if name == "label":
-            of_hours = [
-                [labels.index(paths.labels[index]) for index in column]
-                for paths, column in zip(ordered, of_hours, strict=True)
-            ]
+            of_hours = [_numbered(paths.columns[name], paths.labels, labels) for paths in ordered]
+        elif name == SIZE_COLUMN:
+            of_hours = [_numbered(size_column(paths), paths.sizes, sizes) for paths in ordered]
+        else:
+            of_hours = [paths.columns[name] for paths in ordered]
         columns[name] = joined(of_hours)
-    return ordered[0]._replace(labels=labels, columns=columns)
+    return ordered[0]._replace(labels=labels, columns=columns, sizes=sizes, pictures=pictures)
+
+
+def _numbered(column: Sequence[int], own: Sequence[object], every: Sequence[object]) -> Sequence[int]:
+    """Return indices in `own` as indices in `every`."""
+    numbers = [every.index(value) for value in own]
+    return [numbers[index] for index in column]
+
+
+def size_column(paths: PathColumns) -> Sequence[int]:
+    """Return of each point the index of its frame's size."""
+    return paths.columns.get(SIZE_COLUMN) or [0] * len(paths.columns["time"])
+
+
+def of_each_shape(files: Sequence[PathColumns]) -> Iterator[tuple[Size | None, list[PathColumns]]]:
+    """Yield for each shape of pictures the tracks in these, in pixels of the largest size, with that size.
+
+    Nothing is known of the sizes of files of 0.3.0: these come once, as they are, with None.
+    """
+    common = common_sizes(size for paths in files for size in paths.sizes)
+    for size in dict.fromkeys(common.values()):
+        yield size, [_paths_on(paths, size, common) for paths in files]
+    if not common:
+        yield None, [*files]
+
+
+def _paths_on(paths: PathColumns, size: Size, common: Mapping[Size, Size]) -> PathColumns:
+    if paths.sizes in {(), (size,)}:
+        return paths
+    sizes, firsts = [paths.sizes[index] for index in size_column(paths)], paths.first_points()
+    tracks = [track for track, first in enumerate(firsts[:-1]) if common[sizes[first]] == size]
+    points = [point for track in tracks for point in range(firsts[track], firsts[track + 1])]
+    columns = {name: [paths.columns[name][track] for track in tracks] for name in TRACK_COLUMNS}
+    for name in POINT_COLUMNS:
+        column = paths.columns[name]
+        if name in _SIDE_OF:
+            side = _SIDE_OF[name]
+            columns[name] = [scaled(column[point], sizes[point][side], size[side]) for point in points]
+        else:
+            columns[name] = [column[point] for point in points]
+    return paths._replace(columns=columns, sizes=(size,))
+
+
+_SIDE_OF = {"x": 0, "y": 1, "height": 1}
 
 
 def code_of(way: str, ways: object) -> int:

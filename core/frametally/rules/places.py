@@ -15,7 +15,8 @@ an URL. Standard library only.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple, Protocol
 from urllib.parse import quote, unquote
 
 FLOWS = "flows"
@@ -23,7 +24,52 @@ ZONES = "zones"
 _MARK = "~"
 
 
-Corners = tuple[tuple[int, int], ...]
+Corners = tuple[tuple[float, float], ...]
+Size = tuple[int, int]
+"""Width and height of a picture, in pixels."""
+_SHAPE_OFF = 0.01
+
+
+@lru_cache(maxsize=1024)
+def has_one_shape(size: Size, other: Size) -> bool:
+    """Return whether pictures of two sizes may be one picture, scaled.
+
+    Their proportions differ by 1 % at most, or by as much as the rounding of sides to whole pixels explains.
+    """
+    (width, height), (other_width, other_height) = sorted((size, other))
+    off = abs(width * other_height - height * other_width)
+    return off <= max(_SHAPE_OFF * height * other_width, (other_width + other_height) / 2)
+
+
+def common_sizes(sizes: Iterable[Size]) -> dict[Size, Size]:
+    """Return by each size the largest of its shape: scaled to that, boxes and paths lose nothing.
+
+    A size of 0, which says nothing, is a shape of its own.
+    """
+    largest: list[Size] = []
+    common = {}
+    for size in sorted(set(sizes), key=lambda size: (size[0] * size[1], size), reverse=True):
+        same_shape = (other for other in largest if all(size) and has_one_shape(size, other))
+        common[size] = next(same_shape, size)
+        if common[size] == size:
+            largest.append(size)
+    return common
+
+
+def scaled(value: int, side: int, to_side: int) -> int:
+    """Return a whole number of tenths of a pixel, of a picture with one side, on a picture with another."""
+    return value if side == to_side else (2 * value * to_side + side) // (2 * side)
+
+
+class SizedFrame(Protocol):
+    """A frame, as far as it decides what of a drawing is on it; sides of 0 are unknown."""
+
+    @property
+    def captured_at_ms(self) -> int: ...  # noqa: D102
+    @property
+    def width_px(self) -> int: ...  # noqa: D102
+    @property
+    def height_px(self) -> int: ...  # noqa: D102
 
 
 class ZoneShape(NamedTuple):
@@ -31,15 +77,25 @@ class ZoneShape(NamedTuple):
 
     Attributes:
         name: Of a source, at one time no two have the same.
-        points: In turn, in tenths of a pixel of the stored frames.
+        points: In turn, in pixels of the picture of `drawn_over`; without it, in tenths of a pixel of the
+            frames.
         from_ms: Event time from which on it holds; None: from the first.
         to_ms: Event time before which it does; None: to the last.
+        drawn_over: Size of the picture under the drawing; None: it is scaled to the frames.
     """
 
     name: str
     points: Corners
     from_ms: int | None = None
     to_ms: int | None = None
+    drawn_over: Size | None = None
+
+    def is_on(self, frame: SizedFrame) -> bool:
+        """Return whether it is there on a frame: at its time, and in a picture of its shape."""
+        size = frame.width_px, frame.height_px
+        return self.holds_at(frame.captured_at_ms) and (
+            self.drawn_over is None or has_one_shape(self.drawn_over, size)
+        )
 
     def holds_at(self, time_ms: int) -> bool:
         """Return whether it holds at an event time."""
@@ -53,7 +109,12 @@ Zones = tuple[ZoneShape, ...]
 
 def parse_zones(fields: Iterable[Sequence[Any]]) -> Zones:
     """Read zones from JSON, where each is its fields in order."""
-    return tuple(ZoneShape(name, tuple((x, y) for x, y in points), *rest) for name, points, *rest in fields)
+    return tuple(ZoneShape(*map(as_tuples, zone)) for zone in fields)
+
+
+def as_tuples(value: Any) -> Any:
+    """Return what JSON has as lists as tuples."""
+    return tuple(map(as_tuples, value)) if isinstance(value, list) else value
 
 
 def zones_between(zones: Iterable[ZoneShape], from_ms: int, to_ms: int) -> Zones:

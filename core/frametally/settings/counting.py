@@ -30,7 +30,9 @@ class CountingSettings(SettingsPart):
     )
     count_min_confidence: float = Field(0.25, ge=0, lt=1, description="Minimum confidence of a counted box.")
     count_min_side_px: float = Field(
-        0.0, ge=0, description="Minimum length in pixels of a counted box's shorter side."
+        0.0,
+        ge=0,
+        description="Minimum length of a counted box's shorter side, in pixels of the stored frame it is in.",
     )
     count_labels: str = Field("", description="Labels to count, separated by commas; empty: all.")
     count_objects: bool = Field(

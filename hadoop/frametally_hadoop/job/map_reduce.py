@@ -138,7 +138,7 @@ class FrameGroups:
                 self._hold(("frames", model, source, start_ms, *places), run)
             if number == 0:
                 self._note_passed_on(model, start_ms, len(frames) if is_whole else 0)
-                of_zones = sum(zone.holds_at(frame.captured_at_ms) for zone in zones for frame in frames)
+                of_zones = sum(zone.is_on(frame) for zone in zones for frame in frames)
                 self._note_passed_on(series_model(model, ZONES), start_ms, of_zones)
 
     def _hold(self, key: tuple[Any, ...], run: Run) -> None:

@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 from math import inf
 from operator import itemgetter
 from typing import Literal, NamedTuple
 
 from frametally.rules.path_columns import UNSEEN_MS, Began, Ended, foot_point
+from frametally.rules.places import Size
 from frametally_hadoop.job.following import TrackedBox
+from frametally_hadoop.job.lines import Frame
 from frametally_hadoop.job.mending import is_at_border
 from frametally_hadoop.job.params import MARGIN_MS
 
@@ -34,6 +37,7 @@ class PathPoint(NamedTuple):
     Attributes:
         x: Foot point, the middle of the box's lower side, in tenths of a pixel, as `y` and `height`.
         boxes: How many boxes there are since the point before, this one included.
+        size: Width and height of its frame, in pixels; 0: of the one size of its hour.
     """
 
     time_ms: int
@@ -41,28 +45,46 @@ class PathPoint(NamedTuple):
     y: int
     height: int
     boxes: int
+    size: Size = (0, 0)
 
 
-def foot_path(sightings: Sequence[TrackedBox], hour_start_ms: int, hour_end_ms: int) -> list[PathPoint]:
+def foot_path(
+    sightings: Sequence[TrackedBox],
+    hour_start_ms: int,
+    hour_end_ms: int,
+    changes: Sequence[int] | None = None,
+) -> list[PathPoint]:
     """Return the path of an hour, from the last box before it to the first one after it.
 
     Points are the first and the last box, both boxes about either end of the hour (so that the paths of two
-    hours share a step), both ends of what is `UNSEEN_MS` without a box, and whatever a straight line misses.
+    hours share a step), both ends of what is `UNSEEN_MS` without a box, and whatever a straight line misses;
+    and both boxes about each of `changes`, where frames of another size begin: places of two sizes make no
+    line. With `changes`, points have the size of their frame.
     """
     times = [sighting.time_ms for sighting in sightings]
-    sightings = _with_lower_sides(sightings, times)
+    of_sizes = pairwise((0, *(changes or ()), len(sightings)))
+    sightings = [
+        box for first, end in of_sizes for box in _with_lower_sides(sightings[first:end], times[first:end])
+    ]
     own, after = bisect_left(times, hour_start_ms), bisect_left(times, hour_end_ms)
     begin, end = max(own - 1, 0), min(after + 1, len(times))
     corners = {begin, own, after - 1, end - 1}
     for index in range(begin + 1, end):
         if times[index] - times[index - 1] > UNSEEN_MS:
             corners |= {index - 1, index}
+    for index in changes or ():
+        corners |= {index - 1, index}
     points: list[PathPoint] = []
     since = begin
     for index in sorted(index for index in corners if begin <= index < end):
-        points += _between(sightings, since, index)
+        behind = _between(sightings, since, index)
+        points += behind if changes is None else _with_size(behind, sightings[index].frame)
         since = index
     return points
+
+
+def _with_size(points: list[PathPoint], frame: Frame) -> list[PathPoint]:
+    return [point._replace(size=(frame.width_px, frame.height_px)) for point in points]
 
 
 def _with_lower_sides(sightings: Sequence[TrackedBox], times: Sequence[int]) -> list[TrackedBox]:

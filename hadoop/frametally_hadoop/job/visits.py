@@ -12,28 +12,21 @@ Pairs of the job's output that come out, keys as JSON arrays, values as JSON:
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.filmed_time import filmed_time
-from frametally.rules.hour_file import paths_value
 from frametally.rules.objects import is_fast_enough, is_too_weak
-from frametally.rules.path_columns import (
-    POINT_COLUMNS,
-    TRACK_COLUMNS,
-    Began,
-    Ended,
-    PathColumns,
-    code_of,
-)
-from frametally.rules.times import DAY_MS, HOUR_MS, MOST_TIME_MS, RECORD_VERSION
+from frametally.rules.places import Size
+from frametally.rules.times import HOUR_MS, MOST_TIME_MS
 from frametally_hadoop.job.following import Track, TrackedBox, Tracker, by_strength
-from frametally_hadoop.job.lines import Frame, to_json
+from frametally_hadoop.job.lines import Frame
 from frametally_hadoop.job.mending import mended, never_moves
 from frametally_hadoop.job.params import CountParams, TrackParams
-from frametally_hadoop.job.paths import TrackEdges, foot_path
+from frametally_hadoop.job.sizes import scaled_box, size_of, sizes_to_scale
+from frametally_hadoop.job.track_pairs import edges_by_shape, track_pairs
 
 _CONFIDENCE, _PLACE = itemgetter(1), itemgetter(2, 3, 4, 5, 8)
 """Of a `TrackedBox`, the fields of `by_strength`: sorting by both costs half of sorting by that."""
@@ -205,7 +198,8 @@ def track_hour(
         return hour
     objects: Counter[tuple[str, int]] = Counter()
     tracked: Counter[tuple[str, int]] = Counter()
-    visits = _follow(footage, params, tracking, hour_start_ms, hour_end_ms)
+    sizes = sizes_to_scale(footage)
+    visits = _follow(footage, sizes, params, tracking, hour_start_ms, hour_end_ms)
     for visit in visits:
         tracked.update(
             (box.label, box.time_ms - box.time_ms % interval_ms)
@@ -222,8 +216,8 @@ def track_hour(
     for visit in of_hour:
         if visit.sightings[0].time_ms >= hour_start_ms:
             objects[visit.label, visit.of_label[0].time_ms // interval_ms * interval_ms] += 1
-    edges = TrackEdges(filmed.stretches, tracking.gap_ms)
-    pairs = [*_tracks(model, source, of_hour, hour_start_ms, edges)]
+    edges = edges_by_shape(footage, sizes, filmed.stretches, tracking.gap_ms)
+    pairs = [*track_pairs(model, source, of_hour, hour_start_ms, edges, sizes)]
     return hour._replace(objects=objects, tracked_boxes=tracked, pairs=pairs)
 
 
@@ -242,25 +236,36 @@ def _undated_pictures(frames: Sequence[Frame]) -> set[str]:
 
 def find_visits(frames: Iterable[Frame], params: CountParams, tracking: TrackParams) -> list[Visit]:
     """Find the visits in frames that are sorted by time. They come by label, then by their beginning."""
-    visits = _follow(frames, params, tracking, -MOST_TIME_MS, MOST_TIME_MS + 1)
+    frames = [*frames]
+    visits = _follow(frames, sizes_to_scale(frames), params, tracking, -MOST_TIME_MS, MOST_TIME_MS + 1)
     return [visit for visit in visits if visit.is_object]
 
 
 def _follow(
-    frames: Iterable[Frame], params: CountParams, tracking: TrackParams, start_ms: int, end_ms: int
+    frames: Iterable[Frame],
+    sizes: Mapping[Size, Size],
+    params: CountParams,
+    tracking: TrackParams,
+    start_ms: int,
+    end_ms: int,
 ) -> list[Visit]:
-    """Find the visits, and what is followed but no object.
+    """Find the visits, and what is followed but no object; `sizes` are those of `sizes_to_scale`.
 
-    A label can win only with a counted box within `[start_ms, end_ms)`, where it will be counted, if any can.
+    An object is followed from size to size, and not from one shape of the picture to another. A label can win
+    only with a counted box within `[start_ms, end_ms)`, where it will be counted, if any can.
     """
     followed = tracking.followed_with(params.labels)
     counts = params.counted_boxes._replace(labels=followed).rule()
     continues = CountedBoxes(tracking.weak, 0, followed).rule()
     group_of = {label: min(group) for _, group in tracking.groups for label in group}
-    trackers: dict[str, Tracker] = {}
+    trackers_of: defaultdict[Size | None, dict[str, Tracker]] = defaultdict(dict)
+    trackers, size = trackers_of[None], None
     new = tuple.__new__  # of many boxes, in a third of the time that their class takes
     for frame in frames:
         time_ms = frame.captured_at_ms
+        if sizes:
+            size = sizes[size_of(frame)]
+            trackers = trackers_of[size]
         sightings: dict[str, list[TrackedBox]] = {}
         for detection in filter(continues, frame.detections):
             left, top, width, height = detection.box
@@ -268,6 +273,8 @@ def _follow(
             corner = time_ms, confidence, round(left * 10), round(top * 10)
             rest = round(width * 10), round(height * 10), counts(detection), frame, label, ()
             box, group = new(TrackedBox, corner + rest), group_of.get(label, label)
+            if size is not None:
+                box = scaled_box(box, size)
             if group in sightings:
                 sightings[group].append(box)
             else:
@@ -278,8 +285,8 @@ def _follow(
             boxes = sightings.get(group, ())
             tracker.step(time_ms, one_per_object(boxes) if len(boxes) > 1 else boxes)
     visits = []
-    for group in sorted(trackers):
-        tracker = trackers[group]
+    every = [(group, tracker) for of_size in trackers_of.values() for group, tracker in of_size.items()]
+    for _, tracker in sorted(every, key=itemgetter(0)):
         for track in mended(tracker.finish(), tracker.left_over, tracking):
             first = next((n for n, sighting in enumerate(track) if sighting.is_counted), None)
             if first is not None:
@@ -300,68 +307,3 @@ def _visit(
     is_wanted = not params.labels or label in params.labels
     of_label = votes if len(tallied) == 1 else [vote for vote in votes if vote.label == label]
     return Visit(label, track[first:], tallied, of_label, is_wanted and not is_fixed)
-
-
-def _tracks(
-    model: str, source: str, visits: Sequence[Visit], hour_start_ms: int, edges: TrackEdges
-) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the tracks of an hour, and their paths."""
-    hour_end_ms = hour_start_ms + HOUR_MS
-    labels = sorted({visit.label for visit in visits})
-    hour = hour_start_ms % DAY_MS // HOUR_MS
-    columns: dict[str, list[int]] = {name: [] for name in (*TRACK_COLUMNS, *POINT_COLUMNS)}
-    for number, visit in enumerate(visits):
-        first, last = visit.sightings[0], visit.sightings[-1]
-        best = min(visit.of_label, key=lambda sighting: -sighting.confidence)
-        is_counted = first.time_ms >= hour_start_ms
-        began = edges.began(first) if is_counted else "hour"
-        ended = edges.ended(last) if last.time_ms < hour_end_ms else "hour"
-        track = {
-            "v": RECORD_VERSION,
-            "id": f"{hour_start_ms}-{number}",
-            "model": model,
-            "source": source,
-            "label": visit.label,
-            "hour_start_ms": hour_start_ms,
-            "is_counted": is_counted,
-            "first_seen_ms": visit.of_label[0].time_ms,
-            "last_seen_ms": last.time_ms,
-            "boxes": len(visit.sightings),
-            "first": _seen(visit.of_label[0]),
-            "best": _seen(best),
-            "began": began,
-            "ended": ended,
-            "votes": [
-                {"label": label, "boxes": boxes, "confidence": confidence / 10_000}
-                for label, boxes, confidence in visit.votes
-            ],
-        }
-        yield to_json(["track", source, visit.label, number, hour_start_ms]), to_json(track)
-        path = foot_path(visit.sightings, hour_start_ms, hour_end_ms)
-        of_track = (
-            hour,
-            number,
-            labels.index(visit.label),
-            int(is_counted),
-            code_of(began, Began),
-            code_of(ended, Ended),
-            visit.of_label[0].time_ms - hour_start_ms,
-            len(path),
-        )
-        for name, value in zip(TRACK_COLUMNS, of_track, strict=True):
-            columns[name].append(value)
-        for time_ms, *place in path:
-            for name, value in zip(POINT_COLUMNS, (time_ms - hour_start_ms, *place), strict=True):
-                columns[name].append(value)
-    if visits:
-        paths = PathColumns(model, source, hour_start_ms // DAY_MS * DAY_MS, tuple(labels), columns)
-        yield to_json(["paths", source, hour_start_ms]), to_json(paths_value(paths))
-
-
-def _seen(sighting: TrackedBox) -> dict[str, Any]:
-    return {
-        "image_path": sighting.frame.image_path,
-        "captured_at_ms": sighting.time_ms,
-        "confidence": sighting.confidence / 10_000,
-        "box": [sighting.left / 10, sighting.top / 10, sighting.width / 10, sighting.height / 10],
-    }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -11,7 +11,7 @@ from frametally.media.manifests import ManifestReader
 from frametally.ports.object_store import ObjectStore
 from frametally.ports.picture_places import picture_places
 from frametally.process.reports import Progress, Skipped
-from frametally.records import MediaManifest, Run
+from frametally.records import Run
 from frametally.rules.places import Zones, zones_between
 from frametally.rules.times import DAY_MS, is_day_in_range
 from frametally.settings.loading import Settings
@@ -98,7 +98,7 @@ class StepReport:
 class CountingStep(Protocol):
     """What a plug-in counts of the places of pictures; see `PicturePlaces`."""
 
-    def read_zones(self, store: ObjectStore, media: Sequence[MediaManifest]) -> DrawnZones:
+    def read_zones(self, store: ObjectStore) -> DrawnZones:
         """Return the zones that are drawn now. Raises `Retryable`: the store is away."""
 
     def days_to_count(

@@ -261,7 +261,7 @@ def make_plan(
         DayKey(model, params.interval_s, keys.utc_day(number * DAY_MS)): segments
         for (model, number), segments in book.days(with_margin=with_margin).items()
     }
-    zones = next((step.read_zones(store, media) for step in counting_steps()), None)
+    zones = next((step.read_zones(store) for step in counting_steps()), None)
     stale: list[DayPlan] = []
     up_to_date: list[DayPlan] = []
     size_of: dict[str, int] = {}

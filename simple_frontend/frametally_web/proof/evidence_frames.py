@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from frametally.adapters.day_cells.busiest_bars import evidence_order
@@ -13,8 +12,9 @@ from frametally.errors import Poison
 from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import IndexedEvidence
 from frametally.ports.object_store import ObjectMissing
+from frametally.ports.picture_places import BoxFilter
 from frametally.records import Detection, FrameDetections
-from frametally.rules.counted_boxes import CountedBoxes, DetectedBox
+from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.tombstones import Forgotten
 from frametally.settings.loading import Settings
 from frametally_web.access.seen_index import DashboardPorts
@@ -68,7 +68,7 @@ def find_evidence(ports: DashboardPorts, settings: Settings, selection: Selectio
                     not_counted.by(by_day.overlaps_at(at_ms, settings.count_overlaps)),
                 ),
                 by_day.counted_boxes_at(at_ms, settings.counted_boxes()),
-                parts(item.source, at_ms)(at_ms) if parts else None,
+                parts(item.source, at_ms) if parts else None,
             )
             for item in shown_items
             for at_ms in [item.evidence.captured_at_ms]
@@ -119,8 +119,9 @@ def _frame(
     item: IndexedEvidence,
     line: FrameDetections | None,
     limits: CountedBoxes,
-    is_in: Callable[[DetectedBox], bool] | None,
+    part: BoxFilter | None,
 ) -> answers.EvidenceFrame:
+    is_in = part(line) if part and line else None
     boxes = [
         box(detection)
         for detection in filter(limits.rule(), line.detections if line else [])

@@ -140,8 +140,7 @@ def import_command(
             )
         for shape in content.shapes:
             check_shape(shape)
-            sizes = stored_sizes(desk.store, media, shape.from_ms, shape.to_ms)
-            check_size(shape, sizes, desk.settings.max_side_px)
+            check_size(shape, stored_sizes(desk.store, media, shape.from_ms, shape.to_ms))
         names = {shape.name for shape in content.shapes} if replace else set()
 
         def add(drawing: Drawing) -> Drawing:

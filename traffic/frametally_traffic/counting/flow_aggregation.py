@@ -150,6 +150,7 @@ class _Flows:
     up_to_date: set[DayKey] = field(default_factory=set)
     skipped: dict[str, Skipped] = field(default_factory=dict)
     without_foot_points: list[Run] = field(default_factory=list)
+    unfit: dict[str, set[str]] = field(default_factory=dict)
 
     def attempt(self) -> bool:
         """Plan, count and publish; False if something has changed since, so that it must plan again."""
@@ -188,7 +189,7 @@ class _Flows:
             runs=[self.published[day] for day in sorted(self.published)],
             days_up_to_date=len(self.up_to_date - self.published.keys()),
             skipped=[self.skipped[name] for name in sorted(self.skipped)],
-            warnings=_no_foot_points(self.without_foot_points),
+            warnings=[*_no_foot_points(self.without_foot_points), *_other_shapes(self.unfit)],
         )
 
     def _count(self, days: list[FlowDay], temporary: Path) -> CountedFlows:
@@ -239,8 +240,9 @@ class _Flows:
             self.progress.update(number, len(plan.stale), f"publishing {day.key.day}")
             reasons = [counts.failed.get((day.key, flow_input.source)) for flow_input in day.inputs]
             failed = [f"{reason}; {_remedy(day.base)}" for reason in reasons if reason]
+            new_files = counts.of_day(day.key)
             try:
-                run = None if failed else publish_flows(self.store, day, counts.of_day(day.key))
+                run = None if failed else publish_flows(self.store, day, new_files)
             except Poison as error:
                 failed = [str(error)]
             if failed:
@@ -251,6 +253,9 @@ class _Flows:
                 continue
             failpoints.passing("flows.published")
             self.published[day.key] = run
+            for source, data in new_files.items():
+                for kind, name, *_ in decode_flows(data).unfit:
+                    self.unfit.setdefault(f"{kind} {name} of {source}", set()).add(day.key.day)
         # A faster command has counted it again, too.
         self.windows.now = self.windows.now._replace(recount=False)
         self.progress.update(len(plan.stale), len(plan.stale), "published")
@@ -295,6 +300,14 @@ def _no_foot_points(runs: Sequence[Run]) -> list[str]:
         f"{plural(len(runs), 'day')}, such as {runs[0].day} ({runs[0].model}), "
         f"{'was' if len(runs) == 1 else 'were'} counted by an "
         "earlier release, whose tracks have no foot points; lines and zones have no counts on these days"
+    ]
+
+
+def _other_shapes(unfit: Mapping[str, set[str]]) -> list[str]:
+    return [
+        f"{shape} has no counts in some hours of {plural(len(days), 'day')}, such as {min(days)}: pictures "
+        "there have another shape than the one under it; draw it over one of these, too"
+        for shape, days in sorted(unfit.items())
     ]
 
 

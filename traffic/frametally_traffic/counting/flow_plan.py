@@ -18,7 +18,7 @@ from frametally.rules.places import FLOWS, is_of_places, series_model
 from frametally.rules.times import DAY_MS
 from frametally_hadoop.planning.counting_steps import DaySelection
 from frametally_traffic.drawings.drawing_checks import DrawingRefused
-from frametally_traffic.drawings.drawn_shapes import DrawnShapes, flow_inputs, path_identities, spans_of
+from frametally_traffic.drawings.drawn_shapes import flow_inputs, path_identities, shapes_of, spans_of
 from frametally_traffic.drawings.revisions import drawn_sources, read_drawing
 from frametally_traffic.flows.shapes import FlowInputs, Shapes
 
@@ -153,11 +153,12 @@ def _plan_day(
     """Plan one day; None if it has no drawing and had none, or if its drawing cannot be read."""
     inputs: list[FlowInputs] = []
     for source in drawings.sources_of(base):
-        shapes = drawings.of_day(source, base.day)
+        shapes = drawings.shapes[source]
         if shapes is None:
             return None
-        if any(shapes):
-            inputs.append(flow_inputs(runs, base.day, source, shapes))
+        flow_input = flow_inputs(drawings.store, runs, base.day, source, shapes, drawings.media_of(source))
+        if any(flow_input.shapes):
+            inputs.append(flow_input)
     key = DayKey(series_model(base.model, FLOWS), base.interval_s, base.day)
     before = current.get(key)
     if not inputs and before is None:
@@ -180,10 +181,11 @@ class _Drawn:
         manifests: Sequence[MediaManifest],
         unreadable: Sequence[Skipped],
     ) -> None:
+        self.store = store
         self.skipped: list[Skipped] = []
         self._media = by_source(manifests)
         self._all_read = not unreadable
-        self._shapes = {source: self._read(store, source) for source in sorted(sources)}
+        self.shapes = {source: self._read(source) for source in sorted(sources)}
 
     def sources_of(self, base: Run) -> list[str]:
         """Return the sources with a drawing that may have footage in a run, sorted."""
@@ -191,34 +193,24 @@ class _Drawn:
         with_tracks = path_identities(base)
         return [
             source
-            for source in self._shapes
+            for source in self.shapes
             if with_tracks is None
             or source in with_tracks
             or self._has_footage(source, start_ms, start_ms + DAY_MS)
         ]
 
-    def of_day(self, source: str, day: str) -> Shapes | None:
-        """Return the drawing of a source on a day; None if it cannot be read."""
-        shapes = self._shapes[source]
-        if shapes is None:
-            return None
-        try:
-            return shapes.of_day(keys.day_start_ms(day))
-        except DrawingRefused as error:
-            self._shapes[source] = None
-            self._skip(source, str(error))
-            return None
+    def media_of(self, source: str) -> Sequence[MediaManifest]:
+        """Return the manifests of a source."""
+        return self._media.get(source, [])
 
-    def _read(self, store: ObjectStore, source: str) -> DrawnShapes | None:
+    def _read(self, source: str) -> Shapes | None:
+        """Return the drawing of a source; None if it cannot be read, or may have footage that cannot."""
         try:
-            drawing = read_drawing(store, source)
-        except Poison as error:
+            shapes = shapes_of(read_drawing(self.store, source))
+        except (Poison, DrawingRefused) as error:
             self._skip(source, str(error))
             return None
-        media = self._media.get(source, [])
-        if not media and not self._all_read:
-            return None  # it may have some, but the size of its pictures is unknown now
-        return DrawnShapes(store, drawing, media)
+        return shapes if self.media_of(source) or self._all_read else None
 
     def _skip(self, source: str, reason: str) -> None:
         consequence = "the earlier counts at its lines and zones are unchanged"

@@ -109,6 +109,7 @@ class PlaceRecords:
         self._model = model
         self._interval_s = interval_s
         self._filmed = {record.interval_start_ms: record for record in coverage}
+        self._unfit = _unfit_of(flows)
         self._spans = {place: _spans(parse_place(place), shapes) for place in places_of(flows)}
         self._counts = count_places(flows, interval_s)
 
@@ -117,7 +118,9 @@ class PlaceRecords:
         lines = []
         for count in self._counts:
             filmed = self._filmed.get(count.interval_start_ms)
-            objects = count.value if count.is_objects and (filmed is None or filmed.is_measured) else None
+            is_known = not self._is_unfit(count.place, count.interval_start_ms)
+            is_known = is_known and count.is_objects and (filmed is None or filmed.is_measured)
+            objects = count.value if is_known else None
             record = IntervalCount(
                 model=self._model,
                 source=count.place,
@@ -149,20 +152,24 @@ class PlaceRecords:
         for place, spans in self._spans.items():
             is_zone, name, values = parse_place(place).kind == "zone", place.encode(), sums[place]
             for start_ms in self._starts_of(spans) | values.keys():
+                is_known = not is_zone and not self._is_unfit(place, start_ms)
                 if start_ms in values:
-                    record = self._coverage(place, start_ms, is_zone=is_zone, value=values[start_ms])
+                    record = self._coverage(place, start_ms, is_known=is_known, value=values[start_ms])
                     lines.append((_line(["coverage", place, start_ms], record), record.frames))
                     continue
-                if (start_ms, is_zone) not in of_nothing:
-                    record = self._coverage(_ANY, start_ms, is_zone=is_zone, value=0)
-                    of_nothing[start_ms, is_zone] = _line(["coverage", _ANY, start_ms], record), record.frames
-                line, frames = of_nothing[start_ms, is_zone]
+                if (start_ms, is_known) not in of_nothing:
+                    record = self._coverage(_ANY, start_ms, is_known=is_known, value=0)
+                    of_nothing[start_ms, is_known] = (
+                        _line(["coverage", _ANY, start_ms], record),
+                        record.frames,
+                    )
+                line, frames = of_nothing[start_ms, is_known]
                 lines.append((line.replace(_ANY.encode(), name), frames))
         return sorted(lines)
 
-    def _coverage(self, place: str, start_ms: int, *, is_zone: bool, value: int) -> Coverage:
+    def _coverage(self, place: str, start_ms: int, *, is_known: bool, value: int) -> Coverage:
         filmed = self._filmed.get(start_ms)
-        is_measured = not is_zone and (filmed is None or filmed.is_measured)
+        is_measured = is_known and (filmed is None or filmed.is_measured)
         return Coverage(
             model=self._model,
             source=place,
@@ -175,6 +182,11 @@ class PlaceRecords:
             covered_ms=filmed.covered_ms if filmed else 0,
         )
 
+    def _is_unfit(self, place: str, start_ms: int) -> bool:
+        """Return whether pictures of an interval have another shape than the one under a place's drawing."""
+        end_ms = start_ms + self._interval_s * 1000
+        return any(from_ms < end_ms and to_ms > start_ms for from_ms, to_ms in self._unfit.get(place, ()))
+
     def _starts_of(self, spans: Iterable[Span]) -> set[int]:
         """Return the intervals with footage in which there is such a place."""
         length_ms = self._interval_s * 1000
@@ -184,6 +196,21 @@ class PlaceRecords:
             for start_ms in self._filmed
             if from_ms < start_ms + length_ms and to_ms > start_ms
         }
+
+
+def _unfit_of(flows: FlowColumns) -> dict[str, list[Span]]:
+    """Return when nobody knows the counts of a place, by place; of nearly all days, nothing."""
+    if not flows.unfit:
+        return {}
+    spans: defaultdict[str, list[Span]] = defaultdict(list)
+    for text in places_of(flows):
+        place = parse_place(text)
+        names = flows.legs if place.kind == "visits" else place.names
+        kind = "zone" if place.kind == "zone" else "line"
+        for of_kind, name, from_ms, to_ms in flows.unfit:
+            if of_kind == kind and name in names:
+                spans[text].append((from_ms, to_ms))
+    return spans
 
 
 def by_source(coverage: Iterable[Coverage]) -> Mapping[str, Sequence[Coverage]]:

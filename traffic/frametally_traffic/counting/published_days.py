@@ -26,7 +26,8 @@ from frametally.rules.path_columns import PathColumns
 from frametally.rules.places import FLOWS, series_model
 from frametally.rules.seals import check_crc32
 from frametally.rules.times import DAY_MS
-from frametally_traffic.drawings.drawn_shapes import DrawnShapes, flow_inputs, path_identities
+from frametally_traffic.drawings.drawing_checks import DrawingRefused
+from frametally_traffic.drawings.drawn_shapes import flow_inputs, path_identities, shapes_of
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import FlowColumns, decode_flows, encode_flows
 from frametally_traffic.flows.shapes import FLOWS_VERSION, FlowInputs, Shapes
@@ -136,17 +137,16 @@ def flows_for(
         {run.day: run for run in current if (run.model, run.interval_s) == (series, interval_s)}
         for series in (model, series_model(model, FLOWS))
     )
-    drawing = read_drawing(store, source)
+    shapes = shapes_of(read_drawing(store, source))
     manifests: Sequence[MediaManifest] = ()
-    if drawing.shapes:
+    if any(shapes):
         every = list_manifests(store) if media is None else media
         manifests = [medium for medium in every if medium.source == source]
-    drawn_shapes = DrawnShapes(store, drawing, manifests)
     cache = KeptFlows(folder)
     paths = _DayPaths(store, own, source)
 
     def of_day(day: str) -> FlowColumns:
-        inputs = flow_inputs(own, day, source, drawn_shapes.of_day(keys.day_start_ms(day)))
+        inputs = flow_inputs(store, own, day, source, shapes, manifests)
         flows = _published(store, published.get(day), inputs) or cache.read(inputs)
         if flows is None:
             flows = paths.count(inputs, _speeds(paths, cache, inputs))
@@ -182,14 +182,17 @@ class _DayPaths:
             # A day beside it that an earlier release has counted tells nothing; the day itself has to.
             if run is not None and (path_identities(run) is not None or days == 0):
                 files += [paths for paths in (self._read(run.day),) if paths is not None]
-        return flows_of_day(
-            files,
-            inputs.shapes,
-            model=inputs.model,
-            source=self._source,
-            day_start_ms=inputs.day_start_ms,
-            speeds=speeds,
-        )
+        try:
+            return flows_of_day(
+                files,
+                inputs.shapes,
+                model=inputs.model,
+                source=self._source,
+                day_start_ms=inputs.day_start_ms,
+                speeds=speeds,
+            )
+        except ValueError as error:
+            raise DrawingRefused(str(error)) from error
 
 
 def _speeds(paths: _DayPaths, cache: KeptFlows, inputs: FlowInputs) -> FlowColumns | None:

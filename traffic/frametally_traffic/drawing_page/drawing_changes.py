@@ -138,9 +138,7 @@ def put_drawing(store: ObjectStore, source: DrawnSource, data: bytes, if_match: 
             check_shape(shape)
             if shape in shapes_before:
                 continue  # it was drawn when there were pictures of its size
-            sizes = stored_sizes(store, source.media, shape.from_ms, shape.to_ms)
-            # To which side frames are shrunk is the producer's to know; proportions must fit.
-            check_size(shape, sizes, max(map(max, sizes), default=0))
+            check_size(shape, stored_sizes(store, source.media, shape.from_ms, shape.to_ms))
         return with_shapes(before, content.shapes)
 
     try:

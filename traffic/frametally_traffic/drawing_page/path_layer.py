@@ -12,7 +12,10 @@ from frametally.books.runs import NoFootPoints, read_paths
 from frametally.errors import Poison, Retryable
 from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectStore
+from frametally.process.reports import plural
 from frametally.records import Run
+from frametally.rules.path_columns import of_each_shape
+from frametally.rules.places import Size, has_one_shape
 from frametally.rules.times import DAY_MS
 from frametally_traffic.drawing_page.answers import Paths, ShownPath
 from frametally_traffic.drawing_page.drawing_changes import DrawnSource
@@ -45,7 +48,7 @@ class _LabelledPath(NamedTuple):
 def find_paths(
     store: ObjectStore, index: CountIndex, choice: Choice | None, source: DrawnSource, query: PathsQuery
 ) -> Paths:
-    """Return some of a source's paths of a range, evenly over all of it.
+    """Return some of a source's paths of a range, evenly over all of it: those over its newest picture.
 
     Raises:
         Problem: 400, if the range is longer than is read at once.
@@ -64,10 +67,18 @@ def find_paths(
             note = f"{error}."
         except Poison as error:
             raise Retryable(str(error)) from error
-    matches = [entry for entry in labelled_paths if not query.labels or entry.label in query.labels]
+    asked_paths = [entry for entry in labelled_paths if not query.labels or entry.label in query.labels]
+    picture_px = source.size_px(store)
+    matches = [entry for entry in asked_paths if _is_over(entry.followed, picture_px)]
+    if len(matches) < len(asked_paths):
+        note = (
+            f"{plural(len(asked_paths) - len(matches), 'path')} in pictures of another shape cannot be shown "
+            "over this one."
+        )
     page = [_answer_path(entry) for entry in evenly(matches, query.limit)]
     points = sum(len(entry.followed.path.x) for entry in evenly(matches, query.limit))
-    width_px, height_px = source.size_px(store) or (None, None)
+    path_px = next((entry.followed.size for entry in matches), None)
+    width_px, height_px = path_px or picture_px or (None, None)
     return Paths(
         model=choice.model if choice else None,
         source=source.slug,
@@ -80,6 +91,11 @@ def find_paths(
         points_left_out=points - sum(len(path.path) for path in page),
         note=note,
     )
+
+
+def _is_over(followed: FollowedPath, picture_px: Size | None) -> bool:
+    """Return whether a path's pictures have the shape of the one that it is to be shown over."""
+    return followed.size is None or picture_px is None or has_one_shape(followed.size, picture_px)
 
 
 def evenly(items: Sequence[ItemT], most: int) -> list[ItemT]:
@@ -124,11 +140,12 @@ def _paths(
     base_s = min(up_to_date(index, choice.model, choice.base_intervals_s, from_ms, to_ms))
     label_of: dict[str, str] = {}
     pieces: list[FollowedPath] = []
-    for run in _runs(index, choice.model, base_s, from_ms, to_ms):
-        for file in read_paths(store, run, {source}):
-            for piece, label in zip(pieces_of(file), file.columns["label"], strict=True):
-                pieces.append(piece)
-                label_of[piece.ids[0]] = file.labels[label]
+    runs = _runs(index, choice.model, base_s, from_ms, to_ms)
+    files = [file for run in runs for file in read_paths(store, run, {source})]
+    for file in (file for _, of_shape in of_each_shape(files) for file in of_shape):
+        for piece, label in zip(pieces_of(file), file.columns["label"], strict=True):
+            pieces.append(piece)
+            label_of[piece.ids[0]] = file.labels[label]
     for whole_path in joined(pieces):
         times_ms = whole_path.path.time_ms
         if times_ms[0] < to_ms and times_ms[-1] >= from_ms:

@@ -1,4 +1,4 @@
-"""Prepares drawings for counting: from pixels of the original picture to stored frames.
+"""Prepares drawings for counting, and finds the sizes of stored pictures.
 
 Needs numpy, as a calibration's matrix does; what it returns travels to a cluster's tasks, which have none.
 """
@@ -14,20 +14,15 @@ from frametally.errors import Misconfigured, Poison
 from frametally.files.jpeg_header import jpeg_size_px
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.records import MediaManifest, Run
-from frametally.rules.places import Corners, ZoneShape
+from frametally.rules.places import Size, ZoneShape, has_one_shape
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally_traffic.drawings.drawing_checks import DrawingRefused, calibration_of, subject
 from frametally_traffic.flows.shapes import FlowInputs, LineShape, Shapes
-from frametally_traffic.geometry.crossings import Border, tenths
 from frametally_traffic.geometry.speed import Ground
-from frametally_traffic.geometry.zones import PictureZone
-from frametally_traffic.records import Drawing, Drawn, DrawnLine, DrawnZone
+from frametally_traffic.records import Drawing, Drawn
 
 _HEADER_BYTES = 1 << 16
 _MOST_LOOKED_AT = 10
-
-Size = tuple[int, int]
-"""Width and height in pixels."""
 
 
 class FoundPicture(NamedTuple):
@@ -68,34 +63,22 @@ def spans_of(media: Iterable[MediaManifest]) -> list[tuple[int, int]]:
     )
 
 
-def check_size(shape: Drawn, frame_sizes: Sequence[Size], max_side_px: int) -> None:
-    """Check that a shape was drawn over a picture of the source, stored or original.
+def check_size(shape: Drawn, frame_sizes: Sequence[Size]) -> None:
+    """Check that a shape was drawn over a picture of the source, of whatever size.
 
-    `frame_sizes`: sizes of the source's stored pictures; with none, any size passes. `max_side_px`: longest
-    side that larger pictures were shrunk to; 0: they were not.
+    `frame_sizes`: sizes of the source's stored pictures; with none, any picture passes.
 
     Raises:
-        DrawingRefused: The source has no pictures of that size.
+        DrawingRefused: The source has no pictures of that shape.
     """
-    if not frame_sizes or any(_is_of(shape, size, max_side_px) for size in frame_sizes):
+    drawn_size = (shape.width_px, shape.height_px)
+    if not frame_sizes or any(has_one_shape(drawn_size, size) for size in frame_sizes):
         return
     sizes = " or ".join(f"{width_px}x{height_px}" for width_px, height_px in frame_sizes)
     raise DrawingRefused(
         f"{subject(shape)} was drawn over a picture of {shape.width_px}x{shape.height_px} pixels, but "
         f"pictures of this source have {sizes}: choose the right source, or draw it over a frame of this "
         "source"
-    )
-
-
-def _is_of(shape: Drawn, size: Size, max_side_px: int) -> bool:
-    drawn_size = (shape.width_px, shape.height_px)
-    if drawn_size == size:
-        return True
-    longest_px, stored_px = max(drawn_size), max(size)
-    was_shrunk = stored_px == max_side_px < longest_px
-    return was_shrunk and all(
-        abs(side * stored_px - stored_side * longest_px) <= longest_px / 2
-        for side, stored_side in zip(drawn_size, size, strict=True)
     )
 
 
@@ -113,52 +96,43 @@ def picture_from(store: ObjectStore, source: str, from_ms: int) -> FoundPicture 
     return None
 
 
-def shapes_of(drawing: Drawing, frame_size: Size) -> Shapes:
-    """Return a drawing's shapes over stored frames of a size, of all times.
+def shapes_of(drawing: Drawing) -> Shapes:
+    """Return a drawing's shapes of all times, in pixels of the pictures that they were drawn over.
 
     A calibration that tells no metres is left out.
 
     Raises:
-        DrawingRefused: One is nothing on so small a frame, or a calibration tells nothing.
+        DrawingRefused: A calibration tells nothing.
     """
-    lines, zones = [], []
-    for line in drawing.lines:
-        points = _on_frame(line, frame_size)
-        lines.append(LineShape(line.name, points, line.inward, line.from_ms, line.to_ms))
-    for zone in drawing.zones:
-        zones.append(ZoneShape(zone.name, _on_frame(zone, frame_size), zone.from_ms, zone.to_ms))
-    return Shapes(tuple(lines), tuple(zones), tuple(_grounds(drawing, frame_size)))
+    lines = [
+        LineShape(line.name, line.points, line.inward, line.from_ms, line.to_ms, _size(line))
+        for line in drawing.lines
+    ]
+    zones = [
+        ZoneShape(zone.name, zone.points, zone.from_ms, zone.to_ms, _size(zone)) for zone in drawing.zones
+    ]
+    return Shapes(tuple(lines), tuple(zones), tuple(_grounds(drawing)))
 
 
-def _on_frame(shape: DrawnLine | DrawnZone, frame_size: Size) -> Corners:
-    width_px, height_px = frame_size
-    points = tuple(
-        tenths([(x * width_px / shape.width_px, y * height_px / shape.height_px) for x, y in shape.points])
-    )
-    try:
-        PictureZone(points) if isinstance(shape, DrawnZone) else Border(points)
-    except ValueError as error:
-        raise DrawingRefused(
-            f"{subject(shape)} is too small on frames of {width_px}x{height_px} pixels: draw it larger"
-        ) from error
-    return points
+def _size(shape: Drawn) -> Size:
+    return shape.width_px, shape.height_px
 
 
-def _grounds(drawing: Drawing, frame_size: Size) -> Iterator[Ground]:
+def _grounds(drawing: Drawing) -> Iterator[Ground]:
     for calibration in drawing.calibrations:
         try:
             ground = calibration_of(calibration)
         except Misconfigured as error:
             raise DrawingRefused(f"{subject(calibration)}: {error}") from error
-        if ground is None:
-            continue
-        # A pixel of a frame is so many of the original picture.
-        by_x, by_y = calibration.width_px / frame_size[0], calibration.height_px / frame_size[1]
-        a, b, c, d, e, f, g, h, i = ground.matrix
-        matrix = (a * by_x, b * by_y, c, d * by_x, e * by_y, f, g * by_x, h * by_y, i)
-        left, top, right, bottom = ground.reach_px
-        reach_px = (left / by_x, top / by_y, right / by_x, bottom / by_y)
-        yield Ground(matrix, reach_px, ground.scale_error, calibration.from_ms, calibration.to_ms)
+        if ground is not None:
+            yield Ground(
+                ground.matrix,
+                ground.reach_px,
+                ground.scale_error,
+                calibration.from_ms,
+                calibration.to_ms,
+                _size(calibration),
+            )
 
 
 def path_identities(run: Run) -> Mapping[str, str | int] | None:
@@ -168,47 +142,27 @@ def path_identities(run: Run) -> Mapping[str, str | int] | None:
     return None if run.paths is None else {file.source: file.crc32 for file in run.paths}
 
 
-def flow_inputs(runs: Mapping[str, Run], day: str, source: str, shapes: Shapes) -> FlowInputs:
+def flow_inputs(
+    store: ObjectStore,
+    runs: Mapping[str, Run],
+    day: str,
+    source: str,
+    shapes: Shapes,
+    media: Sequence[MediaManifest],
+) -> FlowInputs:
     """Return the inputs of the flows of a source and UTC day.
 
-    `runs`: the current runs of one model and base interval, by day; that day's is among them.
+    `runs`: the current runs of one model and base interval, by day; that day's is among them. `shapes`: all
+    of the source's drawing; `media`: its manifests.
     """
     start_ms = keys.day_start_ms(day)
     around = [keys.utc_day(start_ms + days * DAY_MS) for days in (-1, 0, 1)]
-    return FlowInputs(
-        runs[day].model,
-        source,
-        start_ms,
-        tuple((path_identities(runs[near]) or {}).get(source) if near in runs else None for near in around),
-        shapes.between(start_ms, start_ms + DAY_MS),
+    shapes = shapes.between(start_ms, start_ms + DAY_MS)
+    paths = tuple(
+        (path_identities(runs[near]) or {}).get(source) if near in runs else None for near in around
     )
-
-
-class DrawnShapes:
-    """The drawing of one source, day by day, in the pixels of its stored pictures."""
-
-    def __init__(self, store: ObjectStore, drawing: Drawing, media: Sequence[MediaManifest]) -> None:
-        """Look at the sizes of the newest and the oldest picture; `media` are the source's manifests."""
-        self._store = store
-        self._drawing = drawing
-        self._media = media
-        self._of_size: dict[Size, Shapes] = {}
-        self._sizes = stored_sizes(store, media, None, None) if drawing.shapes and media else []
-
-    def of_day(self, day_start_ms: int) -> Shapes:
-        """Return what holds in some of a UTC day."""
-        end_ms = day_start_ms + DAY_MS
-        if not any(shape.holds_in(day_start_ms, end_ms) for shape in self._drawing.shapes):
-            return Shapes()
-        size = self._size_of(day_start_ms, end_ms)
-        if size not in self._of_size:
-            self._of_size[size] = shapes_of(self._drawing, size)
-        return self._of_size[size].between(day_start_ms, end_ms)
-
-    def _size_of(self, from_ms: int, to_ms: int) -> Size:
-        """Return the size of that time's pictures; where none is left to look at, that of what is drawn."""
-        sizes = self._sizes
-        if len(sizes) > 1:
-            sizes = stored_sizes(self._store, self._media, from_ms, to_ms) or sizes
-        shape = self._drawing.shapes[0]
-        return sizes[0] if sizes else (shape.width_px, shape.height_px)
+    if any(shapes) and any(isinstance(identity, int) for identity in paths):
+        # Paths of 0.3.0 do not say which size they are of: that of the day's pictures.
+        for size in stored_sizes(store, media, start_ms, start_ms + DAY_MS)[:1]:
+            shapes = shapes.on_frames(size)
+    return FlowInputs(runs[day].model, source, start_ms, paths, shapes)

@@ -111,6 +111,8 @@ class FlowColumns(NamedTuple):
         legs: Those of `lines` that are legs of a junction.
         zones: Names of its zones, sorted.
         columns: By the names of `CROSSING_COLUMNS`, `STAY_COLUMNS` and `VISIT_COLUMNS`.
+        unfit: Times (from, to; event time) in which some pictures have another shape than the one under a
+            line or zone, with its kind (`line`, `zone`) and name: there, nobody knows its counts.
     """
 
     model: str
@@ -121,12 +123,15 @@ class FlowColumns(NamedTuple):
     legs: tuple[str, ...]
     zones: tuple[str, ...]
     columns: Mapping[str, Sequence[int]]
+    unfit: tuple[tuple[str, str, int, int], ...] = ()
 
 
 def encode_flows(flows: FlowColumns) -> bytes:
     """Return the file's bytes."""
     about = flows._asdict()
     del about["columns"]
+    if not flows.unfit:  # of nearly all days
+        del about["unfit"]
     names = (*CROSSING_COLUMNS, *STAY_COLUMNS, *VISIT_COLUMNS)
     return encode_columns(about, {name: flows.columns[name] for name in names})
 
@@ -144,6 +149,7 @@ def decode_flows(data: bytes) -> FlowColumns:
                 raise Poison("its columns have different lengths")
         for name in ("labels", "lines", "legs", "zones"):
             about[name] = tuple(about[name])
+        about["unfit"] = tuple(map(tuple, about.get("unfit", ())))
         return FlowColumns(**about, columns=columns)
     except (TypeError, KeyError) as error:
         raise Poison(f"not a valid flows file: {error!r}") from error

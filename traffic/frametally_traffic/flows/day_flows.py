@@ -1,6 +1,8 @@
 """Counts a day's flows: the crossings, stays and visits of one source's objects at its lines and zones.
 
 Flows are a function of the paths of the day before, the day and the day after, because paths cross midnight.
+Pictures of one shape are counted together, in the largest of their sizes; paths and drawings
+are scaled to it.
 So a visit is known for at least a day back; earlier parts are `from_start`.
 
 Plain visits are counted all at once. For the others (see `passages`), and at a shape's beginning or end in
@@ -11,11 +13,12 @@ which need numpy for it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from frametally.rules.columns import packed
-from frametally.rules.path_columns import PathColumns
+from frametally.rules.path_columns import PathColumns, of_each_shape
 from frametally.rules.places import ZoneShape
 from frametally.rules.times import DAY_MS
 from frametally_traffic.flows.day_columns import (
@@ -30,7 +33,16 @@ from frametally_traffic.flows.day_columns import (
 from frametally_traffic.flows.flow_rows import Rows, crossing_rows, held_at, stay_rows, together, visit_rows
 from frametally_traffic.flows.passages import Passages, passages_of
 from frametally_traffic.flows.path_arrays import MOST_TENTHS, Flags, VisitArrays, Whole, visits_of
-from frametally_traffic.flows.shapes import LineShape, Row, Shapes, Ways, crossing_row, stay_row, while_held
+from frametally_traffic.flows.shapes import (
+    LineShape,
+    Row,
+    Shapes,
+    Ways,
+    crossing_row,
+    stay_row,
+    unfit_times,
+    while_held,
+)
 from frametally_traffic.geometry.crossings import Border, crossings_of
 from frametally_traffic.geometry.foot_paths import FollowedPath
 from frametally_traffic.geometry.zones import PictureZone, stays_of
@@ -63,13 +75,28 @@ def flows_of_day(
     Raises:
         ValueError: A line has all its points in one place, or a zone nothing within.
     """
-    ways = Ways.from_shapes(shapes, day_start_ms)
-    visits = visits_of({file.day_start_ms: file for file in files}, day_start_ms)
-    visits.is_plain[:] &= _are_small(ways)
-    crossings = [_crossings(line, border, ways, visits) for line, border in ways.lines]
-    stays = [_stays(shape, zone, ways, visits) for shape, zone in ways.zones]
-    visit_table = visit_rows(crossings, ways, visits, speeds)
-    return _columns_of(ways, visits, (crossings, stays, [visit_table]), (model, source))
+    every = [*files]
+    tables = []
+    for size, of_shape in of_each_shape(every):
+        ways = Ways.from_shapes(shapes, day_start_ms, size)
+        visits = visits_of({file.day_start_ms: file for file in of_shape}, day_start_ms)
+        visits.is_plain[:] &= _are_small(ways)
+        crossings = [_crossings(line, border, ways, visits) for line, border in ways.lines]
+        stays = [_stays(shape, zone, ways, visits) for shape, zone in ways.zones]
+        visit_table = visit_rows(crossings, ways, visits, speeds)
+        tables.append(_Tables(ways, visits, (crossings, stays, [visit_table])))
+    unfit = [
+        times for file in every if file.day_start_ms == day_start_ms for times in unfit_times(shapes, file)
+    ]
+    return _columns_of(tables, (model, source))._replace(unfit=tuple(unfit))
+
+
+class _Tables(NamedTuple):
+    """What was counted in pictures of one shape: crossings, stays and visits, each of one line or more."""
+
+    ways: Ways
+    visits: VisitArrays
+    kinds: tuple[Sequence[Rows], Sequence[Rows], Sequence[Rows]]
 
 
 def _are_small(ways: Ways) -> bool:
@@ -140,25 +167,16 @@ def _with_others(
     return {name: np.concatenate((column[keep], more[:, bare.index(name)])) for name, column in rows.items()}
 
 
-def _columns_of(
-    ways: Ways, visits: VisitArrays, kinds: Sequence[Sequence[Rows]], about: tuple[str, str]
-) -> FlowColumns:
-    """Return rows in their order, with numbers for those labels that occur.
+def _columns_of(shapes: Sequence[_Tables], about: tuple[str, str]) -> FlowColumns:
+    """Return rows in their order, with numbers for those labels that occur; those of other days are left out.
 
-    `kinds`: crossings, stays and visits; those of other days are left out.
+    `shapes`: of each shape of pictures what was counted in them; they differ in nothing drawn but its place.
     """
-    of_visit = dict(zip(_OF_VISIT, (visits.hour, visits.number, visits.label), strict=True))
+    labels = sorted({label for part in shapes for label in part.visits.labels})
     tables = []
-    for (names, order), parts in zip(_KINDS, kinds, strict=True):
+    for number, (names, order) in enumerate(_KINDS):
         kind, bare = names[0].partition("_")[0], [name.partition("_")[2] for name in names]
-        rows = together(parts, ["visit", *(name for name in bare if name not in of_visit)])
-        # A stay that ends as the day begins is in the books of the day's first interval.
-        begins, ends = ("from", "to") if kind == "stay" else ("time", "time")
-        keep = (rows[ends] >= 0) & (rows[begins] < DAY_MS)
-        columns = {
-            name: of_visit[name][rows["visit"][keep]] if name in of_visit else rows[name][keep]
-            for name in bare
-        }
+        columns = together([_own_rows(part, number, kind, bare, labels) for part in shapes], bare)
         sorted_by = _order([columns[name] for name in order], [*columns.values()])
         tables.append((kind, {name: column[sorted_by] for name, column in columns.items()}))
     used = np.unique(np.concatenate([columns["label"] for _, columns in tables]))
@@ -166,15 +184,30 @@ def _columns_of(
     for kind, columns in tables:
         columns["label"] = np.searchsorted(used, columns["label"])
         columns_by_name |= {f"{kind}_{name}": _packed(column) for name, column in columns.items()}
+    ways = shapes[0].ways
     return FlowColumns(
         *about,
         ways.day_start_ms,
-        tuple(visits.labels[index] for index in used.tolist()),
+        tuple(labels[index] for index in used.tolist()),
         ways.line_names,
         ways.leg_names,
         ways.zone_names,
         columns_by_name,
     )
+
+
+def _own_rows(part: _Tables, number: int, kind: str, bare: Sequence[str], labels: list[str]) -> Rows:
+    """Return the day's rows of a kind; their labels are numbers in `labels`."""
+    visits = part.visits
+    label = np.array([labels.index(name) for name in visits.labels], np.int64)[visits.label]
+    of_visit = dict(zip(_OF_VISIT, (visits.hour, visits.number, label), strict=True))
+    rows = together(part.kinds[number], ["visit", *(name for name in bare if name not in of_visit)])
+    # A stay that ends as the day begins is in the books of the day's first interval.
+    begins, ends = ("from", "to") if kind == "stay" else ("time", "time")
+    keep = (rows[ends] >= 0) & (rows[begins] < DAY_MS)
+    return {
+        name: of_visit[name][rows["visit"][keep]] if name in of_visit else rows[name][keep] for name in bare
+    }
 
 
 def _order(by: list[Whole], rest: list[Whole]) -> Whole:

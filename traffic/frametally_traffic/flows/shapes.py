@@ -1,4 +1,4 @@
-"""Drawings in the form for counting: whole tenths of a pixel of stored frames.
+"""Drawings in the form for counting: in pixels of the picture under them, and scaled to the frames of a size.
 
 `frametally_traffic.drawings` makes it of the stored drawing. Standard library only: tasks use it.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar, cast
 
 from frametally.rules.path_columns import PathColumns
-from frametally.rules.places import Corners, ZoneShape
+from frametally.rules.places import Corners, Size, ZoneShape, as_tuples, has_one_shape
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.flows.day_columns import CAME, CROSSINGS_MISSING, DIRECTIONS, WENT
-from frametally_traffic.geometry.crossings import Border, Crossing, Direction
+from frametally_traffic.geometry.crossings import Border, Crossing, Direction, Place, tenths
 from frametally_traffic.geometry.foot_paths import FollowedPath
 from frametally_traffic.geometry.speed import Ground
 from frametally_traffic.geometry.zones import PictureZone, Stay
@@ -32,6 +32,7 @@ class LineShape(NamedTuple):
     inward: Direction | None = None
     from_ms: int | None = None
     to_ms: int | None = None
+    drawn_over: Size | None = None
 
 
 class Shapes(NamedTuple):
@@ -47,6 +48,20 @@ class Shapes(NamedTuple):
             tuple(_holding(self.lines, from_ms, to_ms)),
             tuple(_holding(self.zones, from_ms, to_ms)),
             tuple(_holding(self.grounds, from_ms, to_ms)),
+        )
+
+    def on_frames(self, size: Size | None) -> Shapes:
+        """Return those drawn over a picture of the same shape, scaled to frames of a size.
+
+        `size` None: nobody knows it; then that of the picture under the drawing.
+
+        Raises:
+            ValueError: A line has all its points in one place there, or a zone nothing within.
+        """
+        return Shapes(
+            tuple(line._replace(**points) for line in self.lines if (points := _scaled(line, size))),
+            tuple(zone._replace(**points) for zone in self.zones if (points := _scaled(zone, size))),
+            tuple(_ground_on(ground, size) for ground in self.grounds if fits(ground, size)),
         )
 
     def to_json(self) -> str:
@@ -65,10 +80,66 @@ def parse_shapes(text: str) -> Shapes:
     """Read what `Shapes.to_json` has written."""
     lines, zones, grounds = json.loads(text)
     return Shapes(
-        tuple(LineShape(name, _corners(points), *rest) for name, points, *rest in lines),
-        tuple(ZoneShape(name, _corners(points), *rest) for name, points, *rest in zones),
-        tuple(Ground(tuple(matrix), tuple(reach), *rest) for matrix, reach, *rest in grounds),
+        tuple(LineShape(*map(as_tuples, line)) for line in lines),
+        tuple(ZoneShape(*map(as_tuples, zone)) for zone in zones),
+        tuple(Ground(*map(as_tuples, ground)) for ground in grounds),
     )
+
+
+def fits(shape: LineShape | ZoneShape | Ground, size: Size | None) -> bool:
+    """Return whether frames of a size have the shape of the picture under a drawing."""
+    return shape.drawn_over is None or size is None or has_one_shape(shape.drawn_over, size)
+
+
+def corners_on(shape: LineShape | ZoneShape, size: Size | None) -> Corners | None:
+    """Return the points of a line or zone, in tenths of a pixel of frames of a size; None: it does not fit.
+
+    Raises:
+        ValueError: A line has all its points in one place there, or a zone nothing within.
+    """
+    if shape.drawn_over is None:
+        return shape.points
+    if not fits(shape, size):
+        return None
+    (width_px, height_px), (drawn_width_px, drawn_height_px) = size or shape.drawn_over, shape.drawn_over
+    points = tuple(
+        tenths([(x * width_px / drawn_width_px, y * height_px / drawn_height_px) for x, y in shape.points])
+    )
+    try:
+        PictureZone(points) if isinstance(shape, ZoneShape) else Border(points)
+    except ValueError as error:
+        kind = "zone" if isinstance(shape, ZoneShape) else "line"
+        raise ValueError(
+            f"{kind} {shape.name!r} is too small on frames of {width_px}x{height_px} pixels: draw it larger"
+        ) from error
+    return points
+
+
+def _scaled(shape: LineShape | ZoneShape, size: Size | None) -> dict[str, Any] | None:
+    points = corners_on(shape, size)
+    return None if points is None else {"points": points, "drawn_over": None}
+
+
+def _ground_on(ground: Ground, size: Size | None) -> Ground:
+    if ground.drawn_over is None:
+        return ground
+    size = size or ground.drawn_over
+    return ground.scaled_by(ground.drawn_over[0] / size[0], ground.drawn_over[1] / size[1])
+
+
+def unfit_times(shapes: Shapes, paths: PathColumns) -> tuple[tuple[str, str, int, int], ...]:
+    """Return `FlowColumns.unfit` of a day's paths: a line or zone fits no picture of another shape."""
+    starts = [*(start_ms for start_ms, _ in paths.pictures), paths.day_start_ms + DAY_MS]
+    times: list[tuple[str, str, int, int]] = []
+    for (from_ms, sizes), to_ms in zip(paths.pictures, starts[1:], strict=True):
+        holding = shapes.between(from_ms, to_ms)
+        every: list[LineShape | ZoneShape] = [*holding.lines, *holding.zones]
+        for shape in every:
+            if not all(fits(shape, size) for size in sizes):
+                kind = "zone" if isinstance(shape, ZoneShape) else "line"
+                span = max(from_ms, shape.from_ms or from_ms), min(to_ms, shape.to_ms or to_ms)
+                times.append((kind, shape.name, *span))
+    return tuple(times)
 
 
 def holds_at(shape: LineShape | ZoneShape | Ground, time_ms: int) -> bool:
@@ -86,11 +157,7 @@ def _holding(shapes: Iterable[ShapeT], from_ms: int, to_ms: int) -> Iterable[Sha
             yield shape
 
 
-def _corners(points: Iterable[Iterable[int]]) -> Corners:
-    return tuple((x, y) for x, y in points)
-
-
-FLOWS_VERSION = 3
+FLOWS_VERSION = 4
 """Raise it whenever the same paths and shapes give other flows: all are then counted again."""
 
 
@@ -132,42 +199,50 @@ class FirstTrack(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """Shapes that hold in some of a UTC day, ready to be asked of paths; by name and time."""
+    """Shapes that hold in some of a UTC day, ready to be asked of paths; by name and time.
+
+    Attributes:
+        lines: Those that fit the frames, as `zones` and `grounds`.
+        line_names: Names of all lines, each once, sorted.
+        leg_names: Those of the lines that are legs, likewise.
+        zone_names: Of all zones, likewise.
+    """
 
     day_start_ms: int
     lines: list[tuple[LineShape, Border]]
     zones: list[tuple[ZoneShape, PictureZone]]
     grounds: tuple[Ground, ...]
+    line_names: tuple[str, ...]
+    leg_names: tuple[str, ...]
+    zone_names: tuple[str, ...]
 
     @classmethod
-    def from_shapes(cls, shapes: Shapes, day_start_ms: int) -> Ways:
-        """Take what holds on a day.
+    def from_shapes(cls, shapes: Shapes, day_start_ms: int, size: Size | None = None) -> Ways:
+        """Take what holds on a day; `size`: of the frames; None: that of the pictures under the drawing.
 
         Raises:
             ValueError: A line has all its points in one place, or a zone nothing within.
         """
         shapes = shapes.between(day_start_ms, day_start_ms + DAY_MS)
+        on_frames = shapes.on_frames(size)
         return cls(
             day_start_ms,
-            [(shape, Border(shape.points)) for shape in sorted(shapes.lines, key=_place)],
-            [(shape, PictureZone(shape.points)) for shape in sorted(shapes.zones, key=_place)],
-            shapes.grounds,
+            [(shape, Border(_places(shape))) for shape in sorted(on_frames.lines, key=_place)],
+            [(shape, PictureZone(_places(shape))) for shape in sorted(on_frames.zones, key=_place)],
+            on_frames.grounds,
+            _names(shapes.lines),
+            _names(shape for shape in shapes.lines if shape.inward),
+            _names(shapes.zones),
         )
 
-    @property
-    def line_names(self) -> tuple[str, ...]:
-        """Names of the lines, each once, sorted."""
-        return tuple(sorted({shape.name for shape, _ in self.lines}))
 
-    @property
-    def zone_names(self) -> tuple[str, ...]:
-        """Names of the zones, likewise."""
-        return tuple(sorted({shape.name for shape, _ in self.zones}))
+def _places(shape: LineShape | ZoneShape) -> Sequence[Place]:
+    """Return the points of a shape on frames, which are whole tenths of a pixel."""
+    return cast("Sequence[Place]", shape.points)
 
-    @property
-    def leg_names(self) -> tuple[str, ...]:
-        """Names of the lines that are legs, likewise."""
-        return tuple(sorted({shape.name for shape, _ in self.lines if shape.inward}))
+
+def _names(shapes: Iterable[LineShape | ZoneShape]) -> tuple[str, ...]:
+    return tuple(sorted({shape.name for shape in shapes}))
 
 
 def first_tracks(paths: PathColumns, tracks: Iterable[int] | None = None) -> Iterator[FirstTrack]:

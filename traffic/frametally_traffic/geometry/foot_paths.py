@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple, get_args
 
 from frametally.rules.path_columns import Began, Ended, PathColumns
+from frametally.rules.places import Size
 from frametally.rules.times import HOUR_MS
 
 Step = tuple[int, ...]
@@ -14,8 +15,8 @@ Step = tuple[int, ...]
 class FootPath(NamedTuple):
     """Where an object stood, one value per point, by event time; all of one length, one point at least.
 
-    Foot points are the middle of the box's lower side; they and heights of boxes are in tenths of a pixel of
-    the original picture. `boxes` are those since the point before, this one included.
+    Foot points are the middle of the box's lower side; they and heights of boxes are in tenths of a pixel.
+    `boxes` are those since the point before, this one included.
     """
 
     time_ms: tuple[int, ...]
@@ -32,6 +33,7 @@ class FollowedPath(NamedTuple):
         ids: Of its tracks, one for each hour, by time; each is `Track.id`.
         from_ms: Start of its first hour; another path reports what comes before.
         to_ms: End of its last hour; another path reports what comes after.
+        size: Size of the pictures that its points are in; None: unknown.
     """
 
     ids: tuple[str, ...]
@@ -40,12 +42,17 @@ class FollowedPath(NamedTuple):
     began: Began
     ended: Ended
     path: FootPath
+    size: Size | None = None
 
 
 def pieces_of(paths: PathColumns, tracks: Iterable[int] | None = None) -> Iterator[FollowedPath]:
-    """Yield the path of each track of a day, in the file's order; `tracks`: of those numbers alone."""
+    """Yield the path of each track of a day, in the file's order; `tracks`: of those numbers alone.
+
+    Points are all in pixels of pictures of one size (`of_each_shape`).
+    """
     columns = paths.columns
     firsts = paths.first_points()
+    size = paths.sizes[0] if paths.sizes else None
     began, endings = get_args(Began), get_args(Ended)
     for track in range(len(columns["hour"])) if tracks is None else tracks:
         start_ms = paths.day_start_ms + columns["hour"][track] * HOUR_MS
@@ -60,6 +67,7 @@ def pieces_of(paths: PathColumns, tracks: Iterable[int] | None = None) -> Iterat
                 tuple(start_ms + ms for ms in columns["time"][points]),
                 *(tuple(columns[name][points]) for name in ("x", "y", "height", "boxes")),
             ),
+            size,
         )
 
 
@@ -91,7 +99,7 @@ def _whole(piece: FollowedPath, next_of: dict[tuple[str, ...], FollowedPath]) ->
         return piece
     ids = tuple(track_id for part in run for track_id in part.ids)
     path = stitched(part.path for part in run)
-    return FollowedPath(ids, piece.from_ms, run[-1].to_ms, piece.began, run[-1].ended, path)
+    return FollowedPath(ids, piece.from_ms, run[-1].to_ms, piece.began, run[-1].ended, path, piece.size)
 
 
 def stitched(paths: Iterable[FootPath]) -> FootPath:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from math import sqrt
 from typing import Literal, NamedTuple, TypeAlias
 
+from frametally.rules.places import Size
+
 Matrix: TypeAlias = tuple[float, float, float, float, float, float, float, float, float]
 """3x3, row by row."""
 
@@ -24,6 +26,7 @@ class Ground(NamedTuple):
         scale_error: Standard error of lengths on the ground, as a part of them, 0 to 1.
         from_ms: Event time from which on it holds; None: from the first.
         to_ms: Event time before which it does; None: to the last.
+        drawn_over: Size of the picture whose pixels it is in; None: it is scaled to the frames.
     """
 
     matrix: Matrix
@@ -31,6 +34,17 @@ class Ground(NamedTuple):
     scale_error: float
     from_ms: int | None = None
     to_ms: int | None = None
+    drawn_over: Size | None = None
+
+    def scaled_by(self, by_x: float, by_y: float) -> Ground:
+        """Return it on a picture whose pixel is so many of those that it is in."""
+        a, b, c, d, e, f, g, h, i = self.matrix
+        left, top, right, bottom = self.reach_px
+        return self._replace(
+            matrix=(a * by_x, b * by_y, c, d * by_x, e * by_y, f, g * by_x, h * by_y, i),
+            reach_px=(left / by_x, top / by_y, right / by_x, bottom / by_y),
+            drawn_over=None,
+        )
 
 
 NotMeasured = Literal["out_of_reach", "too_few_boxes", "too_brief", "too_short", "too_uncertain"]

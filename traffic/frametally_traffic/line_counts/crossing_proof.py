@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from frametally_traffic.drawings.drawn_shapes import DrawnShapes
 from frametally_traffic.flows.day_columns import CROSSINGS_MISSING, DIRECTIONS, NO_MOVEMENTS
 from frametally_traffic.flows.flow_sums import WAYS, Names, Rows, names_of, of_names, select_rows
+from frametally_traffic.flows.shapes import Shapes
 from frametally_traffic.flows.visit_speeds import Way
 from frametally_traffic.geometry.foot_paths import FollowedPath
 from frametally_traffic.geometry.speed import BINS_PER_KM_H
@@ -45,7 +45,7 @@ class Behind(NamedTuple):
     """The proof of single objects: their paths, their measurements, and their frames."""
 
     paths: WholePaths
-    drawn: DrawnShapes
+    drawn: Shapes
     seen: SeenFrames
 
 
@@ -183,7 +183,7 @@ def _crossing(
 ) -> ProvedCrossing:
     time_ms = row["time"]
     before, after = (
-        frames.around(followed.path, time_ms, time_ms - row["before"], time_ms + row["after"])
+        frames.around(followed, time_ms, time_ms - row["before"], time_ms + row["after"])
         if followed
         else (None, None)
     )
@@ -197,15 +197,22 @@ def _crossing(
         track=_track(row),
         before=before,
         after=after,
-        path=points_of(followed.path) if followed else [],
+        path=points_of(followed),
+        **_unit(followed),
     )
+
+
+def _unit(followed: FollowedPath | None) -> dict[str, int | None]:
+    """Return the size of the pictures that the points of a path are in."""
+    width_px, height_px = (followed and followed.size) or (None, None)
+    return {"width_px": width_px, "height_px": height_px}
 
 
 def _visit(
     number: int, row: dict[str, int], names: Names, followed: FollowedPath | None, behind: Behind
 ) -> ShownVisit:
     is_assigned = row["outcome"] == 0
-    way = length_of(followed.path, behind.drawn, row["time"]) if followed else None
+    way = length_of(followed, behind.drawn, row["time"]) if followed else None
     length = way if isinstance(way, Way) else None
     is_measured = row["speed_missing"] == 0
     return ShownVisit(
@@ -224,6 +231,7 @@ def _visit(
         length_m=round(length.length_m, 1) if length else None,
         length_error_m=round(length.error_m, 1) if length else None,
         length_missing=None if isinstance(way, Way) else way,
-        frame=behind.seen.nearest(followed.path, row["time"]) if followed else None,
-        path=points_of(followed.path) if followed else [],
+        frame=behind.seen.nearest(followed, row["time"]) if followed else None,
+        path=points_of(followed),
+        **_unit(followed),
     )

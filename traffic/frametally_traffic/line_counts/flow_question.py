@@ -186,6 +186,8 @@ def head_of(
         "days": (),
     }
     question = answerable.asked._asdict() if answerable else nothing
+    if answerable:
+        question["bars"] = _fitting_bars(answerable)
     names = ("model", "base_interval_s", "interval_s", "interval_choices_s", "from_ms", "to_ms", "bars")
     return {name: question.get(name) for name in (*names, "not_analysed")} | {
         "source": source,
@@ -195,3 +197,23 @@ def head_of(
         "days_counted": answerable.taken.days_counted if answerable else 0,
         "note": answerable.taken.note if answerable else None,
     }
+
+
+def _fitting_bars(answerable: Answerable) -> list[answers.FlowBar]:
+    """Return the bars; where nothing drawn fits the shape of the pictures, nothing is measured."""
+    unfit = [times for day in answerable.flows for times in day.unfit]
+    drawing, bars = answerable.drawing, answerable.asked.bars
+    drawn = [("line", line) for line in drawing.lines] + [("zone", zone) for zone in drawing.zones]
+
+    def fits(bar: answers.FlowBar) -> bool:
+        odd = {
+            (kind, name)
+            for kind, name, from_ms, to_ms in unfit
+            if from_ms < bar.end_ms and to_ms > bar.start_ms
+        }
+        holding = {(kind, shape.name) for kind, shape in drawn if shape.holds_in(bar.start_ms, bar.end_ms)}
+        return not odd or not holding <= odd
+
+    if not unfit:
+        return bars
+    return [bar if fits(bar) else structs.replace(bar, is_measured=False) for bar in bars]

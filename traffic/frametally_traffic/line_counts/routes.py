@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from frametally_traffic.drawings.drawn_shapes import DrawnShapes
+from frametally_traffic.drawings.drawn_shapes import shapes_of
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import DIRECTIONS
 from frametally_traffic.line_counts import answers, crossing_proof, flow_question, place_counts
@@ -160,13 +160,8 @@ class LineRoutes:
         if answerable is None:
             return None
         self.context.books.ensure_ledger()
-        media = [
-            medium
-            for medium in self.context.ports.ledger.manifests()
-            if medium.source == answerable.asked.source
-        ]
         return crossing_proof.Behind(
             WholePaths(self.context.ports.store, self.context.ports.index, answerable.asked),
-            DrawnShapes(self.context.ports.store, answerable.drawing, media),
+            shapes_of(answerable.drawing),
             SeenFrames(self.context.ports, self.context.settings, answerable.asked, self.context.image_url),
         )

@@ -38,7 +38,9 @@ class ProvedCrossing(Answer, frozen=True, kw_only=True):
         track: Id of the first track of its path.
         before: The frame before it; null where it is no longer in the store.
         after: The frame after it; null likewise.
-        path: Its whole path, by time: event time, then its foot point in pixels of the stored frame.
+        path: Its whole path, by time: event time, then its foot point.
+        width_px: Width of the picture that points of the path are in; null: that of the stored frames.
+        height_px: Height of it; null likewise.
     """
 
     number: int
@@ -51,6 +53,8 @@ class ProvedCrossing(Answer, frozen=True, kw_only=True):
     before: PathFrame | None
     after: PathFrame | None
     path: list[tuple[int, float, float]]
+    width_px: int | None
+    height_px: int | None
 
 
 class CrossingObjects(OfOneSource, frozen=True, kw_only=True):
@@ -105,6 +109,8 @@ class ShownVisit(Answer, frozen=True, kw_only=True):
     length_missing: SpeedMissing | None
     frame: PathFrame | None
     path: list[tuple[int, float, float]]
+    width_px: int | None
+    height_px: int | None
 
 
 class ShownVisits(OfOneSource, frozen=True, kw_only=True):

@@ -15,11 +15,10 @@ from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import CountIndex
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.records import Detection, Run
-from frametally.rules.path_columns import PathColumns
+from frametally.rules.path_columns import PathColumns, of_each_shape
 from frametally.rules.times import DAY_MS
 from frametally.settings.loading import Settings
-from frametally_traffic.drawings.drawn_shapes import DrawnShapes
-from frametally_traffic.flows.shapes import holds_at
+from frametally_traffic.flows.shapes import Shapes, holds_at
 from frametally_traffic.flows.visit_speeds import Way, way_of
 from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath, joined, pieces_of
 from frametally_traffic.geometry.speed import NotMeasured
@@ -57,16 +56,18 @@ class WholePaths:
             by_day.setdefault(start_ms - start_ms % DAY_MS, set()).add(track_id)
         whole_paths: dict[str, FollowedPath] = {}
         for day_ms, day_ids in sorted(by_day.items()):
-            pieces = (piece for ms in (day_ms, day_ms + DAY_MS) for piece in self._pieces(ms, day_ids))
-            whole_paths.update((path.ids[0], path) for path in joined(pieces) if path.ids[0] in day_ids)
+            whole = joined(self._pieces(day_ms, day_ids))
+            whole_paths.update((path.ids[0], path) for path in whole if path.ids[0] in day_ids)
         return whole_paths
 
     def _pieces(self, day_ms: int, ids: set[str]) -> Iterator[FollowedPath]:
-        """Yield the pieces of a day that are wanted, or that may be parts of such."""
-        for paths in self._read(utc_day(day_ms)):
-            for piece in pieces_of(paths):
-                if piece.ids[0] in ids or "hour" in (piece.began, piece.ended):
-                    yield piece
+        """Yield the pieces of a day and the next that are wanted, or that may be parts of such."""
+        files = [paths for ms in (day_ms, day_ms + DAY_MS) for paths in self._read(utc_day(ms))]
+        for _, of_shape in of_each_shape(files):
+            for paths in of_shape:
+                for piece in pieces_of(paths):
+                    if piece.ids[0] in ids or "hour" in (piece.began, piece.ended):
+                        yield piece
 
     def _read(self, day: str) -> list[PathColumns]:
         if day not in self._days:
@@ -91,22 +92,21 @@ def place_at(path: FootPath, time_ms: int) -> tuple[float, float, float]:
     return x, y, height
 
 
-def points_of(path: FootPath) -> list[tuple[int, float, float]]:
+def points_of(followed: FollowedPath | None) -> list[tuple[int, float, float]]:
     """Return a path as it is answered."""
+    if followed is None:
+        return []
+    path = followed.path
     return [(time_ms, x / 10, y / 10) for time_ms, x, y in zip(path.time_ms, path.x, path.y, strict=True)]
 
 
 def length_of(
-    path: FootPath, shapes: DrawnShapes, time_ms: int
+    followed: FollowedPath, shapes: Shapes, time_ms: int
 ) -> Way | NotMeasured | Literal["no_calibration"]:
-    """Return how far a path goes by the calibration of a time, from where that first holds to where last.
-
-    Raises:
-        DrawingRefused: What is drawn is nothing on the source's frames.
-    """
-    grounds = shapes.of_day(time_ms - time_ms % DAY_MS).grounds
+    """Return how far a path goes by the calibration of a time, from where that first holds to where last."""
+    grounds = Shapes(grounds=shapes.grounds).on_frames(followed.size).grounds
     ground = next((ground for ground in grounds if holds_at(ground, time_ms)), None)
-    return way_of(path, ground) if ground else "no_calibration"
+    return way_of(followed.path, ground) if ground else "no_calibration"
 
 
 _NEAR_MS = 2000
@@ -136,7 +136,7 @@ class SeenFrames:
         self._gone = NotCounted(ports.ledger)
 
     def around(
-        self, path: FootPath, time_ms: int, before_ms: int, after_ms: int
+        self, path: FollowedPath, time_ms: int, before_ms: int, after_ms: int
     ) -> tuple[answers.PathFrame | None, answers.PathFrame | None]:
         """Return the last frame up to a moment, and the first after it, in which the path has its box.
 
@@ -150,14 +150,14 @@ class SeenFrames:
             self._first_with_box([*after, *self._read(after_ms, after_ms)], path),
         )
 
-    def nearest(self, path: FootPath, time_ms: int) -> answers.PathFrame | None:
+    def nearest(self, path: FollowedPath, time_ms: int) -> answers.PathFrame | None:
         """Return the frame nearest to a moment in which the path has its box."""
-        point_ms = min(path.time_ms, key=lambda ms: abs(ms - time_ms))
+        point_ms = min(path.path.time_ms, key=lambda ms: abs(ms - time_ms))
         near = self._read(time_ms - _NEAR_MS // 4, time_ms + _NEAR_MS // 4)
         near.sort(key=lambda frame: abs(frame.frame.captured_at_ms - time_ms))
         return self._first_with_box([*near, *self._read(point_ms, point_ms)], path)
 
-    def _first_with_box(self, frames: Iterable[ProvedFrame], path: FootPath) -> answers.PathFrame | None:
+    def _first_with_box(self, frames: Iterable[ProvedFrame], path: FollowedPath) -> answers.PathFrame | None:
         without = None
         for proved in frames:
             detection = _box_of(proved, path)
@@ -195,12 +195,18 @@ class SeenFrames:
             raise Retryable(f"{error}; the ledger is being updated from the store") from error
 
 
-def _box_of(proved: ProvedFrame, path: FootPath) -> Detection | None:
+def _box_of(proved: ProvedFrame, followed: FollowedPath) -> Detection | None:
     """Return the box of a frame that stands where the path is then; None if none does."""
-    at_ms = proved.frame.captured_at_ms
-    if not path.time_ms[0] <= at_ms <= path.time_ms[-1]:
+    frame, path = proved.frame, followed.path
+    if not path.time_ms[0] <= frame.captured_at_ms <= path.time_ms[-1]:
         return None
-    x, y, height = place_at(path, at_ms)
+    width_px, height_px = followed.size or (frame.width_px, frame.height_px)
+    x, y, height = place_at(path, frame.captured_at_ms)
+    x, y, height = (
+        x * frame.width_px / width_px,
+        y * frame.height_px / height_px,
+        height * frame.height_px / height_px,
+    )
     most_px = _OFF_HEIGHTS * height + _OFF_PX
 
     def off_px(detection: Detection) -> float:

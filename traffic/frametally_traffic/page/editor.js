@@ -3,6 +3,7 @@
 import { areSame, askDrawing, askPicture, Calibrating, save } from "./editor/saving.js";
 import { Details } from "./editor/details.js";
 import {
+  fits,
   KIND_NAMES,
   freeName,
   History,
@@ -106,13 +107,13 @@ function render() {
   const atMs = picture?.captured_at_ms ?? null;
   calibrating.show(shape);
   stage.show({
-    shapes: history.now.filter((one) => one === shape || holdsAt(one, atMs)),
+    shapes: history.now.filter((one) => one === shape || (holdsAt(one, atMs) && fits(one, shownPicture))),
     chosen: shape,
     picture: shownPicture,
     errorsPx: calibrating.errorsPx,
   });
   details.show(shape);
-  refill(byId("shapes"), shapeList(history.now, shape, atMs, choose));
+  refill(byId("shapes"), shapeList(history.now, shape, { ...shownPicture, atMs }, choose));
   renderTools();
 }
 

@@ -8,14 +8,16 @@ See `frametally_hadoop.job.map_reduce`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from operator import attrgetter
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from frametally.rules.counted_boxes import DetectedBox
 from frametally.rules.path_columns import foot_point
-from frametally.rules.places import Corners, Place, Zones, ZoneShape
+from frametally.rules.places import Place, Size, SizedFrame, Zones, ZoneShape
 from frametally_hadoop.job.lines import Frame
+from frametally_traffic.flows.shapes import corners_on
+from frametally_traffic.geometry.crossings import Place as PicturePlace
 from frametally_traffic.geometry.zones import PictureZone
 
 
@@ -24,16 +26,27 @@ class ZoneInTime:
 
     def __init__(self, shapes: Iterable[ZoneShape]) -> None:
         """Take the zone as it was drawn, for each time that it holds."""
-        self._shapes = [(shape, zone) for shape in shapes if (zone := _picture_zone(shape.points))]
+        self._shapes = [*shapes]
+        self._on_size: dict[Size, list[tuple[ZoneShape, PictureZone | None]]] = {}
 
-    def zone_at(self, time_ms: int) -> PictureZone | None:
-        """Return its part of the picture at an event time; None where it does not hold."""
-        return next((zone for shape, zone in self._shapes if shape.holds_at(time_ms)), None)
+    def boxes_on(self, frame: SizedFrame) -> Callable[[DetectedBox], bool] | None:
+        """Return which boxes of a frame are in it; None if it is not valid then, or of another shape."""
+        size = frame.width_px, frame.height_px
+        if size not in self._on_size:
+            self._on_size[size] = [(shape, _zone_on(shape, size)) for shape in self._shapes]
+        for shape, zone in self._on_size[size]:
+            if shape.is_on(frame):
+                return partial(stands_in, zone)
+        return None
 
-    def boxes_at(self, time_ms: int) -> Callable[[DetectedBox], bool] | None:
-        """Return which boxes are in it at an event time; None if it is not valid then."""
-        zone = self.zone_at(time_ms)
-        return None if zone is None else partial(stands_in, zone)
+
+def _zone_on(shape: ZoneShape, size: Size) -> PictureZone | None:
+    """Return a zone on frames of a size; None where it is so small there that nothing can be in it."""
+    try:
+        corners = corners_on(shape, size if all(size) else None)
+        return None if corners is None else PictureZone(cast("Sequence[PicturePlace]", corners))
+    except ValueError:
+        return None
 
 
 def zones_by_name(shapes: Iterable[ZoneShape]) -> dict[str, ZoneInTime]:
@@ -45,20 +58,13 @@ def zones_by_name(shapes: Iterable[ZoneShape]) -> dict[str, ZoneInTime]:
     }
 
 
-def stands_in(zone: PictureZone, box: DetectedBox) -> bool:
+def stands_in(zone: PictureZone | None, box: DetectedBox) -> bool:
     """Return whether a box's foot point is in a zone; its rim belongs to it."""
+    if zone is None:
+        return False
     left, top, width, height = box.box
     foot = foot_point(round(left * 10), round(top * 10), round(width * 10), round(height * 10))
     return zone.place_of(*foot) >= 0
-
-
-@lru_cache(maxsize=1024)
-def _picture_zone(points: Corners) -> PictureZone | None:
-    """Return the part of the picture; None where it is so small that its corners are in one line."""
-    try:
-        return PictureZone(points)
-    except ValueError:
-        return None
 
 
 class _NarrowedFrame(NamedTuple):
@@ -85,13 +91,13 @@ def narrowed(
 ) -> Iterator[tuple[str, Sequence[Frame], int]]:
     """Yield for each zone of a source its place, its distinct frames, and how many lines repeated one."""
     for name, zone in zones_by_name(zones).items():
-        dropped = sum(zone.zone_at(frame.captured_at_ms) is not None for frame in repeats)
+        dropped = sum(zone.boxes_on(frame) is not None for frame in repeats)
         yield str(Place(source, "zone", (name,))), list(_frames_in(zone, frames)), dropped
 
 
 def _frames_in(zone: ZoneInTime, frames: Iterable[Frame]) -> Iterator[Frame]:
     for frame in frames:
-        part = zone.zone_at(frame.captured_at_ms)
-        if part is not None:
-            boxes = [box for box in frame.detections if stands_in(part, box)]
+        is_in = zone.boxes_on(frame)
+        if is_in is not None:
+            boxes = [*filter(is_in, frame.detections)]
             yield _NarrowedFrame._make((*_own(frame), boxes))

@@ -140,16 +140,18 @@ class DetectionRoutes:
                 frames = self._frames(manifest, model_id, from_ms, to_ms)
             next_s = to_s if to_ms <= last_ms else None
         counts = limits.rule()
+        picture = frames[0] if frames else record.facts
+        size_px = picture.width_px, picture.height_px
         return VideoDetections(
             model=model_id,
-            width_px=frames[0].width_px if frames else record.facts.width_px,
-            height_px=frames[0].height_px if frames else record.facts.height_px,
+            width_px=size_px[0],
+            height_px=size_px[1],
             frames=[
                 BoxesAt(
                     position_s=(frame.captured_at_ms - (start_ms or 0)) / 1000 / ratio,
                     captured_at_ms=frame.captured_at_ms,
                     boxes=[
-                        (detection.label, detection.confidence, *detection.box)
+                        (detection.label, detection.confidence, *_on_size(frame, detection.box, size_px))
                         for detection in filter(counts, frame.detections)
                     ],
                 )
@@ -203,3 +205,14 @@ def _json(request: Request, body: bytes) -> Response:
         body = pack(body, "gzip")
         headers["Content-Encoding"] = "gzip"
     return Response(body, headers=headers, media_type="application/json")
+
+
+def _on_size(
+    frame: FrameDetections, box: tuple[float, float, float, float], size_px: tuple[int, int]
+) -> tuple[float, float, float, float]:
+    """Return a box of a frame in pixels of a picture of a size: a film's pictures may change theirs."""
+    if (frame.width_px, frame.height_px) == size_px:
+        return box
+    by_x, by_y = size_px[0] / frame.width_px, size_px[1] / frame.height_px
+    left, top, width, height = box
+    return left * by_x, top * by_y, width * by_x, height * by_y

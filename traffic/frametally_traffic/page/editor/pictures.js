@@ -4,7 +4,7 @@ import { get } from "frametally/js/shared/api.js";
 import { byId, control, el, svg } from "frametally/js/shared/dom.js";
 import { fromInput, moment, toInput, toTheMinute } from "frametally/js/shared/format.js";
 import { plus, startOf } from "frametally/js/shared/time.js";
-import { holdsAt, KIND_NAMES } from "./shapes.js";
+import { fits, holdsAt, KIND_NAMES } from "./shapes.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** @type {Record<string, Parameters<typeof plus>[1]>} */
@@ -103,13 +103,18 @@ const SIGNS = { line: "/", zone: "▱", calibration: "+" };
 /**
  * @param {Page.Shape[]} shapes
  * @param {Page.Shape|null} chosen
- * @param {number|null} atMs  when the picture is of
+ * @param {{atMs: number|null, width_px: number, height_px: number}} picture  when it is of, and its size
  * @param {(id: number) => void} choose
  */
-export function shapeList(shapes, chosen, atMs, choose) {
+export function shapeList(shapes, chosen, picture, choose) {
   if (!shapes.length) return el("p.muted", t("traffic.nothing_is_drawn_yet"));
   const items = shapes.map((one) => {
     const when = whenOf(one);
+    const remark = !holdsAt(one, picture.atMs)
+      ? t("traffic.not_in_this_picture")
+      : fits(one, picture)
+        ? null
+        : t("traffic.drawn_over_another_shape");
     return el(
       "li",
       el(
@@ -122,7 +127,7 @@ export function shapeList(shapes, chosen, atMs, choose) {
         el("span.shape-sign", { "aria-hidden": "true" }, SIGNS[one.kind]),
         el("span.name", one.name || t("traffic.no_name")),
         el("span.muted.small", [KIND_NAMES[one.kind], when].filter(Boolean).join(", ")),
-        holdsAt(one, atMs) ? null : el("span.remark", t("traffic.not_in_this_picture")),
+        remark && el("span.remark", remark),
       ),
     );
   });

@@ -246,6 +246,20 @@ export function directionOf(points) {
   };
 }
 
+/**
+ * Whether a picture has the shape of the one that something was drawn over: counted is it in no other. As `has_one_shape` of
+ * frametally/rules/places.py.
+ * @param {{width_px: number, height_px: number}} drawn
+ * @param {{width_px: number, height_px: number}} picture
+ */
+export function fits(drawn, picture) {
+  const [small, large] = [drawn, picture].sort(
+    (a, b) => a.width_px - b.width_px || a.height_px - b.height_px,
+  );
+  const off = Math.abs(small.width_px * large.height_px - small.height_px * large.width_px);
+  return off <= Math.max(0.01 * small.height_px * large.width_px, (large.width_px + large.height_px) / 2);
+}
+
 /** @param {Point} point @param {{width_px: number, height_px: number}} size @returns {Point} */
 const within = ([x, y], { width_px, height_px }) => [
   Math.min(Math.max(Math.round(x), 0), width_px),

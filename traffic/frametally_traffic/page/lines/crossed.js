@@ -225,7 +225,7 @@ function sightingOf(one, lines) {
     lines.find(
       ({ from_ms: from, to_ms: to }) => (from ?? -Infinity) <= one.time_ms && one.time_ms < (to ?? Infinity),
     ) ?? lines[0];
-  const shown = { lines: [line], path: one.path };
+  const shown = { lines: [line], way: one };
   const title = `${one.label}, ${line[one.direction]}`;
   const pictures = [
     ...pictureOf(one.before, shown, {

@@ -140,7 +140,7 @@ function sightingOf(one, legs) {
     words: [`${number(one.number)}. ${title}`, `${moment(one.time_ms)}${speedWords(one)}`, ...ends],
     pictures: pictureOf(
       one.frame,
-      { lines: legs, path: one.path },
+      { lines: legs, way: one },
       { title, caption: moment(one.frame?.captured_at_ms ?? 0) },
     ),
   };

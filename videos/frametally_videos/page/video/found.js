@@ -134,9 +134,15 @@ export class Found {
         next_s: next,
       } = await askDetections(this.id, from, until, this.asking.signal);
       if (this.pieces.get(piece) !== asked) return;
-      asked.frames.push(...frames);
+      if (width && height) this.size ??= { width, height };
+      const [byX, byY] = [(this.size?.width ?? width) / width, (this.size?.height ?? height) / height];
+      for (const frame of frames) {
+        const boxes = frame.boxes.map(([label, sure, x, y, wide, high]) =>
+          /** @type {typeof frame.boxes[0]} */ ([label, sure, x * byX, y * byY, wide * byX, high * byY]),
+        );
+        asked.frames.push({ ...frame, boxes });
+      }
       for (const [label] of frames.flatMap(({ boxes }) => boxes)) this.labels.add(label);
-      if (width && height) this.size = { width, height };
       from = next !== null && next > from ? next : null;
     }
     asked.isHere = true;

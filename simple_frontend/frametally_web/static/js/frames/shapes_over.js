@@ -9,8 +9,8 @@ import { themeColor } from "../shared/palette.js";
  * @typedef {Object} Shown
  * @property {Shape[]} [lines]
  * @property {Shape[]} [zones]
- * @property {Api.ProvedCrossing["path"]} [path]  in pixels of the stored frame
- * @property {[number, number]} [foot]  likewise
+ * @property {Pick<Api.ProvedCrossing, "path"|"width_px"|"height_px">} [way]  a path, and the unit of its points
+ * @property {[number, number]} [foot]  in pixels of the stored frame
  */
 
 // In parts of the picture's width, so that they look the same on every size of it.
@@ -48,7 +48,7 @@ export const shapesOver =
 
 /**
  * Points of a shape, in pixels of the frame that it is shown over: which may be stored smaller than it was filmed.
- * @param {Shape} shape
+ * @param {Omit<Shape, "name">} shape
  * @param {Size} size
  * @returns {[number, number][]}
  */
@@ -119,16 +119,19 @@ function nameOf(name, [x, y], { width, height }) {
 }
 
 /** @param {Shown} shown @param {Size} size */
-function pathOf({ path = [], foot }, { width }) {
+function pathOf({ way, foot }, size) {
   const color = themeColor("series-1");
-  const points = listOf(path.map(([, x, y]) => [x, y]));
+  const { width, height } = size;
+  const shape = { width_px: way?.width_px ?? width, height_px: way?.height_px ?? height };
+  const path = onFrame({ ...shape, points: (way?.path ?? []).map(([, x, y]) => [x, y]) }, size);
+  const points = listOf(path);
   const [first] = path;
   return [
     ...(path.length
       ? [
           svg("polyline", { class: "under", points }),
           svg("polyline", { class: "over", points, stroke: color }),
-          svg("circle", { cx: first[1], cy: first[2], r: width / 160, fill: color }),
+          svg("circle", { cx: first[0], cy: first[1], r: width / 160, fill: color }),
         ]
       : []),
     ...(foot
