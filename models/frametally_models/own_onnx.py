@@ -102,6 +102,7 @@ def _detector(
         head=GridHead(0, input_px, len(names)),  # until its outputs are known
         class_names=names,
         input_px=input_px,
+        tiles=settings.tiles,
         preparation=resized(record.preparation, settings),
         min_confidence=record.min_confidence,
         nms_iou=record.nms_iou,
