@@ -28,6 +28,9 @@ from frametally_consumer.detectors.boxes import NMS_IOU, as_detections, boxes_fr
 from frametally_consumer.detectors.heads import Floats, Head
 from frametally_consumer.detectors.protocol import check_image
 
+NO_OBJECT = "-"
+"""Name of a class that stands for no object, such as the background."""
+
 
 class NetworkModel(NamedTuple):
     """A network, and all else that a detector is made of; worker processes are handed it.
@@ -119,7 +122,8 @@ class YoloDetector:
             min_confidence=model.min_confidence,
             nms_iou=model.nms_iou if nms_iou is None else nms_iou,
         )
-        return as_detections(boxes, model.class_names)
+        detections = as_detections(boxes, model.class_names)
+        return [box for box in detections if box.label != NO_OBJECT]
 
     def all_rows(self, image: Pixels) -> Floats:
         """Return every row that the network makes of `image`, stretched to its size: what proofs look at.
