@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,7 +24,7 @@ from frametally_cli.options.ports import data_dir_option, is_empty, open_store_p
 if TYPE_CHECKING:
     from frametally_consumer.detectors.protocol import Detector
     from frametally_models.catalogue import ModelRecord
-    from frametally_models.choice import Choice
+    from frametally_models.choice import ModelChoice
 
 _FRAMES_SHOWN = 10
 _size_option = click.option(
@@ -40,45 +40,22 @@ def models() -> None:
     """List, download, try and choose detection models."""
 
 
-class Row(NamedTuple):
-    """A row of `models list`.
-
-    Attributes:
-        cpu_ms: CPU time for a picture here; None with `why_no_speed`.
-        of_present: The same as a part of the present model's.
-    """
-
-    name: str
-    licence: str
-    ap: float | None
-    megabytes: float
-    in_use: bool
-    cpu_ms: float | None
-    of_present: float | None
-    why_no_speed: str
-
-
 @models.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @data_dir_option
 def list_models(as_json: bool, **overrides: Any) -> int:
     """List the known models, with their speed on this machine where they are downloaded."""
     settings = _able(read_settings("consumer", overrides))
-    rows = _rows(settings)
+    rows = list(_rows(settings))
     if as_json:
-        click.echo(json.dumps([row._asdict() for row in rows], indent=2))
+        click.echo(json.dumps(rows, indent=2))
         return 0
     table = folded_table("model", "licence", "COCO AP", "MB", "CPU ms", "of the present one's")
     for row in rows:
-        of_present = "-" if row.of_present is None else f"{row.of_present:.2f}"
-        table.add_row(
-            f"{row.name} (in use)" if row.in_use else row.name,
-            row.licence or "-",
-            "-" if row.ap is None else f"{row.ap:g}",
-            f"{row.megabytes:.0f}",
-            row.why_no_speed if row.cpu_ms is None else f"{row.cpu_ms:.1f}",
-            of_present,
-        )
+        cells = ["-" if cell in (None, "") else str(cell) for cell in row.values()]
+        name, licence, ap, megabytes, _, cpu_ms, of_present, reason = cells
+        name = f"{name} (in use)" if row["in_use"] else name
+        table.add_row(name, licence, ap, megabytes, cpu_ms if reason == "-" else reason, of_present)
     console.out().print(table)
     from frametally_models.catalogue import PRESETS
 
@@ -87,44 +64,37 @@ def list_models(as_json: bool, **overrides: Any) -> int:
     return 0
 
 
-def _rows(settings: Settings) -> list[Row]:
+def _rows(settings: Settings) -> Iterator[dict[str, Any]]:
+    """Yield each model; a speed that is not known is None, with the reason."""
     from frametally_models.catalogue import CATALOGUE
-    from frametally_models.choice import Choice
+    from frametally_models.choice import ModelChoice
     from frametally_models.trial import speeds_ms
 
-    used, reasons = _used(settings), dict[str, str]()
+    present, reasons = _present(settings), dict[str, str]()
     detectors: dict[str, Detector] = {}
-    candidates = {name: Choice(name, "").settings(settings) for name in CATALOGUE} | {used: settings}
-    with console.stage_bar("models") as bar:
-        for name, candidate in candidates.items():
-            bar.update(len(detectors), len(candidates), name)
-            if name in CATALOGUE and not _is_downloaded(settings, CATALOGUE[name].files):
-                reasons[name] = "not downloaded"
-                continue
-            try:
-                detectors[name] = _prepared(candidate)
-            except FrametallyError as error:
-                reasons[name] = str(error)
-        speeds = speeds_ms(detectors)
-    rows = []
+    candidates = {name: ModelChoice(name, "").settings(settings) for name in CATALOGUE} | {present: settings}
+    for name, candidate in candidates.items():
+        if name in CATALOGUE and not _is_downloaded(settings, CATALOGUE[name].files):
+            reasons[name] = "not downloaded"
+            continue
+        try:
+            detectors[name] = _prepared(candidate)
+        except FrametallyError as error:
+            reasons[name] = str(error)
+    speeds = speeds_ms(detectors)
     for name in candidates:
-        record = CATALOGUE.get(name)
-        files = record.own_files if record else ()
-        speed = speeds.get(name)
-        ratio = speed / speeds[used] if speed is not None and used in speeds else None
-        rows.append(
-            Row(
-                name=name,
-                licence=record.licence if record else "",
-                ap=record.ap if record else None,
-                megabytes=round(sum(file.size_bytes for file in files) / 1e6, 1),
-                in_use=name == used,
-                cpu_ms=None if speed is None else round(speed, 1),
-                of_present=None if ratio is None else round(ratio, 2),
-                why_no_speed=reasons.get(name, ""),
-            )
-        )
-    return rows
+        record, speed = CATALOGUE.get(name), speeds.get(name)
+        size_bytes = sum(file.size_bytes for file in record.own_files) if record else 0
+        yield {
+            "name": name,
+            "licence": record.licence if record else None,
+            "ap": record.ap if record else None,
+            "megabytes": round(size_bytes / 1e6, 1) or None,
+            "in_use": name == present,
+            "cpu_ms": None if speed is None else round(speed, 1),
+            "of_present": round(speed / speeds[present], 2) if speed and present in speeds else None,
+            "why_no_speed": reasons.get(name, ""),
+        }
 
 
 @models.command()
@@ -243,7 +213,7 @@ def remove(name: str, **overrides: Any) -> int:
 
     settings = read_settings("consumer", overrides)
     name, record = record_named(name)
-    if name == _used(settings):
+    if name == _present(settings):
         raise Misconfigured(f"{name} is in use; choose another model with `frametally models use`")
     folder = settings.models_dir.expanduser()
     paths = [folder / file.name for file in record.own_files]
@@ -260,7 +230,7 @@ def remove(name: str, **overrides: Any) -> int:
     return 0
 
 
-def _chosen(settings: Settings, name: str, size: str | None, tiles: str | None) -> Choice:
+def _chosen(settings: Settings, name: str, size: str | None, tiles: str | None) -> ModelChoice:
     """Return the choice that the options mean; the settings check its size. Raises `Misconfigured`."""
     from frametally_models.choice import chosen
 
@@ -286,11 +256,10 @@ def _downloaded(settings: Settings, record: ModelRecord) -> None:
 
 def _is_downloaded(settings: Settings, files: tuple[KnownFile, ...]) -> bool:
     folder = settings.models_dir.expanduser()
-    paths: Mapping[Path, str] = {folder / file.name: file.sha256 for file in files}
-    return all(path.is_file() and file_sha256(path) == sha256 for path, sha256 in paths.items())
+    return all((path := folder / file.name).is_file() and file_sha256(path) == file.sha256 for file in files)
 
 
-def _used(settings: Settings) -> str:
+def _present(settings: Settings) -> str:
     """Return the name of the model of the settings: the catalogue's, or the path of a user's own."""
     from frametally_models.catalogue import DEFAULT
 

@@ -22,7 +22,7 @@ TILE_RULE = "tiles-1"
 """Name of how pictures are cut and boxes joined; part of the model id of models with tiles."""
 
 LEAST_TILED_PX = 1920 * 1080
-"""Pixels of a stored frame from which on it is looked at in tiles, too."""
+"""Stored frames with fewer pixels have no tiles."""
 
 _OVERLAP = 0.2
 """Of two neighbours, as a part of a tile's side."""
@@ -73,11 +73,11 @@ def in_picture(rows: Floats, tile: Tile) -> Floats:
         return rows
     near, far = rows[:, :2] - rows[:, 2:4] / 2, rows[:, :2] + rows[:, 2:4] / 2
     is_cut = ((near < _BORDER) & (np.array(tile[:2]) > 0)) | ((far > 1 - _BORDER) & (np.array(tile[2:]) < 1))
-    kept: Floats = rows[~is_cut.any(axis=1)].copy()
+    whole: Floats = rows[~is_cut.any(axis=1)].copy()
     size = np.array([tile.right - tile.left, tile.bottom - tile.top], np.float32)
-    kept[:, :2] = kept[:, :2] * size + np.array(tile[:2], np.float32)
-    kept[:, 2:4] *= size
-    return kept
+    whole[:, :2] = whole[:, :2] * size + np.array(tile[:2], np.float32)
+    whole[:, 2:4] *= size
+    return whole
 
 
 class TiledResult:
@@ -96,9 +96,9 @@ class TiledResult:
                 return
             try:
                 self._rows[place] = rows.result()
-                made = [part for part in self._rows if part is not None]
-                if len(made) == len(self._rows):
-                    self.future.set_result(self._read(np.concatenate(made)))
+                parts = [part for part in self._rows if part is not None]
+                if len(parts) == len(self._rows):
+                    self.future.set_result(self._read(np.concatenate(parts)))
             except Exception as error:
                 self.future.set_exception(error)
 
