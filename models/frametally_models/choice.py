@@ -21,7 +21,7 @@ STRIDE_PX = 32
 """The sides of an input are multiples of it."""
 
 
-class ModelChoice(NamedTuple):
+class CatalogueChoice(NamedTuple):
     """A model of the catalogue with its input size, such as `480x352+2x2`; empty: its usual one."""
 
     name: str
@@ -69,7 +69,7 @@ def record_named(name: str) -> tuple[str, ModelRecord]:
     return model, CATALOGUE[model]
 
 
-def chosen(name: str, size: str | None, tiles: str | None, store: ObjectStore | None) -> ModelChoice:
+def chosen(name: str, size: str | None, tiles: str | None, store: ObjectStore | None) -> CatalogueChoice:
     """Return the model or preset `name` at a size: `WxH`, or `auto` for the shape of the store's pictures.
 
     Without a size, a preset has that shape, and a model its usual size.
@@ -91,7 +91,7 @@ def chosen(name: str, size: str | None, tiles: str | None, store: ObjectStore | 
         size_px = "x".join(map(str, shaped_px(preset.area_px if preset else math.prod(usual_px), picture_px)))
     if tiles:
         size_px = f"{size_px or 'x'.join(map(str, usual_px))}+{tiles}"
-    return ModelChoice(model, size_px)
+    return CatalogueChoice(model, size_px)
 
 
 def shaped_px(area_px: int, picture_px: tuple[int, int]) -> tuple[int, int]:
@@ -117,7 +117,7 @@ def usual_picture_px(store: ObjectStore) -> tuple[int, int] | None:
     return max(sizes, key=lambda size: (sizes[size], math.prod(size)), default=None)
 
 
-def write_choice(choice: ModelChoice) -> Path:
+def write_choice(choice: CatalogueChoice) -> Path:
     """Write the choice into the current folder's `.env`, and return its path.
 
     Raises:

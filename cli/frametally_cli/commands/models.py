@@ -24,7 +24,7 @@ from frametally_cli.options.ports import data_dir_option, is_empty, open_store_p
 if TYPE_CHECKING:
     from frametally_consumer.detectors.protocol import Detector
     from frametally_models.catalogue import ModelRecord
-    from frametally_models.choice import ModelChoice
+    from frametally_models.choice import CatalogueChoice
 
 _FRAMES_SHOWN = 10
 _size_option = click.option(
@@ -67,12 +67,14 @@ def list_models(as_json: bool, **overrides: Any) -> int:
 def _rows(settings: Settings) -> Iterator[dict[str, Any]]:
     """Yield each model; a speed that is not known is None, with the reason."""
     from frametally_models.catalogue import CATALOGUE
-    from frametally_models.choice import ModelChoice
+    from frametally_models.choice import CatalogueChoice
     from frametally_models.trial import speeds_ms
 
     present, reasons = _present(settings), dict[str, str]()
     detectors: dict[str, Detector] = {}
-    candidates = {name: ModelChoice(name, "").settings(settings) for name in CATALOGUE} | {present: settings}
+    candidates = {name: CatalogueChoice(name, "").settings(settings) for name in CATALOGUE} | {
+        present: settings
+    }
     for name, candidate in candidates.items():
         if name in CATALOGUE and not _is_downloaded(settings, CATALOGUE[name].files):
             reasons[name] = "not downloaded"
@@ -230,7 +232,7 @@ def remove(name: str, **overrides: Any) -> int:
     return 0
 
 
-def _chosen(settings: Settings, name: str, size: str | None, tiles: str | None) -> ModelChoice:
+def _chosen(settings: Settings, name: str, size: str | None, tiles: str | None) -> CatalogueChoice:
     """Return the choice that the options mean; the settings check its size. Raises `Misconfigured`."""
     from frametally_models.choice import chosen
 
