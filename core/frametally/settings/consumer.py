@@ -59,8 +59,8 @@ class ConsumerSettings(SettingsPart):
     input_size_px: str = Field(
         "416x416",
         check=_input_size,
-        description="Width and height of the network's input in pixels, multiples of 32; with `+2x2`, "
-        "large pictures are also looked at in 2x2 tiles.",
+        description="Width and height of the network's input in pixels, multiples of 32; with `+2x2`, the "
+        "network also looks at large pictures in 2x2 tiles.",
     )
     resize: Literal["auto", "stretch", "letterbox"] = Field(
         "auto",
