@@ -14,6 +14,7 @@ from frametally.files.downloads import KnownFile
 from frametally.settings.loading import ENV_PREFIX, Settings
 from frametally_consumer.backends.network import AS_DARKNET, Preparation
 from frametally_consumer.detectors.boxes import MIN_CONFIDENCE, NMS_IOU
+from frametally_consumer.detectors.confidence import TRACKED, Scale
 
 SETTING = f"{ENV_PREFIX}MODEL_CFG"
 """Names the family of an ONNX file."""
@@ -27,6 +28,7 @@ class ModelRecord:
         name: Of the family, without changes of its input.
         family: Kind of its output.
         min_confidence: Boxes below it are not written.
+        scale: Its own confidences of labels that YOLOv4-tiny is less sure of, as `confidence.Scale` says.
         nms_iou: Of two boxes of one class that overlap by more, the weaker is left out.
         stop_sign: Least confidence for the stop sign of the self-test's picture, if it has such a class.
         input_px: Width and height that it was trained for; None: those of its file or of the settings.
@@ -39,6 +41,7 @@ class ModelRecord:
     family: Literal["darknet", "yolo", "yolox", "detr"]
     preparation: Preparation
     min_confidence: float = MIN_CONFIDENCE
+    scale: Scale = ()
     nms_iou: float = NMS_IOU
     stop_sign: float = 0.5
     input_px: tuple[int, int] | None = None
@@ -62,7 +65,10 @@ _IMAGENET: dict[str, Any] = {
 FAMILIES = {
     "yolo": ModelRecord(name="yolo", family="yolo", preparation=Preparation("letterbox")),
     "yolox": ModelRecord(
-        name="yolox", family="yolox", preparation=Preparation("letterbox", 255.0, "bgr", corner="top-left")
+        name="yolox",
+        family="yolox",
+        preparation=Preparation("letterbox", 255.0, "bgr", corner="top-left"),
+        scale=tuple((label, 0.6) for label in TRACKED),
     ),
     "rtdetr": ModelRecord(name="rtdetr", family="detr", preparation=Preparation("stretch"), nms_iou=1.0),
     "rfdetr": ModelRecord(

@@ -106,6 +106,7 @@ def _detector(
         tiles=settings.tiles,
         preparation=resized(record.preparation, settings),
         min_confidence=record.min_confidence,
+        scale=record.scale,
         nms_iou=record.nms_iou,
     )
     picture = fit(draw_picture(), input_px=input_px, preparation=model.preparation).picture

@@ -130,6 +130,20 @@ def test_tiles_are_part_of_the_model_id_and_none_changes_no_id() -> None:
     assert model_id((1, 1)) == "blobs-onnxruntime-f32-e05a5849"
 
 
+def test_confidences_are_written_by_the_models_scale_which_is_part_of_its_id() -> None:
+    network, made = Blobs(), model((1, 1))._replace(class_names=["car"], scale=(("car", 0.6),))
+    rows = np.array([[0.5, 0.5, 0.2, 0.2, 1, 0.6]], np.float32)
+    future = YoloDetector(network, made).start(street())
+    waiting, read, _ = network.waiting[0]
+    complete(waiting, read, [rows])
+    assert [box.confidence for box in future.result(0)] == [0.4]
+    ids = {
+        identified(some, settings=load_settings(), precision="f32", ingredients={}).model_id
+        for some in (made, made._replace(scale=()))
+    }
+    assert len(ids) == 2
+
+
 def test_the_input_size_says_how_many_tiles() -> None:
     settings = load_settings(input_size_px="640x352+3x2")
     assert (settings.input_px, settings.tiles) == ((640, 352), (3, 2))

@@ -25,6 +25,7 @@ from frametally_consumer.backends.network import (
 from frametally_consumer.backends.opencv import DarknetNetwork
 from frametally_consumer.detectors import tiles
 from frametally_consumer.detectors.boxes import NMS_IOU, as_detections, boxes_from_rows
+from frametally_consumer.detectors.confidence import Scale, scaled
 from frametally_consumer.detectors.heads import Floats, Head
 from frametally_consumer.detectors.protocol import check_image
 
@@ -40,6 +41,7 @@ class NetworkModel(NamedTuple):
         min_confidence: Boxes below it are left out.
         nms_iou: Of two boxes of one class that overlap by more, the weaker is left out.
         model_id: As `protocol.make_model_id` makes it, of everything that changes a detection.
+        scale: How confidences of some labels are written; empty: as they are.
         tiles: Columns and rows of the tiles in which large pictures are also looked at; (1, 1): none.
     """
 
@@ -53,6 +55,7 @@ class NetworkModel(NamedTuple):
     min_confidence: float
     nms_iou: float
     model_id: str = ""
+    scale: Scale = ()
     tiles: tuple[int, int] = (1, 1)
 
 
@@ -106,7 +109,11 @@ class YoloDetector:
         return fit(image, input_px=self.model.input_px, preparation=self.model.preparation)
 
     def _rows(self, outputs: Outputs, fitted: Fitted) -> Floats:
-        return as_parts_of_the_image(self._read(outputs, self.model.min_confidence), fitted)
+        model = self.model
+        rows = self._read(outputs, model.min_confidence)
+        if model.scale:
+            rows[:, 5:] = scaled(rows[:, 5:], model.class_names, model.scale)
+        return as_parts_of_the_image(rows, fitted)
 
     def _tile_rows(self, outputs: Outputs, *, fitted: Fitted, borders: tiles.Tile) -> Floats:
         return tiles.in_picture(self._rows(outputs, fitted), borders)
