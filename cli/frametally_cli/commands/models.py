@@ -23,7 +23,6 @@ from frametally_cli.options.ports import data_dir_option, is_empty, open_store_p
 
 if TYPE_CHECKING:
     from frametally_consumer.detectors.protocol import Detector
-    from frametally_models.catalogue import ModelRecord
     from frametally_models.choice import CatalogueChoice
 
 _FRAMES_SHOWN = 10
@@ -106,7 +105,13 @@ def get(name: str, **overrides: Any) -> int:
     """Download a model, check its sha256, and show its licence."""
     from frametally_models.choice import record_named
 
-    _downloaded(read_settings("consumer", overrides), record_named(name)[1])
+    settings, record = read_settings("consumer", overrides), record_named(name)[1]
+    folder = settings.models_dir.expanduser()
+    with console.stage_bar("model") as bar:
+        paths = ensure_files(record.files, folder, folder_name=f"{ENV_PREFIX}MODELS_DIR", progress=bar)
+    for path, file in zip(paths, record.files, strict=True):
+        click.echo(f"{path}  sha256 {file.sha256}")
+    click.echo(f"licence of the weights: {record.licence}")
     return 0
 
 
@@ -121,13 +126,12 @@ def use(name: str, size: str | None, tiles: str | None, **overrides: Any) -> int
 
     settings = read_settings("consumer", overrides)
     choice = _chosen(settings, name, size, tiles)
-    _downloaded(settings, choice.record)
     detector = _prepared(_able(choice.settings(settings)))
     path = write_choice(choice)
     for variable, value in choice.variables().items():
         if value:
             click.echo(f"{variable}={value}")
-    click.echo(f"written to {path}; model ID: {detector.model_id}")
+    click.echo(f"written to {path}; model ID: {detector.model_id}; licence: {choice.record.licence}")
     click.echo(
         "existing counts stay. The next `frametally consume` detects with this model; to count earlier "
         f"footage again: frametally redetect --model {detector.model_id}"
@@ -162,7 +166,6 @@ def try_model(
 
     settings = read_settings("consumer", overrides, must_be_there=True)
     choice = _chosen(settings, name, size, tiles)
-    _downloaded(settings, choice.record)
     present, other = _prepared(_able(settings)), _prepared(_able(choice.settings(settings)))
     with open_store_port(settings) as ports, console.stage_bar("frames") as bar:
         media = list_manifests(ports.store) if source is None else media_of_source(ports.store, source)
@@ -244,16 +247,6 @@ def _chosen(settings: Settings, name: str, size: str | None, tiles: str | None) 
     if choice.size_px:
         load_settings("consumer", {"input_size_px": "--size"}, input_size_px=choice.size_px)
     return choice
-
-
-def _downloaded(settings: Settings, record: ModelRecord) -> None:
-    """Download the model's files where needed, and print each with its sha256, and the licence."""
-    folder = settings.models_dir.expanduser()
-    with console.stage_bar("model") as bar:
-        paths = ensure_files(record.files, folder, folder_name=f"{ENV_PREFIX}MODELS_DIR", progress=bar)
-    for path, file in zip(paths, record.files, strict=True):
-        click.echo(f"{path}  sha256 {file.sha256}")
-    click.echo(f"licence of the weights: {record.licence}")
 
 
 def _is_downloaded(settings: Settings, files: tuple[KnownFile, ...]) -> bool:
