@@ -126,7 +126,7 @@ def write_choice(choice: CatalogueChoice) -> Path:
     """
     values = choice.variables()
     folder = component_folder("consumer")
-    places = [("the environment", dict(os.environ))]
+    places = [("the environment", {name.upper(): value for name, value in os.environ.items()})]
     if folder is not None and folder != Path.cwd():
         places.append((str(folder / ".env"), read_env_file(folder / ".env")))
     for place, variables in places:

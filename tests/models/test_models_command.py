@@ -186,10 +186,11 @@ def test_without_a_network_get_says_which_file_to_place_where(
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize("variable", ["FRAMETALLY_INPUT_SIZE_PX", "frametally_input_size_px"])
 def test_a_choice_that_the_environment_would_overrule_is_refused(
-    run: Run, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
 ) -> None:
-    monkeypatch.setenv("FRAMETALLY_INPUT_SIZE_PX", "608x608")
+    monkeypatch.setenv(variable, "608x608")
     code, _, err = run("use", "yolox-nano")
     assert code == 2
     assert "the environment sets FRAMETALLY_INPUT_SIZE_PX=608x608, which wins over .env" in a_line(err)
