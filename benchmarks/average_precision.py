@@ -39,15 +39,18 @@ class Judged(NamedTuple):
     objects: npt.NDArray[np.int64]
 
 
-def judge(truths: Sequence[Sequence[Truth]], found: Sequence[Sequence[Detection]]) -> dict[str, Judged]:
+def judge(
+    truths: Sequence[Sequence[Truth]], found: Sequence[Sequence[Detection]], *, least_iou: float = LEAST_IOU
+) -> dict[str, Judged]:
     """What of `found` is true, for each label that some picture has.
 
     In each picture the most confident detection chooses first, and takes the free object of its label that it
-    overlaps most, if the IoU is 0.5 or more; any other detection is false.
+    overlaps most, if the IoU is `least_iou` or more; any other detection is false.
 
     Args:
         truths: The objects of each picture.
         found: The detections of each picture.
+        least_iou: From which on a detection finds an object.
     """
     labels = sorted({truth.label for picture in truths for truth in picture})
     rows: dict[str, list[tuple[float, int, bool]]] = defaultdict(list)
@@ -60,7 +63,7 @@ def judge(truths: Sequence[Sequence[Truth]], found: Sequence[Sequence[Detection]
         for detection in sorted(detections, key=lambda one: -one.confidence):
             boxes = free[detection.label]
             best = max(boxes, key=lambda box: iou(box, detection.box), default=None)
-            is_true = best is not None and iou(best, detection.box) >= LEAST_IOU
+            is_true = best is not None and iou(best, detection.box) >= least_iou
             if is_true and best is not None:
                 boxes.remove(best)
             rows[detection.label].append((detection.confidence, place, is_true))

@@ -150,7 +150,7 @@ def _peak_memory_mb(choice: str, data: Path) -> float:
 
 
 def _accuracy(choices: Sequence[str], coco128: Path) -> dict[str, Scored]:
-    pictures, truths = _coco128(coco128)
+    pictures, truths = labelled_pictures(coco128)
     judged = []
     for choice in choices:
         with patch.object(darknet, "MIN_CONFIDENCE", LEAST_CONFIDENCE_OF_AP):
@@ -167,7 +167,8 @@ def _accuracy(choices: Sequence[str], coco128: Path) -> dict[str, Scored]:
     return scores
 
 
-def _coco128(folder: Path) -> tuple[list[Pixels], list[list[Truth]]]:
+def labelled_pictures(folder: Path) -> tuple[list[Pixels], list[list[Truth]]]:
+    """The pictures and their objects."""
     names = load_settings().models_dir.expanduser() / "coco.names"
     labels = names.read_text("utf-8").split("\n")
     pictures, truths = [], []

@@ -95,9 +95,11 @@ def seconds_in(truth: Boxes, zone: tuple[float, float, float, float]) -> float:
     )
 
 
-def at_random(truth: Boxes) -> tuple[dict[str, Points], dict[str, tuple[float, float, float, float]]]:
+def at_random(
+    truth: Boxes, *, lines: int = RANDOM_LINES, zones: int = RANDOM_ZONES, seed: int = 1
+) -> tuple[dict[str, Points], dict[str, tuple[float, float, float, float]]]:
     """Lines from border to border, and zones, as chance has them."""
-    chance = random.Random(1)  # noqa: S311
+    chance = random.Random(seed)  # noqa: S311
 
     def at_border() -> tuple[float, float]:
         part = chance.random()
@@ -105,18 +107,18 @@ def at_random(truth: Boxes) -> tuple[dict[str, Points], dict[str, tuple[float, f
             [(part * WIDTH, 0.0), (part * WIDTH, HEIGHT), (0.0, part * HEIGHT), (WIDTH, part * HEIGHT)]
         )
 
-    lines: dict[str, Points] = {}
-    while len(lines) < RANDOM_LINES:
+    random_lines: dict[str, Points] = {}
+    while len(random_lines) < lines:
         start, end = at_border(), at_border()
         if hypot(end[0] - start[0], end[1] - start[1]) > WIDTH / 2:
-            lines[f"line {len(lines)}"] = (start, end)
-    zones: dict[str, tuple[float, float, float, float]] = {}
-    while len(zones) < RANDOM_ZONES:
+            random_lines[f"line {len(random_lines)}"] = (start, end)
+    random_zones: dict[str, tuple[float, float, float, float]] = {}
+    while len(random_zones) < zones:
         left, top = chance.uniform(0.02, 0.7), chance.uniform(0.02, 0.7)
         right, bottom = (min(0.98, near + chance.uniform(0.2, 0.7)) for near in (left, top))
         if seconds_in(truth, zone := (left, top, right, bottom)) >= LEAST_ZONE_S:
-            zones[f"zone {len(zones)}"] = zone
-    return lines, zones
+            random_zones[f"zone {len(random_zones)}"] = zone
+    return random_lines, random_zones
 
 
 def _random_table(boxes: Mapping[str, Sequence[Sequence[Seen]]], truth: Boxes) -> Table:
@@ -127,9 +129,9 @@ def _random_table(boxes: Mapping[str, Sequence[Sequence[Seen]]], truth: Boxes) -
     rows: list[list[Cell]] = []
     phases = [(rate, start) for rate in RATES for start in range(FPS // rate)]
     for (rate, start), (name, square) in product(phases, boxes.items()):
-        ways, occupied = _square(square, rate, start, lines, zones)
+        ways, occupied = square_of(square, rate, start, lines, zones)
         errors = [occupied[zone] / true - 1 for zone, true in true_s.items()]
-        off = _off(ways, true_ways)
+        off = off_of(ways, true_ways)
         within = sum(abs(error) <= 0.07 for error in errors)
         rows.append(
             [
@@ -168,8 +170,8 @@ def tables_and_goals(
     goals: list[Goal] = []
     for what, boxes in (("annotated boxes", annotated), ("detector's boxes", square)):
         for rate in RATES:
-            ways, occupied = _square(boxes, rate)
-            off = _off(ways, true_ways)
+            ways, occupied = square_of(boxes, rate)
+            off = off_of(ways, true_ways)
             missing = sum(way["not_measured"] for way in ways.values())
             crossings[f"{what}, {rate} fps"] = [
                 f"pedestrians, {what}",
@@ -205,7 +207,7 @@ def tables_and_goals(
                     Goal(what=f"{what_s}: person-seconds off", measured=round(worst, 3), at_most=0.07),
                 ]
     for rate in RATES:
-        ways = _clip(clip, rate)
+        ways = clip_ways(clip, rate)
         off = sum(abs(ways[f"{y}"]["to_right"] - true) for y, true in CLIP_BY_EYE.items())
         every_car = sum(CLIP_BY_EYE.values())
         back = sum(way["to_left"] for way in ways.values())
@@ -256,12 +258,12 @@ def _every_start(
     people = sum(way[name] for way in true_ways.values() for name in DIRECTIONS)
     rows: list[list[Cell]] = []
     for rate in RATES:
-        ways = [_square(square, rate, start)[0] for start in range(FPS // rate)]
+        ways = [square_of(square, rate, start)[0] for start in range(FPS // rate)]
         rows.append(
-            ["pedestrians", rate, *_off_by_start([_off(way, true_ways) for way in ways], people), "-"]
+            ["pedestrians", rate, *_off_by_start([off_of(way, true_ways) for way in ways], people), "-"]
         )
     for rate in RATES:
-        ways = [_clip(clip, rate, start) for start in range(CLIP_FPS // rate)]
+        ways = [clip_ways(clip, rate, start) for start in range(CLIP_FPS // rate)]
         offs = [sum(abs(way[f"{y}"]["to_right"] - true) for y, true in CLIP_BY_EYE.items()) for way in ways]
         back = sum(line["to_left"] for way in ways for line in way.values())
         rows.append(["cars", rate, *_off_by_start(offs, sum(CLIP_BY_EYE.values())), back])
@@ -280,17 +282,19 @@ def _off_by_start(offs: Sequence[int], every: int) -> tuple[str, str]:
     return ", ".join(map(str, offs)), f"{sum(offs) / len(offs) / every:.1%}"
 
 
-def _off(ways: dict[str, Way], true_ways: dict[str, Way]) -> int:
+def off_of(ways: dict[str, Way], true_ways: dict[str, Way]) -> int:
+    """How many crossings are too many or too few, over lines and directions."""
     return sum(abs(ways[name][way] - true[way]) for name, true in true_ways.items() for way in DIRECTIONS)
 
 
-def _square(
+def square_of(
     boxes: Sequence[Sequence[Seen]],
     rate: int,
     start: int = 0,
     lines: dict[str, Points] = LINES,
     rectangles: dict[str, tuple[float, float, float, float]] = ZONES,
 ) -> tuple[dict[str, Way], dict[str, float]]:
+    """Crossings of the lines and person-seconds in the zones, at that rate, from that frame on."""
     zones = []
     for name, (left, top, right, bottom) in rectangles.items():
         (x, until_x), (y, until_y) = (left * WIDTH, right * WIDTH), (top * HEIGHT, bottom * HEIGHT)
@@ -305,7 +309,8 @@ def _square(
     return ways_of(flows), seconds
 
 
-def _clip(clip: Sequence[Sequence[Seen]], rate: int, start: int = 0) -> dict[str, Way]:
+def clip_ways(clip: Sequence[Sequence[Seen]], rate: int, start: int = 0) -> dict[str, Way]:
+    """Crossings of the rows of the clip that somebody looked at, at that rate, from that frame on."""
     rows = sorted({*CLIP_BY_EYE, *RETURN_LINES})
     lines = {f"{y}": ((0.0, float(y)), (float(CLIP_SIZE[0]), float(y))) for y in rows}
     return ways_of(counted(shown(clip, CLIP_FPS, 1, CLIP_SIZE)[start :: CLIP_FPS // rate], of_lines(lines)))

@@ -50,6 +50,7 @@ COMMANDS = {
     "index": _command("stages:index", "Publish new counts in the count index"),
     "ledger": _command("upkeep:ledger_group", "Rebuild the ledger from the store", {"rebuild": ()}),
     "log": _command("upkeep:log_group", "Trim the embedded frame log", {"trim": ()}),
+    "models": _command("models:models", "List, download, try and choose detection models"),
     "pack": _command("upkeep:pack", "Store pictures as one object per source and minute", {"": ("source",)}),
     "produce": _command("stages:produce", "Store and announce the frames of pictures and videos"),
     "quality": _command("status_report:quality", "Print each day's quality report"),

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from frametally.errors import Misconfigured
 from frametally.files.downloads import KnownFile
 from frametally.settings.loading import ENV_PREFIX, Settings
 from frametally_consumer.backends.network import AS_DARKNET, Preparation
 from frametally_consumer.detectors.boxes import MIN_CONFIDENCE, NMS_IOU
+from frametally_consumer.detectors.confidence import TRACKED, Scale
 
 SETTING = f"{ENV_PREFIX}MODEL_CFG"
 """Names the family of an ONNX file."""
@@ -27,10 +28,12 @@ class ModelRecord:
         name: Of the family, without changes of its input.
         family: Kind of its output.
         min_confidence: Boxes below it are not written.
+        scale: Its own confidences of labels that YOLOv4-tiny is less sure of, as `confidence.Scale` says.
         nms_iou: Of two boxes of one class that overlap by more, the weaker is left out.
         stop_sign: Least confidence for the stop sign of the self-test's picture, if it has such a class.
         input_px: Width and height that it was trained for; None: those of its file or of the settings.
         licence: SPDX identifier, of its weights.
+        ap: Mean AP on COCO's val2017, 0 to 100, as its authors publish it; None: not published.
         files: Its weights and its class names; before them, the network file of a Darknet model.
     """
 
@@ -38,11 +41,18 @@ class ModelRecord:
     family: Literal["darknet", "yolo", "yolox", "detr"]
     preparation: Preparation
     min_confidence: float = MIN_CONFIDENCE
+    scale: Scale = ()
     nms_iou: float = NMS_IOU
     stop_sign: float = 0.5
     input_px: tuple[int, int] | None = None
     licence: str = ""
+    ap: float | None = None
     files: tuple[KnownFile, ...] = ()
+
+    @property
+    def own_files(self) -> tuple[KnownFile, ...]:
+        """Its files without the class names, which models share."""
+        return tuple(file for file in self.files if file != COCO_NAMES)
 
 
 _IMAGENET: dict[str, Any] = {
@@ -55,7 +65,10 @@ _IMAGENET: dict[str, Any] = {
 FAMILIES = {
     "yolo": ModelRecord(name="yolo", family="yolo", preparation=Preparation("letterbox")),
     "yolox": ModelRecord(
-        name="yolox", family="yolox", preparation=Preparation("letterbox", 255.0, "bgr", corner="top-left")
+        name="yolox",
+        family="yolox",
+        preparation=Preparation("letterbox", 255.0, "bgr", corner="top-left"),
+        scale=tuple((label, 0.6) for label in TRACKED),
     ),
     "rtdetr": ModelRecord(name="rtdetr", family="detr", preparation=Preparation("stretch"), nms_iou=1.0),
     "rfdetr": ModelRecord(
@@ -152,13 +165,14 @@ COCO_NAMES = _of_darknet(
 )
 
 
-def _yolox(size: str, side_px: int, size_bytes: int, sha256: str) -> ModelRecord:
+def _yolox(size: str, side_px: int, ap: float, size_bytes: int, sha256: str) -> ModelRecord:
     name = f"yolox_{size}.onnx"
     weights = KnownFile(name=name, sha256=sha256, size_bytes=size_bytes, upstream_urls=(f"{_YOLOX}/{name}",))
     return replace(
         FAMILIES["yolox"],
         input_px=(side_px, side_px),
         licence="Apache-2.0",
+        ap=ap,
         files=(weights, COCO_NAMES),
     )
 
@@ -171,17 +185,32 @@ CATALOGUE = {
         preparation=AS_DARKNET,
         input_px=(416, 416),
         licence="LicenseRef-darknet",
+        ap=21.7,
         files=(YOLOV4_TINY_CFG, YOLOV4_TINY_WEIGHTS, COCO_NAMES),
     ),
     "yolox-nano": _yolox(
-        "nano", 416, 3_659_407, "c789161ed43c8269fcd4e67c67eeeb4e80c622da2eb296a20bc6007bd18a0b7d"
+        "nano", 416, 25.8, 3_659_407, "c789161ed43c8269fcd4e67c67eeeb4e80c622da2eb296a20bc6007bd18a0b7d"
     ),
     "yolox-tiny": _yolox(
-        "tiny", 416, 20_219_662, "427cc366d34e27ff7a03e2899b5e3671425c262ea2291f88bb942bc1cc70b0f7"
+        "tiny", 416, 32.8, 20_219_662, "427cc366d34e27ff7a03e2899b5e3671425c262ea2291f88bb942bc1cc70b0f7"
     ),
     "yolox-s": _yolox(
-        "s", 640, 35_858_002, "c5c2d13e59ae883e6af3b45daea64af4833a4951c92d116ec270d9ddbe998063"
+        "s", 640, 40.5, 35_858_002, "c5c2d13e59ae883e6af3b45daea64af4833a4951c92d116ec270d9ddbe998063"
     ),
+}
+
+
+class Preset(NamedTuple):
+    """A model at the shape of the pictures, with about so many pixels of input."""
+
+    model: str
+    area_px: int
+
+
+PRESETS = {
+    "fast": Preset("yolox-nano", 416 * 416),
+    "balanced": Preset("yolox-nano", 640 * 480),
+    "thorough": Preset("yolox-s", 640 * 640),
 }
 
 

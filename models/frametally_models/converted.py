@@ -105,7 +105,8 @@ def network_path(model: CheckedModel, settings: Settings) -> Path:
     """Return where the model's ONNX network is kept; its INT8 network and the cards have the same stem."""
     digests = f"{hashlib.sha256(model.weights).hexdigest()}-{file_sha256(model.files.cfg)[:8]}"
     weights = model.files.weights
-    return weights.with_name(f"{weights.stem}-{digests}-{settings.input_size_px}-v{CONVERTER_VERSION}.onnx")
+    size_px = "x".join(map(str, settings.input_px))
+    return weights.with_name(f"{weights.stem}-{digests}-{size_px}-v{CONVERTER_VERSION}.onnx")
 
 
 def onnx_network(model: CheckedModel, settings: Settings, progress: Progress) -> tuple[bytes, Card]:

@@ -69,6 +69,7 @@ def network_model(
             head=head,
             class_names=model.class_names,
             input_px=settings.input_px,
+            tiles=settings.tiles,
             preparation=resized(AS_DARKNET, settings),
             min_confidence=MIN_CONFIDENCE,
             nms_iou=NMS_IOU,

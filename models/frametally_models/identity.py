@@ -8,7 +8,9 @@ from pathlib import Path
 from frametally.settings.loading import Settings
 from frametally_consumer.backends.network import BATCH_PICTURES, DECODE_RULE, RESIZE_RULES, Preparation
 from frametally_consumer.detectors.boxes import CONFIDENCE_STEPS, POSTPROCESSING_VERSION, to_steps
+from frametally_consumer.detectors.confidence import COUNTED, TRACKED
 from frametally_consumer.detectors.protocol import make_model_id
+from frametally_consumer.detectors.tiles import TILE_RULE
 from frametally_consumer.detectors.yolo import NetworkModel
 
 
@@ -35,6 +37,8 @@ def identified(
             "nms_iou": model.nms_iou,
             "postprocessing": POSTPROCESSING_VERSION,
             **({} if preparation == Preparation(preparation.resize) else {"preparation": preparation}),
+            **({"scale": [COUNTED, TRACKED, model.scale]} if model.scale else {}),
+            **({} if model.tiles == (1, 1) else {"tiles": [TILE_RULE, *model.tiles]}),
             **on_devices,
             **ingredients,
         },

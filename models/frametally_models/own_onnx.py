@@ -23,7 +23,7 @@ from frametally_consumer.detectors.heads import (
     ScoresHead,
     yolo_cells,
 )
-from frametally_consumer.detectors.yolo import NetworkModel, YoloDetector
+from frametally_consumer.detectors.yolo import NO_OBJECT, NetworkModel, YoloDetector
 from frametally_consumer.load import open_network
 from frametally_models.catalogue import (
     FAMILIES,
@@ -40,7 +40,7 @@ from frametally_models.input_check import check_input
 from frametally_models.self_test import draw_picture
 
 _MOST_END_TO_END_ROWS = 1000
-_NO_OBJECT = {"", "-", "background", "__background__", "N/A"}
+_NO_OBJECT = {"", NO_OBJECT, "background", "__background__", "N/A"}
 _GAPS_OF_COCO = {0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
 """Of COCO's 91 numbers, those without a class."""
 
@@ -93,6 +93,7 @@ def _detector(
         Misconfigured: Its output cannot be that.
     """
     sized, input_px = _sized(data, record, settings, f"{ENV_PREFIX}MODEL_WEIGHTS={name}")
+    names = tuple(NO_OBJECT if label in _NO_OBJECT else label for label in names)
     if record.family != "yolo":  # their names are part of the id of models from before
         names = common_names(names)
     model = NetworkModel(
@@ -102,8 +103,10 @@ def _detector(
         head=GridHead(0, input_px, len(names)),  # until its outputs are known
         class_names=names,
         input_px=input_px,
+        tiles=settings.tiles,
         preparation=resized(record.preparation, settings),
         min_confidence=record.min_confidence,
+        scale=record.scale,
         nms_iou=record.nms_iou,
     )
     picture = fit(draw_picture(), input_px=input_px, preparation=model.preparation).picture
@@ -198,11 +201,14 @@ def _recognised(
             f"{' or '.join(families)}, whichever it is (docs/models.md)"
         )
     classes = len(names)
+    hint = ""
+    if _heads(outputs, record.family, (*names, "another"), input_px):
+        hint = ": it has one class more than names; if that is the background, write `-` on its line"
     raise Misconfigured(
         f"{name}: its outputs ({shapes}) do not match a YOLO head of {classes} classes: expected 1 x boxes x "
         f"{5 + classes} (YOLOX, v5, v7), 1 x {4 + classes} x boxes (v8 to v11) or 1 x boxes x 6 (v10), nor a "
         f"DETR head: 1 x boxes x 4 (0 to 1) and 1 x boxes x {classes} (logits); use the names file that "
-        "belongs to it, with `-` for unused classes, or export it as docs/models.md says"
+        f"belongs to it, with `-` for unused classes, or export it as docs/models.md says{hint}"
     )
 
 
@@ -245,7 +251,7 @@ def _detr_heads(
             if (logits.shape[2], len(names)) == (91, 80):
                 numbers, labels = sorted({*range(91)} - _GAPS_OF_COCO), names
             elif logits.shape[2] == len(names):
-                numbers = [number for number, name in enumerate(names) if name not in _NO_OBJECT]
+                numbers = [number for number, name in enumerate(names) if name != NO_OBJECT]
                 labels = tuple(names[number] for number in numbers)
             else:
                 continue

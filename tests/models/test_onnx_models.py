@@ -331,3 +331,72 @@ def test_a_family_has_its_own_letterbox(load: Callable[..., Any]) -> None:
     # 192x96 lies at the top of the input, at half its size.
     (found,) = load([yolox()], model_cfg="yolox").detect([picture(192, 96)])[0]
     assert found.box == (72.0, 60.0, 48.0, 24.0)
+
+
+FIRST_HOUR: dict[str, tuple[Callable[[], Any], dict[str, Any], str]] = {
+    "YOLO with a background class": (
+        lambda: [v8(4)],
+        {},
+        r"one class more than names; if that is the background, write `-` on its line",
+    ),
+    "DETR with a background class": (
+        lambda: detr(4),
+        {"model_cfg": "rtdetr"},
+        r"one class more than names; if that is the background, write `-` on its line",
+    ),
+    "91 classes": (
+        lambda: [v8(91)],
+        {"names": [f"class {place}" for place in range(80)]},
+        r"outputs \(1x95x189\) do not match a YOLO head of 80 classes.*use the names file that belongs to it",
+    ),
+    "a DETR head": (detr, {}, r"set FRAMETALLY_MODEL_CFG to rtdetr or rfdetr"),
+    "raw YOLOX": (
+        lambda: [yolox()],
+        {"model_cfg": "yolo"},
+        r"for a YOLOX export, set FRAMETALLY_MODEL_CFG=yolox",
+    ),
+    "a misspelt family": (
+        lambda: [yolox()],
+        {"model_cfg": "yolo-x"},
+        r"set it to its family \(yolo, yolox, rtdetr",
+    ),
+    "half precision": (lambda: [v8()], {"kind": TensorProto.FLOAT16}, r"export it in f32, without half=True"),
+    "an input of one channel": (
+        lambda: [v8()],
+        {"shape": (1, 1, SIZE, SIZE)},
+        r"not one picture of 1 x 3 x height",
+    ),
+    "an open size, another one set": (
+        lambda: [v8()],
+        {"input_size_px": "64x64"},
+        r"INPUT_SIZE_PX=64x64: .* leave it empty, or export the network for this or any size",
+    ),
+    "another back-end": (
+        lambda: [v8()],
+        {"detector": "opencv"},
+        r"set FRAMETALLY_DETECTOR and FRAMETALLY_PRECISION",
+    ),
+}
+
+
+@pytest.mark.parametrize(("outputs", "more", "says"), FIRST_HOUR.values(), ids=FIRST_HOUR)
+def test_in_the_first_hour_each_refusal_is_one_line_that_names_what_to_change(
+    load: Callable[..., Any], outputs: Callable[[], Any], more: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(Misconfigured, match=says) as error:
+        load(outputs(), **more)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["-", "background"])
+@pytest.mark.parametrize("head", [v5, v8, v10, yolox])
+def test_a_class_that_is_none_is_never_found(
+    load: Callable[..., Any], head: Callable[..., Any], name: str
+) -> None:
+    more = {"model_cfg": "yolox"} if head is yolox else {}
+    assert load([head()], names=("cat", name, "bird"), **more).detect([picture(SIZE, SIZE)]) == [[]]
+
+
+def test_open_height_width_and_batch_need_nothing(load: Callable[..., Any]) -> None:
+    shape = ("batch", 3, "height", "width")
+    assert load([v8()], shape=shape, input_size_px=f"{SIZE}x{SIZE}").detect([picture(SIZE, SIZE)])[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from frametally.files.opencv import Pixels
 from frametally.records import Detection
 from frametally_consumer.backends.network import (
     Backend,
+    Fitted,
     Network,
     Outputs,
     Preparation,
@@ -21,9 +23,14 @@ from frametally_consumer.backends.network import (
     fit,
 )
 from frametally_consumer.backends.opencv import DarknetNetwork
-from frametally_consumer.detectors.boxes import as_detections, boxes_from_rows
+from frametally_consumer.detectors import tiles
+from frametally_consumer.detectors.boxes import NMS_IOU, as_detections, boxes_from_rows
+from frametally_consumer.detectors.confidence import Scale, scaled
 from frametally_consumer.detectors.heads import Floats, Head
 from frametally_consumer.detectors.protocol import check_image
+
+NO_OBJECT = "-"
+"""Name of a class that stands for no object, such as the background."""
 
 
 class NetworkModel(NamedTuple):
@@ -34,6 +41,8 @@ class NetworkModel(NamedTuple):
         min_confidence: Boxes below it are left out.
         nms_iou: Of two boxes of one class that overlap by more, the weaker is left out.
         model_id: As `protocol.make_model_id` makes it, of everything that changes a detection.
+        scale: How confidences of some labels are written; empty: as they are.
+        tiles: Columns and rows of the tiles in which large pictures are also looked at; (1, 1): none.
     """
 
     name: str
@@ -46,6 +55,8 @@ class NetworkModel(NamedTuple):
     min_confidence: float
     nms_iou: float
     model_id: str = ""
+    scale: Scale = ()
+    tiles: tuple[int, int] = (1, 1)
 
 
 class YoloDetector:
@@ -72,26 +83,54 @@ class YoloDetector:
     @property
     def least_px(self) -> tuple[int, int]:
         """As `AsyncDetector.least_px` says."""
-        return self.model.input_px
+        return tiles.least_px(self.model.tiles, self.model.input_px)
 
     def start(self, image: Pixels, *, frame_px: tuple[int, int] | None = None) -> Future[list[Detection]]:
         """Do as `AsyncDetector.start` says. Raises as `detect` does; the future may hold the same errors."""
         check_image(image)
-        model = self.model
-        fitted = fit(image, input_px=model.input_px, preparation=model.preparation)
-        width_px, height_px = frame_px or (image.shape[1], image.shape[0])
-
-        def detections(outputs: Outputs) -> list[Detection]:
-            boxes = boxes_from_rows(
-                as_parts_of_the_image(self._read(outputs, model.min_confidence), fitted),
-                width_px=width_px,
-                height_px=height_px,
-                min_confidence=model.min_confidence,
-                nms_iou=model.nms_iou,
+        size_px = frame_px or (image.shape[1], image.shape[0])
+        parts = tiles.tiles_of(self.model.tiles, size_px)
+        if len(parts) == 1:
+            fitted = self._fitted(image)
+            return self._network.start(
+                fitted.picture, lambda outputs: self._detections(self._rows(outputs, fitted), size_px)
             )
-            return as_detections(boxes, model.class_names)
+        result = tiles.TiledResult(
+            len(parts), lambda rows: self._detections(rows, size_px, nms_iou=min(self.model.nms_iou, NMS_IOU))
+        )
+        for place, part in enumerate(parts):
+            pixels, borders = tiles.cut(image, part)
+            fitted = self._fitted(pixels)
+            read = partial(self._tile_rows, fitted=fitted, borders=borders)
+            self._network.start(fitted.picture, read).add_done_callback(partial(result.put, place))
+        return result.future
 
-        return self._network.start(fitted.picture, detections)
+    def _fitted(self, image: Pixels) -> Fitted:
+        return fit(image, input_px=self.model.input_px, preparation=self.model.preparation)
+
+    def _rows(self, outputs: Outputs, fitted: Fitted) -> Floats:
+        model = self.model
+        rows = self._read(outputs, model.min_confidence)
+        if model.scale:
+            rows[:, 5:] = scaled(rows[:, 5:], model.class_names, model.scale)
+        return as_parts_of_the_image(rows, fitted)
+
+    def _tile_rows(self, outputs: Outputs, *, fitted: Fitted, borders: tiles.Tile) -> Floats:
+        return tiles.in_picture(self._rows(outputs, fitted), borders)
+
+    def _detections(
+        self, rows: Floats, size_px: tuple[int, int], *, nms_iou: float | None = None
+    ) -> list[Detection]:
+        model = self.model
+        boxes = boxes_from_rows(
+            rows,
+            width_px=size_px[0],
+            height_px=size_px[1],
+            min_confidence=model.min_confidence,
+            nms_iou=model.nms_iou if nms_iou is None else nms_iou,
+        )
+        detections = as_detections(boxes, model.class_names)
+        return [box for box in detections if box.label != NO_OBJECT]
 
     def all_rows(self, image: Pixels) -> Floats:
         """Return every row that the network makes of `image`, stretched to its size: what proofs look at.

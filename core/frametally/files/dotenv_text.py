@@ -5,11 +5,12 @@ from __future__ import annotations
 import codecs
 import io
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 
 from frametally.errors import Misconfigured
+from frametally.files.replacing import replace_file
 
 _LOG = logging.getLogger(__name__)
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -66,3 +67,23 @@ def env_text(path: Path) -> str:
             f"{path.absolute()} is not UTF-8 text: save it in that encoding, or delete it"
         ) from error
     return text
+
+
+def change_env_file(path: Path, values: Mapping[str, str]) -> None:
+    """Set variables in a `.env` file, which is made if there is none; an empty value removes the line.
+
+    All other lines stay as they are. Values need no quotes.
+
+    Raises:
+        Misconfigured: As `read_env_file`.
+        OSError: It cannot be written.
+    """
+    lines, left = [], {name: value for name, value in values.items() if value}
+    for line in env_text(path).splitlines() if path.is_file() else ():
+        name = line.partition("=")[0].strip().removeprefix("export ").strip().upper()
+        if name not in values:
+            lines.append(line)
+        elif name in left:
+            lines.append(f"{name}={left.pop(name)}")
+    lines += [f"{name}={value}" for name, value in left.items()]
+    replace_file(path, "".join(f"{line}\n" for line in lines).encode())

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Literal
 
 from frametally.settings.fields import Field, SettingsPart
 
+_INPUT_SIZE = re.compile(r"([0-9]+)x([0-9]+)(?:\+([1-8])x([1-8]))?")
+
 
 def _input_size(size_px: str) -> str:
-    sides = size_px.split("x")
-    if len(sides) != 2 or not all(side.isascii() and side.isdigit() for side in sides):
-        raise ValueError("write width and height in pixels, such as 544x416")
-    if not all(32 <= int(side) <= 4096 and int(side) % 32 == 0 for side in sides):
+    size = _INPUT_SIZE.fullmatch(size_px)
+    if size is None:
+        raise ValueError("write width and height in pixels, such as 544x416, perhaps with tiles: 544x416+2x2")
+    if not all(32 <= int(side) <= 4096 and int(side) % 32 == 0 for side in size.group(1, 2)):
         raise ValueError("each side is a multiple of 32, at most 4096")
     return size_px
 
@@ -56,7 +59,8 @@ class ConsumerSettings(SettingsPart):
     input_size_px: str = Field(
         "416x416",
         check=_input_size,
-        description="Width and height of the network's input in pixels, multiples of 32.",
+        description="Width and height of the network's input in pixels, multiples of 32; with `+2x2`, the "
+        "network also looks at large pictures in 2x2 tiles.",
     )
     resize: Literal["auto", "stretch", "letterbox"] = Field(
         "auto",
@@ -101,8 +105,14 @@ class ConsumerSettings(SettingsPart):
     @property
     def input_px(self) -> tuple[int, int]:
         """Width and height of the network's input."""
-        width_px, _, height_px = self.input_size_px.partition("x")
+        width_px, _, height_px = self.input_size_px.partition("+")[0].partition("x")
         return int(width_px), int(height_px)
+
+    @property
+    def tiles(self) -> tuple[int, int]:
+        """Columns and rows of the tiles in which large pictures are also looked at; (1, 1): none."""
+        columns, _, rows = (self.input_size_px.partition("+")[2] or "1x1").partition("x")
+        return int(columns), int(rows)
 
     @property
     def results_topic(self) -> str:

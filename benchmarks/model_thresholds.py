@@ -1,0 +1,103 @@
+"""At which of its confidences a model is as dependable as YOLOv4-tiny is where counting and tracking begin.
+
+    python benchmarks/model_thresholds.py --model yolox_nano.onnx --video ../shared/data/vtest/vtest.avi
+
+Settings name two confidences: from 0.25 on a box is counted, from 0.6 on it can begin a track. They were
+chosen for YOLOv4-tiny, and another network's 0.6 may be another promise. Footage that no table reports has no
+truth, so this compares how steady boxes are: whether the frames before and after, a tenth of a second away,
+have a box of that label there (IoU 0.5). What is there stays; most false boxes do not (a stone that looks
+like a person does). Of each model, it takes the `NEAREST` boxes around a confidence.
+
+By default, of vtest.avi the frames 401 to 795: docs/models.md and docs/lines.md report the first 400.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from stored_frames import DEFAULT_QUALITY, decoded_frames, stored
+
+from frametally.files.opencv import Pixels
+from frametally.records import Detection
+from frametally.settings.loading import Settings, load_settings
+from frametally_models.detector_agreement import iou
+from frametally_models.prepare import prepare_detector
+
+NEAREST = 200
+COUNTED, TRACKED = 0.25, 0.6
+
+
+def main() -> None:
+    """Print both confidences of each model: of all the footage, and of two halves of it."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--video", type=Path, required=True)
+    parser.add_argument("--first", type=int, default=400, help="frame, from 0")
+    parser.add_argument("--frames", type=int, default=395)
+    parser.add_argument("--model", type=Path, required=True, help="an ONNX file with the family of YOLOX")
+    parser.add_argument("--sizes", nargs="+", default=["416x416", "640x480"])
+    options = parser.parse_args()
+    pictures = [
+        stored(picture, DEFAULT_QUALITY)
+        for picture in islice(
+            decoded_frames(options.video, options.first + options.frames), options.first, None
+        )
+    ]
+    names = load_settings().models_dir.expanduser() / "coco.names"
+    reference = steadiness(pictures, load_settings(detector="openvino"))
+    levels = {threshold: share_at(reference, threshold) for threshold in (COUNTED, TRACKED)}
+    print("YOLOv4-tiny:", {threshold: round(share, 3) for threshold, share in levels.items()})
+    for size in options.sizes:
+        settings = load_settings(
+            detector="openvino",
+            model_weights=options.model,
+            model_names=names,
+            model_cfg="yolox",
+            input_size_px=size,
+        )
+        boxes = steadiness(pictures, settings)
+        halves = [boxes[boxes[:, 2] % 2 == part] for part in (0, 1)]
+        for threshold, share in levels.items():
+            values = [same_share(part, share) for part in (boxes, *halves)]
+            print(f"{size}: {threshold} of YOLOv4-tiny is " + ", ".join(f"{value:.2f}" for value in values))
+
+
+def steadiness(pictures: Sequence[Pixels], settings: Settings) -> npt.NDArray[np.float64]:
+    """Return for each box its confidence, whether it is steady, and the hundred of its frame: (n, 3)."""
+    frames = prepare_detector(settings).detect(pictures)
+    return np.array(
+        [
+            (box.confidence, _is_in(box, frames[place - 1]) and _is_in(box, frames[place + 1]), place // 20)
+            for place in range(1, len(frames) - 1)
+            for box in frames[place]
+        ],
+        np.float64,
+    )
+
+
+def share_at(boxes: npt.NDArray[np.float64], confidence: float) -> float:
+    """Return how many of the boxes around a confidence are steady, 0 to 1."""
+    nearest = np.argsort(np.abs(boxes[:, 0] - confidence), kind="stable")[:NEAREST]
+    return float(boxes[nearest, 1].mean())
+
+
+def same_share(boxes: npt.NDArray[np.float64], share: float) -> float:
+    """Return the least confidence, in steps of 0.01, from which on that many are steady."""
+    steps = np.arange(0.1, 0.96, 0.01)
+    # Shares rise with the confidence, but for chance: the least line that only rises is taken from above.
+    shares = np.maximum.accumulate([share_at(boxes, step) for step in steps])
+    return float(steps[min(int(np.searchsorted(shares, share)), len(steps) - 1)])
+
+
+def _is_in(box: Detection, others: Sequence[Detection]) -> bool:
+    return any(other.label == box.label and iou(other.box, box.box) >= 0.5 for other in others)
+
+
+if __name__ == "__main__":
+    main()
