@@ -166,7 +166,7 @@ class _Table:
     def add(self, counts: Sequence[IntervalCount], coverage: Sequence[Coverage]) -> None:
         for bucket in coverage:
             start_ms = bucket.interval_start_ms // self._interval_ms * self._interval_ms
-            if self._is_wanted(bucket.source, start_ms):
+            if bucket.frames and self._is_wanted(bucket.source, start_ms):
                 bar = bucket.source, start_ms
                 self.coverage[bar] += bucket.frames
                 self.fps[bar] = slowest_or_unknown(self.fps.get(bar, math.inf), bucket.analysed_fps)

@@ -145,7 +145,7 @@ def take_run(store: ObjectStore, info: ObjectInfo) -> TakenRun | None:
     except Poison as error:
         return TakenRun(info, model, problem=str(error))
     for record in coverage if not is_of_places(run.model) else ():
-        frames[record.source] += record.frames
+        frames[record.source] += record.analysed
     return TakenRun(info, model, encode(run).decode(), tuple(frames.items()))
 
 

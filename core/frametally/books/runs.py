@@ -117,7 +117,7 @@ def read_run(store: ObjectStore, run: Run) -> tuple[list[IntervalCount], list[Co
                 coverage.append(record)
             else:
                 counts.append(record)
-    frames = sum(record.frames for record in coverage)
+    frames = sum(record.analysed for record in coverage)
     if frames != run.frames:
         raise Poison(
             f"{run.prefix} covers {plural(frames, 'frame')}, but its run counted {run.frames}; {_remedy(run)}"

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from operator import itemgetter
 
 import msgspec
 
@@ -30,6 +31,7 @@ from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
+from frametally_hadoop.running.outcome import AnalysedFrames
 
 SUMS_EQUAL = "sums equal"
 NO_COUNT_WITHOUT_COVERAGE = "no count without coverage"
@@ -50,10 +52,9 @@ _FIRST_PLAUSIBLE_DAY, _LAST_PLAUSIBLE_DAY = "1990-01-01", "2099-12-31"
 """Fixed, not relative to now: the report must not depend on when it is made."""
 
 
-class _Line(msgspec.Struct):
+class _Line(AnalysedFrames):
     source: str
     interval_start_ms: int
-    frames: int
     detections: int
     label: str = ""
 
@@ -81,7 +82,7 @@ class DayAudit:
             for segment in (self.plan.segments.keys() if self.corrupt_lines else ())
             for line in sorted(self.corrupt_lines.get(segment, ()))
         ]
-        self._coverage: dict[tuple[str, int], tuple[int, int]] = {}
+        self._coverage: dict[tuple[str, int], _Line] = {}
         self._counted: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._frames_of_counts: defaultdict[tuple[str, int], set[int]] = defaultdict(set)
         self.labels: set[str] = set()
@@ -100,8 +101,8 @@ class DayAudit:
                 self.labels.add(record.label)
                 self.by_hour[record.source, record.label, hour] += record.detections
             else:
-                self._coverage[where] = record.frames, record.detections
-                self.by_hour[record.source, "", hour] += record.frames
+                self._coverage[where] = record
+                self.by_hour[record.source, "", hour] += record.analysed
             yield line
 
     @property
@@ -118,7 +119,7 @@ class DayAudit:
             params=self.plan.params.digest(),
             interval_s=interval_s,
             day=day,
-            frames=sum(frames for frames, _ in self._coverage.values()),
+            frames=sum(line.analysed for line in self._coverage.values()),
             detections=sum(self._counted.values()),
             duplicates_dropped=self.duplicates_dropped,
             lines_dead=len(self._set_aside),
@@ -160,14 +161,14 @@ class DayAudit:
 
     def _sums_equal(self) -> QualityCheck:
         problems = []
-        for (source, start_ms), (_, detections) in sorted(self._coverage.items()):
+        for (source, start_ms), line in sorted(self._coverage.items(), key=itemgetter(0)):
             counted = self._counted.get((source, start_ms), 0)
-            if counted != detections:
+            if counted != line.detections:
                 problems.append(
                     f"{source} {utc(start_ms)}: the counts have {counted} detections, but its frames have "
-                    f"{detections}"
+                    f"{line.detections}"
                 )
-        frames = sum(frames for frames, _ in self._coverage.values())
+        frames = sum(line.analysed for line in self._coverage.values())
         if frames + self.duplicates_dropped != self.lines_passed_on:
             problems.append(
                 f"{frames} frames and {self.duplicates_dropped} duplicates do not add up to the "
@@ -176,11 +177,12 @@ class DayAudit:
         return _check(SUMS_EQUAL, problems)
 
     def _no_count_without_coverage(self) -> QualityCheck:
+        covered = {where: line.frames for where, line in self._coverage.items()}
         problems = [
             f"{source} {utc(start_ms)}: the counts have {sorted(frames)} frames, but the coverage has "
-            f"{self._coverage.get((source, start_ms), (0, 0))[0]}"
+            f"{covered.get((source, start_ms), 0)}"
             for (source, start_ms), frames in sorted(self._frames_of_counts.items())
-            if frames != {self._coverage.get((source, start_ms), (0, 0))[0]}
+            if frames != {covered.get((source, start_ms), 0)}
         ]
         return _check(NO_COUNT_WITHOUT_COVERAGE, problems)
 
@@ -215,7 +217,7 @@ class DayAudit:
     @property
     def frames_by_interval(self) -> dict[tuple[str, int], int]:
         """Count the frames covered, by source and start of the interval."""
-        return {where: frames for where, (frames, _) in self._coverage.items()}
+        return {where: line.analysed for where, line in self._coverage.items()}
 
     def _announced(self, source: str) -> int | str:
         """Count the source's frames that were announced for this day, or say why that is unknown."""

@@ -19,6 +19,7 @@ from frametally.books.runs import DayKey, read_parts
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
+from frametally.rules.blank_stretches import BlankPart
 from frametally.rules.hour_file import length_ms
 from frametally.rules.places import source_of
 from frametally.rules.times import DAY_S
@@ -62,11 +63,19 @@ class _OfModel(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_OfModel)
 
 
-class _Frames(msgspec.Struct):
+class AnalysedFrames(msgspec.Struct, kw_only=True):
+    """The frames of a line of coverage."""
+
     frames: int
+    blank: list[BlankPart] = []
+
+    @property
+    def analysed(self) -> int:
+        """Frames, whatever they show."""
+        return self.frames + sum(frames for _, frames, _ in self.blank)
 
 
-_decode_frames = msgspec.json.Decoder(_Frames).decode
+_decode_frames = msgspec.json.Decoder(AnalysedFrames).decode
 Interval = tuple[str, int]
 """A source, or a part of its picture, and the start of an interval in milliseconds."""
 
@@ -142,7 +151,7 @@ class Outcome:
                 if is_kept:
                     kept.append(line)
                 if series.startswith(b'["coverage"'):
-                    covered[place, start_ms] = frames = _decode_frames(line.partition(b"\t")[2]).frames
+                    covered[place, start_ms] = frames = _decode_frames(line.partition(b"\t")[2]).analysed
                     self.lines_passed_on[day.key] += frames if is_kept else 0
             self.counts.add(day.key, *kept)
         for hour, file in day.unchanged.items():

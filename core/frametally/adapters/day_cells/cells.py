@@ -9,11 +9,11 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
+from msgspec import UNSET
 
 from frametally.adapters.day_cells.parts import DayPart, Parts, parts_in
-from frametally.adapters.day_cells.storage import STORED_ROWS, Packed, rolled_steps
+from frametally.adapters.day_cells.storage import BLANK_REASONS, STORED_ROWS, Packed, encoded, rolled_steps
 from frametally.adapters.day_cells.sums import (
     COVERED_MS,
     LABEL,
@@ -24,8 +24,10 @@ from frametally.adapters.day_cells.sums import (
     TRACKED,
     Cells,
     add_up,
+    blank_cells,
     from_rate,
 )
+from frametally.ports.count_index import NOT_LOOKED_AT
 from frametally.records import Coverage, IntervalCount
 
 _PART_BYTES = 200
@@ -38,17 +40,20 @@ class RunCells(NamedTuple):
     Attributes:
         together: The same, with all sources added up (their number is 0) where a long range reads them.
         writers: Of the base interval, the runs under which the rows of parts lie; none: all under this one.
+        blank: What shows nothing, with numbers of `BLANK_REASONS` for labels; None: nothing was looked at.
     """
 
     counts: Cells
     together: Cells
     coverage: Cells
     writers: Mapping[DayPart, int | str] = {}
+    blank: Cells | None = None
 
     @property
     def bytes(self) -> int:
         """Size of its arrays, and of its parts about."""
-        return sum(array.nbytes for array in self[:3]) + len(self.writers) * _PART_BYTES
+        blank_bytes = 0 if self.blank is None else self.blank.nbytes
+        return sum(array.nbytes for array in self[:3]) + blank_bytes + len(self.writers) * _PART_BYTES
 
 
 class CountedTwice(Exception):
@@ -63,7 +68,8 @@ class CellPacker:
         self._base_s = base_interval_s
         self._labels: dict[str, int] = {}
         self._sources: dict[str, int] = {}
-        self._counts, self._coverage = array("q"), array("q")
+        self._counts, self._coverage, self._blank = array("q"), array("q"), array("q")
+        self._is_looked_at = False
 
     def add_counts(self, counts: Iterable[IntervalCount]) -> None:
         """Take in some counts."""
@@ -77,9 +83,15 @@ class CellPacker:
     def add_coverage(self, coverage: Iterable[Coverage]) -> None:
         """Take in some coverage."""
         for record in coverage:
-            objects = (record.objects or 0) if record.is_measured else None
+            objects = (record.objects or 0) if record.is_measured or not record.frames else None
             measures = record.frames, from_rate(record.analysed_fps), _or_unknown(objects)
             self._coverage.extend((*self._place(record, 0), *measures, _or_unknown(record.covered_ms)))
+            blank: Sequence[tuple[str, int, int]] = [(NOT_LOOKED_AT, record.frames, record.covered_ms or 0)]
+            if record.blank is not UNSET:
+                blank, self._is_looked_at = record.blank, True
+            for reason, frames, covered_ms in blank:
+                place = self._place(record, BLANK_REASONS.index(reason))
+                self._blank.extend((*place, frames, 0, 0, covered_ms))
 
     def pack(self, parts: Parts) -> Iterator[tuple[int, bytes]]:
         """Yield each step, the base interval first (with the parts), with its stored bytes.
@@ -87,7 +99,10 @@ class CellPacker:
         Raises:
             CountedTwice: A bar is.
         """
-        counts, coverage = (np.array(column).reshape(-1, 7).T for column in (self._counts, self._coverage))
+        counts, coverage, blank = (
+            np.array(column, np.int64).reshape(-1, 7).T
+            for column in (self._counts, self._coverage, self._blank)
+        )
         labels = sorted(self._labels)  # those of all runs then mostly have the same order
         ranks = np.empty(len(labels), np.int64)
         ranks[[self._labels[name] for name in labels]] = np.arange(len(labels))
@@ -103,7 +118,7 @@ class CellPacker:
         for step_s in (self._base_s, *rolled_steps(self._base_s)):
             of_step = [
                 add_up(cells, cells[LABEL], cells[SLOT] * self._base_s // step_s, cells[SOURCE])
-                for cells in (counts, coverage)
+                for cells in (counts, coverage, blank)
             ]
             if step_s == self._base_s and of_step[0].shape[1] + of_step[1].shape[1] < (
                 counts.shape[1] + coverage.shape[1]
@@ -118,9 +133,10 @@ class CellPacker:
                 of_step[1][:STORED_ROWS].astype("<i8").tobytes(),
                 of_step[0][TRACKED].astype(kind).tobytes(),
                 of_step[1][COVERED_MS].astype("<i8").tobytes(),
-                *(([*writers], of_parts) if step_s == self._base_s else ()),
+                *(([*writers], of_parts) if step_s == self._base_s else ([], [])),
+                of_step[2].astype("<i8").tobytes() if self._is_looked_at else None,
             )
-            yield step_s, msgspec.msgpack.encode(packed)
+            yield step_s, encoded(packed)
 
     def _place(self, record: IntervalCount | Coverage, label: int) -> tuple[int, int, int]:
         slot = (record.interval_start_ms - self._day_ms) // (self._base_s * 1000)
@@ -157,9 +173,15 @@ def unpack(
         counts[LABEL] = of_label[counts[LABEL]]
         if (counts[LABEL, 1:] < counts[LABEL, :-1]).any():
             counts = np.ascontiguousarray(counts[:, np.argsort(counts[LABEL], kind="stable")])
+    blank = None
+    if packed.blank is not None:
+        blank = np.frombuffer(packed.blank, "<i8").reshape(STORED_ROWS + 1, -1).copy()
+        blank[SLOT] += first_slot
+        if blank.shape[1]:
+            blank[SOURCE] = of_source[blank[SOURCE]]
     writers = {part: writer for part, (writer, _) in parts_in(packed).items()}
     together = add_up(counts, counts[LABEL], counts[SLOT], 0).astype(counts.dtype) if is_long else counts
-    return RunCells(counts, together, coverage, writers)
+    return RunCells(counts, together, coverage, writers, blank)
 
 
 def differing_sources(parts: Sequence[Packed]) -> set[str]:
@@ -173,7 +195,11 @@ def differing_sources(parts: Sequence[Packed]) -> set[str]:
     return {
         name
         for name, number in sources.items()
-        for cells, beside in ((first.counts, second.counts), (first.coverage, second.coverage))
+        for cells, beside in (
+            (first.counts, second.counts),
+            (first.coverage, second.coverage),
+            (blank_cells(first), blank_cells(second)),
+        )
         if not np.array_equal(_of_source(cells, number), _of_source(beside, number))
     }
 
