@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.filmed_time import filmed_time
 from frametally.rules.hour_file import paths_value
-from frametally.rules.objects import is_fast_enough, is_too_weak
+from frametally.rules.known import is_fast_enough, is_too_weak
 from frametally.rules.path_columns import (
     POINT_COLUMNS,
     TRACK_COLUMNS,
