@@ -220,7 +220,7 @@ class IntervalCount(Record, frozen=True, kw_only=True):
         peak: Most boxes of the label in one frame.
         objects: Unique objects first seen in the interval; None where not measured, never 0 for that.
         tracked_detections: Those of `detections` that lie in tracks, whenever these began; None where objects
-            are not measured, and in runs of older versions. `rules.objects` says how many are enough.
+            are not measured, and in runs of older versions. `rules.known` says how many are enough.
         evidence: The frames that `rules.evidence.busiest` keeps, in its order.
     """
 

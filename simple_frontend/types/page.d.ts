@@ -51,7 +51,7 @@ declare namespace Page {
     end: number;
     frames: number;
     /** Why objects are not known, of what was not seen either; null: there were none. */
-    missing: Api.ObjectsMissing | null;
+    missing: Api.Missing | null;
     /** Seconds with footage, of all sources together; null: not noted. */
     coveredS: number | null;
     /** By label; null: of those that the answer has together. */

@@ -18,7 +18,7 @@ from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.ports.ledger import DeadFrame, FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
-from frametally.rules.objects import TRACK_GAP_MS
+from frametally.rules.known import TRACK_GAP_MS
 from frametally.rules.times import DAY_MS, DAY_S, days_of_span
 from frametally.rules.tombstones import Forgotten, is_forgotten, without
 from frametally.settings.loading import Settings

@@ -21,7 +21,7 @@ from frametally.rules.blank_stretches import BlankReason
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.filmed_time import blank_ms, filmed_time
 from frametally.rules.hour_file import paths_value
-from frametally.rules.objects import is_fast_enough, is_too_weak
+from frametally.rules.known import is_fast_enough, is_too_weak
 from frametally.rules.path_columns import (
     POINT_COLUMNS,
     TRACK_COLUMNS,

@@ -7,7 +7,7 @@ import msgspec
 from frametally.adapters.day_cells.merging import add_week_hours
 from frametally.media.sources import counted_until
 from frametally.ports.count_index import CountIndex, CountQuery, WeekHour
-from frametally.rules.objects import why_unknown
+from frametally.rules.known import Basis, why_unknown
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import Handlers
@@ -205,7 +205,8 @@ def _count_week(
 
 
 def _week_cell(cell: WeekHour) -> chart_answers.WeekCell:
-    missing = why_unknown(cell.objects, cell.detections, cell.tracked_detections, cell.slowest_fps)
+    basis = Basis(cell.objects, cell.detections, cell.tracked_detections, cell.slowest_fps)
+    missing = why_unknown("objects", basis)
     return chart_answers.WeekCell(
         weekday=cell.hour // 24 + 1,
         hour=cell.hour % 24,

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from frametally.rules.objects import ObjectsMissing
+from frametally.rules.known import Missing
 from frametally_web.requests.answers import Answer, CountCheck, TimeRange
 from frametally_web.requests.query import Metric
 
@@ -41,7 +41,7 @@ class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=Tr
     peak: int
     mean_per_frame: float | None
     objects: int | None
-    objects_missing: ObjectsMissing | None
+    objects_missing: Missing | None
     tracked_detections: int | None
     followed_objects: int | None = None
     measured_objects: int | None = None
@@ -69,7 +69,7 @@ class FramesAnalysed(Answer, frozen=True, gc=False):
     source: str | None
     frames: int
     slowest_fps: float | None
-    objects_missing: ObjectsMissing | None
+    objects_missing: Missing | None
     covered_s: float | None
 
 
@@ -93,7 +93,7 @@ class Total(Answer, frozen=True, kw_only=True, omit_defaults=True):
     peak: int
     mean_per_frame: float | None
     objects: int | None
-    objects_missing: ObjectsMissing | None
+    objects_missing: Missing | None
     tracked_detections: int | None
     followed_objects: int | None = None
     measured_objects: int | None = None
@@ -349,7 +349,7 @@ class WeekCell(Answer, frozen=True, kw_only=True, omit_defaults=True):
     mean_per_frame: float | None
     peak: int
     objects: int | None
-    objects_missing: ObjectsMissing | None
+    objects_missing: Missing | None
     tracked_detections: int | None
     followed_objects: int | None = None
     covered_s: float | None

@@ -40,7 +40,7 @@ from frametally.ports.count_index import (
     Histogram,
     IndexedEvidence,
 )
-from frametally.rules.objects import ObjectsMissing, is_too_weak, sum_all_or_unknown, why_unknown
+from frametally.rules.known import Basis, Missing, is_too_weak, sum_all_or_unknown, why_unknown
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
 from frametally_web.requests.query import AskedMetric, ChosenTimes, Metric
@@ -196,9 +196,9 @@ def _chart(
     """Return a chart; its bars end after `length_ms`, except those in `ends`."""
     starts_ms, frames, rates, sources, _, _ = filmed.values
     footage, counts = filmed.cells, counted.cells
-    reasons: list[ObjectsMissing | None] = [None] * filmed.cells.shape[1]
+    reasons: list[Missing | None] = [None] * filmed.cells.shape[1]
     for place in np.flatnonzero(footage[OBJECTS] < 0).tolist():
-        reasons[place] = why_unknown(None, 0, 0, rates[place])
+        reasons[place] = why_unknown("objects", Basis(None, 0, 0, rates[place]))
     ends_ms = [ends.get(start_ms, start_ms + length_ms) for start_ms in starts_ms]
     covered_s = none_where(footage[COVERED_MS] < 0, footage[COVERED_MS] / 1000)
     coverage = [*map(answers.FramesAnalysed, starts_ms, ends_ms, sources, frames, rates, reasons, covered_s)]
@@ -208,14 +208,15 @@ def _chart(
     bars = _with_coverage(counted, filmed)
     is_unknown = (counts[OBJECTS] < 0) | np.append(footage[OBJECTS] < 0, False)[bars]
     is_weak = (counts[TRACKED] >= 0) & is_too_weak(counts[DETECTIONS], counts[TRACKED])
-    missing: list[ObjectsMissing | None] = [None] * counted.cells.shape[1]
+    missing: list[Missing | None] = [None] * counted.cells.shape[1]
     objects, followed = none_where(is_unknown, counts[OBJECTS]), [None] * counted.cells.shape[1]
     starts_ms, label, source, detections, peaks = counts[:OBJECTS].tolist()
     tracked = none_where(counts[TRACKED] < 0, counts[TRACKED])
     unmeasured: set[tuple[int, str | None]] = set()
     for place in np.flatnonzero(is_unknown | is_weak).tolist():
         rate = rates[bars[place]] if bars[place] < len(rates) else None
-        why = missing[place] = why_unknown(objects[place], detections[place], tracked[place], rate)
+        basis = Basis(objects[place], detections[place], tracked[place], rate)
+        why = missing[place] = why_unknown("objects", basis)
         objects[place], followed[place] = None, objects[place]
         if why in _NOT_MEASURED:
             unmeasured.add((starts_ms[place], counted.sources[source[place]]))
@@ -350,7 +351,7 @@ def _total(
     slowest_fps: float | None,
 ) -> answers.Total:
     """Return a total; `followed` objects are those in tracks."""
-    missing = why_unknown(followed, detections, tracked, slowest_fps)
+    missing = why_unknown("objects", Basis(followed, detections, tracked, slowest_fps))
     return answers.Total(
         label=label,
         source=source,
