@@ -84,13 +84,15 @@ def put_segments(
             chains.add(link)
         elif link != links_before[key]:
             chains.order(key)
-    read = [one for one in segments if one.is_read and one.info.key in number_by_key.keys() | unread.keys()]
+    to_read = number_by_key.keys() | unread.keys()
+    read = [segment for segment in segments if segment.is_read and segment.info.key in to_read]
     for segment in read:
         key = segment.info.key
         rows[tables.dead_letters] += _letter_rows(numbers, segment, number_by_key.get(key) or unread[key])
     for table, of_table in rows.items():
         insert_rows(connection, table, of_table)
-    for batch in by(MOST_IN, [unread[one.info.key] for one in read if one.info.key in unread]):
+    were_unread = [unread[segment.info.key] for segment in read if segment.info.key in unread]
+    for batch in by(MOST_IN, were_unread):
         connection.execute(update(tables.segments).where(_SEGMENTS.number.in_(batch)).values(is_read=1))
     for segment in segments:
         if segment.problem and segment.info.key in unread:
@@ -157,7 +159,7 @@ def _add_rows(rows: _Rows, numbers: Numbers, segment: TakenSegment, number: int)
             segment.header_bytes + part.first_byte,
             segment.header_bytes + part.next_byte,
             part.crc32,
-            *_digest(info.key, info.version, part),
+            *_digest(info.key, part),
         )
     rows[tables.hours] += [
         (model, numbers.number_of(source), hour, number, int(is_own), *lines_of[source])
@@ -165,13 +167,13 @@ def _add_rows(rows: _Rows, numbers: Numbers, segment: TakenSegment, number: int)
     ]
 
 
-def _digest(key: str, version: str, part: SegmentSource) -> tuple[int, int]:
+def _digest(key: str, part: SegmentSource) -> tuple[int, int]:
     """Return the digest of a source's lines in a segment: sums of them tell sets of lines apart.
 
-    Lines without a checksum are known by the version of their object. The pictures' digests are no part of
-    the lines, and decide whether a picture was frozen.
+    Lines without a checksum are known by the key of their segment alone. The digests of pictures are no part
+    of the lines, and decide whether a picture was frozen.
     """
-    text = f"{key} {version if part.crc32 is None else part.crc32}"
+    text = f"{key} {part.crc32}"
     if part.picture_digests is not UNSET:
         text += f" {zlib.crc32(part.picture_digests.encode())}"
     first, second = _TWO.unpack(hashlib.blake2b(text.encode(), digest_size=16).digest())
@@ -182,9 +184,9 @@ def _letter_rows(numbers: Numbers, segment: TakenSegment, number: int) -> list[t
     rows = []
     for letter in segment.dead_letters:
         frame: tuple[int | None, ...] = (None,) * 4
-        if (meant := letter.frame) is not None:
-            names = numbers.number_of(meant.source), numbers.number_of(meant.media)
-            frame = *names, meant.captured_at_ms, meant.frame
+        if (place := letter.frame) is not None:
+            names = numbers.number_of(place.source), numbers.number_of(place.media)
+            frame = *names, place.captured_at_ms, place.frame
         rows.append((number, letter.offset, numbers.number_of(segment.model), *frame, letter.cause))
     return rows
 
