@@ -31,7 +31,7 @@ Stage = Literal["parse", "fetch", "verify", "decode"]
 """The step at which a message became a dead letter."""
 
 Cause = Literal["malformed", "missing", "checksum", "size", "oversized", "undecodable"]
-"""Why: not an announcement; there is no such object, or it holds other bytes or a picture of another size than
+"""Why: no announcement; there is no such object, or it holds other bytes or a picture of another size than
 announced; the picture has too many pixels, or cannot be decoded."""
 
 

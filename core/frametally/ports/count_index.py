@@ -5,7 +5,7 @@ A query uses exactly one model and one stored base interval, and sums over neith
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -199,12 +199,17 @@ class CountQuery(NamedTuple):
 
 
 class SourceSummary(NamedTuple):
-    """The indexed extent of one source: distinct frames and event time of its first and last interval."""
+    """The indexed extent of one source: distinct frames and event time of its first and last interval.
+
+    Of these `blank_frames` show nothing, and `blank_ms` is how long they cover, by reason.
+    """
 
     source: str
     frames: int
     first_interval_ms: int
     next_interval_ms: int
+    blank_frames: Mapping[str, int] = {}
+    blank_ms: Mapping[str, int] = {}
 
 
 class IndexedEvidence(NamedTuple):

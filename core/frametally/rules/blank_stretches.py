@@ -25,6 +25,9 @@ Blank = Literal["black", "one_colour"]
 BlankReason = Literal["black", "one_colour", "frozen"]
 """Why footage showed nothing."""
 
+BLANK_WORDS: dict[str, str] = {"black": "black", "one_colour": "of one colour", "frozen": "frozen"}
+"""What messages call them."""
+
 BlankPart = tuple[BlankReason, int, int]
 """Of an interval: why footage showed nothing, in how many frames, and for how many milliseconds."""
 
@@ -37,7 +40,7 @@ class MeasuredFrame(Protocol):
     @property
     def captured_at_ms(self) -> int: ...  # noqa: D102
     @property
-    def shows(self) -> str: ...  # noqa: D102
+    def shows(self) -> Any: ...  # noqa: D102
     @property
     def picture_digest(self) -> str: ...  # noqa: D102
 

@@ -58,7 +58,7 @@ class Basis(NamedTuple):
         detections: Counted boxes.
         tracked_detections: Those of them that lie in tracks; None where that was not noted.
         slowest_fps: Slowest rate at which any part was analysed; None where tracking was off.
-        frames: Frames analysed.
+        frames: Frames analysed that show something.
         is_waiting: There is footage that is not counted yet.
         is_blank: All of its footage shows nothing.
         is_other_size: The picture has another shape than the one under the drawing.
@@ -85,10 +85,10 @@ def why_unknown(made_of: MadeOf, basis: Basis) -> Missing | None:
     boxes did, the objects were 0 to 12 % off; with 45 % they were of no use; of a man who faces the camera
     all the time none of 40 boxes did, and there were 0 objects.
     """
-    if not basis.frames:
-        return "not_analysed" if basis.is_waiting else "no_footage"
     if basis.is_blank:
         return "shows_nothing"
+    if not basis.frames:
+        return "not_analysed" if basis.is_waiting else "no_footage"
     if made_of == "boxes":
         return None
     if basis.followed is None:

@@ -32,7 +32,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
-from types import MappingProxyType
 from typing import Any
 
 from frametally.rules.blank_stretches import (
@@ -238,11 +237,15 @@ class _Unit:
         if params.tracking is None:
             for frame in frames[:1]:
                 start_ms = frame.captured_at_ms // interval_ms * interval_ms
-                yield from self._count_interval(start_ms, [(frames, NOT_TRACKED)], params)
+                is_measured = all(frame.picture_digest for frame in frames)
+                black = {frame.image_path: frame.shows for frame in frames if frame.shows}
+                yield from self._count_interval(
+                    start_ms, [(frames, NOT_TRACKED)], params, black if is_measured else None
+                )
             return
         frames = sorted(frames, key=blank_order)
         reasons = blank_reasons(frames)
-        blank: dict[str, BlankReason] = {}
+        blank: dict[str, BlankReason] | None = None
         if reasons is not None:
             self.blank = stretches_within(stretches_of(frames, reasons), self.start_ms, end_ms)
             blank = {frame.image_path: why for frame, why in zip(frames, reasons, strict=True) if why}
@@ -254,7 +257,7 @@ class _Unit:
         for hour_ms in {hour_ms: None for _, hour_ms in cells}:
             from_ms, to_ms = hour_ms - MARGIN_MS, hour_ms + HOUR_MS + MARGIN_MS
             near = [frame for frame in frames if from_ms <= frame.captured_at_ms < to_ms]
-            self.hours[hour_ms] = track_hour(self.model, self.place, hour_ms, near, params, blank)
+            self.hours[hour_ms] = track_hour(self.model, self.place, hour_ms, near, params, blank or {})
             yield from self.hours[hour_ms].pairs
         for start_ms, of_interval in groupby(sorted(cells), key=itemgetter(0)):
             by_hour = [(cells[cell], self.hours[cell[1]]) for cell in of_interval]
@@ -265,9 +268,13 @@ class _Unit:
         start_ms: int,
         by_hour: Sequence[tuple[Sequence[Frame], TrackedHour]],
         params: CountParams,
-        blank: Mapping[str, BlankReason] = MappingProxyType({}),
+        blank: Mapping[str, BlankReason] | None,
     ) -> Iterator[Pair]:
-        """Yield counts and coverage of one interval; frames that show nothing are in the latter's `blank`."""
+        """Yield counts and coverage of one interval.
+
+        Frames that show nothing are in the coverage's `blank`; here are their reasons by path. None: nobody
+        looked.
+        """
         nothing: Counter[BlankReason] = Counter()
         if blank:
             nothing = Counter(
@@ -317,7 +324,7 @@ class _Unit:
             "analysed_fps": slowest_fps(hours),
             "covered_ms": None if covered_ms is None else covered_ms - sum(nothing_ms.values()),
         }
-        if self.blank is not None:
+        if blank is not None:
             covered["blank"] = [
                 (reason, frames, nothing_ms[reason]) for reason, frames in sorted(nothing.items())
             ]

@@ -33,6 +33,7 @@ from frametally.adapters.day_cells.sums import (
 from frametally.ports.count_index import (
     AGES_S,
     NO_LABEL,
+    BlankBucket,
     Bucket,
     CountIndex,
     CountQuery,
@@ -43,6 +44,7 @@ from frametally.ports.count_index import (
 from frametally.rules.known import Basis, Missing, is_too_weak, sum_all_or_unknown, why_unknown
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
+from frametally_web.charts.blank_footage import BlankFootage, blank_footage
 from frametally_web.requests.query import AskedMetric, ChosenTimes, Metric
 
 Numbers = NDArray[np.integer[Any]]
@@ -63,6 +65,7 @@ class Chart(NamedTuple):
         unmeasured: The intervals with footage in which objects were not measured.
         counted: The bars as they were read.
         filmed: The coverage, alike.
+        blank: The footage that shows nothing.
     """
 
     base_interval_s: int
@@ -71,6 +74,7 @@ class Chart(NamedTuple):
     unmeasured: Sequence[answers.FramesAnalysed] = ()
     counted: CountColumns[Bucket] = _NOTHING[0]
     filmed: CountColumns[CoverageBucket] = _NOTHING[1]
+    blank: BlankFootage = BlankFootage()
 
     @property
     def frames(self) -> int:
@@ -169,12 +173,16 @@ class Reader:
         parts: list[tuple[CountColumns[Bucket], CountColumns[CoverageBucket]]] = []
         starts: list[dict[int, int]] = []
         ends: dict[int, int] = {}
+        blank: list[Sequence[BlankBucket]] = []
         for number, histogram in enumerate(histograms):
             parts.append(columns_of(histogram.buckets, histogram.coverage))
-            bars = moved(np.concatenate([part.cells[SLOT] for part in parts[-1]]), number)
+            blank_ms = np.array([part.start_ms for part in histogram.blank], np.int64)
+            bars = moved(np.concatenate([*(part.cells[SLOT] for part in parts[-1]), blank_ms]), number)
             starts.append({old_ms: start_ms for old_ms, (start_ms, _) in bars.items() if old_ms != start_ms})
             ends.update(bars.values())
-        return _chart(self.query.base_interval_s, *join(parts, starts), ends, length_ms)
+            blank.append(histogram.blank)
+        chart = _chart(self.query.base_interval_s, *join(parts, starts), ends, length_ms)
+        return chart._replace(blank=blank_footage(zip(blank, starts, strict=True), ends, length_ms))
 
 
 def of_span(query: CountQuery, span: Span, times: ChosenTimes) -> CountQuery:

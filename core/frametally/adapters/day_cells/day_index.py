@@ -9,7 +9,7 @@ import sys
 from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -290,11 +290,21 @@ class DayIndex(ABC, Generic[MomentT]):
         runs = catalogue.runs(series, None, None)
         longest_s = [series.base_interval_s, *rolled_steps(series.base_interval_s)][-1]
         frames: Counter[str] = Counter()
+        blank: defaultdict[str, tuple[Counter[str], Counter[str]]] = defaultdict(
+            lambda: (Counter(), Counter())
+        )
         first_run: dict[str, CurrentRun] = {}
         last_run: dict[str, CurrentRun] = {}
         for first in range(0, len(runs), RUNS_AT_ONCE):
             for run, packed in self._read_packed(now, runs[first : first + RUNS_AT_ONCE], longest_s):
-                for source, frames_there in _frames_of_sources(packed):
+                for source, reason, frames_there, covered_ms in _blank_in(packed):
+                    of_source = blank[packed.sources[source]]
+                    frames[packed.sources[source]] += frames_there
+                    of_source[0][reason] += frames_there
+                    of_source[1][reason] += covered_ms
+                for source, frames_there in zip(
+                    _coverage(packed, SOURCE), _coverage(packed, DETECTIONS), strict=True
+                ):
                     name = packed.sources[source]
                     frames[name] += frames_there
                     first_run.setdefault(name, run)
@@ -315,7 +325,7 @@ class DayIndex(ABC, Generic[MomentT]):
         for name, number in frames.items():
             from_ms, _ = borders_ms[first_run[name], name]
             _, next_ms = borders_ms[last_run[name], name]
-            yield SourceSummary(name, number, from_ms, next_ms)
+            yield SourceSummary(name, number, from_ms, next_ms, *map(dict, blank[name]))
 
     def _current_reading(self) -> _Reading | None:
         reading = _READING.get()
@@ -388,14 +398,13 @@ class DayIndex(ABC, Generic[MomentT]):
                 yield piece, [*zip(batch, cells, strict=True)]
 
 
-def _frames_of_sources(packed: Packed) -> Iterator[tuple[int, int]]:
-    """Yield numbers of sources and of their frames analysed, whatever these show."""
-    yield from zip(_coverage(packed, SOURCE), _coverage(packed, DETECTIONS), strict=True)
+def _blank_in(packed: Packed) -> Iterator[tuple[int, str, int, int]]:
+    """Yield the number of a source, the reason, frames and milliseconds of what shows nothing."""
     blank = packed.blank or b""
-    rows = (_row(blank, STORED_ROWS + 1, row) for row in (LABEL, SOURCE, DETECTIONS))
-    for reason, source, frames in zip(*rows, strict=True):
+    rows = (_row(blank, STORED_ROWS + 1, row) for row in (SOURCE, LABEL, DETECTIONS, STORED_ROWS))
+    for source, reason, frames, covered_ms in zip(*rows, strict=True):
         if BLANK_REASONS[reason] != NOT_LOOKED_AT:
-            yield source, frames
+            yield source, BLANK_REASONS[reason], frames, covered_ms
 
 
 def _coverage(packed: Packed, row: int) -> array[int]:
