@@ -15,7 +15,7 @@ import msgspec
 from frametally import keys
 from frametally.errors import Poison
 from frametally.live_records import LiveMinute
-from frametally.rules.blank_stretches import Blank
+from frametally.rules.blank_stretches import Blank, BlankPart
 from frametally.rules.places import ZoneParts, ZoneShape, base_model
 from frametally.rules.seals import sealed, unsealed
 from frametally.rules.times import FIRST_MS, NEXT_MS, RECORD_VERSION
@@ -31,8 +31,8 @@ Stage = Literal["parse", "fetch", "verify", "decode"]
 """The step at which a message became a dead letter."""
 
 Cause = Literal["malformed", "missing", "checksum", "size", "oversized", "undecodable"]
-"""Why a message became a dead letter: not an announcement; there is no such object, or it holds other bytes
-or a picture of another size than announced; the picture has too many pixels, or cannot be decoded."""
+"""Why: no announcement; there is no such object, or it holds other bytes or a picture of another size than
+announced; the picture has too many pixels, or cannot be decoded."""
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,7 +220,7 @@ class IntervalCount(Record, frozen=True, kw_only=True):
         peak: Most boxes of the label in one frame.
         objects: Unique objects first seen in the interval; None where not measured, never 0 for that.
         tracked_detections: Those of `detections` that lie in tracks, whenever these began; None where objects
-            are not measured, and in runs of older versions. `rules.objects` says how many are enough.
+            are not measured, and in runs of older versions. `rules.known` says how many are enough.
         evidence: The frames that `rules.evidence.busiest` keeps, in its order.
     """
 
@@ -238,20 +238,17 @@ class IntervalCount(Record, frozen=True, kw_only=True):
 
 
 class Coverage(Record, frozen=True, kw_only=True):
-    """Distinct frames analysed per source and interval: tells "nothing there" (0) from "nothing filmed".
+    """Distinct frames that show something per source and interval: tells 0 from "nothing to be seen".
 
     Attributes:
+        frames: Distinct frames analysed, but for those in `blank`: the base of means and rates.
         detections: Boxes counted in those frames, of all labels: the sum of the interval's counts.
-        objects: Unique objects of all labels first seen in the interval; None where not measured, and in runs
-            of older versions (see `is_measured`).
+        objects: Unique objects of all labels first seen there; None where not measured (see `is_measured`).
         analysed_fps: Frames a second at which the hour of the interval (of several, the slowest) was analysed
-            while there was footage, to hundredths; None if objects are not tracked. It says why `objects` is
-            None: where this is None too, tracking is off; else, that rate is too low for it.
-        covered_ms: Milliseconds of the interval in which there was footage. A frame covers the time up to the
-            next one of its source; where that is over 3 s away, one mean step of its UTC
-            hour (with a minute around it), and nothing if there are single pictures only. Each interval with
-            frames has its own part of that, so that intervals add up. None if objects are not tracked, and in
-            runs of older versions.
+            while there was footage, to hundredths; None if objects are not tracked.
+        covered_ms: Milliseconds of the interval with footage that shows something; intervals add up (see
+            `rules.filmed_time`). None if objects are not tracked, and in runs of older versions.
+        blank: What showed nothing, by reason; unset: not looked at, as in runs of older versions.
     """
 
     model: str
@@ -263,14 +260,17 @@ class Coverage(Record, frozen=True, kw_only=True):
     objects: int | None = None
     analysed_fps: float | None = None
     covered_ms: int | None = None
+    blank: list[BlankPart] | msgspec.UnsetType = msgspec.UNSET
 
     @property
     def is_measured(self) -> bool:
-        """Whether objects could be tracked: of each label that was not seen, there are 0.
-
-        Runs of older versions do not say so: there they could, unless these were single pictures.
-        """
+        """Whether objects could be tracked; in runs of older versions, unless these were single pictures."""
         return self.objects is not None or (self.covered_ms is None and bool(self.analysed_fps))
+
+    @property
+    def analysed(self) -> int:
+        """Distinct frames analysed, whatever they show."""
+        return self.frames + sum(frames for _, frames, _ in self.blank or ())
 
 
 class PathFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from sqlalchemy import Table
 
 from frametally import keys
 from frametally.records import IntervalCount
-from frametally.rules.objects import why_unknown
+from frametally.rules.known import Basis, why_unknown
 from frametally.rules.places import ZONES, base_model, is_of_places, parse_place, series_of
 from frametally.rules.times import DAY_MS, EPOCH, HOUR_MS, MILLISECOND
 from frametally_gold import tables
@@ -81,7 +81,7 @@ def _counts(day: PublishedDay) -> Rows:
 
 def _object_count(count: IntervalCount) -> int | None:
     """Return the unique objects; None if they were not measured, by the rule of charts and exports."""
-    missing = why_unknown(count.objects, count.detections, count.tracked_detections, None)
+    missing = why_unknown("objects", Basis(count.objects, count.detections, count.tracked_detections))
     return None if missing else count.objects
 
 

@@ -19,7 +19,7 @@ from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest, Run, encode
 from frametally.rules.counted_boxes import CountedBoxes
-from frametally.rules.objects import why_unknown
+from frametally.rules.known import Basis, why_unknown
 from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally.settings.loading import Settings
@@ -156,7 +156,7 @@ class VideoCounter:
                 detections=detections[label],
                 peak=peaks[label],
                 objects=None
-                if why_unknown(followed, boxes_in[label, False], boxes_in[label, True], None)
+                if why_unknown("objects", Basis(followed, boxes_in[label, False], boxes_in[label, True]))
                 else followed,
                 followed_objects=followed,
             )

@@ -23,7 +23,7 @@ from frametally.process.meters import METERS
 from frametally.process.reports import Progress, Skipped, plural
 from frametally.records import Run
 from frametally.rules.counted_boxes import label_list
-from frametally.rules.objects import TRACK_GAP_MS
+from frametally.rules.known import TRACK_GAP_MS
 from frametally.segments.contents import CutShort, read_segment
 from frametally.settings.loading import Settings
 from frametally.telemetry.lineage import LineageRun, dataset, lineage_run

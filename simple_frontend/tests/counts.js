@@ -76,6 +76,8 @@ export function countsWith(values) {
     coverage: [],
     totals: [],
     not_analysed: [],
+    shows_nothing: [],
+    frames_not_looked_at: 0,
     file_times: null,
     overlaps: null,
     overlaps_left_out: 0,

@@ -6,7 +6,7 @@ export type * from "./openapi";
 export as namespace Api;
 
 export type Metric = Counts["metric"];
-export type ObjectsMissing = NonNullable<CountBucket["objects_missing"]>;
+export type Missing = NonNullable<CountBucket["objects_missing"]>;
 /** What is known of one label in an interval, an hour of the week, or the whole answer. */
 export type Measures = Pick<
   CountBucket,

@@ -51,7 +51,7 @@ declare namespace Page {
     end: number;
     frames: number;
     /** Why objects are not known, of what was not seen either; null: there were none. */
-    missing: Api.ObjectsMissing | null;
+    missing: Api.Missing | null;
     /** Seconds with footage, of all sources together; null: not noted. */
     coveredS: number | null;
     /** By label; null: of those that the answer has together. */
@@ -59,6 +59,12 @@ declare namespace Page {
   }
 
   type Span = [start: number, end: number];
+
+  /** Footage that shows nothing, and why. */
+  interface Nothing {
+    span: Span;
+    kind: string;
+  }
 
   /** Where the truth is, by an accuracy check, and what it would be without the errors of the model. */
   interface Interval {
@@ -107,6 +113,10 @@ declare namespace Page {
     gaps: Span[];
     /** Stretches that were filmed and are not in the counts. */
     notAnalysed: Span[];
+    /** Stretches of which all footage shows nothing. */
+    nothing: Nothing[];
+    /** What shows nothing, by interval: of whole ones, and of parts of rows. */
+    leftOut: Pick<Api.ShowsNothing, "start_ms" | "reason" | "covered_s" | "frames">[];
     /** Rows of which a part only was filmed. */
     partial: Span[];
     /** What was asked for; bars at its ends reach beyond it. */

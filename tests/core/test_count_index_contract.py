@@ -25,6 +25,8 @@ from frametally.books.index_check import check_index
 from frametally.errors import Misconfigured, Poison
 from frametally.opening import open_count_index
 from frametally.ports.count_index import (
+    NOT_LOOKED_AT,
+    BlankBucket,
     Bucket,
     CountedDay,
     CountIndex,
@@ -120,6 +122,39 @@ def test_a_crossing_in_an_interval_without_a_frame_is_kept(index: CountIndex) ->
     assert [(bar.start_ms, bar.frames, bar.covered_ms) for bar in found.coverage] == [(DAY_MS, 0, 0)]
 
 
+def test_what_shows_nothing_is_no_coverage_and_has_its_reason_by_every_step(index: CountIndex) -> None:
+    filmed = [
+        coverage(DAY_MS, 5, blank=[]),
+        coverage(DAY_MS + MINUTE_MS, 0, blank=[("black", 4, 48_000), ("frozen", 1, 12_000)], covered_ms=0),
+        coverage(DAY_MS + 2 * MINUTE_MS, 3, blank=[("black", 2, 24_000)], source="yard"),
+        coverage(DAY_MS + 3 * MINUTE_MS, 7, covered_ms=60_000),
+    ]
+    assert index.publish(run(), [count(frames=5)], filmed)
+    minutes = index.histogram(CountQuery("m", 60, by_source=True))
+    assert [(bar.start_ms - DAY_MS) // MINUTE_MS for bar in minutes.coverage] == [0, 2, 3]
+    assert minutes.blank == [
+        BlankBucket(DAY_MS + MINUTE_MS, "black", 4, 48_000, "gate"),
+        BlankBucket(DAY_MS + MINUTE_MS, "frozen", 1, 12_000, "gate"),
+        BlankBucket(DAY_MS + 2 * MINUTE_MS, "black", 2, 24_000, "yard"),
+        BlankBucket(DAY_MS + 3 * MINUTE_MS, NOT_LOOKED_AT, 7, 60_000, "gate"),
+    ]
+    for interval_s in (900, 3600, 86_400):
+        whole = index.histogram(CountQuery("m", 60, interval_s))
+        assert [bar.frames for bar in whole.coverage] == [15]
+        assert whole.blank == [
+            BlankBucket(DAY_MS, "black", 6, 72_000),
+            BlankBucket(DAY_MS, "frozen", 1, 12_000),
+            BlankBucket(DAY_MS, NOT_LOOKED_AT, 7, 60_000),
+        ]
+    assert {source.source: source.frames for source in index.sources("m")} == {"gate": 17, "yard": 5}
+    assert index.histogram(CountQuery("m", 60, sources=["yard"])).blank == [
+        BlankBucket(DAY_MS + 2 * MINUTE_MS, "black", 2, 24_000)
+    ]
+    other = [*filmed[:1], coverage(DAY_MS + MINUTE_MS, 0, blank=[("black", 5, 60_000)], covered_ms=0)]
+    assert index.differing_sources(run(), [count(frames=5)], filmed) == []
+    assert index.differing_sources(run(), [count(frames=5)], [*other, *filmed[2:]]) == ["gate"]
+
+
 def total(index: CountIndex, **options: Any) -> int:
     histogram = index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=86_400, **options))
     return sum(bucket.detections for bucket in histogram.buckets)
@@ -127,7 +162,7 @@ def total(index: CountIndex, **options: Any) -> int:
 
 def test_an_index_without_a_run_is_empty_and_answers(index: CountIndex) -> None:
     assert (index.current_runs(), index.series(), index.labels("m"), index.sources("m")) == ([], [], [], [])
-    assert index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=60))[2:] == ([], [])
+    assert index.histogram(CountQuery(model="m", base_interval_s=60, interval_s=60))[2:] == ([], [], [])
     assert index.evidence(CountQuery(model="m", base_interval_s=60)) == []
 
 

@@ -217,6 +217,7 @@ def test_a_day_that_an_earlier_release_wrote_is_read_and_replaced_whole(
 ) -> None:
     index = new_index()
     monkeypatch.setattr(day_cells, "Packed", lambda *fields: EarlierPacked(*fields[:7]))
+    monkeypatch.setattr(day_cells, "encoded", msgspec.msgpack.encode)
     assert publish(index, 1, WHOLE)
     monkeypatch.undo()
     for reader in (index, new_index()):

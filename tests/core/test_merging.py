@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from frametally.adapters.day_cells.merging import add_week_hours, merge_week
 from frametally.adapters.day_cells.sums import join
 from frametally.ports.count_index import Bucket, CoverageBucket, WeekHour
-from frametally.rules.objects import sum_all_or_unknown, sum_or_unknown
+from frametally.rules.known import sum_all_or_unknown, sum_or_unknown
 from frametally.rules.times import HOUR_MS
 
 moments = st.lists(

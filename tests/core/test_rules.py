@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import pytest
 
@@ -13,7 +13,7 @@ from frametally.rules.counted_boxes import CountedBoxes, least_float
 from frametally.rules.current_run import is_newer
 from frametally.rules.evidence import busiest
 from frametally.rules.frame_bitmap import FrameBitmap
-from frametally.rules.objects import is_fast_enough, why_unknown
+from frametally.rules.known import Basis, MadeOf, Number, add_up, is_fast_enough, why_unknown
 from frametally.rules.times import (
     DAY_MS,
     DAY_S,
@@ -163,11 +163,37 @@ def test_footage_a_tenth_below_the_rate_is_fast_enough_and_single_pictures_never
 
 
 def test_objects_are_known_once_half_of_the_boxes_are_in_tracks() -> None:
-    assert why_unknown(3, 20, 10, 5.0) is None
-    assert why_unknown(3, 20, 9, 5.0) == "too_weak"
-    assert why_unknown(3, 20, None, 5.0) is None
-    assert why_unknown(None, 20, None, 5.0) == "too_slow"
-    assert why_unknown(None, 20, None, None) == "not_tracked"
+    assert why_unknown("objects", Basis(3, 20, 10, 5.0)) is None
+    assert why_unknown("objects", Basis(3, 20, 9, 5.0)) == "too_weak"
+    assert why_unknown("objects", Basis(3, 20, None, 5.0)) is None
+    assert why_unknown("objects", Basis(None, 20, None, 5.0)) == "too_slow"
+    assert why_unknown("objects", Basis(None, 20, None, None)) == "not_tracked"
+
+
+def test_a_number_of_passages_is_unknown_wherever_objects_are_and_where_most_paths_are_cut() -> None:
+    for basis in (Basis(3, 20, 9, 5.0), Basis(None, 20, None, 5.0), Basis(None, 20, None, None)):
+        assert why_unknown("passages", basis) == why_unknown("objects", basis)
+        assert why_unknown("boxes", basis) is None
+    assert why_unknown("passages", Basis(3, 20, 10, passages=2, cut_passages=2)) is None
+    assert why_unknown("passages", Basis(3, 20, 10, passages=2, cut_passages=3)) == "cut_path"
+    assert why_unknown("passages", Basis(3, 20, 10, is_other_size=True)) == "other_size"
+    assert why_unknown("objects", Basis(3, 20, 10, is_other_size=True, cut_passages=3)) is None
+
+
+def test_no_number_is_known_without_footage_that_shows_something() -> None:
+    for made_of in get_args(MadeOf):
+        assert why_unknown(made_of, Basis(frames=0)) == "no_footage"
+        assert why_unknown(made_of, Basis(frames=0, is_waiting=True)) == "not_analysed"
+        assert why_unknown(made_of, Basis(is_blank=True)) == "shows_nothing"
+        assert why_unknown(made_of, Basis()) is None
+
+
+def test_a_sum_with_an_unknown_part_is_at_least_its_known_parts() -> None:
+    assert add_up([]) == Number(0)
+    assert add_up([Number(2), Number(3)]) == Number(5)
+    assert add_up([Number(2), Number(None, "too_weak"), Number(3)]) == Number(None, "too_weak", 5)
+    assert add_up([Number(None, "too_slow", 4), Number(3)]) == Number(None, "too_slow", 7)
+    assert add_up([Number(None, "too_slow")]) == Number(None, "too_slow", None)
 
 
 def test_the_days_of_a_span_are_those_of_its_first_and_last_moment_too() -> None:

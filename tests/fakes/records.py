@@ -24,6 +24,7 @@ from frametally.records import (
     TimeSource,
     encode,
 )
+from frametally.rules.blank_stretches import BlankPart
 from frametally.rules.counted_boxes import COUNTING_VERSION
 from frametally.segments.contents import encode_segment
 
@@ -158,6 +159,7 @@ def make_coverage(
     objects: int | None = None,
     analysed_fps: float | None = None,
     covered_ms: int | None = None,
+    blank: list[BlankPart] | msgspec.UnsetType = msgspec.UNSET,
 ) -> Coverage:
     """How much of an interval was analysed."""
     return Coverage(
@@ -170,6 +172,7 @@ def make_coverage(
         objects=objects,
         analysed_fps=analysed_fps,
         covered_ms=covered_ms,
+        blank=blank,
     )
 
 

@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 from tests.hadoop.conftest import NOON_MS, Footage
 
+from frametally.books.runs import current_runs, read_run
 from frametally.records import FrameDetections
 from frametally.rules.blank_stretches import Blank
 from frametally.rules.times import HOUR_MS
@@ -92,10 +93,103 @@ def test_measured_pictures_change_no_count(footage: Footage) -> None:
     output, of_digested = (output_of(footage, [key], CountParams()) for key in (plain, digested))
     blank = [value.pop("blank") for name, value in (*output, *of_digested) if name[0] == "hour"]
     assert blank == [None, []]
+    assert [value.pop("blank") for name, value in of_digested if name[0] == "coverage"] == [[]]
     assert output == of_digested
     assert len(output) > 3
     bodies = [footage.store.get(key).partition(b"\n")[2] for key in (plain, digested)]
     assert bodies[0] == bodies[1]
+
+
+def filmed(
+    footage: Footage, minutes: int, *, fps: int = 5, **blank: tuple[int, int]
+) -> list[FrameDetections]:
+    """Footage with a car in each frame; `blank` says in which minutes it shows nothing, by reason."""
+    frames = []
+    for number in range(60 * fps * minutes):
+        time_ms = NOON_MS + 1000 * number // fps
+        frame = replace(footage.frame(time_ms, "car"), picture_digest=f"{number:04d}")
+        for reason, (first, end) in blank.items():
+            if first <= number // (60 * fps) < end:
+                is_frozen = reason == "frozen"
+                frame = replace(frame, picture_digest="same", **({} if is_frozen else {"shows": reason}))
+        frames.append(frame)
+    return frames
+
+
+def coverage_of(footage: Footage, frames: Sequence[FrameDetections], **params: Any) -> dict[int, Any]:
+    """Return the records of coverage by minutes since noon."""
+    output = output_of(footage, [footage.segment(frames)], CountParams(**params))
+    return {(name[2] - NOON_MS) // 60_000: value for name, value in output if name[0] == "coverage"}
+
+
+def test_of_25_minutes_with_5_black_ones_the_20_are_counted(footage: Footage) -> None:
+    frames = filmed(footage, 25, black=(10, 15))
+    (whole,) = coverage_of(footage, frames, interval_s=1800).values()
+    assert (whole["frames"], whole["detections"], whole["covered_ms"]) == (6000, 6000, 1_200_000)
+    assert whole["blank"] == [["black", 1500, 300_000]]
+    minutes = coverage_of(footage, frames)
+    assert [number for number, minute in minutes.items() if minute["blank"]] == [10, 11, 12, 13, 14]
+    assert minutes[12]["blank"] == [["black", 300, 60_000]]
+    assert [minutes[12][name] for name in ("frames", "detections", "objects", "covered_ms")] == [
+        0,
+        0,
+        None,
+        0,
+    ]
+    assert sum(minute["frames"] for minute in minutes.values()) == 6000
+    assert {minute["analysed_fps"] for minute in minutes.values()} == {5.0}
+
+
+def test_boxes_in_a_frozen_picture_are_not_counted(footage: Footage) -> None:
+    output = output_of(footage, [footage.segment(filmed(footage, 6, frozen=(2, 4)))], CountParams())
+    counted = {
+        (name[3] - NOON_MS) // 60_000: value["detections"] for name, value in output if name[0] == "count"
+    }
+    assert counted == dict.fromkeys([0, 1, 4, 5], 300)
+
+
+def test_frames_and_time_that_show_nothing_add_up_with_those_that_do(footage: Footage) -> None:
+    plain = coverage_of(footage, filmed(footage, 9))
+    mixed = coverage_of(footage, filmed(footage, 9, black=(1, 3), one_colour=(3, 4), frozen=(6, 8)))
+    for number, minute in mixed.items():
+        assert minute["frames"] + sum(frames for _, frames, _ in minute["blank"]) == plain[number]["frames"]
+        assert minute["covered_ms"] + sum(ms for _, _, ms in minute["blank"]) == plain[number]["covered_ms"]
+
+
+def test_a_single_black_frame_is_no_gap_for_an_object(footage: Footage) -> None:
+    frames = filmed(footage, 1)
+    frames[100] = replace(frames[100], shows="black")
+    (minute,) = coverage_of(footage, frames).values()
+    assert (minute["objects"], minute["frames"], minute["blank"]) == (1, 299, [["black", 1, 200]])
+
+
+def test_a_day_with_a_black_hour_is_published_whole(footage: Footage) -> None:
+    footage.segment(filmed(footage, 25, fps=1, black=(10, 15)))
+    footage.aggregate()
+    (run,) = current_runs(footage.store)
+    assert run.frames == 1500
+    counts, coverage = read_run(footage.store, run)
+    assert sum(record.frames for record in coverage) == sum(count.detections for count in counts) == 1200
+    footage.segment([replace(footage.frame(NOON_MS + HOUR_MS), picture_digest="late")])
+    footage.aggregate()
+    assert [run.frames for run in current_runs(footage.store)] == [1501]
+
+
+def test_a_segment_that_differs_in_its_pictures_digests_alone_is_counted_again(footage: Footage) -> None:
+    frames = filmed(footage, 3, fps=1)
+    key = footage.segment(frames)
+    footage.aggregate()
+    (before,) = current_runs(footage.store)
+    data = footage.store.get(key)
+    footage.store.delete(key)
+    footage._next_offset = 0
+    assert footage.segment([replace(frame, picture_digest="same") for frame in frames]) == key
+    assert footage.store.get(key).partition(b"\n")[2] == data.partition(b"\n")[2]
+    footage.aggregate()
+    (after,) = current_runs(footage.store)
+    assert before.inputs_sha256 != after.inputs_sha256
+    assert sum(record.frames for record in read_run(footage.store, before)[1]) == 180
+    assert sum(record.frames for record in read_run(footage.store, after)[1]) == 0
 
 
 @pytest.mark.parametrize("block_bytes", [64, 1000, 1_000_000])

@@ -19,7 +19,7 @@ from frametally.books.runs import current_runs, hour_files, read_paths, read_run
 from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Detection, FrameDetections, IntervalCount
 from frametally.rules.filmed_time import FilmedTime, filmed_time
-from frametally.rules.objects import is_fast_enough
+from frametally.rules.known import is_fast_enough
 from frametally.rules.times import HOUR_MS
 from frametally.track_records import Vote
 from frametally_hadoop.job.params import CountParams

@@ -44,6 +44,7 @@ COLUMNS = [
         "covered_s",
     ),
     *LOCAL,
+    "shows_nothing",
 ]
 
 

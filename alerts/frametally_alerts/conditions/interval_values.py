@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.ports.count_index import CountIndex, CountQuery
-from frametally.rules.objects import why_unknown
+from frametally.rules.known import Basis, why_unknown
 from frametally.rules.places import FLOWS, ZONES, Place, series_model, source_of
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally_alerts.conditions.round_input import Counted, CountPorts, Looked, counted_for, sources_of
@@ -246,7 +246,8 @@ def _add(
         if (bar.source or "", bar.start_ms) not in filmed:
             continue
         of_bars = values.setdefault((source_of(bar.source or ""), bar.label), {})
-        if measure == "objects" and why_unknown(bar.objects, bar.detections, bar.tracked_detections, None):
+        basis = Basis(bar.objects, bar.detections, bar.tracked_detections)
+        if measure == "objects" and why_unknown("objects", basis):
             of_bars.pop(bar.start_ms, None)  # not measured: neither 0 nor the tracked value
         else:
             of_bars[bar.start_ms] = of_bars.get(bar.start_ms, 0.0) + getattr(bar, measure)

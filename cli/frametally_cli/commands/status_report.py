@@ -27,6 +27,7 @@ from frametally.plugins import hooks
 from frametally.ports.ledger import Ledger
 from frametally.process.exit_codes import PART_DONE
 from frametally.process.reports import plural
+from frametally.rules.blank_stretches import BLANK_WORDS
 from frametally.rules.counted_boxes import FRAMES_FOR_A_DETECTION
 from frametally.rules.places import base_model, in_words, is_of_places
 from frametally.rules.times import CHECK_CLOCK, DAY_S, HOUR_S, is_day_in_range, utc
@@ -151,6 +152,14 @@ def print_status(status: Status) -> None:
         line = f"{books.source_name}: {plural(books.overlapped, 'frame')} of overlapping footage, not counted"
         out().print(Text(plain(f"{line}; see `frametally quality`")))
     _print_others(len(overlapped))
+    blank = [books for books in status.sources if books.shows_nothing_s]
+    for books in blank[:_MOST_ROWS]:
+        reasons = ", ".join(
+            f"{_duration(seconds)} {BLANK_WORDS[reason]}"
+            for reason, seconds in sorted(books.shows_nothing_s.items())
+        )
+        out().print(Text(plain(f"{books.source_name}: {reasons}; it shows nothing, so it is not counted")))
+    _print_others(len(blank))
     if "log" not in status.away:
         print_pace(status)
     for cause, letters in status.dead_letters.items():

@@ -21,7 +21,7 @@ from frametally.process.exit_codes import PART_DONE
 from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import exit_code, plural
 from frametally.records import Run
-from frametally.rules.objects import why_unknown
+from frametally.rules.known import Basis, why_unknown
 from frametally.rules.places import FLOWS, in_words, series_of
 from frametally.rules.times import HOUR_S
 from frametally_cli.console import output as console
@@ -159,7 +159,7 @@ def _totals(store: ObjectStore, run: Run) -> dict[str, tuple[int, int, int]]:
     """Return by source the detections, the objects, and in how many rows objects are not measured."""
     sums: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for count in read_run(store, run)[0]:
-        missing = why_unknown(count.objects, count.detections, count.tracked_detections, None)
+        missing = why_unknown("objects", Basis(count.objects, count.detections, count.tracked_detections))
         totals = sums[count.source]
         totals[0] += count.detections
         totals[1] += 0 if missing else count.objects or 0

@@ -9,6 +9,7 @@ from frametally.errors import FrametallyError, Misconfigured
 from frametally.naming import no_such
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.process.reports import plural
+from frametally.rules.blank_stretches import BLANK_WORDS
 from frametally.rules.times import utc
 
 
@@ -87,6 +88,11 @@ def find_bar(
         CountQuery(model, base_s, interval_s, [source], [label], start_ms, start_ms + interval_ms)
     )
     frames = sum(coverage.frames for coverage in answer.coverage)
+    blank = [BLANK_WORDS[part.reason] for part in answer.blank if part.reason in BLANK_WORDS]
+    if not frames and blank:
+        raise NothingCounted(
+            f"no bar: footage of source {source} at that time shows nothing ({', '.join(blank)})"
+        )
     if not frames:
         sources = ", ".join(entry.source for entry in index.sources(model)[:20])
         raise NothingCounted(

@@ -19,7 +19,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import Coverage, Evidence, IntervalCount, Run
 from frametally.rules.differences import most_apart, pairs
 from frametally.rules.evidence import busiest
-from frametally.rules.objects import ObjectsMissing, slowest_or_unknown, sum_or_unknown, why_unknown
+from frametally.rules.known import Basis, Missing, slowest_or_unknown, sum_or_unknown, why_unknown
 from frametally.rules.places import is_of_places
 from frametally.rules.times import DAY_MS, in_range, is_day_in_range
 
@@ -31,7 +31,7 @@ class Side(NamedTuple):
     detections: int
     peak: int
     objects: int | None
-    objects_missing: ObjectsMissing | None
+    objects_missing: Missing | None
     tracked_detections: int | None
     analysed_fps: float | None
     evidence: list[Evidence]
@@ -166,7 +166,7 @@ class _Table:
     def add(self, counts: Sequence[IntervalCount], coverage: Sequence[Coverage]) -> None:
         for bucket in coverage:
             start_ms = bucket.interval_start_ms // self._interval_ms * self._interval_ms
-            if self._is_wanted(bucket.source, start_ms):
+            if bucket.frames and self._is_wanted(bucket.source, start_ms):
                 bar = bucket.source, start_ms
                 self.coverage[bar] += bucket.frames
                 self.fps[bar] = slowest_or_unknown(self.fps.get(bar, math.inf), bucket.analysed_fps)
@@ -190,7 +190,7 @@ class _Table:
             tracked = sum_or_unknown(tracked, count.tracked_detections)
             detections += count.detections
         fps = self.fps[bar]
-        missing = why_unknown(followed, detections, tracked, fps)
+        missing = why_unknown("objects", Basis(followed, detections, tracked, fps))
         return Side(
             frames=self.coverage[bar],
             detections=detections,

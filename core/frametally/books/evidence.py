@@ -43,7 +43,7 @@ def frames_of_bar(
 ) -> Iterator[ProvedFrame]:
     """Yield every frame of `[from_ms, to_ms)` with counted boxes of `labels`, by event time and image_path.
 
-    With `empty`, those without such boxes, too.
+    Black and one-coloured ones do not count. With `empty`, those without such boxes, too.
 
     Reads those bytes of those segments in which such frames can stand, some minutes of event time at once.
     The caller has brought the ledger up to the store, and tells what is `not_counted`. No labels are all
@@ -60,6 +60,8 @@ def frames_of_bar(
     for frame in _each_frame(
         store, ledger, (model, source), from_ms=since, to_ms=to_ms, not_counted=not_counted
     ):
+        if frame.shows:
+            continue
         is_in = None if part is None else part(frame)
         if part is not None and is_in is None:
             continue

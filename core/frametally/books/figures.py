@@ -77,6 +77,12 @@ class BooksCollector(Collector):
         for name, label, text in _COUNTERS:
             yield counters(f"frametally_frames_{name}", text, label, sorted(sums.grown.get(name, {}).items()))
         yield gauge(
+            "frametally_shows_nothing_seconds",
+            "Seconds of footage in the count index that show nothing (black, of one colour or frozen).",
+            "source",
+            sorted(_blank_s(status, sums).items()),
+        )
+        yield gauge(
             "frametally_frames_behind",
             "Frames that a stage has not processed yet.",
             "stage",
@@ -131,6 +137,14 @@ def _newest(status: Status, sums: Sums, moment: Callable[[SourceLine], int | Non
             label = label_of(sums, line.source)
             newest[label] = max(at_ms, newest.get(label, at_ms))
     return newest
+
+
+def _blank_s(status: Status, sums: Sums) -> dict[str, float]:
+    seconds: dict[str, float] = {}
+    for line in status.sources:
+        label = label_of(sums, line.source)
+        seconds[label] = seconds.get(label, 0) + sum(line.shows_nothing_s.values())
+    return seconds
 
 
 def _up(is_read: bool) -> GaugeMetricFamily:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from frametally.media.manifests import find_manifest, forgotten_by, media_of
@@ -12,6 +13,7 @@ from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
 from frametally.records import MediaManifest
+from frametally.rules.blank_stretches import BLANK_WORDS
 from frametally.rules.overlaps import HOLE_MS
 from frametally.rules.times import in_range
 from frametally.rules.tombstones import Forgotten, Range, is_forgotten, merged, without
@@ -26,6 +28,7 @@ Kind = Literal[
     "forgotten",
     "overlapping",
     "not_counted",
+    "shows_nothing",
     "not_within",
 ]
 """What became of the footage of a hole: see `find_reasons`, in its words; of a hole within a zone, that the
@@ -59,11 +62,13 @@ def find_reasons(
     source: str,
     from_ms: int,
     to_ms: int,
+    blank_frames: Mapping[str, int] = MappingProxyType({}),
 ) -> list[Reason]:
     """Return why no frame of `source` in `[from_ms, to_ms)` is counted, at least one reason.
 
-    The caller has brought the ledger up to the store, and knows that the index has nothing there. A video's
-    frames have no times before they are detected: those that wait are counted where its footage reaches.
+    `blank_frames` are those that the index knows to show nothing, by reason. The caller has brought the
+    ledger up to the store, and knows that the index has nothing there. A video's frames have no times before
+    they are detected: those that wait are counted where its footage reaches.
 
     Raises:
         Retryable: The store or the ledger is away.
@@ -104,8 +109,14 @@ def find_reasons(
             sum(frames.overlapping for frames in media_frames),
             "not counted: other footage from this source covers the same time.",
         ),
+        *(
+            _reason("shows_nothing", frames, f"{BLANK_WORDS[reason]}: there is nothing to count.")
+            for reason, frames in sorted(blank_frames.items())
+        ),
         _reason(
-            "not_counted", sum(frames.detected for frames in media_frames), "analysed and not counted yet."
+            "not_counted",
+            max(sum(frames.detected for frames in media_frames) - sum(blank_frames.values()), 0),
+            "analysed and not counted yet.",
         ),
     ]
     reasons_here = [reason for reason in reasons if reason.frames]

@@ -26,7 +26,7 @@ from frametally.records import (
     decode_at,
     encode,
 )
-from frametally.rules.objects import HOUR_MARGIN_MS
+from frametally.rules.known import HOUR_MARGIN_MS
 from frametally.rules.places import base_model, is_of_places
 from frametally.rules.times import DAY_MS, FIRST_MS, HOUR_MS, MOST_TIME_MS, NEXT_MS
 from frametally.segment_records import SegmentHeader, SegmentSource
@@ -145,7 +145,7 @@ def take_run(store: ObjectStore, info: ObjectInfo) -> TakenRun | None:
     except Poison as error:
         return TakenRun(info, model, problem=str(error))
     for record in coverage if not is_of_places(run.model) else ():
-        frames[record.source] += record.frames
+        frames[record.source] += record.analysed
     return TakenRun(info, model, encode(run).decode(), tuple(frames.items()))
 
 

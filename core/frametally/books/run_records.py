@@ -25,7 +25,7 @@ def decode_run(run: Run, files: Iterable[tuple[str, bytes]]) -> tuple[list[Inter
         Poison: A line does not parse, or lines are missing; the message names it.
     """
     counts, coverage = divide(record for key, data in files for record in decode_records(run, key, data))
-    frames = sum(record.frames for record in coverage)
+    frames = sum(record.analysed for record in coverage)
     if frames != run.frames:
         raise Poison(
             f"{run.prefix} covers {plural(frames, 'frame')}, but its run counted {run.frames}; "

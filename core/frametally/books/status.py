@@ -265,11 +265,9 @@ class _Books:
         interval_s = run_group[0].run.interval_s if run_group else None
         media = by_source(manifests)
         names = source_names(manifests)
-        indexed: Counter[str] = Counter(
-            {summary.source: summary.frames for summary in self.index.sources(model, interval_s)}
-            if model and interval_s
-            else {}
-        )
+        of_interval = self.index.sources(model, interval_s) if model and interval_s else []
+        indexed = Counter({summary.source: summary.frames for summary in of_interval})
+        blank_ms = {summary.source: summary.blank_ms for summary in of_interval}
         by_file_date = sources_timed_by_file(manifests)
         newest = self.ledger.newest_frames(model) if model else {}
         until = footage_until(manifests)
@@ -298,6 +296,7 @@ class _Books:
                     newest_captured_at_ms=newest.get(source),
                     footage_until_ms=until.get(source),
                     counted_until_ms=counted_until(next_ms.get(source), until.get(source)),
+                    shows_nothing_s={reason: ms / 1000 for reason, ms in blank_ms.get(source, {}).items()},
                 )
             )
         return sources

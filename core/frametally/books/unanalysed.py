@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from frametally.media.manifests import by_source, find_manifest, media_of
 from frametally.media.overlapping import not_counted, runs_of
-from frametally.ports.count_index import CountIndex, CountQuery
+from frametally.ports.count_index import NOT_LOOKED_AT, CountIndex, CountQuery
 from frametally.ports.ledger import DeadFrame, FrameTally, Ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.records import MediaManifest
-from frametally.rules.objects import TRACK_GAP_MS
+from frametally.rules.known import TRACK_GAP_MS
 from frametally.rules.times import DAY_MS, DAY_S, days_of_span
 from frametally.rules.tombstones import Forgotten, is_forgotten, without
 from frametally.settings.loading import Settings
@@ -119,8 +119,12 @@ def _count_frames_by_day(index: CountIndex, model: str, source: str) -> Counter[
     frames_by_day: Counter[int] = Counter()
     for series in index.series():
         if series.model == model:
-            for day in index.histogram(CountQuery(*series, interval_s=DAY_S, sources=[source])).coverage:
-                frames_by_day |= Counter({day.start_ms // DAY_MS: day.frames})
+            answer = index.histogram(CountQuery(*series, interval_s=DAY_S, sources=[source]))
+            frames = Counter({day.start_ms // DAY_MS: day.frames for day in answer.coverage})
+            for part in answer.blank:
+                if part.reason != NOT_LOOKED_AT:
+                    frames[part.start_ms // DAY_MS] += part.frames
+            frames_by_day |= frames
     return frames_by_day
 
 

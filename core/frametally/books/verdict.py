@@ -41,6 +41,7 @@ class SourceLine(NamedTuple):
         newest_captured_at_ms: Event time of the newest frame in a segment; None if there is none.
         footage_until_ms: Event time of the newest frame announced; None likewise.
         counted_until_ms: Event time up to which it is in the count index; None likewise.
+        shows_nothing_s: Seconds of its indexed footage that show nothing, by reason.
     """
 
     source: str
@@ -59,6 +60,7 @@ class SourceLine(NamedTuple):
     newest_captured_at_ms: int | None
     footage_until_ms: int | None
     counted_until_ms: int | None
+    shows_nothing_s: Mapping[str, float] = {}
 
 
 class StageLine(NamedTuple):

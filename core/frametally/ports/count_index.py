@@ -5,7 +5,7 @@ A query uses exactly one model and one stored base interval, and sums over neith
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -18,6 +18,8 @@ AGES_S = 146_097 * DAY_S
 """Days of 400 years: a bar of all times."""
 MAX_BUCKETS = 200_000
 """Most bars of an answer."""
+NOT_LOOKED_AT = "not_looked_at"
+"""Of footage that was analysed before pictures were measured: nobody knows whether it shows anything."""
 NO_LABEL = ("",)
 """Labels of a query that asks for coverage alone."""
 
@@ -102,6 +104,24 @@ class CoverageBucket(NamedTuple):
     covered_ms: int | None = None
 
 
+class BlankBucket(NamedTuple):
+    """Footage in `[start_ms, start_ms + interval)` that showed nothing for one reason, or was not looked at.
+
+    Attributes:
+        start_ms: Start of the interval, as in `Bucket`.
+        reason: A `BlankReason`, or `NOT_LOOKED_AT`: its frames may show something, and are counted.
+        frames: Distinct frames.
+        covered_ms: How long they cover; 0 where objects are not tracked.
+        source: Slug of the source, where bars are by source; else None.
+    """
+
+    start_ms: int
+    reason: str
+    frames: int
+    covered_ms: int
+    source: str | None = None
+
+
 class WeekHour(NamedTuple):
     """All that was counted in one hour of the week, over the sources, the labels and the weeks asked for.
 
@@ -126,12 +146,16 @@ class WeekHour(NamedTuple):
 
 
 class Histogram(NamedTuple):
-    """An answer: its buckets by start, label and source. A start without coverage is a gap, not a zero."""
+    """An answer: its buckets by start, label and source. A start without coverage is a gap, not a zero.
+
+    What shows nothing is in `blank` alone, by start, reason and source.
+    """
 
     model: str
     base_interval_s: int
     buckets: Sequence[Bucket]
     coverage: Sequence[CoverageBucket]
+    blank: Sequence[BlankBucket] = ()
 
 
 class Series(NamedTuple):
@@ -201,12 +225,17 @@ class CountQuery(NamedTuple):
 
 
 class SourceSummary(NamedTuple):
-    """The indexed extent of one source: distinct frames and event time of its first and last interval."""
+    """The indexed extent of one source: distinct frames and event time of its first and last interval.
+
+    Of these `blank_frames` show nothing, and `blank_ms` is how long they cover, by reason.
+    """
 
     source: str
     frames: int
     first_interval_ms: int
     next_interval_ms: int
+    blank_frames: Mapping[str, int] = {}
+    blank_ms: Mapping[str, int] = {}
 
 
 class IndexedEvidence(NamedTuple):

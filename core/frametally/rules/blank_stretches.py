@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 FROZEN_MS = 60_000
 AGAIN_MS = 10_000
@@ -22,7 +22,16 @@ LEAST_STEPS = 5
 Blank = Literal["black", "one_colour"]
 """What a picture looks like that shows nothing."""
 
-BlankStretch = tuple[int, int, str]
+BlankReason = Literal["black", "one_colour", "frozen"]
+"""Why footage showed nothing."""
+
+BLANK_WORDS: dict[str, str] = {"black": "black", "one_colour": "of one colour", "frozen": "frozen"}
+"""What messages call them."""
+
+BlankPart = tuple[BlankReason, int, int]
+"""Of an interval: why footage showed nothing, in how many frames, and for how many milliseconds."""
+
+BlankStretch = tuple[int, int, BlankReason]
 
 
 class MeasuredFrame(Protocol):
@@ -31,23 +40,29 @@ class MeasuredFrame(Protocol):
     @property
     def captured_at_ms(self) -> int: ...  # noqa: D102
     @property
-    def shows(self) -> str: ...  # noqa: D102
+    def shows(self) -> Any: ...  # noqa: D102
     @property
     def picture_digest(self) -> str: ...  # noqa: D102
 
 
-def blank_stretches(frames: Sequence[MeasuredFrame]) -> list[BlankStretch] | None:
-    """Return when a source's distinct frames, sorted by time, showed nothing, as `(from_ms, to_ms, reason)`.
+def blank_reasons(frames: Sequence[MeasuredFrame]) -> list[BlankReason | None] | None:
+    """Return of each of a source's distinct frames, sorted by time, why it showed nothing.
 
-    The times are those of a stretch's first and last frame; reasons are `black`, `one_colour` and `frozen`.
     An hour and its neighbours agree if the frames of `FROZEN_MS` around it are there, too. None if a frame
     was not measured, as in segments of earlier versions.
     """
     if not all(frame.picture_digest for frame in frames):
         return None
-    reasons = [frame.shows for frame in frames]
+    reasons: list[Any] = [frame.shows or None for frame in frames]
     for first, last in _frozen_runs(frames):
         reasons[first : last + 1] = [reason or "frozen" for reason in reasons[first : last + 1]]
+    return reasons
+
+
+def stretches_of(
+    frames: Sequence[MeasuredFrame], reasons: Sequence[BlankReason | None]
+) -> list[BlankStretch]:
+    """Return when frames showed nothing: times of the first and last frame of a stretch, and its reason."""
     stretches, number = [], 0
     for reason, run in groupby(reasons):
         first, number = number, number + len(list(run))
@@ -56,15 +71,24 @@ def blank_stretches(frames: Sequence[MeasuredFrame]) -> list[BlankStretch] | Non
     return stretches
 
 
-def blank_within(frames: Iterable[MeasuredFrame], from_ms: int, to_ms: int) -> list[BlankStretch] | None:
-    """Return the stretches within `[from_ms, to_ms)`, cut to it, from frames of it and of its margins."""
-    ordered = sorted(frames, key=lambda frame: (frame.captured_at_ms, frame.picture_digest))
-    stretches = blank_stretches(ordered)
-    return stretches and [
+def blank_stretches(frames: Sequence[MeasuredFrame]) -> list[BlankStretch] | None:
+    """Return the stretches of frames that are sorted by time; None: as `blank_reasons`."""
+    reasons = blank_reasons(frames)
+    return None if reasons is None else stretches_of(frames, reasons)
+
+
+def stretches_within(stretches: Iterable[BlankStretch], from_ms: int, to_ms: int) -> list[BlankStretch]:
+    """Return the stretches within `[from_ms, to_ms)`, cut to it."""
+    return [
         (max(first_ms, from_ms), min(last_ms, to_ms), reason)
         for first_ms, last_ms, reason in stretches
         if last_ms >= from_ms and first_ms < to_ms
     ]
+
+
+def blank_order(frame: MeasuredFrame) -> tuple[int, str]:
+    """Order a source's frames by time; of equal times, the same in every hour that has them."""
+    return frame.captured_at_ms, frame.picture_digest
 
 
 def _frozen_runs(frames: Sequence[MeasuredFrame]) -> Iterator[tuple[int, int]]:

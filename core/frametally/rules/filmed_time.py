@@ -1,11 +1,13 @@
 """When there was footage, by its frames: one rule for the job and for charts by the second.
 
-Standard library only.
+A frame covers the time up to the next one of its source; where that is over 3 s away, one mean step of its
+UTC hour (with a minute around it), and nothing if there are single pictures only. Each interval with frames
+has its own part of that, so that intervals add up. Standard library only.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
@@ -22,7 +24,7 @@ class FilmedTime(NamedTuple):
     Attributes:
         fps: The rate at which it was analysed while there was some, in hundredths of a frame a second.
         stretches: Times of the first and the last frame of each stretch without a gap, by time.
-        step_ms: How long the last frame of a stretch covers; see `Coverage.covered_ms`.
+        step_ms: How long the last frame of a stretch covers.
     """
 
     fps: int
@@ -40,6 +42,35 @@ class FilmedTime(NamedTuple):
                 covered[start_ms] += next_ms - at_ms
                 at_ms = next_ms
         return covered
+
+
+def blank_ms(
+    times_ms: Sequence[int],
+    reasons: Sequence[str | None],
+    filmed: FilmedTime,
+    gap_ms: int,
+    hour_start_ms: int,
+    interval_ms: int,
+) -> Counter[tuple[int, str]]:
+    """Return by interval and reason how much of the hour's `covered_ms` is of frames that show nothing.
+
+    `times_ms` and `reasons` are of the frames that `filmed` was made of.
+    """
+    spans: defaultdict[str, list[tuple[int, int]]] = defaultdict(list)
+    for number, reason in enumerate(reasons if filmed.stretches else ()):
+        if reason:
+            at_ms, next_ms = times_ms[number], times_ms[min(number + 1, len(times_ms) - 1)]
+            is_last = number + 1 == len(times_ms) or next_ms - at_ms > gap_ms
+            spans[reason].append((at_ms, at_ms + filmed.step_ms if is_last else next_ms))
+    return Counter(
+        {
+            (start_ms, reason): of_interval
+            for reason, of_reason in spans.items()
+            for start_ms, of_interval in FilmedTime(0, of_reason)
+            .covered_ms(hour_start_ms, interval_ms)
+            .items()
+        }
+    )
 
 
 def filmed_time(times_ms: Sequence[int], gap_ms: int) -> FilmedTime:

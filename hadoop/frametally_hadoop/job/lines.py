@@ -235,7 +235,13 @@ def _make_msgspec_decoders() -> _Decoders:
     label_only = msgspec.defstruct("LabelOnly", [("label", str), ("confidence", float)], gc=False)
     labels_only = msgspec.defstruct(
         "LabelsOnly",
-        [("image_path", str), ("captured_at_ms", int), ("detections", list[label_only])],  # type: ignore[valid-type]
+        [
+            ("image_path", str),
+            ("captured_at_ms", int),
+            ("detections", list[label_only]),  # type: ignore[valid-type]
+            ("shows", str, ""),
+            ("picture_digest", str, ""),
+        ],
         gc=False,
     )
     decode_labels = msgspec.json.Decoder(labels_only).decode_lines

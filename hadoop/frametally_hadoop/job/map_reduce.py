@@ -31,14 +31,21 @@ The records are written field by field here, in the order and to the bytes of `f
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
 from frametally.plugins import hooks
-from frametally.rules.blank_stretches import BlankStretch, blank_within
+from frametally.rules.blank_stretches import (
+    BlankReason,
+    BlankStretch,
+    blank_order,
+    blank_reasons,
+    stretches_of,
+    stretches_within,
+)
 from frametally.rules.evidence import Hit, best_hits, hits_by_label
 from frametally.rules.places import ZONES, Zones, parse_zones, series_model
 from frametally.rules.times import DAY_MS, HOUR_MS, RECORD_VERSION
@@ -237,9 +244,18 @@ class _Unit:
         if params.tracking is None:
             for frame in frames[:1]:
                 start_ms = frame.captured_at_ms // interval_ms * interval_ms
-                yield from self._count_interval(start_ms, [(frames, NOT_TRACKED)], params)
+                is_measured = all(frame.picture_digest for frame in frames)
+                black = {frame.image_path: frame.shows for frame in frames if frame.shows}
+                yield from self._count_interval(
+                    start_ms, [(frames, NOT_TRACKED)], params, black if is_measured else None
+                )
             return
-        self.blank = blank_within(frames, self.start_ms, end_ms)
+        frames = sorted(frames, key=blank_order)
+        reasons = blank_reasons(frames)
+        blank: dict[str, BlankReason] | None = None
+        if reasons is not None:
+            self.blank = stretches_within(stretches_of(frames, reasons), self.start_ms, end_ms)
+            blank = {frame.image_path: why for frame, why in zip(frames, reasons, strict=True) if why}
         cells: defaultdict[tuple[int, int], list[Frame]] = defaultdict(list)
         for frame in frames:
             time_ms = frame.captured_at_ms
@@ -248,16 +264,33 @@ class _Unit:
         for hour_ms in {hour_ms: None for _, hour_ms in cells}:
             from_ms, to_ms = hour_ms - MARGIN_MS, hour_ms + HOUR_MS + MARGIN_MS
             near = [frame for frame in frames if from_ms <= frame.captured_at_ms < to_ms]
-            self.hours[hour_ms] = track_hour(self.model, self.place, hour_ms, near, params)
+            self.hours[hour_ms] = track_hour(self.model, self.place, hour_ms, near, params, blank or {})
             yield from self.hours[hour_ms].pairs
         for start_ms, of_interval in groupby(sorted(cells), key=itemgetter(0)):
             by_hour = [(cells[cell], self.hours[cell[1]]) for cell in of_interval]
-            yield from self._count_interval(start_ms, by_hour, params)
+            yield from self._count_interval(start_ms, by_hour, params, blank)
 
     def _count_interval(
-        self, start_ms: int, by_hour: Sequence[tuple[Sequence[Frame], TrackedHour]], params: CountParams
+        self,
+        start_ms: int,
+        by_hour: Sequence[tuple[Sequence[Frame], TrackedHour]],
+        params: CountParams,
+        blank: Mapping[str, BlankReason] | None,
     ) -> Iterator[Pair]:
-        """Yield counts and coverage of one interval."""
+        """Yield counts and coverage of one interval.
+
+        Frames that show nothing are in the coverage's `blank`; here are their reasons by path. None: nobody
+        looked.
+        """
+        nothing: Counter[BlankReason] = Counter()
+        if blank:
+            nothing = Counter(
+                blank[f.image_path] for frames, _ in by_hour for f in frames if f.image_path in blank
+            )
+            by_hour = [
+                ([frame for frame in frames if frame.image_path not in blank], hour)
+                for frames, hour in by_hour
+            ]
         bars: defaultdict[str, list[tuple[list[Hit], TrackedHour]]] = defaultdict(list)
         detections = 0
         for frames, hour in by_hour:
@@ -268,9 +301,9 @@ class _Unit:
         hours = [hour for _, hour in by_hour]
         head = {"v": RECORD_VERSION, "model": self.model, "source": self.place}
         distinct = sum(len(frames) for frames, _ in by_hour)
-        self.frames += distinct
+        self.frames += distinct + nothing.total()
         where = {"interval_start_ms": start_ms, "interval_s": params.interval_s, "frames": distinct}
-        objects = [None if hour.objects is None else 0 for hour in hours]
+        objects = [None if hour.objects is None or not distinct else 0 for hour in hours]
         for label, bar in sorted(bars.items(), key=itemgetter(0)):
             hits = bar[0][0] if len(bar) == 1 else [hit for of_hour, _ in bar for hit in of_hour]
             best = best_hits(hits)
@@ -288,12 +321,20 @@ class _Unit:
                 to_json(["count", self.place, label, start_ms]),
                 to_json(head | {"label": label} | where | counted),
             )
-        covered = {
+        nothing_ms = {
+            reason: sum(hour.blank_ms.get((start_ms, reason), 0) for hour in hours) for reason in nothing
+        }
+        covered_ms = total([None if hour.fps is None else hour.covered_ms[start_ms] for hour in hours])
+        covered: dict[str, Any] = {
             "detections": detections,
             "objects": total(objects),
             "analysed_fps": slowest_fps(hours),
-            "covered_ms": total([None if hour.fps is None else hour.covered_ms[start_ms] for hour in hours]),
+            "covered_ms": None if covered_ms is None else covered_ms - sum(nothing_ms.values()),
         }
+        if blank is not None:
+            covered["blank"] = [
+                (reason, frames, nothing_ms[reason]) for reason, frames in sorted(nothing.items())
+            ]
         yield to_json(["coverage", self.place, start_ms]), to_json(head | where | covered)
 
     def record(self, sizes: Iterable[Size]) -> dict[str, Any]:

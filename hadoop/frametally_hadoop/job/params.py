@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from frametally.errors import Misconfigured
 from frametally.rules.counted_boxes import COUNTING_VERSION, CountedBoxes
 from frametally.rules.hour_file import length_ms
-from frametally.rules.objects import HOUR_MARGIN_MS, TRACK_GAP_MS
+from frametally.rules.known import HOUR_MARGIN_MS, TRACK_GAP_MS
 from frametally.rules.overlaps import OverlapWinner
 from frametally.rules.times import DAY_S
 

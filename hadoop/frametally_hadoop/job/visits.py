@@ -14,11 +14,13 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from operator import itemgetter
+from types import MappingProxyType
 from typing import NamedTuple
 
+from frametally.rules.blank_stretches import BlankReason
 from frametally.rules.counted_boxes import CountedBoxes
-from frametally.rules.filmed_time import filmed_time
-from frametally.rules.objects import is_fast_enough, is_too_weak
+from frametally.rules.filmed_time import blank_ms, filmed_time
+from frametally.rules.known import is_fast_enough, is_too_weak
 from frametally.rules.places import Size
 from frametally.rules.times import HOUR_MS, MOST_TIME_MS
 from frametally_hadoop.job.following import Track, TrackedBox, Tracker, by_strength
@@ -121,6 +123,7 @@ class TrackedHour(NamedTuple):
     Attributes:
         fps: The rate that it was analysed at, in hundredths of a frame a second; None: it was not tracked.
         covered_ms: By start of the interval, how much of it there was footage of in this hour.
+        blank_ms: By that and the reason, how much of that showed nothing.
         objects: By label and start of the interval, the objects first seen there; None: they could not be
             followed, as the rate is too low.
         tracked_boxes: By the same, the counted boxes that lie in tracks.
@@ -129,6 +132,7 @@ class TrackedHour(NamedTuple):
 
     fps: int | None = None
     covered_ms: Mapping[int, int] = {}
+    blank_ms: Mapping[tuple[int, str], int] = {}
     objects: Mapping[tuple[str, int], int] | None = None
     tracked_boxes: Mapping[tuple[str, int], int] = {}
     pairs: Sequence[tuple[bytes, bytes]] = ()
@@ -174,11 +178,17 @@ def total(amounts: Sequence[int | None]) -> int | None:
 
 
 def track_hour(
-    model: str, source: str, hour_start_ms: int, frames: Iterable[Frame], params: CountParams
+    model: str,
+    source: str,
+    hour_start_ms: int,
+    frames: Iterable[Frame],
+    params: CountParams,
+    blank: Mapping[str, BlankReason] = MappingProxyType({}),
 ) -> TrackedHour:
     """Follow the objects of one model, source and UTC hour.
 
     `frames` are the distinct frames of the hour, of which there are some, and of its margins, in any order.
+    `blank` says of those that show nothing, by path, why: objects are followed as if these were not there.
     """
     tracking = params.tracking
     if tracking is None:
@@ -194,6 +204,13 @@ def track_hour(
     ):
         filmed = filmed._replace(fps=0)
     hour = TrackedHour(filmed.fps, filmed.covered_ms(hour_start_ms, interval_ms))
+    stretches = filmed.stretches
+    if blank:
+        times_ms, reasons = zip(*((f.captured_at_ms, blank.get(f.image_path)) for f in footage), strict=True)
+        nothing_ms = blank_ms(times_ms, reasons, filmed, tracking.gap_ms, hour_start_ms, interval_ms)
+        hour = hour._replace(blank_ms=nothing_ms)
+        footage = [frame for frame in footage if frame.image_path not in blank]
+        stretches = filmed_time([frame.captured_at_ms for frame in footage], tracking.gap_ms).stretches
     if not is_fast_enough(filmed.fps, tracking.min_fps):
         return hour
     objects: Counter[tuple[str, int]] = Counter()
@@ -216,7 +233,7 @@ def track_hour(
     for visit in of_hour:
         if visit.sightings[0].time_ms >= hour_start_ms:
             objects[visit.label, visit.of_label[0].time_ms // interval_ms * interval_ms] += 1
-    edges = edges_by_shape(footage, sizes, filmed.stretches, tracking.gap_ms)
+    edges = edges_by_shape(footage, sizes, stretches, tracking.gap_ms)
     pairs = [*track_pairs(model, source, of_hour, hour_start_ms, edges, sizes)]
     return hour._replace(objects=objects, tracked_boxes=tracked, pairs=pairs)
 

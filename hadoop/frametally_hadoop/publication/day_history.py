@@ -111,7 +111,7 @@ def _totals_of(store: ObjectStore, run: Run) -> _Totals:
     for count in counts:
         totals[count.source, count.label, count.interval_start_ms % DAY_MS // HOUR_MS] += count.detections
     for seen in coverage:
-        totals[seen.source, "", seen.interval_start_ms % DAY_MS // HOUR_MS] += seen.frames
+        totals[seen.source, "", seen.interval_start_ms % DAY_MS // HOUR_MS] += seen.analysed
     return totals
 
 

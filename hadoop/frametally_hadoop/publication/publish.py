@@ -337,7 +337,7 @@ def _covered(store: ObjectStore, day: DayPlan) -> dict[Interval, int]:
             for line in data[data.find(b'["coverage"') :].splitlines():  # they are sorted: counts come first
                 if line.startswith(b'["coverage"'):
                     record = decode(line.partition(b"\t")[2], Coverage)
-                    covered[record.source, record.interval_start_ms] = record.frames
+                    covered[record.source, record.interval_start_ms] = record.analysed
     except Poison:
         return {}
     return covered

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import itemgetter
 
 import msgspec
 
@@ -29,6 +30,7 @@ from frametally.records import MediaManifest
 from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally_hadoop.planning.plan import DayPlan
 from frametally_hadoop.planning.surroundings import Surroundings
+from frametally_hadoop.running.outcome import AnalysedFrames
 
 SUMS_EQUAL = "sums equal"
 NO_COUNT_WITHOUT_COVERAGE = "no count without coverage"
@@ -49,10 +51,9 @@ _FIRST_PLAUSIBLE_DAY, _LAST_PLAUSIBLE_DAY = "1990-01-01", "2099-12-31"
 """Fixed, not relative to now: the report must not depend on when it is made."""
 
 
-class _Line(msgspec.Struct):
+class _Line(AnalysedFrames):
     source: str
     interval_start_ms: int
-    frames: int
     detections: int
     label: str = ""
 
@@ -71,7 +72,7 @@ class LinesWatched:
     duplicates_dropped: int = 0
 
     def __post_init__(self) -> None:
-        self.coverage: dict[tuple[str, int], tuple[int, int]] = {}
+        self.coverage: dict[tuple[str, int], _Line] = {}
         self.counted: defaultdict[tuple[str, int], int] = defaultdict(int)
         self._frames_of_counts: defaultdict[tuple[str, int], set[int]] = defaultdict(set)
         self.labels: set[str] = set()
@@ -89,26 +90,26 @@ class LinesWatched:
                 self.labels.add(record.label)
                 self.by_hour[record.source, record.label, hour] += record.detections
             else:
-                self.coverage[where] = record.frames, record.detections
-                self.by_hour[record.source, "", hour] += record.frames
+                self.coverage[where] = record
+                self.by_hour[record.source, "", hour] += record.analysed
             yield line
 
     @property
     def frames_by_interval(self) -> dict[tuple[str, int], int]:
         """Count the frames covered, by source or zone and start of the interval."""
-        return {where: frames for where, (frames, _) in self.coverage.items()}
+        return {where: line.analysed for where, line in self.coverage.items()}
 
     def unequal_sums(self) -> list[str]:
         """Return where counts and coverage differ, and whether lines were lost."""
         problems = []
-        for (source, start_ms), (_, detections) in sorted(self.coverage.items()):
+        for (source, start_ms), line in sorted(self.coverage.items(), key=itemgetter(0)):
             counted = self.counted.get((source, start_ms), 0)
-            if counted != detections:
+            if counted != line.detections:
                 problems.append(
                     f"{source} {utc(start_ms)}: the counts have {counted} detections, but its frames have "
-                    f"{detections}"
+                    f"{line.detections}"
                 )
-        frames = sum(frames for frames, _ in self.coverage.values())
+        frames = sum(line.analysed for line in self.coverage.values())
         if frames + self.duplicates_dropped != self.lines_passed_on:
             problems.append(
                 f"{frames} frames and {self.duplicates_dropped} duplicates do not add up to the "
@@ -118,11 +119,12 @@ class LinesWatched:
 
     def counts_without_coverage(self) -> list[str]:
         """Return where counts are of other frames than the coverage."""
+        covered = {where: line.frames for where, line in self.coverage.items()}
         return [
             f"{source} {utc(start_ms)}: the counts have {sorted(frames)} frames, but the coverage has "
-            f"{self.coverage.get((source, start_ms), (0, 0))[0]}"
+            f"{covered.get((source, start_ms), 0)}"
             for (source, start_ms), frames in sorted(self._frames_of_counts.items())
-            if frames != {self.coverage.get((source, start_ms), (0, 0))[0]}
+            if frames != {covered.get((source, start_ms), 0)}
         ]
 
 
@@ -161,7 +163,7 @@ class DayAudit(LinesWatched):
             params=self.plan.params.digest(),
             interval_s=interval_s,
             day=day,
-            frames=sum(frames for frames, _ in self.coverage.values()),
+            frames=sum(line.analysed for line in self.coverage.values()),
             detections=sum(self.counted.values()),
             duplicates_dropped=self.duplicates_dropped,
             lines_dead=len(self._set_aside),

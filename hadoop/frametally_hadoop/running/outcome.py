@@ -20,6 +20,7 @@ from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Skipped
 from frametally.records import Run
+from frametally.rules.blank_stretches import BlankPart
 from frametally.rules.hour_file import length_ms
 from frametally.rules.places import base_model, source_of, within_zones
 from frametally.rules.times import DAY_S
@@ -63,11 +64,19 @@ class _OfModel(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_OfModel)
 
 
-class _Frames(msgspec.Struct):
+class AnalysedFrames(msgspec.Struct, kw_only=True):
+    """The frames of a line of coverage."""
+
     frames: int
+    blank: list[BlankPart] = []
+
+    @property
+    def analysed(self) -> int:
+        """Frames, whatever they show."""
+        return self.frames + sum(frames for _, frames, _ in self.blank)
 
 
-_decode_frames = msgspec.json.Decoder(_Frames).decode
+_decode_frames = msgspec.json.Decoder(AnalysedFrames).decode
 Interval = tuple[str, int]
 """A source, or a zone of its picture, and the start of an interval in milliseconds."""
 
@@ -156,7 +165,7 @@ class Outcome:
                 if is_kept:
                     kept.append(line)
                 if series.startswith(b'["coverage"'):
-                    covered[place, start_ms] = frames = _decode_frames(line.partition(b"\t")[2]).frames
+                    covered[place, start_ms] = frames = _decode_frames(line.partition(b"\t")[2]).analysed
                     self.lines_passed_on[key] += frames if is_kept else 0
             self.counts.add(key, *kept)
 

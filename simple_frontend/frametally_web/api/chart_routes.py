@@ -6,8 +6,8 @@ import msgspec
 
 from frametally.adapters.day_cells.merging import add_week_hours
 from frametally.media.sources import counted_until
-from frametally.ports.count_index import CountIndex, CountQuery, WeekHour
-from frametally.rules.objects import why_unknown
+from frametally.ports.count_index import NO_LABEL, CountIndex, CountQuery, WeekHour
+from frametally.rules.known import Basis, why_unknown
 from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import Handlers
@@ -177,6 +177,7 @@ def _count_week(
         from_ms=selection.from_ms,
         to_ms=selection.to_ms,
         not_analysed=[],
+        shows_nothing=[],
     )
     if choice is None or resolved is None:
         return answer
@@ -191,6 +192,10 @@ def _count_week(
     unanalysed = media.unanalysed(
         choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
     )
+    reader, blank = resolved.reader(index, selection, HOUR_S), {}
+    if reader.whole(labels=NO_LABEL).blank.intervals:
+        hourly_chart = reader.bars(HOUR_S, labels=NO_LABEL)
+        blank = {"": [(part.start_ms, part.end_ms) for part in hourly_chart.blank.intervals]}
     return msgspec.structs.replace(
         answer,
         base_interval_s=base_s,
@@ -201,11 +206,13 @@ def _count_week(
         not_analysed=None
         if unanalysed is None
         else hours_not_analysed(unanalysed, zone=selection.zone.tzinfo, cells=cells),
+        shows_nothing=hours_not_analysed(blank, zone=selection.zone.tzinfo, cells=cells),
     )
 
 
 def _week_cell(cell: WeekHour) -> chart_answers.WeekCell:
-    missing = why_unknown(cell.objects, cell.detections, cell.tracked_detections, cell.slowest_fps)
+    basis = Basis(cell.objects, cell.detections, cell.tracked_detections, cell.slowest_fps)
+    missing = why_unknown("objects", basis)
     return chart_answers.WeekCell(
         weekday=cell.hour // 24 + 1,
         hour=cell.hour % 24,

@@ -88,6 +88,8 @@ _COMMON = {
     "runs": "Newest day first.",
     "runs_left_out": "Number of further entries.",
     "settings": "The settings by name; null if the run did not record them.",
+    "shows_nothing_s": "Seconds of indexed footage that show nothing, by reason.",
+    "shows_nothing": "Footage that is black, of one colour or frozen: it is in no number.",
     "start_ms": "Start of the interval.",
     "stage": "Name of the stage.",
     "timed_by_file": "Whether some of its times are only files' dates; null while the store is unavailable.",

@@ -51,7 +51,8 @@ class SourceBooks(Answer, frozen=True, kw_only=True):
     expected = announced = detected + dead_lettered + forgotten + overlapped, and
     detected = counted = indexed. `overlapped` do not count, as another medium of the source has their moment.
     `newest_captured_at_ms` is the event time of the newest frame detected, `footage_until_ms` that of the
-    newest announced, and up to `counted_until_ms` it is in the count index.
+    newest announced, and up to `counted_until_ms` it is in the count index. `shows_nothing_s` are seconds of
+    its footage in there that show nothing, by reason: black, one_colour or frozen.
     """
 
     source: str
@@ -69,6 +70,7 @@ class SourceBooks(Answer, frozen=True, kw_only=True):
     newest_captured_at_ms: int | None
     footage_until_ms: int | None
     counted_until_ms: int | None
+    shows_nothing_s: dict[str, float]
 
 
 class StageBooks(Answer, frozen=True, kw_only=True):

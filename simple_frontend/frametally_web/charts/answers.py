@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from frametally.rules.objects import ObjectsMissing
+from frametally.rules.known import Missing
+from frametally_web.charts.blank_footage import NothingShown, ShowsNothing
 from frametally_web.requests.answers import Answer, CountCheck, TimeRange
 from frametally_web.requests.query import Metric
 
@@ -41,7 +42,7 @@ class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=Tr
     peak: int
     mean_per_frame: float | None
     objects: int | None
-    objects_missing: ObjectsMissing | None
+    objects_missing: Missing | None
     tracked_detections: int | None
     followed_objects: int | None = None
     measured_objects: int | None = None
@@ -69,7 +70,7 @@ class FramesAnalysed(Answer, frozen=True, gc=False):
     source: str | None
     frames: int
     slowest_fps: float | None
-    objects_missing: ObjectsMissing | None
+    objects_missing: Missing | None
     covered_s: float | None
 
 
@@ -93,7 +94,7 @@ class Total(Answer, frozen=True, kw_only=True, omit_defaults=True):
     peak: int
     mean_per_frame: float | None
     objects: int | None
-    objects_missing: ObjectsMissing | None
+    objects_missing: Missing | None
     tracked_detections: int | None
     followed_objects: int | None = None
     measured_objects: int | None = None
@@ -188,8 +189,10 @@ class Counts(Answer, frozen=True, kw_only=True):
         labels: Labels asked for, or those found, those with most of the metric first.
         rest: The labels that `top` has together, in the same order.
         buckets: By start, then label. A label without a bucket where there is coverage counts 0.
-        coverage: By start. No entry: nothing was filmed there, unless `not_analysed` has one.
+        coverage: By start. No entry: nothing was filmed there, unless one of the next two has one.
         not_analysed: By start; null where the store does not say for now.
+        shows_nothing: By start, reason and source: footage that is left out of all numbers.
+        frames_not_looked_at: Those of `frames` that an earlier version analysed: they may show nothing.
         totals: In the order of `labels`, then what `top` has together.
         file_times: Where time is only a file's date; null where the store does not say for now.
         overlaps: Where media overlap, by source and time; null where the store does not say for now.
@@ -220,6 +223,8 @@ class Counts(Answer, frozen=True, kw_only=True):
     buckets: list[CountBucket]
     coverage: list[FramesAnalysed]
     not_analysed: list[NotAnalysed] | None
+    shows_nothing: list[ShowsNothing]
+    frames_not_looked_at: int
     totals: list[Total]
     file_times: list[FileTime] | None
     overlaps: list[OverlappingMedia] | None
@@ -303,7 +308,8 @@ class Summary(Answer, frozen=True, kw_only=True):
         to_ms: Last event time asked for, exclusive, or the last there is.
         asked_s: Seconds in the chosen hours and weekdays, from the first to the last.
         frames: Frames analysed.
-        filmed_s: Seconds with footage, summed over sources; null where that was not noted.
+        filmed_s: Seconds with footage that shows something, summed over sources; null where not noted.
+        shows_nothing: The rest of the footage, by reason.
         filmed_in: Of how many sources there is film, which covers time; of the others single pictures.
         sources: Sources asked for, or those of the model, by name.
         total: All labels together, `label` null.
@@ -325,6 +331,7 @@ class Summary(Answer, frozen=True, kw_only=True):
     asked_s: float
     frames: int
     filmed_s: float | None
+    shows_nothing: list[NothingShown]
     filmed_in: OfSources
     sources: list[str]
     total: Total
@@ -349,14 +356,14 @@ class WeekCell(Answer, frozen=True, kw_only=True, omit_defaults=True):
     mean_per_frame: float | None
     peak: int
     objects: int | None
-    objects_missing: ObjectsMissing | None
+    objects_missing: Missing | None
     tracked_detections: int | None
     followed_objects: int | None = None
     covered_s: float | None
 
 
 class WeekHourNotAnalysed(Answer, frozen=True, kw_only=True):
-    """An hour of the week without a cell that was filmed; see `NotAnalysed`."""
+    """An hour of the week without a cell that was filmed; see `NotAnalysed` and `ShowsNothing`."""
 
     weekday: int
     hour: int
@@ -365,7 +372,8 @@ class WeekHourNotAnalysed(Answer, frozen=True, kw_only=True):
 class Heatmap(Answer, frozen=True, kw_only=True):
     """`/api/heatmap`: cells by weekday, then hour; labels and sources together.
 
-    `hours` and `weekdays` are those of `Counts`: hours outside them have no cell.
+    `hours` and `weekdays` are those of `Counts`: hours outside them have no cell. Hours of which all footage
+    shows nothing are in `shows_nothing`.
     """
 
     model: str | None
@@ -378,3 +386,4 @@ class Heatmap(Answer, frozen=True, kw_only=True):
     frames: int
     cells: list[WeekCell]
     not_analysed: list[WeekHourNotAnalysed] | None
+    shows_nothing: list[WeekHourNotAnalysed]

@@ -27,6 +27,7 @@ from frametally_web.access.visitors import visitor
 from frametally_web.charts import answers
 from frametally_web.charts.answers import FileTime, OverlappingMedia
 from frametally_web.charts.bars import Bars, Ranges, cut
+from frametally_web.charts.blank_footage import ShowsNothing
 from frametally_web.requests.answers import TimeRange
 from frametally_web.requests.parameters import MAX_VALUES, Args, read_many, read_one, shown
 from frametally_web.requests.problems import Problem, as_sentence, bad_parameter
@@ -196,7 +197,7 @@ def bars_not_analysed(
     interval_s: int,
     zone: datetime.tzinfo,
     by_source: bool,
-    coverage: Iterable[answers.FramesAnalysed],
+    coverage: Iterable[answers.FramesAnalysed | ShowsNothing],
 ) -> list[answers.NotAnalysed]:
     """Return the bars that have some of it and no coverage, by start and source."""
     bars = Bars(interval_s, zone)

@@ -24,7 +24,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import Evidence
 from frametally.rules.evidence import busiest
 from frametally.rules.filmed_time import filmed_time
-from frametally.rules.objects import why_unknown
+from frametally.rules.known import Basis, why_unknown
 from frametally.rules.places import parse_place, source_of
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.rules.week_parts import holds
@@ -108,8 +108,8 @@ def _share_tracked(stored: Bucket, detections: int) -> int | None:
         return None
     share = round(detections * stored.tracked_detections / stored.detections)
     half = -(-detections // 2)
-    is_weak = why_unknown(0, stored.detections, stored.tracked_detections, None) == "too_weak"
-    return min(share, half - 1) if is_weak else max(share, half)
+    basis = Basis(0, stored.detections, stored.tracked_detections)
+    return max(share, half) if why_unknown("objects", basis) is None else min(share, half - 1)
 
 
 def adds_up(counted: CountedSeconds, interval: CoverageBucket, counts: Sequence[Bucket]) -> bool:

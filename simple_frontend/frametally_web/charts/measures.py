@@ -33,6 +33,7 @@ from frametally.adapters.day_cells.sums import (
 from frametally.ports.count_index import (
     AGES_S,
     NO_LABEL,
+    BlankBucket,
     Bucket,
     CountIndex,
     CountQuery,
@@ -40,9 +41,10 @@ from frametally.ports.count_index import (
     Histogram,
     IndexedEvidence,
 )
-from frametally.rules.objects import ObjectsMissing, is_too_weak, sum_all_or_unknown, why_unknown
+from frametally.rules.known import Basis, Missing, is_too_weak, sum_all_or_unknown, why_unknown
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
+from frametally_web.charts.blank_footage import BlankFootage, blank_footage
 from frametally_web.requests.query import AskedMetric, ChosenTimes, Metric
 
 Numbers = NDArray[np.integer[Any]]
@@ -63,6 +65,7 @@ class Chart(NamedTuple):
         unmeasured: The intervals with footage in which objects were not measured.
         counted: The bars as they were read.
         filmed: The coverage, alike.
+        blank: The footage that shows nothing.
     """
 
     base_interval_s: int
@@ -71,6 +74,7 @@ class Chart(NamedTuple):
     unmeasured: Sequence[answers.FramesAnalysed] = ()
     counted: CountColumns[Bucket] = _NOTHING[0]
     filmed: CountColumns[CoverageBucket] = _NOTHING[1]
+    blank: BlankFootage = BlankFootage()
 
     @property
     def frames(self) -> int:
@@ -169,12 +173,16 @@ class Reader:
         parts: list[tuple[CountColumns[Bucket], CountColumns[CoverageBucket]]] = []
         starts: list[dict[int, int]] = []
         ends: dict[int, int] = {}
+        blank: list[Sequence[BlankBucket]] = []
         for number, histogram in enumerate(histograms):
             parts.append(columns_of(histogram.buckets, histogram.coverage))
-            bars = moved(np.concatenate([part.cells[SLOT] for part in parts[-1]]), number)
+            blank_ms = np.array([part.start_ms for part in histogram.blank], np.int64)
+            bars = moved(np.concatenate([*(part.cells[SLOT] for part in parts[-1]), blank_ms]), number)
             starts.append({old_ms: start_ms for old_ms, (start_ms, _) in bars.items() if old_ms != start_ms})
             ends.update(bars.values())
-        return _chart(self.query.base_interval_s, *join(parts, starts), ends, length_ms)
+            blank.append(histogram.blank)
+        chart = _chart(self.query.base_interval_s, *join(parts, starts), ends, length_ms)
+        return chart._replace(blank=blank_footage(zip(blank, starts, strict=True), ends, length_ms))
 
 
 def of_span(query: CountQuery, span: Span, times: ChosenTimes) -> CountQuery:
@@ -196,9 +204,9 @@ def _chart(
     """Return a chart; its bars end after `length_ms`, except those in `ends`."""
     starts_ms, frames, rates, sources, _, _ = filmed.values
     footage, counts = filmed.cells, counted.cells
-    reasons: list[ObjectsMissing | None] = [None] * filmed.cells.shape[1]
+    reasons: list[Missing | None] = [None] * filmed.cells.shape[1]
     for place in np.flatnonzero(footage[OBJECTS] < 0).tolist():
-        reasons[place] = why_unknown(None, 0, 0, rates[place])
+        reasons[place] = why_unknown("objects", Basis(None, 0, 0, rates[place]))
     ends_ms = [ends.get(start_ms, start_ms + length_ms) for start_ms in starts_ms]
     covered_s = none_where(footage[COVERED_MS] < 0, footage[COVERED_MS] / 1000)
     coverage = [*map(answers.FramesAnalysed, starts_ms, ends_ms, sources, frames, rates, reasons, covered_s)]
@@ -208,14 +216,15 @@ def _chart(
     bars = _with_coverage(counted, filmed)
     is_unknown = (counts[OBJECTS] < 0) | np.append(footage[OBJECTS] < 0, False)[bars]
     is_weak = (counts[TRACKED] >= 0) & is_too_weak(counts[DETECTIONS], counts[TRACKED])
-    missing: list[ObjectsMissing | None] = [None] * counted.cells.shape[1]
+    missing: list[Missing | None] = [None] * counted.cells.shape[1]
     objects, followed = none_where(is_unknown, counts[OBJECTS]), [None] * counted.cells.shape[1]
     starts_ms, label, source, detections, peaks = counts[:OBJECTS].tolist()
     tracked = none_where(counts[TRACKED] < 0, counts[TRACKED])
     unmeasured: set[tuple[int, str | None]] = set()
     for place in np.flatnonzero(is_unknown | is_weak).tolist():
         rate = rates[bars[place]] if bars[place] < len(rates) else None
-        why = missing[place] = why_unknown(objects[place], detections[place], tracked[place], rate)
+        basis = Basis(objects[place], detections[place], tracked[place], rate)
+        why = missing[place] = why_unknown("objects", basis)
         objects[place], followed[place] = None, objects[place]
         if why in _NOT_MEASURED:
             unmeasured.add((starts_ms[place], counted.sources[source[place]]))
@@ -350,7 +359,7 @@ def _total(
     slowest_fps: float | None,
 ) -> answers.Total:
     """Return a total; `followed` objects are those in tracks."""
-    missing = why_unknown(followed, detections, tracked, slowest_fps)
+    missing = why_unknown("objects", Basis(followed, detections, tracked, slowest_fps))
     return answers.Total(
         label=label,
         source=source,

@@ -10,10 +10,18 @@ from frametally.ports.count_index import CountIndex
 from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, WEEK_MS, WEEK_S, local_time
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
+from frametally_web.charts.blank_footage import nothing_shown
 from frametally_web.charts.catalogue import Choice, MediaTimes, choose_filmed
 from frametally_web.charts.checks import total_with_interval
 from frametally_web.charts.counts import Plan, add_measured, plan_chart
-from frametally_web.charts.measures import Chart, Reader, all_together, known_metric, metric_of, sum_up
+from frametally_web.charts.measures import (
+    Chart,
+    Reader,
+    all_together,
+    known_metric,
+    metric_of,
+    sum_up,
+)
 from frametally_web.requests.answers import nothing
 from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import ChartQuery, Metric
@@ -60,6 +68,7 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
         asked_s=_asked_ms(plan, plan.resolved.from_ms, plan.resolved.to_ms) / 1000,
         frames=chart.frames,
         filmed_s=None if None in covered else sum(seconds for seconds in covered if seconds is not None),
+        shows_nothing=nothing_shown(chart.blank.intervals),
         filmed_in=answers.OfSources(sources=len(filmed), of_sources=len(by_source)),
         sources=plan.resolved.sources,
         total=measured.totals[None][0],
@@ -222,6 +231,7 @@ def _nothing(model: str | None, query: ChartQuery) -> answers.Summary:
         to_ms=selection.to_ms,
         asked_s=0,
         filmed_s=0,
+        shows_nothing=[],
         filmed_in=answers.OfSources(sources=0, of_sources=0),
         sources=selection.sources,
         total=all_together(Chart(0, [], [])),

@@ -13,6 +13,7 @@ from frametally.process.reports import plural
 from frametally.rules.times import local_time, utc
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, touches
+from frametally_web.charts.blank_footage import ShowsNothing
 from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.checks import check_words
 from frametally_web.compare.differences import OtherSide, bar_at
@@ -33,7 +34,11 @@ class Column(NamedTuple):
 DIFFERENCES = ("detections", "mean_per_frame", "peak", "objects")
 
 _MEASURED = (
-    Column("coverage", "text", "footage; no footage; or filmed, not analysed (not yet, or never readable)"),
+    Column(
+        "coverage",
+        "text",
+        "footage; no footage; shows nothing (black, of one colour or frozen); or filmed, not analysed",
+    ),
     Column("frames_analysed", "whole", "frames that were analysed in the interval"),
     Column("detections", "whole", "boxes, summed over these frames"),
     Column("mean_per_frame", "real", "detections / frames analysed"),
@@ -56,6 +61,7 @@ COLUMNS = (
     Column("end_local", "local", "end of the interval, not included"),
     Column("utc_offset", "text", "how far local time is ahead of UTC at the start"),
     Column("source_name", "text", "name of the source"),
+    Column("shows_nothing", "text", "why footage is left out: black, one_colour or frozen, with its seconds"),
 )
 
 ZONE_COLUMN = Column("zone", "text", "name of the zone to which the counts are limited")
@@ -112,6 +118,9 @@ class Measures:
         self._buckets = {(bucket.start_ms, bucket.source, bucket.label): bucket for bucket in counts.buckets}
         self._covered = {(coverage.start_ms, coverage.source): coverage for coverage in counts.coverage}
         self._without = {(bar.start_ms, bar.source) for bar in counts.not_analysed or ()}
+        self._nothing: dict[tuple[int, str | None], list[ShowsNothing]] = {}
+        for part in counts.shows_nothing:
+            self._nothing.setdefault((part.start_ms, part.source), []).append(part)
 
     def measured(self, start_ms: int, source: str | None, label: str | None) -> Measured:
         """Return its measures: 0 where nothing was found, None where nothing was filmed or known."""
@@ -124,6 +133,9 @@ class Measures:
         if coverage is not None:
             missing = coverage.objects_missing
             return "footage", coverage.frames, 0, 0.0, 0, None if missing else 0, missing
+        if nothing := self._nothing.get((start_ms, source)):
+            frames = sum(part.frames for part in nothing)
+            return "shows nothing", frames, *NO_FOOTAGE[2:6], "shows_nothing"
         is_waiting = (start_ms, source) in self._without
         return ("filmed, not analysed", *NO_FOOTAGE[1:]) if is_waiting else NO_FOOTAGE
 
@@ -134,6 +146,11 @@ class Measures:
             return bucket.tracked_detections
         coverage = self._covered.get((start_ms, source))
         return None if coverage is None or coverage.objects_missing else 0
+
+    def shows_nothing(self, start_ms: int, source: str | None) -> str | None:
+        """Return the reasons why footage is left out, with its seconds; None without such footage."""
+        parts = self._nothing.get((start_ms, source), ())
+        return ", ".join(f"{part.reason} {part.covered_s:g} s" for part in parts) or None
 
     def covered_s(self, start_ms: int, source: str | None) -> float | None:
         """Return the seconds with footage."""
@@ -174,6 +191,7 @@ def make_places(
                     filmed_s,
                     *local,
                     names[source],
+                    measures.shows_nothing(start_ms, source),
                 )
                 yield row, (start_ms, source, label)
 
@@ -189,9 +207,7 @@ def make_compared_rows(
     zone = query.selection.zone.tzinfo
     labels = [*counts.labels, *(label for label in other_counts.labels if label not in counts.labels)]
     measures = Measures(other_counts)
-    bars = sorted(
-        {(bar.start_ms, bar.end_ms) for bar in (*other_counts.coverage, *(other_counts.not_analysed or ()))}
-    )
+    bars = sorted({(bar.start_ms, bar.end_ms) for bar in _with_footage(other_counts)})
     for row, (start_ms, source, label) in make_places(
         msgspec.structs.replace(counts, labels=labels), query, media
     ):
@@ -264,12 +280,18 @@ def joined(sources: Sequence[str], name: Callable[[str], str]) -> str:
     return "; ".join([*first_names, f"and {more} more"] if more else first_names)
 
 
+def _with_footage(
+    counts: answers.Counts,
+) -> Sequence[answers.FramesAnalysed | answers.NotAnalysed | ShowsNothing]:
+    return [*counts.coverage, *(counts.not_analysed or ()), *counts.shows_nothing]
+
+
 def bars_of(counts: answers.Counts, query: ChartQuery) -> Iterator[tuple[int, int]]:
     """Yield the bars of the times asked for; of an open range, from the first that was filmed to the last."""
     if counts.interval_s is None or counts.from_ms is None or counts.to_ms is None:
         return
     zone, from_ms, to_ms = query.selection.zone.tzinfo, query.selection.from_ms, query.selection.to_ms
-    filmed = [(bar.start_ms, bar.end_ms) for bar in (*counts.coverage, *(counts.not_analysed or ()))]
+    filmed = [(bar.start_ms, bar.end_ms) for bar in _with_footage(counts)]
     first_ms = min((start for start, _ in filmed), default=counts.to_ms)
     next_ms = max((end for _, end in filmed), default=counts.to_ms)
     bars = Bars(counts.interval_s, zone)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from frametally.books.gap import Kind
 from frametally.records import TimeSource
-from frametally.rules.objects import ObjectsMissing
+from frametally.rules.known import Missing
 from frametally_web.requests.answers import Answer
 
 
@@ -203,7 +203,7 @@ class Objects(Answer, frozen=True, kw_only=True):
     from_ms: int | None
     to_ms: int | None
     objects: int | None
-    objects_missing: ObjectsMissing | None
+    objects_missing: Missing | None
     tracks: list[CountedObject]
     next: str | None
     note: str | None

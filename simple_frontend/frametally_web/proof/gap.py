@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from frametally.adapters.day_cells.storage import rolled_steps
@@ -10,7 +11,7 @@ from frametally.books.evidence import ProvedFrame, frames_of_bar
 from frametally.books.gap import Reason, find_reasons
 from frametally.errors import Retryable
 from frametally.media.overlapping import NotCounted
-from frametally.ports.count_index import CountIndex, CountQuery
+from frametally.ports.count_index import AGES_S, NOT_LOOKED_AT, CountIndex, CountQuery
 from frametally.ports.object_store import ObjectMissing
 from frametally.ports.picture_places import PartIndex
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
@@ -79,6 +80,7 @@ def find_gap(
             from_ms = _second_of(before) + SECOND_S * 1000 if before else None
             after_ms = _second_of(after) if after else None
         is_counted = bool(earlier or later)
+        blank = None if query is None else _blank_frames(ports.index, query, from_ms, after_ms)
         reasons = (not is_counted and _outside_part(ports, query, source, at_ms)) or find_reasons(
             store=ports.store,
             ledger=ports.ledger,
@@ -87,6 +89,7 @@ def find_gap(
             source=source,
             from_ms=FIRST_MS if from_ms is None else from_ms,
             to_ms=NEXT_MS if after_ms is None else after_ms,
+            blank_frames=blank or {},
         )
     except ObjectMissing as error:
         raise Retryable(f"{error}; the ledger is being updated from the store") from error
@@ -137,6 +140,16 @@ def _nearest(index: CountIndex, query: CountQuery, *, at_end: bool) -> int | Non
             to_ms=to_ms if query.to_ms is None else min(to_ms, query.to_ms),
         )
     return query.from_ms
+
+
+def _blank_frames(
+    index: CountIndex, query: CountQuery, from_ms: int | None, to_ms: int | None
+) -> Counter[str]:
+    """Return how many frames of a hole show nothing, by reason."""
+    hole = query._replace(from_ms=from_ms, to_ms=to_ms, interval_s=AGES_S)
+    return Counter(
+        {part.reason: part.frames for part in index.histogram(hole).blank if part.reason != NOT_LOOKED_AT}
+    )
 
 
 def _starts(index: CountIndex, query: CountQuery, step_s: int) -> list[int]:

@@ -17,7 +17,7 @@ from frametally.adapters.day_cells.storage import rolled_steps
 from frametally.adapters.day_cells.sums import join
 from frametally.ports.count_index import AGES_S, CountIndex, CountQuery, CoverageBucket, Histogram
 from frametally.records import Evidence
-from frametally.rules.objects import ObjectsMissing, sum_all_or_unknown, why_unknown
+from frametally.rules.known import Basis, Missing, sum_all_or_unknown, why_unknown
 from frametally.rules.times import DAY_S
 from frametally_web.charts import catalogue, scope
 from frametally_web.charts.bars import Ranges, Span
@@ -41,7 +41,7 @@ class Bar(NamedTuple):
     to_ms: int
     detections: int
     objects: int | None
-    objects_missing: ObjectsMissing | None
+    objects_missing: Missing | None
     frames_analysed: int
     times: ChosenTimes
     spans: Sequence[Span]
@@ -80,7 +80,7 @@ def find_bar(index: CountIndex, selection: Selection) -> tuple[str | None, Bar |
         None if filmed.objects is None else sum_all_or_unknown(bucket.objects for bucket in histogram.buckets)
     )
     tracked = sum_all_or_unknown(bucket.tracked_detections for bucket in histogram.buckets)
-    missing = why_unknown(objects, detections, tracked, filmed.slowest_fps)
+    missing = why_unknown("objects", Basis(objects, detections, tracked, filmed.slowest_fps))
     return choice.model, whole._replace(
         detections=detections,
         objects=None if missing else objects,

@@ -214,10 +214,11 @@ def _unfit_of(flows: FlowColumns) -> dict[str, list[Span]]:
 
 
 def by_source(coverage: Iterable[Coverage]) -> Mapping[str, Sequence[Coverage]]:
-    """Return the coverage of each source."""
+    """Return the coverage of each source that shows something."""
     records: defaultdict[str, list[Coverage]] = defaultdict(list)
     for record in coverage:
-        records[record.source].append(record)
+        if record.frames:
+            records[record.source].append(record)
     return records
 
 

@@ -9,11 +9,11 @@ from array import array
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
+from msgspec import UNSET
 
 from frametally.adapters.day_cells.parts import KeptParts, Parts, parts_in
-from frametally.adapters.day_cells.storage import STORED_ROWS, Packed, rolled_steps
+from frametally.adapters.day_cells.storage import BLANK_REASONS, STORED_ROWS, Packed, encoded, rolled_steps
 from frametally.adapters.day_cells.sums import (
     COVERED_MS,
     DETECTIONS,
@@ -25,9 +25,11 @@ from frametally.adapters.day_cells.sums import (
     TRACKED,
     Cells,
     add_up,
+    blank_cells,
     from_rate,
+    not_looked_at,
 )
-from frametally.ports.count_index import DayPart, PartsReplaced
+from frametally.ports.count_index import NOT_LOOKED_AT, DayPart, PartsReplaced
 from frametally.records import Coverage, IntervalCount
 from frametally.rules.times import HOUR_MS
 
@@ -41,17 +43,20 @@ class RunCells(NamedTuple):
     Attributes:
         together: The same, with all sources added up (their number is 0) where a long range reads them.
         writers: Of the base interval, the runs under which the rows of parts lie; none: all under this one.
+        blank: What shows nothing, with numbers of `BLANK_REASONS` for labels; None: nothing was looked at.
     """
 
     counts: Cells
     together: Cells
     coverage: Cells
     writers: Mapping[DayPart, int | str] = {}
+    blank: Cells | None = None
 
     @property
     def bytes(self) -> int:
         """Size of its arrays, and of its parts about."""
-        return sum(array.nbytes for array in self[:3]) + len(self.writers) * _PART_BYTES
+        blank_bytes = 0 if self.blank is None else self.blank.nbytes
+        return sum(array.nbytes for array in self[:3]) + blank_bytes + len(self.writers) * _PART_BYTES
 
 
 class CountedTwice(Exception):
@@ -66,7 +71,8 @@ class CellPacker:
         self._base_s = base_interval_s
         self._labels: dict[str, int] = {}
         self._sources: dict[str, int] = {}
-        self._counts, self._coverage = array("q"), array("q")
+        self._counts, self._coverage, self._blank = array("q"), array("q"), array("q")
+        self._is_looked_at = False
 
     def add_counts(self, counts: Iterable[IntervalCount]) -> None:
         """Take in some counts."""
@@ -80,9 +86,15 @@ class CellPacker:
     def add_coverage(self, coverage: Iterable[Coverage]) -> None:
         """Take in some coverage."""
         for record in coverage:
-            objects = (record.objects or 0) if record.is_measured else None
+            objects = (record.objects or 0) if record.is_measured or not record.frames else None
             measures = record.frames, from_rate(record.analysed_fps), _or_unknown(objects)
             self._coverage.extend((*self._place(record, 0), *measures, _or_unknown(record.covered_ms)))
+            blank: Sequence[tuple[str, int, int]] = [(NOT_LOOKED_AT, record.frames, record.covered_ms or 0)]
+            if record.blank is not UNSET:
+                blank, self._is_looked_at = record.blank, True
+            for reason, frames, covered_ms in blank:
+                place = self._place(record, BLANK_REASONS.index(reason))
+                self._blank.extend((*place, frames, 0, 0, covered_ms))
 
     def add_kept(self, kept_parts: KeptParts, frames: int) -> None:
         """Take in the cells that the run keeps of the one before; the run has `frames` in all.
@@ -93,15 +105,19 @@ class CellPacker:
         if (packed := kept_parts.packed) is None:
             return
         of_parts = cells_of_parts(packed, kept_parts.parts, self._day_ms, self._base_s)
-        for cells, rows, is_of_labels in zip(
-            of_parts, (self._counts, self._coverage), (True, False), strict=True
-        ):
-            if is_of_labels:
+        for cells, rows in zip(of_parts, (self._counts, self._coverage, self._blank), strict=True):
+            if rows is self._counts:
                 _renumber(cells, LABEL, packed.labels, self._labels)
             _renumber(cells, SOURCE, packed.sources, self._sources)
             rows.frombytes(np.ascontiguousarray(cells.T).tobytes())
-        if sum(self._coverage[DETECTIONS::7]) != frames:
+        self._is_looked_at |= packed.blank is not None
+        if sum(self._coverage[DETECTIONS::7]) + self._blank_frames() != frames:
             raise PartsReplaced("the count index has other frames of a day than its run; index again")
+
+    def _blank_frames(self) -> int:
+        not_looked_at = BLANK_REASONS.index(NOT_LOOKED_AT)
+        reasons, frames = self._blank[LABEL::7], self._blank[DETECTIONS::7]
+        return sum(number for reason, number in zip(reasons, frames, strict=True) if reason != not_looked_at)
 
     def pack(self, parts: Parts) -> Iterator[tuple[int, bytes]]:
         """Yield each step, the base interval first (with the parts), with its stored bytes.
@@ -109,7 +125,10 @@ class CellPacker:
         Raises:
             CountedTwice: A bar is.
         """
-        counts, coverage = (np.array(column).reshape(-1, 7).T for column in (self._counts, self._coverage))
+        counts, coverage, blank = (
+            np.array(column, np.int64).reshape(-1, 7).T
+            for column in (self._counts, self._coverage, self._blank)
+        )
         labels = sorted(self._labels)  # those of all runs then mostly have the same order
         ranks = np.empty(len(labels), np.int64)
         ranks[[self._labels[name] for name in labels]] = np.arange(len(labels))
@@ -125,7 +144,7 @@ class CellPacker:
         for step_s in (self._base_s, *rolled_steps(self._base_s)):
             of_step = [
                 add_up(cells, cells[LABEL], cells[SLOT] * self._base_s // step_s, cells[SOURCE])
-                for cells in (counts, coverage)
+                for cells in (counts, coverage, blank)
             ]
             if step_s == self._base_s and of_step[0].shape[1] + of_step[1].shape[1] < (
                 counts.shape[1] + coverage.shape[1]
@@ -140,9 +159,10 @@ class CellPacker:
                 of_step[1][:STORED_ROWS].astype("<i8").tobytes(),
                 of_step[0][TRACKED].astype(kind).tobytes(),
                 of_step[1][COVERED_MS].astype("<i8").tobytes(),
-                *(([*writers], of_parts) if step_s == self._base_s else ()),
+                *(([*writers], of_parts) if step_s == self._base_s else ([], [])),
+                of_step[2].astype("<i8").tobytes() if self._is_looked_at else None,
             )
-            yield step_s, msgspec.msgpack.encode(packed)
+            yield step_s, encoded(packed)
 
     def _place(self, record: IntervalCount | Coverage, label: int) -> tuple[int, int, int]:
         slot = (record.interval_start_ms - self._day_ms) // (self._base_s * 1000)
@@ -151,8 +171,8 @@ class CellPacker:
 
 def cells_of_parts(
     packed: Packed, parts: Collection[DayPart], day_ms: int, base_interval_s: int
-) -> tuple[Cells, Cells]:
-    """Return the cells of some parts, with the numbers of `packed`: its counts, and its coverage."""
+) -> tuple[Cells, Cells, Cells]:
+    """Return the cells of some parts, with the numbers of `packed`: counts, coverage, what shows nothing."""
     numbers = {name: number for number, name in enumerate(packed.sources)}
     places = [part.hour * len(numbers) + numbers[part.source] for part in parts]
     blocks = []
@@ -162,9 +182,19 @@ def cells_of_parts(
     ):
         columns = [np.frombuffer(body, kind).reshape(STORED_ROWS, -1), np.frombuffer(last, kind)[None]]
         cells = np.concatenate(columns).astype(np.int64)
+        blocks.append(cells)
+    counts, coverage = blocks
+    blank = not_looked_at(coverage) if packed.blank is None else _cells_in(packed.blank)
+
+    def of_parts(cells: Cells) -> Cells:
         hours = (day_ms + cells[SLOT] * base_interval_s * 1000) // HOUR_MS
-        blocks.append(cells[:, np.isin(hours * len(numbers) + cells[SOURCE], places)])
-    return blocks[0], blocks[1]
+        return cells[:, np.isin(hours * len(numbers) + cells[SOURCE], places)]
+
+    return of_parts(counts), of_parts(coverage), of_parts(blank)
+
+
+def _cells_in(stored: bytes) -> Cells:
+    return np.frombuffer(stored, "<i8").reshape(STORED_ROWS + 1, -1).copy()
 
 
 def _renumber(cells: Cells, row: int, names: Sequence[str], numbers: dict[str, int]) -> None:
@@ -205,9 +235,15 @@ def unpack(
         counts[LABEL] = of_label[counts[LABEL]]
         if (counts[LABEL, 1:] < counts[LABEL, :-1]).any():
             counts = np.ascontiguousarray(counts[:, np.argsort(counts[LABEL], kind="stable")])
+    blank = None
+    if packed.blank is not None:
+        blank = _cells_in(packed.blank)
+        blank[SLOT] += first_slot
+        if blank.shape[1]:
+            blank[SOURCE] = of_source[blank[SOURCE]]
     writers = {part: writer for part, (writer, _) in parts_in(packed).items()}
     together = add_up(counts, counts[LABEL], counts[SLOT], 0).astype(counts.dtype) if is_long else counts
-    return RunCells(counts, together, coverage, writers)
+    return RunCells(counts, together, coverage, writers, blank)
 
 
 def differing_sources(parts: Sequence[Packed]) -> set[str]:
@@ -221,7 +257,11 @@ def differing_sources(parts: Sequence[Packed]) -> set[str]:
     return {
         name
         for name, number in sources.items()
-        for cells, beside in ((first.counts, second.counts), (first.coverage, second.coverage))
+        for cells, beside in (
+            (first.counts, second.counts),
+            (first.coverage, second.coverage),
+            (blank_cells(first), blank_cells(second)),
+        )
         if not np.array_equal(_of_source(cells, number), _of_source(beside, number))
     }
 

@@ -9,7 +9,7 @@ import sys
 from abc import ABC, abstractmethod
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from frametally.adapters.day_cells.merging import merge_week
 from frametally.adapters.day_cells.storage import (
+    BLANK_REASONS,
     DETECTIONS,
+    LABEL,
     RUNS_AT_ONCE,
     SLOT,
     SOURCE,
@@ -41,6 +43,8 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.ports.count_index import (
     AGES_S,
     MAX_BUCKETS,
+    NOT_LOOKED_AT,
+    BlankBucket,
     Bucket,
     CountedDay,
     CountQuery,
@@ -220,13 +224,13 @@ class DayIndex(ABC, Generic[MomentT]):
     def histogram(self, query: CountQuery) -> Histogram:
         check_query(query)
         with self._now() as now:
-            bars, covered = self._counts(now, self._catalogue(now), query)
+            bars, covered, blank = self._counts(now, self._catalogue(now), query)
         if max(len(bars), len(covered)) > MAX_BUCKETS:
             raise Misconfigured(
                 f"interval {query.bar_s} s gives more than {MAX_BUCKETS} bars; choose a longer interval or "
                 "a shorter range"
             )
-        return Histogram(query.model, query.base_interval_s, bars, covered)
+        return Histogram(query.model, query.base_interval_s, bars, covered, blank)
 
     @_of_one_moment
     def week_hours(self, query: CountQuery) -> list[WeekHour]:
@@ -238,7 +242,7 @@ class DayIndex(ABC, Generic[MomentT]):
         check_query(query)
         query = query._replace(interval_s=HOUR_S, by_source=False, of_week=True, apart=())
         with self._now() as now:
-            return merge_week(*self._counts(now, self._catalogue(now), query))
+            return merge_week(*self._counts(now, self._catalogue(now), query)[:2])
 
     @_of_one_moment
     def evidence(self, query: CountQuery, *, limit_per_label: int = 1) -> list[IndexedEvidence]:
@@ -286,10 +290,18 @@ class DayIndex(ABC, Generic[MomentT]):
         runs = catalogue.runs(series, None, None)
         longest_s = [series.base_interval_s, *rolled_steps(series.base_interval_s)][-1]
         frames: Counter[str] = Counter()
+        blank: defaultdict[str, tuple[Counter[str], Counter[str]]] = defaultdict(
+            lambda: (Counter(), Counter())
+        )
         first_run: dict[str, CurrentRun] = {}
         last_run: dict[str, CurrentRun] = {}
         for first in range(0, len(runs), RUNS_AT_ONCE):
             for run, packed in self._read_packed(now, runs[first : first + RUNS_AT_ONCE], longest_s):
+                for source, reason, frames_there, covered_ms in _blank_in(packed):
+                    of_source = blank[packed.sources[source]]
+                    frames[packed.sources[source]] += frames_there
+                    of_source[0][reason] += frames_there
+                    of_source[1][reason] += covered_ms
                 for source, frames_there in zip(
                     _coverage(packed, SOURCE), _coverage(packed, DETECTIONS), strict=True
                 ):
@@ -313,7 +325,7 @@ class DayIndex(ABC, Generic[MomentT]):
         for name, number in frames.items():
             from_ms, _ = borders_ms[first_run[name], name]
             _, next_ms = borders_ms[last_run[name], name]
-            yield SourceSummary(name, number, from_ms, next_ms)
+            yield SourceSummary(name, number, from_ms, next_ms, *map(dict, blank[name]))
 
     def _current_reading(self) -> _Reading | None:
         reading = _READING.get()
@@ -351,8 +363,8 @@ class DayIndex(ABC, Generic[MomentT]):
 
     def _counts(
         self, now: MomentT, catalogue: DayCatalogue, query: CountQuery
-    ) -> tuple[Sequence[Bucket], Sequence[CoverageBucket]]:
-        """Read the bars and the coverage; no bars where the query has `NO_LABEL`.
+    ) -> tuple[Sequence[Bucket], Sequence[CoverageBucket], Sequence[BlankBucket]]:
+        """Read the bars, the coverage and what shows nothing; no bars where the query has `NO_LABEL`.
 
         The range is read by its base interval and the longest stored step that the query allows. Of a query
         that is `of_week`, `start_ms` is that of the hour since Monday.
@@ -386,10 +398,23 @@ class DayIndex(ABC, Generic[MomentT]):
                 yield piece, [*zip(batch, cells, strict=True)]
 
 
+def _blank_in(packed: Packed) -> Iterator[tuple[int, str, int, int]]:
+    """Yield the number of a source, the reason, frames and milliseconds of what shows nothing."""
+    blank = packed.blank or b""
+    rows = (_row(blank, STORED_ROWS + 1, row) for row in (SOURCE, LABEL, DETECTIONS, STORED_ROWS))
+    for source, reason, frames, covered_ms in zip(*rows, strict=True):
+        if BLANK_REASONS[reason] != NOT_LOOKED_AT:
+            yield source, BLANK_REASONS[reason], frames, covered_ms
+
+
 def _coverage(packed: Packed, row: int) -> array[int]:
     """Return a row of the cells of what was filmed."""
-    row_bytes = len(packed.coverage) // STORED_ROWS
-    numbers = array("q", packed.coverage[row * row_bytes : (row + 1) * row_bytes])
+    return _row(packed.coverage, STORED_ROWS, row)
+
+
+def _row(cells: bytes, rows: int, row: int) -> array[int]:
+    row_bytes = len(cells) // rows
+    numbers = array("q", cells[row * row_bytes : (row + 1) * row_bytes])
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers

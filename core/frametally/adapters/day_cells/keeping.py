@@ -57,7 +57,7 @@ def _bars(
     """
     run, packed = before
     incomplete = {part.source for part in parts_in(packed) if part not in parts}
-    counts, _ = cells_of_parts(packed, parts, run.day_ms, base_interval_s)
+    counts, *_ = cells_of_parts(packed, parts, run.day_ms, base_interval_s)
     order = np.lexsort((counts[SLOT], -counts[PEAK].astype(np.int64), counts[SOURCE], counts[LABEL]))
     of_days, of_base = [], []
     rank, place_before = 0, None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from frametally.ports.count_index import Bucket, CoverageBucket, WeekHour
-from frametally.rules.objects import slowest_or_unknown, sum_or_unknown
+from frametally.rules.known import slowest_or_unknown, sum_or_unknown
 from frametally.rules.times import HOUR_MS
 
 

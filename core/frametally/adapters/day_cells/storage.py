@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from frametally.errors import Misconfigured
-from frametally.ports.count_index import CountQuery
+from frametally.ports.count_index import NOT_LOOKED_AT, CountQuery
 from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.rules.times import DAY_S, HOUR_S, clamped_ms
 from frametally.rules.week_parts import WeekParts
@@ -112,8 +112,10 @@ def check_query(query: CountQuery) -> None:
 
 STORED_ROWS = 6
 """Of the rows of cells, those that every version has packed."""
-SLOT, SOURCE, DETECTIONS = 0, 2, 3
+SLOT, LABEL, SOURCE, DETECTIONS = range(4)
 """The rows of cells that need no numpy, which takes long to import; `cells` has the others."""
+BLANK_REASONS = ("black", "one_colour", "frozen", NOT_LOOKED_AT)
+"""By number, as the cells of what shows nothing have them for labels."""
 
 
 class Packed(msgspec.Struct, frozen=True, array_like=True):
@@ -129,6 +131,7 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
         covered: The last row of `coverage`, alike.
         writers: With the base interval, the runs that wrote the rows of parts; see `parts`.
         parts: Of each part its number in `sources`, its hour, its number in `writers`, and its name.
+        blank: Cells by `BLANK_REASONS`, of 8 bytes; None: nothing was looked at.
     """
 
     labels: list[str]
@@ -140,6 +143,13 @@ class Packed(msgspec.Struct, frozen=True, array_like=True):
     covered: bytes = b""
     writers: list[int | str] = []
     parts: list[tuple[int, int, int, int]] = []
+    blank: bytes | None = None
+
+
+def encoded(packed: Packed) -> bytes:
+    """Return the stored bytes: those of earlier versions where nothing was looked at."""
+    fields = msgspec.structs.astuple(packed)
+    return msgspec.msgpack.encode(fields[:-1] if fields[-1] is None else fields)
 
 
 _decoder = msgspec.msgpack.Decoder(Packed)

@@ -13,8 +13,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.adapters.day_cells.storage import CurrentRun, KeptCells, Piece
-from frametally.ports.count_index import MAX_BUCKETS, NO_LABEL, Bucket, CountQuery, CoverageBucket
+from frametally.adapters.day_cells.storage import BLANK_REASONS, CurrentRun, KeptCells, Piece
+from frametally.ports.count_index import (
+    MAX_BUCKETS,
+    NO_LABEL,
+    NOT_LOOKED_AT,
+    BlankBucket,
+    Bucket,
+    CountQuery,
+    CoverageBucket,
+)
 from frametally.rules.times import DAY_MS, HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
 from frametally.rules.week_parts import WeekParts
 
@@ -235,17 +243,49 @@ _MOST_CELLS = 300_000
 
 def counts_of(
     batches: Iterable[tuple[Piece, Batch]], kept_cells: KeptCells, query: CountQuery
-) -> tuple[CountColumns[Bucket], CountColumns[CoverageBucket]]:
-    """Return the bars, none if the query has `NO_LABEL`, and the coverage; see `_Sums.columns`."""
+) -> tuple[CountColumns[Bucket], CountColumns[CoverageBucket], list[BlankBucket]]:
+    """Return the bars, none if the query has `NO_LABEL`, the coverage, and what shows nothing.
+
+    Coverage lacks bars of which all frames show nothing. See `_Sums.columns`.
+    """
     of_each = query.by_source or query.sources or query.measured_only
-    bars, covered = _Sums(kept_cells, query), _Sums(kept_cells, query._replace(labels=(), apart=None))
+    of_footage = query._replace(labels=(), apart=None)
+    bars, covered, blank = (_Sums(kept_cells, asked) for asked in (query, of_footage, of_footage))
     for piece, batch in batches:
         if query.labels != NO_LABEL:
             bars.add([(run, cells.counts if of_each else cells.together) for run, cells in batch], piece)
         covered.add([(run, cells.coverage) for run, cells in batch], piece)
+        blank.add([(run, blank_cells(cells)) for run, cells in batch], piece)
     sources = [*kept_cells.sources] if query.by_source else [None]
     labels = [*kept_cells.labels, ""]  # the last one is `_TOGETHER`
-    return bars.columns(Bucket, labels, sources), covered.columns(CoverageBucket, [""], sources)
+    nothing = blank.sums_by_start()
+    return (
+        bars.columns(Bucket, labels, sources),
+        covered.columns(CoverageBucket, [""], sources, all_blank=nothing),
+        _blank_buckets(in_order(nothing, BLANK_REASONS, sources), sources),
+    )
+
+
+def _blank_buckets(cells: Cells, sources: Sequence[str | None]) -> list[BlankBucket]:
+    return [
+        BlankBucket(start_ms, BLANK_REASONS[reason], frames, covered_ms, sources[source])
+        for start_ms, reason, source, frames, _, _, covered_ms in cells.T.tolist()
+    ]
+
+
+def blank_cells(cells: RunCells) -> Cells:
+    """Return the cells of what shows nothing, or was not looked at."""
+    if cells.blank is not None:
+        return cells.blank
+    return not_looked_at(cells.coverage)
+
+
+def not_looked_at(coverage: Cells) -> Cells:
+    """Return cells of coverage as those of footage that nobody looked at."""
+    unknown: Cells = coverage.copy()
+    unknown[LABEL] = BLANK_REASONS.index(NOT_LOOKED_AT)
+    np.maximum(unknown, 0, out=unknown, where=np.arange(7)[:, None] >= DETECTIONS)
+    return unknown
 
 
 def busiest(
@@ -341,12 +381,30 @@ class _Sums:
             self._parts = [self._added_up()]
 
     def columns(
-        self, kind: type[RowT], labels: list[str], sources: Sequence[str | None]
+        self,
+        kind: type[RowT],
+        labels: list[str],
+        sources: Sequence[str | None],
+        *,
+        all_blank: Cells | None = None,
     ) -> CountColumns[RowT]:
-        """Return the sums by start, label and source, at most one more than an answer may have."""
+        """Return the sums by start, label and source, at most one more than an answer may have.
+
+        Those without a frame are left out if `all_blank`, the sums of what shows nothing, says why.
+        """
+        sums = self.sums_by_start()
+        if all_blank is not None and not sums[DETECTIONS].all():
+            places = all_blank[:, all_blank[LABEL] != BLANK_REASONS.index(NOT_LOOKED_AT)]
+            number = len(sources)
+            is_blank = np.isin(sums[SLOT] * number + sums[SOURCE], places[SLOT] * number + places[SOURCE])
+            sums = sums.compress((sums[DETECTIONS] > 0) | ~is_blank, axis=1)
+        return CountColumns(kind, in_order(sums, labels, sources)[:, : MAX_BUCKETS + 1], labels, sources)
+
+    def sums_by_start(self) -> Cells:
+        """Return the sums, with the start in milliseconds for the slot."""
         sums = self._added_up()
         sums[SLOT] = sums[SLOT] * self._bar_ms - (0 if self._query.of_week else self._offset_ms)
-        return CountColumns(kind, in_order(sums, labels, sources)[:, : MAX_BUCKETS + 1], labels, sources)
+        return sums
 
     def _added_up(self) -> Cells:
         if not self._parts:

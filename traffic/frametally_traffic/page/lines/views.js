@@ -53,6 +53,8 @@ export function viewOf(answer, columns, shapes, words) {
     gaps: gapsOf(rows, [...outside, ...notAnalysed], from, to),
     outside,
     notAnalysed,
+    nothing: [],
+    leftOut: [],
     partial: rows.filter((row) => partOf(row, [from, to])).map(({ start, end }) => [start, end]),
     range: [from, to],
     cut: [],

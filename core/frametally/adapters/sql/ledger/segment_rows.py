@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import struct
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from msgspec import UNSET
 from sqlalchemy import Connection, Row, Table, delete, select, update
 
 from frametally.adapters.sql.ledger import tables
@@ -23,7 +25,7 @@ from frametally.adapters.sql.ledger.intake import MOST_IN, Numbers, by, insert_r
 from frametally.books.intake import TakenSegment
 from frametally.ports.object_store import ObjectInfo
 from frametally.rules.times import DAY_MS, HOUR_MS
-from frametally.segment_records import SegmentHeader
+from frametally.segment_records import SegmentHeader, SegmentSource
 from frametally.segments.stretches import SegmentStretch
 
 _SEGMENTS, _HOURS = tables.segments.c, tables.hours.c
@@ -157,7 +159,7 @@ def _add_rows(rows: _Rows, numbers: Numbers, segment: TakenSegment, number: int)
             segment.header_bytes + part.first_byte,
             segment.header_bytes + part.next_byte,
             part.crc32,
-            *_digest(info.key, part.crc32),
+            *_digest(info.key, part),
         )
     rows[tables.hours] += [
         (model, numbers.number_of(source), hour, number, int(is_own), *lines_of[source])
@@ -165,12 +167,16 @@ def _add_rows(rows: _Rows, numbers: Numbers, segment: TakenSegment, number: int)
     ]
 
 
-def _digest(key: str, crc32: int | None) -> tuple[int, int]:
+def _digest(key: str, part: SegmentSource) -> tuple[int, int]:
     """Return the digest of a source's lines in a segment: sums of them tell sets of lines apart.
 
-    Lines without a checksum are known by the key of their segment alone.
+    Lines without a checksum are known by the key of their segment alone. The digests of pictures are no part
+    of the lines, and decide whether a picture was frozen.
     """
-    first, second = _TWO.unpack(hashlib.blake2b(f"{key} {crc32}".encode(), digest_size=16).digest())
+    text = f"{key} {part.crc32}"
+    if part.picture_digests is not UNSET:
+        text += f" {zlib.crc32(part.picture_digests.encode())}"
+    first, second = _TWO.unpack(hashlib.blake2b(text.encode(), digest_size=16).digest())
     return first >> 14, second >> 14  # so that sums of thousands fit
 
 

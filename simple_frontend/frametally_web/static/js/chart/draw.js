@@ -22,6 +22,7 @@ function drawBackdrop(ctx, view, layout) {
   for (const gap of view.gaps) pen.hatch(gap, "gap", "gap-line", t("web.no_footage"));
   for (const span of view.notAnalysed)
     pen.hatch(span, "unanalysed", "unanalysed-line", t("web.filmed_not_analysed"));
+  for (const { span, kind } of view.nothing) pen.hatch(span, "nothing", "nothing-line", kind);
   for (const span of view.unmeasured) pen.hatch(span, "unmeasured", "unmeasured-line", t("web.not_measured"));
   for (const span of view.measuredInPart) pen.hatch(span, "unmeasured", "unmeasured-line", "", PART_PX);
   for (const span of view.partial) pen.hatch(span, "gap", "gap-line", "", PART_PX);
@@ -78,7 +79,7 @@ class Pen {
     ctx.fillRect(left, top, width, height);
     ctx.fillStyle = hatching(ctx, themeColor(line));
     ctx.fillRect(left, top, width, height);
-    if (text && width >= LEAST_TEXT_PX) this.#write(text, left + width / 2, top + height / 2);
+    if (text && width >= LEAST_TEXT_PX) this.#write(text, left + width / 2, top + height / 2, width);
     ctx.restore();
   }
 
@@ -134,13 +135,14 @@ class Pen {
     this.ctx.restore();
   }
 
-  /** @param {string} text @param {number} x @param {number} y */
-  #write(text, x, y) {
+  /** Write in the middle, if there is room. @param {string} text @param {number} x @param {number} y @param {number} room  pixels */
+  #write(text, x, y, room) {
     const { ctx } = this;
     ctx.font = "12px system-ui, sans-serif";
     ctx.textAlign = "center";
     ctx.textBaseline = "middle";
     const width = ctx.measureText(text).width + 14;
+    if (width > room) return;
     ctx.fillStyle = themeColor("surface");
     ctx.beginPath();
     ctx.roundRect(x - width / 2, y - 11, width, 22, 5);

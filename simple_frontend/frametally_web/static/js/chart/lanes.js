@@ -5,7 +5,7 @@ import { framePicture } from "../frames/boxed_picture.js";
 import { ApiError, get } from "../shared/api.js";
 import { byId, el, iconButton, svg } from "../shared/dom.js";
 import { moment, number, percent, span } from "../shared/format.js";
-import { gapsOf, notAnalysedOf, ofSource, partOf, rowsOf } from "../shared/series.js";
+import { gapsOf, nothingOf, notAnalysedOf, ofSource, partOf, rowsOf, spansOf } from "../shared/series.js";
 import { outsideOf, together } from "../shared/spans.js";
 import { zoneOf } from "../shared/time.js";
 import { foldOf } from "./fold.js";
@@ -148,12 +148,13 @@ const WIDTH = 1000;
 const HEIGHT = 8;
 const LEAST = 1.5;
 
-/** @typedef {"filmed"|"part"|"unanalysed"|"gap"|"outside"} State */
+/** @typedef {"filmed"|"part"|"unanalysed"|"nothing"|"gap"|"outside"} State */
 /** @type {Record<State, string>} */
 const WORDS = {
   filmed: t("web.filmed_4"),
   part: t("web.filmed_in_part"),
   unanalysed: t("web.filmed_not_analysed"),
+  nothing: t("web.filmed_shows_nothing"),
   gap: t("web.no_footage"),
   outside: t("web.outside_the_hours_asked_for"),
 };
@@ -162,6 +163,7 @@ const WORDS = {
  * @typedef {Object} Lane
  * @property {string} source
  * @property {Record<State, Page.Span[]>} spans
+ * @property {Page.Nothing[]} nothing  with the reasons
  * @property {number|null} share  of the time asked for, that was filmed; null: not known
  */
 
@@ -180,10 +182,11 @@ export function lanesOf(apart, state, [from, to]) {
     const own = ofSource(apart, source);
     const rows = rowsOf({ coverage: own.coverage, buckets: [] });
     const unanalysed = notAnalysedOf(own);
+    const nothing = nothingOf(own);
     const part = rows.filter((row) => partOf(row, asked));
-    const spansOf = (/** @type {Page.Row[]} */ some) =>
+    const joined = (/** @type {Page.Row[]} */ some) =>
       together(some.map((row) => /** @type {Page.Span} */ ([row.start, row.end])));
-    const gap = gapsOf(rows, [...unanalysed, ...outside], asked[0], asked[1]);
+    const gap = gapsOf(rows, [...unanalysed, ...spansOf(nothing), ...outside], asked[0], asked[1]);
     // Of single pictures, and of what older versions counted, nobody knows how much of a bar was filmed.
     const isKnown = rows.every((row) => row.coveredS);
     const filmed = sum(
@@ -195,12 +198,14 @@ export function lanesOf(apart, state, [from, to]) {
     return {
       source,
       spans: {
-        filmed: spansOf(rows.filter((row) => !part.includes(row))),
-        part: spansOf(part),
+        filmed: joined(rows.filter((row) => !part.includes(row))),
+        part: joined(part),
         unanalysed,
+        nothing: spansOf(nothing),
         gap,
         outside,
       },
+      nothing,
       share: isKnown ? (whole > 0 ? Math.min(filmed / whole, 1) : 0) : null,
     };
   });
@@ -268,7 +273,7 @@ export function showLanes(area, lanes, range, nameOf, on) {
  * @param {Page.Span} range
  * @param {Parameters<typeof showLanes>[4]} on
  */
-function laneElement({ source, name, spans, share }, range, on) {
+function laneElement({ source, name, spans, nothing, share }, range, on) {
   const fold = foldOf(range, spans.outside);
   const holes = [
     ...spans.gap.map((one) => ({ span: one, kind: t("web.no_footage") })),
@@ -276,6 +281,7 @@ function laneElement({ source, name, spans, share }, range, on) {
       span: one,
       kind: t("web.filmed_not_analysed"),
     })),
+    ...nothing,
   ];
   const longest = [...holes].sort((a, b) => b.span[1] - b.span[0] - (a.span[1] - a.span[0]))[0];
   const spoken = longest
@@ -284,7 +290,11 @@ function laneElement({ source, name, spans, share }, range, on) {
         span: span(...longest.span),
       })
     : t("web.without_a_hole");
-  const shareText = share === null ? "" : t("web.filmed", { share: percent(share) });
+  const shareOf = (/** @type {number} */ part) =>
+    nothing.length
+      ? t("web.share_usable", { share: percent(part) })
+      : t("web.filmed", { share: percent(part) });
+  const shareText = share === null ? "" : shareOf(share);
   const shareWords = el("span", shareText);
   const picture = drawing(spans, range, fold);
   const lane = el(
@@ -361,7 +371,14 @@ function placeOf([start, end], [from, to], fold) {
  * @param {import("./fold.js").Fold} fold
  */
 function drawing(spans, range, fold) {
-  const rects = /** @type {State[]} */ (["outside", "filmed", "part", "unanalysed", "gap"]).flatMap((kind) =>
+  const rects = /** @type {State[]} */ ([
+    "outside",
+    "filmed",
+    "part",
+    "unanalysed",
+    "nothing",
+    "gap",
+  ]).flatMap((kind) =>
     spans[kind].map((one) => {
       const { left, width } = placeOf(one, range, fold);
       const isPart = kind === "part";

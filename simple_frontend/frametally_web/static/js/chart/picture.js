@@ -49,6 +49,7 @@ export function chartPicture(view, counts) {
   const without = [
     view.gaps.length && t("web.no_footage"),
     view.notAnalysed.length && t("web.filmed_not_analysed"),
+    ...new Set(view.nothing.map((one) => one.kind)),
   ];
   const hatched = without.some(Boolean)
     ? t("web.hatched", { without: without.filter(Boolean).join("; ") })

@@ -4,7 +4,7 @@ import { el, swatch } from "../shared/dom.js";
 import { duration, roughly, span } from "../shared/format.js";
 import { WHY_NOT } from "../shared/metrics.js";
 import { estimateWords, intervalIn, rangeWords } from "../shared/checked.js";
-import { isMeasuredInPart, partOf, totalIn, valueIn } from "../shared/series.js";
+import { NOTHING, isMeasuredInPart, partOf, totalIn, valueIn } from "../shared/series.js";
 import { t } from "../shared/texts.js";
 
 /**
@@ -27,12 +27,14 @@ export const totalWords = (metric, { total, measured, interval }) =>
  */
 
 /** The stretches without bars of a view, by time. @param {Page.View} view @returns {Hole[]} */
-export function holesOf({ gaps, notAnalysed }) {
+export function holesOf({ gaps, notAnalysed, nothing }) {
   const holes = (/** @type {Page.Span[]} */ spans, /** @type {Hole["kind"]} */ kind) =>
     spans.map((one) => ({ span: one, at: one[0], kind }));
-  return [...holes(gaps, t("web.no_footage")), ...holes(notAnalysed, t("web.filmed_not_analysed"))].sort(
-    (a, b) => a.at - b.at,
-  );
+  return [
+    ...holes(gaps, t("web.no_footage")),
+    ...holes(notAnalysed, t("web.filmed_not_analysed")),
+    ...nothing.map((one) => ({ ...one, at: one.span[0] })),
+  ].sort((a, b) => a.at - b.at);
 }
 
 /**
@@ -40,7 +42,7 @@ export function holesOf({ gaps, notAnalysed }) {
  * @param {Page.View} view
  * @param {Pick<import("./plot.js").ChartEvents, "bar"|"hole">} on
  */
-export function summary({ series, metric, interval, gaps, notAnalysed, from, to }, on) {
+export function summary({ series, metric, interval, gaps, notAnalysed, nothing, from, to }, on) {
   const named =
     series
       .map((one) =>
@@ -49,7 +51,9 @@ export function summary({ series, metric, interval, gaps, notAnalysed, from, to 
       .join(", ") || t("web.nothing_found");
   const without = gaps.length === 1 ? t("web.one_stretch_without_footage") : "";
   const stretches = gaps.length > 1 ? t("web.stretches_without_footage", { length: gaps.length }) : "";
-  const waiting = notAnalysed.length ? t("web.some_of_the_footage_is_not") : "";
+  const waiting =
+    (notAnalysed.length ? t("web.some_of_the_footage_is_not") : "") +
+    (nothing.length ? t("web.some_of_the_footage_shows_nothing") : "");
   return t("web.chart_of_arrow_keys_go_from", {
     metric: axisWords(metric, interval),
     from: span(from, to),
@@ -131,7 +135,17 @@ function cutPart({ cut, range: [from, to] }, { start, end }) {
  * @param {Page.Row} row
  */
 export const partsOf = (view, row) =>
-  [filmedPart(view, row), cutPart(view, row), measuredPart(view, row)].filter(Boolean);
+  [filmedPart(view, row), ...nothingIn(view, row), cutPart(view, row), measuredPart(view, row)].filter(
+    Boolean,
+  );
+
+/** "5 min black" of what a bar leaves out. @param {Page.View} view @param {Page.Row} row */
+const nothingIn = ({ leftOut }, row) =>
+  leftOut.filter((one) => one.start_ms === row.start).map((one) => nothingWords(one));
+
+/** @param {{reason: Api.ShowsNothing["reason"], covered_s: number, frames: number}} one */
+const nothingWords = ({ reason, covered_s: seconds, frames }) =>
+  `${seconds ? roughly(seconds * 1000) : t("web.count_frames", { count: frames })} ${NOTHING[reason]}`;
 
 /** @param {Page.View} view @param {Page.Row} row */
 export const measuredPart = ({ metric }, row) =>
@@ -192,7 +206,9 @@ export class Tooltip {
     const words =
       kind === t("web.no_footage")
         ? t("web.no_footage_3", { whose })
-        : t("web.filmed_not_analysed_not_in_the");
+        : kind === t("web.filmed_not_analysed")
+          ? t("web.filmed_not_analysed_not_in_the")
+          : t("web.left_out", { kind });
     const beside = view ? besideHole(view, at) : "";
     const lines = [words, beside].filter(Boolean).map((text) => el("p", text));
     this.#place(x, span(from, to), lines, t("web.click_for_the_reason_2"));

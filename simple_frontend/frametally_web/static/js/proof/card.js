@@ -148,7 +148,9 @@ export class FramesCard {
     if (!counts.coverage.length) {
       const what = counts.not_analysed?.length
         ? t("web.the_footage_here_is_not_analysed")
-        : t("web.there_is_no_footage_here");
+        : counts.shows_nothing.length
+          ? t("web.the_footage_here_shows_nothing")
+          : t("web.there_is_no_footage_here");
       showMessage(this.area, t("web.so_there_are_no_frames", { what }));
       this.shown = "";
       return;

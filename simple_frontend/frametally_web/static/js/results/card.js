@@ -9,7 +9,7 @@ import { otherSide } from "../shared/compare.js";
 import { byId, control, el } from "../shared/dom.js";
 import { duration, span, within, zoneName } from "../shared/format.js";
 import { METRICS } from "../shared/metrics.js";
-import { allIn, viewOf } from "../shared/series.js";
+import { allIn, nothingOf, viewOf } from "../shared/series.js";
 import { lacksUsualZone, usualZoneOf } from "../shared/time.js";
 import { announce } from "../status/notices.js";
 import { showBreakdown } from "./sources.js";
@@ -173,6 +173,11 @@ export class Results {
         el("p.strong", t("web.filmed_not_analysed_2")),
         el("p.muted", t("web.there_is_footage_but_it_is_2")),
       ); // prettier-ignore
+    } else if (!filmed && counts.shows_nothing.length) {
+      message.replaceChildren(
+        el("p.strong", nothingOf(counts)[0].kind),
+        el("p.muted", t("web.left_out_of_all_numbers")),
+      ); // prettier-ignore
     } else if (!filmed) {
       message.replaceChildren(
         el("p.strong", t("web.no_footage_in_this_selection")),
@@ -194,7 +199,7 @@ export class Results {
     const metric = METRICS[counts.metric];
     const absent = counts.not_analysed?.length
       ? t("web.filmed_not_analysed_3")
-      : t("web.no_footage_in_this_selection_2");
+      : (nothingOf(counts)[0]?.kind ?? t("web.no_footage_in_this_selection_2"));
     announce(this.view, metric.format(allIn(counts, metric)), absent, quietly);
   }
 

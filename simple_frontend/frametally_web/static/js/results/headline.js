@@ -16,7 +16,7 @@ import {
   timeAmong,
 } from "../shared/format.js";
 import { brief, METRICS, WHY_NOT } from "../shared/metrics.js";
-import { allIn } from "../shared/series.js";
+import { allIn, nothingOf, NOTHING } from "../shared/series.js";
 import { askedPart } from "../shared/spans.js";
 import { t } from "../shared/texts.js";
 
@@ -102,7 +102,7 @@ export function showHeadline(sentence, facts, { counts, summary }, sources, stat
   if (!counts.coverage.length) {
     sentence.textContent = counts.not_analysed?.length
       ? t("web.filmed_not_analysed_yet")
-      : t("web.no_footage_5");
+      : (nothingOf(counts)[0]?.kind ?? t("web.no_footage_5"));
     facts.replaceChildren();
     return;
   }
@@ -200,7 +200,8 @@ export function whyAbsent(fault) {
 }
 
 /** Why a range without counted frames has no number. @param {Api.Counts} counts */
-const absentOf = (counts) => (counts.not_analysed?.length ? t("web.not_analysed") : t("web.no_footage"));
+const absentOf = (counts) =>
+  counts.not_analysed?.length ? t("web.not_analysed") : (nothingOf(counts)[0]?.kind ?? t("web.no_footage"));
 
 /**
  * How many unique objects there are, and in what that was measured, where it was not in all.
@@ -236,8 +237,15 @@ function filming({ from_ms: from, to_ms: to }, sources) {
  * which alone covers time.
  * @param {Api.Summary} summary
  */
-function filmed({ asked_s: asked, filmed_s: seconds, filmed_in: where }) {
+function filmed({ asked_s: asked, filmed_s: seconds, shows_nothing: nothing, filmed_in: where }) {
   if (seconds === null) return null;
+  const lost = nothing.reduce((total, one) => total + one.covered_s, 0);
+  if (lost)
+    return t("web.usable", {
+      usable: roughly(seconds * 1000),
+      filmed: roughly((seconds + lost) * 1000),
+      nothing: nothing.map((one) => NOTHING[one.reason]).join(", "),
+    });
   const pictures = where.of_sources - where.sources;
   const [length, range] = [roughly(seconds * 1000), roughly(asked * 1000)];
   const isPart = seconds < PARTIAL * asked * where.sources;

@@ -118,6 +118,7 @@ export function showFramesWarning(area, summary, onChange) {
 /** An hour without a cell. @typedef {{kind: string, words: string}} Absent */
 const NO_FOOTAGE = { kind: "gap", words: t("web.no_footage") };
 const UNANALYSED = { kind: "unanalysed", words: t("web.filmed_not_analysed") };
+const NOTHING = { kind: "nothing", words: t("web.filmed_shows_nothing") };
 const UNMEASURED = { kind: "unmeasured", words: t("web.not_measured") };
 const HOURS = [...Array(24).keys()];
 const DAYS = [1, 2, 3, 4, 5, 6, 7];
@@ -142,7 +143,10 @@ function weekdaysAs(style) {
  */
 export function showHeatmap(area, answer, metric, onHour) {
   const cells = new Map(answer.cells.map((cell) => [cell.weekday * 24 + cell.hour, cell]));
-  const waiting = new Set((answer.not_analysed ?? []).map((one) => one.weekday * 24 + one.hour));
+  const hoursOf = (/** @type {{weekday: number, hour: number}[]} */ some) =>
+    new Set(some.map((one) => one.weekday * 24 + one.hour));
+  const waiting = hoursOf(answer.not_analysed ?? []);
+  const nothing = hoursOf(answer.shows_nothing);
   const most = Math.max(0, ...answer.cells.map((cell) => metric.of(cell) ?? 0));
   const headings = HOURS.map((hour) =>
     el(
@@ -155,7 +159,8 @@ export function showHeatmap(area, answer, metric, onHour) {
     rowOf(
       WEEKDAYS.short[day],
       ...HOURS.map((hour) => {
-        const absent = waiting.has(day * 24 + hour) ? UNANALYSED : NO_FOOTAGE;
+        const place = day * 24 + hour;
+        const absent = waiting.has(place) ? UNANALYSED : nothing.has(place) ? NOTHING : NO_FOOTAGE;
         return cellElement(cells.get(day * 24 + hour) ?? absent, day, hour, metric, most, onHour);
       }),
     ),

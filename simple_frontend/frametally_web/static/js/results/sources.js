@@ -4,7 +4,7 @@ import { sparkline } from "../chart/sparkline.js";
 import { intervalOf } from "../shared/checked.js";
 import { el, refill, swatch } from "../shared/dom.js";
 import { moment, number, percent, span } from "../shared/format.js";
-import { allIn, notAnalysedOf, ofSource, rowsOf, totalIn } from "../shared/series.js";
+import { allIn, nothingOf, notAnalysedOf, ofSource, rowsOf, spansOf, totalIn } from "../shared/series.js";
 import {
   checkedCell,
   numberCell,
@@ -83,7 +83,7 @@ const MOST_UNBOUNDED = 24;
 const aloneIn = ({ totals }, metric, frames) =>
   totals.length === 1 ? intervalOf(totals[0], metric, frames) : null;
 
-/** @typedef {{source: string, answer: Api.Counts, rows: Page.Row[], notAnalysed: Page.Span[]}} Part */
+/** @typedef {{source: string, answer: Api.Counts, rows: Page.Row[], notAnalysed: Page.Span[], nothing: Page.Nothing[]}} Part */
 
 /** @type {import("../shared/tables.js").Order} */
 const sourceOrder = { by: t("web.source"), falls: false };
@@ -100,14 +100,15 @@ export function showSources(area, counts, metric, outside, nameOf, onSource) {
   /** @type {Part[]} */
   const parts = counts.sources.map((source) => {
     const answer = ofSource(counts, source);
-    return { source, answer, rows: rowsOf(answer), notAnalysed: notAnalysedOf(answer) };
+    const notAnalysed = [...notAnalysedOf(answer), ...spansOf(nothingOf(answer))];
+    return { source, answer, rows: rowsOf(answer), notAnalysed, nothing: nothingOf(answer) };
   });
   const most = Math.max(0, ...parts.flatMap(({ rows }) => rows.map((row) => totalIn(row, metric) ?? 0)));
   const framesOf = (/** @type {Part} */ { rows }) => rows.reduce((sum, row) => sum + row.frames, 0);
   const valueOf = (/** @type {Part} */ { answer, rows }) => (rows.length ? allIn(answer, metric) : null);
   const rowFor = (/** @type {Part} */ part) => {
-    const { source, answer, rows, notAnalysed } = part;
-    const absent = notAnalysed.length ? t("web.not_analysed") : t("web.no_footage");
+    const { source, answer, rows, notAnalysed, nothing } = part;
+    const absent = nothing[0]?.kind ?? (notAnalysed.length ? t("web.not_analysed") : t("web.no_footage"));
     const name = nameOf(source);
     return rowOf(
       onlyButton(name, () => onSource(source)),
@@ -119,7 +120,7 @@ export function showSources(area, counts, metric, outside, nameOf, onSource) {
     );
   };
   const isOpen = area.querySelector("details")?.open ?? false;
-  const named = parts.map(({ source, rows, notAnalysed }) => ({ name: nameOf(source), rows, notAnalysed }));
+  const named = parts.map(({ source, ...part }) => ({ name: nameOf(source), ...part }));
   /** @type {import("../shared/tables.js").Column<Part>[]} */
   const columns = [
     { name: t("web.source"), of: ({ source }) => nameOf(source) },
@@ -153,7 +154,7 @@ export function showSources(area, counts, metric, outside, nameOf, onSource) {
   );
 }
 
-/** A source's intervals with footage, by time. @typedef {{name: string, rows: Page.Row[], notAnalysed: Page.Span[]}} SourceRows */
+/** A source's intervals with footage, by time. @typedef {{name: string, rows: Page.Row[], notAnalysed: Page.Span[], nothing: Page.Nothing[]}} SourceRows */
 
 /**
  * Closed until somebody wants it: it can be long.
@@ -177,7 +178,7 @@ const numbersOrder = { by: t("web.interval"), falls: false };
 
 /** @param {SourceRows[]} sources @param {Page.Metric} metric */
 function numbersOf(sources, metric) {
-  const columns = sources.map(({ name, rows, notAnalysed }) => {
+  const columns = sources.map(({ name, rows, notAnalysed, nothing }) => {
     const byStart = new Map(rows.map((row) => [row.start, row]));
     const isWaiting = (/** @type {number} */ ms) =>
       notAnalysed.some(([start, end]) => start <= ms && ms < end);
@@ -188,9 +189,8 @@ function numbersOf(sources, metric) {
     const absentAt = (/** @type {number} */ start) =>
       byStart.has(start)
         ? t("web.not_measured")
-        : isWaiting(start)
-          ? t("web.filmed_not_analysed")
-          : t("web.no_footage");
+        : (nothing.find(({ span: [from, to] }) => from <= start && start < to)?.kind ??
+          (isWaiting(start) ? t("web.filmed_not_analysed") : t("web.no_footage")));
     return { name, isNumber: true, of, absentAt };
   });
   const ends = new Map(sources.flatMap(({ rows }) => rows.map((row) => [row.start, row.end])));

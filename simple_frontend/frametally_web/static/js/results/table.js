@@ -5,7 +5,7 @@ import { filmedPart, measuredPart } from "../chart/tooltip.js";
 import { el, refill } from "../shared/dom.js";
 import { isMidnight, moment, number, span } from "../shared/format.js";
 import { joined } from "../shared/metrics.js";
-import { gapsOf, totalIn, valueIn } from "../shared/series.js";
+import { gapsOf, spansOf, totalIn, valueIn } from "../shared/series.js";
 import { checkedCell, copyButton, numberCell, rowOf, sortableTable, valueCell } from "../shared/tables.js";
 import { t } from "../shared/texts.js";
 
@@ -73,7 +73,7 @@ function columnsOf({ series, metric, other }) {
 const begin = (line) => ("gap" in line ? line.gap[0] : line.row.start);
 
 /** @param {Page.View} view */
-function linesOf({ rows, gaps, notAnalysed, outside, range, other }) {
+function linesOf({ rows, gaps, notAnalysed, nothing, outside, range, other }) {
   /** @type {Line[]} */
   const lines = rows.map((row, position) => ({ row, position }));
   /** @param {Page.Span[]} spans @param {string} why @returns {Line[]} */
@@ -82,7 +82,9 @@ function linesOf({ rows, gaps, notAnalysed, outside, range, other }) {
   const alone = (other?.rows ?? []).filter(({ start }) =>
     gaps.some(([from, to]) => from <= start && start < to),
   );
-  const left = alone.length ? gapsOf([...rows, ...alone], [...notAnalysed, ...outside], ...range) : gaps;
+  const left = alone.length
+    ? gapsOf([...rows, ...alone], [...notAnalysed, ...spansOf(nothing), ...outside], ...range)
+    : gaps;
   lines.push(
     ...alone.map(({ start, end, value }) => ({
       gap: /** @type {Page.Span} */ ([start, end]),
@@ -90,6 +92,7 @@ function linesOf({ rows, gaps, notAnalysed, outside, range, other }) {
     })),
   );
   lines.push(...without(left, t("web.no_footage")), ...without(notAnalysed, t("web.filmed_not_analysed")));
+  lines.push(...nothing.map(({ span: gap, kind: why }) => ({ gap, why })));
   return lines.sort((a, b) => begin(a) - begin(b));
 }
 

@@ -1,6 +1,6 @@
 // Comparing with another period, source or model: the request, and the pairs that the server answers.
 
-import { gapsOf, isMeasuredInPart, notAnalysedOf, rowsOf, totalIn } from "./series.js";
+import { gapsOf, isMeasuredInPart, nothingOf, notAnalysedOf, rowsOf, spansOf, totalIn } from "./series.js";
 import { t } from "./texts.js";
 
 const PERIODS = {
@@ -73,7 +73,7 @@ export function otherSide({ rows, metric, range, outside }, counts, { name, back
     .map((row) => ({ ...beside(row), value: isMeasuredInPart(row, metric) ? null : totalIn(row, metric) }))
     .filter(isShown)
     .sort((a, b) => a.start - b.start);
-  const waiting = notAnalysedOf(counts)
+  const waiting = [...notAnalysedOf(counts), ...spansOf(nothingOf(counts))]
     .map(([start, end]) => beside({ start, end }))
     .filter(isShown)
     .map(({ start, end }) => /** @type {Page.Span} */ ([start, end]));

@@ -60,11 +60,17 @@ export const METRICS = {
   },
 };
 
-/** Why unique objects are not known. @type {Record<Api.ObjectsMissing, string>} */
+/** Why a number is not known. @type {Record<Api.Missing, string>} */
 export const WHY_NOT = {
+  no_footage: t("web.why_no_footage"),
+  not_analysed: t("web.why_not_analysed"),
+  shows_nothing: t("web.why_shows_nothing"),
   not_tracked: t("web.objects_were_not_followed"),
   too_slow: t("web.too_few_frames_a_second"),
   too_weak: t("web.seen_but_too_weakly_to_follow"),
+  other_size: t("web.why_other_size"),
+  cut_path: t("web.why_cut_path"),
+  too_few: t("web.why_too_few"),
 };
 
 /**
@@ -80,7 +86,7 @@ export function joined(metric, measures) {
 }
 
 /**
- * Objects of several labels: known if half of all their boxes lie in tracks, as `rules/objects.py` has it of one.
+ * Objects of several labels: known if half of all their boxes lie in tracks, as `rules/known.py` has it of one.
  * @param {Api.Measures[]} measures
  */
 function objectsOf(measures) {

@@ -30,6 +30,7 @@ export function ofSource(counts, source) {
     buckets: counts.buckets.filter(isHere),
     totals: counts.totals.filter(isHere),
     not_analysed: (counts.not_analysed ?? []).filter(isHere),
+    shows_nothing: counts.shows_nothing.filter(isHere),
   };
 }
 
@@ -142,6 +143,33 @@ function measuredOf(measures) {
 export const notAnalysedOf = ({ not_analysed: bars }) =>
   together((bars ?? []).map(({ start_ms: start, end_ms: end }) => [start, end]));
 
+/** What is wrong with a picture that shows nothing. @type {Record<Api.ShowsNothing["reason"], string>} */
+export const NOTHING = {
+  black: t("web.black"),
+  one_colour: t("web.one_colour"),
+  frozen: t("web.frozen"),
+};
+
+/**
+ * Stretches of which all footage shows nothing, each with its reason.
+ * @param {Pick<Api.Counts, "shows_nothing"|"coverage">} counts
+ * @returns {Page.Nothing[]}
+ */
+export function nothingOf({ shows_nothing: bars, coverage }) {
+  const shown = new Set(coverage.map((one) => one.start_ms));
+  const whole = bars.filter((one) => !shown.has(one.start_ms));
+  return [...new Set(whole.map((one) => one.reason))].flatMap((reason) =>
+    together(
+      whole
+        .filter((one) => one.reason === reason)
+        .map(({ start_ms: start, end_ms: end }) => /** @type {Page.Span} */ ([start, end])),
+    ).map((span) => ({ span, kind: t("web.shows_nothing", { reason: NOTHING[reason] }) })),
+  );
+}
+
+/** @param {Page.Nothing[]} nothing */
+export const spansOf = (nothing) => nothing.map((one) => one.span);
+
 /**
  * All labels of an answer together; null where the metric was not measured, of what was not seen either.
  * @param {Api.Counts} counts
@@ -179,15 +207,18 @@ const spanOf = ({ start, end }) => [start, end];
 export function viewOf(state, counts, metric, colorOf) {
   const rows = rowsOf(counts);
   const notAnalysed = notAnalysedOf(counts);
+  const nothing = nothingOf(counts);
   const from = counts.from_ms ?? rows[0].start;
   const to = counts.to_ms ?? rows[rows.length - 1].end;
   const outside = outsideOf(state, from, to, counts.interval_s ?? 1);
   return {
     rows,
     series: seriesOf(counts, metric, colorOf),
-    gaps: gapsOf(rows, [...notAnalysed, ...outside], from, to),
+    gaps: gapsOf(rows, [...notAnalysed, ...spansOf(nothing), ...outside], from, to),
     outside,
     notAnalysed,
+    nothing,
+    leftOut: counts.shows_nothing,
     partial: rows.filter((row) => partOf(row, [from, to])).map(spanOf),
     range: [from, to],
     cut: rows

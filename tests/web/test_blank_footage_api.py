@@ -1,0 +1,150 @@
+"""Five black minutes of 25 are no quiet street: in no number, and named with their reason wherever one is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from tests.web.conftest import Place
+from tests.web.counted_footage import MODEL, START_MS, put_manifest
+from tests.web.test_export_comparison import rows_of
+
+from frametally import keys
+from frametally.process.reports import NoProgress
+from frametally.records import Detection, FrameDetections
+from frametally.rules.times import utc
+from frametally.segments.contents import encode_segment
+from frametally_hadoop.driver import aggregate
+from frametally_search.indexer import index_runs
+
+MINUTE_MS = 60_000
+FPS = 5
+MEDIUM = "ab" * 32
+
+
+def film(
+    place: Place, source: str = "park", *, minutes: int = 25, measured: bool = True, **blank: Any
+) -> None:
+    """Count footage with a car in each frame that shows nothing from a minute to another, by reason."""
+    lines = []
+    for number in range(60 * FPS * minutes):
+        at_ms = START_MS + number * 1000 // FPS
+        line = FrameDetections(
+            image_path=keys.image_key(source, at_ms, MEDIUM, number),
+            source=source,
+            frame_index=number,
+            captured_at_ms=at_ms,
+            time_source="start_time",
+            width_px=640,
+            height_px=480,
+            media=MEDIUM,
+            model=MODEL,
+            detections=[Detection(label="car", confidence=0.9, box=(10.0, 20.0, 30.0, 40.0))],
+        )
+        if measured:
+            line = msgspec.structs.replace(line, picture_digest=f"{number:04d}")
+        for reason, (first, end) in blank.items():
+            if first <= number // (60 * FPS) < end:
+                changes = (
+                    {"picture_digest": "same"} if reason == "frozen" else {"shows": reason, "detections": []}
+                )
+                line = msgspec.structs.replace(line, **changes)
+        lines.append(line)
+    key = keys.segment_key(MODEL, "log", "frames", 0, 0)
+    place.store.put(
+        key,
+        encode_segment(
+            model=MODEL,
+            log_id="log",
+            topic="frames",
+            partition=0,
+            first_offset=0,
+            next_offset=len(lines),
+            frames=lines,
+            dead_letters=[],
+        ),
+    )
+    put_manifest(place, lines[0], lines[-1], source.title(), frames=len(lines))
+    aggregate(settings=place.settings, store=place.store, progress=NoProgress())
+    index_runs(store=place.store, index=place.real_index, progress=NoProgress())
+
+
+def ask(place: Place, question: str) -> Any:
+    answer = place.app(web_query_timeout_s=60).test_client().get(f"/api/v1/{question}")
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+@pytest.fixture
+def dark(place: Place) -> Place:
+    film(place, black=(10, 15))
+    return place
+
+
+def minutes_of(parts: list[Any]) -> list[int]:
+    return [(part["start_ms"] - START_MS) // MINUTE_MS for part in parts]
+
+
+def test_the_mean_is_that_of_the_twenty_minutes_that_show_something(dark: Place) -> None:
+    whole = ask(dark, "counts?interval=1800&timezone=UTC")
+    assert [total["mean_per_frame"] for total in whole["totals"]] == [1.0]
+    assert [(part["frames"], part["covered_s"]) for part in whole["coverage"]] == [(6000, 1200.0)]
+    assert [(part["reason"], part["frames"], part["covered_s"]) for part in whole["shows_nothing"]] == [
+        ("black", 1500, 300.0)
+    ]
+    assert whole["frames_not_looked_at"] == 0
+    summary = ask(dark, "summary?interval=60")
+    assert summary["filmed_s"] == 1200.0
+    assert summary["shows_nothing"] == [{"reason": "black", "frames": 1500, "covered_s": 300.0}]
+
+
+def test_a_black_minute_has_no_number_and_says_why(dark: Place) -> None:
+    chart = ask(dark, "counts?interval=60&timezone=UTC")
+    assert minutes_of(chart["shows_nothing"]) == [10, 11, 12, 13, 14]
+    assert set(minutes_of(chart["coverage"])) == {*range(25)} - {10, 11, 12, 13, 14}
+    assert not {*minutes_of(chart["buckets"])} & {10, 11, 12, 13, 14}
+    assert chart["not_analysed"] == []
+    gap = ask(dark, f"gap?source=park&at={utc(START_MS + 12 * MINUTE_MS).replace(' ', 'T')}")
+    assert [(reason["kind"], reason["count"]) for reason in gap["reasons"]] == [("shows_nothing", 1500)]
+    assert gap["reasons"][0]["words"] == "1,500 frames are black: there is nothing to count."
+
+
+def test_an_export_says_it_in_its_rows(dark: Place) -> None:
+    answer = dark.app(web_query_timeout_s=60).test_client().get("/api/v1/export?interval=300&timezone=UTC")
+    rows = rows_of(answer.data)
+    assert [row["coverage"] for row in rows] == ["footage"] * 2 + ["shows nothing"] + ["footage"] * 2
+    assert (rows[2]["detections"], rows[2]["mean_per_frame"], rows[2]["objects"]) == ("", "", "")
+    assert (rows[2]["objects_missing"], rows[2]["shows_nothing"]) == ("shows_nothing", "black 300 s")
+    whole = rows_of(
+        dark.app(web_query_timeout_s=60).test_client().get("/api/v1/export?interval=1800&timezone=UTC").data
+    )
+    assert [
+        (row["coverage"], row["mean_per_frame"], row["covered_s"], row["shows_nothing"]) for row in whole
+    ] == [("footage", "1.0", "1200.0", "black 300 s")]
+
+
+def test_a_frozen_picture_is_no_traffic(place: Place) -> None:
+    film(place, frozen=(2, 4), minutes=6)
+    chart = ask(place, "counts?interval=60&timezone=UTC")
+    assert minutes_of(chart["buckets"]) == [0, 1, 4, 5]
+    assert {part["reason"] for part in chart["shows_nothing"]} == {"frozen"}
+
+
+def test_an_hour_of_the_week_that_shows_nothing_is_named(place: Place) -> None:
+    film(place, black=(0, 6), minutes=6)
+    week = ask(place, "heatmap?timezone=UTC")
+    assert (week["cells"], week["not_analysed"]) == ([], [])
+    assert week["shows_nothing"] == [{"weekday": 3, "hour": 8}]
+
+
+def test_the_status_says_how_much_shows_nothing_and_nothing_is_behind(dark: Place) -> None:
+    (park,) = ask(dark, "status")["sources"]
+    assert (park["detected"], park["counted"], park["indexed"]) == (7500, 7500, 7500)
+    assert park["shows_nothing_s"] == {"black": 300.0}
+
+
+def test_footage_that_an_earlier_version_analysed_is_not_looked_at(place: Place) -> None:
+    film(place, minutes=2, measured=False)
+    chart = ask(place, "counts?interval=60&timezone=UTC")
+    assert (chart["shows_nothing"], chart["frames_not_looked_at"], chart["frames"]) == ([], 600, 600)
