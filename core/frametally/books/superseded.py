@@ -135,11 +135,11 @@ def _zones_replaced(store: ObjectStore, listed: Iterable[ObjectInfo], now_ms: in
             pointers[day][pointer.sequence, pointer.params] = info
     for day in [day for day in pointers if series_of(day.model) == ZONES]:
         of_model = pointers.get(day._replace(model=base_model(day.model)), {})
-        info = of_model[max(of_model)] if of_model else None
-        if info is None or not 0 < info.modified_at_ms <= now_ms - KEPT_MS:
+        current = of_model[max(of_model)] if of_model else None
+        if current is None or not 0 < current.modified_at_ms <= now_ms - KEPT_MS:
             continue
         with suppress(Poison):  # a damaged pointer says nothing of zones
-            run = find_record(store, info.key, Run)
+            run = find_record(store, current.key, Run)
             if run is not None and run.zone_parts is not None:
                 yield day
 
