@@ -82,12 +82,12 @@ class Paths(Answer, frozen=True, kw_only=True):
 
     Attributes:
         model: Model ID; null before there is any data.
-        width_px: Width of the stored pictures, the unit of the paths; null if no picture is stored.
-        height_px: Height of the stored pictures; null likewise.
+        width_px: Width of the picture that paths are in: the largest of its shape; null if none is stored.
+        height_px: Its height; null likewise.
         paths: A sample over the whole range, by time.
         paths_left_out: Number of paths that are not in the sample.
         points_left_out: Number of points of these paths that were thinned out.
-        note: Reason why there are no paths, other than a lack of objects; else null.
+        note: Reason why paths are missing, other than a lack of objects; else null.
     """
 
     model: str | None
