@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frametally import keys
+from frametally.books.verdict import Need
 from frametally.errors import FrametallyError
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
@@ -14,6 +15,15 @@ from frametally_videos.opening import catalogue_of
 
 _MOST_MOVED = 20
 _NOTHING = StatusPart([], {"failed_jobs": {}})
+
+
+def needs(settings: Settings, store: ObjectStore) -> list[Need]:
+    """Return failed jobs. Raises as the database does."""
+    if next(iter(store.list(keys.VIDEOS)), None) is None:
+        return []
+    with catalogue_of(settings) as catalogue:
+        failed = sum(failure.jobs for failure in catalogue.failures().values())
+    return [Need("job", failed, f"{plural(failed, 'job')} of videos failed", "/jobs")] if failed else []
 
 
 def status(settings: Settings, store: ObjectStore) -> StatusPart:

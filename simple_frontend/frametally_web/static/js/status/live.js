@@ -33,27 +33,45 @@ export async function askForStrip() {
 function write() {
   if (!shown) return;
   const strip = byId("health-strip");
-  const { state, footage_until_ms: until } = shown;
+  const { footage_until_ms: until } = shown;
   strip.hidden = false;
   strip.title = [headline(shown), footage(shown)].filter(Boolean).join(" · ");
   strip.replaceChildren(
-    el("span.health-state", { "data-state": state }, verdict(shown)),
+    el("span.health-state", { "data-state": standing(shown) }, verdict(shown)),
     el("span.muted", until === null ? "" : t("web.to_3", { until: minuteOfYear(until) })),
   );
 }
 
+/** What its colour shows: green only where nobody has to act. @param {Api.Books} books */
+export const standing = ({ state, needs }) => (state === "settled" && needs.length ? "behind" : state);
+
 /** @param {Api.Books} books */
-export function verdict({ state, sources }) {
-  if (state === "broken") return t("web.the_books_do_not_balance");
+export function verdict({ state, sources, needs }) {
+  if (needs.length)
+    return has("run")
+      ? t("web.needs_you", { count: needs.length })
+      : t("web.needs_others", { count: needs.length });
   if (state === "behind") return t("web.work_is_left");
   return sources.some((one) => one.expected)
     ? t("web.every_frame_is_accounted_for")
     : t("web.there_are_no_frames_yet");
 }
 
+/** @type {Record<string, (values: Record<string, unknown>) => string>} */
+const NEEDS = {
+  books: (values) => t("web.need_books", values),
+  frames: (values) => t("web.need_frames", values),
+  disk: (values) => t("web.need_disk", values),
+  camera: (values) => t("web.need_camera", values),
+  job: (values) => t("web.need_job", values),
+};
+
+/** @param {Api.OpenNeed} need */
+export const needWords = ({ kind, number: count, name, line }) => NEEDS[kind]?.({ count, name }) ?? line;
+
 /** The verdict with the first that is to be done. @param {Api.Books} books */
 function headline(books) {
-  const [first, ...others] = [...books.broken, ...books.behind];
+  const [first, ...others] = [...books.needs.map(needWords), ...books.behind];
   const more = others.length ? t("web.and_more_2", { length: number(others.length) }) : "";
   return first ? `${verdict(books)}: ${first}${more}` : verdict(books);
 }
