@@ -14,8 +14,7 @@ from frametally.settings.loading import Settings
 if TYPE_CHECKING:
     from frametally_live.book import LiveBook
 
-_DEAD_AFTER_MS = 30_000
-"""A camera that answers again sooner needs nobody."""
+_DEAD_AFTER_MS = 30_000  # a camera that answers again sooner needs nobody
 
 
 def open_live_book(settings: Settings) -> LiveBook:

@@ -29,9 +29,36 @@ def test_bars_grow_by_themselves_when_more_is_counted(place: Place, visit: Visit
 
 
 @pytest.mark.thorough
-def test_an_index_that_hangs_is_said_too(place: Place, visit: Visits) -> None:
+@pytest.mark.parametrize("path", ["", "books"])
+def test_a_page_that_nobody_touches_asks_nothing_beside_its_stream(
+    place: Place, visit: Visits, path: str
+) -> None:
     place.film({"car": 6})
     window = visit(place)
+    page = window.open(path, **({"wait_for": BOOKS} if path else {}))
+    expect(page.locator("#health-strip .health-state")).to_be_visible()
+    page.wait_for_timeout(3_000)  # the last answers come
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(20_000)
+    assert asked == []
+
+
+@pytest.mark.thorough
+def test_an_index_that_goes_away_is_said_though_the_stream_goes_on(place: Place, visit: Visits) -> None:
+    place.film({"car": 6})
+    window = visit(place)
+    page = window.open()
+    place.go_away()
+    expect(page.locator("#notice")).to_contain_text("not responding")
+    place.come_back()
+    expect(page.locator("#notice")).to_be_hidden()
+
+
+@pytest.mark.thorough
+def test_an_index_that_hangs_is_said_too(place: Place, visit: Visits, serving: Callable[..., str]) -> None:
+    place.film({"car": 6})
+    window = visit(place, url=serving(place.app(max_streams=0)))
     page = window.open()
     page.route("**/healthz", lambda route: None)  # no answer comes
     expect(page.locator("#notice")).to_contain_text("takes too long")

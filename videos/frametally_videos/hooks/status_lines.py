@@ -22,12 +22,15 @@ def needs(settings: Settings, store: ObjectStore) -> list[Need]:
     if next(iter(store.list(keys.VIDEOS)), None) is None:
         return []
     with catalogue_of(settings) as catalogue:
-        failed = sum(failure.jobs for failure in catalogue.failures().values())
-    return [Need("job", failed, f"{plural(failed, 'job')} of videos failed", "/jobs")] if failed else []
+        failures = catalogue.failures().values()
+    failed = sum(failure.jobs for failure in failures)
+    since_ms = min((failure.since_ms for failure in failures), default=0)
+    line = f"{plural(failed, 'job')} of videos failed, since {utc(since_ms)}; see the page /jobs"
+    return [Need("job", failed, line, "/jobs")] if failed else []
 
 
 def status(settings: Settings, store: ObjectStore) -> StatusPart:
-    """List uploads that moved counts, failed jobs, and how many videos are not ready yet.
+    """List uploads that moved counts, and how many videos are not ready yet.
 
     Nothing if the catalogue is not available.
     """
@@ -46,13 +49,7 @@ def status(settings: Settings, store: ObjectStore) -> StatusPart:
         for row in rows
         if (moved := row.record.moved_from) is not None
     ]
-    failed_lines = [
-        f"failed jobs, {kind}: {failure.jobs}, since {utc(failure.since_ms)}; see the page /jobs"
-        for kind, failure in failures.items()
-    ]
     waiting = plural(unready, "uploaded video is", "uploaded videos are")
     unready_lines = [f"{waiting} not ready yet; see the page /jobs"] if unready else []
-    return StatusPart(
-        [*moved_lines, *failed_lines, *unready_lines],
-        {"failed_jobs": {kind: failure._asdict() for kind, failure in failures.items()}},
-    )
+    failed_jobs = {kind: failure._asdict() for kind, failure in failures.items()}
+    return StatusPart([*moved_lines, *unready_lines], {"failed_jobs": failed_jobs})

@@ -89,8 +89,9 @@ export function footage({ footage_until_ms: until, counted_at_ms: counted }) {
   return t("web.footage_up_to_2", { until: toTheMinute(until), ago });
 }
 
-const BEAT_MS = 1000;
-// A beat that takes longer is a fault: together with BEAT_MS it is said within 3 s.
+const LOOK_MS = 1000;
+/** The stream has a beat every 2 s while the index answers; only without it the page asks for itself. */
+const SILENCE_MS = 4500;
 const PATIENCE_MS = 1900;
 const WITHOUT_STREAM_MS = 15_000;
 
@@ -106,8 +107,18 @@ const WITHOUT_STREAM_MS = 15_000;
 /** @param {Listener} on */
 export function listen(on) {
   if (has("all")) keepStream(on); // it tells of all sources
-  // The first load says for itself whether there is an answer.
-  setTimeout(() => beat(on, false), BEAT_MS);
+  setTimeout(() => askIfSilent(on), LOOK_MS);
+}
+
+/** When the index was last known to answer; the first load says for itself whether it does. */
+let beatAt = Date.now();
+let wasAway = false;
+
+/** @param {Listener} on */
+function beat(on) {
+  beatAt = Date.now();
+  if (wasAway) on.back();
+  wasAway = false;
 }
 
 /**
@@ -137,18 +148,25 @@ function openStream(on) {
   stream.addEventListener("index", ({ data }) => on.index(JSON.parse(data).version));
   stream.addEventListener("status", ({ data }) => on.status(JSON.parse(data)));
   stream.addEventListener("videos", ({ data }) => on.videos?.(JSON.parse(data).version));
+  stream.addEventListener("beat", () => beat(on));
   stream.addEventListener("error", () => {
+    beatAt = 0;
     if (stream.readyState === EventSource.CLOSED) get("status").then(on.status, () => {});
   });
   return stream;
 }
 
-/** Asks every second whether the index answers. @param {Listener} on @param {boolean} wasAway */
-async function beat(on, wasAway) {
-  const error = document.hidden ? null : await whyAway();
-  if (error) on.away(error);
-  else if (wasAway && !document.hidden) on.back();
-  setTimeout(() => beat(on, document.hidden ? wasAway : error !== null), BEAT_MS);
+/** Asks whether the index answers, where no beat says so. @param {Listener} on */
+async function askIfSilent(on) {
+  if (!document.hidden && Date.now() - beatAt > SILENCE_MS) {
+    const error = await whyAway();
+    if (!error) beat(on);
+    else if (Date.now() - beatAt > SILENCE_MS) {
+      wasAway = true;
+      on.away(error);
+    }
+  }
+  setTimeout(() => askIfSilent(on), LOOK_MS);
 }
 
 /** @returns {Promise<ApiError|null>} null if the index answers; status 0: nothing does */
