@@ -83,6 +83,7 @@ class Plugin:
         deep_checks: Those of `doctor --deep`: a `Check` by the name of its rows.
         records: A tuple of `RecordFolder`: the small records that it keeps in the store.
         status: Returns its `StatusPart` of `frametally status` for `Settings` and the store.
+        open_needs: Returns what of it waits for a person, as `Need`s, for `Settings` and the store.
         must_open: Opens what `frametally up` starts with, for `Settings`; raises what no waiting mends.
         members: Returns the `MembersPart` that `up` runs, and `serve` on demand, for `Settings` and
             `MemberOptions`.
@@ -129,6 +130,7 @@ class Plugin:
     deep_checks: str = ""
     records: str = ""
     status: str = ""
+    open_needs: str = ""
     must_open: str = ""
     members: str = ""
     serving: str = ""

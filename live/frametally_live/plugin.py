@@ -23,6 +23,7 @@ PLUGIN = Plugin(
     stages={"live": ("store", "log", "ledger", "catalogue", "announcing")},
     checks="frametally_live.hooks:checks",
     setup="frametally_live.hooks:setup",
+    open_needs="frametally_live.opening:needs",
     channels="frametally_live.viewers.viewer_messages:CHANNELS",
     known_names="frametally_live.hooks:known_names",
     settings="frametally_live.settings:LiveSettings",

@@ -28,7 +28,7 @@ from tests.fakes.records import (
 
 from frametally import keys
 from frametally.books.status import Status, read_status
-from frametally.books.verdict import BEHIND, BROKEN, SETTLED
+from frametally.books.verdict import BEHIND, BROKEN, SETTLED, Need
 from frametally.errors import Misconfigured, Retryable
 from frametally.live_records import LiveMinute
 from frametally.opening import open_count_index, open_frame_log, open_ledger, open_object_store
@@ -444,6 +444,30 @@ def test_an_age_that_no_right_clock_gives_names_the_clock(
     pace = status.pace._replace(newest_segment_at_ms=(now_s - age_s) * 1000)
     print_status(status._replace(pace=pace))
     assert words in " ".join(capsys.readouterr().out.split())
+
+
+def test_all_that_waits_for_a_person_is_named_once_and_nothing_else(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.manifest(5, 5)
+    house.announced(5, 5)
+    house.segment(0, 5)
+    house.run(5, indexed=True)
+    assert house.status().needs == ()
+
+    house.segment(5, 7, dead=(5, 6))
+    frames = house.status().needs[-1]
+    assert (frames.kind, frames.number, frames.page) == ("frames", 2, "/dead-letters")
+    assert frames.line == "2 frames could not be analysed; run `frametally dead-letters list`"
+
+    def no_answer(*_: object) -> list[Need]:
+        raise Retryable("the database is not responding")
+
+    camera = Need("camera", 1, "Roof: not responding", "/live", "Roof")
+    monkeypatch.setattr("frametally.books.verdict.hooks", lambda _: (no_answer, lambda *_: [camera]))
+    house.settings = load_settings(data_dir=house.settings.data_dir, min_free_disk_mb=10**9)
+    kinds = [need.kind for need in house.status().needs]
+    assert kinds == ["books", "frames", "disk", "part", "camera"]
 
 
 def test_status_names_a_disk_that_is_full(house: House, capsys: pytest.CaptureFixture[str]) -> None:

@@ -569,7 +569,8 @@ def test_status_says_since_when_jobs_have_failed(house: House, capsys: pytest.Ca
     assert job.ended_at_ms is not None
     arguments = ["status", "--data-dir", str(house.settings.data_dir)]
     cli.main(arguments)
-    assert f"failed jobs, frames: 1, since {utc(job.ended_at_ms)}; " in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"needs you: 1 job of videos failed, since {utc(job.ended_at_ms)}; see the page /jobs" in said
     cli.main([*arguments, "--json"])
     failed = json.loads(capsys.readouterr().out)["failed_jobs"]
     assert failed == {"frames": {"jobs": 1, "since_ms": job.ended_at_ms}}

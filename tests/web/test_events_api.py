@@ -33,14 +33,14 @@ def listen(url: str, path: str = "/api/v1/events") -> HTTPResponse:
     return cast(HTTPResponse, urllib.request.urlopen(f"{url}{path}", timeout=30))  # noqa: S310
 
 
-def events(stream: HTTPResponse) -> Iterator[tuple[str, Any]]:
-    """Events of a stream, as they come."""
+def events(stream: HTTPResponse, *, with_beats: bool = False) -> Iterator[tuple[str, Any]]:
+    """News of a stream as they come, or its beats alone."""
     kind = ""
     for line in stream:
         name, _, value = line.decode().strip().partition(": ")
         if name == "event":
             kind = value
-        elif name == "data":
+        elif name == "data" and (kind == "beat") == with_beats:
             yield kind, json.loads(value)
 
 

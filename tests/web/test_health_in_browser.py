@@ -29,9 +29,36 @@ def test_bars_grow_by_themselves_when_more_is_counted(place: Place, visit: Visit
 
 
 @pytest.mark.thorough
-def test_an_index_that_hangs_is_said_too(place: Place, visit: Visits) -> None:
+@pytest.mark.parametrize("path", ["", "books"])
+def test_a_page_that_nobody_touches_asks_nothing_beside_its_stream(
+    place: Place, visit: Visits, path: str
+) -> None:
     place.film({"car": 6})
     window = visit(place)
+    page = window.open(path, **({"wait_for": BOOKS} if path else {}))
+    expect(page.locator("#health-strip .health-state")).to_be_visible()
+    page.wait_for_timeout(3_000)  # the last answers come
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(20_000)
+    assert asked == []
+
+
+@pytest.mark.thorough
+def test_an_index_that_goes_away_is_said_though_the_stream_goes_on(place: Place, visit: Visits) -> None:
+    place.film({"car": 6})
+    window = visit(place)
+    page = window.open()
+    place.go_away()
+    expect(page.locator("#notice")).to_contain_text("not responding")
+    place.come_back()
+    expect(page.locator("#notice")).to_be_hidden()
+
+
+@pytest.mark.thorough
+def test_an_index_that_hangs_is_said_too(place: Place, visit: Visits, serving: Callable[..., str]) -> None:
+    place.film({"car": 6})
+    window = visit(place, url=serving(place.app(max_streams=0)))
     page = window.open()
     page.route("**/healthz", lambda route: None)  # no answer comes
     expect(page.locator("#notice")).to_contain_text("takes too long")
@@ -64,18 +91,57 @@ def test_the_strip_on_top_says_whether_every_frame_is_accounted_for_and_leads_to
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("path", ["", "books", "data", "lines/edit", "api/docs"])
-def test_each_page_has_the_strip_and_on_a_phone_it_is_a_dot_that_still_leads_there(
+def test_each_page_has_the_strip_and_on_a_phone_it_still_leads_there(
     place: Place, visit: Visits, path: str
 ) -> None:
     place.film({"car": 6})
     window = visit(place, viewport={"width": 390, "height": 844})
     page = window.open(path, wait_for="#health-strip")
-    expect(page.locator("#health-strip")).to_have_accessible_name(re.compile("do not balance|Work remaining"))
+    expect(page.locator("#health-strip")).to_have_accessible_name(re.compile("needs you|Work remaining"))
     box = page.locator("#health-strip").bounding_box()
     assert min(box["width"], box["height"]) >= 20
     assert box["x"] + box["width"] <= 390
     page.locator("#health-strip").click()
     page.locator(BOOKS).wait_for()
+
+
+@pytest.mark.parametrize("width_px", [1440, 820, 390])
+def test_at_every_width_the_strip_says_how_many_things_need_somebody_with_a_button_for_each(
+    place: Place, visit: Visits, serving: Callable[..., str], width_px: int
+) -> None:
+    place.film({"car": 6})
+    window = visit(place, url=serving(place.app(max_streams=0)), viewport={"width": width_px, "height": 844})
+    frames = {"kind": "frames", "number": 2, "line": "2 frames", "page": "/dead-letters", "name": ""}
+    camera = {
+        "kind": "camera",
+        "number": 1,
+        "line": "Roof: away",
+        "page": "/live?camera=roof",
+        "name": "Roof",
+    }
+    books = {**books_of(), "needs": [frames, camera]}
+    window.page.route("**/api/v1/status", lambda route: route.fulfill(json=books))
+    page = window.open("data", wait_for=".health-state")
+    state = page.locator("#health-strip .health-state")
+    expect(state).to_have_text("2 things need you")
+    expect(state).to_have_attribute("data-state", "behind")  # green only where nobody has to act
+    assert state.evaluate("(said) => said.scrollWidth <= said.clientWidth && said.clientWidth > 100")
+    box = state.bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= width_px
+    assert float(state.evaluate("(said) => getComputedStyle(said).fontSize").removesuffix("px")) > 10
+    state.click()
+    page.locator(BOOKS).wait_for()
+    expect(page.locator("#verdict")).to_have_text("2 things need you")
+    needs = page.locator("#needs li")
+    expect(needs).to_contain_text(["2 frames could not be read", "Camera Roof is disconnected"])
+    links = [link.get_attribute("href") for link in needs.locator("a.button").all()]
+    assert links == ["/dead-letters", "/live?camera=roof"]
+    books["needs"] = []
+    page.reload()
+    expect(state).to_have_text("Every frame is accounted for")
+    expect(state).to_have_attribute("data-state", "settled")
+    expect(needs).to_have_count(0)
 
 
 @pytest.mark.parametrize("width_px", [1280, 1000])
@@ -138,7 +204,7 @@ def books_of(**frames: Any) -> dict[str, Any]:
             "log": {"messages": 0, "committed": 0},
         },
         **{"frames_per_s": None, "eta_s": None, "lost_messages": 0, "dead_letters": []},
-        **{"behind": [], "broken": []},
+        **{"behind": [], "broken": [], "needs": []},
     }
 
 
@@ -261,7 +327,7 @@ def test_without_a_place_in_the_stream_the_page_asks_for_the_books(
     place.film({"car": 6})
     window = visit(place, url=serving(place.app(max_streams=0)))
     page = window.open()
-    expect(page.locator("#health-strip")).to_contain_text(re.compile("do not balance|Work remaining"))
+    expect(page.locator("#health-strip")).to_contain_text(re.compile("needs you|Work remaining"))
 
 
 @pytest.mark.thorough
@@ -271,7 +337,7 @@ def test_a_page_that_nobody_sees_gives_its_stream_to_another(
     place.film({"car": 6})
     window = visit(place, url=serving(place.app(max_streams=1)))
     page = window.open()
-    expect(page.locator("#health-strip")).to_contain_text(re.compile("do not balance|Work remaining"))
+    expect(page.locator("#health-strip")).to_contain_text(re.compile("needs you|Work remaining"))
     page.evaluate(
         "Object.defineProperty(document, 'hidden', {get: () => true});"
         "document.dispatchEvent(new Event('visibilitychange'))"

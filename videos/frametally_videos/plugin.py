@@ -29,6 +29,7 @@ PLUGIN = Plugin(
     deep_checks="frametally_videos.hooks.checks:DEEP_CHECKS",
     records="frametally_videos.hooks.checks:RECORDS",
     status="frametally_videos.hooks.status_lines:status",
+    open_needs="frametally_videos.hooks.status_lines:needs",
     setup="frametally_videos.hooks.members:setup",
     servers="frametally_videos.hooks.members:servers",
     topics="frametally_videos.hooks.members:topics",

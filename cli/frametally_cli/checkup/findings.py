@@ -6,11 +6,11 @@ A check gives findings and raises nothing: what is broken has its remedy.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from frametally.ports.object_store import ObjectInfo
+from frametally.process.limits import disk_bytes
 from frametally.process.reports import Progress
 from frametally.records import SealedRecord
 from frametally.settings.fields import SecretStr, without_passwords
@@ -86,17 +86,15 @@ class StatusPart(NamedTuple):
 
 def disk_row(settings: Settings) -> Finding:
     """Compare the free space where the data folder is with `min_free_disk_mb`."""
-    folder = settings.data_dir
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    least_mb = settings.min_free_disk_mb
+    folder = str(settings.data_dir)
     try:
-        free_mb = shutil.disk_usage(folder).free // 1_000_000
+        free_mb = disk_bytes(settings.data_dir)[0] // 1_000_000
     except OSError as error:
-        return Finding("disk", str(folder), error.strerror or str(error), remedy="set FRAMETALLY_DATA_DIR")
-    enough = free_mb >= least_mb
-    remedy = "" if enough else "free some space there, or set FRAMETALLY_DATA_DIR to a folder on another disk"
-    return Finding("disk", str(settings.data_dir), f"{free_mb} MB free", f"{least_mb} MB needed", remedy)
+        return Finding("disk", folder, error.strerror or str(error), remedy="set FRAMETALLY_DATA_DIR")
+    full = "free some space there, or set FRAMETALLY_DATA_DIR to a folder on another disk"
+    least_mb = settings.min_free_disk_mb
+    remedy = "" if free_mb >= least_mb else full
+    return Finding("disk", folder, f"{free_mb} MB free", f"{least_mb} MB needed", remedy)
 
 
 def disk_lines(settings: Settings) -> list[str]:

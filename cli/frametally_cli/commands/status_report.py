@@ -187,6 +187,8 @@ def print_status(status: Status) -> None:
             "settled: expected = announced = analysed + dead letters + forgotten + overlapped, "
             "analysed = counted = indexed"
         )
+    for need in status.needs:
+        out().print(console.marked("needs you: ", "bold", need.line))
 
 
 def _print_others(lines: int) -> None:
@@ -223,6 +225,7 @@ def status_json(status: Status, reports: Iterable[QualityReport], parts: Iterabl
         "stages": [stage._asdict() for stage in status.stages],
         "pace": status.pace._asdict() | {"newest_segment_age_s": _age_s(status.pace.newest_segment_at_ms)},
         "lost": [lost._asdict() for lost in status.lost],
+        "needs": [need._asdict() for need in status.needs],
         "quality": [msgspec.to_builtins(report) | {"passed": not report.failed} for report in reports],
     }
     for part in parts:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -93,11 +94,10 @@ class BooksCollector(Collector):
             "Announcements on the log that no consumer has committed.",
             max(status.log_messages - status.log_committed, 0),
         )
-        yield GaugeMetricFamily(
-            "frametally_dead_letters_open",
-            "Open dead letters.",
-            sum(status.dead_letters.values()),
-        )
+        needs = Counter(need.kind for need in status.needs)
+        yield gauge("frametally_needs", "Things that wait for a person, by kind.", "kind", needs.items())
+        dead_letters = sum(status.dead_letters.values())
+        yield GaugeMetricFamily("frametally_dead_letters_open", "Open dead letters.", dead_letters)
         yield from _times(status, sums, now_ms)
 
 

@@ -34,7 +34,7 @@ from frametally.books.offsets import (
     pace_of,
     read_logs,
 )
-from frametally.books.verdict import CATCH_UP, SourceLine, StageLine, exit_code, judge, stages_behind
+from frametally.books.verdict import Need, SourceLine, StageLine, exit_code, find_needs, judge, stages_behind
 from frametally.history_records import with_zones
 from frametally.media.manifests import by_source, forgotten_by, list_records, media_of, sources_timed_by_file
 from frametally.media.overlapping import not_counted
@@ -72,6 +72,7 @@ class Status(NamedTuple):
         broken: What can never come right by itself, one line each; what is damaged first.
         away: Parts that do not answer (`log`, `index`), each with its error's line. Figures that need them
             are 0; nothing is behind then, and broken only what the store says alone.
+        needs: Everything that waits for a person.
     """
 
     model: str | None
@@ -89,6 +90,7 @@ class Status(NamedTuple):
     damaged: list[str]
     broken: list[str]
     away: dict[str, str]
+    needs: tuple[Need, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -149,7 +151,9 @@ def read_status(
         status = books.read(model, progress or NoProgress())
         if status.broken:
             status = books.read(model, NoProgress())
-    return _without(status, dict(away)) if away else status
+        status = _without(status, dict(away)) if away else status
+        needs = find_needs(settings, store, broken=status.broken, dead_letters=status.dead_letters)
+        return status._replace(needs=needs)
 
 
 def _without(status: Status, away: dict[str, str]) -> Status:
@@ -194,14 +198,15 @@ class _Books:
         runs = [counted_run for counted_run in runs if counted_run.run not in to_count]
         sources = self._sources(model, manifests, runs, detected)
         correcting = [info.key for info in list_records(self.store, keys.CORRECTIONS)]
+        catch_up = consume_command(self.settings.topic, self.settings)
         redetect = f"frametally redetect --model {model}"
         behind, broken = judge(
             sources,
             uncounted_frames=detected.uncounted,
             drained=drained,
             correcting=bool(correcting),
-            detect=CATCH_UP if reads_all else redetect,
-            again=redetect if model else CATCH_UP,
+            detect=catch_up if reads_all else redetect,
+            again=redetect if model else catch_up,
         )
         behind = [_to_detect(log, self.settings) for log in logs if log.waiting] + behind
         if all(books.counted == books.detected for books in sources):
@@ -223,7 +228,7 @@ class _Books:
                 sources,
                 messages_waiting=waiting,
                 detect=next(
-                    (consume_command(log.topic, self.settings) for log in logs if log.waiting), CATCH_UP
+                    (consume_command(log.topic, self.settings) for log in logs if log.waiting), catch_up
                 ),
             ),
             log_messages=sum(log.messages for log in logs),

@@ -1,11 +1,17 @@
-"""Judges the equation of the books: which stage is behind or broken, and the exit code."""
+"""Judges the books: which stage is behind or broken, the exit code, and everything that needs a person."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
+from frametally.errors import FrametallyError
+from frametally.plugins import hooks
+from frametally.ports.object_store import ObjectStore
+from frametally.process.limits import disk_bytes
 from frametally.process.reports import plural
+from frametally.settings.loading import Settings
 
 CATCH_UP = "frametally consume --until-caught-up"
 SETTLED, BEHIND, BROKEN = 0, 4, 3  # the exit codes of `frametally status`
@@ -21,6 +27,37 @@ def exit_code(*, behind: Sequence[str], broken: Sequence[str]) -> int:
     if broken:
         return BROKEN
     return BEHIND if behind else SETTLED
+
+
+class Need(NamedTuple):
+    """Something that a person has to see to; `/api/v1/status` describes its fields."""
+
+    kind: str
+    number: int
+    line: str
+    page: str = ""
+    name: str = ""
+
+
+def find_needs(
+    settings: Settings, store: ObjectStore, *, broken: Sequence[str], dead_letters: Mapping[str, int]
+) -> tuple[Need, ...]:
+    """Return everything that waits for a person, the books first; plug-ins add theirs by `open_needs`."""
+    needs: list[Need] = []
+    if broken:
+        needs.append(Need("books", len(broken), broken[0], "/books"))
+    if unread := sum(dead_letters.values()):
+        line = f"{plural(unread, 'frame')} could not be analysed; run `frametally dead-letters list`"
+        needs.append(Need("frames", unread, line, "/dead-letters"))
+    with suppress(OSError):
+        if disk_bytes(settings.data_dir)[0] < settings.min_free_disk_mb * 1_000_000:
+            needs.append(Need("disk", 1, f"the disk of {settings.data_dir} is full; free some space there"))
+    for find in hooks("open_needs"):
+        try:
+            needs += find(settings, store)
+        except FrametallyError as error:
+            needs.append(Need("part", 1, str(error)))
+    return tuple(needs)
 
 
 class SourceLine(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -51,3 +52,11 @@ def in_thread(work: Callable[[threading.Event], None], *, name: str) -> Iterator
     finally:
         stop.set()
         thread.join()
+
+
+def disk_bytes(folder: Path) -> tuple[int, int]:
+    """Return the free and all bytes of the disk that a folder is or will be on. Raises `OSError`."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    usage = shutil.disk_usage(folder)
+    return usage.free, usage.total

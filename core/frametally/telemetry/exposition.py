@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +18,7 @@ from prometheus_client.core import (
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from frametally.process.limits import disk_bytes
 from frametally.process.meters import BOUNDS_S, Figures
 from frametally.telemetry.family import family_figures
 
@@ -121,16 +121,13 @@ class _OfDisk(Collector):
         self._folder = folder
 
     def collect(self) -> Iterator[Metric]:
-        folder = self._folder
-        while not folder.exists() and folder != folder.parent:
-            folder = folder.parent
         try:
-            usage = shutil.disk_usage(folder)
+            free, total = disk_bytes(self._folder)
         except OSError:  # what cannot be known is not shown, and all else is
             return
         yield GaugeMetricFamily(
-            "frametally_disk_free_bytes", "Free bytes on the disk of the data folder.", usage.free
+            "frametally_disk_free_bytes", "Free bytes on the disk of the data folder.", free
         )
         yield GaugeMetricFamily(
-            "frametally_disk_size_bytes", "Size in bytes of the disk of the data folder.", usage.total
+            "frametally_disk_size_bytes", "Size in bytes of the disk of the data folder.", total
         )

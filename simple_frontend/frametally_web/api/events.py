@@ -26,7 +26,7 @@ _MOST_STREAMS = 200
 """One for each open page."""
 _LONGEST_S = 300.0
 """Browsers connect again."""
-_HEARTBEAT_S = 5.0
+_HEARTBEAT_S = 2.0
 _RECONNECT_MS = 2000
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -78,7 +78,9 @@ class Streams:
             if not _news(current, last_seen):
                 await self._next_turn(ends_s - time.monotonic())
                 current = self._seen
-            yield b"".join(_news(current, last_seen)) or b": still here\n\n"
+            # A page that misses beats asks `/healthz` why.
+            beat = b"event: beat\ndata: {}\n\n" if self._books.index_answers else b": still here\n\n"
+            yield b"".join([*_news(current, last_seen), beat])
             last_seen = current
 
     async def _next_turn(self, most_s: float) -> None:

@@ -157,6 +157,24 @@ class DeadLetterFrames(Answer, frozen=True, kw_only=True):
     dead_letters_left_out: int
 
 
+class OpenNeed(Answer, frozen=True, kw_only=True):
+    """Something that a person has to see to.
+
+    Attributes:
+        kind: `books`, `frames`, `disk`, `part` (one that cannot be asked), `camera` or `job`.
+        number: How many there are.
+        line: What is wrong, and what to do.
+        page: The page for it; empty if no page can help.
+        name: Name of the camera, else empty.
+    """
+
+    kind: str
+    number: int
+    line: str
+    page: str
+    name: str
+
+
 class Books(Answer, frozen=True, kw_only=True):
     """`/api/status`: the books of the model published last.
 
@@ -177,6 +195,7 @@ class Books(Answer, frozen=True, kw_only=True):
         dead_letters: By cause.
         behind: The remaining work, one line each.
         broken: Problems that need a person, one line each.
+        needs: Everything that waits for a person, the books first.
     """
 
     as_of_ms: int
@@ -195,3 +214,4 @@ class Books(Answer, frozen=True, kw_only=True):
     dead_letters: list[DeadLetters]
     behind: list[str]
     broken: list[str]
+    needs: list[OpenNeed]

@@ -84,7 +84,7 @@ class BooksReader:
         self._media_error: FrametallyError | None = None
         self._patience_ends_s: dict[str, float] = {}
         self._version: str | None = None
-        self._checks = ""
+        self._checks, self.index_answers = "", False
         self._watched: dict[str, list[Callable[[], str]]] = {}
         self._others: dict[str, str] = {}
         self._ledger_version: str | None = None
@@ -296,6 +296,7 @@ class BooksReader:
 
     def _index_has_changed(self) -> bool:
         version = self._index_version()
+        self.index_answers = version is not None
         with self._changed:
             if version is None or version == self._version:
                 return False

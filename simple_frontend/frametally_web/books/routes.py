@@ -132,6 +132,7 @@ def answer_books(reading: LastReading) -> answers.Books:
     status = reading.status
     newest = [line.newest_captured_at_ms for line in status.sources if line.newest_captured_at_ms is not None]
     until = [line.footage_until_ms for line in status.sources if line.footage_until_ms is not None]
+    needs = [answer_of(answers.OpenNeed, (need,), line=without_folders(need.line)) for need in status.needs]
     return answer_of(
         answers.Books,
         (reading, status, status.pace),
@@ -144,6 +145,7 @@ def answer_books(reading: LastReading) -> answers.Books:
         ],
         stages=[answer_of(answers.StageBooks, (stage,)) for stage in status.stages],
         log=answers.LogBooks(messages=status.log_messages, committed=status.log_committed),
+        needs=needs,
         lost_messages=sum(loss.messages for loss in status.lost),
         dead_letters=[
             answers.DeadLetters(

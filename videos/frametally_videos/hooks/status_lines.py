@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from frametally import keys
+from frametally.books.verdict import Need
 from frametally.errors import FrametallyError
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import plural
@@ -16,8 +17,20 @@ _MOST_MOVED = 20
 _NOTHING = StatusPart([], {"failed_jobs": {}})
 
 
+def needs(settings: Settings, store: ObjectStore) -> list[Need]:
+    """Return failed jobs. Raises as the database does."""
+    if next(iter(store.list(keys.VIDEOS)), None) is None:
+        return []
+    with catalogue_of(settings) as catalogue:
+        failures = catalogue.failures().values()
+    failed = sum(failure.jobs for failure in failures)
+    since_ms = min((failure.since_ms for failure in failures), default=0)
+    line = f"{plural(failed, 'job')} of videos failed, since {utc(since_ms)}; see the page /jobs"
+    return [Need("job", failed, line, "/jobs")] if failed else []
+
+
 def status(settings: Settings, store: ObjectStore) -> StatusPart:
-    """List uploads that moved counts, failed jobs, and how many videos are not ready yet.
+    """List uploads that moved counts, and how many videos are not ready yet.
 
     Nothing if the catalogue is not available.
     """
@@ -36,13 +49,7 @@ def status(settings: Settings, store: ObjectStore) -> StatusPart:
         for row in rows
         if (moved := row.record.moved_from) is not None
     ]
-    failed_lines = [
-        f"failed jobs, {kind}: {failure.jobs}, since {utc(failure.since_ms)}; see the page /jobs"
-        for kind, failure in failures.items()
-    ]
     waiting = plural(unready, "uploaded video is", "uploaded videos are")
     unready_lines = [f"{waiting} not ready yet; see the page /jobs"] if unready else []
-    return StatusPart(
-        [*moved_lines, *failed_lines, *unready_lines],
-        {"failed_jobs": {kind: failure._asdict() for kind, failure in failures.items()}},
-    )
+    failed_jobs = {kind: failure._asdict() for kind, failure in failures.items()}
+    return StatusPart([*moved_lines, *unready_lines], {"failed_jobs": failed_jobs})

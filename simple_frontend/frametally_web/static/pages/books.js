@@ -7,13 +7,14 @@ import { useZone, zoneOf } from "../js/shared/time.js";
 import {
   deadLettersTable,
   equation,
+  needsList,
   pace,
   runsTable,
   sourcesTable,
   stagesTable,
   todo,
 } from "../js/status/books.js";
-import { footage, listen, showStrip, verdict } from "../js/status/live.js";
+import { footage, listen, showStrip, standing, verdict } from "../js/status/live.js";
 import { showFresh, showOutage, wordsOf } from "../js/status/notices.js";
 import { t } from "../js/shared/texts.js";
 
@@ -41,7 +42,8 @@ function show(books) {
   showFresh(since);
   showStrip(books);
   if (byId("verdict").textContent !== verdict(books)) byId("verdict").textContent = verdict(books);
-  byId("verdict").dataset.state = books.state;
+  byId("verdict").dataset.state = standing(books);
+  put("needs", books.needs, needsList);
   byId("equation").textContent = equation(books);
   byId("progress").textContent = [footage(books), pace(books)].filter(Boolean).join(" · ");
   put("todo", [books.behind, books.broken, books.lost_messages], () =>

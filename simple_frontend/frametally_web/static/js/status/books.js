@@ -7,6 +7,7 @@ import { dayOf, moment, number, roughly, toTheMinute } from "../shared/format.js
 import { numberCell, rowOf, scrollable, tableOf } from "../shared/tables.js";
 import { has, isHere } from "../shell/navigation.js";
 import { t } from "../shared/texts.js";
+import { needWords } from "./live.js";
 
 /**
  * @param {Api.DeadLetterFrame} letter
@@ -127,6 +128,21 @@ export function todo({ behind, broken, lost_messages: lost }, isOpen) {
     );
   return el("div", list(first), rest.length ? more() : null);
 }
+
+/** All that waits for a person, each with the button that leads to it. @param {Api.OpenNeed[]} needs */
+export const needsList = (needs) =>
+  el(
+    "ul.needs",
+    ...needs.map((need) =>
+      el(
+        "li.row",
+        el("span", { title: need.line }, needWords(need)),
+        need.page && need.page !== "/books" && has("run")
+          ? el("a.button", { href: need.page }, t("web.see_to_it"))
+          : null,
+      ),
+    ),
+  );
 
 /** @param {Api.Books} books */
 export function stagesTable({ stages, log }) {

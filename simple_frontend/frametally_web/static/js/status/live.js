@@ -33,27 +33,45 @@ export async function askForStrip() {
 function write() {
   if (!shown) return;
   const strip = byId("health-strip");
-  const { state, footage_until_ms: until } = shown;
+  const { footage_until_ms: until } = shown;
   strip.hidden = false;
   strip.title = [headline(shown), footage(shown)].filter(Boolean).join(" · ");
   strip.replaceChildren(
-    el("span.health-state", { "data-state": state }, verdict(shown)),
+    el("span.health-state", { "data-state": standing(shown) }, verdict(shown)),
     el("span.muted", until === null ? "" : t("web.to_3", { until: minuteOfYear(until) })),
   );
 }
 
+/** What its colour shows: green only where nobody has to act. @param {Api.Books} books */
+export const standing = ({ state, needs }) => (state === "settled" && needs.length ? "behind" : state);
+
 /** @param {Api.Books} books */
-export function verdict({ state, sources }) {
-  if (state === "broken") return t("web.the_books_do_not_balance");
+export function verdict({ state, sources, needs }) {
+  if (needs.length)
+    return has("run")
+      ? t("web.needs_you", { count: needs.length })
+      : t("web.needs_others", { count: needs.length });
   if (state === "behind") return t("web.work_is_left");
   return sources.some((one) => one.expected)
     ? t("web.every_frame_is_accounted_for")
     : t("web.there_are_no_frames_yet");
 }
 
+/** @type {Record<string, (values: Record<string, unknown>) => string>} */
+const NEEDS = {
+  books: (values) => t("web.need_books", values),
+  frames: (values) => t("web.need_frames", values),
+  disk: (values) => t("web.need_disk", values),
+  camera: (values) => t("web.need_camera", values),
+  job: (values) => t("web.need_job", values),
+};
+
+/** @param {Api.OpenNeed} need */
+export const needWords = ({ kind, number: count, name, line }) => NEEDS[kind]?.({ count, name }) ?? line;
+
 /** The verdict with the first that is to be done. @param {Api.Books} books */
 function headline(books) {
-  const [first, ...others] = [...books.broken, ...books.behind];
+  const [first, ...others] = [...books.needs.map(needWords), ...books.behind];
   const more = others.length ? t("web.and_more_2", { length: number(others.length) }) : "";
   return first ? `${verdict(books)}: ${first}${more}` : verdict(books);
 }
@@ -71,8 +89,9 @@ export function footage({ footage_until_ms: until, counted_at_ms: counted }) {
   return t("web.footage_up_to_2", { until: toTheMinute(until), ago });
 }
 
-const BEAT_MS = 1000;
-// A beat that takes longer is a fault: together with BEAT_MS it is said within 3 s.
+const LOOK_MS = 1000;
+/** The stream has a beat every 2 s while the index answers; only without it the page asks for itself. */
+const SILENCE_MS = 4500;
 const PATIENCE_MS = 1900;
 const WITHOUT_STREAM_MS = 15_000;
 
@@ -88,8 +107,18 @@ const WITHOUT_STREAM_MS = 15_000;
 /** @param {Listener} on */
 export function listen(on) {
   if (has("all")) keepStream(on); // it tells of all sources
-  // The first load says for itself whether there is an answer.
-  setTimeout(() => beat(on, false), BEAT_MS);
+  setTimeout(() => askIfSilent(on), LOOK_MS);
+}
+
+/** When the index was last known to answer; the first load says for itself whether it does. */
+let beatAt = Date.now();
+let wasAway = false;
+
+/** @param {Listener} on */
+function beat(on) {
+  beatAt = Date.now();
+  if (wasAway) on.back();
+  wasAway = false;
 }
 
 /**
@@ -119,18 +148,25 @@ function openStream(on) {
   stream.addEventListener("index", ({ data }) => on.index(JSON.parse(data).version));
   stream.addEventListener("status", ({ data }) => on.status(JSON.parse(data)));
   stream.addEventListener("videos", ({ data }) => on.videos?.(JSON.parse(data).version));
+  stream.addEventListener("beat", () => beat(on));
   stream.addEventListener("error", () => {
+    beatAt = 0;
     if (stream.readyState === EventSource.CLOSED) get("status").then(on.status, () => {});
   });
   return stream;
 }
 
-/** Asks every second whether the index answers. @param {Listener} on @param {boolean} wasAway */
-async function beat(on, wasAway) {
-  const error = document.hidden ? null : await whyAway();
-  if (error) on.away(error);
-  else if (wasAway && !document.hidden) on.back();
-  setTimeout(() => beat(on, document.hidden ? wasAway : error !== null), BEAT_MS);
+/** Asks whether the index answers, where no beat says so. @param {Listener} on */
+async function askIfSilent(on) {
+  if (!document.hidden && Date.now() - beatAt > SILENCE_MS) {
+    const error = await whyAway();
+    if (!error) beat(on);
+    else if (Date.now() - beatAt > SILENCE_MS) {
+      wasAway = true;
+      on.away(error);
+    }
+  }
+  setTimeout(() => askIfSilent(on), LOOK_MS);
 }
 
 /** @returns {Promise<ApiError|null>} null if the index answers; status 0: nothing does */
