@@ -305,6 +305,27 @@ def test_objects_that_an_export_calls_not_measured_are_null_and_those_followed_s
     assert check(index, gold) is None
 
 
+def test_footage_that_shows_nothing_is_in_no_count_and_has_its_reason(
+    store: MemoryStore, gold: Gold, index: CountIndex
+) -> None:
+    blank = [("black", 4, 48_000), ("frozen", 1, 12_000)]
+    filmed = [
+        make_coverage(frames=0, analysed_fps=5.0, covered_ms=0, blank=blank),
+        make_coverage(frames=3, source="yard", blank=[]),
+        make_coverage(frames=3, source="old"),
+    ]
+    put_run(store, make_run(frames=11), [], filmed)
+    index_runs(store=store, index=index, progress=NoProgress())
+    load(store, gold)
+    c = tables.coverage.c
+    assert sorted(rows(gold, c.source, c.frames, c.blank_frames, c.blank_s, c.blank_reasons)) == [
+        ("gate", 0, 5, 60.0, "black, frozen"),
+        ("old", 3, None, None, None),
+        ("yard", 3, 0, 0.0, ""),
+    ]
+    assert check(index, gold) is None
+
+
 def test_of_two_loads_at_once_the_slower_one_takes_nothing_back(store: MemoryStore, gold: Gold) -> None:
     day = next(days_of_year(1))
     put_day(store, day)
