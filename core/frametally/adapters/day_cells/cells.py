@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import UNSET
 
+from frametally.adapters.day_cells.blank_rows import blank_cells
 from frametally.adapters.day_cells.parts import DayPart, Parts, parts_in
 from frametally.adapters.day_cells.storage import BLANK_REASONS, STORED_ROWS, Packed, encoded, rolled_steps
 from frametally.adapters.day_cells.sums import (
@@ -24,7 +25,6 @@ from frametally.adapters.day_cells.sums import (
     TRACKED,
     Cells,
     add_up,
-    blank_cells,
     from_rate,
 )
 from frametally.ports.count_index import NOT_LOOKED_AT
