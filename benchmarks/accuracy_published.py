@@ -22,7 +22,7 @@ from unittest.mock import patch
 
 import numpy as np
 from accuracy_truth import COLUMNS, NOTE, row_of, run_checks
-from detectors import _coco128
+from detectors import labelled_pictures
 from results import Cell, Goal, Table, save
 from stored_frames import decoded_frames, stored
 from tracking import FRAMES, true_tracks
@@ -116,7 +116,7 @@ def _places(data: Path) -> list[Place]:
     tracks = true_tracks(data / "vtest" / "tracks_first_400_frames.csv")
     video = _frames(data / "vtest" / "vtest.avi", range(FRAMES))
     walkers = [len(tracks[number]) for number in range(FRAMES)]
-    pictures, truths = _coco128(data / "coco128")
+    pictures, truths = labelled_pictures(data / "coco128")
     persons = [sum(one.label == "person" for one in there) for there in truths]
     with CARS.open(newline="", encoding="utf-8") as file:
         cars = Counter(int(row["frame"]) for row in csv.DictReader(file))

@@ -10,6 +10,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from frametally.books.figures import MOST_SOURCES, BooksCollector, GrowingSums, LastReading
 from frametally.books.offsets import SegmentPace
@@ -24,16 +25,23 @@ SCRAPES, MEASUREMENTS = 200, 100_000
 def books() -> Status:
     """Return books of as many sources as have labels of their own."""
     now_ms = int(time.time() * 1000)
+    frames: dict[str, Any] = dict.fromkeys(
+        ("expected", "announced", "detected", "counted", "indexed"), 1_000_000
+    )
+    no_frames: dict[str, Any] = dict.fromkeys(("dead_lettered", "forgotten", "overlapped"), 0)
+    times: dict[str, Any] = dict.fromkeys(
+        ("newest_captured_at_ms", "footage_until_ms", "counted_until_ms"), now_ms
+    )
     lines = [
         SourceLine(
             source=f"camera-{number:04}",
             source_name=f"Camera {number}",
-            **dict.fromkeys(("expected", "announced", "detected", "counted", "indexed"), 1_000_000),
-            **dict.fromkeys(("dead_lettered", "forgotten", "overlapped"), 0),
+            **frames,
+            **no_frames,
             producing=True,
             capturing=True,
             file_time=False,
-            **dict.fromkeys(("newest_captured_at_ms", "footage_until_ms", "counted_until_ms"), now_ms),
+            **times,
         )
         for number in range(MOST_SOURCES)
     ]

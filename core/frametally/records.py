@@ -241,7 +241,7 @@ class Coverage(Record, frozen=True, kw_only=True):
     """Distinct frames that show something per source and interval: tells 0 from "nothing to be seen".
 
     Attributes:
-        frames: Distinct frames analysed, but for those in `blank`: the base of means and rates.
+        frames: Distinct frames analysed, except those in `blank`: the base of means and rates.
         detections: Boxes counted in those frames, of all labels: the sum of the interval's counts.
         objects: Unique objects of all labels first seen there; None where not measured (see `is_measured`).
         analysed_fps: Frames a second at which the hour of the interval (of several, the slowest) was analysed

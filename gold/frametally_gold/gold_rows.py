@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from msgspec import UNSET
 from sqlalchemy import Table
 
 from frametally import keys
@@ -88,12 +89,16 @@ def _object_count(count: IntervalCount) -> int | None:
 def _coverage(day: PublishedDay) -> Rows:
     about = _of_run(day)
     for filmed in day.coverage:
+        blank = None if filmed.blank is UNSET else filmed.blank
         yield {
             **about,
             **_fields(filmed, "source", "frames", "detections", "analysed_fps"),
             "interval_start": moment(filmed.interval_start_ms),
             "objects_measured": filmed.is_measured,
             "covered_s": None if filmed.covered_ms is None else filmed.covered_ms / 1000,
+            "blank_frames": None if blank is None else sum(frames for _, frames, _ in blank),
+            "blank_s": None if blank is None else sum(ms for _, _, ms in blank) / 1000,
+            "blank_reasons": None if blank is None else ", ".join(reason for reason, _, _ in blank),
         }
 
 

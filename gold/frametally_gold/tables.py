@@ -44,6 +44,15 @@ def _value(name: str, type_: type[Any] = Text, *, nullable: bool = False) -> Col
     return Column(name, type_, nullable=nullable)
 
 
+def _of_blank_footage() -> list[Column[Any]]:
+    """Return the columns of footage that shows nothing; null: an earlier version did not look at it."""
+    return [
+        _value("blank_frames", BigInteger, nullable=True),
+        _value("blank_s", Float, nullable=True),
+        _value("blank_reasons", nullable=True),  # such as `black, frozen`; or empty
+    ]
+
+
 about = about_table("frametally_gold", ALL)
 
 loads = Table(
@@ -100,6 +109,7 @@ coverage = _of_times(
     _value("analysed_fps", Float, nullable=True),
     _value("covered_s", Float, nullable=True),
     _value("run_id"),
+    *_of_blank_footage(),
 )
 
 tracks = _of_times(
@@ -144,6 +154,7 @@ place_coverage = _of_times(
     _value("analysed_fps", Float, nullable=True),
     _value("covered_s", Float, nullable=True),
     _value("run_id"),
+    *_of_blank_footage(),
     series=True,
 )
 

@@ -174,7 +174,7 @@ def test_a_published_run_is_what_is_read(index: CountIndex, new_index: Callable[
         assert reader.current_runs() == [published]
         assert reader.series() == [Series("m", 60)]
         assert reader.labels("m") == [("car", 3), ("bus", 1)]
-        assert [tuple(source) for source in reader.sources("m")] == [
+        assert [source[:4] for source in reader.sources("m")] == [
             ("gate", 5, DAY_MS, DAY_MS + MINUTE_MS),
             ("yard", 1, DAY_MS + MINUTE_MS, DAY_MS + 2 * MINUTE_MS),
         ]
@@ -329,7 +329,7 @@ def test_an_interval_counted_before_the_footage_changed_is_not_read_on_that_day(
             next_day_ms // 86_400_000
         }
     assert index.labels("m") == [("car", 2)]
-    assert [tuple(one) for one in index.sources("m")] == [("gate", 4, later_ms, later_ms + 300_000)]
+    assert [one[:4] for one in index.sources("m")] == [("gate", 4, later_ms, later_ms + 300_000)]
     assert [item.interval_start_ms for item in index.evidence(CountQuery("m", 60))] == [next_day_ms]
     assert len(index.current_runs()) == len(index.counted_days("m")) == 3
     index.publish(run(2, footage="b" * 64), [count(later_ms, detections=2)], [coverage(later_ms, 4)])

@@ -25,6 +25,7 @@ from frametally.opening import open_count_index
 from frametally.ports.count_index import CountIndex, CountQuery
 from frametally.process.reports import NoProgress
 from frametally.records import Run
+from frametally.rules.blank_stretches import BlankPart
 from frametally.rules.times import EPOCH, MILLISECOND
 from frametally_gold import tables
 from frametally_gold.book import Gold
@@ -302,6 +303,27 @@ def test_objects_that_an_export_calls_not_measured_are_null_and_those_followed_s
     load(store, gold)
     c = tables.counts.c
     assert rows(gold, c.objects, c.followed_objects) == [(objects, 2)]
+    assert check(index, gold) is None
+
+
+def test_footage_that_shows_nothing_is_in_no_count_and_has_its_reason(
+    store: MemoryStore, gold: Gold, index: CountIndex
+) -> None:
+    blank: list[BlankPart] = [("black", 4, 48_000), ("frozen", 1, 12_000)]
+    filmed = [
+        make_coverage(frames=0, analysed_fps=5.0, covered_ms=0, blank=blank),
+        make_coverage(frames=3, source="yard", blank=[]),
+        make_coverage(frames=3, source="old"),
+    ]
+    put_run(store, make_run(frames=11), [], filmed)
+    index_runs(store=store, index=index, progress=NoProgress())
+    load(store, gold)
+    c = tables.coverage.c
+    assert sorted(rows(gold, c.source, c.frames, c.blank_frames, c.blank_s, c.blank_reasons)) == [
+        ("gate", 0, 5, 60.0, "black, frozen"),
+        ("old", 3, None, None, None),
+        ("yard", 3, 0, 0.0, ""),
+    ]
     assert check(index, gold) is None
 
 

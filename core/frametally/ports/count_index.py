@@ -227,14 +227,13 @@ class CountQuery(NamedTuple):
 class SourceSummary(NamedTuple):
     """The indexed extent of one source: distinct frames and event time of its first and last interval.
 
-    Of these `blank_frames` show nothing, and `blank_ms` is how long they cover, by reason.
+    `blank_ms` is how much of its footage shows nothing, by reason.
     """
 
     source: str
     frames: int
     first_interval_ms: int
     next_interval_ms: int
-    blank_frames: Mapping[str, int] = {}
     blank_ms: Mapping[str, int] = {}
 
 

@@ -5,9 +5,7 @@ An adapter gives one moment of itself, and the bytes that are stored of a run.
 
 from __future__ import annotations
 
-import sys
 from abc import ABC, abstractmethod
-from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,19 +17,18 @@ from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from frametally.adapters.day_cells.merging import merge_week
 from frametally.adapters.day_cells.storage import (
-    BLANK_REASONS,
     DETECTIONS,
-    LABEL,
     RUNS_AT_ONCE,
     SLOT,
     SOURCE,
-    STORED_ROWS,
     CurrentRun,
     EvidenceBar,
     KeptCells,
     Packed,
     Piece,
+    blank_in,
     check_query,
+    coverage_row,
     day_order,
     pieces,
     range_of,
@@ -43,7 +40,6 @@ from frametally.errors import Misconfigured, Retryable
 from frametally.ports.count_index import (
     AGES_S,
     MAX_BUCKETS,
-    NOT_LOOKED_AT,
     BlankBucket,
     Bucket,
     CountedDay,
@@ -290,20 +286,16 @@ class DayIndex(ABC, Generic[MomentT]):
         runs = catalogue.runs(series, None, None)
         longest_s = [series.base_interval_s, *rolled_steps(series.base_interval_s)][-1]
         frames: Counter[str] = Counter()
-        blank: defaultdict[str, tuple[Counter[str], Counter[str]]] = defaultdict(
-            lambda: (Counter(), Counter())
-        )
+        blank_ms: defaultdict[str, Counter[str]] = defaultdict(Counter)
         first_run: dict[str, CurrentRun] = {}
         last_run: dict[str, CurrentRun] = {}
         for first in range(0, len(runs), RUNS_AT_ONCE):
             for run, packed in self._read_packed(now, runs[first : first + RUNS_AT_ONCE], longest_s):
-                for source, reason, frames_there, covered_ms in _blank_in(packed):
-                    of_source = blank[packed.sources[source]]
+                for source, reason, frames_there, covered_ms in blank_in(packed):
                     frames[packed.sources[source]] += frames_there
-                    of_source[0][reason] += frames_there
-                    of_source[1][reason] += covered_ms
+                    blank_ms[packed.sources[source]][reason] += covered_ms
                 for source, frames_there in zip(
-                    _coverage(packed, SOURCE), _coverage(packed, DETECTIONS), strict=True
+                    coverage_row(packed, SOURCE), coverage_row(packed, DETECTIONS), strict=True
                 ):
                     name = packed.sources[source]
                     frames[name] += frames_there
@@ -314,7 +306,7 @@ class DayIndex(ABC, Generic[MomentT]):
         borders_ms: dict[tuple[CurrentRun, str], tuple[int, int]] = {}
         base_ms = series.base_interval_s * 1000
         for run, packed in self._read_packed(now, end_runs, series.base_interval_s):
-            slots, sources = _coverage(packed, SLOT), _coverage(packed, SOURCE)
+            slots, sources = coverage_row(packed, SLOT), coverage_row(packed, SOURCE)
             order = range(len(slots))  # that of slots
             for name in (name for name in frames if run in (first_run[name], last_run[name])):
                 number = packed.sources.index(name)
@@ -325,7 +317,7 @@ class DayIndex(ABC, Generic[MomentT]):
         for name, number in frames.items():
             from_ms, _ = borders_ms[first_run[name], name]
             _, next_ms = borders_ms[last_run[name], name]
-            yield SourceSummary(name, number, from_ms, next_ms, *map(dict, blank[name]))
+            yield SourceSummary(name, number, from_ms, next_ms, blank_ms[name])
 
     def _current_reading(self) -> _Reading | None:
         reading = _READING.get()
@@ -396,25 +388,3 @@ class DayIndex(ABC, Generic[MomentT]):
                 batch = runs[first : first + runs_at_once]
                 cells = self._kept_cells.read(read_packed, batch, piece.step_s)
                 yield piece, [*zip(batch, cells, strict=True)]
-
-
-def _blank_in(packed: Packed) -> Iterator[tuple[int, str, int, int]]:
-    """Yield the number of a source, the reason, frames and milliseconds of what shows nothing."""
-    blank = packed.blank or b""
-    rows = (_row(blank, STORED_ROWS + 1, row) for row in (SOURCE, LABEL, DETECTIONS, STORED_ROWS))
-    for source, reason, frames, covered_ms in zip(*rows, strict=True):
-        if BLANK_REASONS[reason] != NOT_LOOKED_AT:
-            yield source, BLANK_REASONS[reason], frames, covered_ms
-
-
-def _coverage(packed: Packed, row: int) -> array[int]:
-    """Return a row of the cells of what was filmed."""
-    return _row(packed.coverage, STORED_ROWS, row)
-
-
-def _row(cells: bytes, rows: int, row: int) -> array[int]:
-    row_bytes = len(cells) // rows
-    numbers = array("q", cells[row * row_bytes : (row + 1) * row_bytes])
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers

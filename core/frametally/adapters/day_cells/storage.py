@@ -8,7 +8,9 @@ lately asked for given up first.
 
 from __future__ import annotations
 
+import sys
 import threading
+from array import array
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -150,6 +152,28 @@ def encoded(packed: Packed) -> bytes:
     """Return the stored bytes: those of earlier versions where nothing was looked at."""
     fields = msgspec.structs.astuple(packed)
     return msgspec.msgpack.encode(fields[:-1] if fields[-1] is None else fields)
+
+
+def blank_in(packed: Packed) -> Iterator[tuple[int, str, int, int]]:
+    """Yield the number of a source, the reason, frames and milliseconds of what shows nothing."""
+    blank = packed.blank or b""
+    rows = (_row(blank, STORED_ROWS + 1, row) for row in (SOURCE, LABEL, DETECTIONS, STORED_ROWS))
+    for source, reason, frames, covered_ms in zip(*rows, strict=True):
+        if BLANK_REASONS[reason] != NOT_LOOKED_AT:
+            yield source, BLANK_REASONS[reason], frames, covered_ms
+
+
+def coverage_row(packed: Packed, row: int) -> array[int]:
+    """Return a row of the cells of what was filmed."""
+    return _row(packed.coverage, STORED_ROWS, row)
+
+
+def _row(cells: bytes, rows: int, row: int) -> array[int]:
+    row_bytes = len(cells) // rows
+    numbers = array("q", cells[row * row_bytes : (row + 1) * row_bytes])
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
 
 
 _decoder = msgspec.msgpack.Decoder(Packed)

@@ -13,16 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from frametally.adapters.day_cells.blank_rows import BlankRows, blank_buckets, blank_cells, is_blank
 from frametally.adapters.day_cells.storage import BLANK_REASONS, CurrentRun, KeptCells, Piece
-from frametally.ports.count_index import (
-    MAX_BUCKETS,
-    NO_LABEL,
-    NOT_LOOKED_AT,
-    BlankBucket,
-    Bucket,
-    CountQuery,
-    CoverageBucket,
-)
+from frametally.ports.count_index import MAX_BUCKETS, NO_LABEL, Bucket, CountQuery, CoverageBucket
 from frametally.rules.times import DAY_MS, HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
 from frametally.rules.week_parts import WeekParts
 
@@ -243,14 +236,14 @@ _MOST_CELLS = 300_000
 
 def counts_of(
     batches: Iterable[tuple[Piece, Batch]], kept_cells: KeptCells, query: CountQuery
-) -> tuple[CountColumns[Bucket], CountColumns[CoverageBucket], list[BlankBucket]]:
+) -> tuple[CountColumns[Bucket], CountColumns[CoverageBucket], BlankRows]:
     """Return the bars, none if the query has `NO_LABEL`, the coverage, and what shows nothing.
 
     Coverage lacks bars of which all frames show nothing. See `_Sums.columns`.
     """
     of_each = query.by_source or query.sources or query.measured_only
     of_footage = query._replace(labels=(), apart=None)
-    bars, covered, blank = (_Sums(kept_cells, asked) for asked in (query, of_footage, of_footage))
+    bars, covered, blank = (_Sums(kept_cells, part) for part in (query, of_footage, of_footage))
     for piece, batch in batches:
         if query.labels != NO_LABEL:
             bars.add([(run, cells.counts if of_each else cells.together) for run, cells in batch], piece)
@@ -259,33 +252,9 @@ def counts_of(
     sources = [*kept_cells.sources] if query.by_source else [None]
     labels = [*kept_cells.labels, ""]  # the last one is `_TOGETHER`
     nothing = blank.sums_by_start()
-    return (
-        bars.columns(Bucket, labels, sources),
-        covered.columns(CoverageBucket, [""], sources, all_blank=nothing),
-        _blank_buckets(in_order(nothing, BLANK_REASONS, sources), sources),
-    )
-
-
-def _blank_buckets(cells: Cells, sources: Sequence[str | None]) -> list[BlankBucket]:
-    return [
-        BlankBucket(start_ms, BLANK_REASONS[reason], frames, covered_ms, sources[source])
-        for start_ms, reason, source, frames, _, _, covered_ms in cells.T.tolist()
-    ]
-
-
-def blank_cells(cells: RunCells) -> Cells:
-    """Return the cells of what shows nothing, or was not looked at."""
-    if cells.blank is not None:
-        return cells.blank
-    return not_looked_at(cells.coverage)
-
-
-def not_looked_at(coverage: Cells) -> Cells:
-    """Return cells of coverage as those of footage that nobody looked at."""
-    unknown: Cells = coverage.copy()
-    unknown[LABEL] = BLANK_REASONS.index(NOT_LOOKED_AT)
-    np.maximum(unknown, 0, out=unknown, where=np.arange(7)[:, None] >= DETECTIONS)
-    return unknown
+    filmed = covered.columns(CoverageBucket, [""], sources, all_blank=nothing)
+    blank_rows = blank_buckets(in_order(nothing, BLANK_REASONS, sources), sources)
+    return bars.columns(Bucket, labels, sources), filmed, blank_rows
 
 
 def busiest(
@@ -390,14 +359,11 @@ class _Sums:
     ) -> CountColumns[RowT]:
         """Return the sums by start, label and source, at most one more than an answer may have.
 
-        Those without a frame are left out if `all_blank`, the sums of what shows nothing, says why.
+        Bars without a frame that are in `all_blank`, the sums of what shows nothing, are left out.
         """
         sums = self.sums_by_start()
         if all_blank is not None and not sums[DETECTIONS].all():
-            places = all_blank[:, all_blank[LABEL] != BLANK_REASONS.index(NOT_LOOKED_AT)]
-            number = len(sources)
-            is_blank = np.isin(sums[SLOT] * number + sums[SOURCE], places[SLOT] * number + places[SOURCE])
-            sums = sums.compress((sums[DETECTIONS] > 0) | ~is_blank, axis=1)
+            sums = sums.compress((sums[DETECTIONS] > 0) | ~is_blank(sums, all_blank, len(sources)), axis=1)
         return CountColumns(kind, in_order(sums, labels, sources)[:, : MAX_BUCKETS + 1], labels, sources)
 
     def sums_by_start(self) -> Cells:

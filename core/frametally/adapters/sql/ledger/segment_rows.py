@@ -170,8 +170,8 @@ def _add_rows(rows: _Rows, numbers: Numbers, segment: TakenSegment, number: int)
 def _digest(key: str, part: SegmentSource) -> tuple[int, int]:
     """Return the digest of a source's lines in a segment: sums of them tell sets of lines apart.
 
-    Lines without a checksum are known by the key of their segment alone. The digests of pictures are no part
-    of the lines, and decide whether a picture was frozen.
+    Lines without a checksum are known by the key of their segment alone. The lines do not contain
+    the digests of their pictures, which decide whether a picture was frozen.
     """
     text = f"{key} {part.crc32}"
     if part.picture_digests is not UNSET:
