@@ -114,6 +114,8 @@ export function listen(on) {
 let beatAt = Date.now();
 let wasAway = false;
 
+const isSilent = () => !navigator.onLine || Date.now() - beatAt > SILENCE_MS;
+
 /** @param {Listener} on */
 function beat(on) {
   beatAt = Date.now();
@@ -148,7 +150,7 @@ function openStream(on) {
   stream.addEventListener("index", ({ data }) => on.index(JSON.parse(data).version));
   stream.addEventListener("status", ({ data }) => on.status(JSON.parse(data)));
   stream.addEventListener("videos", ({ data }) => on.videos?.(JSON.parse(data).version));
-  stream.addEventListener("beat", () => beat(on));
+  stream.addEventListener("beat", () => navigator.onLine && beat(on));
   stream.addEventListener("error", () => {
     beatAt = 0;
     if (stream.readyState === EventSource.CLOSED) get("status").then(on.status, () => {});
@@ -158,10 +160,10 @@ function openStream(on) {
 
 /** Asks whether the index answers, where no beat says so. @param {Listener} on */
 async function askIfSilent(on) {
-  if (!document.hidden && Date.now() - beatAt > SILENCE_MS) {
+  if (!document.hidden && isSilent()) {
     const error = await whyAway();
     if (!error) beat(on);
-    else if (Date.now() - beatAt > SILENCE_MS) {
+    else if (isSilent()) {
       wasAway = true;
       on.away(error);
     }
