@@ -222,12 +222,12 @@ def plan(folder: Path, *, publish: bool) -> None:
     settings = Settings(data_dir=folder).resolved()
     with (
         closing(open_object_store((folder / "store").as_uri())) as store,
-        closing(open_ledger(settings.ledger_url)) as ledger,
+        closing(SegmentBook(settings.ledger_url)) as book,
     ):
         counting_plan = make_plan(
             store=store,
             params=settings_params(settings),
-            book=SegmentBook(ledger),
+            book=book,
             manifests=ManifestReader(store, folder),
             progress=NoProgress(),
         )
@@ -394,7 +394,6 @@ def measure(folder: Path, segments: int, rounds: int) -> tuple[dict[str, Measure
     place = folder.resolve() / f"books-{segments}"
     if not (place / "ready").exists():
         apart(generate, place, segments)
-    clear(place)
     for file in place.glob("index.sqlite*"):
         file.unlink()
     os.environ["FRAMETALLY_DATA_DIR"] = str(place)
@@ -404,6 +403,7 @@ def measure(folder: Path, segments: int, rounds: int) -> tuple[dict[str, Measure
     status = ["/bin/sh", "-c", f"{' '.join(frametally)} status || [ $? -eq 4 ]"]
     measured = {name: Measured() for name in STEPS}
     with empty(place):
+        clear(place)
         measured[NOTHING].run(planning)
     Measured().run([*planning, "--publish"])
     Measured().run([*frametally, "index"])

@@ -30,6 +30,19 @@ class Misconfigured(FrametallyError):
     """Nothing can be done until a person changes a setting, a file or a right: stop."""
 
 
+class Damaged(Misconfigured):
+    """A database is not as it was written. A cache can be filled again; anything else, a person restores.
+
+    Attributes:
+        finding: What is damaged and how, without the remedy.
+    """
+
+    def __init__(self, finding: str, remedy: str) -> None:
+        """Say what is damaged and what to do."""
+        super().__init__(f"{finding}; {remedy}")
+        self.finding = finding
+
+
 def unknown_host(where: str, setting: str, reason: str = "unknown host", *, part: str) -> Retryable:
     """Return that the name of `where` is not known, as `reason`: a container that is stopped has none.
 

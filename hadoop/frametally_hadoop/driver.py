@@ -14,8 +14,6 @@ from frametally.books.runs import DayKey
 from frametally.errors import Poison, Retryable
 from frametally.history_records import with_zones
 from frametally.media.manifests import ManifestReader, forgotten_by
-from frametally.opening import open_ledger
-from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectMissing, ObjectStore
 from frametally.process import failpoints
 from frametally.process.collection import rare_collection
@@ -34,7 +32,7 @@ from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, St
 from frametally_hadoop.planning.day_windows import DayWindows
 from frametally_hadoop.planning.pace import Aggregated, note_pace
 from frametally_hadoop.planning.plan import CountingPlan, make_plan
-from frametally_hadoop.planning.segment_book import SegmentBook
+from frametally_hadoop.planning.segment_book import LedgerReplaced, SegmentBook
 from frametally_hadoop.planning.surroundings import Surroundings, label_warnings, look_around
 from frametally_hadoop.publication.days_on_spark import count_on_spark
 from frametally_hadoop.publication.publish import DayOutcome, publish_counted, renew_report
@@ -99,10 +97,10 @@ def aggregate(
     token = settings.lineage_token.get_secret_value()
     with (
         lineage_run("aggregate", settings.lineage_url, token) as lineage,
-        closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger,
+        closing(SegmentBook(settings.ledger_url, settings.ledger_access)) as book,
     ):
         runner = runner or settings.runner
-        return _Aggregation(settings, store, progress, runner, selection, lineage, ledger).run()
+        return _Aggregation(settings, store, progress, runner, selection, lineage, book).run()
 
 
 @dataclass
@@ -115,7 +113,7 @@ class _Aggregation:
     runner: str
     selection: DaySelection
     lineage: LineageRun
-    ledger: Ledger
+    book: SegmentBook
 
     def __post_init__(self) -> None:
         self._params = settings_params(self.settings)
@@ -123,9 +121,8 @@ class _Aggregation:
         self._windows = DayWindows(self.selection)
         self._published: dict[DayKey, Run] = {}
         self._up_to_date: set[DayKey] = set()
-        self._book = SegmentBook(self.ledger)
         if self.selection.recount:
-            self._book.list_all()
+            self.book.list_all()
         self._manifests = ManifestReader(self.store, self.settings.data_dir)
         self._segments_read: dict[str, int] = {}
         self._whole: set[DayKey] = set()
@@ -141,10 +138,13 @@ class _Aggregation:
     def run(self) -> AggregateReport:
         started_s, began_ns = time.monotonic(), time.time_ns()
         for _ in self._windows.attempts(_ATTEMPTS):
-            if not self._attempt():
+            try:
+                if not self._attempt():
+                    continue
+                for day in self._plan.up_to_date:
+                    renew_report(self.store, day, self._surroundings)
+            except LedgerReplaced:
                 continue
-            for day in self._plan.up_to_date:
-                renew_report(self.store, day, self._surroundings)
             if self._windows.advance():
                 continue
             self._note_pace(started_s)
@@ -162,7 +162,7 @@ class _Aggregation:
         plan = make_plan(
             store=self.store,
             params=self._params,
-            book=self._book,
+            book=self.book,
             manifests=self._manifests,
             progress=self.progress,
             selection=self._windows.now,
@@ -174,7 +174,7 @@ class _Aggregation:
             look_around,
             manifests=plan.manifests,
             forgotten=forgotten_by(plan.tombstones),
-            unusable=self._book.unusable | {item.name for item in plan.skipped},
+            unusable=self.book.unusable | {item.name for item in plan.skipped},
             with_dead_letters=plan.with_dead_letters,
             chain_breaks=plan.chain_breaks,
         )
@@ -205,9 +205,9 @@ class _Aggregation:
                 damaged, some_are_gone = self._damaged_segments(plan)
                 if not damaged and not some_are_gone:
                     raise
-                self._book.list_all()
+                self.book.list_all()
                 self._skip(damaged)
-                self._book.unusable |= {skipped.name for skipped in damaged}
+                self.book.unusable |= {skipped.name for skipped in damaged}
                 return False
             failpoints.passing("aggregate.counted")
             self._segments_read |= {key: plan.size_of[key] for key in plan.reads}
@@ -262,7 +262,7 @@ class _Aggregation:
             duplicates_dropped=sum(run.duplicates_dropped for run in runs),
             skipped=[self._skipped[name] for name in sorted(self._skipped)],
             failed_checks=dict(sorted(self._failed_checks.items())),
-            warnings=self._warnings + self._label_warnings(),
+            warnings=self.book.warnings + self._warnings + self._label_warnings(),
             hours_kept=self._hours_kept,
             hours_counted=self._hours_counted,
             part_runs=with_zones(runs)[len(runs) :],

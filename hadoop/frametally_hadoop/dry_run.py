@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import NamedTuple
 
 from frametally.media.manifests import ManifestReader
-from frametally.opening import open_ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.settings.loading import Settings
@@ -14,7 +13,7 @@ from frametally_hadoop.driver import settings_params
 from frametally_hadoop.planning.counting_steps import ALL_DAYS, DaySelection, DayToCount, counting_steps
 from frametally_hadoop.planning.pace import estimate_s, read_pace
 from frametally_hadoop.planning.plan import make_plan
-from frametally_hadoop.planning.segment_book import SegmentBook
+from frametally_hadoop.planning.segment_book import LedgerReplaced, SegmentBook
 
 
 class DryRun(NamedTuple):
@@ -34,6 +33,7 @@ class DryRun(NamedTuple):
     estimated_s: float | None
     estimated_from: int
     skipped: list[Skipped]
+    warnings: list[str]
 
 
 def dry_run(
@@ -41,15 +41,18 @@ def dry_run(
 ) -> DryRun:
     """Plan, and do nothing. Raises `Retryable`."""
     manifests = ManifestReader(store, settings.data_dir)
-    with closing(open_ledger(settings.ledger_url, settings.ledger_access)) as ledger:
-        plan = make_plan(
-            store=store,
-            params=settings_params(settings),
-            book=SegmentBook(ledger),
-            manifests=manifests,
-            progress=progress,
-            selection=selection,
-        )
+    with closing(SegmentBook(settings.ledger_url, settings.ledger_access)) as book:
+        plan = None
+        while plan is None:
+            with suppress(LedgerReplaced):
+                plan = make_plan(
+                    store=store,
+                    params=settings_params(settings),
+                    book=book,
+                    manifests=manifests,
+                    progress=progress,
+                    selection=selection,
+                )
         segments = {day.key: day.segments.sizes() for day in plan.stale}
     steps = [
         step.days_to_count(
@@ -77,4 +80,5 @@ def dry_run(
         estimated_s=estimate_s(earlier, size_bytes) if plan.stale else 0.0,
         estimated_from=len(earlier),
         skipped=plan.skipped + [item for _, skipped in steps for item in skipped],
+        warnings=book.warnings,
     )

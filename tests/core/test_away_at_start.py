@@ -45,6 +45,7 @@ def started(data_dir: Path, arguments: tuple[str, ...], **settings: str) -> subp
     [
         (("index", "--every", "10s"), {"FRAMETALLY_INDEX_URL": NO_NAME}),
         (("index", "--every", "10s"), {"FRAMETALLY_INDEX_URL": REFUSED}),
+        (("aggregate", "--every", "10s"), {"FRAMETALLY_LEDGER_URL": REFUSED}),
         (ALERTS, {"FRAMETALLY_INDEX_URL": NO_NAME}),
         (("work",), {"FRAMETALLY_INDEX_URL": NO_NAME}),
         (("consume", "--workers", "2"), AWAY_BUCKET),
@@ -99,9 +100,18 @@ def test_counting_once_does_not_need_the_index(tmp_path: Path) -> None:
     assert (command.returncode, said.splitlines()[-1].partition(":")[0]) == (0, "counts"), said
 
 
-@pytest.mark.parametrize("url", [NO_NAME, REFUSED])
-def test_what_is_run_once_names_the_server_that_is_away_in_a_line(tmp_path: Path, url: str) -> None:
-    with started(tmp_path, ("index",), FRAMETALLY_INDEX_URL=url) as command:
+@pytest.mark.parametrize(
+    ("stage", "setting", "url"),
+    [
+        ("index", "FRAMETALLY_INDEX_URL", NO_NAME),
+        ("index", "FRAMETALLY_INDEX_URL", REFUSED),
+        ("aggregate", "FRAMETALLY_LEDGER_URL", REFUSED),
+    ],
+)
+def test_what_is_run_once_names_the_server_that_is_away_in_a_line(
+    tmp_path: Path, stage: str, setting: str, url: str
+) -> None:
+    with started(tmp_path, (stage,), **{setting: url}) as command:
         said, _ = command.communicate()
     assert command.returncode == NOTHING_DONE
     [line] = said.splitlines()

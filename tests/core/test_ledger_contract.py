@@ -664,6 +664,8 @@ def test_a_ledger_of_the_first_release_is_brought_up_with_its_chains(
             "CREATE TABLE frametally_ledger_parts (segment BIGINT)",
             "DROP TABLE frametally_ledger_stretches",
             "DROP TABLE frametally_ledger_listing",
+            "ALTER TABLE frametally_ledger DROP COLUMN digest_0",
+            "ALTER TABLE frametally_ledger DROP COLUMN digest_1",
             "CREATE TABLE tallies AS SELECT model, source, media, sum(detected) AS detected, "
             "sum(dead_lettered) AS dead_lettered FROM frametally_ledger_tallies GROUP BY 1, 2, 3",
             "DROP TABLE frametally_ledger_tallies",

@@ -8,7 +8,7 @@ from frametally_hadoop.planning.segment_book import DaySegments, HourDigest
 
 def segments_of(*segment_keys: str, source: str = "gate") -> DaySegments:
     """The segments of a day with these keys, with frames of its first hour."""
-    segments = DaySegments({(source, 0): HourDigest(f"{segment_keys}", True)})
-    rows = [SegmentOfHour(source, 0, key, 1, "", True) for key in sorted(segment_keys)]
+    segments = DaySegments({(source, 0): HourDigest((hash(segment_keys), 0), True)})
+    rows = [SegmentOfHour(source, 0, key, 1, "", True, (0, 0)) for key in sorted(segment_keys)]
     segments.__dict__["rows"] = rows
     return segments

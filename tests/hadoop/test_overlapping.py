@@ -16,7 +16,6 @@ from frametally import keys
 from frametally.books.quality_reports import read_quality
 from frametally.media.forgetting import put_tombstone
 from frametally.media.manifests import ManifestReader
-from frametally.opening import open_ledger
 from frametally.ports.object_store import KeyRanges, ObjectInfo, ObjectStore
 from frametally.process.reports import NoProgress
 from frametally.records import FrameDetections, MediaManifest, encode
@@ -128,11 +127,11 @@ def test_who_counts_is_a_setting_and_a_change_of_it_counts_anew(
     footage.aggregate(count_overlaps="all" if wins != "all" else "first")
     report = footage.aggregate(count_overlaps=wins)
     assert report.frames == frames
-    with closing(open_ledger(footage.settings.ledger_url)) as ledger:
+    with closing(SegmentBook(footage.settings.ledger_url)) as book:
         plan = make_plan(
             store=footage.store,
             params=settings_params(footage.settings.model_copy(update={"count_overlaps": wins})),
-            book=SegmentBook(ledger),
+            book=book,
             manifests=ManifestReader(footage.store),
             progress=NoProgress(),
         )

@@ -15,7 +15,6 @@ from tests.hadoop.conftest import Footage
 
 from frametally.books.runs import DayKey
 from frametally.history_records import history_key, hours_key
-from frametally.opening import open_ledger
 from frametally.ports.object_store import ObjectStore
 from frametally.rules.times import DAY_MS
 from frametally_hadoop import driver
@@ -115,8 +114,8 @@ def test_a_run_names_its_settings_its_day_and_its_segments(footage: Footage) -> 
         f"mapreduce-output/model=tiny-1/params={first.params}/interval=60s/day=2026-01-01/run={first.run_id}"
     )
     assert first.run_id != second.run_id
-    with closing(open_ledger(footage.settings.ledger_url)) as ledger:
-        segments = SegmentBook(ledger).days(with_margin=True)[DAY.model, NOON_MS // DAY_MS]
+    with closing(SegmentBook(footage.settings.ledger_url)) as book:
+        segments = book.days(with_margin=True)[DAY.model, NOON_MS // DAY_MS]
         assert segments.keys() == [key]
         plan = DayPlan(DAY, CountParams(), 1, segments, None)
         assert plan.inputs_sha256() == first.inputs_sha256

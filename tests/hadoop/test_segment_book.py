@@ -50,8 +50,8 @@ def few_are_few() -> Iterator[None]:
 
 @contextmanager
 def book_in(folder: Path) -> Iterator[SegmentBook]:
-    with closing(open_ledger(f"sqlite:///{folder / 'ledger.sqlite'}")) as ledger:
-        yield SegmentBook(ledger)
+    with closing(SegmentBook(f"sqlite:///{folder / 'ledger.sqlite'}")) as book:
+        yield book
 
 
 def plan_of(store: ObjectStore, book: SegmentBook, params: CountParams = PARAMS) -> CountingPlan:
@@ -109,10 +109,10 @@ class Scene:
         """Plan from what is kept, now and then with the books' own reading before it, and from nothing."""
         with tempfile.TemporaryDirectory() as nothing, book_in(Path(nothing)) as book:
             expected = said(plan_of(self.store, book, params))
-        with closing(open_ledger(f"sqlite:///{self.folder / 'ledger.sqlite'}")) as ledger:
-            if self.puts % 2:
+        if self.puts % 2:
+            with closing(open_ledger(f"sqlite:///{self.folder / 'ledger.sqlite'}")) as ledger:
                 ledger.refresh(self.store, NoProgress())
-            kept = SegmentBook(ledger)
+        with book_in(self.folder) as kept:
             if lists_all:
                 kept.list_all()
             assert said(plan_of(self.store, kept, params)) == expected

@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -309,6 +310,15 @@ def test_two_aggregates_then_two_indexers_at_once_on_two_hosts_do_no_harm(
     assert sorted((pointer.day, pointer.sequence) for pointer in pointers) == [
         (f"2026-01-0{day}", 1) for day in (1, 2, 3, 4)
     ]
+    with closing(open_ledger(with_user(url, access.user), access)) as ledger:
+        database = cast(Any, ledger)._database
+        with database.writing() as connection:
+            connection.exec_driver_sql("UPDATE frametally_ledger_hours SET hour = hour + 24")
+    again = host("one", "aggregate")
+    said, _ = again.communicate()
+    assert again.returncode == 0
+    assert "filled it again from the headers of all segments" in said
+    assert "4 up to date" in said
     at_once("index")
     with closing(open_count_index(url, access)) as index:
         assert [run.day for run in index.current_runs()] == [f"2026-01-0{day}" for day in (1, 2, 3, 4)]

@@ -208,6 +208,8 @@ def tell_dry_run(ports: StorePorts, selection: DaySelection, *, as_json: bool) -
         "skipped": [item._asdict() for item in report.skipped],
     }
     console.print_skipped(report.skipped)
+    for line in report.warnings:
+        click.echo(f"warning: {console.plain(line)}", err=True)
     for line in [json.dumps(body, indent=2)] if as_json else dry_run_lines(body):
         click.echo(line)
     for line in () if as_json else earlier_version_lines(runs):

@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from frametally.errors import FrametallyError, Misconfigured, Retryable
+from frametally.errors import Damaged, FrametallyError, Misconfigured, Retryable
 
 BUSY_TIMEOUT_S = 30.0
 
@@ -151,7 +151,10 @@ class SqliteOpener:
             raise self.failure(not_utf8(error)) from error
 
     def failure(self, error: sqlite3.Error) -> FrametallyError:
-        """Return SQLite's error as ours: `Retryable` if it passes, `Misconfigured` if a person must act."""
+        """Return SQLite's error as ours: `Retryable` if it passes, `Misconfigured` if a person must act.
+
+        `Damaged` is a kind of the latter.
+        """
         match self._code(error):
             case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
                 return Retryable(
@@ -170,9 +173,9 @@ class SqliteOpener:
             case sqlite3.SQLITE_CANTOPEN | sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM:
                 return self.unwritable(str(error))
             case _:
-                return Misconfigured(
-                    f"{self._name} is damaged or not a SQLite file ({error}); "
-                    f"move it away{self._refill}, or set {self._setting} to another file"
+                return Damaged(
+                    f"{self._name} is damaged or not a SQLite file ({error})",
+                    f"move it away{self._refill}, or set {self._setting} to another file",
                 )
 
     def _code(self, error: sqlite3.Error) -> int:

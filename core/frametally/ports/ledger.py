@@ -76,7 +76,7 @@ class CountedHour(NamedTuple):
     """A UTC hour of a source that is counted of segments, `hour` since 1970.
 
     Attributes:
-        digest: Of the lines of its source in its segments, 32 hex digits, whatever their order.
+        digest: Of the lines of its source in its segments, whatever their order.
         is_own: Whether some of the segments have frames of the hour itself, and not only near it.
         has_checksums: Whether all of its segments say the checksum of these lines.
     """
@@ -84,13 +84,16 @@ class CountedHour(NamedTuple):
     model: str
     source: str
     hour: int
-    digest: str
+    digest: tuple[int, int]
     is_own: bool
     has_checksums: bool
 
 
 class SegmentOfHour(NamedTuple):
-    """A segment with frames of a source's UTC hour, or, if it is not its own, within a minute of it."""
+    """A segment with frames of a source's UTC hour, or, if it is not its own, within a minute of it.
+
+    The `digest` of an hour is the sum of those of its segments.
+    """
 
     source: str
     hour: int
@@ -98,6 +101,7 @@ class SegmentOfHour(NamedTuple):
     size_bytes: int
     version: str
     is_own: bool
+    digest: tuple[int, int]
 
 
 class CountedRun(NamedTuple):
@@ -131,7 +135,10 @@ class Extent(NamedTuple):
 
 
 class Ledger(Protocol):
-    """The interface of every ledger adapter. All methods may raise `Retryable` (it is unavailable)."""
+    """The interface of every ledger adapter.
+
+    All methods may raise `Retryable` (it is unavailable), those about segments also `Damaged`.
+    """
 
     url: str
 
@@ -166,6 +173,9 @@ class Ledger(Protocol):
         self, model: str, sources: Collection[str], *, from_hour: int, to_hour: int
     ) -> list[SegmentOfHour]:
         """Return the segments of the hours `[from_hour, to_hour)` of sources, by source, hour and key."""
+
+    def check_segments(self) -> None:
+        """Compare all segments' hours with their digests. Raises `Damaged`."""
 
     def hours_of_segments(self, segment_keys: Collection[str]) -> list[tuple[str, str, int]]:
         """Return `(key, model, hour)` of each hour that these segments are counted in."""

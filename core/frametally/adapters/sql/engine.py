@@ -24,13 +24,17 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from frametally.adapters.sql import migration as sql_migration
 from frametally.adapters.sql.migration import Layout
 from frametally.adapters.sql.postgresql import SqlServer
-from frametally.errors import Misconfigured, Retryable
+from frametally.errors import Damaged, Misconfigured, Retryable
 from frametally.files.sqlite import BUSY_TIMEOUT_S, ReadingConnection, SqliteOpener, not_utf8, sqlite_path
 from frametally.process.time_limit import TookTooLong, seconds_left
 from frametally.settings.access import ServerAccess
 
 LAST_BEFORE_RELEASE = "787d172"
 """The last commit with the revisions that led to the first release's layouts."""
+
+
+class RowDamaged(Exception):
+    """A row has other values than were written."""
 
 
 class SqlDatabase:
@@ -220,6 +224,9 @@ class SqlDatabase:
             raise Retryable(
                 f"{self._part} {self._name}: too many queries at once; try again", part=self._part
             ) from error
+        except RowDamaged as error:
+            damage = f"{self._part} {self._name} is damaged ({error})"
+            raise Damaged(damage, f"run `{self._layout.refill}`") from error
         except (DBAPIError, UnicodeDecodeError) as error:
             original = not_utf8(error) if isinstance(error, UnicodeDecodeError) else error.orig
             if self._file is not None and isinstance(original, sqlite3.Error):

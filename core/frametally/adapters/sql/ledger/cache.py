@@ -6,28 +6,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Executable,
-    and_,
-    case,
-    delete,
-    func,
-    or_,
-    select,
-)
+from sqlalchemy import ColumnElement, Connection, Executable, and_, case, delete, func, or_, select, update
 
 from frametally import keys
 from frametally.adapters.sql.ledger import chains, hour_rows, intake, segment_rows, segments, tables
 from frametally.adapters.sql.ledger.hour_rows import number_of_name
 from frametally.adapters.sql.migration import MIGRATIONS, Layout
 from frametally.adapters.sql.sql_book import SqlBook
-from frametally.books.intake import (
-    FOLDER_OF_KIND,
-    take_object,
-    take_run,
-)
+from frametally.books.intake import FOLDER_OF_KIND, take_object, take_run
 from frametally.books.runs import list_current_pointers
 from frametally.media.manifests import list_records
 from frametally.ports.ledger import (
@@ -100,10 +86,14 @@ class SqlLedger(SqlBook):
         with self._database.reading() as connection:
             return hour_rows.hours_of_segments(connection, segment_keys)
 
+    def check_segments(self) -> None:
+        with self._database.reading() as connection:
+            hour_rows.check(connection)
+
     def unreadable_segments(self) -> list[tuple[str, str]]:
         segments = tables.segments.c
-        query = select(segments.key, segments.problem, segments.log_id).where(segments.problem.is_not(None))
-        return sorted((key, problem) for key, problem, log_id in self._rows(query) if log_id is None)
+        query = select(segments.key, segments.problem).where(segments.log_id.is_(None))
+        return sorted((key, problem or f"segment {key} cannot be read") for key, problem in self._rows(query))
 
     def segments_with_dead_letters(self) -> list[str]:
         segments = tables.segments.c
@@ -113,6 +103,7 @@ class SqlLedger(SqlBook):
         with self._database.writing() as connection:
             for table in tables.CONTENT:
                 connection.execute(delete(table))
+            connection.execute(update(tables.about).values(digest_0=0, digest_1=0))
 
     def manifests(self) -> list[MediaManifest]:
         """Return every medium's manifest without its long fields; see `Ledger.manifests`."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, select
 
 from frametally import keys
+from frametally.adapters.sql.engine import RowDamaged
 from frametally.adapters.sql.ledger import tables
 from frametally.segments.stretches import SegmentStretch, Stretches, partition_of
 
@@ -44,7 +46,11 @@ class Chains:
         for stretch in before - now:
             self._connection.execute(delete(table).where(table.c.first_key == stretch.first_key))
         rows = [
-            {"model": number_of(_place_of(stretch.first_key).model), **stretch._asdict()}
+            {
+                "model": number_of(_place_of(stretch.first_key).model),
+                **stretch._asdict(),
+                "crc32": _checksum(stretch),
+            }
             for stretch in sorted(now - before)
         ]
         if rows:
@@ -52,14 +58,25 @@ class Chains:
 
 
 def read_stretches(connection: Connection, without: Collection[str] = ()) -> list[SegmentStretch]:
-    """Return the stretches of all models, as they are without the segments of some keys."""
-    columns = [tables.stretches.c[name] for name in SegmentStretch._fields]
-    rows = [SegmentStretch(*row) for row in connection.execute(select(*columns))]
+    """Return the stretches of all models, as they are without the segments of some keys.
+
+    Raises `RowDamaged`.
+    """
+    columns = [tables.stretches.c[name] for name in (*SegmentStretch._fields, "crc32")]
+    rows = []
+    for *values, crc32 in connection.execute(select(*columns)):
+        rows.append(SegmentStretch(*values))
+        if _checksum(rows[-1]) != crc32:
+            raise RowDamaged(f"a row of {tables.stretches.name} has another checksum")
     stretches = Stretches(rows)
     for partition in {partition_of(key) for key in without}:
         segments = _segments_of(connection, partition)
         stretches.replace(partition, (segment for segment in segments if segment.first_key not in without))
     return [*stretches] if without else rows
+
+
+def _checksum(stretch: SegmentStretch) -> int:
+    return zlib.crc32(repr(tuple(stretch)).encode())
 
 
 def read_listing(connection: Connection) -> tuple[int, int]:
@@ -98,5 +115,5 @@ def _segments_of(connection: Connection, partition: str) -> list[SegmentStretch]
 def _place_of(key: str) -> keys.SegmentKey:
     place = keys.parse_segment_key(key)
     if place is None:
-        raise ValueError(key)
+        raise RowDamaged(f"{key} is not the key of a segment")
     return place

@@ -8,8 +8,6 @@ Its cost is that of these times, however much more the ledger holds.
 
 from __future__ import annotations
 
-import hashlib
-import struct
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -21,15 +19,15 @@ from sqlalchemy import Connection, Row, Table, delete, select, update
 from frametally.adapters.sql.ledger import tables
 from frametally.adapters.sql.ledger.chains import Chains, links_query
 from frametally.adapters.sql.ledger.frame_rows import forget_frames, put_frames
+from frametally.adapters.sql.ledger.hour_rows import digest_of
 from frametally.adapters.sql.ledger.intake import MOST_IN, Numbers, by, insert_rows
 from frametally.books.intake import TakenSegment
 from frametally.ports.object_store import ObjectInfo
 from frametally.rules.times import DAY_MS, HOUR_MS
-from frametally.segment_records import SegmentHeader, SegmentSource
+from frametally.segment_records import SegmentHeader
 from frametally.segments.stretches import SegmentStretch
 
 _SEGMENTS, _HOURS = tables.segments.c, tables.hours.c
-_TWO = struct.Struct(">QQ")
 
 
 def known_segments(connection: Connection) -> dict[str, tuple[int, str, bool]]:
@@ -89,8 +87,10 @@ def put_segments(
     for segment in read:
         key = segment.info.key
         rows[tables.dead_letters] += _letter_rows(numbers, segment, number_by_key.get(key) or unread[key])
+    rows[tables.hours].sort()  # in the order of the table: what lies together is written together
     for table, of_table in rows.items():
         insert_rows(connection, table, of_table)
+    _add_to_total(connection, [sum(digests) % tables.DIGESTS for digests in _digests(rows[tables.hours])])
     were_unread = [unread[segment.info.key] for segment in read if segment.info.key in unread]
     for batch in by(MOST_IN, were_unread):
         connection.execute(update(tables.segments).where(_SEGMENTS.number.in_(batch)).values(is_read=1))
@@ -159,25 +159,25 @@ def _add_rows(rows: _Rows, numbers: Numbers, segment: TakenSegment, number: int)
             segment.header_bytes + part.first_byte,
             segment.header_bytes + part.next_byte,
             part.crc32,
-            *_digest(info.key, part),
+            None if part.picture_digests is UNSET else zlib.crc32(part.picture_digests.encode()),
         )
-    rows[tables.hours] += [
-        (model, numbers.number_of(source), hour, number, int(is_own), *lines_of[source])
-        for source, hour, is_own in segment.hours
-    ]
+    for source, hour, is_own in segment.hours:
+        lines = lines_of[source]
+        digest = digest_of(segment.model, source, hour, int(is_own), info.key, *lines[-2:])
+        place = model, numbers.number_of(source), hour, number, int(is_own)
+        rows[tables.hours].append((*place, *lines, *digest))
 
 
-def _digest(key: str, part: SegmentSource) -> tuple[int, int]:
-    """Return the digest of a source's lines in a segment: sums of them tell sets of lines apart.
+def _digests(rows: Sequence[Sequence[Any]]) -> list[tuple[int, ...]]:
+    """Return the first and the second digests, the last values of rows."""
+    return [tuple(row[column] for row in rows) for column in (-2, -1)]
 
-    Lines without a checksum are known by the key of their segment alone. The lines do not contain
-    the digests of their pictures, which decide whether a picture was frozen.
-    """
-    text = f"{key} {part.crc32}"
-    if part.picture_digests is not UNSET:
-        text += f" {zlib.crc32(part.picture_digests.encode())}"
-    first, second = _TWO.unpack(hashlib.blake2b(text.encode(), digest_size=16).digest())
-    return first >> 14, second >> 14  # so that sums of thousands fit
+
+def _add_to_total(connection: Connection, sums: Iterable[int]) -> None:
+    """Add to the sums of all digests of hours."""
+    total = tables.about.c
+    values = {f"digest_{n}": (total[f"digest_{n}"] + by) % tables.DIGESTS for n, by in enumerate(sums)}
+    connection.execute(update(tables.about).values(values))
 
 
 def _letter_rows(numbers: Numbers, segment: TakenSegment, number: int) -> list[tuple[Any, ...]]:
@@ -255,6 +255,9 @@ def _remove_segments(
                 of_day = model, source, first_ms // DAY_MS
                 first, last = ranges.get(of_day, (first_ms, last_ms))
                 ranges[of_day] = min(first, first_ms), max(last, last_ms)
+        sums = select(_HOURS.digest_0, _HOURS.digest_1).where(_HOURS.segment.in_(numbers))
+        removed = connection.execute(sums).all()
+        _add_to_total(connection, [-sum(digests) % tables.DIGESTS for digests in _digests(removed)])
         for table in (tables.hours, tables.dead_letters):
             connection.execute(delete(table).where(table.c.segment.in_(numbers)))
         connection.execute(delete(tables.segments).where(_SEGMENTS.key.in_(batch)))

@@ -17,10 +17,16 @@ from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, SmallIntege
 from frametally.adapters.sql.migration import about_table
 
 SCHEMA_VERSION = 5
+DIGESTS = 2**62
 
 ALL = MetaData()
 
-about = about_table("frametally_ledger", ALL)
+about = about_table(
+    "frametally_ledger",
+    ALL,
+    # The sums of all digests in `hours`, modulo `DIGESTS`: a row that is lost is noticed.
+    *(Column(f"digest_{number}", BigInteger, nullable=False, server_default="0") for number in range(2)),
+)
 
 names = Table(
     "frametally_ledger_names",
@@ -83,7 +89,8 @@ hours = Table(
     Column("first_byte", BigInteger, nullable=False),
     Column("next_byte", BigInteger, nullable=False),
     Column("crc32", BigInteger),  # of those bytes; null: their segment does not say
-    *(Column(f"digest_{number}", BigInteger, nullable=False) for number in range(2)),  # 50 bits each
+    Column("pictures_crc32", BigInteger),  # of the digests of their pictures, which the lines do not have
+    *(Column(f"digest_{number}", BigInteger, nullable=False) for number in range(2)),  # 42 bits each
     sqlite_with_rowid=False,
 )
 
@@ -97,6 +104,7 @@ stretches = Table(
     Column("next_offset", BigInteger, nullable=False),
     Column("frames", BigInteger, nullable=False),
     Column("dead_letters", BigInteger, nullable=False),
+    Column("crc32", BigInteger, nullable=False),  # of the others, but of the model
 )
 
 listing = Table(

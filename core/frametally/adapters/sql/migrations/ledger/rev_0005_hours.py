@@ -10,7 +10,21 @@ down_revision = "0004"
 def upgrade() -> None:
     """Replace the tables, and forget what was read of segments."""
     op.execute("DELETE FROM frametally_ledger_objects WHERE kind = 'segment'")
-    for name in ("stretches", "listing", "frames", "tallies", "dead_letters"):
+    for number in range(2):
+        column = sa.Column(f"digest_{number}", sa.BigInteger, nullable=False, server_default="0")
+        op.add_column("frametally_ledger", column)
+    op.drop_table("frametally_ledger_stretches")
+    op.create_table(
+        "frametally_ledger_stretches",
+        sa.Column("first_key", sa.Text, primary_key=True),
+        sa.Column("model", sa.BigInteger, nullable=False, index=True),
+        sa.Column("last_key", sa.Text, nullable=False),
+        *(
+            sa.Column(name, sa.BigInteger, nullable=False)
+            for name in ("first_offset", "next_offset", "frames", "dead_letters", "crc32")
+        ),
+    )
+    for name in ("listing", "frames", "tallies", "dead_letters"):
         op.execute(sa.delete(sa.table(f"frametally_ledger_{name}")))
     op.drop_table("frametally_ledger_parts")
     op.drop_table("frametally_ledger_segments")
@@ -58,6 +72,7 @@ def upgrade() -> None:
             for name in ("first_ms", "last_ms", "first_byte", "next_byte")
         ),
         sa.Column("crc32", sa.BigInteger),
+        sa.Column("pictures_crc32", sa.BigInteger),
         *(sa.Column(f"digest_{number}", sa.BigInteger, nullable=False) for number in range(2)),
         sqlite_with_rowid=False,
     )
