@@ -83,8 +83,8 @@ def clear(folder: Path) -> None:
     """Take away what was counted and noted of a data folder."""
     for name in ("mapreduce-output", "tracks", "hours"):
         shutil.rmtree(folder / "store" / name, ignore_errors=True)
-    for notes in folder.glob("segments-*.sqlite"):
-        notes.unlink()
+    for ledger in folder.glob("ledger.sqlite*"):
+        ledger.unlink()
 
 
 def measure_engines(

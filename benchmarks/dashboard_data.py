@@ -256,17 +256,16 @@ def _manifest(source: str) -> MediaManifest:
 
 
 def widen_ledger(path: Path, *, days: int) -> int:
-    """Add the parts of the other segments of so many days to a ledger: it is as large as it would be then.
+    """Add the hours of the other segments of so many days to a ledger: it is as large as it would be then.
 
     Returns:
-        How many parts it has then.
+        How many rows of hours it has then.
     """
     with sqlite3.connect(path) as ledger:
         numbers = dict(ledger.execute("SELECT name, number FROM frametally_ledger_names"))
-        columns = [row[1] for row in ledger.execute("PRAGMA table_info(frametally_ledger_parts)")]
-        there = ledger.execute("SELECT count(*) FROM frametally_ledger_parts").fetchone()[0]
+        columns = [row[1] for row in ledger.execute("PRAGMA table_info(frametally_ledger_hours)")]
+        there = ledger.execute("SELECT count(*) FROM frametally_ledger_hours").fetchone()[0]
         if there < days * 1000:
-            (segment,) = ledger.execute("SELECT segment FROM frametally_ledger_parts LIMIT 1").fetchone()
 
             def rows() -> Iterator[tuple[int, ...]]:
                 for source in SOURCES:
@@ -275,19 +274,22 @@ def widen_ledger(path: Path, *, days: int) -> int:
                         row = {
                             "model": numbers[MODEL],
                             "source": numbers[source],
+                            "hour": first_ms // (60 * MINUTE_MS),
+                            "segment": -n,  # of no segment: never read
+                            "is_own": 1,
                             "first_ms": first_ms + 1,
-                            "last_ms": first_ms + 2,  # a moment that no frame has: never read
-                            "segment": segment,
+                            "last_ms": first_ms + 2,
                             "first_byte": 0,
                             "next_byte": 1,
-                            "span_ms": 1,
                             "crc32": None,
+                            "digest_0": 0,
+                            "digest_1": 0,
                         }
                         yield tuple(row[column] for column in columns)
 
             marks = ", ".join("?" * len(columns))
             # Marks only.
-            ledger.executemany(f"INSERT OR IGNORE INTO frametally_ledger_parts VALUES ({marks})", rows())  # noqa: S608
-        found: int = ledger.execute("SELECT count(*) FROM frametally_ledger_parts").fetchone()[0]
+            ledger.executemany(f"INSERT OR IGNORE INTO frametally_ledger_hours VALUES ({marks})", rows())  # noqa: S608
+        found: int = ledger.execute("SELECT count(*) FROM frametally_ledger_hours").fetchone()[0]
     ledger.close()
     return found

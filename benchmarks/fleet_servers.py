@@ -9,7 +9,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -36,7 +36,6 @@ from frametally.settings.loading import load_settings
 from frametally_cli.bucket import set_up_store
 from frametally_cli.main import main as run_command
 from frametally_hadoop.driver import aggregate
-from frametally_hadoop.planning import kept_notes
 
 sys.path.append(str(ROOT / "tests" / "servers"))
 from s3_fault_proxy import FaultProxy
@@ -219,9 +218,7 @@ def _put_segment(store: ObjectStore, number: int, *, of_day: int) -> None:
 @contextmanager
 def _all_listed() -> Iterator[None]:
     """Have rounds list all segments, as the first of each day does."""
-    with ExitStack() as stack:
-        for module in (kept_notes, ledger_listing):
-            stack.enter_context(patch.object(module, "lists_all", return_value=True))
+    with patch.object(ledger_listing, "lists_all", return_value=True):
         yield
 
 

@@ -3,7 +3,7 @@
     python benchmarks/planning_scale.py [--few 100000] [--many 1000000] [--rounds 3] [--data DIR]
 
 The books are made without pictures: segments that are their header alone, the manifests of their media, and
-the rows that a ledger would have of them. Ten frames of one of ten sources are a segment, 300 a medium,
+a ledger with the rows of their frames. Ten frames of one of ten sources are a segment, 300 a medium,
 100,000 a day. The runs of the days are made after the first plan, so that the next one has nothing new.
 
 A process is measured with its start-up, as an installation pays it: Python has compiled the modules before,
@@ -20,8 +20,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,25 +32,23 @@ from results import Cell, Goal, Table, save
 from frametally import keys
 from frametally.media.manifests import ManifestReader
 from frametally.opening import open_ledger, open_object_store
-from frametally.ports.object_store import ObjectInfo
 from frametally.process.reports import NoProgress
 from frametally.records import Coverage, FrameDetections, MediaManifest, Run, encode
 from frametally.rules.times import DAY_MS
 from frametally.segment_records import SegmentHeader, SegmentSource
 from frametally.segments.contents import encode_segment
-from frametally.segments.stretches import Stretches, list_new_segments
 from frametally.settings.loading import Settings
 from frametally_hadoop.driver import settings_params
-from frametally_hadoop.planning.kept_notes import SegmentNotes
 from frametally_hadoop.planning.plan import DayPlan, make_plan
+from frametally_hadoop.planning.segment_book import SegmentBook
 
 PARTITIONS, SOURCES = 4, 10
 FRAMES, STEP_MS = 10, 800
 SEGMENTS_PER_MEDIUM, SEGMENTS_PER_DAY = 30, 10_000
-NOTHING, COLD = "planning from nothing: no notes anywhere", "planning from cold, notes in the store"
+NOTHING = "planning from nothing: no ledger, no notes"
 WARM, ONE_MORE = "planning, nothing new", "planning, one new segment"
 STATUS, STATUS_MORE = "status, nothing new", "status, one new segment"
-STEPS = NOTHING, COLD, WARM, ONE_MORE, STATUS, STATUS_MORE
+STEPS = NOTHING, WARM, ONE_MORE, STATUS, STATUS_MORE
 FORGET = "the ledger forgets a day"
 
 
@@ -153,64 +151,32 @@ def write_manifest(store: Path, held: list[Place]) -> None:
 def fill_ledger(folder: Path, segments: int) -> None:
     """Insert the rows of the segments, as a refresh would that has read them whole."""
     path = folder / "ledger.sqlite"
-    open_ledger(f"sqlite:///{path}").close()
     with (
         closing(open_object_store((folder / "store").as_uri())) as store,
-        closing(sqlite3.connect(path)) as ledger,
+        closing(open_ledger(f"sqlite:///{path}")) as headers,
     ):
-        media = {place.medium for place in places(range(segments))}
-        names = [MODEL, *(f"gate-{source}" for source in range(SOURCES)), *sorted(media)]
-        numbers = {name: number for number, name in enumerate(names, start=1)}
-        insert(ledger, "names", numbers.items())
-        info_of = {info.key: info for info in list_new_segments(store, Stretches())}
-        insert(ledger, "objects", map(object_row, info_of.values()))
-        size_of = {key: info.size_bytes for key, info in info_of.items()}
-        info_of.clear()
-        first = len(numbers) + 1
-        insert(ledger, "segments", (segment_row(place, first) for place in places(range(segments))))
-        insert(
-            ledger,
-            "parts",
-            (part_row(place, first, numbers, size_of[place.key]) for place in places(range(segments))),
+        headers.refresh_headers(store, NoProgress())
+    with closing(sqlite3.connect(path)) as ledger:
+        ledger.execute("UPDATE frametally_ledger_segments SET is_read = 1")
+        number_of = dict(ledger.execute("SELECT name, number FROM frametally_ledger_names"))
+        (first,) = ledger.execute("SELECT next_number FROM frametally_ledger").fetchone()
+        media = sorted({place.medium for place in places(range(segments))})
+        number_of |= {name: number for number, name in enumerate(media, start=first)}
+        insert(ledger, "names", ((name, number_of[name]) for name in media))
+        rows = (
+            (number_of[MODEL], number_of[place.source], number_of[place.medium], at_ms, place.number, 0)
+            for place in places(range(segments))
+            for at_ms in range(place.first_ms, place.last_ms + 1, STEP_MS)
         )
-        insert(
-            ledger,
-            "frames",
-            (row for place in places(range(segments)) for row in frame_rows(place, numbers)),
-        )
+        insert(ledger, "frames", rows)
         ledger.execute(
             "INSERT INTO frametally_ledger_tallies "
             "SELECT model, captured_at_ms / ?, source, media, count(*), 0 "
             "FROM frametally_ledger_frames GROUP BY 1, 2, 3, 4",
             [DAY_MS],
         )
-        ledger.execute("UPDATE frametally_ledger SET next_number = ?", [first + segments])
+        ledger.execute("UPDATE frametally_ledger SET next_number = ?", [first + len(media)])
         ledger.commit()
-
-
-def object_row(info: ObjectInfo) -> tuple[object, ...]:
-    """The row of a segment as it is listed."""
-    return info.key, "segment", MODEL, info.size_bytes, info.version, info.modified_at_ms, None, None
-
-
-def segment_row(place: Place, first: int) -> tuple[object, ...]:
-    """The row of a segment's header."""
-    end = place.first_offset + FRAMES
-    chain = LOG_ID, TOPIC, place.number % PARTITIONS, place.first_offset, end
-    return first + place.number, place.key, 1, *chain, FRAMES, 0
-
-
-def part_row(place: Place, first: int, numbers: Mapping[str, int], size_bytes: int) -> tuple[object, ...]:
-    """The row of a segment's only source."""
-    span = size_bytes, size_bytes + 3000, place.last_ms - place.first_ms, place.number
-    return 1, numbers[place.source], place.last_ms, first + place.number, place.first_ms, *span
-
-
-def frame_rows(place: Place, numbers: Mapping[str, int]) -> Iterator[tuple[object, ...]]:
-    """The rows of a segment's frames."""
-    of_medium = 1, numbers[place.source], numbers[place.medium]
-    for frame in range(FRAMES):
-        yield *of_medium, place.first_ms + frame * STEP_MS, place.number, 0
 
 
 def insert(ledger: sqlite3.Connection, table: str, rows: Iterable[tuple[object, ...]]) -> None:
@@ -254,20 +220,20 @@ def write_whole(store: Path, place: Place) -> None:
 def plan(folder: Path, *, publish: bool) -> None:
     """Plan as `frametally aggregate` does; then publish runs of the stale days as if they were counted."""
     settings = Settings(data_dir=folder).resolved()
-    with closing(open_object_store((folder / "store").as_uri())) as store:
-        notes = SegmentNotes(folder, store.url)
+    with (
+        closing(open_object_store((folder / "store").as_uri())) as store,
+        closing(open_ledger(settings.ledger_url)) as ledger,
+    ):
         counting_plan = make_plan(
             store=store,
             params=settings_params(settings),
-            notes=notes,
+            book=SegmentBook(ledger),
             manifests=ManifestReader(store, folder),
-            unusable=(),
             progress=NoProgress(),
         )
         print(len(counting_plan.stale), "days to count,", len(counting_plan.up_to_date), "up to date")
         for day in counting_plan.stale if publish else ():
             publish_run(folder / "store", day)
-        notes.share(store)
 
 
 def publish_run(store: Path, day: DayPlan) -> None:
@@ -276,10 +242,8 @@ def publish_run(store: Path, day: DayPlan) -> None:
     run_id = f"{day.sequence:06d}-{digest[:16]}"
     prefix = keys.run_folder(MODEL, day.params.digest(), 60, day.key.day, run_id)
     frames_of: dict[str, int] = {}
-    for note in day.notes:
-        if keys.day_start_ms(day.key.day) // DAY_MS in note.days:
-            for source in note.sources:
-                frames_of[source] = frames_of.get(source, 0) + FRAMES
+    for source, _ in {(row.source, row.key) for row in day.segments.rows if row.is_own}:
+        frames_of[source] = frames_of.get(source, 0) + FRAMES
     start_ms = keys.day_start_ms(day.key.day)
     lines = b"".join(coverage_line(source, start_ms, frames) for source, frames in sorted(frames_of.items()))
     run = Run(
@@ -295,6 +259,7 @@ def publish_run(store: Path, day: DayPlan) -> None:
         frames=sum(frames_of.values()),
         duplicates_dropped=0,
         tombstones_crc32=[],
+        hours_crc32=0,
         settings=day.params.in_words(),
     )
     (store / prefix).mkdir(parents=True)
@@ -341,8 +306,8 @@ def main() -> None:
         title="Planning and status of many segments",
         about=f"{options.few:,} and {options.many:,} segments of {FRAMES} frames in a store of files, their "
         "manifests, and a ledger in SQLite that has taken them in; start-up included. From nothing: no "
-        "segment and no manifest is noted, and no day is counted. From cold: the same, but another machine "
-        "has left its notes of the segments in the store. The system caches the files as far as it has room.",
+        "segment and no manifest is noted, and no day is counted. The system caches the files as far as "
+        "it has room.",
         load_before=load,
         packages=["msgspec", "sqlalchemy"],
         tables=[
@@ -353,7 +318,7 @@ def main() -> None:
                     *(f"{size:,}: {what}" for size in sizes for what in ("wall s", "CPU s", "peak MB")),
                 ],
                 rows=rows,
-                note=f"Medians of {options.rounds} rounds, but of the first two, which are one each.",
+                note=f"Medians of {options.rounds} rounds, but of the first, which is one.",
             ),
             Table(
                 title="A day is removed",
@@ -365,14 +330,7 @@ def main() -> None:
         ],
         goals=[
             Goal(
-                what=f"planning {size} from cold, notes in the store (s)",
-                measured=many[COLD].wall_s,
-                at_most=60,
-            ),
-            Goal(
-                what=f"planning {size} from cold, notes in the store, peak (MB)",
-                measured=many[COLD].peak_mb,
-                at_most=1000,
+                what=f"planning {size} from nothing, peak (MB)", measured=many[NOTHING].peak_mb, at_most=1000
             ),
             Goal(what=f"planning {size} with nothing new (s)", measured=many[WARM].wall_s, at_most=2),
             Goal(what=f"`frametally status` of {size} (s)", measured=many[STATUS].wall_s, at_most=2),
@@ -389,7 +347,7 @@ def forget_day(folder: Path) -> float:
     """Return the seconds in which a ledger forgets the segments of its first day; that is undone."""
     from frametally.adapters.sql.engine import SqlDatabase
     from frametally.adapters.sql.ledger import cache as ledger_cache
-    from frametally.adapters.sql.ledger import intake
+    from frametally.adapters.sql.ledger import intake, segment_rows
     from frametally.adapters.sql.ledger.chains import Chains
 
     gone = [place.key for place in places(range(SEGMENTS_PER_DAY))]
@@ -397,7 +355,7 @@ def forget_day(folder: Path) -> float:
     with closing(database), suppress(_Undone), database.writing() as connection:
         started_s = time.perf_counter()
         of_all = Chains(connection)
-        if intake.forget_segments(connection, of_all, gone):
+        if segment_rows.forget_segments(connection, of_all, gone):
             raise SystemExit("segments of another day were to be read again")
         of_all.save(intake.Numbers(connection).number_of)
         forgotten_s = time.perf_counter() - started_s
@@ -414,10 +372,21 @@ def next_place(store: Path, segments: int) -> Place:
     return next(place for place in places(itertools.count(segments)) if not (store / place.key).exists())
 
 
-def empty(folder: Path) -> None:
-    """Take away what a machine has noted of the store."""
-    for file in (*folder.glob("segments-*.sqlite*"), *folder.glob("manifests-*.jsonl")):
+@contextmanager
+def empty(folder: Path) -> Iterator[None]:
+    """Take away what a machine has noted of the store, and give its ledger back."""
+    for file in folder.glob("manifests-*.jsonl"):
         file.unlink()
+    whole = folder / "ledger"
+    whole.mkdir()
+    for file in folder.glob("ledger.sqlite*"):
+        file.rename(whole / file.name)
+    yield
+    for file in folder.glob("ledger.sqlite*"):
+        file.unlink()
+    for file in whole.iterdir():
+        file.rename(folder / file.name)
+    whole.rmdir()
 
 
 def measure(folder: Path, segments: int, rounds: int) -> tuple[dict[str, Measured], float]:
@@ -426,7 +395,6 @@ def measure(folder: Path, segments: int, rounds: int) -> tuple[dict[str, Measure
     if not (place / "ready").exists():
         apart(generate, place, segments)
     clear(place)
-    empty(place)
     for file in place.glob("index.sqlite*"):
         file.unlink()
     os.environ["FRAMETALLY_DATA_DIR"] = str(place)
@@ -435,9 +403,8 @@ def measure(folder: Path, segments: int, rounds: int) -> tuple[dict[str, Measure
     # Behind is what a segment makes of the books that is not counted yet.
     status = ["/bin/sh", "-c", f"{' '.join(frametally)} status || [ $? -eq 4 ]"]
     measured = {name: Measured() for name in STEPS}
-    measured[NOTHING].run(planning)
-    empty(place)
-    measured[COLD].run(planning)
+    with empty(place):
+        measured[NOTHING].run(planning)
     Measured().run([*planning, "--publish"])
     Measured().run([*frametally, "index"])
     Measured().run(status)

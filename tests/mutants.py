@@ -55,7 +55,7 @@ MONEY_PATHS = (
     "hadoop/frametally_hadoop/job/map_reduce.py",
     "core/frametally/adapters/day_cells/merging.py",
     "core/frametally/books/evidence.py",
-    "core/frametally/adapters/sql/ledger/intake.py",
+    *(f"core/frametally/adapters/sql/ledger/{name}_rows.py" for name in ("segment", "hour", "frame")),
 )
 QUICK = (
     "not thorough and not services and not stack and not compose and not demo and not images and not spark"
@@ -114,14 +114,6 @@ EQUIVALENT = {
         "frametally_hadoop.job.map_reduce.FrameGroups._add_segment",
         "if (self.held_bytes > self._buffer_bytes):",
     ): "when lines are passed on changes no count",
-    (
-        "frametally.adapters.sql.ledger.intake.Numbers.new",
-        "self._connection.execute(update(tables.about).values(next_number=number + 2))",
-    ): "any number does that nothing has",
-    (
-        "frametally.adapters.sql.ledger.intake.Numbers.new",
-        "self._connection.execute(update(tables.about).values(next_number=(number - 1)))",
-    ): "any number does that nothing has",
     (
         "frametally.rules.counted_boxes._units",
         "return math.ceil(round(value * units, 7))",

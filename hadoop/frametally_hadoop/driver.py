@@ -128,7 +128,6 @@ class _Aggregation:
             self._book.list_all()
         self._manifests = ManifestReader(self.store, self.settings.data_dir)
         self._segments_read: dict[str, int] = {}
-        self._unusable: set[str] = set()
         self._whole: set[DayKey] = set()
         self._warnings: list[str] = []
         self._hours_kept = self._hours_counted = 0
@@ -165,7 +164,6 @@ class _Aggregation:
             params=self._params,
             book=self._book,
             manifests=self._manifests,
-            unusable=self._unusable,
             progress=self.progress,
             selection=self._windows.now,
             whole=self._whole,
@@ -176,7 +174,7 @@ class _Aggregation:
             look_around,
             manifests=plan.manifests,
             forgotten=forgotten_by(plan.tombstones),
-            unusable=self._unusable | {item.name for item in plan.skipped},
+            unusable=self._book.unusable | {item.name for item in plan.skipped},
             with_dead_letters=plan.with_dead_letters,
             chain_breaks=plan.chain_breaks,
         )
@@ -209,7 +207,7 @@ class _Aggregation:
                     raise
                 self._book.list_all()
                 self._skip(damaged)
-                self._unusable |= {skipped.name for skipped in damaged}
+                self._book.unusable |= {skipped.name for skipped in damaged}
                 return False
             failpoints.passing("aggregate.counted")
             self._segments_read |= {key: plan.size_of[key] for key in plan.reads}

@@ -47,7 +47,6 @@ def dry_run(
             params=settings_params(settings),
             book=SegmentBook(ledger),
             manifests=manifests,
-            unusable=(),
             progress=progress,
             selection=selection,
         )

@@ -734,7 +734,7 @@ HOUR_MS = 3_600_000
 )
 @settings(max_examples=examples(20))
 def test_an_hour_is_known_by_its_segments_in_any_order(spans: list[tuple[int, int]], order: Any) -> None:
-    """Whatever comes first, twice or again: digests are those of a ledger from nothing, and tell sets apart."""
+    """Whatever comes first, twice or again: the digests are those of a fresh ledger, and tell sets apart."""
     with ExitStack() as stack:
         make, store = Sqlite(stack), MemoryStore()
         segments = [

@@ -289,7 +289,7 @@ def test_a_day_with_a_corrupt_line_is_reported_every_time_and_heals_with_the_seg
         (with_line(1, with_field("frames", 2)), "lines"),
         (
             with_line(1, lambda line: line.replace(str(NOON_MS).encode(), b"999999999999999999")),
-            "beyond the calendar",
+            "impossible numbers",
         ),
     ],
 )

@@ -134,7 +134,6 @@ def test_who_counts_is_a_setting_and_a_change_of_it_counts_anew(
             params=settings_params(footage.settings.model_copy(update={"count_overlaps": wins})),
             book=SegmentBook(ledger),
             manifests=ManifestReader(footage.store),
-            unusable=(),
             progress=NoProgress(),
         )
     losers = {one.loser for day in plan.up_to_date for one in day.overlaps}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ from tests.hadoop.conftest import Footage
 
 from frametally.books.runs import DayKey
 from frametally.history_records import history_key, hours_key
+from frametally.opening import open_ledger
 from frametally.ports.object_store import ObjectStore
+from frametally.rules.times import DAY_MS
 from frametally_hadoop import driver
 from frametally_hadoop.job.params import CountParams
 from frametally_hadoop.planning.plan import DayPlan
+from frametally_hadoop.planning.segment_book import SegmentBook
 from frametally_hadoop.planning.surroundings import look_around
 from frametally_hadoop.publication import publish as publishing
 from frametally_hadoop.publication.publish import publish_day
@@ -113,10 +117,13 @@ def test_a_run_names_its_settings_its_day_and_its_segments(footage: Footage) -> 
         f"mapreduce-output/model=tiny-1/params={first.params}/interval=60s/day=2026-01-01/run={first.run_id}"
     )
     assert first.run_id != second.run_id
-    plan = DayPlan(DAY, CountParams(), 1, segments_of(key), None)
-    assert plan.inputs_sha256() == first.inputs_sha256
-    assert plan.inputs_sha256({key: [3]}) != first.inputs_sha256
-    assert plan.inputs_sha256({"another": [3]}) == first.inputs_sha256
+    with closing(open_ledger(footage.settings.ledger_url)) as ledger:
+        segments = SegmentBook(ledger).days(with_margin=True)[DAY.model, NOON_MS // DAY_MS]
+        assert segments.keys() == [key]
+        plan = DayPlan(DAY, CountParams(), 1, segments, None)
+        assert plan.inputs_sha256() == first.inputs_sha256
+        assert plan.inputs_sha256({key: [3]}) != first.inputs_sha256
+        assert plan.inputs_sha256({"another": [3]}) == first.inputs_sha256
 
 
 def test_progress_says_what_is_at_hand(footage: Footage) -> None:

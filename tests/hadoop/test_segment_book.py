@@ -60,7 +60,6 @@ def plan_of(store: ObjectStore, book: SegmentBook, params: CountParams = PARAMS)
         params=params,
         book=book,
         manifests=ManifestReader(store),
-        unusable=(),
         progress=NoProgress(),
     )
 

@@ -99,7 +99,6 @@ KINDS = {
     "lists, counted again": Kind("correcting", "store/mapreduce-output/**/_hours.json", CORRECT),
     "corrections": Kind("correcting", "store/corrections/*.json", CORRECT),
     "models/auto.json": Kind("settled", "store/models/auto.json", COUNT),
-    "notes of segments": Kind("settled", "segments-*.sqlite", COUNT_ANEW, is_cache=True),
     "notes of manifests": Kind("settled", "manifests-*.jsonl", COUNT_ANEW, is_cache=True),
     "seen files": Kind("settled", "seen-files.sqlite", PRODUCE, is_cache=True),
     "ledger": Kind("settled", "ledger.sqlite", COUNT_ANEW, is_cache=True),

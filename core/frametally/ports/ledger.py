@@ -78,6 +78,7 @@ class CountedHour(NamedTuple):
     Attributes:
         digest: Of the lines of its source in its segments, 32 hex digits, whatever their order.
         is_own: Whether some of the segments have frames of the hour itself, and not only near it.
+        has_checksums: Whether all of its segments say the checksum of these lines.
     """
 
     model: str
@@ -85,6 +86,7 @@ class CountedHour(NamedTuple):
     hour: int
     digest: str
     is_own: bool
+    has_checksums: bool
 
 
 class SegmentOfHour(NamedTuple):
@@ -197,8 +199,11 @@ class Ledger(Protocol):
     def extent(self, media: str, *, from_ms: int | None, to_ms: int | None) -> Extent:
         """Return how much of a medium was detected in `[from_ms, to_ms)`, whichever the model."""
 
-    def chain(self, model: str) -> list[ChainLink]:
-        """Return the model's segments, by log, topic, partition and first offset, as few links as can be."""
+    def chain(self, model: str, without: Collection[str] = ()) -> list[ChainLink]:
+        """Return the model's segments, by log, topic, partition and first offset, as few links as can be.
+
+        `without` has keys of segments that are left out.
+        """
 
     def recent_puts(self, model: str, span_ms: int) -> list[tuple[int, int]]:
         """Return when segments were put in the last `span_ms` to the newest, in ms since 1970, and messages.

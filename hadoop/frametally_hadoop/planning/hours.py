@@ -64,19 +64,21 @@ class HourInputs(NamedTuple):
         return source, start_ms - start_ms % self.params.unit_ms
 
     def identities(self, but_of: Collection[str] = ()) -> dict[SourceHour, str]:
-        """Return 16 hex digits of the inputs of each hour.
+        """Return 16 hex digits of the inputs of each hour, for hours that have checksums.
 
         Hours of segments in `but_of`, of which lines were set aside, have none.
         """
         digests: defaultdict[SourceHour, list[str]] = defaultdict(list)
-        for (source, hour), (digest, _) in sorted(self.segments.hours.items()):
+        unnamed: set[SourceHour] = set()
+        for (source, hour), of_hour in sorted(self.segments.hours.items()):
             if self._has(source):
-                digests[self._hour_of(source, hour)].append(f"{hour} {digest}")
+                digests[self._hour_of(source, hour)].append(f"{hour} {of_hour.digest}")
+                unnamed |= set() if of_hour.has_checksums else {self._hour_of(source, hour)}
         segments = self.segments_by_hour() if but_of else {}
         return {
             hour: self._identity(hour, of_hour)
             for hour, of_hour in digests.items()
-            if not but_of or set(but_of).isdisjoint(segments.get(hour, ()))
+            if hour not in unnamed and (not but_of or set(but_of).isdisjoint(segments.get(hour, ())))
         }
 
     def _identity(self, hour: SourceHour, digests: Iterable[str]) -> str:

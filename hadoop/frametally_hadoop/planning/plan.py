@@ -206,12 +206,11 @@ def make_plan(
     params: CountParams,
     book: SegmentBook,
     manifests: ManifestReader,
-    unusable: Collection[str],
     progress: Progress,
     selection: DaySelection = ALL_DAYS,
     whole: Collection[DayKey] = (),
 ) -> CountingPlan:
-    """Compare the segments, except those with `unusable` keys, with the current runs; note the new ones.
+    """Compare the segments with the current runs; note the new ones.
 
     Of days in `whole`, and where the selection counts again, no hour is kept from the current run.
     `progress` gets the number of headers read.
@@ -220,7 +219,7 @@ def make_plan(
     # a current one never holds less.
     current = current_days(store)
     tombstones = list_tombstones(store)
-    unreadable_segments, lacking = book.refresh(store, unusable, progress)
+    unreadable_segments, lacking = book.refresh(store, progress)
     # The manifests last: they then speak of all frames that stand in the segments.
     media, unreadable = manifests.read()
     overlaps = overlaps_of(media, tombstones, params.overlaps)
@@ -228,7 +227,7 @@ def make_plan(
     with_margin = params.tracking is not None
     days = {
         DayKey(model, params.interval_s, keys.utc_day(number * DAY_MS)): segments
-        for (model, number), segments in book.days(with_margin=with_margin, unusable=unusable).items()
+        for (model, number), segments in book.days(with_margin=with_margin).items()
     }
     parts = [step.parts(store, media) for step in counting_steps()]
     part_days: dict[DayKey, PartDay] = {}
@@ -271,7 +270,7 @@ def make_plan(
         + unreadable
         + [item for part in parts for item in part.unreadable],
         size_of=size_of,
-        with_dead_letters=book.with_dead_letters(unusable),
+        with_dead_letters=book.with_dead_letters(),
         chain_breaks=book.chain_breaks({base_model(day.model) for day in days}),
     )
 

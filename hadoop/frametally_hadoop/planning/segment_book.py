@@ -24,10 +24,11 @@ _HOURS_A_DAY = DAY_MS // HOUR_MS
 
 
 class HourDigest(NamedTuple):
-    """The digest of what an hour of a source is counted of; whether any of it is of the hour itself."""
+    """The digest of what an hour of a source is counted of; see `CountedHour`."""
 
     digest: str
     is_own: bool
+    has_checksums: bool = True
 
 
 class DaySegments:
@@ -88,7 +89,7 @@ class DaySegments:
 
     def identity(self) -> str:
         """Return 64 hex digits of all that the day is counted from."""
-        lines = (f"{source} {hour} {digest}" for (source, hour), (digest, _) in sorted(self.hours.items()))
+        lines = (f"{source} {hour} {digest}" for (source, hour), (digest, *_) in sorted(self.hours.items()))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def __getstate__(self) -> dict[str, object]:
@@ -104,9 +105,13 @@ class MissingSegments(NamedTuple):
 
 
 class SegmentBook:
-    """The segments of one store, as its ledger has them."""
+    """The segments of one store, as its ledger has them, without those that turn out to be damaged.
+
+    `unusable` has the keys of these; a plan is made without them.
+    """
 
     def __init__(self, ledger: Ledger) -> None:
+        self.unusable: set[str] = set()
         self._ledger = ledger
         self._all_next = False
 
@@ -114,7 +119,7 @@ class SegmentBook:
         """Have the next refresh list all segments, because some differ from the book."""
         self._all_next = True
 
-    def refresh(self, store: ObjectStore, unusable: Collection[str], progress: Progress) -> MissingSegments:
+    def refresh(self, store: ObjectStore, progress: Progress) -> MissingSegments:
         """Read the headers of new segments. Raises `Retryable`: store or ledger are away.
 
         Of many segments only new ones are listed, and once a day all.
@@ -125,36 +130,37 @@ class SegmentBook:
         unreadable = [
             Skipped(key, problem)
             for key, problem in self._ledger.unreadable_segments()
-            if key not in unusable
+            if key not in self.unusable
         ]
         lacking: set[tuple[str, int | None]] = set()
         days_of: defaultdict[str, set[tuple[str, int | None]]] = defaultdict(set)
-        for key, model, hour in self._ledger.hours_of_segments(unusable):
+        for key, model, hour in self._ledger.hours_of_segments(self.unusable):
             days_of[key].add((model, hour // _HOURS_A_DAY))
-        for key in [*unusable, *(item.name for item in unreadable)]:
+        for key in [*self.unusable, *(item.name for item in unreadable)]:
             segment = keys.parse_segment_key(key)
             lacking |= days_of[key] or ({(segment.model, None)} if segment else set())
         return MissingSegments(unreadable, lacking)
 
-    def days(self, *, with_margin: bool, unusable: Collection[str]) -> dict[tuple[str, int], DaySegments]:
+    def days(self, *, with_margin: bool) -> dict[tuple[str, int], DaySegments]:
         """Return the footage of each day with frames, by model and whole day since 1970.
 
-        Segments with `unusable` keys are left out, and without the margin those with frames near a day only.
+        Without the margin, segments with frames near a day only are left out.
         """
+        unusable = frozenset(self.unusable)
         hours: defaultdict[tuple[str, int], dict[tuple[str, int], HourDigest]] = defaultdict(dict)
         for row in self._ledger.counted_hours(with_margin=with_margin, without=unusable):
             of_day = hours[row.model, row.hour // _HOURS_A_DAY]
-            of_day[row.source, row.hour] = HourDigest(row.digest, row.is_own)
+            of_day[row.source, row.hour] = HourDigest(row.digest, row.is_own, row.has_checksums)
         return {
             (model, number): DaySegments(of_day, self._ledger, model, number, unusable, with_margin)
             for (model, number), of_day in hours.items()
             if any(hour.is_own for hour in of_day.values())
         }
 
-    def with_dead_letters(self, unusable: Collection[str]) -> list[str]:
+    def with_dead_letters(self) -> list[str]:
         """Return the keys of segments that hold dead letters, sorted."""
-        return sorted(set(self._ledger.segments_with_dead_letters()).difference(unusable))
+        return sorted(set(self._ledger.segments_with_dead_letters()) - self.unusable)
 
     def chain_breaks(self, models: Iterable[str]) -> dict[str, list[str]]:
         """Return, by model, the gaps and overlaps between its segments, one line each."""
-        return {model: chain_breaks(self._ledger.chain(model)) for model in models}
+        return {model: chain_breaks(self._ledger.chain(model, self.unusable)) for model in models}

@@ -7,14 +7,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import (
-    BigInteger,
-    BindParameter,
     ColumnElement,
     Connection,
     Executable,
-    String,
     and_,
-    bindparam,
     case,
     delete,
     func,
@@ -23,7 +19,8 @@ from sqlalchemy import (
 )
 
 from frametally import keys
-from frametally.adapters.sql.ledger import intake, segment_rows, segments, tables
+from frametally.adapters.sql.ledger import chains, hour_rows, intake, segment_rows, segments, tables
+from frametally.adapters.sql.ledger.hour_rows import number_of_name
 from frametally.adapters.sql.migration import MIGRATIONS, Layout
 from frametally.adapters.sql.sql_book import SqlBook
 from frametally.books.intake import (
@@ -87,57 +84,21 @@ class SqlLedger(SqlBook):
         segments.refresh(self._database, store, progress, headers_only=True, list_all=list_all)
 
     def counted_hours(self, *, with_margin: bool, without: Collection[str] = ()) -> Iterator[CountedHour]:
-        """Yield the hours of segments, with the sums of their digests; see `Ledger.counted_hours`."""
-        hours, names = tables.hours.c, tables.names.c
-        place = hours.model, hours.source, hours.hour
-        sums = (func.sum(hours[f"digest_{number}"]) for number in range(2))
-        query = select(*place, *sums, func.max(hours.is_own)).group_by(*place).order_by(*place)
-        if not with_margin:
-            query = query.where(hours.is_own == 1)
-        if without:
-            numbers = select(tables.segments.c.number).where(tables.segments.c.key.in_(without))
-            query = query.where(hours.segment.not_in(numbers))
         with self._database.reading() as connection:
-            name_of = dict(iter(connection.execute(select(names.number, names.name))))
-            rows = connection.execute(query).all()
-        for model, source, hour, *digests, is_own in rows:
-            digest = "".join(f"{int(part) % 2**64:016x}" for part in digests)
-            yield CountedHour(name_of[model], name_of[source], hour, digest, bool(is_own))
+            rows = hour_rows.counted_hours(connection, with_margin=with_margin, without=without)
+        yield from rows
 
     def segments_of_hours(
         self, model: str, sources: Collection[str], *, from_hour: int, to_hour: int
     ) -> list[SegmentOfHour]:
-        hours, segments = tables.hours.c, tables.segments.c
-        query = (
-            select(
-                tables.names.c.name,
-                hours.hour,
-                segments.key,
-                segments.size_bytes,
-                segments.version,
-                hours.is_own,
-            )
-            .join(tables.names, tables.names.c.number == hours.source)
-            .join(tables.segments, segments.number == hours.segment)
-            .where(
-                hours.model == _number(model),
-                hours.source.in_(select(tables.names.c.number).where(tables.names.c.name.in_(sources))),
-                hours.hour >= from_hour,
-                hours.hour < to_hour,
-            )
-        )
-        rows = self._rows(query)
-        return sorted(SegmentOfHour._make(row)._replace(is_own=bool(row.is_own)) for row in rows)
+        with self._database.reading() as connection:
+            return hour_rows.segments_of_hours(connection, model, sources, from_hour, to_hour)
 
     def hours_of_segments(self, segment_keys: Collection[str]) -> list[tuple[str, str, int]]:
-        hours, segments, names = tables.hours.c, tables.segments.c, tables.names.c
-        query = (
-            select(segments.key, names.name, hours.hour)
-            .join(tables.hours, hours.segment == segments.number)
-            .join(tables.names, names.number == hours.model)
-            .where(segments.key.in_(segment_keys))
-        )
-        return [(key, model, hour) for key, model, hour in (self._rows(query) if segment_keys else ())]
+        if not segment_keys:
+            return []
+        with self._database.reading() as connection:
+            return hour_rows.hours_of_segments(connection, segment_keys)
 
     def unreadable_segments(self) -> list[tuple[str, str]]:
         segments = tables.segments.c
@@ -202,7 +163,7 @@ class SqlLedger(SqlBook):
             select(source.c.name, media.c.name, *sums)
             .join(source, source.c.number == table.source)
             .join(media, media.c.number == table.media)
-            .where(table.model == _number(model))
+            .where(table.model == number_of_name(model))
             .group_by(source.c.name, media.c.name)
         )
         rows = self._rows(query)
@@ -214,9 +175,9 @@ class SqlLedger(SqlBook):
         table = tables.frames.c
         dead = func.coalesce(func.sum(case((table.dead != 0, 1), else_=0)), 0)
         query = select(func.count(), dead).where(
-            table.model == _number(model),
-            table.source == _number(source),
-            table.media == _number(media),
+            table.model == number_of_name(model),
+            table.source == number_of_name(source),
+            table.media == number_of_name(media),
             _is_within(table.captured_at_ms, from_ms, to_ms),
         )
         ((frames, dead_lettered),) = self._rows(query)
@@ -228,11 +189,11 @@ class SqlLedger(SqlBook):
         day = time_ms - (time_ms % DAY_MS + DAY_MS) % DAY_MS
         frames_of, days = Counter[int](), set[int]()
         with self._database.reading() as connection:
-            of_medium = tallies.media == _number(media)
+            of_medium = tallies.media == number_of_name(media)
             holders = select(tallies.model, tallies.source).where(of_medium).distinct()
             for model, source in connection.execute(holders).all():
                 is_of_medium = and_(
-                    table.model == model, table.source == source, table.media == _number(media)
+                    table.model == model, table.source == source, table.media == number_of_name(media)
                 )
                 detected = and_(is_of_medium, table.dead == 0, _is_within(time_ms, from_ms, to_ms))
                 days_of = select(day.label("day")).where(detected).subquery()
@@ -242,20 +203,21 @@ class SqlLedger(SqlBook):
                 days |= {int(start) for start, _ in rows}
         return Extent(max(frames_of.values(), default=0), len(days))
 
-    def chain(self, model: str) -> list[ChainLink]:
+    def chain(self, model: str, without: Collection[str] = ()) -> list[ChainLink]:
         """Return the model's segments, those that follow each other without a loss as one link."""
-        table, links = tables.stretches.c, []
-        names = ("first_offset", "next_offset", "frames", "dead_letters")
-        query = select(table.first_key, *(table[name] for name in names)).where(table.model == _number(model))
-        for key, *figures in self._rows(query):
-            if (place := keys.parse_segment_key(key)) is not None:
+        links = []
+        with self._database.reading() as connection:
+            stretches = chains.read_stretches(connection, without)
+        for key, _, *figures in stretches:
+            place = keys.parse_segment_key(key)
+            if place is not None and place.model == model:
                 links.append(ChainLink(key, place.log_id, place.topic, place.partition, *figures))
         return sorted(links, key=lambda link: link[1:5])
 
     def recent_puts(self, model: str, span_ms: int) -> list[tuple[int, int]]:
         """Return when the model's newest segments were put, and their messages; see `Ledger.recent_puts`."""
         segments = tables.segments.c
-        of_model = segments.model == _number(model)
+        of_model = segments.model == number_of_name(model)
         newest = select(func.max(segments.put_at_ms)).where(of_model).scalar_subquery()
         query = (
             select(segments.put_at_ms, segments.frames + segments.dead_letters)
@@ -273,7 +235,7 @@ class SqlLedger(SqlBook):
     def newest_frames(self, model: str) -> dict[str, int]:
         hours, names = tables.hours.c, tables.names.c
         # The last of each name is found at once; grouped, all hours would be gone through.
-        of_source = hours.model == _number(model), hours.source == names.number
+        of_source = hours.model == number_of_name(model), hours.source == names.number
         last_hour = select(func.max(hours.hour)).where(*of_source).correlate(tables.names).scalar_subquery()
         newest = select(func.max(hours.last_ms)).where(*of_source, hours.hour == last_hour)
         query = select(names.name, newest.correlate(tables.names).scalar_subquery())
@@ -304,7 +266,7 @@ class SqlLedger(SqlBook):
             .outerjoin(tables.frames, mended)
             .outerjoin(source, source.c.number == letters.source)
             .outerjoin(media, media.c.number == letters.media)
-            .where(letters.model == _number(model), or_(letters.frame.is_(None), frames.dead != 0))
+            .where(letters.model == number_of_name(model), or_(letters.frame.is_(None), frames.dead != 0))
         )
         dropped = {(record.segment, record.offset) for record in self._records("dropped", DroppedDeadLetter)}
         still_open: dict[object, DeadFrame] = {}
@@ -322,7 +284,7 @@ class SqlLedger(SqlBook):
     def parts(self, model: str, source: str, *, from_ms: int, to_ms: int) -> list[SegmentPart]:
         values: dict[str, object] = {"model": model, "source": source, "from_ms": from_ms, "to_ms": to_ms}
         values |= {"from_hour": from_ms // HOUR_MS, "to_hour": (to_ms - 1) // HOUR_MS}
-        return sorted(SegmentPart(*row) for row in self._rows(_PARTS, values))
+        return sorted(SegmentPart(*row) for row in self._rows(hour_rows.PARTS, values))
 
     def problems(self, model: str | None) -> list[str]:
         objects, segments = tables.objects.c, tables.segments.c
@@ -330,7 +292,7 @@ class SqlLedger(SqlBook):
             objects.problem.is_not(None), or_(objects.model.is_(None), objects.model == model)
         )
         of_segments = select(segments.key, segments.problem).where(
-            segments.problem.is_not(None), segments.model == _number(model or "")
+            segments.problem.is_not(None), segments.model == number_of_name(model or "")
         )
         rows = [*self._rows(of_objects), *self._rows(of_segments)]
         return [str(problem) for _, problem in sorted(map(tuple, rows))]
@@ -385,36 +347,6 @@ class SqlLedger(SqlBook):
 
 
 _TakenT = TypeVar("_TakenT")
-
-
-def _number(name: str | BindParameter[str]) -> ColumnElement[int]:
-    return select(tables.names.c.number).where(tables.names.c.name == name).scalar_subquery()
-
-
-def _parts_query() -> Executable:
-    """Return the query of `parts`; to make it takes longer than to ask it, as pages do of each source."""
-    hours, segments = tables.hours.c, tables.segments.c
-    model, source = _number(bindparam("model", type_=String)), _number(bindparam("source", type_=String))
-    from_ms, to_ms = (bindparam(name, type_=BigInteger) for name in ("from_ms", "to_ms"))
-    from_hour, to_hour = (bindparam(name, type_=BigInteger) for name in ("from_hour", "to_hour"))
-    columns = hours.first_byte, hours.next_byte, hours.first_ms, hours.last_ms, hours.crc32
-    return (
-        select(segments.key, *columns)
-        .distinct()
-        .join(tables.segments, segments.number == hours.segment)
-        .where(
-            hours.model == model,
-            hours.source == source,
-            hours.hour >= from_hour,
-            hours.hour <= to_hour,
-            hours.is_own == 1,
-            hours.last_ms >= from_ms,
-            hours.first_ms < to_ms,
-        )
-    )
-
-
-_PARTS = _parts_query()
 
 
 def _is_within(time_ms: ColumnElement[int], from_ms: int | None, to_ms: int | None) -> ColumnElement[bool]:

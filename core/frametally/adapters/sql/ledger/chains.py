@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, select
@@ -51,10 +51,15 @@ class Chains:
             self._connection.execute(insert(table), rows)
 
 
-def read_stretches(connection: Connection) -> list[SegmentStretch]:
-    """Return the stretches of all models."""
+def read_stretches(connection: Connection, without: Collection[str] = ()) -> list[SegmentStretch]:
+    """Return the stretches of all models, as they are without the segments of some keys."""
     columns = [tables.stretches.c[name] for name in SegmentStretch._fields]
-    return [SegmentStretch(*row) for row in connection.execute(select(*columns))]
+    rows = [SegmentStretch(*row) for row in connection.execute(select(*columns))]
+    stretches = Stretches(rows)
+    for partition in {partition_of(key) for key in without}:
+        segments = _segments_of(connection, partition)
+        stretches.replace(partition, (segment for segment in segments if segment.first_key not in without))
+    return [*stretches] if without else rows
 
 
 def read_listing(connection: Connection) -> tuple[int, int]:

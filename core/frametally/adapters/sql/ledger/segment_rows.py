@@ -82,13 +82,15 @@ def put_segments(
             chains.add(link)
         elif link != links_before[key]:
             chains.order(key)
-    read = [one for one in segments if one.is_read and one.info.key in number_by_key.keys() | unread.keys()]
+    to_read = number_by_key.keys() | unread.keys()
+    read = [segment for segment in segments if segment.is_read and segment.info.key in to_read]
     for segment in read:
         key = segment.info.key
         rows[tables.dead_letters] += _letter_rows(numbers, segment, number_by_key.get(key) or unread[key])
     for table, of_table in rows.items():
         insert_rows(connection, table, of_table)
-    for batch in by(MOST_IN, [unread[one.info.key] for one in read if one.info.key in unread]):
+    were_unread = [unread[segment.info.key] for segment in read if segment.info.key in unread]
+    for batch in by(MOST_IN, were_unread):
         connection.execute(update(tables.segments).where(_SEGMENTS.number.in_(batch)).values(is_read=1))
     for segment in segments:
         if segment.problem and segment.info.key in unread:
@@ -155,7 +157,7 @@ def _add_rows(rows: _Rows, numbers: Numbers, segment: TakenSegment, number: int)
             segment.header_bytes + part.first_byte,
             segment.header_bytes + part.next_byte,
             part.crc32,
-            *_digest(info.key, info.version, part.crc32),
+            *_digest(info.key, part.crc32),
         )
     rows[tables.hours] += [
         (model, numbers.number_of(source), hour, number, int(is_own), *lines_of[source])
@@ -163,13 +165,12 @@ def _add_rows(rows: _Rows, numbers: Numbers, segment: TakenSegment, number: int)
     ]
 
 
-def _digest(key: str, version: str, crc32: int | None) -> tuple[int, int]:
+def _digest(key: str, crc32: int | None) -> tuple[int, int]:
     """Return the digest of a source's lines in a segment: sums of them tell sets of lines apart.
 
-    Lines without a checksum are known by the version of their object.
+    Lines without a checksum are known by the key of their segment alone.
     """
-    text = f"{key} {version if crc32 is None else crc32}"
-    first, second = _TWO.unpack(hashlib.blake2b(text.encode(), digest_size=16).digest())
+    first, second = _TWO.unpack(hashlib.blake2b(f"{key} {crc32}".encode(), digest_size=16).digest())
     return first >> 14, second >> 14  # so that sums of thousands fit
 
 
@@ -177,9 +178,9 @@ def _letter_rows(numbers: Numbers, segment: TakenSegment, number: int) -> list[t
     rows = []
     for letter in segment.dead_letters:
         frame: tuple[int | None, ...] = (None,) * 4
-        if (meant := letter.frame) is not None:
-            names = numbers.number_of(meant.source), numbers.number_of(meant.media)
-            frame = *names, meant.captured_at_ms, meant.frame
+        if (place := letter.frame) is not None:
+            names = numbers.number_of(place.source), numbers.number_of(place.media)
+            frame = *names, place.captured_at_ms, place.frame
         rows.append((number, letter.offset, numbers.number_of(segment.model), *frame, letter.cause))
     return rows
 

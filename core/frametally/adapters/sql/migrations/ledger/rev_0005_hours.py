@@ -8,7 +8,7 @@ down_revision = "0004"
 
 
 def upgrade() -> None:
-    """Make the tables anew, and forget what was taken in of segments."""
+    """Replace the tables, and forget what was read of segments."""
     op.execute("DELETE FROM frametally_ledger_objects WHERE kind = 'segment'")
     for name in ("stretches", "listing", "frames", "tallies", "dead_letters"):
         op.execute(sa.delete(sa.table(f"frametally_ledger_{name}")))
