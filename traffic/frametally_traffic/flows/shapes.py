@@ -90,7 +90,7 @@ def _corners(points: Iterable[Iterable[int]]) -> Corners:
     return tuple((x, y) for x, y in points)
 
 
-FLOWS_VERSION = 3
+FLOWS_VERSION = 4
 """Raise it whenever the same paths and shapes give other flows: all are then counted again."""
 
 
