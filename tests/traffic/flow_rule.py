@@ -11,11 +11,14 @@ from itertools import pairwise
 from math import sqrt
 from typing import NamedTuple
 
-from frametally.rules.path_columns import PathColumns
+from frametally.rules.known import TRACK_GAP_MS
+from frametally.rules.path_columns import UNSEEN_MS, PathColumns
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally_traffic.flows.day_columns import (
     CROSSING_COLUMNS,
     CROSSING_ORDER,
+    CROSSINGS_MISSING,
+    DIRECTIONS,
     NO_CALIBRATION,
     NO_MOVEMENTS,
     SPEEDS_MISSING,
@@ -39,6 +42,7 @@ from frametally_traffic.flows.shapes import (
     while_held,
 )
 from frametally_traffic.geometry.crossings import Crossing, Direction, crossings_of
+from frametally_traffic.geometry.cut_paths import CutEnd, End, with_pairs
 from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath, joined, pieces_of
 from frametally_traffic.geometry.speed import (
     BINS_PER_KM_H,
@@ -196,7 +200,11 @@ def rows_of(visits: Iterable[FollowedPath], firsts: dict[str, FirstTrack], ways:
     day_ms, end_ms = ways.day_start_ms, ways.day_start_ms + DAY_MS
     numbers = {name: index for index, name in enumerate(ways.line_names)}
     zone_numbers = {name: index for index, name in enumerate(ways.zone_names)}
-    for visit in visits:
+    visits = [*visits]
+    cuts: defaultdict[int, list[CutEnd]] = defaultdict(list)
+    for cut in cut_ends_of(visits, ways):
+        cuts[cut.visit].append(cut)
+    for visit_number, visit in enumerate(visits):
         # One that ends with the day before is still to be told of: zones book it as the day begins.
         if visit.to_ms < day_ms or visit.from_ms >= end_ms:
             continue
@@ -208,11 +216,26 @@ def rows_of(visits: Iterable[FollowedPath], firsts: dict[str, FirstTrack], ways:
             for shape, border in ways.lines
             for crossing in crossings_of(while_held(visit, shape), border)
         ]
+        beyond = [
+            (shape, Crossing(cut.time_ms, "to_right" if side > 0 else "to_left", 0, "cut_path"))
+            for shape, border in ways.lines
+            for cut in cuts[visit_number]
+            if (side := cut.crossed(border)) and holds_at(shape, cut.time_ms)
+        ]
         crossings = [
             (*crossing_row(crossing, visit, numbers[shape.name], day_ms)[:-2], *ids)
             for shape, crossing in crossed
             if day_ms <= crossing.time_ms < end_ms
         ]
+        missing = 1 + CROSSINGS_MISSING.index("cut_path")
+        crossings += [
+            (
+                *(crossing.time_ms - day_ms, numbers[shape.name], 0),
+                *(DIRECTIONS.index(crossing.direction), missing, 0, 0, *ids),
+            )
+            for shape, crossing in beyond
+        ]
+        crossed += beyond
         stays = [
             (*stay_row(stay, zone_numbers[shape.name], day_ms)[:-2], *ids)
             for shape, zone in ways.zones
@@ -301,6 +324,48 @@ def speed_row(speed: GroundSpeed | NotMeasured | None) -> tuple[int, int, int]:
 
 def _bin(km_h: float) -> int:
     return int(km_h * BINS_PER_KM_H + 0.5)
+
+
+def cut_end(visit: int, path: FootPath, end: End, *, at_border: bool) -> CutEnd | None:
+    """Return the end of a path that was cut there; None if it stood still, or nobody knows how it moved."""
+    last = len(path.x) - 1 if end == "last" else 0
+    step = -1 if end == "last" else 1
+    before = last
+    while 0 <= before + step < len(path.x) and abs(path.time_ms[before] - path.time_ms[last]) < UNSEEN_MS:
+        before += step
+    passed_ms = abs(path.time_ms[last] - path.time_ms[before])
+    if not passed_ms:
+        return None
+    dx, dy = path.x[last] - path.x[before], path.y[last] - path.y[before]
+    part = TRACK_GAP_MS / passed_ms
+    if at_border:
+        part = min(part, path.height[last] / max(sqrt(dx * dx + dy * dy), 1))
+    to_x, to_y = path.x[last] + round(dx * part), path.y[last] + round(dy * part)
+    if (to_x, to_y) == (path.x[last], path.y[last]):
+        return None
+    return CutEnd(
+        visit,
+        end,
+        path.time_ms[last],
+        path.x[last],
+        path.y[last],
+        to_x,
+        to_y,
+        path.height[last],
+        not at_border,
+    )
+
+
+def cut_ends_of(visits: Sequence[FollowedPath], ways: Ways) -> list[CutEnd]:
+    """Return the ends of visits that were cut on the day."""
+    cuts = []
+    for number, visit in enumerate(visits):
+        ends: list[tuple[End, str]] = [("first", visit.began), ("last", visit.ended)]
+        for end, way in ends:
+            at_ms = visit.path.time_ms[0 if end == "first" else -1]
+            if way in ("found", "lost", "border") and 0 <= at_ms - ways.day_start_ms < DAY_MS:
+                cuts.append(cut_end(number, visit.path, end, at_border=way == "border"))
+    return with_pairs([cut for cut in cuts if cut is not None])
 
 
 def _visit_row(

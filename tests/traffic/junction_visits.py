@@ -17,13 +17,8 @@ from frametally_traffic.flows.day_columns import (
 )
 from frametally_traffic.records import DrawnLine, Side
 from frametally_traffic.report.junction_report import ReportQuery, TrafficReport
-from frametally_traffic.report.movement_table import (
-    QUARTER_MS,
-    Quarter,
-    SeenPart,
-    make_table,
-    quarters_between,
-)
+from frametally_traffic.report.movement_table import make_table
+from frametally_traffic.report.quarters import QUARTER_MS, Quarter, SeenPart, quarters_between
 from frametally_traffic.report.schemes import LABELS
 
 MODEL = "pixels-1"
@@ -70,7 +65,7 @@ def _day(day_start_ms: int, visits: Sequence[Visit], legs: tuple[str, ...], sour
 def make_quarters(count: int, start_ms: int = START_MS, missing: Collection[int] = ()) -> tuple[Quarter, ...]:
     """Return so many quarters that were seen as a whole, but for those of some numbers: no footage."""
     seen = [
-        SeenPart(start_ms + number * QUARTER_MS, QUARTER_MS, True)
+        SeenPart(start_ms + number * QUARTER_MS, QUARTER_MS)
         for number in range(count)
         if number not in missing
     ]

@@ -32,7 +32,8 @@ from frametally_traffic.geometry.crossings import (
 )
 from frametally_traffic.geometry.foot_paths import FollowedPath, FootPath, joined, stitched
 from frametally_traffic.geometry.zones import PictureZone
-from frametally_traffic.report.movement_table import QUARTER_MS, WHOLE, Quarter, TrafficTable, make_table
+from frametally_traffic.report.movement_table import TrafficTable, make_table
+from frametally_traffic.report.quarters import QUARTER_MS, WHOLE, Quarter
 from frametally_traffic.report.schemes import groups_of
 from frametally_traffic.tasks.zones import stands_in
 

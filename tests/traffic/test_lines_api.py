@@ -156,7 +156,13 @@ def test_every_visit_has_its_movement_and_the_books_add_up(client: FlaskClient) 
         turns[one["from_leg"], one["to_leg"], one["label"]] += one["visits"]
     assert turns == Counter((car.from_leg, car.to_leg, car.label) for car in junction.CARS)
     cars = len(junction.CARS)
-    assert answer["books"] == {"visits": cars, "assigned": cars, "unassigned": 0, "never_at_a_leg": 0}
+    assert answer["books"] == {
+        "visits": cars,
+        "assigned": cars,
+        "unassigned": 0,
+        "never_at_a_leg": 0,
+        "missing": None,
+    }
     entries = pages(client, "movements/visits", from_leg="west", to_leg="south", limit=2)
     assert len(entries) == sum(number for (*way, _), number in turns.items() if way == ["west", "south"])
     assert {(one["from_leg"], one["to_leg"], one["outcome"]) for one in entries} == {

@@ -343,3 +343,13 @@ def test_a_rename_that_was_interrupted_takes_the_drawing_along_once(
     assert lines("list", "gate-2", "--json") == 0
     [drawing] = json.loads(capsys.readouterr().out)
     assert (drawing["revision"], [line["name"] for line in drawing["lines"]]) == (1, ["stop"])
+
+
+def test_a_line_along_the_border_is_imported_with_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+    size = {"width_px": 160, "height_px": 90}
+    edge = {"name": "edge", **size, "points": [[5, 10], [5, 80]]}
+    middle = {"name": "middle", **size, "points": [[40, 10], [5, 80]]}
+    assert cli.main(["lines", "import", "yard", file_of({"lines": [edge, middle]})]) == 0
+    said = capsys.readouterr().out
+    assert "line edge: it runs along the picture's border" in said
+    assert "line middle" not in said

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from tests.fakes.records import make_coverage
+from tests.fakes.records import make_count, make_coverage
 from tests.traffic.flow_days import DAY, MODEL, SOURCE, goer, path_files
 
 from frametally.records import Coverage, IntervalCount
+from frametally.rules.places import ZoneShape
 from frametally.rules.times import HOUR_MS
 from frametally_traffic.counting.place_records import PlaceRecords
 from frametally_traffic.flows.day_flows import flows_of_day
@@ -33,3 +34,21 @@ def test_objects_are_unknown_where_frames_were_too_few_to_follow_them(
     [line] = PlaceRecords(MODEL, 3600, flows, SHAPES, coverage).count_lines()
     count = msgspec.json.decode(line.partition(b"\t")[2], type=IntervalCount)
     assert (count.objects, count.frames, count.detections) == (objects, frames, 1)
+
+
+def test_at_a_line_and_in_a_zone_nothing_is_known_of_what_was_seen_too_weakly_to_follow() -> None:
+    zone = ZoneShape("yard", ((0, 500), (4000, 500), (4000, 3000)))
+    shapes = Shapes(SHAPES.lines, (zone,))
+    flows = flows_of_day(path_files([CAR]).values(), shapes, model=MODEL, source=SOURCE, day_start_ms=DAY)
+    filmed_hour = msgspec.structs.replace(FILMED, covered_ms=HOUR_MS)
+    for tracked, known in ((10, True), (9, False)):
+        count = make_count(
+            DAY + HOUR_MS, "car", 20, model=MODEL, interval_s=3600, objects=1, tracked_detections=tracked
+        )
+        records = PlaceRecords(MODEL, 3600, flows, shapes, [filmed_hour], [count])
+        line = next(line for line in records.count_lines() if b"/line/" in line)
+        crossed = msgspec.json.decode(line.partition(b"\t")[2], type=IntervalCount)
+        assert (crossed.detections, crossed.objects) == (1, 1 if known else None)
+        for line, _ in records.coverage_lines():
+            filmed = msgspec.json.decode(line.partition(b"\t")[2], type=Coverage)
+            assert filmed.is_measured == known, filmed.source

@@ -22,7 +22,7 @@ from frametally.opening import open_object_store
 from frametally.rules.times import DAY_MS, HOUR_MS, utc
 from frametally_cli import main as cli
 from frametally_traffic.report.junction_report import ReportQuery, read_report
-from frametally_traffic.report.movement_table import QUARTER_MS
+from frametally_traffic.report.quarters import QUARTER_MS
 
 SECONDS = 100 * 60
 NOT_FILMED_S = (70 * 60, 92 * 60)
@@ -150,7 +150,7 @@ def test_a_day_whose_flows_are_not_known_has_no_zeros(filmed: Place) -> None:
     report = read_report(
         asked, store=filmed.store, index=filmed.real_index, read_flows=lambda *_: (), source_name=None
     )
-    assert {quarter.missing for quarter in report.table.quarters} == {"not_measured", "no_footage"}
+    assert {quarter.missing for quarter in report.table.quarters} == {"not_analysed", "no_footage"}
     assert [leg.side for leg in report.legs] == ["N", "E", "S", "W"]
 
 

@@ -21,16 +21,8 @@ from tests.traffic.junction_visits import SIDES, START_MS, Visit, make_flows, ma
 from frametally.errors import Misconfigured
 from frametally.rules.times import DAY_MS
 from frametally_traffic.report.junction_report import ReportRefused, TrafficReport
-from frametally_traffic.report.movement_table import (
-    QUARTER_MS,
-    Quarter,
-    SeenPart,
-    find_peaks,
-    heading_of,
-    make_table,
-    quarters_between,
-    turns_of,
-)
+from frametally_traffic.report.movement_table import find_peaks, heading_of, make_table, turns_of
+from frametally_traffic.report.quarters import QUARTER_MS, Quarter, SeenBoxes, SeenPart, quarters_between
 from frametally_traffic.report.schemes import (
     LABEL_KINDS,
     SCHEME_NAMES,
@@ -101,15 +93,15 @@ def test_what_came_over_the_legs_is_what_went_over_them_and_what_the_pairs_have(
 def test_a_quarter_is_said_to_be_missing_by_the_strongest_reason() -> None:
     first = START_MS
     seen = [
-        SeenPart(first + MINUTE_MS, MINUTE_MS, True),
-        SeenPart(first + 2 * MINUTE_MS, MINUTE_MS, False),
-        SeenPart(first + QUARTER_MS, MINUTE_MS, False),
+        SeenPart(first + MINUTE_MS, MINUTE_MS),
+        SeenPart(first + 2 * MINUTE_MS, MINUTE_MS, "too_slow"),
+        SeenPart(first + QUARTER_MS, MINUTE_MS, "not_tracked"),
     ]
     waiting = [(first + QUARTER_MS, first + 2 * QUARTER_MS + 1)]
     found = quarters_between(first + 5, first + 4 * QUARTER_MS, seen, waiting)
     assert found == (
         Quarter(first, MINUTE_MS),
-        Quarter(first + QUARTER_MS, 0, "not_measured"),
+        Quarter(first + QUARTER_MS, 0, "not_tracked"),
         Quarter(first + 2 * QUARTER_MS, 0, "not_analysed"),
         Quarter(first + 3 * QUARTER_MS, 0, "no_footage"),
     )
@@ -504,3 +496,30 @@ def test_utdf2gmns_reads_the_utdf_file_back(tmp_path: Any) -> None:
     assert sum(int(lanes.loc["Volume", name]) for name in turns) == peak_of(report).vehicles
     assert list(tables["Nodes"]["INTID"]) == ["1", "2", "3", "4", "5"]
     assert tables["Links"].set_index("RECORDNAME").loc["Name", "NB"] == "south"
+
+
+def test_a_class_that_could_not_be_followed_has_no_number_and_its_sums_are_the_least() -> None:
+    visits = [*through(0, 5), *through(0, 2, "bus"), *through(1, 3), *through(1, 1, "bus")]
+    quarters = make_quarters(2)
+    boxes = [
+        SeenBoxes(START_MS, "car", 100, 90),
+        SeenBoxes(START_MS, "bus", 40, 10),
+        SeenBoxes(START_MS + QUARTER_MS, "car", 100, 90),
+        SeenBoxes(START_MS + QUARTER_MS, "bus", 40, 30),
+    ]
+    table = make_table(make_flows(visits), quarters, legs=SIDES, boxes=boxes)
+    pair = "south", "north"
+    assert table.movements_in(START_MS, pair, ["car"]) == 5
+    assert table.movements_in(START_MS, pair, ["bus"]) is None
+    assert table.movements_in(START_MS + QUARTER_MS, pair, ["bus"]) == 1
+    assert (table.total(), table.left_out, table.missing_of(table.groups)) == (9, 2, "too_weak")
+    cars = [group for group in table.groups if group.name == "car"]
+    assert table.missing_of(cars) is None
+
+
+def test_a_quarter_in_which_nothing_could_be_followed_has_no_data_and_says_why() -> None:
+    boxes = [SeenBoxes(START_MS, "car", 43, 0)]
+    table = make_table([], make_quarters(1), legs=SIDES, boxes=boxes)
+    [quarter] = table.quarters
+    assert (quarter.missing, quarter.seen_ms, quarter.is_whole) == ("too_weak", 0, False)
+    assert [group.name for group in table.groups] == ["car"]

@@ -130,3 +130,17 @@ def test_what_an_older_version_has_counted_stays_and_says_what_it_does_not_know(
     car, zebra = exported(place, "interval=60&label=car&label=zebra")
     assert (car["objects"], car["tracked_detections"], car["covered_s"]) == ("2", "", "")
     assert (zebra["objects"], zebra["objects_missing"]) == ("0", "")
+
+
+def test_a_total_over_labels_leaves_out_those_that_are_not_known_and_says_so(place: Place) -> None:
+    publish(place, ("car", 0, 20, 3, 18), ("truck", 0, 10, 2, 1))
+    total = get(place, "/api/summary?interval=60")["total"]
+    assert (total.get("objects"), total["objects_missing"], total["measured_objects"]) == (
+        None,
+        "too_weak",
+        3,
+    )
+    legend = get(place, "/api/counts?interval=60")["totals"]
+    assert [(one["label"], one["objects"]) for one in legend] == [("car", 3), ("truck", None)]
+    of_cars = get(place, "/api/summary?interval=60&label=car")["total"]
+    assert (of_cars["objects"], of_cars["objects_missing"]) == (3, None)

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.ports.count_index import CountIndex, CountQuery
+from frametally.ports.count_index import CountIndex, CountQuery, Histogram
 from frametally.rules.known import Basis, why_unknown
 from frametally.rules.places import FLOWS, ZONES, Place, series_model, source_of
 from frametally.rules.times import DAY_MS, days_of_span
 from frametally_alerts.conditions.round_input import Counted, CountPorts, Looked, counted_for, sources_of
 from frametally_alerts.rules import AlertFinding, AlertRule, Scope
 from frametally_traffic.counting.published_days import flows_for
-from frametally_traffic.flows.day_columns import DIRECTIONS
+from frametally_traffic.flows.day_columns import DIRECTIONS, NOT_MEASURED
 from frametally_traffic.geometry.speed import SpeedDistribution
 
 
@@ -221,7 +221,63 @@ def _read(
             apart=None if rule.labels else (),
         )
         _add(values, rule, ports.index, query)
+    if rule.below and (rule.what == "crossings" or rule.measure == "objects"):
+        for first in range(0, len(sources), _MOST_SOURCES):
+            part = sources[first : first + _MOST_SOURCES]
+            of_sources = CountQuery(
+                counts.model,
+                counts.base_interval_s,
+                rule.interval_s,
+                sources=part,
+                labels=rule.labels,
+                from_ms=from_ms,
+                to_ms=to_ms,
+                by_source=True,
+            )
+            _leave_out_unknown(values, rule, ports.index.histogram(of_sources))
+            if rule.what == "crossings":
+                cut = [str(Place(source, "line", (rule.line, NOT_MEASURED))) for source in part]
+                _leave_out_cut(
+                    values, rule, ports.index.histogram(of_sources._replace(model=series, sources=cut))
+                )
     return values
+
+
+def _leave_out_unknown(
+    values: Mapping[tuple[str, str], dict[int, float]], rule: AlertRule, histogram: Histogram
+) -> None:
+    """Drop the values of intervals in which objects of a source and label could not be followed.
+
+    For a rule that waits for many, the number that was seen all the same is enough: it is the least.
+    """
+    unfollowed = {
+        (interval.source, interval.start_ms)
+        for interval in histogram.coverage
+        if why_unknown("passages", Basis(interval.objects, slowest_fps=interval.slowest_fps))
+    }
+    unknown = {
+        (bar.source, bar.label if rule.labels else "", bar.start_ms)
+        for bar in histogram.buckets
+        if why_unknown("passages", Basis(bar.objects, bar.detections, bar.tracked_detections))
+    }
+    for (source, label), of_bars in values.items():
+        for start_ms in [*of_bars]:
+            if (source, start_ms) in unfollowed or (source, label, start_ms) in unknown:
+                del of_bars[start_ms]
+
+
+def _leave_out_cut(
+    values: Mapping[tuple[str, str], dict[int, float]], rule: AlertRule, histogram: Histogram
+) -> None:
+    """Drop the values of intervals that may reach the threshold with the crossings that were not measured."""
+    cut: Counter[tuple[str, str, int]] = Counter()
+    for bar in histogram.buckets:
+        label = bar.label if rule.labels else ""
+        cut[source_of(bar.source or ""), label, bar.start_ms] += bar.detections
+    for (source, label, start_ms), number in cut.items():
+        of_bars = values.get((source, label), {})
+        if start_ms in of_bars and of_bars[start_ms] + number >= (rule.threshold or 0.0):
+            del of_bars[start_ms]
 
 
 def _add(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -22,7 +22,7 @@ from frametally.process.period import parse_period_s, repeat
 from frametally.process.reports import exit_code, plural
 from frametally.records import Run
 from frametally.rules.known import Basis, why_unknown
-from frametally.rules.places import FLOWS, in_words, series_of
+from frametally.rules.places import FLOWS, in_words, series_model, series_of
 from frametally.rules.times import HOUR_S
 from frametally_cli.console import output as console
 from frametally_cli.options.times import parse_bounds_ms
@@ -91,7 +91,8 @@ def count_once(
         click.echo(console.plain(line))
     skipped = report.skipped + [item for step in report.steps for item in step.skipped]
     console.print_skipped(skipped)
-    for line in report.warnings + [line for step in report.steps for line in step.warnings]:
+    weak_lines = [line for run in report.runs for line in weak_days(ports.store, run)]
+    for line in report.warnings + weak_lines + [line for step in report.steps for line in step.warnings]:
         click.echo(f"warning: {console.plain(line)}", err=True)
     console.say_round(
         f"counts: {plural(len(report.runs), 'day')} counted, {report.days_up_to_date} up to date, "
@@ -129,6 +130,57 @@ def _to_count_again(ports: StorePorts, selection: DaySelection) -> list[Run]:
 
 def _current_runs(store: ObjectStore) -> list[Run]:
     return [day.run for day in current_days(store).values() if day.run is not None]
+
+
+def _turning_null(store: ObjectStore, to_count: Collection[tuple[str, int, str]]) -> Iterator[str]:
+    """Yield a line for each day and source whose counts at lines and zones become null, with their labels.
+
+    Earlier versions counted crossings, stays and movements of labels that could not be followed: mostly 0.
+    """
+    runs = {(run.model, run.interval_s, run.day): run for run in _current_runs(store)}
+    for run in runs.values():
+        flows = series_model(run.model, FLOWS), run.interval_s, run.day
+        if flows not in to_count or flows not in runs:
+            continue
+        unknown: defaultdict[str, set[str]] = defaultdict(set)
+        try:
+            counts = read_run(store, run)[0]
+        except Poison:
+            continue  # counting the day reports the damage
+        for count in counts:
+            if why_unknown("passages", Basis(count.objects, count.detections, count.tracked_detections)):
+                unknown[count.source].add(count.label)
+        for source, labels in sorted(unknown.items()):
+            yield (
+                f"{run.day}, {source}: crossings, stays and movements of {', '.join(sorted(labels))} will be "
+                "null, not 0, in intervals where fewer than half of their boxes are in tracks"
+            )
+
+
+def weak_days(store: ObjectStore, run: Run) -> Iterator[str]:
+    """Yield a line for each source of a day most of whose boxes lie in no track, with what to do."""
+    boxes: Counter[str] = Counter()
+    tracked: Counter[str] = Counter()
+    slowest: dict[str, float] = {}
+    try:
+        counts, coverage = read_run(store, run)
+    except Poison:
+        return  # whatever reads the run next reports the damage
+    for filmed in coverage:
+        if filmed.is_measured and filmed.analysed_fps:
+            slowest[filmed.source] = min(slowest.get(filmed.source, filmed.analysed_fps), filmed.analysed_fps)
+    for count in counts:
+        if count.objects is not None and count.tracked_detections is not None:
+            boxes[count.source] += count.detections
+            tracked[count.source] += count.tracked_detections
+    for source, number in sorted(boxes.items()):
+        if why_unknown("objects", Basis(0, number, tracked[source])):
+            rate = f" at {slowest[source]:g} frames per second" if source in slowest else ""
+            yield (
+                f"{run.day}, {source}: only {tracked[source]} of {plural(number, 'box', 'boxes')} are in "
+                "tracks, so objects, crossings and stays are unknown there; objects may be too fast"
+                f"{rate}: produce the footage with a higher --sample-fps"
+            )
 
 
 def changed_totals(store: ObjectStore, before: Sequence[Run], runs: Sequence[Run]) -> Iterator[str]:
@@ -214,4 +266,6 @@ def tell_dry_run(ports: StorePorts, selection: DaySelection, *, as_json: bool) -
         click.echo(line)
     for line in () if as_json else earlier_version_lines(runs):
         click.echo(line)
+    for line in () if as_json else _turning_null(ports.store, to_count):
+        click.echo(console.plain(line))
     return exit_code(done_count=len(report.days) + report.days_up_to_date, skipped=report.skipped)

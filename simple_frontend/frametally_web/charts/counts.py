@@ -9,6 +9,7 @@ import msgspec
 
 from frametally.books.counted_days import SettingsByDay
 from frametally.ports.count_index import CountIndex
+from frametally.rules.known import Number, add_up
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
 from frametally_web.charts.bars import (
@@ -28,7 +29,7 @@ from frametally_web.charts.catalogue import (
     choose_filmed,
 )
 from frametally_web.charts.checks import with_intervals
-from frametally_web.charts.measures import Chart, Reader, Totals, by_metric, known_metric, sum_of, sum_up
+from frametally_web.charts.measures import Chart, Reader, Totals, add_parts, by_metric, known_metric, sum_up
 from frametally_web.charts.scope import ResolvedQuery, SecondsIndex, resolve
 from frametally_web.requests.answers import TimeRange, nothing
 from frametally_web.requests.problems import bad_parameter
@@ -300,6 +301,29 @@ def add_measured(
         for label, of_label in totals.items()
     }
     return Measured(chart._replace(buckets=buckets), with_sums, in_sources)
+
+
+def sum_of(totals: Totals, labels: Iterable[str], chart: Chart) -> answers.Total:
+    """Return the joint total of some labels of a chart, from their separate totals."""
+    of_labels = [totals[label][0] for label in labels]
+    return without_unknown(add_parts(of_labels, chart.coverage), of_labels)
+
+
+def without_unknown(together: answers.Total, of_labels: Sequence[answers.Total]) -> answers.Total:
+    """Return what some labels add up to: of objects the known part alone, where those of a label are unknown.
+
+    `together`: the same by the boxes of all these labels, of which some have too few in tracks.
+    """
+    objects = add_up(Number(of_label.objects, of_label.objects_missing) for of_label in of_labels)
+    if together.objects is None or objects.value is not None:
+        return together
+    return msgspec.structs.replace(
+        together,
+        objects=None,
+        objects_missing=objects.missing,
+        followed_objects=together.objects,
+        measured_objects=objects.at_least,
+    )
 
 
 def objects_note(chart: Chart, totals: Sequence[answers.Total], settings: Settings) -> str | None:

@@ -295,12 +295,7 @@ def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> To
 
 def all_together(chart: Chart) -> answers.Total:
     """Return what all labels and sources of a chart add up to."""
-    return _all_of(chart.buckets, chart.coverage)
-
-
-def sum_of(totals: Totals, labels: Iterable[str], chart: Chart) -> answers.Total:
-    """Return the joint total of some labels of a chart, from their separate totals."""
-    return _all_of([totals[label][0] for label in labels], chart.coverage)
+    return add_parts(chart.buckets, chart.coverage)
 
 
 def by_metric(totals: Totals, metric: Metric, frames: int) -> list[str]:
@@ -328,7 +323,7 @@ def seconds(ms: int | None) -> float | None:
     return None if ms is None else ms / 1000
 
 
-def _all_of(
+def add_parts(
     parts: Sequence[answers.CountBucket | answers.Total], coverage: Sequence[answers.FramesAnalysed]
 ) -> answers.Total:
     """Return what some bars or totals add up to."""

@@ -13,7 +13,7 @@ from frametally_web.charts import answers
 from frametally_web.charts.blank_footage import nothing_shown
 from frametally_web.charts.catalogue import Choice, MediaTimes, choose_filmed
 from frametally_web.charts.checks import total_with_interval
-from frametally_web.charts.counts import Plan, add_measured, plan_chart
+from frametally_web.charts.counts import Plan, add_measured, plan_chart, without_unknown
 from frametally_web.charts.measures import (
     Chart,
     Reader,
@@ -54,6 +54,10 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
         by_source=False,
         apart=(),
     )
+    total = measured.totals[None][0]
+    if total.objects is not None:
+        of_labels = sum_up(reader.whole(), selection.labels, by_source=False)
+        total = without_unknown(total, [of_label for [of_label] in of_labels.values()])
     covered = [bucket.covered_s for bucket in chart.coverage]
     by_source = plan.reader.filmed()
     filmed = [source for source in by_source if source.covered_s]
@@ -71,7 +75,7 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
         shows_nothing=nothing_shown(chart.blank.intervals),
         filmed_in=answers.OfSources(sources=len(filmed), of_sources=len(by_source)),
         sources=plan.resolved.sources,
-        total=measured.totals[None][0],
+        total=total,
         objects_measured_in=measured.objects_measured_in,
         busiest=_busiest(chart, plan, metric, sources=len(filmed)),
         peak=_peak(reader, chart),

@@ -34,7 +34,7 @@ from frametally_cli.console import output as console
 from frametally_cli.console.tables import folded_table
 from frametally_cli.options.ports import data_dir_option, option, output_option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
-from frametally_traffic.drawings.drawing_checks import DrawingRefused, check_shape, kind_of
+from frametally_traffic.drawings.drawing_checks import DrawingRefused, check_shape, kind_of, runs_along_border
 from frametally_traffic.drawings.drawn_shapes import check_size, stored_sizes
 from frametally_traffic.drawings.file_forms import MOST_FILE_BYTES, Missing, decode_file, encode_file
 from frametally_traffic.drawings.file_forms import schema as file_schema
@@ -151,6 +151,13 @@ def import_command(
     for shape in content.shapes:
         if isinstance(shape, DrawnCalibration) and (lack := _lack(shape)):
             click.echo(console.plain(f"calibration {shape.name}: {lack}"))
+        if isinstance(shape, DrawnLine) and runs_along_border(shape):
+            click.echo(
+                console.plain(
+                    f"line {shape.name}: it runs along the picture's border, which cuts boxes; tracks that "
+                    "begin or end there count as not measured: draw the line further inside"
+                )
+            )
     _say_revision(drawing, is_new, f"{len(content.shapes)} drawn")
     return 0
 

@@ -18,7 +18,7 @@ from frametally_cli.console import output as console
 from frametally_cli.options.ports import data_dir_option, open_books, option, output_option, read_settings
 from frametally_cli.options.times import parse_bounds_ms
 from frametally_traffic.counting.published_days import flows_for
-from frametally_traffic.report.junction_report import ReportQuery, TrafficReport, read_report
+from frametally_traffic.report.junction_report import MISSING, ReportQuery, TrafficReport, read_report
 from frametally_traffic.report.schemes import LABELS, SCHEME_NAMES
 
 _FORMATS = ("xlsx", "csv", "utdf")
@@ -101,10 +101,15 @@ def _summary(report: TrafficReport) -> list[str]:
     table = report.table
     data_count = sum(quarter.missing is None for quarter in table.quarters)
     without = sum(table.without.values())
+    missing = table.missing_of(table.groups)
+    words = "at least " if missing else ""
     lines = [
-        f"{plural(table.total(), 'movement')} of {plural(table.total() + without, 'visit')} over "
+        f"{words}{plural(table.total(), 'movement')} of {plural(table.total() + without, 'visit')} over "
         f"{plural(len(table.legs), 'leg')}; {data_count} of {len(table.quarters)} quarter-hours have data"
     ]
+    if missing:
+        names = sorted({group for _, group in table.unknown})
+        lines.append(f"not measured in some quarter-hours: {', '.join(names)} ({MISSING[missing]})")
     for day in report.peaks:
         for half, peak in (("AM", day.am), ("PM", day.pm)):
             if peak is not None and peak.factor is not None:

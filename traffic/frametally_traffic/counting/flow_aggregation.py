@@ -78,7 +78,8 @@ def publish_flows(store: ObjectStore, day: FlowDay, new_files: Mapping[str, byte
     inputs_sha256 = day.inputs_sha256()
     run_id = f"{day.sequence:06d}-{inputs_sha256[:16]}"
     prefix = keys.run_folder(model, day.base.params, interval_s, day_name, run_id)
-    filmed = by_source(read_run(store, day.base)[1])
+    base_counts, base_coverage = read_run(store, day.base)
+    counts, filmed = by_source(base_counts), by_source(base_coverage)
     files: list[PathFile] = []
     places: dict[str, PlaceRecords] = {}
     for flow_input in day.inputs:
@@ -92,7 +93,12 @@ def publish_flows(store: ObjectStore, day: FlowDay, new_files: Mapping[str, byte
         files.append(PathFile(source=flow_input.source, name=flow_input.name, crc32=zlib.crc32(data)))
         flows = decode_flows(data)
         places[flow_input.source] = PlaceRecords(
-            model, interval_s, flows, flow_input.shapes, filmed[flow_input.source]
+            model,
+            interval_s,
+            flows,
+            flow_input.shapes,
+            filmed[flow_input.source],
+            counts.get(flow_input.source, ()),
         )
     frames = 0
 

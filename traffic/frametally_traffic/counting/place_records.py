@@ -6,11 +6,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from itertools import product
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
 from frametally.records import Coverage, IntervalCount, encode
+from frametally.rules.known import Basis, why_unknown
 from frametally.rules.places import Place, ZoneShape, parse_place
 from frametally.rules.times import DAY_MS, FIRST_MS, NEXT_MS
 from frametally_hadoop.job.lines import to_json
@@ -100,12 +101,24 @@ class PlaceRecords:
     """The counts and coverage of one source's places on a day."""
 
     def __init__(
-        self, model: str, interval_s: int, flows: FlowColumns, shapes: Shapes, coverage: Iterable[Coverage]
+        self,
+        model: str,
+        interval_s: int,
+        flows: FlowColumns,
+        shapes: Shapes,
+        coverage: Iterable[Coverage],
+        counts: Iterable[IntervalCount] = (),
     ) -> None:
         """Add up.
 
-        `coverage`: of the source, in the run that it was counted from.
+        `coverage` and `counts`: of the source, in the run that it was counted from.
         """
+        self._unknown = {
+            (count.interval_start_ms, count.label)
+            for count in counts
+            if why_unknown("passages", Basis(count.objects, count.detections, count.tracked_detections))
+        }
+        self._partial_starts = {start_ms for start_ms, _ in self._unknown}
         self._model = model
         self._interval_s = interval_s
         self._filmed = {record.interval_start_ms: record for record in coverage}
@@ -118,9 +131,10 @@ class PlaceRecords:
         lines = []
         for count in self._counts:
             filmed = self._filmed.get(count.interval_start_ms)
-            is_known = not self._is_unfit(count.place, count.interval_start_ms)
-            is_known = is_known and count.is_objects and (filmed is None or filmed.is_measured)
-            objects = count.value if is_known else None
+            is_known = (count.interval_start_ms, count.label) not in self._unknown
+            is_known &= not self._is_unfit(count.place, count.interval_start_ms)
+            is_known &= filmed is None or filmed.is_measured
+            objects = count.value if count.is_objects and is_known else None
             record = IntervalCount(
                 model=self._model,
                 source=count.place,
@@ -141,7 +155,7 @@ class PlaceRecords:
         """Return the lines of the coverage, sorted bytewise, each with its frames.
 
         A place has the coverage of its source while it is valid. An interval without a frame has no coverage,
-        even if an object was tracked over it.
+        even if an object was tracked over it. Objects are None where any label could not be followed.
         """
         sums: defaultdict[str, Counter[int]] = defaultdict(Counter)
         for count in self._counts:
@@ -152,13 +166,14 @@ class PlaceRecords:
         for place, spans in self._spans.items():
             is_zone, name, values = parse_place(place).kind == "zone", place.encode(), sums[place]
             for start_ms in self._starts_of(spans) | values.keys():
-                is_known = not is_zone and not self._is_unfit(place, start_ms)
+                is_known = start_ms not in self._partial_starts and not self._is_unfit(place, start_ms)
                 if start_ms in values:
-                    record = self._coverage(place, start_ms, is_known=is_known, value=values[start_ms])
+                    value = values[start_ms]
+                    record = self._coverage(place, start_ms, is_zone=is_zone, is_known=is_known, value=value)
                     lines.append((_line(["coverage", place, start_ms], record), record.frames))
                     continue
                 if (start_ms, is_known) not in of_nothing:
-                    record = self._coverage(_ANY, start_ms, is_known=is_known, value=0)
+                    record = self._coverage(_ANY, start_ms, is_zone=is_zone, is_known=is_known, value=0)
                     of_nothing[start_ms, is_known] = (
                         _line(["coverage", _ANY, start_ms], record),
                         record.frames,
@@ -167,7 +182,7 @@ class PlaceRecords:
                 lines.append((line.replace(_ANY.encode(), name), frames))
         return sorted(lines)
 
-    def _coverage(self, place: str, start_ms: int, *, is_known: bool, value: int) -> Coverage:
+    def _coverage(self, place: str, start_ms: int, *, is_zone: bool, is_known: bool, value: int) -> Coverage:
         filmed = self._filmed.get(start_ms)
         is_measured = is_known and (filmed is None or filmed.is_measured)
         return Coverage(
@@ -177,7 +192,7 @@ class PlaceRecords:
             interval_s=self._interval_s,
             frames=filmed.frames if filmed else 0,
             detections=value,
-            objects=value if is_measured else None,
+            objects=(0 if is_zone else value) if is_measured else None,
             analysed_fps=filmed.analysed_fps if filmed else None,
             covered_ms=filmed.covered_ms if filmed else 0,
         )
@@ -213,10 +228,13 @@ def _unfit_of(flows: FlowColumns) -> dict[str, list[Span]]:
     return spans
 
 
-def by_source(coverage: Iterable[Coverage]) -> Mapping[str, Sequence[Coverage]]:
-    """Return the coverage of each source that shows something."""
-    records: defaultdict[str, list[Coverage]] = defaultdict(list)
-    for record in coverage:
+_RecordT = TypeVar("_RecordT", Coverage, IntervalCount)
+
+
+def by_source(all_records: Iterable[_RecordT]) -> Mapping[str, Sequence[_RecordT]]:
+    """Return the coverage, or the counts, of each source that shows something."""
+    records: defaultdict[str, list[_RecordT]] = defaultdict(list)
+    for record in all_records:
         if record.frames:
             records[record.source].append(record)
     return records

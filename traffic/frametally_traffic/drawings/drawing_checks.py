@@ -231,6 +231,21 @@ def _check_line(line: DrawnLine) -> None:
         )
 
 
+_BORDER_PART = 20
+"""A line nearer to the picture's border than this part of its side runs where boxes are cut."""
+
+
+def runs_along_border(line: DrawnLine) -> bool:
+    """Return whether all of a line is so near to one side of the picture that boxes are cut there."""
+    sides = [
+        [coordinate / size for coordinate in coordinates]
+        for coordinates, size in zip(
+            zip(*line.points, strict=True), (line.width_px, line.height_px), strict=True
+        )
+    ]
+    return any(max(along) < 1 / _BORDER_PART or min(along) > 1 - 1 / _BORDER_PART for along in sides)
+
+
 def _check_zone(zone: DrawnZone) -> None:
     _check_number(zone, "corners", len(zone.points), FEWEST_ZONE_POINTS, MOST_ZONE_POINTS)
     _check_points(zone, zone.points)

@@ -13,6 +13,7 @@ which need numpy for it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from frametally.rules.columns import packed
 from frametally.rules.path_columns import PathColumns, of_each_shape
 from frametally.rules.places import ZoneShape
 from frametally.rules.times import DAY_MS
+from frametally_traffic.flows.cut_ends import cut_ends, cut_rows
 from frametally_traffic.flows.day_columns import (
     CROSSING_COLUMNS,
     CROSSING_ORDER,
@@ -44,6 +46,7 @@ from frametally_traffic.flows.shapes import (
     while_held,
 )
 from frametally_traffic.geometry.crossings import Border, crossings_of
+from frametally_traffic.geometry.cut_paths import CutEnd
 from frametally_traffic.geometry.foot_paths import FollowedPath
 from frametally_traffic.geometry.zones import PictureZone, stays_of
 
@@ -81,7 +84,8 @@ def flows_of_day(
         ways = Ways.from_shapes(shapes, day_start_ms, size)
         visits = visits_of({file.day_start_ms: file for file in of_shape}, day_start_ms)
         visits.is_plain[:] &= _are_small(ways)
-        crossings = [_crossings(line, border, ways, visits) for line, border in ways.lines]
+        ends = cut_ends(visits) if ways.lines else []
+        crossings = [_crossings(line, border, ways, visits, ends) for line, border in ways.lines]
         stays = [_stays(shape, zone, ways, visits) for shape, zone in ways.zones]
         visit_table = visit_rows(crossings, ways, visits, speeds)
         tables.append(_Tables(ways, visits, (crossings, stays, [visit_table])))
@@ -104,21 +108,18 @@ def _are_small(ways: Ways) -> bool:
     return all(abs(value) < MOST_TENTHS for ax, ay, ux, uy in corners for value in (ax, ay, ax + ux, ay + uy))
 
 
-def _crossings(line: LineShape, border: Border, ways: Ways, visits: VisitArrays) -> Rows:
-    """Return a row for each crossing of a line."""
+def _crossings(line: LineShape, border: Border, ways: Ways, visits: VisitArrays, ends: list[CutEnd]) -> Rows:
+    """Return a row for each crossing of a line, and for each path that is cut short of it."""
     number = ways.line_names.index(line.name)
     is_there, passages = _passages(line, border, visits)
     rows = crossing_rows(passages, number, visits)
-    return _with_others(
-        rows,
-        passages,
-        CROSSING_COLUMNS,
-        (
-            (visit, crossing_row(crossing, followed, number, ways.day_start_ms))
-            for visit, followed in _odd_visits(line, is_there & ~passages.is_plain, visits)
-            for crossing in crossings_of(followed, border)
-        ),
+    odd_rows = (
+        (visit, crossing_row(crossing, followed, number, ways.day_start_ms))
+        for visit, followed in _odd_visits(line, is_there & ~passages.is_plain, visits)
+        for crossing in crossings_of(followed, border)
     )
+    cut = cut_rows(ends, line, border, number, ways.day_start_ms)
+    return _with_others(rows, passages, CROSSING_COLUMNS, chain(odd_rows, cut))
 
 
 def _stays(shape: ZoneShape, zone: PictureZone, ways: Ways, visits: VisitArrays) -> Rows:

@@ -234,10 +234,11 @@ Direction = Literal["to_right", "to_left"]
 """The hand to which a crossing goes, for a person who walks over the picture along the line, from its first
 point to its last."""
 
-CrossingMissing = Literal["too_few_boxes", "gap", "never_clear", "hidden"]
+CrossingMissing = Literal["too_few_boxes", "gap", "never_clear", "hidden", "cut_path"]
 """Why a crossing is not measured: fewer than three boxes; no box near enough to the line; no box near enough,
 because it was not seen for more than a second; everything seen of it is on the line, or nearly; it came back
-as its box changed in size, and crossed again: its lower part was hidden."""
+as its box changed in size, and crossed again: its lower part was hidden; the path begins behind the line,
+or ends short of it, on its way over it."""
 
 LEAST_BOXES = 3
 NEAR_HEIGHTS = 4

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from frametally.rules.known import Missing
 from frametally_traffic.flows.day_columns import NoMovement
 from frametally_traffic.geometry.crossings import CrossingMissing, Direction
 from frametally_traffic.geometry.speed import NotMeasured
@@ -26,7 +27,8 @@ class FlowBar(Answer, frozen=True, kw_only=True, gc=False):
     Attributes:
         frames: Frames analysed.
         covered_ms: Milliseconds with footage; null where that was not noted.
-        is_measured: Whether objects were followed in all of it; where not, they are not counted.
+        is_measured: Whether objects of any label were followed in it; where not, they are not counted.
+        missing: Why not; null where they were.
     """
 
     start_ms: int
@@ -34,6 +36,19 @@ class FlowBar(Answer, frozen=True, kw_only=True, gc=False):
     frames: int
     covered_ms: int | None
     is_measured: bool
+    missing: Missing | None
+
+
+class UnknownLabel(Answer, frozen=True, kw_only=True, gc=False):
+    """A label whose objects were not followed in a bar: of it, this answer knows no number there.
+
+    Attributes:
+        missing: Why not.
+    """
+
+    start_ms: int
+    label: str
+    missing: Missing
 
 
 class OfOneSource(Answer, frozen=True, kw_only=True):
@@ -49,6 +64,7 @@ class OfOneSource(Answer, frozen=True, kw_only=True):
         from_ms: Start of the range; null if there is nothing.
         to_ms: Its end, exclusive; null likewise.
         bars: By start.
+        unknown: By start, then label: bars with boxes of a label that could not be followed.
         not_analysed: Footage that is not counted; null if the store is away.
         revision: Revision of the drawing; 0: never drawn.
         days: UTC days of the range with footage.
@@ -65,6 +81,7 @@ class OfOneSource(Answer, frozen=True, kw_only=True):
     from_ms: int | None
     to_ms: int | None
     bars: list[FlowBar]
+    unknown: list[UnknownLabel]
     not_analysed: list[NotAnalysed] | None
     revision: int
     days: int
@@ -104,17 +121,22 @@ class CrossingBucket(Answer, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         line: Name of the line.
-        to_right: Crossings in that direction.
+        to_right: Crossings in that direction; null if they are not known.
         to_left: Likewise.
-        not_measured: Crossings with too few frames to count them.
+        not_measured: Crossings that cannot be counted in a direction, paths that end short of the line among
+            them.
+        missing: Why `to_right` and `to_left` are not known; null where they are.
+        at_least: Where they are not, the crossings in both directions that were seen all the same.
     """
 
     start_ms: int
     line: str
     label: str
-    to_right: int
-    to_left: int
+    to_right: int | None
+    to_left: int | None
     not_measured: int
+    missing: Missing | None
+    at_least: int | None
 
 
 class CrossingReason(Answer, frozen=True, kw_only=True):
@@ -128,19 +150,24 @@ class CrossingTotal(Answer, frozen=True, kw_only=True):
     """Crossings of one line by one label over the whole answer; other fields are those of `CrossingBucket`.
 
     Attributes:
-        gross: All measured crossings: there and back are two.
-        net: Crossings to the right minus those to the left: there and back are zero.
+        gross: All measured crossings: there and back are two; null likewise.
+        net: Crossings to the right minus those to the left: there and back are zero; null likewise.
         reasons: Why the others are not measured.
+        untracked: Boxes of the label in the range that lie in no track: what they show may have crossed
+            unseen. Null where that was not noted.
     """
 
     line: str
     label: str
-    to_right: int
-    to_left: int
-    gross: int
-    net: int
+    to_right: int | None
+    to_left: int | None
+    gross: int | None
+    net: int | None
     not_measured: int
+    missing: Missing | None
+    at_least: int | None
     reasons: list[CrossingReason]
+    untracked: int | None
 
 
 class CrossingInterval(Answer, frozen=True, kw_only=True, gc=False):
@@ -172,7 +199,7 @@ class LineCrossings(OfOneSource, frozen=True, kw_only=True):
 
     Attributes:
         lines: Lines valid in some of the range, by name.
-        crossings: By start, line, label. A bar without an entry has zero.
+        crossings: By start, line, label. A bar without an entry has zero, unless it is `unknown`.
         totals: By line, then label.
         intervals: Of bars, and of the range by label, where an accuracy check covers them; absent: nowhere.
         checks: The accuracy checks of these lines and this footage; absent if there are none.
@@ -189,7 +216,11 @@ class CountedZone(Answer, frozen=True, kw_only=True):
     """A zone that holds in some of the range; other fields are those of `CountedLine`.
 
     Attributes:
-        stays: Stays that ended in the range and whose both ends are known: entered, and left.
+        stays: Stays that ended in the range and whose both ends are known: entered, and left. Null if no
+            label could be followed.
+        missing: Why objects of some label, or of all, could not be followed: `stays` is the least number.
+        appeared: Tracks that began within the zone, so that nobody knows for how long they had been there.
+        vanished: Tracks that ended within it, likewise.
         median_s: Seconds that half of them do not exceed; null without stays.
         p90_s: Seconds that 90 % of them do not exceed; null likewise.
     """
@@ -200,7 +231,10 @@ class CountedZone(Answer, frozen=True, kw_only=True):
     height_px: int
     from_ms: int | None
     to_ms: int | None
-    stays: int
+    stays: int | None
+    missing: Missing | None
+    appeared: int | None
+    vanished: int | None
     median_s: float | None
     p90_s: float | None
 
@@ -223,21 +257,23 @@ class ZoneBucket(Answer, frozen=True, kw_only=True, gc=False):
         at_end: How many were there just before its end.
         mean: How many were there on average while there was footage; null where that was not noted.
         peak: The most that were there at once.
+        missing: Why all of these are null; null where they are known.
     """
 
     start_ms: int
     zone: str
     label: str
-    at_start: int
-    entered: int
-    appeared: int
-    from_start: int
-    left: int
-    vanished: int
-    to_end: int
-    at_end: int
+    at_start: int | None
+    entered: int | None
+    appeared: int | None
+    from_start: int | None
+    left: int | None
+    vanished: int | None
+    to_end: int | None
+    at_end: int | None
     mean: float | None
-    peak: int
+    peak: int | None
+    missing: Missing | None
 
 
 class ZoneStays(OfOneSource, frozen=True, kw_only=True):
@@ -245,7 +281,7 @@ class ZoneStays(OfOneSource, frozen=True, kw_only=True):
 
     Attributes:
         zones: Zones valid in some of the range, by name.
-        stays: By start, zone, label. A bar without an entry had no one in the zone.
+        stays: By start, zone, label. A bar without an entry had no one in the zone, unless it is `unknown`.
     """
 
     zones: list[CountedZone]
@@ -258,30 +294,34 @@ class MovementBucket(Answer, frozen=True, kw_only=True, gc=False):
     Attributes:
         from_leg: Name of the line that they came over.
         to_leg: Name of the line that they went over.
-        visits: How many.
+        visits: How many; null if they are not known.
+        missing: Why not.
     """
 
     start_ms: int
     from_leg: str
     to_leg: str
     label: str
-    visits: int
+    visits: int | None
+    missing: Missing | None
 
 
 class VisitBooks(Answer, frozen=True, kw_only=True):
     """The books of the visits: `assigned + unassigned + never_at_a_leg = visits`.
 
     Attributes:
-        visits: All visits, on days that have legs.
+        visits: All visits, on days that have legs; null, as all of these, if no label could be followed.
         assigned: Visits with a movement.
         unassigned: Visits that crossed a leg and have no movement.
         never_at_a_leg: Visits that crossed no leg.
+        missing: Why objects of some label, or of all, could not be followed: each number is the least then.
     """
 
-    visits: int
-    assigned: int
-    unassigned: int
-    never_at_a_leg: int
+    visits: int | None
+    assigned: int | None
+    unassigned: int | None
+    never_at_a_leg: int | None
+    missing: Missing | None
 
 
 class JunctionMovements(OfOneSource, frozen=True, kw_only=True):

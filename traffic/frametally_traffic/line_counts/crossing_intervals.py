@@ -86,7 +86,12 @@ def _numbers(found: answers.LineCrossings, place: EventPlace) -> Iterator[tuple[
         frames=sum(bar.frames for bar in found.bars),
         covered_ms=None,
         is_measured=all(bar.is_measured for bar in found.bars),
+        missing=None,
     )
+    unknown: set[tuple[int | None, str | None]] = {(cell.start_ms, cell.label) for cell in found.unknown}
+    unknown |= {(cell.start_ms, cell.label) for cell in crossed if cell.missing}
+    unknown |= {(None, total.label) for total in found.totals if total.line == place.name and total.missing}
+    unknown |= {(start_ms, None) for start_ms, _ in unknown}
     asked: list[tuple[int | None, str | None, answers.FlowBar]] = [
         *((bar.start_ms, None, bar) for bar in found.bars),
         *((None, label, whole) for label in (None, *labels)),
@@ -94,7 +99,7 @@ def _numbers(found: answers.LineCrossings, place: EventPlace) -> Iterator[tuple[
     for direction in DIRECTIONS:
         sums: Counter[tuple[int | None, str | None]] = Counter()
         for one in crossed:
-            number = one.to_right if direction == "to_right" else one.to_left
+            number = (one.to_right if direction == "to_right" else one.to_left) or 0
             sums.update({(one.start_ms, None): number, (None, None): number, (None, one.label): number})
         for start_ms, label, bar in asked:
             yield (
@@ -105,6 +110,6 @@ def _numbers(found: answers.LineCrossings, place: EventPlace) -> Iterator[tuple[
                     found.source,
                     tuple(directed_label(one, direction) for one in labels if label in (None, one)),
                     bar.frames,
-                    sums[start_ms, label] if bar.is_measured else None,
+                    sums[start_ms, label] if bar.is_measured and (start_ms, label) not in unknown else None,
                 ),
             )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from msgspec import structs
 
 from frametally.keys import utc_day
 from frametally.ports.count_index import CountIndex
+from frametally.rules.known import Missing
 from frametally.rules.times import is_day_in_range
 from frametally.settings.loading import Settings
 from frametally_traffic.flows.day_columns import FlowColumns
@@ -18,6 +20,7 @@ from frametally_web.charts.answers import NotAnalysed
 from frametally_web.charts.bars import Bars
 from frametally_web.charts.catalogue import MediaTimes, bars_not_analysed, check_names, choose_model
 from frametally_web.charts.counts import plan_chart
+from frametally_web.charts.measures import Chart, sum_up
 from frametally_web.requests.parameters import shown
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery, Selection
@@ -33,6 +36,10 @@ class PlacesAsked(NamedTuple):
         bars: Bars with footage.
         not_analysed: Footage that is not counted; None if the store is away.
         days: UTC days of the range that were counted, in order.
+        unknown: By bar and label, why objects could not be followed there.
+        unknown_labels: Likewise, by label over the whole range.
+        untracked: By label, its boxes in the range that lie in no track; None where that was not noted.
+        is_nothing_known: Whether that is so of every label that was seen in the range.
     """
 
     model: str
@@ -47,6 +54,15 @@ class PlacesAsked(NamedTuple):
     bars: list[answers.FlowBar]
     not_analysed: list[NotAnalysed] | None
     days: tuple[str, ...]
+    unknown: Mapping[tuple[int, str], Missing]
+    unknown_labels: Mapping[str, Missing]
+    untracked: Mapping[str, int | None]
+    is_nothing_known: bool
+
+    def missing_of(self, labels: Iterable[str] | None = None) -> Missing | None:
+        """Return why objects of some labels (none: of any that was seen) were not followed in the range."""
+        reasons = map(self.unknown_labels.get, self.unknown_labels if labels is None else labels)
+        return next((reason for reason in reasons if reason), None)
 
 
 def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery) -> PlacesAsked | None:
@@ -78,6 +94,16 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
     unanalysed = media.unanalysed(
         choice.model, [source], plan.resolved.from_ms, plan.resolved.to_ms, plan.resolved.chosen
     )
+    totals = {label: total for label, [total] in sum_up(chart, [], by_source=False).items() if label}
+    wanted_labels = [label for label in totals if label in selection.labels or not selection.labels]
+    unknown = {
+        (bucket.start_ms, bucket.label): bucket.objects_missing
+        for bucket in chart.buckets
+        if bucket.label in wanted_labels and bucket.objects_missing is not None
+    }
+    unknown_labels = {
+        label: missing for label in wanted_labels if (missing := totals[label].objects_missing) is not None
+    }
     return PlacesAsked(
         choice.model,
         source,
@@ -88,16 +114,7 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
         from_ms,
         to_ms,
         [*(start_ms for start_ms, _ in over), *(end_ms for _, end_ms in over[-1:])],
-        [
-            answers.FlowBar(
-                start_ms=bar.start_ms,
-                end_ms=bar.end_ms,
-                frames=bar.frames,
-                covered_ms=None if bar.covered_s is None else round(bar.covered_s * 1000),
-                is_measured=bar.objects_missing is None,
-            )
-            for bar in chart.coverage
-        ],
+        _bars(chart, unknown, wanted_labels),
         None
         if unanalysed is None
         else bars_not_analysed(
@@ -108,7 +125,41 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
             coverage=chart.coverage,
         ),
         tuple(utc_day(day_ms) for day_ms in sorted(days)),
+        unknown,
+        unknown_labels,
+        {
+            label: None if tracked is None else totals[label].detections - tracked
+            for label in wanted_labels
+            for tracked in [totals[label].tracked_detections]
+        },
+        bool(unknown_labels) and len(unknown_labels) == len(wanted_labels),
     )
+
+
+def _bars(
+    chart: Chart, unknown: Mapping[tuple[int, str], Missing], labels: Sequence[str]
+) -> list[answers.FlowBar]:
+    """Return the bars with footage; in one without any label that was followed nothing is known."""
+    followed = {
+        bucket.start_ms
+        for bucket in chart.buckets
+        if bucket.label in labels and (bucket.start_ms, bucket.label) not in unknown
+    }
+    reasons = {start_ms: missing for (start_ms, _), missing in unknown.items() if start_ms not in followed}
+    bars = []
+    for bar in chart.coverage:
+        missing = bar.objects_missing or reasons.get(bar.start_ms)
+        bars.append(
+            answers.FlowBar(
+                start_ms=bar.start_ms,
+                end_ms=bar.end_ms,
+                frames=bar.frames,
+                covered_ms=None if bar.covered_s is None else round(bar.covered_s * 1000),
+                is_measured=missing is None,
+                missing=missing,
+            )
+        )
+    return bars
 
 
 def one_source(selection: Selection) -> str:
@@ -184,6 +235,7 @@ def head_of(
         "bars": [],
         "not_analysed": [],
         "days": (),
+        "unknown": {},
     }
     question = answerable.asked._asdict() if answerable else nothing
     if answerable:
@@ -191,6 +243,10 @@ def head_of(
     names = ("model", "base_interval_s", "interval_s", "interval_choices_s", "from_ms", "to_ms", "bars")
     return {name: question.get(name) for name in (*names, "not_analysed")} | {
         "source": source,
+        "unknown": [
+            answers.UnknownLabel(start_ms=start_ms, label=label, missing=missing)
+            for (start_ms, label), missing in sorted(question["unknown"].items())
+        ],
         "timezone": selection.zone.name,
         "revision": revision,
         "days": len(question["days"]),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
 from msgspec import structs
 
+from frametally.rules.known import Basis, Missing, why_unknown
 from frametally.rules.times import DAY_MS
 from frametally_traffic.flows.day_columns import (
     CAME,
@@ -34,10 +35,17 @@ from frametally_traffic.flows.flow_sums import (
     zone_counts,
 )
 from frametally_traffic.flows.path_arrays import Whole
+from frametally_traffic.geometry.crossings import CrossingMissing
 from frametally_traffic.geometry.speed import BINS_PER_KM_H, SpeedDistribution, speeds_together
 from frametally_traffic.geometry.zones import ZoneCounts
 from frametally_traffic.line_counts import answers
-from frametally_traffic.line_counts.flow_question import Answerable, check_place, counted_lines, holding
+from frametally_traffic.line_counts.flow_question import (
+    Answerable,
+    PlacesAsked,
+    check_place,
+    counted_lines,
+    holding,
+)
 from frametally_web.requests.answers import answer_of
 
 
@@ -64,24 +72,51 @@ def count_crossings(
     for (bar, line, label, kind), number in bars.items():
         by_bar[bar, line, label][kind] += number
         totals[line, label][kind] += number
+    question = answerable.asked
+    shown_lines = [
+        entry for entry in counted_lines(question, answerable.drawing) if entry.name in lines or not lines
+    ]
+    of_names: dict[tuple[str, str], tuple[list[int], dict[CrossingMissing, int]]] = {
+        (line, label): ([0, 0, 0], {})
+        for line in {entry.name for entry in shown_lines}
+        for label in question.unknown_labels
+    }
+    for (line, label), ways in totals.items():
+        counts_by_reason = (
+            (reason, reasons[line, label, code]) for code, reason in enumerate(CROSSINGS_MISSING, start=1)
+        )
+        of_names[names.lines[line], names.labels[label]] = (
+            ways,
+            {reason: number for reason, number in counts_by_reason if number},
+        )
     return answers.LineCrossings(
         **head,
-        lines=[
-            entry
-            for entry in counted_lines(answerable.asked, answerable.drawing)
-            if entry.name in lines or not lines
-        ],
+        lines=shown_lines,
         crossings=[
             answers.CrossingBucket(
-                start_ms=answerable.asked.edges_ms[bar],
+                start_ms=question.edges_ms[bar],
                 line=names.lines[line],
                 label=names.labels[label],
-                **dict(zip(WAYS, ways, strict=True)),
+                **_ways(ways, question.unknown.get((question.edges_ms[bar], names.labels[label]))),
             )
             for (bar, line, label), ways in sorted(by_bar.items())
         ],
-        totals=[_total(names, line, label, ways, reasons) for (line, label), ways in sorted(totals.items())],
+        totals=[
+            _total(question, line, label, ways, of_reason)
+            for (line, label), (ways, of_reason) in sorted(of_names.items())
+        ],
     )
+
+
+def _ways(ways: Sequence[int], not_followed: Missing | None) -> dict[str, Any]:
+    """Return crossings by way, as far as they are known; `not_followed`: why objects were not, if so."""
+    to_right, to_left, cut = ways
+    missing = not_followed or why_unknown("passages", Basis(passages=to_right + to_left, cut_passages=cut))
+    return {
+        **dict(zip(WAYS, (None, None, cut) if missing else ways, strict=True)),
+        "missing": missing,
+        "at_least": to_right + to_left if missing else None,
+    }
 
 
 def crossings_of(answerable: Answerable, names: Names, lines: Sequence[str]) -> Iterator[Rows]:
@@ -93,30 +128,30 @@ def crossings_of(answerable: Answerable, names: Names, lines: Sequence[str]) -> 
 
 
 def _total(
-    names: Names, line: int, label: int, ways: Sequence[int], reasons: Counter[tuple[int, ...]]
+    question: PlacesAsked,
+    line: str,
+    label: str,
+    ways: Sequence[int],
+    reasons: Mapping[CrossingMissing, int],
 ) -> answers.CrossingTotal:
     to_right, to_left, _ = ways
-    counts_by_reason = (
-        (reason, reasons[line, label, code]) for code, reason in enumerate(CROSSINGS_MISSING, start=1)
-    )
+    fields = _ways(ways, question.unknown_labels.get(label))
+    is_known = fields["missing"] is None
     return answers.CrossingTotal(
-        line=names.lines[line],
-        label=names.labels[label],
-        **dict(zip(WAYS, ways, strict=True)),
-        gross=to_right + to_left,
-        net=to_right - to_left,
-        reasons=[
-            answers.CrossingReason(reason=reason, count=number)
-            for reason, number in counts_by_reason
-            if number
-        ],
+        line=line,
+        label=label,
+        **fields,
+        gross=to_right + to_left if is_known else None,
+        net=to_right - to_left if is_known else None,
+        reasons=[answers.CrossingReason(reason=reason, count=number) for reason, number in reasons.items()],
+        untracked=question.untracked.get(label),
     )
 
 
 def count_movements(head: dict[str, Any], answerable: Answerable | None) -> answers.JunctionMovements:
     """Return the movements of a junction, with the books of its visits."""
     if answerable is None:
-        nothing = answers.VisitBooks(visits=0, assigned=0, unassigned=0, never_at_a_leg=0)
+        nothing = answers.VisitBooks(visits=0, assigned=0, unassigned=0, never_at_a_leg=0, missing=None)
         return answers.JunctionMovements(**head, legs=[], movements=[], books=nothing)
     names = names_of(answerable.flows)
     edges = np.array(answerable.asked.edges_ms, np.int64)
@@ -130,7 +165,11 @@ def count_movements(head: dict[str, Any], answerable: Answerable | None) -> answ
             )
         )
         outcomes.update(count_rows(rows["outcome"]))
+    question = answerable.asked
     books = {way: outcomes[code,] for code, way in enumerate(("assigned", *NO_MOVEMENTS))}
+    books["visits"] = sum(outcomes.values())
+    bar_labels = ((question.edges_ms[key[0]], names.labels[key[3]]) for key in turns)
+    missing = {key: question.unknown.get(bar_label) for key, bar_label in zip(turns, bar_labels, strict=True)}
     return answers.JunctionMovements(
         **head,
         legs=counted_lines(answerable.asked, answerable.drawing, legs=True),
@@ -140,11 +179,14 @@ def count_movements(head: dict[str, Any], answerable: Answerable | None) -> answ
                 from_leg=names.lines[from_leg],
                 to_leg=names.lines[to_leg],
                 label=names.labels[label],
-                visits=visits,
+                visits=None if missing[bar, from_leg, to_leg, label] else visits,
+                missing=missing[bar, from_leg, to_leg, label],
             )
             for (bar, from_leg, to_leg, label), visits in sorted(turns.items())
         ],
-        books=answers.VisitBooks(visits=sum(outcomes.values()), **books),
+        books=answers.VisitBooks(
+            **(dict.fromkeys(books) if question.is_nothing_known else books), missing=question.missing_of()
+        ),
     )
 
 
@@ -244,15 +286,28 @@ def count_zones(
         for zone, dwell_ms in _dwells(rows, day_start_ms, question.from_ms, question.to_ms):
             dwells.setdefault(zone, []).append(dwell_ms)
     covered_ms = {bar.start_ms: bar.covered_ms for bar in question.bars}
+    within: defaultdict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for (_, zone, _), counts in by_bar.items():
+        within[names.zones[zone]][0] += counts.appeared
+        within[names.zones[zone]][1] += counts.vanished
     return answers.ZoneStays(
         **head,
         zones=[
-            answers.CountedZone(**structs.asdict(zone), **_dwell(zone.name, names, dwells))
+            answers.CountedZone(
+                **structs.asdict(zone), **_dwell(question, zone.name, names, dwells, within[zone.name])
+            )
             for zone in holding(question, answerable.drawing.zones)
             if zone.name in zones or not zones
         ],
         stays=[
-            _bucket(question.edges_ms[bar], names.zones[zone], names.labels[label], counts, covered_ms)
+            _bucket(
+                question.edges_ms[bar],
+                names.zones[zone],
+                names.labels[label],
+                counts,
+                covered_ms,
+                question.unknown.get((question.edges_ms[bar], names.labels[label])),
+            )
             for (bar, zone, label), counts in sorted(by_bar.items())
         ],
     )
@@ -274,10 +329,24 @@ def _dwells(rows: Rows, day_start_ms: int, from_ms: int, to_ms: int) -> Iterator
         yield zone, whole["to"][own] - whole["from"][own]
 
 
-def _dwell(name: str, names: Names, dwells: dict[int, list[Whole]]) -> dict[str, Any]:
+def _dwell(
+    question: PlacesAsked,
+    name: str,
+    names: Names,
+    dwells: dict[int, list[Whole]],
+    within: Sequence[int],
+) -> dict[str, Any]:
     parts = dwells.get(names.zones.index(name), []) if name in names.zones else []
     dwell_ms = np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
-    return {"stays": len(dwell_ms), "median_s": _rank_s(dwell_ms, 50), "p90_s": _rank_s(dwell_ms, 90)}
+    fields = {
+        "stays": len(dwell_ms),
+        "appeared": within[0],
+        "vanished": within[1],
+        "median_s": _rank_s(dwell_ms, 50),
+        "p90_s": _rank_s(dwell_ms, 90),
+    }
+    known_fields = dict.fromkeys(fields) if question.is_nothing_known else fields
+    return {**known_fields, "missing": question.missing_of()}
 
 
 def _rank_s(dwell_ms: Whole, percent: int) -> float | None:
@@ -288,16 +357,19 @@ def _rank_s(dwell_ms: Whole, percent: int) -> float | None:
 
 
 def _bucket(
-    start_ms: int, zone: str, label: str, counts: ZoneCounts, covered_ms: dict[int, int | None]
+    start_ms: int,
+    zone: str,
+    label: str,
+    counts: ZoneCounts,
+    covered_ms: dict[int, int | None],
+    missing: Missing | None,
 ) -> answers.ZoneBucket:
-    fields = counts._asdict()
     filmed_ms = covered_ms.get(start_ms)
-    occupied_ms = fields.pop("occupied_ms")
-    return answers.ZoneBucket(
-        start_ms=start_ms,
-        zone=zone,
-        label=label,
-        **fields,
-        at_end=counts.at_end,
-        mean=occupied_ms / filmed_ms if filmed_ms else None,
-    )
+    fields: dict[str, float | None] = {
+        **counts._asdict(),
+        "at_end": counts.at_end,
+        "mean": counts.occupied_ms / filmed_ms if filmed_ms else None,
+    }
+    del fields["occupied_ms"]
+    known_fields: dict[str, Any] = dict.fromkeys(fields) if missing else fields
+    return answers.ZoneBucket(start_ms=start_ms, zone=zone, label=label, missing=missing, **known_fields)

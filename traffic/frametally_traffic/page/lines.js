@@ -1,5 +1,6 @@
 // Lines and zones: what objects did where they are drawn, and the objects behind each number.
 
+import { WHY_NOT } from "frametally/js/shared/metrics.js";
 import { framesFrom, openLightbox } from "frametally/js/proof/lightbox.js";
 import { framePicture, loadAhead } from "frametally/js/frames/boxed_picture.js";
 import { firstDrawn } from "./first_drawn.js";
@@ -162,13 +163,15 @@ function showCounting({ days, days_counted: counted }) {
 
 /** @param {Api.LineCrossings} answer */
 function showNotes({ bars, note }) {
-  const without = bars.filter((bar) => !bar.is_measured).length;
+  const missing = bars.flatMap((bar) => bar.missing ?? []);
+  const without = missing.length;
   const words = [
     note,
     without
       ? t("traffic.in_of_intervals_objects_were_not", {
           without: number(without),
           length: number(bars.length),
+          why: [...new Set(missing)].map((reason) => WHY_NOT[reason]).join("; "),
         })
       : "",
   ].filter(Boolean);

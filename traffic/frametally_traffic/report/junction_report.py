@@ -14,24 +14,27 @@ from frametally.errors import Misconfigured
 from frametally.keys import day_start_ms, utc_day
 from frametally.ports.count_index import CountIndex, CountQuery, SourceSummary
 from frametally.ports.object_store import ObjectStore
+from frametally.rules.known import Basis, Missing, why_unknown
 from frametally.rules.times import DAY_MS, ENDS_TOO_EARLY, utc
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import FlowColumns
 from frametally_traffic.records import Drawing, DrawnLine
 from frametally_traffic.report.movement_table import (
-    QUARTER_MS,
     SIDES,
     DayPeaks,
-    Missing,
-    Quarter,
-    SeenPart,
     TrafficTable,
     Turn,
     find_peaks,
     make_table,
+    turns_of,
+)
+from frametally_traffic.report.quarters import (
+    QUARTER_MS,
+    Quarter,
+    SeenBoxes,
+    SeenPart,
     quarter_of,
     quarters_between,
-    turns_of,
 )
 from frametally_traffic.report.schemes import LABELS
 
@@ -173,15 +176,22 @@ def read_report(
         SeenPart(
             bucket.start_ms,
             bucket.covered_ms or 0,
-            bucket.objects is not None and utc_day(bucket.start_ms) in counted_days,
+            why_unknown("passages", Basis(bucket.objects, slowest_fps=bucket.slowest_fps))
+            if utc_day(bucket.start_ms) in counted_days
+            else "not_analysed",
         )
         for bucket in covered
+    ]
+    of_labels = index.histogram(query._replace(apart=None, interval_s=_QUARTER_S)).buckets
+    boxes = [
+        SeenBoxes(bucket.start_ms, bucket.label, bucket.detections, bucket.tracked_detections)
+        for bucket in of_labels
     ]
     quarters = quarters_between(from_ms, to_ms, parts, spans)
     frames: Counter[int] = Counter()
     for bucket in covered:
         frames[quarter_of(bucket.start_ms)] += bucket.frames
-    table = make_table(flows, quarters, scheme=question.scheme, legs=[leg.name for leg in legs])
+    table = make_table(flows, quarters, scheme=question.scheme, legs=[leg.name for leg in legs], boxes=boxes)
     return TrafficReport(
         question,
         model,
@@ -288,7 +298,13 @@ def _range(first_ms: int, end_ms: int, question: ReportQuery) -> tuple[int, int]
 MISSING: dict[Missing, str] = {
     "no_footage": "no footage",
     "not_analysed": "not analysed yet",
-    "not_measured": "not measured",
+    "shows_nothing": "the footage shows nothing",
+    "not_tracked": "objects were not tracked",
+    "too_slow": "too few frames per second",
+    "too_weak": "seen, but too uncertain to track",
+    "other_size": "the picture has another shape than the drawing",
+    "cut_path": "most tracks end before they could be counted",
+    "too_few": "too little footage to say",
 }
 TURN_WORDS = {
     "l2": "sharp left",
@@ -300,11 +316,22 @@ TURN_WORDS = {
 }
 
 
-def state_of(quarter: Quarter) -> str:
-    """Return the gaps of a quarter-hour, in words; empty if all of it was seen."""
+def state_of(table: TrafficTable, quarter: Quarter) -> str:
+    """Return the gaps of a quarter-hour, in words; empty if all of it was seen, and every class followed."""
     if quarter.missing is not None:
         return MISSING[quarter.missing]
-    return "" if quarter.is_whole else f"seen {quarter.seen_share:.0%}"
+    unknown = [group.name for group in table.groups if (quarter.start_ms, group.name) in table.unknown]
+    words = [] if quarter.is_whole else [f"seen {quarter.seen_share:.0%}"]
+    if unknown:
+        words.append(f"not measured: {', '.join(unknown)}")
+    return "; ".join(words)
+
+
+def least(number: int, missing: Missing | None) -> str:
+    """Return a number in words: of one that is only the least, that it is."""
+    if missing is None:
+        return str(number)
+    return f"at least {number}" if number else f"not measured ({MISSING[missing]})"
 
 
 def movement_name(report: TrafficReport, pair: tuple[str, str]) -> str:

@@ -7,104 +7,23 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from frametally.rules.known import Missing
 from frametally.rules.times import HOUR_MS, local_time
 from frametally_traffic.flows.day_columns import NO_MOVEMENTS, FlowColumns, NoMovement
+from frametally_traffic.report.quarters import (
+    IN_HOUR,
+    QUARTER_MS,
+    Quarter,
+    SeenBoxes,
+    quarter_of,
+    unknown_groups,
+    whole_hours,
+    without_unknown,
+)
 from frametally_traffic.report.schemes import HEAVY, LABELS, MOTOR, Group, groups_of
-
-QUARTER_MS = HOUR_MS // 4
-IN_HOUR = 4
-
-Missing = Literal["no_footage", "not_analysed", "not_measured"]
-"""Nothing was filmed; it was filmed and is not counted yet; it was analysed, but objects were not followed:
-too few frames a second, or tracking was off."""
-
-WHOLE = 0.99
-"""A quarter of which so much was seen counts as whole: cameras lose a moment between two files."""
-
-
-class SeenPart(NamedTuple):
-    """The coverage of some part of a quarter-hour, filmed and analysed.
-
-    `covered_ms` of footage are 0 where that is not known; `is_measured`: objects were followed in it.
-    """
-
-    start_ms: int
-    covered_ms: int
-    is_measured: bool
-
-
-class Quarter(NamedTuple):
-    """A quarter of an hour, which starts at a multiple of 15 minutes.
-
-    Objects were followed in `seen_ms` of it; `missing` says why nothing is known of it, None where something
-    is.
-    """
-
-    start_ms: int
-    seen_ms: int
-    missing: Missing | None = None
-
-    @property
-    def seen_share(self) -> float:
-        """How much of it was seen, 0 to 1."""
-        return self.seen_ms / QUARTER_MS
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether it counts as a whole quarter-hour."""
-        return self.missing is None and self.seen_share >= WHOLE
-
-
-def quarters_between(
-    from_ms: int, to_ms: int, parts: Iterable[SeenPart], not_analysed: Iterable[tuple[int, int]] = ()
-) -> tuple[Quarter, ...]:
-    """Return every quarter that `[from_ms, to_ms)` touches, in order.
-
-    Quarters are elapsed time: of an autumn night's hour that comes twice there are eight. `parts`: parts of
-    quarters, none across a border of two. `not_analysed`: event times `[from, to)` that were filmed and are
-    not counted.
-    """
-    seen_ms: dict[int, int] = {}
-    analysed: set[int] = set()
-    for part in parts:
-        start_ms = quarter_of(part.start_ms)
-        analysed.add(start_ms)
-        if part.is_measured:
-            seen_ms[start_ms] = seen_ms.get(start_ms, 0) + part.covered_ms
-    waiting_starts = {start_ms for span in not_analysed for start_ms in quarter_starts(*span)}
-    quarters = []
-    for start_ms in quarter_starts(from_ms, to_ms):
-        missing: Missing | None = None
-        if not seen_ms.get(start_ms):
-            missing = "no_footage"
-            if start_ms in analysed:
-                missing = "not_measured"
-            elif start_ms in waiting_starts:
-                missing = "not_analysed"
-        quarters.append(Quarter(start_ms, min(seen_ms.get(start_ms, 0), QUARTER_MS), missing))
-    return tuple(quarters)
-
-
-def quarter_of(time_ms: int) -> int:
-    """Return the start of a time's quarter-hour."""
-    return time_ms - time_ms % QUARTER_MS
-
-
-def quarter_starts(from_ms: int, to_ms: int) -> range:
-    """Return the starts of the quarters that `[from_ms, to_ms)` touches."""
-    return range(quarter_of(from_ms), to_ms, QUARTER_MS)
-
-
-def whole_hours(quarters: Sequence[Quarter]) -> Iterator[tuple[Quarter, ...]]:
-    """Yield every four whole quarters that follow each other: hours that begin at any quarter."""
-    for index in range(len(quarters) - IN_HOUR + 1):
-        hour = tuple(quarters[index : index + IN_HOUR])
-        if all(quarter.is_whole for quarter in hour):
-            yield hour
-
 
 Turn = Literal["l2", "l", "t", "r", "r2", "u"]
 """Left, through, right and back; `l2` and `r2` are the sharper of two lefts and of two rights."""
@@ -166,6 +85,7 @@ class TrafficTable(NamedTuple):
             in the quarter in which it came into the junction. None of a quarter of which nothing is known.
         without: Visits without a movement, of start of the quarter, reason and name of the group.
         left_out: Visits in quarter-hours without data.
+        unknown: By start of the quarter and name of the group, why its movements are not known there.
     """
 
     quarters: tuple[Quarter, ...]
@@ -174,6 +94,24 @@ class TrafficTable(NamedTuple):
     movements: Mapping[tuple[int, str, str, str], int]
     without: Mapping[tuple[int, NoMovement, str], int]
     left_out: int = 0
+    unknown: Mapping[tuple[int, str], Missing] = {}
+
+    def movements_in(self, start_ms: int, pair: tuple[str, str], groups: Iterable[str]) -> int | None:
+        """Return a movement's number in a quarter; None where that of any of the groups is not known."""
+        names = [*groups]
+        if any((start_ms, name) in self.unknown for name in names):
+            return None
+        return sum(self.movements.get((start_ms, *pair, name), 0) for name in names)
+
+    def missing_of(self, groups: Iterable[Group], starts_ms: Collection[int] | None = None) -> Missing | None:
+        """Return why sums over some groups and quarters (None: all) are the least numbers."""
+        names = {group.name for group in groups}
+        reasons = (
+            reason
+            for (start_ms, group), reason in self.unknown.items()
+            if group in names and (starts_ms is None or start_ms in starts_ms)
+        )
+        return next(reasons, None)
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
@@ -234,21 +172,27 @@ def make_table(
     scheme: str = LABELS,
     labels: Iterable[str] = (),
     legs: Iterable[str] = (),
+    boxes: Iterable[SeenBoxes] = (),
 ) -> TrafficTable:
     """Count the visits of one source's days.
 
     `flows`: of one source, its days in any order. `scheme`: see `schemes.groups_of`. `labels`: labels that
     have a column even if they do not occur. `legs`: likewise, of legs, in their order; others come after
-    them, by name.
+    them, by name. `boxes`: what decides whether movements are known: a group has all boxes of its labels.
 
     Raises:
             Misconfigured: The scheme does not exist.
     """
     days = list(flows)
     of_visits = (day.labels[label] for day in days for label in set(day.columns["visit_label"]))
-    groups = groups_of({*labels, *of_visits}, scheme)
+    boxes = [*boxes]
+    weak_labels = {label for _, label in unknown_groups(boxes, {})}
+    groups = groups_of({*labels, *of_visits, *weak_labels}, scheme)
     name_of = {label: group.name for group in groups for label in group.labels}
+    unknown = unknown_groups(boxes, name_of)
+    quarters = [*without_unknown(quarters, boxes, name_of, unknown)]
     has_data = {quarter.start_ms: quarter.missing is None for quarter in quarters}
+    unknown = {key: reason for key, reason in unknown.items() if has_data.get(key[0])}
     movements: Counter[tuple[int, str, str, str]] = Counter()
     without: Counter[tuple[int, NoMovement, str]] = Counter()
     left_out = 0
@@ -267,12 +211,15 @@ def make_table(
                 left_out += start_ms in has_data
                 continue
             group = name_of[day.labels[label]]
+            if (start_ms, group) in unknown:
+                left_out += 1
+                continue
             if outcome:
                 without[start_ms, NO_MOVEMENTS[outcome - 1], group] += 1
             else:
                 movements[start_ms, day.lines[from_leg], day.lines[to_leg], group] += 1
     legs = dict.fromkeys([*legs, *sorted({leg for day in days for leg in day.legs})])
-    return TrafficTable(tuple(quarters), tuple(legs), groups, movements, without, left_out)
+    return TrafficTable(tuple(quarters), tuple(legs), groups, movements, without, left_out, unknown)
 
 
 _NOON = 12
@@ -282,7 +229,8 @@ class PeakHour(NamedTuple):
     """The busiest hour of some; it begins with any quarter.
 
     `vehicles` are motor vehicles that entered the junction, `heavy` the heavy ones; `busiest` are the
-    vehicles of its busiest quarter (of several the first), which begins at `busiest_ms`.
+    vehicles of its busiest quarter (of several the first), which begins at `busiest_ms`. `missing`: why some
+    of its motor vehicles are not known: the numbers are the least, and their shares are not known.
     """
 
     start_ms: int
@@ -290,16 +238,17 @@ class PeakHour(NamedTuple):
     busiest_ms: int
     busiest: int
     heavy: int
+    missing: Missing | None = None
 
     @property
     def factor(self) -> float | None:
         """Peak-hour factor: vehicles by four times those of the busiest quarter (Highway Capacity Manual)."""
-        return self.vehicles / (IN_HOUR * self.busiest) if self.busiest else None
+        return None if self.missing or not self.busiest else self.vehicles / (IN_HOUR * self.busiest)
 
     @property
     def heavy_share(self) -> float | None:
         """Heavy vehicles by all motor vehicles, 0 to 1; None without motor vehicles."""
-        return self.heavy / self.vehicles if self.vehicles else None
+        return None if self.missing or not self.vehicles else self.heavy / self.vehicles
 
 
 class DayPeaks(NamedTuple):
@@ -325,10 +274,15 @@ def find_peaks(table: TrafficTable, zone: datetime.tzinfo) -> list[DayPeaks]:
         days[began.date()][began.hour >= _NOON].append(hour)
     by_quarter = table.by_quarter(table.motor)
     heavy = table.by_quarter(heavy_of(table.groups))
-    return [
-        DayPeaks(day, busiest_hour(before, by_quarter, heavy), busiest_hour(after, by_quarter, heavy))
-        for day, (before, after) in days.items()
-    ]
+
+    def peak_of(hours: Sequence[Sequence[Quarter]]) -> PeakHour | None:
+        hour = busiest_hour(hours, by_quarter, heavy)
+        if hour is None:
+            return None
+        starts_ms = range(hour.start_ms, hour.start_ms + HOUR_MS, QUARTER_MS)
+        return hour._replace(missing=table.missing_of(table.motor, starts_ms))
+
+    return [DayPeaks(day, peak_of(before), peak_of(after)) for day, (before, after) in days.items()]
 
 
 def busiest_hour(

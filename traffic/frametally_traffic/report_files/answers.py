@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Literal
 
+from frametally.rules.known import Missing
 from frametally_traffic.flows.day_columns import NoMovement
 from frametally_traffic.geometry.crossings import Direction
 from frametally_traffic.records import Side
 from frametally_traffic.report.junction_report import TrafficReport
-from frametally_traffic.report.movement_table import Missing, PeakHour, Turn
+from frametally_traffic.report.movement_table import PeakHour, Turn
 from frametally_traffic.report.schemes import HEAVY, MOTOR, Kind, not_told_apart
 from frametally_web.requests.answers import Answer, answer_of
 
@@ -27,8 +28,9 @@ class JunctionLeg(Answer, frozen=True, kw_only=True):
         points: Points of its line, in pixels of the original picture.
         width_px: Width of the picture under the drawing.
         height_px: Its height.
-        came_over: Motor vehicles that entered the junction over it.
-        went_over: Motor vehicles that left the junction over it.
+        came_over: Motor vehicles that entered the junction over it; null if none is known.
+        went_over: Motor vehicles that left the junction over it; null likewise.
+        missing: Why motor vehicles of some quarters are not known: both numbers are the least then.
     """
 
     name: str
@@ -37,8 +39,9 @@ class JunctionLeg(Answer, frozen=True, kw_only=True):
     points: list[tuple[float, float]]
     width_px: int
     height_px: int
-    came_over: int
-    went_over: int
+    came_over: int | None
+    went_over: int | None
+    missing: Missing | None
 
 
 class TrafficClass(Answer, frozen=True, kw_only=True):
@@ -52,9 +55,10 @@ class TrafficClass(Answer, frozen=True, kw_only=True):
         codes: Classes of the scheme that it covers; several are counted together.
         is_motor: Whether it is a class of motor vehicles, which are summed up.
         is_heavy: Whether it is a heavy class.
-        movements: Number of its movements.
-        unassigned: Visits that were at a leg and made no movement.
-        never_at_a_leg: Visits that were at no leg.
+        movements: Number of its movements; null if none is known.
+        unassigned: Visits that were at a leg and made no movement; null likewise.
+        never_at_a_leg: Visits that were at no leg; null likewise.
+        missing: Why its movements in some quarters are not known: each number is the least then.
     """
 
     name: str
@@ -64,9 +68,10 @@ class TrafficClass(Answer, frozen=True, kw_only=True):
     codes: list[str]
     is_motor: bool
     is_heavy: bool
-    movements: int
-    unassigned: int
-    never_at_a_leg: int
+    movements: int | None
+    unassigned: int | None
+    never_at_a_leg: int | None
+    missing: Missing | None
 
 
 class TrafficMovement(Answer, frozen=True, kw_only=True):
@@ -91,14 +96,15 @@ class TrafficQuarter(Answer, frozen=True, kw_only=True):
         seen_ms: Milliseconds of it in which objects were followed.
         is_whole: Whether that is all of it, except for moments.
         missing: Why it has no data; None if it has some.
-        counts: By movement, and in it by class, in the order of the report's; None without data.
+        counts: By movement, and in it by class, in the order of the report's; None without data. A class
+            that could not be followed has null.
     """
 
     start_ms: int
     seen_ms: int
     is_whole: bool
     missing: Missing | None
-    counts: list[list[int]] | None
+    counts: list[list[int | None]] | None
 
 
 class TrafficPeak(Answer, frozen=True, kw_only=True):
@@ -109,6 +115,7 @@ class TrafficPeak(Answer, frozen=True, kw_only=True):
         half: Of the day.
         start_ms: When it begins; None, as all of these, where no such hour was seen as a whole.
         vehicles: Motor vehicles.
+        missing: Why some of them are not known: `vehicles` and `busiest` are the least then.
         busiest_ms: Start of its busiest quarter.
         busiest: Vehicles of that.
         factor: Peak-hour factor: vehicles by four times `busiest`; None without vehicles.
@@ -123,22 +130,25 @@ class TrafficPeak(Answer, frozen=True, kw_only=True):
     busiest: int | None = None
     factor: float | None = None
     heavy_share: float | None = None
+    missing: Missing | None = None
 
 
 class TrafficTotals(Answer, frozen=True, kw_only=True):
     """The books: each visit has a movement, or the reason why it has none.
 
     Attributes:
-        visits: All visits, in quarter-hours with data.
+        visits: All visits, in quarter-hours with data, of classes that were followed.
         assigned: Those with a movement.
         reasons: Those without, by reason.
-        left_out: Visits in quarter-hours without data.
+        left_out: Visits in quarter-hours without data, or of a class that could not be followed there.
+        missing: Why some visits are not known: each number is the least then.
     """
 
     visits: int
     assigned: int
     reasons: dict[NoMovement, int]
     left_out: int
+    missing: Missing | None
 
 
 class Traffic(Answer, frozen=True, kw_only=True):
@@ -195,11 +205,13 @@ def shown_report(report: TrafficReport, image_url: str | None) -> Traffic:
             codes=[*group.codes],
             is_motor=group.kind in MOTOR,
             is_heavy=group.kind in HEAVY,
-            movements=table.total(groups={group.name}),
-            unassigned=without["unassigned", group.name],
-            never_at_a_leg=without["never_at_a_leg", group.name],
+            movements=_or_unknown(table.total(groups={group.name}), missing),
+            unassigned=_or_unknown(without["unassigned", group.name], missing),
+            never_at_a_leg=_or_unknown(without["never_at_a_leg", group.name], missing),
+            missing=missing,
         )
         for group in table.groups
+        for missing in [table.missing_of([group])]
     ]
     assigned = table.total()
     return answer_of(
@@ -224,25 +236,33 @@ def shown_report(report: TrafficReport, image_url: str | None) -> Traffic:
             visits=assigned + sum(without.values()),
             assigned=assigned,
             reasons={
-                "unassigned": sum(column.unassigned for column in columns),
-                "never_at_a_leg": sum(column.never_at_a_leg for column in columns),
+                "unassigned": sum(column.unassigned or 0 for column in columns),
+                "never_at_a_leg": sum(column.never_at_a_leg or 0 for column in columns),
             },
             left_out=table.left_out,
+            missing=table.missing_of(table.groups),
         ),
         notes=not_told_apart(table.groups),
         image_url=image_url,
     )
 
 
+def _or_unknown(number: int, missing: Missing | None) -> int | None:
+    """Return a sum; None where none of it is known."""
+    return number if number or missing is None else None
+
+
 def _legs(report: TrafficReport) -> Iterator[JunctionLeg]:
+    missing = report.table.missing_of(report.table.motor)
     motor = {group.name for group in report.table.motor}
     for leg in report.legs:
         yield answer_of(
             JunctionLeg,
             (leg,),
             points=[*leg.points],
-            came_over=report.table.total(from_leg=leg.name, groups=motor),
-            went_over=report.table.total(to_leg=leg.name, groups=motor),
+            came_over=_or_unknown(report.table.total(from_leg=leg.name, groups=motor), missing),
+            went_over=_or_unknown(report.table.total(to_leg=leg.name, groups=motor), missing),
+            missing=missing,
         )
 
 
@@ -252,7 +272,7 @@ def _quarters(report: TrafficReport) -> Iterator[TrafficQuarter]:
         counts = None
         if quarter.missing is None:
             counts = [
-                [table.movements.get((quarter.start_ms, *pair, group.name), 0) for group in table.groups]
+                [table.movements_in(quarter.start_ms, pair, [group.name]) for group in table.groups]
                 for pair in table.pairs
             ]
         yield answer_of(TrafficQuarter, (quarter,), counts=counts)

@@ -15,7 +15,7 @@ from frametally_traffic.geometry.crossings import Direction
 from frametally_traffic.line_counts.crossing_intervals import line_intervals
 from frametally_traffic.records import DrawnLine
 from frametally_traffic.report.junction_report import ReportFootage, TrafficReport
-from frametally_traffic.report.movement_table import IN_HOUR, QUARTER_MS, quarter_of
+from frametally_traffic.report.quarters import IN_HOUR, QUARTER_MS, quarter_of
 from frametally_web.charts.catalogue import checks_version
 from frametally_web.charts.checks import CheckedCount, check_words
 from frametally_web.requests.answers import CountCheck
@@ -147,7 +147,10 @@ def _numbers(
                     report.query.source,
                     tuple(directed_label(label, direction) for label in labels),
                     sum(frames[start_ms] for start_ms in filmed),
-                    counted if measured_starts.issuperset(filmed) else None,
+                    counted
+                    if measured_starts.issuperset(filmed)
+                    and report.table.missing_of(report.table.motor, filmed) is None
+                    else None,
                 ),
             )
 

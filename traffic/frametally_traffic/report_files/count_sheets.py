@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from frametally.rules.times import local_time
-from frametally_traffic.report.junction_report import TrafficReport, leg_name, movement_name, state_of
+from frametally_traffic.report.junction_report import (
+    MISSING,
+    TrafficReport,
+    leg_name,
+    movement_name,
+    state_of,
+)
 
 if TYPE_CHECKING:
     from xlsxwriter.workbook import Workbook
@@ -128,7 +134,8 @@ def write_counts(
     sums: dict[int, int] = dict.fromkeys([*columns.movements.values(), columns.total], 0)
     for row, quarter in enumerate(table.quarters, start=columns.first_row):
         _write_quarter(sheet, row, report, row - columns.first_row, formats)
-        if quarter.missing is not None:
+        is_unknown = bool(groups) and all((quarter.start_ms, group) in table.unknown for group in groups)
+        if quarter.missing is not None or is_unknown:
             for column in range(len(_FIRST), columns.total + 1):
                 sheet.write_blank(row, column, None, formats.gap)
             continue
@@ -151,7 +158,11 @@ def write_counts(
             cells = f"{cell_name(row, min(of_leg))}:{cell_name(row, max(of_leg))}"
             sheet.write_formula(row, column, f"=SUM({cells})", None, total)
         _write_total(sheet, row, columns, sum(counts.values()), None)
-    sheet.write_string(columns.total_row, 0, "all", formats.sum)
+    missing = table.missing_of(group for group in table.groups if group.name in members)
+    sheet.write_string(columns.total_row, 0, "at least" if missing else "all", formats.sum)
+    if missing and not any(sums.values()):
+        sheet.write_string(columns.total_row, 3, MISSING[missing], formats.gap)
+        return
     for leg, column in columns.entering.items():
         sums[column] = sum(
             sums[leg_column] for pair, leg_column in columns.movements.items() if pair[0] == leg
@@ -171,7 +182,7 @@ def write_counts(
 def _write_quarter(sheet: Worksheet, row: int, report: TrafficReport, number: int, formats: Formats) -> None:
     quarter = report.table.quarters[number]
     began = local_time(quarter.start_ms, report.query.zone)
-    state = state_of(quarter)
+    state = state_of(report.table, quarter)
     sheet.write_datetime(row, 0, began.replace(tzinfo=None), formats.date)
     sheet.write_string(row, 1, began.strftime("%z"))
     sheet.write_number(row, 2, round(quarter.seen_share, 4), formats.share)

@@ -10,17 +10,15 @@ from typing import BinaryIO, Literal
 
 from frametally.files.csv_table import write_csv_file
 from frametally.rules.times import local_time
-from frametally_traffic.report.junction_report import ReportRefused, TrafficReport, column_names, leg_words
-from frametally_traffic.report.movement_table import (
-    IN_HOUR,
-    QUARTER_MS,
-    SIDES,
-    TURNS,
-    PeakHour,
-    Quarter,
-    heading_of,
-    heavy_of,
+from frametally_traffic.report.junction_report import (
+    ReportRefused,
+    TrafficReport,
+    column_names,
+    least,
+    leg_words,
 )
+from frametally_traffic.report.movement_table import SIDES, TURNS, PeakHour, heading_of, heavy_of
+from frametally_traffic.report.quarters import IN_HOUR, QUARTER_MS, Quarter
 from frametally_traffic.report_files.checked_legs import (
     NOT_CHECKED,
     NUMBERS,
@@ -48,7 +46,7 @@ def write_utdf(
     The peak-hour factor is that of the junction for each turn, as the Highway Capacity Manual advises;
     `HeavyVehicles` is in per cent, empty without turns. Where a check covers a leg in that hour, the links
     have records of their own with its crossings and their interval; programs skip records that are new to
-    them.
+    them. Where some class could not be followed, the record `NotMeasured` says that volumes are the least.
 
     Raises:
         ReportRefused: The side of a leg is not known, or two legs lie on one: turns have no names then.
@@ -65,7 +63,7 @@ def write_utdf(
     nodes = {leg: number for number, leg in enumerate(report.table.legs, start=_JUNCTION + 1)}
     legs = sorted(sides, key=lambda leg: _HEADINGS.index(heading_of(sides[leg])))
     sections: list[tuple[str, str, Rows]] = [
-        ("Network", "Network Settings", _settings(checked)),
+        ("Network", "Network Settings", _settings(checked, hour)),
         ("Nodes", "Node Data", _nodes(report, nodes, sides)),
         ("Links", "Link Data", _links(legs, nodes, sides, checked.rows_of(_hour_of(hour)))),
         ("Lanes", "Lane Group Data", _lanes(report, hour, legs, nodes, sides)),
@@ -90,9 +88,11 @@ def _nodes(report: TrafficReport, nodes: dict[str, int], sides: dict[str, str]) 
         yield node, _EXTERNAL, x, y, 0, _plain(leg)
 
 
-def _settings(checked: CheckedLegs) -> Rows:
+def _settings(checked: CheckedLegs, hour: PeakHour) -> Rows:
     yield "RECORDNAME", "DATA"
     yield "Metric", 1
+    if hour.missing:
+        yield "NotMeasured", _plain(f"motor vehicles: {least(hour.vehicles, hour.missing)}")
     for words in checked.words:
         yield "AccuracyCheck", _plain(words)
 
@@ -165,7 +165,8 @@ _FIRST = ("source", "start_time", "end_time", "seen_share", "state")
 def write_wide_csv(file: BinaryIO, report: TrafficReport, checked: CheckedLegs = NOT_CHECKED) -> None:
     """Write it, with columns of checked crossings where there are any.
 
-    Cells of a quarter of which nothing is known are empty, and `state` says why.
+    Cells of a quarter of which nothing is known are empty, and `state` says why; cells of a class that could
+    not be followed in it are empty, too, and `state` is `partial`.
 
     Times have their offset, so the two hours of an autumn night differ. Columns are made of legs' names, of
     which only letters, digits and `_` are left: no cell is what a spreadsheet takes for a formula.
@@ -174,18 +175,21 @@ def write_wide_csv(file: BinaryIO, report: TrafficReport, checked: CheckedLegs =
     short = leg_words(report)
     ways = sorted({(row.leg, row.way) for row in checked.rows})
     of_checks = [f"{short[leg]}_{way}_{name}" for leg, way in ways for name in (*NUMBERS, "check")]
-    movements = report.table.movements
+    table = report.table
 
     def rows() -> Iterator[list[object]]:
-        for quarter in report.table.quarters:
+        for quarter in table.quarters:
             start_ms, end_ms = quarter.start_ms, quarter.start_ms + QUARTER_MS
             yield [
                 report.query.source,
                 _time(report, start_ms),
                 _time(report, end_ms),
                 f"{quarter.seen_share:.4g}",
-                _state(quarter),
-                *(None if quarter.missing else movements.get((start_ms, *pair), 0) for pair in columns),
+                _state(quarter, is_part=any(start_ms == unknown_ms for unknown_ms, _ in table.unknown)),
+                *(
+                    None if quarter.missing else table.movements_in(start_ms, (from_leg, to_leg), [group])
+                    for from_leg, to_leg, group in columns
+                ),
                 *_checked_cells(ways, checked.rows_of(ReportSpan(start_ms, end_ms))),
             ]
 
@@ -204,8 +208,8 @@ def _checked_cells(
             yield _plain(row.check)
 
 
-def _state(quarter: Quarter) -> str:
-    return quarter.missing or ("counted" if quarter.is_whole else "partial")
+def _state(quarter: Quarter, *, is_part: bool) -> str:
+    return quarter.missing or ("counted" if quarter.is_whole and not is_part else "partial")
 
 
 def _time(report: TrafficReport, time_ms: int) -> str:

@@ -10,7 +10,8 @@ from frametally.process.reports import plural
 from frametally.rules.times import local_time
 from frametally_traffic.flows.day_columns import NoMovement
 from frametally_traffic.report.junction_report import TrafficReport
-from frametally_traffic.report.movement_table import IN_HOUR, QUARTER_MS, PeakHour, heavy_of
+from frametally_traffic.report.movement_table import PeakHour, heavy_of
+from frametally_traffic.report.quarters import IN_HOUR, QUARTER_MS
 from frametally_traffic.report.schemes import SCHEMES, find_scheme, groups_of, not_told_apart
 from frametally_traffic.report_files.checked_legs import NOT_CHECKED, NUMBERS, CheckedLegs
 from frametally_traffic.report_files.count_sheets import (
@@ -65,6 +66,10 @@ def _about(report: TrafficReport) -> Iterable[tuple[str, str]]:
         f"{len(quarters)}: {whole} seen completely, {known_count - whole} partly, "
         f"{len(quarters) - known_count} not",
     )
+    unknown = [group for group in report.table.groups if report.table.missing_of([group])]
+    if unknown:
+        names = ", ".join(group.name for group in unknown)
+        yield "Not measured", f"{names}, in some quarter-hours: sums are the least numbers"
 
 
 def _write_legs(sheet: Worksheet, row: int, plan: SheetPlan) -> int:
@@ -159,12 +164,14 @@ def _write_others(sheet: Worksheet, row: int, plan: SheetPlan) -> int:
 def _notes(report: TrafficReport) -> list[str]:
     notes = [
         "A movement counts in the quarter-hour in which it entered the junction.",
-        "An empty cell means that there is no data; it is not a zero.",
+        "An empty cell means that there is no data; it is not a zero. A sum has its other cells: it is the "
+        "least number.",
         "A quarter-hour that was only partly seen has the counts of that part, and is not in any peak hour.",
     ]
     if report.table.left_out:
         notes.append(
-            f"{plural(report.table.left_out, 'visit is', 'visits are')} in quarter-hours without data."
+            f"{plural(report.table.left_out, 'visit is', 'visits are')} in quarter-hours without data, or of "
+            "a class that could not be followed there."
         )
     return [*notes, *not_told_apart(report.table.groups)]
 

@@ -3,6 +3,7 @@
 import { TimeChart } from "frametally/js/chart/plot.js";
 import { byId, control, el, refill, swatch } from "frametally/js/shared/dom.js";
 import { mean, number, span } from "frametally/js/shared/format.js";
+import { WHY_NOT } from "frametally/js/shared/metrics.js";
 import { scrollable, tableOf, rowOf, numberCell } from "frametally/js/shared/tables.js";
 import { showChoice, viewOf } from "./views.js";
 import { t } from "frametally/js/shared/texts.js";
@@ -51,17 +52,30 @@ export class ZonesCard {
     const zone = answer.zones.find(({ name }) => name === this.chosen);
     const own = answer.stays.filter((one) => one.zone === this.chosen);
     const stay =
-      zone && zone.median_s !== null
+      zone && zone.median_s !== null && zone.stays !== null
         ? t("traffic.stays_half_of_them_up_to", {
             stays: number(zone.stays),
             median_s: seconds(zone.median_s),
             p90_s: seconds(zone.p90_s),
           })
-        : t("traffic.no_stay_of_which_both_ends");
-    byId("zones-subtitle").textContent = t("traffic.how_many_were_in_on_average", {
-      chosen: this.chosen,
-      stay,
-    });
+        : zone?.missing
+          ? t("traffic.stays_are_not_measured", { why: WHY_NOT[zone.missing] })
+          : t("traffic.no_stay_of_which_both_ends");
+    const words = [
+      t("traffic.how_many_were_in_on_average", { chosen: this.chosen, stay }),
+      ...(zone?.missing && zone.stays !== null
+        ? [t("traffic.stays_of_some_labels_are_missing", { why: WHY_NOT[zone.missing] })]
+        : []),
+      ...(zone?.appeared || zone?.vanished
+        ? [
+            t("traffic.tracks_began_or_ended_inside", {
+              appeared: number(zone.appeared ?? 0),
+              vanished: number(zone.vanished ?? 0),
+            }),
+          ]
+        : []),
+    ];
+    byId("zones-subtitle").textContent = words.join(" ");
     this.#showChart(answer, own);
     refill(byId("zones-table"), tableOfStays(own, answer));
   }
@@ -69,11 +83,14 @@ export class ZonesCard {
   /** @param {Api.ZoneStays} answer @param {Api.ZoneBucket[]} own */
   #showChart(answer, own) {
     if (!answer.bars.length) return;
-    const labels = [...new Set(own.map(({ label }) => label))].sort();
+    const labels = [...new Set([...own, ...answer.unknown].map(({ label }) => label))].sort();
     const columns = labels.map((label) => ({
       name: label,
       color: this.on.colorOf(label),
       values: new Map(own.filter((one) => one.label === label).map((one) => [one.start_ms, one.mean ?? 0])),
+      missing: new Map(
+        answer.unknown.filter((one) => one.label === label).map((one) => [one.start_ms, one.missing]),
+      ),
     }));
     refill(
       byId("zones-legend"),
@@ -110,9 +127,9 @@ function tableOfStays(stays, { bars }) {
       rowOf(
         span(one.start_ms, ends.get(one.start_ms) ?? one.start_ms),
         el("td", one.label),
-        ...COLUMNS.map(([field]) => numberCell(number(one[field]), one[field] ? "number" : "number zero")),
-        numberCell(number(one.at_end), "number strong"),
-        numberCell(number(one.peak)),
+        ...COLUMNS.map(([field]) => numberCell(whole(one[field]), one[field] ? "number" : "number zero")),
+        numberCell(whole(one.at_end), "number strong"),
+        numberCell(whole(one.peak)),
         numberCell(one.mean === null ? "–" : mean(one.mean)),
       ),
     );
@@ -143,6 +160,9 @@ function tableOfStays(stays, { bars }) {
       : null,
   );
 }
+
+/** @param {number|null} value  null: not measured */
+const whole = (value) => (value === null ? "–" : number(value));
 
 /** @param {number|null} value */
 const seconds = (value) => (value === null ? "–" : `${mean(value)} s`);

@@ -18,6 +18,7 @@ const WHY_NOT_CROSSED = {
   gap: t("traffic.not_seen_while_it_crossed"),
   never_clear: t("traffic.never_clear_of_the_line"),
   hidden: t("traffic.partly_hidden_its_box_changed_size"),
+  cut_path: t("traffic.its_track_ends_near_the_line"),
 };
 
 /** @typedef {"to_right"|"to_left"|"not_measured"} Way */
@@ -68,10 +69,12 @@ export class CrossingsCard {
       ["to_left", line.to_left, themeColor("series-1")],
       ["not_measured", t("web.not_measured"), themeColor("series-other")],
     ]);
+    const missing = missingOf(answer, line.name);
     const columns = ways.map(([way, name, color]) => ({
       name,
       color,
       values: sums(answer, line.name, way),
+      missing: way === "not_measured" ? undefined : missing,
       intervals: intervalsOf(answer, line.name, way, null),
     }));
     const some = columns.filter(({ values }, position) => position < 2 || values.size);
@@ -84,7 +87,11 @@ export class CrossingsCard {
           "span.key",
           swatch(color),
           el("span.name", name),
-          el("span.count.muted", number(total(values)), rangeOfTruth(intervals)),
+          el(
+            "span.count.muted",
+            knownPart(values, name === ways[2][1] ? new Map() : missing),
+            rangeOfTruth(intervals),
+          ),
         ),
       ),
     );
@@ -127,8 +134,8 @@ export class CrossingsCard {
         el("td", one.label),
         cell("to_right", this.#wayName(one.line, "to_right")),
         cell("to_left", this.#wayName(one.line, "to_left")),
-        numberCell(number(one.gross)),
-        numberCell(difference(one.net)),
+        numberCell(one.gross === null ? unknownWords(one) : number(one.gross)),
+        numberCell(one.net === null ? "–" : difference(one.net)),
         unmeasured,
       );
     });
@@ -154,8 +161,9 @@ export class CrossingsCard {
     );
   }
 
-  /** @param {string} line @param {Way} way @param {string|null} label @param {number} value */
+  /** @param {string} line @param {Way} way @param {string|null} label @param {number|null} value */
   #numberButton(line, way, label, value) {
+    if (value === null) return el("span.muted", t("web.not_measured"));
     if (!value) return el("span.zero", "0");
     return el(
       "button.link",
@@ -257,10 +265,32 @@ function sums({ crossings }, line, way) {
   /** @type {Map<number, number>} */
   const values = new Map();
   for (const one of crossings) {
-    if (one.line === line && one[way]) values.set(one.start_ms, (values.get(one.start_ms) ?? 0) + one[way]);
+    const value = one[way];
+    if (one.line === line && value) values.set(one.start_ms, (values.get(one.start_ms) ?? 0) + value);
   }
   return values;
 }
+
+/**
+ * Why the crossings of a line are not known, or not all, by start of the bar.
+ * @param {Api.LineCrossings} answer
+ * @param {string} line
+ */
+const missingOf = ({ unknown, crossings }, line) =>
+  new Map(
+    [...unknown, ...crossings.filter((one) => one.line === line)].flatMap((one) =>
+      one.missing ? [[one.start_ms, one.missing]] : [],
+    ),
+  );
+
+/** @param {Map<number, number>} values @param {Map<number, Api.Missing>} missing */
+const knownPart = (values, missing) => (missing.size ? atLeast(total(values)) : number(total(values)));
+
+/** Of a number that is not known: its known part, or that there is none. @param {number|null} part */
+const atLeast = (part) => (part ? t("web.at_least", { part: number(part) }) : t("web.not_measured"));
+
+/** @param {Api.CrossingTotal} one */
+const unknownWords = ({ at_least: part }) => atLeast(part);
 
 /**
  * Where the truth is, by start of the bar; null: of the whole range.

@@ -3,6 +3,7 @@
 import { get } from "frametally/js/shared/api.js";
 import { byId, el, refill } from "frametally/js/shared/dom.js";
 import { moment, number } from "frametally/js/shared/format.js";
+import { WHY_NOT } from "frametally/js/shared/metrics.js";
 import { numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
 import { queryOf } from "./views.js";
 import { pictureOf, Sightings } from "./sightings.js";
@@ -28,6 +29,9 @@ const ENDED = {
 
 /** @typedef {{outcome: "assigned"|"unassigned"|"never_at_a_leg", from_leg?: string, to_leg?: string}} Wanted */
 
+/** @param {Api.Missing|null} missing */
+const whyNot = (missing) => (missing ? WHY_NOT[missing] : "");
+
 export class MovementsCard {
   /**
    * @param {Object} on
@@ -45,9 +49,15 @@ export class MovementsCard {
     this.shown = { state, answer };
     byId("movements-card").hidden = !answer.legs.length;
     if (!answer.legs.length) return;
-    const { visits, assigned, unassigned, never_at_a_leg: never } = answer.books;
+    const { visits, assigned, unassigned, never_at_a_leg: never, missing } = answer.books;
+    if (visits === null || assigned === null || unassigned === null || never === null) {
+      refill(byId("movements-books"), t("traffic.movements_are_not_measured", { why: whyNot(missing) }));
+      refill(byId("movements-table"));
+      return;
+    }
     refill(
       byId("movements-books"),
+      missing ? t("traffic.movements_of_some_labels_are_missing", { why: whyNot(missing) }) + " " : "",
       t("traffic.visits_are", { count: visits }),
       this.#button(assigned, t("traffic.with_a_movement"), { outcome: "assigned" }),
       " + ",
@@ -62,7 +72,8 @@ export class MovementsCard {
   #table(answer) {
     const legs = [...new Set(answer.legs.map(({ name }) => name))];
     /** @param {(one: Api.MovementBucket) => boolean} wanted */
-    const sum = (wanted) => answer.movements.filter(wanted).reduce((all, { visits }) => all + visits, 0);
+    const sum = (wanted) =>
+      answer.movements.filter(wanted).reduce((all, { visits }) => all + (visits ?? 0), 0);
     const rows = legs.map((from) =>
       rowOf(
         from,
@@ -92,7 +103,7 @@ export class MovementsCard {
         total: rowOf(
           t("traffic.together"),
           ...legs.map((to) => numberCell(number(sum((one) => one.to_leg === to)))),
-          numberCell(number(answer.books.assigned)),
+          numberCell(number(answer.books.assigned ?? 0)),
         ),
       }),
     );

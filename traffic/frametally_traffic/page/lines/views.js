@@ -14,6 +14,7 @@ import { t } from "frametally/js/shared/texts.js";
  * @property {string} name
  * @property {string} color
  * @property {Map<number, number>} values  by start of the bar; absent is 0
+ * @property {Map<number, Api.Missing>} [missing]  by start of the bar: why the value is not known
  * @property {Map<number|null, Page.Interval>} [intervals]  by start of the bar, where people checked; null: of all
  */
 
@@ -90,10 +91,11 @@ function rowOf(bar, columns) {
   const { start_ms: start, end_ms: end, frames, covered_ms: covered } = bar;
   /** @type {Page.Row["byLabel"]} */
   const byLabel = new Map();
-  for (const { name, values, intervals } of columns) {
+  for (const { name, values, intervals, missing } of columns) {
+    const why = missing?.get(start) ?? null;
     const value = values.get(start) ?? 0;
     const interval = intervals?.get(start);
-    // As of objects that were all followed.
+    // As of objects, followed or not.
     byLabel.set(name, {
       start_ms: start,
       label: name,
@@ -101,11 +103,11 @@ function rowOf(bar, columns) {
       detections: value,
       peak: value,
       mean_per_frame: value,
-      objects: value,
-      objects_missing: null,
+      objects: why ? null : value,
+      objects_missing: why,
       tracked_detections: value,
       followed_objects: null,
-      measured_objects: null,
+      measured_objects: why && value ? value : null,
       low: interval?.low ?? null,
       high: interval?.high ?? null,
       estimate: interval?.estimate ?? null,
@@ -116,7 +118,7 @@ function rowOf(bar, columns) {
     start,
     end,
     frames,
-    missing: bar.is_measured ? null : "too_slow",
+    missing: bar.missing,
     coveredS: covered === null ? null : covered / 1000,
     byLabel,
   };

@@ -4,7 +4,7 @@ import { svg } from "frametally/js/shared/dom.js";
 import { number } from "frametally/js/shared/format.js";
 import { themeColor } from "frametally/js/shared/palette.js";
 import { framePicture } from "frametally/js/frames/boxed_picture.js";
-import { columnsOf, MOTOR, totalsOf } from "./tables.js";
+import { columnsOf, MOTOR, sumWords, totalsOf } from "./tables.js";
 import { t } from "frametally/js/shared/texts.js";
 
 /** @typedef {Api.Traffic} Report */
@@ -134,7 +134,7 @@ export function junctionDiagram(report) {
 }
 
 /** @param {Api.JunctionLeg} leg @param {number} angle */
-function nameOf({ name, came_over: came, went_over: went }, angle) {
+function nameOf({ name, came_over: came, went_over: went, missing }, angle) {
   // Names are wider than high.
   const [x, y] = at(angle, ROAD.to + 30 + 52 * Math.abs(Math.sin(angle)));
   const shown = name.length > 18 ? `${name.slice(0, 17)}…` : name;
@@ -144,7 +144,7 @@ function nameOf({ name, came_over: came, went_over: went }, angle) {
       class: "leg-counts",
       x,
       y: y + 11,
-      text: t("traffic.in_out", { came: number(came), went: number(went) }),
+      text: t("traffic.in_out", { came: sumWords(came, missing), went: sumWords(went, missing) }),
     }),
   ];
 }

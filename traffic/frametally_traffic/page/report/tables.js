@@ -3,6 +3,7 @@
 import * as format from "frametally/js/shared/format.js";
 import { el } from "frametally/js/shared/dom.js";
 import { percent } from "frametally/js/shared/format.js";
+import { WHY_NOT } from "frametally/js/shared/metrics.js";
 import { headingsOf, numberCell, rowOf, scrollable, tableOf } from "frametally/js/shared/tables.js";
 import { t } from "frametally/js/shared/texts.js";
 
@@ -19,13 +20,6 @@ const TURN_WORDS = {
   r2: t("traffic.sharp_right"),
   u: t("traffic.u_turn"),
 };
-/** @type {Record<NonNullable<Api.TrafficQuarter["missing"]>, string>} */
-const MISSING = {
-  no_footage: t("web.no_footage"),
-  not_analysed: t("traffic.not_analysed_yet"),
-  not_measured: t("traffic.not_measured_objects_were_not_followed"),
-};
-
 /** Shows the columns of all motor vehicles together. */
 export const MOTOR = "";
 
@@ -43,23 +37,42 @@ export const columnsOf = ({ columns }, shown) =>
  * @param {number[]} columns
  */
 export const countsOf = ({ counts }, columns) =>
-  counts && counts.map((byClass) => columns.reduce((sum, column) => sum + byClass[column], 0));
+  counts &&
+  counts.map((byClass) => {
+    const known = columns.flatMap((column) => byClass[column] ?? []);
+    return known.length || !columns.length ? known.reduce((sum, count) => sum + count, 0) : null;
+  });
 
 /** Movements of the whole report, in their order. @param {Report} report @param {number[]} columns */
 export function totalsOf({ quarters, movements }, columns) {
   const totals = movements.map(() => 0);
-  for (const quarter of quarters) countsOf(quarter, columns)?.forEach((count, at) => (totals[at] += count));
+  for (const quarter of quarters)
+    countsOf(quarter, columns)?.forEach((count, at) => (totals[at] += count ?? 0));
   return totals;
 }
 
 /**
- * Why a quarter cannot stand beside others; null where all of it was seen.
+ * Why a quarter cannot stand beside others; null where all of it was seen, and all these classes followed.
  * @param {Api.TrafficQuarter} quarter
+ * @param {Api.TrafficClass[]} [classes]  that its counts are of
  */
-export function lackOf({ missing, is_whole: isWhole, seen_ms: seen }) {
-  if (missing) return MISSING[missing];
-  return isWhole ? null : t("traffic.seen", { seen: percent(seen / 900_000) });
+export function lackOf({ missing, is_whole: isWhole, seen_ms: seen, counts }, classes = []) {
+  if (missing) return WHY_NOT[missing];
+  const unknown = classes.filter((_, column) => counts?.[0]?.[column] === null).map(({ name }) => name);
+  const words = [
+    ...(isWhole ? [] : [t("traffic.seen", { seen: percent(seen / 900_000) })]),
+    ...(unknown.length ? [t("traffic.classes_not_measured", { classes: unknown.join(", ") })] : []),
+  ];
+  return words.length ? words.join("; ") : null;
 }
+
+/** A sum that may be the least number. @param {number|null} sum @param {Api.Missing|null} missing */
+export const sumWords = (sum, missing) =>
+  sum === null
+    ? t("web.not_measured")
+    : missing
+      ? t("web.at_least", { part: format.number(sum) })
+      : format.number(sum);
 
 /** The legs that movements come over, each with the positions of its movements. @param {Report} report */
 function approachesOf({ legs, movements }) {
@@ -73,14 +86,18 @@ const QUARTER_MS = 900_000;
 
 /** @param {Report} report */
 export function legsTable({ legs }) {
-  const rows = legs.map(({ name, side, came_over: came, went_over: went }) =>
+  const both = (/** @type {number|null} */ came, /** @type {number|null} */ went) =>
+    came === null && went === null ? null : (came ?? 0) + (went ?? 0);
+  const rows = legs.map(({ name, side, came_over: came, went_over: went, missing }) =>
     rowOf(
       name,
       el("td", side ?? t("traffic.not_known")),
-      ...[came, went, came + went].map((count) => numberCell(format.number(count))),
+      ...[came, went, both(came, went)].map((count) => numberCell(sumWords(count, missing))),
     ),
   );
-  const sum = (/** @type {"came_over"|"went_over"} */ way) => legs.reduce((all, leg) => all + leg[way], 0);
+  const missing = legs.find((leg) => leg.missing)?.missing ?? null;
+  const sum = (/** @type {"came_over"|"went_over"} */ way) =>
+    legs.reduce((/** @type {number|null} */ all, leg) => both(all, leg[way]), missing ? null : 0);
   const [came, went] = [sum("came_over"), sum("went_over")];
   return tableOf({
     caption: t("traffic.motor_vehicles_by_leg"),
@@ -92,7 +109,7 @@ export function legsTable({ legs }) {
     total: rowOf(
       t("web.all"),
       el("td"),
-      ...[came, went, came + went].map((count) => numberCell(format.number(count))),
+      ...[came, went, both(came, went)].map((count) => numberCell(sumWords(count, missing))),
     ),
   });
 }
@@ -108,7 +125,9 @@ export function checkedTable({ legs }, { totals, intervals = [] }) {
     whole
       .filter(({ line }) => line === name)
       .map(({ direction, low, high, estimate }) => {
-        const raw = totals.filter(({ line }) => line === name).reduce((sum, one) => sum + one[direction], 0);
+        const raw = totals
+          .filter(({ line }) => line === name)
+          .reduce((sum, one) => sum + (one[direction] ?? 0), 0);
         return rowOf(
           name,
           el("td", direction === inward ? t("traffic.in_3") : t("traffic.out_2")),
@@ -158,7 +177,7 @@ export function peaksTable({ peaks }) {
       format.dayOf(peak.day),
       half,
       el("td", `${minute(peak.start_ms)} – ${minute(peak.start_ms + 4 * QUARTER_MS)}`),
-      numberCell(format.number(peak.vehicles)),
+      numberCell(sumWords(peak.vehicles, peak.missing)),
       numberCell(busiest),
       numberCell(peak.factor === null ? "–" : peak.factor.toFixed(2)),
       numberCell(peak.heavy_share === null ? "–" : format.percent(peak.heavy_share)),
@@ -187,9 +206,9 @@ export function quartersTable(report, shown) {
   const rows = report.quarters.map((quarter) => {
     const end = quarter.start_ms + QUARTER_MS;
     const name = oneDay ? format.shortSpan(quarter.start_ms, end) : format.span(quarter.start_ms, end);
-    const lack = lackOf(quarter);
+    const lack = lackOf(quarter, report.columns);
     const counts = countsOf(quarter, columns);
-    if (!counts) {
+    if (!counts || (counts.length && counts.every((count) => count === null))) {
       const row = rowOf(name, el("td.gap", { colspan: width }, lack));
       row.classList.add("gap");
       return row;
@@ -204,15 +223,22 @@ export function quartersTable(report, shown) {
     el("caption.visually-hidden", t("traffic.movements_by_quarter_hour")),
     headOf(report, approaches),
     el("tbody", ...rows),
-    el("tfoot", rowOf(t("web.all"), ...cellsOf(totalsOf(report, columns), approaches))),
+    el(
+      "tfoot",
+      rowOf(
+        report.totals.missing ? t("traffic.at_least") : t("web.all"),
+        ...cellsOf(totalsOf(report, columns), approaches),
+      ),
+    ),
   );
   return scrollable(t("traffic.table_of_the_quarter_hours"), table);
 }
 
 /** @typedef {ReturnType<typeof approachesOf>} Approaches */
 
-/** @param {number[]} counts @param {Approaches} approaches */
-function cellsOf(counts, approaches) {
+/** @param {(number|null)[]} some @param {Approaches} approaches */
+function cellsOf(some, approaches) {
+  const counts = some.map((count) => count ?? 0);
   const cells = approaches.flatMap(({ movements }) => [
     ...movements.map((at, place) => countCell(counts[at], place ? "number" : "number new-leg")),
     countCell(
@@ -274,15 +300,15 @@ export function visitsTable({ columns }) {
     t("traffic.never_at_a_leg_2"),
     t("traffic.visits_2"),
   ];
-  const countsIn = (/** @type {Api.TrafficClass} */ column) => [
-    column.movements,
-    column.unassigned,
-    column.never_at_a_leg,
-    column.movements + column.unassigned + column.never_at_a_leg,
-  ];
+  const countsIn = (/** @type {Api.TrafficClass} */ column) => {
+    const counts = [column.movements, column.unassigned, column.never_at_a_leg];
+    const known = counts.filter((count) => count !== null);
+    return [...counts, known.length ? known.reduce((all, count) => all + count, 0) : null];
+  };
+  const missing = columns.find((column) => column.missing)?.missing ?? null;
   const sums = columns
     .map(countsIn)
-    .reduce((all, some) => all.map((sum, at) => sum + some[at]), [0, 0, 0, 0]);
+    .reduce((all, some) => all.map((sum, at) => (sum ?? 0) + (some[at] ?? 0)), [0, 0, 0, 0]);
   return tableOf({
     caption: t("traffic.visits_by_class"),
     headings: headingsOf(names, (at) => at > 1),
@@ -290,10 +316,10 @@ export function visitsTable({ columns }) {
       rowOf(
         column.name,
         el("td.words", wordsOf(column)),
-        ...countsIn(column).map((count) => numberCell(format.number(count))),
+        ...countsIn(column).map((count) => numberCell(sumWords(count, column.missing))),
       ),
     ),
-    total: rowOf(t("web.all"), el("td"), ...sums.map((count) => numberCell(format.number(count)))),
+    total: rowOf(t("web.all"), el("td"), ...sums.map((count) => numberCell(sumWords(count, missing)))),
   });
 }
 

@@ -68,15 +68,14 @@ export function showMetrics(area, { counts, summary }, isFilmed, onMetric) {
  * @param {Page.Metric} metric
  * @param {Api.Counts} counts
  * @param {Page.Answers["summary"]} summary
- * @returns {{value: number|null, where: string|null}}
+ * @returns {{value: number|null, where: string|null, isLeast: boolean}}
  */
 function valueOf(metric, counts, summary) {
-  if (metric.id !== "objects") return { value: allIn(counts, metric), where: null };
-  const { value, where } = isAdded(summary)
-    ? objectsOf(summary)
-    : { value: allIn(counts, metric), where: null };
+  const all = { value: allIn(counts, metric), where: null, isLeast: false };
+  if (metric.id !== "objects") return all;
+  const { value, where, isLeast } = isAdded(summary) ? objectsOf(summary) : all;
   const missing = [...counts.coverage, ...counts.totals].find((one) => one.objects_missing)?.objects_missing;
-  return { value, where: value === null && missing ? WHY_NOT[missing] : where };
+  return { value, where: value === null && missing ? WHY_NOT[missing] : where, isLeast };
 }
 
 /**
@@ -106,10 +105,11 @@ export function showHeadline(sentence, facts, { counts, summary }, sources, stat
     facts.replaceChildren();
     return;
   }
-  const { value, where } = valueOf(metric, counts, summary);
+  const { value, where, isLeast } = valueOf(metric, counts, summary);
+  const words = wordsOf(metric, value, state.labels);
   refill(
     sentence,
-    el("span.value", wordsOf(metric, value, state.labels)),
+    el("span.value", isLeast ? t("web.at_least", { part: words }) : words),
     where ? ` (${where})` : "",
     estimateWords(metric, checkedIn(metric, summary)),
     ...(isAdded(summary) ? busiestWords(summary, counts, value, on) : []),
@@ -209,7 +209,14 @@ const absentOf = (counts) =>
  */
 function objectsOf({ total, objects_measured_in: measured }) {
   const value = total.objects ?? total.measured_objects ?? null;
-  if (!measured || value === null) return { value, where: null };
+  if (!measured || value === null) {
+    const missing = value !== null && total.objects === null ? total.objects_missing : null;
+    return {
+      value,
+      where: missing ? t("web.some_labels_are_not_measured", { why: WHY_NOT[missing] }) : null,
+      isLeast: missing !== null,
+    };
+  }
   const part =
     measured.sources < measured.of_sources
       ? t("web.of_6", {
@@ -217,7 +224,7 @@ function objectsOf({ total, objects_measured_in: measured }) {
           of_sources: t("web.count_sources", { count: measured.of_sources }),
         })
       : t("web.part_of_the_footage");
-  return { value, where: t("web.measured_in", { part }) };
+  return { value, where: t("web.measured_in", { part }), isLeast: true };
 }
 
 /**

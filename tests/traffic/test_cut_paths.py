@@ -1,0 +1,82 @@
+"""What would have crossed a line unseen is not measured there, not absent."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from tests.traffic.test_flows_by_numpy import Someone, path_files
+
+from frametally.rules.path_columns import Began, Ended
+from frametally_traffic.flows.day_columns import CROSSINGS_MISSING, FlowColumns
+from frametally_traffic.flows.day_flows import flows_of_day
+from frametally_traffic.flows.shapes import LineShape, Shapes
+from frametally_traffic.geometry.foot_paths import FootPath
+
+LINE = LineShape("line", ((3000, 0), (3000, 4000)))
+
+
+def walk(
+    first_x: int,
+    last_x: int,
+    *,
+    from_ms: int = 60_000,
+    px_s: int = 100,
+    began: Began = "found",
+    ended: Ended = "lost",
+) -> Someone:
+    """Somebody who goes along the picture at a constant speed, seen five times a second."""
+    way = last_x - first_x
+    count = abs(way) * 5 // (px_s * 10) + 1
+    xs = [first_x + way * number // max(count - 1, 1) for number in range(count)]
+    times = tuple(from_ms + 200 * number for number in range(count))
+    path = FootPath(times, tuple(xs), (2000,) * count, (400,) * count, (1,) * count)
+    return Someone("car", path, began, ended)
+
+
+def crossed(*everybody: Someone) -> Counter[str]:
+    """Crossings of the line by the reason why they are not measured; those that are: by none."""
+    files = path_files(everybody)
+    [day_ms] = files
+    flows: FlowColumns = flows_of_day(
+        files.values(), Shapes(lines=(LINE,)), model="m", source="s", day_start_ms=day_ms
+    )
+    return Counter(
+        CROSSINGS_MISSING[missing - 1] if missing else "" for missing in flows.columns["crossing_missing"]
+    )
+
+
+def test_a_path_that_ends_short_of_a_line_on_its_way_there_is_not_measured() -> None:
+    assert crossed(walk(500, 2800)) == {"cut_path": 1}
+    assert crossed(walk(500, 2800, px_s=300)) == {"cut_path": 1}
+    assert crossed(walk(2800, 500, began="footage")) == {}
+    assert crossed(walk(500, 3400)) == {"": 1}
+
+
+def test_a_path_that_begins_behind_a_line_on_its_way_from_there_is_not_measured() -> None:
+    assert crossed(walk(3200, 6000)) == {"cut_path": 1}
+    assert crossed(walk(6000, 3200, ended="footage")) == {}
+
+
+def test_a_line_further_off_than_the_object_goes_until_its_track_is_lost_is_not_crossed() -> None:
+    assert crossed(walk(500, 1000, px_s=50)) == {}
+    assert crossed(walk(500, 1000, px_s=100)) == {"cut_path": 1}
+
+
+def test_an_object_that_is_found_again_before_the_line_is_counted_once() -> None:
+    assert crossed(walk(500, 2000), walk(2300, 4000, from_ms=61_700)) == {"": 1}
+    assert crossed(walk(500, 2800), walk(3200, 6000, from_ms=62_700)) == {"cut_path": 1}
+
+
+@pytest.mark.parametrize(("ended", "number"), [("border", 1), ("footage", 0), ("gap", 0)])
+def test_at_the_border_an_object_goes_on_for_a_box_and_nobody_misses_what_was_not_filmed(
+    ended: Ended, number: int
+) -> None:
+    assert crossed(walk(500, 2800, ended=ended))["cut_path"] == number
+    assert crossed(walk(500, 2500, ended=ended)) == {}
+
+
+def test_what_stands_still_when_it_is_lost_has_not_gone_over_a_line() -> None:
+    times = tuple(60_000 + 200 * number for number in range(30))
+    path = FootPath(times, (2990,) * 30, (2000,) * 30, (400,) * 30, (1,) * 30)
+    assert crossed(Someone("car", path, "found", "lost")) == {}
