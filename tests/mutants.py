@@ -74,10 +74,6 @@ EQUIVALENT = {
         "if known_line is None or (line <= known_line):",
     ): "the same line again",
     (
-        "frametally_traffic.tasks.zones._picture_zone",
-        "@lru_cache(maxsize=1025)",
-    ): "how many are kept changes no answer",
-    (
         "frametally_traffic.flows.shapes._place",
         "return shape.name, shape.from_ms is not None, shape.from_ms or 1",
     ): "the second part says that there is no beginning",

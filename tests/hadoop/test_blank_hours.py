@@ -156,11 +156,28 @@ def test_frames_and_time_that_show_nothing_add_up_with_those_that_do(footage: Fo
         assert minute["covered_ms"] + sum(ms for _, _, ms in minute["blank"]) == plain[number]["covered_ms"]
 
 
-def test_a_single_black_frame_is_no_gap_for_an_object(footage: Footage) -> None:
+@pytest.mark.parametrize(
+    ("black", "blank"),
+    [(range(100, 101), 0), (range(100, 149), 0), (range(100, 151), 51), (range(250, 300), 0)],
+)
+def test_a_short_black_stretch_beside_a_picture_is_a_pause_of_the_scene(
+    footage: Footage, black: range, blank: int
+) -> None:
     frames = filmed(footage, 1)
-    frames[100] = replace(frames[100], shows="black")
+    for number in black:
+        frames[number] = replace(frames[number], shows="black")
     (minute,) = coverage_of(footage, frames).values()
-    assert (minute["objects"], minute["frames"], minute["blank"]) == (1, 299, [["black", 1, 200]])
+    assert (minute["objects"], minute["frames"], sum(part[1] for part in minute["blank"])) == (
+        1 + (blank > 0),
+        300 - blank,
+        blank,
+    )
+
+
+def test_a_black_picture_a_minute_from_the_next_shows_nothing(footage: Footage) -> None:
+    frames = measured(footage, [NOON_MS + 60_000 * number for number in range(3)])
+    frames[1] = replace(frames[1], shows="black")
+    assert [minute["frames"] for _, minute in sorted(coverage_of(footage, frames).items())] == [1, 0, 1]
 
 
 def test_a_day_with_a_black_hour_is_published_whole(footage: Footage) -> None:

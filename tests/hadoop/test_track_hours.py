@@ -339,7 +339,7 @@ def test_tracks_are_there_before_a_reader_can_see_their_run(
         "hours",
         *["mapreduce-output"] * 2,
         "tracks",  # the history
-        *["mapreduce-output"] * 3,
+        *["mapreduce-output"] * 2,
     ]
     assert puts[-1].endswith("_runs/000001.json")
 

@@ -137,6 +137,7 @@ GROUNDS = st.builds(
     st.sampled_from([0.0, 0.01, 0.09]),
     MOMENTS,
     MOMENTS,
+    drawn_over=st.none(),
 )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from frametally.errors import Poison
@@ -10,6 +10,7 @@ from frametally.media.manifests import forgotten_by, media_of
 from frametally.ports.ledger import Ledger, SegmentPart
 from frametally.ports.picture_places import BoxFilter
 from frametally.records import Detection, FrameDetections, MediaManifest, decode
+from frametally.rules.blank_stretches import BLANK_MS, blank_looks
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.once import one_line_per_frame
 from frametally.rules.tombstones import Forgotten, is_forgotten
@@ -57,11 +58,8 @@ def frames_of_bar(
     """
     counts = limits.rule()
     since = from_ms if after is None else max(from_ms, after[0])
-    for frame in _each_frame(
-        store, ledger, (model, source), from_ms=since, to_ms=to_ms, not_counted=not_counted
-    ):
-        if frame.shows:
-            continue
+    frames = _each_frame(store, ledger, (model, source), from_ms=since, to_ms=to_ms, not_counted=not_counted)
+    for frame in _without_blank(frames):
         is_in = None if part is None else part(frame)
         if part is not None and is_in is None:
             continue
@@ -148,6 +146,24 @@ def _each_frame(
         window_from = window_to
         if window_from >= to_ms:
             return
+
+
+def _without_blank(frames: Iterable[FrameDetections]) -> Iterator[FrameDetections]:
+    """Yield the frames that do not show nothing, in their order."""
+    held: list[FrameDetections] = []  # from the last picture that shows something on
+    for frame in frames:
+        held.append(frame)
+        if not frame.shows:
+            yield from _shown(held)[:-1]
+            held = [frame]
+        elif len(held) > 3 and frame.captured_at_ms - held[1].captured_at_ms >= BLANK_MS:
+            del held[2:-1]  # of a long stretch, its ends decide
+    yield from _shown(held)
+
+
+def _shown(frames: list[FrameDetections]) -> list[FrameDetections]:
+    looks = blank_looks([(frame.captured_at_ms, frame.shows or None) for frame in frames])
+    return [frame for frame, why in zip(frames, looks, strict=True) if not why]
 
 
 def _frames(

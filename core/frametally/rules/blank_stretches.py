@@ -5,6 +5,9 @@ came for `FROZEN_MS`. A picture is new unless the frame before it, or one of the
 bytes. A frozen camera repeats its pictures bit for bit, at key frames too. A real scene never does: even if
 compression removes all noise between two key frames, the next key frame brings new noise, and key frames are
 seldom more than 20 s apart.
+
+A short black stretch beside a picture that shows something is a pause of the scene: a fade of a film, a hand
+before the lens, a drawn scene while nothing is in it.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any, Literal, Protocol
 
+BLANK_MS = 10_000
+"""A black or one-coloured stretch shows nothing if it is as long, or that far from every other picture."""
 FROZEN_MS = 60_000
 AGAIN_MS = 10_000
 LEAST_STEPS = 5
@@ -53,9 +58,24 @@ def blank_reasons(frames: Sequence[MeasuredFrame]) -> list[BlankReason | None] |
     """
     if not all(frame.picture_digest for frame in frames):
         return None
-    reasons: list[Any] = [frame.shows or None for frame in frames]
+    reasons: list[BlankReason | None] = [*blank_looks([(f.captured_at_ms, f.shows or None) for f in frames])]
     for first, last in _frozen_runs(frames):
         reasons[first : last + 1] = [reason or "frozen" for reason in reasons[first : last + 1]]
+    return reasons
+
+
+def blank_looks(looks: Sequence[tuple[int, Blank | None]]) -> list[Blank | None]:
+    """Return why each picture shows nothing, of `(captured_at_ms, why it looks so)` of one source by time."""
+    reasons = [reason for _, reason in looks]
+    end = 0
+    for is_plain, run in groupby(reasons, lambda reason: reason is None):
+        first, end = end, end + len(list(run))
+        first_ms, last_ms = looks[first][0], looks[end - 1][0]
+        is_alone = (not first or first_ms - looks[first - 1][0] > BLANK_MS) and (
+            end == len(looks) or looks[end][0] - last_ms > BLANK_MS
+        )
+        if not is_plain and not is_alone and last_ms - first_ms < BLANK_MS:
+            reasons[first:end] = [None] * (end - first)
     return reasons
 
 

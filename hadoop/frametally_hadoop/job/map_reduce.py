@@ -41,6 +41,7 @@ from frametally.plugins import hooks
 from frametally.rules.blank_stretches import (
     BlankReason,
     BlankStretch,
+    blank_looks,
     blank_order,
     blank_reasons,
     stretches_of,
@@ -245,7 +246,9 @@ class _Unit:
             for frame in frames[:1]:
                 start_ms = frame.captured_at_ms // interval_ms * interval_ms
                 is_measured = all(frame.picture_digest for frame in frames)
-                black = {frame.image_path: frame.shows for frame in frames if frame.shows}
+                frames = sorted(frames, key=blank_order)
+                looks = blank_looks([(frame.captured_at_ms, frame.shows or None) for frame in frames])
+                black = {frame.image_path: why for frame, why in zip(frames, looks, strict=True) if why}
                 yield from self._count_interval(
                     start_ms, [(frames, NOT_TRACKED)], params, black if is_measured else None
                 )

@@ -31,7 +31,7 @@ def edges_by_shape(
     footage: Sequence[Frame], sizes: Mapping[Size, Size], stretches: Sequence[tuple[int, int]], gap_ms: int
 ) -> dict[Size, TrackEdges]:
     """Return by size in which objects are followed when there was footage of that shape."""
-    shapes = {*sizes.values()} or {size_of(footage[0])}
+    shapes = {*sizes.values()} or {*map(size_of, footage[:1])}
     if len(shapes) == 1:
         return dict.fromkeys(shapes, TrackEdges(stretches, gap_ms))
     times_of: dict[Size, list[int]] = {shape: [] for shape in shapes}
