@@ -51,31 +51,7 @@ export class ZonesCard {
     });
     const zone = answer.zones.find(({ name }) => name === this.chosen);
     const own = answer.stays.filter((one) => one.zone === this.chosen);
-    const stay =
-      zone && zone.median_s !== null && zone.stays !== null
-        ? t("traffic.stays_half_of_them_up_to", {
-            stays: number(zone.stays),
-            median_s: seconds(zone.median_s),
-            p90_s: seconds(zone.p90_s),
-          })
-        : zone?.missing
-          ? t("traffic.stays_are_not_measured", { why: WHY_NOT[zone.missing] })
-          : t("traffic.no_stay_of_which_both_ends");
-    const words = [
-      t("traffic.how_many_were_in_on_average", { chosen: this.chosen, stay }),
-      ...(zone?.missing && zone.stays !== null
-        ? [t("traffic.stays_of_some_labels_are_missing", { why: WHY_NOT[zone.missing] })]
-        : []),
-      ...(zone?.appeared || zone?.vanished
-        ? [
-            t("traffic.tracks_began_or_ended_inside", {
-              appeared: number(zone.appeared ?? 0),
-              vanished: number(zone.vanished ?? 0),
-            }),
-          ]
-        : []),
-    ];
-    byId("zones-subtitle").textContent = words.join(" ");
+    byId("zones-subtitle").textContent = wordsOf(this.chosen, zone);
     this.#showChart(answer, own);
     refill(byId("zones-table"), tableOfStays(own, answer));
   }
@@ -111,6 +87,35 @@ export class ZonesCard {
     this.chart.canvas.hidden = !view.rows.length;
     if (view.rows.length) this.chart.show(view);
   }
+}
+
+/** What is known of a zone's stays, in sentences. @param {string} name @param {Api.ZoneStays["zones"][number]} [zone] */
+function wordsOf(name, zone) {
+  const words = [t("traffic.how_many_were_in_on_average", { chosen: name, stay: stayOf(zone) })];
+  if (!zone) return words[0];
+  const { missing, stays, appeared, vanished } = zone;
+  if (missing && stays !== null)
+    words.push(t("traffic.stays_of_some_labels_are_missing", { why: WHY_NOT[missing] }));
+  if (appeared || vanished)
+    words.push(
+      t("traffic.tracks_began_or_ended_inside", {
+        appeared: number(appeared ?? 0),
+        vanished: number(vanished ?? 0),
+      }),
+    );
+  return words.join(" ");
+}
+
+/** @param {Api.ZoneStays["zones"][number]} [zone] */
+function stayOf(zone) {
+  if (zone && zone.median_s !== null && zone.stays !== null)
+    return t("traffic.stays_half_of_them_up_to", {
+      stays: number(zone.stays),
+      median_s: seconds(zone.median_s),
+      p90_s: seconds(zone.p90_s),
+    });
+  if (zone?.missing) return t("traffic.stays_are_not_measured", { why: WHY_NOT[zone.missing] });
+  return t("traffic.no_stay_of_which_both_ends");
 }
 
 /**

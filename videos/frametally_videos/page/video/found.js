@@ -137,8 +137,9 @@ export class Found {
       if (width && height) this.size ??= { width, height };
       const [byX, byY] = [(this.size?.width ?? width) / width, (this.size?.height ?? height) / height];
       for (const frame of frames) {
-        const boxes = frame.boxes.map(([label, sure, x, y, wide, high]) =>
-          /** @type {typeof frame.boxes[0]} */ ([label, sure, x * byX, y * byY, wide * byX, high * byY]),
+        const boxes = frame.boxes.map(
+          ([label, sure, x, y, wide, high]) =>
+            /** @type {typeof frame.boxes[0]} */ ([label, sure, x * byX, y * byY, wide * byX, high * byY]),
         );
         asked.frames.push({ ...frame, boxes });
       }
