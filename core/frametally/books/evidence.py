@@ -150,18 +150,18 @@ def _each_frame(
 
 def _without_blank(frames: Iterable[FrameDetections]) -> Iterator[FrameDetections]:
     """Yield the frames that do not show nothing, in their order."""
-    held: list[FrameDetections] = []  # from the last picture that shows something on
+    stretch: list[FrameDetections] = []  # from the last picture that shows something on
     for frame in frames:
-        held.append(frame)
+        stretch.append(frame)
         if not frame.shows:
-            yield from _shown(held)[:-1]
-            held = [frame]
-        elif len(held) > 3 and frame.captured_at_ms - held[1].captured_at_ms >= BLANK_MS:
-            del held[2:-1]  # of a long stretch, its ends decide
-    yield from _shown(held)
+            yield from _with_picture(stretch)[:-1]
+            stretch = [frame]
+        elif len(stretch) > 3 and frame.captured_at_ms - stretch[1].captured_at_ms >= BLANK_MS:
+            del stretch[2:-1]  # of a long stretch, its ends decide
+    yield from _with_picture(stretch)
 
 
-def _shown(frames: list[FrameDetections]) -> list[FrameDetections]:
+def _with_picture(frames: list[FrameDetections]) -> list[FrameDetections]:
     looks = blank_looks([(frame.captured_at_ms, frame.shows or None) for frame in frames])
     return [frame for frame, why in zip(frames, looks, strict=True) if not why]
 
