@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec import structs
 
@@ -224,6 +224,17 @@ class Answerable(NamedTuple):
         """The flows of the days that are counted."""
         return self.taken.flows
 
+    def unfit(self, kind: Literal["line", "zone"]) -> set[tuple[int, str]]:
+        """Return by start of the bar and name where lines or zones do not fit the shape of all pictures."""
+        return {
+            (bar.start_ms, name)
+            for day in self.flows
+            for of_kind, name, from_ms, to_ms in day.unfit
+            if of_kind == kind
+            for bar in self.asked.bars
+            if bar.frames and from_ms < bar.end_ms and to_ms > bar.start_ms
+        }
+
 
 def head_of(
     selection: Selection, source: str, answerable: Answerable | None, revision: int
@@ -257,19 +268,22 @@ def head_of(
 
 def _fitting_bars(answerable: Answerable) -> list[answers.FlowBar]:
     """Return the bars; where nothing drawn fits the shape of the pictures, nothing is measured."""
-    unfit = [times for day in answerable.flows for times in day.unfit]
     drawing, bars = answerable.drawing, answerable.asked.bars
-    drawn = [("line", line) for line in drawing.lines] + [("zone", zone) for zone in drawing.zones]
+    shapes: tuple[tuple[Iterable[Drawn], set[tuple[int, str]]], ...] = (
+        (drawing.lines, answerable.unfit("line")),
+        (drawing.zones, answerable.unfit("zone")),
+    )
 
     def fits(bar: answers.FlowBar) -> bool:
-        odd = {
-            (kind, name)
-            for kind, name, from_ms, to_ms in unfit
-            if from_ms < bar.end_ms and to_ms > bar.start_ms
-        }
-        holding = {(kind, shape.name) for kind, shape in drawn if shape.holds_in(bar.start_ms, bar.end_ms)}
-        return not odd or not holding <= odd
+        are_unfit = [
+            (bar.start_ms, shape.name) in unfit
+            for drawn, unfit in shapes
+            for shape in drawn
+            if shape.holds_in(bar.start_ms, bar.end_ms)
+        ]
+        return not are_unfit or not all(are_unfit)
 
-    if not unfit:
-        return bars
-    return [bar if fits(bar) else structs.replace(bar, is_measured=False) for bar in bars]
+    return [
+        bar if fits(bar) else structs.replace(bar, is_measured=False, missing=bar.missing or "other_size")
+        for bar in bars
+    ]
