@@ -25,8 +25,8 @@ class FlowBar(Answer, frozen=True, kw_only=True, gc=False):
     """An interval with footage. Intervals without footage are not listed.
 
     Attributes:
-        frames: Frames analysed.
-        covered_ms: Milliseconds with footage; null where that was not noted.
+        frames: Frames analysed that show something.
+        covered_ms: Milliseconds of footage that shows something; null where that was not noted.
         is_measured: Whether objects of any label were followed in it; where not, they are not counted.
         missing: Why not; null where they were.
     """

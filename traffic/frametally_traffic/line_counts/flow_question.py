@@ -9,7 +9,7 @@ from msgspec import structs
 
 from frametally.keys import utc_day
 from frametally.ports.count_index import CountIndex
-from frametally.rules.known import Missing
+from frametally.rules.known import Basis, Missing, why_unknown
 from frametally.rules.times import is_day_in_range
 from frametally.settings.loading import Settings
 from frametally_traffic.flows.day_columns import FlowColumns
@@ -33,13 +33,13 @@ class PlacesAsked(NamedTuple):
         labels: Labels asked for; empty: all.
         base_interval_s: The stored interval whose runs are read; the range is one of these.
         edges_ms: Starts of all bars of the range, in order, and the end of the last one.
-        bars: Bars with footage.
+        bars: Bars with footage; `frames` is 0 where none of it shows anything.
         not_analysed: Footage that is not counted; None if the store is away.
         days: UTC days of the range that were counted, in order.
         unknown: By bar and label, why objects could not be followed there.
         unknown_labels: Likewise, by label over the whole range.
         untracked: By label, its boxes in the range that lie in no track; None where that was not noted.
-        is_nothing_known: Whether that is so of every label that was seen in the range.
+        is_nothing_known: Whether that is so of every label that was seen in the range, or nothing was.
     """
 
     model: str
@@ -60,9 +60,13 @@ class PlacesAsked(NamedTuple):
     is_nothing_known: bool
 
     def missing_of(self, labels: Iterable[str] | None = None) -> Missing | None:
-        """Return why objects of some labels (none: of any that was seen) were not followed in the range."""
+        """Return why objects of some labels (none: of any that was seen) are not known in the range."""
+        frames = sum(bar.frames for bar in self.bars)
+        basis = Basis(
+            frames=frames, is_waiting=bool(self.not_analysed), is_blank=bool(self.bars and not frames)
+        )
         reasons = map(self.unknown_labels.get, self.unknown_labels if labels is None else labels)
-        return next((reason for reason in reasons if reason), None)
+        return why_unknown("boxes", basis) or next((reason for reason in reasons if reason), None)
 
 
 def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery) -> PlacesAsked | None:
@@ -132,14 +136,14 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
             for label in wanted_labels
             for tracked in [totals[label].tracked_detections]
         },
-        bool(unknown_labels) and len(unknown_labels) == len(wanted_labels),
+        not chart.coverage or (bool(unknown_labels) and len(unknown_labels) == len(wanted_labels)),
     )
 
 
 def _bars(
     chart: Chart, unknown: Mapping[tuple[int, str], Missing], labels: Sequence[str]
 ) -> list[answers.FlowBar]:
-    """Return the bars with footage; in one without any label that was followed nothing is known."""
+    """Return the bars with footage; without any label that was followed, or picture, nothing is known."""
     followed = {
         bucket.start_ms
         for bucket in chart.buckets
@@ -159,7 +163,19 @@ def _bars(
                 missing=missing,
             )
         )
-    return bars
+    blank = {part.start_ms: part.end_ms for part in chart.blank.intervals}
+    for start_ms in blank.keys() - {bar.start_ms for bar in bars}:
+        bars.append(
+            answers.FlowBar(
+                start_ms=start_ms,
+                end_ms=blank[start_ms],
+                frames=0,
+                covered_ms=0,
+                is_measured=False,
+                missing="shows_nothing",
+            )
+        )
+    return sorted(bars, key=lambda bar: bar.start_ms)
 
 
 def one_source(selection: Selection) -> str:
