@@ -10,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.capabilities import HERE
 from tests.examples import examples
 from tests.hadoop.conftest import Footage
 from tests.hadoop.test_track_hours import DAY_MS, HOUR_MS, NOON_MS
@@ -282,12 +283,12 @@ def squared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         )
         for number, frame in enumerate(first, start=len(first))
     ]
-    junction.count(place, [*first, *again])
     square = {"width_px": SQUARE[0], "height_px": SQUARE[1]}
     line = DrawnLine(name="square", points=((240.0, 20.0), (240.0, 470.0)), from_ms=SQUARE_MS, **square)
     whole = ((10.0, 10.0), (470.0, 10.0), (470.0, 470.0), (10.0, 470.0))
     zone = DrawnZone(name="whole", points=whole, from_ms=SQUARE_MS, **square)
     junction.draw(place, *junction.LEGS, junction.BOX, line, zone)
+    junction.count(place, [*first, *again])
     yield place
     place.close()
 
@@ -326,6 +327,38 @@ def test_a_zone_that_does_not_fit_the_pictures_is_null_beside_one_that_does(squa
     assert zones == {"box": (False, "other_size"), "whole": (False, None)}
     later = get(client, "zones", interval=60, **{"from": SQUARE_MS, "to": SQUARE_MS + DAY_MS})
     assert {zone["name"]: zone["stays"] is None for zone in later["zones"]} == {"box": True, "whole": False}
+
+
+@pytest.mark.skipif("alerts" not in HERE, reason="needs alerts")
+@pytest.mark.parametrize("labels", [[], ["car"]])
+def test_no_alert_says_that_nobody_passed_a_line_that_does_not_fit(squared: Place, labels: list[str]) -> None:
+    from frametally_alerts.conditions.interval_values import look
+    from frametally_alerts.conditions.round_input import CountPorts
+    from frametally_alerts.rule_form import make_rule
+
+    def quiet_hours(line: str) -> set[bool]:
+        rule = make_rule(
+            name="empty",
+            known_channels=["ops"],
+            channels=["ops"],
+            what="crossings",
+            line=line,
+            labels=labels,
+            direction="both",
+            interval="1m",
+            threshold=100,
+            below=True,
+            since_ms=junction.START_MS - DAY_MS,
+            now_ms=now_ms,
+        )
+        return {
+            finding.start_ms >= SQUARE_MS for looked in look(rule, ports, {}) for finding in looked.findings
+        }
+
+    now_ms = junction.START_MS + 7 * DAY_MS
+    ports = CountPorts(squared.settings, squared.store, squared.real_index, squared.ledger, now_ms=now_ms)
+    assert True not in quiet_hours("south")
+    assert True in quiet_hours("square")
 
 
 def test_movements_over_legs_that_do_not_fit_the_pictures_are_null(squared: Place) -> None:
