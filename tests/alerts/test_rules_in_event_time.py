@@ -86,6 +86,24 @@ def test_what_was_not_filmed_is_never_zero(place: AlertPlace) -> None:
     assert place.told() == [(1, "told 1", 0), (3, "told 1", 1)]
 
 
+def test_black_footage_has_not_few_of_anything(place: AlertPlace) -> None:
+    place.rule(threshold=1, below=True)
+    place.rule("objects", measure="objects", threshold=1, below=True)
+    coverage = [
+        make_coverage(DAY_MS, 5, objects=0, analysed_fps=5.0, covered_ms=MINUTE_MS, blank=[]),
+        make_coverage(DAY_MS + MINUTE_MS, 0, covered_ms=0, blank=[("black", 300, MINUTE_MS)]),
+        make_coverage(
+            DAY_MS + 2 * MINUTE_MS, 5, objects=2, covered_ms=20_000, blank=[("black", 200, 40_000)]
+        ),
+    ]
+    assert place.ports.index.publish(make_run(1), [], coverage)
+    place.look()
+    assert {(alert.rule, alert.start_ms) for alert in place.alerts()} == {
+        ("busy", DAY_MS),
+        ("objects", DAY_MS),
+    }
+
+
 def test_what_was_filmed_in_part_has_not_few_of_anything(place: AlertPlace) -> None:
     place.rule(threshold=2, below=True)
     place.rule("many", threshold=2)

@@ -9,6 +9,7 @@ from math import hypot
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from flask.testing import FlaskClient
 from tests.traffic import junction
@@ -19,6 +20,7 @@ from frametally.ports.count_index import CountQuery
 from frametally.rules.places import FLOWS, series_model
 
 MINUTE_MS = 60_000
+BLACK_MS = junction.START_MS + 3 * MINUTE_MS
 
 
 @pytest.fixture(scope="module")
@@ -295,6 +297,43 @@ def test_what_cannot_be_is_one_line_that_names_the_parameter(
 def test_of_a_time_without_footage_there_is_nothing(client: FlaskClient, route: str) -> None:
     answer = get(client, route, **{"from": "2020-01-01T00:00Z", "to": "2020-01-02T00:00Z"})
     assert (answer["bars"], answer["days"], answer["interval_s"]) == ([], 0, None)
+
+
+@pytest.fixture(scope="module")
+def dark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The junction; from its fourth minute on the pictures are black."""
+    made = Place(tmp_path_factory.mktemp("dark"))
+    frames = [
+        msgspec.structs.replace(
+            frame,
+            picture_digest=f"{number:04d}",
+            **({"shows": "black", "detections": []} if frame.captured_at_ms >= BLACK_MS else {}),
+        )
+        for number, frame in enumerate(junction.frames())
+    ]
+    junction.count(made, frames)
+    junction.draw(made)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("route", ["crossings", "zones", "movements"])
+def test_footage_that_shows_nothing_is_no_quiet_time_at_a_line(dark: Place, route: str) -> None:
+    bars = get(dark.app().test_client(), route, interval=60)["bars"]
+    assert [(bar["start_ms"] - junction.START_MS) // MINUTE_MS for bar in bars] == [0, 1, 3, 4]
+    assert [bar["missing"] for bar in bars] == [None, None, "shows_nothing", "shows_nothing"]
+    assert [(bar["is_measured"], bar["frames"] > 0) for bar in bars] == [(True, True)] * 2 + [
+        (False, False)
+    ] * 2
+
+
+def test_a_range_that_shows_nothing_has_no_stays_and_no_visits(dark: Place) -> None:
+    client = dark.app().test_client()
+    asked = {"from": BLACK_MS, "to": BLACK_MS + MINUTE_MS, "interval": 60}
+    [zone] = get(client, "zones", **asked)["zones"]
+    assert (zone["stays"], zone["missing"]) == (None, "shows_nothing")
+    books = get(client, "movements", **asked)["books"]
+    assert (books["visits"], books["assigned"], books["missing"]) == (None, None, "shows_nothing")
 
 
 def test_before_there_is_any_data_nothing_is_known(tmp_path: Path) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.capabilities import HERE
 from tests.examples import examples
 from tests.hadoop.conftest import Footage
 from tests.hadoop.test_track_hours import DAY_MS, HOUR_MS, NOON_MS
@@ -19,13 +21,15 @@ from tests.traffic.test_lines_api import MINUTE_MS, driven, get, pages
 from tests.traffic.test_zone_counts import zone_counts
 from tests.web.conftest import Place
 
+from frametally import keys
 from frametally.books.runs import current_runs, read_paths, read_run
 from frametally.rules.path_columns import of_each_shape
 from frametally.rules.places import Size
 from frametally_traffic.geometry.foot_paths import joined, pieces_of
-from frametally_traffic.records import DrawnCalibration
+from frametally_traffic.records import DrawnCalibration, DrawnLine, DrawnZone
 
 SMALL, LARGE, SQUARE = (320, 240), (1280, 960), (480, 480)
+SQUARE_MS = junction.START_MS + HOUR_MS
 GROUND = DrawnCalibration(
     name="ground",
     points=((0.0, 0.0), (600.0, 0.0), (600.0, 400.0), (0.0, 400.0)),
@@ -257,9 +261,110 @@ def test_bars_without_a_fitting_drawing_are_not_measured_and_those_with_one_are(
     other = msgspec.structs.replace(west, width_px=480, points=((10.0, 10.0), (10.0, 400.0)))
     junction.draw(changed, other)
     answer = get(changed.app().test_client(), "crossings", interval=60)
-    assert answer["crossings"] == []
-    assert {bar["is_measured"] for bar in answer["bars"]} == {False}
+    assert {(one["to_right"], one["missing"]) for one in answer["crossings"]} == {(None, "other_size")}
+    assert {(bar["is_measured"], bar["missing"]) for bar in answer["bars"]} == {(False, "other_size")}
     junction.draw(changed, other, msgspec.structs.replace(west, name="fits"))
     answer = get(changed.app().test_client(), "crossings", interval=60)
-    assert {crossing["line"] for crossing in answer["crossings"]} == {"fits"}
-    assert {bar["is_measured"] for bar in answer["bars"]} == {True}
+    assert {one["line"] for one in answer["crossings"] if one["missing"] is None} == {"fits"}
+    assert {(bar["is_measured"], bar["missing"]) for bar in answer["bars"]} == {(True, None)}
+
+
+@pytest.fixture(scope="module")
+def squared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """The junction, and the same an hour later in pictures of another shape; two drawings fit those."""
+    place = Place(tmp_path_factory.mktemp("junction"))
+    first = junction.frames()
+    again = [
+        msgspec.structs.replace(
+            resized(frame, SQUARE),
+            captured_at_ms=frame.captured_at_ms + HOUR_MS,
+            frame_index=number,
+            image_path=keys.image_key(frame.source, frame.captured_at_ms + HOUR_MS, frame.media, number),
+        )
+        for number, frame in enumerate(first, start=len(first))
+    ]
+    square = {"width_px": SQUARE[0], "height_px": SQUARE[1]}
+    line = DrawnLine(name="square", points=((240.0, 20.0), (240.0, 470.0)), from_ms=SQUARE_MS, **square)
+    whole = ((10.0, 10.0), (470.0, 10.0), (470.0, 470.0), (10.0, 470.0))
+    zone = DrawnZone(name="whole", points=whole, from_ms=SQUARE_MS, **square)
+    junction.draw(place, *junction.LEGS, junction.BOX, line, zone)
+    junction.count(place, [*first, *again])
+    yield place
+    place.close()
+
+
+def by_place(entries: list[dict[str, Any]], kind: str, number: str) -> dict[str, set[tuple[Any, Any]]]:
+    """By line or zone, its numbers (known or null) and their reasons, from the shape's change on."""
+    found: dict[str, set[tuple[Any, Any]]] = {}
+    for one in entries:
+        if one["start_ms"] >= SQUARE_MS:
+            found.setdefault(one[kind], set()).add((one[number] is None, one["missing"]))
+    return found
+
+
+NULL = {(True, "other_size")}
+
+
+def test_a_line_that_does_not_fit_the_pictures_is_null_beside_one_that_does(squared: Place) -> None:
+    answer = get(squared.app().test_client(), "crossings", interval=60)
+    later = by_place(answer["crossings"], "line", "to_right")
+    assert later == {"east": NULL, "south": NULL, "west": NULL, "square": {(False, None)}}
+    starts_ms = {one["start_ms"] for one in answer["crossings"] if one["line"] == "west"}
+    assert starts_ms == {bar["start_ms"] for bar in answer["bars"]}
+    assert {one["missing"] for one in answer["crossings"] if one["start_ms"] < SQUARE_MS} == {None}
+    assert all(bar["is_measured"] for bar in answer["bars"])
+    for total in answer["totals"]:
+        missing = None if total["line"] == "square" else "other_size"
+        assert (total["missing"], total["gross"] is None) == (missing, missing is not None)
+    assert any(total["at_least"] for total in answer["totals"])
+
+
+def test_a_zone_that_does_not_fit_the_pictures_is_null_beside_one_that_does(squared: Place) -> None:
+    client = squared.app().test_client()
+    answer = get(client, "zones", interval=60)
+    assert by_place(answer["stays"], "zone", "mean") == {"box": NULL, "whole": {(False, None)}}
+    zones = {zone["name"]: (zone["stays"] is None, zone["missing"]) for zone in answer["zones"]}
+    assert zones == {"box": (False, "other_size"), "whole": (False, None)}
+    later = get(client, "zones", interval=60, **{"from": SQUARE_MS, "to": SQUARE_MS + DAY_MS})
+    assert {zone["name"]: zone["stays"] is None for zone in later["zones"]} == {"box": True, "whole": False}
+
+
+@pytest.mark.skipif("alerts" not in HERE, reason="needs alerts")
+@pytest.mark.parametrize("labels", [[], ["car"]])
+def test_no_alert_says_that_nobody_passed_a_line_that_does_not_fit(squared: Place, labels: list[str]) -> None:
+    from frametally_alerts.conditions.interval_values import look
+    from frametally_alerts.conditions.round_input import CountPorts
+    from frametally_alerts.rule_form import make_rule
+
+    def quiet_hours(line: str) -> set[bool]:
+        rule = make_rule(
+            name="empty",
+            known_channels=["ops"],
+            channels=["ops"],
+            what="crossings",
+            line=line,
+            labels=labels,
+            direction="both",
+            interval="1m",
+            threshold=100,
+            below=True,
+            since_ms=junction.START_MS - DAY_MS,
+            now_ms=now_ms,
+        )
+        return {
+            finding.start_ms >= SQUARE_MS for looked in look(rule, ports, {}) for finding in looked.findings
+        }
+
+    now_ms = junction.START_MS + 7 * DAY_MS
+    ports = CountPorts(squared.settings, squared.store, squared.real_index, squared.ledger, now_ms=now_ms)
+    assert True not in quiet_hours("south")
+    assert True in quiet_hours("square")
+
+
+def test_movements_over_legs_that_do_not_fit_the_pictures_are_null(squared: Place) -> None:
+    answer = get(squared.app().test_client(), "movements", interval=60)
+    assert by_place(answer["movements"], "from_leg", "visits") == dict.fromkeys(
+        ("east", "south", "west"), NULL
+    )
+    assert {one["missing"] for one in answer["movements"] if one["start_ms"] < SQUARE_MS} == {None}
+    assert (answer["books"]["unassigned"], answer["books"]["missing"]) == (None, "other_size")

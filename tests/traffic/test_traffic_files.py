@@ -19,10 +19,18 @@ from openpyxl.utils import range_boundaries
 from tests.traffic.junction_visits import SIDES, START_MS, Visit, make_flows, make_quarters, make_report
 
 from frametally.errors import Misconfigured
+from frametally.ports.count_index import BlankBucket, CoverageBucket, Histogram
 from frametally.rules.times import DAY_MS
-from frametally_traffic.report.junction_report import ReportRefused, TrafficReport
+from frametally_traffic.report.junction_report import ReportRefused, TrafficReport, state_of
 from frametally_traffic.report.movement_table import find_peaks, heading_of, make_table, turns_of
-from frametally_traffic.report.quarters import QUARTER_MS, Quarter, SeenBoxes, SeenPart, quarters_between
+from frametally_traffic.report.quarters import (
+    QUARTER_MS,
+    Quarter,
+    SeenBoxes,
+    SeenPart,
+    quarters_between,
+    seen_parts,
+)
 from frametally_traffic.report.schemes import (
     LABEL_KINDS,
     SCHEME_NAMES,
@@ -107,6 +115,32 @@ def test_a_quarter_is_said_to_be_missing_by_the_strongest_reason() -> None:
     )
     assert not found[0].is_whole
     assert found[0].seen_share == pytest.approx(1 / 15)
+
+
+def test_a_quarter_that_shows_nothing_is_no_gap_and_one_whose_legs_do_not_fit_has_no_zeros() -> None:
+    shown = [
+        CoverageBucket(START_MS + number * QUARTER_MS, 5, 5, objects=0, covered_ms=MINUTE_MS)
+        for number in range(3)
+    ]
+    black = [BlankBucket(START_MS + number * QUARTER_MS, "black", 5, MINUTE_MS) for number in (0, 3)]
+    odd_ms = START_MS + 2 * QUARTER_MS
+    unfit = (("line", "north", odd_ms, odd_ms + QUARTER_MS), ("zone", "north", START_MS, odd_ms))
+    [day] = make_flows(through(0, 1))
+    day = day._replace(unfit=unfit)
+    parts = seen_parts(Histogram("m", 60, [], shown, black), MINUTE_MS, [day], ["north"])
+    quarters = quarters_between(START_MS, START_MS + 5 * QUARTER_MS, parts)
+    assert [quarter.missing for quarter in quarters] == [
+        None,
+        None,
+        "other_size",
+        "shows_nothing",
+        "no_footage",
+    ]
+    table = make_table([day], quarters, legs=SIDES)
+    assert [state_of(table, quarter) for quarter in quarters[2:4]] == [
+        "the picture has another shape than the drawing",
+        "the footage shows nothing",
+    ]
 
 
 def test_the_peak_hour_begins_at_any_quarter_and_its_factor_is_by_its_busiest() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from frametally import keys
@@ -207,6 +207,7 @@ def _read(
     elif rule.zone:
         names = [str(Place(source, "zone", (rule.zone,))) for source in sources]
     values: dict[tuple[str, str], dict[int, float]] = {}
+    unmeasured: set[tuple[str, str]] = set()
     for first in range(0, len(names), _MOST_SOURCES):
         part = names[first : first + _MOST_SOURCES]
         query = CountQuery(
@@ -220,7 +221,9 @@ def _read(
             by_source=True,
             apart=None if rule.labels else (),
         )
-        _add(values, rule, ports.index, query)
+        unmeasured |= _add(values, rule, ports.index, query)
+    if rule.below and rule.what == "crossings":
+        _leave_out_unfit(values, rule, ports, counts, unmeasured)
     if rule.below and (rule.what == "crossings" or rule.measure == "objects"):
         for first in range(0, len(sources), _MOST_SOURCES):
             part = sources[first : first + _MOST_SOURCES]
@@ -280,17 +283,41 @@ def _leave_out_cut(
             del of_bars[start_ms]
 
 
+def _leave_out_unfit(
+    values: Mapping[tuple[str, str], dict[int, float]],
+    rule: AlertRule,
+    ports: CountPorts,
+    counts: Counted,
+    unmeasured: Iterable[tuple[str, str]],
+) -> None:
+    """Drop the values of intervals whose pictures the line does not fit; `unmeasured`: as of `_add`."""
+    for source, day in sorted(unmeasured):
+        own = [of_bars for (of_source, _), of_bars in values.items() if of_source == source]
+        for flows in flows_for(ports.store, counts.model, counts.base_interval_s, source, [day]):
+            for kind, name, from_ms, to_ms in flows.unfit:
+                for of_bars in own if (kind, name) == ("line", rule.line) else ():
+                    for start_ms in [*of_bars]:
+                        if from_ms < start_ms + rule.interval_s * 1000 and to_ms > start_ms:
+                            del of_bars[start_ms]
+
+
 def _add(
     values: dict[tuple[str, str], dict[int, float]], rule: AlertRule, index: CountIndex, query: CountQuery
-) -> None:
-    """Add the values of one query: 0 where a filmed interval has none."""
+) -> set[tuple[str, str]]:
+    """Add the values of one query: 0 where a filmed interval has none.
+
+    Return the sources and UTC days of which some interval may not be known.
+    """
     histogram = index.histogram(query)
     measure = (
         "peak" if rule.what == "occupancy" else "detections" if rule.what == "crossings" else rule.measure
     )
     labels = rule.labels or ("",)
     filmed: dict[tuple[str, int], bool] = {}
+    unmeasured = set()
     for interval in histogram.coverage:
+        if interval.objects is None:
+            unmeasured.add((source_of(interval.source or ""), keys.utc_day(interval.start_ms)))
         is_whole = interval.covered_ms is None or interval.covered_ms >= _WHOLE * rule.interval_s * 1000
         is_measured = measure != "objects" or interval.objects is not None
         if is_measured and (is_whole or not rule.below):
@@ -307,3 +334,4 @@ def _add(
             of_bars.pop(bar.start_ms, None)  # not measured: neither 0 nor the tracked value
         else:
             of_bars[bar.start_ms] = of_bars.get(bar.start_ms, 0.0) + getattr(bar, measure)
+    return unmeasured

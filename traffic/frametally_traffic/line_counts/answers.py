@@ -25,8 +25,8 @@ class FlowBar(Answer, frozen=True, kw_only=True, gc=False):
     """An interval with footage. Intervals without footage are not listed.
 
     Attributes:
-        frames: Frames analysed.
-        covered_ms: Milliseconds with footage; null where that was not noted.
+        frames: Frames analysed that show something.
+        covered_ms: Milliseconds of footage that shows something; null where that was not noted.
         is_measured: Whether objects of any label were followed in it; where not, they are not counted.
         missing: Why not; null where they were.
     """
@@ -199,7 +199,8 @@ class LineCrossings(OfOneSource, frozen=True, kw_only=True):
 
     Attributes:
         lines: Lines valid in some of the range, by name.
-        crossings: By start, line, label. A bar without an entry has zero, unless it is `unknown`.
+        crossings: By start, line, label. A bar without an entry has zero, unless it is `unknown` or shows
+            nothing; a line that does not fit the pictures has an entry for each label.
         totals: By line, then label.
         intervals: Of bars, and of the range by label, where an accuracy check covers them; absent: nowhere.
         checks: The accuracy checks of these lines and this footage; absent if there are none.
@@ -217,8 +218,8 @@ class CountedZone(Answer, frozen=True, kw_only=True):
 
     Attributes:
         stays: Stays that ended in the range and whose both ends are known: entered, and left. Null if no
-            label could be followed.
-        missing: Why objects of some label, or of all, could not be followed: `stays` is the least number.
+            label could be followed, or the zone fits no pictures.
+        missing: Why stays of some label or time, or all, are not known: `stays` is the least number.
         appeared: Tracks that began within the zone, so that nobody knows for how long they had been there.
         vanished: Tracks that ended within it, likewise.
         median_s: Seconds that half of them do not exceed; null without stays.
@@ -281,7 +282,7 @@ class ZoneStays(OfOneSource, frozen=True, kw_only=True):
 
     Attributes:
         zones: Zones valid in some of the range, by name.
-        stays: By start, zone, label. A bar without an entry had no one in the zone, unless it is `unknown`.
+        stays: As `LineCrossings.crossings`: a bar without an entry had no one in the zone.
     """
 
     zones: list[CountedZone]
@@ -310,7 +311,8 @@ class VisitBooks(Answer, frozen=True, kw_only=True):
     """The books of the visits: `assigned + unassigned + never_at_a_leg = visits`.
 
     Attributes:
-        visits: All visits, on days that have legs; null, as all of these, if no label could be followed.
+        visits: All visits, on days that have legs; null, as all of these, if no label could be followed, or
+            a leg does not fit some of the pictures.
         assigned: Visits with a movement.
         unassigned: Visits that crossed a leg and have no movement.
         never_at_a_leg: Visits that crossed no leg.

@@ -85,7 +85,7 @@ def _numbers(found: answers.LineCrossings, place: EventPlace) -> Iterator[tuple[
         end_ms=found.to_ms or 0,
         frames=sum(bar.frames for bar in found.bars),
         covered_ms=None,
-        is_measured=all(bar.is_measured for bar in found.bars),
+        is_measured=all(bar.is_measured for bar in found.bars if bar.frames),
         missing=None,
     )
     unknown: set[tuple[int | None, str | None]] = {(cell.start_ms, cell.label) for cell in found.unknown}

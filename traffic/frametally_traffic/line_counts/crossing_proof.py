@@ -16,13 +16,14 @@ from frametally_traffic.geometry.foot_paths import FollowedPath
 from frametally_traffic.geometry.speed import BINS_PER_KM_H
 from frametally_traffic.line_counts import answers
 from frametally_traffic.line_counts.flow_question import Answerable, check_place, counted_lines
-from frametally_traffic.line_counts.place_counts import MISSING, crossings_of, visits_of
+from frametally_traffic.line_counts.place_counts import crossings_of, visits_of
 from frametally_traffic.line_counts.single_answers import (
     CrossingObjects,
     ProvedCrossing,
     ShownVisit,
     ShownVisits,
 )
+from frametally_traffic.line_counts.speed_counts import MISSING
 from frametally_traffic.line_counts.whole_paths import SeenFrames, WholePaths, length_of, points_of
 from frametally_web.requests.parameters import write_cursor
 

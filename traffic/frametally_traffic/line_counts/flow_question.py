@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from msgspec import structs
 
 from frametally.keys import utc_day
 from frametally.ports.count_index import CountIndex
-from frametally.rules.known import Missing
+from frametally.rules.known import Basis, Missing, why_unknown
 from frametally.rules.times import is_day_in_range
 from frametally.settings.loading import Settings
 from frametally_traffic.flows.day_columns import FlowColumns
@@ -33,13 +33,13 @@ class PlacesAsked(NamedTuple):
         labels: Labels asked for; empty: all.
         base_interval_s: The stored interval whose runs are read; the range is one of these.
         edges_ms: Starts of all bars of the range, in order, and the end of the last one.
-        bars: Bars with footage.
+        bars: Bars with footage; `frames` is 0 where none of it shows anything.
         not_analysed: Footage that is not counted; None if the store is away.
         days: UTC days of the range that were counted, in order.
         unknown: By bar and label, why objects could not be followed there.
         unknown_labels: Likewise, by label over the whole range.
         untracked: By label, its boxes in the range that lie in no track; None where that was not noted.
-        is_nothing_known: Whether that is so of every label that was seen in the range.
+        is_nothing_known: Whether that is so of every label that was seen in the range, or nothing was.
     """
 
     model: str
@@ -60,9 +60,13 @@ class PlacesAsked(NamedTuple):
     is_nothing_known: bool
 
     def missing_of(self, labels: Iterable[str] | None = None) -> Missing | None:
-        """Return why objects of some labels (none: of any that was seen) were not followed in the range."""
+        """Return why objects of some labels (none: of any that was seen) are not known in the range."""
+        frames = sum(bar.frames for bar in self.bars)
+        basis = Basis(
+            frames=frames, is_waiting=bool(self.not_analysed), is_blank=bool(self.bars and not frames)
+        )
         reasons = map(self.unknown_labels.get, self.unknown_labels if labels is None else labels)
-        return next((reason for reason in reasons if reason), None)
+        return why_unknown("boxes", basis) or next((reason for reason in reasons if reason), None)
 
 
 def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQuery) -> PlacesAsked | None:
@@ -132,14 +136,14 @@ def ask(index: CountIndex, settings: Settings, media: MediaTimes, query: ChartQu
             for label in wanted_labels
             for tracked in [totals[label].tracked_detections]
         },
-        bool(unknown_labels) and len(unknown_labels) == len(wanted_labels),
+        not chart.coverage or (bool(unknown_labels) and len(unknown_labels) == len(wanted_labels)),
     )
 
 
 def _bars(
     chart: Chart, unknown: Mapping[tuple[int, str], Missing], labels: Sequence[str]
 ) -> list[answers.FlowBar]:
-    """Return the bars with footage; in one without any label that was followed nothing is known."""
+    """Return the bars with footage; without any label that was followed, or picture, nothing is known."""
     followed = {
         bucket.start_ms
         for bucket in chart.buckets
@@ -159,7 +163,19 @@ def _bars(
                 missing=missing,
             )
         )
-    return bars
+    blank = {part.start_ms: part.end_ms for part in chart.blank.intervals}
+    for start_ms in blank.keys() - {bar.start_ms for bar in bars}:
+        bars.append(
+            answers.FlowBar(
+                start_ms=start_ms,
+                end_ms=blank[start_ms],
+                frames=0,
+                covered_ms=0,
+                is_measured=False,
+                missing="shows_nothing",
+            )
+        )
+    return sorted(bars, key=lambda bar: bar.start_ms)
 
 
 def one_source(selection: Selection) -> str:
@@ -224,6 +240,17 @@ class Answerable(NamedTuple):
         """The flows of the days that are counted."""
         return self.taken.flows
 
+    def unfit(self, kind: Literal["line", "zone"]) -> set[tuple[int, str]]:
+        """Return by start of the bar and name where lines or zones do not fit the shape of all pictures."""
+        return {
+            (bar.start_ms, name)
+            for day in self.flows
+            for of_kind, name, from_ms, to_ms in day.unfit
+            if of_kind == kind
+            for bar in self.asked.bars
+            if bar.frames and from_ms < bar.end_ms and to_ms > bar.start_ms
+        }
+
 
 def head_of(
     selection: Selection, source: str, answerable: Answerable | None, revision: int
@@ -257,19 +284,22 @@ def head_of(
 
 def _fitting_bars(answerable: Answerable) -> list[answers.FlowBar]:
     """Return the bars; where nothing drawn fits the shape of the pictures, nothing is measured."""
-    unfit = [times for day in answerable.flows for times in day.unfit]
     drawing, bars = answerable.drawing, answerable.asked.bars
-    drawn = [("line", line) for line in drawing.lines] + [("zone", zone) for zone in drawing.zones]
+    shapes: tuple[tuple[Iterable[Drawn], set[tuple[int, str]]], ...] = (
+        (drawing.lines, answerable.unfit("line")),
+        (drawing.zones, answerable.unfit("zone")),
+    )
 
     def fits(bar: answers.FlowBar) -> bool:
-        odd = {
-            (kind, name)
-            for kind, name, from_ms, to_ms in unfit
-            if from_ms < bar.end_ms and to_ms > bar.start_ms
-        }
-        holding = {(kind, shape.name) for kind, shape in drawn if shape.holds_in(bar.start_ms, bar.end_ms)}
-        return not odd or not holding <= odd
+        are_unfit = [
+            (bar.start_ms, shape.name) in unfit
+            for drawn, unfit in shapes
+            for shape in drawn
+            if shape.holds_in(bar.start_ms, bar.end_ms)
+        ]
+        return not are_unfit or not all(are_unfit)
 
-    if not unfit:
-        return bars
-    return [bar if fits(bar) else structs.replace(bar, is_measured=False) for bar in bars]
+    return [
+        bar if fits(bar) else structs.replace(bar, is_measured=False, missing=bar.missing or "other_size")
+        for bar in bars
+    ]

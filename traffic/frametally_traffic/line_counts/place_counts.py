@@ -1,9 +1,9 @@
-"""The answers of `/api/crossings`, `/api/movements`, `/api/speeds`, `/api/zones`: sums over days of flows."""
+"""The answers of `/api/crossings`, `/api/movements`, `/api/zones`: sums over days of flows."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,7 @@ from frametally.rules.times import DAY_MS
 from frametally_traffic.flows.day_columns import (
     CAME,
     CROSSINGS_MISSING,
-    NO_CALIBRATION,
     NO_MOVEMENTS,
-    SPEEDS_MISSING,
     WENT,
 )
 from frametally_traffic.flows.flow_sums import (
@@ -36,7 +34,6 @@ from frametally_traffic.flows.flow_sums import (
 )
 from frametally_traffic.flows.path_arrays import Whole
 from frametally_traffic.geometry.crossings import CrossingMissing
-from frametally_traffic.geometry.speed import BINS_PER_KM_H, SpeedDistribution, speeds_together
 from frametally_traffic.geometry.zones import ZoneCounts
 from frametally_traffic.line_counts import answers
 from frametally_traffic.line_counts.flow_question import (
@@ -46,7 +43,7 @@ from frametally_traffic.line_counts.flow_question import (
     counted_lines,
     holding,
 )
-from frametally_web.requests.answers import answer_of
+from frametally_traffic.records import DrawnZone
 
 
 def count_crossings(
@@ -76,10 +73,18 @@ def count_crossings(
     shown_lines = [
         entry for entry in counted_lines(question, answerable.drawing) if entry.name in lines or not lines
     ]
+    unfit = {(start_ms, line) for start_ms, line in answerable.unfit("line") if line in lines or not lines}
+    odd_lines = {line for _, line in unfit}
+    of_bars = {
+        (start_ms, line, label): [0, 0, 0] for start_ms, line in unfit for label in question.untracked
+    } | {
+        (question.edges_ms[bar], names.lines[line], names.labels[label]): ways
+        for (bar, line, label), ways in by_bar.items()
+    }
     of_names: dict[tuple[str, str], tuple[list[int], dict[CrossingMissing, int]]] = {
         (line, label): ([0, 0, 0], {})
         for line in {entry.name for entry in shown_lines}
-        for label in question.unknown_labels
+        for label in (question.untracked if line in odd_lines else question.unknown_labels)
     }
     for (line, label), ways in totals.items():
         counts_by_reason = (
@@ -94,24 +99,28 @@ def count_crossings(
         lines=shown_lines,
         crossings=[
             answers.CrossingBucket(
-                start_ms=question.edges_ms[bar],
-                line=names.lines[line],
-                label=names.labels[label],
-                **_ways(ways, question.unknown.get((question.edges_ms[bar], names.labels[label]))),
+                start_ms=start_ms,
+                line=line,
+                label=label,
+                **_ways(ways, question.unknown.get((start_ms, label)), fits=(start_ms, line) not in unfit),
             )
-            for (bar, line, label), ways in sorted(by_bar.items())
+            for (start_ms, line, label), ways in sorted(of_bars.items())
         ],
         totals=[
-            _total(question, line, label, ways, of_reason)
+            _total(question, line, label, ways, of_reason, fits=line not in odd_lines)
             for (line, label), (ways, of_reason) in sorted(of_names.items())
         ],
     )
 
 
-def _ways(ways: Sequence[int], not_followed: Missing | None) -> dict[str, Any]:
-    """Return crossings by way, as far as they are known; `not_followed`: why objects were not, if so."""
+def _ways(ways: Sequence[int], not_followed: Missing | None, *, fits: bool) -> dict[str, Any]:
+    """Return crossings by way, as far as they are known; `not_followed`: why objects were not, if so.
+
+    `fits`: whether the line fits all pictures.
+    """
     to_right, to_left, cut = ways
-    missing = not_followed or why_unknown("passages", Basis(passages=to_right + to_left, cut_passages=cut))
+    basis = Basis(is_other_size=not fits, passages=to_right + to_left, cut_passages=cut)
+    missing = not_followed or why_unknown("passages", basis)
     return {
         **dict(zip(WAYS, (None, None, cut) if missing else ways, strict=True)),
         "missing": missing,
@@ -133,9 +142,11 @@ def _total(
     label: str,
     ways: Sequence[int],
     reasons: Mapping[CrossingMissing, int],
+    *,
+    fits: bool,
 ) -> answers.CrossingTotal:
     to_right, to_left, _ = ways
-    fields = _ways(ways, question.unknown_labels.get(label))
+    fields = _ways(ways, question.unknown_labels.get(label), fits=fits)
     is_known = fields["missing"] is None
     return answers.CrossingTotal(
         line=line,
@@ -168,25 +179,48 @@ def count_movements(head: dict[str, Any], answerable: Answerable | None) -> answ
     question = answerable.asked
     books = {way: outcomes[code,] for code, way in enumerate(("assigned", *NO_MOVEMENTS))}
     books["visits"] = sum(outcomes.values())
-    bar_labels = ((question.edges_ms[key[0]], names.labels[key[3]]) for key in turns)
-    missing = {key: question.unknown.get(bar_label) for key, bar_label in zip(turns, bar_labels, strict=True)}
+    legs = counted_lines(question, answerable.drawing, legs=True)
+    leg_names = {leg.name for leg in legs}
+    unfit = {(start_ms, leg) for start_ms, leg in answerable.unfit("line") if leg in leg_names}
+    movements = {
+        (start_ms, *pair, label): 0
+        for start_ms, leg in unfit
+        for other in leg_names
+        for pair in ((leg, other), (other, leg))
+        for label in question.untracked
+    } | {
+        (question.edges_ms[bar], names.lines[from_leg], names.lines[to_leg], names.labels[label]): visits
+        for (bar, from_leg, to_leg, label), visits in turns.items()
+    }
+    is_known = not unfit and not question.is_nothing_known
     return answers.JunctionMovements(
         **head,
-        legs=counted_lines(answerable.asked, answerable.drawing, legs=True),
+        legs=legs,
         movements=[
-            answers.MovementBucket(
-                start_ms=answerable.asked.edges_ms[bar],
-                from_leg=names.lines[from_leg],
-                to_leg=names.lines[to_leg],
-                label=names.labels[label],
-                visits=None if missing[bar, from_leg, to_leg, label] else visits,
-                missing=missing[bar, from_leg, to_leg, label],
+            _movement(
+                key,
+                visits,
+                question.unknown.get((key[0], key[3]))
+                or ("other_size" if {(key[0], key[1]), (key[0], key[2])} & unfit else None),
             )
-            for (bar, from_leg, to_leg, label), visits in sorted(turns.items())
+            for key, visits in sorted(movements.items())
         ],
         books=answers.VisitBooks(
-            **(dict.fromkeys(books) if question.is_nothing_known else books), missing=question.missing_of()
+            **(books if is_known else dict.fromkeys(books)),
+            missing=question.missing_of() or ("other_size" if unfit else None),
         ),
+    )
+
+
+def _movement(key: tuple[int, str, str, str], visits: int, missing: Missing | None) -> answers.MovementBucket:
+    start_ms, from_leg, to_leg, label = key
+    return answers.MovementBucket(
+        start_ms=start_ms,
+        from_leg=from_leg,
+        to_leg=to_leg,
+        label=label,
+        visits=None if missing else visits,
+        missing=missing,
     )
 
 
@@ -198,70 +232,6 @@ def visits_of(answerable: Answerable, names: Names, *, legs: bool) -> Iterator[R
                 rows_of(day, "visit", names), answerable.asked.from_ms, answerable.asked.to_ms
             )
             yield of_names(rows, "label", names.labels, answerable.asked.labels)
-
-
-MISSING: dict[int, answers.SpeedMissing] = {
-    **dict(enumerate(SPEEDS_MISSING, start=1)),
-    NO_CALIBRATION: "no_calibration",
-}
-"""By the number that a column has."""
-
-
-def count_speeds(head: dict[str, Any], answerable: Answerable | None) -> answers.VisitSpeeds:
-    """Return the speeds of a source's visits."""
-    if answerable is None:
-        return answers.VisitSpeeds(**head, is_calibrated=False, speeds=[])
-    names = names_of(answerable.flows)
-    bins: Counter[tuple[int, ...]] = Counter()
-    without: Counter[tuple[int, ...]] = Counter()
-    squares: Counter[int] = Counter()
-    for rows in visits_of(answerable, names, legs=False):
-        measured_rows = select_rows(rows, rows["speed_missing"] == 0)
-        bins.update(count_rows(measured_rows["label"], measured_rows["speed"]))
-        without.update(count_rows(rows["label"], rows["speed_missing"]))
-        sums = np.bincount(measured_rows["label"], measured_rows["error"] * measured_rows["error"])
-        squares.update(dict(enumerate(sums.astype(np.int64).tolist())))
-    by_label = {
-        label: _distribution(bins, label, squares[label]) for label in sorted({label for label, _ in without})
-    }
-    speeds = [
-        _speeds_of(names.labels[label], distribution, {label}, without)
-        for label, distribution in by_label.items()
-    ]
-    if speeds:
-        speeds.insert(0, _speeds_of(None, speeds_together(by_label.values()), set(by_label), without))
-    is_calibrated = bool(holding(answerable.asked, answerable.drawing.calibrations))
-    return answers.VisitSpeeds(**head, is_calibrated=is_calibrated, speeds=speeds)
-
-
-def _distribution(bins: Counter[tuple[int, ...]], label: int, squares: int) -> SpeedDistribution:
-    own = sorted((speed, number) for (label_code, speed), number in bins.items() if label_code == label)
-    return SpeedDistribution(tuple(own), squares)
-
-
-def _speeds_of(
-    label: str | None, distribution: SpeedDistribution, labels: Set[int], without: Counter[tuple[int, ...]]
-) -> answers.LabelSpeeds:
-    counts_by_reason = (
-        (reason, sum(without[label_number, code] for label_number in labels))
-        for code, reason in MISSING.items()
-    )
-    return answer_of(
-        answers.LabelSpeeds,
-        (distribution,),
-        label=label,
-        not_measured=[
-            answers.SpeedReason(reason=reason, count=number) for reason, number in counts_by_reason if number
-        ],
-        histogram=_histogram(distribution.visits),
-    )
-
-
-def _histogram(visits: Iterable[tuple[int, int]]) -> list[answers.SpeedBin]:
-    bins: Counter[int] = Counter()
-    for tenths, number in visits:
-        bins[tenths // BINS_PER_KM_H] += number
-    return [answers.SpeedBin(km_h=km_h, visits=number) for km_h, number in sorted(bins.items())]
 
 
 def count_zones(
@@ -290,25 +260,34 @@ def count_zones(
     for (_, zone, _), counts in by_bar.items():
         within[names.zones[zone]][0] += counts.appeared
         within[names.zones[zone]][1] += counts.vanished
+    unfit = {(start_ms, zone) for start_ms, zone in answerable.unfit("zone") if zone in zones or not zones}
+    stays = {
+        (start_ms, zone, label): ZoneCounts() for start_ms, zone in unfit for label in question.untracked
+    } | {
+        (question.edges_ms[bar], names.zones[zone], names.labels[label]): counts
+        for (bar, zone, label), counts in by_bar.items()
+    }
     return answers.ZoneStays(
         **head,
         zones=[
             answers.CountedZone(
-                **structs.asdict(zone), **_dwell(question, zone.name, names, dwells, within[zone.name])
+                **structs.asdict(zone),
+                **_dwell(question, zone, names, dwells, within[zone.name], unfit),
             )
             for zone in holding(question, answerable.drawing.zones)
             if zone.name in zones or not zones
         ],
         stays=[
             _bucket(
-                question.edges_ms[bar],
-                names.zones[zone],
-                names.labels[label],
+                start_ms,
+                zone,
+                label,
                 counts,
                 covered_ms,
-                question.unknown.get((question.edges_ms[bar], names.labels[label])),
+                question.unknown.get((start_ms, label))
+                or ("other_size" if (start_ms, zone) in unfit else None),
             )
-            for (bar, zone, label), counts in sorted(by_bar.items())
+            for (start_ms, zone, label), counts in sorted(stays.items())
         ],
     )
 
@@ -331,11 +310,14 @@ def _dwells(rows: Rows, day_start_ms: int, from_ms: int, to_ms: int) -> Iterator
 
 def _dwell(
     question: PlacesAsked,
-    name: str,
+    zone: DrawnZone,
     names: Names,
     dwells: dict[int, list[Whole]],
     within: Sequence[int],
+    unfit: Set[tuple[int, str]],
 ) -> dict[str, Any]:
+    """Return the stays of a zone; `unfit`: the bars and zones that do not fit all pictures."""
+    name = zone.name
     parts = dwells.get(names.zones.index(name), []) if name in names.zones else []
     dwell_ms = np.sort(np.concatenate(parts)) if parts else np.empty(0, np.int64)
     fields = {
@@ -345,8 +327,14 @@ def _dwell(
         "median_s": _rank_s(dwell_ms, 50),
         "p90_s": _rank_s(dwell_ms, 90),
     }
-    known_fields = dict.fromkeys(fields) if question.is_nothing_known else fields
-    return {**known_fields, "missing": question.missing_of()}
+    fits = [
+        (bar.start_ms, name) not in unfit
+        for bar in question.bars
+        if bar.frames and zone.holds_in(bar.start_ms, bar.end_ms)
+    ]
+    is_known = not question.is_nothing_known and (any(fits) or not fits)
+    missing = question.missing_of() or (None if all(fits) else "other_size")
+    return {**(fields if is_known else dict.fromkeys(fields)), "missing": missing}
 
 
 def _rank_s(dwell_ms: Whole, percent: int) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from frametally_traffic.drawings.drawn_shapes import shapes_of
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import DIRECTIONS
-from frametally_traffic.line_counts import answers, crossing_proof, flow_question, place_counts
+from frametally_traffic.line_counts import answers, crossing_proof, flow_question, place_counts, speed_counts
 from frametally_traffic.line_counts.background_days import DaysAsked, FlowDays, TakenDays
 from frametally_traffic.line_counts.crossing_intervals import with_intervals
 from frametally_traffic.line_counts.flow_question import Answerable, head_of
@@ -139,7 +139,7 @@ class LineRoutes:
 
     @LINES.route("GET speeds", "Show the speeds of visits, by label.", *_OF_SOURCE)
     def speeds(self, args: Args) -> answers.VisitSpeeds:
-        return place_counts.count_speeds(*self._read(args))
+        return speed_counts.count_speeds(*self._read(args))
 
     def _read(self, args: Args) -> tuple[dict[str, object], Answerable | None]:
         chart = read_chart(args, self.context.settings)

@@ -14,7 +14,7 @@ from frametally.errors import Misconfigured
 from frametally.keys import day_start_ms, utc_day
 from frametally.ports.count_index import CountIndex, CountQuery, SourceSummary
 from frametally.ports.object_store import ObjectStore
-from frametally.rules.known import Basis, Missing, why_unknown
+from frametally.rules.known import Missing
 from frametally.rules.times import DAY_MS, ENDS_TOO_EARLY, utc
 from frametally_traffic.drawings.revisions import read_drawing
 from frametally_traffic.flows.day_columns import FlowColumns
@@ -32,9 +32,9 @@ from frametally_traffic.report.quarters import (
     QUARTER_MS,
     Quarter,
     SeenBoxes,
-    SeenPart,
     quarter_of,
     quarters_between,
+    seen_parts,
 )
 from frametally_traffic.report.schemes import LABELS
 
@@ -167,21 +167,11 @@ def read_report(
         )
     base_s = up_to_date(index, model, bases_s, from_ms, to_ms)[0]
     query = CountQuery(model, base_s, sources=[question.source], apart=(), from_ms=from_ms, to_ms=to_ms)
-    covered = index.histogram(query).coverage
+    histogram = index.histogram(query)
+    covered = histogram.coverage
     days = sorted({utc_day(bucket.start_ms) for bucket in covered})
     flows = list(read_flows(model, base_s, question.source, days))
-    # Of a day without them nothing is known, whatever the index says: its zeros would be none.
-    counted_days = {utc_day(day.day_start_ms) for day in flows}
-    parts = [
-        SeenPart(
-            bucket.start_ms,
-            bucket.covered_ms or 0,
-            why_unknown("passages", Basis(bucket.objects, slowest_fps=bucket.slowest_fps))
-            if utc_day(bucket.start_ms) in counted_days
-            else "not_analysed",
-        )
-        for bucket in covered
-    ]
+    parts = seen_parts(histogram, base_s * 1000, flows, {leg.name for leg in legs})
     of_labels = index.histogram(query._replace(apart=None, interval_s=_QUARTER_S)).buckets
     boxes = [
         SeenBoxes(bucket.start_ms, bucket.label, bucket.detections, bucket.tracked_detections)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from frametally.keys import utc_day
+from frametally.ports.count_index import NOT_LOOKED_AT, Histogram
 from frametally.rules.known import Basis, Missing, sum_or_unknown, why_unknown
 from frametally.rules.times import HOUR_MS
+from frametally_traffic.flows.day_columns import FlowColumns
 
 QUARTER_MS = HOUR_MS // 4
 IN_HOUR = 4
@@ -46,6 +49,34 @@ class Quarter(NamedTuple):
     def is_whole(self) -> bool:
         """Whether it counts as a whole quarter-hour."""
         return self.missing is None and self.seen_share >= WHOLE
+
+
+def seen_parts(
+    histogram: Histogram, length_ms: int, flows: Iterable[FlowColumns], legs: Collection[str]
+) -> list[SeenPart]:
+    """Return the parts of a source's footage, each `length_ms` long, and why objects were not followed there.
+
+    Of a day without `flows` nothing is known, whatever the index says: its zeros would be none. Nor is any
+    movement where one of the `legs` does not fit the pictures.
+    """
+    days = [*flows]
+    counted_days = {utc_day(day.day_start_ms) for day in days}
+    unfit = [
+        (from_ms, to_ms)
+        for day in days
+        for kind, name, from_ms, to_ms in day.unfit
+        if kind == "line" and name in legs
+    ]
+    parts = []
+    for bucket in histogram.coverage:
+        start_ms, end_ms = bucket.start_ms, bucket.start_ms + length_ms
+        is_other_size = any(from_ms < end_ms and to_ms > start_ms for from_ms, to_ms in unfit)
+        basis = Basis(bucket.objects, slowest_fps=bucket.slowest_fps, is_other_size=is_other_size)
+        is_counted = utc_day(start_ms) in counted_days
+        missing: Missing | None = why_unknown("passages", basis) if is_counted else "not_analysed"
+        parts.append(SeenPart(start_ms, bucket.covered_ms or 0, missing))
+    blank = [bucket.start_ms for bucket in histogram.blank if bucket.reason != NOT_LOOKED_AT]
+    return parts + [SeenPart(start_ms, 0, "shows_nothing") for start_ms in blank]
 
 
 def quarters_between(

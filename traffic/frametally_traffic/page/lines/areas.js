@@ -65,7 +65,9 @@ export class ZonesCard {
       color: this.on.colorOf(label),
       values: new Map(own.filter((one) => one.label === label).map((one) => [one.start_ms, one.mean ?? 0])),
       missing: new Map(
-        answer.unknown.filter((one) => one.label === label).map((one) => [one.start_ms, one.missing]),
+        [...answer.unknown, ...own].flatMap((one) =>
+          one.label === label && one.missing ? [[one.start_ms, one.missing]] : [],
+        ),
       ),
     }));
     refill(
