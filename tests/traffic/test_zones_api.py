@@ -98,7 +98,7 @@ def test_of_two_zones_over_one_source_each_has_its_own_objects(zoned: Place) -> 
 def test_an_index_within_a_zone_that_no_source_has_is_empty_and_not_that_of_all_zones(zoned: Place) -> None:
     query = CountQuery("m", 60)
     assert len(ZoneIndex(zoned.real_index, "left side").histogram(query).coverage) == 3
-    assert ZoneIndex(zoned.real_index, "none").histogram(query) == Histogram("m", 60, [], [])
+    assert ZoneIndex(zoned.real_index, "none").histogram(query) == Histogram("m", 60, [], [], [])
 
 
 @pytest.mark.thorough
