@@ -283,7 +283,7 @@ def squared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         )
         for number, frame in enumerate(first, start=len(first))
     ]
-    square = {"width_px": SQUARE[0], "height_px": SQUARE[1]}
+    square: dict[str, Any] = {"width_px": SQUARE[0], "height_px": SQUARE[1]}
     line = DrawnLine(name="square", points=((240.0, 20.0), (240.0, 470.0)), from_ms=SQUARE_MS, **square)
     whole = ((10.0, 10.0), (470.0, 10.0), (470.0, 470.0), (10.0, 470.0))
     zone = DrawnZone(name="whole", points=whole, from_ms=SQUARE_MS, **square)
