@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from frametally.books.counted_days import SettingsByDay
-from frametally.books.evidence import ProvedFrame, frames_of_bar
+from frametally.books.evidence import LeftOut, ProvedFrame, frames_of_bar
 from frametally.errors import Misconfigured, Retryable
 from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import CountIndex
@@ -226,6 +226,7 @@ class CountedFrames:
         self.base_interval_s = series[0].base_interval_s
         self._footage, self._scope = footage, scope
         self._by_day = SettingsByDay(footage.counts, scope.model, self.base_interval_s)
+        self._left_out = LeftOut(footage.store, footage.counts, scope.model, self.base_interval_s)
 
     @property
     def params(self) -> tuple[str, ...]:
@@ -278,6 +279,7 @@ class CountedFrames:
                     limits=limits,
                     not_counted=gone.by(self._by_day.overlaps_at(day_ms, footage.settings.count_overlaps)),
                     empty=True,
+                    left_out=self._left_out,
                 ):
                     yield frame, limits
         except ObjectMissing as error:

@@ -16,7 +16,7 @@ import msgspec
 from frametally.books.bars import ExplainedBar, NothingCounted, find_bar
 from frametally.books.compare import Comparison, Side, compare_models
 from frametally.books.counted_days import SettingsByDay
-from frametally.books.evidence import ProvedFrame, frames_of_bar
+from frametally.books.evidence import LeftOut, ProvedFrame, frames_of_bar
 from frametally.books.gap import find_reasons
 from frametally.books.verdict import BEHIND
 from frametally.media.manifests import list_manifests
@@ -165,6 +165,7 @@ def explain(
             raise NothingCounted(f"{error}. {why}") from error
         by_day = SettingsByDay(ports.index, bar.model, bar.base_interval_s)
         gone = NotCounted(ledger)
+        left_out = LeftOut(ports.store, ports.index, bar.model, bar.base_interval_s)
         counted_with = by_day.between(bar.start_ms, bar.end_ms)
         # A bar of several hours of another zone's day, or of a week, has days of their own settings.
         frames = chain.from_iterable(
@@ -178,6 +179,7 @@ def explain(
                 to_ms=min(bar.end_ms, day_ms + DAY_MS),
                 limits=by_day.counted_boxes_at(day_ms, ports.settings.counted_boxes()),
                 not_counted=gone.by(by_day.overlaps_at(day_ms, ports.settings.count_overlaps)),
+                left_out=left_out,
             )
             for day_ms in range(bar.start_ms // DAY_MS * DAY_MS, bar.end_ms, DAY_MS)
         )

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple
 
+from frametally import keys
+from frametally.books.runs import hour_files, read_hour_files
 from frametally.errors import Poison
 from frametally.media.manifests import forgotten_by, media_of
+from frametally.ports.count_index import NO_LABEL, CountIndex, CountQuery
 from frametally.ports.ledger import Ledger, SegmentPart
+from frametally.ports.object_store import ObjectStore
 from frametally.ports.picture_places import BoxFilter
 from frametally.records import Detection, FrameDetections, MediaManifest, decode
-from frametally.rules.blank_stretches import BLANK_MS, blank_looks
+from frametally.rules.blank_stretches import BLANK_MS, BlankStretch, blank_looks, stretches_within
 from frametally.rules.counted_boxes import CountedBoxes
+from frametally.rules.hour_file import length_ms, lines_of
 from frametally.rules.once import one_line_per_frame
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally.segments.contents import RangeReader, read_lines
@@ -25,6 +32,43 @@ class ProvedFrame(NamedTuple):
 
     frame: FrameDetections
     boxes: list[Detection]
+
+
+class LeftOut:
+    """What counting left out of a model's hours with frozen footage, by the hour files of current runs."""
+
+    def __init__(self, store: ObjectStore, index: CountIndex, model: str, base_interval_s: int) -> None:
+        """Read nothing yet."""
+        self._store, self._index = store, index
+        self._length_ms = length_ms(base_interval_s)
+        self._query = CountQuery(model, base_interval_s, self._length_ms // 1000, labels=NO_LABEL)
+        self._hours: dict[tuple[str, int], list[BlankStretch]] = {}
+
+    def stretches(self, source: str, from_ms: int, to_ms: int) -> list[BlankStretch]:
+        """Return the stretches with footage in `[from_ms, to_ms)`.
+
+        Raises: As `frames_of_bar`, or `Poison`: an hour file is missing or damaged; the message names it.
+        """
+        since_ms = from_ms // self._length_ms * self._length_ms
+        until_ms = -(-to_ms // self._length_ms) * self._length_ms
+        query = self._query._replace(sources=[source], from_ms=since_ms, to_ms=until_ms)
+        blank = self._index.histogram(query).blank
+        for hour_ms in {bucket.start_ms for bucket in blank if bucket.reason == "frozen"}:
+            if (source, hour_ms) not in self._hours:
+                self._hours[source, hour_ms] = [*self._of_hour(source, hour_ms)]
+        stretches = chain.from_iterable(
+            self._hours.get((source, hour_ms), ()) for hour_ms in range(since_ms, until_ms, self._length_ms)
+        )
+        return stretches_within(stretches, from_ms, to_ms)
+
+    def _of_hour(self, source: str, hour_ms: int) -> Iterator[BlankStretch]:
+        day = self._query.model, self._query.base_interval_s, keys.utc_day(hour_ms)
+        for run in self._index.current_runs():
+            if (run.model, run.interval_s, run.day) == day:
+                files = hour_files(self._store, run, [source], (hour_ms, hour_ms + 1)).get(source, ())
+                for _, data in read_hour_files(self._store, run, files):
+                    for line in lines_of(data, "hour"):
+                        yield from json.loads(line.partition(b"\t")[2]).get("blank") or ()
 
 
 def frames_of_bar(
@@ -41,10 +85,12 @@ def frames_of_bar(
     after: tuple[int, str] | None = None,
     empty: bool = False,
     part: BoxFilter | None = None,
+    left_out: LeftOut | None = None,
 ) -> Iterator[ProvedFrame]:
     """Yield every frame of `[from_ms, to_ms)` with counted boxes of `labels`, by event time and image_path.
 
-    Black and one-coloured ones do not count. With `empty`, those without such boxes, too.
+    Black and one-coloured ones do not count, nor do those of `left_out`. With `empty`, those without such
+    boxes, too.
 
     Reads those bytes of those segments in which such frames can stand, some minutes of event time at once.
     The caller has brought the ledger up to the store, and tells what is `not_counted`. No labels are all
@@ -59,7 +105,10 @@ def frames_of_bar(
     counts = limits.rule()
     since = from_ms if after is None else max(from_ms, after[0])
     frames = _each_frame(store, ledger, (model, source), from_ms=since, to_ms=to_ms, not_counted=not_counted)
+    stretches = [] if left_out is None else left_out.stretches(source, since, to_ms)
     for frame in _without_blank(frames):
+        if any(first_ms <= frame.captured_at_ms <= last_ms for first_ms, last_ms, _ in stretches):
+            continue
         is_in = None if part is None else part(frame)
         if part is not None and is_in is None:
             continue

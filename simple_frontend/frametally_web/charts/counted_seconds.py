@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from frametally import keys
 from frametally.books.counted_days import SettingsByDay
-from frametally.books.evidence import ProvedFrame, frames_of_bar
+from frametally.books.evidence import LeftOut, ProvedFrame, frames_of_bar
 from frametally.books.runs import find_tracks
 from frametally.media.overlapping import NotCounted
 from frametally.ports.count_index import (
@@ -211,7 +211,7 @@ class FootageBehind(NamedTuple):
         settings = self.settings
         by_day = SettingsByDay(self.stored, histogram.model, histogram.base_interval_s)
         parts = box_filters(self.stored, histogram.model, histogram.base_interval_s)
-        left_out = NotCounted(self.ledger).by(by_day.overlaps_at(from_ms, settings.count_overlaps))
+        not_counted = NotCounted(self.ledger).by(by_day.overlaps_at(from_ms, settings.count_overlaps))
         return [
             *frames_of_bar(
                 self.store,
@@ -222,9 +222,10 @@ class FootageBehind(NamedTuple):
                 from_ms=from_ms,
                 to_ms=to_ms,
                 limits=by_day.counted_boxes_at(from_ms, settings.counted_boxes()),
-                not_counted=left_out,
+                not_counted=not_counted,
                 empty=True,
                 part=None if parts is None else parts(source, from_ms),
+                left_out=LeftOut(self.store, self.stored, histogram.model, histogram.base_interval_s),
             )
         ]
 

@@ -44,7 +44,9 @@ _MEASURED = (
     Column("mean_per_frame", "real", "detections / frames analysed"),
     Column("peak", "whole", "most boxes in one frame"),
     Column("objects", "whole", "unique objects, each counted when it was first seen"),
-    Column("objects_missing", "text", "why objects are unknown: not_tracked, too_slow or too_weak"),
+    Column(
+        "objects_missing", "text", "why objects are unknown: not_tracked, too_slow, too_weak or shows_nothing"
+    ),
 )
 _FILMED_S = Column("covered_s", "real", "seconds with footage, summed over sources")
 

@@ -23,7 +23,7 @@ _FIRST = ("start_local", "end_local", "utc_offset", "source_name")
 _WIDTHS = {"instant": 26, "local": 19, "text": 18, "whole": 12, "real": 14}
 _STATES = (
     ("0", "frames were analysed, and nothing was found in them"),
-    ("(empty)", "nothing was filmed (no footage), or the footage is not analysed: see coverage"),
+    ("(empty)", "no footage, footage that shows nothing, or footage that is not analysed: see coverage"),
     ("(empty), objects", "objects were not measured there: see objects_missing"),
 )
 

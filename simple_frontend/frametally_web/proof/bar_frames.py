@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from frametally.books.counted_days import SettingsByDay
-from frametally.books.evidence import ProvedFrame, frames_of_bar
+from frametally.books.evidence import LeftOut, ProvedFrame, frames_of_bar
 from frametally.errors import Retryable
 from frametally.media.overlapping import NotCounted
 from frametally.ports.object_store import ObjectMissing, ObjectStore
@@ -88,6 +88,7 @@ class BarFrames:
         self._store = RecentRanges(ports.store)
         self._by_day = SettingsByDay(ports.index, bar.model, bar.base_interval_s)
         self._gone = NotCounted(ports.ledger)
+        self._left_out = LeftOut(ports.store, ports.index, bar.model, bar.base_interval_s)
         self._parts = box_filters(ports.index, bar.model, bar.base_interval_s)
 
     def behind(self, after: Place | None) -> Iterator[tuple[Place, ProvedFrame | None]]:
@@ -151,6 +152,7 @@ class BarFrames:
                 after=(after[0], after[1]) if after else None,
                 empty=self._empty,
                 part=None if self._parts is None else self._parts(source, from_ms),
+                left_out=self._left_out,
             )
             for source in sources
         ]

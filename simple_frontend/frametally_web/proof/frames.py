@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from frametally.books.counted_days import SettingsByDay
-from frametally.books.evidence import ProvedFrame, frames_of_bar
+from frametally.books.evidence import LeftOut, ProvedFrame, frames_of_bar
 from frametally.errors import Retryable
 from frametally.keys import parse_image_name
 from frametally.media.overlapping import NotCounted
@@ -205,6 +205,7 @@ def find_frame(
         limits=by_day.counted_boxes_at(at_ms, settings.counted_boxes()),
         not_counted=NotCounted(ports.ledger).by(by_day.overlaps_at(at_ms, settings.count_overlaps)),
         empty=True,
+        left_out=LeftOut(ports.store, ports.index, choice.model, base_s),
     )
     try:
         proved = next((line for line in frames if line.frame.image_path == image_key), None)

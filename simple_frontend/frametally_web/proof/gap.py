@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from frametally.adapters.day_cells.storage import rolled_steps
 from frametally.books.counted_days import SettingsByDay, up_to_date
-from frametally.books.evidence import ProvedFrame, frames_of_bar
+from frametally.books.evidence import LeftOut, ProvedFrame, frames_of_bar
 from frametally.books.gap import Reason, find_reasons
 from frametally.errors import Retryable
 from frametally.media.overlapping import NotCounted
@@ -174,4 +174,5 @@ def _frames(
         limits=by_day.counted_boxes_at(start_ms, settings.counted_boxes()),
         not_counted=NotCounted(ports.ledger).by(by_day.overlaps_at(start_ms, settings.count_overlaps)),
         empty=True,
+        left_out=LeftOut(ports.store, ports.index, query.model, query.base_interval_s),
     )
