@@ -1,6 +1,6 @@
 // Books: whether every frame is accounted for, by stage and by source; dead letters; runs.
 
-import { get } from "../js/shared/api.js";
+import { askAgain, get } from "../js/shared/api.js";
 import { byId } from "../js/shared/dom.js";
 import { parseState } from "../js/shared/state.js";
 import { useZone, zoneOf } from "../js/shared/time.js";
@@ -66,10 +66,15 @@ async function showRuns(model) {
   }
 }
 
+/** @type {ReturnType<typeof setTimeout>|undefined} */
+let again;
+
 async function load() {
+  clearTimeout(again);
   try {
     show(await get("status"));
   } catch (error) {
+    again = askAgain(error, load); // the books may be read later than the index answers
     if (since === null)
       byId("verdict").textContent = t("web.the_books_cannot_be_shown", { error: wordsOf(error) });
   }
