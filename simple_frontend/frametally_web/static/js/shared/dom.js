@@ -86,11 +86,12 @@ const fillDelayed = () => {
   release();
   for (const [area, children] of delayedFills) refill(area, ...children);
 };
-globalThis.document?.addEventListener("pointerdown", press, true);
-globalThis.document?.addEventListener("click", release, true);
+// Tests of scripts have no window.
+const onWindow = globalThis.addEventListener ?? (() => {});
+onWindow("pointerdown", press, true);
+onWindow("click", release, true);
 // The click comes after the pointer is up.
-for (const end of ["pointerup", "pointercancel"])
-  globalThis.document?.addEventListener(end, () => void setTimeout(fillDelayed), true);
+for (const end of ["pointerup", "pointercancel"]) onWindow(end, () => void setTimeout(fillDelayed), true);
 
 /**
  * Fills an area anew; what had the keyboard has it still, if there is such a button or link again.
