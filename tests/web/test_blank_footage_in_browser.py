@@ -102,4 +102,5 @@ def test_pictures_of_it(
     page.set_viewport_size({"width": width_px, "height": 1000})
     page.emulate_media(color_scheme=scheme)
     expect(page.locator("#lanes .lane")).to_have_count(2)
+    expect(page.locator(".sparkline").last.locator("rect.nothing").first).to_be_attached()
     picture(page, f"blank-footage-{width_px}-{scheme}")

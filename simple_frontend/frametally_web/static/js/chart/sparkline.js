@@ -15,8 +15,9 @@ const HEIGHT = 56;
  * @param {Page.Metric} metric
  * @param {number} most
  * @param {Page.Span[]} [outside]  what was not asked for: it is folded away
+ * @param {Page.Span[]} [nothing]  where the footage shows nothing
  */
-export function sparkline({ from_ms, to_ms }, rows, notAnalysed, metric, most, outside = []) {
+export function sparkline({ from_ms, to_ms }, rows, notAnalysed, metric, most, outside = [], nothing = []) {
   const from = from_ms ?? 0;
   const to = to_ms ?? 1;
   const fold = foldOf([from, to], outside);
@@ -43,7 +44,8 @@ export function sparkline({ from_ms, to_ms }, rows, notAnalysed, metric, most, o
         height: HEIGHT,
       });
   const gaps = [
-    ...gapsOf(rows, [...notAnalysed, ...outside], from, to).map(across("no-footage")),
+    ...gapsOf(rows, [...notAnalysed, ...nothing, ...outside], from, to).map(across("no-footage")),
+    ...nothing.map(across("nothing")),
     ...notAnalysed.map(across("not-analysed")),
   ];
   return svg(

@@ -100,8 +100,13 @@ export function showSources(area, counts, metric, outside, nameOf, onSource) {
   /** @type {Part[]} */
   const parts = counts.sources.map((source) => {
     const answer = ofSource(counts, source);
-    const notAnalysed = [...notAnalysedOf(answer), ...spansOf(nothingOf(answer))];
-    return { source, answer, rows: rowsOf(answer), notAnalysed, nothing: nothingOf(answer) };
+    return {
+      source,
+      answer,
+      rows: rowsOf(answer),
+      notAnalysed: notAnalysedOf(answer),
+      nothing: nothingOf(answer),
+    };
   });
   const most = Math.max(0, ...parts.flatMap(({ rows }) => rows.map((row) => totalIn(row, metric) ?? 0)));
   const framesOf = (/** @type {Part} */ { rows }) => rows.reduce((sum, row) => sum + row.frames, 0);
@@ -112,7 +117,7 @@ export function showSources(area, counts, metric, outside, nameOf, onSource) {
     const name = nameOf(source);
     return rowOf(
       onlyButton(name, () => onSource(source)),
-      el("td.spark", sparkline(counts, rows, notAnalysed, metric, most, outside)),
+      el("td.spark", sparkline(counts, rows, notAnalysed, metric, most, outside, spansOf(nothing))),
       rows.length
         ? checkedCell(metric, allIn(answer, metric), aloneIn(answer, metric, framesOf(part)))
         : numberCell(absent),
