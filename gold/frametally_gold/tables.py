@@ -27,7 +27,7 @@ from sqlalchemy import (
 from frametally.adapters.sql.migration import about_table
 from frametally.rules.places import FLOWS, ZONES
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 ALL = MetaData()
 

@@ -43,10 +43,10 @@ def test_a_frame_that_nobody_measured_leaves_its_hour_unknown() -> None:
 
 @pytest.mark.parametrize("reason", ["black", "one_colour"])
 def test_blank_frames_are_a_stretch_from_the_first_to_the_last(reason: str) -> None:
-    frames = frames_of(moving(100))
-    frames[20:30] = [frame._replace(shows=reason) for frame in frames[20:30]]
-    frames[50] = frames[50]._replace(shows=reason)
-    assert blank_stretches(frames) == [(4000, 5800, reason), (10_000, 10_000, reason)]
+    frames = frames_of(moving(200))
+    frames[20:80] = [frame._replace(shows=reason) for frame in frames[20:80]]
+    frames[100:150] = [frame._replace(shows=reason) for frame in frames[100:150]]  # a pause of 9.8 s
+    assert blank_stretches(frames) == [(4000, 15_800, reason)]
 
 
 def test_a_frozen_picture_begins_with_its_first_frame_and_ends_with_its_last() -> None:

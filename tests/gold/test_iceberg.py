@@ -317,6 +317,8 @@ def test_gold_tables_of_the_first_release_get_the_coverage_of_zones(database: Pl
     with closing(Gold(*database)) as gold, gold._database.writing() as connection:
         connection.exec_driver_sql("DROP TABLE gold_place_coverage")
         connection.exec_driver_sql("ALTER TABLE gold_place_counts DROP COLUMN tracked_detections")
+        for column in ("blank_frames", "blank_s", "blank_reasons"):
+            connection.exec_driver_sql(f"ALTER TABLE gold_coverage DROP COLUMN {column}")
         connection.execute(tables.about.update().values(schema_version=2))
     with closing(Gold(*database)) as gold:
         gold.check()
