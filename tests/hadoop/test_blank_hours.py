@@ -180,6 +180,12 @@ def test_a_black_picture_a_minute_from_the_next_shows_nothing(footage: Footage) 
     assert [minute["frames"] for _, minute in sorted(coverage_of(footage, frames).items())] == [1, 0, 1]
 
 
+def test_a_black_picture_that_is_timed_by_its_file_shows_nothing(footage: Footage) -> None:
+    (picture,) = measured(footage, [NOON_MS], shows="black")
+    (minute,) = coverage_of(footage, [replace(picture, time_source="file_time")]).values()
+    assert (minute["frames"], minute["objects"], minute["blank"]) == (0, None, [["black", 1, 0]])
+
+
 def test_a_day_with_a_black_hour_is_published_whole(footage: Footage) -> None:
     footage.segment(filmed(footage, 25, fps=1, black=(10, 15)))
     footage.aggregate()

@@ -206,7 +206,8 @@ def track_hour(
     hour = TrackedHour(filmed.fps, filmed.covered_ms(hour_start_ms, interval_ms))
     stretches = filmed.stretches
     if blank:
-        times_ms, reasons = zip(*((f.captured_at_ms, blank.get(f.image_path)) for f in footage), strict=True)
+        times_ms = [frame.captured_at_ms for frame in footage]
+        reasons = [blank.get(frame.image_path) for frame in footage]
         nothing_ms = blank_ms(times_ms, reasons, filmed, tracking.gap_ms, hour_start_ms, interval_ms)
         hour = hour._replace(blank_ms=nothing_ms)
         footage = [frame for frame in footage if frame.image_path not in blank]
