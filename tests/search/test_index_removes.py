@@ -24,7 +24,8 @@ def test_rounds_of_counting_leave_two_runs_of_a_day_and_the_books_settled(tmp_pa
         assert done.code == 0, done.err
         return done.out
 
-    picture = np.full((60, 80, 3), 255, np.uint8)
+    picture = np.zeros((60, 80, 3), np.uint8)
+    picture[20:40, 20:60] = 255
     (tmp_path / "gate").mkdir()
     assert cv2.imwrite(str(tmp_path / "gate" / "cam_20260101_080000.jpg"), picture)
     frametally("produce", "--time-pattern", "cam_%Y%m%d_%H%M%S", str(tmp_path / "gate"))
