@@ -6,7 +6,7 @@ import importlib.util
 import json
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing, suppress
 from functools import partial
 from itertools import chain
@@ -22,6 +22,7 @@ from frametally.books.index_check import check_index
 from frametally.books.index_lag import places_counted
 from frametally.books.quality_reports import read_quality
 from frametally.books.runs import (
+    CurrentDay,
     RunReplaced,
     current_days,
     read_history,
@@ -74,15 +75,20 @@ from frametally_cli.options.ports import Ports, data_dir_option, open_ports, rea
 
 def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
     """Read the current run of every day; those before it are of no use to anybody."""
-    store = ports.store
-    days = current_days(store)
+    days = current_days(ports.store).values()
+    # Zones share the list and the history of their day.
+    yield from sorted({*_damaged_runs(ports.store, days, progress)})
+    yield Finding("runs", "current", f"{plural(len(days), 'day')} read")
+
+
+def _damaged_runs(store: ObjectStore, days: Collection[CurrentDay], progress: Progress) -> Iterator[Finding]:
     parts: tuple[Callable[[Run], object], ...] = (
         lambda run: read_run(store, run),
         lambda run: deque(chain(read_tracks(store, run), _read_of_sources(store, run)), maxlen=0),
         lambda run: read_quality(store, run),
         lambda run: read_history(store, run),
     )
-    for done, day in enumerate(days.values()):
+    for done, day in enumerate(days):
         progress.update(done, len(days), day.pointer)
         if day.run is None:
             yield Finding("runs", day.pointer, "damaged", remedy=day.problem or day.pointer)
@@ -95,7 +101,6 @@ def check_runs(ports: Ports, progress: Progress) -> Iterator[Finding]:
             except Poison as error:
                 yield Finding("runs", day.run.prefix, "damaged", remedy=str(error))
     progress.update(len(days), len(days))
-    yield Finding("runs", "current", f"{plural(len(days), 'day')} read")
 
 
 def _read_of_sources(store: ObjectStore, run: Run) -> Iterator[object]:

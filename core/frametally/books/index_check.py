@@ -12,6 +12,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
 from frametally.rules.current_run import is_newer
+from frametally.rules.places import ZONES, series_model
 
 
 class DifferingDay(NamedTuple):
@@ -73,13 +74,15 @@ def not_in_store(indexed: Iterable[Run], stored_runs: Mapping[DayKey, Run | None
     """Return runs of an index that the store does not have: it is another one, or of an older backup.
 
     An index's run may be older than the store's. Of a day whose pointer does not parse (None) nothing is
-    reported. `indexed` must have been read before `stored_runs`.
+    reported, of its zones neither. `indexed` must have been read before `stored_runs`.
     """
+    unread_days = {day for day, stored_run in stored_runs.items() if stored_run is None}
+    unread_days |= {day._replace(model=series_model(day.model, ZONES)) for day in unread_days}
     return [
         run
         for run in indexed
-        if (day := day_of(run)) not in stored_runs
-        or ((current := stored_runs[day]) is not None and current != run and not is_newer(current, run))
+        if (day := day_of(run)) not in unread_days
+        and ((current := stored_runs.get(day)) is None or (current != run and not is_newer(current, run)))
     ]
 
 
