@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 import duckdb
 
 from frametally.ports.count_index import (
+    NOT_LOOKED_AT,
+    BlankBucket,
     Bucket,
     CountIndex,
     CountQuery,
@@ -173,11 +175,18 @@ class IcebergIndex:
             f"FROM all_coverage WHERE {where} GROUP BY bar, place ORDER BY bar, place",
             values,
         )
+        not_looked_at = self._ask(
+            f"SELECT {bar} AS bar, '{NOT_LOOKED_AT}', sum(frames)::BIGINT, "
+            f"sum(coalesce(covered_ms, 0))::BIGINT, {source} AS place "
+            f"FROM all_coverage WHERE {where} GROUP BY bar, place ORDER BY bar, place",
+            values,
+        )
         return Histogram(
             model,
             query.base_interval_s,
             [Bucket(*row) for row in buckets],
             [CoverageBucket(*row) for row in coverage],
+            [BlankBucket(*row) for row in not_looked_at],
         )
 
 
