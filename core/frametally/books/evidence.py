@@ -211,8 +211,7 @@ def _without_blank(frames: Iterable[FrameDetections]) -> Iterator[FrameDetection
 
 
 def _with_picture(frames: list[FrameDetections]) -> list[FrameDetections]:
-    looks = blank_looks([(frame.captured_at_ms, frame.shows or None) for frame in frames])
-    return [frame for frame, why in zip(frames, looks, strict=True) if not why]
+    return [frame for frame, why in zip(frames, blank_looks(frames), strict=True) if not why]
 
 
 def _frames(

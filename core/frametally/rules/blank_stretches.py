@@ -39,13 +39,18 @@ BlankPart = tuple[BlankReason, int, int]
 BlankStretch = tuple[int, int, BlankReason]
 
 
-class MeasuredFrame(Protocol):
-    """A frame line's fields for this; empty texts: an ordinary picture, and no digest."""
+class LookedAtFrame(Protocol):
+    """A frame line's fields for how a picture looks; `shows` is not true of an ordinary one."""
 
     @property
     def captured_at_ms(self) -> int: ...  # noqa: D102
     @property
     def shows(self) -> Any: ...  # noqa: D102
+
+
+class MeasuredFrame(LookedAtFrame, Protocol):
+    """The same with what tells a frozen picture; an empty text: no digest."""
+
     @property
     def picture_digest(self) -> str: ...  # noqa: D102
 
@@ -58,21 +63,21 @@ def blank_reasons(frames: Sequence[MeasuredFrame]) -> list[BlankReason | None] |
     """
     if not all(frame.picture_digest for frame in frames):
         return None
-    reasons: list[BlankReason | None] = [*blank_looks([(f.captured_at_ms, f.shows or None) for f in frames])]
+    reasons: list[BlankReason | None] = [*blank_looks(frames)]
     for first, last in _frozen_runs(frames):
         reasons[first : last + 1] = [reason or "frozen" for reason in reasons[first : last + 1]]
     return reasons
 
 
-def blank_looks(looks: Sequence[tuple[int, Blank | None]]) -> list[Blank | None]:
-    """Return why each picture shows nothing, of `(captured_at_ms, why it looks so)` of one source by time."""
-    reasons = [reason for _, reason in looks]
+def blank_looks(frames: Sequence[LookedAtFrame]) -> list[Blank | None]:
+    """Return of each of a source's frames, sorted by time, why its picture shows nothing."""
+    reasons: list[Blank | None] = [frame.shows or None for frame in frames]
     end = 0
     for is_plain, run in groupby(reasons, lambda reason: reason is None):
         first, end = end, end + len(list(run))
-        first_ms, last_ms = looks[first][0], looks[end - 1][0]
-        is_alone = (not first or first_ms - looks[first - 1][0] > BLANK_MS) and (
-            end == len(looks) or looks[end][0] - last_ms > BLANK_MS
+        first_ms, last_ms = frames[first].captured_at_ms, frames[end - 1].captured_at_ms
+        is_alone = (not first or first_ms - frames[first - 1].captured_at_ms > BLANK_MS) and (
+            end == len(frames) or frames[end].captured_at_ms - last_ms > BLANK_MS
         )
         if not is_plain and not is_alone and last_ms - first_ms < BLANK_MS:
             reasons[first:end] = [None] * (end - first)

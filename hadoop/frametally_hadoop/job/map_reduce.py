@@ -247,8 +247,8 @@ class _Unit:
                 start_ms = frame.captured_at_ms // interval_ms * interval_ms
                 is_measured = all(frame.picture_digest for frame in frames)
                 frames = sorted(frames, key=blank_order)
-                looks = blank_looks([(frame.captured_at_ms, frame.shows or None) for frame in frames])
-                black = {frame.image_path: why for frame, why in zip(frames, looks, strict=True) if why}
+                looks = zip(frames, blank_looks(frames), strict=True)
+                black = {frame.image_path: why for frame, why in looks if why}
                 yield from self._count_interval(
                     start_ms, [(frames, NOT_TRACKED)], params, black if is_measured else None
                 )
