@@ -20,6 +20,7 @@ from frametally.rules.blank_stretches import BLANK_MS, BlankStretch, blank_looks
 from frametally.rules.counted_boxes import CountedBoxes
 from frametally.rules.hour_file import length_ms, lines_of
 from frametally.rules.once import one_line_per_frame
+from frametally.rules.times import DAY_MS
 from frametally.rules.tombstones import Forgotten, is_forgotten
 from frametally.segments.contents import RangeReader, read_lines
 
@@ -41,25 +42,31 @@ class LeftOut:
         """Read nothing yet."""
         self._store, self._index = store, index
         self._length_ms = length_ms(base_interval_s)
+        self._window_ms = self._length_ms * max(1, DAY_MS // self._length_ms)
         self._query = CountQuery(model, base_interval_s, self._length_ms // 1000, labels=NO_LABEL)
-        self._hours: dict[tuple[str, int], list[BlankStretch]] = {}
+        self._windows: dict[tuple[str, int], list[BlankStretch]] = {}
 
     def stretches(self, source: str, from_ms: int, to_ms: int) -> list[BlankStretch]:
         """Return the stretches with footage in `[from_ms, to_ms)`.
 
         Raises: As `frames_of_bar`, or `Poison`: an hour file is missing or damaged; the message names it.
         """
-        since_ms = from_ms // self._length_ms * self._length_ms
-        until_ms = -(-to_ms // self._length_ms) * self._length_ms
-        query = self._query._replace(sources=[source], from_ms=since_ms, to_ms=until_ms)
-        blank = self._index.histogram(query).blank
-        for hour_ms in {bucket.start_ms for bucket in blank if bucket.reason == "frozen"}:
-            if (source, hour_ms) not in self._hours:
-                self._hours[source, hour_ms] = [*self._of_hour(source, hour_ms)]
-        stretches = chain.from_iterable(
-            self._hours.get((source, hour_ms), ()) for hour_ms in range(since_ms, until_ms, self._length_ms)
-        )
-        return stretches_within(stretches, from_ms, to_ms)
+        since_ms = from_ms // self._window_ms * self._window_ms
+        windows = (self._of_window(source, start_ms) for start_ms in range(since_ms, to_ms, self._window_ms))
+        return stretches_within(chain.from_iterable(windows), from_ms, to_ms)
+
+    def _of_window(self, source: str, start_ms: int) -> list[BlankStretch]:
+        """Return the stretches of a window, about a day: the index is asked once, however many bars ask."""
+        if (source, start_ms) not in self._windows:
+            to_ms = start_ms + self._window_ms
+            blank = self._index.histogram(
+                self._query._replace(sources=[source], from_ms=start_ms, to_ms=to_ms)
+            ).blank
+            hours = sorted({bucket.start_ms for bucket in blank if bucket.reason == "frozen"})
+            self._windows[source, start_ms] = [
+                stretch for hour_ms in hours for stretch in self._of_hour(source, hour_ms)
+            ]
+        return self._windows[source, start_ms]
 
     def _of_hour(self, source: str, hour_ms: int) -> Iterator[BlankStretch]:
         day = self._query.model, self._query.base_interval_s, keys.utc_day(hour_ms)
