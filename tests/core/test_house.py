@@ -34,7 +34,7 @@ TOP_FOLDERS = {
 }
 # Accounts guard every write, so the web server may know that there are some.
 KNOWN = {("frametally_web", "frametally_accounts")}
-MOST_LINES = 400
+MOST_LINES = 600
 MOST_MODULES = 20
 MOST_NAMES_OFTEN = 10
 # The sums of today (docs/decisions.md); take lines away elsewhere before you raise one.

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from frametally.rules.blank_stretches import BlankReason
 from frametally.rules.known import Missing
-from frametally_web.charts.blank_footage import NothingShown, ShowsNothing
 from frametally_web.requests.answers import Answer, CountCheck, TimeRange
 from frametally_web.requests.query import Metric
 
@@ -72,6 +72,33 @@ class FramesAnalysed(Answer, frozen=True, gc=False):
     slowest_fps: float | None
     objects_missing: Missing | None
     covered_s: float | None
+
+
+class ShowsNothing(Answer, frozen=True, kw_only=True):
+    """Footage of an interval that shows nothing for one reason: it is in no number.
+
+    The other fields are those of `FramesAnalysed`; without an entry there, the whole interval shows nothing.
+
+    Attributes:
+        reason: The picture is black, or of one colour, or it is frozen: no new picture came for a minute.
+        frames: Frames analysed that are left out.
+        covered_s: Seconds that they cover, summed over sources; 0 of single pictures.
+    """
+
+    start_ms: int
+    end_ms: int
+    source: str | None
+    reason: BlankReason
+    frames: int
+    covered_s: float
+
+
+class NothingShown(Answer, frozen=True, kw_only=True):
+    """Footage of a whole range that shows nothing for one reason; the fields are those of `ShowsNothing`."""
+
+    reason: BlankReason
+    frames: int
+    covered_s: float
 
 
 class NotAnalysed(Answer, frozen=True, kw_only=True):

@@ -33,6 +33,7 @@ from frametally.adapters.day_cells.sums import (
 from frametally.ports.count_index import (
     AGES_S,
     NO_LABEL,
+    NOT_LOOKED_AT,
     BlankBucket,
     Bucket,
     CountIndex,
@@ -44,7 +45,6 @@ from frametally.ports.count_index import (
 from frametally.rules.known import Basis, Missing, is_too_weak, sum_all_or_unknown, why_unknown
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
-from frametally_web.charts.blank_footage import BlankFootage, blank_footage
 from frametally_web.requests.query import AskedMetric, ChosenTimes, Metric
 
 Numbers = NDArray[np.integer[Any]]
@@ -56,6 +56,13 @@ _NOT_MEASURED = ("not_tracked", "too_slow")
 _LEAST_FRAMES = 3  # two frames are no rhythm
 _MOST_SOURCES = 100
 """Most sources to examine: the ones with fewest frames."""
+
+
+class BlankFootage(NamedTuple):
+    """The intervals with footage that shows nothing, and how many frames nobody looked at."""
+
+    intervals: Sequence[answers.ShowsNothing] = ()
+    not_looked_at: int = 0
 
 
 class Chart(NamedTuple):
@@ -382,3 +389,34 @@ def value_of(totals: Sequence[answers.Total], metric: Metric, frames: int) -> fl
         return sum([-1 if total.objects is None else total.objects for total in totals])
     detections = sum([total.detections for total in totals])
     return detections / frames if metric == "mean_per_frame" and frames else detections
+
+
+def blank_footage(
+    parts: Iterable[tuple[Sequence[BlankBucket], Mapping[int, int]]], ends: Mapping[int, int], length_ms: int
+) -> BlankFootage:
+    """Add up what shows nothing in some spans, each with its bars that start elsewhere than the index says.
+
+    Bars end after `length_ms`, except those in `ends`.
+    """
+    sums: defaultdict[Any, list[int]] = defaultdict(lambda: [0, 0])
+    not_looked_at = 0
+    for blank, starts in parts:
+        for part in blank:
+            if part.reason == NOT_LOOKED_AT:
+                not_looked_at += part.frames
+                continue
+            of_bar = sums[starts.get(part.start_ms, part.start_ms), part.source or "", part.reason]
+            of_bar[0] += part.frames
+            of_bar[1] += part.covered_ms
+    intervals = [
+        answers.ShowsNothing(
+            start_ms=start_ms,
+            end_ms=ends.get(start_ms, start_ms + length_ms),
+            source=source or None,
+            reason=reason,
+            frames=frames,
+            covered_s=covered_ms / 1000,
+        )
+        for (start_ms, source, reason), (frames, covered_ms) in sorted(sums.items())
+    ]
+    return BlankFootage(intervals, not_looked_at)

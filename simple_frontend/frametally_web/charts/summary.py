@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Collection
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable
 
 from frametally.ports.count_index import CountIndex
+from frametally.rules.blank_stretches import BlankReason
 from frametally.rules.times import EPOCH, FIRST_MS, MILLISECOND, WEEK_MS, WEEK_S, local_time
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
-from frametally_web.charts.blank_footage import nothing_shown
 from frametally_web.charts.catalogue import Choice, MediaTimes, choose_filmed
 from frametally_web.charts.checks import total_with_interval
 from frametally_web.charts.counts import Plan, add_measured, plan_chart, without_unknown
@@ -72,7 +73,7 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
         asked_s=_asked_ms(plan, plan.resolved.from_ms, plan.resolved.to_ms) / 1000,
         frames=chart.frames,
         filmed_s=None if None in covered else sum(seconds for seconds in covered if seconds is not None),
-        shows_nothing=nothing_shown(chart.blank.intervals),
+        shows_nothing=_nothing_shown(chart.blank.intervals),
         filmed_in=answers.OfSources(sources=len(filmed), of_sources=len(by_source)),
         sources=plan.resolved.sources,
         total=total,
@@ -240,3 +241,16 @@ def _nothing(model: str | None, query: ChartQuery) -> answers.Summary:
         sources=selection.sources,
         total=all_together(Chart(0, [], [])),
     )
+
+
+def _nothing_shown(intervals: Iterable[answers.ShowsNothing]) -> list[answers.NothingShown]:
+    """Return the footage of a range that shows nothing, by reason."""
+    frames: Counter[BlankReason] = Counter()
+    covered_s: defaultdict[BlankReason, float] = defaultdict(float)
+    for interval in intervals:
+        frames[interval.reason] += interval.frames
+        covered_s[interval.reason] += interval.covered_s
+    return [
+        answers.NothingShown(reason=reason, frames=frames[reason], covered_s=covered_s[reason])
+        for reason in sorted(frames)
+    ]

@@ -12,8 +12,8 @@ from frametally.books.unanalysed import NO_MODEL
 from frametally.process.reports import plural
 from frametally.rules.times import local_time, utc
 from frametally_web.charts import answers
+from frametally_web.charts.answers import ShowsNothing
 from frametally_web.charts.bars import Bars, touches
-from frametally_web.charts.blank_footage import ShowsNothing
 from frametally_web.charts.catalogue import MediaTimes
 from frametally_web.charts.checks import check_words
 from frametally_web.compare.differences import OtherSide, bar_at

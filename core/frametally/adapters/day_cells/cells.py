@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from msgspec import UNSET
 
-from frametally.adapters.day_cells.blank_rows import blank_cells, not_looked_at
 from frametally.adapters.day_cells.parts import KeptParts, Parts, parts_in
 from frametally.adapters.day_cells.storage import BLANK_REASONS, STORED_ROWS, Packed, encoded, rolled_steps
 from frametally.adapters.day_cells.sums import (
@@ -26,7 +25,9 @@ from frametally.adapters.day_cells.sums import (
     TRACKED,
     Cells,
     add_up,
+    blank_cells,
     from_rate,
+    not_looked_at,
 )
 from frametally.ports.count_index import NOT_LOOKED_AT, DayPart, PartsReplaced
 from frametally.records import Coverage, IntervalCount

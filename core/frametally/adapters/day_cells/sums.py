@@ -13,9 +13,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from frametally.adapters.day_cells.blank_rows import BlankRows, blank_buckets, blank_cells, is_blank
 from frametally.adapters.day_cells.storage import BLANK_REASONS, CurrentRun, KeptCells, Piece
-from frametally.ports.count_index import MAX_BUCKETS, NO_LABEL, Bucket, CountQuery, CoverageBucket
+from frametally.ports.count_index import (
+    MAX_BUCKETS,
+    NO_LABEL,
+    NOT_LOOKED_AT,
+    BlankBucket,
+    Bucket,
+    CountQuery,
+    CoverageBucket,
+)
 from frametally.rules.times import DAY_MS, HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
 from frametally.rules.week_parts import WeekParts
 
@@ -33,6 +40,8 @@ for the peak the rate of analysis as `from_rate` says it: the slowest counts, an
 """
 SLOT, LABEL, SOURCE, DETECTIONS, PEAK, OBJECTS, TRACKED = range(7)
 COVERED_MS = TRACKED
+BlankRows = list[BlankBucket]
+_NOT_LOOKED_AT = BLANK_REASONS.index(NOT_LOOKED_AT)
 
 _MOST_GROUPS = 20_000_000
 """Of a grid of bars, labels and sources that is counted through at once."""
@@ -397,3 +406,32 @@ def _apart(labels: NDArray[np.integer[Any]], kept_cells: KeptCells, query: Count
 def _numbers(numbers: Mapping[str, int], names: Sequence[str]) -> NDArray[np.int32]:
     """Return the numbers of some names, of those that have any."""
     return np.array(sorted({numbers[name] for name in names if name in numbers}), np.int32)
+
+
+def blank_cells(cells: RunCells) -> Cells:
+    """Return the cells of what shows nothing, or was not looked at."""
+    if cells.blank is not None:
+        return cells.blank
+    return not_looked_at(cells.coverage)
+
+
+def not_looked_at(coverage: Cells) -> Cells:
+    """Return cells of coverage as those of footage that nobody looked at."""
+    unknown: Cells = coverage.copy()
+    unknown[LABEL] = _NOT_LOOKED_AT
+    np.maximum(unknown, 0, out=unknown, where=np.arange(7)[:, None] >= DETECTIONS)
+    return unknown
+
+
+def blank_buckets(cells: Cells, sources: Sequence[str | None]) -> BlankRows:
+    """Return cells of what shows nothing, whose slots are starts in milliseconds, as rows."""
+    return [
+        BlankBucket(start_ms, BLANK_REASONS[reason], frames, covered_ms, sources[source])
+        for start_ms, reason, source, frames, _, _, covered_ms in cells.T.tolist()
+    ]
+
+
+def is_blank(cells: Cells, blank: Cells, sources: int) -> NDArray[np.bool_]:
+    """Return of each cell whether some of its slot and its source, of that many, shows nothing."""
+    places: Any = blank[:, blank[LABEL] != _NOT_LOOKED_AT]
+    return np.isin(cells[SLOT] * sources + cells[SOURCE], places[SLOT] * sources + places[SOURCE])
