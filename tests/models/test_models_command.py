@@ -94,7 +94,7 @@ def test_models_are_listed_with_licence_ap_size_and_their_speed_here(run: Run, m
     assert (rows["yolox-s"]["cpu_ms"], rows["yolox-s"]["why_no_speed"]) == (None, "not downloaded")
     code, out, _ = run("list")
     assert code == 0
-    assert "yolov4-tiny (in use)" in out
+    assert "yolov4-tiny * " in out
     assert "balanced (yolox-nano)" in out
 
 

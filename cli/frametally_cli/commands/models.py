@@ -49,16 +49,17 @@ def list_models(as_json: bool, **overrides: Any) -> int:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return 0
-    table = folded_table("model", "licence", "COCO AP", "MB", "CPU ms", "of the present one's")
+    table = folded_table("model", "licence", "COCO AP", "MB", "CPU ms", "ratio")
     for row in rows:
         cells = ["-" if cell in (None, "") else str(cell) for cell in row.values()]
         name, licence, ap, megabytes, _, cpu_ms, of_present, reason = cells
-        name = f"{name} (in use)" if row["in_use"] else name
+        name = f"{name} *" if row["in_use"] else name
         table.add_row(name, licence, ap, megabytes, cpu_ms if reason == "-" else reason, of_present)
     console.out().print(table)
     from frametally_models.catalogue import PRESETS
 
     presets = ", ".join(f"{name} ({preset.model})" for name, preset in PRESETS.items())
+    click.echo("* in use; the ratio is that of CPU time to its")
     click.echo(f"presets, at the shape of your pictures: {presets}; choose with frametally models use NAME")
     return 0
 
