@@ -25,7 +25,7 @@ from frametally_hadoop.planning.surroundings import look_around
 from frametally_hadoop.publication import publish as publishing
 from frametally_hadoop.publication.publish import publish_day
 from frametally_hadoop.publication.quality_checks import DayAudit
-from frametally_hadoop.running.day_spool import DaySpool
+from frametally_hadoop.running.engine import DaySpool
 from frametally_hadoop.running.outcome import Outcome
 
 NOON_MS = 1_767_268_800_000

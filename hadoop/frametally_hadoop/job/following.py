@@ -1,15 +1,19 @@
 """Finds the box that continues a track: by overlap, the largest first. Standard library only.
 
+Over a change of the pictures' size, boxes of one shape are followed in its largest size. Scaled up, they lose
+nothing: scaled back, each is what it was. Where an hour's pictures have one size, as most do, none is scaled.
+
 Exact by construction: + - * / on Python's numbers give the same bits on every machine. (`sum` over floats
 does not: Python 3.12 changed it. Nor does `**`, which is the C library's.)
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
+from frametally.rules.places import Size, common_sizes, scaled
 from frametally_hadoop.job.lines import Frame
 from frametally_hadoop.job.params import NEW_ABOVE_STRONG, TrackParams
 
@@ -93,17 +97,8 @@ class Motion:
     """The filter of one track. Lengths in tenths of a pixel, velocities in those per second."""
 
     __slots__ = (
-        "dheight",
-        "dwidth",
-        "dx",
-        "dy",
-        "height",
-        "p_cross",
-        "p_position",
-        "p_velocity",
-        "width",
-        "x",
-        "y",
+        *("x", "y", "width", "height", "dx", "dy", "dwidth", "dheight"),
+        *("p_position", "p_cross", "p_velocity"),
     )
 
     def __init__(self, left: float, top: float, width: float, height: float) -> None:
@@ -346,3 +341,56 @@ def _pair(
     for i, j in pairs:
         tracks[i].go_on(boxes[j][0])
     return [tracks[i] for i in tracks_left], [boxes[j] for j in boxes_left]
+
+
+class ScaledFrame(NamedTuple):
+    """A frame as tracking sees it: of the largest size of its shape. `own` is the frame as it is stored."""
+
+    width_px: int
+    height_px: int
+    own: Frame
+
+
+def size_of(frame: Frame | ScaledFrame) -> Size:
+    """Return the size of the picture that boxes are in."""
+    return frame.width_px, frame.height_px
+
+
+def sizes_to_scale(frames: Iterable[Frame]) -> dict[Size, Size]:
+    """Return by each size of the frames the one to track in; empty where they have one size."""
+    sizes = {(frame.width_px, frame.height_px) for frame in frames}
+    return common_sizes(sizes) if len(sizes) > 1 else {}
+
+
+def scaled_box(box: TrackedBox, size: Size) -> TrackedBox:
+    """Return a box of a stored frame as one of a picture of a size of its shape."""
+    own = size_of(box.frame)
+    if own == size:
+        return box
+    return _on(box, own, size)._replace(frame=ScaledFrame(*size, box.frame))  # type: ignore[arg-type]
+
+
+def own_boxes(sightings: Sequence[TrackedBox]) -> list[TrackedBox]:
+    """Return boxes as they are in their stored frames."""
+    return [
+        _on(box, size_of(box.frame), size_of(box.frame.own))._replace(frame=box.frame.own)
+        if isinstance(box.frame, ScaledFrame)
+        else box
+        for box in sightings
+    ]
+
+
+def _on(box: TrackedBox, size: Size, other: Size) -> TrackedBox:
+    (width, height), (to_width, to_height) = size, other
+    return box._replace(
+        left=scaled(box.left, width, to_width),
+        top=scaled(box.top, height, to_height),
+        width=scaled(box.width, width, to_width),
+        height=scaled(box.height, height, to_height),
+    )
+
+
+def size_changes(sightings: Sequence[TrackedBox]) -> list[int]:
+    """Return the numbers of boxes whose frame has another size than that of the box before."""
+    sizes = [size_of(box.frame) for box in sightings]
+    return [number for number in range(1, len(sizes)) if sizes[number] != sizes[number - 1]]

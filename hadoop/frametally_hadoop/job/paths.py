@@ -1,4 +1,4 @@
-"""The path of an object, and how its track began and ended. Standard library only.
+"""Writes the tracks of an hour, and their paths, as pairs of the job's output. Standard library only.
 
 A path leaves out points between: along a straight line from point to point, in time and space, no foot
 point that is left out is further off than a part of its box's height. So whatever is asked of the path later
@@ -9,18 +9,34 @@ its neighbours have it. + - * / alone, as everywhere here.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import pairwise
 from math import inf
 from operator import itemgetter
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from frametally.rules.path_columns import UNSEEN_MS, Began, Ended, foot_point
+from frametally.rules.filmed_time import filmed_time
+from frametally.rules.hour_file import paths_value
+from frametally.rules.path_columns import (
+    POINT_COLUMNS,
+    SIZE_COLUMN,
+    TRACK_COLUMNS,
+    UNSEEN_MS,
+    Began,
+    Ended,
+    PathColumns,
+    code_of,
+    foot_point,
+)
 from frametally.rules.places import Size
-from frametally_hadoop.job.following import TrackedBox
-from frametally_hadoop.job.lines import Frame
+from frametally.rules.times import DAY_MS, HOUR_MS, RECORD_VERSION
+from frametally_hadoop.job.following import TrackedBox, own_boxes, size_changes, size_of
+from frametally_hadoop.job.lines import Frame, to_json
 from frametally_hadoop.job.mending import is_at_border
 from frametally_hadoop.job.params import MARGIN_MS
+
+if TYPE_CHECKING:
+    from frametally_hadoop.job.visits import Visit
 
 _OFF_HEIGHTS = 0.1
 _HIDDEN_MS = 300
@@ -182,3 +198,98 @@ class TrackEdges(NamedTuple):
         if off_ms <= self.gap_ms:
             return "gap" if is_gap else "footage"
         return None
+
+
+def edges_by_shape(
+    footage: Sequence[Frame], sizes: Mapping[Size, Size], stretches: Sequence[tuple[int, int]], gap_ms: int
+) -> dict[Size, TrackEdges]:
+    """Return by size in which objects are followed when there was footage of that shape."""
+    shapes = {*sizes.values()} or {*map(size_of, footage[:1])}
+    if len(shapes) == 1:
+        return dict.fromkeys(shapes, TrackEdges(stretches, gap_ms))
+    times_of: dict[Size, list[int]] = {shape: [] for shape in shapes}
+    for frame in footage:
+        times_of[sizes[size_of(frame)]].append(frame.captured_at_ms)
+    return {
+        shape: TrackEdges(filmed_time(times_ms, gap_ms).stretches or stretches, gap_ms)
+        for shape, times_ms in times_of.items()
+    }
+
+
+def track_pairs(
+    model: str,
+    source: str,
+    visits: Sequence[Visit],
+    hour_start_ms: int,
+    edges: Mapping[Size, TrackEdges],
+    sizes: Collection[Size],
+) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the tracks of an hour, and their paths; `sizes`: of its frames, where they are several."""
+    hour_end_ms = hour_start_ms + HOUR_MS
+    labels = sorted({visit.label for visit in visits})
+    hour = hour_start_ms % DAY_MS // HOUR_MS
+    point_columns = (*POINT_COLUMNS, SIZE_COLUMN) if sizes else POINT_COLUMNS
+    columns: dict[str, list[int]] = {name: [] for name in (*TRACK_COLUMNS, *point_columns)}
+    every_size = tuple(sorted(sizes))
+    for number, visit in enumerate(visits):
+        first, last = visit.sightings[0], visit.sightings[-1]
+        edges_of_shape = edges[size_of(first.frame)]
+        best = min(visit.of_label, key=lambda sighting: -sighting.confidence)
+        is_counted = first.time_ms >= hour_start_ms
+        began = edges_of_shape.began(first) if is_counted else "hour"
+        ended = edges_of_shape.ended(last) if last.time_ms < hour_end_ms else "hour"
+        track = {
+            "v": RECORD_VERSION,
+            "id": f"{hour_start_ms}-{number}",
+            "model": model,
+            "source": source,
+            "label": visit.label,
+            "hour_start_ms": hour_start_ms,
+            "is_counted": is_counted,
+            "first_seen_ms": visit.of_label[0].time_ms,
+            "last_seen_ms": last.time_ms,
+            "boxes": len(visit.sightings),
+            "first": _seen(visit.of_label[0]),
+            "best": _seen(best),
+            "began": began,
+            "ended": ended,
+            "votes": [
+                {"label": label, "boxes": boxes, "confidence": confidence / 10_000}
+                for label, boxes, confidence in visit.votes
+            ],
+        }
+        yield to_json(["track", source, visit.label, number, hour_start_ms]), to_json(track)
+        sightings = own_boxes(visit.sightings) if sizes else visit.sightings
+        path = foot_path(sightings, hour_start_ms, hour_end_ms, size_changes(sightings) if sizes else None)
+        of_track = (
+            hour,
+            number,
+            labels.index(visit.label),
+            int(is_counted),
+            code_of(began, Began),
+            code_of(ended, Ended),
+            visit.of_label[0].time_ms - hour_start_ms,
+            len(path),
+        )
+        for name, value in zip(TRACK_COLUMNS, of_track, strict=True):
+            columns[name].append(value)
+        for time_ms, *place, size in path:
+            of_point = [time_ms - hour_start_ms, *place]
+            if sizes:
+                of_point.append(every_size.index(size))
+            for name, value in zip(point_columns, of_point, strict=True):
+                columns[name].append(value)
+    if visits:
+        day_start_ms = hour_start_ms // DAY_MS * DAY_MS
+        paths = PathColumns(model, source, day_start_ms, tuple(labels), columns, every_size)
+        yield to_json(["paths", source, hour_start_ms]), to_json(paths_value(paths))
+
+
+def _seen(sighting: TrackedBox) -> dict[str, Any]:
+    [sighting] = own_boxes([sighting])
+    return {
+        "image_path": sighting.frame.image_path,
+        "captured_at_ms": sighting.time_ms,
+        "confidence": sighting.confidence / 10_000,
+        "box": [sighting.left / 10, sighting.top / 10, sighting.width / 10, sighting.height / 10],
+    }

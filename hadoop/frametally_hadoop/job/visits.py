@@ -23,12 +23,19 @@ from frametally.rules.filmed_time import blank_ms, filmed_time
 from frametally.rules.known import is_fast_enough, is_too_weak
 from frametally.rules.places import Size
 from frametally.rules.times import HOUR_MS, MOST_TIME_MS
-from frametally_hadoop.job.following import Track, TrackedBox, Tracker, by_strength
+from frametally_hadoop.job.following import (
+    Track,
+    TrackedBox,
+    Tracker,
+    by_strength,
+    scaled_box,
+    size_of,
+    sizes_to_scale,
+)
 from frametally_hadoop.job.lines import Frame
 from frametally_hadoop.job.mending import mended, never_moves
 from frametally_hadoop.job.params import CountParams, TrackParams
-from frametally_hadoop.job.sizes import scaled_box, size_of, sizes_to_scale
-from frametally_hadoop.job.track_pairs import edges_by_shape, track_pairs
+from frametally_hadoop.job.paths import edges_by_shape, track_pairs
 
 _CONFIDENCE, _PLACE = itemgetter(1), itemgetter(2, 3, 4, 5, 8)
 """Of a `TrackedBox`, the fields of `by_strength`: sorting by both costs half of sorting by that."""
