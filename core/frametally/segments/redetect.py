@@ -140,7 +140,7 @@ class _Detected:
         self._day: tuple[str, int] | None = None
         self._paths: set[str] = set()
         for info in store.list(f"{keys.METADATA}/model={model}"):
-            if keys.parse_segment_key(info.key) is not None:
+            if keys.SEGMENT_KEY.fullmatch(info.key):
                 header, body_start = read_header(store, info.key)
                 for part in header.sources:
                     self._parts[part.source].append((info.key, body_start, part))
