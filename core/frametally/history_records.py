@@ -88,7 +88,9 @@ class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class RunHistory(SealedRecord, frozen=True, kw_only=True):
-    """The history of a day up to one of its runs (`history.json` beside the run's tracks).
+    """The history of a day up to one of its runs: the second line of the run's `_hours.json`.
+
+    It has times of the store's clock, so its bytes are in no checksum of the run.
 
     Attributes:
         entries: The first run first; their differences add up to what the run counted.
@@ -109,11 +111,21 @@ class RunHistory(SealedRecord, frozen=True, kw_only=True):
 
     @property
     def key(self) -> str:  # noqa: D102
-        return history_key(keys.run_folder(self.model, self.params, self.interval_s, self.day, self.run_id))
+        return hours_key(keys.run_folder(self.model, self.params, self.interval_s, self.day, self.run_id))
 
 
-def history_key(prefix: str) -> str:
-    """Return the key of the history of a day up to the run whose part files are in `prefix`."""
+class OlderHistory(RunHistory, frozen=True, kw_only=True):
+    """A history of 0.3.0 and earlier: `history.json` beside the run's tracks."""
+
+    @property
+    def key(self) -> str:  # noqa: D102
+        return older_history_key(
+            keys.run_folder(self.model, self.params, self.interval_s, self.day, self.run_id)
+        )
+
+
+def older_history_key(prefix: str) -> str:
+    """Return the key of the `OlderHistory` of the run whose part files are in `prefix`."""
     return f"{keys.tracks_folder(prefix)}/history.json"
 
 
@@ -133,7 +145,7 @@ class HourFile(msgspec.Struct, frozen=True, array_like=True):
 
 
 class HourList(SealedRecord, frozen=True, kw_only=True):
-    """The hour files of a run (`_hours.json` in its folder).
+    """The hour files of a run: the first line of `_hours.json` in its folder.
 
     Attributes:
         hours: By source, and by `within_zones` of a source, and the hour of the UTC day at which the file's
@@ -173,6 +185,16 @@ class HourList(SealedRecord, frozen=True, kw_only=True):
 def hours_key(prefix: str) -> str:
     """Return the key of the list of hour files of the run whose part files are in `prefix`."""
     return f"{prefix}/_hours.json"
+
+
+def list_in(data: bytes) -> bytes:
+    """Return the `HourList` in the bytes of `_hours.json`."""
+    return data.partition(b"\n")[0]
+
+
+def history_in(data: bytes) -> bytes:
+    """Return the `RunHistory` in the bytes of `_hours.json`; empty if it is a file of its own."""
+    return data.partition(b"\n")[2]
 
 
 def hour_file_key(model: str, day: str, source: str, hour: int, identity: str) -> str:

@@ -299,7 +299,7 @@ class Run(SealedRecord, frozen=True, kw_only=True):
         paths: Of a run of flows, the files with these; of older versions, with the paths of tracks.
         zones: By source the zones that hold on the day.
         zone_parts: The counts within them; None: none, or they are in a run of their series.
-        hours_crc32: Of its `HourList`; None in runs of flows and of older versions.
+        hours_crc32: Of the bytes of its `HourList`; None in runs of flows and of older versions.
         hours: By source 16 hex of its hour files of whole pictures, which have its tracks and paths.
     """
 

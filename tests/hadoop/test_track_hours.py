@@ -313,7 +313,7 @@ def test_a_track_tells_who_was_where_and_shows_its_first_and_its_best_frame(foot
         NOON_MS + 1_400, "car", index=7, confidence=0.95, box=(114.0, 200.0, 60.0, 40.0)
     )
     footage.segment(frames)
-    [run] = footage.aggregate().runs
+    footage.aggregate()
     [track] = tracks(footage)
     assert (track.id, track.label, track.source) == (f"{NOON_MS}-0", "car", "gate")
     assert (track.first_seen_ms, track.last_seen_ms, track.boxes) == (NOON_MS, NOON_MS + 3_800, 20)
@@ -324,7 +324,7 @@ def test_a_track_tells_who_was_where_and_shows_its_first_and_its_best_frame(foot
     assert paths(footage) == [[(NOON_MS, 130.0, 240.0, 40.0), (NOON_MS + 3_800, 168.0, 240.0, 40.0)]]
     [hour] = footage.objects("hours")
     assert hour.startswith("hours/model=tiny-1/day=2026-01-01/source=gate/12-")
-    assert [*footage.objects("tracks")] == [f"tracks/{run.prefix.partition('/')[2]}/history.json"]
+    assert [*footage.objects("tracks")] == []
 
 
 def test_tracks_are_there_before_a_reader_can_see_their_run(
@@ -335,12 +335,7 @@ def test_tracks_are_there_before_a_reader_can_see_their_run(
     store = watched(footage.store, lambda call, key: puts.append(key) if call == "before put" else None)
     footage.aggregate(store=store)
     tops = [key.split("/")[0] for key in puts]
-    assert tops == [
-        "hours",
-        *["mapreduce-output"] * 2,
-        "tracks",  # the history
-        *["mapreduce-output"] * 2,
-    ]
+    assert tops == ["hours", *["mapreduce-output"] * 4]
     assert puts[-1].endswith("_runs/000001.json")
 
 

@@ -206,10 +206,9 @@ def publish_day(
         now = audit.frames_by_interval | audit.within_zones.frames_by_interval
         _check_nothing_lost(plan, before, now, forgotten)
     failpoints.passing("aggregate.audited")
-    history = make_history(store, plan, run_id, audit.by_hour)
-    store.put(history.key, encode(history))
     list_data = encode(hours)
-    store.put(hours.key, list_data)
+    history = make_history(store, plan, run_id, audit.by_hour)
+    store.put(hours.key, b"\n".join((list_data, encode(history))))
     failpoints.passing("aggregate.listed")
     run = Run(
         run_id=run_id,
