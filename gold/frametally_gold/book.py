@@ -69,7 +69,7 @@ class Gold(SqlBook):
                 ) from error
         return {
             GoldDay(row.model, row.interval_s, row.day.isoformat()): GoldLoad(
-                row.params, row.run_id, row.made_of, row.rows
+                row.params, row.run_id, row.rows
             )
             for row in rows
         }
@@ -79,7 +79,7 @@ class Gold(SqlBook):
 
         Args:
             day: The new rows.
-            instead_of: `made_of` of the rows that the caller has read; None: there were none.
+            instead_of: The run of the rows that the caller has read; None: there were none.
 
         Returns:
             Its rows; None, with nothing changed, if another load has replaced them.
@@ -91,7 +91,7 @@ class Gold(SqlBook):
         run = day.run
         key = GoldDay(run.model, run.interval_s, run.day)
         with self._database.writing() as connection:
-            if _made_of(connection, key) != instead_of:
+            if _run_of(connection, key) != instead_of:
                 return None
             _delete_day(connection, key)
             try:
@@ -107,7 +107,6 @@ class Gold(SqlBook):
                 "run_id": run.run_id,
                 "rows": inserted,
                 "loaded_at": datetime.datetime.now(datetime.UTC),
-                "made_of": day.made_of,
                 "checksums": json.dumps(_day_checksums(connection, key)),
             }
             connection.execute(insert(tables.loads), [load])
@@ -116,7 +115,7 @@ class Gold(SqlBook):
     def remove(self, day: GoldDay, *, instead_of: str) -> bool:
         """Remove a day; return False, with nothing changed, if another load has replaced it."""
         with self._database.writing() as connection:
-            if _made_of(connection, day) != instead_of:
+            if _run_of(connection, day) != instead_of:
                 return False
             _delete_day(connection, day)
         return True
@@ -199,9 +198,9 @@ def has_catalogue(connection: Connection) -> bool:
     return inspect(connection).has_table("iceberg_tables")
 
 
-def _made_of(connection: Connection, day: GoldDay) -> str | None:
-    mark: str | None = connection.execute(select(_loads.made_of).where(_is_load(day))).scalar_one_or_none()
-    return mark
+def _run_of(connection: Connection, day: GoldDay) -> str | None:
+    run_id: str | None = connection.execute(select(_loads.run_id).where(_is_load(day))).scalar_one_or_none()
+    return run_id
 
 
 def _is_load(day: GoldDay) -> ColumnElement[bool]:

@@ -21,11 +21,10 @@ class GoldDay(NamedTuple):
 
 
 class GoldLoad(NamedTuple):
-    """The load of a day: its run, a mark of its sources, and its number of rows."""
+    """The load of a day: its run (empty: an earlier version loaded it), and its number of rows."""
 
     params: str
     run_id: str
-    made_of: str
     rows: int
 
 
@@ -34,7 +33,6 @@ class PublishedDay(NamedTuple):
 
     Attributes:
         run: The day's current run.
-        made_of: A mark of the run.
         counts: Its counts.
         coverage: The filmed intervals.
         tracks: Its tracks; of a series of places none.
@@ -42,7 +40,6 @@ class PublishedDay(NamedTuple):
     """
 
     run: Run
-    made_of: str
     counts: Sequence[IntervalCount]
     coverage: Sequence[Coverage]
     tracks: Sequence[Track] = ()

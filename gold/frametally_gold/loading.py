@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,7 +12,7 @@ from frametally.books.runs import CurrentDay, DayKey, current_days, newest_last,
 from frametally.errors import Poison
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
-from frametally.records import Run, encode
+from frametally.records import Run
 from frametally.rules.places import FLOWS, is_of_places, series_of
 from frametally.rules.times import is_day_in_range
 from frametally_gold.gold_records import GoldDay, PublishedDay
@@ -21,9 +20,6 @@ from frametally_traffic.counting.published_days import read_flows
 
 if TYPE_CHECKING:
     from frametally_gold.book import Gold
-
-ROWS_VERSION = 3
-"""Raise it if the same records give other rows: then all days are loaded again."""
 
 
 class GoldReport(NamedTuple):
@@ -34,6 +30,7 @@ class GoldReport(NamedTuple):
         unchanged: Days that already were as in the store.
         removed: Days that the store does not have, or that no query of the index reads.
         rows: In the days that were loaded.
+        renewed: How many of these the layout of an earlier version had.
         skipped: Runs that cannot be read; the tables keep the old rows of their days.
     """
 
@@ -42,6 +39,7 @@ class GoldReport(NamedTuple):
     removed: list[GoldDay]
     rows: int
     skipped: list[Skipped]
+    renewed: int = 0
 
 
 def load_gold(
@@ -56,7 +54,7 @@ def load_gold(
     """Update the days of `[from_ms, to_ms)` from the store; a second run changes nothing.
 
     With `verify` all rows are read: a day whose rows were changed is loaded again, and rows of days that were
-    never loaded are removed.
+    never loaded are removed. A day that an earlier version loaded has no run, and is loaded again.
 
     A day is loaded whole or not at all: all its files are read and checked first. Two loads may run at once.
 
@@ -78,15 +76,14 @@ def load_gold(
         if is_day_in_range(keys.day_start_ms(day.day), from_ms, to_ms)
         and day not in runs_by_day
         and (DayKey(*day) not in days or days[DayKey(*day)].run is not None)
-        and gold.remove(day, instead_of=load.made_of)
+        and gold.remove(day, instead_of=load.run_id)
     ]
     loaded: list[GoldDay] = []
-    unchanged = rows = 0
+    unchanged = rows = renewed = 0
     for number, (day, run) in enumerate(runs_by_day.items()):
         progress.update(number, len(runs_by_day), day.day)
-        before = loads[day].made_of if day in loads else None
-        is_there = before == mark_of(run) and loads[day].run_id == run.run_id
-        if is_there and not (verify and gold.changed_tables(day)):
+        before = loads[day].run_id if day in loads else None
+        if before == run.run_id and not (verify and gold.changed_tables(day)):
             unchanged += 1
             continue
         try:
@@ -99,10 +96,11 @@ def load_gold(
         else:
             loaded.append(day)
             rows += news
+            renewed += before == ""
     if verify:
         gold.remove_strays()
     progress.update(len(runs_by_day), len(runs_by_day), "loaded")
-    return GoldReport(loaded, unchanged, stray_days, rows, skipped)
+    return GoldReport(loaded, unchanged, stray_days, rows, skipped, renewed)
 
 
 def read_by_queries(days: Mapping[DayKey, CurrentDay]) -> dict[GoldDay, Run]:
@@ -119,20 +117,6 @@ def gold_day(run: Run) -> GoldDay:
     return GoldDay(run.model, run.interval_s, run.day)
 
 
-def mark_of(run: Run) -> str:
-    """Return a mark that identifies a run and the version of its rows."""
-    return marked([encode(run)])
-
-
-def marked(parts: Iterable[bytes]) -> str:
-    """Return a mark of a list of sources: 16 hex digits."""
-    digest = hashlib.sha256(str(ROWS_VERSION).encode())
-    for part in parts:
-        digest.update(b"\n%d\n" % len(part))
-        digest.update(part)
-    return digest.hexdigest()[:16]
-
-
 def read_day(store: ObjectStore, run: Run) -> PublishedDay:
     """Read all records of a run.
 
@@ -142,5 +126,5 @@ def read_day(store: ObjectStore, run: Run) -> PublishedDay:
     counts, coverage = read_run(store, run)
     if is_of_places(run.model):
         flows = [*read_flows(store, run)] if series_of(run.model) == FLOWS else []
-        return PublishedDay(run, mark_of(run), counts, coverage, flows=flows)
-    return PublishedDay(run, mark_of(run), counts, coverage, tracks=[*read_tracks(store, run)])
+        return PublishedDay(run, counts, coverage, flows=flows)
+    return PublishedDay(run, counts, coverage, tracks=[*read_tracks(store, run)])

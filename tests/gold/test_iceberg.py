@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow.parquet as parquet
 import pytest
 from pyiceberg.expressions import visitors
+from pyiceberg.types import StringType
 from sqlalchemy import select
 from tests.examples import THOROUGH
 from tests.fakes.databases import Place
@@ -301,22 +302,25 @@ def test_files_that_cannot_be_read_are_one_line_and_a_rebuild_publishes_all_agai
     assert len(lake.runs()) == 1
 
 
-def test_tables_of_an_earlier_release_get_the_columns_that_they_lack(lake: Lake) -> None:
+def test_tables_of_an_earlier_release_get_the_columns_of_this_one(lake: Lake) -> None:
     of_now = tables.counts.c.keys()
     lake.publish()
     with lake.iceberg._writing() as catalogue:
         catalogue.table(tables.counts).update_schema().delete_column("tracked_detections").commit()
+        catalogue.table(tables.loads).update_schema().add_column("made_of", StringType()).commit()
     put_day(lake.store, SECOND, sequence=2, seed=2)
     assert lake.publish() == 1
     rows = lake.rows("counts")
     assert {*of_now, "day"} == rows[0].keys()
     assert any(row["tracked_detections"] is not None for row in rows if str(row["day"]) == SECOND)
+    assert {*tables.loads.c.keys()} == lake.rows("loads")[0].keys()
 
 
 def test_gold_tables_of_the_first_release_get_the_coverage_of_zones(database: Place) -> None:
     with closing(Gold(*database)) as gold, gold._database.writing() as connection:
         connection.exec_driver_sql("DROP TABLE gold_place_coverage")
         connection.exec_driver_sql("ALTER TABLE gold_place_counts DROP COLUMN tracked_detections")
+        connection.exec_driver_sql("ALTER TABLE gold_loads ADD COLUMN made_of TEXT")
         for column in ("blank_frames", "blank_s", "blank_reasons"):
             connection.exec_driver_sql(f"ALTER TABLE gold_coverage DROP COLUMN {column}")
         connection.execute(tables.about.update().values(schema_version=2))
