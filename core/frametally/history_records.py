@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar, Literal
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from frametally import keys
 from frametally.records import Run, SealedRecord
 from frametally.rules.places import ZONES, ZoneParts, series_model, source_of
+from frametally.rules.seals import name_of
 
 ReasonKind = Literal[
     "first",
@@ -175,11 +175,20 @@ class HourList(SealedRecord, frozen=True, kw_only=True):
 
     def digests(self, *, of_zones: bool = False) -> dict[str, str]:
         """Return 16 hex of the files of each source that has some, of its whole pictures or of its zones."""
+        return {name: name_of(msgspec.json.encode(files)) for name, files in self._by_source(of_zones)}
+
+    def names(self, *, of_zones: bool = False) -> dict[tuple[str, int], str]:
+        """Return the names of these files, by their source in the list and hour."""
         return {
-            name: hashlib.sha256(msgspec.json.encode(files)).hexdigest()[:16]
-            for name in self.hours
-            if (name != source_of(name)) == of_zones and (files := self.files(name))
+            (name, hour): file.identity
+            for name, files in self._by_source(of_zones)
+            for hour, file in files.items()
         }
+
+    def _by_source(self, of_zones: bool) -> Iterator[tuple[str, dict[int, HourFile]]]:
+        for name in self.hours:
+            if (name != source_of(name)) == of_zones and (files := self.files(name)):
+                yield name, files
 
 
 def hours_key(prefix: str) -> str:

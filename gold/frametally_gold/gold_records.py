@@ -28,11 +28,20 @@ class GoldLoad(NamedTuple):
     rows: int
 
 
+class HourRows(NamedTuple):
+    """The rows of one source in the event times `[from_ms, to_ms)`."""
+
+    source: str
+    from_ms: int
+    to_ms: int
+
+
 class PublishedDay(NamedTuple):
     """A run, read and checked.
 
     Attributes:
         run: The day's current run.
+        replaced: The parts that it has; the rows of all others stay as they are. None: it has the whole day.
         counts: Its counts.
         coverage: The filmed intervals.
         tracks: Its tracks; of a series of places none.
@@ -44,6 +53,7 @@ class PublishedDay(NamedTuple):
     coverage: Sequence[Coverage]
     tracks: Sequence[Track] = ()
     flows: Sequence[FlowColumns] = ()
+    replaced: Sequence[HourRows] | None = None
 
 
 class LabelSums(NamedTuple):

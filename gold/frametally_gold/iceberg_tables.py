@@ -38,7 +38,7 @@ from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.rules.times import HOUR_S
 from frametally.settings.access import ServerAccess
 from frametally_gold import tables
-from frametally_gold.book import Gold, has_catalogue, of_day
+from frametally_gold.book import Gold, has_catalogue
 from frametally_gold.gold_records import GoldDay
 from frametally_gold.gold_rows import day_of
 from frametally_gold.iceberg_checksums import (
@@ -58,6 +58,7 @@ from frametally_gold.iceberg_schema import (
     partitions_of,
     schema_of,
 )
+from frametally_gold.row_checksums import of_day
 
 CATALOGUE = "frametally"
 _TABLES = (*tables.MOMENTS, tables.loads)

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from frametally import keys
 from frametally.books.counted_days import outdated_numbers
-from frametally.books.runs import CurrentDay, DayKey, current_days, newest_last, read_run, read_tracks
+from frametally.books.run_records import check_boxes, divide
+from frametally.books.runs import (
+    CurrentDay,
+    DayKey,
+    current_days,
+    find_hours,
+    hour_records,
+    hour_tracks,
+    newest_last,
+    read_hours,
+    read_named_hours,
+    read_run,
+    read_tracks,
+)
 from frametally.errors import Poison
+from frametally.history_records import hours_key
 from frametally.ports.object_store import ObjectStore
 from frametally.process.reports import Progress, Skipped
 from frametally.records import Run
-from frametally.rules.places import FLOWS, is_of_places, series_of
-from frametally.rules.times import is_day_in_range
-from frametally_gold.gold_records import GoldDay, PublishedDay
+from frametally.rules.hour_file import changed_names, length_ms
+from frametally.rules.places import FLOWS, base_model, is_of_places, series_of, source_of
+from frametally.rules.times import DAY_MS, HOUR_MS, is_day_in_range
+from frametally_gold.gold_records import GoldDay, GoldLoad, HourRows, PublishedDay
 from frametally_traffic.counting.published_days import read_flows
 
 if TYPE_CHECKING:
@@ -82,12 +98,15 @@ def load_gold(
     unchanged = rows = renewed = 0
     for number, (day, run) in enumerate(runs_by_day.items()):
         progress.update(number, len(runs_by_day), day.day)
-        before = loads[day].run_id if day in loads else None
-        if before == run.run_id and not (verify and gold.changed_tables(day)):
+        load = loads.get(day)
+        before = load.run_id if load else None
+        is_changed = load is not None and verify and bool(gold.changed_tables(day))
+        if before == run.run_id and not is_changed:
             unchanged += 1
             continue
         try:
-            news = gold.publish(read_day(store, run), instead_of=before)
+            new_hours = None if load is None or is_changed else _read_new_hours(store, run, load)
+            news = gold.publish(new_hours or read_day(store, run), instead_of=before)
         except Poison as error:
             skipped.append(Skipped(run.prefix, str(error)))
             continue
@@ -115,6 +134,38 @@ def read_by_queries(days: Mapping[DayKey, CurrentDay]) -> dict[GoldDay, Run]:
 def gold_day(run: Run) -> GoldDay:
     """Return the gold day of a run."""
     return GoldDay(run.model, run.interval_s, run.day)
+
+
+def _read_new_hours(store: ObjectStore, run: Run, load: GoldLoad) -> PublishedDay | None:
+    """Read the hours of a run that differ from those of the run that was loaded, by their names.
+
+    None: neither its list nor the loaded one's names them, or most differ. Raises as `read_day`.
+    """
+    listed, loaded, file_ms = read_hours(store, run), None, length_ms(run.interval_s)
+    former = keys.run_folder(base_model(run.model), load.params, run.interval_s, run.day, load.run_id)
+    with suppress(Poison):
+        loaded = find_hours(store, hours_key(former))
+    if listed is None or loaded is None or DAY_MS % file_ms:
+        return None
+    of_zones = is_of_places(run.model)
+    names, names_before = listed.names(of_zones=of_zones), loaded.names(of_zones=of_zones)
+    new = changed_names(names, names_before.values())
+    ended = changed_names(names_before, names.values())
+    if 2 * len(new) > len(names):
+        return None
+    files = [*read_named_hours(store, run, listed, new)]
+    counts, coverage = divide(record for file in files for record in hour_records(run, *file))
+    check_boxes(run, counts, coverage)
+    starts = {
+        (source_of(name), keys.day_start_ms(run.day) + hour * HOUR_MS) for name, hour in new.keys() | ended
+    }
+    return PublishedDay(
+        run,
+        counts,
+        coverage,
+        tracks=() if of_zones else [track for file in files for track in hour_tracks(run, *file)],
+        replaced=[HourRows(source, start_ms, start_ms + file_ms) for source, start_ms in sorted(starts)],
+    )
 
 
 def read_day(store: ObjectStore, run: Run) -> PublishedDay:

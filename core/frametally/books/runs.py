@@ -7,14 +7,14 @@ A run is the result of one model, base interval and UTC day: hour files, part fi
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from operator import itemgetter
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.books.run_records import count_again, decode_run, remedy_of
+from frametally.books.run_records import count_again, decode_records, decode_run, remedy_of
 from frametally.errors import Poison, Retryable
 from frametally.history_records import (
     HourList,
@@ -154,6 +154,17 @@ def read_hours(store: ObjectStore, run: Run) -> HourList | None:
     return decode_at(key, _read_file(store, run, key, run.hours_crc32, list_in), HourList)
 
 
+def find_hours(store: ObjectStore, key: str) -> HourList | None:
+    """Return the list of hour files under a key, whatever run it is of; None if there is none.
+
+    Raises:
+        Poison: It is damaged; the message names it.
+    """
+    with suppress(ObjectMissing):
+        return decode_at(key, list_in(store.get(key)), HourList)
+    return None
+
+
 class CheckedFile(NamedTuple):
     """An object of a run, and the checksum of its bytes; None: it is not known."""
 
@@ -196,6 +207,29 @@ def read_hour_files(
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         contents = pool.map(lambda file: _read_file(store, run, *file), files)
         yield from zip((file.key for file in files), contents, strict=True)
+
+
+def read_named_hours(
+    store: ObjectStore, run: Run, listed: HourList, places: Iterable[tuple[str, int]]
+) -> Iterator[tuple[str, bytes]]:
+    """Yield key and bytes of the hour files of places that `HourList.names` has. Raises as others."""
+    files = [
+        CheckedFile(listed.file_key(source, hour), listed.hours[source][hour].crc32)
+        for source, hour in places
+    ]
+    return read_hour_files(store, run, files)
+
+
+def hour_records(run: Run, key: str, data: bytes) -> Iterator[IntervalCount | Coverage]:
+    """Yield the counts and the coverage in an hour file of a run. Raises `Poison`: a line is damaged."""
+    lines = b"".join(line for kind in ("count", "coverage") for line in lines_of(data, kind))
+    return decode_records(run, key, lines)
+
+
+def hour_tracks(run: Run, key: str, data: bytes) -> Iterator[Track]:
+    """Yield the tracks in an hour file of a run. Raises `Poison`: a line is damaged."""
+    for number, line in enumerate(lines_of(data, "track"), start=1):
+        yield _TrackLine(run, f"{key}, track {number}", line.partition(b"\t")[2]).decode(Track)
 
 
 def read_history(store: ObjectStore, run: Run) -> RunHistory | None:
