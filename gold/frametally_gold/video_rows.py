@@ -6,7 +6,6 @@ whether they are still right, and repairs them after a crash.
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,6 +18,7 @@ from frametally.ports.ledger import Ledger
 from frametally.ports.object_store import ObjectInfo, ObjectMissing, ObjectStore
 from frametally.process.reports import NoProgress, Progress, Skipped
 from frametally.records import MediaManifest, decode_at, encode
+from frametally.rules.seals import name_of
 from frametally.settings.loading import Settings
 from frametally_gold.gold_records import GoldVideo
 from frametally_gold.video_counts import VideoCounter
@@ -155,11 +155,7 @@ def _publish(gold: Gold, counter: VideoCounter, video: GoldVideo, before: str | 
 
 
 def _mark_of(parts: Iterable[bytes]) -> str:
-    digest = hashlib.sha256(str(_ROWS_VERSION).encode())
-    for part in parts:
-        digest.update(b"\n%d\n" % len(part))
-        digest.update(part)
-    return digest.hexdigest()[:16]
+    return name_of(b"%d" % _ROWS_VERSION + b"".join(b"\n%d\n%b" % (len(part), part) for part in parts))
 
 
 def _parts(video: GoldVideo, counter: VideoCounter, manifest: MediaManifest | None) -> Iterator[bytes]:

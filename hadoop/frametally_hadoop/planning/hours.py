@@ -10,7 +10,6 @@ identity has those that hold in the hour: a changed drawing leaves the files of 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -26,6 +25,7 @@ from frametally.ports.object_store import ObjectStore
 from frametally.records import Run
 from frametally.rules.overlaps import Overlap
 from frametally.rules.places import Zones, source_of, within_zones, zones_between
+from frametally.rules.seals import name_of
 from frametally.rules.times import DAY_MS, HOUR_MS
 from frametally.undo_records import Tombstone
 from frametally_hadoop.job.params import CountParams
@@ -120,7 +120,7 @@ class HourInputs(NamedTuple):
             *digests,
             *sorted(exceptions),
         ]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
+        return name_of("\n".join(lines))
 
 
 def kept_hours(
@@ -132,9 +132,7 @@ def kept_hours(
     """
     files: dict[SourceHour, HourFile] = {}
     missing: list[str] = []
-    if current is None or current.params != inputs.params.digest():
-        return files, missing
-    if (listed := read_hours(store, current)) is None:
+    if current is None or (listed := read_hours(store, current)) is None:
         return files, missing
     stored = {info.key for info in store.list(keys.hours_folder(current.model, current.day))}
     for (source, start_ms), identity in inputs.identities().items():
