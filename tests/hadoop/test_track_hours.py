@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.examples import examples
 from tests.hadoop.conftest import Footage
 
-from frametally.books.runs import current_runs, hour_files, read_paths, read_run, read_tracks
+from frametally.books.runs import current_runs, read_paths, read_run, read_tracks
 from frametally.ports.object_store import ObjectStore
-from frametally.records import Coverage, Detection, FrameDetections, IntervalCount
+from frametally.records import Coverage, Detection, IntervalCount
 from frametally.rules.filmed_time import FilmedTime, filmed_time
 from frametally.rules.known import is_fast_enough
 from frametally.rules.times import HOUR_MS
@@ -65,17 +64,6 @@ def drive(
         footage.frame(time_ms, "car", index=n, box=(100.0 + n * speed, 200.0, 60.0, 40.0), **options)
         for n, time_ms in enumerate(range(first_ms, last_ms, step_ms))
     ]
-
-
-def published(footage: Footage) -> dict[str, bytes]:
-    """Current part files and hour files, without the sequence that tells how often a day was counted."""
-    found = {}
-    for run in current_runs(footage.store):
-        where = f"{run.model}/{run.interval_s}/{run.day}"
-        found[where] = b"".join(footage.store.get(f"{run.prefix}/{part}") for part in run.parts)
-        for file in (file for files in hour_files(footage.store, run).values() for file in files):
-            found[file.key.rpartition("-")[0]] = footage.store.get(file.key)
-    return found
 
 
 def test_a_car_that_passes_the_hour_is_counted_once_in_the_interval_where_it_is_first_seen(
@@ -168,55 +156,6 @@ def test_without_tracking_no_neighbour_is_stale(footage: Footage) -> None:
     footage.aggregate(count_objects=False)
     footage.segment(drive(footage, MIDNIGHT_MS, MIDNIGHT_MS + 1_000))
     assert [run.day for run in footage.aggregate(count_objects=False).runs] == ["2026-01-02"]
-
-
-@st.composite
-def footage_about_midnight(draw: st.DrawFn) -> list[tuple[int, Sequence[tuple[float, float]]]]:
-    """Times in ms from midnight, and where the cars are."""
-    shown = []
-    for first_s in draw(
-        st.lists(st.sampled_from([-3700, -3601, -75, -61, -3, 0, 2, 58, 3590]), min_size=1, max_size=4)
-    ):
-        cars = draw(st.lists(st.tuples(st.integers(0, 500), st.integers(-9, 9)), max_size=3))
-        for n in range(draw(st.integers(2, 40))):
-            shown.append((first_s * 1000 + n * 200, [(x + n * dx, 100.0 + 30 * x % 211) for x, dx in cars]))
-    return shown
-
-
-@pytest.mark.thorough
-@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    shown=footage_about_midnight(),
-    labels=st.lists(st.sampled_from(["car", "truck", "person"]), min_size=1, max_size=3),
-    seed=st.integers(0, 2**32),
-    files=st.integers(1, 6),
-)
-def test_splitting_shuffling_and_any_order_of_increments_change_not_a_byte(
-    tmp_path_factory: pytest.TempPathFactory, footage: Footage, shown: Any, labels: Any, seed: int, files: int
-) -> None:
-    frames: list[FrameDetections] = [
-        footage.frame(
-            MIDNIGHT_MS + time_ms,
-            *[labels[(n + at) % len(labels)] for at in range(len(boxes))],
-            index=n,
-            boxes=[(max(x, 0.0), y, 50.5, 40.1) for x, y in boxes],
-        )
-        for n, (time_ms, boxes) in enumerate(shown)
-    ]
-    at_once = type(footage)(tmp_path_factory.mktemp("once"))
-    at_once.segment(frames)
-    at_once.aggregate()
-
-    rng = random.Random(seed)  # noqa: S311
-    rng.shuffle(frames)
-    bit_by_bit = type(footage)(tmp_path_factory.mktemp("bits"))
-    for file in range(files):
-        bit_by_bit.segment(frames[file::files])
-        if rng.random() < 0.6:
-            bit_by_bit.aggregate()
-    bit_by_bit.aggregate()
-    assert published(bit_by_bit) == published(at_once)
-    assert bit_by_bit.aggregate().runs == []
 
 
 @pytest.mark.parametrize(
