@@ -23,6 +23,7 @@ from frametally.rules.known import is_fast_enough
 from frametally.rules.times import HOUR_MS
 from frametally.track_records import Vote
 from frametally_hadoop.job.params import CountParams
+from frametally_hadoop.planning.counting_steps import DaySelection
 
 NOON_MS = 1_767_268_800_000
 DAY_MS = 86_400_000
@@ -515,3 +516,42 @@ def test_no_interval_has_more_footage_than_it_is_long_and_the_parts_are_the_whol
     if steps and round(len(steps) * 100_000 / sum(steps)) > 12_000:
         covered_ms = 0  # no footage has as many frames a second
     assert covered_ms == sum(by_interval[3600].values())
+
+
+def _clips(footage: Footage, starts_ms: Sequence[int], *, left: float = 100.0) -> list[Any]:
+    """Clips of 5 s with a car that stands there, and another that passes in each."""
+    return [
+        footage.frame(
+            start_ms + n * 200,
+            "car",
+            "car",
+            index=n,
+            boxes=[(left, 200.0, 60.0, 40.0), (20.0 + 16 * n, 40.0, 60.0, 40.0)],
+        )
+        for start_ms in starts_ms
+        for n in range(25)
+    ]
+
+
+def test_what_stands_over_gaps_in_the_footage_is_one_object_wherever_the_hour_ends(footage: Footage) -> None:
+    starts_ms = [NOON_MS + HOUR_MS + minute * 60_000 for minute in range(-4, 4)]
+    frames = _clips(footage, starts_ms)
+    random.Random(14).shuffle(frames)  # noqa: S311
+    for half in (frames[::2], frames[1::2]):
+        footage.segment(half)
+        footage.aggregate()
+    assert sum(objects(footage).values()) == len(starts_ms) + 1
+    assert sum(track.is_counted for track in tracks(footage)) == len(starts_ms) + 1
+    in_rounds = published(footage)
+    footage.aggregate(selection=DaySelection(recount=True))
+    assert published(footage) == in_rounds
+
+
+def test_after_a_gap_what_stands_elsewhere_or_had_moved_is_another_object(footage: Footage) -> None:
+    footage.segment(
+        _clips(footage, [NOON_MS])
+        + _clips(footage, [NOON_MS + 60_000], left=115.0)
+        + drive(footage, NOON_MS + 120_000, NOON_MS + 125_000, speed=2.0)
+    )
+    footage.aggregate()
+    assert sum(objects(footage).values()) == 5

@@ -183,6 +183,20 @@ class TrackedBox(NamedTuple):
     twins: tuple[TrackedBox, ...] = ()
 
 
+def overlap_of(box: TrackedBox, other: TrackedBox) -> float:
+    """Return the intersection over union of two boxes, as they are."""
+    left, top, width, height = box[2:6]
+    other_left, other_top, other_width, other_height = other[2:6]
+    if left >= other_left + other_width or other_left >= left + width:  # of most pairs
+        return 0.0
+    across = min(left + width, other_left + other_width) - max(left, other_left)
+    down = min(top + height, other_top + other_height) - max(top, other_top)
+    if across <= 0 or down <= 0:
+        return 0.0
+    shared = across * down
+    return shared / (width * height + other_width * other_height - shared)
+
+
 def by_strength(sighting: TrackedBox) -> tuple[int, int, int, int, int, str]:
     """Return the key that sorts a frame's boxes: the strongest first, then by place, then by label."""
     _, confidence, left, top, width, height, _, _, label, _ = sighting

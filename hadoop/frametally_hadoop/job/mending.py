@@ -71,7 +71,7 @@ def in_sequence(tracks: Sequence[Track], next_of: Mapping[int, int]) -> list[Tra
     return joined
 
 
-def never_moves(track: Track) -> bool:
+def never_moves(track: Sequence[TrackedBox]) -> bool:
     """Return whether, for 2 s or more, 90 % of the centres lie within half the box's height, both ways."""
     if track[-1].time_ms - track[0].time_ms < _LEAST_FOR_FIXED_MS:
         return False

@@ -173,6 +173,17 @@ class TrackEdges(NamedTuple):
         is_gap = index + 1 < len(self.stretches) and self.stretches[index + 1][0] - end_ms <= MARGIN_MS
         return self._edge(last, end_ms - last.time_ms, is_gap=is_gap) or "lost"
 
+    def gap_before(self, first: TrackedBox) -> int:
+        """Return the number of the gap that ends as a track begins whose first box this is; 0: none does."""
+        index = bisect_right(self.stretches, first.time_ms, key=itemgetter(0)) - 1
+        return index if first.time_ms - self.stretches[index][0] <= self.gap_ms else 0
+
+    def gap_after(self, last: TrackedBox) -> int:
+        """Return the number of the gap that begins as a track ends whose last box this is; 0: none does."""
+        index = bisect_right(self.stretches, last.time_ms, key=itemgetter(0)) - 1
+        is_last = index + 1 == len(self.stretches)
+        return 0 if is_last or self.stretches[index][1] - last.time_ms > self.gap_ms else index + 1
+
     def _edge(
         self, sighting: TrackedBox, off_ms: int, *, is_gap: bool
     ) -> Literal["border", "gap", "footage"] | None:

@@ -62,8 +62,9 @@ def track_pairs(
         first, last = visit.sightings[0], visit.sightings[-1]
         edges_of_shape = edges[size_of(first.frame)]
         best = min(visit.of_label, key=lambda sighting: -sighting.confidence)
-        is_counted = first.time_ms >= hour_start_ms
-        began = edges_of_shape.began(first) if is_counted else "hour"
+        is_of_hour = first.time_ms >= hour_start_ms
+        is_counted = visit.is_new and is_of_hour
+        began = edges_of_shape.began(first) if is_of_hour else "hour"
         ended = edges_of_shape.ended(last) if last.time_ms < hour_end_ms else "hour"
         track = {
             "v": RECORD_VERSION,

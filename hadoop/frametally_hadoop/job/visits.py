@@ -23,11 +23,12 @@ from frametally.rules.filmed_time import blank_ms, filmed_time
 from frametally.rules.known import is_fast_enough, is_too_weak
 from frametally.rules.places import Size
 from frametally.rules.times import HOUR_MS, MOST_TIME_MS
-from frametally_hadoop.job.following import Track, TrackedBox, Tracker, by_strength
+from frametally_hadoop.job.following import Track, TrackedBox, Tracker, by_strength, overlap_of
 from frametally_hadoop.job.lines import Frame
 from frametally_hadoop.job.mending import mended, never_moves
 from frametally_hadoop.job.params import CountParams, TrackParams
 from frametally_hadoop.job.sizes import scaled_box, size_of, sizes_to_scale
+from frametally_hadoop.job.standing import stood_before
 from frametally_hadoop.job.track_pairs import edges_by_shape, track_pairs
 
 _CONFIDENCE, _PLACE = itemgetter(1), itemgetter(2, 3, 4, 5, 8)
@@ -53,7 +54,7 @@ def one_per_object(sightings: Sequence[TrackedBox]) -> list[TrackedBox]:
     strongest: list[TrackedBox] = []
     for sighting in ordered:
         for index, stronger in enumerate(strongest):
-            if stronger.label != sighting.label and _overlap(stronger, sighting) >= _TWIN_OVERLAP:
+            if stronger.label != sighting.label and overlap_of(stronger, sighting) >= _TWIN_OVERLAP:
                 strongest[index] = stronger._replace(twins=(*stronger.twins, sighting))
                 break
         else:
@@ -86,19 +87,6 @@ def tally(votes: Sequence[TrackedBox]) -> list[tuple[str, int, int]]:
     )
 
 
-def _overlap(box: TrackedBox, other: TrackedBox) -> float:
-    left, top, width, height = box[2:6]
-    other_left, other_top, other_width, other_height = other[2:6]
-    if left >= other_left + other_width or other_left >= left + width:  # of most pairs
-        return 0.0
-    across = min(left + width, other_left + other_width) - max(left, other_left)
-    down = min(top + height, other_top + other_height) - max(top, other_top)
-    if across <= 0 or down <= 0:
-        return 0.0
-    shared = across * down
-    return shared / (width * height + other_width * other_height - shared)
-
-
 class Visit(NamedTuple):
     """One object while it was there.
 
@@ -108,6 +96,7 @@ class Visit(NamedTuple):
         of_label: Its counted boxes of `label`, by time.
         is_object: False for things that never move, where their label leaves these out, and for
             labels that are not counted.
+        is_new: False for an object that stood there before the gap in the footage, too.
     """
 
     label: str
@@ -115,6 +104,7 @@ class Visit(NamedTuple):
     votes: Sequence[tuple[str, int, int]]
     of_label: Sequence[TrackedBox]
     is_object: bool = True
+    is_new: bool = True
 
 
 class TrackedHour(NamedTuple):
@@ -218,6 +208,9 @@ def track_hour(
     tracked: Counter[tuple[str, int]] = Counter()
     sizes = sizes_to_scale(footage)
     visits = _follow(footage, sizes, params, tracking, hour_start_ms, hour_end_ms)
+    edges = edges_by_shape(footage, sizes, stretches, tracking.gap_ms)
+    for number in stood_before(visits, edges, tracking.group_of()):
+        visits[number] = visits[number]._replace(is_new=False)
     for visit in visits:
         tracked.update(
             (box.label, box.time_ms - box.time_ms % interval_ms)
@@ -232,9 +225,8 @@ def track_hour(
         and visit.sightings[-1].time_ms >= hour_start_ms
     ]
     for visit in of_hour:
-        if visit.sightings[0].time_ms >= hour_start_ms:
+        if visit.is_new and visit.sightings[0].time_ms >= hour_start_ms:
             objects[visit.label, visit.of_label[0].time_ms // interval_ms * interval_ms] += 1
-    edges = edges_by_shape(footage, sizes, stretches, tracking.gap_ms)
     pairs = [*track_pairs(model, source, of_hour, hour_start_ms, edges, sizes)]
     return hour._replace(objects=objects, tracked_boxes=tracked, pairs=pairs)
 
@@ -275,7 +267,7 @@ def _follow(
     followed = tracking.followed_with(params.labels)
     counts = params.counted_boxes._replace(labels=followed).rule()
     continues = CountedBoxes(tracking.weak, 0, followed).rule()
-    group_of = {label: min(group) for _, group in tracking.groups for label in group}
+    group_of = tracking.group_of()
     trackers_of: defaultdict[Size | None, dict[str, Tracker]] = defaultdict(dict)
     trackers, size = trackers_of[None], None
     new = tuple.__new__  # of many boxes, in a third of the time that their class takes
