@@ -80,3 +80,10 @@ def test_what_stands_still_when_it_is_lost_has_not_gone_over_a_line() -> None:
     times = tuple(60_000 + 200 * number for number in range(30))
     path = FootPath(times, (2990,) * 30, (2000,) * 30, (400,) * 30, (1,) * 30)
     assert crossed(Someone("car", path, "found", "lost")) == {}
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_path_that_ends_on_a_line_on_its_way_over_it_is_not_measured(step: int) -> None:
+    assert crossed(walk(3000 - step * 2000, 3000)) == {"cut_path": 1}
+    assert crossed(walk(3000 - step * 2000, 3000, ended="border")) == {"cut_path": 1}
+    assert crossed(walk(3000, 3000 - step * 2000)) == {"cut_path": 1}
