@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 from tests.traffic.test_flows_by_numpy import Someone, path_files
 
-from frametally.rules.path_columns import Began, Ended
+from frametally.rules.path_columns import LONE_COLUMNS, Began, Ended
 from frametally_traffic.flows.day_columns import CROSSINGS_MISSING, FlowColumns
 from frametally_traffic.flows.day_flows import flows_of_day
 from frametally_traffic.flows.shapes import LineShape, Shapes
@@ -34,12 +35,24 @@ def walk(
     return Someone("car", path, began, ended)
 
 
-def crossed(*everybody: Someone) -> Counter[str]:
-    """Crossings of the line by the reason why they are not measured; those that are: by none."""
+def crossed(
+    *everybody: Someone, lone: Sequence[tuple[int, int, int]] = (), line: LineShape = LINE
+) -> Counter[str]:
+    """Crossings of the line by the reason why they are not measured; those that are: by none.
+
+    `lone`: time, x and y of lone boxes of the first minute, in tenths of a pixel.
+    """
     files = path_files(everybody)
     [day_ms] = files
+    if lone:
+        times_ms, xs, ys = zip(*lone, strict=True)
+        numbers = range(len(everybody), len(everybody) + len(lone))
+        same = [0] * len(lone)
+        of_lone = same, numbers, same, times_ms, xs, ys, [400] * len(lone)
+        columns = files[day_ms].columns | dict(zip(LONE_COLUMNS, of_lone, strict=True))
+        files[day_ms] = files[day_ms]._replace(columns=columns)
     flows: FlowColumns = flows_of_day(
-        files.values(), Shapes(lines=(LINE,)), model="m", source="s", day_start_ms=day_ms
+        files.values(), Shapes(lines=(line,)), model="m", source="s", day_start_ms=day_ms
     )
     return Counter(
         CROSSINGS_MISSING[missing - 1] if missing else "" for missing in flows.columns["crossing_missing"]
@@ -80,6 +93,20 @@ def test_what_stands_still_when_it_is_lost_has_not_gone_over_a_line() -> None:
     times = tuple(60_000 + 200 * number for number in range(30))
     path = FootPath(times, (2990,) * 30, (2000,) * 30, (400,) * 30, (1,) * 30)
     assert crossed(Someone("car", path, "found", "lost")) == {}
+
+
+def test_a_strong_box_that_is_near_a_line_and_in_no_track_is_not_measured() -> None:
+    somebody = walk(6000, 7000)
+    assert crossed(somebody, lone=[(5_000, 2300, 2000), (5_200, 3700, 2000)]) == {"too_few_boxes": 2}
+    assert crossed(somebody, lone=[(5_000, 2100, 2000), (5_200, 3900, 2000)]) == {}
+    assert crossed(somebody, lone=[(5_000, 3000, 3900)]) == {"too_few_boxes": 1}
+    assert crossed(somebody, lone=[(5_000, 3000, 4500)]) == {}
+    assert crossed(walk(500, 3400), lone=[(5_000, 2300, 2000)]) == {"": 1, "too_few_boxes": 1}
+    level = LineShape("line", ((0, 3000), (4000, 3000)))
+    assert crossed(somebody, lone=[(5_000, 2000, 2700), (5_200, 2000, 3300)], line=level) == {
+        "too_few_boxes": 2
+    }
+    assert crossed(somebody, lone=[(5_000, 2000, 2500), (5_200, 2000, 3500)], line=level) == {}
 
 
 @pytest.mark.parametrize("step", [1, -1])

@@ -239,6 +239,7 @@ class Tracker:
 
     Attributes:
         left_over: By frame, the boxes that went to no track, and began none.
+        lone: Boxes that began a track which got no second box though the footage went on, by time.
     """
 
     def __init__(self, params: TrackParams) -> None:
@@ -252,6 +253,7 @@ class Tracker:
         self._now_ms = 0
         self._moves_s: list[float] = []
         self.left_over: list[tuple[int, list[TrackedBox]]] = []
+        self.lone: list[TrackedBox] = []
 
     def step(self, time_ms: int, sightings: Sequence[TrackedBox]) -> None:
         """Take the boxes of the next frame in the order of `by_strength`; there may be none."""
@@ -325,6 +327,7 @@ class Tracker:
                 begun = [begun[i] for i in tracks_left]
                 strong = [strong[j] for j in boxes_left]
         self._begun = [track for track in begun if now_ms - track[0].time_ms < _SECOND_BOX_MS]
+        self.lone += [track[0] for track in begun if now_ms - track[0].time_ms >= _SECOND_BOX_MS]
         return strong
 
     def _before(self, first: TrackedBox) -> Iterator[TrackedBox]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from frametally.rules.filmed_time import filmed_time
 from frametally.rules.hour_file import paths_value
 from frametally.rules.path_columns import (
+    LONE_COLUMNS,
+    LONE_SIZE_COLUMN,
     POINT_COLUMNS,
     SIZE_COLUMN,
     TRACK_COLUMNS,
@@ -15,6 +17,7 @@ from frametally.rules.path_columns import (
     Ended,
     PathColumns,
     code_of,
+    foot_point,
 )
 from frametally.rules.places import Size
 from frametally.rules.times import DAY_MS, HOUR_MS, RECORD_VERSION
@@ -47,13 +50,17 @@ def track_pairs(
     model: str,
     source: str,
     visits: Sequence[Visit],
+    lone: Sequence[TrackedBox],
     hour_start_ms: int,
     edges: Mapping[Size, TrackEdges],
     sizes: Collection[Size],
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the tracks of an hour, and their paths; `sizes`: of its frames, where they are several."""
+    """Yield the tracks of an hour, and their paths, with its lone boxes.
+
+    `sizes`: of its frames, where they are several.
+    """
     hour_end_ms = hour_start_ms + HOUR_MS
-    labels = sorted({visit.label for visit in visits})
+    labels = sorted({visit.label for visit in visits} | {box.label for box in lone})
     hour = hour_start_ms % DAY_MS // HOUR_MS
     point_columns = (*POINT_COLUMNS, SIZE_COLUMN) if sizes else POINT_COLUMNS
     columns: dict[str, list[int]] = {name: [] for name in (*TRACK_COLUMNS, *point_columns)}
@@ -107,7 +114,22 @@ def track_pairs(
                 of_point.append(every_size.index(size))
             for name, value in zip(point_columns, of_point, strict=True):
                 columns[name].append(value)
-    if visits:
+    if lone:
+        own = own_boxes(lone) if sizes else lone
+        feet = [foot_point(*box[2:6]) for box in own]
+        of_lone: tuple[list[int], ...] = (
+            [hour] * len(own),
+            [*range(len(visits), len(visits) + len(own))],
+            [labels.index(box.label) for box in own],
+            [box.time_ms - hour_start_ms for box in own],
+            [x for x, _ in feet],
+            [y for _, y in feet],
+            [box.height for box in own],
+        )
+        columns |= zip(LONE_COLUMNS, of_lone, strict=True)
+        if sizes:
+            columns[LONE_SIZE_COLUMN] = [every_size.index(size_of(box.frame)) for box in own]
+    if visits or lone:
         day_start_ms = hour_start_ms // DAY_MS * DAY_MS
         paths = PathColumns(model, source, day_start_ms, tuple(labels), columns, every_size)
         yield to_json(["paths", source, hour_start_ms]), to_json(paths_value(paths))

@@ -207,7 +207,7 @@ def track_hour(
     objects: Counter[tuple[str, int]] = Counter()
     tracked: Counter[tuple[str, int]] = Counter()
     sizes = sizes_to_scale(footage)
-    visits = _follow(footage, sizes, params, tracking, hour_start_ms, hour_end_ms)
+    visits, every_lone = _follow(footage, sizes, params, tracking, hour_start_ms, hour_end_ms)
     edges = edges_by_shape(footage, sizes, stretches, tracking.gap_ms)
     for number in stood_before(visits, edges, tracking.group_of()):
         visits[number] = visits[number]._replace(is_new=False)
@@ -227,7 +227,12 @@ def track_hour(
     for visit in of_hour:
         if visit.is_new and visit.sightings[0].time_ms >= hour_start_ms:
             objects[visit.label, visit.of_label[0].time_ms // interval_ms * interval_ms] += 1
-    pairs = [*track_pairs(model, source, of_hour, hour_start_ms, edges, sizes)]
+    lone = [
+        box
+        for box in every_lone
+        if hour_start_ms <= box.time_ms < hour_end_ms and (not params.labels or box.label in params.labels)
+    ]
+    pairs = [*track_pairs(model, source, of_hour, lone, hour_start_ms, edges, sizes)]
     return hour._replace(objects=objects, tracked_boxes=tracked, pairs=pairs)
 
 
@@ -247,7 +252,7 @@ def _undated_pictures(frames: Sequence[Frame]) -> set[str]:
 def find_visits(frames: Iterable[Frame], params: CountParams, tracking: TrackParams) -> list[Visit]:
     """Find the visits in frames that are sorted by time. They come by label, then by their beginning."""
     frames = [*frames]
-    visits = _follow(frames, sizes_to_scale(frames), params, tracking, -MOST_TIME_MS, MOST_TIME_MS + 1)
+    visits, _ = _follow(frames, sizes_to_scale(frames), params, tracking, -MOST_TIME_MS, MOST_TIME_MS + 1)
     return [visit for visit in visits if visit.is_object]
 
 
@@ -258,8 +263,10 @@ def _follow(
     tracking: TrackParams,
     start_ms: int,
     end_ms: int,
-) -> list[Visit]:
+) -> tuple[list[Visit], list[TrackedBox]]:
     """Find the visits, and what is followed but no object; `sizes` are those of `sizes_to_scale`.
+
+    Behind them, the counted boxes that are lone (`Tracker.lone`).
 
     An object is followed from size to size, and not from one shape of the picture to another. A label can win
     only with a counted box within `[start_ms, end_ms)`, where it will be counted, if any can.
@@ -294,16 +301,16 @@ def _follow(
         for group, tracker in trackers.items():
             boxes = sightings.get(group, ())
             tracker.step(time_ms, one_per_object(boxes) if len(boxes) > 1 else boxes)
-    visits = []
+    visits, lone = [], []
     every = [(group, tracker) for of_size in trackers_of.values() for group, tracker in of_size.items()]
     for _, tracker in sorted(every, key=itemgetter(0)):
+        lone += [box for box in tracker.lone if box.is_counted]
         for track in mended(tracker.finish(), tracker.left_over, tracking):
             first = next((n for n, sighting in enumerate(track) if sighting.is_counted), None)
             if first is not None:
                 visits.append(_visit(track, first, params, tracking, start_ms, end_ms))
-    return sorted(
-        visits, key=lambda visit: (visit.label, visit.sightings[0].time_ms, by_strength(visit.sightings[0]))
-    )
+    visits.sort(key=lambda visit: (visit.label, visit.sightings[0].time_ms, by_strength(visit.sightings[0])))
+    return visits, sorted(lone, key=lambda box: (box.time_ms, by_strength(box)))
 
 
 def _visit(

@@ -157,7 +157,7 @@ def _holding(shapes: Iterable[ShapeT], from_ms: int, to_ms: int) -> Iterable[Sha
             yield shape
 
 
-FLOWS_VERSION = 4
+FLOWS_VERSION = 5
 """Raise it whenever the same paths and shapes give other flows: all are then counted again."""
 
 
