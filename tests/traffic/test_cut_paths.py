@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import pytest
 from tests.traffic.test_flows_by_numpy import Someone, path_files
 
-from frametally.rules.path_columns import LONE_COLUMNS, Began, Ended
-from frametally_traffic.flows.day_columns import CROSSINGS_MISSING, FlowColumns
+from frametally.rules.path_columns import LONE_COLUMNS, Began, Ended, PathColumns
+from frametally.rules.places import ZoneShape
+from frametally_traffic.flows.day_columns import CAME, CROSSINGS_MISSING, WENT, FlowColumns
 from frametally_traffic.flows.day_flows import flows_of_day
 from frametally_traffic.flows.shapes import LineShape, Shapes
 from frametally_traffic.geometry.foot_paths import FootPath
@@ -35,22 +36,27 @@ def walk(
     return Someone("car", path, began, ended)
 
 
+def with_lone(files: dict[int, PathColumns], lone: Sequence[tuple[int, int, int]]) -> dict[int, PathColumns]:
+    """The day with lone boxes of its first hour: their times, x and y."""
+    if not lone:
+        return files
+    [(day_ms, of_day)] = files.items()
+    first, same = len(of_day.columns["hour"]), [0] * len(lone)
+    times_ms, xs, ys = zip(*lone, strict=True)
+    numbers = [*range(first, first + len(lone))]
+    of_lone = dict(zip(LONE_COLUMNS, (same, numbers, same, times_ms, xs, ys, [400] * len(lone)), strict=True))
+    return {day_ms: of_day._replace(columns={**of_day.columns, **of_lone})}
+
+
 def crossed(
     *everybody: Someone, lone: Sequence[tuple[int, int, int]] = (), line: LineShape = LINE
 ) -> Counter[str]:
     """Crossings of the line by the reason why they are not measured; those that are: by none.
 
-    `lone`: time, x and y of lone boxes of the first minute, in tenths of a pixel.
+    `lone`: as of `with_lone`.
     """
-    files = path_files(everybody)
+    files = with_lone(path_files(everybody), lone)
     [day_ms] = files
-    if lone:
-        times_ms, xs, ys = zip(*lone, strict=True)
-        numbers = range(len(everybody), len(everybody) + len(lone))
-        same = [0] * len(lone)
-        of_lone = same, numbers, same, times_ms, xs, ys, [400] * len(lone)
-        columns = files[day_ms].columns | dict(zip(LONE_COLUMNS, of_lone, strict=True))
-        files[day_ms] = files[day_ms]._replace(columns=columns)
     flows: FlowColumns = flows_of_day(
         files.values(), Shapes(lines=(line,)), model="m", source="s", day_start_ms=day_ms
     )
@@ -114,3 +120,13 @@ def test_a_path_that_ends_on_a_line_on_its_way_over_it_is_not_measured(step: int
     assert crossed(walk(3000 - step * 2000, 3000)) == {"cut_path": 1}
     assert crossed(walk(3000 - step * 2000, 3000, ended="border")) == {"cut_path": 1}
     assert crossed(walk(3000, 3000 - step * 2000)) == {"cut_path": 1}
+
+
+def test_a_strong_box_in_a_zone_and_in_no_track_appeared_there_and_vanished() -> None:
+    zone = ZoneShape("zone", ((2000, 1000), (4000, 1000), (4000, 3000), (2000, 3000)))
+    files = with_lone(path_files([walk(6000, 7000)]), [(5_000, 3000, 2000), (5_200, 4100, 2000)])
+    [day_ms] = files
+    flows = flows_of_day(files.values(), Shapes(zones=(zone,)), model="m", source="s", day_start_ms=day_ms)
+    [came], [went] = flows.columns["stay_came"], flows.columns["stay_went"]
+    assert (CAME[came], WENT[went]) == ("appeared", "vanished")
+    assert list(flows.columns["stay_from"]) == list(flows.columns["stay_to"])

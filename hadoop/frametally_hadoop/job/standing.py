@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from frametally_hadoop.job.visits import Visit
 
 _SAME_PLACE = 0.8
-"""Intersection over union from which on two boxes are of one place. A box around what stands jitters less; a
-car that parks where another stood seldom takes its place so exactly."""
+"""Intersection over union from which on two boxes are of one place. Boxes of a parked car jitter less; a car
+that parks where another stood seldom takes its place so exactly."""
 
 
 def stood_before(

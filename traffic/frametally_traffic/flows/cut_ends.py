@@ -1,4 +1,4 @@
-"""What may have crossed a line unseen: beyond the ends of a day's paths, and where a lone box is near it."""
+"""Crossings of a line that nobody saw: beyond the ends of a day's paths, and where a lone box is near it."""
 
 from __future__ import annotations
 
