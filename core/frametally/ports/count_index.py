@@ -22,6 +22,8 @@ NOT_LOOKED_AT = "not_looked_at"
 """Of footage that was analysed before pictures were measured: nobody knows whether it shows anything."""
 NO_LABEL = ("",)
 """Labels of a query that asks for coverage alone."""
+WEAK_LABELS = "\0"
+"""No label has such a name."""
 
 
 REPAIR = "frametally index --repair"
@@ -66,7 +68,8 @@ class Bucket(NamedTuple):
 
     Attributes:
         start_ms: Start of the interval: `start_ms + offset_ms` is a multiple of its length since the epoch.
-        label: Class name; "" of the labels that a query has together.
+        label: Class name; "" of the labels that a query has together, `WEAK_LABELS` of those of them by
+            themselves that were seen too weakly.
         detections: Boxes, summed over frames and sources.
         peak: Most of one label in one frame: the maximum over the base intervals and sources.
         objects: Unique objects, summed; None where any part was not measured.
@@ -133,6 +136,7 @@ class WeekHour(NamedTuple):
         slowest_fps: As in `CoverageBucket`.
         tracked_detections: As in `Bucket`.
         covered_ms: As in `CoverageBucket`.
+        least_objects: Where some labels were seen too weakly, the objects of the others; None: none were.
     """
 
     hour: int
@@ -143,6 +147,7 @@ class WeekHour(NamedTuple):
     slowest_fps: float | None = None
     tracked_detections: int | None = None
     covered_ms: int | None = None
+    least_objects: int | None = None
 
 
 class Histogram(NamedTuple):
@@ -201,6 +206,7 @@ class CountQuery(NamedTuple):
         of_week: Whether bars are the hours of the week: `week_hours` sets it.
         apart: Labels with bars of their own; the other requested ones have theirs together, with the
             label "". None: all have bars of their own.
+        weak_apart: Whether those of them whose objects are `too_weak` in a bar have theirs as `WEAK_LABELS`.
         measured_only: Whether only hours of a source are read in which objects were measured.
     """
 
@@ -216,6 +222,7 @@ class CountQuery(NamedTuple):
     week_parts: WeekParts = ()
     of_week: bool = False
     apart: Sequence[str] | None = None
+    weak_apart: bool = False
     measured_only: bool = False
 
     @property

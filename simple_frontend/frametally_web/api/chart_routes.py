@@ -20,8 +20,9 @@ from frametally_web.charts.catalogue import (
     narrowed,
     zones_by_source,
 )
-from frametally_web.charts.measures import mean, of_span, seconds
+from frametally_web.charts.measures import of_span
 from frametally_web.charts.scope import index_by_second, resolve
+from frametally_web.charts.totals import mean, seconds
 from frametally_web.compare import answers as compare_answers
 from frametally_web.compare.differences import find_differences
 from frametally_web.requests import answers
@@ -213,6 +214,8 @@ def _count_week(
 def _week_cell(cell: WeekHour) -> chart_answers.WeekCell:
     basis = Basis(cell.objects, cell.detections, cell.tracked_detections, cell.slowest_fps)
     missing = why_unknown("objects", basis)
+    if missing is None and cell.least_objects is not None:
+        missing = "too_weak"
     return chart_answers.WeekCell(
         weekday=cell.hour // 24 + 1,
         hour=cell.hour % 24,
@@ -224,5 +227,6 @@ def _week_cell(cell: WeekHour) -> chart_answers.WeekCell:
         objects_missing=missing,
         tracked_detections=cell.tracked_detections,
         followed_objects=cell.objects if missing else None,
+        measured_objects=cell.least_objects if missing == "too_weak" else None,
         covered_s=seconds(cell.covered_ms),
     )

@@ -26,8 +26,9 @@ class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=Tr
         objects_missing: Why not; null where they are known.
         tracked_detections: Those of `detections` that lie in tracks; null where that was not noted. Of a
             second that was counted from frames, its share of the stored interval's.
-        followed_objects: The followed objects among `too_weak`: they count in sums.
-        measured_objects: Where footage was not measured everywhere, the objects of that part of it that was.
+        followed_objects: The followed objects among `too_weak`.
+        measured_objects: Of objects that are known in part, those: of the footage that was measured, or, of
+            several labels together, of those that are not `too_weak`. There are at least so many.
         estimate: How many `objects`, where that is the metric of the answer, else how many `detections` there
             would be without the errors of the model, by an accuracy check.
         low: Where the interval of the true number begins; absent where no check covers the bucket.
@@ -244,6 +245,7 @@ class BusyInterval(Answer, frozen=True, kw_only=True):
         start_ms: Start of the interval.
         end_ms: Its end, exclusive.
         value: Of the metric, labels and sources together.
+        is_least: Whether that is the known part of unique objects that are known in part.
         frames: Frames analysed.
         filmed_part: How much of it was filmed, of all sources with footage in the range; null where unknown,
             as of single pictures.
@@ -252,6 +254,7 @@ class BusyInterval(Answer, frozen=True, kw_only=True):
     start_ms: int
     end_ms: int
     value: float
+    is_least: bool
     frames: int
     filmed_part: float | None
 
@@ -359,6 +362,7 @@ class WeekCell(Answer, frozen=True, kw_only=True, omit_defaults=True):
     objects_missing: Missing | None
     tracked_detections: int | None
     followed_objects: int | None = None
+    measured_objects: int | None = None
     covered_s: float | None
 
 

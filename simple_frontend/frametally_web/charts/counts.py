@@ -9,7 +9,6 @@ import msgspec
 
 from frametally.books.counted_days import SettingsByDay
 from frametally.ports.count_index import CountIndex
-from frametally.rules.known import Number, add_up
 from frametally.settings.loading import Settings
 from frametally_web.charts import answers
 from frametally_web.charts.bars import (
@@ -29,8 +28,9 @@ from frametally_web.charts.catalogue import (
     choose_filmed,
 )
 from frametally_web.charts.checks import with_intervals
-from frametally_web.charts.measures import Chart, Reader, Totals, add_parts, by_metric, known_metric, sum_up
+from frametally_web.charts.measures import Chart, Reader
 from frametally_web.charts.scope import ResolvedQuery, SecondsIndex, resolve
+from frametally_web.charts.totals import Totals, add_parts, by_metric, known_metric, sum_up
 from frametally_web.requests.answers import TimeRange, nothing
 from frametally_web.requests.problems import bad_parameter
 from frametally_web.requests.query import ChartQuery
@@ -276,7 +276,8 @@ def add_measured(
     part = reader.bars(interval_s, by_source=by_source, apart=apart, measured_only=True)
     measured_bars = {(coverage.start_ms, coverage.source) for coverage in part.coverage}
     objects_by_bar = {
-        (bucket.start_ms, bucket.source, bucket.label): bucket.objects for bucket in part.buckets
+        (bar.start_ms, bar.source, bar.label): bar.measured_objects if bar.objects is None else bar.objects
+        for bar in part.buckets
     }
     buckets = [
         msgspec.structs.replace(
@@ -287,7 +288,7 @@ def add_measured(
         for bucket in chart.buckets
     ]
     sums = {
-        (total.label, total.source): total.objects
+        (total.label, total.source): total.measured_objects if total.objects is None else total.objects
         for of_label in sum_up(part, totals, by_source=by_source).values()
         for total in of_label
     }
@@ -303,27 +304,9 @@ def add_measured(
     return Measured(chart._replace(buckets=buckets), with_sums, in_sources)
 
 
-def sum_of(totals: Totals, labels: Iterable[str], chart: Chart) -> answers.Total:
+def sum_of(totals: Totals, labels: Iterable[str | None], chart: Chart) -> answers.Total:
     """Return the joint total of some labels of a chart, from their separate totals."""
-    of_labels = [totals[label][0] for label in labels]
-    return without_unknown(add_parts(of_labels, chart.coverage), of_labels)
-
-
-def without_unknown(together: answers.Total, of_labels: Sequence[answers.Total]) -> answers.Total:
-    """Return what some labels add up to: of objects the known part alone, where those of a label are unknown.
-
-    `together`: the same by the boxes of all these labels, of which some have too few in tracks.
-    """
-    objects = add_up(Number(of_label.objects, of_label.objects_missing) for of_label in of_labels)
-    if together.objects is None or objects.value is not None:
-        return together
-    return msgspec.structs.replace(
-        together,
-        objects=None,
-        objects_missing=objects.missing,
-        followed_objects=together.objects,
-        measured_objects=objects.at_least,
-    )
+    return add_parts([totals[label][0] for label in labels], chart.coverage)
 
 
 def objects_note(chart: Chart, totals: Sequence[answers.Total], settings: Settings) -> str | None:

@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import datetime
 import heapq
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median_low
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from frametally.adapters.day_cells.sums import (
     COVERED_MS,
     DETECTIONS,
-    LABEL,
     OBJECTS,
-    PEAK,
     SLOT,
     SOURCE,
     TRACKED,
     CountColumns,
-    add_up,
     columns_of,
     join,
     none_where,
-    to_rates,
 )
 from frametally.ports.count_index import (
     AGES_S,
     NO_LABEL,
+    WEAK_LABELS,
     BlankBucket,
     Bucket,
     CountIndex,
@@ -41,15 +38,19 @@ from frametally.ports.count_index import (
     Histogram,
     IndexedEvidence,
 )
-from frametally.rules.known import Basis, Missing, is_too_weak, sum_all_or_unknown, why_unknown
+from frametally.rules.known import (
+    Basis,
+    Missing,
+    is_too_weak,
+    sum_or_unknown,
+    why_unknown,
+)
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
 from frametally_web.charts.blank_footage import BlankFootage, blank_footage
-from frametally_web.requests.query import AskedMetric, ChosenTimes, Metric
+from frametally_web.requests.query import ChosenTimes
 
 Numbers = NDArray[np.integer[Any]]
-Totals = Mapping[str | None, Sequence[answers.Total]]
-"""By label (None: of labels together) its totals: one, or one of each source."""
 
 _NOTHING = columns_of([], [])
 _NOT_MEASURED = ("not_tracked", "too_slow")
@@ -161,7 +162,8 @@ class Reader:
 
     def _read(self, span: Span, interval_s: int, offset_ms: int, changes: Mapping[str, Any]) -> Histogram:
         query = of_span(self.query, span, self.times)
-        return self.index.histogram(query._replace(interval_s=interval_s, offset_ms=offset_ms, **changes))
+        changes = {"interval_s": interval_s, "offset_ms": offset_ms, "weak_apart": True, **changes}
+        return self.index.histogram(query._replace(**changes))
 
     def _together(
         self,
@@ -239,6 +241,8 @@ def _chart(
             *(objects, missing, tracked, followed),
         )
     ]
+    if WEAK_LABELS in names:
+        buckets = _with_weak(buckets)
     # In counts of older versions only what was seen says that it was not measured.
     not_measured = [
         part
@@ -246,6 +250,36 @@ def _chart(
         if reason or (unmeasured and (part.start_ms, part.source) in unmeasured)
     ]
     return Chart(base_interval_s, buckets, coverage, not_measured, counted, filmed)
+
+
+def _with_weak(buckets: Iterable[answers.CountBucket]) -> list[answers.CountBucket]:
+    """Return bars with the weak labels of those that the query has together among these, so known in part."""
+    bars: dict[Any, answers.CountBucket] = {}
+    for bar in buckets:
+        place = bar.start_ms, bar.source, None if bar.label == WEAK_LABELS else bar.label
+        known = bars.get(place)
+        if bar.label != WEAK_LABELS:
+            bars[place] = bar
+        elif known is None:
+            bars[place] = msgspec.structs.replace(bar, label=None)
+        else:
+            bars[place] = msgspec.structs.replace(
+                known,
+                detections=known.detections + bar.detections,
+                peak=max(known.peak, bar.peak),
+                mean_per_frame=sum_or_unknown(known.mean_per_frame, bar.mean_per_frame),
+                objects=None,
+                objects_missing=known.objects_missing or bar.objects_missing,
+                tracked_detections=sum_or_unknown(known.tracked_detections, bar.tracked_detections),
+                followed_objects=sum_or_unknown(followed_of(known), followed_of(bar)),
+                measured_objects=known.objects,
+            )
+    return [*bars.values()]
+
+
+def followed_of(part: answers.CountBucket | answers.Total) -> int | None:
+    """Return the objects that were followed, be they known or too weak."""
+    return part.objects if part.objects_missing is None else part.followed_objects
 
 
 def _with_coverage(counted: CountColumns[Bucket], filmed: CountColumns[CoverageBucket]) -> NDArray[np.int64]:
@@ -260,125 +294,3 @@ def _with_coverage(counted: CountColumns[Bucket], filmed: CountColumns[CoverageB
     ]
     places[np.append(interval_keys, 0)[places] != bar_keys] = len(order)
     return places
-
-
-def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> Totals:
-    """Return the total of each label (by source, if these are separate): `labels`, and those in the chart."""
-    counted, filmed = chart.counted, chart.filmed
-    covered = add_up(filmed.cells, 0, 0, filmed.cells[SOURCE])
-    footage = {
-        filmed.sources[source]: (frames, rate, objects >= 0)
-        for source, frames, objects, rate in zip(
-            *covered[[SOURCE, DETECTIONS, OBJECTS]].tolist(), to_rates(covered[PEAK]), strict=True
-        )
-    }
-    sums = {
-        (counted.labels[label] or None, counted.sources[source]): values
-        for _, label, source, *values in add_up(
-            counted.cells, counted.cells[LABEL], 0, counted.cells[SOURCE]
-        ).T.tolist()
-    }
-    sources: list[str | None] = [None]
-    if by_source:
-        sources = [*sorted(name for name in {*footage, *(source for _, source in sums)} if name)]
-    totals: dict[str | None, list[answers.Total]] = {}
-    for label in dict.fromkeys([*labels, *(label for label, _ in sums)]):
-        totals[label] = []
-        for source in sources:
-            detections, peak, *numbers = sums.get((label, source), (0, 0, 0, 0))
-            frames, rate, is_measured = footage.get(source, (0, math.inf, True))
-            objects, tracked = [None if number < 0 else number for number in numbers]
-            followed = objects if is_measured else None
-            totals[label].append(_total(label, source, detections, peak, followed, tracked, frames, rate))
-    return totals
-
-
-def all_together(chart: Chart) -> answers.Total:
-    """Return what all labels and sources of a chart add up to."""
-    return add_parts(chart.buckets, chart.coverage)
-
-
-def by_metric(totals: Totals, metric: Metric, frames: int) -> list[str]:
-    """Return the labels, those with most of the metric first; without those that are together."""
-    return sorted(
-        (label for label in totals if label is not None),
-        key=lambda label: (-value_of(totals[label], metric, frames), label),
-    )
-
-
-def known_metric(metric: AskedMetric, chart: Chart) -> Metric:
-    """Return the metric asked for; of `auto`, objects if they are known of all labels together."""
-    if metric != "auto":
-        return metric
-    return "objects" if chart.coverage and all_together(chart).objects is not None else "mean_per_frame"
-
-
-def mean(detections: int, frames: int) -> float | None:
-    """Return boxes per frame analysed, not rounded: few of a year's frames show any; None without frames."""
-    return detections / frames if frames else None
-
-
-def seconds(ms: int | None) -> float | None:
-    """Return milliseconds as seconds."""
-    return None if ms is None else ms / 1000
-
-
-def add_parts(
-    parts: Sequence[answers.CountBucket | answers.Total], coverage: Sequence[answers.FramesAnalysed]
-) -> answers.Total:
-    """Return what some bars or totals add up to."""
-    followed: list[int | None] = [None]
-    if not any(part.objects_missing for part in coverage):
-        followed = [part.objects if part.objects_missing is None else part.followed_objects for part in parts]
-    rates = [part.slowest_fps for part in coverage]
-    return _total(
-        None,
-        None,
-        sum([part.detections for part in parts]),
-        max([part.peak for part in parts], default=0),
-        sum_all_or_unknown(followed),
-        sum_all_or_unknown([part.tracked_detections for part in parts]),
-        sum([part.frames for part in coverage]),
-        None if None in rates else min([rate for rate in rates if rate is not None], default=math.inf),
-    )
-
-
-def _total(
-    label: str | None,
-    source: str | None,
-    detections: int,
-    peak: int,
-    followed: int | None,
-    tracked: int | None,
-    frames: int,
-    slowest_fps: float | None,
-) -> answers.Total:
-    """Return a total; `followed` objects are those in tracks."""
-    missing = why_unknown("objects", Basis(followed, detections, tracked, slowest_fps))
-    return answers.Total(
-        label=label,
-        source=source,
-        detections=detections,
-        peak=peak,
-        mean_per_frame=mean(detections, frames),
-        objects=None if missing else followed,
-        objects_missing=missing,
-        tracked_detections=tracked,
-        followed_objects=followed if missing else None,
-    )
-
-
-def metric_of(measured_part: answers.CountBucket | answers.Total, metric: Metric) -> float | None:
-    """Return one of the four; None where it is not known."""
-    value: float | None = getattr(measured_part, metric)
-    return value
-
-
-def value_of(totals: Sequence[answers.Total], metric: Metric, frames: int) -> float:
-    """Return the metric over several sources; objects that are not known are fewer than none."""
-    if metric == "peak":
-        return max([total.peak for total in totals], default=0)
-    if metric == "objects":
-        return sum([-1 if total.objects is None else total.objects for total in totals])
-    detections = sum([total.detections for total in totals])
-    return detections / frames if metric == "mean_per_frame" and frames else detections

@@ -13,15 +13,9 @@ from frametally_web.charts import answers
 from frametally_web.charts.blank_footage import nothing_shown
 from frametally_web.charts.catalogue import Choice, MediaTimes, choose_filmed
 from frametally_web.charts.checks import total_with_interval
-from frametally_web.charts.counts import Plan, add_measured, plan_chart, without_unknown
-from frametally_web.charts.measures import (
-    Chart,
-    Reader,
-    all_together,
-    known_metric,
-    metric_of,
-    sum_up,
-)
+from frametally_web.charts.counts import Plan, add_measured, plan_chart, sum_of
+from frametally_web.charts.measures import Chart, Reader
+from frametally_web.charts.totals import Totals, all_together, known_metric, known_part, metric_of, sum_up
 from frametally_web.requests.answers import nothing
 from frametally_web.requests.problems import Problem
 from frametally_web.requests.query import ChartQuery, Metric
@@ -46,18 +40,9 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
     reader, interval_s = plan.reader, plan.interval_s
     chart = reader.bars(interval_s, apart=())
     metric = known_metric(query.metric, chart)
-    measured = add_measured(
-        reader,
-        interval_s,
-        chart,
-        sum_up(chart, [None], by_source=False),
-        by_source=False,
-        apart=(),
-    )
-    total = measured.totals[None][0]
-    if total.objects is not None:
-        of_labels = sum_up(reader.whole(), selection.labels, by_source=False)
-        total = without_unknown(total, [of_label for [of_label] in of_labels.values()])
+    of_labels = sum_up(reader.whole(), selection.labels, by_source=False)
+    totals: Totals = {None: [sum_of(of_labels, of_labels, chart)]}
+    measured = add_measured(reader, interval_s, chart, totals, by_source=False, apart=())
     covered = [bucket.covered_s for bucket in chart.coverage]
     by_source = plan.reader.filmed()
     filmed = [source for source in by_source if source.covered_s]
@@ -75,7 +60,7 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
         shows_nothing=nothing_shown(chart.blank.intervals),
         filmed_in=answers.OfSources(sources=len(filmed), of_sources=len(by_source)),
         sources=plan.resolved.sources,
-        total=total,
+        total=measured.totals[None][0],
         objects_measured_in=measured.objects_measured_in,
         busiest=_busiest(chart, plan, metric, sources=len(filmed)),
         peak=_peak(reader, chart),
@@ -86,8 +71,9 @@ def summarise(index: CountIndex, settings: Settings, media: MediaTimes, query: C
 
 
 def _busiest(chart: Chart, plan: Plan, metric: Metric, *, sources: int) -> list[answers.BusyInterval]:
-    values = {bucket.start_ms: metric_of(bucket, metric) or 0 for bucket in chart.buckets}
-    bars = sorted(
+    bars = {bucket.start_ms: bucket for bucket in chart.buckets}
+    values = {start_ms: known_part(bar, metric) or 0 for start_ms, bar in bars.items()}
+    most = sorted(
         (bar for bar in chart.coverage if values.get(bar.start_ms)),
         key=lambda bar: (-values[bar.start_ms], bar.start_ms),
     )[:_MOST_BUSY]
@@ -96,10 +82,11 @@ def _busiest(chart: Chart, plan: Plan, metric: Metric, *, sources: int) -> list[
             start_ms=bar.start_ms,
             end_ms=bar.end_ms,
             value=values[bar.start_ms],
+            is_least=metric_of(bars[bar.start_ms], metric) is None,
             frames=bar.frames,
             filmed_part=_filmed_part(bar, plan, sources),
         )
-        for bar in bars
+        for bar in most
     ]
 
 

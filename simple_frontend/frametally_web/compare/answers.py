@@ -12,12 +12,16 @@ class LabelDifference(Answer, frozen=True, kw_only=True):
     Attributes:
         label: Class name; null of all together.
         value: Of the metric; null where it is not known.
+        at_least: Of a value that is not known, the part that is; null where none is.
         other_value: Of the metric, there; null likewise.
+        other_at_least: As `at_least`, there.
     """
 
     label: str | None
     value: float | None
+    at_least: float | None
     other_value: float | None
+    other_at_least: float | None
 
 
 class BarDifference(Answer, frozen=True, kw_only=True):

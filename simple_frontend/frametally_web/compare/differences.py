@@ -15,7 +15,8 @@ from frametally_web.charts.answers import CountBucket, Counts, FramesAnalysed, O
 from frametally_web.charts.bars import PERIOD_NAMES
 from frametally_web.charts.catalogue import MediaTimes, choose_model
 from frametally_web.charts.counts import count, plan_chart
-from frametally_web.charts.measures import Chart, all_together, metric_of
+from frametally_web.charts.measures import Chart
+from frametally_web.charts.totals import all_together, known_part, metric_of
 from frametally_web.compare import answers
 from frametally_web.requests.answers import answer_of
 from frametally_web.requests.problems import bad_parameter
@@ -174,16 +175,17 @@ class _Side:
         is_unknown = self._metric == "objects" and self.coverage[bar].objects_missing is not None
         return _Value(None if is_unknown else 0)
 
-    def sum_of(self, label: str | None, bars: Collection[_Bar]) -> float | None:
-        """Return the metric of a label (None: of all together) in some bars; None where there are none."""
+    def sum_of(self, label: str | None, bars: Collection[_Bar]) -> tuple[float | None, float | None]:
+        """Return the metric of a label (None: of all together) in some bars, and what of it is known."""
         if not bars:
-            return None
+            return None, None
         of_labels = [*self._of_label.values()] if label is None else [self._of_label[label]]
         part = self._chart._replace(
             buckets=[value for by_bar in of_labels for bar, value in by_bar.items() if bar in bars],
             coverage=[self.coverage[bar] for bar in bars],
         )
-        return metric_of(all_together(part), self._metric)
+        together = all_together(part)
+        return metric_of(together, self._metric), known_part(together, self._metric)
 
 
 def _read(index: CountIndex, settings: Settings, query: ChartQuery) -> Chart:
@@ -209,8 +211,13 @@ def _starts_beside(own_chart: Chart, other_chart: Chart, side: OtherSide) -> dic
 
 
 def _label(label: str | None, a: _Side, b: _Side, bars: Collection[_Bar]) -> answers.LabelDifference:
+    (value, least), (other_value, other_least) = a.sum_of(label, bars), b.sum_of(label, bars)
     return answers.LabelDifference(
-        label=label, value=a.sum_of(label, bars), other_value=b.sum_of(label, bars)
+        label=label,
+        value=value,
+        at_least=None if value is not None else least,
+        other_value=other_value,
+        other_at_least=None if other_value is not None else other_least,
     )
 
 

@@ -236,7 +236,7 @@ class DayIndex(ABC, Generic[MomentT]):
                 "hours of the week are unknown"
             )
         check_query(query)
-        query = query._replace(interval_s=HOUR_S, by_source=False, of_week=True, apart=())
+        query = query._replace(interval_s=HOUR_S, by_source=False, of_week=True, apart=(), weak_apart=True)
         with self._now() as now:
             return merge_week(*self._counts(now, self._catalogue(now), query)[:2])
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
-from frametally.ports.count_index import Bucket, CoverageBucket, WeekHour
+from frametally.ports.count_index import WEAK_LABELS, Bucket, CoverageBucket, WeekHour
 from frametally.rules.known import slowest_or_unknown, sum_or_unknown
 from frametally.rules.times import HOUR_MS
 
@@ -20,13 +21,23 @@ def add_week_hours(first: WeekHour, second: WeekHour) -> WeekHour:
         slowest_or_unknown(first.slowest_fps, second.slowest_fps),
         sum_or_unknown(first.tracked_detections, second.tracked_detections),
         sum_or_unknown(first.covered_ms, second.covered_ms),
+        _least(first, second),
+    )
+
+
+def _least(first: WeekHour, second: WeekHour) -> int | None:
+    """Return the objects known of two parts, of which one at least is known in part only."""
+    if first.least_objects is None and second.least_objects is None:
+        return None
+    return sum(
+        (hour.objects or 0) if hour.least_objects is None else hour.least_objects for hour in (first, second)
     )
 
 
 def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> list[WeekHour]:
     """Return the hours of the week that were filmed or have counts, by hour.
 
-    Each `start_ms` is that of the hour since Monday 00:00; no two bars have the same.
+    Each `start_ms` is that of the hour since Monday 00:00. Labels are together, the weak ones apart.
     """
     hours = {
         bucket.start_ms: WeekHour(
@@ -42,13 +53,19 @@ def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> lis
         for bucket in covered
     }
     for bar in bars:
-        hour = hours.get(bar.start_ms) or WeekHour(bar.start_ms // HOUR_MS, 0, 0, 0, 0)
-        hours[bar.start_ms] = hour._replace(
-            detections=bar.detections,
-            peak=bar.peak,
-            objects=None if hour.objects is None else bar.objects,
-            tracked_detections=bar.tracked_detections,
+        hour = hours.get(bar.start_ms) or WeekHour(bar.start_ms // HOUR_MS, 0, 0, 0, 0, None, 0)
+        of_bar = WeekHour(
+            hour.hour,
+            0,
+            bar.detections,
+            bar.peak,
+            bar.objects,
+            math.inf,
+            bar.tracked_detections,
+            0,
+            0 if bar.label == WEAK_LABELS else None,
         )
+        hours[bar.start_ms] = add_week_hours(hour, of_bar)
     return [hours[start_ms] for start_ms in sorted(hours)]
 
 

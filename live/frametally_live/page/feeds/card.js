@@ -6,7 +6,7 @@ import { forgetAnswers, get } from "frametally/js/shared/api.js";
 import { whenNear } from "frametally/js/frames/boxed_picture.js";
 import { el, withCode } from "frametally/js/shared/dom.js";
 import { roughly } from "frametally/js/shared/format.js";
-import { joined, METRICS } from "frametally/js/shared/metrics.js";
+import { amountOf, joined, knownWords, METRICS } from "frametally/js/shared/metrics.js";
 import { gapsOf, notAnalysedOf, ofSource, rowsOf, totalIn } from "frametally/js/shared/series.js";
 import { formatWhole, parseState } from "frametally/js/shared/state.js";
 import { zoneInUse, zoneOf } from "frametally/js/shared/time.js";
@@ -99,16 +99,14 @@ export function countedWords(rows, when) {
   const metric = isFollowed ? METRICS.objects : METRICS.peak;
   const labels = [...new Set(rows.flatMap(({ byLabel }) => [...byLabel.keys()]))];
   const found = labels.flatMap((label) => {
-    const value = metric.join(
-      rows.flatMap(({ byLabel }) => {
-        const bucket = byLabel.get(label);
-        return bucket ? [joined(metric, [bucket]) ?? 0] : [];
-      }),
+    const known = joined(
+      metric,
+      rows.flatMap(({ byLabel }) => byLabel.get(label) ?? []),
     );
-    return value > 0 ? [{ label: label ?? t("live.other_labels"), value }] : [];
+    return known.value === 0 ? [] : [{ label: label ?? t("live.other_labels"), known }];
   });
-  found.sort((one, other) => other.value - one.value);
-  const words = found.map(({ label, value }) => `${label} ${metric.format(value)}`).join(" · ");
+  found.sort((one, other) => (amountOf(other.known) ?? 0) - (amountOf(one.known) ?? 0));
+  const words = found.map(({ label, known }) => `${label} ${knownWords(metric, known)}`).join(" · ");
   return t("live.the", { when, name: inSentence(metric.name), words: words || t("web.none_2") });
 }
 

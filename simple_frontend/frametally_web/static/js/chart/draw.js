@@ -190,7 +190,7 @@ export function drawnOf({ rows, series, metric, other }) {
     intervals: rows.map((row) => intervalIn(row, one.labels, metric)),
   }));
   if (!other) return own;
-  const values = other.rows.map(({ value }) => value);
+  const values = other.rows.map(({ known }) => known.value);
   const beside = { name: other.name, color: themeColor("ink"), dashed: true, rows: other.rows, values };
   return [...own, { ...beside, intervals: [] }];
 }

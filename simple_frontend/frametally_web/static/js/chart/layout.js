@@ -202,7 +202,7 @@ function mostIn({ rows, series, metric, kind, other }) {
     });
     return Math.max(isStack ? (totalIn(row, metric) ?? sum) : 0, ...tops);
   };
-  const beside = other?.rows.map(({ value }) => value ?? 0) ?? [];
+  const beside = other?.rows.map(({ known }) => known.value ?? 0) ?? [];
   return [...rows.map(inRow), ...beside].reduce((most, value) => Math.max(most, value), 0);
 }
 

@@ -10,7 +10,7 @@ import { t } from "../shared/texts.js";
 /** How many labels the words name. */
 const NAMED = 3;
 
-/** @typedef {{label: string, here: number|null, there: number|null}} Line */
+/** @typedef {{label: string, here: number|null, there: number|null, known: Page.Known[]}} Line */
 
 /** @type {import("../shared/tables.js").Order} */
 const labelOrder = { by: "apart", falls: true };
@@ -54,7 +54,14 @@ function showByLabel(area, { labels, total }, metric, { sides, colorOf, onLabel 
 }
 
 /** @param {Api.LabelDifference} one */
-const lineOf = ({ value, other_value: other }) => ({ here: value, there: other });
+const lineOf = ({ value, at_least: part, other_value: other, other_at_least: otherPart }) => ({
+  here: value,
+  there: other,
+  known: [
+    { value, part },
+    { value: other, part: otherPart },
+  ],
+});
 
 /** @param {Omit<Line, "label">} line */
 const apart = ({ here, there }) => (here === null || there === null ? null : here - there);
@@ -102,8 +109,7 @@ function rowElement(heading, line, metric, bar) {
   const [by, part] = [apart(line), share(line)];
   return rowOf(
     heading,
-    valueCell(metric, line.here),
-    valueCell(metric, line.there),
+    ...line.known.map((known) => valueCell(metric, known)),
     el("td.number.differs", bar, by === null ? "–" : difference(by)),
     numberCell(part === null ? "–" : change(part), "number muted"),
   );

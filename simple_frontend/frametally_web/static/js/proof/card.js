@@ -3,8 +3,8 @@
 import { ApiError, get, selectionQuery } from "../shared/api.js";
 import { byId, control } from "../shared/dom.js";
 import { span } from "../shared/format.js";
-import { METRICS } from "../shared/metrics.js";
-import { totalIn } from "../shared/series.js";
+import { knownWords, METRICS } from "../shared/metrics.js";
+import { allKnownIn } from "../shared/series.js";
 import { Proof } from "./bar.js";
 import { severalDays } from "./kinds.js";
 import { showEvidence, showFailure, showMessage } from "./list.js";
@@ -82,7 +82,7 @@ export class FramesCard {
     const what = row
       ? t("web.analysed", {
           name: inSentence(metric.name),
-          row: metric.format(totalIn(row, metric)),
+          row: knownWords(metric, allKnownIn(row, metric)),
           frames: t("web.count_frames", { count: row.frames }),
         })
       : "";

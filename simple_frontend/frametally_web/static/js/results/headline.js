@@ -15,7 +15,7 @@ import {
   spanAmong,
   timeAmong,
 } from "../shared/format.js";
-import { brief, METRICS, WHY_NOT } from "../shared/metrics.js";
+import { amountOf, brief, joined, knownWords, METRICS, WHY_NOT } from "../shared/metrics.js";
 import { allIn, nothingOf, NOTHING } from "../shared/series.js";
 import { askedPart } from "../shared/spans.js";
 import { t } from "../shared/texts.js";
@@ -43,13 +43,17 @@ const SLACK_MS = 7_200_000;
 export function showMetrics(area, { counts, summary }, isFilmed, onMetric) {
   const tabs = Object.values(METRICS).map((metric) => {
     const isChosen = metric.id === counts.metric;
-    const { value, where } = valueOf(metric, counts, summary);
+    const { known, where } = knownAll(metric, counts, summary);
     return el(
       "button.measure",
       { title: metric.explanation, "aria-pressed": String(isChosen), onclick: () => onMetric(metric.id) },
       el("span.tile-name", metric.name),
       isFilmed && !isChosen
-        ? el("span", { class: "value", title: metric.format(value) }, brief(metric, value))
+        ? el(
+            "span",
+            { class: "value", title: knownWords(metric, known) },
+            knownWords(metric, known, (value) => brief(metric, value)),
+          )
         : "",
       isFilmed && !isChosen ? el("span.detail.muted", rangeWords(metric, checkedIn(metric, summary))) : "",
       isFilmed && !isChosen && where ? el("span.detail.muted", where) : "",
@@ -68,14 +72,14 @@ export function showMetrics(area, { counts, summary }, isFilmed, onMetric) {
  * @param {Page.Metric} metric
  * @param {Api.Counts} counts
  * @param {Page.Answers["summary"]} summary
- * @returns {{value: number|null, where: string|null, isLeast: boolean}}
+ * @returns {{known: Page.Known, where: string|null}}
  */
-function valueOf(metric, counts, summary) {
-  const all = { value: allIn(counts, metric), where: null, isLeast: false };
-  if (metric.id !== "objects") return all;
-  const { value, where, isLeast } = isAdded(summary) ? objectsOf(summary) : all;
+function knownAll(metric, counts, summary) {
+  if (metric.id !== "objects") return { known: allIn(counts, metric), where: null };
+  const known = isAdded(summary) ? joined(metric, [summary.total]) : allIn(counts, metric);
   const missing = [...counts.coverage, ...counts.totals].find((one) => one.objects_missing)?.objects_missing;
-  return { value, where: value === null && missing ? WHY_NOT[missing] : where, isLeast };
+  if (!known.part) return { known, where: known.value === null && missing ? WHY_NOT[missing] : null };
+  return { known, where: isAdded(summary) ? partWords(summary) : null };
 }
 
 /**
@@ -105,14 +109,16 @@ export function showHeadline(sentence, facts, { counts, summary }, sources, stat
     facts.replaceChildren();
     return;
   }
-  const { value, where, isLeast } = valueOf(metric, counts, summary);
-  const words = wordsOf(metric, value, state.labels);
+  const { known, where } = knownAll(metric, counts, summary);
   refill(
     sentence,
-    el("span.value", isLeast ? t("web.at_least", { part: words }) : words),
+    el(
+      "span.value",
+      knownWords(metric, known, (value) => wordsOf(metric, value, state.labels)),
+    ),
     where ? ` (${where})` : "",
     estimateWords(metric, checkedIn(metric, summary)),
-    ...(isAdded(summary) ? busiestWords(summary, counts, value, on) : []),
+    ...(isAdded(summary) ? busiestWords(summary, counts, amountOf(known), on) : []),
   );
   refill(
     facts,
@@ -178,10 +184,11 @@ function busiestWords({ busiest, metric, from_ms: from, to_ms: to }, { asked }, 
   const [most] = busiest;
   if (!most || from === null || to === null) return [];
   const when = spanAmong(...askedPart(most, asked), from, to);
+  const mostKnown = most.is_least ? { value: null, part: most.value } : { value: most.value, part: null };
   return [
     t("web.busiest"),
     lead(when, t("web.show_the_frames"), () => on.bar(most.start_ms)),
-    most.value === all ? "" : ` (${METRICS[metric].format(most.value)})`,
+    most.value === all ? "" : ` (${knownWords(METRICS[metric], mostKnown)})`,
   ];
 }
 
@@ -204,19 +211,11 @@ const absentOf = (counts) =>
   counts.not_analysed?.length ? t("web.not_analysed") : (nothingOf(counts)[0]?.kind ?? t("web.no_footage"));
 
 /**
- * How many unique objects there are, and in what that was measured, where it was not in all.
+ * In what the objects were measured that are known in part.
  * @param {Api.Summary} summary
  */
-function objectsOf({ total, objects_measured_in: measured }) {
-  const value = total.objects ?? total.measured_objects ?? null;
-  if (!measured || value === null) {
-    const missing = value !== null && total.objects === null ? total.objects_missing : null;
-    return {
-      value,
-      where: missing ? t("web.some_labels_are_not_measured", { why: WHY_NOT[missing] }) : null,
-      isLeast: missing !== null,
-    };
-  }
+function partWords({ total: { objects_missing: missing }, objects_measured_in: measured }) {
+  if (!measured) return missing && t("web.some_labels_are_not_measured", { why: WHY_NOT[missing] });
   const part =
     measured.sources < measured.of_sources
       ? t("web.of_6", {
@@ -224,7 +223,7 @@ function objectsOf({ total, objects_measured_in: measured }) {
           of_sources: t("web.count_sources", { count: measured.of_sources }),
         })
       : t("web.part_of_the_footage");
-  return { value, where: t("web.measured_in", { part }), isLeast: true };
+  return t("web.measured_in", { part });
 }
 
 /**

@@ -1,7 +1,7 @@
 // Turns the API's answer into rows for the chart, the table and the tiles: one per interval with footage.
 
 import { intervalOf } from "./checked.js";
-import { joined, METRICS } from "./metrics.js";
+import { amountOf, joined } from "./metrics.js";
 import { groupLabels } from "./palette.js";
 import { outsideOf, together } from "./spans.js";
 import { t } from "./texts.js";
@@ -59,7 +59,7 @@ export function gapsOf(rows, others, from, to) {
  * @param {Page.Metric} metric
  */
 export function rankedLabels({ labels, totals }, metric) {
-  const values = new Map(totals.map((total) => [total.label, metric.of(total) ?? 0]));
+  const values = new Map(totals.map((total) => [total.label, amountOf(joined(metric, [total])) ?? 0]));
   return [...labels].sort((a, b) => (values.get(b) ?? 0) - (values.get(a) ?? 0));
 }
 
@@ -77,7 +77,6 @@ export function seriesOf(counts, metric, colorOf) {
     const of = labels.flatMap((label) => totals.get(label) ?? []);
     return {
       total: joined(metric, of),
-      measured: metric.id === "objects" ? measuredOf(of) : null,
       interval: of.length === 1 ? intervalOf(of[0], metric, counts.frames) : null,
     };
   };
@@ -98,13 +97,13 @@ export function seriesOf(counts, metric, colorOf) {
 }
 
 /**
- * The metric of some labels in one row: 0 where nothing was found, null where it was not measured.
+ * The metric of some labels in one row: 0 where nothing was found.
  * @param {Page.Row} row
  * @param {(string|null)[]} labels
  * @param {Page.Metric} metric
  */
-export function valueIn(row, labels, metric) {
-  return valueOf(
+export function knownIn(row, labels, metric) {
+  return knownOf(
     row,
     labels.flatMap((label) => row.byLabel.get(label) ?? []),
     metric,
@@ -112,31 +111,30 @@ export function valueIn(row, labels, metric) {
 }
 
 /** The metric of all labels in one row. @param {Page.Row} row @param {Page.Metric} metric */
-export const totalIn = (row, metric) => valueOf(row, [...row.byLabel.values()], metric);
+export const allKnownIn = (row, metric) => knownOf(row, [...row.byLabel.values()], metric);
 
-/** @param {Page.Row} row @param {Api.CountBucket[]} buckets @param {Page.Metric} metric */
-function valueOf(row, buckets, metric) {
-  if (metric.id !== "objects" || !row.missing) return joined(metric, buckets);
-  return isMeasuredInPart(row, metric) ? measuredOf(buckets) : null;
+/** @param {Page.Row} row @param {Api.CountBucket[]} buckets @param {Page.Metric} metric @returns {Page.Known} */
+function knownOf(row, buckets, metric) {
+  const known = joined(metric, buckets);
+  if (metric.id !== "objects" || !row.missing) return known;
+  const isInPart = [...row.byLabel.values()].some((one) => typeof one.measured_objects === "number");
+  return { value: null, part: isInPart ? amountOf(known) : null };
 }
 
+/** For bars and sorting. @param {Page.Row} row @param {(string|null)[]} labels @param {Page.Metric} metric */
+export const valueIn = (row, labels, metric) => amountOf(knownIn(row, labels, metric));
+
+/** For bars and sorting. @param {Page.Row} row @param {Page.Metric} metric */
+export const totalIn = (row, metric) => amountOf(allKnownIn(row, metric));
+
 /**
- * Whether objects are known of a part of a row only: of some of its sources, or of some of its time.
+ * Whether a row's total is known in part only: of some of its labels, its sources or its time.
  * @param {Page.Row} row
  * @param {Page.Metric} metric
  */
-export const isMeasuredInPart = (row, metric) =>
-  metric.id === "objects" &&
-  row.missing !== null &&
-  [...row.byLabel.values()].some((one) => typeof one.measured_objects === "number");
-
-/**
- * The objects in the part of the footage that was measured; null where one of them was not.
- * @param {{measured_objects: number|null}[]} measures
- */
-function measuredOf(measures) {
-  const known = measures.flatMap((one) => one.measured_objects ?? []);
-  return known.length < measures.length ? null : METRICS.objects.join(known);
+export function isMeasuredInPart(row, metric) {
+  const { value, part } = allKnownIn(row, metric);
+  return value === null && part !== null;
 }
 
 /** Stretches that were filmed and are not in the counts. @param {Pick<Api.Counts, "not_analysed">} counts */
@@ -171,12 +169,16 @@ export function nothingOf({ shows_nothing: bars, coverage }) {
 export const spansOf = (nothing) => nothing.map((one) => one.span);
 
 /**
- * All labels of an answer together; null where the metric was not measured, of what was not seen either.
+ * All labels of an answer together; where objects could not be followed, those not seen are not known either.
  * @param {Api.Counts} counts
  * @param {Page.Metric} metric
+ * @returns {Page.Known}
  */
-export const allIn = ({ coverage, totals }, metric) =>
-  metric.id === "objects" && coverage.some((one) => one.objects_missing) ? null : joined(metric, totals);
+export function allIn({ coverage, totals }, metric) {
+  const known = joined(metric, totals);
+  const isUnknown = metric.id === "objects" && coverage.some((one) => one.objects_missing);
+  return isUnknown ? { value: null, part: known.part } : known;
+}
 
 /**
  * How long a row was filmed, in milliseconds, and how much of it could have been; null where that is all of it, or
