@@ -143,9 +143,7 @@ def test_the_proof_of_a_bar_leaves_out_what_that_of_the_whole_does(ledger: Ledge
 
 def test_no_segment_is_read_in_full_and_none_that_has_nothing_of_the_bar(ledger: Ledger) -> None:
     store = Reading()
-    put_segments(
-        store, [[frame(minute * MINUTE_MS + 30_000, [box("car", 1, 9)])] for minute in range(30)]
-    )
+    put_segments(store, [[frame(minute * MINUTE_MS + 30_000, [box("car", 1, 9)])] for minute in range(30)])
     ledger.refresh(store, NoProgress())
     store.read_in_full.clear()
     ranges: list[str] = []

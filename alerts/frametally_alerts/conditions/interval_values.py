@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from frametally import keys
-from frametally.ports.count_index import CountIndex, CountQuery, Histogram
+from frametally.ports.count_index import NOT_LOOKED_AT, CountIndex, CountQuery, Histogram
 from frametally.rules.known import Basis, why_unknown
 from frametally.rules.places import FLOWS, ZONES, Place, series_model, source_of
 from frametally.rules.times import DAY_MS, days_of_span
@@ -315,10 +315,17 @@ def _add(
     labels = rule.labels or ("",)
     filmed: dict[tuple[str, int], bool] = {}
     unmeasured = set()
+    blank_frames: Counter[tuple[str | None, int]] = Counter()
+    for blank in histogram.blank:
+        if blank.reason != NOT_LOOKED_AT:
+            blank_frames[blank.source, blank.start_ms] += blank.frames
     for interval in histogram.coverage:
         if interval.objects is None:
             unmeasured.add((source_of(interval.source or ""), keys.utc_day(interval.start_ms)))
-        is_whole = interval.covered_ms is None or interval.covered_ms >= _WHOLE * rule.interval_s * 1000
+        analysed = interval.frames + blank_frames[interval.source, interval.start_ms]
+        is_whole = interval.frames >= _WHOLE * analysed  # without tracking, frames alone tell
+        if interval.covered_ms is not None:
+            is_whole = interval.covered_ms >= _WHOLE * rule.interval_s * 1000
         is_measured = measure != "objects" or interval.objects is not None
         if is_measured and (is_whole or not rule.below):
             filmed[interval.source or "", interval.start_ms] = True
