@@ -257,22 +257,22 @@ def _with_weak(buckets: Iterable[answers.CountBucket]) -> list[answers.CountBuck
     bars: dict[Any, answers.CountBucket] = {}
     for bar in buckets:
         place = bar.start_ms, bar.source, None if bar.label == WEAK_LABELS else bar.label
-        known = bars.get(place)
+        first = bars.get(place)
         if bar.label != WEAK_LABELS:
             bars[place] = bar
-        elif known is None:
+        elif first is None:
             bars[place] = msgspec.structs.replace(bar, label=None)
         else:
             bars[place] = msgspec.structs.replace(
-                known,
-                detections=known.detections + bar.detections,
-                peak=max(known.peak, bar.peak),
-                mean_per_frame=sum_or_unknown(known.mean_per_frame, bar.mean_per_frame),
+                first,
+                detections=first.detections + bar.detections,
+                peak=max(first.peak, bar.peak),
+                mean_per_frame=sum_or_unknown(first.mean_per_frame, bar.mean_per_frame),
                 objects=None,
-                objects_missing=known.objects_missing or bar.objects_missing,
-                tracked_detections=sum_or_unknown(known.tracked_detections, bar.tracked_detections),
-                followed_objects=sum_or_unknown(followed_of(known), followed_of(bar)),
-                measured_objects=known.objects,
+                objects_missing=first.objects_missing or bar.objects_missing,
+                tracked_detections=sum_or_unknown(first.tracked_detections, bar.tracked_detections),
+                followed_objects=sum_or_unknown(followed_of(first), followed_of(bar)),
+                measured_objects=first.objects,
             )
     return [*bars.values()]
 

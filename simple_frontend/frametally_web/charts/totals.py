@@ -47,8 +47,8 @@ def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> To
     if by_source:
         sources = [*sorted(name for name in {*footage, *(source for _, source in sums)} if name)]
     totals: dict[str | None, list[answers.Total]] = {}
-    found = [None if label == WEAK_LABELS else label for label, _ in sums]
-    for label in dict.fromkeys([*labels, *found]):
+    names = [None if label == WEAK_LABELS else label for label, _ in sums]
+    for label in dict.fromkeys([*labels, *names]):
         totals[label] = []
         for source in sources:
             frames, rate, is_measured = footage.get(source, (0, math.inf, True))

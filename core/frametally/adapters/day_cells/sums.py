@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from frametally.adapters.day_cells.blank_rows import BlankRows, blank_buckets, blank_cells, is_blank
 from frametally.adapters.day_cells.storage import BLANK_REASONS, CurrentRun, KeptCells, Piece
+from frametally.adapters.day_cells.week_slots import is_of_parts
 from frametally.ports.count_index import (
     MAX_BUCKETS,
     NO_LABEL,
@@ -25,7 +26,6 @@ from frametally.ports.count_index import (
 )
 from frametally.rules.known import is_too_weak
 from frametally.rules.times import DAY_MS, HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
-from frametally.rules.week_parts import WeekParts
 
 if TYPE_CHECKING:
     from frametally.adapters.day_cells.cells import RunCells
@@ -311,18 +311,8 @@ def _selected(
     if query.measured_only:
         cells = cells.compress(cells[OBJECTS] >= 0, axis=1)
     if query.week_parts and cells.shape[1]:
-        cells = cells.compress(_is_of_parts(cells[SLOT], query.week_parts, step_ms), axis=1)
+        cells = cells.compress(is_of_parts(cells[SLOT], query.week_parts, step_ms), axis=1)
     return cells
-
-
-def _is_of_parts(slots: NDArray[Any], parts: WeekParts, step_ms: int) -> NDArray[np.bool_]:
-    """Return of each slot whether it is of these parts of the week; the step divides their borders."""
-    first = int(slots.min())  # looked at once per slot, not per cell
-    starts_ms = np.arange(first, int(slots.max()) + 1, dtype=np.int64) * step_ms
-    borders_ms = np.array(parts).ravel()
-    borders_before = np.searchsorted(borders_ms, (starts_ms + MONDAY_TO_1970_MS) % WEEK_MS, side="right")
-    is_inside: NDArray[np.bool_] = (borders_before % 2 == 1)[slots - first]
-    return is_inside
 
 
 _SIDES: tuple[Any, Any] = ("left", "right")
@@ -394,8 +384,7 @@ _WEAK, _TOGETHER = -2, -1
 
 def _apart(sums: Cells, kept_cells: KeptCells, query: CountQuery) -> Any:
     """Return the numbers of the labels of sums as a query tells them apart."""
-    is_known = (sums[OBJECTS] >= 0) & (sums[TRACKED] >= 0)
-    is_weak = is_known & is_too_weak(sums[DETECTIONS], sums[TRACKED])
+    is_weak = (sums[OBJECTS] >= 0) & (sums[TRACKED] >= 0) & is_too_weak(sums[DETECTIONS], sums[TRACKED])
     together = np.where(is_weak & query.weak_apart, _WEAK, _TOGETHER)
     return np.where(
         np.isin(sums[LABEL], _numbers(kept_cells.labels, query.apart or ())), sums[LABEL], together
