@@ -83,7 +83,7 @@ export function joined(metric, measures) {
   const values = measures.map(metric.of);
   const known = values.filter((value) => value !== null);
   if (known.length === values.length) return { value: metric.join(known), part: null };
-  const parts = measures.flatMap((one) => metric.of(one) ?? one.measured_objects ?? []);
+  const parts = measures.flatMap((one) => metric.of(one) ?? (one.measured_objects || [])); // none is no part
   return { value: null, part: parts.length ? metric.join(parts) : null };
 }
 
