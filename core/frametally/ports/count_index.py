@@ -123,7 +123,7 @@ class BlankBucket(NamedTuple):
 
 
 class WeekHour(NamedTuple):
-    """All that was counted in one hour of the week, over the sources, the labels and the weeks asked for.
+    """All that was counted in one hour of the week, over the labels and the weeks asked for.
 
     Attributes:
         hour: 0 to 167, from Monday 00:00 on.
@@ -133,6 +133,7 @@ class WeekHour(NamedTuple):
         slowest_fps: As in `CoverageBucket`.
         tracked_detections: As in `Bucket`.
         covered_ms: As in `CoverageBucket`.
+        source: Slug; None: the sources asked for together.
     """
 
     hour: int
@@ -143,6 +144,7 @@ class WeekHour(NamedTuple):
     slowest_fps: float | None = None
     tracked_detections: int | None = None
     covered_ms: int | None = None
+    source: str | None = None
 
 
 class Histogram(NamedTuple):
@@ -202,6 +204,7 @@ class CountQuery(NamedTuple):
         apart: Labels with bars of their own; the other requested ones have theirs together, with the
             label "". None: all have bars of their own.
         measured_only: Whether only hours of a source are read in which objects were measured.
+        most_bars: Most bars of the answer; with more there is none.
     """
 
     model: str
@@ -217,6 +220,7 @@ class CountQuery(NamedTuple):
     of_week: bool = False
     apart: Sequence[str] | None = None
     measured_only: bool = False
+    most_bars: int = MAX_BUCKETS
 
     @property
     def bar_s(self) -> int:
@@ -348,7 +352,7 @@ class CountIndex(Protocol):
         """
 
     def week_hours(self, query: CountQuery) -> list[WeekHour]:
-        """Return counts per hour of the week of local time, those that were filmed, by hour.
+        """Return counts per hour of the week of local time, those that were filmed, by hour and source.
 
         Raises:
             Misconfigured: A base interval that divides no hour, an offset or a part of the week that is

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import reduce
+
 import msgspec
 
 from frametally.adapters.day_cells.merging import add_week_hours
@@ -20,8 +24,9 @@ from frametally_web.charts.catalogue import (
     narrowed,
     zones_by_source,
 )
-from frametally_web.charts.measures import mean, of_span, seconds
+from frametally_web.charts.measures import of_span, seconds
 from frametally_web.charts.scope import index_by_second, resolve
+from frametally_web.charts.source_means import MOST_OF_SOURCES, mean_of_sources
 from frametally_web.compare import answers as compare_answers
 from frametally_web.compare.differences import find_differences
 from frametally_web.requests import answers
@@ -182,13 +187,15 @@ def _count_week(
     if choice is None or resolved is None:
         return answer
     base_s = resolved.base_of(selection, HOUR_S)
-    hours: dict[int, WeekHour] = {}
+    hours: dict[int, list[WeekHour]] = defaultdict(list)
     for span in resolved.spans:
         query = CountQuery(choice.model, base_s, sources=selection.sources, labels=selection.labels)
-        query = of_span(query, span, selection.times)._replace(offset_ms=span.offset_ms)
+        query = of_span(query, span, selection.times)._replace(
+            offset_ms=span.offset_ms, by_source=True, most_bars=MOST_OF_SOURCES
+        )
         for cell in index.week_hours(query):
-            hours[cell.hour] = add_week_hours(hours[cell.hour], cell) if cell.hour in hours else cell
-    cells = [_week_cell(cell) for _, cell in sorted(hours.items())]
+            hours[cell.hour].append(cell)
+    cells = [_week_cell(of_sources) for _, of_sources in sorted(hours.items())]
     unanalysed = media.unanalysed(
         choice.model, resolved.sources, resolved.from_ms, resolved.to_ms, resolved.chosen
     )
@@ -201,7 +208,7 @@ def _count_week(
         base_interval_s=base_s,
         from_ms=resolved.from_ms,
         to_ms=resolved.to_ms,
-        frames=sum(cell.frames for cell in hours.values()),
+        frames=sum(cell.frames for cell in cells),
         cells=cells,
         not_analysed=None
         if unanalysed is None
@@ -210,7 +217,9 @@ def _count_week(
     )
 
 
-def _week_cell(cell: WeekHour) -> chart_answers.WeekCell:
+def _week_cell(of_sources: Sequence[WeekHour]) -> chart_answers.WeekCell:
+    """Return an hour of the week from those of its sources."""
+    cell = reduce(add_week_hours, of_sources)
     basis = Basis(cell.objects, cell.detections, cell.tracked_detections, cell.slowest_fps)
     missing = why_unknown("objects", basis)
     return chart_answers.WeekCell(
@@ -218,7 +227,7 @@ def _week_cell(cell: WeekHour) -> chart_answers.WeekCell:
         hour=cell.hour % 24,
         frames=cell.frames,
         detections=cell.detections,
-        mean_per_frame=mean(cell.detections, cell.frames),
+        mean_per_frame=mean_of_sources((hour.source, hour.detections, hour.frames) for hour in of_sources),
         peak=cell.peak,
         objects=None if missing else cell.objects,
         objects_missing=missing,

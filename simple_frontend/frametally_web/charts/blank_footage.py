@@ -46,7 +46,11 @@ class BlankFootage(NamedTuple):
 
 
 def blank_footage(
-    parts: Iterable[tuple[Sequence[BlankBucket], Mapping[int, int]]], ends: Mapping[int, int], length_ms: int
+    parts: Iterable[tuple[Sequence[BlankBucket], Mapping[int, int]]],
+    ends: Mapping[int, int],
+    length_ms: int,
+    *,
+    by_source: bool,
 ) -> BlankFootage:
     """Add up what shows nothing in some spans, each with its bars that start elsewhere than the index says.
 
@@ -59,7 +63,8 @@ def blank_footage(
             if part.reason == NOT_LOOKED_AT:
                 not_looked_at += part.frames
                 continue
-            of_bar = sums[starts.get(part.start_ms, part.start_ms), part.source or "", part.reason]
+            source = part.source or "" if by_source else ""
+            of_bar = sums[starts.get(part.start_ms, part.start_ms), source, part.reason]
             of_bar[0] += part.frames
             of_bar[1] += part.covered_ms
     intervals = [

@@ -83,18 +83,18 @@ def count(
         chart = reader.bars(interval_s, by_source=query.by_source)
         metric = known_metric(query.metric, chart)
         totals = sum_up(chart, selection.labels, by_source=query.by_source)
-        labels = selection.labels or by_metric(totals, metric, chart.frames)
+        labels = selection.labels or by_metric(totals, metric)
     else:
         whole = reader.whole()
         metric = known_metric(query.metric, whole)
         totals = sum_up(whole, selection.labels, by_source=False)
-        labels = by_metric(totals, metric, whole.frames)
+        labels = by_metric(totals, metric)
         rest = labels[query.top :]
         apart = labels[: query.top] if rest or not query.top else None
         chart = reader.bars(interval_s, by_source=query.by_source, apart=apart)
         if query.by_source:
             totals = sum_up(chart, selection.labels if apart is None else [*apart, None], by_source=True)
-            labels = by_metric(totals, metric, chart.frames)
+            labels = by_metric(totals, metric)
         elif apart is not None:
             totals = {**{label: totals[label] for label in apart}, None: [sum_of(totals, rest, whole)]}
             labels = apart
@@ -306,7 +306,9 @@ def add_measured(
 def sum_of(totals: Totals, labels: Iterable[str], chart: Chart) -> answers.Total:
     """Return the joint total of some labels of a chart, from their separate totals."""
     of_labels = [totals[label][0] for label in labels]
-    return without_unknown(add_parts(of_labels, chart.coverage), of_labels)
+    means = [of_label.mean_per_frame for of_label in of_labels]
+    mean_per_frame = sum(filter(None, means)) if chart.frames else None
+    return without_unknown(add_parts(of_labels, chart.coverage, mean_per_frame), of_labels)
 
 
 def without_unknown(together: answers.Total, of_labels: Sequence[answers.Total]) -> answers.Total:

@@ -45,6 +45,13 @@ from frametally.rules.known import Basis, Missing, is_too_weak, sum_all_or_unkno
 from frametally_web.charts import answers
 from frametally_web.charts.bars import Bars, Span
 from frametally_web.charts.blank_footage import BlankFootage, blank_footage
+from frametally_web.charts.source_means import (
+    MOST_OF_SOURCES,
+    mean_of_sources,
+    means_of,
+    places_in,
+    together,
+)
 from frametally_web.requests.query import AskedMetric, ChosenTimes, Metric
 
 Numbers = NDArray[np.integer[Any]]
@@ -63,8 +70,8 @@ class Chart(NamedTuple):
 
     Attributes:
         unmeasured: The intervals with footage in which objects were not measured.
-        counted: The bars as they were read.
-        filmed: The coverage, alike.
+        counted: The bars as they were read, of each source.
+        filmed: The coverage of each source.
         blank: The footage that shows nothing.
     """
 
@@ -110,7 +117,7 @@ class Reader:
             return bars.moved(starts_ms, self.spans[number], is_first=number == 0, is_last=number == last)
 
         histograms = [self._read(span, interval_s, bars.offset_ms(span), changes) for span in self.spans]
-        return self._together(histograms, interval_s * 1000, moved)
+        return self._together(histograms, interval_s * 1000, moved, bool(changes.get("by_source")))
 
     def whole(self, **changes: Any) -> Chart:
         """Read the whole range as one bar."""
@@ -120,7 +127,10 @@ class Reader:
         # Only hours and weekdays are of another part of UTC's week in each span.
         over = self.spans if self.times.week_parts(0) else [Span(*whole, 0)]
         histograms = [self._read(span, AGES_S, 0, changes) for span in over]
-        return self._together(histograms, 0, lambda starts_ms, _: dict.fromkeys(starts_ms.tolist(), whole))
+        by_source = bool(changes.get("by_source"))
+        return self._together(
+            histograms, 0, lambda starts_ms, _: dict.fromkeys(starts_ms.tolist(), whole), by_source
+        )
 
     def filmed(self, interval_s: int | None = None, **changes: Any) -> list[answers.FramesAnalysed]:
         """Read the coverage of each source alone, of bars of `interval_s` or of the whole range."""
@@ -160,14 +170,18 @@ class Reader:
         return max((median_low(steps) for steps in steps_ms.values() if steps), default=0) / 1000
 
     def _read(self, span: Span, interval_s: int, offset_ms: int, changes: Mapping[str, Any]) -> Histogram:
-        query = of_span(self.query, span, self.times)
-        return self.index.histogram(query._replace(interval_s=interval_s, offset_ms=offset_ms, **changes))
+        query = of_span(self.query, span, self.times)._replace(interval_s=interval_s, offset_ms=offset_ms)
+        query = query._replace(**changes)
+        if not query.by_source:  # the mean of several sources is of the mean of each
+            query = query._replace(by_source=True, most_bars=MOST_OF_SOURCES)
+        return self.index.histogram(query)
 
     def _together(
         self,
         histograms: Iterable[Histogram],
         length_ms: int,
         moved: Callable[[Numbers, int], Mapping[int, tuple[int, int]]],
+        by_source: bool,
     ) -> Chart:
         """Return the chart of some spans; `moved` gives the bars of starts that are not as the index says."""
         parts: list[tuple[CountColumns[Bucket], CountColumns[CoverageBucket]]] = []
@@ -181,8 +195,9 @@ class Reader:
             starts.append({old_ms: start_ms for old_ms, (start_ms, _) in bars.items() if old_ms != start_ms})
             ends.update(bars.values())
             blank.append(histogram.blank)
-        chart = _chart(self.query.base_interval_s, *join(parts, starts), ends, length_ms)
-        return chart._replace(blank=blank_footage(zip(blank, starts, strict=True), ends, length_ms))
+        chart = _chart(self.query.base_interval_s, *join(parts, starts), ends, length_ms, by_source)
+        nothing = blank_footage(zip(blank, starts, strict=True), ends, length_ms, by_source=by_source)
+        return chart._replace(blank=nothing)
 
 
 def of_span(query: CountQuery, span: Span, times: ChosenTimes) -> CountQuery:
@@ -200,11 +215,13 @@ def _chart(
     filmed: CountColumns[CoverageBucket],
     ends: Mapping[int, int],
     length_ms: int,
+    by_source: bool,
 ) -> Chart:
-    """Return a chart; its bars end after `length_ms`, except those in `ends`."""
-    starts_ms, frames, rates, sources, _, _ = filmed.values
-    footage, counts = filmed.cells, counted.cells
-    reasons: list[Missing | None] = [None] * filmed.cells.shape[1]
+    """Return a chart of what was read by source; its bars end after `length_ms`, except those in `ends`."""
+    intervals, rows = (filmed, counted) if by_source else (together(filmed), together(counted))
+    starts_ms, frames, rates, sources, _, _ = intervals.values
+    footage, counts = intervals.cells, rows.cells
+    reasons: list[Missing | None] = [None] * len(intervals)
     for place in np.flatnonzero(footage[OBJECTS] < 0).tolist():
         reasons[place] = why_unknown("objects", Basis(None, 0, 0, rates[place]))
     ends_ms = [ends.get(start_ms, start_ms + length_ms) for start_ms in starts_ms]
@@ -213,11 +230,11 @@ def _chart(
     if not len(counted):
         not_measured = [part for part in coverage if part.objects_missing]
         return Chart(base_interval_s, [], coverage, not_measured, counted, filmed)
-    bars = _with_coverage(counted, filmed)
+    bars = places_in(intervals, rows)
     is_unknown = (counts[OBJECTS] < 0) | np.append(footage[OBJECTS] < 0, False)[bars]
     is_weak = (counts[TRACKED] >= 0) & is_too_weak(counts[DETECTIONS], counts[TRACKED])
-    missing: list[Missing | None] = [None] * counted.cells.shape[1]
-    objects, followed = none_where(is_unknown, counts[OBJECTS]), [None] * counted.cells.shape[1]
+    missing: list[Missing | None] = [None] * len(rows)
+    objects, followed = none_where(is_unknown, counts[OBJECTS]), [None] * len(rows)
     starts_ms, label, source, detections, peaks = counts[:OBJECTS].tolist()
     tracked = none_where(counts[TRACKED] < 0, counts[TRACKED])
     unmeasured: set[tuple[int, str | None]] = set()
@@ -227,15 +244,13 @@ def _chart(
         why = missing[place] = why_unknown("objects", basis)
         objects[place], followed[place] = None, objects[place]
         if why in _NOT_MEASURED:
-            unmeasured.add((starts_ms[place], counted.sources[source[place]]))
-    frames_there = np.append(footage[DETECTIONS], 0)[bars]
-    means = none_where(frames_there == 0, counts[DETECTIONS] / np.maximum(frames_there, 1))
-    names = [name or None for name in counted.labels]
-    of_label, of_source = map(names.__getitem__, label), map(counted.sources.__getitem__, source)
+            unmeasured.add((starts_ms[place], rows.sources[source[place]]))
+    names = [name or None for name in rows.labels]
+    of_label, of_source = map(names.__getitem__, label), map(rows.sources.__getitem__, source)
     buckets = [
         *map(
             answers.CountBucket,
-            *(starts_ms, of_label, of_source, detections, peaks, means),
+            *(starts_ms, of_label, of_source, detections, peaks, means_of(rows, counted, filmed)),
             *(objects, missing, tracked, followed),
         )
     ]
@@ -248,35 +263,29 @@ def _chart(
     return Chart(base_interval_s, buckets, coverage, not_measured, counted, filmed)
 
 
-def _with_coverage(counted: CountColumns[Bucket], filmed: CountColumns[CoverageBucket]) -> NDArray[np.int64]:
-    """Return for each bar the place of its interval in the coverage; of one without, the place after all."""
-    number = len(counted.sources)
-    bar_keys, interval_keys = (
-        part.cells[SLOT].astype(np.int64) * number + part.cells[SOURCE] for part in (counted, filmed)
-    )
-    order = np.argsort(interval_keys)
-    places: NDArray[np.int64] = np.append(order, len(order))[
-        np.searchsorted(interval_keys, bar_keys, sorter=order)
-    ]
-    places[np.append(interval_keys, 0)[places] != bar_keys] = len(order)
-    return places
-
-
 def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> Totals:
     """Return the total of each label (by source, if these are separate): `labels`, and those in the chart."""
     counted, filmed = chart.counted, chart.filmed
     covered = add_up(filmed.cells, 0, 0, filmed.cells[SOURCE])
+    in_labels = add_up(counted.cells, counted.cells[LABEL], 0, counted.cells[SOURCE])
+    frames_of = dict(zip(*covered[[SOURCE, DETECTIONS]].tolist(), strict=True))
+    with_frames = 1 if by_source else max(sum(frames > 0 for frames in frames_of.values()), 1)
+    rates: dict[tuple[str | None, str | None], float] = defaultdict(float)
+    for _, label, source, detections, *_ in in_labels.T.tolist():
+        place = counted.labels[label] or None, filmed.sources[source] if by_source else None
+        rates[place] += detections / frames_of[source] if frames_of.get(source) else 0.0
+    if not by_source:
+        covered, in_labels = add_up(covered, 0, 0, 0), add_up(in_labels, in_labels[LABEL], 0, 0)
+    names = filmed.sources if by_source else [None]
     footage = {
-        filmed.sources[source]: (frames, rate, objects >= 0)
+        names[source]: (frames, rate, objects >= 0)
         for source, frames, objects, rate in zip(
             *covered[[SOURCE, DETECTIONS, OBJECTS]].tolist(), to_rates(covered[PEAK]), strict=True
         )
     }
     sums = {
-        (counted.labels[label] or None, counted.sources[source]): values
-        for _, label, source, *values in add_up(
-            counted.cells, counted.cells[LABEL], 0, counted.cells[SOURCE]
-        ).T.tolist()
+        (counted.labels[label] or None, names[source]): values
+        for _, label, source, *values in in_labels.T.tolist()
     }
     sources: list[str | None] = [None]
     if by_source:
@@ -289,20 +298,23 @@ def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> To
             frames, rate, is_measured = footage.get(source, (0, math.inf, True))
             objects, tracked = [None if number < 0 else number for number in numbers]
             followed = objects if is_measured else None
-            totals[label].append(_total(label, source, detections, peak, followed, tracked, frames, rate))
+            per_frame = rates.get((label, source), 0.0) / with_frames if frames else None
+            totals[label].append(_total(label, source, detections, peak, followed, tracked, per_frame, rate))
     return totals
 
 
 def all_together(chart: Chart) -> answers.Total:
-    """Return what all labels and sources of a chart add up to."""
-    return add_parts(chart.buckets, chart.coverage)
+    """Return what all labels and sources of a chart add up to; the mean is of the sources that it has apart."""
+    boxes = [(bucket.source, bucket.detections, 0) for bucket in chart.buckets]
+    frames = [(part.source, 0, part.frames) for part in chart.coverage]
+    return add_parts(chart.buckets, chart.coverage, mean_of_sources([*boxes, *frames]))
 
 
-def by_metric(totals: Totals, metric: Metric, frames: int) -> list[str]:
+def by_metric(totals: Totals, metric: Metric) -> list[str]:
     """Return the labels, those with most of the metric first; without those that are together."""
     return sorted(
         (label for label in totals if label is not None),
-        key=lambda label: (-value_of(totals[label], metric, frames), label),
+        key=lambda label: (-value_of(totals[label], metric), label),
     )
 
 
@@ -313,20 +325,17 @@ def known_metric(metric: AskedMetric, chart: Chart) -> Metric:
     return "objects" if chart.coverage and all_together(chart).objects is not None else "mean_per_frame"
 
 
-def mean(detections: int, frames: int) -> float | None:
-    """Return boxes per frame analysed, not rounded: few of a year's frames show any; None without frames."""
-    return detections / frames if frames else None
-
-
 def seconds(ms: int | None) -> float | None:
     """Return milliseconds as seconds."""
     return None if ms is None else ms / 1000
 
 
 def add_parts(
-    parts: Sequence[answers.CountBucket | answers.Total], coverage: Sequence[answers.FramesAnalysed]
+    parts: Sequence[answers.CountBucket | answers.Total],
+    coverage: Sequence[answers.FramesAnalysed],
+    mean_per_frame: float | None,
 ) -> answers.Total:
-    """Return what some bars or totals add up to."""
+    """Return what some bars or totals add up to, with their mean."""
     followed: list[int | None] = [None]
     if not any(part.objects_missing for part in coverage):
         followed = [part.objects if part.objects_missing is None else part.followed_objects for part in parts]
@@ -338,7 +347,7 @@ def add_parts(
         max([part.peak for part in parts], default=0),
         sum_all_or_unknown(followed),
         sum_all_or_unknown([part.tracked_detections for part in parts]),
-        sum([part.frames for part in coverage]),
+        mean_per_frame,
         None if None in rates else min([rate for rate in rates if rate is not None], default=math.inf),
     )
 
@@ -350,7 +359,7 @@ def _total(
     peak: int,
     followed: int | None,
     tracked: int | None,
-    frames: int,
+    mean_per_frame: float | None,
     slowest_fps: float | None,
 ) -> answers.Total:
     """Return a total; `followed` objects are those in tracks."""
@@ -360,7 +369,7 @@ def _total(
         source=source,
         detections=detections,
         peak=peak,
-        mean_per_frame=mean(detections, frames),
+        mean_per_frame=mean_per_frame,
         objects=None if missing else followed,
         objects_missing=missing,
         tracked_detections=tracked,
@@ -374,11 +383,10 @@ def metric_of(measured_part: answers.CountBucket | answers.Total, metric: Metric
     return value
 
 
-def value_of(totals: Sequence[answers.Total], metric: Metric, frames: int) -> float:
+def value_of(totals: Sequence[answers.Total], metric: Metric) -> float:
     """Return the metric over several sources; objects that are not known are fewer than none."""
     if metric == "peak":
         return max([total.peak for total in totals], default=0)
     if metric == "objects":
         return sum([-1 if total.objects is None else total.objects for total in totals])
-    detections = sum([total.detections for total in totals])
-    return detections / frames if metric == "mean_per_frame" and frames else detections
+    return sum([metric_of(total, metric) or 0 for total in totals])

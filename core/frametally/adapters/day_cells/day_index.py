@@ -39,7 +39,6 @@ from frametally.books.counted_days import counted_day
 from frametally.errors import Misconfigured, Retryable
 from frametally.ports.count_index import (
     AGES_S,
-    MAX_BUCKETS,
     BlankBucket,
     Bucket,
     CountedDay,
@@ -221,9 +220,9 @@ class DayIndex(ABC, Generic[MomentT]):
         check_query(query)
         with self._now() as now:
             bars, covered, blank = self._counts(now, self._catalogue(now), query)
-        if max(len(bars), len(covered)) > MAX_BUCKETS:
+        if max(len(bars), len(covered)) > query.most_bars:
             raise Misconfigured(
-                f"interval {query.bar_s} s gives more than {MAX_BUCKETS} bars; choose a longer interval or "
+                f"interval {query.bar_s} s gives more than {query.most_bars} bars; choose a longer interval or "
                 "a shorter range"
             )
         return Histogram(query.model, query.base_interval_s, bars, covered, blank)
@@ -236,7 +235,7 @@ class DayIndex(ABC, Generic[MomentT]):
                 "hours of the week are unknown"
             )
         check_query(query)
-        query = query._replace(interval_s=HOUR_S, by_source=False, of_week=True, apart=())
+        query = query._replace(interval_s=HOUR_S, of_week=True, apart=())
         with self._now() as now:
             return merge_week(*self._counts(now, self._catalogue(now), query)[:2])
 

@@ -10,7 +10,7 @@ from frametally.rules.times import HOUR_MS
 
 
 def add_week_hours(first: WeekHour, second: WeekHour) -> WeekHour:
-    """Add up two parts of the same hour of the week."""
+    """Add up two parts of the same hour of the week; the source is that of the first."""
     return WeekHour(
         first.hour,
         first.frames + second.frames,
@@ -20,16 +20,17 @@ def add_week_hours(first: WeekHour, second: WeekHour) -> WeekHour:
         slowest_or_unknown(first.slowest_fps, second.slowest_fps),
         sum_or_unknown(first.tracked_detections, second.tracked_detections),
         sum_or_unknown(first.covered_ms, second.covered_ms),
+        first.source,
     )
 
 
 def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> list[WeekHour]:
-    """Return the hours of the week that were filmed or have counts, by hour.
+    """Return the hours of the week that were filmed or have counts, by hour and source.
 
-    Each `start_ms` is that of the hour since Monday 00:00; no two bars have the same.
+    Each `start_ms` is that of the hour since Monday 00:00; no two bars of a source have the same.
     """
     hours = {
-        bucket.start_ms: WeekHour(
+        (bucket.start_ms, bucket.source or ""): WeekHour(
             bucket.start_ms // HOUR_MS,
             bucket.frames,
             0,
@@ -38,18 +39,20 @@ def merge_week(bars: Iterable[Bucket], covered: Iterable[CoverageBucket]) -> lis
             bucket.slowest_fps,
             0,
             bucket.covered_ms,
+            bucket.source,
         )
         for bucket in covered
     }
     for bar in bars:
-        hour = hours.get(bar.start_ms) or WeekHour(bar.start_ms // HOUR_MS, 0, 0, 0, 0)
-        hours[bar.start_ms] = hour._replace(
+        place = bar.start_ms, bar.source or ""
+        hour = hours.get(place) or WeekHour(bar.start_ms // HOUR_MS, 0, 0, 0, 0, source=bar.source)
+        hours[place] = hour._replace(
             detections=bar.detections,
             peak=bar.peak,
             objects=None if hour.objects is None else bar.objects,
             tracked_detections=bar.tracked_detections,
         )
-    return [hours[start_ms] for start_ms in sorted(hours)]
+    return [hours[place] for place in sorted(hours)]
 
 
 def add_coverage(first: CoverageBucket, second: CoverageBucket) -> CoverageBucket:

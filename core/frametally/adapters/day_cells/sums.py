@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from frametally.adapters.day_cells.blank_rows import BlankRows, blank_buckets, blank_cells, is_blank
 from frametally.adapters.day_cells.storage import BLANK_REASONS, CurrentRun, KeptCells, Piece
-from frametally.ports.count_index import MAX_BUCKETS, NO_LABEL, Bucket, CountQuery, CoverageBucket
+from frametally.ports.count_index import NO_LABEL, Bucket, CountQuery, CoverageBucket
 from frametally.rules.times import DAY_MS, HOUR_MS, MONDAY_TO_1970_MS, WEEK_MS
 from frametally.rules.week_parts import WeekParts
 
@@ -364,7 +364,8 @@ class _Sums:
         sums = self.sums_by_start()
         if all_blank is not None and not sums[DETECTIONS].all():
             sums = sums.compress((sums[DETECTIONS] > 0) | ~is_blank(sums, all_blank, len(sources)), axis=1)
-        return CountColumns(kind, in_order(sums, labels, sources)[:, : MAX_BUCKETS + 1], labels, sources)
+        cells = in_order(sums, labels, sources)[:, : self._query.most_bars + 1]
+        return CountColumns(kind, cells, labels, sources)
 
     def sums_by_start(self) -> Cells:
         """Return the sums, with the start in milliseconds for the slot."""
