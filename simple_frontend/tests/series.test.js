@@ -191,9 +191,12 @@ test("what was filmed and not analysed is neither a gap nor a row", () => {
   assert.deepEqual(view.gaps, [[MAY_1 + 2 * HOUR, MAY_1 + 3 * HOUR]]);
 });
 
-test("where nothing was seen in footage that was too slow, there are not 0 objects", () => {
-  const counts = countsWith({ coverage: [{ ...filmed(MAY_1), objects_missing: "too_slow" }] });
-  assert.deepEqual([allIn(counts, objects), allIn(counts, detections)], [null, 0]);
+test("all labels together are what the answer says: of objects at least the measured part", () => {
+  const all = { ...bucket("car"), label: null, objects: null, measured_objects: 7, detections: 9 };
+  const counts = countsWith({ together: [all] });
+  assert.deepEqual(allIn(counts, objects), { value: 7, isLeast: true });
+  assert.deepEqual(allIn(counts, detections), { value: 9, isLeast: false });
+  assert.deepEqual(allIn(countsWith({}), objects), { value: null, isLeast: false });
 });
 
 test("a tile is short, however large its number; a mean keeps its digits", () => {

@@ -11,7 +11,7 @@ export type Missing = NonNullable<CountBucket["objects_missing"]>;
 export type Measures = Pick<
   CountBucket,
   "detections" | "peak" | "mean_per_frame" | "objects" | "tracked_detections" | "followed_objects"
->;
+> & { measured_objects?: number | null };
 /** "counts", "labels", … */
 export type Route = keyof paths extends infer Path ? (Path extends `/${infer Name}` ? Name : never) : never;
 /** What a GET of a route answers. */

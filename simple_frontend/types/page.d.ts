@@ -50,6 +50,8 @@ declare namespace Page {
     /** Exclusive. */
     end: number;
     frames: number;
+    /** Whether it is of one source: the mean of several is not that of their frames. */
+    ofOne: boolean;
     /** Why objects are not known, of what was not seen either; null: there were none. */
     missing: Api.Missing | null;
     /** Seconds with footage, of all sources together; null: not noted. */

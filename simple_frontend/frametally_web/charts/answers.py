@@ -21,7 +21,8 @@ class CountBucket(Answer, frozen=True, kw_only=False, gc=False, omit_defaults=Tr
         source: Slug where the request splits by source, else null.
         detections: Boxes, summed over frames and sources.
         peak: Most boxes of one label in one frame: the maximum over the interval and the sources.
-        mean_per_frame: `detections` / frames analysed in the interval; null if coverage does not tell.
+        mean_per_frame: `detections` / frames analysed in the interval, of several sources together the mean
+            of that of each, all with the same weight; null if coverage does not tell.
         objects: Unique objects first seen in it; null if unknown.
         objects_missing: Why not; null where they are known.
         tracked_detections: Those of `detections` that lie in tracks; null where that was not noted. Of a
@@ -194,6 +195,7 @@ class Counts(Answer, frozen=True, kw_only=True):
         shows_nothing: By start, reason and source: footage that is left out of all numbers.
         frames_not_looked_at: Those of `frames` that an earlier version analysed: they may show nothing.
         totals: In the order of `labels`, then what `top` has together.
+        together: All labels together: one, or one of each source where the request splits by source.
         file_times: Where time is only a file's date; null where the store does not say for now.
         overlaps: Where media overlap, by source and time; null where the store does not say for now.
         overlaps_left_out: Number of further overlaps.
@@ -226,6 +228,7 @@ class Counts(Answer, frozen=True, kw_only=True):
     shows_nothing: list[ShowsNothing]
     frames_not_looked_at: int
     totals: list[Total]
+    together: list[Total]
     file_times: list[FileTime] | None
     overlaps: list[OverlappingMedia] | None
     overlaps_left_out: int
@@ -275,9 +278,13 @@ class WeekBefore(Answer, frozen=True, kw_only=True):
         from_ms: Its beginning.
         to_ms: Its end, exclusive.
         value: Of the metric there; null where it is not known.
-        value_same_hours: The same, of intervals alone that were filmed both times.
+        value_same_hours: The same, of intervals of a source alone that were filmed both times.
         now_same_hours: Of these intervals, the value now.
-        same_hours: How many of the intervals that were filmed now were filmed then, 0 to 1.
+        change: `now_same_hours` / `value_same_hours` - 1; null if one is unknown, or there was nothing then.
+        same_hours: `intervals` / `of_intervals`, 0 to 1.
+        intervals: Intervals of one source each that were filmed both times.
+        of_intervals: Intervals of one source each that were filmed now.
+        compared_in: How many of the sources that filmed now these intervals are of.
     """
 
     from_ms: int
@@ -285,7 +292,11 @@ class WeekBefore(Answer, frozen=True, kw_only=True):
     value: float | None
     value_same_hours: float | None
     now_same_hours: float | None
+    change: float | None
     same_hours: float
+    intervals: int
+    of_intervals: int
+    compared_in: OfSources
 
 
 class FramesPerBar(Answer, frozen=True, kw_only=True):

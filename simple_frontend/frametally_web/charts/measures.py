@@ -304,7 +304,7 @@ def sum_up(chart: Chart, labels: Iterable[str | None], *, by_source: bool) -> To
 
 
 def all_together(chart: Chart) -> answers.Total:
-    """Return what all labels and sources of a chart add up to; the mean is of the sources that it has apart."""
+    """Return what all labels and sources of a chart add up to; its mean is that of the sources apart."""
     boxes = [(bucket.source, bucket.detections, 0) for bucket in chart.buckets]
     frames = [(part.source, 0, part.frames) for part in chart.coverage]
     return add_parts(chart.buckets, chart.coverage, mean_of_sources([*boxes, *frames]))

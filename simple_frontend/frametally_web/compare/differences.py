@@ -107,12 +107,8 @@ def find_differences(
     selection = query.selection._replace(model=counts.model, from_ms=counts.from_ms, to_ms=counts.to_ms)
     own_chart = _read(index, settings, query._replace(selection=selection, interval_s=counts.interval_s))
     other_chart = _read(index, settings, side.query)
-    beside = _starts_beside(own_chart, other_chart, side)
-    a, b = (
-        _Side(own_chart, counts.metric, {start: start for start in beside}),
-        _Side(other_chart, counts.metric, beside),
-    )
-    common_bars = {*a.coverage} & {*b.coverage}
+    paired = pair_charts(own_chart, other_chart, side, counts.metric)
+    a, b, common_bars, beside = paired
     compared = sorted(pairs(a, b), key=lambda pair: (pair.bar[1], pair.bar[0] or "", pair.label))
     differing = most_apart(compared, ["value"])
     labels = [
@@ -133,7 +129,7 @@ def find_differences(
         - len({(source, beside[start_ms]) for source, start_ms in common_bars}),
         frames=sum(a.coverage[bar].frames for bar in common_bars),
         other_frames=sum(b.coverage[bar].frames for bar in common_bars),
-        total=_label(None, a, b, common_bars),
+        total=paired.total,
         labels=sorted(labels, key=_apart, reverse=True),
         compared=len(compared),
         differing=len(differing),
@@ -186,6 +182,28 @@ class _Side:
         return metric_of(all_together(part), self._metric)
 
 
+class Paired(NamedTuple):
+    """Two charts: their sides, the bars of a source that both have seen, and the bars beside, by start."""
+
+    own: _Side
+    other: _Side
+    common_bars: set[_Bar]
+    beside: Mapping[int, int]
+
+    @property
+    def total(self) -> answers.LabelDifference:
+        """All labels together, over the same sources at the same hours on both sides."""
+        return _label(None, self.own, self.other, self.common_bars)
+
+
+def pair_charts(own_chart: Chart, other_chart: Chart, side: OtherSide, metric: Metric) -> Paired:
+    """Return two charts, which have their sources apart, by the bars that lie beside each other."""
+    beside = _starts_beside(own_chart, other_chart, side)
+    own = _Side(own_chart, metric, {start: start for start in beside})
+    other = _Side(other_chart, metric, beside)
+    return Paired(own, other, {*own.coverage} & {*other.coverage}, beside)
+
+
 def _read(index: CountIndex, settings: Settings, query: ChartQuery) -> Chart:
     choice = choose_model(index, query.selection.model)
     labels = query.selection.labels or (index.labels(choice.model) if choice else [])
@@ -209,13 +227,19 @@ def _starts_beside(own_chart: Chart, other_chart: Chart, side: OtherSide) -> dic
 
 
 def _label(label: str | None, a: _Side, b: _Side, bars: Collection[_Bar]) -> answers.LabelDifference:
+    value, other_value = a.sum_of(label, bars), b.sum_of(label, bars)
+    is_known = value is not None and other_value is not None
     return answers.LabelDifference(
-        label=label, value=a.sum_of(label, bars), other_value=b.sum_of(label, bars)
+        label=label,
+        value=value,
+        other_value=other_value,
+        difference=value - other_value if is_known else None,
+        change=value / other_value - 1 if is_known and other_value else None,
     )
 
 
 def _apart(difference: answers.LabelDifference) -> float:
-    return abs((difference.value or 0) - (difference.other_value or 0))
+    return abs(difference.difference or 0)
 
 
 def _bar(pair: Pair[_Bar, _Value], a: _Side, b: _Side) -> answers.BarDifference:
@@ -231,4 +255,5 @@ def _bar(pair: Pair[_Bar, _Value], a: _Side, b: _Side) -> answers.BarDifference:
         other_end_ms=other_coverage.end_ms,
         other_value=pair.b.value or 0,
         other_frames=other_coverage.frames,
+        difference=(pair.a.value or 0) - (pair.b.value or 0),
     )

@@ -222,8 +222,8 @@ class DayIndex(ABC, Generic[MomentT]):
             bars, covered, blank = self._counts(now, self._catalogue(now), query)
         if max(len(bars), len(covered)) > query.most_bars:
             raise Misconfigured(
-                f"interval {query.bar_s} s gives more than {query.most_bars} bars; choose a longer interval or "
-                "a shorter range"
+                f"interval {query.bar_s} s gives more than {query.most_bars} bars; choose a longer interval "
+                "or a shorter range"
             )
         return Histogram(query.model, query.base_interval_s, bars, covered, blank)
 

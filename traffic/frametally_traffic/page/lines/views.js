@@ -118,6 +118,7 @@ function rowOf(bar, columns) {
     start,
     end,
     frames,
+    ofOne: true,
     missing: bar.missing,
     coveredS: covered === null ? null : covered / 1000,
     byLabel,

@@ -180,7 +180,7 @@ export function lanesOf(apart, state, [from, to]) {
   const outside = outsideOf(state, asked[0], asked[1], interval);
   return apart.sources.map((source) => {
     const own = ofSource(apart, source);
-    const rows = rowsOf({ coverage: own.coverage, buckets: [] });
+    const rows = rowsOf({ ...own, buckets: [] });
     const unanalysed = notAnalysedOf(own);
     const nothing = nothingOf(own);
     const part = rows.filter((row) => partOf(row, asked));

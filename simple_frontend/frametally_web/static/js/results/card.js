@@ -8,7 +8,7 @@ import { Zooms } from "../chart/gestures.js";
 import { otherSide } from "../shared/compare.js";
 import { byId, control, el } from "../shared/dom.js";
 import { duration, span, within, zoneName } from "../shared/format.js";
-import { METRICS } from "../shared/metrics.js";
+import { METRICS, wordsFor } from "../shared/metrics.js";
 import { allIn, nothingOf, viewOf } from "../shared/series.js";
 import { lacksUsualZone, usualZoneOf } from "../shared/time.js";
 import { announce } from "../status/notices.js";
@@ -200,7 +200,7 @@ export class Results {
     const absent = counts.not_analysed?.length
       ? t("web.filmed_not_analysed_3")
       : (nothingOf(counts)[0]?.kind ?? t("web.no_footage_in_this_selection_2"));
-    announce(this.view, metric.format(allIn(counts, metric)), absent, quietly);
+    announce(this.view, wordsFor(metric, allIn(counts, metric)), absent, quietly);
   }
 
   /** Starts of the neighbouring intervals with footage; null where there is none. @param {number} start */

@@ -14,6 +14,7 @@ import {
   sortableTable,
   valueCell,
 } from "../shared/tables.js";
+import { knownOf } from "../shared/metrics.js";
 import { t } from "../shared/texts.js";
 
 /** @type {import("../shared/tables.js").Order} */
@@ -31,10 +32,10 @@ const SHOWN = 12;
 export function showBreakdown(area, counts, metric, colorOf, onLabel) {
   const found = counts.totals.filter((total) => total.label !== null && metric.of(total) !== 0);
   const most = Math.max(0, ...found.map((total) => metric.of(total) ?? 0));
-  const all = allIn(counts, metric);
+  const { value: all } = allIn(counts, metric);
   const lines = found.slice(0, SHOWN);
   const rowFor = (/** @type {Api.Total} */ total) => {
-    const value = metric.of(total);
+    const { value, isLeast } = knownOf(metric, total);
     const label = total.label ?? "";
     const bar = el("span.bar", { "aria-hidden": "true" });
     bar.style.width = `${most ? (100 * (value ?? 0)) / most : 0}%`;
@@ -43,7 +44,12 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
     return rowOf(
       onlyButton(label, () => onLabel(label), swatch(colorOf(label))),
       el("td.bar-cell", value === null ? null : bar),
-      checkedCell(metric, value, intervalOf(total, metric, counts.frames)),
+      checkedCell(
+        metric,
+        value,
+        intervalOf(total, metric, counts.sources.length === 1 ? counts.frames : 0),
+        isLeast,
+      ),
       metric.stacks ? numberCell(share, "number muted") : null,
     );
   };
@@ -110,16 +116,18 @@ export function showSources(area, counts, metric, outside, nameOf, onSource) {
   });
   const most = Math.max(0, ...parts.flatMap(({ rows }) => rows.map((row) => totalIn(row, metric) ?? 0)));
   const framesOf = (/** @type {Part} */ { rows }) => rows.reduce((sum, row) => sum + row.frames, 0);
-  const valueOf = (/** @type {Part} */ { answer, rows }) => (rows.length ? allIn(answer, metric) : null);
+  const valueOf = (/** @type {Part} */ { answer, rows }) =>
+    rows.length ? allIn(answer, metric).value : null;
   const rowFor = (/** @type {Part} */ part) => {
     const { source, answer, rows, notAnalysed, nothing } = part;
     const absent = nothing[0]?.kind ?? (notAnalysed.length ? t("web.not_analysed") : t("web.no_footage"));
     const name = nameOf(source);
+    const known = allIn(answer, metric);
     return rowOf(
       onlyButton(name, () => onSource(source)),
       el("td.spark", sparkline(counts, rows, notAnalysed, metric, most, outside, spansOf(nothing))),
       rows.length
-        ? checkedCell(metric, allIn(answer, metric), aloneIn(answer, metric, framesOf(part)))
+        ? checkedCell(metric, known.value, aloneIn(answer, metric, framesOf(part)), known.isLeast)
         : numberCell(absent),
       numberCell(number(framesOf(part)), "number muted"),
     );

@@ -1,11 +1,10 @@
 // The chart's numbers as a table: a row per interval with footage, which opens its frames, and one per gap.
 
-import { hasIntervals, intervalIn, intervalOf, intervalOfAll } from "../shared/checked.js";
+import { hasIntervals, intervalIn, intervalOfAll } from "../shared/checked.js";
 import { filmedPart, measuredPart } from "../chart/tooltip.js";
 import { el, refill } from "../shared/dom.js";
 import { isMidnight, moment, number, span } from "../shared/format.js";
-import { joined } from "../shared/metrics.js";
-import { gapsOf, spansOf, totalIn, valueIn } from "../shared/series.js";
+import { allIn, gapsOf, spansOf, totalIn, valueIn } from "../shared/series.js";
 import { checkedCell, copyButton, numberCell, rowOf, sortableTable, valueCell } from "../shared/tables.js";
 import { t } from "../shared/texts.js";
 
@@ -158,14 +157,18 @@ function totalsElement({ rows, series, metric, other }, counts) {
     mean_per_frame: t("web.mean"),
     peak: t("web.maximum"),
   }[metric.id];
+  const all = allIn(counts, metric);
   return rowOf(
     `${name}, ${t("web.count_intervals", { count: rows.length })}`,
-    ...series.map((one) => checkedCell(metric, one.total, one.interval)),
-    checkedCell(
-      metric,
-      joined(metric, counts.totals),
-      counts.totals.length === 1 ? intervalOf(counts.totals[0], metric, counts.frames) : null,
+    ...series.map((one) =>
+      checkedCell(
+        metric,
+        one.total ?? one.measured,
+        one.interval,
+        one.total === null && one.measured !== null,
+      ),
     ),
+    checkedCell(metric, all.value, series.length === 1 ? series[0].interval : null, all.isLeast),
     other ? el("td") : null,
     numberCell(number(counts.frames)),
   );

@@ -98,6 +98,22 @@ function objectsOf(measures) {
   return isNoted && 2 * sum(tracked) < detections ? null : sum(followed);
 }
 
+/**
+ * The number of a label, or of labels together; of objects that of the measured part, where not all was measured.
+ * @param {Page.Metric} metric
+ * @param {Api.Measures|undefined} measures
+ * @returns {{value: number|null, isLeast: boolean}}
+ */
+export function knownOf(metric, measures) {
+  const value = measures ? metric.of(measures) : null;
+  const part = value === null && metric.id === "objects" ? (measures?.measured_objects ?? null) : null;
+  return { value: value ?? part, isLeast: part !== null };
+}
+
+/** The same in words: "at least 45". @param {Page.Metric} metric @param {{value: number|null, isLeast: boolean}} known */
+export const wordsFor = (metric, { value, isLeast }) =>
+  isLeast ? t("web.at_least", { part: metric.format(value) }) : metric.format(value);
+
 /** For a tile: short, however large. @param {Page.Metric} metric @param {number|null} value */
 export function brief(metric, value) {
   return value !== null && metric.id !== "mean_per_frame" ? bigNumber(value) : metric.format(value);

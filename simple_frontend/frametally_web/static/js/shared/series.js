@@ -1,7 +1,7 @@
 // Turns the API's answer into rows for the chart, the table and the tiles: one per interval with footage.
 
 import { intervalOf } from "./checked.js";
-import { joined, METRICS } from "./metrics.js";
+import { joined, knownOf, METRICS } from "./metrics.js";
 import { groupLabels } from "./palette.js";
 import { outsideOf, together } from "./spans.js";
 import { t } from "./texts.js";
@@ -9,13 +9,14 @@ import { t } from "./texts.js";
 // Less is worth telling: a sampler's jitter is not.
 const PARTIAL = 0.95;
 
-/** @param {Pick<Api.Counts, "coverage"|"buckets">} counts */
-export function rowsOf({ coverage, buckets }) {
+/** @param {Pick<Api.Counts, "coverage"|"buckets"|"sources">} counts */
+export function rowsOf({ coverage, buckets, sources }) {
+  const ofOne = sources.length === 1;
   /** @type {Map<number, Page.Row>} */
   const rows = new Map();
   for (const one of coverage) {
     const { start_ms: start, end_ms: end, frames, objects_missing: missing, covered_s: coveredS } = one;
-    rows.set(start, { start, end, frames, missing, coveredS, byLabel: new Map() });
+    rows.set(start, { start, end, frames, ofOne, missing, coveredS, byLabel: new Map() });
   }
   for (const bucket of buckets) rows.get(bucket.start_ms)?.byLabel.set(bucket.label, bucket);
   return [...rows.values()].sort((a, b) => a.start - b.start);
@@ -24,11 +25,15 @@ export function rowsOf({ coverage, buckets }) {
 /** The part of an answer by source that is of one of them. @param {Api.Counts} counts @param {string} source */
 export function ofSource(counts, source) {
   const isHere = (/** @type {{source: string|null}} */ one) => one.source === source;
+  const coverage = counts.coverage.filter(isHere);
   return {
     ...counts,
-    coverage: counts.coverage.filter(isHere),
+    sources: [source],
+    frames: coverage.reduce((sum, one) => sum + one.frames, 0),
+    coverage,
     buckets: counts.buckets.filter(isHere),
     totals: counts.totals.filter(isHere),
+    together: counts.together.filter(isHere),
     not_analysed: (counts.not_analysed ?? []).filter(isHere),
     shows_nothing: counts.shows_nothing.filter(isHere),
   };
@@ -72,13 +77,14 @@ export function rankedLabels({ labels, totals }, metric) {
  */
 export function seriesOf(counts, metric, colorOf) {
   const totals = new Map(counts.totals.map((total) => [total.label, total]));
+  const framesOfOne = counts.sources.length === 1 ? counts.frames : 0;
   /** @param {(string|null)[]} labels */
   const sumsOf = (labels) => {
     const of = labels.flatMap((label) => totals.get(label) ?? []);
     return {
       total: joined(metric, of),
       measured: metric.id === "objects" ? measuredOf(of) : null,
-      interval: of.length === 1 ? intervalOf(of[0], metric, counts.frames) : null,
+      interval: of.length === 1 ? intervalOf(of[0], metric, framesOfOne) : null,
     };
   };
   const { own, shared } = groupLabels(rankedLabels(counts, metric));
@@ -171,12 +177,11 @@ export function nothingOf({ shows_nothing: bars, coverage }) {
 export const spansOf = (nothing) => nothing.map((one) => one.span);
 
 /**
- * All labels of an answer together; null where the metric was not measured, of what was not seen either.
- * @param {Api.Counts} counts
+ * All labels of an answer together, as the server has added them up.
+ * @param {Pick<Api.Counts, "together">} counts
  * @param {Page.Metric} metric
  */
-export const allIn = ({ coverage, totals }, metric) =>
-  metric.id === "objects" && coverage.some((one) => one.objects_missing) ? null : joined(metric, totals);
+export const allIn = ({ together: [all] }, metric) => knownOf(metric, all);
 
 /**
  * How long a row was filmed, in milliseconds, and how much of it could have been; null where that is all of it, or

@@ -2,6 +2,7 @@
 
 import { rangeWords } from "./checked.js";
 import { copyText, el } from "./dom.js";
+import { wordsFor } from "./metrics.js";
 import { t } from "./texts.js";
 
 /**
@@ -58,9 +59,10 @@ export const valueCell = (metric, value, absent = t("web.not_measured")) =>
  * @param {Page.Metric} metric
  * @param {number|null} value
  * @param {Page.Interval|null} interval
+ * @param {boolean} [isLeast]  whether there are at least so many
  */
-export function checkedCell(metric, value, interval) {
-  const cell = valueCell(metric, value);
+export function checkedCell(metric, value, interval, isLeast = false) {
+  const cell = isLeast ? numberCell(wordsFor(metric, { value, isLeast })) : valueCell(metric, value);
   if (!interval) return cell;
   cell.title = t("web.estimate_without_the_models_errors", { estimate: metric.format(interval.estimate) });
   cell.append(el("span.interval", rangeWords(metric, interval)));
