@@ -97,8 +97,8 @@ def test_a_week_is_compared_by_the_hours_that_were_filmed_both_times(place: Plac
     expect(answer.locator(".value")).to_have_text(
         f"{round(100 * (same / then - 1)):+}%".replace("-", "\N{MINUS SIGN}")
     )
-    expect(answer).to_contain_text(f"{same}, previously {then}")
-    expect(answer).to_contain_text("same hours filmed: 50%")
+    expect(answer).to_contain_text(f"{same} now, {then} then")
+    expect(answer).to_contain_text("5 of 10 intervals filmed both times")
     expect(answer).to_contain_text("24 Apr 2024")
     answer.get_by_role("button").click()
     expect(page).to_have_url(re.compile("compare=week"))
