@@ -22,6 +22,7 @@ from frametally_alerts.rules import AlertFinding, AlertRule, Measure, Scope
 from frametally_traffic.counting.published_days import flows_for
 from frametally_traffic.flows.day_columns import DIRECTIONS, NOT_MEASURED
 from frametally_traffic.geometry.speed import SpeedDistribution
+from frametally_web.charts.answers import CountBucket, FramesAnalysed
 from frametally_web.charts.bars import Bars, spans
 from frametally_web.charts.measures import Chart, Reader, metric_of
 from frametally_web.charts.source_means import MOST_OF_SOURCES
@@ -274,7 +275,8 @@ def _leave_out_unknown(values: Mapping[str, dict[int, float]], chart: Chart) -> 
 
     For a rule that waits for many, the number that was seen all the same is enough: it is the least.
     """
-    for part in (*chart.coverage, *chart.buckets):
+    parts: list[FramesAnalysed | CountBucket] = [*chart.coverage, *chart.buckets]
+    for part in parts:
         if part.objects_missing is not None:
             values.get(part.source or "", {}).pop(part.start_ms, None)
 

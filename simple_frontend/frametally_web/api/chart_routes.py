@@ -16,7 +16,7 @@ from frametally.rules.times import HOUR_S
 from frametally.settings.loading import Settings
 from frametally_web.books.reader import Handlers
 from frametally_web.charts import answers as chart_answers
-from frametally_web.charts import catalogue, counts, summary
+from frametally_web.charts import catalogue, counts
 from frametally_web.charts.catalogue import (
     MediaTimes,
     choose_filmed,
@@ -28,6 +28,7 @@ from frametally_web.charts.measures import of_span, seconds
 from frametally_web.charts.scope import index_by_second, resolve
 from frametally_web.charts.source_means import MOST_OF_SOURCES, mean_of_sources
 from frametally_web.compare import answers as compare_answers
+from frametally_web.compare import summary
 from frametally_web.compare.differences import find_differences
 from frametally_web.requests import answers
 from frametally_web.requests.endpoints import Routes

@@ -228,13 +228,12 @@ def _starts_beside(own_chart: Chart, other_chart: Chart, side: OtherSide) -> dic
 
 def _label(label: str | None, a: _Side, b: _Side, bars: Collection[_Bar]) -> answers.LabelDifference:
     value, other_value = a.sum_of(label, bars), b.sum_of(label, bars)
-    is_known = value is not None and other_value is not None
     return answers.LabelDifference(
         label=label,
         value=value,
         other_value=other_value,
-        difference=value - other_value if is_known else None,
-        change=value / other_value - 1 if is_known and other_value else None,
+        difference=None if value is None or other_value is None else value - other_value,
+        change=None if value is None or not other_value else value / other_value - 1,
     )
 
 
