@@ -25,6 +25,7 @@ export class Results {
    * @param {(start: number) => void} on.bar  a bar was chosen
    * @param {(start: number, image: string) => void} on.peak  a bar was chosen, for this frame in it
    * @param {(change: Partial<Page.State>) => void} on.change
+   * @param {(row: Page.Row|null) => void} on.look  a bar is pointed at
    * @param {() => void} on.reset
    */
   constructor(on) {
@@ -32,6 +33,7 @@ export class Results {
     this.zooms = new Zooms(on.change);
     this.chart = new TimeChart(control("chart", HTMLCanvasElement), {
       bar: on.bar,
+      look: on.look,
       hole: (hole) => this.showHole(this.sources, hole),
       zoom: (from, to) => this.zooms.into(from, to),
       unzoom: () => this.zooms.out(),

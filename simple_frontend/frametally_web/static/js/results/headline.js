@@ -110,7 +110,7 @@ export function showHeadline(sentence, facts, { counts, summary }, sources, stat
   refill(
     sentence,
     el("span.value", isLeast ? t("web.at_least", { part: words }) : words),
-    where ? ` (${where})` : "",
+    where ? el("span.where", ` (${where})`) : "",
     estimateWords(metric, checkedIn(metric, summary)),
     ...(isAdded(summary) ? busiestWords(summary, counts, value, on) : []),
   );
