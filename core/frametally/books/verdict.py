@@ -51,7 +51,8 @@ def find_needs(
         needs.append(Need("frames", unread, line, "/dead-letters"))
     with suppress(OSError):
         if disk_bytes(settings.data_dir)[0] < settings.min_free_disk_mb * 1_000_000:
-            needs.append(Need("disk", 1, f"the disk of {settings.data_dir} is full; free some space there"))
+            line = f"the disk of {settings.data_dir} is full; free some space there"
+            needs.append(Need("disk", 1, line, "/footage"))
     for find in hooks("open_needs"):
         try:
             needs += find(settings, store)
