@@ -35,8 +35,8 @@ class LiveCamera(Answer, frozen=True, kw_only=True):
         frames_announced: Frames announced since it was added.
         frames_lost: Frames that the camera sent and frametally could not store.
         packets_lost: Packets that the network lost.
-        trial: For a camera that you have just added or changed: what it showed in its trial, or why it showed nothing,
-            as one sentence; else null.
+        trial: For a camera that you have just added or changed: what it showed in its trial, or why it
+            showed nothing, as one sentence; else null.
     """
 
     source: str
