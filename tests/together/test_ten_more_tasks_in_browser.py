@@ -111,7 +111,7 @@ def test_a_video_is_uploaded_and_its_bar_is_seen(
     assert total(visitor.window) > 0
 
 
-def test_where_a_video_is_fullest_is_named_and_plays_from_there(
+def test_where_a_video_is_fullest_is_named_and_shown(
     workshop: str, hand: Callable[..., MouseHand]
 ) -> None:
     visitor = hand(workshop, "new")
