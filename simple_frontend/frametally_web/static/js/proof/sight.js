@@ -94,7 +94,11 @@ export class Sight {
     const open = el(
       "button.sight-open",
       // The keyboard has its way to it by the bars, and by the frames below.
-      { tabindex: -1, title: t("web.open_large"), onclick: () => openLightbox(framesFrom([frame], 0), colorOf) },
+      {
+        tabindex: -1,
+        title: t("web.open_large"),
+        onclick: () => openLightbox(framesFrom([frame], 0), colorOf),
+      },
       picture,
     );
     this.area.replaceChildren(
