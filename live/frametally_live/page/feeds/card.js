@@ -137,7 +137,7 @@ export class CameraCard {
     this.remove = el("button.button.danger", { onclick: () => this.#open(this.sure) }, t("live.remove"));
     this.hour = new LastHour(camera);
     this.tools = el("div.live-tools.row", this.turn, this.edit, this.again, this.remove);
-    this.fault = el("p.form-said", { role: "alert", hidden: true });
+    this.fault = el("p.form-said.live-problem", { role: "alert", hidden: true });
     this.said = el("p.small", { role: "status", hidden: true });
     this.address = el("input", { type: "text", inputmode: "url", required: true, maxlength: 2000, autocomplete: "off", spellcheck: "false" }); // prettier-ignore
     this.save = el("button.button.primary", t("live.save"));

@@ -387,14 +387,8 @@ function drawing(spans, range, fold) {
   const rects = kinds.flatMap((kind) =>
     spans[kind].map((one) => {
       const { left, width } = placeOf(one, range, fold);
-      const isPart = kind === "part";
-      return svg("rect", {
-        class: kind,
-        x: left,
-        y: isPart ? HEIGHT / 2 : 0,
-        width,
-        height: isPart ? HEIGHT / 2 : HEIGHT,
-      });
+      const y = kind === "part" ? HEIGHT / 2 : 0;
+      return svg("rect", { class: kind, x: left, y, width, height: HEIGHT - y });
     }),
   );
   return svg(
