@@ -126,17 +126,17 @@ def move_camera(
         Retryable: The catalogue is away.
     """
     feed = find_camera(book, source)
-    wanted = feed._replace(
+    camera = feed._replace(
         address=feed.address if address is None else _allowed_address(settings, address, devices=False),
         transport=transport or feed.transport,
     )
-    trial = try_feed(wanted)
-    moved = book.move_camera(feed.id, wanted.address, wanted.transport)
-    if moved is not None and moved.told.state == "failed":
-        moved = book.ask_feed(feed.id, "run")
-    if moved is None:
+    trial = try_feed(camera)
+    moved_feed = book.move_camera(feed.id, camera.address, camera.transport)
+    if moved_feed is not None and moved_feed.told.state == "failed":
+        moved_feed = book.ask_feed(feed.id, "run")
+    if moved_feed is None:
         raise NoCamera(f"source {source[:200]!r} has no camera")
-    return moved, trial
+    return moved_feed, trial
 
 
 def _source_taken(feed: Feed) -> SourceTaken:

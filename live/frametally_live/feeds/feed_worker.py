@@ -21,7 +21,7 @@ import msgspec
 from frametally.errors import Retryable
 from frametally.process.retrying import Backoff, GivenUp, Patience
 from frametally.settings.loading import Settings
-from frametally_live.feed_records import Feed, FeedTold
+from frametally_live.feed_records import Feed, FeedTold, FeedWanted
 from frametally_live.feeds.feed_messages import KINDS, LAST_WORDS, FeedWish, is_news
 from frametally_producer.child import environment_for_child, start_child
 
@@ -181,11 +181,11 @@ class HeldFeed:
             return False
         self._kept_at_s, self._kept = now_s, report
         # At another address it is another connection: this one ends, and the feed is claimed again.
-        wanted = "stop" if self._is_moved(feed) else feed.wanted
-        self._feed = self._feed._replace(wanted=wanted)
+        request: FeedWanted = "stop" if self._is_moved(feed) else feed.wanted
+        self._feed = self._feed._replace(wanted=request)
         if feed.seek_s is not None:
             self._report = self._report._replace(position_s=feed.seek_s, due_at_ms=None)
-        self._write(msgspec.json.encode(FeedWish(wanted, feed.seek_s)))
+        self._write(msgspec.json.encode(FeedWish(request, feed.seek_s)))
         return True
 
     def _is_moved(self, current: Feed) -> bool:
