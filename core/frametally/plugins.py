@@ -103,6 +103,7 @@ class Plugin:
         count_checks: Its `CountChecks`: how far counts are from the truth, where people have checked them.
         demo: Returns a context manager around detection and counting of the demo's clip, for `Ports`, the
             `DemoClip` and `should_stop`.
+        town_removed: Called for `Settings` after the demo's simulated town was removed.
         indexed: Called for `Ports` after the index has what was counted; returns an exit code. The command
             ends with 6 at worst, whatever it raises.
         jobs: What it does to uploaded videos: a `PluginJob` by the kind of job.
@@ -147,6 +148,7 @@ class Plugin:
     places: str = ""
     count_checks: str = ""
     demo: str = ""
+    town_removed: str = ""
     indexed: str = ""
     jobs: str = ""
     made: str = ""

@@ -16,6 +16,7 @@ from frametally.files.export_formats import FORMATS
 from frametally.plugins import plugins
 from frametally.ports.count_index import CountIndex
 from frametally.process.time_limit import time_limit
+from frametally.rules.places import SIMULATED_MODEL
 from frametally.rules.times import local_time, utc
 from frametally.settings.data_folder import demo_beside, embedded_folder
 from frametally.settings.loading import Settings
@@ -80,7 +81,8 @@ def create_blueprint(
         template = "index.html" if is_built else "unmade.html"
         where = _where_to_look(settings, index)
         building = {"is_building": is_building(), "command": build_command()}
-        response = make_response(render_template(template, **where, **building))
+        simulated = _simulated(index)
+        response = make_response(render_template(template, **where, **building, simulated=simulated))
         response.headers["Cache-Control"] = "no-cache"
         if not is_built and is_building():
             response.headers["Refresh"] = "5"
@@ -143,7 +145,7 @@ def create_blueprint(
 
     @pages.get("/embed")
     def embed() -> Response:
-        return page("embed.html")
+        return page("embed.html", is_simulated=request.args.get("model") == SIMULATED_MODEL)
 
     @pages.get(HEALTH_PATH)
     def health() -> Response:
@@ -197,6 +199,14 @@ def _where_to_look(settings: Settings, index: CountIndex) -> dict[str, Path | No
     except FrametallyError:  # away: the page says so itself
         return {}
     return {"folder": folder, "demo": demo_beside(folder)}
+
+
+def _simulated(index: CountIndex) -> str:
+    """Return the model of the demo's simulated town, if it is here."""
+    try:
+        return SIMULATED_MODEL if any(series.model == SIMULATED_MODEL for series in index.series()) else ""
+    except FrametallyError:  # away: the page says so itself
+        return ""
 
 
 def _picture(path: str) -> str:

@@ -326,6 +326,7 @@ class CountIndex(Protocol):
     def series(self) -> list[Series]:
         """Return the existing series: the newest published model first, in it the coarsest interval.
 
+        The model of the demo's simulated town (`rules.places`) is the last one, so that no default shows it.
         Series of places (`rules.places`) are not models and not among them. A caller that knows
         them passes their names: `counted_days` says which base intervals they have.
         """

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from frametally import keys
 from frametally.errors import Misconfigured, Poison
 from frametally.media.finding import media_of_source
-from frametally.media.manifests import forgotten_by, list_manifests, list_tombstones, media_of
+from frametally.media.manifests import footage_of, forgotten_by, list_manifests, list_tombstones, media_of
 from frametally.media.stored_images import announced_images, announcement_of
 from frametally.ports.frame_log import FrameLog
 from frametally.ports.object_store import ObjectMissing, ObjectStore
@@ -102,7 +102,7 @@ def redetect(
         Retryable: The store or the log is away.
     """
     topic = redetect_topic(settings.topic, model)
-    manifests = list_manifests(store) if source is None else media_of_source(store, source)
+    manifests = footage_of(list_manifests(store) if source is None else media_of_source(store, source), model)
     log.create_topic(topic, settings.log_partitions)
     forgotten = forgotten_by(list_tombstones(store))
     detected = _Detected(store, model, forgotten)

@@ -52,7 +52,7 @@ from frametally.ports.count_index import (
     WeekHour,
 )
 from frametally.records import Evidence, Run
-from frametally.rules.places import is_of_places
+from frametally.rules.places import SIMULATED_MODEL, is_of_places
 from frametally.rules.times import DAY_MS, DAY_S, HOUR_S
 from frametally.rules.week_parts import ranges_of
 
@@ -122,7 +122,8 @@ class DayCatalogue:
         """Order the series by each model's last publication, whose number is in `newest`."""
         self.version = version
         self.series = sorted(runs, key=lambda entry: (-newest[entry.model], -entry.base_interval_s))
-        self.of_pictures = [entry for entry in self.series if not is_of_places(entry.model)]
+        of_pictures = [entry for entry in self.series if not is_of_places(entry.model)]
+        self.of_pictures = sorted(of_pictures, key=lambda entry: entry.model == SIMULATED_MODEL)
         self.labels: dict[str, list[tuple[str, int]]] = {}
         self.sources: dict[Series, list[SourceSummary]] = {}
         self.days: dict[str, list[CountedDay]] = {}
