@@ -45,8 +45,8 @@ class PageEntry(NamedTuple):
         right: The role that it needs: `look`, `correct` or `run`.
         template: In the plug-in's folder `page/`; empty: a blueprint of the plug-in answers.
         label: The key of the text by which the menu calls it; empty: it is not in the menu.
-        order: Its place in the menu: Answers has 0, Books 50, Data & API 60; or among the links of Books.
-        under_books: The key of the text of its link on the page Books; empty: it has none there.
+        order: Its place in the menu: Answers has 0, Corrections 25, Data & API 45, Health 60.
+        section: The key of the menu's text that leads to it and to other pages; empty: its label.
         by_source: Whether it is open to visitors who see some sources alone.
     """
 
@@ -55,7 +55,7 @@ class PageEntry(NamedTuple):
     template: str = ""
     label: str = ""
     order: int = 0
-    under_books: str = ""
+    section: str = ""
     by_source: bool = False
 
 
