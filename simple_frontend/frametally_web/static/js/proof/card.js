@@ -74,6 +74,7 @@ export class FramesCard {
         ? t("web.the_objects_behind_this_bar")
         : t("web.the_frames_behind_this_bar")
       : t("web.busiest_frame_per_label");
+    byId("frames-subtitle").classList.toggle("no-print", !bar);
     if (!bar) {
       byId("frames-subtitle").textContent = counts.coverage.length ? t("web.choose_a_bar_by_mouse_or") : "";
       return;

@@ -102,7 +102,10 @@ export class Results {
     showChecks(counts, metric);
     byId("objects-note").hidden = !(counts.metric === "objects" && counts.objects_note);
     byId("objects-note").textContent = counts.objects_note ?? "";
-    byId("explanation").textContent = explain(metric, counts, state);
+    byId("explanation").replaceChildren(
+      explain(metric, counts, state),
+      el("span.no-print", ` ${handWords()}`),
+    );
   }
 
   /**
@@ -265,5 +268,5 @@ function explain(metric, counts, state) {
   const usual = usualZoneOf(state.sources);
   const why = lacksUsualZone(state) ? t("web.bars_of_cannot_be_made_of", { OWN_ZONE: usual }) : "";
   const zone = t("web.times_are_in", { from_ms: zoneName(counts.from_ms ?? Date.now()), why });
-  return `${metric.name}: ${metric.explanation} ${zone} ${handWords()}`;
+  return `${metric.name}: ${metric.explanation} ${zone}`;
 }
