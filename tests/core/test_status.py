@@ -144,7 +144,7 @@ def test_all_frames_everywhere_is_settled(house: House) -> None:
     ("fill", "says"),
     [
         (lambda house: house.manifest(5, 3, state="producing"), "2 frames to announce"),
-        (lambda house: house.manifest(5, 5, state="producing"), "a medium was not read to the end; run"),
+        (lambda house: house.manifest(5, 5, state="producing"), "a file was not read to the end; run"),
         (
             lambda house: house.manifest(5, 5, state="producing", live=LIVE),
             "its camera is still recording this minute; it continues",

@@ -214,12 +214,12 @@ def books_of(**frames: Any) -> dict[str, Any]:
     [
         (
             {"detected": 500, "forgotten": 100, "counted": 500, "indexed": 500},
-            "600 announced = 500 analysed + 100 forgotten; 500 counted, 500 indexed",
+            "600 announced = 500 analysed + 100 deleted; 500 counted, 500 indexed",
             "✓ settled",
         ),
         (
             {"detected": 595, "dead_lettered": 5, "counted": 595, "indexed": 595},
-            "600 announced = 595 analysed + 5 dead letters; 595 counted, 595 indexed",
+            "600 announced = 595 analysed + 5 unreadable frames; 595 counted, 595 indexed",
             "✓ settled",
         ),
         (

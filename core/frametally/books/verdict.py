@@ -157,7 +157,7 @@ def judge(
             broken.append(
                 f"{books.source_name}: expected {books.expected} and announced "
                 f"{plural(books.announced, 'frame')}, but analysed, dead-lettered, forgotten and overlapped "
-                f"are {handled}: no medium accounts for these frames"
+                f"are {handled}: no footage accounts for these frames"
             )
         elif handled < books.announced and drained:
             frames = plural(books.announced - handled, "announced frame is", "announced frames are")
@@ -178,7 +178,7 @@ def judge(
 def _unread(books: SourceLine) -> str:
     """Return what of a source is not announced, and what announces it."""
     left = books.expected - books.announced
-    problem = f"{plural(left, 'frame')} to announce" if left > 0 else "a medium was not read to the end"
+    problem = f"{plural(left, 'frame')} to announce" if left > 0 else "a file was not read to the end"
     if not books.capturing:
         return f"{problem}; run `frametally produce` on its files again"
     problem = problem if left > 0 else "its camera is still recording this minute"

@@ -339,7 +339,8 @@ def objects_note(chart: Chart, totals: Sequence[answers.Total], settings: Settin
             "day must be counted and indexed again."
         )
     needed_fps = f"{settings.min_tracking_fps:g}"
-    analysed = f"at only {min(rates):g} frames per second, but {needed_fps} are needed"
+    frames = "frame" if min(rates) == 1 else "frames"
+    analysed = f"at only {min(rates):g} {frames} per second, but {needed_fps} are needed"
     if not min(rates):  # as of single pictures
         analysed = f"in single pictures, but {needed_fps} frames per second are needed"
     return f"Unique objects are unknown in {intervals_of}: footage was analysed {analysed}."

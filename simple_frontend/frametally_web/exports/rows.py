@@ -261,7 +261,7 @@ def warnings_of(counts: answers.Counts, media: MediaTimes) -> list[str]:
         if spans:
             first, end = utc(spans[0][0]), utc(spans[-1][1])
             dead = media.dead_letters(model, source, counts.from_ms, counts.to_ms)
-            letters = plural(dead, "of its frames is a dead letter", "of its frames are dead letters")
+            letters = plural(dead, "of its frames is unreadable", "of its frames are unreadable")
             letters = f"; {letters} (see `frametally dead-letters`)"
             lines.append(
                 f"{source}: footage from {first} to {end} is not in the counts{letters * bool(dead)}"

@@ -57,7 +57,7 @@ export class GapPanel {
       el("div.gap-head", el("h3", `${kind}, ${span(...hole.span)}`), close),
       body,
       ...(left
-        ? [el("p.muted.small", t("web.and_more_sources_click_their_lanes", { left: number(left) }))]
+        ? [el("p.muted.small", t("web.and_more_sources_click_their_lanes", { count: left }))]
         : []),
     );
     this.area.hidden = false;

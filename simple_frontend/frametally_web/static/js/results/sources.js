@@ -66,7 +66,7 @@ export function showBreakdown(area, counts, metric, colorOf, onLabel) {
           order: labelOrder,
         })
       : el("p.muted", t("web.nothing_was_found_2")),
-    left > 0 ? el("p.muted.small", t("web.and_more_labels", { left: number(left) })) : "",
+    left > 0 ? el("p.muted.small", t("web.and_more_labels", { count: left })) : "",
   );
 }
 

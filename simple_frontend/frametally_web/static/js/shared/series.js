@@ -93,7 +93,7 @@ export function seriesOf(counts, metric, colorOf) {
   if (!others.length) return series;
   /** @type {(string|null)[]} */
   const labels = counts.rest.length ? [...shared, null] : shared;
-  const name = t("web.other_labels", { length: others.length });
+  const name = t("web.other_labels", { count: others.length });
   return [...series, { name, labels, title: others.join(", "), color: colorOf(null), ...sumsOf(labels) }];
 }
 

@@ -234,7 +234,7 @@ export function runsTable({ runs, runs_left_out: left }) {
     ),
   );
   const caption = t("web.last_runs", {
-    part: left ? t("web.older_ones_are_not_shown", { left: number(left) }) : "",
+    part: left ? t("web.older_ones_are_not_shown", { count: left }) : "",
   });
   return table(
     caption,
