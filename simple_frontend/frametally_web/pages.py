@@ -61,17 +61,17 @@ def menu(may: Callable[[str], bool], path: str, room: str = "") -> tuple[list[Me
     for entry in _MENU:
         if may(f"GET {entry.path}"):
             sections.setdefault(entry.section or entry.label, {}).setdefault(entry.label, entry.path)
-    here = path if any(path in paths.values() for paths in sections.values()) else room
+    room_now = path if any(path in paths.values() for paths in sections.values()) else room
 
     def link(to: str, label: str, *, is_here: bool) -> MenuLink:
         return MenuLink(to, label, ("page" if to == path else "true") if is_here else "")
 
     links, pages = [], []
     for section, paths in sections.items():
-        is_here = here in paths.values()
+        is_here = room_now in paths.values()
         links.append(link(next(iter(paths.values())), section, is_here=is_here))
         if is_here and len(paths) > 1:
-            pages = [link(to, label, is_here=to == here) for label, to in paths.items()]
+            pages = [link(to, label, is_here=to == room_now) for label, to in paths.items()]
     return links, pages
 
 

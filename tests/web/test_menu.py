@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
+from tests.capabilities import HERE
+
 from frametally_web.pages import menu
 
 
@@ -23,6 +26,7 @@ def test_a_section_is_there_once_and_leads_to_the_first_page_that_a_visitor_may_
     assert pages == []  # a section of one page needs no second line
 
 
+@pytest.mark.skipif("videos" not in HERE, reason="without capabilities a section has one page")
 def test_the_pages_of_a_section_are_beneath_it_and_one_without_a_link_is_in_its_room() -> None:
     sections, pages = menu(lambda _: True, "/somewhere", "/footage")
     assert [link.label for link in sections if link.current == "true"] == ["web.footage"]
